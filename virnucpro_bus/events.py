@@ -1,0 +1,284 @@
+"""The event vocabulary: what can be said on the bus, each kind declared once.
+
+An event is a small frozen fact without addressing; an `Envelope` says who said it and when. Order and
+identity are (host, source, epoch, seq) and never a clock. The declarations are the documentation: field names
+carry units, and docs/events.md is checked against them.
+
+Rules of evolution (docs/events.md): a field is only ever appended, with a default; no field is retyped,
+reordered or reused; the envelope's ten elements never change within version 1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import msgspec
+from msgspec import Meta, Struct
+
+VERSION = 1
+
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Number = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Seconds = Annotated[float, Meta(ge=0.0, le=1e12)]
+Percent = Annotated[float, Meta(ge=0.0, le=100.0)]
+Celsius = Annotated[float, Meta(ge=-273.15, le=1e4)]
+Watts = Annotated[float, Meta(ge=0.0, le=1e6)]
+Text = Annotated[str, Meta(max_length=4096)]
+Name = Annotated[str, Meta(max_length=256)]
+
+
+class Fact(Struct, frozen=True, array_like=True, gc=False):
+    """Base of all event bodies and of the records inside them."""
+
+
+class Device(Fact, frozen=True):
+    """A device that files are worked on.
+
+    `key` is its identity: a GPU UUID as NVML writes it ("GPU-…", "MIG-…"); "cpu:N" for a CPU worker; "cuda:N"
+    where only a CUDA ordinal is known. `index` is NVML's index, for display only; None when unknown.
+    """
+
+    key: Name
+    name: Name = ""
+    index: Count | None = None
+
+
+class PlannedFile(Fact, frozen=True):
+    """One file of the plan. `cost` is its estimated work in bases."""
+
+    file: Text
+    size_bytes: Count
+    cost: Count
+
+
+class RunStarted(Fact, frozen=True):
+    """A launched run begins. Published by the coordinator, first of all its events."""
+
+    job: Text
+    policy: Name
+    devices: tuple[Device, ...]
+    files_total: Count
+
+
+class FilesAssigned(Fact, frozen=True):
+    """Part of the initial assignment: these files stand in this device's queue. Published by the coordinator."""
+
+    device: Name
+    files: tuple[PlannedFile, ...]
+
+
+class RunFinished(Fact, frozen=True):
+    """The run is over, nothing more will be handed out. Published by the coordinator, last of all its events."""
+
+    exit_code: Count
+    files_completed: Count
+    files_failed: Count
+
+
+class WorkerStarted(Fact, frozen=True):
+    """A worker process is up and about to ask for files. Published by that worker, first of its stream."""
+
+    device: Device
+    pid: Count
+
+
+class WorkerStopped(Fact, frozen=True):
+    """A worker ended of its own will. Published by that worker, last of its stream."""
+
+    device: Name
+    reason: Text
+
+
+class WorkerLost(Fact, frozen=True):
+    """A worker process died. Published by the coordinator after it has reaped the process.
+
+    `source` and `epoch` name the dead worker's stream. `file` is the file that it held, None when it held none;
+    that attempt counts for nothing, whatever the worker still said about it. `stolen_from` is the device the
+    file had been stolen from, None when it had not been stolen.
+    """
+
+    device: Name
+    source: Name
+    epoch: Count
+    reason: Text
+    file: Text | None = None
+    attempt: Count = 0
+    stolen_from: Name | None = None
+    stolen_at_ns: Count = 0
+
+
+class FileStarted(Fact, frozen=True):
+    """A worker begins a file. Published by the worker. `attempt` counts from 1; 0 where nobody counts."""
+
+    device: Name
+    file: Text
+    attempt: Count = 0
+
+
+class FileProgress(Fact, frozen=True):
+    """Sequences done so far within the file in hand. Published by the worker."""
+
+    device: Name
+    file: Text
+    attempt: Count
+    sequences: Count
+
+
+class FileCompleted(Fact, frozen=True):
+    """A worker has finished a file. `duration_seconds` is the time from its start. Published by the worker."""
+
+    device: Name
+    file: Text
+    attempt: Count
+    sequences: Count
+    duration_seconds: Seconds
+
+
+class FileFailed(Fact, frozen=True):
+    """An attempt at a file failed for good, in words. Published by the worker."""
+
+    device: Name
+    file: Text
+    attempt: Count
+    reason: Text
+    duration_seconds: Seconds
+
+
+class FileCommitted(Fact, frozen=True):
+    """The results of a file are in place under their final names. Published by the coordinator."""
+
+    device: Name
+    file: Text
+    attempt: Count
+    results: Count
+    size_bytes: Count
+
+
+class FileQuarantined(Fact, frozen=True):
+    """The file will not be tried again: nobody could finish it. Published by the coordinator."""
+
+    file: Text
+    attempts: Count
+    reason: Text
+
+
+class WorkStolen(Fact, frozen=True):
+    """`thief` took a whole file that stood in `victim`'s queue. Published by the thief's worker.
+
+    `stolen_at_ns` is the wall-clock time of the decision.
+    """
+
+    thief: Name
+    victim: Name
+    file: Text
+    attempt: Count
+    stolen_at_ns: Count
+
+
+class QueueDepths(Fact, frozen=True):
+    """Files waiting per device, by device key. Published by the coordinator when they have changed."""
+
+    depths: dict[Name, Count]
+
+
+class Heartbeat(Fact, frozen=True):
+    """A source is alive. Its own seq is the watermark: all smaller seqs of the stream have been published.
+
+    The counters are cumulative over the stream, so a viewer that missed events is right again after one.
+    `events_dropped` counts events that never left the publisher because its spool was full.
+    """
+
+    device: Name
+    state: Name
+    files_completed: Count
+    files_failed: Count
+    sequences: Count
+    steals: Count
+    events_dropped: Count
+
+
+class GpuSampled(Fact, frozen=True):
+    """One look at one GPU of the publishing host, by the sampler. None means: could not be known.
+
+    `compute_percent` is NVML's utilization.gpu (share of its last sample period in which a kernel ran);
+    `memory_percent` is used/total. `lost` is true when the driver says that the GPU is gone.
+    """
+
+    device: Device
+    compute_percent: Percent | None = None
+    memory_percent: Percent | None = None
+    memory_used_bytes: Count | None = None
+    memory_total_bytes: Count | None = None
+    temperature_celsius: Celsius | None = None
+    power_watts: Watts | None = None
+    lost: bool = False
+
+
+# The kind is also the topic: it is the first element of the frame and ends in a delimiter.
+KINDS: dict[str, type[Fact]] = {
+    "run.started/": RunStarted,
+    "run.assigned/": FilesAssigned,
+    "run.finished/": RunFinished,
+    "worker.started/": WorkerStarted,
+    "worker.stopped/": WorkerStopped,
+    "worker.lost/": WorkerLost,
+    "worker.heartbeat/": Heartbeat,
+    "file.started/": FileStarted,
+    "file.progress/": FileProgress,
+    "file.completed/": FileCompleted,
+    "file.failed/": FileFailed,
+    "file.committed/": FileCommitted,
+    "file.quarantined/": FileQuarantined,
+    "work.stolen/": WorkStolen,
+    "queue.depths/": QueueDepths,
+    "gpu.sampled/": GpuSampled,
+}
+
+
+class Envelope(Struct, frozen=True, array_like=True, gc=False):
+    """Who said it, and when; the event itself is `event`.
+
+    `run` may be "" where no run is known. `source` names the stream's publisher on `host`, `epoch` its restart;
+    `seq` counts from 1 without holes. `wall_ns` is for display, `mono_ns` is the host's monotonic clock.
+    """
+
+    version: Annotated[int, Meta(ge=VERSION, le=VERSION)]
+    run: Name
+    host: Name
+    source: Name
+    epoch: Count
+    seq: Number
+    wall_ns: Count
+    mono_ns: Count
+
+    if TYPE_CHECKING:
+        event: Any
+
+
+def _envelope_of(kind: str, body: type[Fact]) -> type[Envelope]:
+    made = msgspec.defstruct(
+        f"{body.__name__}Envelope",
+        [("event", body)],
+        bases=(Envelope,),
+        module=__name__,
+        tag=kind,
+        array_like=True,
+        frozen=True,
+        gc=False,
+    )
+    return cast("type[Envelope]", made)
+
+
+# One envelope type a kind, so that one typed decoder reads every frame and the kind stands at its very front.
+ENVELOPES: dict[type[Fact], type[Envelope]] = {body: _envelope_of(kind, body) for kind, body in KINDS.items()}
+KIND_OF: dict[type[Fact], str] = {body: kind for kind, body in KINDS.items()}
+
+
+def envelop(
+    event: Fact, *, run: str, host: str, source: str, epoch: int, seq: int, wall_ns: int, mono_ns: int
+) -> Envelope:
+    """Address `event`. Raises KeyError when its type is not one of KINDS."""
+    # mypy knows only the header of the generated types.
+    make: Any = ENVELOPES[type(event)]
+    envelope: Envelope = make(VERSION, run, host, source, epoch, seq, wall_ns, mono_ns, event)
+    return envelope

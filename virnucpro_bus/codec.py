@@ -68,6 +68,9 @@ def topic_prefix(kind: str) -> bytes:
     return bytes([0x90 + HEADER_FIELDS]) + packed
 
 
+_KNOWN_PREFIXES = tuple(topic_prefix(kind) + bytes([VERSION]) for kind in KINDS)
+
+
 def _decode_foreign(frame: bytes, why: Exception) -> Foreign:
     try:
         parts = msgpack.unpackb(
@@ -81,6 +84,8 @@ def _decode_foreign(frame: bytes, why: Exception) -> Foreign:
         )
     except Exception as error:
         # msgpack raises ValueError, its own exceptions and UnicodeDecodeError, depending on what is wrong.
+        if isinstance(why, msgspec.ValidationError) and frame.startswith(_KNOWN_PREFIXES):
+            raise FrameError("bad-fields", str(why)) from None
         raise FrameError("not-messagepack", type(error).__name__) from None
     if not isinstance(parts, list) or len(parts) < HEADER_FIELDS:
         raise FrameError("not-an-event", "no array of ten elements")

@@ -1,0 +1,67 @@
+"""Puts GPU readings on the bus, one GpuSampled event a GPU and look."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from monitor.nvml import GpuReading
+from virnucpro_bus.clock import NANOSECONDS, Clock
+from virnucpro_bus.events import GpuSampled
+
+if TYPE_CHECKING:
+    from virnucpro_bus.publisher import EventSink
+
+
+class ReadingSource(Protocol):
+    """Where readings come from: a `GPUMonitor` or any `GpuBackend`."""
+
+    def readings(self) -> Sequence[GpuReading]:
+        """Every GPU as it is now."""
+        ...
+
+
+def sampled(reading: GpuReading) -> GpuSampled:
+    """`reading` as an event."""
+    return GpuSampled(
+        device=reading.device,
+        compute_percent=reading.compute_percent,
+        memory_percent=reading.memory_percent,
+        memory_used_bytes=reading.memory_used_bytes,
+        memory_total_bytes=reading.memory_total_bytes,
+        temperature_celsius=reading.temperature_celsius,
+        power_watts=reading.power_watts,
+        lost=reading.lost,
+    )
+
+
+class Sampler:
+    """Publishes what `source` reads, once per `interval_seconds`.
+
+    Only the thread that calls it touches `publisher`. A GPUMonitor as source should cache for less than the
+    interval (half of it, say), or every other sample repeats the one before.
+    """
+
+    def __init__(
+        self, publisher: EventSink, source: ReadingSource, clock: Clock, interval_seconds: float = 1.0
+    ) -> None:
+        self._publisher = publisher
+        self._source = source
+        self._clock = clock
+        self._interval_ns = round(interval_seconds * NANOSECONDS)
+
+    def sample_once(self) -> int:
+        """Look at every GPU and publish. Returns how many there are."""
+        readings = self._source.readings()
+        for reading in readings:
+            self._publisher.publish(sampled(reading))
+        return len(readings)
+
+    def run(self, stop: threading.Event) -> None:
+        """Sample at once and then at every interval until `stop` is set. Looks that come too late are skipped."""
+        due_ns = self._clock.mono_ns()
+        while not stop.is_set():
+            self.sample_once()
+            due_ns = max(due_ns + self._interval_ns, self._clock.mono_ns())
+            stop.wait((due_ns - self._clock.mono_ns()) / NANOSECONDS)

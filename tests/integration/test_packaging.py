@@ -1,0 +1,104 @@
+"""The wheel is whole: installed somewhere else, it runs from there and from nowhere else."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tomllib
+from configparser import ConfigParser
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("virnucpro_bus", "workers", "monitor")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+COMMANDS = PROJECT["entry-points"]["virnucpro_bus.commands"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which the wheel is installed."""
+    folder = tmp_path_factory.mktemp("site")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    subprocess.run([*pip, "--no-deps", "--no-index", "--target", str(folder), str(wheel)], check=True)
+    return folder
+
+
+def run_installed(site: Path, elsewhere: Path, *command: str) -> str:
+    """What `command` prints when only `site` is put on the path and the repository is not the current folder."""
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    ran = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_the_wheel_holds_every_source_file_and_marker_of_the_three_packages(wheel: Path) -> None:
+    meant = {
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*")
+        if path.suffix in {".py", ".typed"}
+    }
+    with ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert held == meant
+    assert {f"{package}/py.typed" for package in PACKAGES} <= held
+
+
+def test_the_wheel_declares_the_command_and_its_subcommands(wheel: Path) -> None:
+    declared = ConfigParser()
+    with ZipFile(wheel) as archive:
+        (entry_points,) = (name for name in archive.namelist() if name.endswith("/entry_points.txt"))
+        declared.read_string(archive.read(entry_points).decode())
+    assert dict(declared["console_scripts"]) == PROJECT["scripts"]
+    assert dict(declared["virnucpro_bus.commands"]) == COMMANDS
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_installed_package_is_the_one_imported(package: str, site: Path, tmp_path: Path) -> None:
+    printed = run_installed(site, tmp_path, sys.executable, "-c", f"import {package}; print({package}.__file__)")
+    assert Path(printed.strip()) == site / package / "__init__.py"
+
+
+def test_the_installed_command_lists_its_subcommands(site: Path, tmp_path: Path) -> None:
+    printed = run_installed(site, tmp_path, str(site / "bin" / "virnucpro-bus"), "--help")
+    listed = {line.split()[0] for line in printed.splitlines() if line.startswith("  ") and line.strip()}
+    assert {"run", "monitor", "hub", "replay", "info", "doctor"} <= listed
+
+
+def test_the_installed_module_tells_its_version(site: Path, tmp_path: Path) -> None:
+    printed = run_installed(site, tmp_path, sys.executable, "-m", "virnucpro_bus", "--version")
+    assert PROJECT["version"] in printed
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_installed_subcommand_can_be_loaded(name: str, site: Path, tmp_path: Path) -> None:
+    code = f"""
+import sys
+from importlib.metadata import distributions
+(found,) = distributions(name="virnucpro-bus", path=[{str(site)!r}])
+(entry,) = found.entry_points.select(group="virnucpro_bus.commands", name={name!r})
+assert callable(entry.load())
+print(sys.modules[entry.module].__file__)
+"""
+    printed = run_installed(site, tmp_path, sys.executable, "-c", code)
+    assert Path(printed.strip()).is_relative_to(site)
+
+
+def test_the_three_packages_share_one_parent_folder() -> None:
+    """`workers` and `monitor` are common names: any other package of that name on the path would win silently."""
+    origins = [importlib.util.find_spec(package).origin for package in PACKAGES]
+    assert {Path(origin).parents[1] for origin in origins} == {ROOT}

@@ -1,0 +1,198 @@
+"""What a job is told and how it is found."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.errors import UserError
+from workers.jobs import JobContext, check_job, make_job
+
+
+def make_context(clock: ManualClock | None = None, said: list[int] | None = None, **options: str) -> JobContext:
+    heard = [] if said is None else said
+    return JobContext("cuda:0", "GPU-1", options, on_progress=heard.append, clock=clock or ManualClock())
+
+
+@pytest.fixture
+def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Writes a module into the current folder and gives its name; both are gone afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    before = set(sys.modules)
+
+    def write(text: str, name: str = "job_of_a_user") -> str:
+        (tmp_path / f"{name}.py").write_text(text)
+        return name
+
+    yield write
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def test_progress_is_passed_on_at_most_four_times_a_second() -> None:
+    clock, said = ManualClock(), []
+    context = make_context(clock, said)
+    for sequences in range(1, 101):
+        context.progress(sequences)
+        clock.advance(0.01)
+    assert said == [1, 26, 51, 76]
+
+
+@pytest.mark.parametrize("nonsense", [-1, 5, 4, True, None, "6", 6.5, 2**70])
+def test_progress_that_makes_no_sense_is_passed_over(nonsense: Any) -> None:
+    clock, said = ManualClock(), []
+    context = make_context(clock, said)
+    context.progress(5)
+    clock.advance(1)
+    context.progress(nonsense)
+    assert said == [5]
+
+
+@given(st.lists(st.tuples(st.integers(-5, 50), st.floats(0, 0.5))))
+def test_progress_that_is_passed_on_only_ever_grows(steps: list[tuple[int, float]]) -> None:
+    clock, said = ManualClock(), []
+    context = make_context(clock, said)
+    for sequences, pause in steps:
+        context.progress(sequences)
+        clock.advance(pause)
+    assert said == sorted(set(said))
+
+
+def test_progress_counts_anew_with_each_file(user_module: Any, tmp_path: Path) -> None:
+    clock, said = ManualClock(), []
+    context = make_context(clock, said)
+    name = user_module("def run(input, output, context):\n    context.progress(3)\n    return 3\n")
+    job = make_job(f"{name}:run", context)
+    job(tmp_path, tmp_path)
+    clock.advance(1)
+    job(tmp_path, tmp_path)
+    assert said == [3, 3]
+
+
+def test_options_cannot_be_changed_by_a_job() -> None:
+    options: Any = make_context(chunk="7").options
+    with pytest.raises(TypeError):
+        options["chunk"] = "8"
+
+
+def test_a_function_is_called_with_input_output_and_context(user_module: Any, tmp_path: Path) -> None:
+    name = user_module(
+        "def run(input, output, context):\n"
+        "    (output / 'seen').write_text(f'{input.name} {context.device} {context.options[\"k\"]}')\n"
+        "    return 2\n"
+    )
+    assert make_job(f"{name}:run", make_context(k="v"))(Path("/in.fa"), tmp_path) == 2
+    assert (tmp_path / "seen").read_text() == "in.fa cuda:0 v"
+
+
+def test_a_class_is_made_once_and_its_instance_called_for_each_file(user_module: Any, tmp_path: Path) -> None:
+    name = user_module(
+        "class Model:\n"
+        "    made = 0\n"
+        "    def __init__(self, context):\n"
+        "        Model.made += 1\n"
+        "        self.files = 0\n"
+        "    def __call__(self, input, output, context):\n"
+        "        self.files += 1\n"
+        "        return 10 * Model.made + self.files\n"
+    )
+    job = make_job(f"{name}:Model", make_context())
+    assert [job(tmp_path, tmp_path) for _ in range(3)] == [11, 12, 13]
+
+
+def test_an_integer_of_another_library_is_a_count(user_module: Any, tmp_path: Path) -> None:
+    name = user_module(
+        "class Int64:\n    def __index__(self):\n        return 7\n"
+        "def run(input, output, context):\n    return Int64()\n"
+    )
+    assert make_job(f"{name}:run", make_context())(tmp_path, tmp_path) == 7
+
+
+@pytest.mark.parametrize("returned", ["None", "True", "-1", "1.0", "'3'", "2**63"])
+def test_a_job_that_returns_no_count_is_told_what_it_returned(
+    user_module: Any, tmp_path: Path, returned: str
+) -> None:
+    name = user_module(f"def run(input, output, context):\n    return {returned}\n")
+    with pytest.raises(UserError, match="must return the number of sequences") as caught:
+        make_job(f"{name}:run", make_context())(tmp_path, tmp_path)
+    assert f"returned {eval(returned)!r}" in str(caught.value)
+
+
+def test_what_a_job_raises_reaches_the_worker_unchanged(user_module: Any, tmp_path: Path) -> None:
+    name = user_module("def run(input, output, context):\n    raise RuntimeError('out of memory')\n")
+    with pytest.raises(RuntimeError, match="out of memory"):
+        make_job(f"{name}:run", make_context())(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "attribute", "said"),
+    [
+        ("import no_such_module_anywhere", "run", "ModuleNotFoundError"),
+        ("", "run", "AttributeError"),
+        ("run = 3", "run", "not callable but 3"),
+        ("def run(:", "run", "SyntaxError"),
+        (
+            "class Run:\n    def __init__(self, context):\n        raise OSError('no model\\nhere')",
+            "Run",
+            "no model",
+        ),
+        ("class Run:\n    def __init__(self, context):\n        pass", "Run", "not callable"),
+    ],
+)
+def test_a_job_that_cannot_be_loaded_is_told_on_one_line(
+    user_module: Any, text: str, attribute: str, said: str
+) -> None:
+    name = user_module(text)
+    with pytest.raises(UserError) as caught:
+        make_job(f"{name}:{attribute}", make_context())
+    assert said in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_a_module_that_is_not_there_is_told(user_module: Any) -> None:
+    with pytest.raises(UserError, match="No module named 'nowhere_to_be_found'"):
+        make_job("nowhere_to_be_found:run", make_context())
+
+
+def test_checking_a_job_imports_nothing_of_the_users(user_module: Any) -> None:
+    name = user_module("raise SystemExit('imported')")
+    check_job(f"{name}:run", {"any": "option"})
+    assert name not in sys.modules
+
+
+@pytest.mark.parametrize("spec", ["sixframe", "pkg.module:Class.method", "shell:wc {input} > {output}"])
+def test_a_well_formed_job_passes_the_check(spec: str) -> None:
+    assert check_job(spec, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "said"),
+    [
+        ("sixframes", {}, "unknown job 'sixframes'"),
+        ("", {}, "unknown job ''"),
+        ("bad\nname", {}, r"unknown job 'bad\x0aname'"),
+        ("module:", {}, "MODULE:ATTR"),
+        (":run", {}, "MODULE:ATTR"),
+        ("a.py:run()", {}, "MODULE:ATTR"),
+        ("pack/age:run", {}, "MODULE:ATTR"),
+        ("sixframe", {"chunk": "0"}, "chunk"),
+        ("sixframe", {"size": "5"}, "no option 'size'"),
+        ("shell:wc {file}", {}, "unknown placeholder '{file}'"),
+        ("shell:wc input", {}, "no {input}"),
+        ("shell:", {}, "no {input}"),
+        ("shell:wc {input}", {"chunk": "5"}, "takes no --job-option"),
+    ],
+)
+def test_a_job_that_cannot_be_is_refused_on_one_line(spec: str, options: dict[str, str], said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        check_job(spec, options)
+    assert said in str(caught.value)
+    assert str(caught.value).isprintable()

@@ -1,0 +1,121 @@
+"""The sampler between a scripted source and a list."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+from monitor.nvml import GpuReading
+from monitor.sampler import Sampler
+from virnucpro_bus.clock import NANOSECONDS, ManualClock
+from virnucpro_bus.events import Device, Fact, GpuSampled
+
+GPU_A = Device("GPU-a", "A", 0)
+GPU_B = Device("GPU-b", "B", 1)
+
+
+class ListSink:
+    """Keeps what is published."""
+
+    def __init__(self) -> None:
+        self.events: list[Fact] = []
+
+    def publish(self, event: Fact) -> None:
+        self.events.append(event)
+
+
+class ScriptedSource:
+    """Always the same readings; its looks take so many seconds of the manual clock, then no time at all."""
+
+    def __init__(
+        self, *answer: GpuReading, clock: ManualClock | None = None, looks_take: tuple[int, ...] = ()
+    ) -> None:
+        self.answer = list(answer)
+        self.clock = clock or ManualClock()
+        self.looks_take = list(looks_take)
+        self.started_at: list[float] = []
+        self._first_ns = self.clock.mono_ns()
+
+    def readings(self) -> list[GpuReading]:
+        self.started_at.append((self.clock.mono_ns() - self._first_ns) / NANOSECONDS)
+        self.clock.advance(self.looks_take.pop(0) if self.looks_take else 0)
+        return self.answer
+
+
+class StopAfter(threading.Event):
+    """A stop that moves the manual clock instead of waiting, and is set in the `waits`-th wait."""
+
+    def __init__(self, waits: int, clock: ManualClock) -> None:
+        super().__init__()
+        self.waits = waits
+        self.clock = clock
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        assert timeout >= 0
+        self.clock.advance(timeout)
+        self.waits -= 1
+        if self.waits == 0:
+            self.set()
+        return self.is_set()
+
+
+def sampled(*answer: GpuReading) -> list[Fact]:
+    sink = ListSink()
+    assert Sampler(sink, ScriptedSource(*answer), ManualClock()).sample_once() == len(answer)
+    return sink.events
+
+
+def test_every_gpu_becomes_one_event_with_all_figures() -> None:
+    events = sampled(GpuReading(GPU_A, 40.0, 1, 4, 55.0, 250.5), GpuReading(GPU_B, 0.0, 4, 4, 20.0, 30.0))
+    assert events == [
+        GpuSampled(GPU_A, 40.0, 25.0, 1, 4, 55.0, 250.5),
+        GpuSampled(GPU_B, 0.0, 100.0, 4, 4, 20.0, 30.0),
+    ]
+
+
+def test_unknown_figures_stay_unknown() -> None:
+    assert sampled(GpuReading(GPU_A)) == [GpuSampled(GPU_A)]
+
+
+def test_a_lost_gpu_is_said_to_be_lost() -> None:
+    assert sampled(GpuReading(GPU_A, lost=True)) == [GpuSampled(GPU_A, lost=True)]
+
+
+def test_figures_that_an_event_may_not_carry_become_unknown() -> None:
+    assert sampled(GpuReading(GPU_A, math.nan, 5, 4, math.inf, -1.0)) == [
+        GpuSampled(GPU_A, memory_used_bytes=5, memory_total_bytes=4)
+    ]
+
+
+def test_a_machine_without_gpus_publishes_nothing() -> None:
+    assert sampled() == []
+
+
+def test_run_samples_at_every_interval_until_it_is_stopped() -> None:
+    clock, sink = ManualClock(), ListSink()
+    source = ScriptedSource(GpuReading(GPU_A), clock=clock)
+    Sampler(sink, source, clock, interval_seconds=0.5).run(StopAfter(3, clock))
+    assert sink.events == [GpuSampled(GPU_A)] * 3
+    assert source.started_at == [0.0, 0.5, 1.0]
+
+
+def test_the_time_that_a_look_takes_is_part_of_the_interval() -> None:
+    clock = ManualClock()
+    source = ScriptedSource(clock=clock, looks_take=(1, 1, 1))
+    Sampler(ListSink(), source, clock, interval_seconds=2.0).run(StopAfter(3, clock))
+    assert source.started_at == [0.0, 2.0, 4.0]
+
+
+def test_looks_that_come_too_late_are_skipped_and_not_caught_up() -> None:
+    clock = ManualClock()
+    source = ScriptedSource(clock=clock, looks_take=(5,))
+    Sampler(ListSink(), source, clock, interval_seconds=1.0).run(StopAfter(4, clock))
+    assert source.started_at == [0.0, 5.0, 6.0, 7.0]
+
+
+def test_run_does_nothing_when_already_stopped() -> None:
+    source, sink, stop = ScriptedSource(GpuReading(GPU_A)), ListSink(), threading.Event()
+    stop.set()
+    Sampler(sink, source, ManualClock()).run(stop)
+    assert (source.started_at, sink.events) == ([], [])

@@ -1,0 +1,157 @@
+"""Rules about the source itself that no linter of ours checks."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("virnucpro_bus", "workers", "monitor")
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+MAX_LINES = 400
+
+BANNED_MODULES = {"pickle", "_pickle", "cloudpickle", "dill", "marshal", "shelve", "yaml"}
+BANNED_CALLS = {"eval", "exec"}
+BANNED_ATTRIBUTES = {"recv_pyobj", "send_pyobj", "fork", "forkpty"}
+# Shared through a manager process or a feeder thread; the names are innocent on the modules below.
+BANNED_SHARING = {"Queue", "JoinableQueue", "SimpleQueue", "Manager", "Lock", "RLock"}
+THREAD_MODULES = {"threading", "queue", "asyncio"}
+
+
+def is_clock(module: str, name: str) -> bool:
+    """Everything in `time` but sleep reads a clock, or is next to it; so do now() and today()."""
+    return (module == "time" and name != "sleep") or (
+        module in {"datetime", "date"} and name in {"now", "utcnow", "today"}
+    )
+
+
+def offences(source: str, *, may_read_clocks: bool = False) -> Iterator[str]:
+    """What `source` does that is banned, as `line: name`."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import(names=names):
+                found = [name.name for name in names if name.name.partition(".")[0] in BANNED_MODULES]
+            case ast.ImportFrom(module=str(module), names=names):
+                found = [
+                    f"{module}.{name.name}"
+                    for name in names
+                    if module.partition(".")[0] in BANNED_MODULES
+                    or name.name in BANNED_ATTRIBUTES
+                    or (module.startswith("multiprocessing") and name.name in BANNED_SHARING)
+                    or (module == "time" and is_clock(module, name.name) and not may_read_clocks)
+                ]
+            case ast.Call(func=ast.Name(id=called)) if called in BANNED_CALLS:
+                found = [called]
+            case ast.Attribute(value=owner, attr=name):
+                module = ast.unparse(owner).rpartition(".")[2]
+                banned = (
+                    name in BANNED_ATTRIBUTES
+                    or (name in BANNED_SHARING and module not in THREAD_MODULES)
+                    or (is_clock(module, name) and not may_read_clocks)
+                )
+                found = [f"{module}.{name}"] if banned else []
+            case _:
+                found = []
+        yield from (f"{node.lineno}: {name}" for name in found)
+
+
+def module_name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+every_source = pytest.mark.parametrize("path", SOURCES, ids=module_name)
+
+
+@every_source
+def test_nothing_banned_is_used(path: Path) -> None:
+    may_read_clocks = path == ROOT / "virnucpro_bus" / "clock.py"
+    assert list(offences(path.read_text(encoding="utf-8"), may_read_clocks=may_read_clocks)) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle",
+        "import yaml.nodes",
+        "from marshal import loads",
+        "socket.recv_pyobj()",
+        "self.socket.send_pyobj(1)",
+        "eval('1')",
+        "exec('1')",
+        "import os; os.fork()",
+        "from os import fork",
+        "import multiprocessing; multiprocessing.Queue()",
+        "import multiprocessing as mp; mp.get_context('spawn').Manager()",
+        "from multiprocessing import Lock",
+        "import time; time.time()",
+        "import time; clock = time.monotonic_ns",
+        "from time import perf_counter",
+        "import datetime; datetime.datetime.now()",
+    ],
+)
+def test_each_banned_thing_is_noticed(source: str) -> None:
+    assert len(list(offences(source))) == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time; time.sleep(1)",
+        "import threading; threading.Lock()",
+        "import queue; queue.Queue()",
+        "import multiprocessing; multiprocessing.get_context('spawn').Process()",
+        "model.eval()",
+    ],
+)
+def test_what_is_not_banned_passes(source: str) -> None:
+    assert list(offences(source)) == []
+
+
+@every_source
+def test_no_file_is_longer_than_400_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+# Records who is asked for, so an import that is tried and caught counts even where the module is not installed.
+WATCHED_IMPORT = """
+import importlib, json, sys
+class Watch:
+    asked = []
+    def find_spec(self, name, path=None, target=None):
+        if name in ("torch", "rich", "pynvml"):
+            self.asked.append(name)
+sys.meta_path.insert(0, Watch())
+importlib.import_module(sys.argv[1])
+print(json.dumps(Watch.asked))
+"""
+
+
+@pytest.mark.parametrize("package", ["virnucpro_bus", "workers"])
+def test_importing_the_package_asks_for_no_gpu_terminal_or_torch_library(package: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WATCHED_IMPORT, package]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(ran.stdout) == []
+
+
+def constants_then_classes_then_functions(name: str) -> tuple[int, str]:
+    """The order that ruff's RUF022 demands of `__all__`."""
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path.name == "__init__.py"], ids=module_name)
+def test_init_files_hold_only_a_docstring_imports_and_a_sorted_all(path: Path) -> None:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        match node:
+            case ast.Expr(value=ast.Constant(value=str())) | ast.Import() | ast.ImportFrom():
+                pass
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=value):
+                names = ast.literal_eval(value)
+                assert names == sorted(names, key=constants_then_classes_then_functions)
+            case _:
+                pytest.fail(f"{module_name(path)}:{node.lineno}: {ast.unparse(node)}")

@@ -1,0 +1,5 @@
+"""`python -m virnucpro_bus` is the same as `virnucpro-bus`."""
+
+from virnucpro_bus.cli import main
+
+main()

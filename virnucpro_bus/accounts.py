@@ -1,0 +1,114 @@
+"""One device's account: what its workers did and what the driver says of it, whatever the order of arrival."""
+
+from __future__ import annotations
+
+from virnucpro_bus import events as ev
+from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.devices import display_id
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization
+from virnucpro_bus.streams import Stream
+from virnucpro_bus.windows import RollingWindow
+
+SILENT_AFTER_NS = 5 * NANOSECONDS
+STALE_AFTER_NS = 3 * NANOSECONDS
+
+
+class DeviceAccount:
+    """What is known of one device's work."""
+
+    __slots__ = (
+        "_sample_at",
+        "_sampled_ns",
+        "device",
+        "last_done_wall_ns",
+        "planned",
+        "robbed",
+        "sample",
+        "streams",
+        "window",
+    )
+
+    def __init__(self, device: ev.Device) -> None:
+        self.device = device
+        self.window = RollingWindow()
+        self.streams: dict[tuple[int, str], Stream] = {}
+        """The workers on this device, by (epoch, source)."""
+        self.last_done_wall_ns = 0
+        self.robbed = 0
+        """Files that others have stolen from its queue."""
+        self.planned = False
+        """Whether a run has said that it uses this device."""
+        self.sample: ev.GpuSampled | None = None
+        self._sample_at = (0, 0)
+        self._sampled_ns = 0
+
+    @property
+    def device_id(self) -> int | str:
+        """What a person calls the device."""
+        return display_id(self.device)
+
+    def describe(self, device: ev.Device) -> None:
+        """Learn the name and index; of two answers the larger is kept, so that the order does not matter."""
+        known = self.device
+        indices = [index for index in (known.index, device.index) if index is not None]
+        self.device = ev.Device(known.key, max(known.name, device.name), max(indices, default=None))
+
+    def state(self, now_ns: int) -> str:
+        """One word for the device, by the workers that are alive on it; see GpuMetrics.state."""
+        if self.sample is not None and self.sample.lost:
+            return "lost"
+        if not self.streams:
+            return "starting" if self.planned else "unused"
+        live = [stream for stream in self.streams.values() if stream.live]
+        if not live:
+            return "lost" if self.streams[max(self.streams)].lost else "stopped"
+        if all(stream.beats and now_ns - stream.heard_ns > SILENT_AFTER_NS for stream in live):
+            return "silent"
+        states = {stream.state for stream in live}
+        return next(state for state in ("busy", "idle", "starting") if state in states)
+
+    def sampled(self, at: tuple[int, int], mono_ns: int, sample: ev.GpuSampled) -> None:
+        """Take a sample over unless a later one, by (epoch, seq), is there."""
+        if at > self._sample_at:
+            self._sample_at, self._sampled_ns, self.sample = at, mono_ns, sample
+
+    def utilization(self, now_ns: int) -> GpuUtilization:
+        """The last sample; all fields unknown when there is none or it is older than 3 s."""
+        sample = self.sample
+        if sample is None or now_ns - self._sampled_ns > STALE_AFTER_NS:
+            return UNKNOWN_UTILIZATION.copy()
+        return GpuUtilization(
+            compute_percent=sample.compute_percent,
+            memory_percent=sample.memory_percent,
+            temperature=sample.temperature_celsius,
+            power_watts=sample.power_watts,
+        )
+
+    def display_order(self) -> tuple[int, str]:
+        """Sorts devices by index, then key; those without an index come last."""
+        index = self.device.index
+        return (2**63 if index is None else index, self.device.key)
+
+    def row(self, host: str, queue_depth: int | None, now_ns: int) -> GpuMetrics:
+        """The device's figures at the host's monotonic time `now_ns`."""
+        streams = self.streams.values()
+        counts = [stream.counts() for stream in streams]
+        in_hand = [span for stream in streams if (span := stream.in_hand(now_ns)) is not None]
+        busy = [(stream.since_ns, stream.file) for stream in streams if stream.busy]
+        key = self.device.key
+        return GpuMetrics(
+            device_id=self.device_id,
+            device_name=self.device.name,
+            queue_depth=queue_depth,
+            files_completed=sum(count.completed for count in counts),
+            work_stolen_from=self.robbed,
+            work_stolen_to=sum(count.stolen for count in counts),
+            throughput=self.window.throughput(now_ns, in_hand),
+            last_update_time=self.last_done_wall_ns / NANOSECONDS if self.last_done_wall_ns else None,
+            uuid=key if key.startswith(("GPU-", "MIG-")) else None,
+            host=host,
+            sequences=sum(count.sequences for count in counts),
+            files_failed=sum(count.failed for count in counts),
+            state=self.state(now_ns),
+            current_file=max(busy)[1] if busy else None,
+        )

@@ -1,0 +1,140 @@
+"""The hub: receives from publishers, keeps hostile frames out, journals, forwards, and serves history.
+
+One poll loop, no thread of its own: whoever owns it (the launcher, the `hub` command) registers its sockets and
+calls `turn`. Forwarding is best effort, the journal is the truth: a subscriber that missed something asks for it.
+
+    history request = [request id, "hello"]         -> [request id, HelloReply as MessagePack]
+                      [request id, "read", offset]  -> [request id, offset, size, bytes of the capture]
+
+(request ids are any bytes, offset and size decimal text)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+import zmq
+
+from virnucpro_bus.capture import CaptureWriter
+from virnucpro_bus.codec import MAX_FRAME_BYTES, decode
+from virnucpro_bus.errors import FrameError
+from virnucpro_bus.rundir import BusAddresses
+from virnucpro_bus.sequences import SeqTracker
+from virnucpro_bus.zmqio import HIGH_WATER_MARK, bind_privately, drain
+
+FRAMES_PER_TURN = 2_000
+HISTORY_CHUNK_BYTES = 1 << 20
+LINGER_MS = 1_000
+WELCOME = b"hub/welcome"
+"""Sent by the hub to each new subscriber, so that it knows from when on it hears everything."""
+
+
+class HelloReply(msgspec.Struct, frozen=True, array_like=True):
+    """What the hub says of itself on the history socket."""
+
+    run: str
+    host: str
+    subscribe: str
+
+
+class Hub:
+    """One thread owns it, so there are no locks."""
+
+    def __init__(self, addresses: BusAddresses, capture: CaptureWriter) -> None:
+        """Bind the three addresses. Hold the run folder's lock: a second bind would steal a live socket."""
+        self.addresses = addresses
+        self.capture = capture
+        self.accepted = 0
+        """Different events received so far."""
+        self.refused: Counter[str] = Counter()
+        """Frames kept out, by FrameError.reason."""
+        self._seen: dict[tuple[str, str, int], SeqTracker] = {}
+        self._context = zmq.Context()
+        self._ingest = self._bind(zmq.SUB, addresses.publish)
+        self._ingest.subscribe(b"")
+        self._fanout = self._bind(zmq.XPUB, addresses.subscribe, (zmq.XPUB_WELCOME_MSG, WELCOME))
+        self._history = self._bind(zmq.ROUTER, addresses.history)
+
+    def _bind(self, kind: int, address: str, *options: tuple[int, bytes]) -> zmq.Socket[bytes]:
+        bound = self._context.socket(kind)
+        bound.setsockopt(zmq.LINGER, 0)
+        bound.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
+        bound.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
+        bound.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+        for option, value in options:
+            bound.setsockopt(option, value)
+        bind_privately(bound, address)
+        return bound
+
+    def sockets(self) -> list[zmq.Socket[bytes]]:
+        """The sockets to poll for input before calling `turn`."""
+        return [self._ingest, self._fanout, self._history]
+
+    def turn(self) -> int:
+        """Do all that can be done without waiting, up to a limit; returns the number of frames taken in."""
+        frames = drain(self._ingest, FRAMES_PER_TURN)
+        if frames:
+            self.take(frames)
+        self.capture.flush()
+        # Nobody's subscription interests us, but they must be taken off the queue.
+        drain(self._fanout, FRAMES_PER_TURN)
+        self._serve_history()
+        return len(frames)
+
+    def take(self, frames: list[bytes]) -> None:
+        """Check, journal and forward frames. An event that has been here before goes no further."""
+        fresh = []
+        seen = self._seen
+        for frame in frames:
+            try:
+                envelope = decode(frame)
+            except FrameError as error:
+                self.refused[error.reason] += 1
+                continue
+            stream = (envelope.source, envelope.host, envelope.epoch)
+            tracker = seen.get(stream)
+            if tracker is None:
+                tracker = seen[stream] = SeqTracker()
+            seq = envelope.seq
+            if seq == tracker.expected:
+                tracker.expected = seq + 1
+            elif not tracker.add(seq):
+                continue
+            fresh.append(frame)
+        self.accepted += len(fresh)
+        self.capture.append(fresh)
+        send = self._fanout.send
+        for frame in fresh:
+            # Never blocks: a subscriber whose pipe is full misses this one, and finds out by the hole in the seqs.
+            send(frame, zmq.DONTWAIT)
+
+    def _serve_history(self) -> None:
+        try:
+            for _ in range(16):
+                self._answer(self._history.recv_multipart(zmq.DONTWAIT))
+        except zmq.Again:
+            pass
+
+    def _answer(self, request: list[bytes]) -> None:
+        match request:
+            case [peer, request_id, b"hello"]:
+                hello = HelloReply(self.addresses.run, self.addresses.host, self.addresses.subscribe)
+                reply = [peer, request_id, msgspec.msgpack.encode(hello)]
+            case [peer, request_id, b"read", offset] if offset.isdigit() and len(offset) < 19:
+                data = self.capture.read(int(offset), HISTORY_CHUNK_BYTES)
+                reply = [peer, request_id, offset, str(self.capture.size_bytes).encode(), data]
+            case _:
+                self.refused["bad-history-request"] += 1
+                return
+        try:
+            self._history.send_multipart(reply, zmq.DONTWAIT)
+        except zmq.Again:
+            pass  # the asker does not take its answers; it will ask again
+
+    def close(self) -> None:
+        """Take in what has already arrived, close the capture, send what is under way (1 s at most)."""
+        while self.turn():
+            pass
+        self.capture.close()
+        self._context.destroy(linger=LINGER_MS)

@@ -1,0 +1,239 @@
+"""The sending end: numbers events and puts them on the bus without ever waiting for anybody.
+
+Two lines are enough in somebody else's worker:
+
+    bus = Publisher.connect()                       # address from VIRNUCPRO_BUS
+    bus.file_completed("a.fa", sequences=250, duration_seconds=3.2)
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Mapping
+from typing import Protocol, Self
+
+from virnucpro_bus import events as ev
+from virnucpro_bus.clock import Clock, SystemClock
+from virnucpro_bus.codec import encode
+from virnucpro_bus.devices import device_from_environment, device_of
+from virnucpro_bus.errors import AddressError
+from virnucpro_bus.outbox import Outbox
+from virnucpro_bus.stamp import Stamp
+
+ADDRESS_VARIABLE = "VIRNUCPRO_BUS"
+RUN_VARIABLE = "VIRNUCPRO_RUN"
+HEARTBEAT_SECONDS = 1.0
+_SPOOL_RETRY_SECONDS = 0.05
+
+
+class EventSink(Protocol):
+    """Anything that takes events: a Publisher, the coordinator's hub, a list in a test."""
+
+    def publish(self, event: ev.Fact) -> object:
+        """Take one event; never waits."""
+        ...
+
+
+class Publisher:
+    """One stream of events. Safe to use from several threads; not across fork().
+
+    Events that cannot be sent now (no hub yet, or it stands still) wait in a spool of bounded length; what falls
+    off it is counted and told in the heartbeats. A thread sends a heartbeat every second and empties the spool.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        device: ev.Device | None = None,
+        source: str | None = None,
+        epoch: int | None = None,
+        run: str = "",
+        host: str | None = None,
+        clock: Clock | None = None,
+        heartbeat_seconds: float | None = HEARTBEAT_SECONDS,
+    ) -> None:
+        """Connect to the hub at `address` and wait at most 1 s for it to listen.
+
+        `device` None is a source that works on no device (coordinator, sampler). `source` defaults to the process
+        id, `epoch` to the time, `heartbeat_seconds` None sends none. Raises AddressError for an unusable address.
+        """
+        self._clock = clock or SystemClock()
+        self._stamp = Stamp(self._clock, source=source or f"pid-{os.getpid()}", run=run, epoch=epoch, host=host)
+        self._device_key = device.key if device is not None else ""
+        self._state = "idle"
+        self._completed = self._failed = self._sequences = self._steals = 0
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._outbox = Outbox(address, self._clock)
+        atexit.register(self.close)
+        if device is not None:
+            self.publish(ev.WorkerStarted(device, self._pid))
+        self._thread: threading.Thread | None = None
+        if heartbeat_seconds is not None:
+            self._thread = threading.Thread(
+                target=self._keep_alive, args=(heartbeat_seconds,), name="bus-heartbeat", daemon=True
+            )
+            self._thread.start()
+
+    @classmethod
+    def connect(
+        cls,
+        address: str | None = None,
+        *,
+        device: int | str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Publisher:
+        """Join a bus from any worker script.
+
+        `address` defaults to the environment variable VIRNUCPRO_BUS (raises AddressError when neither is given).
+        `device` is a GPU UUID, a CUDA ordinal, or any name; by default it is told from CUDA_VISIBLE_DEVICES and
+        LOCAL_RANK.
+        """
+        environment = os.environ if environment is None else environment
+        address = address or environment.get(ADDRESS_VARIABLE)
+        if not address:
+            raise AddressError(f"no bus address: pass one, or set {ADDRESS_VARIABLE} (the hub prints it)")
+        chosen = device_from_environment(environment) if device is None else device_of(str(device))
+        return cls(address, device=chosen, run=environment.get(RUN_VARIABLE, ""))
+
+    # What a worker says. A number that cannot be right (negative, NaN) raises ValueError.
+
+    def file_started(self, file: str | os.PathLike[str], *, attempt: int = 0) -> None:
+        """This worker begins `file` (a path; only its name is sent)."""
+        self._state = "busy"
+        self.publish(ev.FileStarted(self._device_key, _name(file), attempt))
+
+    def file_progress(self, file: str | os.PathLike[str], sequences: int, *, attempt: int = 0) -> None:
+        """`sequences` of `file` are done so far."""
+        self.publish(ev.FileProgress(self._device_key, _name(file), attempt, _count(sequences)))
+
+    def file_completed(
+        self, file: str | os.PathLike[str], *, sequences: int, duration_seconds: float, attempt: int = 0
+    ) -> None:
+        """`file` is done."""
+        self.publish(
+            self.completion(file, sequences=sequences, duration_seconds=duration_seconds, attempt=attempt)
+        )
+
+    def file_failed(
+        self, file: str | os.PathLike[str], reason: str, *, duration_seconds: float = 0.0, attempt: int = 0
+    ) -> None:
+        """`file` failed for good; `reason` in one line."""
+        seconds = _seconds(duration_seconds)
+        self.publish(ev.FileFailed(self._device_key, _name(file), attempt, _text(reason)[:1000], seconds))
+
+    def work_stolen(
+        self, *, source: int | str, file: str | os.PathLike[str], attempt: int = 0, stolen_at_ns: int | None = None
+    ) -> None:
+        """This worker's device took `file` out of the queue of the device `source`."""
+        at_ns = self._clock.wall_ns() if stolen_at_ns is None else stolen_at_ns
+        self.publish(ev.WorkStolen(self._device_key, device_of(str(source)).key, _name(file), attempt, at_ns))
+
+    def completion(
+        self, file: str | os.PathLike[str], *, sequences: int, duration_seconds: float, attempt: int = 0
+    ) -> ev.FileCompleted:
+        """The event that `file_completed` publishes, for a worker that has it acknowledged first."""
+        return ev.FileCompleted(
+            self._device_key, _name(file), attempt, _count(sequences), _seconds(duration_seconds)
+        )
+
+    # Sending.
+
+    def publish(self, event: ev.Fact) -> None:
+        """Number and send one event. Never waits. Raises ForkedPublisherError in a forked child."""
+        with self._lock:
+            self._send(encode(self._stamp.envelop(event)), event)
+
+    def stamp(self, event: ev.Fact) -> bytes:
+        """Number an event now; its frame goes out by `send_stamped`, after it was acknowledged on another way."""
+        with self._lock:
+            return encode(self._stamp.envelop(event))
+
+    def send_stamped(self, frame: bytes, event: ev.Fact) -> None:
+        """Send what `stamp` made of `event`."""
+        with self._lock:
+            self._send(frame, event)
+
+    def _send(self, frame: bytes, event: ev.Fact) -> None:
+        kind = type(event)
+        if kind is ev.FileCompleted:
+            self._completed += 1
+            self._sequences += event.sequences  # type: ignore[attr-defined]
+            self._state = "idle"
+        elif kind is ev.FileFailed:
+            self._failed += 1
+            self._state = "idle"
+        elif kind is ev.WorkStolen:
+            self._steals += 1
+        self._outbox.send(frame)
+
+    def _keep_alive(self, heartbeat_seconds: float) -> None:
+        due_ns = self._clock.mono_ns()
+        while True:
+            if self._closed.wait(_SPOOL_RETRY_SECONDS if self._outbox.waiting else heartbeat_seconds):
+                return
+            with self._lock:
+                self._outbox.service()
+            now_ns = self._clock.mono_ns()
+            if now_ns >= due_ns:
+                due_ns = now_ns + int(heartbeat_seconds * 0.9e9)
+                self.publish(self._heartbeat())
+
+    def _heartbeat(self) -> ev.Heartbeat:
+        return ev.Heartbeat(
+            self._device_key,
+            self._state,
+            self._completed,
+            self._failed,
+            self._sequences,
+            self._steals,
+            self._outbox.dropped,
+        )
+
+    def close(self, reason: str = "finished") -> None:
+        """Say goodbye and send what is left: about 2 s at most if a hub listens. Safe to call twice."""
+        if self._closed.is_set() or os.getpid() != self._pid:
+            return
+        self._closed.set()
+        atexit.unregister(self.close)
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        self.publish(self._heartbeat())
+        if self._device_key:
+            self.publish(ev.WorkerStopped(self._device_key, reason))
+        with self._lock:
+            self._outbox.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _text(text: str) -> str:
+    """Text as MessagePack can carry it: bytes of a name that are not UTF-8 become visible."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _name(file: str | os.PathLike[str]) -> str:
+    """A file's base name, cut to a sensible length."""
+    return _text(os.path.basename(os.fspath(file)))[-1000:]
+
+
+def _count(number: int) -> int:
+    count = int(number)
+    if not 0 <= count < 2**63:
+        raise ValueError(f"sequences must be a count, not {number}")
+    return count
+
+
+def _seconds(number: float) -> float:
+    seconds = float(number)
+    if not 0.0 <= seconds <= 1e12:
+        raise ValueError(f"duration_seconds must be a time of 0 or more, not {number}")
+    return seconds

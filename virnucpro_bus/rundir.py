@@ -1,0 +1,161 @@
+"""A run folder on disk: its files, its sockets, its lock. What is where, and who may use it.
+
+DIR/bus.json        addresses of the live hub (0600; gone when the hub has ended)
+DIR/run.vbus        the capture, which is the journal too
+DIR/.bus/           lock and sockets (0700); the sockets are elsewhere when the path would be too long
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import stat
+import tempfile
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from virnucpro_bus.errors import AddressError, UserError
+
+CAPTURE_NAME = "run.vbus"
+BUS_FILE = "bus.json"
+# The kernel's limit for the path of a local socket is 107 bytes; the longest name we put there has 12.
+_LONGEST_SOCKET_FOLDER = 107 - len("/history.sock")
+
+
+class BusAddresses(msgspec.Struct, frozen=True):
+    """What bus.json holds. `pid` is the hub's process on `host`."""
+
+    run: str
+    host: str
+    pid: int
+    publish: str
+    subscribe: str
+    history: str
+
+
+def socket_folder(run_dir: Path) -> Path:
+    """Where the sockets of `run_dir` go: inside it, or below the user's runtime folder if the path is too long."""
+    inside = run_dir.absolute() / ".bus"
+    if len(os.fsencode(inside)) <= _LONGEST_SOCKET_FOLDER:
+        return inside
+    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    digest = hashlib.sha256(os.fsencode(run_dir.resolve())).hexdigest()[:16]
+    return Path(base) / f"virnucpro-bus-{os.getuid()}" / digest
+
+
+def read_addresses(run_dir: Path) -> BusAddresses:
+    """The addresses of the hub that serves `run_dir`. Raises AddressError when no hub is alive there."""
+    path = run_dir / BUS_FILE
+    try:
+        addresses = msgspec.json.decode(path.read_bytes(), type=BusAddresses)
+    except FileNotFoundError:
+        raise AddressError(f"{run_dir}: no run is live here (no {BUS_FILE})") from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise AddressError(f"{path}: cannot be read: {error}") from None
+    if addresses.host == socket.gethostname() and not _is_locked(run_dir):
+        raise AddressError(f"{run_dir}: the hub of this run (pid {addresses.pid}) is no longer alive")
+    return addresses
+
+
+def private_folder(path: Path) -> Path:
+    """Make `path` and its missing parents with mode 0700. Refuses what others could have put there."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise UserError(f"{path}: must be a folder of your own, not a link or somebody else's")
+    if status.st_mode & 0o077:
+        path.chmod(0o700)
+    return path
+
+
+class RunFolder:
+    """Holds the lock on a run folder from `claim` to `release`; only the holder may bind its sockets."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.capture_path = path / CAPTURE_NAME
+        self._sockets: Path | None = None
+        self._lock_fd: int | None = None
+
+    def claim(self) -> Self:
+        """Make the folder, take its lock, clear stale sockets. Raises UserError when another process holds it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock_fd = _lock(private_folder(self.path / ".bus") / "lock")
+        except (FileExistsError, NotADirectoryError):
+            raise UserError(f"{self.path}: is not a folder; choose another one") from None
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written: {error.strerror}") from None
+        self._sockets = private_folder(socket_folder(self.path))
+        for stale in self._sockets.glob("*.sock"):
+            stale.unlink()
+        return self
+
+    def address(self, name: str) -> str:
+        """The ipc address of the socket called `name`; valid while claimed."""
+        if self._sockets is None:
+            raise RuntimeError("the run folder is not claimed")
+        return f"ipc://{self._sockets}/{name}.sock"
+
+    def announce(self, addresses: BusAddresses) -> None:
+        """Write bus.json in one step, readable by the owner alone."""
+        path = self.path / BUS_FILE
+        draft = path.with_name(f".{BUS_FILE}.{os.getpid()}")
+        text = json.dumps(msgspec.to_builtins(addresses), indent=2) + "\n"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        draft.replace(path)
+
+    def release(self) -> None:
+        """Take back bus.json, the sockets and the lock. Safe to call twice."""
+        if self._lock_fd is None or self._sockets is None:
+            return
+        (self.path / BUS_FILE).unlink(missing_ok=True)
+        for stale in self._sockets.glob("*.sock"):
+            stale.unlink(missing_ok=True)
+        # Unlinked while still locked: whoever waits for it notices that its file is gone and opens a new one.
+        (self.path / ".bus" / "lock").unlink(missing_ok=True)
+        for folder in (self._sockets, self.path / ".bus"):
+            try:
+                folder.rmdir()
+            except OSError:
+                pass  # removed a line above, or somebody else's file is in it
+        os.close(self._lock_fd)
+        self._lock_fd = None
+
+
+def _lock(path: Path) -> int:
+    """Open and lock `path`, with our pid in it; returns the descriptor that holds the lock."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            raise UserError(f"{path.parent.parent}: in use by another run (pid {holder})") from None
+        if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            return descriptor
+        os.close(descriptor)  # its holder removed it between our two calls
+
+
+def _is_locked(run_dir: Path) -> bool:
+    try:
+        descriptor = os.open(run_dir / ".bus" / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

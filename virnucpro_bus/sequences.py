@@ -1,0 +1,89 @@
+"""Which numbers of one stream have been seen: the arithmetic behind published = received + lost."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+
+class SeqTracker:
+    """The set of sequence numbers (1, 2, 3 …) seen so far, kept as ranges.
+
+    Memory grows with the number of holes, not with the number of events. The newest range is held apart, so that
+    the usual case, the next number in line, is one comparison. Not thread-safe.
+    """
+
+    __slots__ = ("_ends", "_newest_start", "_starts", "expected")
+
+    def __init__(self) -> None:
+        self.expected = 1
+        """One more than the highest number seen."""
+        self._newest_start = 1
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def add(self, seq: int) -> bool:
+        """Note `seq` (>= 1). Returns False when it had been seen before."""
+        if seq == self.expected:
+            self.expected = seq + 1
+            return True
+        if seq > self.expected:
+            if self.expected > self._newest_start:
+                self._starts.append(self._newest_start)
+                self._ends.append(self.expected)
+            self._newest_start = seq
+            self.expected = seq + 1
+            return True
+        if seq >= self._newest_start:
+            return False
+        return self._fill(seq)
+
+    def _fill(self, seq: int) -> bool:
+        """Note a number below the newest range: it lies in a hole or has been seen."""
+        starts, ends = self._starts, self._ends
+        at = bisect_right(starts, seq)
+        if at and seq < ends[at - 1]:
+            return False
+        joins_left = bool(at) and ends[at - 1] == seq
+        if at == len(starts) and seq + 1 == self._newest_start:
+            self._newest_start = seq
+            if joins_left:
+                self._newest_start = starts.pop()
+                ends.pop()
+            return True
+        joins_right = at < len(starts) and starts[at] == seq + 1
+        if joins_left and joins_right:
+            ends[at - 1] = ends.pop(at)
+            del starts[at]
+        elif joins_left:
+            ends[at - 1] = seq + 1
+        elif joins_right:
+            starts[at] = seq
+        else:
+            starts.insert(at, seq)
+            ends.insert(at, seq + 1)
+        return True
+
+    @property
+    def published(self) -> int:
+        """How many numbers the source is known to have given out: the highest one seen."""
+        return self.expected - 1
+
+    @property
+    def received(self) -> int:
+        """How many different numbers have been seen."""
+        return self.expected - self._newest_start + sum(self._ends) - sum(self._starts)
+
+    @property
+    def lost(self) -> int:
+        """published - received."""
+        return self.published - self.received
+
+    def missing(self) -> list[tuple[int, int]]:
+        """The holes, as (first, last) inclusive, lowest first."""
+        holes = []
+        low = 1
+        for start, end in zip([*self._starts, self._newest_start], [*self._ends, self.expected], strict=True):
+            if start > low:
+                holes.append((low, start - 1))
+            low = end
+        return holes

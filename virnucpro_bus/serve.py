@@ -1,0 +1,101 @@
+"""A bus of one run folder, ready for use: lock, capture, hub, bus.json and GPU sampler, taken down in order."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+from pathlib import Path
+from typing import Self
+
+from virnucpro_bus.capture import CaptureWriter
+from virnucpro_bus.clock import Clock
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.hub import Hub
+from virnucpro_bus.processes import own_command, start_quietly, stop
+from virnucpro_bus.rundir import BusAddresses, RunFolder
+
+LOG_FOLDER = "logs"
+
+
+class BusServer:
+    """Holds everything that a bus needs, from `open` to `close`. One thread owns it; `hub` is its loop."""
+
+    def __init__(self, run_dir: Path, clock: Clock) -> None:
+        self.run_dir = run_dir
+        self.run = f"run-{secrets.token_hex(4)}"
+        self._clock = clock
+        self._folder = RunFolder(run_dir)
+        self._sampler: subprocess.Popen[bytes] | None = None
+        self.hub: Hub
+
+    def open(self) -> Self:
+        """Raises UserError when the folder cannot be used, is in use, or already holds a run."""
+        self._folder.claim()
+        try:
+            capture = self._new_capture()
+            addresses = BusAddresses(
+                run=self.run,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                publish=self._folder.address("publish"),
+                subscribe=self._folder.address("subscribe"),
+                history=self._folder.address("history"),
+            )
+            self.hub = Hub(addresses, capture)
+            self._folder.announce(addresses)
+        except BaseException:
+            self._folder.release()
+            raise
+        return self
+
+    def _new_capture(self) -> CaptureWriter:
+        try:
+            return CaptureWriter(self._folder.capture_path, self._clock)
+        except FileExistsError:
+            raise UserError(
+                f"{self.run_dir}: already holds a run ({self._folder.capture_path.name}); choose another folder, "
+                "or remove that one first"
+            ) from None
+        except OSError as error:
+            raise UserError(f"{self._folder.capture_path}: cannot be written: {error.strerror}") from None
+
+    def log_path(self, name: str) -> Path:
+        """Where a helper process called `name` writes what it has to say."""
+        return self.run_dir / LOG_FOLDER / f"{name}.log"
+
+    def address(self, name: str) -> str:
+        """The address for a further socket beside the hub's own."""
+        return self._folder.address(name)
+
+    def start_sampler(self) -> None:
+        """Start the process that puts GPU samples on the bus; it ends by itself where there is no GPU."""
+        self._sampler = start_quietly(own_command("sample", str(self.run_dir)), self.log_path("sampler"))
+
+    def stop_sampler(self) -> None:
+        """End the sampler; its last words are on the bus afterwards."""
+        if self._sampler is not None:
+            stop(self._sampler)
+            self._sampler = None
+
+    def close(self) -> None:
+        """Stop the sampler, take in what is under way, close the capture, free the folder. Safe to call twice."""
+        self.stop_sampler()
+        self.hub.close()
+        self._folder.release()
+        logs = self.run_dir / LOG_FOLDER
+        if logs.is_dir():
+            for log in logs.glob("*.log"):
+                if log.stat().st_size == 0:
+                    log.unlink()
+            try:
+                logs.rmdir()
+            except OSError:
+                pass  # somebody had something to say
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

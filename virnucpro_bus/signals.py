@@ -1,0 +1,53 @@
+"""Signals as something that a poll loop can wait for."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any, Self
+
+
+class SignalFlag:
+    """While entered, the given signals are noted instead of acted on. Main thread only; restores what was before.
+
+    `fileno()` becomes readable when one arrives, so a poll loop wakes at once.
+    """
+
+    def __init__(self, *signals: signal.Signals) -> None:
+        self.signal = 0
+        """Number of the last signal that arrived; 0 for none yet."""
+        self.count = 0
+        self._signals = signals
+        self._previous: dict[signal.Signals, Any] = {}
+        self._read_fd = self._write_fd = -1
+
+    def fileno(self) -> int:
+        """A descriptor to poll for reading; `drain` empties it."""
+        return self._read_fd
+
+    def drain(self) -> None:
+        """Empty the descriptor, so that the next signal wakes the loop again."""
+        try:
+            os.read(self._read_fd, 512)
+        except BlockingIOError:
+            pass
+
+    def _note(self, number: int, frame: object) -> None:
+        self.signal = number
+        self.count += 1
+        try:
+            os.write(self._write_fd, b"\0")
+        except BlockingIOError:
+            pass  # many are waiting already
+
+    def __enter__(self) -> Self:
+        self._read_fd, self._write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        for number in self._signals:
+            self._previous[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        os.close(self._read_fd)
+        os.close(self._write_fd)

@@ -1,0 +1,127 @@
+"""What one source has said in one epoch, and what follows from it whatever the order in which it arrived."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from virnucpro_bus.events import Heartbeat
+from virnucpro_bus.sequences import SeqTracker
+from virnucpro_bus.windows import Span
+
+
+class Steal(NamedTuple):
+    """One stolen file. Sorts by the time of the decision."""
+
+    stolen_at_ns: int
+    thief: str
+    victim: str
+    file: str
+    attempt: int
+
+
+class Counts(NamedTuple):
+    """A stream's cumulative counters."""
+
+    completed: int
+    failed: int
+    sequences: int
+    stolen: int
+
+
+class Stream:
+    """One source in one epoch. Whatever is "the latest" is decided by seq. Not thread-safe."""
+
+    __slots__ = (
+        "_beat",
+        "_beat_seq",
+        "_hand_seq",
+        "_progress",
+        "_progress_seq",
+        "attempt",
+        "completed",
+        "device_key",
+        "failed",
+        "file",
+        "heard_ns",
+        "last_steal",
+        "last_steal_seq",
+        "lost",
+        "seen",
+        "sequences",
+        "since_ns",
+        "state",
+        "stolen",
+        "unsaid_steal",
+    )
+
+    def __init__(self) -> None:
+        self.seen = SeqTracker()
+        self.device_key = ""
+        """The device that the source works on; "" for a source that is not a worker, or not known yet."""
+        self.heard_ns = 0
+        self.completed = self.failed = self.sequences = self.stolen = 0
+        self.state = "starting"
+        self.file = ""
+        self.attempt = 0
+        self.since_ns = 0
+        self.lost = False
+        self.last_steal: Steal | None = None
+        self.last_steal_seq = 0
+        self.unsaid_steal: Steal | None = None
+        """A steal that only the launcher has reported, because the worker died before it could."""
+        self._hand_seq = 0
+        self._progress = ("", 0, 0)
+        self._progress_seq = 0
+        self._beat: Heartbeat | None = None
+        self._beat_seq = 0
+
+    def now(self, seq: int, state: str, file: str = "", attempt: int = 0, since_ns: int = 0) -> None:
+        """From event `seq` on the worker is in `state`, with `file` in hand since `since_ns`."""
+        if seq > self._hand_seq:
+            self._hand_seq = seq
+            self.state, self.file, self.attempt, self.since_ns = state, file, attempt, since_ns
+
+    def progressed(self, seq: int, file: str, attempt: int, sequences: int) -> None:
+        """As of event `seq`, so many `sequences` of `file` are done."""
+        if seq > self._progress_seq:
+            self._progress_seq = seq
+            self._progress = (file, attempt, sequences)
+
+    def beat(self, seq: int, heartbeat: Heartbeat) -> None:
+        """Take over the totals of a heartbeat."""
+        if seq > self._beat_seq:
+            self._beat_seq, self._beat = seq, heartbeat
+
+    def counts(self) -> Counts:
+        """What was seen, or what the last heartbeat says where that is more: totals heal what was missed."""
+        stolen = self.stolen + (self.unsaid_steal is not None)
+        beat = self._beat
+        if beat is None:
+            return Counts(self.completed, self.failed, self.sequences, stolen)
+        return Counts(
+            max(self.completed, beat.files_completed),
+            max(self.failed, beat.files_failed),
+            max(self.sequences, beat.sequences),
+            max(stolen, beat.steals),
+        )
+
+    @property
+    def beats(self) -> bool:
+        """Whether it has ever sent a heartbeat; only then does silence mean something."""
+        return self._beat is not None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a file is in hand."""
+        return self.state == "busy" and not self.lost
+
+    @property
+    def live(self) -> bool:
+        """Whether the worker may still do something."""
+        return not self.lost and self.state != "stopped"
+
+    def in_hand(self, now_ns: int) -> Span | None:
+        """The file in hand with the sequences done so far; None when the worker has not told of any."""
+        if not self.busy or self._progress[:2] != (self.file, self.attempt):
+            return None
+        return Span(now_ns, self.since_ns, self._progress[2])

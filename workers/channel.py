@@ -1,0 +1,158 @@
+"""What the launcher and its workers say to each other: one question, one answer (not the event bus).
+
+A worker asks "this is done; what is next?" and is answered exactly once, also if it has to ask again: a request
+carries a number, and the same number gets the same answer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import zmq
+from msgspec import Meta, Struct
+
+from virnucpro_bus.errors import ChannelError
+
+Text = Annotated[str, Meta(max_length=4096)]
+ASK_AGAIN_MS = 5_000
+_POLL_MS = 200
+
+
+class WorkerConfig(Struct, frozen=True):
+    """What a worker process is told on its standard input, as JSON."""
+
+    slot: int
+    token: str
+    channel: str
+    publish: str
+    run: str
+    source: str
+    epoch: int
+    device_key: str
+    device_name: str
+    device_index: int | None
+    job: str
+    options: dict[str, str]
+
+
+class Done(Struct, frozen=True, array_like=True, tag="done"):
+    """A file is finished. `frame` is the FileCompleted event, stamped but not yet sent."""
+
+    file: Text
+    attempt: int
+    frame: bytes
+
+
+class Failed(Struct, frozen=True, array_like=True, tag="failed"):
+    """A file could not be done. `frame` is the FileFailed event, stamped but not yet sent."""
+
+    file: Text
+    attempt: int
+    frame: bytes
+
+
+class Unable(Struct, frozen=True, array_like=True, tag="unable"):
+    """The worker cannot work at all: the job does not load."""
+
+    reason: Text
+
+
+class Request(Struct, frozen=True, array_like=True):
+    """Worker to launcher. `token` proves that the launcher started it; `settled` None: nothing in hand."""
+
+    token: Text
+    slot: int
+    epoch: int
+    number: int
+    settled: Done | Failed | Unable | None = None
+
+
+class Task(Struct, frozen=True, array_like=True):
+    """One file to work on. Paths are bytes: file names need not be UTF-8."""
+
+    file: Text
+    path: bytes
+    output: bytes
+    attempt: int
+    stolen_from: str | None = None
+    stolen_at_ns: int = 0
+
+
+class Answer(Struct, frozen=True, array_like=True):
+    """Launcher to worker, to request `number`. `task` None: there is nothing more, end yourself.
+
+    `accepted` tells whether what was settled counts; if so, the worker sends its event on the bus too.
+    """
+
+    number: int
+    accepted: bool
+    task: Task | None = None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_request = msgspec.msgpack.Decoder(Request).decode
+_decode_answer = msgspec.msgpack.Decoder(Answer).decode
+
+
+def encode_answer(answer: Answer) -> bytes:
+    """For the launcher's ROUTER."""
+    return _encode(answer)
+
+
+def decode_request(message: bytes) -> Request:
+    """For the launcher's ROUTER. Raises ChannelError."""
+    try:
+        return _decode_request(message)
+    except msgspec.DecodeError as error:
+        raise ChannelError(f"not a request: {error}") from None
+
+
+class Channel:
+    """A worker's end. One thread."""
+
+    def __init__(self, config: WorkerConfig, launcher_alive: Callable[[], bool]) -> None:
+        self._config = config
+        self._launcher_alive = launcher_alive
+        self._number = 0
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.LINGER, 500)
+        self._socket.connect(config.channel)
+
+    def ask(self, settled: Done | Failed | Unable | None = None) -> Answer:
+        """Report what was settled and wait for the answer, however long it takes.
+
+        Raises ChannelError when the launcher is no longer alive.
+        """
+        self._number += 1
+        config = self._config
+        request = _encode(Request(config.token, config.slot, config.epoch, self._number, settled))
+        self._socket.send(request)
+        waited_ms = 0
+        while self._launcher_alive():
+            if self._socket.poll(_POLL_MS):
+                answer = _decode_answer(self._socket.recv())
+                if answer.number == self._number:
+                    return answer
+            waited_ms += _POLL_MS
+            if waited_ms >= ASK_AGAIN_MS:
+                waited_ms = 0
+                self._socket.send(request)
+        raise ChannelError("the launcher is no longer alive")
+
+    def close(self) -> None:
+        self._context.destroy(linger=500)
+
+
+def to_bytes(path: Path) -> bytes:
+    """A path as it goes over the channel."""
+    return os.fsencode(path)
+
+
+def to_path(raw: bytes) -> Path:
+    """A path as it came over the channel."""
+    return Path(os.fsdecode(raw))

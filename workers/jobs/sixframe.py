@@ -1,0 +1,215 @@
+"""VirNucPro's first stage: cut sequences into chunks and keep the reading frames without a stop codon.
+
+The rules are VirNucPro's own and are followed to the letter, for its models were trained on such output:
+
+- a record of length L is cut into ceil(L / chunk) chunks of length `chunk`, shifted so that they overlap evenly;
+- each chunk is translated in three frames forward, then in three of its reverse complement; a codon with any
+  letter but A, C, G, T contributes nothing, an incomplete last codon is dropped;
+- a frame with no stop and at least one residue is kept, with its translation (length p) and its nucleotides, of
+  which there are 3p + 1 where the chunk has that many.
+
+It is fast because nothing is done codon by codon: a batch of records is translated at every position at once, by
+arithmetic on whole blocks of bytes, and laid out by phase, so that a frame of a chunk is then a plain slice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dnaio
+
+from virnucpro_bus.errors import InputError, UserError
+from virnucpro_bus.text import visible
+from workers.inputs import stem_of
+
+if TYPE_CHECKING:
+    from workers.jobs.interface import JobContext
+
+DEFAULT_CHUNK = 500
+
+_BASES = b"TCAG"
+_RESIDUES = b"FFLLSSSSYY**CC*WLLLLPPPPHHQQRRRRIIIMTTTTNNKKSSRRVVVVAAAADDEEGGGG"
+_STOP = b"*"
+_NOTHING = b"-"
+_FRAME_NUMBER = (b"1", b"2", b"3")
+_COMPLEMENT = bytes.maketrans(b"ACGT", b"TGCA")
+
+# A codon is a number of three digits in base 5: the bases are 0 to 3, any other letter is 4. The highest, 124,
+# fits into a byte, so that whole blocks of digits can be multiplied and added as one big number without a carry.
+_OTHER = len(_BASES)
+_DIGIT = bytes(_BASES.find(letter) if letter in _BASES else _OTHER for letter in range(256))
+
+
+def _residue(digits: tuple[int, ...]) -> int:
+    if _OTHER in digits:
+        return _NOTHING[0]
+    first, second, third = digits
+    return _RESIDUES[16 * first + 4 * second + third]
+
+
+def _complement(digit: int) -> int:
+    return digit if digit == _OTHER else _BASES.index(_COMPLEMENT[_BASES[digit]])
+
+
+_CODONS = list(product(range(5), repeat=3))
+_FORWARD_RESIDUE = bytes(map(_residue, _CODONS)).ljust(256, _NOTHING)
+_REVERSE_RESIDUE = bytes(
+    _residue(tuple(_complement(digit) for digit in reversed(codon))) for codon in _CODONS
+).ljust(256, _NOTHING)
+
+# Bases translated at a time: enough to make little of the cost of a call, few enough to stay small in memory.
+_BATCH = 1 << 16
+
+_BINARY = re.compile(r"[^\t -~]")
+
+
+def chunk_option(options: Mapping[str, str]) -> int:
+    """The chunk length in bases that `options` ask for. Raises UserError for anything wrong with them."""
+    unknown = sorted(set(options) - {"chunk"})
+    if unknown:
+        raise UserError(f"job sixframe has no option {visible(unknown[0])!r}; it has: chunk")
+    given = options.get("chunk", str(DEFAULT_CHUNK))
+    if not (given.isascii() and given.isdecimal() and len(given) < 19 and int(given) >= 1):
+        raise UserError(f"option chunk of job sixframe must be a whole number of bases, at least 1, not {given!r}")
+    return int(given)
+
+
+def run_sixframe(input: Path, output: Path, context: JobContext) -> int:
+    """Write `<stem>.nucleotide.fa` and `<stem>.protein.faa` into `output`; the number of records read.
+
+    Raises InputError where `input` is not a FASTA file (plain or .gz) with at least one record.
+    """
+    chunk = chunk_option(context.options)
+    stem = stem_of(input)
+    records = 0
+    with (
+        (output / f"{stem}.nucleotide.fa").open("wb") as nucleotides,
+        (output / f"{stem}.protein.faa").open("wb") as proteins,
+    ):
+        for batch in _batches(_records(input)):
+            kept = open_frames([sequence for _, sequence in batch], chunk)
+            for (name, _), frames in zip(batch, kept, strict=True):
+                for frame_id, bases, residues in frames:
+                    header = b">%b_chunk_%b\n" % (name, frame_id)
+                    nucleotides.write(header + bases + b"\n")
+                    proteins.write(header + residues + b"\n")
+            records += len(batch)
+            context.progress(records)
+    if not records:
+        raise InputError(f"{visible(str(input))}: empty, no FASTA record in it")
+    return records
+
+
+def open_frames(sequences: Sequence[bytes], chunk: int) -> Iterator[list[tuple[bytes, bytes, bytes]]]:
+    """For each record its kept frames in output order: (chunk number and frame, e.g. b"3R2", bases, residues)."""
+    # All records as one: no frame of a chunk looks beyond it, so a codon across two records is never read.
+    forward = b"".join(sequences).upper()
+    reverse = forward.translate(_COMPLEMENT)[::-1]
+    forward_residues, reverse_residues = _residues_by_phase(forward)
+    total = len(forward)
+    offset = 0
+    for sequence in sequences:
+        frames: list[tuple[bytes, bytes, bytes]] = []
+        length = len(sequence)
+        for number, start in enumerate(chunk_starts(length, chunk), 1):
+            begin = offset + start
+            end = offset + min(start + chunk, length)
+            if end - begin >= 3:
+                frames += _open_frames_of(b"%dF" % number, forward, forward_residues, begin, end)
+                # The reverse complement of a part is a part of the reverse complement.
+                frames += _open_frames_of(b"%dR" % number, reverse, reverse_residues, total - end, total - begin)
+        yield frames
+        offset += length
+
+
+def _open_frames_of(
+    label: bytes, strand: bytes, residues_by_phase: Sequence[bytes], begin: int, end: int
+) -> list[tuple[bytes, bytes, bytes]]:
+    """The kept frames of one strand of the chunk [begin, end), which is at least 3 long."""
+    kept = []
+    for frame in range(3):
+        start = begin + frame
+        first = start // 3
+        last = first + (end - start) // 3
+        translated = residues_by_phase[start % 3]
+        if translated.find(_STOP, first, last) < 0:
+            residues = translated[first:last].replace(_NOTHING, b"")
+            if residues:
+                bases = strand[start : min(start + 3 * len(residues) + 1, end)]
+                kept.append((label + _FRAME_NUMBER[frame], bases, residues))
+    return kept
+
+
+def chunk_starts(length: int, chunk: int) -> Iterator[int]:
+    """Where the chunks of a sequence begin; each is `chunk` long or ends with the sequence."""
+    count = -(-length // chunk)
+    if not count:
+        return
+    surplus = count * chunk - length
+    least_shift = surplus // count
+    # The first chunks move back by one base more, until the surplus is used up.
+    extra = surplus - least_shift * (count - 1)
+    for index in range(count):
+        yield index * (chunk - least_shift) - min(index, extra)
+
+
+def _residues_by_phase(forward: bytes) -> tuple[list[bytes], list[bytes]]:
+    """Of `forward`, and of its reverse complement: byte i of item p is the residue of the codon at 3 * i + p."""
+    codons = b"".join(
+        _codon_numbers(forward[begin : begin + _BATCH + 2]) for begin in range(0, len(forward) - 2, _BATCH)
+    )
+    reverse_codons = codons[::-1]
+    return (
+        [codons[phase::3].translate(_FORWARD_RESIDUE) for phase in range(3)],
+        [reverse_codons[phase::3].translate(_REVERSE_RESIDUE) for phase in range(3)],
+    )
+
+
+def _codon_numbers(block: bytes) -> bytes:
+    """The number of the codon that begins at each position but the last two."""
+    digits = int.from_bytes(block.translate(_DIGIT), "little")
+    numbers = 25 * digits + 5 * (digits >> 8) + (digits >> 16)
+    return numbers.to_bytes(len(block), "little")[:-2]
+
+
+def _batches(records: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
+    """`records` in lists of about _BATCH bases, at least one record each."""
+    batch: list[tuple[bytes, bytes]] = []
+    bases = 0
+    for record in records:
+        batch.append(record)
+        bases += len(record[1])
+        if bases >= _BATCH:
+            yield batch
+            batch, bases = [], 0
+    if batch:
+        yield batch
+
+
+def _records(path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Name (first word of the header) and sequence of each record. Raises InputError for anything but FASTA."""
+    shown = visible(str(path))
+    number = 0
+    try:
+        with dnaio.open(path, fileformat="fasta") as reader:
+            for number, record in enumerate(reader, 1):
+                for text in (record.name, record.sequence):
+                    if not text.isprintable() and _BINARY.search(text):
+                        raise InputError(f"{shown}: binary data in record {number}; not a FASTA file")
+                words = record.name.split(None, 1)
+                yield (words[0].encode() if words else b""), record.sequence.encode()
+    except (InputError, MemoryError):
+        raise
+    except dnaio.FastaFormatError as error:
+        no_header = error.message.startswith("Expected '>'")
+        reason = "does not begin with a FASTA header ('>')" if no_header else f"not FASTA: {visible(str(error))}"
+        raise InputError(f"{shown}: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{shown}: binary data after record {number}; not a FASTA file") from error
+    except Exception as error:
+        # Each of the decompressors that dnaio chooses from has its own exception, with no base in common.
+        raise InputError(f"{shown}: cannot be read after record {number}: {visible(str(error))}") from error

@@ -1,0 +1,219 @@
+"""A whole run: plan, start everything, one loop until the last file is settled, sum up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from virnucpro_bus.clock import Clock
+from virnucpro_bus.codec import encode
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.events import Device, Fact
+from virnucpro_bus.processes import own_command, stop
+from virnucpro_bus.replay import fold_capture
+from virnucpro_bus.serve import BusServer
+from virnucpro_bus.signals import SignalFlag
+from virnucpro_bus.stamp import Stamp
+from virnucpro_bus.text import visible
+from workers.coordinator import WorkStealingCoordinator
+from workers.inputs import InputFile
+from workers.pool import WorkerPool
+from workers.results import ResultStore
+
+EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
+TURN_MS = 50
+GRACE_SECONDS = 10.0
+MONITOR_SECONDS = 3.0
+SUMMARY_NAME = "summary.json"
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """Everything that was decided before anything is started."""
+
+    files: Sequence[InputFile]
+    devices: Sequence[Device]
+    weights: Sequence[float]
+    run_dir: Path
+    job: str
+    options: Mapping[str, str]
+    policy: str
+    interval_seconds: float
+    dashboard: bool
+    log_file: Path
+
+
+class HubSink:
+    """The coordinator's way onto the bus: in the same process, straight into the hub."""
+
+    def __init__(self, server: BusServer, clock: Clock) -> None:
+        self._hub = server.hub
+        self._stamp = Stamp(clock, source="coordinator", run=server.run)
+
+    def publish(self, event: Fact) -> None:
+        """Stamp, journal and forward one event."""
+        self._hub.take([encode(self._stamp.envelop(event))])
+
+
+class Launcher:
+    """Runs one plan. One thread owns hub, coordinator and pool, so nothing is locked."""
+
+    def __init__(self, plan: RunPlan, clock: Clock) -> None:
+        self._plan = plan
+        self._clock = clock
+        self._store = ResultStore(plan.run_dir)
+        self._kill_at_ns: int | None = None
+        self._told_problem = False
+
+    def run(self) -> int:
+        """Returns the exit status. Raises UserError when the run cannot start."""
+        plan = self._plan
+        with SignalFlag(signal.SIGINT, signal.SIGTERM) as signals, BusServer(plan.run_dir, self._clock) as server:
+            self._store.prepare()
+            coordinator = WorkStealingCoordinator(
+                plan.devices,
+                plan.files,
+                policy=plan.policy,
+                weights=plan.weights,
+                sink=HubSink(server, self._clock),
+                clock=self._clock,
+                job=plan.job,
+            )
+            pool = WorkerPool(
+                server,
+                coordinator,
+                self._store,
+                job=plan.job,
+                options=plan.options,
+                clock=self._clock,
+                warn=self._warn,
+            )
+            monitor: subprocess.Popen[bytes] | None = None
+            try:
+                coordinator.start()
+                server.start_sampler()
+                monitor = self._start_monitor()
+                pool.start()
+                self._loop(server, coordinator, pool, signals)
+                status = self._status(coordinator, pool, signals)
+                server.stop_sampler()
+                while server.hub.turn():
+                    pass
+                coordinator.finish(status)
+                server.hub.turn()
+            finally:
+                pool.close()
+                self._end_monitor(server, monitor)
+                self._store.tidy()
+        self._write_summary(status)
+        if pool.unable is not None:
+            raise UserError(f"the job {visible(plan.job)} cannot be run: {pool.unable}")
+        return status
+
+    def _loop(
+        self, server: BusServer, coordinator: WorkStealingCoordinator, pool: WorkerPool, signals: SignalFlag
+    ) -> None:
+        poller = zmq.Poller()
+        for source in (*server.hub.sockets(), pool.socket):
+            poller.register(source, zmq.POLLIN)
+        poller.register(signals.fileno(), zmq.POLLIN)
+        seen_signals = 0
+        while (coordinator.unsettled and not pool.given_up) or pool.running:
+            poller.poll(TURN_MS)
+            server.hub.turn()
+            pool.turn()
+            coordinator.publish_depths()
+            if signals.count > seen_signals:
+                signals.drain()
+                seen_signals = signals.count
+                self._interrupted(pool, signals)
+            if self._kill_at_ns is not None and self._clock.mono_ns() >= self._kill_at_ns:
+                pool.kill()
+            if server.hub.capture.problem and not self._told_problem:
+                self._told_problem = True
+                self._warn(server.hub.capture.problem)
+
+    def _interrupted(self, pool: WorkerPool, signals: SignalFlag) -> None:
+        """The first Ctrl-C lets the files in hand be finished, the second does not; SIGTERM gives them 10 s."""
+        pool.drain()
+        if signals.count > 1:
+            self._kill_at_ns = self._clock.mono_ns()
+        elif signals.signal == signal.SIGTERM:
+            self._kill_at_ns = self._clock.mono_ns() + int(GRACE_SECONDS * 1e9)
+            self._warn(f"SIGTERM: finishing the files in hand, for {GRACE_SECONDS:.0f} s at most")
+        else:
+            self._warn("interrupted: finishing the files in hand; press Ctrl-C again to stop at once")
+
+    @staticmethod
+    def _status(coordinator: WorkStealingCoordinator, pool: WorkerPool, signals: SignalFlag) -> int:
+        if pool.unable is not None:
+            return EXIT_UNABLE
+        if signals.signal and coordinator.unsettled:
+            return 128 + signals.signal
+        return EXIT_SOME_FAILED if coordinator.get_totals()["files_failed"] else EXIT_DONE
+
+    # The monitor beside us.
+
+    def _start_monitor(self) -> subprocess.Popen[bytes]:
+        """It draws in our terminal and writes the metrics log; the run does not need it."""
+        plan = self._plan
+        command = own_command(
+            "monitor",
+            str(plan.run_dir),
+            "--interval",
+            str(plan.interval_seconds),
+            "--log-file",
+            str(plan.log_file),
+            *([] if plan.dashboard else ["--headless"]),
+        )
+        # A group of its own: Ctrl-C is for the launcher to act on, and the last frame is still to be drawn then.
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
+
+    def _end_monitor(self, server: BusServer, monitor: subprocess.Popen[bytes] | None) -> None:
+        """Let it draw the end of the run; the hub keeps answering it meanwhile."""
+        if monitor is None:
+            return
+        deadline_ns = self._clock.mono_ns() + int(MONITOR_SECONDS * 1e9)
+        while monitor.poll() is None and self._clock.mono_ns() < deadline_ns:
+            server.hub.turn()
+            try:
+                monitor.wait(0.02)
+            except subprocess.TimeoutExpired:
+                continue
+        status = stop(monitor)
+        if status < 0 and self._plan.dashboard and sys.stdout.isatty():
+            # It was killed in the middle of a frame: cursor on, alternate screen off.
+            sys.stdout.write("\x1b[?25h\x1b[?1049l")
+            sys.stdout.flush()
+
+    def _warn(self, message: str) -> None:
+        print(f"virnucpro-bus: {visible(message)}", file=sys.stderr)
+
+    # Afterwards.
+
+    def _write_summary(self, status: int) -> None:
+        """summary.json is the fold of the capture, as `replay --once --json` gives it, and what only we know."""
+        plan = self._plan
+        fleet = fold_capture(plan.run_dir / "run.vbus", self._clock)
+        summary: dict[str, Any] = {
+            **fleet.report(),
+            "exit_code": status,
+            "elapsed_seconds": fleet.elapsed_seconds(),
+            "job": plan.job,
+            "policy": plan.policy,
+            "weights": list(plan.weights),
+            "failures": fleet.failures(),
+        }
+        path = plan.run_dir / SUMMARY_NAME
+        draft = path.with_name(f".{SUMMARY_NAME}.{os.getpid()}")
+        draft.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        draft.replace(path)

@@ -1,0 +1,42 @@
+"""A worker's watch over the process that started it: without its launcher a worker must not hold a GPU."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import BinaryIO
+
+EXIT_ORPHANED = 1
+GRACE_SECONDS = 2.0
+
+
+class ParentWatch:
+    """Reads the pipe from the launcher until it ends, which it does however the launcher dies."""
+
+    def __init__(self, pipe: BinaryIO) -> None:
+        self._pipe = pipe
+        self._gone = threading.Event()
+
+    def first_line(self) -> bytes:
+        """The configuration. To be called once, before `start`."""
+        return self._pipe.readline()
+
+    def start(self) -> None:
+        """Watch from now on, in a thread of its own: the main thread may be deep in somebody's job."""
+        threading.Thread(target=self._watch, name="parent-watch", daemon=True).start()
+
+    def alive(self) -> bool:
+        """Whether the launcher is still there. Any thread."""
+        return not self._gone.is_set()
+
+    def _watch(self) -> None:
+        # The descriptor rather than the file object: a thread inside a buffered read holds a lock at exit.
+        while os.read(self._pipe.fileno(), 4096):
+            pass
+        self._gone.set()
+        # The main thread leaves by itself when it waits for the launcher; if it is in a job, nothing else ends it.
+        threading.Event().wait(GRACE_SECONDS)
+        if os.getpgrp() == os.getpid():
+            os.killpg(os.getpid(), signal.SIGKILL)
+        os._exit(EXIT_ORPHANED)

@@ -17,6 +17,7 @@ from monitor.sampler import Sampler
 from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.options import interval_option
 from virnucpro_bus.publisher import Publisher
 from virnucpro_bus.replay import Replay, fold_capture
 from virnucpro_bus.rundir import CAPTURE_NAME, read_addresses
@@ -27,10 +28,6 @@ SAMPLE_SECONDS = 1.0
 
 once_option = click.option("--once", is_flag=True, help="Print the state once and end.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON objects (one an interval).")
-interval_option = click.option(
-    "-i", "--interval", "interval_seconds", default=2.0, show_default=True, metavar="SECONDS",
-    type=click.FloatRange(min=0.1, max=3600), help="Between two pictures.",
-)  # fmt: skip
 
 
 @click.command(short_help="Watch a run from another terminal.")
@@ -130,9 +127,22 @@ def sample(run_dir: Path) -> int:
     gpus.readings()
     if gpus.backend_name == "none":
         return 0
+    # Nobody else tells us when the hub is killed.
+    threading.Thread(target=_stop_with_hub, args=(run_dir, addresses.run, stop), daemon=True).start()
     with Publisher(addresses.publish, source="sampler", run=addresses.run, clock=clock) as bus:
         Sampler(bus, gpus, clock, SAMPLE_SECONDS).run(stop)
     return 0
+
+
+def _stop_with_hub(run_dir: Path, run: str, stop: threading.Event) -> None:
+    """Set `stop` when the hub of `run` is gone."""
+    while not stop.wait(SAMPLE_SECONDS):
+        try:
+            gone = read_addresses(run_dir).run != run
+        except AddressError:
+            gone = True
+        if gone:
+            stop.set()
 
 
 def _watch(

@@ -19,9 +19,10 @@ from typing import Self
 from rich.console import Console, Group
 from rich.live import Live
 
+from monitor.glyphs import ASCII, UNICODE, Glyphs
 from monitor.metrics_log import MetricsLog
 from monitor.snapshot import Snapshot, StallWatch, problems, remaining_seconds
-from monitor.view import ASCII, UNICODE, Glyphs, frame, line
+from monitor.view import frame, line
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics import (
@@ -132,8 +133,13 @@ class LoadBalancingDashboard:
         if live is None:
             self._show(self._latest)
         else:
-            picture = frame(self._latest, self._console.width, None, self._glyphs())
-            self._put(lambda: self._console.print(Group(*picture)))
+            self._put(lambda: self._print_whole(self._latest))
+
+    def show_once(self) -> None:
+        """Print the whole table as it is now, and nothing again. For a dashboard that is not started; raises what
+        the coordinator raises."""
+        metrics = self._collect_metrics()
+        self._put(lambda: self._print_whole(metrics))
 
     def __enter__(self) -> Self:
         self.start()
@@ -207,15 +213,23 @@ class LoadBalancingDashboard:
     def _show(self, metrics: Snapshot) -> None:
         live = self._live
         if live is None:
-            self._put(lambda: self._print_line(metrics))
+            self._put(lambda: self._print_plain(line(metrics)))
         else:
             self._put(lambda: live.update(self._generate_table(metrics), refresh=True))
 
-    def _print_line(self, metrics: Snapshot) -> None:
+    def _print_whole(self, metrics: Snapshot) -> None:
+        """Every row of it, as ordinary output that scrolls; without any control code where there is no screen."""
+        picture = frame(metrics, self._console.width, None, self._glyphs())
+        if _is_screen(self._console):
+            self._console.print(Group(*picture))
+        else:
+            self._print_plain("\n".join(text.plain.rstrip() for text in picture))
+
+    def _print_plain(self, text: str) -> None:
         # Not through the console: FORCE_COLOR would make it put codes into a log.
         file = self._console.file
         encoding = getattr(file, "encoding", None) or "utf-8"
-        file.write(line(metrics).encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        file.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         file.flush()
 
     def _put(self, write: Callable[[], object]) -> None:

@@ -15,7 +15,7 @@ import click
 import zmq
 
 from monitor.gpu import GPUMonitor
-from monitor.nvml import GpuReading
+from monitor.readings import GpuReading
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.rundir import socket_folder
 from virnucpro_bus.text import visible

@@ -11,7 +11,8 @@ import os
 import threading
 from collections.abc import Callable
 
-from monitor.nvml import GpuBackend, GpuReading, open_backend
+from monitor.backends import open_backend
+from monitor.readings import GpuBackend, GpuReading
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from monitor.nvml import GpuReading
+from monitor.readings import GpuReading
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.events import GpuSampled
 

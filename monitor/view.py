@@ -8,126 +8,23 @@ word or a figure says already. No string of an event reaches a line except throu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from math import inf
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from monitor.snapshot import (
-    UNKNOWN,
-    Row,
-    Snapshot,
-    device_label,
-    device_labels,
-    duration,
-    has_several_hosts,
-    known_mean,
-    known_sum,
-    page,
-    percent,
-    rate,
-    short_name,
-)
+from monitor.glyphs import GAP, MARGIN, STATE_WORDS, UNICODE, Glyphs, counts
+from monitor.snapshot import UNKNOWN, Row, Snapshot, device_label, device_labels, duration, percent, rate
+from monitor.table import METER_CELLS, table
 from virnucpro_bus.clock import NANOSECONDS, iso_utc, local_time_of_day
 from virnucpro_bus.text import visible
 
-MARGIN = " "
-GAP = "  "
 ROOMY_LINES, ROOMY_ROWS = 18, 6
 """From this height on, blank lines set the parts of a frame off, unless more rows than that need the room."""
 UNLIMITED_LINES = 1_000_000
 STEALS_KEPT, STEALS_SHOWN = 2, 8
 """Steals shown beside devices that do not all fit, and at most."""
-METER_CELLS = 6
 LINE_CHARACTERS = 560
 """Beyond this length a plain line leaves devices out, and says how many."""
-
-# The fields of one line of the table by column key: (what is written, its style).
-Cells = dict[str, tuple[str, str]]
-NO_CELL = ("", "")
-
-
-@dataclass(frozen=True)
-class Glyphs:
-    """The characters that a frame is drawn with."""
-
-    full: str = "━"
-    rest: str = "─"
-    ellipsis: str = "…"
-    degrees: str = "°C"
-    fine: str = "✓"
-    busy: str = "●"
-    idle: str = "○"
-    ended: str = "·"
-    lost: str = "×"
-    ascii_only: bool = False
-
-    def text(self, raw: str) -> str:
-        """`raw`, which may come from outside, as it may stand on this screen."""
-        safe = visible(raw)
-        return safe.encode("ascii", "backslashreplace").decode() if self.ascii_only else safe
-
-    def shorten(self, text: str, cells: int, *, keep_end: bool = False) -> str:
-        """`text` in at most `cells` terminal cells, with an ellipsis where it was cut."""
-        # Combining marks take no cell, but a name of nothing else must be bounded too.
-        characters = 4 * cells
-        if len(text) <= characters and cell_len(text) <= cells:
-            return text
-        if not keep_end:
-            return set_cell_size(text[:characters], max(0, cells - 1)).rstrip() + self.ellipsis
-        tail = text[-cells:]
-        while tail and cell_len(tail) >= cells:
-            tail = tail[1:]
-        return self.ellipsis + tail
-
-    def bar(self, share: float, cells: int) -> tuple[str, str]:
-        """The full and the remaining part of a bar, `cells` long together; only a whole share fills it."""
-        full = min(cells, max(0, int(share * cells)))
-        return self.full * full, self.rest * (cells - full)
-
-
-UNICODE = Glyphs()
-ASCII = Glyphs("#", "-", "~", "C", "ok", "*", "o", ".", "x", ascii_only=True)
-"""For a terminal whose encoding is not a Unicode one."""
-
-STATE_WORDS = {"lost": "LOST", "silent": "SILENT"}
-STATE_STYLES = {"busy": "green", "lost": "bold red", "silent": "bold yellow"}
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of the table. What does not fit is dropped by `rank`, the highest first."""
-
-    key: str
-    header: str
-    rank: int
-    cells: int
-    """Least width, so that the table stands still while figures change. Figures get more when they need it."""
-    most_cells: int | None = None
-    """For names and paths, which may be cut: how wide they grow when there is room. None: never cut."""
-    left: bool = False
-    keep_end: bool = False
-
-
-COLUMNS = (
-    Column("device", "  DEVICE", 0, 8, 16, left=True),
-    Column("host", "HOST", 1, 10, 24, left=True),
-    Column("name", "NAME", 9, 10, 24, left=True),
-    Column("state", "STATE", 14, 8, 8, left=True),
-    Column("compute", "COMPUTE", 3, 7),
-    Column("meter", "", 13, METER_CELLS, left=True),
-    Column("memory", "MEMORY", 5, 6),
-    Column("rate", "SEQ/S", 2, 7),
-    Column("queue", "QUEUE", 4, 5),
-    Column("completed", "DONE", 6, 5),
-    Column("failed", "FAILED", 7, 6),
-    Column("stolen", "STOLEN", 8, 8),
-    Column("temperature", "TEMP", 10, 5),
-    Column("power", "POWER", 11, 6),
-    Column("file", "FILE", 12, 14, 60, left=True, keep_end=True),
-)
 
 
 def frame(snapshot: Snapshot, width: int, height: int | None, glyphs: Glyphs = UNICODE) -> list[Text]:
@@ -139,7 +36,7 @@ def frame(snapshot: Snapshot, width: int, height: int | None, glyphs: Glyphs = U
     fixed = 4 + 2 * len(gap) + len(health)
     kept = len(gap) + len(steals[: 1 + STEALS_KEPT]) if steals and room >= ROOMY_LINES else 0
 
-    header, rows, total = _table(snapshot, width, room - fixed - kept, glyphs)
+    header, rows, total = table(snapshot, width, room - fixed - kept, glyphs)
     steals = steals[: max(0, room - fixed - len(rows) - len(gap))]
     steals = [*gap, *steals] if len(steals) > 1 else []  # never a heading alone
     if room < fixed:
@@ -191,7 +88,7 @@ def _line_device(label: str, row: Row) -> str:
 def _title(snapshot: Snapshot, width: int, glyphs: Glyphs) -> Text:
     """The title, and what does not crowd it: how many devices are in which state, and the time of day."""
     time_of_day = local_time_of_day(snapshot.now_ns)
-    states = _counts(Counter(metrics["state"] for metrics, _ in snapshot.rows), glyphs)
+    states = counts(Counter(metrics["state"] for metrics, _ in snapshot.rows), glyphs)
     name = glyphs.shorten(glyphs.text(snapshot.title or "virnucpro-bus"), max(1, width - 2 * len(MARGIN)))
     for right in (f"{states}{GAP}{time_of_day}", time_of_day):
         space = width - 2 * len(MARGIN) - cell_len(name) - cell_len(right)
@@ -255,144 +152,3 @@ def _health(snapshot: Snapshot, width: int, room: int, glyphs: Glyphs) -> list[T
         text = glyphs.shorten(glyphs.text(problem), max(8, width - len(MARGIN) - 2 - len(more)))
         lines.append(Text(f"{MARGIN}! {text}{more}", "yellow"))
     return lines
-
-
-def _counts(states: Counter[str], glyphs: Glyphs) -> str:
-    """For example "6 busy  1 idle  1 LOST", the most frequent first."""
-    return GAP.join(f"{count} {_state_word(state, glyphs)}" for state, count in states.most_common(4))
-
-
-# The table
-
-
-def _table(snapshot: Snapshot, width: int, room: int, glyphs: Glyphs) -> tuple[Text, list[Text], Text]:
-    """Header, at most `room` lines of devices (the last of them may say what is left out), and the total."""
-    states = [metrics["state"] for metrics, _ in snapshot.rows]
-    shown = page(states, room)
-    bodies = [_cells(row, glyphs) for row in snapshot.rows]
-    total = _total_cells(snapshot)
-    hosts = has_several_hosts(snapshot.rows)
-    columns = _fitted([column for column in COLUMNS if hosts or column.key != "host"], [*bodies, total], width)
-    if not any(column.key == "state" for column in columns):
-        # Without a column of their own the bad states stand where a figure would mislead.
-        for body, state in zip(bodies, states, strict=True):
-            if state in STATE_WORDS:
-                body["compute"], body["meter"] = body["state"], NO_CELL
-
-    header = _row(columns, {column.key: (column.header, "bold cyan") for column in columns}, glyphs)
-    rows = [_row(columns, bodies[index], glyphs) for index in shown]
-    hidden = [row for index, row in enumerate(snapshot.rows) if index not in shown]
-    if not states and room > 0:
-        rows = [Text(f"{MARGIN}  waiting for the first device", "dim")]
-    elif hidden and room > 0:
-        rows.append(Text(f"{MARGIN}  {_hidden_in_words(hidden, glyphs)}", "dim"))
-    return header, rows, _row(columns, total, glyphs)
-
-
-def _hidden_in_words(hidden: Sequence[Row], glyphs: Glyphs) -> str:
-    states = _counts(Counter(metrics["state"] for metrics, _ in hidden), glyphs)
-    known = [row["compute_percent"] for _, row in hidden if row["compute_percent"] is not None]
-    compute = f"{GAP}compute {percent(min(known))} to {percent(max(known))}" if known else ""
-    return f"... {len(hidden)} more: {states}{compute}"
-
-
-def _fitted(columns: Sequence[Column], lines: Sequence[Cells], width: int) -> list[Column]:
-    """The columns that fit, with their widths. Names and paths grow into what is left over."""
-    wanted = {
-        column.key: max(column.cells, *(cell_len(cells.get(column.key, NO_CELL)[0]) for cells in lines))
-        for column in columns
-    }
-    kept: dict[str, Column] = {}
-    left = width - len(MARGIN) + len(GAP)
-    for column in sorted(columns, key=lambda column: column.rank):
-        cells = wanted[column.key] if column.most_cells is None else column.cells
-        if kept and left < cells + len(GAP):
-            break
-        left -= cells + len(GAP)
-        kept[column.key] = replace(column, cells=cells)
-    for key, column in kept.items():
-        if column.most_cells is not None:
-            grown = max(0, min(wanted[key], column.most_cells, column.cells + left) - column.cells)
-            kept[key] = replace(column, cells=column.cells + grown)
-            left -= grown
-    return [kept[column.key] for column in columns if column.key in kept]
-
-
-def _row(columns: Sequence[Column], cells: Cells, glyphs: Glyphs) -> Text:
-    text = Text()
-    for index, column in enumerate(columns):
-        content, style = cells.get(column.key, NO_CELL)
-        content = glyphs.shorten(content, column.cells, keep_end=column.keep_end)
-        padding = " " * (column.cells - cell_len(content))
-        text.append(GAP if index else MARGIN)
-        text.append(
-            content + padding if column.left else padding + content, style or ("dim" if content == UNKNOWN else "")
-        )
-    return text
-
-
-def _cells(row: Row, glyphs: Glyphs) -> Cells:
-    metrics, utilization = row
-    state = metrics["state"]
-    state_style = STATE_STYLES.get(state, "dim")
-    marks = {"busy": glyphs.busy, "lost": glyphs.lost, "silent": "?", "stopped": glyphs.ended}
-    label = glyphs.text(device_label(metrics["device_id"]))
-    compute = utilization["compute_percent"]
-    style = _compute_style(compute, state)
-    return {
-        "device": (f"{marks.get(state, glyphs.idle)} {label}", state_style),
-        "host": (glyphs.text(metrics["host"]), ""),
-        "name": (short_name(glyphs.text(metrics["device_name"])), ""),
-        "state": (_state_word(state, glyphs), state_style),
-        "compute": (percent(compute), style),
-        "meter": ("" if compute is None else "".join(glyphs.bar(compute / 100, METER_CELLS)), style),
-        "memory": _figure(utilization["memory_percent"], "%", 85.0, 95.0),
-        "rate": (rate(metrics["throughput"]), ""),
-        "queue": _figure(metrics["queue_depth"], ""),
-        "completed": (str(metrics["files_completed"]), ""),
-        "failed": (str(metrics["files_failed"]), "bold red" if metrics["files_failed"] else "dim"),
-        "stolen": (f"+{metrics['work_stolen_to']} -{metrics['work_stolen_from']}", ""),
-        "temperature": _figure(utilization["temperature"], glyphs.degrees, 80.0, 90.0),
-        "power": _figure(utilization["power_watts"], "W"),
-        "file": (glyphs.text(metrics["current_file"] or ""), "dim"),
-    }
-
-
-def _total_cells(snapshot: Snapshot) -> Cells:
-    """Sums of what is known; means for the percentages; nothing where a total has no meaning."""
-    metrics = [row[0] for row in snapshot.rows]
-    utilization = [row[1] for row in snapshot.rows]
-    stolen = sum(row["work_stolen_to"] for row in metrics), sum(row["work_stolen_from"] for row in metrics)
-    cells = {
-        "device": "  TOTAL",
-        "name": f"{len(metrics)} device{'' if len(metrics) == 1 else 's'}",
-        "compute": percent(known_mean(row["compute_percent"] for row in utilization)),
-        "memory": percent(known_mean(row["memory_percent"] for row in utilization)),
-        "rate": rate(snapshot.throughput),
-        "queue": _figure(known_sum(row["queue_depth"] for row in metrics), "")[0],
-        "completed": str(snapshot.totals["files_completed"]),
-        "failed": str(snapshot.totals["files_failed"]),
-        "stolen": f"+{stolen[0]} -{stolen[1]}",
-        "power": _figure(known_sum(row["power_watts"] for row in utilization), "W")[0],
-    }
-    return {key: (content, "bold") for key, content in cells.items()}
-
-
-def _state_word(state: str, glyphs: Glyphs) -> str:
-    return STATE_WORDS.get(state) or glyphs.shorten(glyphs.text(state), 8)
-
-
-def _figure(value: float | None, unit: str, warn: float = inf, bad: float = inf) -> tuple[str, str]:
-    """A whole number that becomes yellow from `warn` on, and red with a mark from `bad` on."""
-    if value is None:
-        return UNKNOWN, ""
-    if value >= bad:
-        return f"!{value:.0f}{unit}", "bold red"
-    return f"{value:.0f}{unit}", "yellow" if value >= warn else ""
-
-
-def _compute_style(compute: float | None, state: str) -> str:
-    """A GPU at work should be busy: little use of it stands out, unless there is nothing to do."""
-    if compute is None or (compute < 30.0 and state != "busy"):
-        return "dim"
-    return "green" if compute >= 70.0 else "yellow" if compute >= 30.0 else "red"

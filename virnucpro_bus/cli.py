@@ -33,9 +33,14 @@ class LazyCommands(click.Group):
         return command
 
 
-@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyCommands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(version("virnucpro-bus"), prog_name="virnucpro-bus")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> int | None:
     """Run a model over many sequence files on several GPUs, and see truthfully how the load is spread.
 
     \b
@@ -44,6 +49,10 @@ def cli() -> None:
       virnucpro-bus monitor results-dir                   watch the run from another terminal
       virnucpro-bus replay results-dir/run.vbus           watch it again afterwards
     """
+    if context.invoked_subcommand is not None:
+        return None
+    click.echo(context.get_help(), err=True)
+    return EXIT_USAGE
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -54,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
         _say(str(error))
         sys.exit(EXIT_USAGE)
     except click.ClickException as error:
-        error.show()
+        _say(_in_one_line(error))
         sys.exit(EXIT_USAGE)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(EXIT_INTERRUPTED)
@@ -63,6 +72,14 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _in_one_line(error: click.ClickException) -> str:
+    """What is wrong with the command line, without click's three lines of usage before it."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{message}; see {error.ctx.command_path} --help"
+    return message
 
 
 def _say(message: str) -> None:

@@ -28,11 +28,9 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clocks."""
 
-    def wall_ns(self) -> int:
-        return time.time_ns()
-
-    def mono_ns(self) -> int:
-        return time.monotonic_ns()
+    # The functions themselves: a call of our own around them would double their cost, and every event takes two.
+    wall_ns = staticmethod(time.time_ns)
+    mono_ns = staticmethod(time.monotonic_ns)
 
 
 @dataclass

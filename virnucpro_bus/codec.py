@@ -14,6 +14,8 @@ out of range. What is not declared there (a newer version's kinds) is read witho
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -49,6 +51,8 @@ class Foreign:
     wall_ns: int
     mono_ns: int
     body: Any
+    event: None = None
+    """None, where an Envelope has its event."""
 
 
 def decode(frame: bytes) -> Envelope | Foreign:
@@ -60,6 +64,25 @@ def decode(frame: bytes) -> Envelope | Foreign:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
         return _decode_foreign(frame, why)
     return envelope
+
+
+def decode_all(frames: Sequence[bytes], refused: Counter[str]) -> list[Envelope | Foreign]:
+    """Read many frames; what is not an event is counted in `refused` by reason and left out."""
+    try:
+        # Nearly always all are of kinds that we know, and this is all there is to do.
+        envelopes: list[Envelope | Foreign] = [_typed_decode(frame) for frame in frames]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        envelopes = []
+    else:
+        if max(map(len, frames), default=0) <= MAX_FRAME_BYTES:
+            return envelopes
+        envelopes.clear()
+    for frame in frames:
+        try:
+            envelopes.append(decode(frame))
+        except FrameError as error:
+            refused[error.reason] += 1
+    return envelopes
 
 
 def topic_prefix(kind: str) -> bytes:

@@ -9,7 +9,7 @@ by the order of arrival.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from virnucpro_bus import events as ev
@@ -44,7 +44,7 @@ class WorkLedger:
         self._depths: dict[str, int] = {}
         self._quarantined = 0
         self._steals: list[Steal] = []
-        self._folds: dict[type[ev.Fact], Callable[[Any, Any, Stream], None]] = {
+        self._folds: dict[type, Callable[[Any, Any, Stream], None]] = {
             ev.RunStarted: self._run_started,
             ev.RunFinished: self._run_finished,
             ev.WorkerStarted: self._worker_started,
@@ -65,29 +65,36 @@ class WorkLedger:
 
     def apply(self, envelope: ev.Envelope | Foreign) -> bool:
         """Fold one event in. Returns False when it had been folded before."""
-        try:
-            stream = self._streams[envelope.source][envelope.epoch]
-        except KeyError:
-            stream = self._stream(envelope.source, envelope.epoch)
-        seen, seq = stream.seen, envelope.seq
-        # The next number in line, which is nearly every event, is not worth a call.
-        if seq == seen.expected:
-            seen.expected = seq + 1
-        elif not seen.add(seq):
-            return False
-        mono_ns = envelope.mono_ns
-        if mono_ns > stream.heard_ns:
-            stream.heard_ns = mono_ns
-        if mono_ns > self.last_ns:
-            self.last_ns = mono_ns
-        if isinstance(envelope, Foreign):
-            self.unknown_kinds += 1
-            return True
-        event = envelope.event
-        fold = self._folds.get(type(event))
-        if fold is not None:
-            fold(event, envelope, stream)
-        return True
+        return self.apply_all((envelope,)) == 1
+
+    def apply_all(self, envelopes: Iterable[ev.Envelope | Foreign]) -> int:
+        """Fold events in. Returns how many of them had not been folded before."""
+        streams, folds = self._streams, self._folds
+        fresh = 0
+        for envelope in envelopes:
+            try:
+                stream = streams[envelope.source][envelope.epoch]
+            except KeyError:
+                stream = self._stream(envelope.source, envelope.epoch)
+            seen, seq = stream.seen, envelope.seq
+            # The next number in line, which is nearly every event, is not worth a call.
+            if seq == seen.expected:
+                seen.expected = seq + 1
+            elif not seen.add(seq):
+                continue
+            fresh += 1
+            mono_ns = envelope.mono_ns
+            if mono_ns > stream.heard_ns:
+                stream.heard_ns = mono_ns
+                if mono_ns > self.last_ns:
+                    self.last_ns = mono_ns
+            event = envelope.event
+            fold = folds.get(type(event))
+            if fold is not None:
+                fold(event, envelope, stream)
+            elif event is None:
+                self.unknown_kinds += 1
+        return fresh
 
     def _stream(self, source: str, epoch: int) -> Stream:
         return self._streams.setdefault(source, {}).setdefault(epoch, Stream())
@@ -144,12 +151,17 @@ class WorkLedger:
     def _file_started(self, event: ev.FileStarted, envelope: ev.Envelope, stream: Stream) -> None:
         if not stream.device_key:
             self._worker_account(event.device, envelope, stream)
-        stream.now(envelope.seq, "busy", event.file, event.attempt, envelope.mono_ns)
+        seq = envelope.seq
+        if seq > stream.state_seq:
+            stream.state_seq, stream.state = seq, "busy"
+            stream.task, stream.since_ns = event, envelope.mono_ns
 
     def _file_progress(self, event: ev.FileProgress, envelope: ev.Envelope, stream: Stream) -> None:
         if not stream.device_key:
             self._worker_account(event.device, envelope, stream)
-        stream.progressed(envelope.seq, event.file, event.attempt, event.sequences)
+        seq = envelope.seq
+        if seq > stream.progress_seq:
+            stream.progress_seq, stream.progress = seq, event
 
     def _file_completed(self, event: ev.FileCompleted, envelope: ev.Envelope, stream: Stream) -> None:
         account = self._worker_account(event.device, envelope, stream)

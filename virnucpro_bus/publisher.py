@@ -8,17 +8,18 @@ Two lines are enough in somebody else's worker:
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
+import weakref
 from collections.abc import Mapping
+from multiprocessing.util import Finalize
 from typing import Protocol, Self
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.codec import encode
 from virnucpro_bus.devices import device_from_environment, device_of
-from virnucpro_bus.errors import AddressError
+from virnucpro_bus.errors import AddressError, ForkedPublisherError
 from virnucpro_bus.outbox import Outbox
 from virnucpro_bus.stamp import Stamp
 
@@ -26,6 +27,8 @@ ADDRESS_VARIABLE = "VIRNUCPRO_BUS"
 RUN_VARIABLE = "VIRNUCPRO_RUN"
 HEARTBEAT_SECONDS = 1.0
 _SPOOL_RETRY_SECONDS = 0.05
+_COUNTED = frozenset({ev.FileCompleted, ev.FileFailed, ev.WorkStolen})
+_FORKED = "this publisher was made before fork(): call Publisher.connect in the child"
 
 
 class EventSink(Protocol):
@@ -65,13 +68,15 @@ class Publisher:
         self._device_key = device.key if device is not None else ""
         self._state = "idle"
         self._completed = self._failed = self._sequences = self._steals = 0
-        self._pid = os.getpid()
+        self._forked = False
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._outbox = Outbox(address, self._clock)
-        atexit.register(self.close)
+        # Not atexit: a child that multiprocessing has forked ends without it and would lose what it has just sent.
+        self._at_exit = Finalize(None, self.close, exitpriority=0)
+        self._notice_fork()
         if device is not None:
-            self.publish(ev.WorkerStarted(device, self._pid))
+            self.publish(ev.WorkerStarted(device, os.getpid()))
         self._thread: threading.Thread | None = None
         if heartbeat_seconds is not None:
             self._thread = threading.Thread(
@@ -105,11 +110,12 @@ class Publisher:
     def file_started(self, file: str | os.PathLike[str], *, attempt: int = 0) -> None:
         """This worker begins `file` (a path; only its name is sent)."""
         self._state = "busy"
-        self.publish(ev.FileStarted(self._device_key, _name(file), attempt))
+        self.publish(ev.FileStarted(self._device_key, _name(file), _count("attempt", attempt)))
 
     def file_progress(self, file: str | os.PathLike[str], sequences: int, *, attempt: int = 0) -> None:
         """`sequences` of `file` are done so far."""
-        self.publish(ev.FileProgress(self._device_key, _name(file), attempt, _count(sequences)))
+        attempt, sequences = _count("attempt", attempt), _count("sequences", sequences)
+        self.publish(ev.FileProgress(self._device_key, _name(file), attempt, sequences))
 
     def file_completed(
         self, file: str | os.PathLike[str], *, sequences: int, duration_seconds: float, attempt: int = 0
@@ -123,53 +129,74 @@ class Publisher:
         self, file: str | os.PathLike[str], reason: str, *, duration_seconds: float = 0.0, attempt: int = 0
     ) -> None:
         """`file` failed for good; `reason` in one line."""
-        seconds = _seconds(duration_seconds)
+        attempt, seconds = _count("attempt", attempt), _seconds(duration_seconds)
         self.publish(ev.FileFailed(self._device_key, _name(file), attempt, _text(reason)[:1000], seconds))
 
     def work_stolen(
         self, *, source: int | str, file: str | os.PathLike[str], attempt: int = 0, stolen_at_ns: int | None = None
     ) -> None:
         """This worker's device took `file` out of the queue of the device `source`."""
-        at_ns = self._clock.wall_ns() if stolen_at_ns is None else stolen_at_ns
+        attempt = _count("attempt", attempt)
+        at_ns = _count("stolen_at_ns", self._clock.wall_ns() if stolen_at_ns is None else stolen_at_ns)
         self.publish(ev.WorkStolen(self._device_key, device_of(str(source)).key, _name(file), attempt, at_ns))
 
     def completion(
         self, file: str | os.PathLike[str], *, sequences: int, duration_seconds: float, attempt: int = 0
     ) -> ev.FileCompleted:
         """The event that `file_completed` publishes, for a worker that has it acknowledged first."""
-        return ev.FileCompleted(
-            self._device_key, _name(file), attempt, _count(sequences), _seconds(duration_seconds)
-        )
+        attempt, sequences = _count("attempt", attempt), _count("sequences", sequences)
+        return ev.FileCompleted(self._device_key, _name(file), attempt, sequences, _seconds(duration_seconds))
 
     # Sending.
 
     def publish(self, event: ev.Fact) -> None:
         """Number and send one event. Never waits. Raises ForkedPublisherError in a forked child."""
         with self._lock:
-            self._send(encode(self._stamp.envelop(event)), event)
+            if self._forked:
+                raise ForkedPublisherError(_FORKED)
+            frame = encode(self._stamp.envelop(event))
+            if type(event) in _COUNTED:
+                self._count(event)
+            self._outbox.send(frame)
 
     def stamp(self, event: ev.Fact) -> bytes:
         """Number an event now; its frame goes out by `send_stamped`, after it was acknowledged on another way."""
         with self._lock:
+            if self._forked:
+                raise ForkedPublisherError(_FORKED)
             return encode(self._stamp.envelop(event))
 
     def send_stamped(self, frame: bytes, event: ev.Fact) -> None:
         """Send what `stamp` made of `event`."""
         with self._lock:
-            self._send(frame, event)
+            self._count(event)
+            self._outbox.send(frame)
 
-    def _send(self, frame: bytes, event: ev.Fact) -> None:
-        kind = type(event)
-        if kind is ev.FileCompleted:
+    def _notice_fork(self) -> None:
+        """In a forked child, whose sockets are broken and whose lock may be held for ever, refuse to work.
+
+        A hook rather than a look at the process id, which costs as much as the whole encoding.
+        """
+        publisher = weakref.ref(self)
+
+        def in_child() -> None:
+            copy = publisher()
+            if copy is not None:
+                copy._forked, copy._lock = True, threading.Lock()
+
+        os.register_at_fork(after_in_child=in_child)
+
+    def _count(self, event: ev.Fact) -> None:
+        """Keep the totals that the heartbeats carry."""
+        if isinstance(event, ev.FileCompleted):
             self._completed += 1
-            self._sequences += event.sequences  # type: ignore[attr-defined]
+            self._sequences += event.sequences
             self._state = "idle"
-        elif kind is ev.FileFailed:
+        elif isinstance(event, ev.FileFailed):
             self._failed += 1
             self._state = "idle"
-        elif kind is ev.WorkStolen:
+        elif isinstance(event, ev.WorkStolen):
             self._steals += 1
-        self._outbox.send(frame)
 
     def _keep_alive(self, heartbeat_seconds: float) -> None:
         due_ns = self._clock.mono_ns()
@@ -196,15 +223,15 @@ class Publisher:
 
     def close(self, reason: str = "finished") -> None:
         """Say goodbye and send what is left: about 2 s at most if a hub listens. Safe to call twice."""
-        if self._closed.is_set() or os.getpid() != self._pid:
+        if self._closed.is_set() or self._forked:
             return
         self._closed.set()
-        atexit.unregister(self.close)
+        self._at_exit.cancel()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
         self.publish(self._heartbeat())
         if self._device_key:
-            self.publish(ev.WorkerStopped(self._device_key, reason))
+            self.publish(ev.WorkerStopped(self._device_key, _text(reason)[:1000]))
         with self._lock:
             self._outbox.close()
 
@@ -225,10 +252,10 @@ def _name(file: str | os.PathLike[str]) -> str:
     return _text(os.path.basename(os.fspath(file)))[-1000:]
 
 
-def _count(number: int) -> int:
+def _count(name: str, number: int) -> int:
     count = int(number)
     if not 0 <= count < 2**63:
-        raise ValueError(f"sequences must be a count, not {number}")
+        raise ValueError(f"{name} must be a count, not {number}")
     return count
 
 

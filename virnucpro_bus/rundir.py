@@ -23,8 +23,8 @@ from virnucpro_bus.errors import AddressError, UserError
 
 CAPTURE_NAME = "run.vbus"
 BUS_FILE = "bus.json"
-# The kernel's limit for the path of a local socket is 107 bytes; the longest name we put there has 12.
-_LONGEST_SOCKET_FOLDER = 107 - len("/history.sock")
+# The kernel's limit for the path of a local socket is 107 bytes; this is the longest name we put there.
+_LONGEST_SOCKET_FOLDER = 107 - len("/subscribe.sock")
 
 
 class BusAddresses(msgspec.Struct, frozen=True):
@@ -39,13 +39,20 @@ class BusAddresses(msgspec.Struct, frozen=True):
 
 
 def socket_folder(run_dir: Path) -> Path:
-    """Where the sockets of `run_dir` go: inside it, or below the user's runtime folder if the path is too long."""
+    """Where the sockets of `run_dir` go: inside it, or below the user's runtime folder if the path is too long.
+
+    Raises UserError when that is too long too.
+    """
     inside = run_dir.absolute() / ".bus"
-    if len(os.fsencode(inside)) <= _LONGEST_SOCKET_FOLDER:
-        return inside
-    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
     digest = hashlib.sha256(os.fsencode(run_dir.resolve())).hexdigest()[:16]
-    return Path(base) / f"virnucpro-bus-{os.getuid()}" / digest
+    bases = (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir())
+    outside = [
+        Path(base) / f"virnucpro-bus-{os.getuid()}" / digest for base in bases if base and os.path.isdir(base)
+    ]
+    for folder in (inside, *outside):
+        if len(os.fsencode(folder)) <= _LONGEST_SOCKET_FOLDER:
+            return folder
+    raise UserError(f"{run_dir}: the path is too long for local sockets; set XDG_RUNTIME_DIR to a short one")
 
 
 def read_addresses(run_dir: Path) -> BusAddresses:
@@ -63,8 +70,8 @@ def read_addresses(run_dir: Path) -> BusAddresses:
 
 
 def private_folder(path: Path) -> Path:
-    """Make `path` and its missing parents with mode 0700. Refuses what others could have put there."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make `path` with mode 0700. Refuses what others could have put there."""
+    path.mkdir(mode=0o700, exist_ok=True)
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise UserError(f"{path}: must be a folder of your own, not a link or somebody else's")
@@ -86,12 +93,16 @@ class RunFolder:
         """Make the folder, take its lock, clear stale sockets. Raises UserError when another process holds it."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            sockets = socket_folder(self.path)
+            if sockets.parent != self.path.absolute():
+                # Where others may write too: what is above our folder must be ours as well.
+                private_folder(sockets.parent)
             self._lock_fd = _lock(private_folder(self.path / ".bus") / "lock")
         except (FileExistsError, NotADirectoryError):
             raise UserError(f"{self.path}: is not a folder; choose another one") from None
         except OSError as error:
             raise UserError(f"{self.path}: cannot be written: {error.strerror}") from None
-        self._sockets = private_folder(socket_folder(self.path))
+        self._sockets = private_folder(sockets)
         for stale in self._sockets.glob("*.sock"):
             stale.unlink()
         return self

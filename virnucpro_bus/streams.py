@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from virnucpro_bus.events import Heartbeat
+from virnucpro_bus.events import FileProgress, FileStarted, Heartbeat
 from virnucpro_bus.sequences import SeqTracker
 from virnucpro_bus.windows import Span
 
@@ -34,23 +34,22 @@ class Stream:
     __slots__ = (
         "_beat",
         "_beat_seq",
-        "_hand_seq",
-        "_progress",
-        "_progress_seq",
-        "attempt",
         "completed",
         "device_key",
         "failed",
-        "file",
         "heard_ns",
         "last_steal",
         "last_steal_seq",
         "lost",
+        "progress",
+        "progress_seq",
         "seen",
         "sequences",
         "since_ns",
         "state",
+        "state_seq",
         "stolen",
+        "task",
         "unsaid_steal",
     )
 
@@ -61,31 +60,24 @@ class Stream:
         self.heard_ns = 0
         self.completed = self.failed = self.sequences = self.stolen = 0
         self.state = "starting"
-        self.file = ""
-        self.attempt = 0
+        self.state_seq = 0
+        self.task: FileStarted | None = None
+        """The file in hand while `state` is "busy", begun at `since_ns`."""
         self.since_ns = 0
+        self.progress: FileProgress | None = None
+        self.progress_seq = 0
         self.lost = False
         self.last_steal: Steal | None = None
         self.last_steal_seq = 0
         self.unsaid_steal: Steal | None = None
         """A steal that only the launcher has reported, because the worker died before it could."""
-        self._hand_seq = 0
-        self._progress = ("", 0, 0)
-        self._progress_seq = 0
         self._beat: Heartbeat | None = None
         self._beat_seq = 0
 
-    def now(self, seq: int, state: str, file: str = "", attempt: int = 0, since_ns: int = 0) -> None:
-        """From event `seq` on the worker is in `state`, with `file` in hand since `since_ns`."""
-        if seq > self._hand_seq:
-            self._hand_seq = seq
-            self.state, self.file, self.attempt, self.since_ns = state, file, attempt, since_ns
-
-    def progressed(self, seq: int, file: str, attempt: int, sequences: int) -> None:
-        """As of event `seq`, so many `sequences` of `file` are done."""
-        if seq > self._progress_seq:
-            self._progress_seq = seq
-            self._progress = (file, attempt, sequences)
+    def now(self, seq: int, state: str) -> None:
+        """From event `seq` on the worker is in `state`, with no file in hand."""
+        if seq > self.state_seq:
+            self.state_seq, self.state = seq, state
 
     def beat(self, seq: int, heartbeat: Heartbeat) -> None:
         """Take over the totals of a heartbeat."""
@@ -120,8 +112,17 @@ class Stream:
         """Whether the worker may still do something."""
         return not self.lost and self.state != "stopped"
 
+    @property
+    def file(self) -> str:
+        """The name of the file in hand; "" for none."""
+        return self.task.file if self.busy and self.task is not None else ""
+
     def in_hand(self, now_ns: int) -> Span | None:
         """The file in hand with the sequences done so far; None when the worker has not told of any."""
-        if not self.busy or self._progress[:2] != (self.file, self.attempt):
+        task, progress = self.task, self.progress
+        # The file alone does not tell: where nobody counts attempts, it may have been begun again since.
+        if not self.busy or task is None or progress is None or self.progress_seq < self.state_seq:
             return None
-        return Span(now_ns, self.since_ns, self._progress[2])
+        if (progress.file, progress.attempt) != (task.file, task.attempt):
+            return None
+        return Span(now_ns, self.since_ns, progress.sequences)

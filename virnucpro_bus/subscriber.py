@@ -62,8 +62,8 @@ class Subscriber:
         self._context = zmq.Context()
         try:
             self._history = self._connect(zmq.DEALER, address)
-            reply = self._ask(b"hello")
-            self.hello = msgspec.msgpack.decode(reply[0], type=HelloReply)
+            reply = b"".join(self._ask(b"hello"))
+            self.hello = msgspec.msgpack.decode(reply, type=HelloReply)
             self._live = self._connect(zmq.SUB, self.hello.subscribe)
             self._live.subscribe(b"")
             # The welcome is the first thing the hub sends us; from then on everything reaches us.
@@ -72,9 +72,12 @@ class Subscriber:
         except zmq.ZMQError as error:
             self._context.destroy(linger=0)
             raise AddressError(f"{address}: not an address to listen to: {error}") from None
-        except (AddressError, msgspec.DecodeError) as error:
+        except msgspec.DecodeError as error:
             self._context.destroy(linger=0)
-            raise AddressError(str(error)) from None
+            raise AddressError(f"{address}: what answers there is no hub: {error}") from None
+        except AddressError:
+            self._context.destroy(linger=0)
+            raise
         self._scanner = RecordScanner()
         self._history_offset = 0
         self._behind = True

@@ -31,7 +31,8 @@ class RollingWindow:
     __slots__ = ("_spans",)
 
     def __init__(self) -> None:
-        self._spans: deque[Span] = deque()
+        # Each is a Span, as the plain tuple that costs a tenth to make.
+        self._spans: deque[tuple[int, int, int]] = deque()
 
     def __len__(self) -> int:
         return len(self._spans)
@@ -39,15 +40,17 @@ class RollingWindow:
     def add(self, start_ns: int, end_ns: int, sequences: int) -> None:
         """Add one completed file."""
         spans = self._spans
-        span = Span(end_ns, start_ns, sequences)
-        if spans and span < spans[-1]:
-            insort(spans, span)
-        else:
+        span = (end_ns, start_ns, sequences)
+        if not spans or span >= spans[-1]:
             spans.append(span)
+        else:
+            insort(spans, span)
+            end_ns = spans[-1][0]
         # Nothing that is dropped here could come back: later completions only move both limits forward.
-        oldest_ns = spans[-1].end_ns - WINDOW_SECONDS * NANOSECONDS
-        while len(spans) > WINDOW_FILES and spans[0].end_ns < oldest_ns:
-            spans.popleft()
+        if len(spans) > WINDOW_FILES:
+            oldest_ns = end_ns - WINDOW_SECONDS * NANOSECONDS
+            while len(spans) > WINDOW_FILES and spans[0][0] < oldest_ns:
+                spans.popleft()
 
     def throughput(self, now_ns: int, in_hand: Iterable[Span] = ()) -> float | None:
         """Sequences per second from the start of the oldest file in the window until `now_ns`.
@@ -57,7 +60,7 @@ class RollingWindow:
         """
         oldest_ns = now_ns - WINDOW_SECONDS * NANOSECONDS
         surplus = len(self._spans) - WINDOW_FILES
-        chosen = [span for at, span in enumerate(self._spans) if at >= surplus or span.end_ns >= oldest_ns]
+        chosen = [Span(*span) for at, span in enumerate(self._spans) if at >= surplus or span[0] >= oldest_ns]
         chosen.extend(in_hand)
         if not chosen:
             return None

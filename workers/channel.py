@@ -94,6 +94,8 @@ class Answer(Struct, frozen=True, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
+# Nesting and text are checked by Python itself, in its own words.
+_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode_request = msgspec.msgpack.Decoder(Request).decode
 _decode_answer = msgspec.msgpack.Decoder(Answer).decode
 
@@ -103,11 +105,19 @@ def encode_answer(answer: Answer) -> bytes:
     return _encode(answer)
 
 
+def decode_answer(message: bytes) -> Answer:
+    """For a worker. Raises ChannelError."""
+    try:
+        return _decode_answer(message)
+    except _MALFORMED as error:
+        raise ChannelError(f"not an answer: {error}") from None
+
+
 def decode_request(message: bytes) -> Request:
     """For the launcher's ROUTER. Raises ChannelError."""
     try:
         return _decode_request(message)
-    except msgspec.DecodeError as error:
+    except _MALFORMED as error:
         raise ChannelError(f"not a request: {error}") from None
 
 
@@ -126,7 +136,7 @@ class Channel:
     def ask(self, settled: Done | Failed | Unable | None = None) -> Answer:
         """Report what was settled and wait for the answer, however long it takes.
 
-        Raises ChannelError when the launcher is no longer alive.
+        Raises ChannelError when the launcher is no longer alive, or says what cannot be understood.
         """
         self._number += 1
         config = self._config
@@ -135,7 +145,7 @@ class Channel:
         waited_ms = 0
         while self._launcher_alive():
             if self._socket.poll(_POLL_MS):
-                answer = _decode_answer(self._socket.recv())
+                answer = decode_answer(self._socket.recv())
                 if answer.number == self._number:
                     return answer
             waited_ms += _POLL_MS

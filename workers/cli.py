@@ -12,6 +12,7 @@ import click
 
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.options import interval_option
 from virnucpro_bus.text import visible
 from workers.assignment import weights_for
 from workers.discover import find_devices
@@ -35,9 +36,8 @@ from workers.policies import POLICIES
 @click.option("--policy", default="threshold", show_default=True, type=click.Choice(list(POLICIES)),
               help="When an idle device takes a file from another's queue.")  # fmt: skip
 @click.option("--weights", default="auto", show_default=True, metavar="SPEC",
-              help="How much work each device gets at first: auto (by name), off, or 1.0,1.5,...")  # fmt: skip
-@click.option("-i", "--interval", "interval_seconds", default=2.0, show_default=True, metavar="SECONDS",
-              type=click.FloatRange(min=0.1, max=3600), help="Between two pictures and two log entries.")  # fmt: skip
+              help="Share of the first assignment: auto (by name), off, or 1.0,1.5,...")  # fmt: skip
+@interval_option
 @click.option("--dashboard/--no-dashboard", default=True, show_default=True, help="Show the run while it goes on.")
 @click.option("--log-file", default="gpu_metrics.log", show_default=True, metavar="NAME",
               help="Metrics log (CSV), in the output folder unless a path is given.")  # fmt: skip
@@ -117,9 +117,9 @@ def _print_summary(plan: RunPlan) -> None:
         click.echo(f"{totals['events_lost']} of {totals['events_published']} events were lost")
     failures = summary["failures"]
     for file, reason in list(failures.items())[:10]:
-        click.echo(f"  failed: {visible(file)}: {visible(reason)}")
+        _note(f"failed: {file}: {reason}")
     if len(failures) > 10:
-        click.echo(f"  ... and {len(failures) - 10} more in {SUMMARY_NAME}")
+        _note(f"failed: {len(failures) - 10} more files; see {SUMMARY_NAME}")
     for label, path in (
         ("results", plan.run_dir / "results"),
         ("capture", plan.run_dir / "run.vbus"),

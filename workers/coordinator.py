@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
+
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.devices import display_id
@@ -21,6 +23,7 @@ from virnucpro_bus.ledger import WorkLedger
 from virnucpro_bus.metrics import GpuMetrics, StealEvent, Totals
 from virnucpro_bus.publisher import EventSink
 from virnucpro_bus.stamp import Stamp
+from virnucpro_bus.text import visible
 from workers.assignment import assign
 from workers.deques import DeviceQueues
 from workers.inputs import InputFile
@@ -28,6 +31,8 @@ from workers.policies import policy_by_name
 
 DEATHS_UNTIL_QUARANTINE = 3
 _FILES_PER_EVENT = 128
+_JOB_CHARACTERS = 1000
+_NO_DEVICE = "no device is left to work on it"
 
 
 @dataclass(frozen=True)
@@ -68,13 +73,15 @@ class WorkStealingCoordinator:
         Raises UserError for an unknown policy.
         """
         self.devices = tuple(devices)
-        self._files = tuple(files)
+        # Numbered by size, as the queues want it.
+        self._files = tuple(sorted(files, key=lambda file: -file.cost))
         self._clock = clock or SystemClock()
         self._sink = sink
         self._policy_name = policy
         self._policy = policy_by_name(policy)
-        self._job = job
-        self._plan = assign([file.cost for file in files], weights or [1.0] * len(self.devices))
+        # Whatever it was given by the command line, it must fit into an event.
+        self._job = visible(job)[:_JOB_CHARACTERS]
+        self._plan = assign([file.cost for file in self._files], weights or [1.0] * len(self.devices))
         self._queues = DeviceQueues(self._plan)
         self._slots = {
             key: slot for slot, device in enumerate(devices) for key in (device.key, display_id(device))
@@ -87,10 +94,10 @@ class WorkStealingCoordinator:
         self._lock = threading.Lock()
         host = socket.gethostname()
         self._ledger = WorkLedger(host)
-        # The account is kept by the same fold that viewers use. Its events are local ones, a stream a device, and
+        # The account is kept by the same fold that viewers use. Its events are local ones, a stream a worker, and
         # never leave: on the bus the same facts are told by the workers (one fact, one publisher).
         self._own = Stamp(self._clock, source="coordinator", epoch=1, host=host)
-        self._streams = [Stamp(self._clock, source=device.key, epoch=1, host=host) for device in self.devices]
+        self._streams = [self._stream_of(device, 1) for device in self.devices]
 
     # The plan.
 
@@ -113,7 +120,8 @@ class WorkStealingCoordinator:
     # What workers ask and report.
 
     def next_file(self, gpu_id: int | str) -> Assignment | None:
-        """Lease the next file to a device: its own next one, else a stolen one. None: there is none for it now.
+        """Lease the next file to a device: its own next one, else a stolen one. None: there is none for it now,
+        or the device has been retired.
 
         Raises RuntimeError when the device still holds one, KeyError for an unknown device.
         """
@@ -122,6 +130,8 @@ class WorkStealingCoordinator:
             if slot in self._leases:
                 held = self._leases[slot].assignment.file.id
                 raise RuntimeError(f"{gpu_id} still holds {held}: record its completion or failure first")
+            if not self._queues.is_open(slot):
+                return None
             number = self._queues.take(slot)
             stolen_from, stolen_at_ns = None, 0
             if number is None:
@@ -194,38 +204,42 @@ class WorkStealingCoordinator:
     def record_commit(self, gpu_id: int | str, assignment: Assignment, results: int, size_bytes: int) -> None:
         """The results of a file, so many files of so many bytes, are in place."""
         key = self.devices[self._slots[gpu_id]].key
-        self._publish(ev.FileCommitted(key, assignment.file.id, assignment.attempt, results, size_bytes))
+        with self._lock:
+            self._publish(ev.FileCommitted(key, assignment.file.id, assignment.attempt, results, size_bytes))
 
     def worker_lost(self, gpu_id: int | str, source: str, epoch: int, reason: str) -> Assignment | None:
-        """A device's worker has died and been reaped: what it held is put back in front, or quarantined.
+        """A device's worker has died and been reaped: what it held waits again, or is quarantined.
 
-        Quarantined is a file that has killed three workers. Returns what the worker held, None for nothing.
+        Quarantined is a file that has killed three workers, or that no device is left for. Returns what the worker
+        held, None for nothing.
         """
         slot = self._slots[gpu_id]
         key = self.devices[slot].key
         with self._lock:
             lease = self._leases.pop(slot, None)
-            if lease is None:
-                self._publish(ev.WorkerLost(key, source, epoch, reason))
-                return None
-            held = lease.assignment
-            self._publish(
-                ev.WorkerLost(
+            held = None if lease is None else lease.assignment
+            event = ev.WorkerLost(key, source, epoch, reason)
+            if held is not None:
+                event = ev.WorkerLost(
                     key, source, epoch, reason, held.file.id, held.attempt, held.stolen_from, held.stolen_at_ns
                 )
-            )
-            self._deaths[lease.number] += 1
-            if self._deaths[lease.number] >= DEATHS_UNTIL_QUARANTINE:
-                self._quarantine(lease.number, f"it ended {DEATHS_UNTIL_QUARANTINE} workers, the last: {reason}")
-            else:
-                self._queues.put_back(slot, lease.number)
+            self._publish(event)
+            self._fold_loss(slot, event)
+            if lease is not None:
+                self._deaths[lease.number] += 1
+                if self._deaths[lease.number] >= DEATHS_UNTIL_QUARANTINE:
+                    self._quarantine(
+                        lease.number, f"it ended {DEATHS_UNTIL_QUARANTINE} workers, the last: {reason}"
+                    )
+                elif not self._queues.put_back(slot, lease.number):
+                    self._quarantine(lease.number, _NO_DEVICE)
             return held
 
     def retire(self, gpu_id: int | str) -> None:
         """A device is out of use: the others get its files; where there is no other, those files have failed."""
         with self._lock:
             for number in self._queues.close(self._slots[gpu_id]):
-                self._quarantine(number, "no device is left to work on it")
+                self._quarantine(number, _NO_DEVICE)
 
     def _quarantine(self, number: int, reason: str) -> None:
         self._unsettled -= 1
@@ -271,6 +285,15 @@ class WorkStealingCoordinator:
 
     def _fold(self, slot: int, event: ev.Fact, wall_ns: int | None = None, mono_ns: int | None = None) -> None:
         self._ledger.apply(self._streams[slot].envelop(event, wall_ns, mono_ns))
+
+    def _fold_loss(self, slot: int, event: ev.WorkerLost) -> None:
+        """Close the account of the dead worker, which has a stream of its own here too; the next one begins."""
+        dead = self._streams[slot]
+        self._ledger.apply(self._own.envelop(msgspec.structs.replace(event, source=dead.source, epoch=dead.epoch)))
+        self._streams[slot] = self._stream_of(self.devices[slot], dead.epoch + 1)
+
+    def _stream_of(self, device: ev.Device, epoch: int) -> Stamp:
+        return Stamp(self._clock, source=device.key, epoch=epoch, host=self._ledger.host)
 
     def _publish(self, event: ev.Fact) -> None:
         if self._sink is not None:

@@ -12,8 +12,10 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.events import Device
 from virnucpro_bus.processes import own_command
 
+_UUID_PREFIXES = ("GPU-", "MIG-")
 LOOKUP_SECONDS = 20.0
-MAX_DEVICES = 4096
+MAX_DEVICES = 1024
+"""What one event can list with room to spare; it takes a process each."""
 
 
 def find_devices(spec: str, environment: Mapping[str, str]) -> list[Device]:
@@ -31,7 +33,7 @@ def find_devices(spec: str, environment: Mapping[str, str]) -> list[Device]:
     names = [name.strip() for name in (numbers if kind == "cuda" else spec).split(",")]
     if kind == "cuda" and not all(name.isdecimal() for name in names):
         raise UserError(f"--devices {spec}: write cuda: and NVML indices, such as cuda:0,1")
-    if kind != "cuda" and not all(name.startswith(("GPU-", "MIG-")) for name in names):
+    if kind != "cuda" and not all(name.startswith(_UUID_PREFIXES) for name in names):
         raise UserError(f"--devices {spec}: write auto, cpu:N, cuda:0,1 or GPU UUIDs (GPU-...,GPU-...)")
     present = _gpus()
     chosen = [_match(name, present) for name in names]
@@ -47,7 +49,9 @@ def _cpus(count: int) -> list[Device]:
 def _all_gpus(environment: Mapping[str, str]) -> list[Device]:
     present = _gpus()
     visible = visible_devices(environment)
-    return present if visible is None else [_match(name, present) for name in visible] if present else []
+    if visible is None or not present:
+        return present
+    return list(dict.fromkeys(_match(name, present) for name in visible))
 
 
 def _match(name: str, present: list[Device]) -> Device:
@@ -62,7 +66,10 @@ def _match(name: str, present: list[Device]) -> Device:
 
 
 def _gpus() -> list[Device]:
-    """The machine's GPUs. Asked of a process of its own, so that a hung driver costs a time-out and no more."""
+    """The GPUs that can be worked on: not lost, and with a UUID that CUDA knows them by.
+
+    Asked of a process of its own, so that a hung driver costs a time-out and no more.
+    """
     try:
         answer = subprocess.run(
             own_command("doctor", "--json"), stdin=subprocess.DEVNULL, capture_output=True, timeout=LOOKUP_SECONDS,
@@ -75,4 +82,8 @@ def _gpus() -> list[Device]:
         ) from None
     except (subprocess.CalledProcessError, ValueError, KeyError) as error:
         raise UserError(f"the GPUs could not be listed ({error}); see virnucpro-bus doctor") from None
-    return [Device(gpu["uuid"], gpu["name"] or "", gpu["index"]) for gpu in found if gpu["uuid"]]
+    return [
+        Device(gpu["uuid"], gpu["name"] or "", gpu["index"])
+        for gpu in found
+        if gpu["uuid"].startswith(_UUID_PREFIXES) and not gpu["lost"]
+    ]

@@ -56,38 +56,42 @@ class HubSink:
     """The coordinator's way onto the bus: in the same process, straight into the hub."""
 
     def __init__(self, server: BusServer, clock: Clock) -> None:
-        self._hub = server.hub
+        """`server` may be opened later, before the first event."""
+        self._server = server
         self._stamp = Stamp(clock, source="coordinator", run=server.run)
 
     def publish(self, event: Fact) -> None:
         """Stamp, journal and forward one event."""
-        self._hub.take([encode(self._stamp.envelop(event))])
+        self._server.hub.take([encode(self._stamp.envelop(event))])
 
 
 class Launcher:
     """Runs one plan. One thread owns hub, coordinator and pool, so nothing is locked."""
 
     def __init__(self, plan: RunPlan, clock: Clock) -> None:
+        """Raises UserError for an unknown policy."""
         self._plan = plan
         self._clock = clock
         self._store = ResultStore(plan.run_dir)
+        self._server = BusServer(plan.run_dir, clock)
+        self.coordinator = WorkStealingCoordinator(
+            plan.devices,
+            plan.files,
+            policy=plan.policy,
+            weights=plan.weights,
+            sink=HubSink(self._server, clock),
+            clock=clock,
+            job=plan.job,
+        )
+        """May be asked for its metrics from any thread, before, during and after the run."""
         self._kill_at_ns: int | None = None
         self._told_problem = False
 
     def run(self) -> int:
         """Returns the exit status. Raises UserError when the run cannot start."""
-        plan = self._plan
-        with SignalFlag(signal.SIGINT, signal.SIGTERM) as signals, BusServer(plan.run_dir, self._clock) as server:
+        plan, coordinator = self._plan, self.coordinator
+        with SignalFlag(signal.SIGINT, signal.SIGTERM) as signals, self._server as server:
             self._store.prepare()
-            coordinator = WorkStealingCoordinator(
-                plan.devices,
-                plan.files,
-                policy=plan.policy,
-                weights=plan.weights,
-                sink=HubSink(server, self._clock),
-                clock=self._clock,
-                job=plan.job,
-            )
             pool = WorkerPool(
                 server,
                 coordinator,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import zmq
 
-from virnucpro_bus.clock import Clock
+from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.codec import decode
 from virnucpro_bus.errors import ChannelError, FrameError
 from virnucpro_bus.events import Envelope, FileCompleted, FileFailed
@@ -34,6 +34,7 @@ from workers.coordinator import Assignment, WorkStealingCoordinator
 from workers.results import ResultStore
 from workers.slots import Slot
 
+FAREWELL_SECONDS = 10.0
 _REQUESTS_PER_TURN = 1_000
 
 
@@ -150,6 +151,11 @@ class WorkerPool:
             ended = slot.reap()
             if ended is not None and not (slot.dismissed and slot.assignment is None):
                 self._lost(slot, ended)
+            elif ended is None and slot.dismissed and self._clock.mono_ns() >= slot.killed_at_ns:
+                # A thread that the user's job has left behind, say, would keep the process for ever.
+                self._warn(f"{slot.source} did not end by itself in {FAREWELL_SECONDS:.0f} s: killed")
+                slot.killed_at_ns += int(FAREWELL_SECONDS * NANOSECONDS)
+                slot.signal(signal.SIGKILL)
         elif self._wants_worker(slot):
             self._spawn(slot)
 
@@ -255,6 +261,8 @@ class WorkerPool:
                 assignment.stolen_from,
                 assignment.stolen_at_ns,
             )
+        else:
+            slot.killed_at_ns = self._clock.mono_ns() + int(FAREWELL_SECONDS * NANOSECONDS)
         slot.waiting, slot.answered = None, Answer(request.number, slot.accepted, task)
         self._send(slot, slot.answered)
 

@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -70,10 +71,12 @@ class Worker:
                 source=task.stolen_from, file=task.file, attempt=task.attempt, stolen_at_ns=task.stolen_at_ns
             )
         bus.file_started(task.file, attempt=task.attempt)
-        self._context.begin_file()
         started_ns = self._clock.mono_ns()
         try:
-            sequences = job(to_path(task.path), to_path(task.output))
+            output = to_path(task.output)
+            sequences = job(to_path(task.path), output)
+            if not output.is_dir():
+                raise UserError("the job has removed its output folder")
         except Exception as error:
             if not isinstance(error, UserError):
                 traceback.print_exc()
@@ -101,12 +104,20 @@ def _in_one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {text}"[:1000] if text else type(error).__name__
 
 
+def _take_standard_input() -> BinaryIO:
+    """The pipe from the launcher, out of reach of the job and of what it starts: for them the input is empty."""
+    pipe = os.fdopen(os.dup(0), "rb")
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    return pipe
+
+
 def main() -> None:
     """Read the configuration, work, and leave with exit status 0; 1 when the launcher has died."""
     # Ctrl-C and hang-up are for the launcher to act on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    launcher = ParentWatch(sys.stdin.buffer)
+    launcher = ParentWatch(_take_standard_input())
     config = msgspec.json.decode(launcher.first_line(), type=WorkerConfig)
     launcher.start()
     device = Device(config.device_key, config.device_name, config.device_index)

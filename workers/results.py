@@ -53,7 +53,8 @@ class ResultStore:
         for name in names:
             size_bytes += _size(attempt / name)
             (attempt / name).rename(target / name)
-        attempt.rmdir()
+        # Not rmdir: something that the job has left running may still write there.
+        self.discard(attempt)
         return Placed(len(names), size_bytes)
 
     def discard(self, attempt: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,13 +14,14 @@ import msgspec
 
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events import Device
-from virnucpro_bus.processes import start_quietly, stop
+from virnucpro_bus.processes import start_quietly
 from workers.channel import Answer, Request, WorkerConfig
 from workers.coordinator import Assignment
 
 DEATHS_UNTIL_RETIREMENT = 3
 FIRST_DELAY_SECONDS = 0.25
 LONGEST_DELAY_SECONDS = 5.0
+_LOOK_SECONDS = 0.01
 
 
 @dataclass
@@ -27,6 +29,7 @@ class DeathRecord:
     """What a device's workers have died on since it last settled a file: is it the device, or a file?"""
 
     deaths: int = 0
+    without_file: int = 0
     files: set[str] = field(default_factory=set)
 
     def note(self, file: str | None) -> bool:
@@ -35,15 +38,15 @@ class DeathRecord:
         Three different files, or three deaths without any: that is the device. One file three times is the file.
         """
         self.deaths += 1
-        if file is not None:
+        if file is None:
+            self.without_file += 1
+        else:
             self.files.add(file)
-        return (
-            len(self.files) >= DEATHS_UNTIL_RETIREMENT or self.deaths - len(self.files) > DEATHS_UNTIL_RETIREMENT
-        )
+        return max(self.without_file, len(self.files)) >= DEATHS_UNTIL_RETIREMENT
 
     def clear(self) -> None:
         """The device has settled a file."""
-        self.deaths = 0
+        self.deaths = self.without_file = 0
         self.files.clear()
 
     def delay_ns(self) -> int:
@@ -73,6 +76,8 @@ class Slot:
     output: Path | None = None
     deaths: DeathRecord = field(default_factory=DeathRecord)
     restart_at_ns: int = 0
+    killed_at_ns: int = 0
+    """When a process that has been dismissed, and is still there, is ended."""
     retired: bool = False
 
     @property
@@ -111,11 +116,17 @@ class Slot:
         return self._ended(process.wait())
 
     def stop(self, seconds: float) -> str | None:
-        """End the process now, by force after `seconds`. Says how it ended; None if there was none."""
+        """End the process and its children, by force after `seconds`. Says how it ended; None if there is none."""
         if self.process is None:
             return None
         self.signal(signal.SIGTERM)
-        return self._ended(stop(self.process, seconds))
+        for _ in range(int(seconds / _LOOK_SECONDS)):
+            ended = self.reap()
+            if ended is not None:
+                return ended
+            threading.Event().wait(_LOOK_SECONDS)
+        self.signal(signal.SIGKILL)
+        return self._ended(self.process.wait())
 
     def signal(self, number: signal.Signals) -> None:
         """Signal the process and all that it has started; it leads a group of its own."""
@@ -127,7 +138,10 @@ class Slot:
 
     def _ended(self, status: int) -> str:
         if self.process is not None and self.process.stdin is not None:
-            self.process.stdin.close()
+            try:
+                self.process.stdin.close()
+            except BrokenPipeError:
+                pass  # it died before it had read its configuration
         self.process = None
         if status >= 0:
             return f"ended with exit status {status}"

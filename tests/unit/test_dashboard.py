@@ -297,6 +297,14 @@ def test_the_table_is_cropped_to_the_console(make: Make) -> None:
     assert lines[3].strip().startswith("... 2 more: 2 busy")
 
 
+def test_shown_once_off_a_terminal_the_whole_table_is_plain_text(make: Make) -> None:
+    output = Reports()
+    make(Work(), console=Console(file=output, force_terminal=True, width=80)).show_once()
+    lines = output.getvalue().splitlines()
+    assert [line.split()[0] for line in lines if line][2:6] == ["DEVICE", "●", "●", "TOTAL"]
+    assert all(line.isprintable() for line in lines)
+
+
 # On real terminals and pipes
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from monitor.gpu import GPUMonitor, get_gpu_utilization
-from monitor.nvml import GpuReading
+from monitor.readings import GpuReading
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events import Device
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, UtilizationSource

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 
-from monitor.nvml import GpuReading
+from monitor.readings import GpuReading
 from monitor.sampler import Sampler
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events import Device, Fact, GpuSampled

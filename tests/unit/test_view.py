@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from monitor.glyphs import ASCII
 from monitor.snapshot import Row, Snapshot
-from monitor.view import ASCII, frame, line
+from monitor.view import frame, line
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, Totals
 from virnucpro_bus.text import visible
 

@@ -1,0 +1,50 @@
+"""The hub (check, journal, forward, hostile frames kept out) against zmq.proxy, which only forwards."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import Any
+
+from workload import child, middle, row
+
+FILES = 60_000
+HOSTILE_EVERY = 100
+ROUNDS = 5
+
+
+def measure() -> list[dict[str, Any]]:
+    ours, theirs, lost, hostile = [], [], 0, 0
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory() as folder:
+            publish, subscribe = f"ipc://{folder}/in", f"ipc://{folder}/out"
+            with child("proxy", publish, subscribe) as forwarder:
+                forwarder.stdout.readline()
+                rate, _, _ = _through(publish, subscribe)
+                theirs.append(rate)
+        with tempfile.TemporaryDirectory() as folder, child("hub", f"{folder}/run") as forwarder:
+            publish, subscribe = forwarder.stdout.readline().split()
+            rate, missing, let_in = _through(publish, subscribe)
+            ours.append(rate)
+            lost += missing
+            hostile += let_in
+    return [
+        row("hub: check, journal, forward", middle(ours) / 1e6, "M events/s"),
+        row("zmq.proxy", middle(theirs) / 1e6, "M events/s"),
+        row("hub / zmq.proxy", middle([a / b for a, b in zip(ours, theirs, strict=True)]), "x", ">= 0.35"),
+        row("events lost by the hub, all rounds", lost, "events", "0"),
+        row("hostile frames let in, all rounds", hostile, "frames", "0"),
+    ]
+
+
+def _through(publish: str, subscribe: str) -> tuple[float, int, int]:
+    """Send the stream through a forwarder; returns events a second, lost, and hostile frames that came out."""
+    with child("flood", publish, FILES, HOSTILE_EVERY) as sender:
+        sent = int(sender.stdout.readline())
+        good = sent - len(range(0, sent, HOSTILE_EVERY + 1))
+        with child("count", subscribe, sent) as receiver:
+            receiver.stdout.readline()
+            sender.stdin.write("go\n")
+            sender.stdin.flush()
+            received, hostile, seconds = receiver.stdout.readline().split()
+    arrived = int(received) - int(hostile)
+    return arrived / float(seconds), good - arrived, int(hostile)

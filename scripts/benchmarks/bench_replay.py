@@ -1,0 +1,43 @@
+"""Reading a capture and folding it, as replay at full speed does."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from workload import event_stream, middle, row
+
+from virnucpro_bus.capture import CaptureReader, CaptureWriter
+from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.replay import fold_capture
+
+FILES = 100_000
+ROUNDS = 5
+
+
+def measure() -> list[dict[str, Any]]:
+    frames = list(event_stream(FILES))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.vbus"
+        started = perf_counter()
+        with CaptureWriter(path, SystemClock()) as capture:
+            for at in range(0, len(frames), 1000):
+                capture.append(frames[at : at + 1000])
+                capture.flush()
+        written = perf_counter() - started
+        read, folded = [], []
+        for _ in range(ROUNDS):
+            started = perf_counter()
+            count = sum(len(batch) for batch in CaptureReader(path).batches())
+            read.append(count / (perf_counter() - started))
+            started = perf_counter()
+            totals = fold_capture(path, SystemClock()).get_totals()
+            folded.append(count / (perf_counter() - started))
+            assert totals["events_received"] == count == len(frames), totals
+    return [
+        row("capture write", len(frames) / written, "events/s"),
+        row("capture read", middle(read), "events/s"),
+        row("replay + fold", middle(folded), "events/s", ">= 500,000"),
+    ]

@@ -1,0 +1,36 @@
+"""Runs the benchmarks and prints a table, and JSON on request. Ratios are taken within one run, medians quoted."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+NAMES = ["publish", "ingest", "hub", "handout", "replay"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; default: all")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(NAMES)
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    figures = {}
+    for name in options.names or NAMES:
+        print(f"\n{name}", flush=True)
+        rows = importlib.import_module(f"bench_{name}").measure()
+        for row in rows:
+            goal = f"   goal {row['goal']}" if row.get("goal") else ""
+            print(f"  {row['what']:<64} {row['value']:>12,.3f} {row['unit']}{goal}", flush=True)
+        figures[name] = rows
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

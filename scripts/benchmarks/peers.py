@@ -1,0 +1,132 @@
+"""The processes at the other end of a benchmark: `peers.py ROLE ARGUMENTS...`; each prints one line when ready."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from time import perf_counter
+
+import zmq
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+CONTEXT = zmq.Context()
+
+
+def opened(kind: int, address: str, *, bind: bool = False) -> zmq.Socket[bytes]:
+    """A socket without high-water marks, which would turn a speed test into a loss test."""
+    made = CONTEXT.socket(kind)
+    made.setsockopt(zmq.SNDHWM, 0)
+    made.setsockopt(zmq.RCVHWM, 0)
+    (made.bind if bind else made.connect)(address)
+    return made
+
+
+def sink(address: str) -> None:
+    """Receive and forget."""
+    source = opened(zmq.SUB, address, bind=True)
+    source.subscribe(b"")
+    print("ready", flush=True)
+    while True:
+        source.recv()
+
+
+def flood(address: str, files: str, hostile_every: str) -> None:
+    """For each line on stdin: wait for a subscriber, the first time, then send the stream at full speed."""
+    from workload import event_stream
+
+    frames = list(event_stream(int(files)))
+    if int(hostile_every):
+        for at in range(0, len(frames), int(hostile_every)):
+            frames.insert(at, b"\x9a\xaffile.completed/\x01 not an event of ours")
+    target = opened(zmq.XPUB, address)
+    print(len(frames), flush=True)
+    for turn, _ in enumerate(sys.stdin):
+        if turn == 0:
+            target.recv()
+        send = target.send
+        for frame in frames:
+            send(frame)
+
+
+def count(address: str, expected: str) -> None:
+    """Receive until nothing comes for two seconds; print how many, how many were hostile, and seconds."""
+    source = opened(zmq.SUB, address)
+    source.subscribe(b"")
+    print("ready", flush=True)
+    first = last = 0.0
+    received = hostile = 0
+    while received < int(expected) and source.poll(2_000 if received else 60_000):
+        frame = source.recv()
+        if not received:
+            first = perf_counter()
+        if frame.startswith(b"hub/"):
+            continue
+        received += 1
+        hostile += b" not an event" in frame
+        last = perf_counter()
+    print(received, hostile, last - first, flush=True)
+
+
+def proxy(publish: str, subscribe: str) -> None:
+    """The library's own forwarder, for comparison."""
+    front, back = opened(zmq.XSUB, publish, bind=True), opened(zmq.XPUB, subscribe, bind=True)
+    print("ready", flush=True)
+    zmq.proxy(front, back)
+
+
+def hub(run_dir: str) -> None:
+    """Our hub: check, journal, forward."""
+    from virnucpro_bus.clock import SystemClock
+    from virnucpro_bus.serve import BusServer
+
+    with BusServer(Path(run_dir), SystemClock()) as server:
+        addresses = server.hub.addresses
+        print(addresses.publish, addresses.subscribe, flush=True)
+        poller = zmq.Poller()
+        for source in server.hub.sockets():
+            poller.register(source, zmq.POLLIN)
+        while True:
+            poller.poll(1000)
+            server.hub.turn()
+
+
+def workers(address: str, token: str, first: str, many: str) -> None:
+    """So many idle workers of a pool: each reports its file done at once and asks for the next."""
+    from workload import DEVICES  # noqa: F401  the frames are built as a worker builds them
+
+    from virnucpro_bus import events as ev
+    from virnucpro_bus.clock import SystemClock
+    from virnucpro_bus.codec import encode
+    from virnucpro_bus.stamp import Stamp
+    from workers.channel import Done, Request, _decode_answer, _encode
+
+    clock = SystemClock()
+    slots = range(int(first), int(first) + int(many))
+    poller = zmq.Poller()
+    peers = {}
+    for slot in slots:
+        peer = opened(zmq.DEALER, address)
+        peers[peer] = [slot, 1, Stamp(clock, source=f"worker-{slot}", epoch=1)]
+        poller.register(peer, zmq.POLLIN)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for peer, (slot, number, _) in peers.items():
+        peer.send(_encode(Request(token, slot, 1, number)))
+    while peers:
+        for peer, _ in poller.poll(5_000):
+            answer = _decode_answer(peer.recv())
+            state = peers[peer]
+            if answer.task is None:
+                del peers[peer]
+                continue
+            task = answer.task
+            state[1] += 1
+            done = ev.FileCompleted(f"cpu:{state[0]}", task.file, task.attempt, 250, 0.001)
+            settled = Done(task.file, task.attempt, encode(state[2].envelop(done)))
+            peer.send(_encode(Request(token, state[0], 1, state[1], settled)))
+    print("done", flush=True)
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])

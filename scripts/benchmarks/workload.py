@@ -1,0 +1,67 @@
+"""What the benchmarks have in common: a realistic stream of events, child processes, medians."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from virnucpro_bus import events as ev
+from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.codec import encode
+from virnucpro_bus.stamp import Stamp
+
+WORKERS = 4
+DEVICES = [f"GPU-8a4f6f8e-1c9d-4d5e-9f6a-1b2c3d4e5f6{number}" for number in range(WORKERS)]
+
+
+def event_stream(files: int) -> Iterator[bytes]:
+    """Frames of a run on four GPUs: a file is started, progresses twice, completes; heartbeats too."""
+    clock = ManualClock()
+    stamps = [Stamp(clock, source=f"worker-{n}", run="run-1", epoch=1, host="node") for n in range(WORKERS)]
+    for number in range(files):
+        worker = number % WORKERS
+        device, file, say = DEVICES[worker], f"sample_{number}.fa", stamps[worker].envelop
+        clock.advance(0.002)
+        yield encode(say(ev.FileStarted(device, file, 1)))
+        yield encode(say(ev.FileProgress(device, file, 1, 100)))
+        yield encode(say(ev.FileProgress(device, file, 1, 200)))
+        yield encode(say(ev.FileCompleted(device, file, 1, 250, 0.008)))
+        if number % 100 == 0:
+            yield encode(say(ev.Heartbeat(device, "idle", number, 0, 250 * number, 0, 0)))
+
+
+def row(what: str, value: float, unit: str, goal: str = "") -> dict[str, Any]:
+    """One line of the table."""
+    return {"what": what, "value": value, "unit": unit, "goal": goal}
+
+
+def per_item(action: Callable[[], object], items: int) -> float:
+    """Seconds an item, of one run of `action` over `items`."""
+    started = perf_counter()
+    action()
+    return (perf_counter() - started) / items
+
+
+def middle(values: list[float]) -> float:
+    return median(values)
+
+
+@contextmanager
+def child(role: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """Run `peers.py ROLE ARGUMENTS...` beside us, with a pipe each way."""
+    command = [sys.executable, "-P", str(Path(__file__).parent / "peers.py"), role, *map(str, arguments)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()

@@ -1,0 +1,57 @@
+"""What whole runs need: a folder of their own, and the proof that nothing of them is left."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lab import COMMAND, Lab
+from samples import TELLING_COMMAND, USER_JOBS, forty_files, results
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """A Lab with the user's jobs in it. Afterwards no process and no socket of it may be left."""
+    shutil.copy(USER_JOBS, tmp_path)
+    lab = Lab(tmp_path)
+    yield lab
+    assert lab.left_behind() == []
+
+
+@pytest.fixture(scope="session")
+def forty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 40 files of uneven size."""
+    return forty_files(tmp_path_factory.mktemp("inputs") / "forty")
+
+
+def run_once(folder: Path, *arguments: str | Path, program: str | Path = COMMAND) -> Path:
+    """Run the command in `folder`, for several tests to look at; the run's folder."""
+    shutil.copy(USER_JOBS, folder)
+    lab = Lab(folder)
+    ended = lab.run("run", *arguments, "--out", "out", "--no-dashboard", program=program)
+    assert ended.wait() == 0, ended.stderr
+    assert lab.left_behind() == []
+    return folder / "out"
+
+
+@pytest.fixture(scope="session")
+def serial_results(forty: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What one single worker makes of the 40 files."""
+    run_dir = run_once(tmp_path_factory.mktemp("serial"), forty, "--devices", "cpu:1", "--policy", "off")
+    return results(run_dir)
+
+
+@pytest.fixture(scope="session")
+def finished(forty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of the 40 files that took about a second; not to be changed.
+
+    Most of the files were given to one of the four devices, so that the others have stolen some. Beside it are
+    what the coordinator said at the end, `end.json`, and what the command printed, `command-0.stdout`.
+    """
+    return run_once(
+        tmp_path_factory.mktemp("finished"),
+        *(forty, "--devices", "cpu:4", "--weights", "10,1,1,1", "--interval", "0.2", "--job", "user_jobs:slow"),
+        program=TELLING_COMMAND,
+    )

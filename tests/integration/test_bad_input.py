@@ -1,0 +1,211 @@
+"""What a user can get wrong costs one clear line on stderr, the right exit status, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from lab import Lab, Started
+from samples import SAMPLE, result_names, results, summary
+
+ONE_WORKER = ("--devices", "cpu:1", "--no-dashboard")
+
+
+@pytest.fixture
+def inputs(lab: Lab) -> Path:
+    """A folder with two good files."""
+    folder = lab.folder / "in"
+    folder.mkdir()
+    for name in ("reads_01.fa", "reads_05.fa"):
+        shutil.copy(SAMPLE / name, folder)
+    return folder
+
+
+def refusal(ended: Started) -> str:
+    """The one line with which a command has refused to work."""
+    assert (ended.wait(), ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("virnucpro-bus: ")
+    return line.removeprefix("virnucpro-bus: ")
+
+
+# Single files of a run
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("empty.fa", b"", "empty, no FASTA record in it"),
+        ("no_header.fa", b"ACGT\nACGT\n", "does not begin with a FASTA header ('>')"),
+        ("binary.fa", bytes(range(256)) * 8, "not a FASTA file"),
+        ("binary_later.fa", b">one\nACGT\n>two\nAC\x00GT\x1b[2J\n", "binary data in record 2; not a FASTA file"),
+        ("picture.fa.gz", b"\x89PNG\r\n\x1a\n" + bytes(100), "picture.fa.gz: "),
+        ("cut.fa.gz", (SAMPLE / "reads_06.fa.gz").read_bytes()[:20_000], "Compressed file ended before"),
+    ],
+)
+def test_a_file_that_is_no_fasta_costs_that_file_alone(
+    lab: Lab, inputs: Path, name: str, content: bytes, reason: str
+) -> None:
+    (inputs / name).write_bytes(content)
+    ended = lab.run("run", "in", "--out", "out", *ONE_WORKER)
+    assert ended.wait() == 3
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"virnucpro-bus: failed: {name}: ")
+    assert reason in line
+    assert line.isprintable()
+    assert "2 of 3 files done" in ended.stdout
+    assert results(lab.folder / "out").keys() == result_names(["reads_01.fa", "reads_05.fa"])
+    found = summary(lab.folder / "out")
+    assert list(found["failures"]) == [name]
+    assert (found["totals"]["files_completed"], found["totals"]["files_failed"]) == (2, 1)
+
+
+def test_a_gzipped_file_gives_what_the_plain_one_gives(lab: Lab, inputs: Path) -> None:
+    shutil.copy(SAMPLE / "reads_16.fa.gz", inputs)
+    ended = lab.run("run", "in", "--out", "out", *ONE_WORKER)
+    assert ended.wait() == 0, ended.stderr
+    assert results(lab.folder / "out").keys() == result_names(["reads_01.fa", "reads_05.fa", "reads_16.fa"])
+
+
+# What is to be worked on
+
+
+def test_a_missing_file_is_refused_before_anything_is_started(lab: Lab, inputs: Path) -> None:
+    line = refusal(lab.run("run", "in", "missing.fa", "--out", "out", *ONE_WORKER))
+    assert line == f"{lab.folder}/missing.fa: no such file or folder"
+    assert not (lab.folder / "out").exists()
+
+
+def test_a_folder_without_sequence_files_is_refused(lab: Lab) -> None:
+    (lab.folder / "nothing").mkdir()
+    line = refusal(lab.run("run", "nothing", "--out", "out", *ONE_WORKER))
+    assert line.startswith(f"{lab.folder}/nothing: no sequence files in this folder")
+
+
+def test_an_unreadable_file_or_folder_is_refused(lab: Lab, inputs: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root can read everything")
+    (inputs / "reads_01.fa").chmod(0)
+    assert "reads_01.fa: cannot be read" in refusal(lab.run("run", "in", "--out", "out", *ONE_WORKER))
+    inputs.chmod(0)
+    try:
+        assert "cannot list the folder" in refusal(lab.run("run", "in", "--out", "out", *ONE_WORKER))
+    finally:
+        inputs.chmod(0o700)
+
+
+def test_two_inputs_of_the_same_name_have_results_of_their_own(lab: Lab) -> None:
+    for folder, name in (("a", "reads_07.fa"), ("b", "reads_08.fa")):
+        (lab.folder / folder).mkdir()
+        shutil.copy(SAMPLE / name, lab.folder / folder / "same.fa")
+    ended = lab.run("run", "a/same.fa", "b/same.fa", "--out", "out", *ONE_WORKER)
+    assert ended.wait() == 0, ended.stderr
+    alone = lab.run("run", "b/same.fa", "--out", "alone", *ONE_WORKER)
+    assert alone.wait() == 0, alone.stderr
+    both = results(lab.folder / "out")
+    assert both.keys() == {f"{folder}+same.fa/{name}" for folder in "ab" for name in result_names(["same.fa"])}
+    assert {name: both[f"b+same.fa/{name}"] for name in result_names(["same.fa"])} == results(lab.folder / "alone")
+
+
+def test_a_file_that_is_given_twice_is_worked_on_once(lab: Lab, inputs: Path) -> None:
+    (lab.folder / "link.fa").symlink_to(inputs / "reads_01.fa")
+    ended = lab.run("run", "in", "in/reads_01.fa", "link.fa", "--out", "out", *ONE_WORKER)
+    assert ended.wait() == 0, ended.stderr
+    assert [line.rpartition(": ")[2] for line in ended.stderr.splitlines()] == ["taken once", "taken once"]
+    assert summary(lab.folder / "out")["totals"]["files_total"] == 2
+
+
+# Where it goes
+
+
+def test_a_folder_that_holds_a_run_is_refused_and_left_as_it_is(lab: Lab, inputs: Path) -> None:
+    assert lab.run("run", "in", "--out", "out", *ONE_WORKER).wait() == 0
+    out = lab.folder / "out"
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for command in (("run", "in/reads_05.fa", "--out", "out", *ONE_WORKER), ("hub", "out")):
+        line = refusal(lab.run(*command))
+        assert line.startswith("out: already holds a run (run.vbus); choose another folder")
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_results_that_are_there_without_a_run_are_not_written_over(lab: Lab, inputs: Path) -> None:
+    (lab.folder / "out" / "results").mkdir(parents=True)
+    precious = lab.folder / "out" / "results" / "reads_01.protein.faa"
+    precious.write_text("precious")
+    line = refusal(lab.run("run", "in", "--out", "out", *ONE_WORKER))
+    assert "already holds results; choose another output folder" in line
+    assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize(("out", "why"), [("plain", "is a file"), ("plain/deeper", "is not a folder")])
+def test_an_output_path_that_is_a_file_is_refused(lab: Lab, inputs: Path, out: str, why: str) -> None:
+    (lab.folder / "plain").write_text("precious")
+    assert why in refusal(lab.run("run", "in", "--out", out, *ONE_WORKER))
+    assert (lab.folder / "plain").read_text() == "precious"
+
+
+def test_an_output_folder_that_may_not_be_written_is_refused(lab: Lab, inputs: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root can write everywhere")
+    (lab.folder / "locked").mkdir(mode=0o500)
+    line = refusal(lab.run("run", "in", "--out", "locked/out", *ONE_WORKER))
+    assert "cannot be written" in line
+
+
+# How it is done
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("--job nonsense", "unknown job 'nonsense'; give sixframe, MODULE:ATTR or 'shell:CMD {input} {output}'"),
+        ("--job my-module:job", "is not of the form MODULE:ATTR"),
+        ("--job shell:true", "the command has no {input}"),
+        ("--job-option chunk", "write KEY=VALUE"),
+        ("--job-option chunk=0", "must be a whole number of bases, at least 1"),
+        ("--job-option size=500", "job sixframe has no option 'size'; it has: chunk"),
+        ("--devices cpu:0", "write cpu:N with N from 1"),
+        ("--devices tpu:0", "write auto, cpu:N, cuda:0,1 or GPU UUIDs"),
+        ("--devices cuda:first", "write cuda: and NVML indices"),
+        ("--devices GPU-of-somebody-else", "GPU GPU-of-somebody-else is not there"),
+        ("--weights fast", "must be auto, off or numbers such as 1.0,1.5"),
+        ("--weights 1,2,3", "has 3 numbers for 1 devices"),
+        ("--weights 0", "must be finite numbers above 0"),
+        ("--weights nan", "must be finite numbers above 0"),
+        ("--interval 0", "is not in the range 0.1<=x<=3600"),
+        ("--interval nan", "nan is not a number of seconds"),
+        ("--interval soon", "is not a valid float"),
+        ("--policy sometimes", "'sometimes' is not one of 'off', 'threshold'"),
+        ("--no-such-option", "No such option"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused_before_anything_is_started(
+    lab: Lab, inputs: Path, options: str, why: str
+) -> None:
+    line = refusal(lab.run("run", "in", "--out", "out", "--devices", "cpu:1", *options.split()))
+    assert why in line
+    assert not (lab.folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("run", "Missing argument 'INPUT...'; see virnucpro-bus run --help"),
+        ("run in", "Missing option '--out'; see virnucpro-bus run --help"),
+        ("walk", "No such command 'walk'; see virnucpro-bus --help"),
+        ("monitor nowhere", "nowhere: is neither a run folder nor an address"),
+        ("monitor in", "in: no run is live here"),
+        ("monitor nonsense://nowhere", "not an address to listen to"),
+        ("replay nowhere", "nowhere: cannot be read: No such file or directory"),
+        ("replay in/reads_01.fa", "in/reads_01.fa: is not a capture of virnucpro-bus"),
+        ("replay in --rate 0", "write a number from 0.001 to 1000000, or max"),
+        ("info in/reads_01.fa", "in/reads_01.fa: is not a capture of virnucpro-bus"),
+        ("hub in/reads_01.fa", "is a file"),
+    ],
+)
+def test_every_command_refuses_what_it_cannot_use_in_one_line(
+    lab: Lab, inputs: Path, command: str, why: str
+) -> None:
+    assert why in refusal(lab.run(*command.split()))

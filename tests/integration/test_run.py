@@ -1,0 +1,219 @@
+"""Whole runs: four workers over forty files, and everybody who counts them counts the same."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab import Lab, Started
+from samples import COUNT, DATA, TELLING_COMMAND, Gates, recorded, results, summary
+
+from virnucpro_bus.events import FileCommitted, FileCompleted, FilesAssigned, RunFinished
+
+FOUR_WORKERS = ("--devices", "cpu:4", "--no-dashboard")
+SKEWED = ("--weights", "10,1,1,1")
+SLOW_JOB = ("--job", "user_jobs:slow")
+LOG_COLUMNS = ["timestamp", "gpu_id", "sequences_per_sec", "compute_percent", "memory_percent"]
+# The coordinator hears of files, not of the processes that work on them; its own events are not the bus's.
+NOT_ITS_BUSINESS = {"state", "events_published", "events_received", "events_lost"}
+# Falls with every moment that passes between two looks at a run that goes on.
+PASSING = {"throughput"}
+AGREE_SECONDS = 2.0
+BIGGEST = "reads_06.fa.gz"
+
+
+def parsed(ended: Started) -> dict[str, Any]:
+    """The JSON object that a command has printed."""
+    assert ended.wait() == 0, ended.stderr
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found
+
+
+def comparable(report: dict[str, Any], leave_out: set[str]) -> dict[str, Any]:
+    """What the `--json` object and a coordinator have in common, without some fields."""
+    utilization = {"compute_percent", "memory_percent", "temperature", "power_watts"}
+    rows = [report["totals"], *report["devices"]]
+    totals, *devices = (
+        {key: value for key, value in row.items() if key not in leave_out | utilization} for row in rows
+    )
+    return {"devices": devices, "totals": totals, "steals": report["steals"]}
+
+
+def throughputs(report: dict[str, Any]) -> list[float]:
+    return [device["throughput"] for device in report["devices"]]
+
+
+def test_monitor_replay_summary_and_coordinator_agree_about_a_run_that_is_over(lab: Lab, finished: Path) -> None:
+    replayed = parsed(lab.run("replay", finished / "run.vbus", "--once", "--json"))
+    assert parsed(lab.run("monitor", finished, "--once", "--json")) == replayed
+    assert {key: summary(finished)[key] for key in replayed} == replayed
+    said = json.loads((finished.parent / "end.json").read_text())
+    left_out = NOT_ITS_BUSINESS | PASSING
+    assert comparable(said, left_out) == comparable(replayed, left_out)
+    assert throughputs(said) == pytest.approx(throughputs(replayed), rel=0.02)
+    assert replayed["totals"]["files_completed"] == replayed["totals"]["files_total"] == COUNT
+    assert replayed["totals"]["steals"] == len(replayed["steals"]) > 0
+
+
+def test_a_run_leaves_results_capture_log_and_summary_and_nothing_else(finished: Path) -> None:
+    left = {path.name for path in finished.iterdir()}
+    assert left == {"results", "run.vbus", "gpu_metrics.log", "summary.json"}
+    found = summary(finished)
+    assert (found["exit_code"], found["policy"], found["weights"]) == (0, "threshold", [10.0, 1.0, 1.0, 1.0])
+    assert found["job"] == "user_jobs:slow"
+    assert found["failures"] == {}
+    with (finished / "gpu_metrics.log").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header[:5] == LOG_COLUMNS
+    assert {row[1] for row in rows} == {"cpu:0", "cpu:1", "cpu:2", "cpu:3"}
+    last = rows[-4:]
+    assert sum(int(row[header.index("files_completed")]) for row in last) == COUNT
+
+
+def test_no_event_is_lost_and_no_file_is_counted_twice(finished: Path) -> None:
+    totals = summary(finished)["totals"]
+    assert totals["events_lost"] == 0
+    assert totals["events_received"] == totals["events_published"] > 4 * COUNT
+    for kind in (FileCompleted, FileCommitted):
+        files = Counter(envelope.event.file for envelope in recorded(finished, kind))
+        assert (len(files), files.total()) == (COUNT, COUNT)
+    (end,) = recorded(finished, RunFinished)
+    assert (end.event.exit_code, end.event.files_completed, end.event.files_failed) == (0, COUNT, 0)
+
+
+def test_steals_are_the_same_from_the_thieves_and_from_the_victims_side(finished: Path) -> None:
+    found = summary(finished)
+    steals = found["steals"]
+    thieves = Counter(steal["dest_gpu"] for steal in steals)
+    victims = Counter(steal["source_gpu"] for steal in steals)
+    assert len(steals) > 0
+    assert victims["cpu:0"] > 0
+    for device in found["devices"]:
+        assert device["work_stolen_to"] == thieves[device["device_id"]]
+        assert device["work_stolen_from"] == victims[device["device_id"]]
+    times = [steal["timestamp"] for steal in steals]
+    assert times == sorted(times)
+
+
+def test_a_monitor_that_follows_to_the_end_ends_with_what_the_capture_says(lab: Lab, forty: Path) -> None:
+    """It attaches while the run goes on: the beginning comes from the history, the rest from the live bus."""
+    gates = Gates(lab.folder / "gates")
+    gates.close(BIGGEST)
+    running = lab.start(
+        *("run", forty, "--out", "out", *FOUR_WORKERS, "--job", "user_jobs:gated", "--job-option", gates.option)
+    )
+    running.until(lambda: BIGGEST in gates.waiting(), "the job is at its gate")
+    follower = lab.start("monitor", "out", "--json", "--interval", "0.1")
+    follower.until(lambda: follower.stdout.count("\n") >= 2, "the monitor reports")
+    gates.open()
+    assert running.wait() == 0, running.stderr
+    assert follower.wait() == 0, follower.stderr
+    first, *_, last = [json.loads(line) for line in follower.stdout.splitlines()]
+    assert first["totals"]["files_completed"] < COUNT
+    assert last == parsed(lab.run("replay", "out", "--once", "--json"))
+
+
+@pytest.mark.parametrize("policy", ["threshold", "off"])
+def test_monitor_replay_and_coordinator_agree_while_the_run_goes_on(lab: Lab, forty: Path, policy: str) -> None:
+    """All four workers are held up in the middle of a file, so that there is a moment to agree about."""
+    gates = Gates(lab.folder / "gates")
+    gates.close(*(path.name for path in forty.iterdir()))
+    running = lab.start(
+        *("run", forty, "--out", "out", *FOUR_WORKERS, *SKEWED, "--policy", policy),
+        *("--job", "user_jobs:gated", "--job-option", gates.option),
+        program=TELLING_COMMAND,
+    )
+
+    def coordinator() -> dict[str, Any]:
+        (lab.folder / "live.json").unlink(missing_ok=True)
+        (lab.folder / "ask").touch()
+        running.until((lab.folder / "live.json").exists, "the coordinator answers")
+        found: dict[str, Any] = json.loads((lab.folder / "live.json").read_text())
+        return found
+
+    running.until(lambda: len(gates.waiting()) == 4, "every worker is at a gate")
+    while policy == "threshold" and not coordinator()["totals"]["steals"]:
+        # All but the device that has the biggest file finish theirs.
+        gates.open(*(name for name in gates.waiting() if name != BIGGEST))
+        running.until(lambda: len(gates.waiting()) == 4, "every worker is at the next gate")
+
+    said = coordinator()
+    left_out = (NOT_ITS_BUSINESS - {"state"}) | PASSING
+    for command in ("monitor", "replay"):
+        # The workers' last events may still be under way.
+        eventually(lambda command=command: parsed(lab.run(command, "out", "--once", "--json")), said, left_out)
+    assert [device["state"] for device in said["devices"]] == ["busy"] * 4
+    assert {device["current_file"] for device in said["devices"]} == set(gates.waiting())
+    assert (said["totals"]["steals"] > 0) == (policy == "threshold")
+    gates.open()
+    assert running.wait() == 0, running.stderr
+
+
+def eventually(look: Callable[[], dict[str, Any]], said: dict[str, Any], leave_out: set[str]) -> None:
+    """Wait until `look()` agrees with what was `said`; shows the difference if it never does."""
+    wanted = comparable(said, leave_out)
+    deadline = time.monotonic() + AGREE_SECONDS
+    while (found := comparable(look(), leave_out)) != wanted and time.monotonic() < deadline:
+        pass
+    assert found == wanted
+
+
+@pytest.mark.parametrize("how", [("--policy", "threshold", *SKEWED), ("--policy", "off")], ids=" ".join)
+def test_outputs_are_those_of_a_single_process_byte_by_byte(
+    lab: Lab, forty: Path, serial_results: dict[str, bytes], how: tuple[str, ...]
+) -> None:
+    ended = lab.run("run", forty, "--out", "out", *FOUR_WORKERS, *SLOW_JOB, *how)
+    assert ended.wait() == 0, ended.stderr
+    assert results(lab.folder / "out") == serial_results
+    assert len(serial_results) == 2 * COUNT
+    for kind in ("nucleotide.fa", "protein.faa"):
+        expected = (DATA / "expected" / f"lambda_virus.500.{kind}").read_bytes()
+        assert serial_results[f"lambda_virus.{kind}"] == expected
+
+
+def test_without_stealing_every_device_does_the_files_it_was_given(lab: Lab, forty: Path) -> None:
+    ended = lab.run("run", forty, "--out", "out", *FOUR_WORKERS, *SKEWED, "--policy", "off")
+    assert ended.wait() == 0, ended.stderr
+    given: dict[str, set[str]] = {}
+    for envelope in recorded(lab.folder / "out", FilesAssigned):
+        given.setdefault(envelope.event.device, set()).update(file.file for file in envelope.event.files)
+    done: dict[str, set[str]] = {}
+    for envelope in recorded(lab.folder / "out", FileCompleted):
+        done.setdefault(envelope.event.device, set()).add(envelope.event.file)
+    assert done == given
+    found = summary(lab.folder / "out")
+    assert (found["totals"]["steals"], found["steals"]) == (0, [])
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder with a short path, as XDG_RUNTIME_DIR is."""
+    with tempfile.TemporaryDirectory(prefix="vb") as folder:
+        yield Path(folder)
+
+
+# A socket's path has 107 bytes at most; the longest of ours is .bus/subscribe.sock.
+@pytest.mark.parametrize(("characters", "inside"), [(87, True), (88, False), (200, False)])
+def test_a_run_folder_works_however_long_its_path_is(
+    lab: Lab, short_folder: Path, characters: int, inside: bool
+) -> None:
+    runtime = short_folder / "runtime"
+    runtime.mkdir()
+    run_dir = short_folder / ("d" * (characters - len(f"{short_folder}/")))
+    bus = lab.start("hub", run_dir, XDG_RUNTIME_DIR=str(runtime))
+    bus.until(lambda: "export" in bus.stdout, "the hub is up")
+    assert parsed(lab.run("monitor", run_dir, "--once", "--json"))["totals"]["files_completed"] == 0
+    folders = list(runtime.rglob("*.sock"))
+    assert (folders == []) == inside
+    assert {path.stat().st_mode & 0o777 for path in runtime.rglob("*") if path.is_dir()} <= {0o700}
+    bus.signal(signal.SIGINT)
+    assert bus.wait() == 0
+    assert list(short_folder.rglob("*.sock")) == []

@@ -1,0 +1,218 @@
+"""On a terminal the dashboard draws and gives everything back; anywhere else there are plain lines only."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from lab import Lab
+from samples import COUNT, Gates
+from terminal import CTRL_C, Terminal
+
+ESCAPE = b"\x1b"
+COLOURS = re.compile(rb"\x1b\[[0-9;]*(?:3[0-9]|4[0-9]|9[0-9]|38;[0-9;]*|48;[0-9;]*)m")
+DEVICES = ("cpu:0", "cpu:1", "cpu:2", "cpu:3")
+RUN = ("--out", "out", "--devices", "cpu:4", "--weights", "10,1,1,1", "--interval", "0.2")
+BIGGEST = "reads_06.fa.gz"
+SOME = rf"(?<!\d)[1-3]?[1-9]/{COUNT} files"
+# The device that is held up keeps the file in hand and at most two in its queue, which are not worth stealing.
+NEARLY_ALL = rf"3[7-9]/{COUNT} files"
+SLOW_JOB = ("--job", "user_jobs:slow")
+
+
+class HeldUp:
+    """A run of the 40 files of which some wait at gates."""
+
+    def __init__(self, lab: Lab, forty: Path, *names: str) -> None:
+        self.gates = Gates(lab.folder / "gates")
+        self.gates.close(*names)
+        job = ("--job", "user_jobs:gated", "--job-option", self.gates.option)
+        self.arguments: tuple[str | Path, ...] = ("run", forty, *RUN, *job)
+
+
+@pytest.fixture
+def nearly_done(lab: Lab, forty: Path) -> HeldUp:
+    """One device is held up in the biggest file, the others work and steal."""
+    return HeldUp(lab, forty, BIGGEST)
+
+
+@pytest.fixture
+def just_begun(lab: Lab, forty: Path) -> HeldUp:
+    """Every device is held up in its first file."""
+    return HeldUp(lab, forty, *(path.name for path in forty.iterdir()))
+
+
+def shows(terminal: Terminal, pattern: str) -> bool:
+    """Whether a full-screen picture, without cursor, has `pattern` in it."""
+    return terminal.full_screen and terminal.cursor_is_hidden and bool(re.search(pattern, terminal.picture()))
+
+
+def given_back(terminal: Terminal) -> bool:
+    """Whether the terminal is as it was: main screen, cursor shown, after both had been otherwise."""
+    used = b"\x1b[?1049h" in terminal.raw and b"\x1b[?25l" in terminal.raw
+    return used and not terminal.full_screen and not terminal.cursor_is_hidden
+
+
+# On a terminal
+
+
+def test_a_run_draws_devices_progress_and_steals_and_gives_the_terminal_back(
+    lab: Lab, nearly_done: HeldUp
+) -> None:
+    terminal = Terminal(lab, *nearly_done.arguments)
+    terminal.until(lambda: shows(terminal, NEARLY_ALL), "nearly all files are done")
+    picture = terminal.picture()
+    for device in DEVICES:
+        assert re.search(rf"{device} +CPU", picture)
+    for word in ("DEVICE", "COMPUTE", "MEMORY", "QUEUE", "DONE", "FAILED", "STOLEN", "RECENT STEALS", "ETA"):
+        assert word in picture
+    assert re.search(r"cpu:\d <- cpu:\d +\S+\.fa", picture)
+    nearly_done.gates.open()
+    assert terminal.wait() == 0
+    assert given_back(terminal)
+    last = terminal.picture()
+    assert f"{COUNT}/{COUNT} files" in last
+    assert f"{COUNT} of {COUNT} files done" in last
+    for label in ("results", "capture", "log", "summary"):
+        assert re.search(rf"^ +{label} +out/", last, re.MULTILINE)
+
+
+def test_ctrl_c_gives_the_terminal_back_too(lab: Lab, just_begun: HeldUp) -> None:
+    terminal = Terminal(lab, *just_begun.arguments)
+    terminal.until(lambda: just_begun.gates.waiting() and shows(terminal, "cpu:3"), "it draws")
+    terminal.type(CTRL_C)
+    terminal.until(lambda: b"press Ctrl-C again" in terminal.raw, "it says what it does")
+    just_begun.gates.open()
+    assert terminal.wait() == 130
+    assert given_back(terminal)
+
+
+def test_a_second_ctrl_c_gives_the_terminal_back_too(lab: Lab, just_begun: HeldUp) -> None:
+    terminal = Terminal(lab, *just_begun.arguments)
+    terminal.until(lambda: just_begun.gates.waiting() and shows(terminal, "cpu:3"), "it draws")
+    terminal.type(CTRL_C)
+    terminal.until(lambda: b"press Ctrl-C again" in terminal.raw, "it says what it does")
+    terminal.type(CTRL_C)
+    assert terminal.wait() == 130
+    assert given_back(terminal)
+
+
+def test_the_terminal_is_given_back_for_a_monitor_that_was_killed(lab: Lab, nearly_done: HeldUp) -> None:
+    terminal = Terminal(lab, *nearly_done.arguments)
+    terminal.until(lambda: nearly_done.gates.waiting() and shows(terminal, "cpu:3"), "it draws")
+    (monitor,) = (pid for pid, command in lab.processes().items() if " monitor " in command)
+    os.kill(monitor, signal.SIGKILL)
+    nearly_done.gates.open()
+    assert terminal.wait() == 0
+    assert given_back(terminal)
+    assert f"{COUNT} of {COUNT} files done" in terminal.picture()
+
+
+def test_what_a_job_prints_does_not_tear_the_picture(lab: Lab, forty: Path) -> None:
+    terminal = Terminal(lab, "run", forty, *RUN, "--job", "user_jobs:noisy")
+    assert terminal.wait() == 0
+    assert b"NOISE" not in terminal.raw
+    assert given_back(terminal)
+    assert f"{COUNT}/{COUNT} files" in terminal.picture()
+
+
+def test_a_monitor_from_another_terminal_shows_the_run_and_leaves_it_alone(lab: Lab, nearly_done: HeldUp) -> None:
+    running = lab.start(*nearly_done.arguments, "--no-dashboard")
+    running.until(nearly_done.gates.waiting, "the job is at its gate")
+    leaving = Terminal(lab, "monitor", "out", "--interval", "0.2")
+    leaving.until(lambda: shows(leaving, "cpu:3"), "it draws")
+    leaving.type(CTRL_C)
+    assert leaving.wait() == 130
+    assert given_back(leaving)
+    staying = Terminal(lab, "monitor", "out", "--interval", "0.2")
+    staying.until(lambda: shows(staying, "cpu:3"), "it draws")
+    nearly_done.gates.open()
+    assert staying.wait() == 0
+    assert given_back(staying)
+    assert f"{COUNT}/{COUNT} files" in staying.picture()
+    assert running.wait() == 0, running.stderr
+
+
+def test_a_replay_draws_the_run_again(lab: Lab, finished: Path) -> None:
+    terminal = Terminal(lab, "replay", finished, "--rate", "1", "--interval", "0.1")
+    terminal.until(lambda: shows(terminal, SOME), "some files are done")
+    assert terminal.wait() == 0
+    assert given_back(terminal)
+    assert f"{COUNT}/{COUNT} files" in terminal.picture()
+
+
+def test_a_fast_replay_ends_with_the_same_picture(lab: Lab, finished: Path) -> None:
+    terminal = Terminal(lab, "replay", finished / "run.vbus", "--rate", "50")
+    assert terminal.wait() == 0
+    assert given_back(terminal)
+    assert f"{COUNT}/{COUNT} files" in terminal.picture()
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(60, 10), (200, 50)])
+def test_the_picture_fits_the_terminal(lab: Lab, nearly_done: HeldUp, columns: int, lines: int) -> None:
+    terminal = Terminal(lab, *nearly_done.arguments, columns=columns, lines=lines)
+    terminal.until(lambda: shows(terminal, NEARLY_ALL), "nearly all files are done")
+    picture = terminal.picture().splitlines()
+    assert len(picture) <= lines
+    assert picture[0].lstrip().startswith("out")
+    nearly_done.gates.open()
+    assert terminal.wait() == 0
+    assert given_back(terminal)
+
+
+def test_no_color_leaves_the_table_and_takes_the_colours(lab: Lab, finished: Path) -> None:
+    plain = Terminal(lab, "replay", finished, "--rate", "50", NO_COLOR="1")
+    assert plain.wait() == 0
+    assert f"{COUNT}/{COUNT} files" in plain.picture()
+    assert COLOURS.search(plain.raw) is None
+    coloured = Terminal(lab, "replay", finished, "--rate", "50")
+    assert coloured.wait() == 0
+    assert COLOURS.search(coloured.raw)
+
+
+def test_a_dumb_terminal_gets_plain_lines(lab: Lab, forty: Path) -> None:
+    terminal = Terminal(lab, "run", forty, *RUN, TERM="dumb")
+    assert terminal.wait() == 0
+    assert ESCAPE not in terminal.raw
+    assert f"files {COUNT}/{COUNT} failed 0".encode() in terminal.raw
+
+
+# Into a pipe or a file
+
+
+@pytest.mark.parametrize("environment", [{}, {"FORCE_COLOR": "1"}, {"TERM": "xterm-256color", "COLUMNS": "40"}])
+def test_off_a_terminal_there_are_plain_lines_only(lab: Lab, forty: Path, environment: dict[str, str]) -> None:
+    ended = lab.run("run", forty, *RUN, *SLOW_JOB, **environment)
+    assert ended.wait() == 0, ended.stderr
+    assert ESCAPE.decode() not in ended.stdout + ended.stderr
+    *frames, done, results, capture, log, summary = ended.stdout.splitlines()
+    assert len(frames) >= 2
+    for frame in frames:
+        assert re.match(rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ files \d+/{COUNT} failed 0 ", frame)
+    assert frames[-1].count("cpu:") == len(DEVICES)
+    assert f"{COUNT} of {COUNT} files done" in done
+    places = [line.split() for line in (results, capture, log, summary)]
+    assert places == [
+        ["results", "out/results"],
+        ["capture", "out/run.vbus"],
+        ["log", "out/gpu_metrics.log"],
+        ["summary", "out/summary.json"],
+    ]
+
+
+@pytest.mark.parametrize("command", ["monitor", "replay --rate 50", "replay --once"])
+def test_monitor_and_replay_off_a_terminal_print_no_escape_byte(lab: Lab, finished: Path, command: str) -> None:
+    name, *options = command.split()
+    ended = lab.run(name, finished, *options, FORCE_COLOR="1")
+    assert ended.wait() == 0, ended.stderr
+    assert ended.stdout
+    assert ESCAPE.decode() not in ended.stdout + ended.stderr
+
+
+def test_without_a_dashboard_there_is_only_the_summary_and_still_the_log(finished: Path) -> None:
+    printed = (finished.parent / "command-0.stdout").read_text()
+    assert len(printed.splitlines()) == 5
+    assert len((finished / "gpu_metrics.log").read_text().splitlines()) >= 1 + len(DEVICES)

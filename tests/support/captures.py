@@ -1,0 +1,49 @@
+"""Captures made for tests, and what is where in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from virnucpro_bus import events as ev
+from virnucpro_bus.capture import CaptureReader, CaptureWriter, Record
+from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.testing import Script
+
+HEADER_BYTES = 16
+RECORD_HEADER_BYTES = 20
+
+
+def some_frames(count: int) -> list[bytes]:
+    """Frames of uneven length."""
+    script = Script()
+    for at in range(count):
+        script.say("w0", ev.FileCompleted("GPU-a", f"{at}.fa" * (at % 7 + 1), 1, at, 0.5), after_seconds=1)
+    return script.frames()
+
+
+def write_capture(path: Path, frames: Iterable[bytes], *, step_seconds: float = 1.0) -> list[Record]:
+    """Write each of `frames` a step after the one before; returns what the capture should hold."""
+    clock = ManualClock()
+    records = []
+    with CaptureWriter(path, clock) as writer:
+        for frame in frames:
+            writer.append([frame])
+            records.append(Record(clock.wall_ns(), frame))
+            clock.advance(step_seconds)
+    return records
+
+
+def spans(records: list[Record]) -> list[tuple[int, int]]:
+    """From which to (excluding) which byte of the file each record goes."""
+    places, start = [], HEADER_BYTES
+    for record in records:
+        stop = start + RECORD_HEADER_BYTES + len(record.frame)
+        places.append((start, stop))
+        start = stop
+    return places
+
+
+def read_all(path: Path) -> list[Record]:
+    """What a reader gets out of the file at `path`."""
+    return list(CaptureReader(path))

@@ -1,0 +1,100 @@
+"""A terminal of so many columns and lines: what a program on it draws, seen as a person sees it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable
+from functools import partial
+
+import pyte
+from lab import COMMAND, WAIT_SECONDS, Lab
+
+CTRL_C = b"\x03"
+# pyte does not know the alternate screen, so what is drawn there is kept apart here.
+_OTHER_SCREEN = re.compile(rb"(\x1b\[\?1049[hl])")
+
+
+class Terminal:
+    """Runs one `virnucpro-bus` command as the foreground job of a pseudo-terminal of its own."""
+
+    def __init__(
+        self, lab: Lab, *arguments: str | os.PathLike[str], columns: int = 120, lines: int = 30, **environment: str
+    ) -> None:
+        self._columns, self._lines = columns, lines
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self._process = subprocess.Popen(
+            [COMMAND, *map(str, arguments)],
+            cwd=lab.folder,
+            env=lab.environment | {"TERM": "xterm-256color"} | environment,
+            # login_tty makes it the controlling terminal, so that Ctrl-C is a signal.
+            preexec_fn=partial(os.login_tty, slave),
+        )
+        lab.adopt(self._process)
+        os.close(slave)
+        self.raw = b""
+        """Every byte that was written to the terminal so far."""
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._master, keys)
+
+    def until(self, true: Callable[[], object], what: str) -> None:
+        """Read on until `true()`; fail the test when that does not come."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not true():
+            assert time.monotonic() < deadline, f"not within {WAIT_SECONDS:.0f} s: {what}\n{self.picture()}"
+            assert self._read() or true(), f"it has ended before: {what}\n{self.picture()}"
+
+    def wait(self) -> int:
+        """Read to the end; the exit status."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while self._read():
+            assert time.monotonic() < deadline, f"it does not end\n{self.picture()}"
+        os.close(self._master)
+        return self._process.wait(WAIT_SECONDS)
+
+    def picture(self) -> str:
+        """What stands on the screen that is shown now, the alternate one or the main one."""
+        return "\n".join(line.rstrip() for line in self._screens()[self.full_screen].display).rstrip()
+
+    @property
+    def full_screen(self) -> bool:
+        """Whether the alternate screen is shown."""
+        return self.raw.rfind(b"\x1b[?1049h") > self.raw.rfind(b"\x1b[?1049l")
+
+    @property
+    def cursor_is_hidden(self) -> bool:
+        return self.raw.rfind(b"\x1b[?25l") > self.raw.rfind(b"\x1b[?25h")
+
+    def _screens(self) -> dict[bool, pyte.Screen]:
+        screens = {full: pyte.Screen(self._columns, self._lines) for full in (False, True)}
+        streams = {full: pyte.ByteStream(screen) for full, screen in screens.items()}
+        full = False
+        for part in _OTHER_SCREEN.split(self.raw):
+            if _OTHER_SCREEN.fullmatch(part):
+                full = part.endswith(b"h")
+            else:
+                streams[full].feed(part)
+        return screens
+
+    def _read(self) -> bool:
+        """Take in what has been written; False when nobody is left to write."""
+        if not select.select([self._master], [], [], 0.05)[0]:
+            return True
+        try:
+            data = os.read(self._master, 1 << 16)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return False
+        self.raw += data
+        return bool(data)

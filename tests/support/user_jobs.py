@@ -1,0 +1,71 @@
+"""Jobs as a user writes them; copied into the folder from which a test runs the command (`--job user_jobs:slow`).
+
+A test holds a job up by a gate: while GATES/<file name>.closed exists, the job waits, half done, and has written
+its process id to GATES/<file name>.pid, so that the test knows.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from virnucpro_bus.clock import SystemClock
+from workers import JobContext
+from workers.jobs.sixframe import run_sixframe
+
+SECONDS_PER_BYTE = 4e-6
+GATE_SECONDS = 60.0
+
+
+def sixframe(input: Path, output: Path, context: JobContext) -> int:
+    """The job sixframe, which does not want to see options that it does not know."""
+    plain = JobContext(context.device, context.device_key, {}, on_progress=context.progress, clock=SystemClock())
+    return run_sixframe(input, output, plain)
+
+
+def slow(input: Path, output: Path, context: JobContext) -> int:
+    """sixframe, taking longer for bigger files, as a model does."""
+    time.sleep(input.stat().st_size * SECONDS_PER_BYTE)
+    return sixframe(input, output, context)
+
+
+def gated(input: Path, output: Path, context: JobContext) -> int:
+    """sixframe, with a halt between two halves of its output where a gate is closed."""
+    closed = Path(context.options["gates"]) / f"{input.name}.closed"
+    if closed.exists():
+        (output / f"{input.stem}.half").write_text("this must never be a result")
+        draft = closed.with_suffix(".draft")
+        draft.write_text(str(os.getpid()))
+        draft.replace(closed.with_suffix(".pid"))
+        deadline = time.monotonic() + GATE_SECONDS
+        while closed.exists():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{closed.name} was never opened")
+            time.sleep(0.01)
+        (output / f"{input.stem}.half").unlink()
+    return sixframe(input, output, context)
+
+
+def deadly(input: Path, output: Path, context: JobContext) -> int:
+    """sixframe, but the file named by the option `deadly` kills the process that touches it."""
+    if input.name == context.options["deadly"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sixframe(input, output, context)
+
+
+def raising(input: Path, output: Path, context: JobContext) -> int:
+    """sixframe, but the file named by the option `bad` is too much for it."""
+    if input.name == context.options["bad"]:
+        raise MemoryError("out of\nmemory \x1b[31m on purpose")
+    return sixframe(input, output, context)
+
+
+def noisy(input: Path, output: Path, context: JobContext) -> int:
+    """sixframe, slowly, printing all the while what would tear any picture."""
+    for number in range(200):
+        print(f"NOISE {number} \x1b[2J\x1b[H \x1b[?1049l", flush=True)
+        os.write(2, b"\rNOISE on stderr\n")
+    time.sleep(0.05)
+    return sixframe(input, output, context)

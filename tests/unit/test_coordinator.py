@@ -1,0 +1,445 @@
+"""The coordinator alone: who is given which file, and what it tells of it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from plans import cpus, input_file, input_files
+
+from virnucpro_bus.clock import NANOSECONDS, ManualClock
+from virnucpro_bus.codec import decode, encode
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.events import Device, FilesAssigned, PlannedFile, RunStarted, WorkerLost, envelop
+from virnucpro_bus.metrics import GpuMetrics
+from virnucpro_bus.testing import ListSink
+from workers.coordinator import Assignment, WorkStealingCoordinator
+from workers.discover import MAX_DEVICES
+
+
+def coordinator_of(devices: int, costs: list[int], policy: str = "off") -> WorkStealingCoordinator:
+    return WorkStealingCoordinator(cpus(devices), input_files(costs), policy=policy, clock=ManualClock())
+
+
+def one_sided(
+    waiting: int, policy: str = "threshold", clock: ManualClock | None = None
+) -> WorkStealingCoordinator:
+    """`waiting` files in the queue of cpu:1 and none in that of cpu:0, both idle; f0 is the biggest."""
+    files = input_files(list(range(waiting, 0, -1)))
+    coordinator = WorkStealingCoordinator(
+        cpus(2), files, policy=policy, weights=[1e-9, 1.0], clock=clock or ManualClock()
+    )
+    assert queue_depths(coordinator) == [0, waiting]
+    return coordinator
+
+
+def queue_depths(coordinator: WorkStealingCoordinator) -> list[int | None]:
+    return [row["queue_depth"] for row in coordinator.get_gpu_metrics()]
+
+
+def take(coordinator: WorkStealingCoordinator, device: int | str) -> Assignment:
+    assignment = coordinator.next_file(device)
+    assert assignment is not None
+    return assignment
+
+
+def lose(coordinator: WorkStealingCoordinator, device: str, epoch: int = 1) -> Assignment | None:
+    return coordinator.worker_lost(device, f"worker of {device}", epoch, "was killed by SIGKILL")
+
+
+# --- handing out
+
+
+def test_a_device_is_given_its_own_files_biggest_first() -> None:
+    coordinator = coordinator_of(1, [1, 9, 4])
+    given = []
+    while (assignment := coordinator.next_file("cpu:0")) is not None:
+        given.append(assignment.file.cost)
+        coordinator.record_file_completion("cpu:0", assignment.file.id, 1, 1.0)
+    assert given == [9, 4, 1]
+
+
+def test_the_first_attempt_of_an_own_file_is_number_one_and_not_stolen() -> None:
+    [file] = input_files([5])
+    coordinator = WorkStealingCoordinator(cpus(1), [file])
+    assert coordinator.next_file("cpu:0") == Assignment(file, attempt=1, stolen_from=None, stolen_at_ns=0)
+
+
+def test_a_device_that_holds_a_file_is_refused_another() -> None:
+    coordinator = coordinator_of(1, [2, 1])
+    take(coordinator, "cpu:0")
+    with pytest.raises(RuntimeError, match=r"cpu:0 still holds f0\.fa"):
+        coordinator.next_file("cpu:0")
+
+
+def test_a_gpu_is_known_by_its_uuid_and_by_its_index() -> None:
+    coordinator = WorkStealingCoordinator([Device("GPU-a", "NVIDIA A100", 3)], input_files([2, 1]))
+    first = take(coordinator, 3)
+    coordinator.record_file_completion("GPU-a", first.file.id, 1, 1.0)
+    assert coordinator.unsettled == 1
+
+
+@pytest.mark.parametrize("unknown", ["cpu:7", "0", 0])
+def test_an_unknown_gpu_is_a_key_error(unknown: int | str) -> None:
+    coordinator = coordinator_of(1, [1])
+    with pytest.raises(KeyError):
+        coordinator.next_file(unknown)
+    with pytest.raises(KeyError):
+        coordinator.record_file_completion(unknown, "f0.fa", 1, 1.0)
+
+
+def test_an_unknown_policy_is_a_user_error() -> None:
+    with pytest.raises(UserError, match="unknown policy"):
+        coordinator_of(1, [], policy="greedy")
+
+
+# --- stealing
+
+
+def test_policy_off_never_steals() -> None:
+    assert one_sided(9, policy="off").next_file("cpu:0") is None
+
+
+def test_an_idle_device_takes_the_biggest_waiting_file_of_the_longest_queue() -> None:
+    files = input_files([50, 40, 30, 20, 10, 9, 8])
+    clock = ManualClock()
+    coordinator = WorkStealingCoordinator(
+        cpus(3), files, policy="threshold", weights=[1e-9, 1.0, 3.0], clock=clock
+    )
+    depths = queue_depths(coordinator)
+    assert depths == [0, 2, 5]
+    coordinator.start()
+    take(coordinator, "cpu:2")
+    stolen = take(coordinator, "cpu:0")
+    assert (stolen.file.cost, stolen.stolen_from, stolen.stolen_at_ns) == (40, "cpu:2", clock.wall_ns())
+
+
+def test_a_queue_of_two_is_left_alone() -> None:
+    coordinator = one_sided(3)
+    take(coordinator, "cpu:1")
+    assert coordinator.next_file("cpu:0") is None
+
+
+def test_a_steal_is_listed_with_both_device_ids() -> None:
+    clock = ManualClock()
+    gpus = [Device("GPU-a", "NVIDIA A100", 0), Device("GPU-b", "NVIDIA A100", 1)]
+    coordinator = WorkStealingCoordinator(gpus, input_files([3, 2, 1]), weights=[1e-9, 1.0], clock=clock)
+    coordinator.start()
+    take(coordinator, 0)
+    assert coordinator.get_recent_steal_events() == [
+        {"timestamp": clock.wall_ns() / NANOSECONDS, "source_gpu": 1, "dest_gpu": 0, "file_name": "f0.fa"}
+    ]
+    assert [(row["work_stolen_from"], row["work_stolen_to"]) for row in coordinator.get_gpu_metrics()] == [
+        (0, 1),
+        (1, 0),
+    ]
+
+
+def test_the_last_fifty_steals_are_kept() -> None:
+    clock = ManualClock()
+    coordinator = one_sided(60, clock=clock)
+    for _ in range(55):
+        clock.advance(1)
+        coordinator.record_file_completion("cpu:0", take(coordinator, "cpu:0").file.id, 1, 1.0)
+    names = [steal["file_name"] for steal in coordinator.get_recent_steal_events()]
+    assert names == [f"f{number}.fa" for number in range(5, 55)]
+
+
+# --- settling
+
+
+@pytest.mark.parametrize("name", ["f0.fa", "/data/f0.fa", Path("/data/f0.fa")])
+def test_a_completion_by_id_or_path_ends_the_lease(name: str | Path) -> None:
+    coordinator = coordinator_of(1, [2, 1])
+    take(coordinator, "cpu:0")
+    coordinator.record_file_completion("cpu:0", name, 250, 2.5)
+    assert coordinator.unsettled == 1
+    assert take(coordinator, "cpu:0").file.id == "f1.fa"
+
+
+def test_a_completion_of_another_file_is_counted_and_leaves_the_lease() -> None:
+    coordinator = coordinator_of(1, [2, 1])
+    take(coordinator, "cpu:0")
+    coordinator.record_file_completion("cpu:0", "/elsewhere/other.fa", 7, 1.0)
+    assert (coordinator.unsettled, coordinator.get_totals()["sequences"]) == (2, 7)
+    with pytest.raises(RuntimeError):
+        coordinator.next_file("cpu:0")
+
+
+def test_a_failed_file_is_settled_and_not_handed_out_again() -> None:
+    coordinator = coordinator_of(1, [1])
+    take(coordinator, "cpu:0")
+    coordinator.record_file_failure("cpu:0", "f0.fa", "no header", 0.1)
+    totals = coordinator.get_totals()
+    assert (totals["files_completed"], totals["files_failed"], coordinator.unsettled) == (0, 1, 0)
+    assert coordinator.next_file("cpu:0") is None
+
+
+# --- deaths
+
+
+def test_what_a_dead_worker_held_is_next_again_as_a_second_attempt() -> None:
+    coordinator = coordinator_of(1, [9, 5, 1])
+    held = take(coordinator, "cpu:0")
+    assert lose(coordinator, "cpu:0") == held
+    again = take(coordinator, "cpu:0")
+    assert (again.file, again.attempt) == (held.file, 2)
+
+
+def test_a_worker_that_dies_with_nothing_in_hand_costs_nothing() -> None:
+    coordinator = coordinator_of(1, [1])
+    assert lose(coordinator, "cpu:0") is None
+    assert (coordinator.unsettled, take(coordinator, "cpu:0").attempt) == (1, 1)
+
+
+def test_a_file_that_has_killed_three_workers_is_quarantined() -> None:
+    coordinator = coordinator_of(1, [9, 1])
+    for epoch in (1, 2, 3):
+        assert take(coordinator, "cpu:0").file.id == "f0.fa"
+        lose(coordinator, "cpu:0", epoch)
+    assert take(coordinator, "cpu:0").file.id == "f1.fa"
+    assert (coordinator.unsettled, coordinator.get_totals()["files_failed"]) == (1, 1)
+
+
+def test_a_lost_device_is_shown_as_lost_until_its_next_worker_begins() -> None:
+    coordinator = coordinator_of(1, [1])
+
+    def shown() -> tuple[str, str | None]:
+        [row] = coordinator.get_gpu_metrics()
+        return row["state"], row["current_file"]
+
+    take(coordinator, "cpu:0")
+    assert shown() == ("busy", "f0.fa")
+    lose(coordinator, "cpu:0")
+    assert shown() == ("lost", None)
+    take(coordinator, "cpu:0")
+    assert shown() == ("busy", "f0.fa")
+
+
+def test_a_steal_counts_once_though_the_thief_died_of_it() -> None:
+    coordinator = one_sided(4)
+    take(coordinator, "cpu:0")
+    lose(coordinator, "cpu:0")
+    rows = coordinator.get_gpu_metrics()
+    assert [(row["work_stolen_from"], row["work_stolen_to"]) for row in rows] == [(0, 1), (1, 0)]
+    assert len(coordinator.get_recent_steal_events()) == 1
+
+
+def test_a_retired_device_leaves_its_files_to_the_others() -> None:
+    coordinator = coordinator_of(3, [6, 5, 4, 3, 2, 1])
+    coordinator.retire("cpu:0")
+    assert queue_depths(coordinator) == [0, 3, 3]
+    assert coordinator.unsettled == 6
+
+
+def test_a_retired_device_is_given_nothing_more() -> None:
+    coordinator = one_sided(9)
+    coordinator.retire("cpu:0")
+    assert coordinator.next_file("cpu:0") is None
+
+
+def test_files_have_failed_when_the_last_device_retires() -> None:
+    coordinator = coordinator_of(2, [3, 2, 1])
+    coordinator.retire("cpu:0")
+    coordinator.retire("cpu:1")
+    assert (coordinator.unsettled, coordinator.get_totals()["files_failed"]) == (0, 3)
+
+
+def test_a_file_in_hand_has_failed_when_its_worker_dies_after_the_last_device_retired() -> None:
+    coordinator = coordinator_of(1, [1])
+    take(coordinator, "cpu:0")
+    coordinator.retire("cpu:0")
+    assert coordinator.unsettled == 1
+    lose(coordinator, "cpu:0")
+    assert (coordinator.unsettled, coordinator.get_totals()["files_failed"]) == (0, 1)
+
+
+# --- figures
+
+
+def test_the_metrics_have_every_promised_key_and_no_other() -> None:
+    [row] = coordinator_of(1, []).get_gpu_metrics()
+    assert set(row) == set(GpuMetrics.__annotations__)
+
+
+def test_throughput_is_sequences_over_the_time_since_the_first_start() -> None:
+    clock = ManualClock()
+    coordinator = WorkStealingCoordinator(cpus(1), input_files([2, 1]), clock=clock)
+    for _ in range(2):
+        name = take(coordinator, "cpu:0").file.id
+        clock.advance(5)
+        coordinator.record_file_completion("cpu:0", name, 100, 5.0)
+    assert coordinator.get_gpu_metrics()[0]["throughput"] == pytest.approx(20.0)
+    clock.advance(10)
+    assert coordinator.get_gpu_metrics()[0]["throughput"] == pytest.approx(10.0)
+
+
+def test_throughput_and_last_update_are_unknown_before_the_first_completion() -> None:
+    [row] = coordinator_of(1, [1]).get_gpu_metrics()
+    assert (row["throughput"], row["last_update_time"]) == (None, None)
+
+
+def test_last_update_time_is_the_wall_clock_of_the_last_completion_or_failure() -> None:
+    clock = ManualClock()
+    coordinator = WorkStealingCoordinator(cpus(1), input_files([2, 1]), clock=clock)
+    clock.advance(5)
+    coordinator.record_file_completion("cpu:0", take(coordinator, "cpu:0").file.id, 1, 1.0)
+    assert coordinator.get_gpu_metrics()[0]["last_update_time"] == clock.wall_ns() / NANOSECONDS
+    clock.advance(5)
+    coordinator.record_file_failure("cpu:0", take(coordinator, "cpu:0").file.id, "no", 1.0)
+    told_ns = clock.wall_ns()
+    clock.advance(5)
+    assert coordinator.get_gpu_metrics()[0]["last_update_time"] == told_ns / NANOSECONDS
+
+
+def test_a_completion_counts_from_the_times_it_is_told_with() -> None:
+    clock = ManualClock()
+    coordinator = WorkStealingCoordinator(cpus(1), input_files([1]), clock=clock)
+    name = take(coordinator, "cpu:0").file.id
+    wall_ns, mono_ns = clock.wall_ns(), clock.mono_ns()
+    clock.advance(30)
+    coordinator.record_file_completion("cpu:0", name, 100, 10.0, wall_ns=wall_ns, mono_ns=mono_ns)
+    [row] = coordinator.get_gpu_metrics()
+    assert row["last_update_time"] == wall_ns / NANOSECONDS
+    assert row["throughput"] == pytest.approx(100 / 40)
+
+
+# --- what goes out
+
+
+def test_a_whole_run_is_told_and_nothing_that_the_workers_tell() -> None:
+    sink = ListSink()
+    coordinator = WorkStealingCoordinator(
+        cpus(2), input_files([4, 3, 2, 1]), policy="threshold", weights=[1e-9, 1.0], sink=sink, clock=ManualClock()
+    )
+    coordinator.start()
+    stolen = take(coordinator, "cpu:0")
+    coordinator.record_file_completion("cpu:0", stolen.file.id, 10, 1.0)
+    coordinator.record_commit("cpu:0", stolen, results=2, size_bytes=99)
+    coordinator.publish_depths()
+    failed = take(coordinator, "cpu:1")
+    coordinator.record_file_failure("cpu:1", failed.file.id, "no", 1.0)
+    for epoch in (1, 2, 3):
+        take(coordinator, "cpu:1")
+        lose(coordinator, "cpu:1", epoch)
+    take(coordinator, "cpu:1")
+    coordinator.record_file_completion("cpu:1", "f3.fa", 5, 1.0)
+    coordinator.finish(3)
+    assert [type(event).__name__ for event in sink.events] == [
+        "RunStarted",
+        "FilesAssigned",
+        "QueueDepths",
+        "FileCommitted",
+        "QueueDepths",
+        "WorkerLost",
+        "WorkerLost",
+        "WorkerLost",
+        "FileQuarantined",
+        "QueueDepths",
+        "RunFinished",
+    ]
+    finished = sink.events[-1]
+    assert (finished.exit_code, finished.files_completed, finished.files_failed) == (3, 2, 2)
+
+
+def test_the_plan_lists_every_file_once_under_its_device() -> None:
+    sink = ListSink()
+    files = input_files([number % 17 for number in range(1000)])
+    WorkStealingCoordinator(cpus(3), files, sink=sink).start()
+    parts = [event for event in sink.events if isinstance(event, FilesAssigned)]
+    planned = [file for part in parts for file in part.files]
+    assert sorted(planned, key=lambda file: file.file) == sorted(
+        (PlannedFile(file.id, file.size_bytes, file.cost) for file in files), key=lambda file: file.file
+    )
+    assert {part.device for part in parts} == {"cpu:0", "cpu:1", "cpu:2"}
+
+
+def test_depths_are_told_only_when_they_have_changed() -> None:
+    sink = ListSink()
+    coordinator = WorkStealingCoordinator(cpus(2), input_files([2, 1]), sink=sink)
+    coordinator.start()
+    told = len(sink.events)
+    coordinator.publish_depths()
+    assert len(sink.events) == told
+    take(coordinator, "cpu:1")
+    coordinator.publish_depths()
+    coordinator.publish_depths()
+    assert [event.depths for event in sink.events[told:]] == [{"cpu:0": 1, "cpu:1": 0}]
+
+
+def test_a_loss_names_the_stream_the_file_and_the_theft() -> None:
+    sink = ListSink()
+    clock = ManualClock()
+    coordinator = WorkStealingCoordinator(
+        cpus(2), input_files([3, 2, 1]), weights=[1e-9, 1.0], sink=sink, clock=clock
+    )
+    take(coordinator, "cpu:0")
+    coordinator.worker_lost("cpu:0", "worker-0", 4, "ended with exit status 1")
+    assert sink.events == [
+        WorkerLost("cpu:0", "worker-0", 4, "ended with exit status 1", "f0.fa", 1, "cpu:1", clock.wall_ns())
+    ]
+
+
+@pytest.mark.parametrize("job", ["shell:" + "x" * 9000, "shell:cat {input} > \udcff"])
+def test_whatever_the_job_is_called_its_event_is_accepted(job: str) -> None:
+    sink = ListSink()
+    WorkStealingCoordinator(cpus(1), [], sink=sink, job=job).start()
+    assert_accepted(sink.events[0])
+
+
+def test_the_largest_events_fit_into_a_frame() -> None:
+    sink = ListSink()
+    files = [input_file(f"{number:04}" + "x" * 196, 10**15) for number in range(500)]
+    weights = [1.0] + [1e-9] * (MAX_DEVICES - 1)
+    WorkStealingCoordinator(cpus(MAX_DEVICES), files, weights=weights, sink=sink).start()
+    assert isinstance(sink.events[0], RunStarted)
+    for event in sink.events:
+        assert_accepted(event)
+
+
+def assert_accepted(event: object) -> None:
+    envelope = envelop(event, run="r", host="h", source="s", epoch=1, seq=1, wall_ns=1, mono_ns=1)
+    assert decode(encode(envelope)) == envelope
+
+
+# --- threads
+
+
+@pytest.fixture
+def frequent_switches() -> Iterator[None]:
+    """Threads take turns as often as they can, so that what is not locked goes wrong."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("frequent_switches")
+def test_four_threads_are_handed_every_file_exactly_once() -> None:
+    total = 2000
+    coordinator = WorkStealingCoordinator(
+        cpus(4), input_files([1] * total), policy="threshold", weights=[1.0, 1.0, 1.0, 50.0]
+    )
+    given: list[list[str]] = [[] for _ in range(4)]
+
+    def work(device: int) -> None:
+        key = f"cpu:{device}"
+        while (assignment := coordinator.next_file(key)) is not None:
+            given[device].append(assignment.file.id)
+            coordinator.record_file_completion(key, assignment.file.path, 1, 0.0)
+
+    threads = [threading.Thread(target=work, args=(device,)) for device in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        while thread.is_alive():
+            coordinator.get_gpu_metrics()
+            thread.join(0.01)
+    counts = Counter(name for names in given for name in names)
+    assert (len(counts), set(counts.values())) == (total, {1})
+    assert [row["files_completed"] for row in coordinator.get_gpu_metrics()] == [len(names) for names in given]
+    assert (coordinator.unsettled, coordinator.get_totals()["files_completed"]) == (0, total)

@@ -1,0 +1,87 @@
+"""The queues of waiting files, on their own."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.deques import DeviceQueues
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> list[list[int]]:
+    """Every file in the queue of one device."""
+    devices = draw(st.integers(1, 5))
+    queues: list[list[int]] = [[] for _ in range(devices)]
+    for file, device in enumerate(draw(st.lists(st.integers(0, devices - 1), max_size=30))):
+        queues[device].append(file)
+    return queues
+
+
+def taken(queues: DeviceQueues, device: int) -> list[int]:
+    """All that the queue of `device` gives, in order."""
+    return list(iter(lambda: queues.take(device), None))
+
+
+@given(plans())
+def test_a_queue_gives_its_own_files_biggest_first_and_then_none(plan: list[list[int]]) -> None:
+    queues = DeviceQueues(plan)
+    assert [taken(queues, device) for device in range(len(plan))] == plan
+
+
+@given(plans())
+def test_depths_are_the_files_that_wait(plan: list[list[int]]) -> None:
+    assert DeviceQueues(plan).depths() == [len(files) for files in plan]
+
+
+def test_a_file_put_back_is_next_again() -> None:
+    queues = DeviceQueues([[0, 1, 2]])
+    queues.take(0)
+    assert queues.put_back(0, 0)
+    assert taken(queues, 0) == [0, 1, 2]
+
+
+def test_a_file_put_back_where_the_queue_is_closed_waits_in_the_shortest_open_one() -> None:
+    queues = DeviceQueues([[0], [1, 3], [2]])
+    queues.take(0)
+    queues.close(0)
+    assert queues.put_back(0, 0)
+    assert queues.depths() == [0, 2, 2]
+    assert taken(queues, 2) == [0, 2]
+
+
+def test_a_file_is_not_put_back_where_no_queue_is_open() -> None:
+    queues = DeviceQueues([[0], [1]])
+    queues.take(0)
+    queues.close(0)
+    queues.close(1)
+    assert not queues.put_back(0, 0)
+    assert queues.depths() == [0, 0]
+
+
+@given(plans(), st.data())
+def test_a_closed_queue_loses_no_file_and_the_others_stay_biggest_first(
+    plan: list[list[int]], data: st.DataObject
+) -> None:
+    queues = DeviceQueues(plan)
+    closed = data.draw(st.integers(0, len(plan) - 1))
+    orphans = queues.close(closed)
+    left = [taken(queues, device) for device in range(len(plan))]
+    assert sorted(chain(orphans, *left)) == sorted(chain(*plan))
+    assert left[closed] == []
+    assert all(files == sorted(files) for files in left)
+    assert orphans == (plan[closed] if len(plan) == 1 else [])
+
+
+def test_the_files_of_a_closed_queue_fill_up_the_shortest_ones() -> None:
+    queues = DeviceQueues([list(range(5)), [5, 6, 7], []])
+    queues.close(0)
+    assert queues.depths() == [0, 4, 4]
+
+
+def test_closing_a_queue_shuts_only_that_one() -> None:
+    queues = DeviceQueues([[], []])
+    queues.close(1)
+    assert [queues.is_open(0), queues.is_open(1)] == [True, False]

@@ -1,0 +1,96 @@
+"""What devices are called, and which one the environment means."""
+
+from __future__ import annotations
+
+import pytest
+
+from virnucpro_bus.devices import device_from_environment, device_of, display_id, visible_devices
+from virnucpro_bus.events import Device
+
+UUID = "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6"
+MIG = "MIG-1f7a1b50-0000-0000-0000-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("value", "devices"),
+    [
+        (None, None),
+        ("", []),
+        ("0", ["0"]),
+        ("2,0,1", ["2", "0", "1"]),
+        (" 1 , 2 ", ["1", "2"]),
+        (f"{UUID},{MIG}", [UUID, MIG]),
+        (f"0,{UUID}", ["0", UUID]),
+        ("-1", []),
+        ("1,-1,2", ["1"]),
+        ("0,,1", ["0"]),
+        ("NoDevFiles", []),
+        ("all", []),
+        ("1.5", []),
+        ("²", []),
+    ],
+)
+def test_visible_devices_are_read_as_cuda_reads_them(value: str | None, devices: list[str] | None) -> None:
+    environment = {} if value is None else {"CUDA_VISIBLE_DEVICES": value}
+    assert visible_devices(environment) == devices
+
+
+@pytest.mark.parametrize(
+    ("key", "device"),
+    [
+        ("0", Device("cuda:0")),
+        ("07", Device("cuda:7")),
+        ("cuda:1", Device("cuda:1")),
+        ("cpu:3", Device("cpu:3", index=3)),
+        ("cpu:x", Device("cpu:x")),
+        (UUID, Device(UUID)),
+        ("my tpu", Device("my tpu")),
+    ],
+)
+def test_a_device_is_made_of_what_a_person_writes(key: str, device: Device) -> None:
+    assert device_of(key) == device
+
+
+@pytest.mark.parametrize(
+    ("device", "shown"),
+    [
+        (Device(UUID, "A100", 3), 3),
+        (Device(UUID, "A100", 0), 0),
+        (Device(UUID), UUID),
+        (Device("cpu:2", "CPU", 2), "cpu:2"),
+        (Device("cuda:1"), "cuda:1"),
+    ],
+)
+def test_a_device_is_shown_by_its_index_where_that_is_known(device: Device, shown: int | str) -> None:
+    assert display_id(device) == shown
+
+
+@pytest.mark.parametrize(
+    ("visible", "others", "key"),
+    [
+        (None, {}, "cpu:0"),
+        (None, {"LOCAL_RANK": "2"}, "cuda:2"),
+        (None, {"SLURM_LOCALID": "1"}, "cuda:1"),
+        (None, {"LOCAL_RANK": "2", "SLURM_LOCALID": "1"}, "cuda:2"),
+        (None, {"LOCAL_RANK": "x"}, "cpu:0"),
+        ("", {}, "cpu:0"),
+        ("", {"LOCAL_RANK": "2"}, "cpu:2"),
+        ("-1", {"LOCAL_RANK": "2"}, "cpu:2"),
+        ("3", {}, "cuda:3"),
+        ("3", {"LOCAL_RANK": "1"}, "cuda:3"),
+        (UUID, {}, UUID),
+        (MIG, {"SLURM_LOCALID": "5"}, MIG),
+        ("3,1", {}, "cuda:3"),
+        ("3,1", {"LOCAL_RANK": "1"}, "cuda:1"),
+        (f"{UUID},{MIG}", {"LOCAL_RANK": "1"}, MIG),
+    ],
+)
+def test_a_workers_device_is_told_by_its_environment(
+    visible: str | None, others: dict[str, str], key: str
+) -> None:
+    environment = others if visible is None else {**others, "CUDA_VISIBLE_DEVICES": visible}
+    assert device_from_environment(environment).key == key
+
+
+def test_a_cuda_ordinal_is_not_taken_for_an_index() -> None:
+    assert device_from_environment({"CUDA_VISIBLE_DEVICES": "3"}).index is None

@@ -1,0 +1,196 @@
+"""Which devices a run uses. The GPUs are what a stand-in for `doctor --json` prints, in a real process."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.events import Device
+from workers import discover
+from workers.discover import MAX_DEVICES, find_devices
+
+Machine = Callable[..., None]
+
+
+def gpu(uuid: str, index: int | None, *, name: str | None = "NVIDIA A100", lost: bool = False) -> dict[str, Any]:
+    return {"uuid": uuid, "index": index, "name": name, "lost": lost}
+
+
+A, B, C = gpu("GPU-aa11", 0), gpu("GPU-ab22", 1), gpu("GPU-cc33", 2)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Makes this a machine with the GPUs given, or one where `script` is what the look-up does."""
+
+    def has(*gpus: dict[str, Any], script: str | None = None) -> None:
+        script = script or f"print({json.dumps({'devices': gpus})!r})"
+
+        def command(*arguments: str) -> list[str]:
+            assert arguments == ("doctor", "--json")
+            return [sys.executable, "-c", script]
+
+        monkeypatch.setattr(discover, "own_command", command)
+
+    return has
+
+
+def keys(spec: str, environment: dict[str, str] | None = None) -> list[str]:
+    return [device.key for device in find_devices(spec, environment or {})]
+
+
+# --- CPUs
+
+
+def test_cpus_are_counted_from_zero_and_looked_up_nowhere(machine: Machine) -> None:
+    machine(script="raise SystemExit(1)")
+    assert find_devices("cpu:2", {}) == [Device("cpu:0", "CPU", 0), Device("cpu:1", "CPU", 1)]
+
+
+@pytest.mark.parametrize(
+    "spec", ["cpu:0", "cpu:", "cpu", "cpu:-1", "cpu:two", "cpu:1,2", f"cpu:{MAX_DEVICES + 1}"]
+)
+def test_a_number_of_cpus_that_makes_no_sense_is_refused(spec: str) -> None:
+    with pytest.raises(UserError, match=f"--devices {spec}: write cpu:N with N from 1 to {MAX_DEVICES}"):
+        find_devices(spec, {})
+
+
+def test_as_many_cpus_as_are_allowed_are_found() -> None:
+    assert len(find_devices(f"cpu:{MAX_DEVICES}", {})) == MAX_DEVICES
+
+
+def test_auto_without_a_gpu_is_one_device_for_each_usable_core(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine()
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {2, 5, 7})
+    assert keys("auto", {"CUDA_VISIBLE_DEVICES": "0"}) == ["cpu:0", "cpu:1", "cpu:2"]
+
+
+# --- auto
+
+
+def test_auto_is_every_gpu_with_name_and_index(machine: Machine) -> None:
+    machine(A, gpu("MIG-1", None, name=None))
+    assert find_devices("auto", {}) == [Device("GPU-aa11", "NVIDIA A100", 0), Device("MIG-1", "", None)]
+
+
+@pytest.mark.parametrize(
+    ("visible", "found"),
+    [
+        ("1", ["GPU-ab22"]),
+        ("2,0", ["GPU-cc33", "GPU-aa11"]),
+        ("GPU-cc33", ["GPU-cc33"]),
+        ("GPU-c", ["GPU-cc33"]),
+        ("1,-1,0", ["GPU-ab22"]),
+        ("1,1,GPU-ab22", ["GPU-ab22"]),
+    ],
+)
+def test_auto_takes_what_cuda_visible_devices_leaves(machine: Machine, visible: str, found: list[str]) -> None:
+    machine(A, B, C)
+    assert keys("auto", {"CUDA_VISIBLE_DEVICES": visible}) == found
+
+
+@pytest.mark.parametrize("visible", ["", "-1", "none"])
+def test_auto_uses_no_gpu_when_all_are_hidden(machine: Machine, visible: str) -> None:
+    machine(A, B, C)
+    assert keys("auto", {"CUDA_VISIBLE_DEVICES": visible})[0] == "cpu:0"
+
+
+def test_auto_says_which_visible_device_is_not_there(machine: Machine) -> None:
+    machine(A)
+    with pytest.raises(UserError, match="GPU 5 is not there; this machine has: 0 \\(GPU-aa11\\)"):
+        find_devices("auto", {"CUDA_VISIBLE_DEVICES": "5"})
+
+
+def test_a_gpu_that_is_lost_or_has_no_uuid_is_not_worked_on(machine: Machine) -> None:
+    machine(A, gpu("GPU-ab22", 1, lost=True), gpu("nvml:2", 2))
+    assert keys("auto") == ["GPU-aa11"]
+    with pytest.raises(UserError, match="GPU 1 is not there"):
+        find_devices("cuda:0,1", {})
+
+
+# --- GPUs by name
+
+
+@pytest.mark.parametrize(
+    ("spec", "found"),
+    [
+        ("cuda:1", ["GPU-ab22"]),
+        ("cuda:2, 0", ["GPU-cc33", "GPU-aa11"]),
+        ("GPU-aa11", ["GPU-aa11"]),
+        ("GPU-cc33,GPU-ab", ["GPU-cc33", "GPU-ab22"]),
+    ],
+)
+def test_gpus_are_found_by_index_uuid_or_the_beginning_of_one_in_the_order_given(
+    machine: Machine, spec: str, found: list[str]
+) -> None:
+    machine(A, B, C)
+    assert keys(spec, {"CUDA_VISIBLE_DEVICES": ""}) == found
+
+
+def test_a_whole_uuid_wins_over_longer_ones_that_begin_so(machine: Machine) -> None:
+    machine(gpu("MIG-1", None), gpu("MIG-11", None))
+    assert keys("MIG-1") == ["MIG-1"]
+
+
+def test_a_beginning_that_fits_several_is_refused(machine: Machine) -> None:
+    machine(A, B, C)
+    with pytest.raises(UserError, match=r"GPU GPU-a fits several; this machine has: 0 .*, 1 .*, 2 "):
+        find_devices("GPU-a", {})
+
+
+@pytest.mark.parametrize("spec", ["cuda:0,0", "GPU-aa11,GPU-aa", "cuda:1,2,1"])
+def test_a_device_named_twice_is_refused(machine: Machine, spec: str) -> None:
+    machine(A, B, C)
+    with pytest.raises(UserError, match=f"--devices {spec}: names a device twice"):
+        find_devices(spec, {})
+
+
+@pytest.mark.parametrize("spec", ["cuda:7", "GPU-zz"])
+def test_a_gpu_that_is_not_there_is_named_with_those_that_are(machine: Machine, spec: str) -> None:
+    machine(A)
+    with pytest.raises(UserError, match=r"GPU \S+ is not there; this machine has: 0 \(GPU-aa11\)"):
+        find_devices(spec, {})
+
+
+def test_a_machine_without_gpus_says_so(machine: Machine) -> None:
+    machine()
+    with pytest.raises(UserError, match="GPU 0 is not there; this machine has: none"):
+        find_devices("cuda:0", {})
+
+
+@pytest.mark.parametrize("spec", ["", "gpu", "gpu:0", "0,1", "auto,cpu:1", "GPU-aa11,1", "GPU-aa11,"])
+def test_a_spec_of_no_known_form_is_refused_with_those_there_are(spec: str) -> None:
+    with pytest.raises(UserError, match="write auto, cpu:N, cuda:0,1 or GPU UUIDs"):
+        find_devices(spec, {})
+
+
+@pytest.mark.parametrize("spec", ["cuda:", "cuda:x", "cuda:0,,1", "cuda:-1", "cuda:GPU-aa11"])
+def test_cuda_wants_indices(spec: str) -> None:
+    with pytest.raises(UserError, match="write cuda: and NVML indices, such as cuda:0,1"):
+        find_devices(spec, {})
+
+
+# --- the look-up
+
+
+def test_a_driver_that_hangs_costs_a_time_out_and_says_what_to_do(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discover, "LOOKUP_SECONDS", 0.2)
+    machine(script="import time; time.sleep(600)")
+    with pytest.raises(UserError, match=r"the GPU driver does not answer; .* or use --devices cpu:N"):
+        find_devices("auto", {})
+
+
+@pytest.mark.parametrize("script", ["raise SystemExit(1)", "print('oops')", "print('{}')"])
+def test_a_look_up_that_fails_is_a_user_error(machine: Machine, script: str) -> None:
+    machine(script=script)
+    with pytest.raises(UserError, match=r"the GPUs could not be listed \(.*\); see virnucpro-bus doctor"):
+        find_devices("auto", {})

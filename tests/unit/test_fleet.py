@@ -1,0 +1,261 @@
+"""Several hosts, their clocks, and the whole as one report."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import msgpack
+import pytest
+
+from virnucpro_bus import events as ev
+from virnucpro_bus.clock import NANOSECONDS, ManualClock
+from virnucpro_bus.events import Device
+from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, Totals
+from virnucpro_bus.testing import Script
+
+GPU = Device("GPU-a", "A100", 0)
+HOUR_NS = 3600 * NANOSECONDS
+STEALS = ["timestamp", "source_gpu", "dest_gpu", "file_name"]
+
+
+def worked(host: str, device: Device = GPU, *, clock_off_ns: int = 0) -> Script:
+    """A host whose one worker has done 100 sequences in the 4 s that have just ended."""
+    script = Script(host=host)
+    script.clock.mono += clock_off_ns
+    script.say("w0", ev.WorkerStarted(device, 100))
+    script.say("w0", ev.FileCompleted(device.key, "a.fa", 1, 100, 4.0), after_seconds=4)
+    script.say("w0", ev.Heartbeat(device.key, "idle", 1, 0, 100, 0, 0))
+    return script
+
+
+def sampled(host: str, device: Device = GPU, percent: float = 50.0) -> Script:
+    script = Script(host=host)
+    script.say("sampler", ev.GpuSampled(device, percent, 25.0, 1, 4, 60.0, 200.0))
+    return script
+
+
+def fed(clock: ManualClock, *scripts: Script, local_host: str | None = "here") -> FleetState:
+    """What a viewer on `local_host` knows that has just received all of it."""
+    fleet = FleetState(clock, local_host)
+    for script in scripts:
+        fleet.feed(script.frames(), clock.mono_ns())
+    return fleet
+
+
+@pytest.mark.parametrize("off_ns", [-HOUR_NS // 4, 0, HOUR_NS, 40_000 * HOUR_NS])
+def test_a_clock_that_is_far_off_changes_no_rate_and_no_state(off_ns: int) -> None:
+    script = worked("there", clock_off_ns=off_ns)
+    clock = ManualClock()
+    fleet = fed(clock, script)
+    clock.advance(1)
+    (row,) = fleet.get_gpu_metrics()
+    assert (row["throughput"], row["state"]) == (20.0, "idle")
+    clock.advance(5)
+    (row,) = fleet.get_gpu_metrics()
+    assert (row["throughput"], row["state"]) == (10.0, "silent")
+
+
+def test_a_late_batch_does_not_set_the_clock_of_its_host_back() -> None:
+    script, clock = worked("there", clock_off_ns=HOUR_NS), ManualClock()
+    fleet = fed(clock, script)
+    clock.advance(6)
+    script.say("w0", ev.FileStarted(GPU.key, "b.fa"), after_seconds=1)
+    fleet.feed(script.frames(), clock.mono_ns())
+    assert fleet.get_gpu_metrics()[0]["throughput"] == 10.0
+
+
+def test_the_clock_of_this_host_needs_no_comparison() -> None:
+    script = worked("here")
+    fleet = FleetState(script.clock, "here")
+    fleet.feed(script.frames(), None)
+    script.clock.advance(6)
+    assert fleet.get_gpu_metrics()[0]["throughput"] == 10.0
+
+
+def test_history_alone_is_seen_as_of_its_last_event() -> None:
+    clock = ManualClock()
+    fleet = FleetState(clock, "here")
+    fleet.feed(worked("there").frames(), None)
+    clock.advance(1_000)
+    assert fleet.get_gpu_metrics()[0]["throughput"] == 25.0
+
+
+def test_every_host_of_a_mixed_batch_has_its_clock_compared() -> None:
+    clock = ManualClock()
+    first, second = worked("alpha", clock_off_ns=HOUR_NS), worked("beta", clock_off_ns=-HOUR_NS // 4)
+    fleet = FleetState(clock, "here")
+    fleet.feed(first.frames() + second.frames(), clock.mono_ns())
+    clock.advance(6)
+    assert [row["throughput"] for row in fleet.get_gpu_metrics()] == [10.0, 10.0]
+
+
+def test_in_a_replay_the_recordings_clock_rules() -> None:
+    script, recording = worked("there"), ManualClock(mono=1_700_000_000 * NANOSECONDS)
+    fleet = fed(recording, script, local_host=None)
+    recording.advance(6)
+    assert fleet.get_gpu_metrics()[0]["throughput"] == 10.0
+
+
+def test_one_event_at_a_time_gives_what_frames_give() -> None:
+    clock, script = ManualClock(), worked("there", clock_off_ns=HOUR_NS)
+    fleet = FleetState(clock, "here")
+    took = [fleet.apply(envelope, clock.mono_ns()) for envelope in script.envelopes * 2]
+    assert took == [True] * 3 + [False] * 3
+    assert fleet.report()["totals"] == fed(clock, script).report()["totals"]
+
+
+# Several hosts.
+
+
+def test_hosts_stand_one_after_the_other_and_add_up() -> None:
+    fleet = fed(ManualClock(), worked("beta"), worked("alpha"))
+    rows = fleet.get_gpu_metrics()
+    assert [(row["host"], row["device_id"]) for row in rows] == [("alpha", 0), ("beta", 0)]
+    totals = fleet.get_totals()
+    assert (totals["files_completed"], totals["sequences"], totals["files_total"]) == (2, 200, None)
+    assert (totals["events_published"], totals["events_received"], totals["events_lost"]) == (6, 6, 0)
+
+
+def test_files_in_all_are_those_of_the_hosts_that_have_a_plan() -> None:
+    planned = Script(host="alpha")
+    planned.say("coordinator", ev.RunStarted("job", "off", (GPU,), 7))
+    assert fed(ManualClock(), planned, worked("beta")).get_totals()["files_total"] == 7
+
+
+def test_a_fleet_is_finished_when_every_announced_run_is() -> None:
+    first, second = Script(host="alpha"), Script(host="beta")
+    for script in (first, second):
+        script.say("coordinator", ev.RunStarted("job", "off", (GPU,), 7))
+    first.say("coordinator", ev.RunFinished(0, 7, 0))
+    assert not fed(ManualClock(), first, second).finished
+    second.say("coordinator", ev.RunFinished(0, 7, 0))
+    assert fed(ManualClock(), first, second).finished
+
+
+def test_a_fleet_without_an_announced_run_is_never_finished() -> None:
+    assert not fed(ManualClock(), worked("alpha")).finished
+
+
+def test_steals_of_all_hosts_are_told_by_time_and_at_most_fifty() -> None:
+    scripts = []
+    for host, start in (("alpha", 0), ("beta", 1)):
+        script = Script(host=host)
+        for at in range(start, 80, 2):
+            script.say("w0", ev.WorkStolen("GPU-a", "GPU-b", f"{at}.fa", 1, at * NANOSECONDS))
+        scripts.append(script)
+    steals = fed(ManualClock(), *scripts).get_recent_steal_events()
+    assert [steal["timestamp"] for steal in steals] == [float(at) for at in range(30, 80)]
+    assert list(steals[0]) == STEALS
+
+
+def test_failures_of_all_hosts_are_told_by_file() -> None:
+    script, other = Script(host="alpha"), Script(host="beta")
+    script.say("w0", ev.FileFailed("GPU-a", "a.fa", 1, "not FASTA", 0.1))
+    other.say("w0", ev.FileFailed("GPU-a", "b.fa", 1, "empty", 0.1))
+    assert fed(ManualClock(), script, other).failures() == {"a.fa": "not FASTA", "b.fa": "empty"}
+
+
+# Utilization.
+
+
+def test_a_gpu_is_found_by_uuid_and_by_index() -> None:
+    fleet = fed(ManualClock(), sampled("here"))
+    known = {"compute_percent": 50.0, "memory_percent": 25.0, "temperature": 60.0, "power_watts": 200.0}
+    assert fleet.get_gpu_utilization("GPU-a") == fleet.get_gpu_utilization(0) == known
+
+
+def test_an_index_that_two_hosts_have_is_unknown_but_uuids_are_not() -> None:
+    clock = ManualClock()
+    fleet = fed(clock, sampled("here", percent=10.0), sampled("there", Device("GPU-b", "A100", 0), 90.0))
+    assert fleet.get_gpu_utilization(0) == UNKNOWN_UTILIZATION
+    assert [fleet.get_gpu_utilization(key)["compute_percent"] for key in ("GPU-a", "GPU-b")] == [10.0, 90.0]
+
+
+def test_a_stale_sample_and_an_unknown_gpu_are_unknown() -> None:
+    clock = ManualClock()
+    fleet = fed(clock, sampled("here"))
+    clock.advance(3.1)
+    assert fleet.get_gpu_utilization("GPU-a") == fleet.get_gpu_utilization("GPU-z") == UNKNOWN_UTILIZATION
+
+
+def test_what_is_handed_out_can_be_changed_without_harm() -> None:
+    fleet = fed(ManualClock(), sampled("here"))
+    fleet.get_gpu_utilization("GPU-z")["compute_percent"] = 1.0
+    assert fleet.get_gpu_utilization("GPU-y") == UNKNOWN_UTILIZATION
+
+
+# The report.
+
+
+def test_the_report_has_the_declared_keys_and_no_others() -> None:
+    script = worked("here")
+    script.say("w0", ev.WorkStolen("GPU-a", "GPU-b", "b.fa", 1, 5))
+    report: dict[str, Any] = {**fed(script.clock, script).report()}
+    assert list(report) == ["devices", "totals", "steals"]
+    device_keys = {*GpuMetrics.__annotations__, *GpuUtilization.__annotations__}
+    assert [set(row) for row in report["devices"]] == [device_keys, device_keys]
+    assert set(report["totals"]) == set(Totals.__annotations__)
+    assert [list(steal) for steal in report["steals"]] == [STEALS]
+
+
+def test_the_keys_that_were_asked_for_are_there() -> None:
+    asked = "device_id device_name queue_depth files_completed work_stolen_from work_stolen_to throughput"
+    asked += " last_update_time uuid host sequences compute_percent memory_percent temperature power_watts"
+    totals = (
+        "files_total files_completed files_failed sequences steals events_published events_received events_lost"
+    )
+    report = fed(ManualClock(), worked("here")).report()
+    assert set(asked.split()) <= set(report["devices"][0])
+    assert set(totals.split()) == set(report["totals"])
+
+
+def test_a_row_of_the_report_carries_its_own_gpus_sample() -> None:
+    device = Device("GPU-b", "T4", 1)
+    there = worked("there", device)
+    there.say("sampler", ev.GpuSampled(device, 50.0))
+    fleet = fed(ManualClock(), worked("here"), there)
+    assert [row["compute_percent"] for row in fleet.report()["devices"]] == [None, 50.0]
+
+
+def test_an_empty_fleet_has_an_empty_report() -> None:
+    fleet = FleetState(ManualClock())
+    assert (fleet.report()["devices"], fleet.report()["steals"], fleet.elapsed_seconds()) == ([], [], None)
+
+
+# Frames that are not ours.
+
+
+def test_frames_that_are_no_events_are_counted_by_reason_and_cost_nothing_else() -> None:
+    frames = worked("here").frames()
+    mixed = [b"", frames[0], b"\xc1", msgpack.packb([1]), *frames[1:], b"x" * 70_000]
+    fleet = FleetState(ManualClock(), "here")
+    fleet.feed(mixed, None)
+    assert fleet.refused == {"not-messagepack": 2, "not-an-event": 1, "oversized": 1}
+    assert fleet.get_totals()["events_received"] == 3
+
+
+def test_a_batch_without_any_event_is_fine() -> None:
+    fleet = FleetState(ManualClock(), "here")
+    fleet.feed([b""], 5)
+    fleet.feed([], 5)
+    assert fleet.get_totals()["events_published"] == 0
+
+
+def test_it_can_be_read_while_another_thread_feeds_it() -> None:
+    script = Script(host="here")
+    for at in range(20_000):
+        script.say("w0", ev.FileCompleted("GPU-a", f"{at}.fa", 1, 1, 0.0))
+    fleet = FleetState(script.clock, "here")
+    frames = script.frames()
+    batches = [frames[at : at + 100] for at in range(0, len(frames), 100)]
+    feeder = threading.Thread(target=lambda: [fleet.feed(batch) for batch in batches])
+    feeder.start()
+    seen = []
+    while feeder.is_alive():
+        totals = fleet.get_totals()
+        seen.append((totals["files_completed"], totals["sequences"]))
+    feeder.join()
+    assert all(completed == sequences for completed, sequences in seen)
+    assert fleet.get_totals()["files_completed"] == 20_000

@@ -1,0 +1,75 @@
+"""Signals as something that a poll loop can wait for."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+
+from virnucpro_bus.signals import SignalFlag
+
+FIRST, SECOND = signal.SIGUSR1, signal.SIGUSR2
+
+
+def readable(flag: SignalFlag) -> bool:
+    return bool(select.select([flag.fileno()], [], [], 0)[0])
+
+
+def test_before_any_signal_there_is_nothing_to_see() -> None:
+    with SignalFlag(FIRST) as flag:
+        assert (flag.signal, flag.count, readable(flag)) == (0, 0, False)
+
+
+def test_a_signal_is_noted_and_wakes_the_loop() -> None:
+    with SignalFlag(FIRST, SECOND) as flag:
+        signal.raise_signal(SECOND)
+        assert (flag.signal, flag.count, readable(flag)) == (SECOND, 1, True)
+
+
+def test_signals_are_counted_and_the_last_one_is_kept() -> None:
+    with SignalFlag(FIRST, SECOND) as flag:
+        for number in (SECOND, FIRST, SECOND, FIRST):
+            signal.raise_signal(number)
+        assert (flag.signal, flag.count) == (FIRST, 4)
+
+
+def test_once_drained_it_wakes_again_with_the_next_signal() -> None:
+    with SignalFlag(FIRST) as flag:
+        for count in (1, 2):
+            signal.raise_signal(FIRST)
+            flag.drain()
+            assert (flag.count, readable(flag)) == (count, False)
+        signal.raise_signal(FIRST)
+        assert readable(flag)
+
+
+def test_draining_when_nothing_has_come_does_nothing() -> None:
+    with SignalFlag(FIRST) as flag:
+        flag.drain()
+        assert flag.count == 0
+
+
+def test_more_signals_than_a_pipe_can_hold_are_all_counted() -> None:
+    with SignalFlag(FIRST) as flag:
+        for _ in range(70_000):
+            signal.raise_signal(FIRST)
+        assert flag.count == 70_000
+
+
+def test_afterwards_signals_do_what_they_did_before() -> None:
+    seen: list[int] = []
+    before = signal.signal(FIRST, lambda number, frame: seen.append(number))
+    try:
+        with SignalFlag(FIRST) as flag:
+            signal.raise_signal(FIRST)
+        signal.raise_signal(FIRST)
+        assert (seen, flag.count) == ([FIRST], 1)
+    finally:
+        signal.signal(FIRST, before)
+
+
+def test_it_leaves_no_descriptor_open() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with SignalFlag(FIRST):
+        pass
+    assert len(os.listdir("/proc/self/fd")) == before

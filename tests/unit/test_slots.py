@@ -1,0 +1,235 @@
+"""One device's place in the pool: what deaths mean, and real small processes in the worker's place."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from virnucpro_bus import processes
+from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.events import Device
+from workers import slots
+from workers.channel import Answer, Task, WorkerConfig
+from workers.slots import DeathRecord, Slot
+
+Run = Callable[..., Slot]
+
+# --- deaths
+
+
+@pytest.mark.parametrize(
+    ("files", "is_the_device"),
+    [
+        (["a"], False),
+        (["a", "a", "a"], False),
+        (["a", "a", "a", "b", "b", "b"], False),
+        (["a", "b"], False),
+        (["a", "b", "c"], True),
+        (["a", "a", "b", "a", "c"], True),
+        ([None, None], False),
+        ([None, None, None], True),
+        (["a", "a", None, "b", None], False),
+        (["a", None, None, None], True),
+    ],
+)
+def test_three_different_files_or_three_deaths_without_one_are_the_device(
+    files: list[str | None], is_the_device: bool
+) -> None:
+    record = DeathRecord()
+    verdicts = [record.note(file) for file in files]
+    assert verdicts == [False] * (len(files) - 1) + [is_the_device]
+
+
+def test_a_settled_file_clears_the_record() -> None:
+    record = DeathRecord()
+    for file in ("a", "b", None, None):
+        record.note(file)
+    record.clear()
+    assert record == DeathRecord()
+    assert not record.note("c")
+
+
+def test_the_first_death_costs_no_wait_and_the_next_ones_more_and_more_up_to_five_seconds() -> None:
+    record = DeathRecord()
+    delays = []
+    for _ in range(9):
+        record.note("a")
+        delays.append(record.delay_ns() / NANOSECONDS)
+    assert delays == [0, 0.25, 0.5, 1, 2, 4, 5, 5, 5]
+
+
+# --- processes
+
+
+def config(epoch: int = 1) -> WorkerConfig:
+    return WorkerConfig(
+        slot=3,
+        token="secret",
+        channel="ipc:///nowhere",
+        publish="ipc:///nowhere",
+        run="run-1",
+        source="worker-3",
+        epoch=epoch,
+        device_key="cpu:3",
+        device_name="CPU",
+        device_index=3,
+        job="sixframe",
+        options={"chunk": "500"},
+    )
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Starts a slot's process, which is a Python `script` in the worker's place; returns its slot."""
+    started: list[Slot] = []
+
+    def start(script: str, key: str = "cpu:3") -> Slot:
+        def instead(command: list[str], *args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
+            assert command[1:] == ["-P", "-m", "workers.process"]
+            return processes.start_quietly([sys.executable, "-c", script], *args, **kwargs)
+
+        monkeypatch.setattr(slots, "start_quietly", instead)
+        slot = Slot(3, Device(key))
+        slot.spawn(config(), tmp_path / "logs" / "worker.log")
+        started.append(slot)
+        return slot
+
+    yield start
+    for slot in started:
+        slot.signal(signal.SIGKILL)
+        slot.stop(5.0)
+
+
+def ended(slot: Slot) -> str:
+    """How it ended, once it has."""
+    while (how := slot.reap()) is None:
+        threading.Event().wait(0.01)
+    return how
+
+
+def told(path: Path) -> str:
+    """What a process writes to `path`, once it has; the last thing it writes is a full stop."""
+    while not path.exists() or not path.read_text().endswith("."):
+        threading.Event().wait(0.01)
+    return path.read_text()[:-1]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def wait_until_dead(pid: int) -> None:
+    while is_alive(pid):
+        threading.Event().wait(0.01)
+
+
+def test_a_process_reads_its_configuration_from_its_input(run: Run, tmp_path: Path) -> None:
+    slot = run("import sys; print(sys.stdin.readline().strip(), end='.', flush=True); sys.stdin.read()")
+    sent = msgspec.json.decode(told(tmp_path / "logs" / "worker.log"), type=WorkerConfig)
+    assert sent == config()
+    assert slot.reap() is None
+
+
+@pytest.mark.parametrize(("key", "seen"), [("cpu:3", ""), ("GPU-a", "GPU-a"), ("MIG-b", "MIG-b")])
+def test_a_process_sees_its_own_device_and_no_other(run: Run, tmp_path: Path, key: str, seen: str) -> None:
+    run("import os; print('<' + os.environ['CUDA_VISIBLE_DEVICES'] + '>', end='.')", key)
+    assert told(tmp_path / "logs" / "worker.log") == f"<{seen}>"
+
+
+def test_a_new_process_begins_a_new_conversation(run: Run, tmp_path: Path) -> None:
+    slot = run("pass")
+    slot.peer, slot.answered = b"peer", Answer(7, True)
+    ended(slot)
+    slot.spawn(config(epoch=2), tmp_path / "logs" / "worker.log")
+    assert (slot.epoch, slot.peer, slot.waiting, slot.answered) == (2, b"", None, None)
+
+
+@pytest.mark.parametrize(
+    ("script", "how"),
+    [
+        ("pass", "ended with exit status 0"),
+        ("raise SystemExit(3)", "ended with exit status 3"),
+        ("import os; os.kill(os.getpid(), 9)", "was killed by SIGKILL"),
+        ("import os; os.abort()", "was killed by SIGABRT"),
+        ("import os; os.kill(os.getpid(), 40)", "was killed by signal 40"),
+    ],
+)
+def test_how_it_ended_is_said(run: Run, script: str, how: str) -> None:
+    slot = run(script)
+    assert ended(slot) == how
+    assert (slot.process, slot.reap()) == (None, None)
+
+
+def test_a_process_that_dies_before_it_reads_its_configuration_is_reaped_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dead_on_arrival(command: list[str], *args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
+        process = processes.start_quietly(["/bin/sh", "-c", "exit 7"], *args, **kwargs)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        return process
+
+    monkeypatch.setattr(slots, "start_quietly", dead_on_arrival)
+    slot = Slot(0, Device("cpu:0"))
+    slot.spawn(config(), tmp_path / "logs" / "worker.log")
+    assert slot.reap() == "ended with exit status 7"
+
+
+SPAWN_STUBBORN_CHILD = (
+    "import subprocess, time; child = subprocess.Popen(['/bin/sh', '-c',"
+    " \"trap '' TERM; echo ready; while :; do sleep 0.05; done\"], stdout=subprocess.PIPE);"
+    " child.stdout.readline(); print(child.pid, end='', flush=True); "
+)
+SAY_READY = "print(end='.', flush=True)"
+
+
+def test_the_children_of_a_process_that_ended_go_with_it(run: Run, tmp_path: Path) -> None:
+    slot = run(SPAWN_STUBBORN_CHILD + SAY_READY)
+    assert ended(slot) == "ended with exit status 0"
+    wait_until_dead(int(told(tmp_path / "logs" / "worker.log")))
+    assert slot.process is None
+
+
+@pytest.mark.parametrize(
+    ("script", "how"),
+    [
+        ("", "was killed by SIGTERM"),
+        ("import signal; signal.signal(15, lambda *_: exit(0)); ", "ended with exit status 0"),
+        ("import signal; signal.signal(15, signal.SIG_IGN); ", "was killed by SIGKILL"),
+    ],
+    ids=["at-once", "cleanly", "by-force"],
+)
+def test_a_process_that_is_stopped_ends_with_its_children(run: Run, tmp_path: Path, script: str, how: str) -> None:
+    slot = run(SPAWN_STUBBORN_CHILD + script + SAY_READY + "; time.sleep(600)")
+    child = int(told(tmp_path / "logs" / "worker.log"))
+    assert slot.stop(0.3 if how == "was killed by SIGKILL" else 30) == how
+    wait_until_dead(child)
+    assert slot.process is None
+
+
+def test_where_there_is_no_process_there_is_nothing_to_reap_or_stop() -> None:
+    slot = Slot(0, Device("cpu:0"))
+    slot.signal(signal.SIGTERM)
+    assert (slot.reap(), slot.stop(1.0)) == (None, None)
+
+
+def test_a_process_is_dismissed_by_an_answer_without_a_task() -> None:
+    slot = Slot(0, Device("cpu:0"))
+    task = functools.partial(Answer, 1, False)
+    said = []
+    for slot.answered in (None, task(Task("f", b"", b"", 1)), task(None)):
+        said.append(slot.dismissed)
+    assert said == [False, False, True]

@@ -1,0 +1,77 @@
+"""The nvidia-smi backend against a real program of that name, made of a shell script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fake_drivers import GIB, GOOD_ROW, FakeGpu, FakeNvml, put_nvidia_smi_on_path
+
+from monitor.nvml import NvmlBackend
+from monitor.readings import BackendUnavailable, GpuReading
+from monitor.smi import SmiBackend
+from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.events import Device
+
+
+@pytest.fixture
+def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    put_nvidia_smi_on_path(tmp_path, monkeypatch)
+    return tmp_path
+
+
+def test_nvidia_smi_gives_the_same_reading_as_nvml(smi: Path) -> None:
+    (smi / "output").write_text(GOOD_ROW)
+    assert SmiBackend().readings() == NvmlBackend(FakeNvml(FakeGpu("GPU-a")), ManualClock()).readings()
+
+
+@pytest.mark.parametrize("word", ["[N/A]", "[Not Supported]", "[Unknown Error]", "N/A", "", "nan", "inf"])
+def test_a_word_in_place_of_a_number_is_unknown(smi: Path, word: str) -> None:
+    (smi / "output").write_text(f"0, GPU-a, NVIDIA A100, {word}, {word}, 40960, {word}, {word}\n")
+    assert SmiBackend().readings() == [GpuReading(Device("GPU-a", "NVIDIA A100", 0), memory_total_bytes=40 * GIB)]
+
+
+def test_a_quoted_name_with_a_comma_is_one_field(smi: Path) -> None:
+    (smi / "output").write_text('0, GPU-a, "Weird, Inc. GPU", 40, 1, 2, 55, 250.50\n')
+    assert SmiBackend().readings()[0].device.name == "Weird, Inc. GPU"
+
+
+def test_nvidia_smi_says_lost_in_the_fields(smi: Path) -> None:
+    row = "1, GPU-b, NVIDIA H100, 40, 1, 2, 55, 250.50\n"
+    (smi / "output").write_text(GOOD_ROW + row)
+    backend = SmiBackend()
+    before = backend.readings()
+    (smi / "output").write_text(GOOD_ROW + "1" + ", [GPU is lost]" * 7 + "\n")
+    (smi / "status").write_text("15\n")
+    assert backend.readings() == [before[0], GpuReading(Device("GPU-b", "NVIDIA H100", 1), lost=True)]
+
+
+def test_nvidia_smi_leaves_a_lost_gpu_out(smi: Path) -> None:
+    (smi / "output").write_text(GOOD_ROW + "1, GPU-b, NVIDIA H100, 40, 1, 2, 55, 250.50\n")
+    backend = SmiBackend()
+    backend.readings()
+    (smi / "output").write_text(
+        GOOD_ROW + "Unable to determine the device handle for GPU 0000:02:00.0: GPU is lost.\n"
+    )
+    assert [(r.device.key, r.lost) for r in backend.readings()] == [("GPU-a", False), ("GPU-b", True)]
+
+
+def test_nvidia_smi_that_fails_later_leaves_the_gpus_with_nothing_known(smi: Path) -> None:
+    (smi / "output").write_text(GOOD_ROW)
+    backend = SmiBackend()
+    backend.readings()
+    (smi / "output").write_text("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n")
+    assert backend.readings() == [GpuReading(Device("GPU-a", "NVIDIA A100", 0))]
+
+
+def test_nvidia_smi_that_hangs_is_given_up(smi: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.smi.SMI_SECONDS", 0.05)
+    (smi / "nvidia-smi").write_text("#!/bin/sh\nwhile :; do read -t 1 x < /dev/zero; done\n")
+    with pytest.raises(BackendUnavailable, match="no answer within"):
+        SmiBackend()
+
+
+def test_nvidia_smi_that_cannot_be_run_is_named(smi: Path) -> None:
+    (smi / "nvidia-smi").write_text("#!/nowhere/sh\n")
+    with pytest.raises(BackendUnavailable, match=r"nvidia-smi: cannot be run \(No such file"):
+        SmiBackend()

@@ -24,6 +24,8 @@ from virnucpro_bus.sequences import SeqTracker
 from virnucpro_bus.zmqio import HIGH_WATER_MARK, bind_privately, drain
 
 FRAMES_PER_TURN = 2_000
+CLOSING_TURNS = 500
+"""A million frames are more than can be waiting; a publisher that never pauses must not keep the hub open."""
 HISTORY_CHUNK_BYTES = 1 << 20
 LINGER_MS = 1_000
 WELCOME = b"hub/welcome"
@@ -134,7 +136,8 @@ class Hub:
 
     def close(self) -> None:
         """Take in what has already arrived, close the capture, send what is under way (1 s at most)."""
-        while self.turn():
-            pass
+        for _ in range(CLOSING_TURNS):
+            if not self.turn():
+                break
         self.capture.close()
         self._context.destroy(linger=LINGER_MS)

@@ -13,11 +13,11 @@ import threading
 import weakref
 from collections.abc import Mapping
 from multiprocessing.util import Finalize
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import Clock, SystemClock
-from virnucpro_bus.codec import encode
+from virnucpro_bus.codec import decode, encode
 from virnucpro_bus.devices import device_from_environment, device_of
 from virnucpro_bus.errors import AddressError, ForkedPublisherError
 from virnucpro_bus.outbox import Outbox
@@ -171,6 +171,13 @@ class Publisher:
         with self._lock:
             self._count(event)
             self._outbox.send(frame)
+
+    def send_instead(self, frame: bytes, event: ev.Fact) -> None:
+        """Send `event` under the number that `stamp` gave to another one, which is not to be told after all."""
+        stamped = decode(frame)
+        make: Any = ev.ENVELOPES[type(event)]
+        header = [getattr(stamped, name) for name in ev.Envelope.__struct_fields__]
+        self.send_stamped(encode(make(*header, event)), event)
 
     def _notice_fork(self) -> None:
         """In a forked child, whose sockets are broken and whose lock may be held for ever, refuse to work.

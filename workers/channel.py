@@ -39,19 +39,9 @@ class WorkerConfig(Struct, frozen=True):
     options: dict[str, str]
 
 
-class Done(Struct, frozen=True, array_like=True, tag="done"):
-    """A file is finished. `frame` is the FileCompleted event, stamped but not yet sent."""
+class Settled(Struct, frozen=True, array_like=True, tag="settled"):
+    """The file in hand is finished or has failed. `frame` is the event that says so, stamped but not yet sent."""
 
-    file: Text
-    attempt: int
-    frame: bytes
-
-
-class Failed(Struct, frozen=True, array_like=True, tag="failed"):
-    """A file could not be done. `frame` is the FileFailed event, stamped but not yet sent."""
-
-    file: Text
-    attempt: int
     frame: bytes
 
 
@@ -68,7 +58,7 @@ class Request(Struct, frozen=True, array_like=True):
     slot: int
     epoch: int
     number: int
-    settled: Done | Failed | Unable | None = None
+    settled: Settled | Unable | None = None
 
 
 class Task(Struct, frozen=True, array_like=True):
@@ -85,12 +75,13 @@ class Task(Struct, frozen=True, array_like=True):
 class Answer(Struct, frozen=True, array_like=True):
     """Launcher to worker, to request `number`. `task` None: there is nothing more, end yourself.
 
-    `accepted` tells whether what was settled counts; if so, the worker sends its event on the bus too.
+    `refusal` None: what was settled counts, and the worker sends its event on the bus too. Else it says why the
+    results could not be taken over, and the worker tells that instead.
     """
 
     number: int
-    accepted: bool
     task: Task | None = None
+    refusal: Text | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -133,7 +124,7 @@ class Channel:
         self._socket.setsockopt(zmq.LINGER, 500)
         self._socket.connect(config.channel)
 
-    def ask(self, settled: Done | Failed | Unable | None = None) -> Answer:
+    def ask(self, settled: Settled | Unable | None = None) -> Answer:
         """Report what was settled and wait for the answer, however long it takes.
 
         Raises ChannelError when the launcher is no longer alive, or says what cannot be understood.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -87,8 +87,9 @@ def run(
         dashboard=dashboard,
         log_file=run_dir / log_file,
     )
-    status = Launcher(plan, SystemClock()).run()
-    _print_summary(plan)
+    launcher = Launcher(plan, SystemClock())
+    status = launcher.run()
+    _print_summary(plan, launcher.summary)
     return status
 
 
@@ -102,9 +103,8 @@ def _parse_options(pairs: Sequence[str]) -> dict[str, str]:
     return options
 
 
-def _print_summary(plan: RunPlan) -> None:
+def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
     """The end of the run in a few lines: what was done, what failed, where everything is."""
-    summary = json.loads((plan.run_dir / SUMMARY_NAME).read_text(encoding="utf-8"))
     totals = summary["totals"]
     elapsed = summary["elapsed_seconds"] or 0.0
     rate = f", {totals['sequences'] / elapsed:.0f} a second" if elapsed else ""

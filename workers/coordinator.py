@@ -7,23 +7,19 @@ shows a coordinator in the same process. It does no I/O; events that only it kno
 from __future__ import annotations
 
 import os
-import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import msgspec
-
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.devices import display_id
-from virnucpro_bus.ledger import WorkLedger
 from virnucpro_bus.metrics import GpuMetrics, StealEvent, Totals
 from virnucpro_bus.publisher import EventSink
-from virnucpro_bus.stamp import Stamp
 from virnucpro_bus.text import visible
+from workers.account import RunAccount
 from workers.assignment import assign
 from workers.deques import DeviceQueues
 from workers.inputs import InputFile
@@ -32,6 +28,7 @@ from workers.policies import policy_by_name
 DEATHS_UNTIL_QUARANTINE = 3
 _FILES_PER_EVENT = 128
 _JOB_CHARACTERS = 1000
+MAX_SECONDS = 1e12
 _NO_DEVICE = "no device is left to work on it"
 
 
@@ -77,7 +74,6 @@ class WorkStealingCoordinator:
         self._files = tuple(sorted(files, key=lambda file: -file.cost))
         self._clock = clock or SystemClock()
         self._sink = sink
-        self._policy_name = policy
         self._policy = policy_by_name(policy)
         # Whatever it was given by the command line, it must fit into an event.
         self._job = visible(job)[:_JOB_CHARACTERS]
@@ -92,19 +88,16 @@ class WorkStealingCoordinator:
         self._unsettled = len(self._files)
         self._told_depths: list[int] | None = None
         self._lock = threading.Lock()
-        host = socket.gethostname()
-        self._ledger = WorkLedger(host)
-        # The account is kept by the same fold that viewers use. Its events are local ones, a stream a worker, and
-        # never leave: on the bus the same facts are told by the workers (one fact, one publisher).
-        self._own = Stamp(self._clock, source="coordinator", epoch=1, host=host)
-        self._streams = [self._stream_of(device, 1) for device in self.devices]
+        self._account = RunAccount(self.devices, self._clock)
+        self._run_started = ev.RunStarted(self._job, policy, self.devices, len(self._files))
+        self._account.note(self._run_started)
 
     # The plan.
 
     def start(self) -> None:
         """Tell who takes part and who was given what."""
         with self._lock:
-            self._tell(ev.RunStarted(self._job, self._policy_name, self.devices, len(self._files)))
+            self._publish(self._run_started)
             for event in self._assigned():
                 self._publish(event)
             self._tell_depths()
@@ -150,8 +143,8 @@ class WorkStealingCoordinator:
         key, name = self.devices[slot].key, assignment.file.id
         if assignment.stolen_from is not None:
             stolen = ev.WorkStolen(key, assignment.stolen_from, name, assignment.attempt, assignment.stolen_at_ns)
-            self._fold(slot, stolen)
-        self._fold(slot, ev.FileStarted(key, name, assignment.attempt))
+            self._account.note_work(slot, stolen)
+        self._account.note_work(slot, ev.FileStarted(key, name, assignment.attempt))
 
     def record_file_completion(
         self,
@@ -169,9 +162,9 @@ class WorkStealingCoordinator:
         """
         slot = self._slots[gpu_id]
         with self._lock:
-            name, attempt = self._settle(slot, file_path)
+            name, attempt = self._settle(slot, file_path, duration)
             done = ev.FileCompleted(self.devices[slot].key, name, attempt, sequences, duration)
-            self._fold(slot, done, wall_ns, mono_ns)
+            self._account.note_work(slot, done, wall_ns, mono_ns)
 
     def record_file_failure(
         self,
@@ -186,13 +179,15 @@ class WorkStealingCoordinator:
         """A device could not do a file, and nobody will try it again; see record_file_completion."""
         slot = self._slots[gpu_id]
         with self._lock:
-            name, attempt = self._settle(slot, file_path)
-            self._fold(
+            name, attempt = self._settle(slot, file_path, duration)
+            self._account.note_work(
                 slot, ev.FileFailed(self.devices[slot].key, name, attempt, reason, duration), wall_ns, mono_ns
             )
 
-    def _settle(self, slot: int, file_path: str | os.PathLike[str]) -> tuple[str, int]:
-        """End the lease on a file; returns its name and attempt."""
+    def _settle(self, slot: int, file_path: str | os.PathLike[str], duration: float) -> tuple[str, int]:
+        """End the lease on a file; returns its name and attempt. Raises ValueError for an impossible duration."""
+        if not 0.0 <= duration <= MAX_SECONDS:
+            raise ValueError(f"a duration of {duration} seconds cannot be")
         lease = self._leases.get(slot)
         given = os.fspath(file_path)
         if lease is not None and given in (lease.assignment.file.id, os.fspath(lease.assignment.file.path)):
@@ -224,7 +219,7 @@ class WorkStealingCoordinator:
                     key, source, epoch, reason, held.file.id, held.attempt, held.stolen_from, held.stolen_at_ns
                 )
             self._publish(event)
-            self._fold_loss(slot, event)
+            self._account.note_loss(slot, event)
             if lease is not None:
                 self._deaths[lease.number] += 1
                 if self._deaths[lease.number] >= DEATHS_UNTIL_QUARANTINE:
@@ -260,7 +255,7 @@ class WorkStealingCoordinator:
         """Tell that the run is over."""
         with self._lock:
             self._tell_depths()
-            totals = self._ledger.totals()
+            totals = self._account.ledger.totals()
             self._tell(ev.RunFinished(exit_code, totals["files_completed"], totals["files_failed"]))
 
     # What viewers ask: MetricsSource.
@@ -268,32 +263,20 @@ class WorkStealingCoordinator:
     def get_gpu_metrics(self) -> list[GpuMetrics]:
         """One row a device, by index."""
         with self._lock:
-            self._fold_depths()
-            return self._ledger.metrics(self._clock.mono_ns())
+            self._account.note(self._depths_event())
+            return self._account.ledger.metrics(self._clock.mono_ns())
 
     def get_recent_steal_events(self) -> list[StealEvent]:
         """The last 50 steals, oldest first."""
         with self._lock:
-            return self._ledger.steals()
+            return self._account.ledger.steals()
 
     def get_totals(self) -> Totals:
         """The run as a whole; the event figures are those of its own account, which loses none."""
         with self._lock:
-            return self._ledger.totals()
+            return self._account.ledger.totals()
 
     # Inside; the lock is held.
-
-    def _fold(self, slot: int, event: ev.Fact, wall_ns: int | None = None, mono_ns: int | None = None) -> None:
-        self._ledger.apply(self._streams[slot].envelop(event, wall_ns, mono_ns))
-
-    def _fold_loss(self, slot: int, event: ev.WorkerLost) -> None:
-        """Close the account of the dead worker, which has a stream of its own here too; the next one begins."""
-        dead = self._streams[slot]
-        self._ledger.apply(self._own.envelop(msgspec.structs.replace(event, source=dead.source, epoch=dead.epoch)))
-        self._streams[slot] = self._stream_of(self.devices[slot], dead.epoch + 1)
-
-    def _stream_of(self, device: ev.Device, epoch: int) -> Stamp:
-        return Stamp(self._clock, source=device.key, epoch=epoch, host=self._ledger.host)
 
     def _publish(self, event: ev.Fact) -> None:
         if self._sink is not None:
@@ -301,15 +284,12 @@ class WorkStealingCoordinator:
 
     def _tell(self, event: ev.Fact) -> None:
         """A fact of the coordinator's own: into the account, and out."""
-        self._ledger.apply(self._own.envelop(event))
+        self._account.note(event)
         self._publish(event)
 
     def _depths_event(self) -> ev.QueueDepths:
         depths = self._queues.depths()
         return ev.QueueDepths({device.key: depth for device, depth in zip(self.devices, depths, strict=True)})
-
-    def _fold_depths(self) -> None:
-        self._ledger.apply(self._own.envelop(self._depths_event()))
 
     def _tell_depths(self) -> None:
         depths = self._queues.depths()

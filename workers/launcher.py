@@ -62,7 +62,11 @@ class HubSink:
 
     def publish(self, event: Fact) -> None:
         """Stamp, journal and forward one event."""
-        self._server.hub.take([encode(self._stamp.envelop(event))])
+        hub = self._server.hub
+        refused = hub.refused.total()
+        hub.take([encode(self._stamp.envelop(event))])
+        if hub.refused.total() > refused:
+            raise RuntimeError(f"the hub has refused an event of our own: {event!r:.300}")
 
 
 class Launcher:
@@ -70,6 +74,8 @@ class Launcher:
 
     def __init__(self, plan: RunPlan, clock: Clock) -> None:
         """Raises UserError for an unknown policy."""
+        self.summary: dict[str, Any] = {}
+        """What summary.json holds, once the run is over."""
         self._plan = plan
         self._clock = clock
         self._store = ResultStore(plan.run_dir)
@@ -208,7 +214,7 @@ class Launcher:
         """summary.json is the fold of the capture, as `replay --once --json` gives it, and what only we know."""
         plan = self._plan
         fleet = fold_capture(plan.run_dir / "run.vbus", self._clock)
-        summary: dict[str, Any] = {
+        self.summary = {
             **fleet.report(),
             "exit_code": status,
             "elapsed_seconds": fleet.elapsed_seconds(),
@@ -219,5 +225,8 @@ class Launcher:
         }
         path = plan.run_dir / SUMMARY_NAME
         draft = path.with_name(f".{SUMMARY_NAME}.{os.getpid()}")
-        draft.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-        draft.replace(path)
+        try:
+            draft.write_text(json.dumps(self.summary, indent=2) + "\n", encoding="utf-8")
+            draft.replace(path)
+        except OSError as error:
+            self._warn(f"{path}: cannot be written: {error.strerror}")

@@ -1,41 +1,22 @@
-"""The worker processes of a run: starts one a device, answers them, notices when one dies.
+"""The worker processes of a run: starts one a device, notices when one dies, ends them.
 
 It is driven by the launcher's loop, one thread; what to work on is the coordinator's decision.
 """
 
 from __future__ import annotations
 
-import secrets
 import signal
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import zmq
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from virnucpro_bus.codec import decode
-from virnucpro_bus.errors import ChannelError, FrameError
-from virnucpro_bus.events import Envelope, FileCompleted, FileFailed
 from virnucpro_bus.serve import BusServer
-from virnucpro_bus.zmqio import HIGH_WATER_MARK, bind_privately
-from workers.channel import (
-    Answer,
-    Done,
-    Failed,
-    Request,
-    Task,
-    Unable,
-    WorkerConfig,
-    decode_request,
-    encode_answer,
-    to_bytes,
-)
-from workers.coordinator import Assignment, WorkStealingCoordinator
+from workers.channel import WorkerConfig
+from workers.coordinator import WorkStealingCoordinator
+from workers.desk import FAREWELL_SECONDS, Desk
 from workers.results import ResultStore
 from workers.slots import Slot
-
-FAREWELL_SECONDS = 10.0
-_REQUESTS_PER_TURN = 1_000
 
 
 class WorkerPool:
@@ -53,8 +34,6 @@ class WorkerPool:
         warn: Callable[[str], object],
     ) -> None:
         """`warn` is told, in one line, what a user should know."""
-        self.unable: str | None = None
-        """Why the job cannot be run at all; None as long as it can."""
         self._server = server
         self._coordinator = coordinator
         self._store = store
@@ -62,21 +41,18 @@ class WorkerPool:
         self._options = dict(options)
         self._clock = clock
         self._warn = warn
-        self._token = secrets.token_hex(16)
-        self._stopping = False
         self._slots = [Slot(number, device) for number, device in enumerate(coordinator.devices)]
-        self._context = zmq.Context()
-        self._router = self._context.socket(zmq.ROUTER)
-        self._router.setsockopt(zmq.LINGER, 0)
-        self._router.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
-        self._router.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
-        self._address = server.address("channel")
-        bind_privately(self._router, self._address)
+        self._desk = Desk(server.address("channel"), self._slots, server.hub, coordinator, store, clock, warn)
 
     @property
     def socket(self) -> zmq.Socket[bytes]:
         """To be polled for input before `turn`."""
-        return self._router
+        return self._desk.socket
+
+    @property
+    def unable(self) -> str | None:
+        """Why the job can be run on no device at all; None as long as it can."""
+        return self._desk.unable
 
     @property
     def running(self) -> bool:
@@ -86,7 +62,7 @@ class WorkerPool:
     @property
     def given_up(self) -> bool:
         """Whether nothing more will be handed out."""
-        return self._stopping
+        return self._desk.closing
 
     def start(self) -> None:
         """Start every device's worker."""
@@ -95,24 +71,18 @@ class WorkerPool:
 
     def turn(self) -> None:
         """Answer what has been asked, see to the dead, restart what is due."""
-        try:
-            for _ in range(_REQUESTS_PER_TURN):
-                self._hear(self._router.recv_multipart(zmq.DONTWAIT))
-        except zmq.Again:
-            pass
+        self._desk.hear()
         for slot in self._slots:
             self._look_after(slot)
-        for slot in self._slots:
-            if slot.waiting is not None:
-                self._answer(slot, slot.waiting)
+        self._desk.answer()
 
     def drain(self) -> None:
         """Hand out nothing more; workers end after the file in hand."""
-        self._stopping = True
+        self._desk.closing = True
 
     def kill(self) -> None:
         """End all workers now: asked politely, then not."""
-        self._stopping = True
+        self._desk.closing = True
         for slot in self._slots:
             slot.signal(signal.SIGTERM)
         for slot in self._slots:
@@ -123,7 +93,7 @@ class WorkerPool:
     def close(self) -> None:
         """End what is left and close the channel. Safe to call twice."""
         self.kill()
-        self._context.destroy(linger=0)
+        self._desk.close()
 
     # Processes.
 
@@ -131,8 +101,8 @@ class WorkerPool:
         device = slot.device
         config = WorkerConfig(
             slot=slot.number,
-            token=self._token,
-            channel=self._address,
+            token=self._desk.token,
+            channel=self._desk.address,
             publish=self._server.hub.addresses.publish,
             run=self._server.run,
             source=slot.source,
@@ -160,7 +130,7 @@ class WorkerPool:
             self._spawn(slot)
 
     def _wants_worker(self, slot: Slot) -> bool:
-        if self._stopping or slot.retired or self._clock.mono_ns() < slot.restart_at_ns:
+        if self._desk.closing or slot.retired or self._clock.mono_ns() < slot.restart_at_ns:
             return False
         return self._coordinator.unsettled > 0
 
@@ -171,7 +141,7 @@ class WorkerPool:
         if slot.output is not None:
             self._store.discard(slot.output)
         slot.assignment = slot.output = slot.waiting = None
-        if self._stopping:
+        if self._desk.closing:
             return
         doing = "before it had a file" if held is None else f"while it worked on {held.file.id}"
         self._warn(f"{slot.source} ({key}) {how} {doing}")
@@ -180,108 +150,3 @@ class WorkerPool:
             self._coordinator.retire(key)
             self._warn(f"{key} is out of use: its workers keep dying")
         slot.restart_at_ns = self._clock.mono_ns() + slot.deaths.delay_ns()
-
-    # Questions and answers.
-
-    def _hear(self, message: list[bytes]) -> None:
-        try:
-            peer, raw = message
-            request = decode_request(raw)
-        except (ValueError, ChannelError):
-            return  # not one of our workers
-        if request.token != self._token or not 0 <= request.slot < len(self._slots):
-            return
-        slot = self._slots[request.slot]
-        if request.epoch != slot.epoch:
-            return  # from a process that has been given up
-        slot.peer = peer
-        if slot.answered is not None and slot.answered.number == request.number:
-            self._send(slot, slot.answered)
-        elif slot.waiting is None or slot.waiting.number != request.number:
-            slot.waiting = request
-            slot.accepted = self._take_over(slot, request)
-
-    def _take_over(self, slot: Slot, request: Request) -> bool:
-        """Settle what the request reports; whether it counts."""
-        settled, held, output = request.settled, slot.assignment, slot.output
-        if isinstance(settled, Unable):
-            self.unable = settled.reason
-            self._stopping = True
-        if settled is None or isinstance(settled, Unable) or held is None or output is None:
-            return False
-        envelope = _event_in(settled, held)
-        if envelope is None:
-            return False
-        self._settle(slot, held, output, envelope)
-        # The event's second way: if the worker dies before it can send it, it is in the journal all the same.
-        self._server.hub.take([settled.frame])
-        slot.assignment = slot.output = None
-        return True
-
-    def _settle(self, slot: Slot, held: Assignment, output: Path, envelope: Envelope) -> None:
-        event = envelope.event
-        key = slot.device.key
-        if isinstance(event, FileCompleted):
-            placed = self._store.place(held.file, output)
-            self._coordinator.record_file_completion(
-                key,
-                held.file.id,
-                event.sequences,
-                event.duration_seconds,
-                wall_ns=envelope.wall_ns,
-                mono_ns=envelope.mono_ns,
-            )
-            self._coordinator.record_commit(key, held, placed.results, placed.size_bytes)
-        else:
-            self._store.discard(output)
-            self._coordinator.record_file_failure(
-                key,
-                held.file.id,
-                event.reason,
-                event.duration_seconds,
-                wall_ns=envelope.wall_ns,
-                mono_ns=envelope.mono_ns,
-            )
-        slot.deaths.clear()
-
-    def _answer(self, slot: Slot, request: Request) -> None:
-        """Answer if there is a file, or nothing more to come; else the worker waits for what others may lose."""
-        assignment = None if self._stopping else self._coordinator.next_file(slot.device.key)
-        if assignment is None and not self._stopping and self._coordinator.unsettled > 0:
-            return
-        task = None
-        if assignment is not None:
-            slot.assignment = assignment
-            slot.output = self._store.new_attempt()
-            task = Task(
-                assignment.file.id,
-                to_bytes(assignment.file.path),
-                to_bytes(slot.output.absolute()),
-                assignment.attempt,
-                assignment.stolen_from,
-                assignment.stolen_at_ns,
-            )
-        else:
-            slot.killed_at_ns = self._clock.mono_ns() + int(FAREWELL_SECONDS * NANOSECONDS)
-        slot.waiting, slot.answered = None, Answer(request.number, slot.accepted, task)
-        self._send(slot, slot.answered)
-
-    def _send(self, slot: Slot, answer: Answer) -> None:
-        try:
-            self._router.send_multipart([slot.peer, encode_answer(answer)], zmq.DONTWAIT)
-        except zmq.ZMQError:
-            pass  # it has gone, or does not listen: it will ask again
-
-
-def _event_in(settled: Done | Failed, held: Assignment) -> Envelope | None:
-    """The event that a worker hands in, if it is about the file that it holds."""
-    try:
-        envelope = decode(settled.frame)
-    except FrameError:
-        return None
-    wanted = FileCompleted if isinstance(settled, Done) else FileFailed
-    if not isinstance(envelope, Envelope) or type(envelope.event) is not wanted:
-        return None
-    if (envelope.event.file, envelope.event.attempt) != (held.file.id, held.attempt):
-        return None
-    return envelope

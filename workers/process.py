@@ -19,10 +19,10 @@ import msgspec
 
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import ChannelError, UserError
-from virnucpro_bus.events import Device, Fact, FileFailed
+from virnucpro_bus.events import Device, FileCompleted, FileFailed
 from virnucpro_bus.publisher import Publisher
 from virnucpro_bus.text import visible
-from workers.channel import Channel, Done, Failed, Task, Unable, WorkerConfig, to_path
+from workers.channel import Channel, Settled, Task, Unable, WorkerConfig, to_path
 from workers.jobs import JobContext, make_job
 from workers.parent import ParentWatch
 
@@ -57,13 +57,20 @@ class Worker:
             return
         answer = self._channel.ask()
         while answer.task is not None:
-            settled, event = self._do(job, answer.task)
-            answer = self._channel.ask(settled)
-            if answer.accepted:
-                # Only now: an event that is on the bus has been accepted, whatever happens to this process.
-                self._bus.send_stamped(settled.frame, event)
+            event = self._do(job, answer.task)
+            frame = self._bus.stamp(event)
+            answer = self._channel.ask(Settled(frame))
+            # Only now is it sent: an event that is on the bus has been accepted, whatever happens to this process.
+            if answer.refusal is None:
+                self._bus.send_stamped(frame, event)
+            else:
+                failure = FileFailed(
+                    event.device, event.file, event.attempt, answer.refusal, event.duration_seconds
+                )
+                self._bus.send_instead(frame, failure)
 
-    def _do(self, job: RunJob, task: Task) -> tuple[Done | Failed, Fact]:
+    def _do(self, job: RunJob, task: Task) -> FileCompleted | FileFailed:
+        """Work on one file; says how it ended."""
         bus = self._bus
         self._task = task
         if task.stolen_from is not None:
@@ -74,29 +81,24 @@ class Worker:
         started_ns = self._clock.mono_ns()
         try:
             output = to_path(task.output)
+            output.mkdir()
             sequences = job(to_path(task.path), output)
             if not output.is_dir():
                 raise UserError("the job has removed its output folder")
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if not isinstance(error, UserError):
                 traceback.print_exc()
-            duration_seconds = (self._clock.mono_ns() - started_ns) / 1e9
-            failure = FileFailed(
-                self._config.device_key, task.file, task.attempt, _in_one_line(error), duration_seconds
-            )
-            return Failed(task.file, task.attempt, bus.stamp(failure)), failure
-        duration_seconds = (self._clock.mono_ns() - started_ns) / 1e9
-        done = bus.completion(
-            task.file, sequences=sequences, duration_seconds=duration_seconds, attempt=task.attempt
-        )
-        return Done(task.file, task.attempt, bus.stamp(done)), done
+            seconds = (self._clock.mono_ns() - started_ns) / 1e9
+            return FileFailed(self._config.device_key, task.file, task.attempt, _in_one_line(error), seconds)
+        seconds = (self._clock.mono_ns() - started_ns) / 1e9
+        return bus.completion(task.file, sequences=sequences, duration_seconds=seconds, attempt=task.attempt)
 
     def _progressed(self, sequences: int) -> None:
         if self._task is not None:
             self._bus.file_progress(self._task.file, sequences, attempt=self._task.attempt)
 
 
-def _in_one_line(error: Exception) -> str:
+def _in_one_line(error: BaseException) -> str:
     """What went wrong, for a person: our own errors are sentences, others are named by their type."""
     text = visible(" ".join(str(error).split()))
     if isinstance(error, UserError):

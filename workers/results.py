@@ -24,7 +24,7 @@ class ResultStore:
     def __init__(self, run_dir: Path) -> None:
         self.folder = run_dir / "results"
         self._attempts = run_dir.absolute() / ".attempts"
-        self._made = 0
+        self._named = 0
 
     def prepare(self) -> None:
         """Make both folders. Raises UserError when there are results already or the place cannot be written."""
@@ -38,11 +38,9 @@ class ResultStore:
             raise UserError(f"{error.filename or self.folder}: cannot be written: {error.strerror}") from None
 
     def new_attempt(self) -> Path:
-        """An empty folder for one attempt. Raises OSError."""
-        self._made += 1
-        folder = self._attempts / str(self._made)
-        folder.mkdir()
-        return folder
+        """The folder for one attempt's results, which the worker is to make."""
+        self._named += 1
+        return self._attempts / str(self._named)
 
     def place(self, file: InputFile, attempt: Path) -> Placed:
         """Move everything the attempt has left in its folder to its final place. Raises OSError."""

@@ -68,8 +68,8 @@ class Slot:
     peer: bytes = b""
     waiting: Request | None = None
     """A request that could not be answered yet."""
-    accepted: bool = False
-    """Whether what that request settled counts."""
+    refusal: str | None = None
+    """Why what that request settled could not be taken over; None when it was."""
     answered: Answer | None = None
     """The last answer, for when it has to be given again."""
     assignment: Assignment | None = None

@@ -52,7 +52,7 @@ def _round() -> float:
         for slot in pool._slots:
             slot.epoch, slot.restart_at_ns = 1, 2**63
         half = DEVICES // 2
-        arguments = [(pool._address, pool._token, 0, half), (pool._address, pool._token, half, DEVICES - half)]
+        arguments = [(pool._desk.address, pool._desk.token, 0, half), (pool._desk.address, pool._desk.token, half, DEVICES - half)]
         with child("workers", *arguments[0]) as one, child("workers", *arguments[1]) as two:
             for process in (one, two):
                 process.stdout.readline()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
+import msgspec
 import zmq
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -93,14 +94,13 @@ def hub(run_dir: str) -> None:
 
 def workers(address: str, token: str, first: str, many: str) -> None:
     """So many idle workers of a pool: each reports its file done at once and asks for the next."""
-    from workload import DEVICES  # noqa: F401  the frames are built as a worker builds them
-
     from virnucpro_bus import events as ev
     from virnucpro_bus.clock import SystemClock
     from virnucpro_bus.codec import encode
     from virnucpro_bus.stamp import Stamp
-    from workers.channel import Done, Request, _decode_answer, _encode
+    from workers.channel import Request, Settled, decode_answer
 
+    pack = msgspec.msgpack.encode
     clock = SystemClock()
     slots = range(int(first), int(first) + int(many))
     poller = zmq.Poller()
@@ -112,10 +112,10 @@ def workers(address: str, token: str, first: str, many: str) -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     for peer, (slot, number, _) in peers.items():
-        peer.send(_encode(Request(token, slot, 1, number)))
+        peer.send(pack(Request(token, slot, 1, number)))
     while peers:
         for peer, _ in poller.poll(5_000):
-            answer = _decode_answer(peer.recv())
+            answer = decode_answer(peer.recv())
             state = peers[peer]
             if answer.task is None:
                 del peers[peer]
@@ -123,8 +123,8 @@ def workers(address: str, token: str, first: str, many: str) -> None:
             task = answer.task
             state[1] += 1
             done = ev.FileCompleted(f"cpu:{state[0]}", task.file, task.attempt, 250, 0.001)
-            settled = Done(task.file, task.attempt, encode(state[2].envelop(done)))
-            peer.send(_encode(Request(token, state[0], 1, state[1], settled)))
+            settled = Settled(encode(state[2].envelop(done)))
+            peer.send(pack(Request(token, state[0], 1, state[1], settled)))
     print("done", flush=True)
 
 

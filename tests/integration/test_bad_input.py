@@ -34,32 +34,32 @@ def refusal(ended: Started) -> str:
 # Single files of a run
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "reason"),
-    [
-        ("empty.fa", b"", "empty, no FASTA record in it"),
-        ("no_header.fa", b"ACGT\nACGT\n", "does not begin with a FASTA header ('>')"),
-        ("binary.fa", bytes(range(256)) * 8, "not a FASTA file"),
-        ("binary_later.fa", b">one\nACGT\n>two\nAC\x00GT\x1b[2J\n", "binary data in record 2; not a FASTA file"),
-        ("picture.fa.gz", b"\x89PNG\r\n\x1a\n" + bytes(100), "picture.fa.gz: "),
-        ("cut.fa.gz", (SAMPLE / "reads_06.fa.gz").read_bytes()[:20_000], "Compressed file ended before"),
-    ],
-)
-def test_a_file_that_is_no_fasta_costs_that_file_alone(
-    lab: Lab, inputs: Path, name: str, content: bytes, reason: str
-) -> None:
-    (inputs / name).write_bytes(content)
+BAD_FILES = {
+    "empty.fa": (b"", "empty, no FASTA record in it"),
+    "no_header.fa": (b"ACGT\nACGT\n", "does not begin with a FASTA header ('>')"),
+    "binary.fa": (bytes(range(256)) * 8, "not a FASTA file"),
+    "binary_later.fa": (b">one\nACGT\n>two\nAC\x00GT\x1b[2J\n", "binary data in record 2; not a FASTA file"),
+    "picture.fa.gz": (b"\x89PNG\r\n\x1a\n" + bytes(100), "picture.fa.gz: "),
+    "cut.fa.gz": ((SAMPLE / "reads_06.fa.gz").read_bytes()[:20_000], "Compressed file ended before"),
+}
+
+
+def test_a_file_that_is_no_fasta_costs_that_file_alone(lab: Lab, inputs: Path) -> None:
+    for name, (content, _) in BAD_FILES.items():
+        (inputs / name).write_bytes(content)
     ended = lab.run("run", "in", "--out", "out", *ONE_WORKER)
     assert ended.wait() == 3
-    (line,) = ended.stderr.splitlines()
-    assert line.startswith(f"virnucpro-bus: failed: {name}: ")
-    assert reason in line
-    assert line.isprintable()
-    assert "2 of 3 files done" in ended.stdout
+    lines = ended.stderr.splitlines()
+    assert len(lines) == len(BAD_FILES)
+    for line, name in zip(lines, sorted(BAD_FILES), strict=True):
+        assert line.startswith(f"virnucpro-bus: failed: {name}: ")
+        assert BAD_FILES[name][1] in line
+        assert line.isprintable()
+    assert "2 of 8 files done" in ended.stdout
     assert results(lab.folder / "out").keys() == result_names(["reads_01.fa", "reads_05.fa"])
     found = summary(lab.folder / "out")
-    assert list(found["failures"]) == [name]
-    assert (found["totals"]["files_completed"], found["totals"]["files_failed"]) == (2, 1)
+    assert found["failures"].keys() == BAD_FILES.keys()
+    assert (found["totals"]["files_completed"], found["totals"]["files_failed"]) == (2, 6)
 
 
 def test_a_gzipped_file_gives_what_the_plain_one_gives(lab: Lab, inputs: Path) -> None:
@@ -161,22 +161,17 @@ def test_an_output_folder_that_may_not_be_written_is_refused(lab: Lab, inputs: P
     ("options", "why"),
     [
         ("--job nonsense", "unknown job 'nonsense'; give sixframe, MODULE:ATTR or 'shell:CMD {input} {output}'"),
-        ("--job my-module:job", "is not of the form MODULE:ATTR"),
         ("--job shell:true", "the command has no {input}"),
         ("--job-option chunk", "write KEY=VALUE"),
-        ("--job-option chunk=0", "must be a whole number of bases, at least 1"),
         ("--job-option size=500", "job sixframe has no option 'size'; it has: chunk"),
         ("--devices cpu:0", "write cpu:N with N from 1"),
         ("--devices tpu:0", "write auto, cpu:N, cuda:0,1 or GPU UUIDs"),
-        ("--devices cuda:first", "write cuda: and NVML indices"),
         ("--devices GPU-of-somebody-else", "GPU GPU-of-somebody-else is not there"),
         ("--weights fast", "must be auto, off or numbers such as 1.0,1.5"),
         ("--weights 1,2,3", "has 3 numbers for 1 devices"),
         ("--weights 0", "must be finite numbers above 0"),
-        ("--weights nan", "must be finite numbers above 0"),
         ("--interval 0", "is not in the range 0.1<=x<=3600"),
         ("--interval nan", "nan is not a number of seconds"),
-        ("--interval soon", "is not a valid float"),
         ("--policy sometimes", "'sometimes' is not one of 'off', 'threshold'"),
         ("--no-such-option", "No such option"),
     ],
@@ -198,7 +193,6 @@ def test_an_option_that_makes_no_sense_is_refused_before_anything_is_started(
         ("monitor nowhere", "nowhere: is neither a run folder nor an address"),
         ("monitor in", "in: no run is live here"),
         ("monitor nonsense://nowhere", "not an address to listen to"),
-        ("replay nowhere", "nowhere: cannot be read: No such file or directory"),
         ("replay in/reads_01.fa", "in/reads_01.fa: is not a capture of virnucpro-bus"),
         ("replay in --rate 0", "write a number from 0.001 to 1000000, or max"),
         ("info in/reads_01.fa", "in/reads_01.fa: is not a capture of virnucpro-bus"),

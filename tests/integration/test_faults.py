@@ -249,7 +249,6 @@ def test_a_job_that_raises_costs_that_file_alone(lab: Lab) -> None:
     ("job", "why"),
     [
         ("no_such_module:job", "No module named 'no_such_module'"),
-        ("user_jobs:no_such_job", "no_such_job"),
         ("broken_module:job", "SyntaxError"),
         ("user_jobs:GATE_SECONDS", "is not callable"),
     ],

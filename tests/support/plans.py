@@ -1,11 +1,13 @@
-"""Devices and files for tests of whoever hands them out."""
+"""Devices, files and coordinators for tests of who is given which file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events import Device
+from workers.coordinator import Assignment, WorkStealingCoordinator
 from workers.inputs import InputFile
 
 
@@ -22,3 +24,33 @@ def input_files(costs: Sequence[int]) -> list[InputFile]:
 def cpus(count: int) -> list[Device]:
     """cpu:0, cpu:1 ..."""
     return [Device(f"cpu:{number}", "CPU", number) for number in range(count)]
+
+
+def coordinator_of(devices: int, costs: list[int], policy: str = "off") -> WorkStealingCoordinator:
+    return WorkStealingCoordinator(cpus(devices), input_files(costs), policy=policy, clock=ManualClock())
+
+
+def one_sided(
+    waiting: int, policy: str = "threshold", clock: ManualClock | None = None
+) -> WorkStealingCoordinator:
+    """`waiting` files in the queue of cpu:1 and none in that of cpu:0, both idle; f0 is the biggest."""
+    files = input_files(list(range(waiting, 0, -1)))
+    coordinator = WorkStealingCoordinator(
+        cpus(2), files, policy=policy, weights=[1e-9, 1.0], clock=clock or ManualClock()
+    )
+    assert queue_depths(coordinator) == [0, waiting]
+    return coordinator
+
+
+def queue_depths(coordinator: WorkStealingCoordinator) -> list[int | None]:
+    return [row["queue_depth"] for row in coordinator.get_gpu_metrics()]
+
+
+def take(coordinator: WorkStealingCoordinator, device: int | str) -> Assignment:
+    assignment = coordinator.next_file(device)
+    assert assignment is not None
+    return assignment
+
+
+def lose(coordinator: WorkStealingCoordinator, device: str, epoch: int = 1) -> Assignment | None:
+    return coordinator.worker_lost(device, f"worker of {device}", epoch, "was killed by SIGKILL")

@@ -163,6 +163,14 @@ def test_a_wrong_length_field_costs_its_record(path: Path, length: int, which: i
     assert scanner.skipped_bytes + scanner.waiting_bytes == stop - start
 
 
+@pytest.mark.parametrize("length", [MAX_FRAME_BYTES + 1, 2**32 - 1])
+def test_bytes_that_a_wrong_length_promises_are_not_waited_for(path: Path, length: int) -> None:
+    records = write_capture(path, some_frames(20))
+    data = bytearray(path.read_bytes())
+    data[HEADER_BYTES + 8 : HEADER_BYTES + 12] = length.to_bytes(4, "little")
+    assert RecordScanner().feed(bytes(data)) == records[1:]
+
+
 def test_two_damaged_places_are_two(path: Path) -> None:
     records = write_capture(path, some_frames(20))
     data = path.read_bytes()

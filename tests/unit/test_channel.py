@@ -19,9 +19,8 @@ from workers import channel
 from workers.channel import (
     Answer,
     Channel,
-    Done,
-    Failed,
     Request,
+    Settled,
     Task,
     Unable,
     WorkerConfig,
@@ -37,12 +36,7 @@ texts = st.text(st.characters(codec="utf-8"), max_size=30)
 # What a file may be called, as Python spells names that are not UTF-8.
 names = st.binary(min_size=1, max_size=30).filter(lambda raw: not set(raw) & set(b"/\0")).map(os.fsdecode)
 frames = st.binary(max_size=30)
-settlements = (
-    st.none()
-    | st.builds(Done, texts, st.integers(1, 9), frames)
-    | st.builds(Failed, texts, st.integers(1, 9), frames)
-    | st.builds(Unable, texts)
-)
+settlements = st.none() | st.builds(Settled, frames) | st.builds(Unable, texts)
 tasks = st.builds(
     Task, texts, st.binary(max_size=30), st.binary(max_size=30), st.integers(1, 9), st.none() | texts, st.just(0)
 )
@@ -73,7 +67,7 @@ def test_a_request_arrives_as_it_was_sent(request: Request) -> None:
     assert decode_request(msgspec.msgpack.encode(request)) == request
 
 
-@given(st.builds(Answer, st.integers(1, 99), st.booleans(), st.none() | tasks))
+@given(st.builds(Answer, st.integers(1, 99), st.none() | tasks, st.none() | texts))
 def test_an_answer_arrives_as_it_was_sent(answer: Answer) -> None:
     assert decode_answer(encode_answer(answer)) == answer
 
@@ -119,7 +113,7 @@ class Launcher:
         self.channel = Channel(config_for(address), self.alive.is_set)
         self._thread = ThreadPoolExecutor(1)
 
-    def asks(self, settled: Done | Failed | Unable | None = None) -> Future[Answer]:
+    def asks(self, settled: Settled | Unable | None = None) -> Future[Answer]:
         return self._thread.submit(self.channel.ask, settled)
 
     def hears(self) -> tuple[bytes, bytes]:
@@ -146,11 +140,11 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
 
 
 def test_a_question_carries_what_was_settled_and_returns_the_answer(launcher: Launcher) -> None:
-    done = Done("f.fa", 1, b"frame")
+    done = Settled(b"frame")
     asked = launcher.asks(done)
     peer, message = launcher.hears()
     assert decode_request(message) == Request("secret", slot=3, epoch=2, number=1, settled=done)
-    answer = Answer(1, True, Task("g.fa", b"/data/g.fa", b"/out/2", 1))
+    answer = Answer(1, Task("g.fa", b"/data/g.fa", b"/out/2", 1))
     launcher.says(peer, encode_answer(answer))
     assert asked.result(ANSWER_MS) == answer
 
@@ -160,7 +154,7 @@ def test_each_question_has_the_next_number(launcher: Launcher) -> None:
         asked = launcher.asks()
         peer, message = launcher.hears()
         assert decode_request(message).number == number
-        launcher.says(peer, encode_answer(Answer(number, False)))
+        launcher.says(peer, encode_answer(Answer(number)))
         asked.result(ANSWER_MS)
 
 
@@ -169,23 +163,23 @@ def test_a_question_that_is_not_answered_is_asked_again_word_for_word(
 ) -> None:
     monkeypatch.setattr(channel, "ASK_AGAIN_MS", 50)
     monkeypatch.setattr(channel, "_POLL_MS", 10)
-    asked = launcher.asks(Failed("f.fa", 2, b"frame"))
+    asked = launcher.asks(Settled(b"frame"))
     first = launcher.hears()
     assert launcher.hears() == first
-    launcher.says(first[0], encode_answer(Answer(1, True)))
-    assert asked.result(ANSWER_MS) == Answer(1, True)
+    launcher.says(first[0], encode_answer(Answer(1)))
+    assert asked.result(ANSWER_MS) == Answer(1)
 
 
 def test_an_answer_given_twice_is_not_taken_for_the_next_one(launcher: Launcher) -> None:
     asked = launcher.asks()
     peer, _ = launcher.hears()
     for _ in range(2):
-        launcher.says(peer, encode_answer(Answer(1, False)))
+        launcher.says(peer, encode_answer(Answer(1)))
     asked.result(ANSWER_MS)
     asked = launcher.asks()
     launcher.hears()
-    launcher.says(peer, encode_answer(Answer(2, True)))
-    assert asked.result(ANSWER_MS) == Answer(2, True)
+    launcher.says(peer, encode_answer(Answer(2)))
+    assert asked.result(ANSWER_MS) == Answer(2)
 
 
 def test_an_answer_that_cannot_be_understood_is_a_channel_error(launcher: Launcher) -> None:

@@ -228,7 +228,7 @@ def test_where_there_is_no_process_there_is_nothing_to_reap_or_stop() -> None:
 
 def test_a_process_is_dismissed_by_an_answer_without_a_task() -> None:
     slot = Slot(0, Device("cpu:0"))
-    task = functools.partial(Answer, 1, False)
+    task = functools.partial(Answer, 1)
     said = []
     for slot.answered in (None, task(Task("f", b"", b"", 1)), task(None)):
         said.append(slot.dismissed)

@@ -87,6 +87,9 @@ class Job(Protocol):
 
 def check_job(spec: str, options: Mapping[str, str]) -> None:
     """Check all that can be checked without importing a user's module. Raises UserError."""
+    for text in (spec, *options, *options.values()):
+        if not _is_unicode(text):
+            raise UserError(f"{visible(text)}: a job and its options must be UTF-8 text")
     if spec == "sixframe":
         chunk_option(options)
     elif spec.startswith(SHELL_PREFIX):
@@ -139,6 +142,14 @@ def load_job(spec: str, context: JobContext) -> Job:
         raise UserError(f"job {_shown(spec)} is not callable but {_brief(made)}")
     job: Job = made
     return job
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _module_and_attribute(spec: str) -> tuple[str, str]:

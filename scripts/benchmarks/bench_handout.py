@@ -52,8 +52,8 @@ def _round() -> float:
         for slot in pool._slots:
             slot.epoch, slot.restart_at_ns = 1, 2**63
         half = DEVICES // 2
-        arguments = [(pool._desk.address, pool._desk.token, 0, half), (pool._desk.address, pool._desk.token, half, DEVICES - half)]
-        with child("workers", *arguments[0]) as one, child("workers", *arguments[1]) as two:
+        desk = pool._desk.address, pool._desk.token
+        with child("workers", *desk, 0, half) as one, child("workers", *desk, half, DEVICES - half) as two:
             for process in (one, two):
                 process.stdout.readline()
             for process in (one, two):

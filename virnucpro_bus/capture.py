@@ -15,8 +15,10 @@ import os
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 from zlib import crc32
+
+from msgspec import Struct
 
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.codec import MAX_FRAME_BYTES
@@ -33,7 +35,7 @@ _CHUNK_BYTES = 1 << 20
 _FLUSH_BYTES = 1 << 18
 
 
-class Record(NamedTuple):
+class Record(Struct, frozen=True, gc=False):
     """One captured frame and when the hub received it (nanoseconds since 1970)."""
 
     received_ns: int

@@ -21,7 +21,7 @@ from virnucpro_bus.codec import MAX_FRAME_BYTES, decode
 from virnucpro_bus.errors import FrameError
 from virnucpro_bus.rundir import BusAddresses
 from virnucpro_bus.sequences import SeqTracker
-from virnucpro_bus.zmqio import HIGH_WATER_MARK, bind_privately, drain
+from virnucpro_bus.zmqio import DONTWAIT, HIGH_WATER_MARK, bind_privately, drain, plain_send
 
 FRAMES_PER_TURN = 2_000
 CLOSING_TURNS = 500
@@ -56,6 +56,7 @@ class Hub:
         self._ingest = self._bind(zmq.SUB, addresses.publish)
         self._ingest.subscribe(b"")
         self._fanout = self._bind(zmq.XPUB, addresses.subscribe, (zmq.XPUB_WELCOME_MSG, WELCOME))
+        self._forward = plain_send(self._fanout)
         self._history = self._bind(zmq.ROUTER, addresses.history)
 
     def _bind(self, kind: int, address: str, *options: tuple[int, bytes]) -> zmq.Socket[bytes]:
@@ -84,8 +85,8 @@ class Hub:
         self._serve_history()
         return len(frames)
 
-    def take(self, frames: list[bytes]) -> None:
-        """Check, journal and forward frames. An event that has been here before goes no further."""
+    def take(self, frames: list[bytes]) -> int:
+        """Check, journal and forward frames; returns how many. What has been here before goes no further."""
         fresh = []
         seen = self._seen
         for frame in frames:
@@ -106,10 +107,11 @@ class Hub:
             fresh.append(frame)
         self.accepted += len(fresh)
         self.capture.append(fresh)
-        send = self._fanout.send
+        send = self._forward
         for frame in fresh:
             # Never blocks: a subscriber whose pipe is full misses this one, and finds out by the hole in the seqs.
-            send(frame, zmq.DONTWAIT)
+            send(frame, DONTWAIT)
+        return len(fresh)
 
     def _serve_history(self) -> None:
         try:

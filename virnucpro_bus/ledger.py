@@ -31,8 +31,6 @@ class WorkLedger:
         self.run: ev.RunStarted | None = None
         """None until a launched run has announced itself."""
         self.finished: ev.RunFinished | None = None
-        self.last_ns = 0
-        """The host's monotonic time of the newest event."""
         self.unknown_kinds = 0
         self.failures: dict[str, tuple[int, str]] = {}
         """(attempt, reason) of files that failed for good."""
@@ -86,8 +84,6 @@ class WorkLedger:
             mono_ns = envelope.mono_ns
             if mono_ns > stream.heard_ns:
                 stream.heard_ns = mono_ns
-                if mono_ns > self.last_ns:
-                    self.last_ns = mono_ns
             event = envelope.event
             fold = folds.get(type(event))
             if fold is not None:
@@ -218,6 +214,11 @@ class WorkLedger:
             del self._steals[0]
 
     # Out: figures at a moment.
+
+    @property
+    def last_ns(self) -> int:
+        """The host's monotonic time of the newest event; 0 before the first."""
+        return max((stream.heard_ns for epochs in self._streams.values() for stream in epochs.values()), default=0)
 
     def at(self, now_ns: int) -> int:
         """`now_ns` (this host's monotonic clock), but not past the end of the run: what is over stays so."""

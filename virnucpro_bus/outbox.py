@@ -8,12 +8,12 @@ import zmq
 
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.errors import AddressError
+from virnucpro_bus.zmqio import DONTWAIT, plain_send
 
 HIGH_WATER_MARK = 10_000
 SPOOL_FRAMES = 100_000
 FIRST_SUBSCRIBER_SECONDS = 1.0
 LINGER_SECONDS = 1.0
-_DONTWAIT = int(zmq.DONTWAIT)
 
 
 class Outbox:
@@ -26,6 +26,8 @@ class Outbox:
         self._clock = clock
         self._spool: deque[bytes] = deque()
         self._listened_to = False
+        self._ready = False
+        """Whether the next frame may go out at once: somebody listens and nothing waits before it."""
         self._context = zmq.Context()
         # XPUB rather than PUB: it tells whether somebody listens, and with NODROP when a send did not go out.
         self._socket = self._context.socket(zmq.XPUB)
@@ -33,15 +35,14 @@ class Outbox:
         self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2_000)
         self._socket.setsockopt(zmq.LINGER, 0)
-        # The send that zmq.Socket inherits: its own wrapper, for options not used here, costs as much again.
-        self._send_now = super(zmq.Socket, self._socket).send
+        self._send_now = plain_send(self._socket)
         try:
             self._socket.connect(address)
         except zmq.ZMQError as error:
             self._context.destroy(linger=0)
             raise AddressError(f"{address!r} is not an address to publish to: {error}") from None
         self._socket.poll(int(FIRST_SUBSCRIBER_SECONDS * 1000))
-        self._notice_subscribers()
+        self.service()
 
     @property
     def waiting(self) -> int:
@@ -50,13 +51,13 @@ class Outbox:
 
     def send(self, frame: bytes) -> None:
         """Send now, else keep for later, else drop and count. Never waits."""
-        if self._listened_to and not self._spool:
+        if self._ready:
             try:
-                self._send_now(frame, _DONTWAIT)
+                self._send_now(frame, DONTWAIT)
                 return
             except zmq.Again:
-                pass
-        if len(self._spool) < SPOOL_FRAMES:
+                self._ready = False
+        if len(self._spool) < SPOOL_FRAMES and not self._socket.closed:
             self._spool.append(frame)
         else:
             self.dropped += 1
@@ -67,10 +68,11 @@ class Outbox:
         spool = self._spool
         while spool and self._listened_to:
             try:
-                self._send_now(spool[0], _DONTWAIT)
+                self._send_now(spool[0], DONTWAIT)
             except zmq.Again:
                 return
             spool.popleft()
+        self._ready = self._listened_to
 
     def close(self) -> None:
         """Send what is left and close: at most about 2 s if a hub listens, at once if none does."""
@@ -83,13 +85,13 @@ class Outbox:
         self._spool.clear()
         # destroy() waits for what is in the pipes; the linger bounds that for a hub that stands still.
         self._context.destroy(linger=int(LINGER_SECONDS * 1000) if self._listened_to else 0)
-        self._listened_to = False
+        self._listened_to = self._ready = False
 
     def _notice_subscribers(self) -> None:
         """XPUB delivers 1 + topic when the first subscriber of a topic comes, 0 + topic when the last one goes."""
         while True:
             try:
-                message = self._socket.recv(zmq.DONTWAIT)
+                message = self._socket.recv(DONTWAIT)
             except zmq.Again:
                 return
             self._listened_to = message[:1] == b"\x01"

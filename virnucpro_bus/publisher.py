@@ -27,7 +27,6 @@ ADDRESS_VARIABLE = "VIRNUCPRO_BUS"
 RUN_VARIABLE = "VIRNUCPRO_RUN"
 HEARTBEAT_SECONDS = 1.0
 _SPOOL_RETRY_SECONDS = 0.05
-_COUNTED = frozenset({ev.FileCompleted, ev.FileFailed, ev.WorkStolen})
 _FORKED = "this publisher was made before fork(): call Publisher.connect in the child"
 
 
@@ -72,6 +71,8 @@ class Publisher:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._outbox = Outbox(address, self._clock)
+        # Looked up once: every event passes through both.
+        self._envelop, self._send = self._stamp.envelop, self._outbox.send
         # Not atexit: a child that multiprocessing has forked ends without it and would lose what it has just sent.
         self._at_exit = Finalize(None, self.close, exitpriority=0)
         self._notice_fork()
@@ -121,16 +122,14 @@ class Publisher:
         self, file: str | os.PathLike[str], *, sequences: int, duration_seconds: float, attempt: int = 0
     ) -> None:
         """`file` is done."""
-        self.publish(
-            self.completion(file, sequences=sequences, duration_seconds=duration_seconds, attempt=attempt)
-        )
+        self._tell(self.completion(file, sequences=sequences, duration_seconds=duration_seconds, attempt=attempt))
 
     def file_failed(
         self, file: str | os.PathLike[str], reason: str, *, duration_seconds: float = 0.0, attempt: int = 0
     ) -> None:
         """`file` failed for good; `reason` in one line."""
         attempt, seconds = _count("attempt", attempt), _seconds(duration_seconds)
-        self.publish(ev.FileFailed(self._device_key, _name(file), attempt, _text(reason)[:1000], seconds))
+        self._tell(ev.FileFailed(self._device_key, _name(file), attempt, _text(reason)[:1000], seconds))
 
     def work_stolen(
         self, *, source: int | str, file: str | os.PathLike[str], attempt: int = 0, stolen_at_ns: int | None = None
@@ -138,7 +137,7 @@ class Publisher:
         """This worker's device took `file` out of the queue of the device `source`."""
         attempt = _count("attempt", attempt)
         at_ns = _count("stolen_at_ns", self._clock.wall_ns() if stolen_at_ns is None else stolen_at_ns)
-        self.publish(ev.WorkStolen(self._device_key, device_of(str(source)).key, _name(file), attempt, at_ns))
+        self._tell(ev.WorkStolen(self._device_key, device_of(str(source)).key, _name(file), attempt, at_ns))
 
     def completion(
         self, file: str | os.PathLike[str], *, sequences: int, duration_seconds: float, attempt: int = 0
@@ -154,10 +153,7 @@ class Publisher:
         with self._lock:
             if self._forked:
                 raise ForkedPublisherError(_FORKED)
-            frame = encode(self._stamp.envelop(event))
-            if type(event) in _COUNTED:
-                self._count(event)
-            self._outbox.send(frame)
+            self._send(encode(self._envelop(event)))
 
     def stamp(self, event: ev.Fact) -> bytes:
         """Number an event now; its frame goes out by `send_stamped`, after it was acknowledged on another way."""
@@ -170,7 +166,7 @@ class Publisher:
         """Send what `stamp` made of `event`."""
         with self._lock:
             self._count(event)
-            self._outbox.send(frame)
+            self._send(frame)
 
     def send_instead(self, frame: bytes, event: ev.Fact) -> None:
         """Send `event` under the number that `stamp` gave to another one, which is not to be told after all."""
@@ -192,6 +188,12 @@ class Publisher:
                 copy._forked, copy._lock = True, threading.Lock()
 
         os.register_at_fork(after_in_child=in_child)
+
+    def _tell(self, event: ev.Fact) -> None:
+        """Publish an event that the heartbeats' totals count."""
+        with self._lock:
+            self._count(event)
+        self.publish(event)
 
     def _count(self, event: ev.Fact) -> None:
         """Keep the totals that the heartbeats carry."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import zmq
 
+DONTWAIT = int(zmq.DONTWAIT)
 HIGH_WATER_MARK = 100_000
 """Messages that may wait in a pipe of the hub; the library's 1,000 loses most of a burst at full speed."""
 
@@ -17,6 +19,12 @@ def bind_privately(target: zmq.Socket[bytes], address: str) -> None:
         target.bind(address)
     finally:
         os.umask(umask)
+
+
+def plain_send(target: zmq.Socket[bytes]) -> Callable[[bytes, int], object]:
+    """The send that zmq.Socket inherits: its own wrapper, for options not used here, costs as much again."""
+    send: Callable[[bytes, int], object] = super(zmq.Socket, target).send
+    return send
 
 
 def drain(source: zmq.Socket[bytes], limit: int) -> list[bytes]:

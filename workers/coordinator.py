@@ -190,10 +190,11 @@ class WorkStealingCoordinator:
             raise ValueError(f"a duration of {duration} seconds cannot be")
         lease = self._leases.get(slot)
         given = os.fspath(file_path)
-        if lease is not None and given in (lease.assignment.file.id, os.fspath(lease.assignment.file.path)):
+        held = None if lease is None else lease.assignment
+        if held is not None and (given == held.file.id or given == os.fspath(held.file.path)):
             del self._leases[slot]
             self._unsettled -= 1
-            return lease.assignment.file.id, lease.assignment.attempt
+            return held.file.id, held.attempt
         return os.path.basename(given), 0
 
     def record_commit(self, gpu_id: int | str, assignment: Assignment, results: int, size_bytes: int) -> None:

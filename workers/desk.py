@@ -162,7 +162,7 @@ class Desk:
             task = Task(
                 assignment.file.id,
                 to_bytes(assignment.file.path),
-                to_bytes(slot.output.absolute()),
+                to_bytes(slot.output),
                 assignment.attempt,
                 assignment.stolen_from,
                 assignment.stolen_at_ns,

@@ -62,10 +62,7 @@ class HubSink:
 
     def publish(self, event: Fact) -> None:
         """Stamp, journal and forward one event."""
-        hub = self._server.hub
-        refused = hub.refused.total()
-        hub.take([encode(self._stamp.envelop(event))])
-        if hub.refused.total() > refused:
+        if not self._server.hub.take([encode(self._stamp.envelop(event))]):
             raise RuntimeError(f"the hub has refused an event of our own: {event!r:.300}")
 
 

@@ -45,7 +45,7 @@ def monitor(
     """Watch the run in RUN_DIR (the folder given to `run --out` or `hub`; default: the current one).
 
     It may start late, be stopped, and come back: its counts are exact. An ADDRESS is the `history` address in the
-    run folder's bus.json. A run that is over is shown as it ended.
+    run folder's bus.json. A run that is over, or was broken off, is shown as it ended.
 
     \b
     Examples:
@@ -54,13 +54,13 @@ def monitor(
     """
     clock = SystemClock()
     try:
-        source = Subscriber(history_address(target), clock)
+        source = Subscriber(history_address(target), clock, None if "://" in target else Path(target))
     except AddressError:
         capture = Path(target) / CAPTURE_NAME
-        if not capture.is_file():
+        if headless or not capture.is_file():
             raise
         fleet = fold_capture(capture, clock)
-        _show_once(fleet, as_json, f"{target} (over)")
+        _show_once(fleet, as_json, f"{target} (over)" if fleet.finished else f"{target} (broken off)")
         return 0
     fleet = FleetState(clock, local_host=socket.gethostname())
     try:

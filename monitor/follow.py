@@ -10,14 +10,14 @@ from virnucpro_bus.subscriber import EventSource, Subscriber
 
 TURN_SECONDS = 0.1
 HOLE_NS = NANOSECONDS // 2
-QUIET_NS = 5 * NANOSECONDS
+QUIET_NS = 2 * NANOSECONDS
 LAST_WORDS_NS = NANOSECONDS
 
 
 def follow(source: EventSource, fleet: FleetState, clock: Clock, stopped: Callable[[], object]) -> None:
     """Feed the fleet until the run is over, the source has ended, or `stopped` says so.
 
-    A live source that has a hole for half a second reads the history on; one that is quiet for 5 s has to prove
+    A live source that has a hole for half a second reads the history on; one that is quiet for 2 s has to prove
     that its hub is alive, else AddressError is raised.
     """
     looked_ns = heard_ns = clock.mono_ns()

@@ -136,10 +136,14 @@ class Hub:
         except zmq.Again:
             pass  # the asker does not take its answers; it will ask again
 
-    def close(self) -> None:
-        """Take in what has already arrived, close the capture, send what is under way (1 s at most)."""
+    def settle(self) -> None:
+        """Take in what has already arrived."""
         for _ in range(CLOSING_TURNS):
             if not self.turn():
-                break
+                return
+
+    def close(self) -> None:
+        """Take in what has already arrived, close the capture, send what is under way (1 s at most)."""
+        self.settle()
         self.capture.close()
         self._context.destroy(linger=LINGER_MS)

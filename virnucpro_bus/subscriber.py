@@ -56,9 +56,13 @@ def history_address(target: str) -> str:
 class Subscriber:
     """Listens to one hub. One thread."""
 
-    def __init__(self, address: str, clock: Clock) -> None:
-        """Join the bus whose history is at `address`. Raises AddressError when nobody answers within 5 s."""
+    def __init__(self, address: str, clock: Clock, run_dir: Path | None = None) -> None:
+        """Join the bus whose history is at `address`. Raises AddressError when nobody answers within 5 s.
+
+        `run_dir` is the bus's run folder where it is on this machine: its lock tells whether the hub is alive.
+        """
         self._clock = clock
+        self._run_dir = run_dir
         self._context = zmq.Context()
         try:
             self._history = self._connect(zmq.DEALER, address)
@@ -117,8 +121,11 @@ class Subscriber:
         return frames, self._clock.mono_ns()
 
     def prove_alive(self) -> None:
-        """Raises AddressError when the hub no longer answers."""
-        self._ask(b"hello")
+        """Raises AddressError when the hub is no longer alive."""
+        if self._run_dir is not None:
+            read_addresses(self._run_dir)
+        else:
+            self._ask(b"hello")
 
     def catch_up(self) -> None:
         """Read the history on from where it was last read: for a viewer that has noticed a hole."""

@@ -20,6 +20,7 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.events import Device, Fact
 from virnucpro_bus.processes import own_command, stop
 from virnucpro_bus.replay import fold_capture
+from virnucpro_bus.rundir import CAPTURE_NAME
 from virnucpro_bus.serve import BusServer
 from virnucpro_bus.signals import SignalFlag
 from virnucpro_bus.stamp import Stamp
@@ -113,17 +114,16 @@ class Launcher:
                 self._loop(server, coordinator, pool, signals)
                 status = self._status(coordinator, pool, signals)
                 server.stop_sampler()
-                while server.hub.turn():
-                    pass
+                server.hub.settle()
                 coordinator.finish(status)
-                server.hub.turn()
             finally:
                 pool.close()
                 self._end_monitor(server, monitor)
                 self._store.tidy()
-        self._write_summary(status)
         if pool.unable is not None:
+            self._leave_nothing_but_logs()
             raise UserError(f"the job {visible(plan.job)} cannot be run: {pool.unable}")
+        self._write_summary(status)
         return status
 
     def _loop(
@@ -202,6 +202,12 @@ class Launcher:
             sys.stdout.write("\x1b[?25h\x1b[?1049l")
             sys.stdout.flush()
 
+    def _leave_nothing_but_logs(self) -> None:
+        """A run that could not begin is no run: the same command may be given again once the job is mended."""
+        for path in (self._plan.run_dir / CAPTURE_NAME, self._plan.log_file):
+            path.unlink(missing_ok=True)
+        self._store.remove_if_empty()
+
     def _warn(self, message: str) -> None:
         print(f"virnucpro-bus: {visible(message)}", file=sys.stderr)
 
@@ -210,7 +216,7 @@ class Launcher:
     def _write_summary(self, status: int) -> None:
         """summary.json is the fold of the capture, as `replay --once --json` gives it, and what only we know."""
         plan = self._plan
-        fleet = fold_capture(plan.run_dir / "run.vbus", self._clock)
+        fleet = fold_capture(plan.run_dir / CAPTURE_NAME, self._clock)
         self.summary = {
             **fleet.report(),
             "exit_code": status,

@@ -63,6 +63,13 @@ class ResultStore:
         """At the end of the run: the attempts' folder goes."""
         shutil.rmtree(self._attempts, ignore_errors=True)
 
+    def remove_if_empty(self) -> None:
+        """Take back what `prepare` has made, as far as nothing has been put there."""
+        try:
+            self.folder.rmdir()
+        except OSError:
+            pass
+
 
 def _size(path: Path) -> int:
     if path.is_dir() and not path.is_symlink():

@@ -1,4 +1,4 @@
-"""Runs the benchmarks and prints a table, and JSON on request. Ratios are taken within one run, medians quoted."""
+"""Runs the benchmarks; prints a table, then the same as one line of JSON. Ratios are of one run, figures medians."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ NAMES = ["publish", "ingest", "hub", "handout", "replay"]
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; default: all")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON there too")
     options = parser.parse_args()
     unknown = set(options.names) - set(NAMES)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
-    figures = {}
+    figures: dict[str, list[dict[str, object]]] = {}
     for name in options.names or NAMES:
         print(f"\n{name}", flush=True)
         rows = importlib.import_module(f"bench_{name}").measure()
@@ -28,6 +28,7 @@ def main() -> None:
             goal = f"   goal {row['goal']}" if row.get("goal") else ""
             print(f"  {row['what']:<64} {row['value']:>12,.3f} {row['unit']}{goal}", flush=True)
         figures[name] = rows
+    print("\n" + json.dumps(figures))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
 

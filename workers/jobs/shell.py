@@ -15,16 +15,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import dnaio
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import visible
 from workers.inputs import stem_of
-
-if TYPE_CHECKING:
-    from workers.jobs.interface import Job, JobContext
+from workers.jobs.interface import Job, JobContext
 
 PLACEHOLDERS = ("input", "output", "outdir", "stem", "device")
 MAX_ERROR_CHARACTERS = 300

@@ -18,16 +18,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import dnaio
 
 from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.text import visible
 from workers.inputs import stem_of
-
-if TYPE_CHECKING:
-    from workers.jobs.interface import JobContext
+from workers.jobs.interface import JobContext
 
 DEFAULT_CHUNK = 500
 

@@ -149,7 +149,7 @@ class Channel:
         self._context.destroy(linger=500)
 
 
-def to_bytes(path: Path) -> bytes:
+def to_bytes(path: str | os.PathLike[str]) -> bytes:
     """A path as it goes over the channel."""
     return os.fsencode(path)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import zmq
 
@@ -106,28 +105,40 @@ class Desk:
             return "the launcher does not know of this file"
         slot.assignment = slot.output = None
         slot.deaths.clear()
-        key, event, wall_ns, mono_ns = slot.device.key, envelope.event, envelope.wall_ns, envelope.mono_ns
-        name, seconds = held.file.id, event.duration_seconds
-        fail = partial(self._coordinator.record_file_failure, key, name, wall_ns=wall_ns, mono_ns=mono_ns)
+        event = envelope.event
         if isinstance(event, FileFailed):
-            self._store.discard(output)
-            fail(event.reason, seconds)
+            self._fail(slot, held, output, event.reason, envelope)
             self._journal(settled.frame)
             return None
         try:
             placed = self._store.place(held.file, output)
         except OSError as error:
             reason = f"the results cannot be put in place: {error.strerror}"
-            self._warn(f"{name}: {reason}")
-            self._store.discard(output)
-            fail(reason, seconds)
+            self._warn(f"{held.file.id}: {reason}")
+            self._fail(slot, held, output, reason, envelope)
             return reason
         self._coordinator.record_file_completion(
-            key, name, event.sequences, seconds, wall_ns=wall_ns, mono_ns=mono_ns
+            slot.device.key,
+            held.file.id,
+            event.sequences,
+            event.duration_seconds,
+            wall_ns=envelope.wall_ns,
+            mono_ns=envelope.mono_ns,
         )
         self._journal(settled.frame)
-        self._coordinator.record_commit(key, held, placed.results, placed.size_bytes)
+        self._coordinator.record_commit(slot.device.key, held, placed.results, placed.size_bytes)
         return None
+
+    def _fail(self, slot: Slot, held: Assignment, output: str, reason: str, envelope: Envelope) -> None:
+        self._store.discard(output)
+        self._coordinator.record_file_failure(
+            slot.device.key,
+            held.file.id,
+            reason,
+            envelope.event.duration_seconds,
+            wall_ns=envelope.wall_ns,
+            mono_ns=envelope.mono_ns,
+        )
 
     def _journal(self, frame: bytes) -> None:
         """An event's second way onto the bus: there even if the worker dies before it can send it."""

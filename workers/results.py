@@ -23,7 +23,7 @@ class ResultStore:
 
     def __init__(self, run_dir: Path) -> None:
         self.folder = run_dir / "results"
-        self._attempts = run_dir.absolute() / ".attempts"
+        self._attempts = os.fspath(run_dir.absolute() / ".attempts")
         self._named = 0
 
     def prepare(self) -> None:
@@ -33,29 +33,30 @@ class ResultStore:
             if any(self.folder.iterdir()):
                 raise UserError(f"{self.folder}: already holds results; choose another output folder")
             shutil.rmtree(self._attempts, ignore_errors=True)
-            self._attempts.mkdir()
+            os.mkdir(self._attempts)
         except OSError as error:
             raise UserError(f"{error.filename or self.folder}: cannot be written: {error.strerror}") from None
 
-    def new_attempt(self) -> Path:
-        """The folder for one attempt's results, which the worker is to make."""
+    def new_attempt(self) -> str:
+        """The folder for one attempt's results, which the worker is to make; absolute."""
         self._named += 1
-        return self._attempts / str(self._named)
+        return f"{self._attempts}/{self._named}"
 
-    def place(self, file: InputFile, attempt: Path) -> Placed:
+    def place(self, file: InputFile, attempt: str) -> Placed:
         """Move everything the attempt has left in its folder to its final place. Raises OSError."""
         names = sorted(os.listdir(attempt))
         target = self.folder / place_results(file, names)
         target.mkdir(exist_ok=True)
         size_bytes = 0
         for name in names:
-            size_bytes += _size(attempt / name)
-            (attempt / name).rename(target / name)
+            left = Path(attempt, name)
+            size_bytes += _size(left)
+            left.rename(target / name)
         # Not rmdir: something that the job has left running may still write there.
         self.discard(attempt)
         return Placed(len(names), size_bytes)
 
-    def discard(self, attempt: Path) -> None:
+    def discard(self, attempt: str) -> None:
         """An attempt that counts for nothing leaves nothing behind."""
         shutil.rmtree(attempt, ignore_errors=True)
 

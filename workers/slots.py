@@ -73,7 +73,8 @@ class Slot:
     answered: Answer | None = None
     """The last answer, for when it has to be given again."""
     assignment: Assignment | None = None
-    output: Path | None = None
+    output: str | None = None
+    """The folder of the attempt's results."""
     deaths: DeathRecord = field(default_factory=DeathRecord)
     restart_at_ns: int = 0
     killed_at_ns: int = 0

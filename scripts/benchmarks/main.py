@@ -1,4 +1,4 @@
-"""Runs the benchmarks; prints a table, then the same as one line of JSON. Ratios are of one run, figures medians."""
+"""Runs the benchmarks; prints a table, then one line of JSON. Ratios are of one run, figures are medians."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-NAMES = ["publish", "ingest", "hub", "handout", "replay"]
+NAMES = ["publish", "faults", "ingest", "hub", "attach", "handout", "replay"]
 
 
 def main() -> None:

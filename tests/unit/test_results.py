@@ -21,13 +21,13 @@ def store(tmp_path: Path) -> ResultStore:
 
 def begin(store: ResultStore) -> Path:
     """Begin an attempt as a worker does: the store names the folder, the worker makes it."""
-    folder = store.new_attempt()
+    folder = Path(store.new_attempt())
     folder.mkdir()
     return folder
 
 
 def test_each_attempt_gets_a_new_folder_of_its_own(store: ResultStore) -> None:
-    first, second = store.new_attempt(), store.new_attempt()
+    first, second = Path(store.new_attempt()), Path(store.new_attempt())
     assert first != second
     assert not first.exists()
     assert first.parent.is_dir()
@@ -37,7 +37,7 @@ def test_results_called_like_their_input_stand_in_the_results_folder(store: Resu
     attempt = begin(store)
     (attempt / "a.faa").write_text("four")
     (attempt / "a.tsv").write_text("sixsix")
-    assert store.place(input_file("a.fa"), attempt) == Placed(results=2, size_bytes=10)
+    assert store.place(input_file("a.fa"), str(attempt)) == Placed(results=2, size_bytes=10)
     assert (store.folder / "a.faa").read_text() == "four"
     assert (store.folder / "a.tsv").read_text() == "sixsix"
     assert not attempt.exists()
@@ -47,7 +47,7 @@ def test_results_called_otherwise_stand_in_a_folder_called_like_the_input(store:
     attempt = begin(store)
     (attempt / "a.faa").write_text("")
     (attempt / "report.txt").write_text("")
-    store.place(input_file("a.fa"), attempt)
+    store.place(input_file("a.fa"), str(attempt))
     assert sorted(os.listdir(store.folder / "a.fa")) == ["a.faa", "report.txt"]
 
 
@@ -62,7 +62,7 @@ def test_a_folder_among_the_results_moves_whole_and_counts_by_its_files(store: R
     attempt = begin(store)
     (attempt / "a.d" / "deep").mkdir(parents=True)
     (attempt / "a.d" / "deep" / "x").write_text("12345")
-    assert store.place(input_file("a.fa"), attempt) == Placed(results=1, size_bytes=5)
+    assert store.place(input_file("a.fa"), str(attempt)) == Placed(results=1, size_bytes=5)
     assert (store.folder / "a.d" / "deep" / "x").read_text() == "12345"
 
 
@@ -70,13 +70,13 @@ def test_a_link_among_the_results_is_moved_and_not_followed(store: ResultStore, 
     (tmp_path / "big").write_text("x" * 10_000)
     attempt = begin(store)
     (attempt / "a.link").symlink_to(tmp_path / "big")
-    assert store.place(input_file("a.fa"), attempt).size_bytes < 10_000
+    assert store.place(input_file("a.fa"), str(attempt)).size_bytes < 10_000
     assert (store.folder / "a.link").is_symlink()
 
 
 def test_an_attempt_without_results_leaves_nothing(store: ResultStore) -> None:
     attempt = begin(store)
-    assert store.place(input_file("a.fa"), attempt) == Placed(results=0, size_bytes=0)
+    assert store.place(input_file("a.fa"), str(attempt)) == Placed(results=0, size_bytes=0)
     assert list(store.folder.iterdir()) == []
 
 
@@ -84,7 +84,7 @@ def test_an_attempt_without_results_leaves_nothing(store: ResultStore) -> None:
 def test_a_result_keeps_its_name_to_the_byte(store: ResultStore, name: bytes) -> None:
     attempt = begin(store)
     (attempt / os.fsdecode(name)).write_text("x")
-    store.place(input_file("a.fa"), attempt)
+    store.place(input_file("a.fa"), str(attempt))
     assert os.listdir(os.fsencode(store.folder)) == [name]
 
 

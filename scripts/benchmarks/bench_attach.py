@@ -1,0 +1,70 @@
+"""How long a viewer that joins late takes until its counts are exact, by the number of events that it has missed."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from time import perf_counter, sleep
+from typing import Any
+
+from workload import child, event_stream, middle, row
+
+from monitor.follow import read_up
+from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.metrics import Totals
+from virnucpro_bus.rundir import read_addresses
+from virnucpro_bus.subscriber import Subscriber
+
+FILES = {10_000: 2_500, 100_000: 25_000, 1_000_000: 250_000}
+"""Files of the stream by the (rounded) number of its events."""
+ROUNDS = 5
+GOAL_AT = 1_000_000
+
+
+def measure() -> list[dict[str, Any]]:
+    rows = []
+    for events, files in FILES.items():
+        seconds = _attach(files)
+        goal = "<= 2" if events == GOAL_AT else ""
+        rows.append(row(f"join a hub until exact, {events:,} past events", middle(seconds), "s", goal))
+        rows.append(row(f"the slowest of {ROUNDS}", max(seconds), "s", goal))
+    return rows
+
+
+def _attach(files: int) -> list[float]:
+    """Fill a hub over its own sockets, then join it again and again."""
+    truth = FleetState(SystemClock())
+    truth.feed(list(event_stream(files)))
+    wanted = truth.get_totals()
+    with tempfile.TemporaryDirectory() as folder:
+        run_dir = Path(folder) / "run"
+        with child("hub", run_dir) as hub:
+            publish, _ = hub.stdout.readline().split()
+            with child("flood", publish, files, 0) as sender:
+                sender.stdout.readline()
+                sender.stdin.write("go\n")
+                sender.stdin.flush()
+                while _joined(run_dir)[0]["events_received"] < wanted["events_received"]:
+                    sleep(0.2)
+                return [_exact(run_dir, wanted) for _ in range(ROUNDS)]
+
+
+def _exact(run_dir: Path, wanted: Totals) -> float:
+    """The seconds that it takes until the counts are those wanted."""
+    totals, seconds = _joined(run_dir)
+    assert totals == wanted, totals
+    return seconds
+
+
+def _joined(run_dir: Path) -> tuple[Totals, float]:
+    """The totals of a viewer that has read all there is, and how long that took from its first step on."""
+    clock = SystemClock()
+    started = perf_counter()
+    source = Subscriber(read_addresses(run_dir).history, clock, run_dir)
+    fleet = FleetState(clock)
+    read_up(source, fleet)
+    totals = fleet.get_totals()
+    elapsed = perf_counter() - started
+    source.close()
+    return totals, elapsed

@@ -23,7 +23,7 @@ from monitor.glyphs import ASCII, UNICODE, Glyphs
 from monitor.metrics_log import MetricsLog
 from monitor.snapshot import Snapshot, StallWatch, problems, remaining_seconds
 from monitor.view import frame, line
-from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
+from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock, local_time_of_day
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
@@ -91,6 +91,7 @@ class LoadBalancingDashboard:
         self._latest = Snapshot((), _NOTHING_YET, (), self._clock.wall_ns(), title=title)
         self._started_mono_ns: int | None = None
         self._stopping = Event()
+        self._look_now = Event()
         self._thread: Thread | None = None
         self._live: Live | None = None
 
@@ -122,6 +123,7 @@ class LoadBalancingDashboard:
             return
         atexit.unregister(self.stop)
         self._stopping.set()
+        self._look_now.set()
         live, self._live = self._live, None
         try:
             thread.join(STOP_WITHIN_SECONDS)
@@ -134,6 +136,11 @@ class LoadBalancingDashboard:
             self._show(self._latest)
         else:
             self._put(lambda: self._print_whole(self._latest))
+
+    def retitle(self, title: str) -> None:
+        """Show another title, and everything else as it is by now, at once. For any thread."""
+        self._title = title
+        self._look_now.set()
 
     def show_once(self) -> None:
         """Print the whole table as it is now, and nothing again. For a dashboard that is not started; raises what
@@ -154,7 +161,9 @@ class LoadBalancingDashboard:
             if self._stopping.is_set():
                 return  # the last word is stop's
             self._show(self._latest)
-            if self._stopping.wait(self._update_interval):
+            self._look_now.wait(self._update_interval)
+            self._look_now.clear()
+            if self._stopping.is_set():
                 return
 
     def _observe(self) -> None:
@@ -179,7 +188,7 @@ class LoadBalancingDashboard:
             now_ns=self._clock.wall_ns(),
             elapsed_seconds=elapsed,
             eta_seconds=remaining_seconds(totals, elapsed),
-            health=problems(rows, totals, idle) + self._own_problems(),
+            health=problems(rows, totals, idle) + self._notices() + self._own_problems(),
             title=self._title,
         )
 
@@ -199,6 +208,11 @@ class LoadBalancingDashboard:
         if self._started_mono_ns is None:
             return None
         return (self._clock.mono_ns() - self._started_mono_ns) / NANOSECONDS
+
+    def _notices(self) -> tuple[str, ...]:
+        """What the run itself has to say, the latest first, where the source passes that on (FleetState does)."""
+        notices: list[tuple[int, str]] = getattr(self._coordinator, "notices", list)()
+        return tuple(f"{local_time_of_day(wall_ns)} {text}" for wall_ns, text in reversed(notices))
 
     def _log_metrics(self, metrics: Snapshot) -> None:
         """Append one row a device to the log. Never raises; the log's trouble is shown as health."""

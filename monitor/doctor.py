@@ -112,7 +112,9 @@ def render(report: Report) -> str:
     """`report` as plain lines for a terminal of 80 columns."""
     lines = ["Versions"]
     lines += [f"  {name:<14} {version or 'not installed'}" for name, version in report["versions"].items()]
-    lines += ["", f"GPUs (by {report['gpu_backend'] or 'nothing: the driver does not answer'})"]
+    backend = report["gpu_backend"]
+    answers = {None: " (the driver does not answer)", "none": ""}.get(backend, f" (told by {backend})")
+    lines += ["", f"GPUs{answers}"]
     for device in report["devices"]:
         index = "-" if device["index"] is None else device["index"]
         lines.append(f"  {index:>2}  {visible(device['name'] or 'name unknown')}  {_memory(device)}")

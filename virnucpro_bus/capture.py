@@ -1,96 +1,158 @@
 """The capture: an append-only file of frames that can be read at any byte of truncation, without repair.
 
-    file   = header record*
-    header = magic (8 bytes) version (u32) reserved (u32)                        little-endian throughout
-    record = marker (4 bytes) crc (u32) length (u32) received_ns (u64) frame (length bytes)
-
-`crc` is CRC-32 over length, received_ns and frame. `received_ns` is the hub's time: the wall clock at the start of
-the capture, moved on by the monotonic clock, so it never jumps. A damaged record, its length field included, costs
-itself: the reader looks for the next marker whose record checks out, and counts what it skipped.
+`records` says how it looks on disk, `compression` makes it small when it is complete. The times in it are the
+hub's: the wall clock at the start of the capture, moved on by the monotonic clock, so they never jump. Where
+recording had stopped for a while, a `capture.hole/` event says how much is missing.
 """
 
 from __future__ import annotations
 
 import os
-import struct
+import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self
-from zlib import crc32
 
-from msgspec import Struct
-
-from virnucpro_bus.clock import Clock
-from virnucpro_bus.codec import MAX_FRAME_BYTES
+from virnucpro_bus.clock import NANOSECONDS, Clock
+from virnucpro_bus.codec import encode
+from virnucpro_bus.compression import ZSTD_MAGIC, decompressed
 from virnucpro_bus.errors import CaptureError
+from virnucpro_bus.events import CaptureHole, envelop
+from virnucpro_bus.records import HEADER, MAGIC, RECORD, VERSION, Record, RecordScanner, pack_record
 
-MAGIC = b"\x89VBUS\r\n\x1a"
-VERSION = 1
-MARKER = b"\xf5\x9aVB"
-HEADER = struct.Struct("<8sII")
-_RECORD = struct.Struct("<4sIIQ")
-_CHECKED = struct.Struct("<IQ")
-_CHECKED_AT = 8
 _CHUNK_BYTES = 1 << 20
 _FLUSH_BYTES = 1 << 18
-
-
-class Record(Struct, frozen=True, gc=False):
-    """One captured frame and when the hub received it (nanoseconds since 1970)."""
-
-    received_ns: int
-    frame: bytes
+_RETRY_NS = NANOSECONDS
 
 
 class CaptureWriter:
     """Appends frames to a new capture file. One thread.
 
-    A write that fails (full disk) does not raise: the capture stops, `problem` says why in one line, and the run
-    goes on.
+    A write that fails (full disk) does not raise: recording stops, `problem` says why in one line, and the run
+    goes on. It is tried again once a second; when it works, a `capture.hole/` event says what is missing.
     """
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        """Create `path`. Raises FileExistsError when it is there: a capture is never overwritten."""
+    def __init__(self, path: Path, clock: Clock, run: str = "") -> None:
+        """Create `path`. Raises FileExistsError when it is there: a capture is never overwritten.
+
+        `run` is named in the events that the capture itself adds.
+        """
         self.path = path
         self.problem: str | None = None
+        """Why nothing is being recorded; None while all is well."""
+        self.unrecorded_frames = 0
+        """Frames that were not recorded, since the beginning."""
         self._clock = clock
-        self._start_ns = clock.wall_ns() - clock.mono_ns()
-        self._parts: list[bytes] = [HEADER.pack(MAGIC, VERSION, 0)]
-        self._pending_bytes = HEADER.size
+        self._run = run
+        self._epoch = clock.wall_ns()
+        self._start_ns = self._epoch - clock.mono_ns()
+        self._records: list[bytes] = []
+        self._pending_bytes = 0
         self._written_bytes = 0
+        self._holes = self._hole_frames = self._hole_bytes = 0
+        self._retry_ns: int | None = 0
+        """When to try again, on the monotonic clock; None: never."""
+        self._told: str | None = None
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        self.flush()
+        self._write([HEADER.pack(MAGIC, VERSION, 0)])
 
     def append(self, frames: Iterable[bytes]) -> None:
         """Append frames that have come in just now. They reach the file at the next `flush`, or when many wait."""
+        if self.problem is not None and not self._goes_on():
+            self._miss([len(frame) for frame in frames])
+            return
         received_ns = self._start_ns + self._clock.mono_ns()
-        parts, pending = self._parts, 0
-        for frame in frames:
-            length = len(frame)
-            crc = crc32(frame, crc32(_CHECKED.pack(length, received_ns)))
-            parts.append(_RECORD.pack(MARKER, crc, length, received_ns))
-            parts.append(frame)
-            pending += _RECORD.size + length
-        self._pending_bytes += pending
+        records = [pack_record(frame, received_ns) for frame in frames]
+        self._records += records
+        self._pending_bytes += sum(map(len, records))
         if self._pending_bytes >= _FLUSH_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Hand everything appended so far to the operating system."""
-        if not self._parts:
-            return
-        data = memoryview(b"".join(self._parts))
-        self._parts.clear()
-        self._pending_bytes = 0
+        """Hand everything appended so far to the operating system; also the time to try again after a failure."""
         if self.problem is not None:
-            return
+            self._goes_on()
+        elif self._records:
+            records, self._records, self._pending_bytes = self._records, [], 0
+            self._miss([len(record) - RECORD.size for record in records[self._write(records) :]])
+
+    def _write(self, parts: list[bytes]) -> int:
+        """Write `parts`, each whole or not at all; returns how many are in the file now."""
+        data, written = memoryview(b"".join(parts)), 0
         try:
-            while data:
-                written = os.write(self._fd, data)
-                self._written_bytes += written
-                data = data[written:]
+            while written < len(data):
+                written += os.write(self._fd, data[written:])
         except OSError as error:
-            self.problem = f"{self.path}: recording has stopped: {error.strerror}"
+            self._stop(error, self._clock.mono_ns() + _RETRY_NS)
+        else:
+            self._written_bytes += written
+            return len(parts)
+        whole = whole_bytes = 0
+        for part in parts:
+            if whole_bytes + len(part) > written:
+                break
+            whole, whole_bytes = whole + 1, whole_bytes + len(part)
+        try:
+            os.ftruncate(self._fd, self._written_bytes + whole_bytes)
+        except OSError:
+            whole_bytes = written  # the reader passes over it
+        self._written_bytes += whole_bytes
+        return whole
+
+    def _stop(self, error: OSError, retry_ns: int | None) -> None:
+        self.problem = f"{self.path}: recording has stopped: {error.strerror}"
+        self._retry_ns = retry_ns
+
+    def _miss(self, frame_lengths: list[int]) -> None:
+        self._hole_frames += len(frame_lengths)
+        self._hole_bytes += sum(frame_lengths)
+        self.unrecorded_frames += len(frame_lengths)
+
+    def _goes_on(self, at_last: bool = False) -> bool:
+        """Try again where it is time to (or `at_last`): mark the hole; returns whether recording works again."""
+        now_ns = self._clock.mono_ns()
+        if self._retry_ns is None or not (at_last or now_ns >= self._retry_ns):
+            return False
+        self._retry_ns = now_ns + _RETRY_NS
+        # What is left of the last block of a full disk holds the mark and nothing after it.
+        if not at_last and not self._has_room():
+            return False
+        parts = [] if self._written_bytes else [HEADER.pack(MAGIC, VERSION, 0)]
+        if self._hole_frames:
+            parts.append(self._hole_record(now_ns))
+        if self._write(parts) < len(parts):
+            return False
+        self._holes += self._hole_frames > 0
+        self._hole_frames = self._hole_bytes = 0
+        self.problem = None
+        return True
+
+    def _has_room(self) -> bool:
+        try:
+            status = os.fstatvfs(self._fd)
+        except OSError:
+            return False
+        return status.f_bavail * status.f_frsize >= _FLUSH_BYTES
+
+    def _hole_record(self, now_ns: int) -> bytes:
+        marked = envelop(
+            CaptureHole(self._hole_frames, self._hole_bytes),
+            run=self._run,
+            host=socket.gethostname(),
+            source="capture",
+            epoch=self._epoch,
+            seq=self._holes + 1,
+            wall_ns=self._clock.wall_ns(),
+            mono_ns=now_ns,
+        )
+        return pack_record(encode(marked), self._start_ns + now_ns)
+
+    def notice(self) -> str | None:
+        """One line for the user when recording has stopped or goes on since the last call; None: nothing new."""
+        if self.problem == self._told:
+            return None
+        self._told = self.problem
+        return self.problem or f"{self.path}: recording goes on; {self.unrecorded_frames} events were not recorded"
 
     def sync(self) -> None:
         """Flush, and wait until the disk has it."""
@@ -100,7 +162,7 @@ class CaptureWriter:
                 os.fsync(self._fd)
             except OSError as error:
                 # After a failed fsync nobody knows what is on disk; trying again would pretend to.
-                self.problem = f"{self.path}: recording has stopped: {error.strerror}"
+                self._stop(error, None)
 
     @property
     def size_bytes(self) -> int:
@@ -112,8 +174,11 @@ class CaptureWriter:
         return os.pread(self._fd, limit, offset)
 
     def close(self) -> None:
-        """Flush, sync and close. Safe to call twice."""
+        """Flush, sync and close; a hole at the end is marked if there is room for the mark. Safe to call twice."""
         if self._fd >= 0:
+            self.flush()
+            if self.problem is not None:
+                self._goes_on(at_last=True)
             self.sync()
             os.close(self._fd)
             self._fd = -1
@@ -125,65 +190,6 @@ class CaptureWriter:
         self.close()
 
 
-class RecordScanner:
-    """Turns the bytes of a capture, fed piece by piece, into records; reads what the hub serves as history too."""
-
-    def __init__(self) -> None:
-        self.damaged_places = 0
-        """Stretches of bytes that were not records."""
-        self.skipped_bytes = 0
-        self._rest = b""
-        self._started = False
-        self._in_damage = False
-
-    @property
-    def waiting_bytes(self) -> int:
-        """Bytes at the end of what was fed that are not a whole record yet."""
-        return len(self._rest)
-
-    def feed(self, data: bytes) -> list[Record]:
-        """Add `data`; returns the records that are complete now."""
-        buffer = self._rest + data if self._rest else data
-        if not self._started:
-            if len(buffer) < HEADER.size:
-                self._rest = buffer
-                return []
-            self._started = True
-            if buffer.startswith(MAGIC):
-                buffer = buffer[HEADER.size :]
-        return self._scan(buffer, final=False)
-
-    def finish(self) -> list[Record]:
-        """No more bytes will come: look for whole records in what is left, behind a damaged length field."""
-        return self._scan(self._rest, final=True)
-
-    def _scan(self, buffer: bytes, final: bool) -> list[Record]:
-        records: list[Record] = []
-        view = memoryview(buffer)
-        position, size = 0, len(buffer)
-        while size - position >= _RECORD.size:
-            marker, crc, length, received_ns = _RECORD.unpack_from(buffer, position)
-            stop = position + _RECORD.size + length
-            if marker == MARKER and length <= MAX_FRAME_BYTES:
-                if stop <= size:
-                    if crc32(view[position + _CHECKED_AT : stop]) == crc:
-                        records.append(Record(received_ns, buffer[position + _RECORD.size : stop]))
-                        position = stop
-                        self._in_damage = False
-                        continue
-                elif not final:
-                    break
-            self.damaged_places += not self._in_damage
-            self._in_damage = True
-            following = buffer.find(MARKER, position + 1)
-            # Without another marker in sight, the last three bytes may still be the beginning of one.
-            skip_to = following if following >= 0 else max(position + 1, size - len(MARKER) + 1)
-            self.skipped_bytes += skip_to - position
-            position = skip_to
-        self._rest = buffer[position:]
-        return records
-
-
 class CaptureReader:
     """Reads a capture file, also one that is being written. Raises CaptureError when it is not a capture."""
 
@@ -191,13 +197,13 @@ class CaptureReader:
         self.path = path
         self.scanner = RecordScanner()
         try:
-            with path.open("rb") as file:
-                header = file.read(HEADER.size)
+            start = next((piece for _, piece in self._pieces() if piece), b"")
         except OSError as error:
             raise CaptureError(f"{path}: cannot be read: {error.strerror}") from None
+        header = start[: HEADER.size]
         if len(header) < HEADER.size and header == HEADER.pack(MAGIC, VERSION, 0)[: len(header)]:
             return  # cut within its header: it held nothing yet
-        if header[:-4] == HEADER.pack(MAGIC, VERSION, 0)[:-4] or self._holds_a_record():
+        if header[:-4] == HEADER.pack(MAGIC, VERSION, 0)[:-4] or _holds_a_record(start):
             return
         if header.startswith(MAGIC):
             raise CaptureError(f"{path}: was written by a newer version of virnucpro-bus than this one")
@@ -205,18 +211,30 @@ class CaptureReader:
 
     def batches(self) -> Iterator[list[Record]]:
         """The records in order, about a megabyte at a time; afterwards `scanner` tells of any damage."""
-        self.scanner = RecordScanner()
-        with self.path.open("rb") as file:
-            while data := file.read(_CHUNK_BYTES):
-                yield self.scanner.feed(data)
-        yield self.scanner.finish()
+        scanner = self.scanner = RecordScanner()
+        for skipped_bytes, piece in self._pieces():
+            if skipped_bytes:
+                yield scanner.skip(skipped_bytes)
+            yield scanner.feed(piece)
+        yield scanner.finish()
 
     def __iter__(self) -> Iterator[Record]:
         for batch in self.batches():
             yield from batch
 
-    def _holds_a_record(self) -> bool:
-        """Whether the first megabyte holds a record of ours: then only the header is damaged."""
+    def _pieces(self) -> Iterator[tuple[int, bytes]]:
+        """The capture in pieces of a megabyte, each with the number of bytes before it that could not be read."""
         with self.path.open("rb") as file:
-            scanner = RecordScanner()
-            return bool(scanner.feed(file.read(_CHUNK_BYTES)) or scanner.finish())
+            compressed = file.read(len(ZSTD_MAGIC)) == ZSTD_MAGIC
+            file.seek(0)
+            if compressed:
+                yield from decompressed(file)
+            else:
+                while data := file.read(_CHUNK_BYTES):
+                    yield 0, data
+
+
+def _holds_a_record(start: bytes) -> bool:
+    """Whether the first megabyte of a file holds a record of ours: then only the header is damaged."""
+    scanner = RecordScanner()
+    return bool(scanner.feed(start) or scanner.finish())

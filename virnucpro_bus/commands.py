@@ -11,6 +11,7 @@ import click
 import zmq
 
 from virnucpro_bus.clock import SystemClock, iso_utc
+from virnucpro_bus.compression import compress_capture
 from virnucpro_bus.info import CaptureInfo, capture_info
 from virnucpro_bus.publisher import ADDRESS_VARIABLE, RUN_VARIABLE
 from virnucpro_bus.serve import BusServer
@@ -42,18 +43,17 @@ def hub(run_dir: Path) -> int:
         for source in server.hub.sockets():
             poller.register(source, zmq.POLLIN)
         poller.register(stopped.fileno(), zmq.POLLIN)
-        reported = False
         while not stopped.signal:
             poller.poll(1000)
             server.hub.turn()
-            if server.hub.capture.problem and not reported:
-                click.echo(f"virnucpro-bus: {server.hub.capture.problem}", err=True)
-                reported = True
+            if notice := server.hub.capture.notice():
+                click.echo(f"virnucpro-bus: {visible(notice)}", err=True)
         server.stop_sampler()
-    events, refused = server.hub.accepted, server.hub.refused.total()
+    events, refused = server.hub.accepted - server.hub.capture.unrecorded_frames, server.hub.refused.total()
     click.echo(
         f"# {events} events recorded in {run_dir / 'run.vbus'}" + (f", {refused} refused" if refused else "")
     )
+    compress_capture(run_dir / "run.vbus")
     return 0
 
 
@@ -93,4 +93,6 @@ def _as_text(found: CaptureInfo) -> str:
         )
     else:
         lines.append("damage    none")
+    if found["holes"]:
+        lines.append(f"holes     {found['holes']}, {found['unrecorded_frames']} events were not recorded")
     return "\n".join(lines)

@@ -75,6 +75,12 @@ class RunFinished(Fact, frozen=True):
     files_failed: Count
 
 
+class Notice(Fact, frozen=True):
+    """Something a user should know, in one line. Published by the coordinator."""
+
+    text: Text
+
+
 class WorkerStarted(Fact, frozen=True):
     """A worker process is up and about to ask for files. Published by that worker, first of its stream."""
 
@@ -214,11 +220,19 @@ class GpuSampled(Fact, frozen=True):
     lost: bool = False
 
 
+class CaptureHole(Fact, frozen=True):
+    """Here the capture lacks what came while it could not be written (full disk). Published by the capture."""
+
+    frames: Count
+    size_bytes: Count
+
+
 # The kind is also the topic: it is the first element of the frame and ends in a delimiter.
 KINDS: dict[str, type[Fact]] = {
     "run.started/": RunStarted,
     "run.assigned/": FilesAssigned,
     "run.finished/": RunFinished,
+    "run.notice/": Notice,
     "worker.started/": WorkerStarted,
     "worker.stopped/": WorkerStopped,
     "worker.lost/": WorkerLost,
@@ -232,6 +246,7 @@ KINDS: dict[str, type[Fact]] = {
     "work.stolen/": WorkStolen,
     "queue.depths/": QueueDepths,
     "gpu.sampled/": GpuSampled,
+    "capture.hole/": CaptureHole,
 }
 
 

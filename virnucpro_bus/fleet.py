@@ -140,6 +140,11 @@ class FleetState:
             runs = [host.ledger for host in self._hosts.values() if host.ledger.run is not None]
             return bool(runs) and all(ledger.finished is not None for ledger in runs)
 
+    def notices(self) -> list[tuple[int, str]]:
+        """What users should know, oldest first: (wall-clock time in nanoseconds, text)."""
+        with self._lock:
+            return sorted(notice for host in self._hosts.values() for notice in host.ledger.notices())
+
     def failures(self) -> dict[str, str]:
         """Why files failed for good, by file."""
         with self._lock:

@@ -9,7 +9,7 @@ from typing import TypedDict
 from virnucpro_bus.capture import CaptureReader
 from virnucpro_bus.codec import Foreign, decode
 from virnucpro_bus.errors import FrameError
-from virnucpro_bus.events import KIND_OF, RunStarted
+from virnucpro_bus.events import KIND_OF, CaptureHole, RunStarted
 
 
 class CaptureInfo(TypedDict):
@@ -30,7 +30,11 @@ class CaptureInfo(TypedDict):
     """Whole records that hold no event."""
     damaged_places: int
     skipped_bytes: int
-    """Bytes lost to damage, and a last record that was cut off."""
+    """Bytes lost to damage, and a last record that was cut off. A compressed capture is lost a frame at a time."""
+    holes: int
+    """How often recording stopped and went on again, for instance because the disk was full."""
+    unrecorded_frames: int
+    """Frames received meanwhile, which the capture lacks."""
 
 
 def capture_info(path: Path) -> CaptureInfo:
@@ -39,7 +43,7 @@ def capture_info(path: Path) -> CaptureInfo:
     runs: set[str] = set()
     hosts: set[str] = set()
     devices: set[str] = set()
-    refused = 0
+    refused = holes = unrecorded = 0
     first_ns = last_ns = None
     reader = CaptureReader(path)
     for record in reader:
@@ -57,7 +61,10 @@ def capture_info(path: Path) -> CaptureInfo:
             continue
         event = envelope.event
         kinds[KIND_OF[type(event)]] += 1
-        if isinstance(event, RunStarted):
+        if isinstance(event, CaptureHole):
+            holes += 1
+            unrecorded += event.frames
+        elif isinstance(event, RunStarted):
             devices.update(device.key for device in event.devices)
         else:
             device = getattr(event, "device", None)
@@ -77,4 +84,6 @@ def capture_info(path: Path) -> CaptureInfo:
         refused_frames=refused,
         damaged_places=reader.scanner.damaged_places,
         skipped_bytes=reader.scanner.skipped_bytes + reader.scanner.waiting_bytes,
+        holes=holes,
+        unrecorded_frames=unrecorded,
     )

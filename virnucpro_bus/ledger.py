@@ -20,6 +20,7 @@ from virnucpro_bus.metrics import GpuMetrics, GpuUtilization, StealEvent, Totals
 from virnucpro_bus.streams import Steal, Stream
 
 RECENT_STEALS = 50
+RECENT_NOTICES = 10
 
 
 class WorkLedger:
@@ -42,9 +43,12 @@ class WorkLedger:
         self._depths: dict[str, int] = {}
         self._quarantined = 0
         self._steals: list[Steal] = []
+        self._notices: list[tuple[int, int, int, str]] = []
+        """The latest, as (epoch, seq, wall-clock time, text)."""
         self._folds: dict[type, Callable[[Any, Any, Stream], None]] = {
             ev.RunStarted: self._run_started,
             ev.RunFinished: self._run_finished,
+            ev.Notice: self._notice,
             ev.WorkerStarted: self._worker_started,
             ev.WorkerStopped: self._worker_stopped,
             ev.WorkerLost: self._worker_lost,
@@ -118,6 +122,10 @@ class WorkLedger:
 
     def _run_finished(self, event: ev.RunFinished, envelope: ev.Envelope, stream: Stream) -> None:
         self.finished, self._finished_ns = event, envelope.mono_ns
+
+    def _notice(self, event: ev.Notice, envelope: ev.Envelope, stream: Stream) -> None:
+        insort(self._notices, (envelope.epoch, envelope.seq, envelope.wall_ns, event.text))
+        del self._notices[:-RECENT_NOTICES]
 
     def _worker_started(self, event: ev.WorkerStarted, envelope: ev.Envelope, stream: Stream) -> None:
         self._worker_account(event.device.key, envelope, stream).describe(event.device)
@@ -262,6 +270,10 @@ class WorkLedger:
             )
             for steal in self._steals
         ]
+
+    def notices(self) -> list[tuple[int, str]]:
+        """The last 10 notices to the user, oldest first: (wall-clock time in nanoseconds, text)."""
+        return [(wall_ns, text) for _, _, wall_ns, text in self._notices]
 
     def totals(self) -> Totals:
         """The host's part of the run."""

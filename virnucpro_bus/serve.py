@@ -52,7 +52,7 @@ class BusServer:
 
     def _new_capture(self) -> CaptureWriter:
         try:
-            return CaptureWriter(self._folder.capture_path, self._clock)
+            return CaptureWriter(self._folder.capture_path, self._clock, self.run)
         except FileExistsError:
             raise UserError(
                 f"{self.run_dir}: already holds a run ({self._folder.capture_path.name}); choose another folder, "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.options import interval_option
 from virnucpro_bus.text import visible
 from workers.assignment import weights_for
+from workers.companion import say
 from workers.discover import find_devices
 from workers.inputs import find_inputs
 from workers.jobs import check_job
@@ -70,11 +70,11 @@ def run(
     check_job(job, options)
     found = find_inputs(inputs)
     for path, same_as in found.aliases:
-        _note(f"{path} is the same file as {same_as}: taken once")
+        say(f"{path} is the same file as {same_as}: taken once")
     chosen = find_devices(devices, os.environ)
     weight_figures, warnings = weights_for(weights, [device.name for device in chosen])
     for warning in warnings:
-        _note(warning)
+        say(warning)
     plan = RunPlan(
         files=found.files,
         devices=chosen,
@@ -117,9 +117,9 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
         click.echo(f"{totals['events_lost']} of {totals['events_published']} events were lost")
     failures = summary["failures"]
     for file, reason in list(failures.items())[:10]:
-        _note(f"failed: {file}: {reason}")
+        say(f"failed: {file}: {reason}")
     if len(failures) > 10:
-        _note(f"failed: {len(failures) - 10} more files; see {SUMMARY_NAME}")
+        say(f"failed: {len(failures) - 10} more files; see {SUMMARY_NAME}")
     for label, path in (
         ("results", plan.run_dir / "results"),
         ("capture", plan.run_dir / "run.vbus"),
@@ -128,7 +128,3 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
     ):
         if path.exists():
             click.echo(f"  {label:<8} {visible(str(path))}")
-
-
-def _note(message: str) -> None:
-    print(f"virnucpro-bus: {visible(message)}", file=sys.stderr)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +14,16 @@ import zmq
 
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.codec import encode
+from virnucpro_bus.compression import compress_capture
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events import Device, Fact
-from virnucpro_bus.processes import own_command, stop
+from virnucpro_bus.events import Device, Fact, Notice
 from virnucpro_bus.replay import fold_capture
 from virnucpro_bus.rundir import CAPTURE_NAME
 from virnucpro_bus.serve import BusServer
 from virnucpro_bus.signals import SignalFlag
 from virnucpro_bus.stamp import Stamp
 from virnucpro_bus.text import visible
+from workers.companion import Companion, say
 from workers.coordinator import WorkStealingCoordinator
 from workers.inputs import InputFile
 from workers.pool import WorkerPool
@@ -33,7 +32,6 @@ from workers.results import ResultStore
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
 TURN_MS = 50
 GRACE_SECONDS = 10.0
-MONITOR_SECONDS = 3.0
 SUMMARY_NAME = "summary.json"
 
 
@@ -78,18 +76,19 @@ class Launcher:
         self._clock = clock
         self._store = ResultStore(plan.run_dir)
         self._server = BusServer(plan.run_dir, clock)
+        self._sink = HubSink(self._server, clock)
+        self._companion = Companion(clock)
         self.coordinator = WorkStealingCoordinator(
             plan.devices,
             plan.files,
             policy=plan.policy,
             weights=plan.weights,
-            sink=HubSink(self._server, clock),
+            sink=self._sink,
             clock=clock,
             job=plan.job,
         )
         """May be asked for its metrics from any thread, before, during and after the run."""
         self._kill_at_ns: int | None = None
-        self._told_problem = False
 
     def run(self) -> int:
         """Returns the exit status. Raises UserError when the run cannot start."""
@@ -103,32 +102,32 @@ class Launcher:
                 job=plan.job,
                 options=plan.options,
                 clock=self._clock,
-                warn=self._warn,
+                warn=self._notify,
             )
-            monitor: subprocess.Popen[bytes] | None = None
             try:
                 coordinator.start()
                 server.start_sampler()
-                monitor = self._start_monitor()
+                self._companion.start(plan.run_dir, plan.interval_seconds, plan.log_file, draw=plan.dashboard)
                 pool.start()
-                self._loop(server, coordinator, pool, signals)
+                self._loop(server, pool, signals)
                 status = self._status(coordinator, pool, signals)
                 server.stop_sampler()
                 server.hub.settle()
                 coordinator.finish(status)
             finally:
                 pool.close()
-                self._end_monitor(server, monitor)
+                self._companion.finish(server.hub.turn)
                 self._store.tidy()
         if pool.unable is not None:
             self._leave_nothing_but_logs()
             raise UserError(f"the job {visible(plan.job)} cannot be run: {pool.unable}")
         self._write_summary(status)
+        # Last of all: nobody waits for it, and a run that is broken off here has everything.
+        compress_capture(plan.run_dir / CAPTURE_NAME)
         return status
 
-    def _loop(
-        self, server: BusServer, coordinator: WorkStealingCoordinator, pool: WorkerPool, signals: SignalFlag
-    ) -> None:
+    def _loop(self, server: BusServer, pool: WorkerPool, signals: SignalFlag) -> None:
+        coordinator = self.coordinator
         poller = zmq.Poller()
         for source in (*server.hub.sockets(), pool.socket):
             poller.register(source, zmq.POLLIN)
@@ -139,15 +138,18 @@ class Launcher:
             server.hub.turn()
             pool.turn()
             coordinator.publish_depths()
+            if self._companion.has_ended():
+                self._notify(
+                    f"the dashboard has ended, the run goes on: virnucpro-bus monitor {self._plan.run_dir}"
+                )
             if signals.count > seen_signals:
                 signals.drain()
                 seen_signals = signals.count
                 self._interrupted(pool, signals)
             if self._kill_at_ns is not None and self._clock.mono_ns() >= self._kill_at_ns:
                 pool.kill()
-            if server.hub.capture.problem and not self._told_problem:
-                self._told_problem = True
-                self._warn(server.hub.capture.problem)
+            if notice := server.hub.capture.notice():
+                self._notify(notice)
 
     def _interrupted(self, pool: WorkerPool, signals: SignalFlag) -> None:
         """The first Ctrl-C lets the files in hand be finished, the second does not; SIGTERM gives them 10 s."""
@@ -156,9 +158,9 @@ class Launcher:
             self._kill_at_ns = self._clock.mono_ns()
         elif signals.signal == signal.SIGTERM:
             self._kill_at_ns = self._clock.mono_ns() + int(GRACE_SECONDS * 1e9)
-            self._warn(f"SIGTERM: finishing the files in hand, for {GRACE_SECONDS:.0f} s at most")
+            self._notify(f"SIGTERM: finishing the files in hand, for {GRACE_SECONDS:.0f} s at most")
         else:
-            self._warn("interrupted: finishing the files in hand; press Ctrl-C again to stop at once")
+            self._notify("interrupted: finishing the files in hand; press Ctrl-C again to stop at once")
 
     @staticmethod
     def _status(coordinator: WorkStealingCoordinator, pool: WorkerPool, signals: SignalFlag) -> int:
@@ -168,48 +170,16 @@ class Launcher:
             return 128 + signals.signal
         return EXIT_SOME_FAILED if coordinator.get_totals()["files_failed"] else EXIT_DONE
 
-    # The monitor beside us.
-
-    def _start_monitor(self) -> subprocess.Popen[bytes]:
-        """It draws in our terminal and writes the metrics log; the run does not need it."""
-        plan = self._plan
-        command = own_command(
-            "monitor",
-            str(plan.run_dir),
-            "--interval",
-            str(plan.interval_seconds),
-            "--log-file",
-            str(plan.log_file),
-            *([] if plan.dashboard else ["--headless"]),
-        )
-        # A group of its own: Ctrl-C is for the launcher to act on, and the last frame is still to be drawn then.
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
-
-    def _end_monitor(self, server: BusServer, monitor: subprocess.Popen[bytes] | None) -> None:
-        """Let it draw the end of the run; the hub keeps answering it meanwhile."""
-        if monitor is None:
-            return
-        deadline_ns = self._clock.mono_ns() + int(MONITOR_SECONDS * 1e9)
-        while monitor.poll() is None and self._clock.mono_ns() < deadline_ns:
-            server.hub.turn()
-            try:
-                monitor.wait(0.02)
-            except subprocess.TimeoutExpired:
-                continue
-        status = stop(monitor)
-        if status < 0 and self._plan.dashboard and sys.stdout.isatty():
-            # It was killed in the middle of a frame: cursor on, alternate screen off.
-            sys.stdout.write("\x1b[?25h\x1b[?1049l")
-            sys.stdout.flush()
-
     def _leave_nothing_but_logs(self) -> None:
         """A run that could not begin is no run: the same command may be given again once the job is mended."""
         for path in (self._plan.run_dir / CAPTURE_NAME, self._plan.log_file):
             path.unlink(missing_ok=True)
         self._store.remove_if_empty()
 
-    def _warn(self, message: str) -> None:
-        print(f"virnucpro-bus: {visible(message)}", file=sys.stderr)
+    def _notify(self, message: str) -> None:
+        """Tell the user while the run goes on: on the bus, where every dashboard shows it, and on stderr."""
+        self._sink.publish(Notice(message[:1000]))
+        self._companion.tell(message)
 
     # Afterwards.
 
@@ -232,4 +202,4 @@ class Launcher:
             draft.write_text(json.dumps(self.summary, indent=2) + "\n", encoding="utf-8")
             draft.replace(path)
         except OSError as error:
-            self._warn(f"{path}: cannot be written: {error.strerror}")
+            say(f"{path}: cannot be written: {error.strerror}")

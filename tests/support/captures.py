@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.capture import CaptureReader, CaptureWriter, Record
+from virnucpro_bus.capture import CaptureReader, CaptureWriter
 from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.records import Record
 from virnucpro_bus.testing import Script
 
 HEADER_BYTES = 16

@@ -47,6 +47,11 @@ class Terminal:
     def type(self, keys: bytes) -> None:
         os.write(self._master, keys)
 
+    def modes(self) -> int:
+        """The local modes that are set, such as termios.ECHO."""
+        flags: int = termios.tcgetattr(self._master)[3]
+        return flags
+
     def until(self, true: Callable[[], object], what: str) -> None:
         """Read on until `true()`; fail the test when that does not come."""
         deadline = time.monotonic() + WAIT_SECONDS

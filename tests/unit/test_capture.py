@@ -1,12 +1,10 @@
-"""Captures: written, cut anywhere, damaged anywhere, on a disk that is full."""
+"""Captures: written, cut anywhere, damaged anywhere."""
 
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 from bisect import bisect_right
-from itertools import groupby, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,10 +12,11 @@ from captures import HEADER_BYTES, read_all, some_frames, spans, write_capture
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virnucpro_bus.capture import HEADER, MAGIC, MARKER, CaptureReader, CaptureWriter, Record, RecordScanner
+from virnucpro_bus.capture import CaptureReader, CaptureWriter
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.codec import MAX_FRAME_BYTES
 from virnucpro_bus.errors import CaptureError
+from virnucpro_bus.records import HEADER, MAGIC, MARKER, Record, RecordScanner
 
 FLIPS = 20_000
 
@@ -256,32 +255,3 @@ def test_what_cannot_be_read_is_refused_with_the_reason(path: Path) -> None:
         CaptureReader(path)
     with pytest.raises(CaptureError, match="cannot be read: Is a directory"):
         CaptureReader(path.parent)
-
-
-# A full disk.
-
-FULL_DISK = """
-import resource, sys
-from pathlib import Path
-from virnucpro_bus.capture import CaptureWriter
-from virnucpro_bus.clock import ManualClock
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
-writer = CaptureWriter(Path(sys.argv[1]), ManualClock())
-for at in range(100):
-    writer.append([b"%03d" % at * 50])
-    writer.flush()
-    print(writer.problem)
-writer.sync()
-writer.close()
-"""
-
-
-@pytest.mark.parametrize("limit", [0, 5, 16, 1_000, 5_007])
-def test_on_a_full_disk_recording_stops_says_why_and_nothing_is_raised(path: Path, limit: int) -> None:
-    command = [sys.executable, "-c", FULL_DISK, str(path), str(limit)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    said = [line for line, _ in groupby(ran.stdout.splitlines())]
-    assert said[-1] == f"{path}: recording has stopped: File too large"
-    assert said[:-1] == (["None"] if limit > 200 else [])
-    kept = [record.frame for record in read_all(path)]
-    assert kept == [b"%03d" % at * 50 for at in range(max(0, limit - HEADER_BYTES) // 170)]

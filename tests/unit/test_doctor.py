@@ -186,7 +186,7 @@ def test_the_plain_report_fits_80_columns_and_holds_no_control_characters() -> N
 
 def test_a_driver_that_does_not_answer_is_told_from_no_gpu() -> None:
     text = render({**REPORT, "gpu_backend": None, "devices": []})
-    assert "GPUs (by nothing: the driver does not answer)\n  none" in text
+    assert "GPUs (the driver does not answer)\n  none" in text
 
 
 def test_help_shows_an_example() -> None:

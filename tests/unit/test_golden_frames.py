@@ -25,6 +25,7 @@ EXAMPLES: list[ev.Fact] = [
     ev.RunStarted("sixframe", "threshold", (GPU, CPU), 40),
     ev.FilesAssigned(GPU.key, (ev.PlannedFile(FILE, 1_048_576, 3_000_000), ev.PlannedFile("b.fa", 0, 0))),
     ev.RunFinished(3, 39, 1),
+    ev.Notice("worker-1 was killed by SIGKILL"),
     ev.WorkerStarted(GPU, 4711),
     ev.WorkerStopped(GPU.key, "no more files"),
     ev.WorkerLost(GPU.key, "worker-1", 2, "killed by SIGKILL", FILE, 1, CPU.key, STOLEN_AT_NS),
@@ -38,6 +39,7 @@ EXAMPLES: list[ev.Fact] = [
     ev.WorkStolen(GPU.key, CPU.key, FILE, 1, STOLEN_AT_NS),
     ev.QueueDepths({GPU.key: 17, CPU.key: 0}),
     ev.GpuSampled(GPU, 97.0, 62.5, 15_032_385_536, 25_757_220_864, 71.0, 402.875),
+    ev.CaptureHole(1_250, 131_072),
 ]
 
 

@@ -1,0 +1,75 @@
+"""A disk that is full for a while: hub and run go on, say so once, and record again when there is room."""
+
+from __future__ import annotations
+
+import resource
+import signal
+from pathlib import Path
+
+from lab import Lab, Started, wait_until
+
+from virnucpro_bus.capture import CaptureReader
+from virnucpro_bus.compression import HAS_ZSTD, ZSTD_MAGIC
+from virnucpro_bus.events import Device
+from virnucpro_bus.info import capture_info
+from virnucpro_bus.publisher import Publisher
+from virnucpro_bus.rundir import read_addresses
+
+STOPPED = "recording has stopped: File too large"
+GOES_ON = "recording goes on"
+
+
+def limit_files(command: Started, size_bytes: int) -> None:
+    """From now on no file of that process grows beyond `size_bytes`."""
+    resource.prlimit(command.pid, resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
+
+
+def publish(publisher: Publisher, count: int) -> None:
+    for number in range(count):
+        publisher.file_completed(f"{number}.fa", sequences=1, duration_seconds=0.1)
+
+
+def recorded(path: Path) -> int:
+    return sum(1 for _ in CaptureReader(path))
+
+
+def test_a_hub_records_again_when_there_is_room_and_the_capture_says_what_it_lacks(lab: Lab) -> None:
+    hub = lab.start("hub", "bus")
+    hub.until(lambda: "monitor" in hub.stdout, "the hub is up")
+    path = lab.folder / "bus" / "run.vbus"
+    with Publisher(read_addresses(path.parent).publish, device=Device("cpu:0"), source="w0") as publisher:
+        publish(publisher, 1_000)
+        hub.until(lambda: recorded(path) >= 1_000, "the first events are recorded")
+        limit_files(hub, path.stat().st_size)
+        publish(publisher, 300)
+        hub.until_it_says(STOPPED)
+        limit_files(hub, resource.RLIM_INFINITY)
+        hub.until_it_says(GOES_ON)
+        publish(publisher, 500)
+    wait_until(lambda: recorded(path) > 1_500, "the last events are recorded")
+    hub.signal(signal.SIGINT)
+    assert hub.wait() == 0
+    info = capture_info(path)
+    missing, completed = info["unrecorded_frames"], info["events_by_kind"]["file.completed/"]
+    assert info["holes"] == info["events_by_kind"]["capture.hole/"] == 1
+    assert 1_500 <= completed < 1_800 <= completed + missing
+    assert f"{missing} events were not recorded" in hub.stderr
+    assert hub.stderr.count(STOPPED) == hub.stderr.count(GOES_ON) == 1
+    assert path.read_bytes().startswith(ZSTD_MAGIC) == HAS_ZSTD
+
+
+def test_a_run_goes_on_without_its_capture_and_loses_no_result(lab: Lab, forty: Path) -> None:
+    arguments = ("--devices", "cpu:2", "--out", "out", "--no-dashboard", "--job", "user_jobs:slow")
+    run = lab.start("run", forty, *arguments)
+    out = lab.folder / "out"
+    run.until(lambda: len(list((out / "results").glob("*"))) > 5, "some results")
+    limit_files(run, (out / "run.vbus").stat().st_size)
+    run.until_it_says(STOPPED)
+    limit_files(run, resource.RLIM_INFINITY)
+    run.until_it_says(GOES_ON)
+    assert run.wait() == 0
+    info = capture_info(out / "run.vbus")
+    assert info["holes"] == 1
+    assert info["unrecorded_frames"] > 0
+    assert info["damaged_places"] == 0
+    assert "run.finished/" in info["events_by_kind"]

@@ -1,0 +1,41 @@
+"""What the run has to say to its user goes over the bus into every dashboard."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich.console import Console
+
+from monitor.dashboard import LoadBalancingDashboard
+from virnucpro_bus.events import Notice
+from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.testing import Script
+
+
+def noticed(count: int) -> tuple[Script, FleetState]:
+    script = Script()
+    for number in range(count):
+        script.say("coordinator", Notice(f"worker-{number} was killed"), after_seconds=1.0)
+    fleet = FleetState(script.clock)
+    fleet.feed(script.frames())
+    return script, fleet
+
+
+def test_the_last_ten_notices_are_kept_in_order() -> None:
+    _, fleet = noticed(12)
+    assert [text for _, text in fleet.notices()] == [f"worker-{number} was killed" for number in range(2, 12)]
+
+
+def test_notices_that_arrive_in_any_order_end_in_theirs() -> None:
+    script, fleet = noticed(12)
+    other = FleetState(script.clock)
+    other.feed(script.frames()[::-1])
+    assert other.notices() == fleet.notices()
+
+
+def test_the_dashboard_shows_the_latest_notice_first() -> None:
+    script, fleet = noticed(3)
+    console = Console(file=StringIO(), width=100)
+    LoadBalancingDashboard(fleet, fleet, log_file=None, console=console, clock=script.clock).show_once()
+    shown = [line for line in console.file.getvalue().splitlines() if "was killed" in line]
+    assert [line.split()[2] for line in shown] == ["worker-2", "worker-1", "worker-0"]

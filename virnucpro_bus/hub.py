@@ -11,16 +11,13 @@ calls `turn`. Forwarding is best effort, the journal is the truth: a subscriber 
 
 from __future__ import annotations
 
-from collections import Counter
-
 import msgspec
 import zmq
 
 from virnucpro_bus.capture import CaptureWriter
-from virnucpro_bus.codec import MAX_FRAME_BYTES, decode
-from virnucpro_bus.errors import FrameError
+from virnucpro_bus.codec import MAX_FRAME_BYTES
 from virnucpro_bus.rundir import BusAddresses
-from virnucpro_bus.sequences import SeqTracker
+from virnucpro_bus.sieve import Sieve
 from virnucpro_bus.zmqio import DONTWAIT, HIGH_WATER_MARK, bind_privately, drain, plain_send
 
 FRAMES_PER_TURN = 2_000
@@ -33,11 +30,12 @@ WELCOME = b"hub/welcome"
 
 
 class HelloReply(msgspec.Struct, frozen=True, array_like=True):
-    """What the hub says of itself on the history socket."""
+    """What the hub says of itself on the history socket. `events` are those that it has taken in so far."""
 
     run: str
     host: str
     subscribe: str
+    events: int = 0
 
 
 class Hub:
@@ -47,11 +45,9 @@ class Hub:
         """Bind the three addresses. Hold the run folder's lock: a second bind would steal a live socket."""
         self.addresses = addresses
         self.capture = capture
-        self.accepted = 0
-        """Different events received so far."""
-        self.refused: Counter[str] = Counter()
+        self._sieve = Sieve()
+        self.refused = self._sieve.refused
         """Frames kept out, by FrameError.reason."""
-        self._seen: dict[tuple[str, str, int], SeqTracker] = {}
         self._context = zmq.Context()
         self._ingest = self._bind(zmq.SUB, addresses.publish)
         self._ingest.subscribe(b"")
@@ -70,6 +66,11 @@ class Hub:
         bind_privately(bound, address)
         return bound
 
+    @property
+    def accepted(self) -> int:
+        """Different events received so far."""
+        return self._sieve.accepted
+
     def sockets(self) -> list[zmq.Socket[bytes]]:
         """The sockets to poll for input before calling `turn`."""
         return [self._ingest, self._fanout, self._history]
@@ -87,25 +88,7 @@ class Hub:
 
     def take(self, frames: list[bytes]) -> int:
         """Check, journal and forward frames; returns how many. What has been here before goes no further."""
-        fresh = []
-        seen = self._seen
-        for frame in frames:
-            try:
-                envelope = decode(frame)
-            except FrameError as error:
-                self.refused[error.reason] += 1
-                continue
-            stream = (envelope.source, envelope.host, envelope.epoch)
-            tracker = seen.get(stream)
-            if tracker is None:
-                tracker = seen[stream] = SeqTracker()
-            seq = envelope.seq
-            if seq == tracker.expected:
-                tracker.expected = seq + 1
-            elif not tracker.add(seq):
-                continue
-            fresh.append(frame)
-        self.accepted += len(fresh)
+        fresh = self._sieve.take(frames)
         self.capture.append(fresh)
         send = self._forward
         for frame in fresh:
@@ -123,7 +106,8 @@ class Hub:
     def _answer(self, request: list[bytes]) -> None:
         match request:
             case [peer, request_id, b"hello"]:
-                hello = HelloReply(self.addresses.run, self.addresses.host, self.addresses.subscribe)
+                addresses = self.addresses
+                hello = HelloReply(addresses.run, addresses.host, addresses.subscribe, self.accepted)
                 reply = [peer, request_id, msgspec.msgpack.encode(hello)]
             case [peer, request_id, b"read", offset] if offset.isdigit() and len(offset) < 19:
                 data = self.capture.read(int(offset), HISTORY_CHUNK_BYTES)

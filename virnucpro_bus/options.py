@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from virnucpro_bus.events import KINDS
+from virnucpro_bus.text import visible
 
-class IntervalSeconds(click.FloatRange):
-    """Seconds between two looks, from 0.1 to 3600."""
 
-    def __init__(self) -> None:
-        super().__init__(0.1, 3600)
+class Seconds(click.FloatRange):
+    """A number of seconds from one to another number."""
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
         """Raises BadParameter; for nan too, which is on no side of any limit."""
@@ -24,5 +24,24 @@ class IntervalSeconds(click.FloatRange):
 
 interval_option = click.option(
     "-i", "--interval", "interval_seconds", default=2.0, show_default=True, metavar="SECONDS",
-    type=IntervalSeconds(), help="Between two pictures, and two log entries.",
+    type=Seconds(0.1, 3600), help="Between two pictures, and two log entries.",
 )  # fmt: skip
+
+
+def _parse_kinds(context: click.Context, parameter: click.Parameter, value: str | None) -> frozenset[str] | None:
+    if value is None:
+        return None
+    kinds = frozenset(f"{name.strip().removesuffix('/')}/" for name in value.split(","))
+    if "/" in kinds:
+        raise click.BadParameter("write kinds with commas between them, for example file.completed,work.stolen")
+    for kind in sorted(kinds - KINDS.keys()):
+        # A newer version's kinds are events too, but more often it is a slip of the pen.
+        click.echo(f"virnucpro-bus: {visible(kind)[:-1]}: not a kind that this version knows", err=True)
+    return kinds
+
+
+kinds_option = click.option(
+    "--kinds", callback=_parse_kinds, metavar="K,...",
+    help="Only events of these kinds, for example file.completed,work.stolen.",
+)  # fmt: skip
+"""Gives the kinds as they are on the wire; None for all."""

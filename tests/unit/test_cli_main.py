@@ -84,16 +84,16 @@ def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended("--help") == 0
     help_text = capsys.readouterr().out
-    names = ["doctor", "hub", "info", "monitor", "replay", "run", "sample"]
+    names = ["doctor", "hub", "info", "monitor", "record", "replay", "run", "sample", "tail"]
     assert [name for name in names if f"\n  {name} " in help_text] == names
 
 
-@pytest.mark.parametrize("command", ["hub", "info"])
+@pytest.mark.parametrize("command", ["hub", "info", "record", "tail"])
 def test_the_commands_of_the_bus_have_help_with_an_example(
     capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     assert ended(command, "--help") == 0
-    assert f"virnucpro-bus {command} " in capsys.readouterr().out.partition("Example:")[2]
+    assert f"virnucpro-bus {command} " in capsys.readouterr().out.partition("Example")[2]
 
 
 LOADED = """

@@ -12,8 +12,12 @@ from virnucpro_bus.zmqio import DONTWAIT, plain_send
 
 HIGH_WATER_MARK = 10_000
 SPOOL_FRAMES = 100_000
+SPOOL_FRAMES_AT_ONCE = 100
+"""Sent in one go: who publishes meanwhile waits for them, some 0.1 ms."""
 FIRST_SUBSCRIBER_SECONDS = 1.0
 LINGER_SECONDS = 1.0
+SPOOL_SECONDS = 0.8
+"""For the spool at the end; with the linger after it, and what else ends then, less than 2 s."""
 
 
 class Outbox:
@@ -62,21 +66,30 @@ class Outbox:
         else:
             self.dropped += 1
 
-    def service(self) -> None:
-        """Learn whether the hub listens, and send what waits as far as it goes. To be called now and then."""
+    def service(self) -> bool:
+        """Learn whether the hub listens, and send some of what waits. To be called now and then.
+
+        Returns whether more of it could be sent at once.
+        """
         self._notice_subscribers()
         spool = self._spool
-        while spool and self._listened_to:
+        if not self._listened_to:
+            self._ready = False
+            return False
+        for _ in range(SPOOL_FRAMES_AT_ONCE):
+            if not spool:
+                self._ready = True
+                return False
             try:
                 self._send_now(spool[0], DONTWAIT)
             except zmq.Again:
-                return
+                return False
             spool.popleft()
-        self._ready = self._listened_to
+        return True
 
     def close(self) -> None:
         """Send what is left and close: at most about 2 s if a hub listens, at once if none does."""
-        deadline_ns = self._clock.mono_ns() + int(LINGER_SECONDS * 1e9)
+        deadline_ns = self._clock.mono_ns() + int(SPOOL_SECONDS * 1e9)
         self.service()
         while self._spool and self._listened_to and self._clock.mono_ns() < deadline_ns:
             self._socket.poll(10, zmq.POLLOUT)

@@ -27,6 +27,8 @@ ADDRESS_VARIABLE = "VIRNUCPRO_BUS"
 RUN_VARIABLE = "VIRNUCPRO_RUN"
 HEARTBEAT_SECONDS = 1.0
 _SPOOL_RETRY_SECONDS = 0.05
+_SPOOL_PAUSE_SECONDS = 0.0005
+"""Between two pieces of the spool, so that whoever waits to publish gets his turn."""
 _FORKED = "this publisher was made before fork(): call Publisher.connect in the child"
 
 
@@ -209,11 +211,13 @@ class Publisher:
 
     def _keep_alive(self, heartbeat_seconds: float) -> None:
         due_ns = self._clock.mono_ns()
+        more = False
         while True:
-            if self._closed.wait(_SPOOL_RETRY_SECONDS if self._outbox.waiting else heartbeat_seconds):
+            pause_seconds = _SPOOL_RETRY_SECONDS if self._outbox.waiting else heartbeat_seconds
+            if self._closed.wait(_SPOOL_PAUSE_SECONDS if more else pause_seconds):
                 return
             with self._lock:
-                self._outbox.service()
+                more = self._outbox.service()
             now_ns = self._clock.mono_ns()
             if now_ns >= due_ns:
                 due_ns = now_ns + int(heartbeat_seconds * 0.9e9)

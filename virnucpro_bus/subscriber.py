@@ -11,11 +11,11 @@ from typing import Protocol
 import msgspec
 import zmq
 
-from virnucpro_bus.capture import RecordScanner
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.codec import MAX_FRAME_BYTES
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.hub import WELCOME, HelloReply
+from virnucpro_bus.records import RecordScanner
 from virnucpro_bus.rundir import read_addresses
 from virnucpro_bus.zmqio import HIGH_WATER_MARK, drain
 
@@ -63,6 +63,12 @@ class Subscriber:
         """
         self._clock = clock
         self._run_dir = run_dir
+        self._next_piece: bytes | None = None
+        """The id of a question for history that has been put already."""
+        self._look_id = b""
+        """The id of the question that `look` waits for; empty when it waits for none."""
+        self.events_on_record = 0
+        """How many events the hub had taken in when it was last looked at."""
         self._context = zmq.Context()
         try:
             self._history = self._connect(zmq.DEALER, address)
@@ -96,9 +102,19 @@ class Subscriber:
         return connected
 
     def _ask(self, *question: bytes) -> list[bytes]:
-        """One question to the hub's history socket; answers to earlier questions are thrown away."""
+        """One question to the hub's history socket, and its answer."""
+        self._next_piece = None  # its answer would be thrown away while we wait for this one
+        return self._answer_to(self._put(*question))
+
+    def _put(self, *question: bytes) -> bytes:
+        """Send a question; returns its id."""
         request_id = str(self._clock.mono_ns()).encode()
         self._history.send_multipart([request_id, *question])
+        return request_id
+
+    def _answer_to(self, request_id: bytes) -> list[bytes]:
+        """The answer to one question; answers to others are thrown away."""
+        self._look_id = b""
         deadline_ns = self._clock.mono_ns() + int(ANSWER_SECONDS * 1e9)
         while (left_ns := deadline_ns - self._clock.mono_ns()) > 0:
             if self._history.poll(left_ns // 1_000_000 + 1):
@@ -127,6 +143,25 @@ class Subscriber:
         else:
             self._ask(b"hello")
 
+    def look(self) -> None:
+        """Bring `events_on_record` up to date with the last answer, and ask again; does not wait.
+
+        The end of a stream that was lost shows in no sequence number: only the hub can tell of it.
+        """
+        if self._next_piece is not None:
+            return  # what is under way is a piece of history
+        try:
+            while True:
+                request_id, *reply = self._history.recv_multipart(zmq.DONTWAIT)
+                if request_id == self._look_id:
+                    self._look_id = b""
+                    self.events_on_record = msgspec.msgpack.decode(b"".join(reply), type=HelloReply).events
+        except (zmq.Again, msgspec.DecodeError):
+            pass  # no answer, or none that tells us anything
+        # One question at a time: a hub that stands still would have to answer them all.
+        if not self._look_id:
+            self._look_id = self._put(b"hello")
+
     def catch_up(self) -> None:
         """Read the history on from where it was last read: for a viewer that has noticed a hole."""
         self._behind = True
@@ -142,12 +177,17 @@ class Subscriber:
         return False
 
     def _read_history(self) -> list[bytes]:
-        offset, size, data = self._ask(b"read", str(self._history_offset).encode())
+        request_id = self._next_piece or self._put(b"read", str(self._history_offset).encode())
+        self._next_piece = None
+        offset, size, data = self._answer_to(request_id)
         if int(offset) != self._history_offset:
             return []
         self._history_offset += len(data)
         if not data or self._history_offset >= int(size):
             self._behind = False
+        else:
+            # The hub reads and sends the next piece while this one is decoded and folded here.
+            self._next_piece = self._put(b"read", str(self._history_offset).encode())
         return [record.frame for record in self._scanner.feed(data)]
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""How long a viewer that joins late takes until its counts are exact, by the number of events that it has missed."""
+"""How long a viewer that joins late takes until its counts are exact, by how many events it has missed."""
 
 from __future__ import annotations
 

@@ -17,11 +17,11 @@ from captures import read_all, some_frames
 
 from virnucpro_bus import events as ev
 from virnucpro_bus import hub as hub_module
-from virnucpro_bus.capture import RecordScanner
 from virnucpro_bus.codec import MAX_FRAME_BYTES, decode
 from virnucpro_bus.events import Device, Envelope
 from virnucpro_bus.hub import FRAMES_PER_TURN, HISTORY_CHUNK_BYTES, WELCOME, HelloReply, Hub
 from virnucpro_bus.publisher import Publisher
+from virnucpro_bus.records import RecordScanner
 
 
 @pytest.fixture

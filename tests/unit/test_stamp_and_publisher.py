@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from buses import Heard, goodbye, hear, listening
+from buses import Heard, goodbye, hear, listening, wait_until
+from captures import some_frames
 
 from virnucpro_bus import events as ev
 from virnucpro_bus import outbox
 from virnucpro_bus.clock import ManualClock, SystemClock
+from virnucpro_bus.codec import encode
 from virnucpro_bus.errors import AddressError, ForkedPublisherError
 from virnucpro_bus.events import Device
 from virnucpro_bus.publisher import Publisher
@@ -158,6 +160,23 @@ def test_events_wait_for_a_listener_that_comes_later(address: str) -> None:
         bus.close()
         heard += hear(listener, goodbye)
     assert [envelope.seq for envelope in heard] == list(range(1, len(heard) + 1))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_the_spool_goes_out_piece_by_piece_and_in_order(address: str) -> None:
+    """Whoever publishes meanwhile waits for one piece at most."""
+    frames, piece = some_frames(5 * outbox.SPOOL_FRAMES_AT_ONCE // 2), outbox.SPOOL_FRAMES_AT_ONCE
+    box = outbox.Outbox(address, SystemClock())
+    for frame in frames[:-1]:
+        box.send(frame)
+    with listening(address) as listener:
+        wait_until(box.service)
+        assert box.waiting == len(frames) - 1 - piece
+        box.send(frames[-1])
+        assert [box.service(), box.service(), box.waiting] == [True, False, 0]
+        heard = hear(listener, lambda envelope: envelope.seq == len(frames))
+        box.close()
+    assert [encode(envelope) for envelope in heard] == frames
 
 
 @pytest.mark.usefixtures("impatient")

@@ -10,14 +10,14 @@ from pathlib import Path
 import msgspec
 import pytest
 import zmq
-from buses import addresses_in, peer, served_hub, wait_until
+from buses import addresses_in, hub_in, peer, served_hub, turn_until, wait_until
 from captures import some_frames
 
 from virnucpro_bus import subscriber as module
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.hub import HelloReply
+from virnucpro_bus.hub import HelloReply, Hub
 from virnucpro_bus.subscriber import Subscriber, history_address
 
 
@@ -111,6 +111,65 @@ def test_it_reads_the_history_on_when_told_of_a_hole(tmp_path: Path) -> None:
         assert history(subscriber) == frames
         subscriber.catch_up()
         assert history(subscriber) == []
+
+
+def test_a_look_tells_how_much_the_hub_has_though_nothing_of_it_has_come(tmp_path: Path) -> None:
+    """The lost end of a stream shows in no sequence number."""
+    with served_hub(tmp_path) as hub, listening_to(hub.addresses.history) as subscriber:
+        with peer(zmq.XPUB, hub.addresses.publish) as sender:
+            assert sender.poll(5_000)
+            for frame in some_frames(7):
+                sender.send(frame)
+            wait_until(lambda: hub.accepted == 7)
+        assert subscriber.events_on_record == 0
+
+        def looked() -> bool:
+            subscriber.look()
+            return subscriber.events_on_record == 7
+
+        wait_until(looked)
+
+
+def test_looks_at_a_hub_that_stands_still_do_not_pile_up(tmp_path: Path) -> None:
+    with hub_in(tmp_path) as hub:
+        joining = threading.Thread(target=lambda: subscribers.append(Subscriber(address, SystemClock())))
+        subscribers: list[Subscriber] = []
+        address = hub.addresses.history
+        joining.start()
+        turn_until(hub, lambda: subscribers)
+        joining.join()
+        for _ in range(20):
+            subscribers[0].look()
+        wait_until(lambda: hub.sockets()[2].poll(0))
+        (question,) = questions_waiting(hub)
+        assert question[-1] == b"hello"
+        subscribers[0].close()
+
+
+def questions_waiting(hub: Hub) -> list[list[bytes]]:
+    """What has been asked and not answered, taken away from the hub."""
+    history, questions = hub.sockets()[2], []
+    while history.poll(50):
+        questions.append(history.recv_multipart())
+    return questions
+
+
+def test_proof_of_life_in_the_middle_of_the_history_loses_nothing(tmp_path: Path) -> None:
+    frames = some_frames(40_000)
+    with (
+        served_hub(tmp_path) as hub,
+        peer(zmq.XPUB, hub.addresses.publish) as sender,
+    ):
+        assert sender.poll(5_000)
+        for frame in frames:
+            sender.send(frame)
+        wait_until(lambda: hub.accepted == len(frames))
+        with listening_to(hub.addresses.history) as subscriber:
+            first, _ = subscriber.receive(0.0)
+            assert subscriber.behind
+            subscriber.look()
+            subscriber.prove_alive()
+            assert first + history(subscriber) == frames
 
 
 def test_a_live_bus_has_no_end_of_its_own(tmp_path: Path) -> None:

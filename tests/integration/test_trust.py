@@ -1,0 +1,321 @@
+"""A stream that can be trusted: viewers come, stand still, die and come back; what is counted has happened."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import zmq
+from lab import Lab, wait_until
+
+from virnucpro_bus.capture import CaptureReader
+from virnucpro_bus.events import Device
+from virnucpro_bus.outbox import HIGH_WATER_MARK as PIPE_FRAMES
+from virnucpro_bus.outbox import SPOOL_FRAMES
+from virnucpro_bus.publisher import Publisher
+from virnucpro_bus.rundir import BusAddresses, read_addresses
+from virnucpro_bus.zmqio import HIGH_WATER_MARK
+
+SEQUENCES = 3
+EXACT_SECONDS = 6.0
+"""Generous for a busy machine; the benchmark `attach` measures."""
+MORE_THAN_A_PIPE_HOLDS = HIGH_WATER_MARK + 40_000
+"""A viewer that takes nothing misses the last of so many."""
+EXIT_SECONDS = 2.0
+
+# What is written by somebody who never says close().
+WORKER = """
+import pathlib
+import time
+
+from virnucpro_bus import Publisher
+
+bus = Publisher.connect(device="cpu:0")
+print("connected", flush=True)
+while not pathlib.Path("go").exists():
+    time.sleep(0.01)
+for _ in range({events}):
+    bus.file_completed("a.fa", sequences=3, duration_seconds=0.1)
+print("published", flush=True)
+"""
+FORKING = """
+import os
+
+from virnucpro_bus import Publisher
+from virnucpro_bus.errors import ForkedPublisherError
+
+bus = Publisher.connect(device="cpu:0")
+child = os.fork()
+if child == 0:
+    try:
+        bus.file_completed("child.fa", sequences=3, duration_seconds=0.1)
+    except ForkedPublisherError as error:
+        print(error, flush=True)
+        os._exit(7)
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+bus.file_completed("parent.fa", sequences=3, duration_seconds=0.1)
+"""
+
+
+class Monitor:
+    """A running `monitor --json`."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.command = lab.start("monitor", "bus", "--json", "--interval", "0.1")
+
+    @property
+    def reports(self) -> list[dict[str, Any]]:
+        """Every object that it has printed so far; the last line may be under way still."""
+        whole, _, _ = self.command.stdout.rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        """The newest totals; empty before the first."""
+        reports = self.reports
+        return reports[-1]["totals"] if reports else {}
+
+    def until_it_shows(self, completed: int, lost: int = 0) -> dict[str, Any]:
+        """Wait until it has that many files, and all events but `lost`; its totals."""
+
+        def exact() -> bool:
+            totals = self.totals
+            return (totals["files_completed"], totals["events_lost"]) == (completed, lost)
+
+        self.command.until(lambda: self.reports, "the monitor has begun")
+        wait_until(exact, f"{completed} files, {lost} lost", EXACT_SECONDS)
+        return self.true_totals()
+
+    def until_it_has_all_of(self, bus: Bus) -> dict[str, Any]:
+        """Wait until it has every event on record; its totals."""
+
+        def complete() -> bool:
+            return bool(self.totals) and self.totals["events_received"] == bus.recorded()
+
+        wait_until(complete, "all events", EXACT_SECONDS)
+        return self.true_totals()
+
+    def true_totals(self) -> dict[str, Any]:
+        """Its totals, after a look whether the sum was right in each of its reports."""
+        for totals in (report["totals"] for report in self.reports):
+            assert totals["events_received"] + totals["events_lost"] == totals["events_published"]
+        return self.totals
+
+
+class Bus:
+    """A running `hub`, and events for it."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.hub = lab.start("hub", "bus")
+        self.hub.until(lambda: "monitor" in self.hub.stdout, "the hub is up")
+        self.run_dir = lab.folder / "bus"
+        self.addresses: BusAddresses = read_addresses(self.run_dir)
+        self._monitors: list[Monitor] = []
+
+    def monitor(self) -> Monitor:
+        self._monitors.append(Monitor(self.lab))
+        return self._monitors[-1]
+
+    def publisher(self, device: str = "cpu:0") -> Publisher:
+        return Publisher(self.addresses.publish, device=Device(device), source=device)
+
+    def recorded(self) -> int:
+        """Events in the capture."""
+        return sum(1 for _ in CaptureReader(self.run_dir / "run.vbus"))
+
+    def stop(self) -> None:
+        """End everything, whatever state it is in."""
+        for monitor in self._monitors:
+            monitor.command.signal(signal.SIGINT)
+        self.hub.signal(signal.SIGCONT)
+        self.hub.signal(signal.SIGINT)
+        self.hub.wait()
+
+
+@pytest.fixture
+def bus(lab: Lab) -> Iterator[Bus]:
+    running = Bus(lab)
+    yield running
+    running.stop()
+
+
+def complete(publisher: Publisher, files: int, *, at_once: int = 2_000, pause_seconds: float = 0.01) -> None:
+    """Report so many files, hardly faster than a hub can take them."""
+    for number in range(files):
+        publisher.file_completed("a.fa", sequences=SEQUENCES, duration_seconds=0.1)
+        if number % at_once == at_once - 1:
+            time.sleep(pause_seconds)
+
+
+def assert_true(totals: dict[str, Any], bus: Bus, files: int) -> None:
+    """The totals are those of what was done and of what is on record."""
+    assert (totals["files_completed"], totals["sequences"]) == (files, files * SEQUENCES)
+    assert totals["events_lost"] == 0
+    assert totals["events_published"] == totals["events_received"]
+    assert bus.recorded() >= totals["events_received"]
+
+
+def comparable(report: dict[str, Any]) -> dict[str, Any]:
+    """The report without what goes on changing after the last event, and without the machine's own GPUs."""
+    devices = [
+        {key: value for key, value in device.items() if key != "throughput"}
+        for device in report["devices"]
+        if device["device_id"] in ("cpu:0", "cpu:1")
+    ]
+    totals = {
+        key: value for key, value in report["totals"].items() if key not in ("events_published", "events_received")
+    }
+    return {"devices": devices, "totals": totals, "steals": report["steals"]}
+
+
+# Viewers.
+
+
+def test_a_monitor_that_comes_late_is_exact(bus: Bus) -> None:
+    with bus.publisher() as publisher:
+        complete(publisher, 50_000)
+        late = bus.monitor()
+        assert_true(late.until_it_shows(50_000), bus, 50_000)
+
+
+@pytest.mark.parametrize("still_there", [True, False], ids=["source goes on", "source has ended meanwhile"])
+def test_a_monitor_that_stood_still_at_full_speed_is_exact_again(bus: Bus, still_there: bool) -> None:
+    publisher, monitor = bus.publisher(), bus.monitor()
+    complete(publisher, 1_000)
+    monitor.until_it_shows(1_000)
+    monitor.command.signal(signal.SIGSTOP)
+    complete(publisher, MORE_THAN_A_PIPE_HOLDS)
+    if not still_there:
+        publisher.close()
+    monitor.command.signal(signal.SIGCONT)
+    files = 1_000 + MORE_THAN_A_PIPE_HOLDS
+    totals = monitor.until_it_shows(files)
+    assert_true(totals, bus, files)
+    publisher.close()
+    assert_true(monitor.until_it_has_all_of(bus), bus, files)
+
+
+def test_a_monitor_that_is_killed_and_started_again_is_exact(bus: Bus) -> None:
+    with bus.publisher() as publisher:
+        first = bus.monitor()
+        complete(publisher, 5_000)
+        first.until_it_shows(5_000)
+        first.command.signal(signal.SIGKILL)
+        complete(publisher, 5_000)
+        again = bus.monitor()
+        complete(publisher, 5_000)
+        assert_true(again.until_it_shows(15_000), bus, 15_000)
+
+
+def test_early_late_and_replayed_are_the_same(lab: Lab, bus: Bus) -> None:
+    early = bus.monitor()
+    with bus.publisher("cpu:0") as one, bus.publisher("cpu:1") as other:
+        for number in range(2_000):
+            one.file_started(f"{number}.fa")
+            if number % 5:
+                one.file_completed(f"{number}.fa", sequences=SEQUENCES, duration_seconds=0.1)
+            else:
+                one.file_failed(f"{number}.fa", "not FASTA")
+                other.work_stolen(source="cpu:0", file=f"{number}.fa")
+                other.file_progress(f"{number}.fa", 2)
+    early.until_it_shows(1_600)
+    late = bus.monitor()
+    for monitor in (early, late):
+        monitor.until_it_has_all_of(bus)
+    reports = [early.reports[-1], late.reports[-1]]
+    replayed = lab.run("replay", "bus", "--once", "--json")
+    assert comparable(reports[0]) == comparable(reports[1]) == comparable(json.loads(replayed.stdout))
+    assert reports[0]["totals"]["events_lost"] == 0
+
+
+def test_a_subscriber_that_never_reads_disturbs_nobody(bus: Bus) -> None:
+    monitor = bus.monitor()
+    with deaf_subscriber(bus.addresses.subscribe), bus.publisher() as publisher:
+        complete(publisher, MORE_THAN_A_PIPE_HOLDS)
+        totals = monitor.until_it_shows(MORE_THAN_A_PIPE_HOLDS)
+    assert_true(totals, bus, MORE_THAN_A_PIPE_HOLDS)
+
+
+@contextmanager
+def deaf_subscriber(address: str) -> Iterator[None]:
+    """A subscriber that takes nothing, not even into memory of its own."""
+    with zmq.Context() as context, context.socket(zmq.SUB) as deaf:
+        deaf.setsockopt(zmq.LINGER, 0)
+        deaf.setsockopt(zmq.RCVHWM, 1)
+        deaf.subscribe(b"")
+        deaf.connect(address)
+        assert deaf.poll(5_000)
+        yield
+
+
+# Publishers.
+
+
+def test_nothing_is_lost_while_the_hub_stands_still(bus: Bus) -> None:
+    files = PIPE_FRAMES + 40_000
+    with bus.publisher() as publisher:
+        monitor = bus.monitor()
+        complete(publisher, 100)
+        monitor.until_it_shows(100)
+        bus.hub.signal(signal.SIGSTOP)
+        complete(publisher, files - 100, pause_seconds=0.04)
+        bus.hub.signal(signal.SIGCONT)
+        assert_true(monitor.until_it_shows(files), bus, files)
+
+
+def test_what_falls_off_the_spool_is_counted_and_shown_as_lost(bus: Bus) -> None:
+    files = SPOOL_FRAMES + 3 * PIPE_FRAMES
+    publisher, monitor = bus.publisher(), bus.monitor()
+    wait_until(lambda: monitor.totals.get("events_received"), "the monitor listens")
+    bus.hub.signal(signal.SIGSTOP)
+    complete(publisher, files)
+    bus.hub.signal(signal.SIGCONT)
+    wait_until(lambda: not publisher._outbox.waiting, "the spool is empty", EXACT_SECONDS)
+    dropped = publisher._outbox.dropped
+    assert dropped > 0
+    # The heartbeats' totals still tell how many files were done.
+    totals = monitor.until_it_shows(files, lost=dropped)
+    publisher.close()
+    assert totals["sequences"] == files * SEQUENCES
+    assert monitor.until_it_has_all_of(bus)["events_lost"] == dropped
+
+
+@pytest.mark.parametrize("events", [1_000, 3 * PIPE_FRAMES], ids=["in the pipe", "in the spool too"])
+@pytest.mark.parametrize("hub", ["stopped", "gone"])
+def test_a_publisher_ends_in_time_without_a_hub(lab: Lab, bus: Bus, hub: str, events: int) -> None:
+    program = lab.folder / "worker.py"
+    program.write_text(WORKER.format(events=events))
+    worker = lab.start(program=program, VIRNUCPRO_BUS=bus.addresses.publish)
+    worker.until(lambda: "connected" in worker.stdout, "it is connected")
+    bus.hub.signal(signal.SIGSTOP if hub == "stopped" else signal.SIGKILL)
+    (lab.folder / "go").touch()
+    worker.until(lambda: "published" in worker.stdout, "it has published")
+    assert worker.wait(EXIT_SECONDS) == 0, worker.stderr
+    assert worker.stderr == ""
+
+
+def test_a_publisher_with_no_hub_from_the_beginning_ends_in_time(lab: Lab) -> None:
+    program = lab.folder / "worker.py"
+    program.write_text(WORKER.format(events=1_000))
+    (lab.folder / "go").touch()
+    worker = lab.start(program=program, VIRNUCPRO_BUS=f"ipc://{lab.folder}/nobody")
+    worker.until(lambda: "published" in worker.stdout, "it has published")
+    assert worker.wait(EXIT_SECONDS) == 0, worker.stderr
+    assert worker.stderr == ""
+
+
+def test_a_forked_child_is_told_and_its_parent_goes_on(lab: Lab, bus: Bus) -> None:
+    program = lab.folder / "forking.py"
+    program.write_text(FORKING)
+    ended = lab.run(program=program, VIRNUCPRO_BUS=bus.addresses.publish)
+    assert ended.wait() == 0, ended.stderr
+    assert ended.stdout == "this publisher was made before fork(): call Publisher.connect in the child\n"
+    monitor = bus.monitor()
+    assert_true(monitor.until_it_shows(1), bus, 1)

@@ -30,7 +30,7 @@ WELCOME = b"hub/welcome"
 
 
 class HelloReply(msgspec.Struct, frozen=True, array_like=True):
-    """What the hub says of itself on the history socket. `events` are those that it has taken in so far."""
+    """What the hub says of itself on the history socket. `events` is how many it has on record so far."""
 
     run: str
     host: str
@@ -107,7 +107,8 @@ class Hub:
         match request:
             case [peer, request_id, b"hello"]:
                 addresses = self.addresses
-                hello = HelloReply(addresses.run, addresses.host, addresses.subscribe, self.accepted)
+                on_record = self.accepted - self.capture.unrecorded_frames
+                hello = HelloReply(addresses.run, addresses.host, addresses.subscribe, on_record)
                 reply = [peer, request_id, msgspec.msgpack.encode(hello)]
             case [peer, request_id, b"read", offset] if offset.isdigit() and len(offset) < 19:
                 data = self.capture.read(int(offset), HISTORY_CHUNK_BYTES)

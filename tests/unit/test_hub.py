@@ -199,6 +199,13 @@ def test_it_says_who_it_is(hub: Hub) -> None:
     assert hello == HelloReply("run-1", "node", hub.addresses.subscribe)
 
 
+def test_it_promises_no_more_events_than_it_has_on_record(hub: Hub) -> None:
+    hub.take(some_frames(5))
+    hub.capture.unrecorded_frames = 2  # as after a disk that was full for a while
+    (reply,) = asked(hub, b"hello")
+    assert msgspec.msgpack.decode(reply, type=HelloReply).events == 3
+
+
 def test_history_is_the_capture_piece_by_piece(hub: Hub) -> None:
     frames = some_frames(20_000)
     hub.take(frames)

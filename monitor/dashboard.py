@@ -210,9 +210,11 @@ class LoadBalancingDashboard:
         return (self._clock.mono_ns() - self._started_mono_ns) / NANOSECONDS
 
     def _notices(self) -> tuple[str, ...]:
-        """What the run itself has to say, the latest first, where the source passes that on (FleetState does)."""
+        """What the run itself has to say, the latest first, and then the source, where it does (FleetState)."""
         notices: list[tuple[int, str]] = getattr(self._coordinator, "notices", list)()
-        return tuple(f"{local_time_of_day(wall_ns)} {text}" for wall_ns, text in reversed(notices))
+        remarks: list[str] = getattr(self._coordinator, "remarks", list)()
+        told = [f"{local_time_of_day(wall_ns)} {text}" for wall_ns, text in reversed(notices)]
+        return (*told, *remarks)
 
     def _log_metrics(self, metrics: Snapshot) -> None:
         """Append one row a device to the log. Never raises; the log's trouble is shown as health."""

@@ -145,6 +145,15 @@ class FleetState:
         with self._lock:
             return sorted(notice for host in self._hosts.values() for notice in host.ledger.notices())
 
+    def remarks(self) -> list[str]:
+        """What is to be said of the stream itself, a line each: what could not be understood."""
+        with self._lock:
+            unknown = sum(host.ledger.unknown_kinds for host in self._hosts.values())
+            lines = [f"events of kinds that this version does not know: {unknown}"] if unknown else []
+            return lines + [
+                f"frames that are no events ({reason}): {count}" for reason, count in self.refused.items()
+            ]
+
     def failures(self) -> dict[str, str]:
         """Why files failed for good, by file."""
         with self._lock:

@@ -28,11 +28,11 @@ class WorkLedger:
 
     def __init__(self, host: str) -> None:
         self.host = host
-        self.run_name = ""
         self.run: ev.RunStarted | None = None
         """None until a launched run has announced itself."""
         self.finished: ev.RunFinished | None = None
         self.unknown_kinds = 0
+        """Events passed over, because this version does not know their kind."""
         self.failures: dict[str, tuple[int, str]] = {}
         """(attempt, reason) of files that failed for good."""
         self._devices: dict[str, DeviceAccount] = {}
@@ -114,7 +114,7 @@ class WorkLedger:
         return account
 
     def _run_started(self, event: ev.RunStarted, envelope: ev.Envelope, stream: Stream) -> None:
-        self.run, self.run_name, self._started_ns = event, envelope.run, envelope.mono_ns
+        self.run, self._started_ns = event, envelope.mono_ns
         for device in event.devices:
             account = self._account(device.key)
             account.describe(device)

@@ -33,6 +33,17 @@ def test_notices_that_arrive_in_any_order_end_in_theirs() -> None:
     assert other.notices() == fleet.notices()
 
 
+def test_what_could_not_be_understood_is_remarked_on() -> None:
+    script = Script()
+    script.say("coordinator", Notice("all is well"))
+    fleet = FleetState(script.clock)
+    fleet.feed([script.frames()[0].replace(b"run.notice/", b"run.newest/"), b"garbage"])
+    assert fleet.remarks() == [
+        "events of kinds that this version does not know: 1",
+        "frames that are no events (not-messagepack): 1",
+    ]
+
+
 def test_the_dashboard_shows_the_latest_notice_first() -> None:
     script, fleet = noticed(3)
     console = Console(file=StringIO(), width=100)

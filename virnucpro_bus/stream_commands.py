@@ -77,7 +77,8 @@ def record(target: str, output: Path) -> int:
     clock = SystemClock()
     source = Subscriber(history_address(target), clock, None if "://" in target else Path(target))
     try:
-        with Recorder(output, clock) as recorder, SignalFlag(signal.SIGINT, signal.SIGTERM) as signals:
+        # The signals first: from the moment there is a file, an interruption leaves it whole and says so.
+        with SignalFlag(signal.SIGINT, signal.SIGTERM) as signals, Recorder(output, clock) as recorder:
             try:
                 for frames in listen(source, FleetState(clock), clock, lambda: signals.signal):
                     recorder.take(frames)

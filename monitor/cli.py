@@ -21,7 +21,7 @@ from virnucpro_bus.options import interval_option
 from virnucpro_bus.publisher import Publisher
 from virnucpro_bus.replay import fold_capture
 from virnucpro_bus.rundir import CAPTURE_NAME, read_addresses
-from virnucpro_bus.subscriber import Subscriber, history_address
+from virnucpro_bus.subscriber import join
 
 SAMPLE_SECONDS = 1.0
 
@@ -50,7 +50,7 @@ def monitor(
     """
     clock = SystemClock()
     try:
-        source = Subscriber(history_address(target), clock, None if "://" in target else Path(target))
+        source = join(target, clock)
     except AddressError:
         capture = Path(target) / CAPTURE_NAME
         if headless or not capture.is_file():

@@ -23,7 +23,7 @@ from virnucpro_bus.recorder import Recorder
 from virnucpro_bus.rundir import CAPTURE_NAME
 from virnucpro_bus.sieve import Sieve
 from virnucpro_bus.signals import SignalFlag
-from virnucpro_bus.subscriber import Subscriber, history_address
+from virnucpro_bus.subscriber import Subscriber, join
 from virnucpro_bus.tail import as_json, as_line, kind_of
 from virnucpro_bus.text import visible
 
@@ -75,7 +75,7 @@ def record(target: str, output: Path) -> int:
       virnucpro-bus record first-run -o copy.vbus
     """
     clock = SystemClock()
-    source = Subscriber(history_address(target), clock, None if "://" in target else Path(target))
+    source = join(target, clock)
     try:
         # The signals first: from the moment there is a file, an interruption leaves it whole and says so.
         with SignalFlag(signal.SIGINT, signal.SIGTERM) as signals, Recorder(output, clock) as recorder:
@@ -101,7 +101,7 @@ def _open(target: str, clock: Clock) -> Subscriber | CaptureReader:
     if "://" not in target and path.is_file():
         return CaptureReader(path)
     try:
-        return Subscriber(history_address(target), clock, None if "://" in target else path)
+        return join(target, clock)
     except AddressError:
         capture = path / CAPTURE_NAME
         if "://" in target or not capture.is_file():

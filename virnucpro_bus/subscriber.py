@@ -192,3 +192,8 @@ class Subscriber:
 
     def close(self) -> None:
         self._context.destroy(linger=0)
+
+
+def join(target: str, clock: Clock) -> Subscriber:
+    """Join the live bus of a run folder, or at a history address. Raises AddressError when there is none."""
+    return Subscriber(history_address(target), clock, None if "://" in target else Path(target))

@@ -1,33 +1,41 @@
-"""The subcommands `monitor`, which shows a run, and `sample`, which feeds it."""
+"""The subcommands `monitor`, which shows runs, and `sample`, which feeds them."""
 
 from __future__ import annotations
 
+import os
 import signal
-import socket
 import threading
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import click
 
-from monitor.follow import follow, read_up
+from monitor.follow import FollowedBus, FollowedBuses
 from monitor.gpu import GPUMonitor
 from monitor.sampler import Sampler
 from monitor.showing import json_option, once_option, show_once, watch
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import AddressError
-from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.keys import parse_key
 from virnucpro_bus.options import interval_option
 from virnucpro_bus.publisher import Publisher
-from virnucpro_bus.replay import fold_capture
-from virnucpro_bus.rundir import CAPTURE_NAME, read_addresses
-from virnucpro_bus.subscriber import join
+from virnucpro_bus.rundir import read_addresses
+from virnucpro_bus.text import visible
 
 SAMPLE_SECONDS = 1.0
 
 
-@click.command(short_help="Watch a run from another terminal.")
-@click.argument("target", default=".", metavar="[RUN_DIR|ADDRESS]")
+def _parse_server_keys(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> list[bytes]:
+    return [parse_key(value) for value in values]
+
+
+@click.command(short_help="Watch runs from another terminal or machine.")
+@click.argument("targets", nargs=-1, metavar="[RUN_DIR|ADDRESS]...")
+@click.option(
+    "--server-key", "server_keys", multiple=True, callback=_parse_server_keys, metavar="KEY",
+    help="Public key of a tcp:// address; once for all of them, or once for each in order.",
+)  # fmt: skip
 @once_option
 @json_option
 @interval_option
@@ -36,38 +44,63 @@ SAMPLE_SECONDS = 1.0
 )
 @click.option("--headless", is_flag=True, hidden=True, help="Show nothing, only log.")
 def monitor(
-    target: str, once: bool, as_json: bool, interval_seconds: float, log_file: Path | None, headless: bool
+    targets: tuple[str, ...],
+    server_keys: list[bytes],
+    once: bool,
+    as_json: bool,
+    interval_seconds: float,
+    log_file: Path | None,
+    headless: bool,
 ) -> int:
-    """Watch the run in RUN_DIR (the folder given to `run --out` or `hub`; default: the current one).
+    """Watch the run in RUN_DIR (the folder given to `run --out` or `hub`; default: the current one), or several.
 
-    It may start late, be stopped, and come back: its counts are exact. An ADDRESS is the `history` address in the
-    run folder's bus.json. A run that is over, or was broken off, is shown as it ended.
+    It may start late, be stopped, and come back: its counts are exact. An ADDRESS is that of a relay on another
+    machine, tcp://HOST:PORT. A run that is over, or was broken off, is shown as it ended. Several are shown as one
+    fleet; one that cannot be reached any more does not end the others.
 
     \b
     Examples:
       virnucpro-bus monitor first-run
       virnucpro-bus monitor first-run --once --json
+      virnucpro-bus monitor tcp://node1:5555 tcp://node2:5555 --server-key KEY1 --server-key KEY2
     """
     clock = SystemClock()
-    try:
-        source = join(target, clock)
-    except AddressError:
-        capture = Path(target) / CAPTURE_NAME
-        if headless or not capture.is_file():
-            raise
-        fleet = fold_capture(capture, clock)
-        show_once(fleet, as_json, f"{target} (over)" if fleet.finished else f"{target} (broken off)")
-        return 0
-    fleet = FleetState(clock, local_host=socket.gethostname())
-    try:
-        read_up(source, fleet)
-        if once:
-            show_once(fleet, as_json, target)
+    keyed = with_server_keys(targets or (".",), server_keys)
+    followed = [FollowedBus(target, clock, key, ended_too=not headless) for target, key in keyed]
+    with FollowedBuses(followed, clock) as buses:
+        if once or not buses.live:
+            show_once(buses.fleets, as_json, buses.title)
+            _complain(*buses.troubles())
             return 0
-        advance = partial(follow, source, fleet, clock)
-        return watch(advance, fleet, clock, target, as_json, interval_seconds, log_file, draw=not headless)
-    finally:
-        source.close()
+        # While a dashboard has the screen, what is wrong stands in its line of health.
+        tell: Callable[[str], None] = _complain if as_json else lambda trouble: None
+        advance = partial(buses.follow, tell=tell)
+        status = watch(
+            advance, buses.fleets, clock, buses.title, as_json, interval_seconds, log_file, draw=not headless
+        )
+        if not as_json:
+            _complain(*buses.troubles())
+        return status
+
+
+def with_server_keys(targets: Sequence[str], server_keys: Sequence[bytes]) -> list[tuple[str, bytes | None]]:
+    """Each target with its server's key; None for one that has none. Raises UsageError."""
+    places = [target if "://" in target else os.path.realpath(target) for target in targets]
+    for target, place in zip(targets, places, strict=True):
+        if places.count(place) > 1:
+            raise click.UsageError(f"{target}: is given twice")
+    remote = sum(target.startswith("tcp://") for target in targets)
+    if server_keys and not remote:
+        raise click.UsageError("--server-key goes with an address tcp://HOST:PORT")
+    if len(server_keys) not in (0, 1, remote):
+        raise click.UsageError("give --server-key once for all tcp:// addresses, or once for each of them")
+    keys = iter(server_keys if len(server_keys) == remote else [*server_keys] * remote)
+    return [(target, next(keys, None) if target.startswith("tcp://") else None) for target in targets]
+
+
+def _complain(*lines: str) -> None:
+    for text in lines:
+        click.echo(f"virnucpro-bus: {visible(text)}", err=True)
 
 
 @click.command(short_help="Put this machine's GPU samples on a bus (run and hub do it themselves).")

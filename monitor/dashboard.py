@@ -27,9 +27,11 @@ from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock, local_time_of_d
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
+    Effect,
     GpuMetrics,
     GpuUtilization,
     MetricsSource,
+    SourceCounts,
     Totals,
     UtilizationSource,
 )
@@ -188,8 +190,9 @@ class LoadBalancingDashboard:
             now_ns=self._clock.wall_ns(),
             elapsed_seconds=elapsed,
             eta_seconds=remaining_seconds(totals, elapsed),
-            health=problems(rows, totals, idle) + self._notices() + self._own_problems(),
+            health=problems(rows, totals, idle, self._lossy_sources()) + self._notices() + self._own_problems(),
             title=self._title,
+            effect=self._effect(),
         )
 
     def _utilization(self, metrics: GpuMetrics) -> GpuUtilization:
@@ -215,6 +218,16 @@ class LoadBalancingDashboard:
         remarks: list[str] = getattr(self._coordinator, "remarks", list)()
         told = [f"{local_time_of_day(wall_ns)} {text}" for wall_ns, text in reversed(notices)]
         return (*told, *remarks)
+
+    def _lossy_sources(self) -> list[SourceCounts]:
+        """Whose events were lost, where the source knows it (FleetState)."""
+        lossy: list[SourceCounts] = getattr(self._coordinator, "lossy_sources", list)()
+        return lossy
+
+    def _effect(self) -> Effect | None:
+        """What stealing has done for the run, where the source knows it (FleetState)."""
+        tell: Callable[[], Effect] | None = getattr(self._coordinator, "get_effect", None)
+        return None if tell is None else tell()
 
     def _log_metrics(self, metrics: Snapshot) -> None:
         """Append one row a device to the log. Never raises; the log's trouble is shown as health."""

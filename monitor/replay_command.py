@@ -18,6 +18,7 @@ from virnucpro_bus.options import Seconds, interval_option, kinds_option
 from virnucpro_bus.playback import Playback
 from virnucpro_bus.replay import FASTEST_RATE, SLOWEST_RATE, Replay
 from virnucpro_bus.rundir import CAPTURE_NAME
+from virnucpro_bus.serve_again import serve_again
 from virnucpro_bus.signals import SignalFlag
 
 SKIP_SECONDS = 10.0
@@ -48,6 +49,8 @@ def _parse_rate(context: click.Context, parameter: click.Parameter, value: str) 
 @kinds_option
 @click.option("--loop", is_flag=True, help="Begin again after the end.")
 @click.option("--start-paused", is_flag=True, help="Stand still until space is pressed.")
+@click.option("--serve", "address", metavar="tcp://HOST:PORT",
+              help="Show nothing, but let any monitor watch it there, as it was live.")  # fmt: skip
 @once_option
 @json_option
 @interval_option
@@ -59,6 +62,7 @@ def replay(
     kinds: frozenset[str] | None,
     loop: bool,
     start_paused: bool,
+    address: str | None,
     once: bool,
     as_json: bool,
     interval_seconds: float,
@@ -73,10 +77,18 @@ def replay(
       virnucpro-bus replay first-run --rate 10
       virnucpro-bus replay first-run --from 3600 --start-paused
       virnucpro-bus replay first-run/run.vbus --once --json      the state at the end
+      virnucpro-bus replay first-run --serve tcp://127.0.0.1:5599
     """
     if until_seconds is not None and until_seconds < from_seconds:
         raise click.UsageError("--until lies before --from")
     path = capture / CAPTURE_NAME if capture.is_dir() else capture
+    if address is not None:
+        if once or as_json or loop or start_paused or kinds is not None:
+            raise click.UsageError("--serve plays the capture as it is: with --rate, --from and --until alone")
+        clock = SystemClock()
+        return serve_again(
+            Replay(path, clock, rate, from_seconds=from_seconds, until_seconds=until_seconds), address, clock
+        )
     if once or rate is None:
         if loop or start_paused:
             raise click.UsageError("--loop and --start-paused need a pace: leave out --once and --rate max")

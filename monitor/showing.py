@@ -6,16 +6,27 @@ import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import click
 
 from monitor.dashboard import LoadBalancingDashboard
 from virnucpro_bus.clock import Clock, SystemClock
-from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.fleet import FleetReport
+from virnucpro_bus.metrics import MetricsSource, UtilizationSource
 from virnucpro_bus.signals import SignalFlag
 
 once_option = click.option("--once", is_flag=True, help="Print the state once and end.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON objects (one an interval).")
+
+
+class Shown(MetricsSource, UtilizationSource, Protocol):
+    """What can be shown: one fleet, or several as one."""
+
+    def report(self) -> FleetReport:
+        """Everything at once, for `--json`."""
+        ...
+
 
 Advance = Callable[[Callable[[], object]], None]
 """Feeds a fleet until its run is over or what it is given says that it is stopped, which it asks often."""
@@ -23,7 +34,7 @@ Advance = Callable[[Callable[[], object]], None]
 
 def watch(
     advance: Advance,
-    fleet: FleetState,
+    fleet: Shown,
     clock: Clock,
     title: str,
     as_json: bool,
@@ -45,7 +56,7 @@ def watch(
 
 
 def _print_json_lines(
-    advance: Advance, fleet: FleetState, interval_seconds: float, stopped: Callable[[], object]
+    advance: Advance, fleet: Shown, interval_seconds: float, stopped: Callable[[], object]
 ) -> None:
     """One compact object a line: now, at every interval, and at the end."""
     clock = SystemClock()
@@ -62,7 +73,7 @@ def _print_json_lines(
     click.echo(json.dumps(fleet.report()))
 
 
-def show_once(fleet: FleetState, as_json: bool, title: str) -> None:
+def show_once(fleet: Shown, as_json: bool, title: str) -> None:
     if as_json:
         click.echo(json.dumps(fleet.report(), indent=2))
         return

@@ -5,10 +5,11 @@ Everything here is plain data and pure functions, apart from `StallWatch`, which
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from virnucpro_bus.metrics import GpuMetrics, GpuUtilization, StealEvent, Totals
+from virnucpro_bus.metrics import Effect, GpuMetrics, GpuUtilization, SourceCounts, StealEvent, Totals
 from virnucpro_bus.text import visible
 
 STALLED_AFTER_SECONDS = 300.0
@@ -37,6 +38,8 @@ class Snapshot:
     """One line a problem; empty when there is none."""
     title: str = ""
     """The run's name, or how it is replayed."""
+    effect: Effect | None = None
+    """What stealing has done for the run; None where the source does not tell."""
 
     @property
     def throughput(self) -> float | None:
@@ -107,15 +110,19 @@ class StallWatch:
         return elapsed_seconds - since
 
 
-def problems(rows: Sequence[Row], totals: Totals, idle_seconds: Sequence[float]) -> tuple[str, ...]:
+def problems(
+    rows: Sequence[Row], totals: Totals, idle_seconds: Sequence[float], lossy: Sequence[SourceCounts] = ()
+) -> tuple[str, ...]:
     """What is wrong, worst first, one line each: lost events, lost, silent and stalled devices.
 
-    `idle_seconds` is StallWatch's answer for the same rows; empty when the run's time is unknown.
+    `idle_seconds` is StallWatch's answer for the same rows; empty when the run's time is unknown. `lossy` are the
+    sources of lost events, where they are known.
     """
     labels = device_labels(rows)
     lines = []
     if totals["events_lost"] > 0:
-        lines.append(f"lost events: {totals['events_lost']} of {totals['events_published']}")
+        by_source = f" ({_losses(lossy, has_several_hosts(rows))})" if lossy else ""
+        lines.append(f"lost events: {totals['events_lost']} of {totals['events_published']}{by_source}")
     for state, words in (("lost", "lost: {}"), ("silent", "silent: no sign of life from {}")):
         named = [label for label, (metrics, _) in zip(labels, rows, strict=True) if metrics["state"] == state]
         if named:
@@ -129,6 +136,14 @@ def problems(rows: Sequence[Row], totals: Totals, idle_seconds: Sequence[float])
     if len(stalled) > DEVICES_NAMED:
         lines.append(f"stalled: {len(stalled) - DEVICES_NAMED} more devices")
     return tuple(lines)
+
+
+def _losses(lossy: Sequence[SourceCounts], several_hosts: bool) -> str:
+    """The sources with what they have lost in all their epochs, the most first."""
+    lost = Counter[tuple[str, str]]()
+    for source in lossy:
+        lost[source["host"] if several_hosts else "", source["source"]] += source["lost"]
+    return _listed([f"{visible(f'{host} {name}'.strip())}: {count}" for (host, name), count in lost.most_common()])
 
 
 def _listed(names: list[str]) -> str:

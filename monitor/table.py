@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import inf
 
 from rich.cells import cell_len
@@ -82,6 +83,9 @@ def table(snapshot: Snapshot, width: int, room: int, glyphs: Glyphs) -> tuple[Te
                 body["compute"], body["meter"] = body["state"], NO_CELL
 
     header = _row(columns, {column.key: (column.header, "bold cyan") for column in columns}, glyphs)
+    for above, index in pairwise(shown):
+        if snapshot.rows[above][0]["host"] == snapshot.rows[index][0]["host"]:
+            bodies[index]["host"] = NO_CELL
     rows = [_row(columns, bodies[index], glyphs) for index in shown]
     hidden = [row for index, row in enumerate(snapshot.rows) if index not in shown]
     if not states and room > 0:

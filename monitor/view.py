@@ -13,9 +13,20 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from monitor.glyphs import GAP, MARGIN, STATE_WORDS, UNICODE, Glyphs, counts
-from monitor.snapshot import UNKNOWN, Row, Snapshot, device_label, device_labels, duration, percent, rate
+from monitor.snapshot import (
+    UNKNOWN,
+    Row,
+    Snapshot,
+    device_label,
+    device_labels,
+    duration,
+    has_several_hosts,
+    percent,
+    rate,
+)
 from monitor.table import METER_CELLS, table
 from virnucpro_bus.clock import NANOSECONDS, iso_utc, local_time_of_day
+from virnucpro_bus.telling import gain, sentence, span
 from virnucpro_bus.text import visible
 
 ROOMY_LINES, ROOMY_ROWS = 18, 6
@@ -32,8 +43,9 @@ def frame(snapshot: Snapshot, width: int, height: int | None, glyphs: Glyphs = U
     room = UNLIMITED_LINES if height is None else height
     gap = [Text()] if room >= ROOMY_LINES + max(0, len(snapshot.rows) - ROOMY_ROWS) else []
     title, progress = _title(snapshot, width, glyphs), _progress(snapshot, width, glyphs)
+    stealing = _stealing(snapshot, glyphs) if room >= ROOMY_LINES else []
     health, steals = _health(snapshot, width, room // 8, glyphs), _steals(snapshot, width, glyphs)
-    fixed = 4 + 2 * len(gap) + len(health)
+    fixed = 4 + len(stealing) + 2 * len(gap) + len(health)
     kept = len(gap) + len(steals[: 1 + STEALS_KEPT]) if steals and room >= ROOMY_LINES else 0
 
     header, rows, total = table(snapshot, width, room - fixed - kept, glyphs)
@@ -42,7 +54,7 @@ def frame(snapshot: Snapshot, width: int, height: int | None, glyphs: Glyphs = U
     if room < fixed:
         lines = [progress, header, total, *health]
     else:
-        lines = [title, progress, *gap, header, *rows, total, *steals, *gap, *health]
+        lines = [title, progress, *stealing, *gap, header, *rows, total, *steals, *gap, *health]
     for text in lines:
         text.no_wrap = True
         text.truncate(width, overflow="crop")
@@ -63,7 +75,9 @@ def line(snapshot: Snapshot) -> str:
             parts.append(f"{len(snapshot.rows) - index} more devices")
             break
         parts.append(_line_device(UNICODE.shorten(label, 40), row))
-    parts.append(f"steals {totals['steals']}")
+    saved = None if snapshot.effect is None else snapshot.effect["saved_seconds"]
+    what_for = "" if saved is None or not totals["steals"] else f" saved {span(saved)}"
+    parts.append(f"steals {totals['steals']}{what_for}")
     if totals["events_lost"] > 0:
         parts.append(f"lost {totals['events_lost']}")
     # The count of lost events and the state of each device stand there already.
@@ -123,20 +137,44 @@ def _progress(snapshot: Snapshot, width: int, glyphs: Glyphs) -> Text:
     return text.append(words)
 
 
+def _stealing(snapshot: Snapshot, glyphs: Glyphs) -> list[Text]:
+    """What stealing has done for the run, in one line; none where that is not known."""
+    told = None if snapshot.effect is None else sentence(snapshot.effect)
+    return [] if told is None else [Text(f"{MARGIN}stealing: {glyphs.text(told)}", "dim")]
+
+
+def _saved(snapshot: Snapshot) -> dict[tuple[str, str, float], float]:
+    """What steals have saved, by host, file and time, where that is known."""
+    steals = [] if snapshot.effect is None else snapshot.effect["steals"]
+    return {
+        (steal["host"], steal["file_name"], steal["timestamp"]): saved
+        for steal in steals
+        if (saved := steal["saved_seconds"]) is not None
+    }
+
+
 def _steals(snapshot: Snapshot, width: int, glyphs: Glyphs) -> list[Text]:
-    """A heading and the latest steals, newest first; nothing when there were none."""
+    """A heading and the latest steals, newest first; nothing when there were none. A steal stays on its host."""
     if not snapshot.steals:
         return []
     recent = snapshot.steals[: -1 - STEALS_SHOWN : -1]
     pairs = [(steal["dest_gpu"], steal["source_gpu"]) for steal in recent]
     labels = [[glyphs.shorten(glyphs.text(device_label(device)), 16) for device in pair] for pair in pairs]
     wide = [max(cell_len(pair[side]) for pair in labels) for side in (0, 1)]
+    hosts = [glyphs.shorten(glyphs.text(steal["host"]), 16) for steal in recent]
+    host_cells = max(map(cell_len, hosts)) if has_several_hosts(snapshot.rows) else 0
+    saved = _saved(snapshot)
     lines = [Text(f"{MARGIN}RECENT STEALS", "bold cyan")]
-    for steal, (thief, victim) in zip(recent, labels, strict=True):
+    for steal, host, (thief, victim) in zip(recent, hosts, labels, strict=True):
         text = Text(MARGIN).append(local_time_of_day(round(steal["timestamp"] * NANOSECONDS)), "dim")
+        if host_cells:
+            text.append(GAP + set_cell_size(host, host_cells))
         text.append(f"{GAP}{set_cell_size(thief, wide[0])} <- {set_cell_size(victim, wide[1])}{GAP}")
-        room = max(8, width - cell_len(text.plain))
-        lines.append(text.append(glyphs.shorten(glyphs.text(steal["file_name"]), room, keep_end=True)))
+        seconds = saved.get((steal["host"], steal["file_name"], steal["timestamp"]))
+        came_of_it = "" if seconds is None else f"{GAP}{gain(seconds)}"
+        room = max(8, width - cell_len(text.plain) - len(came_of_it))
+        text.append(glyphs.shorten(glyphs.text(steal["file_name"]), room, keep_end=True))
+        lines.append(text.append(came_of_it, "dim" if seconds is None or seconds >= 0 else "yellow"))
     return lines
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from msgspec import Struct, field
+
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.devices import display_id
@@ -13,34 +17,38 @@ SILENT_AFTER_NS = 5 * NANOSECONDS
 STALE_AFTER_NS = 3 * NANOSECONDS
 
 
-class DeviceAccount:
-    """What is known of one device's work."""
+Workers = Mapping[tuple[int, str], Stream]
+"""The workers of one device, by (epoch, source)."""
 
-    __slots__ = (
-        "_sample_at",
-        "_sampled_ns",
-        "device",
-        "last_done_wall_ns",
-        "planned",
-        "robbed",
-        "sample",
-        "streams",
-        "window",
-    )
 
-    def __init__(self, device: ev.Device) -> None:
-        self.device = device
-        self.window = RollingWindow()
-        self.streams: dict[tuple[int, str], Stream] = {}
-        """The workers on this device, by (epoch, source)."""
-        self.last_done_wall_ns = 0
-        self.robbed = 0
-        """Files that others have stolen from its queue."""
-        self.planned = False
-        """Whether a run has said that it uses this device."""
-        self.sample: ev.GpuSampled | None = None
-        self._sample_at = (0, 0)
-        self._sampled_ns = 0
+class Reopened(Struct, frozen=True, array_like=True):
+    """What counts no more, because the files wait again."""
+
+    completed: ev.Count = 0
+    failed: ev.Count = 0
+    sequences: ev.Count = 0
+
+    def plus(self, other: Reopened) -> Reopened:
+        """Both together."""
+        return Reopened(
+            self.completed + other.completed, self.failed + other.failed, self.sequences + other.sequences
+        )
+
+
+class DeviceAccount(Struct, array_like=True):
+    """What is known of one device's work, apart from what its workers' streams say themselves."""
+
+    device: ev.Device
+    window: RollingWindow = field(default_factory=RollingWindow)
+    last_done_wall_ns: ev.Count = 0
+    robbed: ev.Count = 0
+    """Files that others have stolen from its queue."""
+    planned: bool = False
+    """Whether a run has said that it uses this device."""
+    sample: ev.GpuSampled | None = None
+    _sample_at: tuple[ev.Count, ev.Count] = (0, 0)
+    _sampled_ns: ev.Count = 0
+    reopened: Reopened = Reopened()
 
     @property
     def device_id(self) -> int | str:
@@ -53,15 +61,15 @@ class DeviceAccount:
         indices = [index for index in (known.index, device.index) if index is not None]
         self.device = ev.Device(known.key, max(known.name, device.name), max(indices, default=None))
 
-    def state(self, now_ns: int) -> str:
+    def state(self, workers: Workers, now_ns: int) -> str:
         """One word for the device, by the workers that are alive on it; see GpuMetrics.state."""
         if self.sample is not None and self.sample.lost:
             return "lost"
-        if not self.streams:
+        if not workers:
             return "starting" if self.planned else "unused"
-        live = [stream for stream in self.streams.values() if stream.live]
+        live = [stream for stream in workers.values() if stream.live]
         if not live:
-            return "lost" if self.streams[max(self.streams)].lost else "stopped"
+            return "lost" if workers[max(workers)].lost else "stopped"
         if all(stream.beats and now_ns - stream.heard_ns > SILENT_AFTER_NS for stream in live):
             return "silent"
         states = {stream.state for stream in live}
@@ -89,9 +97,9 @@ class DeviceAccount:
         index = self.device.index
         return (2**63 if index is None else index, self.device.key)
 
-    def row(self, host: str, queue_depth: int | None, now_ns: int) -> GpuMetrics:
+    def row(self, host: str, queue_depth: int | None, workers: Workers, now_ns: int) -> GpuMetrics:
         """The device's figures at the host's monotonic time `now_ns`."""
-        streams = self.streams.values()
+        streams = workers.values()
         counts = [stream.counts() for stream in streams]
         in_hand = [span for stream in streams if (span := stream.in_hand(now_ns)) is not None]
         busy = [(stream.since_ns, stream.file) for stream in streams if stream.busy]
@@ -100,15 +108,15 @@ class DeviceAccount:
             device_id=self.device_id,
             device_name=self.device.name,
             queue_depth=queue_depth,
-            files_completed=sum(count.completed for count in counts),
+            files_completed=sum(count.completed for count in counts) - self.reopened.completed,
             work_stolen_from=self.robbed,
             work_stolen_to=sum(count.stolen for count in counts),
             throughput=self.window.throughput(now_ns, in_hand),
             last_update_time=self.last_done_wall_ns / NANOSECONDS if self.last_done_wall_ns else None,
             uuid=key if key.startswith(("GPU-", "MIG-")) else None,
             host=host,
-            sequences=sum(count.sequences for count in counts),
-            files_failed=sum(count.failed for count in counts),
-            state=self.state(now_ns),
+            sequences=sum(count.sequences for count in counts) - self.reopened.sequences,
+            files_failed=sum(count.failed for count in counts) - self.reopened.failed,
+            state=self.state(workers, now_ns),
             current_file=max(busy)[1] if busy else None,
         )

@@ -5,6 +5,7 @@
     │   ├── InputError       an input file or folder cannot be used
     │   ├── AddressError     a run folder or address cannot be reached
     │   └── CaptureError     a file is not a capture, or not one of a version we read
+    ├── SnapshotError        bytes that are not a fold of this version's
     ├── FrameError           bytes that are not an event of ours; has a short `reason` to count by
     ├── ForkedPublisherError a publisher was carried across fork(); connect again in the child
     └── ChannelError         the launcher and a worker do not understand each other
@@ -44,6 +45,10 @@ class FrameError(BusError):
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
+
+
+class SnapshotError(BusError):
+    """Bytes that are not a fold which this version can take over."""
 
 
 class ForkedPublisherError(BusError):

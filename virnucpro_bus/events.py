@@ -15,49 +15,30 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import msgspec
 from msgspec import Meta, Struct
 
+from virnucpro_bus.facts import Celsius, Percent, Seconds, Watts
+from virnucpro_bus.facts import Count as Count
+from virnucpro_bus.facts import Device as Device
+from virnucpro_bus.facts import Fact as Fact
+from virnucpro_bus.facts import Name as Name
+from virnucpro_bus.facts import Number as Number
+from virnucpro_bus.facts import PlannedFile as PlannedFile
+from virnucpro_bus.facts import Text as Text
+
 VERSION = 1
-
-Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Number = Annotated[int, Meta(ge=1, le=2**63 - 1)]
-Seconds = Annotated[float, Meta(ge=0.0, le=1e12)]
-Percent = Annotated[float, Meta(ge=0.0, le=100.0)]
-Celsius = Annotated[float, Meta(ge=-273.15, le=1e4)]
-Watts = Annotated[float, Meta(ge=0.0, le=1e6)]
-Text = Annotated[str, Meta(max_length=4096)]
-Name = Annotated[str, Meta(max_length=256)]
-
-
-class Fact(Struct, frozen=True, array_like=True, gc=False):
-    """Base of all event bodies and of the records inside them."""
-
-
-class Device(Fact, frozen=True):
-    """A device that files are worked on.
-
-    `key` is its identity: a GPU UUID as NVML writes it ("GPU-…", "MIG-…"); "cpu:N" for a CPU worker; "cuda:N"
-    where only a CUDA ordinal is known. `index` is NVML's index, for display only; None when unknown.
-    """
-
-    key: Name
-    name: Name = ""
-    index: Count | None = None
-
-
-class PlannedFile(Fact, frozen=True):
-    """One file of the plan. `cost` is its estimated work in bases."""
-
-    file: Text
-    size_bytes: Count
-    cost: Count
 
 
 class RunStarted(Fact, frozen=True):
-    """A launched run begins. Published by the coordinator, first of all its events."""
+    """A launched run begins, or goes on. Published by the coordinator, first of all its events.
+
+    A run that is resumed begins again, under a later epoch of the coordinator; `files_total` counts what was done
+    before, too. `settings` is a digest of the job and its options, "" when unknown.
+    """
 
     job: Text
     policy: Name
     devices: tuple[Device, ...]
     files_total: Count
+    settings: Name = ""
 
 
 class FilesAssigned(Fact, frozen=True):
@@ -141,23 +122,42 @@ class FileCompleted(Fact, frozen=True):
 
 
 class FileFailed(Fact, frozen=True):
-    """An attempt at a file failed for good, in words. Published by the worker."""
+    """An attempt at a file failed: for good if `final`, else the file is tried again. Published by the worker."""
 
     device: Name
     file: Text
     attempt: Count
     reason: Text
     duration_seconds: Seconds
+    final: bool = True
 
 
 class FileCommitted(Fact, frozen=True):
-    """The results of a file are in place under their final names. Published by the coordinator."""
+    """The results of a file are in place under their final names, and on disk. Published by the coordinator.
+
+    `digest` is that of the results (workers/contents.py), "" when unknown.
+    """
 
     device: Name
     file: Text
     attempt: Count
     results: Count
     size_bytes: Count
+    digest: Name = ""
+
+
+class FileReopened(Fact, frozen=True):
+    """A file that was completed or had failed waits again, and what was counted for it counts no more.
+
+    Published by the coordinator when it resumes a run. `device` is the one that had settled it, "" for none;
+    `completed` is False where it had failed; `sequences` is what it had been completed with.
+    """
+
+    file: Text
+    device: Name
+    completed: bool
+    sequences: Count
+    reason: Text
 
 
 class FileQuarantined(Fact, frozen=True):
@@ -242,6 +242,7 @@ KINDS: dict[str, type[Fact]] = {
     "file.completed/": FileCompleted,
     "file.failed/": FileFailed,
     "file.committed/": FileCommitted,
+    "file.reopened/": FileReopened,
     "file.quarantined/": FileQuarantined,
     "work.stolen/": WorkStolen,
     "queue.depths/": QueueDepths,

@@ -10,20 +10,32 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
-from operator import attrgetter
-from typing import TypedDict
+from operator import attrgetter, itemgetter
+from typing import Protocol, TypedDict
 
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.codec import Foreign, decode_all
+from virnucpro_bus.effect import together
+from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.events import Envelope
+from virnucpro_bus.hosts import Host
 from virnucpro_bus.ledger import WorkLedger
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
+    Effect,
+    FailedAttempt,
     GpuMetrics,
     GpuUtilization,
+    MetricsSource,
+    SourceCounts,
     StealEvent,
     Totals,
+    UtilizationSource,
+    added,
+    latest,
 )
+from virnucpro_bus.shares import Work
+from virnucpro_bus.snapshots import Fold, pack, unpack
 
 FRAMES_AT_ONCE = 500
 """Decoded before they are folded: few enough to stay in the processor's cache, which halves the cost."""
@@ -39,15 +51,37 @@ class FleetReport(TypedDict):
     devices: list[DeviceReport]
     totals: Totals
     steals: list[StealEvent]
+    sources: list[SourceCounts]
+    """Those of whose events some are lost."""
+    effect: Effect
+    """What stealing has done for the run."""
 
 
-class _Host:
-    """One host: its fold, and how its clock stands to ours."""
+class Reporting(MetricsSource, UtilizationSource, Protocol):
+    """What a report is made from."""
 
-    def __init__(self, name: str) -> None:
-        self.ledger = WorkLedger(name)
-        self.clock_offset_ns: int | None = None
-        """Our monotonic clock minus the host's; the least ever seen, which is nearest to no delay at all."""
+    def lossy_sources(self) -> list[SourceCounts]:
+        """The sources of whose events some are lost, by host, source and epoch."""
+        ...
+
+    def get_effect(self) -> Effect:
+        """What stealing has done for the run."""
+        ...
+
+
+def report_of(fleet: Reporting) -> FleetReport:
+    """Everything at once, for `--json`."""
+    devices: list[DeviceReport] = []
+    for row in fleet.get_gpu_metrics():
+        utilization = fleet.get_gpu_utilization(row["uuid"] or row["device_id"])
+        devices.append({**row, **utilization})
+    return FleetReport(
+        devices=devices,
+        totals=fleet.get_totals(),
+        steals=fleet.get_recent_steal_events(),
+        sources=fleet.lossy_sources(),
+        effect=fleet.get_effect(),
+    )
 
 
 class FleetState:
@@ -60,21 +94,23 @@ class FleetState:
     def __init__(self, clock: Clock, local_host: str | None = None) -> None:
         self._clock = clock
         self._local_host = local_host
-        self._hosts: dict[str, _Host] = {}
+        self._hosts: dict[str, Host] = {}
         self._lock = threading.Lock()
         self.refused: Counter[str] = Counter()
         """Frames that were not events, by FrameError.reason."""
 
     def feed(self, frames: Sequence[bytes], received_ns: int | None = None) -> None:
         """Decode and fold frames. `received_ns` is when they came, on `clock`; None when they are history."""
+        heard: Host | None = None
         with self._lock:
             for first in range(0, len(frames), FRAMES_AT_ONCE):
                 decoded = decode_all(frames[first : first + FRAMES_AT_ONCE], self.refused)
                 for name, envelopes in groupby(decoded, attrgetter("host")):
-                    self._host(name).ledger.apply_all(envelopes)
+                    heard = self._host(name)
+                    heard.ledger.apply_all(envelopes)
             if received_ns is not None:
                 for host in self._hosts.values():
-                    self._compare_clocks(host, received_ns)
+                    host.compare_clocks(received_ns, just_now=host is heard)
 
     def apply(self, envelope: Envelope | Foreign, received_ns: int | None = None) -> bool:
         """Fold one decoded event; False when it had been folded before."""
@@ -82,38 +118,55 @@ class FleetState:
             host = self._host(envelope.host)
             fresh = host.ledger.apply(envelope)
             if received_ns is not None:
-                self._compare_clocks(host, received_ns)
+                host.compare_clocks(received_ns, just_now=True)
             return fresh
+
+    # A fold that is handed over.
+
+    def dump(self) -> bytes:
+        """All that was folded, for another fleet to `load`: what that one is fed then adds up as it would here."""
+        with self._lock:
+            return pack(Fold(self.refused, [host.ledger for host in self._in_order()]))
+
+    def load(self, data: bytes) -> None:
+        """Take over what another fleet has folded. Only for one that has folded nothing yet.
+
+        Raises SnapshotError when `data` is not what `dump` of this version gives; the fleet is then as before.
+        """
+        fold = unpack(data)
+        with self._lock:
+            if self._hosts:
+                raise SnapshotError("a fleet that has folded something can take over no snapshot")
+            for ledger in fold.ledgers:
+                self._hosts[ledger.host] = self._new_host(ledger)
+            self.refused.update(fold.refused)
+
+    def empty_copy(self) -> FleetState:
+        """Another one that goes by the same clock, and has folded nothing."""
+        return FleetState(self._clock, self._local_host)
+
+    def become(self, other: FleetState) -> None:
+        """Take over what `other` has folded, in place of all of our own; nobody may feed that one any more."""
+        with self._lock:
+            self._hosts, self.refused = other._hosts, other.refused
 
     # What MetricsSource and UtilizationSource ask.
 
     def get_gpu_metrics(self) -> list[GpuMetrics]:
         """One row a device, by host, then index."""
         with self._lock:
-            hosts = [self._hosts[name] for name in sorted(self._hosts)]
-            return [row for host in hosts for row in host.ledger.metrics(self._host_now(host))]
+            return [row for host in self._in_order() for row in host.metrics()]
 
     def get_recent_steal_events(self) -> list[StealEvent]:
-        """The last 50 steals, oldest first."""
+        """The last 50 steals, oldest first by our wall clock."""
         with self._lock:
-            steals = [steal for host in self._hosts.values() for steal in host.ledger.steals()]
-        return sorted(steals, key=lambda steal: steal["timestamp"])[-50:]
+            steals = [steal for host in self._in_order() for steal in host.steals()]
+        return latest(steals)
 
     def get_totals(self) -> Totals:
         """All hosts together."""
         with self._lock:
-            each = [host.ledger.totals() for host in self._hosts.values()]
-        planned = [total for totals in each if (total := totals["files_total"]) is not None]
-        return Totals(
-            files_total=sum(planned) if planned else None,
-            files_completed=sum(totals["files_completed"] for totals in each),
-            files_failed=sum(totals["files_failed"] for totals in each),
-            sequences=sum(totals["sequences"] for totals in each),
-            steals=sum(totals["steals"] for totals in each),
-            events_published=sum(totals["events_published"] for totals in each),
-            events_received=sum(totals["events_received"] for totals in each),
-            events_lost=sum(totals["events_lost"] for totals in each),
-        )
+            return added([host.ledger.totals() for host in self._hosts.values()])
 
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
         """The last sample of a GPU by UUID, or by index where one host alone has it; stale samples are unknown."""
@@ -121,16 +174,27 @@ class FleetState:
             found = [
                 utilization
                 for host in self._hosts.values()
-                if (utilization := host.ledger.utilization(device_id, self._host_now(host))) is not None
+                if (utilization := host.ledger.utilization(device_id, host.now_ns())) is not None
             ]
         return found[0] if len(found) == 1 else UNKNOWN_UTILIZATION.copy()
 
     # What only those ask who know that it is a fleet.
 
+    def get_effect(self) -> Effect:
+        """What stealing has done for the run; the runs of several hosts as a whole."""
+        with self._lock:
+            return together([host.effect() for host in self._in_order()])
+
+    def get_work(self) -> list[Work]:
+        """What was planned and done on each host where a plan is known. For a fleet that nobody feeds any more."""
+        with self._lock:
+            every = [host.ledger.work(host.now_ns()) for host in self._in_order()]
+        return [work for work in every if work.book.assigned]
+
     def elapsed_seconds(self) -> float | None:
         """Time since the run started (of the first, where there are several); None where there is none."""
         with self._lock:
-            times = [host.ledger.elapsed_seconds(self._host_now(host)) for host in self._hosts.values()]
+            times = [host.ledger.elapsed_seconds(host.now_ns()) for host in self._hosts.values()]
         return max((time for time in times if time is not None), default=None)
 
     @property
@@ -141,57 +205,60 @@ class FleetState:
             return bool(runs) and all(ledger.finished is not None for ledger in runs)
 
     def notices(self) -> list[tuple[int, str]]:
-        """What users should know, oldest first: (wall-clock time in nanoseconds, text)."""
+        """What users should know, oldest first: (time on our wall clock in nanoseconds, text)."""
         with self._lock:
-            return sorted(notice for host in self._hosts.values() for notice in host.ledger.notices())
+            return sorted(notice for host in self._hosts.values() for notice in host.notices())
 
     def remarks(self) -> list[str]:
-        """What is to be said of the stream itself, a line each: what could not be understood."""
+        """What is to be said of the stream itself, a line each: clocks, and what could not be understood."""
         with self._lock:
+            lines = [remark for host in self._in_order() if (remark := host.remark()) is not None]
             unknown = sum(host.ledger.unknown_kinds for host in self._hosts.values())
-            lines = [f"events of kinds that this version does not know: {unknown}"] if unknown else []
-            return lines + [
-                f"frames that are no events ({reason}): {count}" for reason, count in self.refused.items()
-            ]
+            if unknown:
+                lines.append(f"events of kinds that this version does not know: {unknown}")
+            refused = sorted(self.refused.items())
+            return lines + [f"frames that are no events ({reason}): {count}" for reason, count in refused]
+
+    def lossy_sources(self) -> list[SourceCounts]:
+        """The sources of whose events some are lost, by host, source and epoch."""
+        with self._lock:
+            sources = [source for host in self._hosts.values() for source in host.ledger.lossy_sources()]
+        return sorted(sources, key=itemgetter("host", "source", "epoch"))
 
     def failures(self) -> dict[str, str]:
         """Why files failed for good, by file."""
         with self._lock:
             return {
                 file: reason
-                for host in self._hosts.values()
-                for file, (_, reason) in sorted(host.ledger.failures.items())
+                for host in self._in_order()
+                for file, reason in sorted(host.ledger.standing_failures().items())
+            }
+
+    def attempts(self) -> dict[str, list[FailedAttempt]]:
+        """The attempts that came to nothing, by file: of files that failed, and of those done at last."""
+        with self._lock:
+            return {
+                file: [
+                    FailedAttempt(attempt=number, device=key, reason=reason) for number, key, reason in attempts
+                ]
+                for host in self._in_order()
+                for file, attempts in sorted(host.ledger.attempts.items())
             }
 
     def report(self) -> FleetReport:
         """Everything at once, for `--json`."""
-        devices: list[DeviceReport] = []
-        for row in self.get_gpu_metrics():
-            utilization = self.get_gpu_utilization(row["uuid"] or row["device_id"])
-            devices.append({**row, **utilization})
-        return FleetReport(devices=devices, totals=self.get_totals(), steals=self.get_recent_steal_events())
+        return report_of(self)
 
     # Inside; the lock is held.
 
-    def _host(self, name: str) -> _Host:
+    def _in_order(self) -> list[Host]:
+        return [self._hosts[name] for name in sorted(self._hosts)]
+
+    def _host(self, name: str) -> Host:
         host = self._hosts.get(name)
         if host is None:
-            host = self._hosts[name] = _Host(name)
+            host = self._hosts[name] = self._new_host(WorkLedger(name))
         return host
 
-    @staticmethod
-    def _compare_clocks(host: _Host, received_ns: int) -> None:
-        # Its newest event was published before now, so no difference can be less than the true one.
-        offset_ns = received_ns - host.ledger.last_ns
-        if host.clock_offset_ns is None or offset_ns < host.clock_offset_ns:
-            host.clock_offset_ns = offset_ns
-
-    def _host_now(self, host: _Host) -> int:
-        """Now on the host's monotonic clock; the time of its last event where the clocks were never compared."""
-        if host.ledger.host == self._local_host:
-            now_ns = self._clock.mono_ns()
-        elif host.clock_offset_ns is None:
-            now_ns = host.ledger.last_ns
-        else:
-            now_ns = self._clock.mono_ns() - host.clock_offset_ns
-        return host.ledger.at(max(now_ns, host.ledger.last_ns))
+    def _new_host(self, ledger: WorkLedger) -> Host:
+        return Host(ledger, self._clock, is_local=ledger.host == self._local_host)

@@ -1,21 +1,18 @@
 """The hub: receives from publishers, keeps hostile frames out, journals, forwards, and serves history.
 
 One poll loop, no thread of its own: whoever owns it (the launcher, the `hub` command) registers its sockets and
-calls `turn`. Forwarding is best effort, the journal is the truth: a subscriber that missed something asks for it.
-
-    history request = [request id, "hello"]         -> [request id, HelloReply as MessagePack]
-                      [request id, "read", offset]  -> [request id, offset, size, bytes of the capture]
-
-(request ids are any bytes, offset and size decimal text)
+calls `turn`. Forwarding is best effort, the journal is the truth: a subscriber that missed something asks for it
+(history.py).
 """
 
 from __future__ import annotations
 
-import msgspec
 import zmq
 
 from virnucpro_bus.capture import CaptureWriter
+from virnucpro_bus.clock import Clock
 from virnucpro_bus.codec import MAX_FRAME_BYTES
+from virnucpro_bus.history import HelloReply, History
 from virnucpro_bus.rundir import BusAddresses
 from virnucpro_bus.sieve import Sieve
 from virnucpro_bus.zmqio import DONTWAIT, HIGH_WATER_MARK, bind_privately, drain, plain_send
@@ -23,25 +20,17 @@ from virnucpro_bus.zmqio import DONTWAIT, HIGH_WATER_MARK, bind_privately, drain
 FRAMES_PER_TURN = 2_000
 CLOSING_TURNS = 500
 """A million frames are more than can be waiting; a publisher that never pauses must not keep the hub open."""
-HISTORY_CHUNK_BYTES = 1 << 20
+IDLE_FRAMES = 200
+"""After a turn with fewer there is time for what can be done later."""
 LINGER_MS = 1_000
 WELCOME = b"hub/welcome"
 """Sent by the hub to each new subscriber, so that it knows from when on it hears everything."""
 
 
-class HelloReply(msgspec.Struct, frozen=True, array_like=True):
-    """What the hub says of itself on the history socket. `events` is how many it has on record so far."""
-
-    run: str
-    host: str
-    subscribe: str
-    events: int = 0
-
-
 class Hub:
     """One thread owns it, so there are no locks."""
 
-    def __init__(self, addresses: BusAddresses, capture: CaptureWriter) -> None:
+    def __init__(self, addresses: BusAddresses, capture: CaptureWriter, clock: Clock) -> None:
         """Bind the three addresses. Hold the run folder's lock: a second bind would steal a live socket."""
         self.addresses = addresses
         self.capture = capture
@@ -53,7 +42,8 @@ class Hub:
         self._ingest.subscribe(b"")
         self._fanout = self._bind(zmq.XPUB, addresses.subscribe, (zmq.XPUB_WELCOME_MSG, WELCOME))
         self._forward = plain_send(self._fanout)
-        self._history = self._bind(zmq.ROUTER, addresses.history)
+        self._asked = self._bind(zmq.ROUTER, addresses.history)
+        self._history = History(capture, self._hello, clock)
 
     def _bind(self, kind: int, address: str, *options: tuple[int, bytes]) -> zmq.Socket[bytes]:
         bound = self._context.socket(kind)
@@ -71,9 +61,13 @@ class Hub:
         """Different events received so far."""
         return self._sieve.accepted
 
+    def events_from(self, source: str, epoch: int) -> int:
+        """Different events that a source of this host has been heard to say, in one epoch."""
+        return self._sieve.received(source, self.addresses.host, epoch)
+
     def sockets(self) -> list[zmq.Socket[bytes]]:
         """The sockets to poll for input before calling `turn`."""
-        return [self._ingest, self._fanout, self._history]
+        return [self._ingest, self._fanout, self._asked]
 
     def turn(self) -> int:
         """Do all that can be done without waiting, up to a limit; returns the number of frames taken in."""
@@ -84,6 +78,8 @@ class Hub:
         # Nobody's subscription interests us, but they must be taken off the queue.
         drain(self._fanout, FRAMES_PER_TURN)
         self._serve_history()
+        if len(frames) < IDLE_FRAMES:
+            self._history.fold_on()
         return len(frames)
 
     def take(self, frames: list[bytes]) -> int:
@@ -96,28 +92,24 @@ class Hub:
             send(frame, DONTWAIT)
         return len(fresh)
 
+    def _hello(self) -> HelloReply:
+        on_record = self.capture.frames_before + self.accepted - self.capture.unrecorded_frames
+        return HelloReply(self.addresses.run, self.addresses.host, self.addresses.subscribe, on_record)
+
     def _serve_history(self) -> None:
         try:
             for _ in range(16):
-                self._answer(self._history.recv_multipart(zmq.DONTWAIT))
+                self._answer(self._asked.recv_multipart(zmq.DONTWAIT))
         except zmq.Again:
             pass
 
     def _answer(self, request: list[bytes]) -> None:
-        match request:
-            case [peer, request_id, b"hello"]:
-                addresses = self.addresses
-                on_record = self.accepted - self.capture.unrecorded_frames
-                hello = HelloReply(addresses.run, addresses.host, addresses.subscribe, on_record)
-                reply = [peer, request_id, msgspec.msgpack.encode(hello)]
-            case [peer, request_id, b"read", offset] if offset.isdigit() and len(offset) < 19:
-                data = self.capture.read(int(offset), HISTORY_CHUNK_BYTES)
-                reply = [peer, request_id, offset, str(self.capture.size_bytes).encode(), data]
-            case _:
-                self.refused["bad-history-request"] += 1
-                return
+        answer = self._history.answer(request[2:])
+        if answer is None:
+            self.refused["bad-history-request"] += 1
+            return
         try:
-            self._history.send_multipart(reply, zmq.DONTWAIT)
+            self._asked.send_multipart([*request[:2], *answer], zmq.DONTWAIT)
         except zmq.Again:
             pass  # the asker does not take its answers; it will ask again
 

@@ -13,57 +13,21 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.accounts import DeviceAccount
+from virnucpro_bus.accounts import DeviceAccount, Reopened
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.codec import Foreign
-from virnucpro_bus.metrics import GpuMetrics, GpuUtilization, StealEvent, Totals
-from virnucpro_bus.streams import Steal, Stream
+from virnucpro_bus.figures import HostFigures
+from virnucpro_bus.streams import MOST, Steal, Stream
+from virnucpro_bus.windows import RollingWindow
 
 RECENT_STEALS = 50
 RECENT_NOTICES = 10
+LEAST_BOOT_NS = 10 * NANOSECONDS
+"""A wall clock is set by less, and no machine starts in less."""
 
 
-class WorkLedger:
+class WorkLedger(HostFigures, array_like=True):
     """Folds the events of one host. Not thread-safe: its owner is one thread, or holds a lock."""
-
-    def __init__(self, host: str) -> None:
-        self.host = host
-        self.run: ev.RunStarted | None = None
-        """None until a launched run has announced itself."""
-        self.finished: ev.RunFinished | None = None
-        self.unknown_kinds = 0
-        """Events passed over, because this version does not know their kind."""
-        self.failures: dict[str, tuple[int, str]] = {}
-        """(attempt, reason) of files that failed for good."""
-        self._devices: dict[str, DeviceAccount] = {}
-        self._streams: dict[str, dict[int, Stream]] = {}
-        self._started_ns: int | None = None
-        self._finished_ns: int | None = None
-        self._depths_at = (0, 0)
-        self._depths: dict[str, int] = {}
-        self._quarantined = 0
-        self._steals: list[Steal] = []
-        self._notices: list[tuple[int, int, int, str]] = []
-        """The latest, as (epoch, seq, wall-clock time, text)."""
-        self._folds: dict[type, Callable[[Any, Any, Stream], None]] = {
-            ev.RunStarted: self._run_started,
-            ev.RunFinished: self._run_finished,
-            ev.Notice: self._notice,
-            ev.WorkerStarted: self._worker_started,
-            ev.WorkerStopped: self._worker_stopped,
-            ev.WorkerLost: self._worker_lost,
-            ev.Heartbeat: self._heartbeat,
-            ev.FileStarted: self._file_started,
-            ev.FileProgress: self._file_progress,
-            ev.FileCompleted: self._file_completed,
-            ev.FileFailed: self._file_failed,
-            ev.FileQuarantined: self._file_quarantined,
-            ev.WorkStolen: self._work_stolen,
-            ev.QueueDepths: self._queue_depths,
-            ev.GpuSampled: self._gpu_sampled,
-        }
-
-    # In: one event at a time.
 
     def apply(self, envelope: ev.Envelope | Foreign) -> bool:
         """Fold one event in. Returns False when it had been folded before."""
@@ -71,7 +35,7 @@ class WorkLedger:
 
     def apply_all(self, envelopes: Iterable[ev.Envelope | Foreign]) -> int:
         """Fold events in. Returns how many of them had not been folded before."""
-        streams, folds = self._streams, self._folds
+        streams, folds = self._streams, _FOLDS
         fresh = 0
         for envelope in envelopes:
             try:
@@ -91,7 +55,7 @@ class WorkLedger:
             event = envelope.event
             fold = folds.get(type(event))
             if fold is not None:
-                fold(event, envelope, stream)
+                fold(self, event, envelope, stream)
             elif event is None:
                 self.unknown_kinds += 1
         return fresh
@@ -105,34 +69,58 @@ class WorkLedger:
             account = self._devices[key] = DeviceAccount(ev.Device(key))
         return account
 
-    def _worker_account(self, key: str, envelope: ev.Envelope, stream: Stream) -> DeviceAccount:
+    def _worker_account(self, key: str, stream: Stream) -> DeviceAccount:
         """The device that a worker's event is about; ties the worker's stream to it."""
-        account = self._account(key)
         if not stream.device_key:
             stream.device_key = key
-            account.streams[envelope.epoch, envelope.source] = stream
-        return account
+        # Nearly always it is known, and not worth a call.
+        return self._devices.get(key) or self._account(key)
 
     def _run_started(self, event: ev.RunStarted, envelope: ev.Envelope, stream: Stream) -> None:
-        self.run, self._started_ns = event, envelope.mono_ns
         for device in event.devices:
             account = self._account(device.key)
             account.describe(device)
             account.planned = True
+        if self._is_of_the_last_session(envelope):
+            self.run, self._started_ns = event, envelope.mono_ns
+            self._notice_boot(envelope)
 
     def _run_finished(self, event: ev.RunFinished, envelope: ev.Envelope, stream: Stream) -> None:
-        self.finished, self._finished_ns = event, envelope.mono_ns
+        if self._is_of_the_last_session(envelope):
+            self.finished, self._finished_ns = event, envelope.mono_ns
+
+    def _is_of_the_last_session(self, envelope: ev.Envelope) -> bool:
+        """Whether no launcher that has begun later has been heard; what ended before it is not over any more."""
+        if envelope.epoch > self._session:
+            self._session = envelope.epoch
+            self.finished = self._finished_ns = None
+            self._book.assigned = []
+        return envelope.epoch == self._session
+
+    def _files_assigned(self, event: ev.FilesAssigned, envelope: ev.Envelope, stream: Stream) -> None:
+        if self._is_of_the_last_session(envelope):
+            self._book.assign(event.device, event.files)
+
+    def _notice_boot(self, envelope: ev.Envelope) -> None:
+        """When the host was started anew its monotonic clock was, too: times of before mean nothing now."""
+        boot_ns = max(0, envelope.wall_ns - envelope.mono_ns)
+        if self._boot_ns is not None and abs(boot_ns - self._boot_ns) > LEAST_BOOT_NS:
+            for _, _, stream in self._each_stream():
+                stream.heard_ns = min(stream.heard_ns, envelope.mono_ns)
+            for account in self._devices.values():
+                account.window = RollingWindow()
+        self._boot_ns = boot_ns
 
     def _notice(self, event: ev.Notice, envelope: ev.Envelope, stream: Stream) -> None:
         insort(self._notices, (envelope.epoch, envelope.seq, envelope.wall_ns, event.text))
         del self._notices[:-RECENT_NOTICES]
 
     def _worker_started(self, event: ev.WorkerStarted, envelope: ev.Envelope, stream: Stream) -> None:
-        self._worker_account(event.device.key, envelope, stream).describe(event.device)
+        self._worker_account(event.device.key, stream).describe(event.device)
         stream.now(envelope.seq, "idle")
 
     def _worker_stopped(self, event: ev.WorkerStopped, envelope: ev.Envelope, stream: Stream) -> None:
-        self._worker_account(event.device, envelope, stream)
+        self._worker_account(event.device, stream)
         stream.now(envelope.seq, "stopped")
 
     def _worker_lost(self, event: ev.WorkerLost, envelope: ev.Envelope, stream: Stream) -> None:
@@ -140,7 +128,9 @@ class WorkLedger:
         dead.lost = True
         if not dead.device_key:
             dead.device_key = event.device
-            self._account(event.device).streams[event.epoch, event.source] = dead
+            self._account(event.device)
+        if event.file is not None:
+            self._note_attempt(event.file, event.attempt, event.device, event.reason)
         if event.file is not None and event.stolen_from is not None:
             steal = Steal(event.stolen_at_ns, event.device, event.stolen_from, event.file, event.attempt)
             if steal != dead.last_steal:
@@ -149,12 +139,12 @@ class WorkLedger:
 
     def _heartbeat(self, event: ev.Heartbeat, envelope: ev.Envelope, stream: Stream) -> None:
         if event.device:
-            self._worker_account(event.device, envelope, stream)
-        stream.beat(envelope.seq, event)
+            self._worker_account(event.device, stream)
+        stream.beat(envelope)
 
     def _file_started(self, event: ev.FileStarted, envelope: ev.Envelope, stream: Stream) -> None:
         if not stream.device_key:
-            self._worker_account(event.device, envelope, stream)
+            self._worker_account(event.device, stream)
         seq = envelope.seq
         if seq > stream.state_seq:
             stream.state_seq, stream.state = seq, "busy"
@@ -162,34 +152,51 @@ class WorkLedger:
 
     def _file_progress(self, event: ev.FileProgress, envelope: ev.Envelope, stream: Stream) -> None:
         if not stream.device_key:
-            self._worker_account(event.device, envelope, stream)
+            self._worker_account(event.device, stream)
         seq = envelope.seq
         if seq > stream.progress_seq:
             stream.progress_seq, stream.progress = seq, event
 
     def _file_completed(self, event: ev.FileCompleted, envelope: ev.Envelope, stream: Stream) -> None:
-        account = self._worker_account(event.device, envelope, stream)
+        account = self._worker_account(event.device, stream)
         stream.completed += 1
-        stream.sequences += event.sequences
+        sequences = stream.sequences + event.sequences
+        stream.sequences = sequences if sequences < MOST else MOST
         stream.now(envelope.seq, "idle")
         end_ns = envelope.mono_ns
-        account.window.add(end_ns - int(event.duration_seconds * NANOSECONDS), end_ns, event.sequences)
+        seconds = event.duration_seconds
+        account.window.add(end_ns - int(seconds * NANOSECONDS), end_ns, event.sequences)
+        # The account's own key, so that not every record holds a copy of it.
+        self._book.complete(event.file, end_ns, seconds, account.device.key)
         if envelope.wall_ns > account.last_done_wall_ns:
             account.last_done_wall_ns = envelope.wall_ns
 
     def _file_failed(self, event: ev.FileFailed, envelope: ev.Envelope, stream: Stream) -> None:
-        account = self._worker_account(event.device, envelope, stream)
-        stream.failed += 1
+        account = self._worker_account(event.device, stream)
         stream.now(envelope.seq, "idle")
-        self._note_failure(event.file, event.attempt, event.reason)
+        self._note_attempt(event.file, event.attempt, event.device, event.reason)
+        self._book.fail(envelope.mono_ns, event.duration_seconds, event.device)
+        if event.final:
+            stream.failed += 1
+            self._note_failure(event.file, event.attempt, event.reason)
         account.last_done_wall_ns = max(account.last_done_wall_ns, envelope.wall_ns)
 
     def _file_quarantined(self, event: ev.FileQuarantined, envelope: ev.Envelope, stream: Stream) -> None:
         self._quarantined += 1
         self._note_failure(event.file, event.attempts, event.reason)
 
+    def _file_reopened(self, event: ev.FileReopened, envelope: ev.Envelope, stream: Stream) -> None:
+        if not event.completed:
+            self._given_up[event.file] = self._given_up.get(event.file, 0) - 1
+        if event.device:
+            account = self._account(event.device)
+            again = Reopened(int(event.completed), int(not event.completed), event.sequences)
+            account.reopened = account.reopened.plus(again)
+        else:
+            self._unquarantined += 1
+
     def _work_stolen(self, event: ev.WorkStolen, envelope: ev.Envelope, stream: Stream) -> None:
-        self._worker_account(event.thief, envelope, stream)
+        self._worker_account(event.thief, stream)
         stream.stolen += 1
         steal = Steal(event.stolen_at_ns, event.thief, event.victim, event.file, event.attempt)
         if envelope.seq > stream.last_steal_seq:
@@ -214,80 +221,36 @@ class WorkLedger:
 
     def _note_failure(self, file: str, attempt: int, reason: str) -> None:
         self.failures[file] = max(self.failures.get(file, (0, "")), (attempt, reason))
+        self._given_up[file] = self._given_up.get(file, 0) + 1
+
+    def _note_attempt(self, file: str, attempt: int, device: str, reason: str) -> None:
+        insort(self.attempts.setdefault(file, []), (attempt, device, reason))
 
     def _remember(self, steal: Steal) -> None:
+        self._account(steal.thief)
         self._account(steal.victim).robbed += 1
+        self._book.steal(steal)
         insort(self._steals, steal)
         if len(self._steals) > RECENT_STEALS:
             del self._steals[0]
 
-    # Out: figures at a moment.
 
-    @property
-    def last_ns(self) -> int:
-        """The host's monotonic time of the newest event; 0 before the first."""
-        return max((stream.heard_ns for epochs in self._streams.values() for stream in epochs.values()), default=0)
-
-    def at(self, now_ns: int) -> int:
-        """`now_ns` (this host's monotonic clock), but not past the end of the run: what is over stays so."""
-        return now_ns if self._finished_ns is None else min(now_ns, self._finished_ns)
-
-    def elapsed_seconds(self, now_ns: int) -> float | None:
-        """Time since the run started; None when no run has announced itself."""
-        if self._started_ns is None:
-            return None
-        return max(0, self.at(now_ns) - self._started_ns) / NANOSECONDS
-
-    def metrics(self, now_ns: int) -> list[GpuMetrics]:
-        """One row a device, by index, then key. Where no run was planned, unused GPUs have a row too."""
-        now_ns = self.at(now_ns)
-        shown = [
-            account
-            for account in self._devices.values()
-            if self.run is None or account.planned or account.streams or account.robbed
-        ]
-        return [
-            account.row(self.host, self._depths.get(account.device.key), now_ns)
-            for account in sorted(shown, key=DeviceAccount.display_order)
-        ]
-
-    def utilization(self, device_id: int | str, now_ns: int) -> GpuUtilization | None:
-        """The last sample of a GPU, by UUID or index; all unknown when it is stale. None: no such GPU here."""
-        for account in self._devices.values():
-            sample = account.sample
-            if sample is not None and device_id in (sample.device.key, sample.device.index):
-                return account.utilization(self.at(now_ns))
-        return None
-
-    def steals(self) -> list[StealEvent]:
-        """The last 50 steals, oldest first."""
-        return [
-            StealEvent(
-                timestamp=steal.stolen_at_ns / NANOSECONDS,
-                source_gpu=self._account(steal.victim).device_id,
-                dest_gpu=self._account(steal.thief).device_id,
-                file_name=steal.file,
-            )
-            for steal in self._steals
-        ]
-
-    def notices(self) -> list[tuple[int, str]]:
-        """The last 10 notices to the user, oldest first: (wall-clock time in nanoseconds, text)."""
-        return [(wall_ns, text) for _, _, wall_ns, text in self._notices]
-
-    def totals(self) -> Totals:
-        """The host's part of the run."""
-        streams = [stream for epochs in self._streams.values() for stream in epochs.values()]
-        counts = [stream.counts() for stream in streams]
-        published = sum(stream.seen.published for stream in streams)
-        received = sum(stream.seen.received for stream in streams)
-        return Totals(
-            files_total=None if self.run is None else self.run.files_total,
-            files_completed=sum(count.completed for count in counts),
-            files_failed=self._quarantined + sum(count.failed for count in counts),
-            sequences=sum(count.sequences for count in counts),
-            steals=sum(count.stolen for count in counts),
-            events_published=published,
-            events_received=received,
-            events_lost=published - received,
-        )
+_FOLDS: dict[type, Callable[[WorkLedger, Any, Any, Stream], None]] = {
+    ev.RunStarted: WorkLedger._run_started,
+    ev.FilesAssigned: WorkLedger._files_assigned,
+    ev.RunFinished: WorkLedger._run_finished,
+    ev.Notice: WorkLedger._notice,
+    ev.WorkerStarted: WorkLedger._worker_started,
+    ev.WorkerStopped: WorkLedger._worker_stopped,
+    ev.WorkerLost: WorkLedger._worker_lost,
+    ev.Heartbeat: WorkLedger._heartbeat,
+    ev.FileStarted: WorkLedger._file_started,
+    ev.FileProgress: WorkLedger._file_progress,
+    ev.FileCompleted: WorkLedger._file_completed,
+    ev.FileFailed: WorkLedger._file_failed,
+    ev.FileQuarantined: WorkLedger._file_quarantined,
+    ev.FileReopened: WorkLedger._file_reopened,
+    ev.WorkStolen: WorkLedger._work_stolen,
+    ev.QueueDepths: WorkLedger._queue_depths,
+    ev.GpuSampled: WorkLedger._gpu_sampled,
+}

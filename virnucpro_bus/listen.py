@@ -5,17 +5,57 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
+from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.follower import Follower
 from virnucpro_bus.subscriber import Subscriber
 
+LiveSource = Subscriber | Follower
 TURN_SECONDS = 0.1
 HOLE_NS = NANOSECONDS // 2
 QUIET_NS = 2 * NANOSECONDS
 LAST_WORDS_NS = NANOSECONDS
+MUCH_BYTES = 8 << 20
+"""Of history: to read and fold it takes longer than to take over a snapshot."""
+
+
+def read_up(source: LiveSource, fleet: FleetState) -> None:
+    """Bring an empty fleet up to now: by a snapshot where there is one, and by the history from there on.
+
+    Raises AddressError when nobody answers any more.
+    """
+    snapshot = source.snapshot()
+    if snapshot is not None:
+        try:
+            fleet.load(snapshot.fold)
+            source.begin_at(snapshot.offset)
+        except SnapshotError:
+            pass  # of another version: we fold everything ourselves
+    while source.behind:
+        fleet.feed(*source.receive(0.0))
+    fleet.feed(*source.receive(0.0))
+
+
+def leap(source: LiveSource, fleet: FleetState) -> None:
+    """Pass over much unread history, where a snapshot holds it; for those who look at the fleet and nothing else.
+
+    One who stood still for a while is so up to date again as soon as one who has just come. Raises AddressError.
+    """
+    if source.unread_bytes < MUCH_BYTES or (snapshot := source.snapshot()) is None:
+        return
+    if snapshot.offset <= source.offset:
+        return
+    ahead = fleet.empty_copy()
+    try:
+        ahead.load(snapshot.fold)
+    except SnapshotError:
+        return
+    fleet.become(ahead)
+    source.begin_at(snapshot.offset)
 
 
 def listen(
-    source: Subscriber, fleet: FleetState, clock: Clock, stopped: Callable[[], object]
+    source: LiveSource, fleet: FleetState, clock: Clock, stopped: Callable[[], object]
 ) -> Iterator[list[bytes]]:
     """Feed the fleet until its run is over or `stopped` says so; yields what it was fed, after each turn.
 
@@ -47,7 +87,7 @@ def listen(
             source.look()
 
 
-def missing(fleet: FleetState, source: Subscriber) -> bool:
+def missing(fleet: FleetState, source: LiveSource) -> bool:
     """Whether events are known to exist that have not arrived: a hole, or fewer than the hub has."""
     totals = fleet.get_totals()
     return totals["events_lost"] > 0 or totals["events_received"] < source.events_on_record

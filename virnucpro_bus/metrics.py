@@ -9,6 +9,8 @@ None always means unknown: shown as n/a, an empty cell in a log, null in JSON; n
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Protocol, TypedDict
 
 
@@ -59,6 +61,30 @@ class StealEvent(TypedDict):
     dest_gpu: int | str
     """The thief's device_id."""
     file_name: str
+    host: str
+
+
+class SourceCounts(TypedDict):
+    """What is known of the events of one source: received + lost = published, always."""
+
+    host: str
+    source: str
+    epoch: int
+    """Which start of the source; a greater one is a later one."""
+    published: int
+    """Events that the source is known to have published (the highest sequence number of its stream)."""
+    received: int
+    lost: int
+
+
+class FailedAttempt(TypedDict):
+    """An attempt at a file that came to nothing."""
+
+    attempt: int
+    """Its number, from 1; 0 where nobody counts."""
+    device: str
+    """The device's key."""
+    reason: str
 
 
 class Totals(TypedDict):
@@ -75,6 +101,46 @@ class Totals(TypedDict):
     events_received: int
     events_lost: int
     """published - received, always."""
+
+
+class StealEffect(StealEvent):
+    """A steal, and what came of it."""
+
+    saved_seconds: float | None
+    """How much sooner both were done because of this one steal; less than 0 when later, None when unknown."""
+
+
+class Effect(TypedDict):
+    """What stealing has done for a run; see effect.py. Times count from the start of the first file."""
+
+    makespan_seconds: float | None
+    """Until now, or until the last file was done."""
+    makespan_expected_seconds: float | None
+    """Until the last file will be done; the same as above when it is."""
+    makespan_without_stealing_seconds: float | None
+    """Until the last file would be done if every device worked off the files that it was first given."""
+    lower_bound_seconds: float | None
+    """No way of sharing out the files could be faster than that."""
+    above_bound_percent: float | None
+    """How much the expected makespan is above the lower bound."""
+    saved_seconds: float | None
+    """What stealing has saved in all: without it, less what is expected."""
+    tail_seconds: float | None
+    """From the first device that had nothing more to do until the end, or until now."""
+    jain_index: float | None
+    """How even the devices' busy times are: 1 for all alike, 1/n where one of n did everything."""
+    max_over_mean_finish: float | None
+    """The last device's finish as a multiple of the mean finish."""
+    idle_seconds: dict[str, float]
+    """By device key: how long it had no file in hand."""
+    busy_seconds: dict[str, float]
+    """By device key: how long it had one."""
+    finish_seconds: dict[str, float]
+    """By device key: when it last had one."""
+    moves: int
+    """Stolen files that the thief has done, or has in hand."""
+    steals: list[StealEffect]
+    """The last 1,000 of them, oldest first."""
 
 
 UNKNOWN_UTILIZATION: GpuUtilization = {
@@ -107,3 +173,23 @@ class UtilizationSource(Protocol):
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
         """Figures of a GPU by NVML index or UUID; every field None for a device that nobody knows."""
         ...
+
+
+def added(each: Sequence[Totals]) -> Totals:
+    """Several parts of a run, or several runs, as a whole. Files are planned where any part knows of a plan."""
+    planned = [total for totals in each if (total := totals["files_total"]) is not None]
+    return Totals(
+        files_total=sum(planned) if planned else None,
+        files_completed=sum(totals["files_completed"] for totals in each),
+        files_failed=sum(totals["files_failed"] for totals in each),
+        sequences=sum(totals["sequences"] for totals in each),
+        steals=sum(totals["steals"] for totals in each),
+        events_published=sum(totals["events_published"] for totals in each),
+        events_received=sum(totals["events_received"] for totals in each),
+        events_lost=sum(totals["events_lost"] for totals in each),
+    )
+
+
+def latest(steals: Iterable[StealEvent]) -> list[StealEvent]:
+    """The last 50 of all these steals, oldest first, and by host where the time is the same."""
+    return sorted(steals, key=itemgetter("timestamp", "host"))[-50:]

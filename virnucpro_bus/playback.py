@@ -13,15 +13,6 @@ from virnucpro_bus.tail import kind_of
 TURN_SECONDS = 0.1
 
 
-class ShownFleet(FleetState):
-    """A fold that another one can take the place of, under the eyes of those who look at it."""
-
-    def become(self, other: FleetState) -> None:
-        """Take over what `other` has folded; nobody may feed that one any more."""
-        with self._lock:
-            self._hosts, self.refused = other._hosts, other.refused
-
-
 class Playback:
     """Folds what a replay hands out. One thread owns it; `fleet` is for any thread to look at.
 
@@ -34,7 +25,7 @@ class Playback:
         Events of other kinds are noted as received, so that they are not taken for lost.
         """
         self.replay = replay
-        self.fleet = ShownFleet(replay)
+        self.fleet = FleetState(replay)
         self._kinds = kinds
         self._made: FleetState = self.fleet
         self._starts = 0

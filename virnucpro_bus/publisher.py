@@ -204,7 +204,7 @@ class Publisher:
             self._sequences += event.sequences
             self._state = "idle"
         elif isinstance(event, ev.FileFailed):
-            self._failed += 1
+            self._failed += event.final
             self._state = "idle"
         elif isinstance(event, ev.WorkStolen):
             self._steals += 1

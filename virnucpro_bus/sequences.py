@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 
+# Set with every event, which a plain class does four times as fast as a Struct.
+@dataclass(slots=True, eq=False)
 class SeqTracker:
     """The set of sequence numbers (1, 2, 3 …) seen so far, kept as ranges.
 
@@ -12,14 +16,20 @@ class SeqTracker:
     the usual case, the next number in line, is one comparison. Not thread-safe.
     """
 
-    __slots__ = ("_ends", "_newest_start", "_starts", "expected")
+    expected: int = 1
+    """One more than the highest number seen."""
+    _newest_start: int = 1
+    _starts: list[int] = field(default_factory=list)
+    _ends: list[int] = field(default_factory=list)
 
-    def __init__(self) -> None:
-        self.expected = 1
-        """One more than the highest number seen."""
-        self._newest_start = 1
-        self._starts: list[int] = []
-        self._ends: list[int] = []
+    def __post_init__(self) -> None:
+        """Raises ValueError when what was read from a snapshot is no set of ranges."""
+        if not self._starts and 1 == self._newest_start <= self.expected:
+            return
+        ranges = [*zip(self._starts, self._ends, strict=True), (self._newest_start, self.expected)]
+        limits = [limit for each in ranges for limit in each]
+        if limits[0] < 1 or any(low >= high for low, high in pairwise(limits)):
+            raise ValueError("not a set of sequence numbers")
 
     def add(self, seq: int) -> bool:
         """Note `seq` (>= 1). Returns False when it had been seen before."""

@@ -44,6 +44,11 @@ class Sieve:
         self.accepted += len(fresh)
         return fresh
 
+    def received(self, source: str, host: str, epoch: int) -> int:
+        """Different events of one stream so far."""
+        tracker = self._seen.get((source, host, epoch))
+        return 0 if tracker is None else tracker.received
+
     @property
     def lost(self) -> int:
         """Events that are known to have been published and have not come."""

@@ -17,13 +17,13 @@ from virnucpro_bus.codec import decode_all
 from virnucpro_bus.compression import compress_capture
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.fleet import FRAMES_AT_ONCE, FleetState
-from virnucpro_bus.listen import listen
+from virnucpro_bus.listen import LiveSource, listen
 from virnucpro_bus.options import kinds_option
 from virnucpro_bus.recorder import Recorder
 from virnucpro_bus.rundir import CAPTURE_NAME
 from virnucpro_bus.sieve import Sieve
 from virnucpro_bus.signals import SignalFlag
-from virnucpro_bus.subscriber import Subscriber, join
+from virnucpro_bus.subscriber import join
 from virnucpro_bus.tail import as_json, as_line, kind_of
 from virnucpro_bus.text import visible
 
@@ -54,7 +54,7 @@ def tail(target: str, as_jsonl: bool, kinds: frozenset[str] | None) -> int:
                 if lines := [written(each) for each in envelopes if kinds is None or kind_of(each) in kinds]:
                     click.echo("\n".join(lines))
     finally:
-        if isinstance(source, Subscriber):
+        if not isinstance(source, CaptureReader):
             source.close()
     return 128 + signals.signal if signals.signal else 0
 
@@ -95,7 +95,7 @@ def record(target: str, output: Path) -> int:
     return 128 + signals.signal if signals.signal else 0
 
 
-def _open(target: str, clock: Clock) -> Subscriber | CaptureReader:
+def _open(target: str, clock: Clock) -> LiveSource | CaptureReader:
     """Whatever `target` is: a file, a live bus, or the folder of a run that is over. Raises UserError."""
     path = Path(target)
     if "://" not in target and path.is_file():
@@ -110,7 +110,7 @@ def _open(target: str, clock: Clock) -> Subscriber | CaptureReader:
 
 
 def _news(
-    source: Subscriber | CaptureReader, clock: Clock, stopped: Callable[[], object]
+    source: LiveSource | CaptureReader, clock: Clock, stopped: Callable[[], object]
 ) -> Iterator[list[bytes]]:
     """All frames of a capture; each event of a live bus once, from now on."""
     if isinstance(source, CaptureReader):

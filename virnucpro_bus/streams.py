@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from virnucpro_bus.events import FileProgress, FileStarted, Heartbeat
+from virnucpro_bus.events import Count, Envelope, FileProgress, FileStarted, Heartbeat
 from virnucpro_bus.sequences import SeqTracker
 from virnucpro_bus.windows import Span
+
+MOST = 2**63 - 1
+"""Where a count stays: an event can tell no more, and a snapshot hold no more."""
 
 
 class Steal(NamedTuple):
@@ -28,61 +32,46 @@ class Counts(NamedTuple):
     stolen: int
 
 
+# Set with every event, which a plain class does four times as fast as a Struct.
+@dataclass(slots=True, eq=False)
 class Stream:
     """One source in one epoch. Whatever is "the latest" is decided by seq. Not thread-safe."""
 
-    __slots__ = (
-        "_beat",
-        "_beat_seq",
-        "completed",
-        "device_key",
-        "failed",
-        "heard_ns",
-        "last_steal",
-        "last_steal_seq",
-        "lost",
-        "progress",
-        "progress_seq",
-        "seen",
-        "sequences",
-        "since_ns",
-        "state",
-        "state_seq",
-        "stolen",
-        "task",
-        "unsaid_steal",
-    )
-
-    def __init__(self) -> None:
-        self.seen = SeqTracker()
-        self.device_key = ""
-        """The device that the source works on; "" for a source that is not a worker, or not known yet."""
-        self.heard_ns = 0
-        self.completed = self.failed = self.sequences = self.stolen = 0
-        self.state = "starting"
-        self.state_seq = 0
-        self.task: FileStarted | None = None
-        """The file in hand while `state` is "busy", begun at `since_ns`."""
-        self.since_ns = 0
-        self.progress: FileProgress | None = None
-        self.progress_seq = 0
-        self.lost = False
-        self.last_steal: Steal | None = None
-        self.last_steal_seq = 0
-        self.unsaid_steal: Steal | None = None
-        """A steal that only the launcher has reported, because the worker died before it could."""
-        self._beat: Heartbeat | None = None
-        self._beat_seq = 0
+    seen: SeqTracker = field(default_factory=SeqTracker)
+    device_key: str = ""
+    """The device that the source works on; "" for a source that is not a worker, or not known yet."""
+    heard_ns: Count = 0
+    completed: Count = 0
+    failed: Count = 0
+    sequences: Count = 0
+    stolen: Count = 0
+    state: str = "starting"
+    state_seq: Count = 0
+    task: FileStarted | None = None
+    """The file in hand while `state` is "busy", begun at `since_ns`."""
+    since_ns: Count = 0
+    progress: FileProgress | None = None
+    progress_seq: Count = 0
+    lost: bool = False
+    last_steal: Steal | None = None
+    last_steal_seq: Count = 0
+    unsaid_steal: Steal | None = None
+    """A steal that only the launcher has reported, because the worker died before it could."""
+    beat_times: tuple[Count, Count] = (0, 0)
+    """When the last heartbeat was sent, by the host's monotonic and its wall clock."""
+    _beat: Heartbeat | None = None
+    _beat_seq: Count = 0
 
     def now(self, seq: int, state: str) -> None:
         """From event `seq` on the worker is in `state`, with no file in hand."""
         if seq > self.state_seq:
             self.state_seq, self.state = seq, state
 
-    def beat(self, seq: int, heartbeat: Heartbeat) -> None:
+    def beat(self, envelope: Envelope) -> None:
         """Take over the totals of a heartbeat."""
-        if seq > self._beat_seq:
-            self._beat_seq, self._beat = seq, heartbeat
+        if envelope.seq > self._beat_seq:
+            self._beat_seq, self._beat = envelope.seq, envelope.event
+            self.beat_times = (envelope.mono_ns, envelope.wall_ns)
 
     def counts(self) -> Counts:
         """What was seen, or what the last heartbeat says where that is more: totals heal what was missed."""

@@ -14,13 +14,14 @@ import zmq
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.codec import MAX_FRAME_BYTES
 from virnucpro_bus.errors import AddressError
-from virnucpro_bus.hub import WELCOME, HelloReply
+from virnucpro_bus.follower import Follower
+from virnucpro_bus.hub import WELCOME
+from virnucpro_bus.questions import ANSWER_SECONDS, Questions, Snapshot, hello_in, piece_in, snapshot_in
 from virnucpro_bus.records import RecordScanner
 from virnucpro_bus.rundir import read_addresses
 from virnucpro_bus.zmqio import HIGH_WATER_MARK, drain
 
 FRAMES_PER_TURN = 20_000
-ANSWER_SECONDS = 5.0
 
 
 class EventSource(Protocol):
@@ -56,6 +57,9 @@ def history_address(target: str) -> str:
 class Subscriber:
     """Listens to one hub. One thread."""
 
+    trouble: str | None = None
+    """Why nothing comes although the source goes on; a hub on this machine either lives or does not."""
+
     def __init__(self, address: str, clock: Clock, run_dir: Path | None = None) -> None:
         """Join the bus whose history is at `address`. Raises AddressError when nobody answers within 5 s.
 
@@ -65,16 +69,20 @@ class Subscriber:
         self._run_dir = run_dir
         self._next_piece: bytes | None = None
         """The id of a question for history that has been put already."""
-        self._look_id = b""
-        """The id of the question that `look` waits for; empty when it waits for none."""
+        self._look_id: bytes | None = None
+        """The id of the question that `look` waits for; None: it waits for none."""
         self.events_on_record = 0
         """How many events the hub had taken in when it was last looked at."""
         self._context = zmq.Context()
+        self._questions = Questions(self._context, clock)
         try:
-            self._history = self._connect(zmq.DEALER, address)
-            reply = b"".join(self._ask(b"hello"))
-            self.hello = msgspec.msgpack.decode(reply, type=HelloReply)
-            self._live = self._connect(zmq.SUB, self.hello.subscribe)
+            self._questions.socket.connect(address)
+            self.hello = hello_in(self._ask(b"hello"))
+            self._live = self._context.socket(zmq.SUB)
+            self._live.setsockopt(zmq.LINGER, 0)
+            self._live.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
+            self._live.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+            self._live.connect(self.hello.subscribe)
             self._live.subscribe(b"")
             # The welcome is the first thing the hub sends us; from then on everything reaches us.
             if not self._live.poll(int(ANSWER_SECONDS * 1000)):
@@ -89,39 +97,34 @@ class Subscriber:
             self._context.destroy(linger=0)
             raise
         self._scanner = RecordScanner()
-        self._history_offset = 0
+        self.offset = 0
+        """Up to where the history has been read, in the bytes of the capture."""
+        self.unread_bytes = 0
+        """How much was left to read after the last piece."""
         self._behind = True
-
-    def _connect(self, kind: int, address: str) -> zmq.Socket[bytes]:
-        connected = self._context.socket(kind)
-        connected.setsockopt(zmq.LINGER, 0)
-        connected.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
-        if kind == zmq.SUB:
-            connected.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
-        connected.connect(address)
-        return connected
 
     def _ask(self, *question: bytes) -> list[bytes]:
         """One question to the hub's history socket, and its answer."""
-        self._next_piece = None  # its answer would be thrown away while we wait for this one
-        return self._answer_to(self._put(*question))
-
-    def _put(self, *question: bytes) -> bytes:
-        """Send a question; returns its id."""
-        request_id = str(self._clock.mono_ns()).encode()
-        self._history.send_multipart([request_id, *question])
-        return request_id
+        # The answers to these would be thrown away while we wait for this one.
+        self._next_piece = self._look_id = None
+        return self._answer_to(self._questions.put(*question))
 
     def _answer_to(self, request_id: bytes) -> list[bytes]:
-        """The answer to one question; answers to others are thrown away."""
-        self._look_id = b""
-        deadline_ns = self._clock.mono_ns() + int(ANSWER_SECONDS * 1e9)
-        while (left_ns := deadline_ns - self._clock.mono_ns()) > 0:
-            if self._history.poll(left_ns // 1_000_000 + 1):
-                answer = self._history.recv_multipart()
-                if answer[0] == request_id:
-                    return answer[1:]
-        raise AddressError("no hub answers there; is the run still going on?")
+        try:
+            return self._questions.answer_to(request_id)
+        except AddressError:
+            if self._run_dir is not None:
+                read_addresses(self._run_dir)  # knows better what has become of the hub
+            raise
+
+    def snapshot(self) -> Snapshot | None:
+        """The hub's fold of what is on record; None when it has none. Raises AddressError."""
+        return snapshot_in(self._ask(b"snapshot"))
+
+    def begin_at(self, offset: int) -> None:
+        """Pass over the history before `offset`, which a snapshot stands for."""
+        self.offset, self.unread_bytes = offset, 0
+        self._next_piece, self._scanner = None, RecordScanner()
 
     def receive(self, timeout_seconds: float) -> tuple[list[bytes], int | None]:
         """A piece of history while there is some left to read, else live frames. See EventSource."""
@@ -133,7 +136,7 @@ class Subscriber:
         # The welcome comes again whenever the connection was lost and found.
         if WELCOME in frames:
             frames = [frame for frame in frames if frame != WELCOME]
-            self._behind = self._history_offset > 0
+            self._behind = self.offset > 0
         return frames, self._clock.mono_ns()
 
     def prove_alive(self) -> None:
@@ -151,16 +154,16 @@ class Subscriber:
         if self._next_piece is not None:
             return  # what is under way is a piece of history
         try:
-            while True:
-                request_id, *reply = self._history.recv_multipart(zmq.DONTWAIT)
+            while (taken := self._questions.take()) is not None:
+                request_id, reply = taken
                 if request_id == self._look_id:
-                    self._look_id = b""
-                    self.events_on_record = msgspec.msgpack.decode(b"".join(reply), type=HelloReply).events
+                    self._look_id = None
+                    self.events_on_record = hello_in(reply).events
+            # One question at a time: a hub that stands still would have to answer them all.
+            if self._look_id is None:
+                self._look_id = self._questions.put(b"hello")
         except (zmq.Again, msgspec.DecodeError):
-            pass  # no answer, or none that tells us anything
-        # One question at a time: a hub that stands still would have to answer them all.
-        if not self._look_id:
-            self._look_id = self._put(b"hello")
+            pass  # no answer that tells us anything
 
     def catch_up(self) -> None:
         """Read the history on from where it was last read: for a viewer that has noticed a hole."""
@@ -177,23 +180,31 @@ class Subscriber:
         return False
 
     def _read_history(self) -> list[bytes]:
-        request_id = self._next_piece or self._put(b"read", str(self._history_offset).encode())
-        self._next_piece = None
-        offset, size, data = self._answer_to(request_id)
-        if int(offset) != self._history_offset:
+        request_id = self._next_piece or self._questions.put(b"read", str(self.offset).encode())
+        self._next_piece = self._look_id = None
+        piece = piece_in(self._answer_to(request_id), self.offset)
+        if piece is None:
             return []
-        self._history_offset += len(data)
-        if not data or self._history_offset >= int(size):
+        self.offset += len(piece.data)
+        self.unread_bytes = piece.size - self.offset
+        if not piece.data or self.unread_bytes <= 0:
             self._behind = False
         else:
             # The hub reads and sends the next piece while this one is decoded and folded here.
-            self._next_piece = self._put(b"read", str(self._history_offset).encode())
-        return [record.frame for record in self._scanner.feed(data)]
+            self._next_piece = self._questions.put(b"read", str(self.offset).encode())
+        return [record.frame for record in self._scanner.feed(piece.data)]
 
     def close(self) -> None:
         self._context.destroy(linger=0)
 
 
-def join(target: str, clock: Clock) -> Subscriber:
-    """Join the live bus of a run folder, or at a history address. Raises AddressError when there is none."""
-    return Subscriber(history_address(target), clock, None if "://" in target else Path(target))
+def join(target: str, clock: Clock, server_key: bytes | None = None) -> Subscriber | Follower:
+    """Join the live bus of a run folder, or at an address: that of a relay (tcp://) or of a hub's history (ipc://).
+
+    `server_key` is the relay's public key; None for a relay that needs none. Raises AddressError when nobody can
+    be joined there, and UserError when the keys cannot be used.
+    """
+    address = history_address(target)
+    if address.startswith("tcp://"):
+        return Follower(address, clock, server_key)
+    return Subscriber(address, clock, None if "://" in target else Path(target))

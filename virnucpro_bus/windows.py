@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from virnucpro_bus.clock import NANOSECONDS
 
 WINDOW_SECONDS = 60
 WINDOW_FILES = 10
+_LATE_AT_ONCE = 1_000
+EARLIEST_NS = -(2**63)
+"""What began before this, centuries before its host did, is taken to have begun then: a snapshot holds no more."""
 
 
 class Span(NamedTuple):
@@ -28,29 +31,49 @@ class RollingWindow:
     completion that arrives late ends in the same state as one in time. Not thread-safe.
     """
 
-    __slots__ = ("_spans",)
+    __slots__ = ("_late", "_spans")
 
-    def __init__(self) -> None:
+    def __init__(self, spans: Iterable[tuple[int, int, int]] = ()) -> None:
+        """`spans` are those that a window held before, as iteration gave them."""
         # Each is a Span, as the plain tuple that costs a tenth to make.
-        self._spans: deque[tuple[int, int, int]] = deque()
+        self._spans = deque(spans)
+        # What came out of order. Put in place many at a time: one by one, a filled gap costs its square.
+        self._late: list[tuple[int, int, int]] = []
 
     def __len__(self) -> int:
+        self._settle()
         return len(self._spans)
+
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
+        self._settle()
+        return iter(self._spans)
 
     def add(self, start_ns: int, end_ns: int, sequences: int) -> None:
         """Add one completed file."""
         spans = self._spans
+        if start_ns < EARLIEST_NS:
+            start_ns = EARLIEST_NS
         span = (end_ns, start_ns, sequences)
         if not spans or span >= spans[-1]:
             spans.append(span)
         else:
-            insort(spans, span)
-            end_ns = spans[-1][0]
+            self._late.append(span)
+            if len(self._late) > _LATE_AT_ONCE + len(spans) // 8:
+                self._settle()
+            return
         # Nothing that is dropped here could come back: later completions only move both limits forward.
         if len(spans) > WINDOW_FILES:
             oldest_ns = end_ns - WINDOW_SECONDS * NANOSECONDS
             while len(spans) > WINDOW_FILES and spans[0][0] < oldest_ns:
                 spans.popleft()
+
+    def _settle(self) -> None:
+        """Put what came late in its place."""
+        if self._late:
+            spans = sorted([*self._spans, *self._late])
+            oldest_ns = spans[-1][0] - WINDOW_SECONDS * NANOSECONDS
+            first = min(bisect_left(spans, (oldest_ns,)), max(0, len(spans) - WINDOW_FILES))
+            self._spans, self._late = deque(spans[first:]), []
 
     def throughput(self, now_ns: int, in_hand: Iterable[Span] = ()) -> float | None:
         """Sequences per second from the start of the oldest file in the window until `now_ns`.
@@ -59,12 +82,14 @@ class RollingWindow:
         since the time until now counts. None when there is nothing to go by.
         """
         oldest_ns = now_ns - WINDOW_SECONDS * NANOSECONDS
-        surplus = len(self._spans) - WINDOW_FILES
-        chosen = [Span(*span) for at, span in enumerate(self._spans) if at >= surplus or span[0] >= oldest_ns]
+        self._settle()
+        chosen = [span for span in self._spans if span[0] >= oldest_ns]
+        if len(chosen) < WINDOW_FILES:
+            chosen = list(self._spans)[-WINDOW_FILES:]
         chosen.extend(in_hand)
         if not chosen:
             return None
-        elapsed_ns = now_ns - min(span.start_ns for span in chosen)
+        elapsed_ns = now_ns - min(start_ns for _, start_ns, _ in chosen)
         if elapsed_ns <= 0:
             return None
-        return sum(span.sequences for span in chosen) * NANOSECONDS / elapsed_ns
+        return sum(sequences for _, _, sequences in chosen) * NANOSECONDS / elapsed_ns

@@ -9,9 +9,9 @@ from typing import Any
 
 from workload import child, event_stream, middle, row
 
-from monitor.follow import read_up
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.listen import read_up
 from virnucpro_bus.metrics import Totals
 from virnucpro_bus.rundir import read_addresses
 from virnucpro_bus.subscriber import Subscriber

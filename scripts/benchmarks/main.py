@@ -1,4 +1,7 @@
-"""Runs the benchmarks; prints a table, then one line of JSON. Ratios are of one run, figures are medians."""
+"""Runs the benchmarks; prints a table, then one line of JSON. Ratios are of one run, figures are medians.
+
+BENCH_MILLIONS=N in the environment: so many millions of events or frames in `memory` and `hostile`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-NAMES = ["publish", "faults", "ingest", "hub", "attach", "handout", "replay"]
+NAMES = [
+    *("publish", "faults", "ingest", "hub", "attach", "handout", "capture", "replay"),
+    *("latency", "memory", "hostile"),
+]
 
 
 def main() -> None:

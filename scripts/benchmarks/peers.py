@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
+import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 
 import msgspec
 import zmq
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from workload import resident_bytes
+
 from virnucpro_bus.zmqio import drain
 
 CONTEXT = zmq.Context()
+HOSTILE_BATCH = 2_000
 
 
 def opened(kind: int, address: str, *, bind: bool = False) -> zmq.Socket[bytes]:
@@ -91,6 +98,100 @@ def hub(run_dir: str) -> None:
         while True:
             poller.poll(1000)
             server.hub.turn()
+
+
+def pace(address: str, events: str) -> None:
+    """After a line on stdin: publish so many events, one a millisecond."""
+    from virnucpro_bus.events import Device
+    from virnucpro_bus.publisher import Publisher
+
+    with Publisher(address, device=Device("cpu:0"), source="bench") as bus:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        due = perf_counter()
+        for _ in range(int(events)):
+            due += 0.001
+            sleep(max(0.0, due - perf_counter()))
+            bus.file_completed("sample_17.fa", sequences=250, duration_seconds=3.2)
+
+
+def stream(address: str, files: str) -> None:
+    """Send the stream, made on the way, as fast as the other side takes it; nothing piles up here."""
+    from workload import event_stream
+
+    target = CONTEXT.socket(zmq.XPUB)
+    target.setsockopt(zmq.XPUB_NODROP, 1)
+    target.setsockopt(zmq.SNDHWM, 10_000)
+    target.connect(address)
+    target.recv()
+    for frame in event_stream(int(files)):
+        target.send(frame)
+    target.close(linger=-1)
+    # At its end Python waits for no context: what has not been sent by then would be lost.
+    CONTEXT.term()
+
+
+def view(run_dir: str, *marks: str) -> None:
+    """Watch a bus as a monitor does; one line when ready, one when each mark is reached and nothing is missing."""
+    from virnucpro_bus.clock import SystemClock
+    from virnucpro_bus.fleet import FleetState
+    from virnucpro_bus.listen import listen
+    from virnucpro_bus.subscriber import join
+
+    clock = SystemClock()
+    source, fleet = join(run_dir, clock), FleetState(clock)
+    print("ready", flush=True)
+    left = [int(mark) for mark in marks]
+    for _ in listen(source, fleet, clock, lambda: not left):
+        totals = fleet.get_totals()
+        if totals["events_received"] >= left[0] and not totals["events_lost"]:
+            print(left.pop(0), flush=True)
+    sys.stdin.readline()
+
+
+def suffer(frames: str, seed: str, warm_up: str) -> None:
+    """Take so many hostile frames as hub and monitor do; one line of JSON of what has become of them."""
+    from virnucpro_bus.clock import SystemClock
+    from virnucpro_bus.fleet import FleetState
+    from virnucpro_bus.sieve import Sieve
+
+    clock = SystemClock()
+    sieve, fleet = Sieve(), FleetState(clock)
+    made = warm_bytes = 0
+    for batch in hostile_batches(int(frames), int(seed)):
+        sieve.take(batch)
+        fleet.feed(batch, clock.mono_ns())
+        made += len(batch)
+        if not warm_bytes and made >= int(warm_up):
+            warm_bytes = resident_bytes(os.getpid())
+    assert sieve.refused == fleet.refused, "hub and monitor do not agree"
+    assert fleet.get_totals()["events_received"] == sieve.accepted
+    grown_bytes = resident_bytes(os.getpid()) - warm_bytes
+    told = {"refused": sieve.refused, "accepted": sieve.accepted, "grown_bytes": grown_bytes}
+    print(json.dumps(told), flush=True)
+
+
+def harm(address: str, frames: str, seed: str) -> None:
+    """Send so many hostile frames, as fast as the other side takes them."""
+    target = CONTEXT.socket(zmq.XPUB)
+    target.setsockopt(zmq.XPUB_NODROP, 1)
+    target.connect(address)
+    target.recv()
+    for batch in hostile_batches(int(frames), int(seed)):
+        for frame in batch:
+            target.send(frame)
+    target.close(linger=-1)
+    CONTEXT.term()
+
+
+def hostile_batches(frames: int, seed: int) -> Iterator[list[bytes]]:
+    """The frames of the tests' own generator, 2,000 at a time."""
+    sys.path.append(str(Path(__file__).parents[2] / "tests" / "support"))
+    from hostile import golden_frames, hostile_frame
+
+    good, dice = golden_frames(), random.Random(seed)
+    for first in range(0, frames, HOSTILE_BATCH):
+        yield [hostile_frame(good, dice) for _ in range(min(HOSTILE_BATCH, frames - first))]
 
 
 def workers(address: str, token: str, first: str, many: str) -> None:

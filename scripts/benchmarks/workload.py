@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +19,9 @@ from virnucpro_bus.codec import encode
 from virnucpro_bus.stamp import Stamp
 
 WORKERS = 4
+HEARTBEAT_EVERY = 100
+"""Files of all workers."""
+MILLIONS_VARIABLE = "BENCH_MILLIONS"
 DEVICES = [f"GPU-8a4f6f8e-1c9d-4d5e-9f6a-1b2c3d4e5f6{number}" for number in range(WORKERS)]
 
 
@@ -32,8 +37,31 @@ def event_stream(files: int) -> Iterator[bytes]:
         yield encode(say(ev.FileProgress(device, file, 1, 100)))
         yield encode(say(ev.FileProgress(device, file, 1, 200)))
         yield encode(say(ev.FileCompleted(device, file, 1, 250, 0.008)))
-        if number % 100 == 0:
+        if number % HEARTBEAT_EVERY == 0:
             yield encode(say(ev.Heartbeat(device, "idle", number, 0, 250 * number, 0, 0)))
+
+
+def events_of(files: int) -> int:
+    """How many events `event_stream` makes of so many files."""
+    return 4 * files + -(-files // HEARTBEAT_EVERY)
+
+
+def millions(default: int) -> int:
+    """How many millions a long benchmark takes: the environment variable BENCH_MILLIONS, or its own default."""
+    return int(os.environ.get(MILLIONS_VARIABLE, default))
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of a process that is in use; of this one after what is garbage has been given back."""
+    if pid == os.getpid():
+        gc.collect()
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def peak_bytes(pid: int) -> int:
+    """The most memory that a process has ever had in use."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def row(what: str, value: float, unit: str, goal: str = "") -> dict[str, Any]:

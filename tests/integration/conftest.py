@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from books import assert_that_the_books_balance
 from lab import COMMAND, Lab
+from live import Bus
 from samples import TELLING_COMMAND, USER_JOBS, forty_files, results
 
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
-    """A Lab with the user's jobs in it. Afterwards no process and no socket of it may be left."""
+    """A Lab with the user's jobs in it.
+
+    Afterwards no process and no socket of it may be left, and every report must account for every event.
+    """
     shutil.copy(USER_JOBS, tmp_path)
     lab = Lab(tmp_path)
     yield lab
     assert lab.left_behind() == []
+    assert_that_the_books_balance(tmp_path)
+
+
+@pytest.fixture
+def bus(lab: Lab) -> Iterator[Bus]:
+    """A hub in the lab, without workers."""
+    running = Bus(lab)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def keys(lab: Lab) -> str:
+    """The public key of this user, who is on the own list of clients."""
+    lab.environment["XDG_CONFIG_HOME"] = str(lab.folder / "config")
+    made = lab.run("keys", "new")
+    key = re.search("[0-9a-f]{64}", made.stdout)
+    assert key is not None, made.stderr
+    assert lab.run("keys", "allow", key[0], "me").wait() == 0
+    return key[0]
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +59,7 @@ def run_once(folder: Path, *arguments: str | Path, program: str | Path = COMMAND
     ended = lab.run("run", *arguments, "--out", "out", "--no-dashboard", program=program)
     assert ended.wait() == 0, ended.stderr
     assert lab.left_behind() == []
+    assert_that_the_books_balance(folder)
     return folder / "out"
 
 

@@ -23,6 +23,7 @@ from virnucpro_bus.hub import Hub
 
 REASONS = {"not-messagepack", "not-an-event", "bad-header", "bad-fields"}
 RSS_GROWTH_BYTES = 16 * 2**20
+FRAMES = 1_000_000
 BATCH = 2_000
 WARM_UP = 20_000
 
@@ -65,19 +66,18 @@ class Victim:
             self.fleet.feed(frames, SystemClock().mono_ns())
 
 
-@pytest.mark.parametrize("count", [200_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
-def test_hostile_frames_are_counted_by_reason_and_cost_no_memory(hub: Hub, count: int) -> None:
+def test_a_million_hostile_frames_are_counted_by_reason_and_cost_no_memory(hub: Hub) -> None:
     with peer(zmq.XPUB, hub.addresses.publish) as sender:
         turn_until(hub, lambda: sender.poll(0))
         victim = Victim(hub, sender)
         victim.suffer(WARM_UP)
         before = resident_bytes()
-        victim.suffer(count)
+        victim.suffer(FRAMES)
         grown = resident_bytes() - before
     assert grown <= RSS_GROWTH_BYTES
     assert hub.refused.keys() == REASONS
     assert hub.refused == victim.fleet.refused
-    assert hub.refused.total() > count * 0.9
+    assert hub.refused.total() > FRAMES * 0.9
     assert json.dumps(victim.fleet.report(), allow_nan=False)
     # What did get through is the same for both, and nothing else is on record.
     totals = victim.fleet.get_totals()

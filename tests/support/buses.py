@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import zmq
 
@@ -32,34 +33,48 @@ def addresses_in(folder: Path, host: str = "node") -> BusAddresses:
 @contextmanager
 def hub_in(folder: Path) -> Iterator[Hub]:
     """A hub with its sockets and capture (run.vbus) in `folder`; the test calls `turn`."""
-    hub = Hub(addresses_in(folder), CaptureWriter(folder / "run.vbus", SystemClock()))
+    hub = Hub(addresses_in(folder), CaptureWriter(folder / "run.vbus", SystemClock()), SystemClock())
     try:
         yield hub
     finally:
         hub.close()
 
 
+class Turned(Protocol):
+    """What has sockets to wait for and a loop to be called in: a hub, a relay."""
+
+    def sockets(self) -> list[zmq.Socket[bytes]]: ...
+
+    def turn(self) -> object: ...
+
+
+@contextmanager
+def turned_by_a_thread(turned: Turned) -> Iterator[None]:
+    """A thread calls its `turn` until the end."""
+    stopped = threading.Event()
+
+    def serve() -> None:
+        poller = zmq.Poller()
+        for source in turned.sockets():
+            poller.register(source, zmq.POLLIN)
+        while not stopped.is_set():
+            poller.poll(10)
+            turned.turn()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+
+
 @contextmanager
 def served_hub(folder: Path) -> Iterator[Hub]:
     """A hub whose loop runs in a thread until the end; only its counters are for the test."""
-    with hub_in(folder) as hub:
-        stopped = threading.Event()
-
-        def serve() -> None:
-            poller = zmq.Poller()
-            for source in hub.sockets():
-                poller.register(source, zmq.POLLIN)
-            while not stopped.is_set():
-                poller.poll(20)
-                hub.turn()
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield hub
-        finally:
-            stopped.set()
-            thread.join()
+    with hub_in(folder) as hub, turned_by_a_thread(hub):
+        yield hub
 
 
 @contextmanager

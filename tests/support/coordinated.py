@@ -19,10 +19,10 @@ DEVICES = (Device("GPU-a", "A100", 0), Device("GPU-b", "V100", 1), Device("cpu:0
 class CoordinatedRun:
     """Coordinator and workers in one thread; `script` holds what they have published."""
 
-    def __init__(self, costs: Sequence[int]) -> None:
+    def __init__(self, costs: Sequence[int], retries: int = 0) -> None:
         self.script = Script(host=socket.gethostname())
         self.coordinator = WorkStealingCoordinator(
-            DEVICES, input_files(costs), sink=self, clock=self.script.clock, job="job"
+            DEVICES, input_files(costs), retries=retries, sink=self, clock=self.script.clock, job="job"
         )
         self._epochs = dict.fromkeys(DEVICES, 0)
         self._held: dict[Device, Assignment] = {}
@@ -72,11 +72,11 @@ class CoordinatedRun:
         self.coordinator.record_commit(device.key, held, 2, 100)
 
     def fail(self, device: Device) -> None:
-        """The file in hand cannot be done."""
+        """The attempt at the file in hand fails."""
         held = self._held.pop(device, None)
         if held is None:
             return
-        failed = self._say(device, ev.FileFailed(device.key, held.file.id, held.attempt, "bad", 0.5))
+        failed = self._say(device, ev.FileFailed(device.key, held.file.id, held.attempt, "bad", 0.5, held.is_last))
         self.coordinator.record_file_failure(
             device.key, held.file.id, "bad", 0.5, wall_ns=failed.wall_ns, mono_ns=failed.mono_ns
         )
@@ -103,7 +103,7 @@ ACTIONS = ("take",) * 4 + ("complete",) * 3 + ("take and die", "die", "fail")
 @st.composite
 def coordinated_runs(draw: st.DrawFn) -> CoordinatedRun:
     """Runs of a real coordinator that have been worked on for a while."""
-    run = CoordinatedRun(draw(st.lists(st.integers(1, 50), max_size=20)))
+    run = CoordinatedRun(draw(st.lists(st.integers(1, 50), max_size=20)), draw(st.integers(0, 2)))
     length = draw(st.sampled_from([0, 10, 40]))
     steps = st.tuples(st.sampled_from(DEVICES), st.sampled_from(ACTIONS), st.sampled_from([0.0, 0.25, 3.0]))
     for device, action, pause in draw(st.lists(steps, min_size=length, max_size=length)):

@@ -26,7 +26,8 @@ HOSTILE = [
         "x" * 257,
         "x" * 4097,
     ),
-    *("\x1b[2J", b"", b"\xff", [], [[]], ["x"] * 65, {}, {"a": -1}, {1: 2}, msgpack.Timestamp(0, 0)),
+    # Lists as tuples, which look the same in a frame and cannot be changed here.
+    *("\x1b[2J", b"", b"\xff", (), ((),), ("x",) * 65, {}, {"a": -1}, {1: 2}, msgpack.Timestamp(0, 0)),
 ]
 
 
@@ -50,12 +51,13 @@ def wounded(frame: bytes, dice: random.Random) -> bytes:
 
 
 def perverted(frame: bytes, dice: random.Random) -> bytes:
-    """`frame` with one value, anywhere in it, replaced by a hostile one; still MessagePack."""
+    """`frame` with one to three values, anywhere in it, replaced by hostile ones; still MessagePack."""
     parts = msgpack.unpackb(frame)
-    inside = parts
-    while (nested := [each for each in inside if isinstance(each, list) and each]) and dice.random() < 0.8:
-        inside = dice.choice(nested)
-    inside[dice.randrange(len(inside))] = dice.choice(HOSTILE)
+    for _ in range(dice.randint(1, 3)):
+        inside = parts
+        while (nested := [each for each in inside if isinstance(each, list) and each]) and dice.random() < 0.8:
+            inside = dice.choice(nested)
+        inside[dice.randrange(len(inside))] = dice.choice(HOSTILE)
     return msgpack.packb(parts)
 
 

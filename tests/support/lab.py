@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -109,11 +109,20 @@ class Lab:
         self._commands = 0
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def start(self, *arguments: str | Path, program: str | Path = COMMAND, **environment: str) -> Started:
-        """Start `virnucpro-bus ARGUMENTS`, or a Python program, in the lab's folder."""
+    def start(
+        self,
+        *arguments: str | Path,
+        program: str | Path = COMMAND,
+        prefix: Sequence[str] = (),
+        **environment: str,
+    ) -> Started:
+        """Start `virnucpro-bus ARGUMENTS`, or a Python program, in the lab's folder.
+
+        `prefix` is a command that runs the one after it in its place.
+        """
         python = [sys.executable] if str(program).endswith(".py") else []
         started = Started(
-            [*python, str(program), *map(str, arguments)],
+            [*prefix, *python, str(program), *map(str, arguments)],
             self.folder,
             self.environment | environment,
             self.folder / f"command-{self._commands}",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events import Device
+from workers.blame import Loss
 from workers.coordinator import Assignment, WorkStealingCoordinator
 from workers.inputs import InputFile
 
@@ -52,5 +53,7 @@ def take(coordinator: WorkStealingCoordinator, device: int | str) -> Assignment:
     return assignment
 
 
-def lose(coordinator: WorkStealingCoordinator, device: str, epoch: int = 1) -> Assignment | None:
-    return coordinator.worker_lost(device, f"worker of {device}", epoch, "was killed by SIGKILL")
+def lose(
+    coordinator: WorkStealingCoordinator, device: str, epoch: int = 1, loss: Loss = Loss.DIED
+) -> Assignment | None:
+    return coordinator.worker_lost(device, f"worker of {device}", epoch, "was killed by SIGKILL", loss)

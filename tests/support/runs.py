@@ -62,6 +62,8 @@ class MadeRun:
         }
         self._attempts: dict[str, int] = {}
         self._launcher(ev.RunStarted("job", "threshold", DEVICES, files))
+        for key, queue in self.queues.items():
+            self._launcher(ev.FilesAssigned(key, tuple(ev.PlannedFile(file, len(file), 7) for file in queue)))
 
     def _launcher(self, event: ev.Fact) -> None:
         self.script.say("coordinator", event)

@@ -6,6 +6,7 @@ its process id to GATES/<file name>.pid, so that the test knows.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
@@ -29,6 +30,19 @@ def slow(input: Path, output: Path, context: JobContext) -> int:
     """sixframe, taking longer for bigger files, as a model does."""
     time.sleep(input.stat().st_size * SECONDS_PER_BYTE)
     return sixframe(input, output, context)
+
+
+def lasting(input: Path, output: Path, context: JobContext) -> int:
+    """sixframe, with a rest before it."""
+    time.sleep(0.1)
+    return sixframe(input, output, context)
+
+
+def resting(input: Path, output: Path, context: JobContext) -> int:
+    """Nothing but sleep: a millisecond a byte on cpu:0, and on cpu:N a 1 + N-th of that."""
+    time.sleep(input.stat().st_size * 1e-3 / (1 + int(context.device_key.removeprefix("cpu:"))))
+    (output / f"{input.stem}.txt").write_text(input.name)
+    return 1
 
 
 def gated(input: Path, output: Path, context: JobContext) -> int:
@@ -55,6 +69,13 @@ def deadly(input: Path, output: Path, context: JobContext) -> int:
     return sixframe(input, output, context)
 
 
+def deadly_device(input: Path, output: Path, context: JobContext) -> int:
+    """sixframe, but the devices and files named by the option `deadly` kill the process that touches them."""
+    if {input.name, context.device_key} & set(context.options["deadly"].split()):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sixframe(input, output, context)
+
+
 def raising(input: Path, output: Path, context: JobContext) -> int:
     """sixframe, but the file named by the option `bad` is too much for it."""
     if input.name == context.options["bad"]:
@@ -69,3 +90,22 @@ def noisy(input: Path, output: Path, context: JobContext) -> int:
         os.write(2, b"\rNOISE on stderr\n")
     time.sleep(0.05)
     return sixframe(input, output, context)
+
+
+def stumbling(input: Path, output: Path, context: JobContext) -> int:
+    """sixframe, but each file's first `stumbles` attempts want too much memory; they are counted in `notes`."""
+    attempts = sorted(Path(context.options["notes"]).glob(f"{input.name}.*"))
+    (Path(context.options["notes"]) / f"{input.name}.{len(attempts)}").write_text(context.device_key)
+    if len(attempts) < int(context.options["stumbles"]):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    return sixframe(input, output, context)
+
+
+def deep(input: Path, output: Path, context: JobContext) -> int:
+    """Never lets go of Python, so that no thread of the worker runs and no signal handler either."""
+    started = Path(context.options["started"])
+    draft = started.with_suffix(".draft")
+    draft.write_text(str(os.getpid()))
+    draft.rename(started)
+    ctypes.PyDLL(None).sleep(600)
+    return 0

@@ -18,7 +18,7 @@ from virnucpro_bus.codec import MAX_FRAME_BYTES
 from virnucpro_bus.errors import CaptureError
 from virnucpro_bus.records import HEADER, MAGIC, MARKER, Record, RecordScanner
 
-FLIPS = 20_000
+FLIPS = 100_000
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from operator import attrgetter
 from typing import Any
 
 import msgpack
@@ -12,12 +13,12 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events import Device
 from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, Totals
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, Effect, GpuMetrics, GpuUtilization, Totals
 from virnucpro_bus.testing import Script
 
 GPU = Device("GPU-a", "A100", 0)
 HOUR_NS = 3600 * NANOSECONDS
-STEALS = ["timestamp", "source_gpu", "dest_gpu", "file_name"]
+STEALS = ["timestamp", "source_gpu", "dest_gpu", "file_name", "host"]
 
 
 def worked(host: str, device: Device = GPU, *, clock_off_ns: int = 0) -> Script:
@@ -104,6 +105,87 @@ def test_one_event_at_a_time_gives_what_frames_give() -> None:
     took = [fleet.apply(envelope, clock.mono_ns()) for envelope in script.envelopes * 2]
     assert took == [True] * 3 + [False] * 3
     assert fleet.report()["totals"] == fed(clock, script).report()["totals"]
+
+
+# Wall clocks.
+
+
+def told(host: str, *, wall_off_seconds: int = 0, after_seconds: float = 0.0) -> Script:
+    """A host that has worked, and told of a steal and a notice, when `after_seconds` had passed."""
+    script = Script(host=host)
+    script.clock.wall += wall_off_seconds * NANOSECONDS
+    script.clock.advance(after_seconds)
+    script.say("w0", ev.FileCompleted(GPU.key, "a.fa", 1, 100, 4.0))
+    script.say("w0", ev.WorkStolen(GPU.key, "GPU-b", f"{host}.fa", 1, script.clock.wall_ns()))
+    script.say("w0", ev.Heartbeat(GPU.key, "idle", 1, 0, 100, 1, 0))
+    script.say("coordinator", ev.Notice(f"said on {host}"))
+    return script
+
+
+def seen(*scripts: Script, local_host: str | None = "here") -> FleetState:
+    """What a viewer knows who has received each word when it was said."""
+    clock = ManualClock()
+    fleet = FleetState(clock, local_host)
+    for envelope in sorted((said for each in scripts for said in each.envelopes), key=attrgetter("mono_ns")):
+        clock.advance((envelope.mono_ns - clock.mono_ns()) / NANOSECONDS)
+        fleet.apply(envelope, clock.mono_ns())
+    return fleet
+
+
+@pytest.mark.parametrize("off_seconds", [-3600, 3600, 86_400])
+def test_a_wall_clock_that_is_far_off_changes_no_order_and_no_time(off_seconds: int) -> None:
+    def fleet(off_seconds: int) -> FleetState:
+        return seen(told("here"), told("there", wall_off_seconds=off_seconds, after_seconds=3), told("third"))
+
+    wrong, right = fleet(off_seconds), fleet(0)
+    assert wrong.report() == right.report()
+    assert wrong.notices() == right.notices()
+    assert [steal["host"] for steal in wrong.get_recent_steal_events()] == ["here", "third", "there"]
+    assert right.remarks() == []
+
+
+@pytest.mark.parametrize(
+    ("off_seconds", "words"), [(3600, "1:00:00 ahead of"), (-90, "0:01:30 behind"), (2, "0:00:02 ahead of")]
+)
+def test_a_wall_clock_that_is_off_is_remarked_on(off_seconds: int, words: str) -> None:
+    fleet = seen(told("here"), told("there", wall_off_seconds=off_seconds))
+    assert fleet.remarks() == [f"the clock of there is {words} this one's; its times are shown in ours"]
+
+
+def test_a_wall_clock_that_is_off_by_a_second_is_let_be() -> None:
+    fleet = seen(told("there", wall_off_seconds=1))
+    assert fleet.remarks() == []
+    assert fleet.notices()[0][0] == ManualClock().wall_ns() + NANOSECONDS
+
+
+def test_the_wall_clock_of_this_host_is_ours_by_definition() -> None:
+    assert seen(told("here", wall_off_seconds=3600)).remarks() == []
+
+
+def test_of_a_host_known_from_history_alone_the_wall_clock_is_not_judged() -> None:
+    clock = ManualClock()
+    fleet = FleetState(clock, "here")
+    fleet.feed(told("gone", wall_off_seconds=-3600).frames(), None)
+    fleet.feed(told("here").frames(), clock.mono_ns())
+    assert fleet.remarks() == []
+
+
+def test_of_a_host_that_stands_far_before_the_end_of_a_batch_the_wall_clock_is_not_judged() -> None:
+    # So a replay hands out what was recorded within an hour.
+    clock = ManualClock()
+    fleet = FleetState(clock)
+    clock.advance(3600)
+    fleet.feed(told("gone").frames() + told("other", after_seconds=3600).frames(), clock.mono_ns())
+    assert fleet.remarks() == []
+
+
+def test_without_a_heartbeat_the_wall_clock_is_not_judged() -> None:
+    script = Script(host="there")
+    script.clock.wall += HOUR_NS
+    script.say("coordinator", ev.Notice("hello"))
+    fleet = fed(ManualClock(), script)
+    assert fleet.remarks() == []
+    assert fleet.notices() == [(script.clock.wall_ns(), "hello")]
 
 
 # Several hosts.
@@ -193,7 +275,9 @@ def test_the_report_has_the_declared_keys_and_no_others() -> None:
     script = worked("here")
     script.say("w0", ev.WorkStolen("GPU-a", "GPU-b", "b.fa", 1, 5))
     report: dict[str, Any] = {**fed(script.clock, script).report()}
-    assert list(report) == ["devices", "totals", "steals"]
+    assert list(report) == ["devices", "totals", "steals", "sources", "effect"]
+    assert set(report["effect"]) == set(Effect.__annotations__)
+    assert [set(steal) for steal in report["effect"]["steals"]] == [{*STEALS, "saved_seconds"}]
     device_keys = {*GpuMetrics.__annotations__, *GpuUtilization.__annotations__}
     assert [set(row) for row in report["devices"]] == [device_keys, device_keys]
     assert set(report["totals"]) == set(Totals.__annotations__)
@@ -222,6 +306,25 @@ def test_a_row_of_the_report_carries_its_own_gpus_sample() -> None:
 def test_an_empty_fleet_has_an_empty_report() -> None:
     fleet = FleetState(ManualClock())
     assert (fleet.report()["devices"], fleet.report()["steals"], fleet.elapsed_seconds()) == ([], [], None)
+
+
+# Lost events.
+
+
+def test_the_sources_that_lost_something_are_told_and_balance() -> None:
+    first, other = Script(host="alpha"), Script(host="beta")
+    for number in range(10):
+        first.say("w0", ev.FileStarted("GPU-a", f"{number}.fa"), epoch=number // 5)
+        other.say("sampler", ev.GpuSampled(GPU, 50.0))
+    fleet = FleetState(ManualClock())
+    fleet.feed([*other.frames()[4:], *first.frames()[:6], *first.frames()[8:]])
+    names = ["host", "source", "epoch", "published", "received", "lost"]
+    assert fleet.report()["sources"] == [
+        dict(zip(names, ("alpha", "w0", 1, 5, 3, 2), strict=True)),
+        dict(zip(names, ("beta", "sampler", 1, 10, 6, 4), strict=True)),
+    ]
+    fleet.feed([*first.frames(), *other.frames()])
+    assert fleet.report()["sources"] == []
 
 
 # Frames that are not ours.
@@ -259,3 +362,26 @@ def test_it_can_be_read_while_another_thread_feeds_it() -> None:
     feeder.join()
     assert all(completed == sequences for completed, sequences in seen)
     assert fleet.get_totals()["files_completed"] == 20_000
+
+
+def test_attempts_that_came_to_nothing_are_listed_by_file_whatever_became_of_it() -> None:
+    script = Script()
+    script.say("w0", ev.FileFailed("GPU-a", "a.fa", 1, "CUDA out of memory", 0.1, final=False))
+    script.say("w1", ev.FileStarted("GPU-b", "b.fa", 1))
+    script.say("c", ev.WorkerLost("GPU-b", "w1", 1, "was killed by SIGKILL", "b.fa", 1))
+    script.say("w0", ev.FileFailed("GPU-a", "b.fa", 2, "not FASTA", 0.1))
+    script.say("w0", ev.FileCompleted("GPU-a", "a.fa", 2, 10, 0.1))
+    for envelopes in (script.envelopes, script.envelopes[::-1]):
+        fleet = FleetState(ManualClock())
+        for envelope in envelopes:
+            fleet.apply(envelope)
+        assert fleet.attempts() == {
+            "a.fa": [{"attempt": 1, "device": "GPU-a", "reason": "CUDA out of memory"}],
+            "b.fa": [
+                {"attempt": 1, "device": "GPU-b", "reason": "was killed by SIGKILL"},
+                {"attempt": 2, "device": "GPU-a", "reason": "not FASTA"},
+            ],
+        }
+        totals = fleet.get_totals()
+        assert (totals["files_completed"], totals["files_failed"]) == (1, 1)
+        assert fleet.failures() == {"b.fa": "not FASTA"}

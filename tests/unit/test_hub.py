@@ -19,9 +19,12 @@ from virnucpro_bus import events as ev
 from virnucpro_bus import hub as hub_module
 from virnucpro_bus.codec import MAX_FRAME_BYTES, decode
 from virnucpro_bus.events import Device, Envelope
-from virnucpro_bus.hub import FRAMES_PER_TURN, HISTORY_CHUNK_BYTES, WELCOME, HelloReply, Hub
+from virnucpro_bus.history import HelloReply
+from virnucpro_bus.hub import FRAMES_PER_TURN, WELCOME, Hub
 from virnucpro_bus.publisher import Publisher
 from virnucpro_bus.records import RecordScanner
+
+PIECE_BYTES = 1 << 20
 
 
 @pytest.fixture
@@ -212,11 +215,11 @@ def test_history_is_the_capture_piece_by_piece(hub: Hub) -> None:
     scanner, offset, size, read = RecordScanner(), 0, 1, list[bytes]()
     while offset < size:
         told_offset, told_size, data = asked(hub, b"read", str(offset).encode())
-        assert (int(told_offset), len(data) <= HISTORY_CHUNK_BYTES) == (offset, True)
+        assert (int(told_offset), len(data) <= PIECE_BYTES) == (offset, True)
         read += [record.frame for record in scanner.feed(data)]
         offset, size = offset + len(data), int(told_size)
     assert read == frames
-    assert size == os.path.getsize(hub.capture.path) > HISTORY_CHUNK_BYTES
+    assert size == os.path.getsize(hub.capture.path) > PIECE_BYTES
 
 
 def test_beyond_its_end_history_is_empty(hub: Hub) -> None:

@@ -102,6 +102,11 @@ def test_a_failure_is_counted_and_its_reason_kept(run: Script) -> None:
     assert folded(run).failures == {"a.fa": (1, "not FASTA")}
 
 
+def test_a_failed_attempt_at_a_file_that_is_tried_again_is_no_failed_file(run: Script) -> None:
+    run.say("w0", ev.FileFailed("GPU-a", "a.fa", 1, "out of memory", 0.1, final=False))
+    assert (row(run)["files_failed"], row(run)["state"], folded(run).failures) == (0, "idle", {})
+
+
 def test_a_quarantined_file_has_failed_though_no_device_failed_it(run: Script) -> None:
     run.say("coordinator", ev.FileQuarantined("a.fa", 3, "it ended 3 workers"))
     assert (row(run)["files_failed"], folded(run).totals()["files_failed"]) == (0, 1)
@@ -112,7 +117,7 @@ def test_a_steal_is_counted_at_both_ends_and_told(run: Script) -> None:
     run.say("w0", ev.WorkStolen("GPU-a", "GPU-b", "b.fa", 1, 1_700_000_000_500_000_000))
     assert (row(run)["work_stolen_to"], row(run)["work_stolen_from"]) == (1, 0)
     assert (row(run, SLOW)["work_stolen_to"], row(run, SLOW)["work_stolen_from"]) == (0, 1)
-    told = {"timestamp": 1_700_000_000.5, "source_gpu": 1, "dest_gpu": 0, "file_name": "b.fa"}
+    told = {"timestamp": 1_700_000_000.5, "source_gpu": 1, "dest_gpu": 0, "file_name": "b.fa", "host": "node"}
     assert folded(run).steals() == [told]
 
 

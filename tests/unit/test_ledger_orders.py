@@ -30,6 +30,7 @@ def everything(ledger: WorkLedger, run: MadeRun) -> dict[str, Any]:
         "metrics": [ledger.metrics(moment) for moment in moments],
         "utilization": [ledger.utilization(device, moment) for device in ("GPU-0", 1) for moment in moments],
         "elapsed": [ledger.elapsed_seconds(moment) for moment in moments],
+        "effect": [ledger.effect(moment) for moment in moments],
         "totals": ledger.totals(),
         "steals": ledger.steals(),
         "failures": ledger.failures,

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 import zmq
 from buses import peer, served_hub, wait_until
-from captures import write_capture
 from coordinated import DEVICES, CoordinatedRun, coordinated_runs
 from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from relays import served_relay
 from runs import MadeRun, made_runs
 
-from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.capture import CaptureWriter
+from virnucpro_bus.clock import ManualClock, SystemClock
 from virnucpro_bus.fleet import FleetReport, FleetState
+from virnucpro_bus.hub import Hub
 from virnucpro_bus.replay import fold_capture
-from virnucpro_bus.subscriber import Subscriber
+from virnucpro_bus.subscriber import join
 
 EVENT_FIGURES = ("events_published", "events_received", "events_lost")
 
@@ -52,28 +58,87 @@ def test_the_run_has_something_of_everything() -> None:
     assert report["totals"]["files_completed"] == 11
 
 
+def as_if_now(run: CoordinatedRun | MadeRun) -> CoordinatedRun | MadeRun:
+    """The run, moved in time so that its last event has been published just now: live, clocks are compared."""
+    script, now, last = run.script, SystemClock(), run.script.envelopes[-1]
+    wall_ns, mono_ns = now.wall_ns() - last.wall_ns, now.mono_ns() - last.mono_ns
+    script.clock.wall += wall_ns
+    script.clock.mono += mono_ns
+    script.envelopes[:] = [
+        replace(envelope, wall_ns=envelope.wall_ns + wall_ns, mono_ns=envelope.mono_ns + mono_ns)
+        for envelope in script.envelopes
+    ]
+    return run
+
+
+@contextmanager
+def at_the_hub(hub: Hub) -> Iterator[str]:
+    yield hub.addresses.history
+
+
+@contextmanager
+def at_a_relay(hub: Hub) -> Iterator[str]:
+    with served_relay(hub.capture) as served:
+        yield served.address
+
+
+# Where one can listen: each gives, for a hub, the address to join.
+LISTENING = {"at the hub": at_the_hub, "at a relay": at_a_relay}
+
+
+def everywhere(run: CoordinatedRun | MadeRun, folder: Path, joined_after: int) -> dict[str, FleetReport]:
+    """What is reported of the run by who joined it live after so many events, and by its capture afterwards."""
+    frames, clock = run.script.frames(), SystemClock()
+    reports = {}
+    with served_hub(folder) as hub, peer(zmq.XPUB, hub.addresses.publish) as sender, ExitStack() as stack:
+        assert sender.poll(5_000)
+        for frame in frames[:joined_after]:
+            sender.send(frame)
+        wait_until(lambda: hub.accepted == joined_after)
+        listeners = {
+            name: stack.enter_context(closing(join(stack.enter_context(way(hub)), clock)))
+            for name, way in LISTENING.items()
+        }
+        for frame in frames[joined_after:]:
+            sender.send(frame)
+        for name, listener in listeners.items():
+            live = FleetState(clock)
+            while live.get_totals()["events_received"] < len(frames) or listener.behind:
+                live.feed(*listener.receive(0.1))
+            # A turn in which nothing comes: clocks are compared in each.
+            live.feed(*listener.receive(0.0))
+            reports[name] = live.report()
+    reports["replayed"] = fold_capture(folder / "run.vbus", clock).report()
+    return reports
+
+
 @pytest.mark.parametrize("joined", ["early", "half-way", "late"])
 def test_over_sockets_and_from_the_capture_the_report_is_that_of_the_fold(tmp_path: Path, joined: str) -> None:
-    run = a_run_of_everything()
-    frames = run.script.frames()
-    at = {"early": 0, "half-way": len(frames) // 2, "late": len(frames)}[joined]
-    clock = SystemClock()
-    live = FleetState(clock)
-    with served_hub(tmp_path) as hub, peer(zmq.XPUB, hub.addresses.publish) as sender:
-        assert sender.poll(5_000)
-        for frame in frames[:at]:
-            sender.send(frame)
-        wait_until(lambda: hub.accepted == at)
-        subscriber = Subscriber(hub.addresses.history, clock)
-        try:
-            for frame in frames[at:]:
-                sender.send(frame)
-            while not live.finished or live.get_totals()["events_lost"]:
-                live.feed(*subscriber.receive(0.1))
-        finally:
-            subscriber.close()
-    assert live.report() == directly(run)
-    assert fold_capture(tmp_path / "run.vbus", clock).report() == directly(run)
+    run = as_if_now(a_run_of_everything())
+    events = len(run.script.envelopes)
+    at = {"early": 0, "half-way": events // 2, "late": events}[joined]
+    expected = directly(run)
+    assert everywhere(run, tmp_path, at) == dict.fromkeys([*LISTENING, "replayed"], expected)
+
+
+@st.composite
+def runs_with_losses(draw: st.DrawFn) -> MadeRun:
+    """Runs that were played to their end, some events of which never arrived."""
+    run = draw(made_runs(finished=True))
+    first, *others, last = run.script.envelopes
+    kept = draw(st.lists(st.integers(0, 9), min_size=len(others), max_size=len(others)))
+    arrived = [envelope for envelope, luck in zip(others, kept, strict=True) if luck]
+    run.script.envelopes[:] = [first, *arrived, last]
+    return run
+
+
+@given(run=runs_with_losses(), joined=st.floats(0, 1))
+def test_live_and_replayed_are_the_same_whatever_the_run_and_whatever_was_lost(
+    tmp_path_factory: pytest.TempPathFactory, run: MadeRun, joined: float
+) -> None:
+    folder = tmp_path_factory.mktemp("bus")
+    reports = everywhere(as_if_now(run), folder, int(joined * len(run.script.envelopes)))
+    assert reports == dict.fromkeys([*LISTENING, "replayed"], directly(run))
 
 
 @given(run=made_runs(finished=True))
@@ -81,7 +146,11 @@ def test_from_a_capture_the_report_is_that_of_the_fold(
     tmp_path_factory: pytest.TempPathFactory, run: MadeRun
 ) -> None:
     path = tmp_path_factory.mktemp("capture") / "run.vbus"
-    write_capture(path, run.script.frames(), step_seconds=0.5)
+    clock = ManualClock()
+    with CaptureWriter(path, clock) as writer:
+        for envelope, frame in zip(run.script.envelopes, run.script.frames(), strict=True):
+            clock.wall, clock.mono = envelope.wall_ns, envelope.mono_ns
+            writer.append([frame])
     assert fold_capture(path, SystemClock()).report() == directly(run)
 
 

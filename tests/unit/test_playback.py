@@ -41,11 +41,12 @@ def folded_until(path: Path, seconds: float) -> FleetReport:
     records = read_all(path)
     at_ns = records[0].received_ns + round(seconds * NANOSECONDS)
     before = [record for record in records if record.received_ns <= at_ns]
-    clock = ManualClock(mono=before[-1].received_ns)
+    # As in a replay, both clocks are the recording's.
+    clock = ManualClock(before[-1].received_ns, before[-1].received_ns)
     fleet = FleetState(clock)
     fleet.feed([record.frame for record in before], clock.mono_ns())
     # Behind the last record nothing goes on.
-    clock.mono = at_ns if len(before) < len(records) else before[-1].received_ns
+    clock.wall = clock.mono = at_ns if len(before) < len(records) else before[-1].received_ns
     return fleet.report()
 
 

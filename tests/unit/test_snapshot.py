@@ -18,7 +18,7 @@ from monitor.snapshot import (
     rate,
     remaining_seconds,
 )
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, Totals
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, SourceCounts, Totals
 
 TOTALS: Totals = {
     "files_total": 40,
@@ -107,6 +107,36 @@ def test_problems_are_told_worst_first() -> None:
     assert [line.split(":")[0] for line in problems(rows, lossy, [400.0] * 3)] == [
         *("lost events", "lost", "silent", "stalled", "stalled"),
     ]
+
+
+def lossy(source: str, lost: int, *, host: str = "here", epoch: int = 1) -> SourceCounts:
+    return {
+        "host": host,
+        "source": source,
+        "epoch": epoch,
+        "published": 100,
+        "received": 100 - lost,
+        "lost": lost,
+    }
+
+
+def test_lost_events_are_told_with_their_sources_the_most_first() -> None:
+    totals: Totals = {**TOTALS, "events_published": 3400, "events_lost": 12}
+    sources = [lossy("sampler", 2), lossy("worker-1", 4), lossy("worker-1", 6, epoch=2)]
+    assert problems([], totals, [], sources) == ("lost events: 12 of 3400 (worker-1: 10, sampler: 2)",)
+
+
+def test_of_many_sources_that_lost_events_a_few_are_named() -> None:
+    totals: Totals = {**TOTALS, "events_lost": 9}
+    (line,) = problems([], totals, [], [lossy(f"w{number}", 1) for number in range(9)])
+    assert line == "lost events: 9 of 500 (w0: 1, w1: 1, w2: 1, w3: 1 and 5 more)"
+
+
+def test_with_several_hosts_a_source_is_named_with_its_host() -> None:
+    rows = [row(0, host="a"), row(0, host="b")]
+    totals: Totals = {**TOTALS, "events_lost": 9}
+    (line,) = problems(rows, totals, [], [lossy("w0", 5, host="a"), lossy("w0\x1b", 4, host="b")])
+    assert line == r"lost events: 9 of 500 (a w0: 5, b w0\x1b: 4)"
 
 
 def test_many_devices_in_trouble_make_few_lines() -> None:

@@ -13,11 +13,13 @@ import zmq
 from buses import addresses_in, hub_in, peer, served_hub, turn_until, wait_until
 from captures import some_frames
 
-from virnucpro_bus import subscriber as module
+from virnucpro_bus import questions
+from virnucpro_bus import subscriber as subscriber_module
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.hub import HelloReply, Hub
+from virnucpro_bus.history import HelloReply
+from virnucpro_bus.hub import Hub
 from virnucpro_bus.subscriber import Subscriber, history_address
 
 
@@ -32,7 +34,8 @@ def listening_to(address: str) -> Iterator[Subscriber]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.1)
+    for module in (questions, subscriber_module):
+        monkeypatch.setattr(module, "ANSWER_SECONDS", 0.1)
 
 
 def received(subscriber: Subscriber, count: int) -> list[bytes]:

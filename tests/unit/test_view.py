@@ -19,6 +19,7 @@ from rich.cells import cell_len
 from monitor.glyphs import ASCII
 from monitor.snapshot import Row, Snapshot
 from monitor.view import frame, line
+from virnucpro_bus.effect import unknown_effect
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, Totals
 from virnucpro_bus.text import visible
 
@@ -99,6 +100,7 @@ def snapshot(devices: int = 8, health: tuple[str, ...] = ()) -> Snapshot:
                 "source_gpu": index % 8,
                 "dest_gpu": (3 * index + 1) % 8,
                 "file_name": f"sample_{index}.fa",
+                "host": f"node{index % 2}",
             }
             for index in range(12)
         ),
@@ -121,6 +123,21 @@ ON_CPUS = replace(
 ON_TWO_HOSTS = replace(
     snapshot(8),
     rows=tuple(({**row(i)[0], "device_id": i % 4, "host": f"node{i // 4}"}, row(i)[1]) for i in range(8)),
+)
+WITH_EFFECT = replace(
+    snapshot(8),
+    effect={
+        **unknown_effect(),
+        "makespan_seconds": 653.0,
+        "makespan_without_stealing_seconds": 845.0,
+        "above_bound_percent": 1.7,
+        "saved_seconds": 192.0,
+        "moves": 12,
+        "steals": [
+            {**steal, "saved_seconds": [14.2, None, -3.0][index % 3]}
+            for index, steal in enumerate(snapshot(8).steals)
+        ],
+    },
 )
 EMPTY = replace(
     snapshot(0),
@@ -150,7 +167,13 @@ def test_eight_devices_look_as_they_should(width: int, height: int) -> None:
 
 @pytest.mark.parametrize(
     ("name", "shot"),
-    [("64-devices", snapshot(64)), ("cpus", ON_CPUS), ("two-hosts", ON_TWO_HOSTS), ("nothing-yet", EMPTY)],
+    [
+        ("64-devices", snapshot(64)),
+        ("cpus", ON_CPUS),
+        ("two-hosts", ON_TWO_HOSTS),
+        ("nothing-yet", EMPTY),
+        ("with-effect", WITH_EFFECT),
+    ],
 )
 def test_other_fleets_look_as_they_should_at_80_by_24(name: str, shot: Snapshot) -> None:
     assert_golden(f"{name}-80x24", plain(shot, 80, 24))
@@ -164,6 +187,7 @@ def test_other_fleets_look_as_they_should_at_80_by_24(name: str, shot: Snapshot)
         ("cpus", ON_CPUS),
         ("two-hosts", ON_TWO_HOSTS),
         ("nothing-yet", EMPTY),
+        ("with-effect", WITH_EFFECT),
     ],
 )
 def test_plain_lines_look_as_they_should(name: str, shot: Snapshot) -> None:
@@ -173,7 +197,7 @@ def test_plain_lines_look_as_they_should(name: str, shot: Snapshot) -> None:
 @given(width=st.integers(1, 250), height=st.integers(1, 80), devices=st.integers(0, 70))
 @settings(max_examples=60, deadline=None)
 def test_a_frame_fits_any_terminal(width: int, height: int, devices: int) -> None:
-    texts = frame(snapshot(devices, TROUBLED), width, height)
+    texts = frame(replace(WITH_EFFECT, rows=snapshot(devices).rows, health=TROUBLED), width, height)
     assert len(texts) <= height
     assert all(cell_len(text.plain) <= width for text in texts)
 
@@ -272,7 +296,7 @@ def nasty(text: str) -> Snapshot:
     return replace(
         snapshot(),
         rows=((odd, utilization), row(1)),
-        steals=({"timestamp": 1.7e9, "source_gpu": text, "dest_gpu": text, "file_name": text},),
+        steals=({"timestamp": 1.7e9, "source_gpu": text, "dest_gpu": text, "file_name": text, "host": text},),
         health=(text, text),
         title=text,
     )
@@ -297,6 +321,18 @@ def test_no_nasty_name_drives_the_terminal_or_breaks_the_layout(text: str) -> No
 @settings(deadline=None)
 def test_no_name_at_all_drives_the_terminal_or_breaks_the_layout(text: str) -> None:
     assert_harmless(text)
+
+
+def test_a_frame_with_little_room_leaves_out_what_stealing_has_done() -> None:
+    assert "stealing: 12 moves, saved 3m12s of 14m05s, 1.7 % above the bound" in plain(WITH_EFFECT, 80, 24)
+    assert "stealing:" not in plain(WITH_EFFECT, 80, 10)
+
+
+def test_a_steal_whose_effect_is_unknown_is_shown_without_it() -> None:
+    picture = plain(WITH_EFFECT, 120, 60)
+    assert "sample_9.fa  saved 14.2s\n" in picture
+    assert "sample_10.fa\n" in picture
+    assert "sample_11.fa  lost 3.0s\n" in picture
 
 
 def test_markup_in_a_name_is_shown_as_it_is() -> None:

@@ -75,6 +75,12 @@ def test_a_rate_is_never_negative_nor_infinite(completions: list[Span]) -> None:
     assert rate is None or 0 <= rate < float("inf")
 
 
+def test_thousands_that_come_late_end_as_if_in_time() -> None:
+    completions = [Span(ns(at / 100), ns(at / 100) - 5, at) for at in range(8_000)]
+    gap_filled_last = completions[4_000:] + completions[3_999::-1]
+    assert list(window_of(gap_filled_last)) == list(window_of(completions))
+
+
 def test_an_idle_window_decays_towards_zero() -> None:
     window = window_of([Span(ns(10), 0, 1_000)])
     rates = [window.throughput(ns(at)) for at in (10, 20, 100, 1_000)]

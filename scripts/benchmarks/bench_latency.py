@@ -1,0 +1,93 @@
+"""From publish to folded at 1,000 events a second: through our hub, and through zmq.proxy in turn."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import zmq
+from workload import child, middle, row
+
+from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.codec import decode
+from virnucpro_bus.events import FileCompleted
+from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.rundir import read_addresses
+from virnucpro_bus.subscriber import FRAMES_PER_TURN, Subscriber
+from virnucpro_bus.zmqio import drain
+
+EVENTS = 3_000
+ROUNDS = 5
+TURN_SECONDS = 0.1
+CLOCK = SystemClock()
+Receive = Callable[[], tuple[list[bytes], int | None]]
+
+
+def measure() -> list[dict[str, Any]]:
+    """Ours and theirs in turn; each round has processes of its own."""
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        ours.append(_through_the_hub())
+        theirs.append(_through_the_proxy())
+    rows = []
+    for name, share in (("p50", 0.50), ("p99", 0.99)):
+        at = int(EVENTS * share)
+        hub, proxy = [times[at] for times in ours], [times[at] for times in theirs]
+        ratios = [a / b for a, b in zip(hub, proxy, strict=True)]
+        rows += [
+            row(f"hub: publish to folded, {name}; {_each(hub)}", middle(hub), "us"),
+            row(f"zmq.proxy: the same, {name}; {_each(proxy)}", middle(proxy), "us"),
+            row(f"  hub / zmq.proxy, {name} of the same round", middle(ratios), "x"),
+        ]
+    return rows
+
+
+def _each(figures: list[float]) -> str:
+    return "raw " + " ".join(f"{figure:.0f}" for figure in figures)
+
+
+def _through_the_hub() -> list[float]:
+    with tempfile.TemporaryDirectory() as folder, child("hub", f"{folder}/run") as hub:
+        publish, _ = hub.stdout.readline().split()
+        history = read_addresses(Path(folder) / "run").history
+        with child("pace", publish, EVENTS) as publisher, closing(Subscriber(history, CLOCK)) as source:
+            publisher.stdout.readline()
+            while source.behind:
+                source.receive(0.0)
+            return _latencies(publisher, lambda: source.receive(TURN_SECONDS))
+
+
+def _through_the_proxy() -> list[float]:
+    with tempfile.TemporaryDirectory() as folder, zmq.Context() as context, context.socket(zmq.SUB) as source:
+        publish, subscribe = f"ipc://{folder}/in", f"ipc://{folder}/out"
+        with child("proxy", publish, subscribe) as forwarder:
+            forwarder.stdout.readline()
+            source.subscribe(b"")
+            source.connect(subscribe)
+            with child("pace", publish, EVENTS) as publisher:
+                publisher.stdout.readline()
+
+                def receive() -> tuple[list[bytes], int]:
+                    source.poll(int(TURN_SECONDS * 1000))
+                    return drain(source, FRAMES_PER_TURN), CLOCK.mono_ns()
+
+                return _latencies(publisher, receive)
+
+
+def _latencies(publisher: Popen[str], receive: Receive) -> list[float]:
+    """Microseconds from the stamp of each event until it is folded, sorted."""
+    fleet = FleetState(CLOCK)
+    times: list[float] = []
+    publisher.stdin.write("go\n")
+    publisher.stdin.flush()
+    while len(times) < EVENTS:
+        frames, received_ns = receive()
+        fleet.feed(frames, received_ns)
+        folded_ns = CLOCK.mono_ns()
+        envelopes = [envelope for envelope in map(decode, frames) if isinstance(envelope.event, FileCompleted)]
+        times += [(folded_ns - envelope.mono_ns) / 1000 for envelope in envelopes]
+    return sorted(times)

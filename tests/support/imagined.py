@@ -1,0 +1,73 @@
+"""Runs on devices of given speeds, worked off by the real coordinator on a clock that jumps from file to file."""
+
+from __future__ import annotations
+
+import heapq
+import socket
+from collections.abc import Sequence
+
+from plans import cpus, input_files
+
+from virnucpro_bus import events as ev
+from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.testing import Script
+from workers.coordinator import Assignment, WorkStealingCoordinator
+
+
+class ImaginedRun:
+    """`script` holds what launcher and workers would have published; a file takes its cost / speed seconds."""
+
+    def __init__(
+        self, costs: Sequence[int], speeds: Sequence[float], policy: str, weights: Sequence[float] | None = None
+    ) -> None:
+        self.host = socket.gethostname()
+        self.script = Script(host=self.host)
+        self.devices = cpus(len(speeds))
+        self.coordinator = WorkStealingCoordinator(
+            self.devices, input_files(costs), policy=policy, weights=weights, sink=self, clock=self.script.clock
+        )
+        self._speeds = speeds
+        self._began_ns = self.script.clock.mono_ns()
+        self._ends: list[tuple[int, int, Assignment]] = []
+
+    def publish(self, event: ev.Fact) -> None:
+        """The coordinator's way onto the bus."""
+        self.script.say("coordinator", event)
+
+    def work(self, until_seconds: float = float("inf")) -> None:
+        """From the start until every file is done, or so long."""
+        self.coordinator.start()
+        for slot, device in enumerate(self.devices):
+            self.script.say(f"worker-{slot}", ev.WorkerStarted(device, 100))
+            self._take(slot)
+        clock = self.script.clock
+        while self._ends and self._ends[0][0] - self._began_ns <= until_seconds * NANOSECONDS:
+            end_ns, slot, held = heapq.heappop(self._ends)
+            clock.advance((end_ns - clock.mono_ns()) / NANOSECONDS)
+            key, seconds = self.devices[slot].key, held.file.cost / self._speeds[slot]
+            self.script.say(f"worker-{slot}", ev.FileCompleted(key, held.file.id, held.attempt, 1, seconds))
+            self.coordinator.record_file_completion(key, held.file.id, 1, seconds)
+            self._take(slot)
+        if self._ends:
+            clock.advance(until_seconds - (clock.mono_ns() - self._began_ns) / NANOSECONDS)
+        else:
+            self.coordinator.finish(0)
+
+    def _take(self, slot: int) -> None:
+        key, source = self.devices[slot].key, f"worker-{slot}"
+        held = self.coordinator.next_file(key)
+        if held is None:
+            return
+        if held.stolen_from is not None:
+            stolen = ev.WorkStolen(key, held.stolen_from, held.file.id, held.attempt, held.stolen_at_ns)
+            self.script.say(source, stolen)
+        self.script.say(source, ev.FileStarted(key, held.file.id, held.attempt))
+        end_ns = self.script.clock.mono_ns() + round(held.file.cost / self._speeds[slot] * NANOSECONDS)
+        heapq.heappush(self._ends, (end_ns, slot, held))
+
+    def fleet(self) -> FleetState:
+        """What a viewer has folded of it, at this moment."""
+        fleet = FleetState(self.script.clock, local_host=self.host)
+        fleet.feed(self.script.frames())
+        return fleet

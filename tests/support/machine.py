@@ -1,0 +1,145 @@
+"""A run without processes and sockets: what launcher and two workers do to the disk, and nothing else.
+
+The files go through the real attempt, commit, journal and resumption, in turns of two files, so that a test can
+stop it between any two operations on the disk, or let one of them fail, and go on with what is left.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from plans import cpus
+
+from virnucpro_bus.capture import CaptureWriter
+from virnucpro_bus.clock import NANOSECONDS, ManualClock
+from virnucpro_bus.codec import encode
+from virnucpro_bus.disk import Disk
+from virnucpro_bus.events import Fact, FileCompleted, FileFailed, FileStarted
+from virnucpro_bus.rundir import CAPTURE_NAME
+from virnucpro_bus.sieve import Sieve
+from virnucpro_bus.stamp import Stamp
+from workers.attempt import attempt
+from workers.channel import Settled, Task, to_bytes
+from workers.commits import Commits, Report
+from workers.coordinator import Assignment, WorkStealingCoordinator
+from workers.inputs import InputFile, find_inputs
+from workers.results import ResultStore
+from workers.resume import Resumption, resume, take_up
+
+SETTINGS = "settings"
+
+
+def job(path: Path, output: Path) -> int:
+    """Two results from every file, in a folder of their own where its name says so."""
+    text = path.read_text()
+    name = "report" if path.stem == "deep" else path.stem
+    (output / f"{name}.upper").write_text(text.upper())
+    (output / f"{name}.size").mkdir()
+    (output / f"{name}.size" / "bytes").write_text(str(len(text)))
+    return text.count(">")
+
+
+def some_inputs(folder: Path) -> Sequence[InputFile]:
+    """Five files; the results of one of them go to a folder of its own."""
+    folder.mkdir()
+    for name, length in (("one.fa", 10), ("two.fa", 8), ("deep.fa", 6), ("four.fa", 4), ("five.fa", 2)):
+        (folder / name).write_text(f">{name}\n" + "acgt" * length)
+    return find_inputs([folder]).files
+
+
+class Machine:
+    """One session of a run in `run_dir`, which goes on with what it finds there."""
+
+    def __init__(self, run_dir: Path, files: Sequence[InputFile], disk: Disk, wall_seconds: int = 1) -> None:
+        """`wall_seconds` is when it begins; sessions of one run begin one after the other."""
+        run_dir.mkdir(exist_ok=True)
+        self._clock = ManualClock(wall_seconds * NANOSECONDS)
+        self._disk = disk
+        self._store = ResultStore(run_dir, disk)
+        path = run_dir / CAPTURE_NAME
+        past = take_up(run_dir, SETTINGS, run_dir / "log", go_on=True, anew=False)
+        before = Resumption(tuple(files)) if past is None else resume(past, files, self._store)
+        self.capture = CaptureWriter(path, self._clock, "run", disk=disk, go_on=past is not None)
+        self._sieve = Sieve()
+        self._resumed = past is not None
+        self._before = before
+        self._stamp = Stamp(self._clock, source="coordinator", run="run")
+        devices = cpus(2)
+        self._workers = [
+            Stamp(self._clock, source=f"worker-{at}", run="run", epoch=before.last_worker_epoch + 1)
+            for at in range(len(devices))
+        ]
+        self.coordinator = WorkStealingCoordinator(
+            devices,
+            before.remaining,
+            sink=self,
+            clock=self._clock,
+            settings=SETTINGS,
+            done_before=before.done,
+        )
+        self.told: list[str] = []
+        self.commits = Commits(self._store, self, self.coordinator, self.told.append)
+
+    # The hub, as far as commits and the coordinator need it.
+
+    def take(self, frames: list[bytes]) -> int:
+        fresh = self._sieve.take(frames)
+        self.capture.append(fresh)
+        return len(fresh)
+
+    def publish(self, event: Fact) -> None:
+        self.take([encode(self._stamp.envelop(event))])
+
+    def start(self) -> None:
+        """Announce the run."""
+        self._store.prepare(go_on=self._resumed)
+        self.coordinator.start()
+        self.capture.flush()
+        for event in self._before.events:
+            self.publish(event)
+        self.capture.sync()
+
+    def work(self) -> None:
+        """From the start to the end, as far as it can be reached."""
+        self.start()
+        reports: list[Report] = []
+        while self.coordinator.unsettled and self.commits.hopeless is None:
+            if self.commits.ready():
+                reports = reports or [report for at in range(2) if (report := self.attempt(at)) is not None]
+            if self.commits.ready():
+                self.commits.commit(reports)
+                reports = []
+            self.wait(1)
+        self.coordinator.finish(0)
+        self.capture.close()
+
+    def wait(self, seconds: float) -> None:
+        """Time passes."""
+        self._clock.advance(seconds)
+        self.capture.flush()
+
+    def attempt(self, at: int) -> Report | None:
+        """What a worker reports; None when there was nothing to do, or it has failed."""
+        device = self.coordinator.devices[at].key
+        held = self.coordinator.next_file(device)
+        if held is None:
+            return None
+        stamp, output = self._workers[at], self._store.new_attempt()
+        self.take([encode(stamp.envelop(FileStarted(device, held.file.id, held.attempt)))])
+        self.capture.flush()
+        task = Task(held.file.id, to_bytes(held.file.path), to_bytes(output), held.attempt, state=held.file.state)
+        try:
+            done = attempt(job, task, self._disk)
+        except OSError as error:
+            self._fail(stamp, held, device, str(error))
+            return None
+        event = FileCompleted(device, held.file.id, held.attempt, done.sequences, 1.0)
+        envelope = stamp.envelop(event)
+        settled = Settled(encode(envelope), done.contents.size_bytes, done.contents.digest)
+        return Report(device, held, os.fspath(output), settled, envelope)
+
+    def _fail(self, stamp: Stamp, held: Assignment, device: str, reason: str) -> None:
+        self.coordinator.record_file_failure(device, held.file.id, reason, 1.0)
+        self.take([encode(stamp.envelop(FileFailed(device, held.file.id, held.attempt, reason, 1.0)))])

@@ -1,0 +1,115 @@
+"""A run that is resumed: its sessions are one run for the fold, and what waits again counts once."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from virnucpro_bus import events as ev
+from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.ledger import WorkLedger
+from virnucpro_bus.snapshots import Fold, pack, unpack
+from virnucpro_bus.testing import Script
+
+GPU = ev.Device("GPU-a", "A100", 0)
+
+
+def run_of_two_sessions() -> Script:
+    """Of four files one is done, one fails, one ends its workers, and one is not reached; then it goes on."""
+    script = Script()
+
+    def coordinator(event: ev.Fact, epoch: int) -> None:
+        script.say("coordinator", event, after_seconds=1, epoch=epoch)
+
+    def worker(event: ev.Fact, epoch: int) -> None:
+        script.say("worker-0", event, after_seconds=1, epoch=epoch)
+
+    coordinator(ev.RunStarted("job", "off", (GPU,), 4), 100)
+    worker(ev.WorkerStarted(GPU, 1), 1)
+    worker(ev.FileCompleted(GPU.key, "a.fa", 1, 70, 1.0), 1)
+    worker(ev.FileFailed(GPU.key, "b.fa", 1, "bad", 1.0), 1)
+    coordinator(ev.FileQuarantined("c.fa", 3, "it ended 3 workers"), 100)
+    worker(ev.FileStarted(GPU.key, "d.fa", 1), 1)
+    coordinator(ev.RunFinished(130, 1, 2), 100)
+    coordinator(ev.RunStarted("job", "off", (GPU,), 4), 200)
+    coordinator(ev.WorkerLost(GPU.key, "worker-0", 1, "the launcher has ended", "d.fa", 1), 200)
+    coordinator(ev.FileReopened("a.fa", GPU.key, True, 70, "the input has changed"), 200)
+    coordinator(ev.FileReopened("b.fa", GPU.key, False, 0, "tried again"), 200)
+    coordinator(ev.FileReopened("c.fa", "", False, 0, "tried again"), 200)
+    worker(ev.WorkerStarted(GPU, 2), 2)
+    return script
+
+
+def go_on_to_the_end(script: Script) -> Script:
+    for name, sequences in (("a.fa", 75), ("c.fa", 5), ("d.fa", 3)):
+        script.say("worker-0", ev.FileCompleted(GPU.key, name, 1, sequences, 1.0), after_seconds=1, epoch=2)
+    script.say("worker-0", ev.FileFailed(GPU.key, "b.fa", 1, "still bad", 1.0), after_seconds=1, epoch=2)
+    script.say("coordinator", ev.RunFinished(3, 3, 1), after_seconds=1, epoch=200)
+    return script
+
+
+def folded(script: Script) -> WorkLedger:
+    ledger = WorkLedger(script.envelopes[0].host)
+    ledger.apply_all(script.envelopes)
+    return ledger
+
+
+def said(ledger: WorkLedger) -> dict[str, object]:
+    now_ns = ledger.last_ns
+    return {
+        "totals": ledger.totals(),
+        "rows": ledger.metrics(now_ns),
+        "failures": ledger.standing_failures(),
+        "finished": ledger.finished,
+        "elapsed": ledger.elapsed_seconds(now_ns),
+    }
+
+
+def test_a_run_that_goes_on_is_not_over_and_what_waits_again_does_not_count() -> None:
+    ledger = folded(run_of_two_sessions())
+    totals = ledger.totals()
+    assert (totals["files_completed"], totals["files_failed"], totals["sequences"]) == (0, 0, 0)
+    assert (ledger.finished, ledger.standing_failures()) == (None, {})
+    (row,) = ledger.metrics(ledger.last_ns)
+    assert (row["files_completed"], row["files_failed"], row["sequences"], row["state"]) == (0, 0, 0, "idle")
+    assert row["current_file"] is None
+
+
+def test_at_the_end_each_file_counts_once() -> None:
+    ledger = folded(go_on_to_the_end(run_of_two_sessions()))
+    totals = ledger.totals()
+    assert (totals["files_completed"], totals["files_failed"], totals["files_total"]) == (3, 1, 4)
+    assert totals["sequences"] == 83
+    assert ledger.standing_failures().keys() == {"b.fa"}
+    assert ledger.finished == ev.RunFinished(3, 3, 1)
+
+
+def test_time_is_that_of_the_last_session() -> None:
+    ledger = folded(run_of_two_sessions())
+    assert ledger.elapsed_seconds(ledger.last_ns) == 5.0
+
+
+def test_after_a_new_start_of_the_machine_time_is_that_of_its_new_clock() -> None:
+    script = run_of_two_sessions()
+    before = folded(script).metrics(script.clock.mono)[0]["throughput"]
+    script.clock.mono = 5 * NANOSECONDS
+    script.say("coordinator", ev.RunStarted("job", "off", (GPU,), 4), epoch=300)
+    ledger = folded(script)
+    assert ledger.last_ns == 5 * NANOSECONDS
+    assert ledger.elapsed_seconds(9 * NANOSECONDS) == 4.0
+    assert (before, ledger.metrics(9 * NANOSECONDS)[0]["throughput"]) == (pytest.approx(70 / 11), None)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_in_whatever_order_the_sessions_come_in_they_end_alike(seed: int) -> None:
+    script = go_on_to_the_end(run_of_two_sessions())
+    expected = said(folded(script))
+    random.Random(seed).shuffle(script.envelopes)
+    assert said(folded(script)) == expected
+
+
+def test_a_snapshot_holds_the_sessions() -> None:
+    ledger = folded(run_of_two_sessions())
+    (read,) = unpack(pack(Fold({}, [ledger]))).ledgers
+    assert said(read) == said(ledger)

@@ -1,0 +1,72 @@
+"""A fold as bytes, and back: what is handed to those who join late, so that they need not fold the whole history.
+
+The layout is the declarations themselves: of `HostFigures` and of all that it holds. The bytes begin with a digest
+of these, so what another version of the program has folded is refused and never misread.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from virnucpro_bus.errors import SnapshotError
+from virnucpro_bus.events import Count
+from virnucpro_bus.ledger import WorkLedger
+from virnucpro_bus.windows import RollingWindow
+
+MEANING = 1
+"""Raised when something comes to mean something else without being declared otherwise."""
+MAX_BYTES = 64 << 20
+_DIGEST_BYTES = 16
+
+
+class Fold(msgspec.Struct, array_like=True):
+    """All that a fleet has folded. How clocks stand to each other is not in it: that is every viewer's own."""
+
+    refused: dict[str, Count]
+    ledgers: list[WorkLedger]
+
+
+def pack(fold: Fold) -> bytes:
+    """`fold` as it stands now."""
+    return _layout() + _encode(fold)
+
+
+def unpack(data: bytes) -> Fold:
+    """What `pack` has made. Raises SnapshotError when it was not this version that made it, or nobody."""
+    if not data.startswith(_layout()):
+        raise SnapshotError("not a snapshot, or one of another version")
+    if len(data) > MAX_BYTES:
+        raise SnapshotError(f"a snapshot of more than {MAX_BYTES} bytes")
+    try:
+        return _decode(memoryview(data)[_DIGEST_BYTES:])
+    except Exception as error:
+        # Depending on what is wrong the decoder raises its own errors, or one for UTF-8, recursion or memory.
+        raise SnapshotError(f"a damaged snapshot: {error}") from None
+
+
+@cache
+def _layout() -> bytes:
+    import msgspec.inspect  # only those who hand over a fold need it
+
+    declared = f"{MEANING} {msgspec.inspect.type_info(Fold)}"
+    return blake2b(declared.encode(), digest_size=_DIGEST_BYTES).digest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, RollingWindow):
+        return list(value)
+    raise NotImplementedError
+
+
+def _rebuilt(kind: type, value: Any) -> Any:
+    if kind is RollingWindow:
+        return RollingWindow(msgspec.convert(value, list[tuple[int, int, int]]))
+    raise NotImplementedError
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
+_decode = msgspec.msgpack.Decoder(Fold, dec_hook=_rebuilt).decode

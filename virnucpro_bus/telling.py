@@ -1,0 +1,78 @@
+"""The effect of stealing in words, as dashboards and commands tell it. Pure functions."""
+
+from __future__ import annotations
+
+from virnucpro_bus.metrics import Effect
+from virnucpro_bus.text import visible
+
+UNKNOWN = "n/a"
+STEALS_SHOWN = 20
+
+
+def span(seconds: float | None) -> str:
+    """A length of time as one would say it: 4.2s, 3m12s, 2h05m, 3d04h; n/a when it is unknown."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 0:
+        return f"-{span(-seconds)}"
+    if seconds < 59.95:
+        return f"{seconds:.1f}s"
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days}d{hour:02d}h"
+    return f"{hour}h{minute:02d}m" if hour else f"{minute}m{second:02d}s"
+
+
+def gain(seconds: float) -> str:
+    """What was saved, or lost."""
+    return f"{'lost' if seconds < 0 else 'saved'} {span(abs(seconds))}"
+
+
+def sentence(effect: Effect) -> str | None:
+    """All of it in one line; None when nothing is known."""
+    if effect["makespan_seconds"] is None:
+        return None
+    moves, saved, above = effect["moves"], effect["saved_seconds"], effect["above_bound_percent"]
+    parts = [f"{moves} move{'' if moves == 1 else 's'}"]
+    if saved is not None and moves:
+        parts.append(f"{gain(saved)} of {span(effect['makespan_without_stealing_seconds'])}")
+    if above is not None:
+        parts.append(f"{max(0.0, above):.1f} % above the bound")
+    return ", ".join(parts)
+
+
+def paragraph(effect: Effect) -> str:
+    """All of it, on several lines."""
+    figures = [
+        ("makespan", span(effect["makespan_seconds"])),
+        ("expected", span(effect["makespan_expected_seconds"])),
+        ("without stealing", span(effect["makespan_without_stealing_seconds"])),
+        ("lower bound", span(effect["lower_bound_seconds"])),
+        ("tail", span(effect["tail_seconds"])),
+        ("jain index", _ratio(effect["jain_index"])),
+        ("max/mean finish", _ratio(effect["max_over_mean_finish"])),
+    ]
+    lines = [f"{name:<17} {value:>8}" for name, value in figures]
+    lines.insert(0, f"stealing          {sentence(effect) or 'nothing is known: no plan was recorded'}")
+    names = [visible(key) for key in effect["idle_seconds"]]
+    wide = max(map(len, [*names, "device"]))
+    if names:
+        lines += ["", f"{'device':<{wide}} {'busy':>9} {'idle':>9} {'finish':>9}"]
+    for name, key in zip(names, effect["idle_seconds"], strict=True):
+        times = [span(effect[what].get(key)) for what in ("busy_seconds", "idle_seconds", "finish_seconds")]
+        lines.append(f"{name:<{wide}} " + " ".join(f"{time:>9}" for time in times))
+    steals = effect["steals"][-STEALS_SHOWN:]
+    if steals:
+        left_out = len(effect["steals"]) - len(steals)
+        lines += ["", f"steals{f', the last {len(steals)} of {left_out + len(steals)}' if left_out else ''}"]
+    for steal in steals:
+        saved = steal["saved_seconds"]
+        ids = f"{visible(str(steal['dest_gpu']))} <- {visible(str(steal['source_gpu']))}"
+        lines.append(f"  {ids}  {visible(steal['file_name'])}  {UNKNOWN if saved is None else gain(saved)}")
+    return "\n".join(lines)
+
+
+def _ratio(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.3f}"

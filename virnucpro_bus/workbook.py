@@ -1,0 +1,95 @@
+"""What was planned, and when and where each file was done: what the effect of stealing is figured out from.
+
+A small record a file. Pure, and the same whatever the order of arrival: of two answers the later one is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass, field
+
+from virnucpro_bus.facts import Count, PlannedFile, Seconds
+from virnucpro_bus.streams import Steal
+
+UNPLANNED_KEPT = 5_000
+"""So many files are remembered while no plan is known; where nobody plans, memory must not grow for ever."""
+
+Planned = tuple[str, int]
+"""A file of the plan: the device that it was first given to, and its estimated work."""
+Done = tuple[int, float, str]
+"""A completed file: when it ended (the host's monotonic time in ns), how long it took in seconds, the device."""
+
+
+# Its columns are looked up with every completion, which a plain class does faster than a Struct.
+@dataclass(slots=True, eq=False)
+class WorkBook:
+    """Of one host. `ledger.py` fills it, `effect.py` reads it. Not thread-safe."""
+
+    assigned: list[tuple[str, list[str], list[Count]]] = field(default_factory=list)
+    """The initial assignment of the last session: a device's key, files, and the estimated work of each."""
+    files: list[str] = field(default_factory=list)
+    """What was completed, in all sessions; the next three lists say of each file …"""
+    ends_ns: list[Count] = field(default_factory=list)
+    """… when that was, by the host's monotonic clock, …"""
+    seconds: list[Seconds] = field(default_factory=list)
+    """… how long it had taken …"""
+    devices: list[str] = field(default_factory=list)
+    """… and where."""
+    failed: list[tuple[Count, Seconds, str]] = field(default_factory=list)
+    """Failed attempts of all sessions: when each ended, how long it took, the device."""
+    steals: dict[str, Steal] = field(default_factory=dict)
+    """By file, of all sessions: the last time that it was stolen."""
+    passed_over: Count = 0
+    """Completions that were not remembered. Where there were any, a plan that comes later is no longer enough."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError when what was read from a snapshot does not belong together."""
+        counts = {len(column) for column in (self.files, self.ends_ns, self.seconds, self.devices)}
+        if len(counts) != 1 or any(len(files) != len(costs) for _, files, costs in self.assigned):
+            raise ValueError("not as many times, or costs, as files")
+
+    def assign(self, device: str, files: tuple[PlannedFile, ...]) -> None:
+        """These files stand in the device's queue at first."""
+        self.assigned.append((device, [each.file for each in files], [each.cost for each in files]))
+
+    def complete(self, file: str, end_ns: int, seconds: float, device: str) -> None:
+        """A file has been done."""
+        # Columns and not a record a file, nor a place in a dict: that costs a tenth.
+        if self.assigned or len(self.files) < UNPLANNED_KEPT:
+            self.files.append(file)
+            self.ends_ns.append(end_ns)
+            self.seconds.append(seconds)
+            self.devices.append(device)
+        else:
+            self.passed_over += 1
+
+    def plan(self) -> dict[str, Planned]:
+        """The initial assignment, by file."""
+        found: dict[str, Planned] = {}
+        for device, files, costs in self.assigned:
+            for file, cost in zip(files, costs, strict=True):
+                planned = (device, cost)
+                found[file] = planned if file not in found else max(found[file], planned)
+        return found
+
+    def completed(self, plan: Container[str], since_ns: int) -> dict[str, Done]:
+        """How each planned file was done the last time, of those that ended since then."""
+        found: dict[str, Done] = {}
+        records = zip(self.ends_ns, self.seconds, self.devices, strict=True)
+        for file, done in zip(self.files, records, strict=True):
+            if file in plan and done[0] >= since_ns and (file not in found or done > found[file]):
+                found[file] = done
+        return found
+
+    def fail(self, end_ns: int, seconds: float, device: str) -> None:
+        """An attempt has failed."""
+        if len(self.failed) < UNPLANNED_KEPT or self.assigned:
+            self.failed.append((end_ns, seconds, device))
+
+    def steal(self, steal: Steal) -> None:
+        """A file has changed hands."""
+        known = self.steals.get(steal.file)
+        if known is not None:
+            self.steals[steal.file] = max(known, steal)
+        elif len(self.steals) < UNPLANNED_KEPT or self.assigned:
+            self.steals[steal.file] = steal

@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.codec import encode
 from virnucpro_bus.compression import ZSTD_MAGIC, decompressed
+from virnucpro_bus.disk import Disk
 from virnucpro_bus.errors import CaptureError
 from virnucpro_bus.events import CaptureHole, envelop
 from virnucpro_bus.records import HEADER, MAGIC, RECORD, VERSION, Record, RecordScanner, pack_record
@@ -23,19 +25,23 @@ from virnucpro_bus.records import HEADER, MAGIC, RECORD, VERSION, Record, Record
 _CHUNK_BYTES = 1 << 20
 _FLUSH_BYTES = 1 << 18
 _RETRY_NS = NANOSECONDS
+_received_ns = attrgetter("received_ns")
 
 
 class CaptureWriter:
-    """Appends frames to a new capture file. One thread.
+    """Appends frames to a capture file, a new one or one that goes on. One thread.
 
     A write that fails (full disk) does not raise: recording stops, `problem` says why in one line, and the run
     goes on. It is tried again once a second; when it works, a `capture.hole/` event says what is missing.
     """
 
-    def __init__(self, path: Path, clock: Clock, run: str = "") -> None:
+    def __init__(
+        self, path: Path, clock: Clock, run: str = "", *, disk: Disk | None = None, go_on: bool = False
+    ) -> None:
         """Create `path`. Raises FileExistsError when it is there: a capture is never overwritten.
 
-        `run` is named in the events that the capture itself adds.
+        `run` is named in the events that the capture itself adds. `go_on`: append to the one that is there, which
+        is not compressed; what is torn at its end is cut off.
         """
         self.path = path
         self.problem: str | None = None
@@ -43,8 +49,13 @@ class CaptureWriter:
         self.unrecorded_frames = 0
         """Frames that were not recorded, since the beginning."""
         self._clock = clock
+        self._disk = disk or Disk()
         self._run = run
-        self._epoch = clock.wall_ns()
+        before = _what_is_in(path) if go_on else _Before()
+        whole_bytes = before.size_bytes
+        self.frames_before = before.frames
+        """Frames that were recorded already, before it went on."""
+        self._epoch = max(clock.wall_ns(), before.last_ns)
         self._start_ns = self._epoch - clock.mono_ns()
         self._records: list[bytes] = []
         self._pending_bytes = 0
@@ -53,8 +64,14 @@ class CaptureWriter:
         self._retry_ns: int | None = 0
         """When to try again, on the monotonic clock; None: never."""
         self._told: str | None = None
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        self._write([HEADER.pack(MAGIC, VERSION, 0)])
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | (0 if go_on else os.O_CREAT | os.O_EXCL)
+        self._fd = os.open(path, flags, 0o644)
+        if go_on:
+            self._disk.truncate(self._fd, whole_bytes)
+            self._written_bytes = whole_bytes
+        if not whole_bytes:
+            self._write([HEADER.pack(MAGIC, VERSION, 0)])
+            self.sync()  # so that, whatever is left of it one day, it is known to be a capture
 
     def append(self, frames: Iterable[bytes]) -> None:
         """Append frames that have come in just now. They reach the file at the next `flush`, or when many wait."""
@@ -81,7 +98,7 @@ class CaptureWriter:
         data, written = memoryview(b"".join(parts)), 0
         try:
             while written < len(data):
-                written += os.write(self._fd, data[written:])
+                written += self._disk.write(self._fd, data[written:])
         except OSError as error:
             self._stop(error, self._clock.mono_ns() + _RETRY_NS)
         else:
@@ -93,7 +110,7 @@ class CaptureWriter:
                 break
             whole, whole_bytes = whole + 1, whole_bytes + len(part)
         try:
-            os.ftruncate(self._fd, self._written_bytes + whole_bytes)
+            self._disk.truncate(self._fd, self._written_bytes + whole_bytes)
         except OSError:
             whole_bytes = written  # the reader passes over it
         self._written_bytes += whole_bytes
@@ -154,15 +171,21 @@ class CaptureWriter:
         self._told = self.problem
         return self.problem or f"{self.path}: recording goes on; {self.unrecorded_frames} events were not recorded"
 
-    def sync(self) -> None:
-        """Flush, and wait until the disk has it."""
+    def sync(self) -> bool:
+        """Flush, and wait until the disk has it. Returns False when it has not, or recording has stopped."""
         self.flush()
         if self.problem is None:
             try:
-                os.fsync(self._fd)
+                self._disk.sync(self._fd)
             except OSError as error:
                 # After a failed fsync nobody knows what is on disk; trying again would pretend to.
                 self._stop(error, None)
+        return self.problem is None
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether nothing will ever be recorded again: what the disk has is not known any more."""
+        return self._retry_ns is None
 
     @property
     def size_bytes(self) -> int:
@@ -188,6 +211,30 @@ class CaptureWriter:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+class _Before(NamedTuple):
+    """What a plain capture holds: up to where whole records, when the last came in, and how many."""
+
+    size_bytes: int = 0
+    last_ns: int = 0
+    frames: int = 0
+
+
+def _what_is_in(path: Path) -> _Before:
+    scanner, last_ns, size_bytes, frames = RecordScanner(), 0, 0, 0
+    with path.open("rb") as file:
+        while data := file.read(_CHUNK_BYTES):
+            size_bytes += len(data)
+            records = scanner.feed(data)
+            frames += len(records)
+            last_ns = max((last_ns, *map(_received_ns, records)))
+    torn_bytes = scanner.waiting_bytes
+    # Behind a damaged length field there may be whole records yet.
+    if behind := scanner.finish():
+        frames += len(behind)
+        last_ns, torn_bytes = max((last_ns, *map(_received_ns, behind))), scanner.waiting_bytes
+    return _Before(size_bytes - torn_bytes, last_ns, frames)
 
 
 class CaptureReader:

@@ -67,6 +67,27 @@ def compress_capture(path: Path) -> None:
             pass
 
 
+def decompress_capture(path: Path) -> None:
+    """Put the plain capture in the place of a compressed one, which is to go on. A plain one is left as it is.
+
+    Killed at any moment it leaves one or the other, whole. Raises OSError; CaptureError where there is no zstd.
+    """
+    draft = path.with_name(f".{path.name}.plain")
+    try:
+        with path.open("rb") as source:
+            if source.read(len(ZSTD_MAGIC)) != ZSTD_MAGIC:
+                return
+            source.seek(0)
+            with draft.open("wb") as target:
+                for _, plain in decompressed(source):
+                    target.write(plain)
+                target.flush()
+                os.fsync(target.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def _compress(source: BinaryIO, target: BinaryIO) -> None:
     options: dict[int, int] = {
         zstd.CompressionParameter.compression_level: _LEVEL,

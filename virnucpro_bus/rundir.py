@@ -2,6 +2,7 @@
 
 DIR/bus.json        addresses of the live hub (0600; gone when the hub has ended)
 DIR/run.vbus        the capture, which is the journal too
+DIR/summary.json    what came of the run
 DIR/.bus/           lock and sockets (0700); the sockets are elsewhere when the path would be too long
 """
 
@@ -22,6 +23,7 @@ import msgspec
 from virnucpro_bus.errors import AddressError, UserError
 
 CAPTURE_NAME = "run.vbus"
+SUMMARY_NAME = "summary.json"
 BUS_FILE = "bus.json"
 # The kernel's limit for the path of a local socket is 107 bytes; this is the longest name we put there.
 _LONGEST_SOCKET_FOLDER = 107 - len("/subscribe.sock")
@@ -90,7 +92,12 @@ class RunFolder:
         self._lock_fd: int | None = None
 
     def claim(self) -> Self:
-        """Make the folder, take its lock, clear stale sockets. Raises UserError when another process holds it."""
+        """Make the folder, take its lock, clear stale sockets. Raises UserError when another process holds it.
+
+        Safe to call twice.
+        """
+        if self._lock_fd is not None:
+            return self
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             sockets = socket_folder(self.path)

@@ -11,6 +11,8 @@ from typing import Self
 
 from virnucpro_bus.capture import CaptureWriter
 from virnucpro_bus.clock import Clock
+from virnucpro_bus.compression import decompress_capture
+from virnucpro_bus.disk import Disk
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.hub import Hub
 from virnucpro_bus.processes import own_command, start_quietly, stop
@@ -22,19 +24,29 @@ LOG_FOLDER = "logs"
 class BusServer:
     """Holds everything that a bus needs, from `open` to `close`. One thread owns it; `hub` is its loop."""
 
-    def __init__(self, run_dir: Path, clock: Clock) -> None:
+    def __init__(self, run_dir: Path, clock: Clock, disk: Disk | None = None) -> None:
         self.run_dir = run_dir
         self.run = f"run-{secrets.token_hex(4)}"
+        self._goes_on = False
+        self._disk = disk
         self._clock = clock
         self._folder = RunFolder(run_dir)
         self._sampler: subprocess.Popen[bytes] | None = None
         self.hub: Hub
 
+    def claim(self) -> None:
+        """Take the folder's lock before `open` does, to look at what is there. Raises UserError."""
+        self._folder.claim()
+
+    def go_on(self, run: str) -> None:
+        """Continue the capture that is in the folder, which is of this run, rather than begin one."""
+        self.run, self._goes_on = run, True
+
     def open(self) -> Self:
         """Raises UserError when the folder cannot be used, is in use, or already holds a run."""
         self._folder.claim()
         try:
-            capture = self._new_capture()
+            capture = self._open_capture()
             addresses = BusAddresses(
                 run=self.run,
                 host=socket.gethostname(),
@@ -43,23 +55,25 @@ class BusServer:
                 subscribe=self._folder.address("subscribe"),
                 history=self._folder.address("history"),
             )
-            self.hub = Hub(addresses, capture)
+            self.hub = Hub(addresses, capture, self._clock)
             self._folder.announce(addresses)
         except BaseException:
             self._folder.release()
             raise
         return self
 
-    def _new_capture(self) -> CaptureWriter:
+    def _open_capture(self) -> CaptureWriter:
+        path = self._folder.capture_path
         try:
-            return CaptureWriter(self._folder.capture_path, self._clock, self.run)
+            if self._goes_on:
+                decompress_capture(path)
+            return CaptureWriter(path, self._clock, self.run, disk=self._disk, go_on=self._goes_on)
         except FileExistsError:
             raise UserError(
-                f"{self.run_dir}: already holds a run ({self._folder.capture_path.name}); choose another folder, "
-                "or remove that one first"
+                f"{self.run_dir}: already holds a run ({path.name}); choose another folder, or remove it first"
             ) from None
         except OSError as error:
-            raise UserError(f"{self._folder.capture_path}: cannot be written: {error.strerror}") from None
+            raise UserError(f"{path}: cannot be written: {error.strerror}") from None
 
     def log_path(self, name: str) -> Path:
         """Where a helper process called `name` writes what it has to say."""
@@ -83,7 +97,7 @@ class BusServer:
         """Stop the sampler, take in what is under way, close the capture, free the folder. Safe to call twice."""
         self.stop_sampler()
         self.hub.close()
-        self._folder.release()
+        self.release()
         logs = self.run_dir / LOG_FOLDER
         if logs.is_dir():
             for log in logs.glob("*.log"):
@@ -93,6 +107,10 @@ class BusServer:
                 logs.rmdir()
             except OSError:
                 pass  # somebody had something to say
+
+    def release(self) -> None:
+        """Give the folder's lock back where `open` was not called after `claim`."""
+        self._folder.release()
 
     def __enter__(self) -> Self:
         return self.open()

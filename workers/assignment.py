@@ -10,10 +10,12 @@ from __future__ import annotations
 import heapq
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.events import Device, FilesAssigned, PlannedFile
 from virnucpro_bus.text import visible
+from workers.inputs import InputFile
 
 DEVICE_WEIGHTS = {
     "RTX 3080": 0.90,
@@ -29,6 +31,7 @@ DEVICE_WEIGHTS = {
 }
 UNKNOWN_WEIGHT = 1.0
 MAX_EXACT_WEIGHTS = 64
+_FILES_PER_EVENT = 128
 
 # Words of a device name that do not change which model it is: vendor, and how the card is built.
 _PASSED_OVER = re.compile(r"NVIDIA|TESLA|GEFORCE|PCIE|SXM\d?|HBM\d?E?|NVL|DGXS|FHHL")
@@ -106,6 +109,19 @@ def assign(costs: Sequence[int], weights: Sequence[float]) -> list[list[int]]:
         heapq.heapreplace(best_heap, (best_heap[0][0] + cost, best_device))
         queues[best_device].append(file)
     return queues
+
+
+def plan_events(
+    devices: Sequence[Device], files: Sequence[InputFile], plan: Sequence[Sequence[int]]
+) -> Iterator[FilesAssigned]:
+    """What tells the plan: for each device the numbers of its `files`, as many events as it takes."""
+    for device, numbers in zip(devices, plan, strict=True):
+        for first in range(0, len(numbers), _FILES_PER_EVENT):
+            chosen = [files[number] for number in numbers[first : first + _FILES_PER_EVENT]]
+            yield FilesAssigned(
+                device.key,
+                tuple(PlannedFile(file.id, file.size_bytes, file.cost, file.identity) for file in chosen),
+            )
 
 
 def _steps(weights: Sequence[float]) -> list[float]:

@@ -16,6 +16,7 @@ import zmq
 from msgspec import Meta, Struct
 
 from virnucpro_bus.errors import ChannelError
+from workers.inputs import FileState
 
 Text = Annotated[str, Meta(max_length=4096)]
 ASK_AGAIN_MS = 5_000
@@ -40,9 +41,16 @@ class WorkerConfig(Struct, frozen=True):
 
 
 class Settled(Struct, frozen=True, array_like=True, tag="settled"):
-    """The file in hand is finished or has failed. `frame` is the event that says so, stamped but not yet sent."""
+    """The file in hand is finished or has failed. `frame` is the event that says so, stamped but not yet sent.
+
+    When it is finished the disk has all results, so many bytes, known by `digest` (contents.py). `disk_full`: it
+    has failed where there was no room left.
+    """
 
     frame: bytes
+    size_bytes: int = 0
+    digest: str = ""
+    disk_full: bool = False
 
 
 class Unable(Struct, frozen=True, array_like=True, tag="unable"):
@@ -62,7 +70,11 @@ class Request(Struct, frozen=True, array_like=True):
 
 
 class Task(Struct, frozen=True, array_like=True):
-    """One file to work on. Paths are bytes: file names need not be UTF-8."""
+    """One file to work on. Paths are bytes: file names need not be UTF-8.
+
+    `state` is what the file must be, before and after the work; None: whatever it is. `is_last`: if this attempt
+    fails, nobody tries the file again.
+    """
 
     file: Text
     path: bytes
@@ -70,6 +82,8 @@ class Task(Struct, frozen=True, array_like=True):
     attempt: int
     stolen_from: str | None = None
     stolen_at_ns: int = 0
+    state: FileState | None = None
+    is_last: bool = True
 
 
 class Answer(Struct, frozen=True, array_like=True):

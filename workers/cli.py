@@ -10,16 +10,23 @@ from typing import Any
 import click
 
 from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.door import access_for, parse_listen
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.options import interval_option
+from virnucpro_bus.options import Seconds, interval_option
+from virnucpro_bus.rundir import SUMMARY_NAME
 from virnucpro_bus.text import visible
 from workers.assignment import weights_for
+from workers.blame import DEFAULT_RETRIES
+from workers.claims import DeviceClaims
 from workers.companion import say
 from workers.discover import find_devices
 from workers.inputs import find_inputs
 from workers.jobs import check_job
-from workers.launcher import SUMMARY_NAME, Launcher, RunPlan
-from workers.policies import POLICIES
+from workers.launcher import GRACE_SECONDS, Launcher, RunPlan
+from workers.policies import DEFAULT_POLICY, POLICIES
+from workers.watch import DEFAULT_HANG_SECONDS, Limits
+
+SECONDS = Seconds(0.1, 1e9)
 
 
 @click.command(short_help="Run a job over many files on all devices, with a live dashboard.")
@@ -33,14 +40,32 @@ from workers.policies import POLICIES
 )
 @click.option("--devices", default="auto", show_default=True, metavar="SPEC",
               help="auto, cpu:N, cuda:0,1 (as nvidia-smi counts), or GPU UUIDs.")  # fmt: skip
-@click.option("--policy", default="threshold", show_default=True, type=click.Choice(list(POLICIES)),
-              help="When an idle device takes a file from another's queue.")  # fmt: skip
+@click.option("--policy", default=DEFAULT_POLICY, show_default=True, type=click.Choice(POLICIES),
+              help="When an idle device takes a file from another's queue: never (off), when one is long "
+              "(threshold), or when that ends the run sooner, by measured speeds (cost).")  # fmt: skip
+@click.option("--steal-interval", "steal_interval_seconds", default=0.0, show_default=True,
+              type=Seconds(0.0, 1e9), metavar="SECONDS",
+              help="With threshold: how long after a steal a device steals again.")  # fmt: skip
 @click.option("--weights", default="auto", show_default=True, metavar="SPEC",
               help="Share of the first assignment: auto (by name), off, or 1.0,1.5,...")  # fmt: skip
 @interval_option
 @click.option("--dashboard/--no-dashboard", default=True, show_default=True, help="Show the run while it goes on.")
+@click.option("--listen", metavar="tcp://HOST:PORT",
+              help="Let the run be watched from other machines; see virnucpro-bus relay --help.")  # fmt: skip
 @click.option("--log-file", default="gpu_metrics.log", show_default=True, metavar="NAME",
               help="Metrics log (CSV), in the output folder unless a path is given.")  # fmt: skip
+@click.option("--retries", default=DEFAULT_RETRIES, show_default=True, type=click.IntRange(0, 100), metavar="N",
+              help="How often a file that fails is tried again.")  # fmt: skip
+@click.option("--file-timeout", "file_seconds", type=SECONDS, metavar="SECONDS",
+              help="An attempt that takes longer has failed; by default it takes what it takes.")  # fmt: skip
+@click.option("--hang-timeout", "hang_seconds", default=DEFAULT_HANG_SECONDS, show_default=True, type=SECONDS,
+              metavar="SECONDS", help="A worker that is silent for longer is ended and its file given out again; "
+              "ten times as long while it loads the job.")  # fmt: skip
+@click.option("--grace", "grace_seconds", default=GRACE_SECONDS, show_default=True, type=SECONDS,
+              metavar="SECONDS", help="How long the files in hand may take after SIGTERM.")  # fmt: skip
+@click.option("--resume", is_flag=True,
+              help="Go on with the run that DIR holds: what is done stays, the rest is done.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Remove the run that DIR holds, results too, and begin anew.")
 def run(
     inputs: Sequence[Path],
     run_dir: Path,
@@ -48,10 +73,18 @@ def run(
     job_options: Sequence[str],
     devices: str,
     policy: str,
+    steal_interval_seconds: float,
     weights: str,
     interval_seconds: float,
     dashboard: bool,
     log_file: str,
+    listen: str | None,
+    retries: int,
+    file_seconds: float | None,
+    hang_seconds: float,
+    grace_seconds: float,
+    resume: bool,
+    force: bool,
 ) -> int:
     """Run a job over every INPUT (a sequence file, or a folder of them), one worker process a device.
 
@@ -66,7 +99,11 @@ def run(
     \b
     Exit status: 0 done, 1 internal error, 2 usage or permission, 3 some files failed, 130/143 interrupted.
     """
+    if resume and force:
+        raise UserError("--resume goes on with a run and --force removes it: give one of them")
     options = _parse_options(job_options)
+    if listen is not None:
+        access_for(parse_listen(listen))
     check_job(job, options)
     found = find_inputs(inputs)
     for path, same_as in found.aliases:
@@ -83,12 +120,20 @@ def run(
         job=job,
         options=options,
         policy=policy,
+        steal_interval_seconds=steal_interval_seconds,
         interval_seconds=interval_seconds,
         dashboard=dashboard,
         log_file=run_dir / log_file,
+        listen=listen,
+        retries=retries,
+        limits=Limits(hang_seconds, file_seconds),
+        grace_seconds=grace_seconds,
+        resume=resume,
+        force=force,
     )
-    launcher = Launcher(plan, SystemClock())
-    status = launcher.run()
+    with DeviceClaims(chosen):
+        launcher = Launcher(plan, SystemClock())
+        status = launcher.run()
     _print_summary(plan, launcher.summary)
     return status
 

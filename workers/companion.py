@@ -12,6 +12,7 @@ from virnucpro_bus.processes import own_command, stop
 from virnucpro_bus.text import visible
 
 FAREWELL_SECONDS = 3.0
+HURRIED_SECONDS = 0.5
 _RESTORED_TERMINAL = "\x1b[?1049l\x1b[?25h"  # main screen, cursor on
 
 
@@ -44,20 +45,21 @@ class Companion:
         self._process = None
         return True
 
-    def finish(self, meanwhile: Callable[[], object]) -> None:
+    def finish(self, meanwhile: Callable[[], object], *, hurried: bool) -> None:
         """Let it draw the end of the run, for 3 s at most; then tell what could not be told before.
 
-        `meanwhile` is called all the time, so that it gets the answers it asks for.
+        `meanwhile` is called all the time, so that it gets the answers it asks for. `hurried`: half a second.
         """
+        patience_seconds = HURRIED_SECONDS if hurried else FAREWELL_SECONDS
         if self._process is not None:
-            deadline_ns = self._clock.mono_ns() + int(FAREWELL_SECONDS * NANOSECONDS)
+            deadline_ns = self._clock.mono_ns() + int(patience_seconds * NANOSECONDS)
             while self._process.poll() is None and self._clock.mono_ns() < deadline_ns:
                 meanwhile()
                 try:
                     self._process.wait(0.02)
                 except subprocess.TimeoutExpired:
                     continue
-            stop(self._process)
+            stop(self._process, patience_seconds)
             self._give_terminal_back(self._process)
             self._process = None
         for message in self._untold:

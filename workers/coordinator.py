@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.clock import Clock, SystemClock
+from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
 from virnucpro_bus.devices import display_id
 from virnucpro_bus.metrics import GpuMetrics, StealEvent, Totals
 from virnucpro_bus.publisher import EventSink
 from virnucpro_bus.text import visible
 from workers.account import RunAccount
-from workers.assignment import assign
-from workers.deques import DeviceQueues
+from workers.assignment import assign, plan_events
+from workers.blame import Loss
+from workers.choosing import make_policy
+from workers.handout import GivenUp, Handout
 from workers.inputs import InputFile
-from workers.policies import policy_by_name
+from workers.policies import DEFAULT_POLICY
 
-DEATHS_UNTIL_QUARANTINE = 3
-_FILES_PER_EVENT = 128
 _JOB_CHARACTERS = 1000
 MAX_SECONDS = 1e12
-_NO_DEVICE = "no device is left to work on it"
 
 
 @dataclass(frozen=True)
@@ -37,18 +34,15 @@ class Assignment:
     """A file leased to a device. The lease ends with a completion, a failure, or the worker's death.
 
     `attempt` counts from 1. `stolen_from` is the key of the device whose queue it stood in, None for the device's
-    own; `stolen_at_ns` is the wall-clock time of the theft, 0 for none.
+    own; `stolen_at_ns` is the wall-clock time of the theft, 0 for none. `is_last`: nobody tries the file again if
+    this attempt fails.
     """
 
     file: InputFile
     attempt: int
     stolen_from: str | None = None
     stolen_at_ns: int = 0
-
-
-class _Lease(NamedTuple):
-    number: int
-    assignment: Assignment
+    is_last: bool = True
 
 
 class WorkStealingCoordinator:
@@ -59,37 +53,45 @@ class WorkStealingCoordinator:
         devices: Sequence[ev.Device],
         files: Sequence[InputFile],
         *,
-        policy: str = "threshold",
+        policy: str = DEFAULT_POLICY,
+        steal_interval_seconds: float = 0.0,
         weights: Sequence[float] | None = None,
+        retries: int = 0,
         sink: EventSink | None = None,
         clock: Clock | None = None,
         job: str = "",
+        settings: str = "",
+        done_before: int = 0,
     ) -> None:
         """Distribute `files` over `devices`, longest first, in proportion to `weights` (None: all alike).
 
-        Raises UserError for an unknown policy.
+        A file that fails is tried up to `retries` times more, by other devices where there are any.
+        `settings` is a digest of the job and its options; `done_before` is how many more files the run has, which
+        were done before it was resumed. Raises UserError for an unknown policy.
         """
         self.devices = tuple(devices)
         # Numbered by size, as the queues want it.
         self._files = tuple(sorted(files, key=lambda file: -file.cost))
         self._clock = clock or SystemClock()
         self._sink = sink
-        self._policy = policy_by_name(policy)
         # Whatever it was given by the command line, it must fit into an event.
         self._job = visible(job)[:_JOB_CHARACTERS]
-        self._plan = assign([file.cost for file in self._files], weights or [1.0] * len(self.devices))
-        self._queues = DeviceQueues(self._plan)
+        costs, shares = [file.cost for file in self._files], weights or [1.0] * len(self.devices)
+        self._plan = assign(costs, shares)
+        self._handout = Handout(self._plan, make_policy(policy, costs, shares, steal_interval_seconds), retries)
+        self._began_ns = self._clock.mono_ns()
         self._slots = {
             key: slot for slot, device in enumerate(devices) for key in (device.key, display_id(device))
         }
-        self._leases: dict[int, _Lease] = {}
-        self._attempts: Counter[int] = Counter()
-        self._deaths: Counter[int] = Counter()
-        self._unsettled = len(self._files)
+        self._done_before = done_before
+        self._leases: dict[int, Assignment] = {}
+        """What each device holds, by its number."""
         self._told_depths: list[int] | None = None
         self._lock = threading.Lock()
         self._account = RunAccount(self.devices, self._clock)
-        self._run_started = ev.RunStarted(self._job, policy, self.devices, len(self._files))
+        self._run_started = ev.RunStarted(
+            self._job, policy, self.devices, len(self._files) + done_before, settings
+        )
         self._account.note(self._run_started)
 
     # The plan.
@@ -98,17 +100,9 @@ class WorkStealingCoordinator:
         """Tell who takes part and who was given what."""
         with self._lock:
             self._publish(self._run_started)
-            for event in self._assigned():
+            for event in plan_events(self.devices, self._files, self._plan):
                 self._publish(event)
             self._tell_depths()
-
-    def _assigned(self) -> Iterator[ev.FilesAssigned]:
-        for device, numbers in zip(self.devices, self._plan, strict=True):
-            for first in range(0, len(numbers), _FILES_PER_EVENT):
-                chosen = [self._files[number] for number in numbers[first : first + _FILES_PER_EVENT]]
-                yield ev.FilesAssigned(
-                    device.key, tuple(ev.PlannedFile(file.id, file.size_bytes, file.cost) for file in chosen)
-                )
 
     # What workers ask and report.
 
@@ -121,21 +115,17 @@ class WorkStealingCoordinator:
         slot = self._slots[gpu_id]
         with self._lock:
             if slot in self._leases:
-                held = self._leases[slot].assignment.file.id
+                held = self._leases[slot].file.id
                 raise RuntimeError(f"{gpu_id} still holds {held}: record its completion or failure first")
-            if not self._queues.is_open(slot):
+            lease = self._handout.take(slot, self._now_seconds())
+            if lease is None:
                 return None
-            number = self._queues.take(slot)
             stolen_from, stolen_at_ns = None, 0
-            if number is None:
-                victim = self._policy.victim(self._queues.depths(), slot)
-                number = None if victim is None else self._queues.take(victim)
-                if victim is None or number is None:
-                    return None
-                stolen_from, stolen_at_ns = self.devices[victim].key, self._clock.wall_ns()
-            self._attempts[number] += 1
-            assignment = Assignment(self._files[number], self._attempts[number], stolen_from, stolen_at_ns)
-            self._leases[slot] = _Lease(number, assignment)
+            if lease.victim is not None:
+                stolen_from, stolen_at_ns = self.devices[lease.victim].key, self._clock.wall_ns()
+            file = self._files[lease.file]
+            assignment = Assignment(file, lease.attempt, stolen_from, stolen_at_ns, lease.is_last)
+            self._leases[slot] = assignment
             self._note_start(slot, assignment)
             return assignment
 
@@ -162,7 +152,10 @@ class WorkStealingCoordinator:
         """
         slot = self._slots[gpu_id]
         with self._lock:
-            name, attempt = self._settle(slot, file_path, duration)
+            name, attempt = os.path.basename(os.fspath(file_path)), 0
+            if held := self._end_lease(slot, file_path, duration):
+                name, attempt = held.file.id, held.attempt
+                self._handout.complete(slot, duration, self._now_seconds())
             done = ev.FileCompleted(self.devices[slot].key, name, attempt, sequences, duration)
             self._account.note_work(slot, done, wall_ns, mono_ns)
 
@@ -173,47 +166,55 @@ class WorkStealingCoordinator:
         reason: str,
         duration: float,
         *,
+        for_good: bool = False,
         wall_ns: int | None = None,
         mono_ns: int | None = None,
     ) -> None:
-        """A device could not do a file, and nobody will try it again; see record_file_completion."""
+        """A device could not do a file, which is tried again if attempts are left; see record_file_completion.
+
+        `for_good`: it is not to be tried again, whatever the attempts left.
+        """
         slot = self._slots[gpu_id]
         with self._lock:
-            name, attempt = self._settle(slot, file_path, duration)
-            self._account.note_work(
-                slot, ev.FileFailed(self.devices[slot].key, name, attempt, reason, duration), wall_ns, mono_ns
-            )
+            name, attempt, final = os.path.basename(os.fspath(file_path)), 0, True
+            given_up: list[GivenUp] = []
+            if held := self._end_lease(slot, file_path, duration):
+                name, attempt, final = held.file.id, held.attempt, held.is_last or for_good
+                given_up = self._handout.fail(slot, self._now_seconds(), for_good=for_good)
+            failed = ev.FileFailed(self.devices[slot].key, name, attempt, reason, duration, final)
+            self._account.note_work(slot, failed, wall_ns, mono_ns)
+            self._tell_given_up(given_up)
 
-    def _settle(self, slot: int, file_path: str | os.PathLike[str], duration: float) -> tuple[str, int]:
-        """End the lease on a file; returns its name and attempt. Raises ValueError for an impossible duration."""
+    def _end_lease(self, slot: int, file_path: str | os.PathLike[str], duration: float) -> Assignment | None:
+        """End the lease on a file; None: there was none. Raises ValueError for an impossible duration."""
         if not 0.0 <= duration <= MAX_SECONDS:
             raise ValueError(f"a duration of {duration} seconds cannot be")
-        lease = self._leases.get(slot)
-        given = os.fspath(file_path)
-        held = None if lease is None else lease.assignment
-        if held is not None and (given == held.file.id or given == os.fspath(held.file.path)):
-            del self._leases[slot]
-            self._unsettled -= 1
-            return held.file.id, held.attempt
-        return os.path.basename(given), 0
+        held, given = self._leases.get(slot), os.fspath(file_path)
+        if held is None or given not in (held.file.id, os.fspath(held.file.path)):
+            return None
+        return self._leases.pop(slot)
 
-    def record_commit(self, gpu_id: int | str, assignment: Assignment, results: int, size_bytes: int) -> None:
-        """The results of a file, so many files of so many bytes, are in place."""
-        key = self.devices[self._slots[gpu_id]].key
+    def record_commit(
+        self, gpu_id: int | str, assignment: Assignment, results: int, size_bytes: int, digest: str = ""
+    ) -> None:
+        """The results of a file, so many files of so many bytes, are in place, and on disk."""
+        key, file, attempt = self.devices[self._slots[gpu_id]].key, assignment.file.id, assignment.attempt
         with self._lock:
-            self._publish(ev.FileCommitted(key, assignment.file.id, assignment.attempt, results, size_bytes))
+            self._publish(ev.FileCommitted(key, file, attempt, results, size_bytes, digest))
 
-    def worker_lost(self, gpu_id: int | str, source: str, epoch: int, reason: str) -> Assignment | None:
-        """A device's worker has died and been reaped: what it held waits again, or is quarantined.
+    def worker_lost(
+        self, gpu_id: int | str, source: str, epoch: int, reason: str, loss: Loss = Loss.DIED
+    ) -> Assignment | None:
+        """A device's worker is no more and has been reaped: what it held waits again, or is given up.
 
-        Quarantined is a file that has killed three workers, or that no device is left for. Returns what the worker
-        held, None for nothing.
+        Given up is a file that has killed three workers, that has used up its attempts, or that no device is left
+        for. A device on which three different files have died is retired. Returns what the worker held, None for
+        nothing.
         """
         slot = self._slots[gpu_id]
         key = self.devices[slot].key
         with self._lock:
-            lease = self._leases.pop(slot, None)
-            held = None if lease is None else lease.assignment
+            held = self._leases.pop(slot, None)
             event = ev.WorkerLost(key, source, epoch, reason)
             if held is not None:
                 event = ev.WorkerLost(
@@ -221,31 +222,24 @@ class WorkStealingCoordinator:
                 )
             self._publish(event)
             self._account.note_loss(slot, event)
-            if lease is not None:
-                self._deaths[lease.number] += 1
-                if self._deaths[lease.number] >= DEATHS_UNTIL_QUARANTINE:
-                    self._quarantine(
-                        lease.number, f"it ended {DEATHS_UNTIL_QUARANTINE} workers, the last: {reason}"
-                    )
-                elif not self._queues.put_back(slot, lease.number):
-                    self._quarantine(lease.number, _NO_DEVICE)
+            self._tell_given_up(self._handout.lose(slot, loss, reason, self._now_seconds()))
             return held
 
     def retire(self, gpu_id: int | str) -> None:
         """A device is out of use: the others get its files; where there is no other, those files have failed."""
         with self._lock:
-            for number in self._queues.close(self._slots[gpu_id]):
-                self._quarantine(number, _NO_DEVICE)
+            self._tell_given_up(self._handout.retire(self._slots[gpu_id]))
 
-    def _quarantine(self, number: int, reason: str) -> None:
-        self._unsettled -= 1
-        self._tell(ev.FileQuarantined(self._files[number].id, self._attempts[number], reason))
+    def is_retired(self, gpu_id: int | str) -> bool:
+        """Whether the device is given no more files."""
+        with self._lock:
+            return not self._handout.is_open(self._slots[gpu_id])
 
     @property
     def unsettled(self) -> int:
-        """Files that are neither completed nor failed."""
+        """Files that are neither completed nor failed for good."""
         with self._lock:
-            return self._unsettled
+            return self._handout.unsettled
 
     def publish_depths(self) -> None:
         """Tell the queue depths if they have changed since last told."""
@@ -257,7 +251,8 @@ class WorkStealingCoordinator:
         with self._lock:
             self._tell_depths()
             totals = self._account.ledger.totals()
-            self._tell(ev.RunFinished(exit_code, totals["files_completed"], totals["files_failed"]))
+            done = self._done_before + totals["files_completed"]
+            self._tell(ev.RunFinished(exit_code, done, totals["files_failed"]))
 
     # What viewers ask: MetricsSource.
 
@@ -279,6 +274,9 @@ class WorkStealingCoordinator:
 
     # Inside; the lock is held.
 
+    def _now_seconds(self) -> float:
+        return (self._clock.mono_ns() - self._began_ns) / NANOSECONDS
+
     def _publish(self, event: ev.Fact) -> None:
         if self._sink is not None:
             self._sink.publish(event)
@@ -288,12 +286,16 @@ class WorkStealingCoordinator:
         self._account.note(event)
         self._publish(event)
 
+    def _tell_given_up(self, files: Iterable[GivenUp]) -> None:
+        for number, attempts, reason in files:
+            self._tell(ev.FileQuarantined(self._files[number].id, attempts, reason))
+
     def _depths_event(self) -> ev.QueueDepths:
-        depths = self._queues.depths()
+        depths = self._handout.depths()
         return ev.QueueDepths({device.key: depth for device, depth in zip(self.devices, depths, strict=True)})
 
     def _tell_depths(self) -> None:
-        depths = self._queues.depths()
+        depths = self._handout.depths()
         if depths != self._told_depths:
             self._told_depths = depths
             self._tell(self._depths_event())

@@ -14,6 +14,7 @@ from virnucpro_bus.events import Envelope, FileCompleted, FileFailed
 from virnucpro_bus.hub import Hub
 from virnucpro_bus.zmqio import HIGH_WATER_MARK, bind_privately
 from workers.channel import Answer, Request, Task, Unable, decode_request, encode_answer, to_bytes
+from workers.commits import Commits, Report
 from workers.coordinator import Assignment, WorkStealingCoordinator
 from workers.results import ResultStore
 from workers.slots import Slot
@@ -49,6 +50,10 @@ class Desk:
         self._store = store
         self._clock = clock
         self._warn = warn
+        self._commits = Commits(store, hub, coordinator, warn)
+        self._reports: dict[int, Report] = {}
+        """Of files that are finished, by the number of the slot: not yet committed, so not answered."""
+        self._paused = False
         self._unable_devices: list[str] = []
         self._context = zmq.Context()
         self.socket = self._context.socket(zmq.ROUTER)
@@ -65,11 +70,14 @@ class Desk:
                 self._hear(self.socket.recv_multipart(zmq.DONTWAIT))
         except zmq.Again:
             pass
+        self._commit()
 
     def answer(self) -> None:
         """Answer all who wait and for whom there is an answer by now."""
+        if not self._may_go_on() and not self.closing:
+            return
         for slot in self._slots:
-            if slot.waiting is not None:
+            if slot.waiting is not None and slot.number not in self._reports:
                 self._answer(slot, slot.waiting)
 
     def close(self) -> None:
@@ -103,31 +111,42 @@ class Desk:
             return None
         if held is None or output is None or (envelope := _event_about(held, settled.frame)) is None:
             return "the launcher does not know of this file"
+        event = envelope.event
+        if isinstance(event, FileCompleted):
+            self._reports[slot.number] = Report(slot.device.key, held, output, settled, envelope)
+            return None
         slot.assignment = slot.output = None
         slot.deaths.clear()
-        event = envelope.event
-        if isinstance(event, FileFailed):
-            self._fail(slot, held, output, event.reason, envelope)
-            self._journal(settled.frame)
-            return None
-        try:
-            placed = self._store.place(held.file, output)
-        except OSError as error:
-            reason = f"the results cannot be put in place: {error.strerror}"
-            self._warn(f"{held.file.id}: {reason}")
-            self._fail(slot, held, output, reason, envelope)
-            return reason
-        self._coordinator.record_file_completion(
-            slot.device.key,
-            held.file.id,
-            event.sequences,
-            event.duration_seconds,
-            wall_ns=envelope.wall_ns,
-            mono_ns=envelope.mono_ns,
-        )
-        self._journal(settled.frame)
-        self._coordinator.record_commit(slot.device.key, held, placed.results, placed.size_bytes)
+        self._fail(slot, held, output, event.reason, envelope)
+        self._hub.take([settled.frame])
+        if settled.disk_full:
+            self._commits.stop(f"{held.file.id} has failed for want of room on the disk")
         return None
+
+    def _commit(self) -> None:
+        """Make results of what was reported; at the end of a run even if the journal cannot be written."""
+        if not self._reports or not (self._may_go_on() or self.closing):
+            return
+        reported = [(slot, report) for slot in self._slots if (report := self._reports.pop(slot.number, None))]
+        # Whose worker has died meanwhile, while the journal could not be written, is given out again.
+        reported = [(slot, report) for slot, report in reported if slot.assignment is report.held]
+        self._commits.commit([report for _, report in reported])
+        for slot, report in reported:
+            slot.assignment = slot.output = None
+            slot.deaths.clear()
+            slot.refusal = report.refusal
+
+    def _may_go_on(self) -> bool:
+        """Whether results can be committed. While they cannot the run pauses; where they never will it ends."""
+        ready = self._commits.ready()
+        hopeless = self._commits.hopeless
+        if hopeless is not None and not self.closing:
+            self.closing = True
+            self._warn(f"nothing more is handed out: {hopeless}; the same command with --resume goes on from here")
+        elif not ready and not self._paused and not self.closing:
+            self._warn("nothing is handed out until the capture, which is the run's journal, can be written again")
+        self._paused = not ready
+        return ready
 
     def _fail(self, slot: Slot, held: Assignment, output: str, reason: str, envelope: Envelope) -> None:
         self._store.discard(output)
@@ -136,13 +155,13 @@ class Desk:
             held.file.id,
             reason,
             envelope.event.duration_seconds,
+            for_good=envelope.event.final,
             wall_ns=envelope.wall_ns,
             mono_ns=envelope.mono_ns,
         )
-
-    def _journal(self, frame: bytes) -> None:
-        """An event's second way onto the bus: there even if the worker dies before it can send it."""
-        self._hub.take([frame])
+        if not envelope.event.final:
+            name, key = held.file.id, slot.device.key
+            self._warn(f"{name}: attempt {held.attempt}, on {key}, has failed and is made again: {reason}")
 
     def _retire_unable(self, slot: Slot, reason: str) -> None:
         """The job does not load on a device: the others go on. Only when it loads on none, the run is over."""
@@ -177,6 +196,8 @@ class Desk:
                 assignment.attempt,
                 assignment.stolen_from,
                 assignment.stolen_at_ns,
+                assignment.file.state,
+                assignment.is_last,
             )
         else:
             slot.killed_at_ns = self._clock.mono_ns() + int(FAREWELL_SECONDS * NANOSECONDS)

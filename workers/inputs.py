@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 from virnucpro_bus.errors import InputError
 from virnucpro_bus.text import visible
@@ -23,13 +25,31 @@ MAX_ID_BYTES = 200
 _CUT_ID_BYTES = MAX_ID_BYTES - 10
 
 
+class FileState(NamedTuple):
+    """By what a file is known not to have changed."""
+
+    size_bytes: int
+    mtime_ns: int
+    inode: int
+
+
+def state_of(path: Path) -> FileState:
+    """What a file is now. Raises OSError."""
+    return _state(path.stat())
+
+
+def _state(status: os.stat_result) -> FileState:
+    return FileState(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
 @dataclass(frozen=True)
 class InputFile:
     """One input file.
 
     `id` is unique in the run, printable and at most 200 bytes long: the base name where that will do. `path` is
     absolute. `cost` is the estimated work in bases. `own_folder` says that results may not stand directly in
-    the results folder, because they could be taken for another input's.
+    the results folder, because they could be taken for another input's. `state` is what the file was when it was
+    found; None: nobody has looked.
     """
 
     id: str
@@ -38,6 +58,15 @@ class InputFile:
     size_bytes: int
     cost: int
     own_folder: bool
+    state: FileState | None = None
+
+    @property
+    def identity(self) -> str:
+        """A digest of its path and state; another one is another input. "" where nobody has looked."""
+        if self.state is None:
+            return ""
+        state = " ".join(map(str, self.state)).encode()
+        return blake2b(state + b" " + os.fsencode(self.path), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -56,7 +85,7 @@ def find_inputs(arguments: Sequence[Path]) -> FoundInputs:
     sequence files.
     """
     first_path: dict[tuple[int, int], Path] = {}
-    sizes: list[int] = []
+    states: list[FileState] = []
     aliases: list[tuple[Path, Path]] = []
     for argument in arguments:
         for path in _expand(argument.absolute()):
@@ -66,14 +95,22 @@ def find_inputs(arguments: Sequence[Path]) -> FoundInputs:
                 aliases.append((path, first_path[identity]))
             else:
                 first_path[identity] = path
-                sizes.append(status.st_size)
+                states.append(_state(status))
     paths = list(first_path.values())
     ids = make_ids(paths)
     stems = [stem_of(path) for path in paths]
     files = tuple(
-        InputFile(name, path, stem, size, size * (GZ_BASES_PER_BYTE if _is_gz(path.name) else 1), own_folder)
-        for name, path, stem, size, own_folder in zip(
-            ids, paths, stems, sizes, need_own_folder(stems, ids), strict=True
+        InputFile(
+            name,
+            path,
+            stem,
+            state.size_bytes,
+            state.size_bytes * (GZ_BASES_PER_BYTE if _is_gz(path.name) else 1),
+            own_folder,
+            state,
+        )
+        for name, path, stem, state, own_folder in zip(
+            ids, paths, stems, states, need_own_folder(stems, ids), strict=True
         )
     )
     return FoundInputs(files, tuple(aliases))
@@ -96,6 +133,17 @@ def place_results(input_file: InputFile, names: Sequence[str]) -> str:
     if input_file.own_folder or not all(_covers(input_file.stem, name) for name in names):
         return input_file.id
     return ""
+
+
+def results_of(files: Sequence[InputFile], names: Iterable[str]) -> list[list[str]]:
+    """Which of `names`, which stand directly in the results folder, are results of each of `files`."""
+    owners = {file.stem: at for at, file in enumerate(files) if not file.own_folder}
+    found: list[list[str]] = [[] for _ in files]
+    for name in names:
+        owner = next((owners[prefix] for prefix in _dotted_prefixes(name) if prefix in owners), None)
+        if owner is not None:
+            found[owner].append(name)
+    return found
 
 
 def make_ids(paths: Sequence[Path]) -> list[str]:

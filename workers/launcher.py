@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +15,30 @@ import zmq
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.codec import encode
 from virnucpro_bus.compression import compress_capture
-from virnucpro_bus.errors import UserError
+from virnucpro_bus.errors import AddressError, UserError
 from virnucpro_bus.events import Device, Fact, Notice
 from virnucpro_bus.replay import fold_capture
-from virnucpro_bus.rundir import CAPTURE_NAME
+from virnucpro_bus.rundir import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.serve import BusServer
 from virnucpro_bus.signals import SignalFlag
 from virnucpro_bus.stamp import Stamp
 from virnucpro_bus.text import visible
+from workers.blame import DEFAULT_RETRIES
 from workers.companion import Companion, say
 from workers.coordinator import WorkStealingCoordinator
 from workers.inputs import InputFile
 from workers.pool import WorkerPool
+from workers.relayed import RelayProcess
 from workers.results import ResultStore
+from workers.resume import Resumption, resume, settings_of, take_up
+from workers.watch import Limits
 
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
 TURN_MS = 50
+HURRIED = 2
+"""So many signals mean: at once."""
 GRACE_SECONDS = 10.0
-SUMMARY_NAME = "summary.json"
+NOTES_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -49,15 +55,29 @@ class RunPlan:
     interval_seconds: float
     dashboard: bool
     log_file: Path
+    retries: int = DEFAULT_RETRIES
+    """How often a file that fails is tried again."""
+    limits: Limits = field(default_factory=Limits)
+    grace_seconds: float = GRACE_SECONDS
+    """How long the files in hand may take after SIGTERM."""
+    steal_interval_seconds: float = 0.0
+    listen: str | None = None
+    """Where the run can be watched from other machines; None: nowhere."""
+    resume: bool = False
+    """Go on with the run that the folder holds, if it holds one."""
+    force: bool = False
+    """Remove the run that the folder holds, and begin anew."""
 
 
 class HubSink:
     """The coordinator's way onto the bus: in the same process, straight into the hub."""
 
-    def __init__(self, server: BusServer, clock: Clock) -> None:
-        """`server` may be opened later, before the first event."""
+    def __init__(self, server: BusServer, clock: Clock, last_epoch: int = 0) -> None:
+        """`server` may be opened later, before the first event. `last_epoch`: ours comes after it."""
         self._server = server
-        self._stamp = Stamp(clock, source="coordinator", run=server.run)
+        self._stamp = Stamp(
+            clock, source="coordinator", run=server.run, epoch=max(clock.wall_ns(), last_epoch + 1)
+        )
 
     def publish(self, event: Fact) -> None:
         """Stamp, journal and forward one event."""
@@ -69,72 +89,124 @@ class Launcher:
     """Runs one plan. One thread owns hub, coordinator and pool, so nothing is locked."""
 
     def __init__(self, plan: RunPlan, clock: Clock) -> None:
-        """Raises UserError for an unknown policy."""
+        """Takes the folder's lock, to look at what is there. Raises UserError when it cannot be used for this."""
         self.summary: dict[str, Any] = {}
         """What summary.json holds, once the run is over."""
         self._plan = plan
         self._clock = clock
         self._store = ResultStore(plan.run_dir)
         self._server = BusServer(plan.run_dir, clock)
-        self._sink = HubSink(self._server, clock)
+        settings = settings_of(plan.job, plan.options)
+        self._resumed = self._take_up(settings)
+        before = self._resumed or Resumption(tuple(plan.files))
+        self._last_epoch = before.last_worker_epoch
+        self._sink = HubSink(self._server, clock, before.last_epoch)
         self._companion = Companion(clock)
+        self._relay = RelayProcess(clock, self._notify)
         self.coordinator = WorkStealingCoordinator(
             plan.devices,
-            plan.files,
+            before.remaining,
             policy=plan.policy,
+            steal_interval_seconds=plan.steal_interval_seconds,
             weights=plan.weights,
+            retries=plan.retries,
             sink=self._sink,
             clock=clock,
             job=plan.job,
+            settings=settings,
+            done_before=before.done,
         )
         """May be asked for its metrics from any thread, before, during and after the run."""
         self._kill_at_ns: int | None = None
 
+    def _take_up(self, settings: str) -> Resumption | None:
+        """What is left of the run that the folder holds; None when a new one begins."""
+        plan, server = self._plan, self._server
+        server.claim()
+        try:
+            past = take_up(plan.run_dir, settings, plan.log_file, go_on=plan.resume, anew=plan.force)
+            if past is None:
+                return None
+            server.go_on(past.run or server.run)
+            return resume(past, plan.files, self._store)
+        except BaseException:
+            server.release()
+            raise
+
     def run(self) -> int:
         """Returns the exit status. Raises UserError when the run cannot start."""
+        with SignalFlag(signal.SIGINT, signal.SIGTERM) as signals:
+            status = self._work(signals)
+            self._write_summary(status)
+            # Last of all, for nobody waits for it; and not at all for somebody who is in a hurry.
+            if signals.count < HURRIED:
+                self._compress()
+        return status
+
+    def _compress(self) -> None:
+        """Make the capture small, unless somebody goes on with it already."""
+        try:
+            self._server.claim()
+        except UserError:
+            return
+        try:
+            compress_capture(self._plan.run_dir / CAPTURE_NAME)
+        finally:
+            self._server.release()
+
+    def _work(self, signals: SignalFlag) -> int:
         plan, coordinator = self._plan, self.coordinator
-        with SignalFlag(signal.SIGINT, signal.SIGTERM) as signals, self._server as server:
-            self._store.prepare()
+        with SignalFlag(signal.SIGCHLD) as deaths, self._server as server:
+            self._store.prepare(go_on=self._resumed is not None)
             pool = WorkerPool(
                 server,
                 coordinator,
                 self._store,
                 job=plan.job,
                 options=plan.options,
+                limits=plan.limits,
                 clock=self._clock,
                 warn=self._notify,
+                last_epoch=self._last_epoch,
             )
             try:
+                if plan.listen is not None:
+                    self._let_others_watch(plan.listen)
                 coordinator.start()
+                if self._resumed is not None:
+                    self._tell_what_was(self._resumed)
+                # What is committed later is only understood with the plan.
+                server.hub.capture.sync()
                 server.start_sampler()
                 self._companion.start(plan.run_dir, plan.interval_seconds, plan.log_file, draw=plan.dashboard)
-                pool.start()
-                self._loop(server, pool, signals)
+                if coordinator.unsettled:
+                    pool.start()
+                self._loop(server, pool, signals, deaths)
                 status = self._status(coordinator, pool, signals)
                 server.stop_sampler()
                 server.hub.settle()
                 coordinator.finish(status)
             finally:
                 pool.close()
-                self._companion.finish(server.hub.turn)
+                self._companion.finish(server.hub.turn, hurried=signals.count >= HURRIED)
+                self._relay.stop()
                 self._store.tidy()
         if pool.unable is not None:
             self._leave_nothing_but_logs()
             raise UserError(f"the job {visible(plan.job)} cannot be run: {pool.unable}")
-        self._write_summary(status)
-        # Last of all: nobody waits for it, and a run that is broken off here has everything.
-        compress_capture(plan.run_dir / CAPTURE_NAME)
         return status
 
-    def _loop(self, server: BusServer, pool: WorkerPool, signals: SignalFlag) -> None:
+    def _loop(self, server: BusServer, pool: WorkerPool, signals: SignalFlag, deaths: SignalFlag) -> None:
         coordinator = self.coordinator
         poller = zmq.Poller()
         for source in (*server.hub.sockets(), pool.socket):
             poller.register(source, zmq.POLLIN)
         poller.register(signals.fileno(), zmq.POLLIN)
+        poller.register(deaths.fileno(), zmq.POLLIN)
         seen_signals = 0
         while (coordinator.unsettled and not pool.given_up) or pool.running:
             poller.poll(TURN_MS)
+            deaths.drain()
             server.hub.turn()
             pool.turn()
             coordinator.publish_depths()
@@ -148,17 +220,18 @@ class Launcher:
                 self._interrupted(pool, signals)
             if self._kill_at_ns is not None and self._clock.mono_ns() >= self._kill_at_ns:
                 pool.kill()
+            self._relay.turn()
             if notice := server.hub.capture.notice():
                 self._notify(notice)
 
     def _interrupted(self, pool: WorkerPool, signals: SignalFlag) -> None:
-        """The first Ctrl-C lets the files in hand be finished, the second does not; SIGTERM gives them 10 s."""
+        """The first Ctrl-C lets the files in hand be finished, the second does not; SIGTERM gives them a while."""
         pool.drain()
-        if signals.count > 1:
+        if signals.count >= HURRIED:
             self._kill_at_ns = self._clock.mono_ns()
         elif signals.signal == signal.SIGTERM:
-            self._kill_at_ns = self._clock.mono_ns() + int(GRACE_SECONDS * 1e9)
-            self._notify(f"SIGTERM: finishing the files in hand, for {GRACE_SECONDS:.0f} s at most")
+            self._kill_at_ns = self._clock.mono_ns() + int(self._plan.grace_seconds * 1e9)
+            self._notify(f"SIGTERM: finishing the files in hand, for {self._plan.grace_seconds:g} s at most")
         else:
             self._notify("interrupted: finishing the files in hand; press Ctrl-C again to stop at once")
 
@@ -168,13 +241,35 @@ class Launcher:
             return EXIT_UNABLE
         if signals.signal and coordinator.unsettled:
             return 128 + signals.signal
+        if coordinator.unsettled:
+            return EXIT_UNABLE  # nothing more could be committed, and the user was told why
         return EXIT_SOME_FAILED if coordinator.get_totals()["files_failed"] else EXIT_DONE
+
+    def _let_others_watch(self, address: str) -> None:
+        """Raises AddressError, before anything has begun, when they cannot."""
+        try:
+            self._companion.tell(self._relay.start(self._plan.run_dir, address))
+        except AddressError:
+            self._leave_nothing_but_logs()
+            raise
 
     def _leave_nothing_but_logs(self) -> None:
         """A run that could not begin is no run: the same command may be given again once the job is mended."""
+        if self._resumed is not None:
+            return
         for path in (self._plan.run_dir / CAPTURE_NAME, self._plan.log_file):
             path.unlink(missing_ok=True)
         self._store.remove_if_empty()
+
+    def _tell_what_was(self, resumed: Resumption) -> None:
+        for event in resumed.events:
+            self._sink.publish(event)
+        for note in resumed.notes[:NOTES_SHOWN]:
+            self._notify(note)
+        if (more := len(resumed.notes) - NOTES_SHOWN) > 0:
+            self._notify(f"{more} more files are done again")
+        left = len(resumed.remaining)
+        self._notify(f"going on: {resumed.done} of {resumed.done + left} files are done already")
 
     def _notify(self, message: str) -> None:
         """Tell the user while the run goes on: on the bus, where every dashboard shows it, and on stderr."""
@@ -195,6 +290,7 @@ class Launcher:
             "policy": plan.policy,
             "weights": list(plan.weights),
             "failures": fleet.failures(),
+            "attempts": fleet.attempts(),
         }
         path = plan.run_dir / SUMMARY_NAME
         draft = path.with_name(f".{SUMMARY_NAME}.{os.getpid()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import threading
@@ -9,6 +10,15 @@ from typing import BinaryIO
 
 EXIT_ORPHANED = 1
 GRACE_SECONDS = 2.0
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process the moment its launcher dies, even where a job never lets go of Python.
+
+    What the job has started is not meant by that: see guard.py.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 class ParentWatch:

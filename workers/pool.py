@@ -6,17 +6,24 @@ It is driven by the launcher's loop, one thread; what to work on is the coordina
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Mapping
 
 import zmq
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.serve import BusServer
+from workers.blame import Loss
 from workers.channel import WorkerConfig
 from workers.coordinator import WorkStealingCoordinator
 from workers.desk import FAREWELL_SECONDS, Desk
+from workers.guard import GroupGuard
 from workers.results import ResultStore
-from workers.slots import Slot
+from workers.slots import TERM_SECONDS, Slot
+from workers.watch import Limits, Watch
+
+UNKILLABLE_SECONDS = 5.0
+_LOOK_SECONDS = 0.01
 
 
 class WorkerPool:
@@ -30,10 +37,12 @@ class WorkerPool:
         *,
         job: str,
         options: Mapping[str, str],
+        limits: Limits,
         clock: Clock,
         warn: Callable[[str], object],
+        last_epoch: int = 0,
     ) -> None:
-        """`warn` is told, in one line, what a user should know."""
+        """`warn` is told, in one line, what a user should know. `last_epoch`: the workers' come after it."""
         self._server = server
         self._coordinator = coordinator
         self._store = store
@@ -41,7 +50,9 @@ class WorkerPool:
         self._options = dict(options)
         self._clock = clock
         self._warn = warn
-        self._slots = [Slot(number, device) for number, device in enumerate(coordinator.devices)]
+        self._slots = [Slot(number, device, last_epoch) for number, device in enumerate(coordinator.devices)]
+        self._watch = Watch(limits, clock, server.hub.events_from)
+        self._guard = GroupGuard()
         self._desk = Desk(server.address("channel"), self._slots, server.hub, coordinator, store, clock, warn)
 
     @property
@@ -72,6 +83,7 @@ class WorkerPool:
     def turn(self) -> None:
         """Answer what has been asked, see to the dead, restart what is due."""
         self._desk.hear()
+        self._watch.turn()
         for slot in self._slots:
             self._look_after(slot)
         self._desk.answer()
@@ -81,19 +93,23 @@ class WorkerPool:
         self._desk.closing = True
 
     def kill(self) -> None:
-        """End all workers now: asked politely, then not."""
+        """End all workers now: asked politely, then not. Takes 1 s, or 5 s more where the kernel holds one."""
         self._desk.closing = True
+        now_ns = self._clock.mono_ns()
         for slot in self._slots:
-            slot.signal(signal.SIGTERM)
-        for slot in self._slots:
-            ended = slot.stop(seconds=1.0)
-            if ended is not None:
-                self._lost(slot, ended)
+            slot.end(Loss.STOPPED, "was ended with the run", now_ns)
+        give_up_ns = now_ns + int((TERM_SECONDS + UNKILLABLE_SECONDS) * NANOSECONDS)
+        while self.running and self._clock.mono_ns() < give_up_ns:
+            for slot in self._slots:
+                self._look_after(slot)
+            threading.Event().wait(_LOOK_SECONDS)
 
     def close(self) -> None:
         """End what is left and close the channel. Safe to call twice."""
         self.kill()
         self._desk.close()
+        if not self.running:
+            self._guard.close()
 
     # Processes.
 
@@ -114,20 +130,36 @@ class WorkerPool:
             options=self._options,
         )
         slot.spawn(config, self._server.log_path(slot.source))
+        if slot.process is not None:
+            self._guard.watch(slot.process.pid)
 
     def _look_after(self, slot: Slot) -> None:
-        """Notice a death; start a worker where one is wanted."""
-        if slot.process is not None:
-            ended = slot.reap()
-            if ended is not None and not (slot.dismissed and slot.assignment is None):
-                self._lost(slot, ended)
-            elif ended is None and slot.dismissed and self._clock.mono_ns() >= slot.killed_at_ns:
+        """Notice a death; end who is to be ended; start a worker where one is wanted."""
+        if slot.process is None:
+            if self._wants_worker(slot):
+                self._spawn(slot)
+            return
+        group = slot.process.pid
+        ended = slot.reap()
+        if ended is None:
+            self._see_to(slot)
+            return
+        self._guard.forget(group)
+        if not (slot.dismissed and slot.assignment is None):
+            self._lost(slot, ended)
+
+    def _see_to(self, slot: Slot) -> None:
+        """What is to be done with a process that is there."""
+        now_ns = self._clock.mono_ns()
+        slot.insist(now_ns)
+        if slot.dismissed:
+            if now_ns >= slot.killed_at_ns:
                 # A thread that the user's job has left behind, say, would keep the process for ever.
                 self._warn(f"{slot.source} did not end by itself in {FAREWELL_SECONDS:.0f} s: killed")
                 slot.killed_at_ns += int(FAREWELL_SECONDS * NANOSECONDS)
                 slot.signal(signal.SIGKILL)
-        elif self._wants_worker(slot):
-            self._spawn(slot)
+        elif (verdict := self._watch.verdict(slot)) is not None:
+            slot.end(*verdict, now_ns)
 
     def _wants_worker(self, slot: Slot) -> bool:
         if self._desk.closing or slot.retired or self._clock.mono_ns() < slot.restart_at_ns:
@@ -135,18 +167,24 @@ class WorkerPool:
         return self._coordinator.unsettled > 0
 
     def _lost(self, slot: Slot, how: str) -> None:
-        """A worker has died: what it held goes back; a device that keeps losing workers is retired."""
-        key = slot.device.key
-        held = self._coordinator.worker_lost(key, slot.source, slot.epoch, how)
+        """A worker is no more: what it held goes back; a device that keeps losing workers is retired."""
+        key, ending, loss = slot.device.key, slot.ending, Loss.DIED
+        if ending is not None:
+            # Where it has been given another file while it was being ended, that one is not to blame.
+            loss = ending.loss if ending.output == slot.output else Loss.STOPPED
+            how = ending.reason
+        held = self._coordinator.worker_lost(key, slot.source, slot.epoch, how, loss)
         if slot.output is not None:
             self._store.discard(slot.output)
         slot.assignment = slot.output = slot.waiting = None
-        if self._desk.closing:
+        if loss is Loss.STOPPED:
             return
         doing = "before it had a file" if held is None else f"while it worked on {held.file.id}"
         self._warn(f"{slot.source} ({key}) {how} {doing}")
-        if slot.deaths.note(None if held is None else held.file.id):
+        if loss is Loss.DIED:
+            if slot.deaths.note(with_file=held is not None):
+                self._coordinator.retire(key)
+            slot.restart_at_ns = self._clock.mono_ns() + slot.deaths.delay_ns()
+        if self._coordinator.is_retired(key) and not slot.retired:
             slot.retired = True
-            self._coordinator.retire(key)
             self._warn(f"{key} is out of use: its workers keep dying")
-        slot.restart_at_ns = self._clock.mono_ns() + slot.deaths.delay_ns()

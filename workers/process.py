@@ -11,22 +11,21 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
-from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.errors import ChannelError, UserError
+from virnucpro_bus.disk import Disk
+from virnucpro_bus.errors import ChannelError, InputError, UserError
 from virnucpro_bus.events import Device, FileCompleted, FileFailed
 from virnucpro_bus.publisher import Publisher
-from virnucpro_bus.text import visible
+from workers.attempt import RunJob, attempt, lacks_room
 from workers.channel import Channel, Settled, Task, Unable, WorkerConfig, to_path
+from workers.faultpoints import reach
 from workers.jobs import JobContext, make_job
-from workers.parent import ParentWatch
-
-RunJob = Callable[[Path, Path], int]
+from workers.parent import ParentWatch, end_with_parent
+from workers.reasons import reason_of
 
 
 class Worker:
@@ -37,6 +36,7 @@ class Worker:
         self._channel = channel
         self._config = config
         self._clock = SystemClock()
+        self._disk = Disk()
         self._task: Task | None = None
         device = "cpu" if config.device_key.startswith("cpu:") else "cuda:0"
         self._context = JobContext(
@@ -53,24 +53,26 @@ class Worker:
             job = make_job(self._config.job, self._context)
         except Exception as error:
             traceback.print_exc()
-            self._channel.ask(Unable(_in_one_line(error)))
+            self._channel.ask(Unable(reason_of(error)))
             return
+        reach("after_load", attempt=self._config.epoch)
         answer = self._channel.ask()
-        while answer.task is not None:
-            event = self._do(job, answer.task)
-            frame = self._bus.stamp(event)
-            answer = self._channel.ask(Settled(frame))
+        while (task := answer.task) is not None:
+            reach("before_start", task.file, task.attempt)
+            event, settled = self._do(job, task)
+            reach("before_report", task.file, task.attempt)
+            answer = self._channel.ask(settled)
+            reach("after_report", task.file, task.attempt)
             # Only now is it sent: an event that is on the bus has been accepted, whatever happens to this process.
             if answer.refusal is None:
-                self._bus.send_stamped(frame, event)
+                self._bus.send_stamped(settled.frame, event)
             else:
-                failure = FileFailed(
-                    event.device, event.file, event.attempt, answer.refusal, event.duration_seconds
-                )
-                self._bus.send_instead(frame, failure)
+                failure = self._failure(task, answer.refusal, event.duration_seconds, final=task.is_last)
+                self._bus.send_instead(settled.frame, failure)
+            reach("after_send", task.file, task.attempt)
 
-    def _do(self, job: RunJob, task: Task) -> FileCompleted | FileFailed:
-        """Work on one file; says how it ended."""
+    def _do(self, job: RunJob, task: Task) -> tuple[FileCompleted | FileFailed, Settled]:
+        """Work on one file; says how it ended, for the bus and for the launcher."""
         bus = self._bus
         self._task = task
         if task.stolen_from is not None:
@@ -79,31 +81,28 @@ class Worker:
             )
         bus.file_started(task.file, attempt=task.attempt)
         started_ns = self._clock.mono_ns()
+        reach("before_job", task.file, task.attempt)
         try:
-            output = to_path(task.output)
-            output.mkdir()
-            sequences = job(to_path(task.path), output)
-            if not output.is_dir():
-                raise UserError("the job has removed its output folder")
+            done = attempt(job, task, self._disk)
         except (Exception, SystemExit) as error:
             if not isinstance(error, UserError):
                 traceback.print_exc()
             seconds = (self._clock.mono_ns() - started_ns) / 1e9
-            return FileFailed(self._config.device_key, task.file, task.attempt, _in_one_line(error), seconds)
+            # An input that cannot be used stays so, whoever tries it.
+            final = task.is_last or isinstance(error, InputError)
+            failed = self._failure(task, reason_of(error), seconds, final=final)
+            full = lacks_room(error, to_path(task.output))
+            return failed, Settled(bus.stamp(failed), disk_full=full)
         seconds = (self._clock.mono_ns() - started_ns) / 1e9
-        return bus.completion(task.file, sequences=sequences, duration_seconds=seconds, attempt=task.attempt)
+        event = bus.completion(task.file, sequences=done.sequences, duration_seconds=seconds, attempt=task.attempt)
+        return event, Settled(bus.stamp(event), done.contents.size_bytes, done.contents.digest)
+
+    def _failure(self, task: Task, reason: str, seconds: float, *, final: bool) -> FileFailed:
+        return FileFailed(self._config.device_key, task.file, task.attempt, reason, seconds, final)
 
     def _progressed(self, sequences: int) -> None:
         if self._task is not None:
             self._bus.file_progress(self._task.file, sequences, attempt=self._task.attempt)
-
-
-def _in_one_line(error: BaseException) -> str:
-    """What went wrong, for a person: our own errors are sentences, others are named by their type."""
-    text = visible(" ".join(str(error).split()))
-    if isinstance(error, UserError):
-        return text[:1000]
-    return f"{type(error).__name__}: {text}"[:1000] if text else type(error).__name__
 
 
 def _take_standard_input() -> BinaryIO:
@@ -119,9 +118,11 @@ def main() -> None:
     # Ctrl-C and hang-up are for the launcher to act on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    end_with_parent()
     launcher = ParentWatch(_take_standard_input())
     config = msgspec.json.decode(launcher.first_line(), type=WorkerConfig)
     launcher.start()
+    reach("after_start", attempt=config.epoch)
     device = Device(config.device_key, config.device_name, config.device_index)
     channel = Channel(config, launcher.alive)
     bus = Publisher(config.publish, device=device, source=config.source, epoch=config.epoch, run=config.run)

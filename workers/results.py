@@ -3,58 +3,110 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
+from virnucpro_bus.disk import Disk
 from virnucpro_bus.errors import UserError
-from workers.inputs import InputFile, place_results
+from workers.contents import Contents, measure
+from workers.inputs import InputFile, place_results, results_of
 
-
-class Placed(NamedTuple):
-    """What an attempt has left behind."""
-
-    results: int
-    size_bytes: int
+RESULTS_NAME = "results"
+ATTEMPTS_NAME = ".attempts"
 
 
 class ResultStore:
     """The results folder of a run, and the attempts' output folders beside it, on the same file system."""
 
-    def __init__(self, run_dir: Path) -> None:
-        self.folder = run_dir / "results"
-        self._attempts = os.fspath(run_dir.absolute() / ".attempts")
+    def __init__(self, run_dir: Path, disk: Disk | None = None) -> None:
+        self.folder = run_dir / RESULTS_NAME
+        self._disk = disk or Disk()
+        self._attempts = os.fspath(run_dir.absolute() / ATTEMPTS_NAME)
+        # A worker that outlives its launcher for a moment must not write where a resumed run does.
+        self._session = secrets.token_hex(4)
         self._named = 0
+        self._touched: set[Path] = set()
+        """Folders whose names the disk has yet to be told."""
 
-    def prepare(self) -> None:
-        """Make both folders. Raises UserError when there are results already or the place cannot be written."""
+    def prepare(self, *, go_on: bool = False) -> None:
+        """Make both folders. Raises UserError when the place cannot be written, or there are results already.
+
+        `go_on`: there may be results. What attempts have left behind is void.
+        """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if any(self.folder.iterdir()):
+            self._disk.make_folder(self.folder)
+            if not go_on and any(self.folder.iterdir()):
                 raise UserError(f"{self.folder}: already holds results; choose another output folder")
             shutil.rmtree(self._attempts, ignore_errors=True)
             os.mkdir(self._attempts)
+            # The capture is in there too: from now on it will be found again.
+            self._disk.sync_folder(self.folder.parent)
+            self._disk.sync_folder(self.folder.absolute().parent.parent)
         except OSError as error:
             raise UserError(f"{error.filename or self.folder}: cannot be written: {error.strerror}") from None
 
     def new_attempt(self) -> str:
         """The folder for one attempt's results, which the worker is to make; absolute."""
         self._named += 1
-        return f"{self._attempts}/{self._named}"
+        return f"{self._attempts}/{self._session}-{self._named}"
 
-    def place(self, file: InputFile, attempt: str) -> Placed:
-        """Move everything the attempt has left in its folder to its final place. Raises OSError."""
+    def place(self, file: InputFile, attempt: str) -> int:
+        """Move everything the attempt has left in its folder to its final place; returns how many entries.
+
+        It is there for certain only after `sync`. Raises OSError, and then nothing of it is in place.
+        """
         names = sorted(os.listdir(attempt))
         target = self.folder / place_results(file, names)
-        target.mkdir(exist_ok=True)
-        size_bytes = 0
-        for name in names:
-            left = Path(attempt, name)
-            size_bytes += _size(left)
-            left.rename(target / name)
-        # Not rmdir: something that the job has left running may still write there.
-        self.discard(attempt)
-        return Placed(len(names), size_bytes)
+        self._touched.add(target)
+        try:
+            if target != self.folder:
+                self._touched.add(self.folder)
+                self._disk.make_folder(target)
+            for name in names:
+                self._disk.rename(f"{attempt}/{name}", target / name)
+        except OSError:
+            self.withdraw([file])
+            raise
+        return len(names)
+
+    def sync(self) -> None:
+        """Wait until the disk has everything that was placed since the last time. Raises OSError."""
+        touched, self._touched = self._touched, set()
+        for folder in sorted(touched, reverse=True):
+            self._disk.sync_folder(folder)
+
+    def are_whole(self, expected: Sequence[tuple[InputFile, Contents]]) -> list[bool]:
+        """Whether what is in place of each file is what is expected of it."""
+        standing = self._standing([file for file, _ in expected])
+        return [self._is(file, names, then) for (file, then), names in zip(expected, standing, strict=True)]
+
+    def _is(self, file: InputFile, names: Sequence[str], then: Contents) -> bool:
+        directly = {os.fspath(self.folder / name) for name in names}
+        own = os.fspath(self.folder / file.id)
+        inside = {f"{own}/{name}" for name in os.listdir(own)} if os.path.isdir(own) else {own} & directly
+        try:
+            # A folder called by the input's id holds its results, or is itself one, which the job has made.
+            return then in (measure(directly - {own} | inside), measure(directly))
+        except OSError:
+            return False
+
+    def withdraw(self, files: Sequence[InputFile]) -> None:
+        """Remove what is in place of each of `files`, as far as that can be done."""
+        for file, names in zip(files, self._standing(files), strict=True):
+            for name in {*names, file.id}:
+                try:
+                    self._disk.remove(self.folder / name)
+                except OSError:
+                    continue  # the next attempt will say so when it gets in its way
+
+    def _standing(self, files: Sequence[InputFile]) -> list[list[str]]:
+        """What stands directly in the results folder of each of `files`."""
+        try:
+            return results_of(files, os.listdir(self.folder))
+        except OSError:
+            return [[] for _ in files]
 
     def discard(self, attempt: str) -> None:
         """An attempt that counts for nothing leaves nothing behind."""
@@ -70,9 +122,3 @@ class ResultStore:
             self.folder.rmdir()
         except OSError:
             pass
-
-
-def _size(path: Path) -> int:
-    if path.is_dir() and not path.is_symlink():
-        return sum(entry.lstat().st_size for entry in path.rglob("*") if entry.is_file())
-    return path.lstat().st_size

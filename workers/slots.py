@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,45 +14,49 @@ import msgspec
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events import Device
 from virnucpro_bus.processes import start_quietly
+from workers.blame import Loss
 from workers.channel import Answer, Request, WorkerConfig
 from workers.coordinator import Assignment
 
 DEATHS_UNTIL_RETIREMENT = 3
+TERM_SECONDS = 1.0
+"""How long a process that is to end has for it, before it is ended by force."""
 FIRST_DELAY_SECONDS = 0.25
 LONGEST_DELAY_SECONDS = 5.0
-_LOOK_SECONDS = 0.01
 
 
 @dataclass
 class DeathRecord:
-    """What a device's workers have died on since it last settled a file: is it the device, or a file?"""
+    """How often a device's workers have died since it last settled a file; blame.py judges those with a file."""
 
     deaths: int = 0
     without_file: int = 0
-    files: set[str] = field(default_factory=set)
 
-    def note(self, file: str | None) -> bool:
-        """A worker has died with `file` in hand (None: before it had one). True when the device is to be retired.
-
-        Three different files, or three deaths without any: that is the device. One file three times is the file.
-        """
+    def note(self, *, with_file: bool) -> bool:
+        """A worker has died. True when three have died before they had a file: the device is to be retired."""
         self.deaths += 1
-        if file is None:
-            self.without_file += 1
-        else:
-            self.files.add(file)
-        return max(self.without_file, len(self.files)) >= DEATHS_UNTIL_RETIREMENT
+        self.without_file += not with_file
+        return self.without_file >= DEATHS_UNTIL_RETIREMENT
 
     def clear(self) -> None:
         """The device has settled a file."""
         self.deaths = self.without_file = 0
-        self.files.clear()
 
     def delay_ns(self) -> int:
         """How long to wait before the next worker is started: at once the first time, then longer and longer."""
         if self.deaths <= 1:
             return 0
         return int(min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (self.deaths - 2)) * NANOSECONDS)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why we are ending a process, and when it is ended by force. `output` is that of the attempt to blame."""
+
+    loss: Loss
+    reason: str
+    kill_at_ns: int
+    output: str | None
 
 
 @dataclass
@@ -79,6 +82,8 @@ class Slot:
     restart_at_ns: int = 0
     killed_at_ns: int = 0
     """When a process that has been dismissed, and is still there, is ended."""
+    ending: Ending | None = None
+    """None: its process may go on."""
     retired: bool = False
 
     @property
@@ -94,7 +99,7 @@ class Slot:
     def spawn(self, config: WorkerConfig, log: Path) -> None:
         """Start a process with `config`; its epoch must be one more than the last. Raises OSError."""
         self.epoch = config.epoch
-        self.peer, self.waiting, self.answered = b"", None, None
+        self.peer, self.waiting, self.answered, self.ending = b"", None, None, None
         seen = "" if self.device.key.startswith("cpu:") else self.device.key
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": seen, "PYTHONUNBUFFERED": "1"}
         command = [sys.executable, "-P", "-m", "workers.process"]
@@ -116,18 +121,16 @@ class Slot:
         self.signal(signal.SIGKILL)
         return self._ended(process.wait())
 
-    def stop(self, seconds: float) -> str | None:
-        """End the process and its children, by force after `seconds`. Says how it ended; None if there is none."""
-        if self.process is None:
-            return None
-        self.signal(signal.SIGTERM)
-        for _ in range(int(seconds / _LOOK_SECONDS)):
-            ended = self.reap()
-            if ended is not None:
-                return ended
-            threading.Event().wait(_LOOK_SECONDS)
-        self.signal(signal.SIGKILL)
-        return self._ended(self.process.wait())
+    def end(self, loss: Loss, reason: str, now_ns: int) -> None:
+        """Begin to end the process and its children, unless that has begun: `reap` says when it has ended."""
+        if self.process is not None and self.ending is None:
+            self.ending = Ending(loss, reason, now_ns + int(TERM_SECONDS * NANOSECONDS), self.output)
+            self.signal(signal.SIGTERM)
+
+    def insist(self, now_ns: int) -> None:
+        """End by force what was to end, and has not in time."""
+        if self.ending is not None and now_ns >= self.ending.kill_at_ns:
+            self.signal(signal.SIGKILL)
 
     def signal(self, number: signal.Signals) -> None:
         """Signal the process and all that it has started; it leads a group of its own."""

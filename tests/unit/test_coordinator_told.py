@@ -78,11 +78,13 @@ def test_a_whole_run_is_told_and_nothing_that_the_workers_tell() -> None:
     coordinator.publish_depths()
     failed = take(coordinator, "cpu:1")
     coordinator.record_file_failure("cpu:1", failed.file.id, "no", 1.0)
-    for epoch in (1, 2, 3):
-        take(coordinator, "cpu:1")
-        lose(coordinator, "cpu:1", epoch)
+    for device, epoch in (("cpu:1", 1), ("cpu:0", 1)):
+        assert take(coordinator, device).file.id == "f2.fa"
+        lose(coordinator, device, epoch)
     take(coordinator, "cpu:1")
     coordinator.record_file_completion("cpu:1", "f3.fa", 5, 1.0)
+    take(coordinator, "cpu:1")
+    lose(coordinator, "cpu:1", 2)
     coordinator.finish(3)
     assert [type(event).__name__ for event in sink.events] == [
         "RunStarted",
@@ -130,7 +132,7 @@ def test_a_loss_names_the_stream_the_file_and_the_theft() -> None:
     sink = ListSink()
     clock = ManualClock()
     coordinator = WorkStealingCoordinator(
-        cpus(2), input_files([3, 2, 1]), weights=[1e-9, 1.0], sink=sink, clock=clock
+        cpus(2), input_files([3, 2, 1]), policy="threshold", weights=[1e-9, 1.0], sink=sink, clock=clock
     )
     take(coordinator, "cpu:0")
     coordinator.worker_lost("cpu:0", "worker-0", 4, "ended with exit status 1")

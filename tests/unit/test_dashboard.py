@@ -71,7 +71,8 @@ class Work:
         return [self.row(0, "GPU-1"), self.row("cpu:0", None)]
 
     def get_recent_steal_events(self) -> list[StealEvent]:
-        return [{"timestamp": 1.7e9, "source_gpu": 0, "dest_gpu": "cpu:0", "file_name": "\x1b[2Jsample_2.fa"}]
+        stolen = "\x1b[2Jsample_2.fa"
+        return [{"timestamp": 1.7e9, "source_gpu": 0, "dest_gpu": "cpu:0", "file_name": stolen, "host": "node1"}]
 
     def get_totals(self) -> Totals:
         return {

@@ -22,7 +22,11 @@ def plans(draw: st.DrawFn) -> list[list[int]]:
 
 def taken(queues: DeviceQueues, device: int) -> list[int]:
     """All that the queue of `device` gives, in order."""
-    return list(iter(lambda: queues.take(device), None))
+    files = []
+    while (file := queues.first(device)) is not None:
+        queues.remove(device, file)
+        files.append(file)
+    return files
 
 
 @given(plans())
@@ -36,29 +40,24 @@ def test_depths_are_the_files_that_wait(plan: list[list[int]]) -> None:
     assert DeviceQueues(plan).depths() == [len(files) for files in plan]
 
 
-def test_a_file_put_back_is_next_again() -> None:
-    queues = DeviceQueues([[0, 1, 2]])
-    queues.take(0)
-    assert queues.put_back(0, 0)
-    assert taken(queues, 0) == [0, 1, 2]
+@given(plans(), st.integers(0, 31))
+def test_the_first_from_a_number_is_the_biggest_file_that_is_no_bigger(plan: list[list[int]], least: int) -> None:
+    queues = DeviceQueues(plan)
+    found = [queues.first_from(device, least) for device in range(len(plan))]
+    assert found == [min((file for file in files if file >= least), default=None) for files in plan]
 
 
-def test_a_file_put_back_where_the_queue_is_closed_waits_in_the_shortest_open_one() -> None:
-    queues = DeviceQueues([[0], [1, 3], [2]])
-    queues.take(0)
-    queues.close(0)
-    assert queues.put_back(0, 0)
-    assert queues.depths() == [0, 2, 2]
-    assert taken(queues, 2) == [0, 2]
-
-
-def test_a_file_is_not_put_back_where_no_queue_is_open() -> None:
-    queues = DeviceQueues([[0], [1]])
-    queues.take(0)
-    queues.close(0)
-    queues.close(1)
-    assert not queues.put_back(0, 0)
-    assert queues.depths() == [0, 0]
+@given(plans(), st.data())
+def test_a_file_is_removed_from_anywhere_in_a_queue_and_no_other_is(
+    plan: list[list[int]], data: st.DataObject
+) -> None:
+    queues = DeviceQueues(plan)
+    for device, files in enumerate(plan):
+        for file in data.draw(st.lists(st.sampled_from(files), unique=True)) if files else []:
+            queues.remove(device, file)
+            files.remove(file)
+        assert queues.files(device) == files
+        assert queues.last(device) == max(files, default=None)
 
 
 @given(plans(), st.data())

@@ -22,8 +22,8 @@ FILE = "data/müll 07.fa.gz"
 STOLEN_AT_NS = 1_769_860_800_123_456_789
 
 EXAMPLES: list[ev.Fact] = [
-    ev.RunStarted("sixframe", "threshold", (GPU, CPU), 40),
-    ev.FilesAssigned(GPU.key, (ev.PlannedFile(FILE, 1_048_576, 3_000_000), ev.PlannedFile("b.fa", 0, 0))),
+    ev.RunStarted("sixframe", "threshold", (GPU, CPU), 40, "5f1c"),
+    ev.FilesAssigned(GPU.key, (ev.PlannedFile(FILE, 1_048_576, 3_000_000, "9a0b"), ev.PlannedFile("b.fa", 0, 0))),
     ev.RunFinished(3, 39, 1),
     ev.Notice("worker-1 was killed by SIGKILL"),
     ev.WorkerStarted(GPU, 4711),
@@ -34,7 +34,8 @@ EXAMPLES: list[ev.Fact] = [
     ev.FileProgress(GPU.key, FILE, 2, 1_500),
     ev.FileCompleted("cpu:0", "sample/reads-07.fa", 1, 2000, 1.5),
     ev.FileFailed(GPU.key, FILE, 2, "no header line", 0.25),
-    ev.FileCommitted(GPU.key, FILE, 2, 2, 4_294_967_296),
+    ev.FileCommitted(GPU.key, FILE, 2, 2, 4_294_967_296, "e3b0c442"),
+    ev.FileReopened(FILE, GPU.key, True, 2000, "the input has changed"),
     ev.FileQuarantined(FILE, 3, "3 workers died on it"),
     ev.WorkStolen(GPU.key, CPU.key, FILE, 1, STOLEN_AT_NS),
     ev.QueueDepths({GPU.key: 17, CPU.key: 0}),

@@ -105,3 +105,33 @@ def test_more_lines_do_not_end_the_watch(child: Child) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.5)
     assert hang_up(process) == -signal.SIGKILL
+
+
+LAUNCHER = """
+import subprocess, sys
+worker = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdin=subprocess.PIPE)
+sys.stdin.read()
+"""
+DEEP_IN_A_CALL = """
+import ctypes
+from workers.parent import end_with_parent
+end_with_parent()
+print("ready", flush=True)
+# Unlike CDLL, it does not let go of Python's lock: no thread runs, no signal handler either.
+ctypes.PyDLL(None).sleep(600)
+"""
+
+
+def test_a_worker_that_never_lets_go_of_python_ends_with_its_launcher() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", LAUNCHER, DEEP_IN_A_CALL],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    ) as launcher:
+        assert launcher.stdout is not None
+        assert launcher.stdout.readline() == b"ready\n"
+        launcher.kill()
+        launcher.wait()
+        # The worker holds the other end of the pipe.
+        assert launcher.stdout.read() == b""

@@ -19,8 +19,9 @@ from virnucpro_bus import processes
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events import Device
 from workers import slots
+from workers.blame import Loss
 from workers.channel import Answer, Task, WorkerConfig
-from workers.slots import DeathRecord, Slot
+from workers.slots import TERM_SECONDS, DeathRecord, Ending, Slot
 
 Run = Callable[..., Slot]
 
@@ -28,42 +29,35 @@ Run = Callable[..., Slot]
 
 
 @pytest.mark.parametrize(
-    ("files", "is_the_device"),
+    ("with_file", "is_the_device"),
     [
-        (["a"], False),
-        (["a", "a", "a"], False),
-        (["a", "a", "a", "b", "b", "b"], False),
-        (["a", "b"], False),
-        (["a", "b", "c"], True),
-        (["a", "a", "b", "a", "c"], True),
-        ([None, None], False),
-        ([None, None, None], True),
-        (["a", "a", None, "b", None], False),
-        (["a", None, None, None], True),
+        ([False, False], False),
+        ([False, False, False], True),
+        ([True] * 9, False),
+        ([True, False, True, False], False),
+        ([False, True, False, False], True),
     ],
 )
-def test_three_different_files_or_three_deaths_without_one_are_the_device(
-    files: list[str | None], is_the_device: bool
-) -> None:
+def test_three_deaths_without_a_file_are_the_device(with_file: list[bool], is_the_device: bool) -> None:
     record = DeathRecord()
-    verdicts = [record.note(file) for file in files]
-    assert verdicts == [False] * (len(files) - 1) + [is_the_device]
+    verdicts = [record.note(with_file=each) for each in with_file]
+    assert verdicts == [False] * (len(with_file) - 1) + [is_the_device]
 
 
 def test_a_settled_file_clears_the_record() -> None:
     record = DeathRecord()
-    for file in ("a", "b", None, None):
-        record.note(file)
+    for _ in range(2):
+        record.note(with_file=False)
     record.clear()
     assert record == DeathRecord()
-    assert not record.note("c")
+    assert not record.note(with_file=False)
 
 
 def test_the_first_death_costs_no_wait_and_the_next_ones_more_and_more_up_to_five_seconds() -> None:
     record = DeathRecord()
     delays = []
     for _ in range(9):
-        record.note("a")
+        record.note(with_file=True)
         delays.append(record.delay_ns() / NANOSECONDS)
     assert delays == [0, 0.25, 0.5, 1, 2, 4, 5, 5, 5]
 
@@ -107,7 +101,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     yield start
     for slot in started:
         slot.signal(signal.SIGKILL)
-        slot.stop(5.0)
+        if slot.process is not None:
+            ended(slot)
 
 
 def ended(slot: Slot) -> str:
@@ -212,18 +207,42 @@ def test_the_children_of_a_process_that_ended_go_with_it(run: Run, tmp_path: Pat
     ],
     ids=["at-once", "cleanly", "by-force"],
 )
-def test_a_process_that_is_stopped_ends_with_its_children(run: Run, tmp_path: Path, script: str, how: str) -> None:
+def test_a_process_that_is_ended_ends_with_its_children(run: Run, tmp_path: Path, script: str, how: str) -> None:
     slot = run(SPAWN_STUBBORN_CHILD + script + SAY_READY + "; time.sleep(600)")
     child = int(told(tmp_path / "logs" / "worker.log"))
-    assert slot.stop(0.3 if how == "was killed by SIGKILL" else 30) == how
+    slot.end(Loss.TIMED_OUT, "timed out", now_ns=0)
+    if how == "was killed by SIGKILL":
+        slot.insist(int(TERM_SECONDS * NANOSECONDS))
+    assert ended(slot) == how
     wait_until_dead(child)
     assert slot.process is None
 
 
-def test_where_there_is_no_process_there_is_nothing_to_reap_or_stop() -> None:
+def test_a_process_that_stands_still_is_ended_by_force_when_its_time_is_up(run: Run, tmp_path: Path) -> None:
+    slot = run(SAY_READY + "; import time; time.sleep(600)")
+    told(tmp_path / "logs" / "worker.log")
+    slot.signal(signal.SIGSTOP)
+    slot.end(Loss.DIED, "hung", now_ns=0)
+    slot.insist(int(TERM_SECONDS * NANOSECONDS) - 1)
+    assert slot.reap() is None
+    slot.insist(int(TERM_SECONDS * NANOSECONDS))
+    assert ended(slot) == "was killed by SIGKILL"
+
+
+def test_the_first_reason_to_end_a_process_is_the_one_that_counts(run: Run) -> None:
+    slot = run("import time; time.sleep(600)")
+    slot.output = "attempt-1"
+    slot.end(Loss.TIMED_OUT, "timed out", now_ns=0)
+    slot.end(Loss.STOPPED, "was ended with the run", now_ns=0)
+    assert slot.ending == Ending(Loss.TIMED_OUT, "timed out", int(TERM_SECONDS * NANOSECONDS), "attempt-1")
+
+
+def test_where_there_is_no_process_there_is_nothing_to_reap_or_end() -> None:
     slot = Slot(0, Device("cpu:0"))
     slot.signal(signal.SIGTERM)
-    assert (slot.reap(), slot.stop(1.0)) == (None, None)
+    slot.end(Loss.STOPPED, "was ended with the run", now_ns=0)
+    slot.insist(now_ns=2**62)
+    assert (slot.reap(), slot.ending) == (None, None)
 
 
 def test_a_process_is_dismissed_by_an_answer_without_a_task() -> None:

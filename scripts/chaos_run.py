@@ -1,0 +1,228 @@
+"""Kill workers, monitor and launcher of one run at random, resume it as often as need be, and check what is left.
+
+    scripts/chaos --files 10000 --kills 500
+
+What is demanded: the outputs are byte by byte those of a serial run, each file was committed once, the final
+counts are right, and no process is left. One of fifty kills hits the launcher (resumed with the same command), one
+of ten the monitor, the others a worker. Exit status 0 when all of it held.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from virnucpro_bus.capture import CaptureReader
+from virnucpro_bus.codec import decode
+from virnucpro_bus.events import Envelope, FileCommitted, WorkerLost
+
+COMMAND = [sys.executable, "-P", "-m", "virnucpro_bus", "run"]
+LAUNCHER_SHARE, MONITOR_SHARE = 0.02, 0.1
+DEVICE_PAUSE_SECONDS = 1.2
+"""Between two kills on the same device, on the average."""
+END_SECONDS = 20.0
+
+JOB = """
+import os
+import time
+from pathlib import Path
+from virnucpro_bus.clock import SystemClock
+from workers import JobContext
+from workers.jobs.sixframe import run_sixframe
+
+done = []
+
+def resting(input, output, context):
+    if done:
+        Path("settled", str(os.getpid())).touch()
+    done.append(input)
+    plain = JobContext(context.device, context.device_key, {}, on_progress=context.progress, clock=SystemClock())
+    time.sleep(float(context.options["seconds"]) / 2)
+    sequences = run_sixframe(input, output, plain)
+    time.sleep(float(context.options["seconds"]) / 2)
+    return sequences
+"""
+
+
+def main() -> int:
+    options = parsed()
+    chance = random.Random(options.seed)
+    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    print(f"seed {options.seed}, in {folder}")
+    write_inputs(folder / "in", options.files, chance)
+    (folder / "chaos_job.py").write_text(JOB)
+    (folder / "settled").mkdir()
+    subprocess.run(
+        [*COMMAND, "in", "--out", "serial", "--devices", "cpu:1", "--policy", "off", "--no-dashboard"],
+        cwd=folder, check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    chaos = Chaos(folder, options.devices, options.files, options.kills, chance)
+    status = chaos.run()
+    problems = list(wrong(folder, options.files, status, chaos.killed))
+    for problem in problems:
+        print(f"WRONG: {problem}")
+    print(", ".join(f"{count} kills of a {whom}" for whom, count in sorted(chaos.killed.items())))
+    verdict = "WRONG" if problems else "all right"
+    print(f"{chaos.sessions} sessions, {time.monotonic() - chaos.begun:.0f} s: {verdict}")
+    if options.keep or problems:
+        print(f"kept: {folder}")
+    else:
+        shutil.rmtree(folder)
+    return 1 if problems else 0
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/chaos", description=__doc__.partition("\n")[0] if __doc__ else ""
+    )
+    parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--devices", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
+    parser.add_argument("--keep", action="store_true", help="leave the folder there")
+    return parser.parse_args()
+
+
+def write_inputs(folder: Path, files: int, chance: random.Random) -> None:
+    folder.mkdir()
+    for number in range(files):
+        records = (
+            "".join(chance.choices("ACGT", k=chance.randrange(30, 900))) for _ in range(chance.randrange(1, 4))
+        )
+        text = "".join(f">{number}_{at}\n{sequence}\n" for at, sequence in enumerate(records))
+        (folder / f"f{number:06}.fa").write_text(text)
+
+
+class Chaos:
+    """One run folder, session after session, until a session has come to its end."""
+
+    def __init__(self, folder: Path, devices: int, files: int, kills: int, chance: random.Random) -> None:
+        self.killed: Counter[str] = Counter()
+        self.sessions = 0
+        self.begun = time.monotonic()
+        self._folder, self._kills, self._chance = folder, kills, chance
+        self._pause_seconds = DEVICE_PAUSE_SECONDS / devices
+        # So that the files last for all the kills.
+        self._seconds = kills * self._pause_seconds * devices / files
+        self._command = [
+            *COMMAND, "in", "--out", "out", "--devices", f"cpu:{devices}", "--no-dashboard", "--resume",
+            "--interval", "0.5", "--job", "chaos_job:resting", "--job-option", f"seconds={self._seconds}",
+        ]  # fmt: skip
+
+    def run(self) -> int:
+        """Exit status of the last session."""
+        while True:
+            self.sessions += 1
+            launcher = subprocess.Popen(self._command, cwd=self._folder, stdout=subprocess.DEVNULL)
+            while launcher.poll() is None:
+                time.sleep(self._chance.uniform(0.2, 1.8) * self._pause_seconds)
+                if self.killed.total() < self._kills:
+                    self._strike(launcher)
+            if launcher.returncode != -signal.SIGKILL:
+                return launcher.returncode
+            wait_until_alone(self._folder)
+
+    def _strike(self, launcher: subprocess.Popen[bytes]) -> None:
+        kind = self._chance.random()
+        if kind < LAUNCHER_SHARE:
+            launcher.kill()
+            launcher.wait()
+            self.killed["launcher"] += 1
+            return
+        word = "monitor" if kind < LAUNCHER_SHARE + MONITOR_SHARE else "workers.process"
+        victims = sorted(pid for pid, line in children(launcher.pid) if word in line)
+        if word == "workers.process":
+            # A device on which worker after worker dies before one has settled a file is taken for a bad one, and
+            # rightly: so whoever kills at random must leave each the time to settle one.
+            victims = [pid for pid in victims if (self._folder / "settled" / str(pid)).exists()]
+        if victims:
+            try:
+                os.kill(self._chance.choice(victims), signal.SIGKILL)
+            except ProcessLookupError:
+                return
+            self.killed["monitor" if word == "monitor" else "worker"] += 1
+
+
+def processes() -> Iterator[tuple[int, int, str]]:
+    """Pid, parent and command line of every process."""
+    for name in os.listdir("/proc"):
+        try:
+            stat = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
+            line = Path(f"/proc/{name}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if name.isdecimal() and stat[0] != "Z":
+            yield int(name), int(stat[1]), line
+
+
+def children(parent: int) -> list[tuple[int, str]]:
+    return [(pid, line) for pid, its_parent, line in processes() if its_parent == parent]
+
+
+def left_behind(folder: Path) -> list[str]:
+    """Command lines of the processes that stand in the folder; the monitor of a killed launcher takes a while."""
+    found = []
+    for pid, _, line in processes():
+        try:
+            if Path(os.readlink(f"/proc/{pid}/cwd")) == folder:
+                found.append(line)
+        except OSError:
+            continue
+    return found
+
+
+def wait_until_alone(folder: Path) -> None:
+    deadline = time.monotonic() + END_SECONDS
+    while any("workers.process" in line for line in left_behind(folder)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def outputs(run_dir: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (run_dir / "results").rglob("*") if path.is_file()}
+
+
+def wrong(folder: Path, files: int, status: int, killed: Counter[str]) -> Iterator[str]:
+    """What does not hold, a line each."""
+    if status != 0:
+        yield f"exit status {status}"
+    expected, found = outputs(folder / "serial"), outputs(folder / "out")
+    if expected != found:
+        differing = sorted(
+            name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
+        )
+        yield f"{len(differing)} outputs differ from those of a serial run, such as {differing[0]}"
+    commits: Counter[str] = Counter()
+    losses = 0
+    for record in CaptureReader(folder / "out" / "run.vbus"):
+        envelope = decode(record.frame)
+        if isinstance(envelope, Envelope):
+            commits.update([envelope.event.file] if isinstance(envelope.event, FileCommitted) else [])
+            losses += isinstance(envelope.event, WorkerLost)
+    if len(commits) != files or commits.total() != files:
+        yield f"{len(commits)} files were committed, {commits.total()} times in all, instead of {files} once"
+    totals = json.loads((folder / "out" / "summary.json").read_text())["totals"]
+    counts = (totals["files_completed"], totals["files_failed"], totals["files_total"])
+    if counts != (files, 0, files):
+        yield f"completed, failed and total are {counts} instead of {(files, 0, files)}"
+    if losses < killed["worker"] // 2:
+        yield f"{killed['worker']} workers were killed, but only {losses} losses are on record"
+    deadline = time.monotonic() + END_SECONDS
+    while (left := left_behind(folder)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if left:
+        yield f"{len(left)} processes are left: {left[0]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Processes that are killed at every point with a name: the outputs are those of a serial run, committed once."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from lab import Lab
+from samples import recorded, results, small_files, summary
+
+from virnucpro_bus.events import FileCommitted, WorkerLost
+from workers.faultpoints import VARIABLE
+
+FILES = 60
+TWO_WORKERS = ("--devices", "cpu:2", "--no-dashboard", "--policy", "off")
+# A file is in hand from the first to the last of them. After the report it is done, and the next one is lost.
+AFTER_THE_REPORT = ("after_report", "after_send")
+WITH_A_FILE = ("before_start", "before_job", "after_job", "after_seal", "before_report", *AFTER_THE_REPORT)
+WITHOUT_A_FILE = ("after_start", "after_load")
+OF_THE_LAUNCHER = ("after_place", "after_results_sync", "after_journal", "after_journal_sync")
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What one worker makes of the files, undisturbed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    small_files(folder / "in", FILES)
+    ended = Lab(folder).run("run", "in", "--out", "out", "--devices", "cpu:1", "--no-dashboard")
+    assert ended.wait() == 0, ended.stderr
+    return results(folder / "out")
+
+
+def committed(run_dir: Path) -> Counter[str]:
+    return Counter(envelope.event.file for envelope in recorded(run_dir, FileCommitted))
+
+
+@pytest.mark.parametrize("point", WITH_A_FILE)
+def test_twenty_workers_that_are_killed_there_cost_nothing(lab: Lab, serial: dict[str, bytes], point: str) -> None:
+    names = small_files(lab.folder / "in", FILES)
+    # Every third: never three in a row on one device, which would speak against the device.
+    doomed = names[::3]
+    ended = lab.run("run", "in", "--out", "out", *TWO_WORKERS, **{VARIABLE: " ".join(["kill", point, *doomed])})
+    assert ended.wait() == 0, ended.stderr
+    out = lab.folder / "out"
+    assert results(out) == serial
+    assert committed(out) == Counter(names)
+    lost = len(recorded(out, WorkerLost))
+    # After the report it is the next file that is lost; if that one is doomed, it has used up its first attempt.
+    assert lost == 20 if point not in AFTER_THE_REPORT else 10 <= lost <= 20
+    totals = summary(out)["totals"]
+    assert (totals["files_completed"], totals["files_failed"]) == (FILES, 0)
+
+
+@pytest.mark.parametrize("point", WITHOUT_A_FILE)
+def test_workers_that_are_killed_before_they_have_a_file_cost_nothing(
+    lab: Lab, serial: dict[str, bytes], point: str
+) -> None:
+    names = small_files(lab.folder / "in", FILES)
+    ended = lab.run("run", "in", "--out", "out", *TWO_WORKERS, **{VARIABLE: f"kill {point}"})
+    assert ended.wait() == 0, ended.stderr
+    assert results(lab.folder / "out") == serial
+    assert committed(lab.folder / "out") == Counter(names)
+    lost = recorded(lab.folder / "out", WorkerLost)
+    assert [(envelope.event.file, envelope.event.epoch) for envelope in lost] == [(None, 1), (None, 1)]
+
+
+def resumed_until_done(lab: Lab, serial: dict[str, bytes], points: list[str]) -> None:
+    """Session after session on one run folder, each killed at the next point, the last one not."""
+    names = small_files(lab.folder / "in", FILES)
+    arguments = ("run", "in", "--out", "out", *TWO_WORKERS, "--resume")
+    for point in points:
+        ended = lab.run(*arguments, **{VARIABLE: f"kill {point}"})
+        assert ended.wait() in (0, -9), ended.stderr
+    ended = lab.run(*arguments)
+    assert ended.wait() == 0, ended.stderr
+    out = lab.folder / "out"
+    assert results(out) == serial
+    assert committed(out) == Counter(names)
+    totals = summary(out)["totals"]
+    assert (totals["files_completed"], totals["files_failed"]) == (FILES, 0)
+
+
+def test_a_launcher_that_is_killed_there_and_resumed_costs_nothing(lab: Lab, serial: dict[str, bytes]) -> None:
+    resumed_until_done(lab, serial, [*OF_THE_LAUNCHER, *reversed(OF_THE_LAUNCHER)])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_launcher_that_is_killed_there_again_and_again_costs_nothing(
+    lab: Lab, serial: dict[str, bytes], seed: int
+) -> None:
+    resumed_until_done(lab, serial, random.Random(seed).choices(OF_THE_LAUNCHER, k=20))

@@ -1,0 +1,94 @@
+"""One attempt: an input that is not what it was fails it, and the results are sealed."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from virnucpro_bus.disk import Disk
+from virnucpro_bus.errors import InputError, UserError
+from workers.attempt import attempt, lacks_room
+from workers.channel import Task, to_bytes
+from workers.contents import measure
+from workers.inputs import FileState, state_of
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "a.fa"
+    made.write_text(">a\nACGT\n")
+    return made
+
+
+def task_for(path: Path, state: FileState | None) -> Task:
+    return Task("a.fa", to_bytes(path), to_bytes(path.parent / "out"), 1, state=state)
+
+
+def copying(path: Path, output: Path) -> int:
+    (output / "a.txt").write_bytes(path.read_bytes())
+    return 1
+
+
+def test_an_attempt_says_what_it_has_left(path: Path) -> None:
+    done = attempt(copying, task_for(path, state_of(path)), Disk())
+    assert done == (1, measure([str(path.parent / "out" / "a.txt")]))
+
+
+def touched(path: Path) -> None:
+    os.utime(path, ns=(1, 1))
+
+
+def longer(path: Path) -> None:
+    before = path.stat().st_mtime_ns
+    path.write_text("more")
+    os.utime(path, ns=(before, before))
+
+
+def replaced(path: Path) -> None:
+    state = path.stat()
+    copy = path.with_name("copy")
+    copy.write_bytes(path.read_bytes())
+    os.utime(copy, ns=(state.st_mtime_ns, state.st_mtime_ns))
+    copy.replace(path)
+
+
+@pytest.mark.parametrize("change", [touched, longer, replaced])
+@pytest.mark.parametrize("before", [True, False], ids=["before the work", "during the work"])
+def test_an_input_that_changes_fails_the_attempt(path: Path, change: object, before: bool) -> None:
+    assert callable(change)
+    task = task_for(path, state_of(path))
+    if before:
+        change(path)
+
+    def job(path: Path, output: Path) -> int:
+        assert not before, "it must not even be begun"
+        change(path)
+        return 1
+
+    with pytest.raises(InputError, match="input changed"):
+        attempt(job, task, Disk())
+
+
+def test_an_input_that_vanishes_fails_the_attempt(path: Path) -> None:
+    task = task_for(path, state_of(path))
+    path.unlink()
+    with pytest.raises(InputError, match="the input has vanished"):
+        attempt(copying, task, Disk())
+
+
+def test_a_job_that_removes_its_folder_has_no_results(path: Path) -> None:
+    with pytest.raises(UserError, match="removed its output folder"):
+        attempt(lambda path, output: output.rmdir() or 1, task_for(path, None), Disk())
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_known_by_its_error(tmp_path: Path, number: int) -> None:
+    assert lacks_room(OSError(number, ""), tmp_path / "out")
+    assert not lacks_room(OSError(errno.EIO, ""), tmp_path / "out")
+
+
+def test_what_cannot_be_looked_at_is_not_taken_for_full(tmp_path: Path) -> None:
+    assert not lacks_room(ValueError(), tmp_path / "gone" / "out")

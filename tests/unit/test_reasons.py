@@ -1,0 +1,43 @@
+"""Why an attempt has failed, in a person's words."""
+
+from __future__ import annotations
+
+import pytest
+
+from virnucpro_bus.errors import InputError
+from workers.reasons import MAX_CHARACTERS, reason_of
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch's, which is not installed here."""
+
+    __module__ = "torch"
+
+
+class Derived(OutOfMemoryError):
+    """Somebody's own."""
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (InputError("a.fa: empty"), "a.fa: empty"),
+        (ValueError("bad\n  \x1b[31m value"), "ValueError: bad \\x1b[31m value"),
+        (ValueError(), "ValueError"),
+        (MemoryError(), "MemoryError"),
+        (OutOfMemoryError(), "CUDA out of memory"),
+        (Derived("tried to allocate 2 GiB"), "CUDA out of memory: tried to allocate 2 GiB"),
+        (OutOfMemoryError("CUDA out of memory. Tried 2 GiB"), "CUDA out of memory. Tried 2 GiB"),
+        (
+            RuntimeError("CUDA error: out of memory (at x.cpp)"),
+            "CUDA out of memory: CUDA error: out of memory (at x.cpp)",
+        ),
+        (RuntimeError("JIT: CUDA_ERROR_OUT_OF_MEMORY"), "CUDA out of memory: JIT: CUDA_ERROR_OUT_OF_MEMORY"),
+    ],
+)
+def test_a_reason_is_one_line_that_names_what_went_wrong(error: Exception, reason: str) -> None:
+    assert reason_of(error) == reason
+
+
+def test_a_reason_is_no_longer_than_an_event_can_carry() -> None:
+    assert len(reason_of(ValueError("x" * 9000))) == MAX_CHARACTERS

@@ -1,0 +1,107 @@
+"""Which workers are ended: the silent and the slow, and nobody else. No process and no real time."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.events import Device
+from workers.blame import Loss
+from workers.channel import Request
+from workers.slots import Slot
+from workers.watch import LOADING_FACTOR, Limits, Watch
+
+TURN_SECONDS = 0.5
+Ended = tuple[float, Loss, str]
+
+
+class Watched:
+    """One worker that is watched, turn after turn."""
+
+    def __init__(self, **limits: float) -> None:
+        self.clock = ManualClock()
+        self.heard: Counter[tuple[str, int]] = Counter()
+        self.slot = Slot(0, Device("cpu:0"), epoch=1, peer=b"has asked")
+        self.watch = Watch(Limits(**limits), self.clock, lambda source, epoch: self.heard[source, epoch])
+
+    def beat(self) -> None:
+        self.heard[self.slot.source, self.slot.epoch] += 1
+
+    def pass_seconds(self, seconds: float, *, beating: bool) -> Ended | None:
+        """Let time pass; when and why it is to be ended, None: not at all."""
+        for turn in range(1, int(seconds / TURN_SECONDS) + 1):
+            self.clock.advance(TURN_SECONDS)
+            if beating:
+                self.beat()
+            self.watch.turn()
+            if (verdict := self.watch.verdict(self.slot)) is not None:
+                return (turn * TURN_SECONDS, *verdict)
+        return None
+
+
+def test_a_worker_that_beats_may_go_on_for_ever() -> None:
+    assert Watched(hang_seconds=10).pass_seconds(10_000, beating=True) is None
+
+
+def test_a_worker_is_hung_when_nothing_was_heard_of_it_for_the_whole_time() -> None:
+    watched = Watched(hang_seconds=10)
+    assert watched.pass_seconds(100, beating=True) is None
+    ended = watched.pass_seconds(20, beating=False)
+    assert ended is not None
+    assert 10 <= ended[0] <= 11
+    assert ended[1:] == (Loss.DIED, "hung: no sign of life for 10 s")
+
+
+def test_a_worker_that_loads_its_job_may_be_silent_for_longer() -> None:
+    watched = Watched(hang_seconds=10)
+    watched.slot.peer = b""
+    ended = watched.pass_seconds(200, beating=False)
+    assert ended is not None
+    assert LOADING_FACTOR * 10 <= ended[0] <= LOADING_FACTOR * 10 + 2
+
+
+def test_a_new_process_is_not_blamed_for_the_silence_of_the_one_before() -> None:
+    watched = Watched(hang_seconds=10)
+    watched.pass_seconds(9, beating=False)
+    watched.slot.epoch = 2
+    assert watched.pass_seconds(9, beating=False) is None
+
+
+def test_nobody_was_silent_while_the_launcher_stood_still() -> None:
+    watched = Watched(hang_seconds=10)
+    watched.pass_seconds(5, beating=True)
+    watched.clock.advance(3600)
+    assert watched.pass_seconds(8, beating=False) is None
+    assert watched.pass_seconds(8, beating=False) is not None
+
+
+def test_by_default_a_file_may_take_as_long_as_it_likes() -> None:
+    watched = Watched()
+    watched.slot.output = "attempt-1"
+    assert watched.pass_seconds(100_000, beating=True) is None
+
+
+@pytest.mark.parametrize("beating", [True, False])
+def test_an_attempt_that_takes_too_long_is_ended_whether_it_beats_or_not(beating: bool) -> None:
+    watched = Watched(file_seconds=5)
+    watched.pass_seconds(100, beating=True)
+    watched.slot.output = "attempt-1"
+    ended = watched.pass_seconds(20, beating=beating)
+    # The first turn is the one in which the attempt is noticed.
+    assert ended == (5 + TURN_SECONDS, Loss.TIMED_OUT, "timed out after 5 s")
+
+
+def test_every_attempt_has_the_whole_time() -> None:
+    watched = Watched(file_seconds=5)
+    for attempt in range(5):
+        watched.slot.output = f"attempt-{attempt}"
+        assert watched.pass_seconds(5, beating=True) is None
+
+
+def test_the_time_in_which_a_worker_waits_for_an_answer_is_not_its_own() -> None:
+    watched = Watched(file_seconds=5)
+    watched.slot.output = "attempt-1"
+    watched.slot.waiting = Request("token", 0, 1, 7)
+    assert watched.pass_seconds(100, beating=True) is None

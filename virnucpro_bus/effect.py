@@ -253,7 +253,7 @@ class _Reckoning:
     def _saved(self, steal: Steal, given: float) -> float | None:
         """How much sooner the pair was done because of this one steal; None before the file is done."""
         done = self._done.get(steal.file)
-        if done is None:
+        if done is None or not self._measured:
             return None
         victim = self._free.get(steal.victim, 0.0)
         rest = self._own_rest(steal.victim) if steal.victim in self._shares else 0.0

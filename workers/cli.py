@@ -14,6 +14,7 @@ from virnucpro_bus.door import access_for, parse_listen
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.options import Seconds, interval_option
 from virnucpro_bus.rundir import SUMMARY_NAME
+from virnucpro_bus.telling import sentence
 from virnucpro_bus.text import visible
 from workers.assignment import weights_for
 from workers.blame import DEFAULT_RETRIES
@@ -152,12 +153,17 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
     """The end of the run in a few lines: what was done, what failed, where everything is."""
     totals = summary["totals"]
     elapsed = summary["elapsed_seconds"] or 0.0
-    rate = f", {totals['sequences'] / elapsed:.0f} a second" if elapsed else ""
+    before = summary["files_done_before"]
+    # The sequences of files that were done before say nothing of the time since.
+    rate = f", {totals['sequences'] / elapsed:.0f} a second" if elapsed and not before else ""
+    earlier = f" ({before} of them before)" if before else ""
     click.echo(
-        f"{totals['files_completed']} of {totals['files_total']} files done in {elapsed:.1f} s on "
+        f"{totals['files_completed']} of {totals['files_total']} files done{earlier} in {elapsed:.1f} s on "
         f"{len(summary['devices'])} devices: {totals['sequences']} sequences{rate}; "
         f"{totals['steals']} stolen, {totals['files_failed']} failed"
     )
+    if effect := sentence(summary["effect"]):
+        click.echo(f"stealing: {effect}")
     if totals["events_lost"]:
         click.echo(f"{totals['events_lost']} of {totals['events_published']} events were lost")
     failures = summary["failures"]

@@ -66,8 +66,8 @@ class WorkStealingCoordinator:
         """Distribute `files` over `devices`, longest first, in proportion to `weights` (None: all alike).
 
         A file that fails is tried up to `retries` times more, by other devices where there are any.
-        `settings` is a digest of the job and its options; `done_before` is how many more files the run has, which
-        were done before it was resumed. Raises UserError for an unknown policy.
+        `settings` is a digest of the job and its options; `done_before`: how many files were done before it was
+        resumed. Raises UserError for an unknown policy.
         """
         self.devices = tuple(devices)
         # Numbered by size, as the queues want it.
@@ -84,8 +84,7 @@ class WorkStealingCoordinator:
             key: slot for slot, device in enumerate(devices) for key in (device.key, display_id(device))
         }
         self._done_before = done_before
-        self._leases: dict[int, Assignment] = {}
-        """What each device holds, by its number."""
+        self._leases: dict[int, Assignment] = {}  # by the number of the device
         self._told_depths: list[int] | None = None
         self._lock = threading.Lock()
         self._account = RunAccount(self.devices, self._clock)

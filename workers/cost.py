@@ -104,7 +104,8 @@ class Cost(Off):
             (
                 max(0.0, free_at - now) / (1.0 / rate - 1.0 / rates[other])
                 for other, free_at in enumerate(forecast.free_at)
-                if free_at > -inf and rates[other] > rate
+                # By what one unit takes: two rates can differ by less than their inverses can show.
+                if free_at > -inf and 1.0 / rates[other] < 1.0 / rate
             ),
             default=inf,
         )

@@ -13,19 +13,18 @@ from typing import Any
 import zmq
 
 from virnucpro_bus.clock import Clock
-from virnucpro_bus.codec import encode
 from virnucpro_bus.compression import compress_capture
 from virnucpro_bus.errors import AddressError, UserError
-from virnucpro_bus.events import Device, Fact, Notice
+from virnucpro_bus.events import Device, Notice
 from virnucpro_bus.replay import fold_capture
 from virnucpro_bus.rundir import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.serve import BusServer
 from virnucpro_bus.signals import SignalFlag
-from virnucpro_bus.stamp import Stamp
 from virnucpro_bus.text import visible
 from workers.blame import DEFAULT_RETRIES
 from workers.companion import Companion, say
 from workers.coordinator import WorkStealingCoordinator
+from workers.hub_sink import HubSink
 from workers.inputs import InputFile
 from workers.pool import WorkerPool
 from workers.relayed import RelayProcess
@@ -67,22 +66,6 @@ class RunPlan:
     """Go on with the run that the folder holds, if it holds one."""
     force: bool = False
     """Remove the run that the folder holds, and begin anew."""
-
-
-class HubSink:
-    """The coordinator's way onto the bus: in the same process, straight into the hub."""
-
-    def __init__(self, server: BusServer, clock: Clock, last_epoch: int = 0) -> None:
-        """`server` may be opened later, before the first event. `last_epoch`: ours comes after it."""
-        self._server = server
-        self._stamp = Stamp(
-            clock, source="coordinator", run=server.run, epoch=max(clock.wall_ns(), last_epoch + 1)
-        )
-
-    def publish(self, event: Fact) -> None:
-        """Stamp, journal and forward one event."""
-        if not self._server.hub.take([encode(self._stamp.envelop(event))]):
-            raise RuntimeError(f"the hub has refused an event of our own: {event!r:.300}")
 
 
 class Launcher:
@@ -286,6 +269,7 @@ class Launcher:
             **fleet.report(),
             "exit_code": status,
             "elapsed_seconds": fleet.elapsed_seconds(),
+            "files_done_before": 0 if self._resumed is None else self._resumed.done,
             "job": plan.job,
             "policy": plan.policy,
             "weights": list(plan.weights),

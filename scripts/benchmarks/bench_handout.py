@@ -17,8 +17,8 @@ from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.events import Device
 from virnucpro_bus.serve import BusServer
 from workers.coordinator import WorkStealingCoordinator
+from workers.hub_sink import HubSink
 from workers.inputs import InputFile
-from workers.launcher import HubSink
 from workers.pool import WorkerPool
 from workers.watch import Limits
 

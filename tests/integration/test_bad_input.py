@@ -172,7 +172,7 @@ def test_an_output_folder_that_may_not_be_written_is_refused(lab: Lab, inputs: P
         ("--weights 0", "must be finite numbers above 0"),
         ("--interval 0", "is not in the range 0.1<=x<=3600"),
         ("--interval nan", "nan is not a number of seconds"),
-        ("--policy sometimes", "'sometimes' is not one of 'off', 'threshold'"),
+        ("--policy sometimes", "'sometimes' is not one of 'off', 'threshold', 'cost'"),
         ("--no-such-option", "No such option"),
     ],
 )

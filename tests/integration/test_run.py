@@ -67,7 +67,7 @@ def test_a_run_leaves_results_capture_log_and_summary_and_nothing_else(finished:
     left = {path.name for path in finished.iterdir()}
     assert left == {"results", "run.vbus", "gpu_metrics.log", "summary.json"}
     found = summary(finished)
-    assert (found["exit_code"], found["policy"], found["weights"]) == (0, "threshold", [10.0, 1.0, 1.0, 1.0])
+    assert (found["exit_code"], found["policy"], found["weights"]) == (0, "cost", [10.0, 1.0, 1.0, 1.0])
     assert found["job"] == "user_jobs:slow"
     assert found["failures"] == {}
     with (finished / "gpu_metrics.log").open(newline="") as file:

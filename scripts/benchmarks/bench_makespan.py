@@ -1,0 +1,134 @@
+"""Wall time of a run / the least possible, by policy: simulated, and with real processes beside other schedulers.
+
+Median of 5 seeds. BENCH_REAL_SECONDS=N in the environment: how long the real runs are to take at best; 0: none.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from random import Random
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from napping import BYTES_PER_SECOND
+from scenarios import UNEQUAL, scenarios
+from schedulers import SCHEDULERS
+from workload import row
+
+from workers import simulator
+from workers.handout import Handout, Lease
+from workers.policies import POLICIES
+from workers.simulator import SimDevice, SimFile, simulate
+
+SEEDS = range(5)
+REAL_FILES = 120
+REAL_SECONDS = 6.0
+HERE = Path(__file__).parent
+
+
+def measure() -> list[dict[str, Any]]:
+    print(f"  load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
+    return [*_simulated(), *_decisions(8, 100_000, 20), *_decisions(1_024, 1_000_000, 100), *_real()]
+
+
+def _simulated() -> list[dict[str, Any]]:
+    rows = []
+    for runs in zip(*(scenarios(seed) for seed in SEEDS), strict=True):
+        for policy in POLICIES:
+            ratios = [
+                simulate(run.files, run.devices, policy).makespan_seconds / run.bound_seconds for run in runs
+            ]
+            goal = f"<= {runs[0].goal}" if policy == "cost" and runs[0].goal else ""
+            rows.append(row(f"{runs[0].name}: {policy}", median(ratios), "x bound", goal))
+    return rows
+
+
+class _TimedHandout(Handout):
+    """Keeps how long each decision took, and whether it was one about another's file."""
+
+    own: list[float]
+    others: list[float]
+
+    def take(self, device: int, now_seconds: float) -> Lease | None:
+        started = perf_counter()
+        lease = super().take(device, now_seconds)
+        seconds = perf_counter() - started
+        (self.own if lease is not None and lease.victim is None else self.others).append(seconds)
+        return lease
+
+
+def _decisions(devices: int, files: int, goal_us: int) -> list[dict[str, Any]]:
+    """The cost of one request, with unequal devices that the plan takes for equal: so many files are moved."""
+    dice = Random(1)
+    works = [1 + int(1_000 * dice.lognormvariate(0, 1)) for _ in range(files)]
+    fleet = [SimDevice(UNEQUAL[number % len(UNEQUAL)]) for number in range(devices)]
+    _TimedHandout.own, _TimedHandout.others = [], []
+    simulator.Handout = _TimedHandout
+    try:
+        result = simulate([SimFile(work, work) for work in works], fleet, "cost")
+    finally:
+        simulator.Handout = Handout
+    all_us = (sum(_TimedHandout.own) + sum(_TimedHandout.others)) / result.requests * 1e6
+    others_us = sorted(seconds * 1e6 for seconds in _TimedHandout.others)
+    bound = sum(works) / sum(device.speed for device in fleet)
+    size = f"{devices:,} devices, {files:,} files"
+    return [
+        row(f"{size}: makespan, cost", result.makespan_seconds / bound, "x bound", "<= 1.01"),
+        row(f"{size}: a request", all_us, "us", f"<= {goal_us}"),
+        row(f"{size}: a request with an empty queue", median(others_us), "us", f"<= {goal_us}"),
+        row(f"{size}: the same, 99th percentile", others_us[int(0.99 * len(others_us))], "us"),
+    ]
+
+
+def _real() -> list[dict[str, Any]]:
+    seconds = float(os.environ.get("BENCH_REAL_SECONDS", REAL_SECONDS))
+    if not seconds:
+        return []
+    names = [name for name in SCHEDULERS if "dask" not in name or importlib.util.find_spec("distributed")]
+    ratios: dict[str, list[float]] = {name: [] for name in (*POLICIES, *names)}
+    for seed in SEEDS:
+        dice = Random(seed)
+        shares = [dice.lognormvariate(0, 1) for _ in range(REAL_FILES)]
+        scale = seconds * BYTES_PER_SECOND * sum(UNEQUAL) / sum(shares)
+        sizes = sorted((round(share * scale) for share in shares), reverse=True)
+        bound = max(sum(sizes) / sum(UNEQUAL), sizes[0] / max(UNEQUAL)) / BYTES_PER_SECOND
+        for policy in POLICIES:
+            ratios[policy].append(_run(sizes, policy) / bound)
+        for name in names:
+            ratios[name].append(_peer(sizes, name) / bound)
+    return [
+        row(f"real processes, speeds not told: {name}", median(each), "x bound") for name, each in ratios.items()
+    ]
+
+
+def _run(sizes: list[int], policy: str) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        inputs, out = Path(folder) / "in", Path(folder) / "out"
+        inputs.mkdir()
+        for number, size in enumerate(sizes):
+            with (inputs / f"f{number}.fa").open("wb") as file:
+                file.truncate(size)
+        command = [sys.executable, "-m", "virnucpro_bus", "run", inputs, "--out", out, "--job", "napping:job"]
+        command += ["--devices", f"cpu:{len(UNEQUAL)}", "--weights", "off", "--policy", policy, "--no-dashboard"]
+        command += ["--job-option", f"speeds={_speeds()}"]
+        subprocess.run(command, cwd=HERE, check=True, capture_output=True)
+        times = [each.read_text().split() for each in (out / "results").glob("*.times")]
+    assert len(times) == len(sizes), "a file was lost"
+    return max(float(end) for _, end in times) - min(float(begin) for begin, _ in times)
+
+
+def _peer(sizes: list[int], name: str) -> float:
+    command = [sys.executable, "-P", str(HERE / "schedulers.py"), name, _speeds()]
+    done = subprocess.run(command, input=json.dumps(sizes), text=True, check=True, capture_output=True)
+    return float(done.stdout)
+
+
+def _speeds() -> str:
+    return ",".join(map(str, UNEQUAL))

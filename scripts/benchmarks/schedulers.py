@@ -1,0 +1,132 @@
+"""Other ways to spread files over processes, for `bench makespan`: each sleeps through the same files.
+
+`schedulers.py NAME SPEEDS` reads the sizes in bytes from stdin as JSON, biggest first, and prints the seconds from
+the start of the first file to the end of the last.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing as mp
+import queue
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+
+from napping import nap  # noqa: E402
+
+from workers.assignment import assign  # noqa: E402
+
+LOOK_SECONDS = 3.0
+_own_speed = 1.0
+
+Times = tuple[float, float]
+
+
+def _take_speed(speeds: Any) -> None:
+    global _own_speed
+    _own_speed = speeds.get()
+
+
+def _nap(size: int) -> Times:
+    return nap(size, _own_speed)
+
+
+def imap_unordered(sizes: list[int], speeds: list[float]) -> Iterable[Times]:
+    context = mp.get_context("spawn")
+    numbers = context.Queue()
+    for speed in speeds:
+        numbers.put(speed)
+    with context.Pool(len(speeds), _take_speed, (numbers,)) as pool:
+        # All are there before the first file.
+        pool.map(_nap, [10_000] * len(speeds), chunksize=1)
+        return list(pool.imap_unordered(_nap, sizes, chunksize=1))
+
+
+def _work_off(files: Any, own: int, speed: float, look: bool, start: Any, done: Any) -> None:
+    start.wait()
+    times = []
+    victim = files[own]
+    while True:
+        try:
+            times.append(nap(victim.get_nowait(), speed))
+            victim = files[own]
+            continue
+        except queue.Empty:
+            longest = max(files, key=lambda each: each.qsize())
+        if not look or longest.empty():
+            break
+        # Its own queue is empty: it looks around, then again after a while.
+        victim = longest
+        if not files[own].qsize():
+            sleep(LOOK_SECONDS)
+    done.put(times)
+
+
+def _queues(sizes: list[int], speeds: list[float], *, look: bool) -> Iterable[Times]:
+    context = mp.get_context("spawn")
+    with context.Manager() as manager:
+        files = [manager.Queue() for _ in speeds]
+        for device, numbers in enumerate(assign(sizes, [1.0] * len(speeds))):
+            for number in numbers:
+                files[device].put(sizes[number])
+        start, done = manager.Barrier(len(speeds)), manager.Queue()
+        workers = [
+            context.Process(target=_work_off, args=(files, own, speed, look, start, done))
+            for own, speed in enumerate(speeds)
+        ]
+        for worker in workers:
+            worker.start()
+        times = [each for _ in workers for each in done.get()]
+        for worker in workers:
+            worker.join()
+    return times
+
+
+def static(sizes: list[int], speeds: list[float]) -> Iterable[Times]:
+    return _queues(sizes, speeds, look=False)
+
+
+def manager_queues(sizes: list[int], speeds: list[float]) -> Iterable[Times]:
+    return _queues(sizes, speeds, look=True)
+
+
+def _dask(sizes: list[int], speeds: list[float], *, stealing: bool) -> Iterable[Times]:
+    import dask
+    from distributed import Client, LocalCluster, get_worker
+
+    def on_worker(size: int) -> Times:
+        return nap(size, speeds[int(get_worker().name)])
+
+    dask.config.set({"distributed.scheduler.work-stealing": stealing})
+    with (
+        LocalCluster(n_workers=len(speeds), threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        client.wait_for_workers(len(speeds))
+        return client.gather(client.map(on_worker, sizes, pure=False))
+
+
+def dask_stealing(sizes: list[int], speeds: list[float]) -> Iterable[Times]:
+    return _dask(sizes, speeds, stealing=True)
+
+
+def dask_without_stealing(sizes: list[int], speeds: list[float]) -> Iterable[Times]:
+    return _dask(sizes, speeds, stealing=False)
+
+
+SCHEDULERS: dict[str, Callable[[list[int], list[float]], Iterable[Times]]] = {
+    "imap_unordered": imap_unordered,
+    "static": static,
+    "manager-queues": manager_queues,
+    "dask": dask_stealing,
+    "dask-no-stealing": dask_without_stealing,
+}
+
+if __name__ == "__main__":
+    times = list(SCHEDULERS[sys.argv[1]](json.load(sys.stdin), [float(each) for each in sys.argv[2].split(",")]))
+    print(max(end for _, end in times) - min(begin for begin, _ in times))

@@ -1,0 +1,109 @@
+"""What is said of a run without stealing, held against a real one on the same files; and what it is told by."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab import Lab
+from samples import summary
+
+SIZES = range(820, 120, -25)
+"""Bytes, and so milliseconds on the slowest device: 13.5 s of work, which the plan shares out evenly."""
+DEVICES = ("--devices", "cpu:3", "--weights", "off", "--no-dashboard")
+FIGURES = {
+    "makespan_seconds",
+    "makespan_without_stealing_seconds",
+    "lower_bound_seconds",
+    "idle_seconds",
+    "jain_index",
+    "saved_seconds",
+    "steals",
+}
+
+
+def uneven_files(folder: Path) -> None:
+    folder.mkdir()
+    for number, size in enumerate(SIZES):
+        (folder / f"{number:02}.fa").write_text(">" + "A" * (size - 2) + "\n")
+
+
+def run(lab: Lab, policy: str) -> dict[str, Any]:
+    """The summary of a run on devices of speeds 1, 1.5 and 2, of which the plan knows nothing."""
+    ended = lab.run("run", "in", "--out", policy, *DEVICES, "--policy", policy, "--job", "user_jobs:resting")
+    assert ended.wait() == 0, ended.stderr
+    return summary(lab.folder / policy)
+
+
+def test_what_is_said_of_a_run_without_stealing_is_within_5_percent_of_a_real_one(lab: Lab) -> None:
+    uneven_files(lab.folder / "in")
+    stealing, alone = run(lab, "cost")["effect"], run(lab, "off")["effect"]
+    assert stealing["moves"] >= 3
+    assert alone["moves"] == 0
+    expected = stealing["makespan_without_stealing_seconds"]
+    assert expected == pytest.approx(alone["makespan_seconds"], rel=0.05)
+    assert alone["makespan_without_stealing_seconds"] == alone["makespan_seconds"]
+    # It is no feat to say that nothing has changed.
+    assert stealing["makespan_seconds"] < 0.8 * alone["makespan_seconds"]
+    assert stealing["saved_seconds"] == pytest.approx(expected - stealing["makespan_seconds"])
+
+
+def test_the_effect_is_told_by_its_command_by_the_summary_and_by_a_replay_alike(lab: Lab) -> None:
+    uneven_files(lab.folder / "in")
+    in_summary = run(lab, "cost")["effect"]
+    told = lab.run("effect", "cost", "--json")
+    assert told.wait() == 0
+    assert told.stderr == ""
+    effect = json.loads(told.stdout)
+    assert effect == in_summary
+    assert effect.keys() >= FIGURES
+    replayed = lab.run("replay", "cost", "--once", "--json")
+    assert replayed.wait() == 0
+    assert json.loads(replayed.stdout)["effect"] == effect
+    in_words = lab.run("effect", "cost/run.vbus")
+    assert in_words.wait() == 0
+    assert f"{effect['moves']} moves, saved " in in_words.stdout
+    picture = lab.run("replay", "cost", "--once")
+    assert picture.wait() == 0
+    assert f" stealing: {effect['moves']} moves, saved " in picture.stdout
+
+
+def test_the_recorded_run_can_be_simulated_as_it_was_and_otherwise(lab: Lab) -> None:
+    uneven_files(lab.folder / "in")
+    effect = run(lab, "cost")["effect"]
+    told = lab.run("whatif", "cost", "--json")
+    assert told.wait() == 0, told.stderr
+    found = json.loads(told.stdout)
+    rows = {(row["name"], row["policy"]): row for row in found["alternatives"]}
+    assert found["recorded"]["makespan_seconds"] == effect["makespan_seconds"]
+    off, same = rows["same devices", "off"], rows["same devices", "cost"]
+    assert off["makespan_seconds"] == pytest.approx(effect["makespan_without_stealing_seconds"], rel=0.1)
+    assert same["makespan_seconds"] == pytest.approx(effect["makespan_seconds"], rel=0.2)
+    assert rows["half the devices", "cost"]["devices"] == 1
+    assert rows["double the devices", "cost"]["devices"] == 6
+    in_words = lab.run("whatif", "cost", "--drop", "cpu:2", "--policy", "off")
+    assert in_words.wait() == 0
+    assert "2 devices" in in_words.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("effect", "nothing-here"), "nothing-here"),
+        (("whatif", "nothing-here"), "nothing-here"),
+        (("whatif", "bare"), "nobody has recorded a plan"),
+    ],
+)
+def test_what_cannot_be_told_is_one_line_that_says_why(
+    lab: Lab, arguments: tuple[str, ...], complaint: str
+) -> None:
+    hub = lab.start("hub", "bare")
+    hub.until(lambda: "export" in hub.stdout, "the hub is up")
+    hub.process.terminate()
+    hub.wait()
+    ended = lab.run(*arguments)
+    assert ended.wait() == 2
+    assert complaint in ended.stderr
+    assert ended.stderr.count("\n") == 1

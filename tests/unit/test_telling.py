@@ -1,0 +1,85 @@
+"""The effect of stealing in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from virnucpro_bus.effect import unknown_effect
+from virnucpro_bus.metrics import Effect, StealEffect
+from virnucpro_bus.telling import STEALS_SHOWN, paragraph, sentence, span
+
+KNOWN: Effect = {
+    **unknown_effect(),
+    "makespan_seconds": 653.0,
+    "makespan_expected_seconds": 653.0,
+    "makespan_without_stealing_seconds": 845.0,
+    "lower_bound_seconds": 642.0,
+    "above_bound_percent": 1.7,
+    "saved_seconds": 192.0,
+    "moves": 41,
+    "idle_seconds": {"cpu:0": 3.0},
+    "busy_seconds": {"cpu:0": 650.0},
+    "finish_seconds": {"cpu:0": 653.0},
+}
+
+
+def steal(number: int, saved_seconds: float | None) -> StealEffect:
+    return {
+        "timestamp": 1.7e9 + number,
+        "source_gpu": 0,
+        "dest_gpu": "cpu:1",
+        "file_name": f"{number}\x1b[2J.fa",
+        "host": "node",
+        "saved_seconds": saved_seconds,
+    }
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (None, "n/a"),
+        (0.0, "0.0s"),
+        (14.24, "14.2s"),
+        (59.94, "59.9s"),
+        (59.96, "1m00s"),
+        (192.0, "3m12s"),
+        (7500.0, "2h05m"),
+        (90_061.0, "1d01h"),
+        (-14.2, "-14.2s"),
+        (1e12, "11574074d01h"),
+    ],
+)
+def test_a_length_of_time_is_told_as_one_would_say_it(seconds: float | None, told: str) -> None:
+    assert span(seconds) == told
+
+
+def test_all_of_it_is_one_sentence() -> None:
+    assert sentence(KNOWN) == "41 moves, saved 3m12s of 14m05s, 1.7 % above the bound"
+
+
+def test_time_that_was_lost_is_called_so() -> None:
+    assert sentence({**KNOWN, "saved_seconds": -12.0, "moves": 1, "above_bound_percent": None}) == (
+        "1 move, lost 12.0s of 14m05s"
+    )
+
+
+def test_where_nothing_was_moved_nothing_was_saved() -> None:
+    assert sentence({**KNOWN, "saved_seconds": 0.0, "moves": 0}) == "0 moves, 1.7 % above the bound"
+
+
+def test_of_nothing_known_there_is_no_sentence_and_every_figure_is_unknown() -> None:
+    assert sentence(unknown_effect()) is None
+    told = paragraph(unknown_effect())
+    assert "nothing is known" in told
+    assert told.count("n/a") == 7
+
+
+def test_each_device_and_the_latest_steals_are_told_and_no_name_drives_the_terminal() -> None:
+    steals = [steal(number, 14.2 if number % 2 else None) for number in range(STEALS_SHOWN + 5)]
+    told = paragraph({**KNOWN, "steals": steals})
+    assert ["cpu:0", "10m50s", "3.0s", "10m53s"] in [line.split() for line in told.splitlines()]
+    assert f"steals, the last {STEALS_SHOWN} of {STEALS_SHOWN + 5}" in told
+    assert "cpu:1 <- 0  24" in told
+    assert "  4\x1b" not in told
+    assert "\x1b" not in told
+    assert told.count("saved 14.2s") == told.count(".fa  n/a") == STEALS_SHOWN // 2

@@ -188,12 +188,13 @@ def test_off_a_terminal_there_are_plain_lines_only(lab: Lab, forty: Path, enviro
     ended = lab.run("run", forty, *RUN, *SLOW_JOB, **environment)
     assert ended.wait() == 0, ended.stderr
     assert ESCAPE.decode() not in ended.stdout + ended.stderr
-    *frames, done, results, capture, log, summary = ended.stdout.splitlines()
+    *frames, done, stealing, results, capture, log, summary = ended.stdout.splitlines()
     assert len(frames) >= 2
     for frame in frames:
         assert re.match(rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ files \d+/{COUNT} failed 0 ", frame)
     assert frames[-1].count("cpu:") == len(DEVICES)
     assert f"{COUNT} of {COUNT} files done" in done
+    assert stealing.startswith("stealing: ")
     places = [line.split() for line in (results, capture, log, summary)]
     assert places == [
         ["results", "out/results"],
@@ -214,5 +215,11 @@ def test_monitor_and_replay_off_a_terminal_print_no_escape_byte(lab: Lab, finish
 
 def test_without_a_dashboard_there_is_only_the_summary_and_still_the_log(finished: Path) -> None:
     printed = (finished.parent / "command-0.stdout").read_text()
-    assert len(printed.splitlines()) == 5
+    beginnings = [
+        "40 of 40 files done in ",
+        "stealing: ",
+        *(f"  {name}" for name in ("results", "capture", "log", "summary")),
+    ]
+    for line, beginning in zip(printed.splitlines(), beginnings, strict=True):
+        assert line.startswith(beginning)
     assert len((finished / "gpu_metrics.log").read_text().splitlines()) >= 1 + len(DEVICES)

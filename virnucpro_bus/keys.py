@@ -22,13 +22,13 @@ from types import MappingProxyType
 import zmq
 from zmq.utils import z85
 
+from virnucpro_bus.disk import Disk
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.private import (
     OTHERS_AT_ALL,
     OTHERS_WRITE,
     private_parent,
     read_private,
-    sync_folder,
     write_private,
 )
 from virnucpro_bus.text import visible
@@ -193,7 +193,7 @@ class ClientList:
         draft.unlink(missing_ok=True)  # of one that was killed
         write_private(draft, "".join(f"{key.hex()} {name}\n" for key, name in allowed.items()))
         draft.replace(self.path)
-        sync_folder(self.path.parent)
+        Disk().sync_folder(self.path.parent)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

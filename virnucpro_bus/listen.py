@@ -24,13 +24,7 @@ def read_up(source: LiveSource, fleet: FleetState) -> None:
 
     Raises AddressError when nobody answers any more.
     """
-    snapshot = source.snapshot()
-    if snapshot is not None:
-        try:
-            fleet.load(snapshot.fold)
-            source.begin_at(snapshot.offset)
-        except SnapshotError:
-            pass  # of another version: we fold everything ourselves
+    _take_snapshot(source, fleet)
     while source.behind:
         fleet.feed(*source.receive(0.0))
     fleet.feed(*source.receive(0.0))
@@ -41,15 +35,20 @@ def leap(source: LiveSource, fleet: FleetState) -> None:
 
     One who stood still for a while is so up to date again as soon as one who has just come. Raises AddressError.
     """
-    if source.unread_bytes < MUCH_BYTES or (snapshot := source.snapshot()) is None:
-        return
-    if snapshot.offset <= source.offset:
+    if source.unread_bytes >= MUCH_BYTES:
+        _take_snapshot(source, fleet)
+
+
+def _take_snapshot(source: LiveSource, fleet: FleetState) -> None:
+    """Let the fleet become what the source has folded, where that is further on than what has been read."""
+    snapshot = source.snapshot()
+    if snapshot is None or snapshot.offset <= source.offset:
         return
     ahead = fleet.empty_copy()
     try:
         ahead.load(snapshot.fold)
     except SnapshotError:
-        return
+        return  # of another version: we fold everything ourselves
     fleet.become(ahead)
     source.begin_at(snapshot.offset)
 

@@ -11,6 +11,7 @@ import shlex
 import stat
 from pathlib import Path
 
+from virnucpro_bus.disk import Disk
 from virnucpro_bus.errors import UserError
 
 MOST_BYTES = 1 << 20
@@ -69,19 +70,10 @@ def write_private(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(descriptor)
-        sync_folder(path.parent)
+        Disk().sync_folder(path.parent)
     except OSError:
         path.unlink(missing_ok=True)
         raise
-
-
-def sync_folder(path: Path) -> None:
-    """Have the names in a folder on the disk. Raises OSError."""
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _check_folder(path: Path) -> None:

@@ -38,14 +38,14 @@ class Sparingly:
 
     def __call__(self, message: str) -> None:
         """Tell it now, or only count it."""
-        self.look()
+        self._begin_anew()
         if message in self._told or len(self._told) >= LINES_A_PERIOD:
             self._untold += 1
             return
         self._told.add(message)
         self._tell(message)
 
-    def look(self) -> None:
+    def _begin_anew(self) -> None:
         """Begin the next ten seconds when it is time."""
         now_ns = self._clock.mono_ns()
         if now_ns - self._since_ns < PERIOD_NS:

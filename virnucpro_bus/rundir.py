@@ -21,6 +21,7 @@ from typing import Self
 import msgspec
 
 from virnucpro_bus.errors import AddressError, UserError
+from virnucpro_bus.locks import holder_or_lock
 
 CAPTURE_NAME = "run.vbus"
 SUMMARY_NAME = "summary.json"
@@ -152,15 +153,10 @@ def _lock(path: Path) -> int:
     """Open and lock `path`, with our pid in it; returns the descriptor that holds the lock."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+        if (holder := holder_or_lock(descriptor)) is not None:
             os.close(descriptor)
-            raise UserError(f"{path.parent.parent}: in use by another run (pid {holder})") from None
+            raise UserError(f"{path.parent.parent}: in use by another run (pid {holder})")
         if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             return descriptor
         os.close(descriptor)  # its holder removed it between our two calls
 

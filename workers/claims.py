@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from urllib.parse import quote
 from virnucpro_bus.devices import display_id
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events import Device
+from virnucpro_bus.locks import holder_or_lock
 from virnucpro_bus.rundir import private_folder
 
 
@@ -60,15 +60,10 @@ def _claim(device: Device) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise UserError(f"{path}: cannot be locked: {error.strerror}") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+    if (holder := holder_or_lock(descriptor)) is not None:
         os.close(descriptor)
         raise UserError(
             f"GPU {display_id(device)} ({device.key}) is in use by another run (pid {holder}): "
             "choose others with --devices, or wait for it"
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        )
     return descriptor

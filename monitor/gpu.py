@@ -53,6 +53,12 @@ class GPUMonitor:
                     "memory_percent": reading.memory_percent,
                     "temperature": reading.temperature_celsius,
                     "power_watts": reading.power_watts,
+                    "compute_max_percent": reading.compute_percent,
+                    "energy_joules": None
+                    if reading.energy_millijoules is None
+                    else reading.energy_millijoules / 1000,
+                    "sample_age_seconds": None,
+                    "simulated": reading.simulated,
                 }
         return UNKNOWN_UTILIZATION.copy()
 

@@ -15,7 +15,10 @@ import msgspec
 from virnucpro_bus.errors import BusError
 from virnucpro_bus.events import Device, GpuSampled
 
-_FIGURES = ("compute_percent", "memory_used_bytes", "memory_total_bytes", "temperature_celsius", "power_watts")
+_FIGURES = (
+    *("compute_percent", "memory_used_bytes", "memory_total_bytes"),
+    *("temperature_celsius", "power_watts", "energy_millijoules"),
+)
 _IN_EVENT = {field.name: field.type for field in msgspec.structs.fields(GpuSampled)}
 
 
@@ -38,6 +41,9 @@ class GpuReading:
     temperature_celsius: float | None = None
     power_watts: float | None = None
     lost: bool = False
+    energy_millijoules: int | None = None
+    """Since the driver was loaded."""
+    simulated: bool = False
 
     def __post_init__(self) -> None:
         for name in _FIGURES:
@@ -57,7 +63,7 @@ class GpuReading:
 
     def blank(self) -> GpuReading:
         """The same GPU, nothing known of it but whether it was lost."""
-        return GpuReading(self.device, lost=self.lost)
+        return GpuReading(self.device, lost=self.lost, simulated=self.simulated)
 
 
 class GpuBackend(Protocol):

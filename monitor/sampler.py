@@ -33,6 +33,8 @@ def sampled(reading: GpuReading) -> GpuSampled:
         temperature_celsius=reading.temperature_celsius,
         power_watts=reading.power_watts,
         lost=reading.lost,
+        energy_millijoules=reading.energy_millijoules,
+        simulated=reading.simulated,
     )
 
 

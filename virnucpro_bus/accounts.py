@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.devices import display_id
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, stale
 from virnucpro_bus.streams import Stream
 from virnucpro_bus.windows import RollingWindow
 
@@ -83,14 +83,20 @@ class DeviceAccount(Struct, array_like=True):
     def utilization(self, now_ns: int) -> GpuUtilization:
         """The last sample; all fields unknown when there is none or it is older than 3 s."""
         sample = self.sample
-        if sample is None or now_ns - self._sampled_ns > STALE_AFTER_NS:
+        if sample is None:
             return UNKNOWN_UTILIZATION.copy()
-        return GpuUtilization(
+        age_ns = max(0, now_ns - self._sampled_ns)
+        told = GpuUtilization(
             compute_percent=sample.compute_percent,
             memory_percent=sample.memory_percent,
             temperature=sample.temperature_celsius,
             power_watts=sample.power_watts,
+            compute_max_percent=sample.compute_percent,
+            energy_joules=None if sample.energy_millijoules is None else sample.energy_millijoules / 1000,
+            sample_age_seconds=age_ns / NANOSECONDS,
+            simulated=sample.simulated,
         )
+        return told if age_ns <= STALE_AFTER_NS else stale(told)
 
     def display_order(self) -> tuple[int, str]:
         """Sorts devices by index, then key; those without an index come last."""

@@ -1,11 +1,9 @@
 """The event vocabulary: what can be said on the bus, each kind declared once.
 
 An event is a small frozen fact without addressing; an `Envelope` says who said it and when. Order and
-identity are (host, source, epoch, seq) and never a clock. The declarations are the documentation: field names
-carry units, and docs/events.md is checked against them.
-
-Rules of evolution (docs/events.md): a field is only ever appended, with a default; no field is retyped,
-reordered or reused; the envelope's ten elements never change within version 1.
+identity are (host, source, epoch, seq) and never a clock. Field names carry units; docs/events.md is
+checked against the declarations. Rules of evolution: a field is only ever appended, with a default; no field is
+retyped, reordered or reused; the envelope's ten elements never change within version 1.
 """
 
 from __future__ import annotations
@@ -207,7 +205,8 @@ class GpuSampled(Fact, frozen=True):
     """One look at one GPU of the publishing host, by the sampler. None means: could not be known.
 
     `compute_percent` is NVML's utilization.gpu (share of its last sample period in which a kernel ran);
-    `memory_percent` is used/total. `lost` is true when the driver says that the GPU is gone.
+    `memory_percent` is used/total. `lost`: the driver says that the GPU is gone. `energy_millijoules` counts from
+    when the driver was loaded. `simulated`: all this is made up, for a demonstration.
     """
 
     device: Device
@@ -218,6 +217,8 @@ class GpuSampled(Fact, frozen=True):
     temperature_celsius: Celsius | None = None
     power_watts: Watts | None = None
     lost: bool = False
+    energy_millijoules: Count | None = None
+    simulated: bool = False
 
 
 class CaptureHole(Fact, frozen=True):

@@ -51,10 +51,10 @@ class Fleets:
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
         """The last sample of a GPU by UUID, or by index where one bus alone has it; stale samples are unknown."""
         each = [fleet.get_gpu_utilization(device_id) for fleet in self._fleets.values()]
-        known = [utilization for utilization in each if utilization != UNKNOWN_UTILIZATION]
+        known = [(age, utilization) for utilization in each if (age := utilization["sample_age_seconds"]) is not None]
         # Two samplers on one host tell of the same GPU, but GPU 0 of two hosts are two.
         if known and (len(known) == 1 or isinstance(device_id, str)):
-            return known[0]
+            return min(known, key=itemgetter(0))[1]
         return UNKNOWN_UTILIZATION.copy()
 
     # What only those ask who know that it is a fleet.

@@ -42,13 +42,25 @@ class GpuMetrics(TypedDict):
 
 
 class GpuUtilization(TypedDict):
-    """What the driver says of one GPU. Every field may be unknown on its own."""
+    """What the driver says of one GPU. Every field may be unknown on its own.
+
+    The GPU is looked at more often than it is shown: `compute_percent` is the mean of the looks of the last
+    interval, the others are those of the last look. Figures older than 3 s are unknown; their age is not.
+    """
 
     compute_percent: float | None
     memory_percent: float | None
     temperature: float | None
     """Degrees Celsius."""
     power_watts: float | None
+    compute_max_percent: float | None
+    """The greatest of the same looks."""
+    energy_joules: float | None
+    """Since the driver was loaded."""
+    sample_age_seconds: float | None
+    """How old the last look is; None where there has never been one."""
+    simulated: bool
+    """Whether the figures are made up, for a demonstration."""
 
 
 class StealEvent(TypedDict):
@@ -148,7 +160,20 @@ UNKNOWN_UTILIZATION: GpuUtilization = {
     "memory_percent": None,
     "temperature": None,
     "power_watts": None,
+    "compute_max_percent": None,
+    "energy_joules": None,
+    "sample_age_seconds": None,
+    "simulated": False,
 }
+
+
+def stale(told: GpuUtilization) -> GpuUtilization:
+    """What is left of figures that are too old: how old they are, and whether they were made up."""
+    return {
+        **UNKNOWN_UTILIZATION,
+        "sample_age_seconds": told["sample_age_seconds"],
+        "simulated": told["simulated"],
+    }
 
 
 class MetricsSource(Protocol):

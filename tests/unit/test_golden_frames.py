@@ -39,7 +39,7 @@ EXAMPLES: list[ev.Fact] = [
     ev.FileQuarantined(FILE, 3, "3 workers died on it"),
     ev.WorkStolen(GPU.key, CPU.key, FILE, 1, STOLEN_AT_NS),
     ev.QueueDepths({GPU.key: 17, CPU.key: 0}),
-    ev.GpuSampled(GPU, 97.0, 62.5, 15_032_385_536, 25_757_220_864, 71.0, 402.875),
+    ev.GpuSampled(GPU, 97.0, 62.5, 15_032_385_536, 25_757_220_864, 71.0, 402.875, False, 9_182_736_455),
     ev.CaptureHole(1_250, 131_072),
 ]
 

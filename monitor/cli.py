@@ -10,28 +10,37 @@ from functools import partial
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from monitor.follow import FollowedBus, FollowedBuses
 from monitor.gpu import GPUMonitor
+from monitor.look import Look
 from monitor.sampler import Sampler
-from monitor.showing import json_option, once_option, show_once, watch
-from virnucpro_bus.clock import SystemClock
+from monitor.showing import devices_option, json_option, once_option, show_once, sort_option, watch
+from monitor.simulated import publish_simulated
+from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.keys import parse_key
-from virnucpro_bus.options import interval_option
+from virnucpro_bus.options import interval_option, log_rotate_option
 from virnucpro_bus.publisher import Publisher
-from virnucpro_bus.rundir import read_addresses
+from virnucpro_bus.rundir import BusAddresses, read_addresses
+from virnucpro_bus.subscriber import join
 from virnucpro_bus.text import visible
 
-SAMPLE_SECONDS = 1.0
+SAMPLE_SECONDS = 0.5
+"""More often than is shown, so that what is shown can be the mean of several looks."""
 
 
 def _parse_server_keys(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> list[bytes]:
     return [parse_key(value) for value in values]
 
 
+def _complete_folder(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(incomplete, type="dir")]
+
+
 @click.command(short_help="Watch runs from another terminal or machine.")
-@click.argument("targets", nargs=-1, metavar="[RUN_DIR|ADDRESS]...")
+@click.argument("targets", nargs=-1, metavar="[RUN_DIR|ADDRESS]...", shell_complete=_complete_folder)
 @click.option(
     "--server-key", "server_keys", multiple=True, callback=_parse_server_keys, metavar="KEY",
     help="Public key of a tcp:// address; once for all of them, or once for each in order.",
@@ -39,9 +48,12 @@ def _parse_server_keys(context: click.Context, parameter: click.Parameter, value
 @once_option
 @json_option
 @interval_option
+@devices_option
+@sort_option
 @click.option(
     "--log-file", type=click.Path(path_type=Path), metavar="PATH", help="Write a metrics log (CSV) there too."
 )
+@log_rotate_option
 @click.option("--headless", is_flag=True, hidden=True, help="Show nothing, only log.")
 def monitor(
     targets: tuple[str, ...],
@@ -49,7 +61,10 @@ def monitor(
     once: bool,
     as_json: bool,
     interval_seconds: float,
+    devices: frozenset[str] | None,
+    sort: str,
     log_file: Path | None,
+    log_rotate_bytes: int | None,
     headless: bool,
 ) -> int:
     """Watch the run in RUN_DIR (the folder given to `run --out` or `hub`; default: the current one), or several.
@@ -58,25 +73,44 @@ def monitor(
     machine, tcp://HOST:PORT. A run that is over, or was broken off, is shown as it ended. Several are shown as one
     fleet; one that cannot be reached any more does not end the others.
 
+    In a terminal: n and p (or page down and page up) turn the page, s changes the order, q ends. Until one of them
+    is pressed the pages turn by themselves.
+
     \b
     Examples:
       virnucpro-bus monitor first-run
       virnucpro-bus monitor first-run --once --json
+      virnucpro-bus monitor first-run --devices 0,3 --sort utilization
       virnucpro-bus monitor tcp://node1:5555 tcp://node2:5555 --server-key KEY1 --server-key KEY2
     """
+    if log_rotate_bytes is not None and log_file is None:
+        raise click.UsageError("--log-rotate goes with --log-file PATH")
+    look = Look(sort, devices=devices)
     clock = SystemClock()
     keyed = with_server_keys(targets or (".",), server_keys)
-    followed = [FollowedBus(target, clock, key, ended_too=not headless) for target, key in keyed]
+    followed = [
+        FollowedBus(target, clock, key, interval_seconds=interval_seconds, ended_too=not headless)
+        for target, key in keyed
+    ]
     with FollowedBuses(followed, clock) as buses:
         if once or not buses.live:
-            show_once(buses.fleets, as_json, buses.title)
+            show_once(buses.fleets, as_json, buses.title, look)
             _complain(*buses.troubles())
             return 0
         # While a dashboard has the screen, what is wrong stands in its line of health.
         tell: Callable[[str], None] = _complain if as_json else lambda trouble: None
         advance = partial(buses.follow, tell=tell)
         status = watch(
-            advance, buses.fleets, clock, buses.title, as_json, interval_seconds, log_file, draw=not headless
+            advance,
+            buses.fleets,
+            clock,
+            buses.title,
+            as_json,
+            interval_seconds,
+            log_file,
+            look=look,
+            log_rotate_bytes=log_rotate_bytes,
+            draw=not headless,
         )
         if not as_json:
             _complain(*buses.troubles())
@@ -105,8 +139,9 @@ def _complain(*lines: str) -> None:
 
 @click.command(short_help="Put this machine's GPU samples on a bus (run and hub do it themselves).")
 @click.argument("run_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def sample(run_dir: Path) -> int:
-    """Publish what the GPU driver says, once a second, on the bus of RUN_DIR; ends at once without a GPU.
+@click.option("--simulate", is_flag=True, hidden=True, help="Make up figures of the run's simulated GPUs.")
+def sample(run_dir: Path, simulate: bool) -> int:
+    """Publish what the GPU driver says, twice a second, on the bus of RUN_DIR; ends at once without a GPU.
 
     \b
     Example:
@@ -114,10 +149,12 @@ def sample(run_dir: Path) -> int:
     """
     clock = SystemClock()
     addresses = read_addresses(run_dir)
-    gpus = GPUMonitor(clock=clock, cache_seconds=SAMPLE_SECONDS / 2)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    if simulate:
+        return _simulate(run_dir, addresses, clock, stop)
+    gpus = GPUMonitor(clock=clock, cache_seconds=SAMPLE_SECONDS / 2)
     gpus.readings()
     if gpus.backend_name == "none":
         return 0
@@ -125,6 +162,17 @@ def sample(run_dir: Path) -> int:
     threading.Thread(target=_stop_with_hub, args=(run_dir, addresses.run, stop), daemon=True).start()
     with Publisher(addresses.publish, source="sampler", run=addresses.run, clock=clock) as bus:
         Sampler(bus, gpus, clock, SAMPLE_SECONDS).run(stop)
+    return 0
+
+
+def _simulate(run_dir: Path, addresses: BusAddresses, clock: Clock, stop: threading.Event) -> int:
+    try:
+        source = join(str(run_dir), clock)
+        with Publisher(addresses.publish, source="sampler", run=addresses.run, clock=clock) as bus:
+            publish_simulated(source, bus, clock, SAMPLE_SECONDS, stop)
+    except AddressError:
+        return 0  # the hub is gone, and nobody is left to be told anything
+    source.close()
     return 0
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -16,6 +16,7 @@ import zmq
 
 from monitor.gpu import GPUMonitor
 from monitor.readings import GpuReading
+from virnucpro_bus.devices import visible_gpus
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.rundir import socket_folder
 from virnucpro_bus.text import visible
@@ -52,6 +53,8 @@ class DeviceReport(TypedDict):
     memory_used_bytes: int | None
     memory_total_bytes: int | None
     lost: bool
+    mig_of: str | None
+    """The UUID of the GPU of which this is a MIG instance; None for a whole GPU."""
 
 
 class Report(TypedDict):
@@ -90,7 +93,8 @@ def examine(run_dir: Path, environment: Mapping[str, str]) -> Report:
         problems.append(
             f"GPU driver: no answer within {DRIVER_SECONDS:.0f} s, it hangs; look into dmesg, or reboot"
         )
-    problems += [_lost_line(reading) for reading in readings if reading.lost]
+    problems += [_lost_line(reading) for reading in readings if reading.lost and reading.mig_of is None]
+    problems += _visibility_problems(readings, environment)
     sockets: str | None = None
     try:
         sockets = str(socket_folder(run_dir))
@@ -152,11 +156,24 @@ def _device(reading: GpuReading) -> DeviceReport:
         "memory_used_bytes": reading.memory_used_bytes,
         "memory_total_bytes": reading.memory_total_bytes,
         "lost": reading.lost,
+        "mig_of": reading.mig_of,
     }
 
 
+def _visibility_problems(readings: Sequence[GpuReading], environment: Mapping[str, str]) -> list[str]:
+    """What is wrong with CUDA_VISIBLE_DEVICES; nothing can be said of it where no GPU is known."""
+    whole = {reading.mig_of for reading in readings if reading.mig_of is not None}
+    present = [reading.device for reading in readings if not reading.lost]
+    try:
+        if present:
+            visible_gpus(environment, present, whole)
+    except UserError as why:
+        return [str(why)]
+    return []
+
+
 def _lost_line(reading: GpuReading) -> str:
-    return f"GPU {reading.device.index} ({reading.device.key}) is lost; have it reset, or reboot"
+    return f"GPU {reading.device.index} ({reading.device.key}) is lost; see dmesg, have it reset, or reboot"
 
 
 def _memory(device: DeviceReport) -> str:

@@ -31,21 +31,30 @@ class FollowedBus:
     """One bus: its fold, and what has become of it."""
 
     def __init__(
-        self, target: str, clock: Clock, server_key: bytes | None = None, *, ended_too: bool = True
+        self,
+        target: str,
+        clock: Clock,
+        server_key: bytes | None = None,
+        *,
+        interval_seconds: float = 2.0,
+        ended_too: bool = True,
     ) -> None:
-        """`target` is a run folder or an address; `server_key` as for `join`.
+        """`target` is a run folder or an address; `server_key` is as for `join`.
 
-        `ended_too` says that a run folder without a live bus is shown as its capture has it.
+        `interval_seconds` is as for FleetState. `ended_too` says that a run folder without a live bus is shown as
+        its capture has it.
         """
         self.target = target
         self.name = target
         """The target, with a word on a run that was over already."""
         # The clock of another machine may run ahead or behind, even where that machine has this one's name.
-        self.fleet = FleetState(clock, None if target.startswith("tcp://") else socket.gethostname())
+        local_host = None if target.startswith("tcp://") else socket.gethostname()
+        self.fleet = FleetState(clock, local_host, interval_seconds)
         self.failure: Exception | None = None
         """Why it cannot be followed, or no longer; None while it can, and when its run is over."""
         self._clock = clock
         self._server_key = server_key
+        self._interval_seconds = interval_seconds
         self._ended_too = ended_too
         self._source: LiveSource | None = None
         self._caught_up = threading.Event()
@@ -97,7 +106,7 @@ class FollowedBus:
             capture = Path(self.target) / CAPTURE_NAME
             if not self._ended_too or not capture.is_file():
                 raise
-            self.fleet = fold_capture(capture, self._clock)
+            self.fleet = fold_capture(capture, self._clock, interval_seconds=self._interval_seconds)
             self.name = f"{self.target} ({'over' if self.fleet.finished else 'broken off'})"
             return
         try:

@@ -27,6 +27,11 @@ class Glyphs:
     idle: str = "○"
     ended: str = "·"
     lost: str = "×"
+    greatest_first: str = "▼"
+    bars: str = "▁▂▃▄▅▆▇█"
+    """Of a sparkline, the lowest first."""
+    unknown: str = "·"
+    """In a sparkline, where a value was not known."""
     ascii_only: bool = False
 
     def text(self, raw: str) -> str:
@@ -54,7 +59,7 @@ class Glyphs:
 
 
 UNICODE = Glyphs()
-ASCII = Glyphs("#", "-", "~", "C", "ok", "*", "o", ".", "x", ascii_only=True)
+ASCII = Glyphs("#", "-", "~", "C", "ok", "*", "o", ".", "x", "v", "_.-=#", " ", ascii_only=True)
 """For a terminal whose encoding is not a Unicode one."""
 
 

@@ -9,58 +9,60 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections.abc import Callable
 
 from monitor.backends import open_backend
 from monitor.readings import GpuBackend, GpuReading
+from monitor.recent import RecentLooks
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization
+from virnucpro_bus.metrics import GpuUtilization
 
 WAIT_SECONDS = 1.0
 """A caller waits so long at most for the driver, counted from when the driver was asked."""
-STALE_SECONDS = 3.0
-"""Readings older than this are not shown."""
+FOLLOWED_SECONDS = 10.0
+"""For so long after somebody has asked for figures the GPUs are looked at again and again."""
 
 
 class GPUMonitor:
-    """Reads the GPUs at most once per `cache_seconds`. Thread-safe; a `UtilizationSource`.
+    """Looks at the GPUs every `cache_seconds` while somebody asks for figures. Thread-safe; a `UtilizationSource`.
 
-    Without a `backend` it opens the best one there is, at the first question. The backend belongs to the monitor
-    from then on: it is closed with it, and nobody else may call it.
+    Utilization is the mean of the looks of `window_seconds`. Without a `backend` it opens the best one there is,
+    at the first question. The backend belongs to the monitor from then on: it is closed with it, and nobody else
+    may call it. An open monitor does not keep the process alive.
     """
 
     def __init__(
-        self, backend: GpuBackend | None = None, clock: Clock | None = None, cache_seconds: float = 1.0
+        self,
+        backend: GpuBackend | None = None,
+        clock: Clock | None = None,
+        cache_seconds: float = 0.5,
+        window_seconds: float = 2.0,
     ) -> None:
         self._clock = clock or SystemClock()
         self._cache_ns = round(cache_seconds * NANOSECONDS)
         self._changed = threading.Condition()
         # What follows is touched only while `_changed` is held; the driver is called by one thread at a time.
         self._backend = backend
+        self._running = False
+        """Whether there is a thread."""
         self._busy = False
+        """Whether it has something to do with the driver, now or at once."""
         self._closed = False
         self._asked_ns: int | None = None
-        self._answered_ns: int | None = None
-        self._readings: list[GpuReading] = []
+        self._followed_ns: int | None = None
+        self._looks = RecentLooks(window_seconds)
         self._failure: str | None = None
 
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
-        """Figures of a GPU by NVML index or UUID; every field None for a device that nobody knows."""
-        for reading in self.readings():
-            if device_id in (reading.device.key, reading.device.index):
-                return {
-                    "compute_percent": reading.compute_percent,
-                    "memory_percent": reading.memory_percent,
-                    "temperature": reading.temperature_celsius,
-                    "power_watts": reading.power_watts,
-                    "compute_max_percent": reading.compute_percent,
-                    "energy_joules": None
-                    if reading.energy_millijoules is None
-                    else reading.energy_millijoules / 1000,
-                    "sample_age_seconds": None,
-                    "simulated": reading.simulated,
-                }
-        return UNKNOWN_UTILIZATION.copy()
+        """Figures of a GPU by NVML index, UUID, or the only UUID that begins so; all None when nobody knows it.
+
+        `compute_percent` is the mean and `compute_max_percent` the greatest of the window, the others are those of
+        the last look. From the first question on the GPUs are looked at in the background, until 10 s after the
+        last one.
+        """
+        with self._changed:
+            self._followed_ns = self._clock.mono_ns()
+            self._look(WAIT_SECONDS)
+            return self._looks.utilization(device_id, self._clock.mono_ns())
 
     def readings(self, wait_seconds: float = WAIT_SECONDS) -> list[GpuReading]:
         """Every GPU. Empty when there is none, or before the driver's first answer.
@@ -69,14 +71,8 @@ class GPUMonitor:
         older than 3 s, the same GPUs with nothing known of them.
         """
         with self._changed:
-            if not self._closed:
-                if not self._busy and not self._younger_than(self._cache_ns, self._asked_ns):
-                    self._asked_ns = self._clock.mono_ns()
-                    self._work(self._refresh)
-                self._wait(wait_seconds)
-            if self._younger_than(round(STALE_SECONDS * NANOSECONDS), self._answered_ns):
-                return list(self._readings)
-            return [reading.blank() for reading in self._readings]
+            self._look(wait_seconds)
+            return self._looks.last(self._clock.mono_ns())
 
     @property
     def backend_name(self) -> str | None:
@@ -97,14 +93,22 @@ class GPUMonitor:
             if self._closed:
                 return
             self._closed = True
-            self._answered_ns = None
+            self._looks.clear()
             if not self._busy:  # a busy thread closes the backend itself when the driver lets it go
-                self._asked_ns = self._clock.mono_ns()
-                self._work(lambda: None)
+                self._set_to_work()
             self._wait(WAIT_SECONDS)
 
-    def _younger_than(self, limit_ns: int, since_ns: int | None) -> bool:
-        return since_ns is not None and self._clock.mono_ns() - since_ns < limit_ns
+    def _look(self, wait_seconds: float) -> None:
+        """See to it that what is known is younger than `cache_seconds`, as far as the driver lets us."""
+        if self._closed:
+            return
+        if not self._busy and self._left_ns() <= 0:
+            self._set_to_work()
+        self._wait(wait_seconds)
+
+    def _left_ns(self) -> int:
+        """Until the next look is due."""
+        return 0 if self._asked_ns is None else self._asked_ns + self._cache_ns - self._clock.mono_ns()
 
     def _wait(self, wait_seconds: float) -> None:
         """Wait for the thread at work, if any. The time counts from the question, so that many callers, or one
@@ -113,26 +117,50 @@ class GPUMonitor:
             spent_seconds = (self._clock.mono_ns() - self._asked_ns) / NANOSECONDS
             self._changed.wait_for(lambda: not self._busy, timeout=max(0.0, wait_seconds - spent_seconds))
 
-    def _work(self, task: Callable[[], None]) -> None:
-        """Start `task` in a daemon thread. At most one runs, so a hung driver holds one thread and no more."""
-        self._busy = True
-        threading.Thread(target=self._run, args=(task,), name="gpu-reader", daemon=True).start()
-
-    def _run(self, task: Callable[[], None]) -> None:
-        task()
-        with self._changed:
-            closed, backend = self._closed, self._backend
-            if not closed:
-                self._done()
-        if closed:
-            if backend is not None:
-                backend.close()
-            with self._changed:
-                self._done()
-
-    def _done(self) -> None:
-        self._busy = False
+    def _set_to_work(self) -> None:
+        """Wake the thread, or start it. There is never more than one, so a hung driver holds no more than that."""
+        self._busy, self._asked_ns = True, self._clock.mono_ns()
         self._changed.notify_all()
+        if not self._running:
+            self._running = True
+            threading.Thread(target=self._run, name="gpu-reader", daemon=True).start()
+
+    def _run(self) -> None:
+        while not self._to_be_closed():
+            self._refresh()
+            if not self._rest():
+                return
+        with self._changed:
+            backend = self._backend
+        if backend is not None:
+            backend.close()
+        with self._changed:
+            self._running = self._busy = False
+            self._changed.notify_all()
+
+    def _to_be_closed(self) -> bool:
+        with self._changed:
+            return self._closed
+
+    def _rest(self) -> bool:
+        """Wait for the next thing to do. False when nobody has asked for figures for a while: the thread ends."""
+        with self._changed:
+            if not self._closed:
+                self._busy = False
+                self._changed.notify_all()
+            while not self._busy:
+                if not self._followed():
+                    self._running = False
+                    return False
+                if (left_ns := self._left_ns()) <= 0:
+                    self._busy, self._asked_ns = True, self._clock.mono_ns()
+                else:
+                    self._changed.wait(left_ns / NANOSECONDS)
+            return True
+
+    def _followed(self) -> bool:
+        limit_ns = FOLLOWED_SECONDS * NANOSECONDS
+        return self._followed_ns is not None and self._clock.mono_ns() - self._followed_ns < limit_ns
 
     def _refresh(self) -> None:
         try:
@@ -144,9 +172,9 @@ class GPUMonitor:
                 self._failure = f"reading the GPUs failed: {type(why).__name__}: {why}"
             return
         with self._changed:
-            self._backend, self._readings, self._failure = backend, readings, None
+            self._backend, self._failure = backend, None
             if not self._closed:
-                self._answered_ns = self._clock.mono_ns()
+                self._looks.add(self._clock.mono_ns(), readings)
 
 
 def get_gpu_utilization(device_id: int | str) -> GpuUtilization:

@@ -1,7 +1,7 @@
 """The metrics log: one CSV row a device and interval, for spreadsheets, pandas and R.
 
 RFC 4180, times in ISO-8601 UTC, an empty cell where a figure is unknown. The first five columns never change;
-others are only ever added after the last.
+others are only ever added after the last. What each means is in docs/metrics-log.md.
 """
 
 from __future__ import annotations
@@ -11,65 +11,50 @@ import io
 import os
 from collections.abc import Sequence
 
+from monitor.log_file import LogFile
 from monitor.snapshot import Row
 from virnucpro_bus.clock import Clock, iso_utc
+from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import spreadsheet_safe, visible
 
+FIRST_COLUMNS = ("timestamp", "gpu_id", "sequences_per_sec", "compute_percent", "memory_percent")
 COLUMNS = (
-    *("timestamp", "gpu_id", "sequences_per_sec", "compute_percent", "memory_percent"),
+    *FIRST_COLUMNS,
     *("host", "uuid", "device_name", "queue_depth", "files_completed", "files_failed", "sequences"),
     *("work_stolen_from", "work_stolen_to", "temperature", "power_watts", "state", "current_file"),
+    *("compute_max_percent", "energy_joules", "sample_age_seconds", "simulated"),
 )
 DECIMALS = 3
 
-Value = str | int | float | None
+Value = str | bool | int | float | None
 
 
 class MetricsLog:
-    """Appends to one CSV file. Never raises: what went wrong is in `problem`, and the next interval tries again.
+    """Appends to one CSV file. Never raises: what is wrong is in `problem`, and the next interval tries again.
 
-    The file is opened anew each interval, so a folder that comes back or a log that was moved away is noticed.
-    For one thread.
+    What happens to the file meanwhile is the business of LogFile. For one thread.
     """
 
-    def __init__(self, path: str | os.PathLike[str], clock: Clock) -> None:
+    def __init__(self, path: str | os.PathLike[str], clock: Clock, rotate_bytes: int | None = None) -> None:
+        """A log that would become longer than `rotate_bytes` is moved aside, to PATH.1; None: it never is."""
         self._path = os.fspath(path)
         self._clock = clock
+        self._file = LogFile(self._path, _csv([COLUMNS]), ",".join(FIRST_COLUMNS).encode(), rotate_bytes)
         self.problem: str | None = None
-        """One line about why the last write failed; None when it did not."""
+        """One line about what is wrong; None when nothing is."""
 
     def write(self, rows: Sequence[Row]) -> None:
         """Append one row a device, in one write; the header comes first in a new or empty file."""
         timestamp = iso_utc(self._clock.wall_ns())
         lines = _csv([_cells(timestamp, row) for row in rows])
         try:
-            self._append(lines)
+            wrong = self._file.append(lines)
+        except UserError as error:
+            wrong = str(error)
         except (OSError, ValueError) as error:  # ValueError: a path that holds a NUL
             reason = getattr(error, "strerror", None) or error
-            self.problem = f"metrics log {visible(self._path)}: {reason}; will try again"
-        else:
-            self.problem = None
-
-    def _append(self, lines: bytes) -> None:
-        """Raises OSError when not everything could be written; the file is then left as it was before."""
-        file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            size = os.fstat(file).st_size
-            if size == 0:
-                lines = _csv([COLUMNS]) + lines
-            elif os.pread(file, 1, size - 1) != b"\n":
-                # Somebody was cut off in the middle of a row: that row stays alone on its line.
-                lines = b"\r\n" + lines
-            written = 0
-            try:
-                while written < len(lines):
-                    written += os.write(file, lines[written:])
-            except OSError:
-                if written and os.fstat(file).st_size == size + written:
-                    os.ftruncate(file, size)
-                raise
-        finally:
-            os.close(file)
+            wrong = f"{reason}; will try again"
+        self.problem = None if wrong is None else f"metrics log {visible(self._path)}: {wrong}"
 
 
 def _cells(timestamp: str, row: Row) -> list[str]:
@@ -93,6 +78,11 @@ def _cells(timestamp: str, row: Row) -> list[str]:
         utilization["power_watts"],
         metrics["state"],
         metrics["current_file"],
+        utilization["compute_max_percent"],
+        utilization["energy_joules"],
+        utilization["sample_age_seconds"],
+        # Where the GPU was never seen nobody has said whether it is one.
+        None if utilization["sample_age_seconds"] is None else utilization["simulated"],
     )
     return [_cell(value) for value in values]
 
@@ -100,6 +90,10 @@ def _cells(timestamp: str, row: Row) -> list[str]:
 def _cell(value: Value) -> str:
     if value is None:
         return ""
+    if type(value) is int:
+        return str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, str):
         return spreadsheet_safe(visible(value))
     return str(round(value, DECIMALS))

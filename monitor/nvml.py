@@ -44,13 +44,14 @@ class NvmlBackend:
         self._notes = tuple(problems)
         self._devices = DeviceMemory()
         self._last: list[GpuReading] = []
+        self._refused: list[str] = []
         self._trouble = self._start()
         if self._trouble:
             raise BackendUnavailable(self._trouble)
 
     @property
     def problems(self) -> Sequence[str]:
-        return (*self._notes, self._trouble) if self._trouble else self._notes
+        return (*self._notes, self._trouble) if self._trouble else (*self._notes, *self._refused)
 
     def readings(self) -> list[GpuReading]:
         if self._trouble and self._clock.mono_ns() - self._tried_ns >= REOPEN_SECONDS * NANOSECONDS:
@@ -61,7 +62,7 @@ class NvmlBackend:
             try:
                 self._last = self._read_all()
             except _NvmlGone as why:
-                self._trouble = f"NVML: lost while running, {why}"
+                self._trouble = f"NVML: stopped answering, {why}"
         if self._trouble:
             self._last = [reading.blank() for reading in self._last]
         return list(self._last)
@@ -95,7 +96,12 @@ class NvmlBackend:
         for index, handle, uuid, inquiry in gpus:
             name = driver_text(inquiry.ask("nvmlDeviceGetName", handle))
             device = self._devices.identify(index, uuid, name, present)
-            readings += [_read_gpu(inquiry, handle, device), *_read_mig(inquiry, handle)]
+            readings += [_read_gpu(inquiry, handle, device), *_read_mig(inquiry, handle, device.key)]
+        self._refused = [
+            f"NVML: GPU {index}: {inquiry.refused}"
+            for index, _, uuid, inquiry in gpus
+            if uuid is None and inquiry.refused and not inquiry.lost
+        ]
         troubles = [inquiry.trouble for *_, inquiry in gpus if inquiry.trouble]
         if troubles and all(reading == reading.blank() for reading in readings):
             # Seen in containers whose device files were taken away: every question ends in "Unknown Error".
@@ -109,7 +115,10 @@ class _Inquiry:
     def __init__(self, nvml: Any) -> None:
         self._nvml = nvml
         self.lost = False
+        self.refused: str | None = None
+        """Why the first question was refused that was."""
         self.trouble: str | None = None
+        """What an "Unknown Error" looks like, if there was one."""
 
     def ask(self, function: str, *arguments: object) -> Any:
         """The answer; None when there is none, as about a handle that there is not. Raises _NvmlGone."""
@@ -125,6 +134,7 @@ class _Inquiry:
             if why.value in _NVML_GONE:
                 raise _NvmlGone(_explain(why)) from None
             self.lost = self.lost or why.value in _LOST
+            self.refused = self.refused or _explain(why)
             if why.value == _UNKNOWN:
                 self.trouble = _explain(why)
             return None
@@ -139,11 +149,14 @@ def _read_gpu(inquiry: _Inquiry, handle: Any, device: Device) -> GpuReading:
         temperature = inquiry.ask("nvmlDeviceGetTemperature", handle, _TEMPERATURE_GPU)
     milliwatts = inquiry.ask("nvmlDeviceGetPowerUsage", handle)
     watts = None if milliwatts is None else milliwatts / 1000
-    return GpuReading(device, compute, used, total, temperature, watts, lost=inquiry.lost)
+    # Counted since the driver was loaded; GPUs older than Volta do not count.
+    energy = inquiry.ask("nvmlDeviceGetTotalEnergyConsumption", handle)
+    return GpuReading(device, compute, used, total, temperature, watts, inquiry.lost, energy)
 
 
-def _read_mig(inquiry: _Inquiry, handle: Any) -> list[GpuReading]:
-    """The MIG instances of a GPU. NVML knows their memory only; load, heat and power belong to the whole GPU."""
+def _read_mig(inquiry: _Inquiry, handle: Any, whole: str) -> list[GpuReading]:
+    """The MIG instances of the GPU `whole`. NVML knows their memory only; load, heat, power and energy are the
+    whole GPU's."""
     mode = inquiry.ask("nvmlDeviceGetMigMode", handle)
     slots = inquiry.ask("nvmlDeviceGetMaxMigDeviceCount", handle) if mode is not None and mode[0] == 1 else 0
     readings = []
@@ -152,7 +165,7 @@ def _read_mig(inquiry: _Inquiry, handle: Any) -> list[GpuReading]:
         uuid = driver_text(inquiry.ask("nvmlDeviceGetUUID", child))
         if uuid is not None:
             device = Device(uuid, driver_text(inquiry.ask("nvmlDeviceGetName", child)) or "")
-            readings.append(GpuReading(device, None, *_read_memory(inquiry, child)))
+            readings.append(GpuReading(device, None, *_read_memory(inquiry, child), mig_of=whole))
     return readings
 
 

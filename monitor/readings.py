@@ -7,7 +7,7 @@ gone is a reading with `lost` set, under the identity it had before.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import msgspec
@@ -44,6 +44,8 @@ class GpuReading:
     energy_millijoules: int | None = None
     """Since the driver was loaded."""
     simulated: bool = False
+    mig_of: str | None = None
+    """For a MIG instance, the key of the GPU that it is part of."""
 
     def __post_init__(self) -> None:
         for name in _FIGURES:
@@ -63,7 +65,7 @@ class GpuReading:
 
     def blank(self) -> GpuReading:
         """The same GPU, nothing known of it but whether it was lost."""
-        return GpuReading(self.device, lost=self.lost, simulated=self.simulated)
+        return GpuReading(self.device, lost=self.lost, simulated=self.simulated, mig_of=self.mig_of)
 
 
 class GpuBackend(Protocol):
@@ -101,6 +103,7 @@ class DeviceMemory:
 
     def __init__(self) -> None:
         self._known: dict[str, Device] = {}
+        self._instances: dict[str, GpuReading] = {}
 
     def identify(self, index: int, uuid: str | None, name: str | None, present: set[str]) -> Device:
         """The device at `index`. `present` holds all UUIDs of this look: those cannot be the silent one."""
@@ -112,10 +115,17 @@ class DeviceMemory:
         return self._known[uuid]
 
     def with_missing(self, readings: Iterable[GpuReading]) -> list[GpuReading]:
-        """`readings`, then a lost one for each GPU seen before and not listed any more."""
+        """`readings`, then a lost one for each GPU seen before and not listed any more.
+
+        MIG instances are lost with their GPU; one that is missing while its GPU is there was removed.
+        """
         listed = list(readings)
         keys = {reading.device.key for reading in listed}
-        return listed + [GpuReading(old, lost=True) for key, old in self._known.items() if key not in keys]
+        listed += [GpuReading(old, lost=True) for key, old in self._known.items() if key not in keys]
+        lost = {reading.device.key for reading in listed if reading.lost}
+        self._instances |= {each.device.key: each.blank() for each in listed if each.mig_of is not None}
+        gone = [old for key, old in self._instances.items() if key not in keys and old.mig_of in lost]
+        return listed + [replace(old, lost=True) for old in gone]
 
 
 def driver_text(value: str | bytes | None) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -11,8 +10,17 @@ from pathlib import Path
 import click
 
 from monitor.dashboard import LoadBalancingDashboard
-from monitor.keys import Key, can_be_typed, typed_keys
-from monitor.showing import json_option, once_option, show_once, watch
+from monitor.keys import Key, typed_keys
+from monitor.look import Look
+from monitor.showing import (
+    devices_option,
+    has_keyboard,
+    json_option,
+    once_option,
+    show_once,
+    sort_option,
+    watch,
+)
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.options import Seconds, interval_option, kinds_option
 from virnucpro_bus.playback import Playback
@@ -54,6 +62,8 @@ def _parse_rate(context: click.Context, parameter: click.Parameter, value: str) 
 @once_option
 @json_option
 @interval_option
+@devices_option
+@sort_option
 def replay(
     capture: Path,
     rate: float | None,
@@ -66,11 +76,14 @@ def replay(
     once: bool,
     as_json: bool,
     interval_seconds: float,
+    devices: frozenset[str] | None,
+    sort: str,
 ) -> int:
     """Play CAPTURE (a run.vbus file, or a run folder) through the dashboard, as it was live.
 
     In a terminal: space pauses and goes on, the right and left arrow move 10 s, + and - double and halve the rate,
-    q ends. What is shown is exact wherever it is moved to.
+    n and p (or page down and page up) turn the page, s changes the order, q ends. What is shown is exact wherever
+    it is moved to.
 
     \b
     Examples:
@@ -81,6 +94,7 @@ def replay(
     """
     if until_seconds is not None and until_seconds < from_seconds:
         raise click.UsageError("--until lies before --from")
+    look = Look(sort, devices=devices)
     path = capture / CAPTURE_NAME if capture.is_dir() else capture
     if address is not None:
         if once or as_json or loop or start_paused or kinds is not None:
@@ -92,12 +106,13 @@ def replay(
     if once or rate is None:
         if loop or start_paused:
             raise click.UsageError("--loop and --start-paused need a pace: leave out --once and --rate max")
-        playback = Playback(Replay(path, SystemClock(), None, until_seconds=until_seconds), kinds)
+        played = Replay(path, SystemClock(), None, until_seconds=until_seconds)
+        playback = Playback(played, kinds, interval_seconds)
         playback.run(lambda: False)
         place = "end" if until_seconds is None else f"at {until_seconds:g} s"
-        show_once(playback.fleet, as_json, f"{path} ({place})")
+        show_once(playback.fleet, as_json, f"{path} ({place})", look)
         return 0
-    with_keys = not as_json and _is_screen() and can_be_typed(sys.stdin.fileno())
+    with_keys = not as_json and has_keyboard()
     if start_paused and not with_keys:
         raise click.UsageError("--start-paused needs a terminal with a keyboard: here nobody could let it go on")
     played = Replay(
@@ -109,28 +124,24 @@ def replay(
         loop=loop,
         paused=start_paused,
     )
-    playback = Playback(played, kinds)
+    playback = Playback(played, kinds, interval_seconds)
     playback.catch_up()
     if with_keys:
-        return _play_with_keys(playback, str(path), interval_seconds)
+        return _play_with_keys(playback, str(path), interval_seconds, look)
     title = _title(str(path), played)
-    return watch(playback.run, playback.fleet, played, title, as_json, interval_seconds, None)
+    return watch(playback.run, playback.fleet, played, title, as_json, interval_seconds, None, look=look)
 
 
-def _is_screen() -> bool:
-    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-
-
-def _play_with_keys(playback: Playback, name: str, interval_seconds: float) -> int:
+def _play_with_keys(playback: Playback, name: str, interval_seconds: float, look: Look) -> int:
     replay, fleet = playback.replay, playback.fleet
     with (
         SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals,
         LoadBalancingDashboard(
-            fleet, fleet, interval_seconds, None, clock=replay, title=_title(name, replay)
+            fleet, fleet, interval_seconds, None, clock=replay, title=_title(name, replay), look=look
         ) as dashboard,
         typed_keys(sys.stdin.fileno()) as pressed,
     ):
-        controls = Controls(replay, pressed, lambda: dashboard.retitle(_title(name, replay)))
+        controls = Controls(replay, pressed, lambda: dashboard.retitle(_title(name, replay)), dashboard.press)
         playback.run(lambda: signals.signal or controls.attend())
     return 128 + signals.signal if signals.signal else 0
 
@@ -142,11 +153,19 @@ def _title(name: str, replay: Replay) -> str:
 class Controls:
     """Does to a replay what the keys say."""
 
-    def __init__(self, replay: Replay, pressed: Callable[[], list[Key]], show: Callable[[], object]) -> None:
-        """`show` is called when something has changed and the fold is up to it."""
+    def __init__(
+        self,
+        replay: Replay,
+        pressed: Callable[[], list[Key]],
+        show: Callable[[], object],
+        move: Callable[[Key], object],
+    ) -> None:
+        """`show` is called when something has changed and the fold is up to it, `move` for keys that concern only
+        what is shown of it."""
         self._replay = replay
         self._pressed = pressed
         self._show = show
+        self._move = move
         self._changed = False
 
     def attend(self) -> bool:
@@ -157,6 +176,8 @@ class Controls:
         for key in self._pressed():
             self._changed = True
             match key:
+                case Key.NEXT_PAGE | Key.PREVIOUS_PAGE | Key.SORT:
+                    self._move(key)
                 case Key.PAUSE:
                     self._replay.pause()
                 case Key.FORWARD:

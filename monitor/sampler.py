@@ -46,7 +46,7 @@ class Sampler:
     """
 
     def __init__(
-        self, publisher: EventSink, source: ReadingSource, clock: Clock, interval_seconds: float = 1.0
+        self, publisher: EventSink, source: ReadingSource, clock: Clock, interval_seconds: float = 0.5
     ) -> None:
         self._publisher = publisher
         self._source = source
@@ -61,9 +61,13 @@ class Sampler:
         return len(readings)
 
     def run(self, stop: threading.Event) -> None:
-        """Sample at once and then at every interval until `stop` is set. Looks that come too late are skipped."""
+        """Sample at once, at every interval, and when `stop` is set: what ends then has its energy told.
+
+        Looks that come too late are skipped.
+        """
         due_ns = self._clock.mono_ns()
         while not stop.is_set():
             self.sample_once()
             due_ns = max(due_ns + self._interval_ns, self._clock.mono_ns())
             stop.wait((due_ns - self._clock.mono_ns()) / NANOSECONDS)
+        self.sample_once()

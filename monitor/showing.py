@@ -4,20 +4,48 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import click
+from rich.console import Console
 
 from monitor.dashboard import LoadBalancingDashboard
+from monitor.keys import Key, can_be_typed, typed_keys
+from monitor.look import SORTS, Look, chosen, missing
+from monitor.screen import is_screen
+from monitor.snapshot import Row
 from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.fleet import FleetReport
 from virnucpro_bus.metrics import MetricsSource, UtilizationSource
 from virnucpro_bus.signals import SignalFlag
+from virnucpro_bus.text import visible
+
+_STANDARD_INPUT = 0
 
 once_option = click.option("--once", is_flag=True, help="Print the state once and end.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON objects (one an interval).")
+sort_option = click.option(
+    "--sort", type=click.Choice(SORTS), default="device", show_default=True, help="Order of the devices on screen."
+)
+
+
+def _parse_devices(context: click.Context, parameter: click.Parameter, value: str | None) -> frozenset[str] | None:
+    if value is None:
+        return None
+    devices = frozenset(name.strip() for name in value.split(","))
+    if "" in devices:
+        raise click.BadParameter("write devices with commas between them, for example 0,3 or GPU-1a2b,node2:cpu:0")
+    return devices
+
+
+devices_option = click.option(
+    "--devices", callback=_parse_devices, metavar="D,...",
+    help="Only these: indices, UUIDs or how they begin, names as on screen; with HOST: before them, of that host.",
+)  # fmt: skip
+"""Gives the patterns; None for all devices."""
 
 
 class Shown(MetricsSource, UtilizationSource, Protocol):
@@ -41,40 +69,99 @@ def watch(
     interval_seconds: float,
     log_file: Path | None,
     *,
+    look: Look,
+    log_rotate_bytes: int | None = None,
     draw: bool = True,
 ) -> int:
-    """Show the fleet until its run is over or somebody stops us; returns the exit status."""
+    """Show the fleet until its run is over or somebody stops us; returns the exit status.
+
+    Where there is a keyboard, keys turn the pages, change the order and end it.
+    """
     with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         if as_json:
-            _print_json_lines(advance, fleet, interval_seconds, lambda: signals.signal)
+            _print_json_lines(advance, fleet, look, interval_seconds, lambda: signals.signal)
         else:
-            with LoadBalancingDashboard(
-                fleet, fleet, interval_seconds, log_file, clock=clock, title=title, draw=draw
+            with (
+                LoadBalancingDashboard(
+                    fleet,
+                    fleet,
+                    interval_seconds,
+                    log_file,
+                    clock=clock,
+                    title=title,
+                    draw=draw,
+                    look=look,
+                    log_rotate_bytes=log_rotate_bytes,
+                ) as dashboard,
+                _keyboard() as pressed,
             ):
-                advance(lambda: signals.signal)
+                advance(lambda: signals.signal or _moved(dashboard, pressed()))
     return 128 + signals.signal if signals.signal else 0
 
 
+def has_keyboard() -> bool:
+    """Whether a picture is shown to somebody who can type."""
+    return is_screen(Console()) and can_be_typed(_STANDARD_INPUT)
+
+
+@contextmanager
+def _keyboard() -> Iterator[Callable[[], list[Key]]]:
+    """What asks for the keys that were typed; where nobody can there are none."""
+    if not has_keyboard():
+        yield list
+        return
+    with typed_keys(_STANDARD_INPUT) as pressed:
+        yield pressed
+
+
+def _moved(dashboard: LoadBalancingDashboard, keys: list[Key]) -> bool:
+    """Give `dashboard` its keys; whether it is to end."""
+    for key in keys:
+        dashboard.press(key)
+    return Key.QUIT in keys
+
+
 def _print_json_lines(
-    advance: Advance, fleet: Shown, interval_seconds: float, stopped: Callable[[], object]
+    advance: Advance, fleet: Shown, look: Look, interval_seconds: float, stopped: Callable[[], object]
 ) -> None:
     """One compact object a line: now, at every interval, and at the end."""
     clock = SystemClock()
     due_ns = clock.mono_ns()
+    _tell_missing(fleet, look)
 
     def tick() -> object:
         nonlocal due_ns
         if clock.mono_ns() >= due_ns:
             due_ns = clock.mono_ns() + int(interval_seconds * 1e9)
-            click.echo(json.dumps(fleet.report()))
+            click.echo(json.dumps(_report(fleet, look)))
         return stopped()
 
     advance(tick)
-    click.echo(json.dumps(fleet.report()))
+    click.echo(json.dumps(_report(fleet, look)))
 
 
-def show_once(fleet: Shown, as_json: bool, title: str) -> None:
+def show_once(fleet: Shown, as_json: bool, title: str, look: Look) -> None:
+    """Print the state of the fleet."""
     if as_json:
-        click.echo(json.dumps(fleet.report(), indent=2))
+        _tell_missing(fleet, look)
+        click.echo(json.dumps(_report(fleet, look), indent=2))
         return
-    LoadBalancingDashboard(fleet, fleet, log_file=None, title=title).show_once()
+    LoadBalancingDashboard(fleet, fleet, log_file=None, title=title, look=look).show_once()
+
+
+def _report(fleet: Shown, look: Look) -> FleetReport:
+    report = fleet.report()
+    if look.devices is None:
+        return report
+    own = {id(device) for device, _ in chosen(_rows(report), look.devices)}
+    return {**report, "devices": [device for device in report["devices"] if id(device) in own]}
+
+
+def _rows(report: FleetReport) -> list[Row]:
+    return [(device, device) for device in report["devices"]]
+
+
+def _tell_missing(fleet: Shown, look: Look) -> None:
+    """Say on stderr which of the devices asked for are not there; they may yet come."""
+    for pattern in missing(_rows(fleet.report()), look.devices or ()):
+        click.echo(f"virnucpro-bus: no device fits {visible(pattern)}", err=True)

@@ -10,11 +10,14 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.devices import display_id
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, stale
+from virnucpro_bus.samples import SampleHistory, look_of
 from virnucpro_bus.streams import Stream
 from virnucpro_bus.windows import RollingWindow
 
 SILENT_AFTER_NS = 5 * NANOSECONDS
 STALE_AFTER_NS = 3 * NANOSECONDS
+LOAD_INTERVAL_NS = 2 * NANOSECONDS
+"""Over so long a GPU's load is told, where nobody says otherwise."""
 
 
 Workers = Mapping[tuple[int, str], Stream]
@@ -46,6 +49,8 @@ class DeviceAccount(Struct, array_like=True):
     planned: bool = False
     """Whether a run has said that it uses this device."""
     sample: ev.GpuSampled | None = None
+    history: SampleHistory | None = None
+    """None where nobody has ever looked."""
     _sample_at: tuple[ev.Count, ev.Count] = (0, 0)
     _sampled_ns: ev.Count = 0
     reopened: Reopened = Reopened()
@@ -76,22 +81,27 @@ class DeviceAccount(Struct, array_like=True):
         return next(state for state in ("busy", "idle", "starting") if state in states)
 
     def sampled(self, at: tuple[int, int], mono_ns: int, sample: ev.GpuSampled) -> None:
-        """Take a sample over unless a later one, by (epoch, seq), is there."""
+        """Remember a look; the sample is the last one, by (epoch, seq)."""
+        if self.history is None:
+            self.history = SampleHistory()
+        self.history.add(look_of(mono_ns, sample))
         if at > self._sample_at:
             self._sample_at, self._sampled_ns, self.sample = at, mono_ns, sample
 
-    def utilization(self, now_ns: int) -> GpuUtilization:
-        """The last sample; all fields unknown when there is none or it is older than 3 s."""
+    def utilization(self, now_ns: int, interval_ns: int) -> GpuUtilization:
+        """The last look, with the load of all in the interval before it; all unknown when it is older than 3 s."""
         sample = self.sample
-        if sample is None:
+        if sample is None or self.history is None:
             return UNKNOWN_UTILIZATION.copy()
         age_ns = max(0, now_ns - self._sampled_ns)
+        # What was known a moment ago is not what is.
+        mean, greatest = (None, None) if sample.compute_percent is None else self.history.load(interval_ns)
         told = GpuUtilization(
-            compute_percent=sample.compute_percent,
+            compute_percent=mean,
             memory_percent=sample.memory_percent,
             temperature=sample.temperature_celsius,
             power_watts=sample.power_watts,
-            compute_max_percent=sample.compute_percent,
+            compute_max_percent=greatest,
             energy_joules=None if sample.energy_millijoules is None else sample.energy_millijoules / 1000,
             sample_age_seconds=age_ns / NANOSECONDS,
             simulated=sample.simulated,

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
+from virnucpro_bus.errors import UserError
 from virnucpro_bus.events import Device
 
-_UUID_PREFIXES = ("GPU-", "MIG-")
+UUID_PREFIXES = ("GPU-", "MIG-")
+SIMULATED_PREFIX = "sim:"
+_OWN_NAMES = ("cpu:", SIMULATED_PREFIX)
+
+
+def is_simulated(key: str) -> bool:
+    """Whether it is a GPU that is only made up, for a demonstration: its worker works on a CPU."""
+    return key.startswith(SIMULATED_PREFIX)
+
+
+def has_gpu(key: str) -> bool:
+    """Whether who works on this device works on a real GPU."""
+    return not key.startswith(_OWN_NAMES)
 
 
 def visible_devices(environment: Mapping[str, str]) -> list[str] | None:
@@ -19,24 +32,73 @@ def visible_devices(environment: Mapping[str, str]) -> list[str] | None:
         return None
     entries: list[str] = []
     for entry in (part.strip() for part in value.split(",")):
-        if not entry.isdecimal() and not entry.startswith(_UUID_PREFIXES):
+        if not entry.isdecimal() and not entry.startswith(UUID_PREFIXES):
             break
         entries.append(entry)
     return entries
 
 
+def find_gpu(name: str, present: Sequence[Device]) -> Device:
+    """The GPU with this NVML index, this UUID, or the only UUID that begins so. Raises UserError."""
+    found = [gpu for gpu in present if (str(gpu.index) == name if name.isdecimal() else gpu.key.startswith(name))]
+    exact = [gpu for gpu in found if gpu.key == name] or found
+    if len(exact) != 1:
+        known = (
+            ", ".join(gpu.key if gpu.index is None else f"{gpu.index} ({gpu.key})" for gpu in present) or "none"
+        )
+        problem = "is not there" if not exact else "fits several"
+        raise UserError(f"GPU {name} {problem}; this machine has: {known} (see virnucpro-bus doctor)")
+    return exact[0]
+
+
+def visible_gpus(
+    environment: Mapping[str, str], present: Sequence[Device], divided: Collection[str] = ()
+) -> list[Device]:
+    """Those of `present` that CUDA_VISIBLE_DEVICES leaves, in its order; all when it is not set.
+
+    `divided` are the keys of GPUs that are divided into MIG instances, which CUDA uses in their place. Raises
+    UserError for an entry that is not there, and for an index of which it cannot be told which GPU it is.
+    """
+    entries = visible_devices(environment)
+    if entries is None:
+        return [gpu for gpu in present if gpu.key not in divided]
+    chosen = [_visible_gpu(entry, environment, present, divided) for entry in entries]
+    return list(dict.fromkeys(chosen))
+
+
+def _visible_gpu(
+    entry: str, environment: Mapping[str, str], present: Sequence[Device], divided: Collection[str]
+) -> Device:
+    names = [gpu.name for gpu in present if gpu.index is not None]
+    alike = len(names) == 1 or (len(set(names)) <= 1 and "" not in names)
+    try:
+        gpu = find_gpu(str(int(entry)) if entry.isdecimal() else entry, present)
+    except UserError as why:
+        raise UserError(f"CUDA_VISIBLE_DEVICES: {why}") from None
+    if entry.isdecimal() and not alike and environment.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
+        raise UserError(
+            f"CUDA_VISIBLE_DEVICES: which GPU {entry} is cannot be told, since they differ and CUDA counts the "
+            "fastest first; set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name them by UUID"
+        )
+    if gpu.key in divided:
+        raise UserError(
+            f"CUDA_VISIBLE_DEVICES: GPU {entry} is divided into MIG instances; name those by UUID (MIG-...)"
+        )
+    return gpu
+
+
 def device_of(key: str) -> Device:
-    """A device by key: a GPU UUID, a CUDA ordinal ("1" or "cuda:1"), "cpu:N", or any other name."""
+    """A device by key: a GPU UUID, a CUDA ordinal ("1" or "cuda:1"), "cpu:N", "sim:N", or any other name."""
     if key.isdecimal():
         key = f"cuda:{int(key)}"
     kind, _, number = key.partition(":")
     # A CUDA ordinal is not NVML's index (CUDA counts the fastest first), so it is a key but no index.
-    return Device(key, index=int(number) if kind == "cpu" and number.isdecimal() else None)
+    return Device(key, index=int(number) if f"{kind}:" in _OWN_NAMES and number.isdecimal() else None)
 
 
 def display_id(device: Device) -> int | str:
-    """What a person calls the device: NVML's index where known, else its key ("cpu:N" always)."""
-    return device.key if device.index is None or device.key.startswith("cpu:") else device.index
+    """What a person calls the device: NVML's index where known, else its key ("cpu:N" and "sim:N" always)."""
+    return device.key if device.index is None or not has_gpu(device.key) else device.index
 
 
 def device_from_environment(environment: Mapping[str, str]) -> Device:

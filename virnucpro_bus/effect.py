@@ -3,7 +3,8 @@
 All times count from the start of the first file, so that loading the job, which nobody can share out, is left out.
 The formulas, with d, v and t for devices (v a victim, t a thief) and f for a file:
 
-    rate(d)     work done by d / seconds that d took for it; work as estimated in the plan, at least 1 a file
+    rate(d)     work done by d / seconds that d took for it; work as estimated in the plan, at least 1 a file, and
+                what every file costs whatever its size (fixed_work.py)
     on v(f)     seconds(f) x rate(t) / rate(v) + gap: what a stolen file would have taken on its owner; the ratio
                 is 1 where either has completed nothing. gap: what lies between two files of a device, the median
                 over devices of each one's mean
@@ -22,6 +23,7 @@ none. A device that has completed nothing yet is expected to be as fast as the m
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from statistics import fmean, median
@@ -76,7 +78,11 @@ def _longest(seconds: Iterable[float | None]) -> float | None:
 
 
 def _added(each: Sequence[dict[str, float]]) -> dict[str, float]:
-    return {key: math.fsum(part.get(key, 0.0) for part in each) for key in sorted(set().union(*each))}
+    together = defaultdict[str, list[float]](list)
+    for part in each:
+        for key, seconds in part.items():
+            together[key].append(seconds)
+    return {key: math.fsum(together[key]) for key in sorted(together)}
 
 
 def _effect(

@@ -24,7 +24,8 @@ class Device(Fact, frozen=True):
     """A device that files are worked on.
 
     `key` is its identity: a GPU UUID as NVML writes it ("GPU-…", "MIG-…"); "cpu:N" for a CPU worker; "cuda:N"
-    where only a CUDA ordinal is known. `index` is NVML's index, for display only; None when unknown.
+    where only a CUDA ordinal is known; "sim:N" for a simulated GPU. `index` is NVML's index, for display only;
+    None when unknown.
     """
 
     key: Name
@@ -33,7 +34,7 @@ class Device(Fact, frozen=True):
 
 
 class PlannedFile(Fact, frozen=True):
-    """One file of the plan. `cost` is its estimated work in bases.
+    """One file of the plan. `cost` is its estimated work: in bases, or in millionths of the job's own unit.
 
     `identity` is a digest of path, size, time of change and inode: another one is another input. "" when unknown.
     """

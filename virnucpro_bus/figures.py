@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from msgspec import Struct, field
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.accounts import DeviceAccount, Reopened
+from virnucpro_bus.accounts import LOAD_INTERVAL_NS, DeviceAccount, Reopened
 from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.completions import Completions
 from virnucpro_bus.devices import display_id
 from virnucpro_bus.effect import effect_of
 from virnucpro_bus.metrics import (
     Effect,
+    FileRecord,
     GpuMetrics,
     GpuUtilization,
     SourceCounts,
@@ -25,6 +27,7 @@ from virnucpro_bus.metrics import (
     StealEvent,
     Totals,
 )
+from virnucpro_bus.samples import FileFigures
 from virnucpro_bus.shares import InHand, Look, Work
 from virnucpro_bus.streams import Steal, Stream
 from virnucpro_bus.workbook import WorkBook
@@ -62,6 +65,7 @@ class HostFigures(Struct, array_like=True):
     _boot_ns: ev.Count | None = None
     """Wall-clock time at which the host's monotonic clock was 0, by the last run that began there."""
     _book: WorkBook = field(default_factory=WorkBook)
+    _completions: Completions = field(default_factory=Completions)
 
     @property
     def last_ns(self) -> int:
@@ -99,13 +103,56 @@ class HostFigures(Struct, array_like=True):
             account.row(self.host, self._depths.get(account.device.key), its, now_ns) for account, its in shown
         ]
 
-    def utilization(self, device_id: int | str, now_ns: int) -> GpuUtilization | None:
-        """The last sample of a GPU, by UUID or index; all unknown when it is stale. None: no such GPU here."""
-        for account in self._devices.values():
-            sample = account.sample
-            if sample is not None and device_id in (sample.device.key, sample.device.index):
-                return account.utilization(self.at(now_ns))
+    def utilization(
+        self, device_id: int | str, now_ns: int, interval_ns: int = LOAD_INTERVAL_NS
+    ) -> GpuUtilization | None:
+        """The last look at a GPU, by UUID or index, with its load in the interval. None: no such GPU here."""
+        for account in self._sampled(device_id):
+            return account.utilization(self.at(now_ns), interval_ns)
         return None
+
+    def utilizations(self, now_ns: int, interval_ns: int) -> dict[str, GpuUtilization]:
+        """As `utilization`, of every GPU that was looked at, by key."""
+        now_ns = self.at(now_ns)
+        return {
+            key: account.utilization(now_ns, interval_ns)
+            for key, account in self._devices.items()
+            if account.sample is not None
+        }
+
+    def _sampled(self, device_id: int | str) -> Iterator[DeviceAccount]:
+        if isinstance(device_id, str):
+            named = self._devices.get(device_id)
+            if named is not None and named.sample is not None:
+                yield named
+            return
+        for account in self._devices.values():
+            if account.sample is not None and account.sample.device.index == device_id:
+                yield account
+
+    def files(self) -> list[FileRecord]:
+        """The last 100 completions, oldest first."""
+        return [self._record(completed) for completed in self._completions]
+
+    def _record(self, completed: ev.Envelope) -> FileRecord:
+        event = completed.event
+        account = self._devices.get(event.device)
+        history = None if account is None else account.history
+        start_ns = completed.mono_ns - round(event.duration_seconds * NANOSECONDS)
+        figures = FileFigures() if history is None else history.during(start_ns, completed.mono_ns)
+        return FileRecord(
+            file=event.file,
+            device=event.device,
+            device_id=self._device_id(event.device),
+            host=self.host,
+            attempt=event.attempt,
+            ended=completed.wall_ns / NANOSECONDS,
+            duration_seconds=event.duration_seconds,
+            sequences=event.sequences,
+            compute_percent=figures.compute_percent,
+            memory_peak_bytes=figures.memory_peak_bytes,
+            energy_joules=figures.energy_joules,
+        )
 
     def steals(self) -> list[StealEvent]:
         """The last 50 steals, oldest first."""

@@ -13,7 +13,7 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Protocol, TypedDict
 
-from virnucpro_bus.clock import Clock
+from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.codec import Foreign, decode_all
 from virnucpro_bus.effect import together
 from virnucpro_bus.errors import SnapshotError
@@ -24,6 +24,7 @@ from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
     Effect,
     FailedAttempt,
+    FileRecord,
     GpuMetrics,
     GpuUtilization,
     MetricsSource,
@@ -33,6 +34,7 @@ from virnucpro_bus.metrics import (
     UtilizationSource,
     added,
     latest,
+    latest_files,
 )
 from virnucpro_bus.shares import Work
 from virnucpro_bus.snapshots import Fold, pack, unpack
@@ -55,6 +57,8 @@ class FleetReport(TypedDict):
     """Those of whose events some are lost."""
     effect: Effect
     """What stealing has done for the run."""
+    files: list[FileRecord]
+    """The last 100 completed files, oldest first."""
 
 
 class Reporting(MetricsSource, UtilizationSource, Protocol):
@@ -66,6 +70,10 @@ class Reporting(MetricsSource, UtilizationSource, Protocol):
 
     def get_effect(self) -> Effect:
         """What stealing has done for the run."""
+        ...
+
+    def files(self) -> list[FileRecord]:
+        """The last 100 completed files, oldest first."""
         ...
 
 
@@ -81,6 +89,7 @@ def report_of(fleet: Reporting) -> FleetReport:
         steals=fleet.get_recent_steal_events(),
         sources=fleet.lossy_sources(),
         effect=fleet.get_effect(),
+        files=fleet.files(),
     )
 
 
@@ -88,11 +97,13 @@ class FleetState:
     """Folds frames; safe to read from any thread while another one feeds it.
 
     `clock` says what "now" is: the system's when live, the recording's in a replay. `local_host` is the name of
-    the host whose monotonic clock `clock` reads; None when there is none (replay).
+    the host whose monotonic clock `clock` reads; None when there is none (replay). A GPU's load is that of the
+    `interval_seconds` before the last look at it.
     """
 
-    def __init__(self, clock: Clock, local_host: str | None = None) -> None:
+    def __init__(self, clock: Clock, local_host: str | None = None, interval_seconds: float = 2.0) -> None:
         self._clock = clock
+        self._interval_ns = round(interval_seconds * NANOSECONDS)
         self._local_host = local_host
         self._hosts: dict[str, Host] = {}
         self._lock = threading.Lock()
@@ -143,7 +154,7 @@ class FleetState:
 
     def empty_copy(self) -> FleetState:
         """Another one that goes by the same clock, and has folded nothing."""
-        return FleetState(self._clock, self._local_host)
+        return FleetState(self._clock, self._local_host, self._interval_ns / NANOSECONDS)
 
     def become(self, other: FleetState) -> None:
         """Take over what `other` has folded, in place of all of our own; nobody may feed that one any more."""
@@ -174,11 +185,21 @@ class FleetState:
             found = [
                 utilization
                 for host in self._hosts.values()
-                if (utilization := host.ledger.utilization(device_id, host.now_ns())) is not None
+                if (utilization := host.ledger.utilization(device_id, host.now_ns(), self._interval_ns))
+                is not None
             ]
         return found[0] if len(found) == 1 else UNKNOWN_UTILIZATION.copy()
 
     # What only those ask who know that it is a fleet.
+
+    def get_gpu_utilizations(self) -> dict[str, GpuUtilization]:
+        """As `get_gpu_utilization`, of every GPU at once, by UUID: asked one by one they cost their square."""
+        found: dict[str, GpuUtilization] = {}
+        with self._lock:
+            for host in self._hosts.values():
+                for key, utilization in host.ledger.utilizations(host.now_ns(), self._interval_ns).items():
+                    found[key] = UNKNOWN_UTILIZATION.copy() if key in found else utilization
+        return found
 
     def get_effect(self) -> Effect:
         """What stealing has done for the run; the runs of several hosts as a whole."""
@@ -224,6 +245,11 @@ class FleetState:
         with self._lock:
             sources = [source for host in self._hosts.values() for source in host.ledger.lossy_sources()]
         return sorted(sources, key=itemgetter("host", "source", "epoch"))
+
+    def files(self) -> list[FileRecord]:
+        """The last 100 completed files, oldest first by our wall clock."""
+        with self._lock:
+            return latest_files(file for host in self._in_order() for file in host.files())
 
     def failures(self) -> dict[str, str]:
         """Why files failed for good, by file."""

@@ -15,6 +15,7 @@ from virnucpro_bus.fleet import FleetReport, FleetState, report_of
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
     Effect,
+    FileRecord,
     GpuMetrics,
     GpuUtilization,
     SourceCounts,
@@ -22,6 +23,7 @@ from virnucpro_bus.metrics import (
     Totals,
     added,
     latest,
+    latest_files,
 )
 
 
@@ -51,13 +53,24 @@ class Fleets:
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
         """The last sample of a GPU by UUID, or by index where one bus alone has it; stale samples are unknown."""
         each = [fleet.get_gpu_utilization(device_id) for fleet in self._fleets.values()]
-        known = [(age, utilization) for utilization in each if (age := utilization["sample_age_seconds"]) is not None]
+        known = [
+            (age, utilization) for utilization in each if (age := utilization["sample_age_seconds"]) is not None
+        ]
         # Two samplers on one host tell of the same GPU, but GPU 0 of two hosts are two.
         if known and (len(known) == 1 or isinstance(device_id, str)):
             return min(known, key=itemgetter(0))[1]
         return UNKNOWN_UTILIZATION.copy()
 
     # What only those ask who know that it is a fleet.
+
+    def get_gpu_utilizations(self) -> dict[str, GpuUtilization]:
+        """As `get_gpu_utilization`, of every GPU at once, by UUID."""
+        found: dict[str, GpuUtilization] = {}
+        for fleet in self._fleets.values():
+            for key, utilization in fleet.get_gpu_utilizations().items():
+                if _age_seconds(utilization) < _age_seconds(found.get(key, UNKNOWN_UTILIZATION)):
+                    found[key] = utilization
+        return found
 
     def get_effect(self) -> Effect:
         """What stealing has done for the runs of all buses, as a whole."""
@@ -86,6 +99,10 @@ class Fleets:
             for remark in fleet.remarks()
         ]
 
+    def files(self) -> list[FileRecord]:
+        """The last 100 completed files of all buses, oldest first."""
+        return latest_files(file for fleet in self._fleets.values() for file in fleet.files())
+
     def failures(self) -> dict[str, str]:
         """Why files failed for good, by file."""
         return {file: reason for fleet in self._fleets.values() for file, reason in fleet.failures().items()}
@@ -98,6 +115,11 @@ class Fleets:
     def report(self) -> FleetReport:
         """Everything at once, for `--json`."""
         return report_of(self)
+
+
+def _age_seconds(utilization: GpuUtilization) -> float:
+    age_seconds = utilization["sample_age_seconds"]
+    return float("inf") if age_seconds is None else age_seconds
 
 
 def _by_host(row: GpuMetrics) -> tuple[str, float]:

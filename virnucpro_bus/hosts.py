@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.ledger import WorkLedger
-from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent
+from virnucpro_bus.metrics import Effect, FileRecord, GpuMetrics, StealEvent
 
 LEAST_SKEW_SECONDS = 2
 """Wall clocks that differ by less are taken to agree: a message's way takes time, too."""
@@ -73,6 +73,13 @@ class Host:
         steals = self.ledger.steals()
         self._in_our_time(steals)
         return steals
+
+    def files(self) -> list[FileRecord]:
+        """The last 100 completions, oldest first."""
+        files, skew_seconds = self.ledger.files(), self.skew_seconds()
+        for file in files:
+            file["ended"] = max(0.0, file["ended"] + skew_seconds)
+        return files
 
     def effect(self) -> Effect:
         """What stealing has done for its run."""

@@ -16,6 +16,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.accounts import DeviceAccount, Reopened
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.codec import Foreign
+from virnucpro_bus.completions import Completions
 from virnucpro_bus.figures import HostFigures
 from virnucpro_bus.streams import MOST, Steal, Stream
 from virnucpro_bus.windows import RollingWindow
@@ -109,6 +110,8 @@ class WorkLedger(HostFigures, array_like=True):
                 stream.heard_ns = min(stream.heard_ns, envelope.mono_ns)
             for account in self._devices.values():
                 account.window = RollingWindow()
+                account.history = account.sample = None
+            self._completions = Completions()
         self._boot_ns = boot_ns
 
     def _notice(self, event: ev.Notice, envelope: ev.Envelope, stream: Stream) -> None:
@@ -158,18 +161,27 @@ class WorkLedger(HostFigures, array_like=True):
             stream.progress_seq, stream.progress = seq, event
 
     def _file_completed(self, event: ev.FileCompleted, envelope: ev.Envelope, stream: Stream) -> None:
-        account = self._worker_account(event.device, stream)
+        account = self._devices.get(event.device)
+        if account is None or not stream.device_key:
+            account = self._worker_account(event.device, stream)
         stream.completed += 1
         sequences = stream.sequences + event.sequences
         stream.sequences = sequences if sequences < MOST else MOST
-        stream.now(envelope.seq, "idle")
-        end_ns = envelope.mono_ns
+        seq, end_ns = envelope.seq, envelope.mono_ns
+        if seq > stream.state_seq:
+            stream.state_seq, stream.state = seq, "idle"
         seconds = event.duration_seconds
         account.window.add(end_ns - int(seconds * NANOSECONDS), end_ns, event.sequences)
         # The account's own key, so that not every record holds a copy of it.
         self._book.complete(event.file, end_ns, seconds, account.device.key)
         if envelope.wall_ns > account.last_done_wall_ns:
             account.last_done_wall_ns = envelope.wall_ns
+        completions = self._completions
+        if end_ns > completions.newest_ns:
+            completions.newest_ns = end_ns
+            completions.kept.append(envelope)
+        else:
+            completions.add_late(envelope)
 
     def _file_failed(self, event: ev.FileFailed, envelope: ev.Envelope, stream: Stream) -> None:
         account = self._worker_account(event.device, stream)

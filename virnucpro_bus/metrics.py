@@ -99,6 +99,30 @@ class FailedAttempt(TypedDict):
     reason: str
 
 
+class FileRecord(TypedDict):
+    """A completed file, and what its GPU did meanwhile: unknown where nobody looked at the GPU then."""
+
+    file: str
+    device: str
+    """The key of the device that did it."""
+    device_id: int | str
+    """What that device is called."""
+    host: str
+    attempt: int
+    """Which attempt at the file it was, from 1; 0 where nobody counts."""
+    ended: float
+    """Wall-clock time, seconds since 1970."""
+    duration_seconds: float
+    sequences: int
+    compute_percent: float | None
+    """Mean of the looks while the file was worked on; where there was none, of those just before and after."""
+    memory_peak_bytes: int | None
+    """The most memory in use at any of these looks, whoever used it."""
+    energy_joules: float | None
+    """What the GPU has used from the file's start to its end; None where its counter was not told all the time, or
+    has gone back."""
+
+
 class Totals(TypedDict):
     """The run as a whole."""
 
@@ -213,6 +237,11 @@ def added(each: Sequence[Totals]) -> Totals:
         events_received=sum(totals["events_received"] for totals in each),
         events_lost=sum(totals["events_lost"] for totals in each),
     )
+
+
+def latest_files(files: Iterable[FileRecord]) -> list[FileRecord]:
+    """The last 100 of all these files, oldest first, and by host where the time is the same."""
+    return sorted(files, key=itemgetter("ended", "host"))[-100:]
 
 
 def latest(steals: Iterable[StealEvent]) -> list[StealEvent]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import click
 
 from virnucpro_bus.events import KINDS
 from virnucpro_bus.text import visible
+
+_SIZE = re.compile(r"([0-9]{1,18})([KMG]?)", re.IGNORECASE)
+_SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
 
 
 class Seconds(click.FloatRange):
@@ -25,6 +29,23 @@ class Seconds(click.FloatRange):
 interval_option = click.option(
     "-i", "--interval", "interval_seconds", default=2.0, show_default=True, metavar="SECONDS",
     type=Seconds(0.1, 3600), help="Between two pictures, and two log entries.",
+)  # fmt: skip
+
+
+def _parse_size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """Bytes, with K, M or G for the powers of 1024. Raises BadParameter; for less than 1K too."""
+    if value is None:
+        return None
+    written = _SIZE.fullmatch(value)
+    size = int(written[1]) << _SHIFTS[written[2].upper()] if written else 0
+    if not 1 << 10 <= size < 1 << 63:
+        raise click.BadParameter(f"{visible(value)}: write a size of 1K or more, for example 10M")
+    return size
+
+
+log_rotate_option = click.option(
+    "--log-rotate", "log_rotate_bytes", callback=_parse_size, metavar="SIZE",
+    help="Begin a new metrics log where it would be longer than SIZE (10M, 1G); the nine before it are kept.",
 )  # fmt: skip
 
 

@@ -19,13 +19,14 @@ class Playback:
     Where the replay begins again, the fold up to where it goes is made out of sight and shown when it is whole.
     """
 
-    def __init__(self, replay: Replay, kinds: frozenset[str] | None = None) -> None:
+    def __init__(self, replay: Replay, kinds: frozenset[str] | None = None, interval_seconds: float = 2.0) -> None:
         """`kinds` are those that count, as they are on the wire; None is all.
 
-        Events of other kinds are noted as received, so that they are not taken for lost.
+        Events of other kinds are noted as received, so that they are not taken for lost. `interval_seconds` is as
+        for FleetState.
         """
         self.replay = replay
-        self.fleet = FleetState(replay)
+        self.fleet = FleetState(replay, interval_seconds=interval_seconds)
         self._kinds = kinds
         self._made: FleetState = self.fleet
         self._starts = 0
@@ -45,7 +46,7 @@ class Playback:
         frames, received_ns = self.replay.receive(timeout_seconds)
         if self.replay.starts != self._starts:
             self._starts = self.replay.starts
-            self._made = FleetState(self.replay)
+            self._made = self.fleet.empty_copy()
         self._fold(frames, received_ns)
         if self._made is not self.fleet and not self.replay.catching_up:
             self.fleet.become(self._made)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 STOP_SECONDS = 2.0
+KILLED_SECONDS = 5.0
+"""Much longer than the kernel takes to end a process, unless it hangs inside a driver."""
 
 
 def own_command(*arguments: str) -> list[str]:
@@ -38,11 +41,17 @@ def start_quietly(
 
 
 def stop(process: subprocess.Popen[bytes], seconds: float = STOP_SECONDS) -> int:
-    """Ask `process` to end, insist after `seconds`; returns its exit status. Safe on one that has ended."""
+    """Ask `process` to end, insist after `seconds`; returns its exit status. Safe on one that has ended.
+
+    One that hangs inside a GPU driver cannot be ended by anybody: it is left behind after 5 s.
+    """
     if process.poll() is None:
         process.terminate()
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.kill()
-    return process.wait()
+    try:
+        return process.wait(KILLED_SECONDS)
+    except subprocess.TimeoutExpired:
+        return -signal.SIGKILL

@@ -204,10 +204,15 @@ class _Tape:
         self.next_ns = self._batch[self._at].received_ns
 
 
-def fold_capture(path: Path, clock: Clock, until_seconds: float | None = None) -> FleetState:
-    """The state at the end of a capture, or so many seconds after its start. Raises CaptureError."""
+def fold_capture(
+    path: Path, clock: Clock, until_seconds: float | None = None, interval_seconds: float = 2.0
+) -> FleetState:
+    """The state at the end of a capture, or so many seconds after its start; `interval_seconds` as for FleetState.
+
+    Raises CaptureError.
+    """
     replay = Replay(path, clock, rate=None, until_seconds=until_seconds)
-    fleet = FleetState(replay)
+    fleet = FleetState(replay, interval_seconds=interval_seconds)
     while not replay.ended:
         fleet.feed(*replay.receive(0.0))
     return fleet

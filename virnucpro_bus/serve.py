@@ -83,9 +83,13 @@ class BusServer:
         """The address for a further socket beside the hub's own."""
         return self._folder.address(name)
 
-    def start_sampler(self) -> None:
-        """Start the process that puts GPU samples on the bus; it ends by itself where there is no GPU."""
-        self._sampler = start_quietly(own_command("sample", str(self.run_dir)), self.log_path("sampler"))
+    def start_sampler(self, *, simulated: bool = False) -> None:
+        """Start the process that puts GPU samples on the bus; it ends by itself where there is no GPU.
+
+        `simulated` has it make up samples of the run's simulated GPUs instead.
+        """
+        command = own_command("sample", str(self.run_dir), *(["--simulate"] if simulated else []))
+        self._sampler = start_quietly(command, self.log_path("sampler"))
 
     def stop_sampler(self) -> None:
         """End the sampler; its last words are on the bus afterwards."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events import RunStarted
+from virnucpro_bus.fixed_work import fixed_work
 from virnucpro_bus.workbook import Done, Planned, WorkBook
 
 _LEAST_SECONDS = 1e-9
@@ -122,9 +124,10 @@ def shares_of(
     A file that nobody will do (any more) is in none of them.
     """
     shares = {key: Share() for key in look.devices}
+    fixed = _fixed_work(plan, done)
     held = {each.file: each for each in look.in_hand}
     for file, (owner, cost) in plan.items():
-        work = cost or 1
+        work = (cost or 1) + fixed
         if (record := done.get(file)) is not None:
             end_ns, seconds, key = record
             share = shares.get(key) or shares.setdefault(key, Share())
@@ -145,3 +148,10 @@ def shares_of(
             share.ends_ns.append(end_ns)
             share.failed_seconds.append(seconds)
     return dict(sorted(shares.items()))
+
+
+def _fixed_work(plan: Mapping[str, Planned], done: Mapping[str, Done]) -> int:
+    files = defaultdict[str, list[tuple[int, float]]](list)
+    for file, (_, seconds, key) in done.items():
+        files[key].append((plan[file][1] or 1, seconds))
+    return fixed_work(files.values())

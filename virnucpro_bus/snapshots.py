@@ -8,19 +8,26 @@ from __future__ import annotations
 
 from functools import cache
 from hashlib import blake2b
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
+from virnucpro_bus.completions import Completions
 from virnucpro_bus.errors import SnapshotError
-from virnucpro_bus.events import Count
+from virnucpro_bus.events import ENVELOPES, Count, FileCompleted
 from virnucpro_bus.ledger import WorkLedger
+from virnucpro_bus.samples import NOT_TOLD, SampleHistory
 from virnucpro_bus.windows import RollingWindow
 
 MEANING = 1
 """Raised when something comes to mean something else without being declared otherwise."""
 MAX_BYTES = 64 << 20
 _DIGEST_BYTES = 16
+# Sums that stay within what a snapshot holds, however much is still added to them.
+_Sum = Annotated[int, Meta(ge=0, le=2**53)]
+_OrNot = Annotated[int, Meta(ge=NOT_TOLD, le=2**63 - 1)]
+_Looks = tuple[Count, _Sum, _Sum, _OrNot, _OrNot, _OrNot]
 
 
 class Fold(msgspec.Struct, array_like=True):
@@ -57,7 +64,7 @@ def _layout() -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, RollingWindow):
+    if isinstance(value, RollingWindow | SampleHistory | Completions):
         return list(value)
     raise NotImplementedError
 
@@ -65,6 +72,11 @@ def _plain(value: Any) -> Any:
 def _rebuilt(kind: type, value: Any) -> Any:
     if kind is RollingWindow:
         return RollingWindow(msgspec.convert(value, list[tuple[int, int, int]]))
+    if kind is SampleHistory:
+        return SampleHistory(msgspec.convert(value, list[list[_Looks]]))
+    if kind is Completions:
+        completed: Any = ENVELOPES[FileCompleted]
+        return Completions(msgspec.convert(value, list[completed]))
     raise NotImplementedError
 
 

@@ -34,6 +34,10 @@ class Strangers:
             case zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 # A key that is not on the list is told of by the Doorkeeper, who knows which.
                 self._decide()
+            case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL if value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
+                # One that comes without a key where one is needed: we read its greeting before it saw ours.
+                self._decide()
+                return NO_HANDSHAKE
             case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
                 self._decide()
                 return BROKE_OFF

@@ -7,6 +7,7 @@ out, so that it can be seen and told apart: ESC becomes the four characters `\x1
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # Controls, formats (bidi, zero-width), surrogates, private, unassigned, line and paragraph separators.
@@ -26,9 +27,11 @@ _INVISIBLE = frozenset(
     )
 )
 
-# Full-width forms count too: spreadsheets of East Asian locales read them as the plain sign.
-_FORMULA_STARTS = tuple("=+-@\t\r\n\0＝＋－＠")
-_VISIBLE_FORMULA_STARTS = (r"\x09", r"\x0a", r"\x0d", r"\x00")
+# The signs in every width and height: spreadsheets of East Asian locales read full-width ones as the plain ones.
+_SIGNS = "=+-@＝＋－＠﹦﹢﹣﹫⁼⁺⁻₌₊₋⩵⩶﬩"
+# What starts a formula: a sign or a control at the beginning of a cell. Some programs pass over blanks and quotes
+# before it, and where lists are written with semicolons a cell begins after each of them, too.
+_FORMULA = re.compile(rf"""(^|;)(?=[\s"]*(?:[{re.escape(_SIGNS)}\t\r\n\0]|\\x(?:09|0a|0d|00)))""")
 
 
 def visible(text: str) -> str:
@@ -45,10 +48,11 @@ def visible(text: str) -> str:
 
 def spreadsheet_safe(text: str) -> str:
     """`text` as a text cell that no spreadsheet takes for a formula: a leading = + - @ tab, CR, LF or NUL (also as
-    `visible` writes it) gets an apostrophe before it. Never for numbers, whose minus sign is meant."""
-    if text.startswith(_FORMULA_STARTS) or text.startswith(_VISIBLE_FORMULA_STARTS):
-        return "'" + text
-    return text
+    `visible` writes it, and after blanks, quotes or a semicolon) gets an apostrophe before it. Never for numbers,
+    whose minus sign is meant. Applying it twice changes nothing."""
+    if text[:1].isalnum() and ";" not in text:
+        return text  # nearly every cell, at a tenth of the cost
+    return _FORMULA.sub(r"\1'", text)
 
 
 def _visible_character(character: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from virnucpro_bus.devices import display_id
+from virnucpro_bus.devices import display_id, has_gpu
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events import Device
 from virnucpro_bus.locks import holder_or_lock
@@ -29,13 +29,13 @@ def claims_folder() -> Path:
 
 
 class DeviceClaims:
-    """While entered, the GPUs are ours: no other run of this user gets them. CPUs are shared.
+    """While entered, the GPUs are ours: no other run of this user gets them. CPUs and simulations are shared.
 
     The kernel lets go of the locks when the process ends, however it does; the files stay and mean nothing.
     """
 
     def __init__(self, devices: Iterable[Device]) -> None:
-        self._gpus = [device for device in devices if not device.key.startswith("cpu:")]
+        self._gpus = [device for device in devices if has_gpu(device.key)]
         self._descriptors: list[int] = []
 
     def __enter__(self) -> Self:

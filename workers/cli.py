@@ -12,7 +12,7 @@ import click
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.door import access_for, parse_listen
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.options import Seconds, interval_option
+from virnucpro_bus.options import Seconds, interval_option, log_rotate_option
 from virnucpro_bus.rundir import SUMMARY_NAME
 from virnucpro_bus.telling import sentence
 from virnucpro_bus.text import visible
@@ -20,7 +20,8 @@ from workers.assignment import weights_for
 from workers.blame import DEFAULT_RETRIES
 from workers.claims import DeviceClaims
 from workers.companion import say
-from workers.discover import find_devices
+from workers.discover import MAX_DEVICES, find_devices, simulated_gpus
+from workers.estimates import with_own_estimates
 from workers.inputs import find_inputs
 from workers.jobs import check_job
 from workers.launcher import GRACE_SECONDS, Launcher, RunPlan
@@ -41,6 +42,8 @@ SECONDS = Seconds(0.1, 1e9)
 )
 @click.option("--devices", default="auto", show_default=True, metavar="SPEC",
               help="auto, cpu:N, cuda:0,1 (as nvidia-smi counts), or GPU UUIDs.")  # fmt: skip
+@click.option("--fake-gpus", type=click.IntRange(1, MAX_DEVICES), metavar="N",
+              help="Show N simulated GPUs, for a demonstration; the work is done on the CPU.")  # fmt: skip
 @click.option("--policy", default=DEFAULT_POLICY, show_default=True, type=click.Choice(POLICIES),
               help="When an idle device takes a file from another's queue: never (off), when one is long "
               "(threshold), or when that ends the run sooner, by measured speeds (cost).")  # fmt: skip
@@ -55,6 +58,7 @@ SECONDS = Seconds(0.1, 1e9)
               help="Let the run be watched from other machines; see virnucpro-bus relay --help.")  # fmt: skip
 @click.option("--log-file", default="gpu_metrics.log", show_default=True, metavar="NAME",
               help="Metrics log (CSV), in the output folder unless a path is given.")  # fmt: skip
+@log_rotate_option
 @click.option("--retries", default=DEFAULT_RETRIES, show_default=True, type=click.IntRange(0, 100), metavar="N",
               help="How often a file that fails is tried again.")  # fmt: skip
 @click.option("--file-timeout", "file_seconds", type=SECONDS, metavar="SECONDS",
@@ -73,12 +77,14 @@ def run(
     job: str,
     job_options: Sequence[str],
     devices: str,
+    fake_gpus: int | None,
     policy: str,
     steal_interval_seconds: float,
     weights: str,
     interval_seconds: float,
     dashboard: bool,
     log_file: str,
+    log_rotate_bytes: int | None,
     listen: str | None,
     retries: int,
     file_seconds: float | None,
@@ -102,6 +108,8 @@ def run(
     """
     if resume and force:
         raise UserError("--resume goes on with a run and --force removes it: give one of them")
+    if fake_gpus is not None and devices != "auto":
+        raise click.UsageError("--fake-gpus takes the place of --devices: give one of them")
     options = _parse_options(job_options)
     if listen is not None:
         access_for(parse_listen(listen))
@@ -109,12 +117,19 @@ def run(
     found = find_inputs(inputs)
     for path, same_as in found.aliases:
         say(f"{path} is the same file as {same_as}: taken once")
-    chosen = find_devices(devices, os.environ)
+    if fake_gpus is not None:
+        chosen = simulated_gpus(fake_gpus)
+        say("the GPUs are simulated: what is shown of them is made up")
+    else:
+        chosen = find_devices(devices, os.environ)
     weight_figures, warnings = weights_for(weights, [device.name for device in chosen])
     for warning in warnings:
         say(warning)
+    files, problem = with_own_estimates(job, found.files)
+    if problem is not None:
+        say(problem)
     plan = RunPlan(
-        files=found.files,
+        files=files,
         devices=chosen,
         weights=weight_figures,
         run_dir=run_dir,
@@ -125,6 +140,7 @@ def run(
         interval_seconds=interval_seconds,
         dashboard=dashboard,
         log_file=run_dir / log_file,
+        log_rotate_bytes=log_rotate_bytes,
         listen=listen,
         retries=retries,
         limits=Limits(hang_seconds, file_seconds),

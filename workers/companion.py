@@ -13,7 +13,7 @@ from virnucpro_bus.text import visible
 
 FAREWELL_SECONDS = 3.0
 HURRIED_SECONDS = 0.5
-_RESTORED_TERMINAL = "\x1b[?1049l\x1b[?25h"  # main screen, cursor on
+_RESTORED_TERMINAL = "\x1b[?2026l\x1b[0m\x1b[?1049l\x1b[?25h"  # draw at once, plain, main screen, cursor on
 
 
 class Companion:
@@ -26,11 +26,15 @@ class Companion:
         """Whether it draws in our terminal now."""
         self._untold: list[str] = []
 
-    def start(self, run_dir: Path, interval_seconds: float, log_file: Path, *, draw: bool) -> None:
+    def start(
+        self, run_dir: Path, interval_seconds: float, log_file: Path, log_rotate_bytes: int | None, *, draw: bool
+    ) -> None:
         """Start it; with `draw` False it only writes the log."""
         command = own_command(
             "monitor", str(run_dir), "--interval", str(interval_seconds), "--log-file", str(log_file)
         )
+        if log_rotate_bytes is not None:
+            command += ["--log-rotate", str(log_rotate_bytes)]
         # A group of its own: Ctrl-C is for the launcher to act on, and the last frame is still to be drawn then.
         self._process = subprocess.Popen(
             command if draw else [*command, "--headless"], stdin=subprocess.DEVNULL, process_group=0

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
 from virnucpro_bus.devices import display_id
-from virnucpro_bus.metrics import GpuMetrics, StealEvent, Totals
+from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
 from virnucpro_bus.publisher import EventSink
 from virnucpro_bus.text import visible
 from workers.account import RunAccount
@@ -73,7 +73,6 @@ class WorkStealingCoordinator:
         # Numbered by size, as the queues want it.
         self._files = tuple(sorted(files, key=lambda file: -file.cost))
         self._clock = clock or SystemClock()
-        self._sink = sink
         # Whatever it was given by the command line, it must fit into an event.
         self._job = visible(job)[:_JOB_CHARACTERS]
         costs, shares = [file.cost for file in self._files], weights or [1.0] * len(self.devices)
@@ -85,23 +84,26 @@ class WorkStealingCoordinator:
         }
         self._done_before = done_before
         self._leases: dict[int, Assignment] = {}  # by the number of the device
-        self._told_depths: list[int] | None = None
         self._lock = threading.Lock()
-        self._account = RunAccount(self.devices, self._clock)
+        self._account = RunAccount(self.devices, self._clock, sink)
         self._run_started = ev.RunStarted(
             self._job, policy, self.devices, len(self._files) + done_before, settings
         )
-        self._account.note(self._run_started)
+        for event in self._announcement():
+            self._account.note(event)
 
     # The plan.
 
     def start(self) -> None:
         """Tell who takes part and who was given what."""
         with self._lock:
-            self._publish(self._run_started)
-            for event in plan_events(self.devices, self._files, self._plan):
-                self._publish(event)
-            self._tell_depths()
+            for event in self._announcement():
+                self._account.publish(event)
+            self._account.tell_depths(self._handout.depths())
+
+    def _announcement(self) -> Iterator[ev.Fact]:
+        yield self._run_started
+        yield from plan_events(self.devices, self._files, self._plan)
 
     # What workers ask and report.
 
@@ -199,7 +201,7 @@ class WorkStealingCoordinator:
         """The results of a file, so many files of so many bytes, are in place, and on disk."""
         key, file, attempt = self.devices[self._slots[gpu_id]].key, assignment.file.id, assignment.attempt
         with self._lock:
-            self._publish(ev.FileCommitted(key, file, attempt, results, size_bytes, digest))
+            self._account.publish(ev.FileCommitted(key, file, attempt, results, size_bytes, digest))
 
     def worker_lost(
         self, gpu_id: int | str, source: str, epoch: int, reason: str, loss: Loss = Loss.DIED
@@ -219,8 +221,7 @@ class WorkStealingCoordinator:
                 event = ev.WorkerLost(
                     key, source, epoch, reason, held.file.id, held.attempt, held.stolen_from, held.stolen_at_ns
                 )
-            self._publish(event)
-            self._account.note_loss(slot, event)
+            self._account.tell_loss(slot, event)
             self._tell_given_up(self._handout.lose(slot, loss, reason, self._now_seconds()))
             return held
 
@@ -243,58 +244,44 @@ class WorkStealingCoordinator:
     def publish_depths(self) -> None:
         """Tell the queue depths if they have changed since last told."""
         with self._lock:
-            self._tell_depths()
+            self._account.tell_depths(self._handout.depths())
 
     def finish(self, exit_code: int) -> None:
         """Tell that the run is over."""
         with self._lock:
-            self._tell_depths()
-            totals = self._account.ledger.totals()
+            self._account.tell_depths(self._handout.depths())
+            totals = self._account.totals()
             done = self._done_before + totals["files_completed"]
-            self._tell(ev.RunFinished(exit_code, done, totals["files_failed"]))
+            self._account.tell(ev.RunFinished(exit_code, done, totals["files_failed"]))
 
     # What viewers ask: MetricsSource.
 
     def get_gpu_metrics(self) -> list[GpuMetrics]:
         """One row a device, by index."""
         with self._lock:
-            self._account.note(self._depths_event())
-            return self._account.ledger.metrics(self._clock.mono_ns())
+            return self._account.metrics(self._handout.depths())
 
     def get_recent_steal_events(self) -> list[StealEvent]:
         """The last 50 steals, oldest first."""
         with self._lock:
-            return self._account.ledger.steals()
+            return self._account.steals()
 
     def get_totals(self) -> Totals:
         """The run as a whole; the event figures are those of its own account, which loses none."""
         with self._lock:
-            return self._account.ledger.totals()
+            return self._account.totals()
+
+    def get_effect(self) -> Effect:
+        """What stealing has done for the run so far; all unknown before the first file is begun."""
+        with self._lock:
+            devices = range(len(self.devices))
+            return self._account.effect([slot for slot in devices if not self._handout.is_open(slot)])
 
     # Inside; the lock is held.
 
     def _now_seconds(self) -> float:
         return (self._clock.mono_ns() - self._began_ns) / NANOSECONDS
 
-    def _publish(self, event: ev.Fact) -> None:
-        if self._sink is not None:
-            self._sink.publish(event)
-
-    def _tell(self, event: ev.Fact) -> None:
-        """A fact of the coordinator's own: into the account, and out."""
-        self._account.note(event)
-        self._publish(event)
-
     def _tell_given_up(self, files: Iterable[GivenUp]) -> None:
         for number, attempts, reason in files:
-            self._tell(ev.FileQuarantined(self._files[number].id, attempts, reason))
-
-    def _depths_event(self) -> ev.QueueDepths:
-        depths = self._handout.depths()
-        return ev.QueueDepths({device.key: depth for device, depth in zip(self.devices, depths, strict=True)})
-
-    def _tell_depths(self) -> None:
-        depths = self._handout.depths()
-        if depths != self._told_depths:
-            self._told_depths = depths
-            self._tell(self._depths_event())
+            self._account.tell(ev.FileQuarantined(self._files[number].id, attempts, reason))

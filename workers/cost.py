@@ -13,12 +13,18 @@ from workers.policies import Choice, Off
 MARGIN = 1e-9
 """What is nearer by less than this share is not nearer: it is the rounding of sums."""
 
+LATE = 1.1
+"""A file is left to others where it takes so many times what is left of the run …"""
+SOONER = 0.8
+"""… and another device has done it in at most this part of the time."""
+
 
 class Cost(Off):
     """Goes by what each device has in hand and waiting, and how fast it was measured to be.
 
     From the device that would finish last, the thief takes the biggest file that it will have done by the time at
-    which the others would have done all the rest; else one that nobody else would have done sooner.
+    which the others would have done all the rest; else one that nobody else would have done sooner. Of its own
+    files a device does the biggest first, but for one that makes the run longer and that another does sooner.
     """
 
     refusal_stands = False
@@ -39,7 +45,7 @@ class Cost(Off):
 
     def choose(self, queues: DeviceQueues, device: int, now_seconds: float) -> Choice | None:
         if (own := super().choose(queues, device, now_seconds)) is not None:
-            return own
+            return self._left_to_others(queues, device, own.file, now_seconds) or own
         changes, holds_until = self._refused[device]
         if changes == self._changes and now_seconds <= holds_until:
             return None
@@ -63,6 +69,27 @@ class Cost(Off):
     def look_again(self, device: int, now_seconds: float) -> float | None:
         holds_until = self._refused[device][1]
         return holds_until if now_seconds < holds_until < inf else None
+
+    def _left_to_others(self, queues: DeviceQueues, device: int, file: int, now: float) -> Choice | None:
+        """The next one of its own queue that the device does in time, if `file` is better done by another one.
+
+        That is a file with which it would be much later than all the others, and another much sooner than it.
+        None: there is no such file, or nothing is known of the device but its weight.
+        """
+        forecast = self._forecast
+        capacity, rate = sum(forecast.capacity), forecast.rates[device]
+        if not capacity or not forecast.is_measured(device):
+            return None
+        together = (sum(forecast.waiting) + sum(forecast.booked)) / capacity
+        in_time = max(together, max(forecast.free_at)) - now
+        cost = forecast.costs[file]
+        if cost / rate <= in_time * LATE:
+            return None
+        sooner = now + cost / rate * SOONER
+        for other, free_at in enumerate(forecast.free_at):
+            if free_at > -inf and other != device and free_at + cost / forecast.rates[other] < sooner:
+                return self._biggest(queues, device, in_time * rate)
+        return None
 
     def _steal(self, queues: DeviceQueues, thief: int, now: float) -> Choice | None:
         """The thief itself does not count in the forecast."""

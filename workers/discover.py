@@ -7,12 +7,11 @@ import os
 import subprocess
 from collections.abc import Mapping
 
-from virnucpro_bus.devices import device_of, visible_devices
+from virnucpro_bus.devices import SIMULATED_PREFIX, UUID_PREFIXES, device_of, find_gpu, visible_gpus
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events import Device
-from virnucpro_bus.processes import own_command
+from virnucpro_bus.processes import own_command, stop
 
-_UUID_PREFIXES = ("GPU-", "MIG-")
 LOOKUP_SECONDS = 20.0
 MAX_DEVICES = 1024
 """What one event can list with room to spare; it takes a process each."""
@@ -21,7 +20,8 @@ MAX_DEVICES = 1024
 def find_devices(spec: str, environment: Mapping[str, str]) -> list[Device]:
     """The devices that `spec` names: auto, cpu:N, cuda:0,1 (NVML indices), or GPU UUIDs or their beginnings.
 
-    `auto` is every GPU that CUDA_VISIBLE_DEVICES leaves, else one CPU device a usable core. Raises UserError.
+    `auto` is every GPU that CUDA_VISIBLE_DEVICES leaves (of one that is divided, its MIG instances), else one CPU
+    device a usable core. Raises UserError.
     """
     if spec == "auto":
         return _all_gpus(environment) or _cpus(len(os.sched_getaffinity(0)))
@@ -33,13 +33,22 @@ def find_devices(spec: str, environment: Mapping[str, str]) -> list[Device]:
     names = [name.strip() for name in (numbers if kind == "cuda" else spec).split(",")]
     if kind == "cuda" and not all(name.isdecimal() for name in names):
         raise UserError(f"--devices {spec}: write cuda: and NVML indices, such as cuda:0,1")
-    if kind != "cuda" and not all(name.startswith(_UUID_PREFIXES) for name in names):
+    if kind != "cuda" and not all(name.startswith(UUID_PREFIXES) for name in names):
         raise UserError(f"--devices {spec}: write auto, cpu:N, cuda:0,1 or GPU UUIDs (GPU-...,GPU-...)")
-    present = _gpus()
-    chosen = [_match(name, present) for name in names]
+    present, divided = _gpus()
+    chosen = [find_gpu(name, present) for name in names]
+    if whole := next((gpu for gpu in chosen if gpu.key in divided), None):
+        raise UserError(
+            f"--devices {spec}: GPU {whole.key} is divided into MIG instances; name those by UUID (MIG-...)"
+        )
     if len({device.key for device in chosen}) < len(chosen):
         raise UserError(f"--devices {spec}: names a device twice")
     return chosen
+
+
+def simulated_gpus(count: int) -> list[Device]:
+    """So many GPUs that are not there, to see what it all looks like; their workers work on a CPU."""
+    return [Device(device_of(f"{SIMULATED_PREFIX}{at}").key, "simulated GPU", at) for at in range(count)]
 
 
 def _cpus(count: int) -> list[Device]:
@@ -47,43 +56,38 @@ def _cpus(count: int) -> list[Device]:
 
 
 def _all_gpus(environment: Mapping[str, str]) -> list[Device]:
-    present = _gpus()
-    visible = visible_devices(environment)
-    if visible is None or not present:
-        return present
-    return list(dict.fromkeys(_match(name, present) for name in visible))
+    present, divided = _gpus()
+    return visible_gpus(environment, present, divided) if present else []
 
 
-def _match(name: str, present: list[Device]) -> Device:
-    """The GPU with this index, UUID, or only UUID that begins so."""
-    found = [gpu for gpu in present if (str(gpu.index) == name if name.isdecimal() else gpu.key.startswith(name))]
-    exact = [gpu for gpu in found if gpu.key == name] or found
-    if len(exact) != 1:
-        known = ", ".join(f"{gpu.index} ({gpu.key})" for gpu in present) or "none"
-        problem = "is not there" if not exact else "fits several"
-        raise UserError(f"GPU {name} {problem}; this machine has: {known} (see virnucpro-bus doctor)")
-    return exact[0]
-
-
-def _gpus() -> list[Device]:
-    """The GPUs that can be worked on: not lost, and with a UUID that CUDA knows them by.
+def _gpus() -> tuple[list[Device], set[str]]:
+    """The GPUs that are not lost and have a UUID that CUDA knows them by, MIG instances among them, and the keys
+    of those that cannot be worked on because they are divided into such.
 
     Asked of a process of its own, so that a hung driver costs a time-out and no more.
     """
+    command = own_command("doctor", "--json")
+    silent = UserError("the GPU driver does not answer; see virnucpro-bus doctor, or use --devices cpu:N")
+    asked = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
-        answer = subprocess.run(
-            own_command("doctor", "--json"), stdin=subprocess.DEVNULL, capture_output=True, timeout=LOOKUP_SECONDS,
-            check=True,
-        )  # fmt: skip
-        found = json.loads(answer.stdout)["devices"]
+        answer, _ = asked.communicate(timeout=LOOKUP_SECONDS)
+        if asked.returncode:
+            raise ValueError(f"exit status {asked.returncode}")
+        report = json.loads(answer)
+        found, backend = report["devices"], report["gpu_backend"]
     except subprocess.TimeoutExpired:
-        raise UserError(
-            "the GPU driver does not answer; see virnucpro-bus doctor, or use --devices cpu:N"
-        ) from None
-    except (subprocess.CalledProcessError, ValueError, KeyError) as error:
+        raise silent from None
+    except (ValueError, KeyError) as error:
         raise UserError(f"the GPUs could not be listed ({error}); see virnucpro-bus doctor") from None
-    return [
+    finally:
+        stop(asked, seconds=0)
+        if asked.stdout is not None:
+            asked.stdout.close()
+    if backend is None:
+        raise silent
+    present = [
         Device(gpu["uuid"], gpu["name"] or "", gpu["index"])
         for gpu in found
-        if gpu["uuid"].startswith(_UUID_PREFIXES) and not gpu["lost"]
+        if gpu["uuid"].startswith(UUID_PREFIXES) and not gpu["lost"]
     ]
+    return present, {gpu["mig_of"] for gpu in found if gpu["mig_of"] is not None}

@@ -9,6 +9,8 @@ from workers.rates import Rates
 
 OVERRUN = 0.3
 """What takes longer than was expected is expected to take so much longer again, of the time it has taken."""
+_ROUNDING = 1e-9
+"""What takes longer by less than this share does not: it is the rounding of sums."""
 
 
 class Forecast:
@@ -59,9 +61,9 @@ class Forecast:
 
     def begin(self, device: int, file: int, now: float) -> None:
         """The device has a file in hand."""
-        self._in_hand[device] = cost = self.costs[file]
+        self._in_hand[device] = self.costs[file]
         self._since[device] = now
-        self._expect(device, now + cost / self.rates[device])
+        self._expect(device, self._end_of_hand(device))
 
     def end(self, device: int, seconds: float | None, now: float) -> None:
         """It has none any more, and will ask any moment. `seconds`: what the file took; None: it is not done."""
@@ -70,8 +72,12 @@ class Forecast:
         if seconds is not None and self._rates.measured(device, cost, seconds):
             for other, free_at in enumerate(self.free_at):
                 if free_at > -inf:
-                    self._expect(other, self._since[other] + self._in_hand[other] / self.rates[other])
+                    self._expect(other, self._end_of_hand(other))
         self._expect(device, now)
+
+    def is_measured(self, device: int) -> bool:
+        """Whether it has done a file, so that more is known of it than its weight."""
+        return self._rates.is_measured(device)
 
     def leave_out(self, device: int) -> bool:
         """The device itself asks: it counts no more until it has got something. False: it did not count before."""
@@ -88,6 +94,11 @@ class Forecast:
                     self._expect(device, now + OVERRUN * (now - self._since[device]))
             self._next_overrun = min((at for at in self.free_at if at > -inf), default=inf)
         return self._next_overrun
+
+    def _end_of_hand(self, device: int) -> float:
+        """When it will have done what it has in hand; a hair later, so that who is in time overruns nothing."""
+        seconds = self._in_hand[device] / self.rates[device]
+        return self._since[device] + seconds * (1.0 + _ROUNDING)
 
     def _expect(self, device: int, free_at: float) -> None:
         self.free_at[device] = free_at = free_at if self._counts[device] else -inf

@@ -47,9 +47,9 @@ class InputFile:
     """One input file.
 
     `id` is unique in the run, printable and at most 200 bytes long: the base name where that will do. `path` is
-    absolute. `cost` is the estimated work in bases. `own_folder` says that results may not stand directly in
-    the results folder, because they could be taken for another input's. `state` is what the file was when it was
-    found; None: nobody has looked.
+    absolute. `cost` is the estimated work, in bases unless the job has its own estimates (estimates.py).
+    `own_folder` says that results may not stand directly in the results folder, because they could be taken for
+    another input's. `state` is what the file was when it was found; None: nobody has looked.
     """
 
     id: str

@@ -14,6 +14,7 @@ import zmq
 
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.compression import compress_capture
+from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.errors import AddressError, UserError
 from virnucpro_bus.events import Device, Notice
 from virnucpro_bus.replay import fold_capture
@@ -54,6 +55,8 @@ class RunPlan:
     interval_seconds: float
     dashboard: bool
     log_file: Path
+    log_rotate_bytes: int | None = None
+    """A metrics log that would be longer is moved aside; None: it never is."""
     retries: int = DEFAULT_RETRIES
     """How often a file that fails is tried again."""
     limits: Limits = field(default_factory=Limits)
@@ -160,10 +163,14 @@ class Launcher:
                     self._tell_what_was(self._resumed)
                 # What is committed later is only understood with the plan.
                 server.hub.capture.sync()
-                server.start_sampler()
-                self._companion.start(plan.run_dir, plan.interval_seconds, plan.log_file, draw=plan.dashboard)
+                # Before those who only look on: all that start have to share the processor.
                 if coordinator.unsettled:
                     pool.start()
+                server.start_sampler(simulated=any(is_simulated(device.key) for device in plan.devices))
+                self._companion.start(
+                    *(plan.run_dir, plan.interval_seconds, plan.log_file, plan.log_rotate_bytes),
+                    draw=plan.dashboard,
+                )
                 self._loop(server, pool, signals, deaths)
                 status = self._status(coordinator, pool, signals)
                 server.stop_sampler()

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import msgspec
 
 from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.disk import Disk
 from virnucpro_bus.errors import ChannelError, InputError, UserError
 from virnucpro_bus.events import Device, FileCompleted, FileFailed
@@ -38,7 +39,7 @@ class Worker:
         self._clock = SystemClock()
         self._disk = Disk()
         self._task: Task | None = None
-        device = "cpu" if config.device_key.startswith("cpu:") else "cuda:0"
+        device = "cuda:0" if has_gpu(config.device_key) else "cpu"
         self._context = JobContext(
             device=device,
             device_key=config.device_key,

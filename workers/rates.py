@@ -51,6 +51,10 @@ class Rates:
                 self._learn(other)
         return True
 
+    def is_measured(self, device: int) -> bool:
+        """Whether the device has done a file."""
+        return self._prior_kept[device] < 1.0
+
     def _learn(self, device: int) -> None:
         prior_units = self._prior_units * self._prior_kept[device]
         prior_seconds = prior_units / (self._scale * self._weights[device])

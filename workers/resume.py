@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from glob import escape
 from hashlib import blake2b
 from pathlib import Path
 
@@ -63,7 +64,9 @@ def take_up(run_dir: Path, settings: str, log_file: Path, *, go_on: bool, anew: 
     if anew:
         disk = Disk()
         # The capture last: as long as it is there, the rest is known to be ours.
-        for path in (run_dir / RESULTS_NAME, run_dir / ATTEMPTS_NAME, run_dir / SUMMARY_NAME, log_file, capture):
+        folders = (run_dir / RESULTS_NAME, run_dir / ATTEMPTS_NAME)
+        logs = (log_file, *log_file.parent.glob(f"{escape(log_file.name)}.[1-9]"))
+        for path in (*folders, run_dir / SUMMARY_NAME, *logs, capture):
             try:
                 disk.remove(path)
             except OSError as error:

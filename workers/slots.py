@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.events import Device
 from virnucpro_bus.processes import start_quietly
 from workers.blame import Loss
@@ -100,7 +101,7 @@ class Slot:
         """Start a process with `config`; its epoch must be one more than the last. Raises OSError."""
         self.epoch = config.epoch
         self.peer, self.waiting, self.answered, self.ending = b"", None, None, None
-        seen = "" if self.device.key.startswith("cpu:") else self.device.key
+        seen = self.device.key if has_gpu(self.device.key) else ""
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": seen, "PYTHONUNBUFFERED": "1"}
         command = [sys.executable, "-P", "-m", "workers.process"]
         self.process = start_quietly(command, log, environment=environment, stdin=subprocess.PIPE)

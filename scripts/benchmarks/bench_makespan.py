@@ -1,25 +1,19 @@
 """Wall time of a run / the least possible, by policy: simulated, and with real processes beside other schedulers.
 
-Median of 5 seeds. BENCH_REAL_SECONDS=N in the environment: how long the real runs are to take at best; 0: none.
+Median of 5 seeds. In the environment: BENCH_REAL_SECONDS=N, how long each real run is to take at best, 0 for none;
+BENCH_REAL_SEEDS=N, of how many seeds the real runs are. With 10 and 5 the real runs take about 30 minutes.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import os
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 from random import Random
 from statistics import median
 from time import perf_counter
 from typing import Any
 
-from napping import BYTES_PER_SECOND
+from real_runs import measure_real
 from scenarios import UNEQUAL, scenarios
-from schedulers import SCHEDULERS
 from workload import row
 
 from workers import simulator
@@ -28,14 +22,17 @@ from workers.policies import POLICIES
 from workers.simulator import SimDevice, SimFile, simulate
 
 SEEDS = range(5)
-REAL_FILES = 120
 REAL_SECONDS = 6.0
-HERE = Path(__file__).parent
 
 
 def measure() -> list[dict[str, Any]]:
     print(f"  load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
     return [*_simulated(), *_decisions(8, 100_000, 20), *_decisions(1_024, 1_000_000, 100), *_real()]
+
+
+def _real() -> list[dict[str, Any]]:
+    seconds = float(os.environ.get("BENCH_REAL_SECONDS", REAL_SECONDS))
+    return measure_real(seconds, range(int(os.environ.get("BENCH_REAL_SEEDS", len(SEEDS))))) if seconds else []
 
 
 def _simulated() -> list[dict[str, Any]]:
@@ -85,50 +82,3 @@ def _decisions(devices: int, files: int, goal_us: int) -> list[dict[str, Any]]:
         row(f"{size}: a request with an empty queue", median(others_us), "us", f"<= {goal_us}"),
         row(f"{size}: the same, 99th percentile", others_us[int(0.99 * len(others_us))], "us"),
     ]
-
-
-def _real() -> list[dict[str, Any]]:
-    seconds = float(os.environ.get("BENCH_REAL_SECONDS", REAL_SECONDS))
-    if not seconds:
-        return []
-    names = [name for name in SCHEDULERS if "dask" not in name or importlib.util.find_spec("distributed")]
-    ratios: dict[str, list[float]] = {name: [] for name in (*POLICIES, *names)}
-    for seed in SEEDS:
-        dice = Random(seed)
-        shares = [dice.lognormvariate(0, 1) for _ in range(REAL_FILES)]
-        scale = seconds * BYTES_PER_SECOND * sum(UNEQUAL) / sum(shares)
-        sizes = sorted((round(share * scale) for share in shares), reverse=True)
-        bound = max(sum(sizes) / sum(UNEQUAL), sizes[0] / max(UNEQUAL)) / BYTES_PER_SECOND
-        for policy in POLICIES:
-            ratios[policy].append(_run(sizes, policy) / bound)
-        for name in names:
-            ratios[name].append(_peer(sizes, name) / bound)
-    return [
-        row(f"real processes, speeds not told: {name}", median(each), "x bound") for name, each in ratios.items()
-    ]
-
-
-def _run(sizes: list[int], policy: str) -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        inputs, out = Path(folder) / "in", Path(folder) / "out"
-        inputs.mkdir()
-        for number, size in enumerate(sizes):
-            with (inputs / f"f{number}.fa").open("wb") as file:
-                file.truncate(size)
-        command = [sys.executable, "-m", "virnucpro_bus", "run", inputs, "--out", out, "--job", "napping:job"]
-        command += ["--devices", f"cpu:{len(UNEQUAL)}", "--weights", "off", "--policy", policy, "--no-dashboard"]
-        command += ["--job-option", f"speeds={_speeds()}"]
-        subprocess.run(command, cwd=HERE, check=True, capture_output=True)
-        times = [each.read_text().split() for each in (out / "results").glob("*.times")]
-    assert len(times) == len(sizes), "a file was lost"
-    return max(float(end) for _, end in times) - min(float(begin) for begin, _ in times)
-
-
-def _peer(sizes: list[int], name: str) -> float:
-    command = [sys.executable, "-P", str(HERE / "schedulers.py"), name, _speeds()]
-    done = subprocess.run(command, input=json.dumps(sizes), text=True, check=True, capture_output=True)
-    return float(done.stdout)
-
-
-def _speeds() -> str:
-    return ",".join(map(str, UNEQUAL))

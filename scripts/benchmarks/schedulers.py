@@ -1,7 +1,7 @@
 """Other ways to spread files over processes, for `bench makespan`: each sleeps through the same files.
 
-`schedulers.py NAME SPEEDS` reads the sizes in bytes from stdin as JSON, biggest first, and prints the seconds from
-the start of the first file to the end of the last.
+`schedulers.py NAME SPEEDS` reads the files from stdin as JSON, (size, work) each, in the order in which they are
+handed out, and prints when, how fast and where each was done (`napping.Nap`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 
-from napping import nap  # noqa: E402
+from napping import Nap, nap  # noqa: E402
 
 from workers.assignment import assign  # noqa: E402
 
 LOOK_SECONDS = 3.0
 _own_speed = 1.0
 
-Times = tuple[float, float]
+Files = list[tuple[int, int]]
+"""Of each the size, from which its work is estimated, and the work."""
 
 
 def _take_speed(speeds: Any) -> None:
@@ -32,11 +33,11 @@ def _take_speed(speeds: Any) -> None:
     _own_speed = speeds.get()
 
 
-def _nap(size: int) -> Times:
-    return nap(size, _own_speed)
+def _nap(work: int) -> Nap:
+    return nap(work, _own_speed)
 
 
-def imap_unordered(sizes: list[int], speeds: list[float]) -> Iterable[Times]:
+def imap_unordered(files: Files, speeds: list[float]) -> Iterable[Nap]:
     context = mp.get_context("spawn")
     numbers = context.Queue()
     for speed in speeds:
@@ -44,7 +45,7 @@ def imap_unordered(sizes: list[int], speeds: list[float]) -> Iterable[Times]:
     with context.Pool(len(speeds), _take_speed, (numbers,)) as pool:
         # All are there before the first file.
         pool.map(_nap, [10_000] * len(speeds), chunksize=1)
-        return list(pool.imap_unordered(_nap, sizes, chunksize=1))
+        return list(pool.imap_unordered(_nap, [work for _, work in files], chunksize=1))
 
 
 def _work_off(files: Any, own: int, speed: float, look: bool, start: Any, done: Any) -> None:
@@ -67,16 +68,16 @@ def _work_off(files: Any, own: int, speed: float, look: bool, start: Any, done: 
     done.put(times)
 
 
-def _queues(sizes: list[int], speeds: list[float], *, look: bool) -> Iterable[Times]:
+def _queues(files: Files, speeds: list[float], *, look: bool) -> Iterable[Nap]:
     context = mp.get_context("spawn")
     with context.Manager() as manager:
-        files = [manager.Queue() for _ in speeds]
-        for device, numbers in enumerate(assign(sizes, [1.0] * len(speeds))):
+        waiting = [manager.Queue() for _ in speeds]
+        for device, numbers in enumerate(assign([size for size, _ in files], [1.0] * len(speeds))):
             for number in numbers:
-                files[device].put(sizes[number])
+                waiting[device].put(files[number][1])
         start, done = manager.Barrier(len(speeds)), manager.Queue()
         workers = [
-            context.Process(target=_work_off, args=(files, own, speed, look, start, done))
+            context.Process(target=_work_off, args=(waiting, own, speed, look, start, done))
             for own, speed in enumerate(speeds)
         ]
         for worker in workers:
@@ -87,20 +88,20 @@ def _queues(sizes: list[int], speeds: list[float], *, look: bool) -> Iterable[Ti
     return times
 
 
-def static(sizes: list[int], speeds: list[float]) -> Iterable[Times]:
-    return _queues(sizes, speeds, look=False)
+def static(files: Files, speeds: list[float]) -> Iterable[Nap]:
+    return _queues(files, speeds, look=False)
 
 
-def manager_queues(sizes: list[int], speeds: list[float]) -> Iterable[Times]:
-    return _queues(sizes, speeds, look=True)
+def manager_queues(files: Files, speeds: list[float]) -> Iterable[Nap]:
+    return _queues(files, speeds, look=True)
 
 
-def _dask(sizes: list[int], speeds: list[float], *, stealing: bool) -> Iterable[Times]:
+def _dask(files: Files, speeds: list[float], *, stealing: bool) -> Iterable[Nap]:
     import dask
     from distributed import Client, LocalCluster, get_worker
 
-    def on_worker(size: int) -> Times:
-        return nap(size, speeds[int(get_worker().name)])
+    def on_worker(work: int) -> Nap:
+        return nap(work, speeds[int(get_worker().name)])
 
     dask.config.set({"distributed.scheduler.work-stealing": stealing})
     with (
@@ -108,18 +109,18 @@ def _dask(sizes: list[int], speeds: list[float], *, stealing: bool) -> Iterable[
         Client(cluster) as client,
     ):
         client.wait_for_workers(len(speeds))
-        return client.gather(client.map(on_worker, sizes, pure=False))
+        return client.gather(client.map(on_worker, [work for _, work in files], pure=False))
 
 
-def dask_stealing(sizes: list[int], speeds: list[float]) -> Iterable[Times]:
-    return _dask(sizes, speeds, stealing=True)
+def dask_stealing(files: Files, speeds: list[float]) -> Iterable[Nap]:
+    return _dask(files, speeds, stealing=True)
 
 
-def dask_without_stealing(sizes: list[int], speeds: list[float]) -> Iterable[Times]:
-    return _dask(sizes, speeds, stealing=False)
+def dask_without_stealing(files: Files, speeds: list[float]) -> Iterable[Nap]:
+    return _dask(files, speeds, stealing=False)
 
 
-SCHEDULERS: dict[str, Callable[[list[int], list[float]], Iterable[Times]]] = {
+SCHEDULERS: dict[str, Callable[[Files, list[float]], Iterable[Nap]]] = {
     "imap_unordered": imap_unordered,
     "static": static,
     "manager-queues": manager_queues,
@@ -128,5 +129,5 @@ SCHEDULERS: dict[str, Callable[[list[int], list[float]], Iterable[Times]]] = {
 }
 
 if __name__ == "__main__":
-    times = list(SCHEDULERS[sys.argv[1]](json.load(sys.stdin), [float(each) for each in sys.argv[2].split(",")]))
-    print(max(end for _, end in times) - min(begin for begin, _ in times))
+    naps = SCHEDULERS[sys.argv[1]](json.load(sys.stdin), [float(each) for each in sys.argv[2].split(",")])
+    print(json.dumps(list(naps)))

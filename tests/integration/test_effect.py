@@ -10,6 +10,10 @@ import pytest
 from lab import Lab
 from samples import summary
 
+from virnucpro_bus.capture import CaptureReader
+from virnucpro_bus.codec import decode
+from virnucpro_bus.events import FilesAssigned, FileStarted
+
 SIZES = range(820, 120, -25)
 """Bytes, and so milliseconds on the slowest device: 13.5 s of work, which the plan shares out evenly."""
 DEVICES = ("--devices", "cpu:3", "--weights", "off", "--no-dashboard")
@@ -86,6 +90,43 @@ def test_the_recorded_run_can_be_simulated_as_it_was_and_otherwise(lab: Lab) -> 
     in_words = lab.run("whatif", "cost", "--drop", "cpu:2", "--policy", "off")
     assert in_words.wait() == 0
     assert "2 devices" in in_words.stdout
+
+
+JOB_THAT_KNOWS_BETTER = """
+def run(input, output, context):
+    return 1
+run.estimate = lambda path: 1 + int(path.stem)
+"""
+"""The biggest files have the lowest numbers."""
+
+
+def test_a_jobs_own_estimates_decide_who_is_given_what_and_in_which_order(lab: Lab) -> None:
+    uneven_files(lab.folder / "in")
+    (lab.folder / "knowing.py").write_text(JOB_THAT_KNOWS_BETTER)
+    plans, orders = {}, {}
+    for job in ("sixframe", "knowing:run"):
+        out = job.partition(":")[0]
+        ended = lab.run("run", "in", "--out", out, "--devices", "cpu:1", "--no-dashboard", "--job", job)
+        assert ended.wait() == 0, ended.stderr
+        events = [decode(record.frame).event for record in CaptureReader(lab.folder / out / "run.vbus")]
+        plans[out] = [file for event in events if isinstance(event, FilesAssigned) for file in event.files]
+        orders[out] = [event.file for event in events if isinstance(event, FileStarted)]
+    by_size = [f"{number:02}.fa" for number in range(len(SIZES))]
+    assert orders == {"sixframe": by_size, "knowing": by_size[::-1]}
+    assert [each.file for each in plans["sixframe"]] == by_size
+    assert [(each.file, each.cost) for each in plans["knowing"]] == [
+        (name, (1 + int(name[:2])) * 1_000_000) for name in reversed(by_size)
+    ]
+
+
+def test_estimates_that_cannot_be_had_cost_a_line_and_not_the_run(lab: Lab) -> None:
+    uneven_files(lab.folder / "in")
+    (lab.folder / "knowing.py").write_text(JOB_THAT_KNOWS_BETTER + "run.estimate = lambda path: path.nothing")
+    ended = lab.run("run", "in", "--out", "out", *DEVICES, "--job", "knowing:run")
+    assert ended.wait() == 0, ended.stderr
+    [line] = [line for line in ended.stderr.splitlines() if "estimates" in line]
+    assert "00.fa: AttributeError" in line
+    assert summary(lab.folder / "out")["totals"]["files_completed"] == len(SIZES)
 
 
 @pytest.mark.parametrize(

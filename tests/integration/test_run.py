@@ -17,6 +17,7 @@ from lab import Lab, Started
 from samples import COUNT, DATA, TELLING_COMMAND, Gates, recorded, results, summary
 
 from virnucpro_bus.events import FileCommitted, FileCompleted, FilesAssigned, RunFinished
+from virnucpro_bus.metrics import GpuUtilization
 
 FOUR_WORKERS = ("--devices", "cpu:4", "--no-dashboard")
 SKEWED = ("--weights", "10,1,1,1")
@@ -39,7 +40,7 @@ def parsed(ended: Started) -> dict[str, Any]:
 
 def comparable(report: dict[str, Any], leave_out: set[str]) -> dict[str, Any]:
     """What the `--json` object and a coordinator have in common, without some fields."""
-    utilization = {"compute_percent", "memory_percent", "temperature", "power_watts"}
+    utilization = set(GpuUtilization.__annotations__)
     rows = [report["totals"], *report["devices"]]
     totals, *devices = (
         {key: value for key, value in row.items() if key not in leave_out | utilization} for row in rows

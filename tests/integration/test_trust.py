@@ -19,7 +19,8 @@ from virnucpro_bus.zmqio import HIGH_WATER_MARK
 
 MORE_THAN_A_PIPE_HOLDS = HIGH_WATER_MARK + 40_000
 """A viewer that takes nothing misses the last of so many."""
-EXIT_SECONDS = 2.0
+EXIT_SECONDS = 15.0
+"""Two are promised, by a machine that has nothing else to do; whoever waits for the hub waits for ever."""
 
 # What is written by somebody who never says close().
 WORKER = """
@@ -186,7 +187,8 @@ def test_what_falls_off_the_spool_is_counted_and_shown_as_lost(bus: Bus) -> None
     totals = monitor.until_it_shows(files, lost=dropped)
     publisher.close()
     assert totals["sequences"] == files * SEQUENCES
-    assert monitor.until_it_has_all_of(bus)["events_lost"] == dropped
+    # A gap that is just being filled counts as lost for a moment.
+    wait_until(lambda: monitor.until_it_has_all_of(bus)["events_lost"] == dropped, f"{dropped} lost in the end")
 
 
 @pytest.mark.parametrize("events", [1_000, 3 * PIPE_FRAMES], ids=["in the pipe", "in the spool too"])

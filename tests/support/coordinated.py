@@ -82,11 +82,12 @@ class CoordinatedRun:
         )
 
     def die(self, device: Device) -> None:
-        """The worker is killed and started again."""
+        """The worker is killed and, unless its device is out of use, started again."""
         self._held.pop(device, None)
         self.coordinator.worker_lost(device.key, f"worker-{device.key}", self._epochs[device], "was killed")
         self.coordinator.publish_depths()
-        self._start(device)
+        if not self.coordinator.is_retired(device.key):
+            self._start(device)
 
     def finish(self) -> None:
         """Work off what is left, as far as it can be, and end."""

@@ -25,6 +25,7 @@ class FakeGpu:
     total: int = 40 * GIB
     temperature: int = 55
     milliwatts: int = 250_500
+    millijoules: int = 7_000_500
     errors: dict[str, int] = field(default_factory=dict)
     mig: list[FakeGpu | None] = field(default_factory=list)
 
@@ -80,6 +81,9 @@ class FakeNvml:
 
     def nvmlDeviceGetPowerUsage(self, gpu: FakeGpu) -> int:
         return self._answer(gpu, "nvmlDeviceGetPowerUsage", gpu.milliwatts)
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, gpu: FakeGpu) -> int:
+        return self._answer(gpu, "nvmlDeviceGetTotalEnergyConsumption", gpu.millijoules)
 
     def nvmlDeviceGetMigMode(self, gpu: FakeGpu) -> list[int]:
         return self._answer(gpu, "nvmlDeviceGetMigMode", [int(bool(gpu.mig)), 0])

@@ -149,7 +149,9 @@ class MadeRun:
     def sample(self, device: Device) -> None:
         """The sampler tells of one GPU."""
         percent = float(len(self.script.envelopes) % 100)
-        self.script.say("sampler", ev.GpuSampled(device, percent, None, 1, 2, 40.0, 100.0))
+        energy = int(self.script.clock.mono_ns() // 10_000_000)
+        look = ev.GpuSampled(device, percent, None, int(percent), 100, 40.0, 100.0, energy_millijoules=energy)
+        self.script.say("sampler", look)
 
     def finish(self) -> None:
         """The run is over."""

@@ -25,16 +25,23 @@ _OTHER_SCREEN = re.compile(rb"(\x1b\[\?1049[hl])")
 
 
 class Terminal:
-    """Runs one `virnucpro-bus` command as the foreground job of a pseudo-terminal of its own."""
+    """Runs a `virnucpro-bus` command, or another program, as the foreground job of its own pseudo-terminal."""
 
     def __init__(
-        self, lab: Lab, *arguments: str | os.PathLike[str], columns: int = 120, lines: int = 30, **environment: str
+        self,
+        lab: Lab,
+        *arguments: str | os.PathLike[str],
+        program: str = COMMAND,
+        columns: int = 120,
+        lines: int = 30,
+        **environment: str,
     ) -> None:
-        self._columns, self._lines = columns, lines
+        # The sizes that it has had, each with how much had been read by then.
+        self._sizes = [(0, columns, lines)]
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self._process = subprocess.Popen(
-            [COMMAND, *map(str, arguments)],
+            [program, *map(str, arguments)],
             cwd=lab.folder,
             env=lab.environment | {"TERM": "xterm-256color"} | environment,
             # login_tty makes it the controlling terminal, so that Ctrl-C is a signal.
@@ -47,6 +54,11 @@ class Terminal:
 
     def type(self, keys: bytes) -> None:
         os.write(self._master, keys)
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give it another size; the system tells the program by a signal."""
+        self._sizes.append((len(self.raw), columns, lines))
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
@@ -61,6 +73,11 @@ class Terminal:
         """The local modes that are set, such as termios.ECHO."""
         flags: int = termios.tcgetattr(self._master)[3]
         return flags
+
+    @property
+    def takes_keys(self) -> bool:
+        """Whether what is typed goes to the program at once, without being shown."""
+        return not self.modes() & (termios.ECHO | termios.ICANON)
 
     def until(self, true: Callable[[], object], what: str) -> None:
         """Read on until `true()`; fail the test when that does not come."""
@@ -91,14 +108,18 @@ class Terminal:
         return self.raw.rfind(b"\x1b[?25l") > self.raw.rfind(b"\x1b[?25h")
 
     def _screens(self) -> dict[bool, pyte.Screen]:
-        screens = {full: pyte.Screen(self._columns, self._lines) for full in (False, True)}
+        screens = {full: pyte.Screen(*self._sizes[0][1:]) for full in (False, True)}
         streams = {full: pyte.ByteStream(screen) for full, screen in screens.items()}
         full = False
-        for part in _OTHER_SCREEN.split(self.raw):
-            if _OTHER_SCREEN.fullmatch(part):
-                full = part.endswith(b"h")
-            else:
-                streams[full].feed(part)
+        ends = [start for start, _, _ in self._sizes[1:]] + [len(self.raw)]
+        for (start, columns, lines), end in zip(self._sizes, ends, strict=True):
+            for screen in screens.values():
+                screen.resize(lines, columns)
+            for part in _OTHER_SCREEN.split(self.raw[start:end]):
+                if _OTHER_SCREEN.fullmatch(part):
+                    full = part.endswith(b"h")
+                else:
+                    streams[full].feed(part)
         return screens
 
     def _read(self) -> bool:

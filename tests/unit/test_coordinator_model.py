@@ -22,6 +22,7 @@ from virnucpro_bus.events import FileQuarantined
 from virnucpro_bus.testing import ListSink
 from workers.blame import Loss
 from workers.coordinator import Assignment, WorkStealingCoordinator
+from workers.policies import POLICIES
 
 MAX_DEVICES = 4
 device_numbers = st.integers(0, MAX_DEVICES - 1)
@@ -34,11 +35,22 @@ class CoordinatorMachine(RuleBasedStateMachine):
         devices=st.integers(1, MAX_DEVICES),
         costs=st.lists(st.integers(0, 9), max_size=16),
         weights=st.lists(st.sampled_from([0.1, 1.0, 3.0]), min_size=MAX_DEVICES, max_size=MAX_DEVICES),
-        policy=st.sampled_from(["off", "threshold"]),
+        policy=st.sampled_from(POLICIES),
+        seconds=st.lists(st.sampled_from([0.0, 1.0, 30.0]), min_size=MAX_DEVICES, max_size=MAX_DEVICES),
         retries=st.integers(0, 3),
     )
-    def begin(self, devices: int, costs: list[int], weights: list[float], policy: str, retries: int) -> None:
+    def begin(
+        self,
+        devices: int,
+        costs: list[int],
+        weights: list[float],
+        policy: str,
+        seconds: list[float],
+        retries: int,
+    ) -> None:
         self.sink = ListSink()
+        self.clock = ManualClock()
+        self.seconds = seconds
         self.keys = [device.key for device in cpus(devices)]
         self.devices = set(range(devices))
         files = input_files(costs)
@@ -49,7 +61,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
             weights=weights[:devices],
             retries=retries,
             sink=self.sink,
-            clock=ManualClock(),
+            clock=self.clock,
         )
         self.policy, self.retries = policy, retries
         self.rank = {file.id: at for at, file in enumerate(sorted(files, key=lambda file: -file.cost))}
@@ -91,15 +103,23 @@ class CoordinatorMachine(RuleBasedStateMachine):
             assert given is None
         elif depths[device]:
             assert given is not None
-            # Its own next one is not known here, but it is no smaller than what the others have failed at.
+            # Its own next one is not known here, but it is no smaller than what the others have failed at; except
+            # where it leaves that one to a faster device.
             assert given.file.id in self.fresh | {new_to_it}
-            assert new_to_it is None or self.rank[given.file.id] <= self.rank[new_to_it]
+            if self.policy != "cost":
+                assert new_to_it is None or self.rank[given.file.id] <= self.rank[new_to_it]
         elif new_to_it is not None:
             assert given is not None
             assert given.file.id == new_to_it
         elif self.policy == "threshold" and longest >= 3:
             assert given is not None
             stolen_from = depths.index(longest)
+        elif self.policy == "cost" and given is not None and given.stolen_from is not None:
+            # Which file of whose queue is the policy's own affair.
+            stolen_from = self.keys.index(given.stolen_from)
+            assert stolen_from != device
+            assert depths[stolen_from]
+            assert given.file.id in self.fresh
         else:
             assert (None if given is None else given.file.id) == tried_by_all
         if given is None:
@@ -133,7 +153,9 @@ class CoordinatorMachine(RuleBasedStateMachine):
 
     def complete_by(self, device: int) -> None:
         file = self.held.pop(device).file
-        self.coordinator.record_file_completion(self.keys[device], file.id, 1, 0.0)
+        seconds = self.seconds[device] * max(file.cost, 1)
+        self.clock.advance(seconds)
+        self.coordinator.record_file_completion(self.keys[device], file.id, 1, seconds)
         self.suspected[device].clear()
         self.completed.add(file.id)
 

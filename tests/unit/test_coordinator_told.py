@@ -38,6 +38,22 @@ def test_throughput_and_last_update_are_unknown_before_the_first_completion() ->
     assert (row["throughput"], row["last_update_time"]) == (None, None)
 
 
+def test_what_stealing_has_done_is_told_of_a_coordinator_that_nobody_has_started() -> None:
+    """On its own, in somebody's process, it has no bus on which a start would be told."""
+    clock = ManualClock()
+    coordinator = WorkStealingCoordinator(cpus(2), input_files([30, 20, 10]), policy="off", clock=clock)
+    assert coordinator.get_effect()["makespan_seconds"] is None
+    for device in ("cpu:0", "cpu:1"):
+        take(coordinator, device)
+    clock.advance(20)
+    coordinator.record_file_completion("cpu:1", "f1.fa", 1, 20.0)
+    clock.advance(10)
+    coordinator.record_file_completion("cpu:0", "f0.fa", 1, 30.0)
+    effect = coordinator.get_effect()
+    assert (effect["makespan_seconds"], effect["makespan_expected_seconds"]) == pytest.approx((30.0, 40.0))
+    assert effect["busy_seconds"] == pytest.approx({"cpu:0": 30.0, "cpu:1": 20.0})
+
+
 def test_last_update_time_is_the_wall_clock_of_the_last_completion_or_failure() -> None:
     clock = ManualClock()
     coordinator = WorkStealingCoordinator(cpus(1), input_files([2, 1]), clock=clock)

@@ -20,6 +20,7 @@ import pytest
 from rich.console import Console
 
 from monitor.dashboard import LoadBalancingDashboard
+from monitor.look import Look
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, StealEvent, Totals
@@ -104,7 +105,8 @@ class Gpus:
         self.asked_for.append(device_id)
         if device_id != "GPU-1":
             return UNKNOWN_UTILIZATION
-        return {"compute_percent": 87.0, "memory_percent": 43.0, "temperature": 70.0, "power_watts": 300.0}
+        figures = {"compute_percent": 87.0, "memory_percent": 43.0, "temperature": 70.0, "power_watts": 300.0}
+        return {**UNKNOWN_UTILIZATION, **figures, "sample_age_seconds": 0.4}  # type: ignore[typeddict-item]
 
 
 class BrokenGpus:
@@ -245,6 +247,54 @@ def test_headless_it_writes_the_log_and_nothing_else(make: Make, tmp_path: Path)
         assert {row["gpu_id"] for row in csv.DictReader(file)} == {"0", "cpu:0"}
 
 
+def test_of_the_devices_asked_for_those_that_were_never_there_are_told(make: Make, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    dashboard = make(Work(), log_file=log, look=Look(devices=frozenset({"CPU:0", "7"})))
+    snapshot = dashboard._collect_metrics()
+    assert snapshot.health == ("no device fits 7",)
+    dashboard._log_metrics(snapshot)
+    with log.open(newline="") as file:
+        assert [row["gpu_id"] for row in csv.DictReader(file)] == ["cpu:0"]
+
+
+def test_a_device_that_comes_and_goes_again_is_not_called_absent(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = Work()
+    dashboard = make(work, look=Look(devices=frozenset({"0"})))
+    for rows in ([], [work.row(0, "GPU-1")], []):
+        monkeypatch.setattr(work, "get_gpu_metrics", lambda rows=rows: rows)
+        health = dashboard._collect_metrics().health
+    assert health == ()
+
+
+def test_a_source_that_knows_all_gpus_at_once_is_asked_for_them_at_once(make: Make) -> None:
+    class Fleet(Gpus):
+        def get_gpu_utilizations(self) -> dict[str, GpuUtilization]:
+            return {"GPU-1": {**UNKNOWN_UTILIZATION, "compute_percent": 12.0}}
+
+    gpus = Fleet()
+    rows = make(Work(), gpus)._collect_metrics().rows
+    assert [utilization["compute_percent"] for _, utilization in rows] == [12.0, None]
+    assert gpus.asked_for == []
+
+
+def test_looks_that_cost_much_are_taken_less_often(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = iter(range(0, 10**12, 10**8))  # a tenth of a second of CPU time each
+    monkeypatch.setattr("monitor.dashboard.thread_cpu_ns", lambda: next(costs))
+    output = Reports()
+    dashboard = make(Work(), console=Console(file=output), update_interval=0.001)
+    waits: list[float] = []
+
+    def attend(seconds: float) -> None:
+        waits.append(seconds)
+        dashboard._stopping.set()
+
+    monkeypatch.setattr(dashboard, "_attend", attend)
+    dashboard._update_loop()
+    assert waits == [pytest.approx(0.1 / 0.05)]
+
+
 def test_trouble_with_the_log_is_shown(make: Make) -> None:
     dashboard = make(Work(), log_file="/dev/full")
     dashboard._log_metrics(dashboard._collect_metrics())
@@ -295,7 +345,7 @@ def test_the_table_is_cropped_to_the_console(make: Make) -> None:
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert len(lines) == 6
     assert max(map(len, lines)) <= 60
-    assert lines[3].strip().startswith("... 2 more: 2 busy")
+    assert lines[3].strip().startswith("no room for 2 rows")
 
 
 def test_shown_once_off_a_terminal_the_whole_table_is_plain_text(make: Make) -> None:
@@ -387,10 +437,12 @@ def test_a_program_that_ends_without_stop_gives_the_terminal_back_too(
 ) -> None:
     ours, theirs = terminal
     screen = pyte.Screen(80, 24)
+    stream = pyte.ByteStream(screen)
     with run_driver(tmp_path / "log.csv", theirs, stops=False) as process:
+        seen = read_until(ours, screen, stream, lambda seen: b"TOTAL" in seen)
         process.communicate(b"\n", 30)
     os.write(theirs, b"END")
-    seen = read_until(ours, screen, pyte.ByteStream(screen), lambda seen: seen.endswith(b"END"))
+    seen += read_until(ours, screen, stream, lambda seen: seen.endswith(b"END"))
     assert process.returncode == 0
     assert seen.count(b"\x1b[?1049h") == seen.count(b"\x1b[?1049l") == 1
     assert not screen.cursor.hidden

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from contextlib import suppress
 
-from virnucpro_bus.devices import device_from_environment, device_of, display_id, visible_devices
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from virnucpro_bus.devices import (
+    device_from_environment,
+    device_of,
+    display_id,
+    visible_devices,
+    visible_gpus,
+)
+from virnucpro_bus.errors import UserError
 from virnucpro_bus.events import Device
 
 UUID = "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6"
@@ -94,3 +105,30 @@ def test_a_workers_device_is_told_by_its_environment(
 
 def test_a_cuda_ordinal_is_not_taken_for_an_index() -> None:
     assert device_from_environment({"CUDA_VISIBLE_DEVICES": "3"}).index is None
+
+
+entries = st.sampled_from(["0", "1", "2", "7", "-1", "", "x", "GPU-a", "GPU-a1", "GPU-b", "GPU-", "MIG-1", "MIG-"])
+
+
+@given(
+    names=st.lists(st.sampled_from(["A100", "T4", ""]), min_size=1, max_size=3),
+    value=st.none() | st.lists(entries, max_size=4).map(",".join),
+    order=st.sampled_from([None, "FASTEST_FIRST", "PCI_BUS_ID"]),
+)
+def test_what_is_visible_is_there_and_never_told_by_a_number_that_may_mean_another(
+    names: list[str], value: str | None, order: str | None
+) -> None:
+    keys = ("GPU-a1", "GPU-a2", "GPU-b1")
+    present = [Device(key, name, index) for index, (key, name) in enumerate(zip(keys, names, strict=False))]
+    environment = {"CUDA_VISIBLE_DEVICES": value, "CUDA_DEVICE_ORDER": order}
+    given = {name: text for name, text in environment.items() if text is not None}
+    chosen: list[Device] | None = None
+    with suppress(UserError):
+        chosen = visible_gpus(given, present)
+    if chosen is None:
+        return
+    asked = visible_devices(given)
+    assert set(chosen) <= set(present)
+    assert (chosen == present) if asked is None else len(chosen) <= len(asked)
+    if any(entry.isdecimal() for entry in asked or []):
+        assert order == "PCI_BUS_ID" or len(set(names)) == 1

@@ -17,8 +17,15 @@ from workers.discover import MAX_DEVICES, find_devices
 Machine = Callable[..., None]
 
 
-def gpu(uuid: str, index: int | None, *, name: str | None = "NVIDIA A100", lost: bool = False) -> dict[str, Any]:
-    return {"uuid": uuid, "index": index, "name": name, "lost": lost}
+def gpu(
+    uuid: str,
+    index: int | None,
+    *,
+    name: str | None = "NVIDIA A100",
+    lost: bool = False,
+    mig_of: str | None = None,
+) -> dict[str, Any]:
+    return {"uuid": uuid, "index": index, "name": name, "lost": lost, "mig_of": mig_of}
 
 
 A, B, C = gpu("GPU-aa11", 0), gpu("GPU-ab22", 1), gpu("GPU-cc33", 2)
@@ -29,7 +36,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Makes this a machine with the GPUs given, or one where `script` is what the look-up does."""
 
     def has(*gpus: dict[str, Any], script: str | None = None) -> None:
-        script = script or f"print({json.dumps({'devices': gpus})!r})"
+        script = script or f"print({json.dumps({'gpu_backend': 'nvml', 'devices': gpus})!r})"
 
         def command(*arguments: str) -> list[str]:
             assert arguments == ("doctor", "--json")
@@ -115,6 +122,45 @@ def test_a_gpu_that_is_lost_or_has_no_uuid_is_not_worked_on(machine: Machine) ->
         find_devices("cuda:0,1", {})
 
 
+def test_auto_takes_the_mig_instances_in_place_of_a_gpu_that_is_divided(machine: Machine) -> None:
+    machine(A, gpu("MIG-1", None, mig_of="GPU-aa11"), gpu("MIG-2", None, mig_of="GPU-aa11"), B)
+    assert keys("auto") == ["MIG-1", "MIG-2", "GPU-ab22"]
+    assert keys("auto", {"CUDA_VISIBLE_DEVICES": "MIG-2,1"}) == ["MIG-2", "GPU-ab22"]
+
+
+def test_a_gpu_that_is_divided_cannot_be_worked_on_itself(machine: Machine) -> None:
+    machine(A, gpu("MIG-1", None, mig_of="GPU-aa11"))
+    with pytest.raises(
+        UserError, match=r"--devices cuda:0: GPU GPU-aa11 is divided into MIG instances; name those"
+    ):
+        find_devices("cuda:0", {})
+    with pytest.raises(UserError, match=r"CUDA_VISIBLE_DEVICES: GPU 0 is divided into MIG instances; name those"):
+        find_devices("auto", {"CUDA_VISIBLE_DEVICES": "0"})
+
+
+@pytest.mark.parametrize("order", [None, "FASTEST_FIRST"])
+def test_an_index_among_unlike_gpus_is_refused_because_cuda_counts_otherwise(
+    machine: Machine, order: str | None
+) -> None:
+    machine(A, gpu("GPU-t4", 1, name="NVIDIA T4"))
+    environment = {"CUDA_VISIBLE_DEVICES": "1"} | ({} if order is None else {"CUDA_DEVICE_ORDER": order})
+    with pytest.raises(
+        UserError, match=r"which GPU 1 is cannot be told.*set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name"
+    ):
+        find_devices("auto", environment)
+
+
+@pytest.mark.parametrize(("name", "order"), [("NVIDIA A100", "FASTEST_FIRST"), ("NVIDIA T4", "PCI_BUS_ID")])
+def test_an_index_is_taken_where_cuda_counts_as_nvml_does(machine: Machine, name: str, order: str) -> None:
+    machine(A, gpu("GPU-t4", 1, name=name))
+    assert keys("auto", {"CUDA_VISIBLE_DEVICES": "1", "CUDA_DEVICE_ORDER": order}) == ["GPU-t4"]
+
+
+def test_indices_on_the_command_line_are_those_of_nvml_whatever_cuda_counts(machine: Machine) -> None:
+    machine(A, gpu("GPU-t4", 1, name="NVIDIA T4"))
+    assert keys("cuda:1,0", {"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}) == ["GPU-t4", "GPU-aa11"]
+
+
 # --- GPUs by name
 
 
@@ -186,6 +232,12 @@ def test_a_driver_that_hangs_costs_a_time_out_and_says_what_to_do(
     monkeypatch.setattr(discover, "LOOKUP_SECONDS", 0.2)
     machine(script="import time; time.sleep(600)")
     with pytest.raises(UserError, match=r"the GPU driver does not answer; .* or use --devices cpu:N"):
+        find_devices("auto", {})
+
+
+def test_a_driver_of_which_the_doctor_says_that_it_hangs_is_not_taken_for_no_gpu(machine: Machine) -> None:
+    machine(script="""print('{"gpu_backend": null, "devices": []}')""")
+    with pytest.raises(UserError, match="the GPU driver does not answer"):
         find_devices("auto", {})
 
 

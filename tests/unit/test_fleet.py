@@ -13,7 +13,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events import Device
 from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, Effect, GpuMetrics, GpuUtilization, Totals
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, Effect, FileRecord, GpuMetrics, GpuUtilization, Totals
 from virnucpro_bus.testing import Script
 
 GPU = Device("GPU-a", "A100", 0)
@@ -239,13 +239,67 @@ def test_failures_of_all_hosts_are_told_by_file() -> None:
     assert fed(ManualClock(), script, other).failures() == {"a.fa": "not FASTA", "b.fa": "empty"}
 
 
+# Files.
+
+
+def test_the_last_hundred_files_of_all_hosts_are_told_with_our_time_oldest_first() -> None:
+    here, there = Script(host="here"), Script(host="there")
+    for at in range(80):
+        for script, name in ((here, "near"), (there, "far")):
+            done = ev.FileCompleted("GPU-a", f"{name}_{at}.fa", 2, 5, 1.0)
+            script.say("w0", done, after_seconds=1 if script is here else 1.1)
+    files = fed(here.clock, here, there).files()
+    assert len(files) == 100
+    assert [file["ended"] for file in files] == sorted(file["ended"] for file in files)
+    assert (files[-1]["file"], files[-1]["host"], files[-1]["attempt"]) == ("far_79.fa", "there", 2)
+    assert files[-1]["ended"] == there.clock.wall_ns() / NANOSECONDS
+    assert (files[-1]["compute_percent"], files[-1]["energy_joules"]) == (None, None)
+
+
 # Utilization.
 
 
 def test_a_gpu_is_found_by_uuid_and_by_index() -> None:
     fleet = fed(ManualClock(), sampled("here"))
     known = {"compute_percent": 50.0, "memory_percent": 25.0, "temperature": 60.0, "power_watts": 200.0}
-    assert fleet.get_gpu_utilization("GPU-a") == fleet.get_gpu_utilization(0) == known
+    more = {"compute_max_percent": 50.0, "energy_joules": None, "sample_age_seconds": 0.0, "simulated": False}
+    assert fleet.get_gpu_utilization("GPU-a") == fleet.get_gpu_utilization(0) == {**known, **more}
+
+
+def looked_at_each_half_second(*percents: float) -> tuple[ManualClock, list[bytes]]:
+    script = Script(host="here")
+    for percent in percents:
+        script.say("sampler", ev.GpuSampled(Device("GPU-a", "A100", 0), percent), after_seconds=0.5)
+    return script.clock, script.frames()
+
+
+@pytest.mark.parametrize(("interval_seconds", "mean", "greatest"), [(0.1, 80, 80), (1.0, 70, 80), (2.0, 57.5, 90)])
+def test_load_is_the_mean_and_the_greatest_of_the_looks_of_the_interval(
+    interval_seconds: float, mean: float, greatest: float
+) -> None:
+    clock, frames = looked_at_each_half_second(100, 100, 0, 90, 60, 80)
+    fleet = FleetState(clock, "here", interval_seconds)
+    fleet.feed(frames[:2] + frames[3:] + frames[2:3])
+    found = fleet.get_gpu_utilization("GPU-a")
+    assert (found["compute_percent"], found["compute_max_percent"]) == (mean, greatest)
+
+
+def test_a_look_that_does_not_tell_the_load_makes_it_unknown() -> None:
+    clock, frames = looked_at_each_half_second(20, 40)
+    lost = Script(host="here")
+    lost.say("sampler", ev.GpuSampled(GPU, lost=True), epoch=2, after_seconds=1.5)
+    found = fed(lost.clock, lost).get_gpu_utilization("GPU-a")
+    fleet = FleetState(clock, "here")
+    fleet.feed(frames + lost.frames())
+    assert fleet.get_gpu_utilization("GPU-a") == found
+    assert (found["compute_percent"], found["compute_max_percent"]) == (None, None)
+
+
+def test_a_copy_tells_loads_over_the_same_interval() -> None:
+    clock, frames = looked_at_each_half_second(20, 40)
+    copy = FleetState(clock, "here", 0.5).empty_copy()
+    copy.feed(frames)
+    assert copy.get_gpu_utilization("GPU-a")["compute_percent"] == 40
 
 
 def test_an_index_that_two_hosts_have_is_unknown_but_uuids_are_not() -> None:
@@ -259,7 +313,8 @@ def test_a_stale_sample_and_an_unknown_gpu_are_unknown() -> None:
     clock = ManualClock()
     fleet = fed(clock, sampled("here"))
     clock.advance(3.1)
-    assert fleet.get_gpu_utilization("GPU-a") == fleet.get_gpu_utilization("GPU-z") == UNKNOWN_UTILIZATION
+    assert fleet.get_gpu_utilization("GPU-z") == UNKNOWN_UTILIZATION
+    assert fleet.get_gpu_utilization("GPU-a") == {**UNKNOWN_UTILIZATION, "sample_age_seconds": 3.1}
 
 
 def test_what_is_handed_out_can_be_changed_without_harm() -> None:
@@ -275,13 +330,14 @@ def test_the_report_has_the_declared_keys_and_no_others() -> None:
     script = worked("here")
     script.say("w0", ev.WorkStolen("GPU-a", "GPU-b", "b.fa", 1, 5))
     report: dict[str, Any] = {**fed(script.clock, script).report()}
-    assert list(report) == ["devices", "totals", "steals", "sources", "effect"]
+    assert list(report) == ["devices", "totals", "steals", "sources", "effect", "files"]
     assert set(report["effect"]) == set(Effect.__annotations__)
     assert [set(steal) for steal in report["effect"]["steals"]] == [{*STEALS, "saved_seconds"}]
     device_keys = {*GpuMetrics.__annotations__, *GpuUtilization.__annotations__}
     assert [set(row) for row in report["devices"]] == [device_keys, device_keys]
     assert set(report["totals"]) == set(Totals.__annotations__)
     assert [list(steal) for steal in report["steals"]] == [STEALS]
+    assert [set(file) for file in report["files"]] == [set(FileRecord.__annotations__)]
 
 
 def test_the_keys_that_were_asked_for_are_there() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -17,8 +19,8 @@ from virnucpro_bus.events import Device
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, UtilizationSource
 
 GPU_A = GpuReading(Device("GPU-a", "A", 0), 40.0, 1, 4, 55.0, 250.5)
-GPU_B = GpuReading(Device("GPU-b", "B", 1), 90.0, 3, 4, 66.0, 300.0)
-MIG = GpuReading(Device("MIG-1", "A MIG 1g", None), None, 1, 2)
+GPU_B = GpuReading(Device("GPU-b", "B", 1), 90.0, 3, 4, 66.0, 300.0, energy_millijoules=7_500)
+MIG = GpuReading(Device("MIG-1", "A MIG 1g", None), None, 1, 2, mig_of="GPU-a")
 DEADLINE_SECONDS = 30
 
 
@@ -34,11 +36,13 @@ class ScriptedBackend:
         self.open_gate.set()
         self.calls = 0
         self.overlaps = 0
+        self.caller: threading.Thread | None = None
         self.closed = threading.Event()
         self._inside = threading.Semaphore(1)
 
     def readings(self) -> list[GpuReading]:
         self.calls += 1
+        self.caller = threading.current_thread()
         alone = self._inside.acquire(blocking=False)
         self.overlaps += not alone
         assert self.open_gate.wait(DEADLINE_SECONDS)
@@ -67,6 +71,20 @@ class Bench:
         self.monitor.readings(wait_seconds=0)
         self.clock.advance(1)
 
+    def until_looked_at(self, times: int) -> None:
+        """Wait until the backend has been asked so often."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while self.backend.calls < times:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert self.backend.calls == times
+
+    def until_the_thread_has_ended(self) -> None:
+        """Wait until nothing goes on in the background."""
+        assert self.backend.caller is not None
+        self.backend.caller.join(DEADLINE_SECONDS)
+        assert not self.backend.caller.is_alive()
+
     def recover(self) -> None:
         """The driver answers again, and its late answer has come in."""
         self.backend.open_gate.set()
@@ -88,11 +106,16 @@ def test_a_gpu_is_found_by_index_and_by_uuid(bench: Bench, device_id: int | str)
         "memory_percent": 75.0,
         "temperature": 66.0,
         "power_watts": 300.0,
+        "compute_max_percent": 90.0,
+        "energy_joules": 7.5,
+        "sample_age_seconds": 0.0,
+        "simulated": False,
     }
 
 
 def test_a_mig_instance_is_found_by_its_uuid(bench: Bench) -> None:
-    assert bench.monitor.get_gpu_utilization("MIG-1") == UNKNOWN_UTILIZATION | {"memory_percent": 50.0}
+    known = {"memory_percent": 50.0, "sample_age_seconds": 0.0}
+    assert bench.monitor.get_gpu_utilization("MIG-1") == UNKNOWN_UTILIZATION | known
 
 
 @pytest.mark.parametrize("device_id", ["cpu:0", "cuda:0", "GPU-x", "", 7, -1])
@@ -115,11 +138,41 @@ def test_the_monitor_is_a_utilization_source(bench: Bench) -> None:
     assert source.get_gpu_utilization(0)["temperature"] == 55.0
 
 
-def test_the_driver_is_asked_once_a_second(bench: Bench) -> None:
+def test_the_driver_is_asked_twice_a_second(bench: Bench) -> None:
     for _ in range(10):
         bench.monitor.readings()
         bench.clock.advance(0.25)
-    assert bench.backend.calls == 3
+    assert bench.backend.calls == 5
+
+
+def test_utilization_is_the_mean_and_the_greatest_of_the_looks_of_two_seconds(bench: Bench) -> None:
+    for load in (100.0, 10.0, 20.0, 60.0, 50.0):
+        bench.backend.answer = [replace(GPU_A, compute_percent=load, power_watts=load)]
+        bench.clock.advance(0.5)
+        told = bench.monitor.get_gpu_utilization("GPU-a")
+    assert (told["compute_percent"], told["compute_max_percent"], told["power_watts"]) == (35.0, 60.0, 50.0)
+
+
+def test_the_gpus_are_looked_at_in_the_background_while_figures_are_asked_for(bench: Bench) -> None:
+    bench.monitor.get_gpu_utilization(0)
+    for looks in (2, 3):
+        bench.clock.advance(0.5)
+        bench.until_looked_at(looks)
+    assert bench.backend.overlaps == 0
+
+
+def test_nobody_looks_in_the_background_when_readings_alone_are_asked_for(bench: Bench) -> None:
+    bench.monitor.readings()
+    bench.until_the_thread_has_ended()
+    assert bench.backend.calls == 1
+
+
+def test_the_background_ends_when_nobody_has_asked_for_ten_seconds_and_begins_again(bench: Bench) -> None:
+    bench.monitor.get_gpu_utilization(0)
+    bench.clock.advance(10)
+    bench.until_the_thread_has_ended()
+    assert bench.monitor.get_gpu_utilization(0)["compute_percent"] == 40.0
+    assert bench.backend.calls == 2
 
 
 def test_many_threads_share_one_question(bench: Bench) -> None:
@@ -146,8 +199,8 @@ def test_figures_that_could_not_be_renewed_for_three_seconds_are_unknown(bench: 
     bench.monitor.readings()
     bench.hang()
     bench.clock.advance(1)
-    assert bench.monitor.readings() == [GpuReading(reading.device) for reading in (GPU_A, GPU_B, MIG)]
-    assert bench.monitor.get_gpu_utilization(0) == UNKNOWN_UTILIZATION
+    assert bench.monitor.readings() == [reading.blank() for reading in (GPU_A, GPU_B, MIG)]
+    assert bench.monitor.get_gpu_utilization(0) == UNKNOWN_UTILIZATION | {"sample_age_seconds": 3.0}
 
 
 def test_a_lost_gpu_stays_lost_when_it_is_stale() -> None:
@@ -230,6 +283,14 @@ def test_a_hung_driver_does_not_keep_the_program_from_ending() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False
     )
     assert (done.returncode, done.stdout.strip()) == (0, "[]")
+
+
+def test_looking_in_the_background_does_not_keep_the_program_from_ending() -> None:
+    script = "from monitor.gpu import GPUMonitor; print(GPUMonitor().get_gpu_utilization('GPU-x')['simulated'])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "False")
 
 
 def test_the_module_function_answers_on_any_machine() -> None:

@@ -236,8 +236,11 @@ def test_a_sample_is_known_by_uuid_and_index_for_three_seconds(run: Script) -> N
     run.say("sampler", ev.GpuSampled(FAST, 50.0, 25.0, 1, 4, 60.0, None))
     ledger, now_ns = folded(run), run.clock.mono_ns()
     known = {"compute_percent": 50.0, "memory_percent": 25.0, "temperature": 60.0, "power_watts": None}
-    assert ledger.utilization("GPU-a", now_ns) == ledger.utilization(0, now_ns + 3 * 10**9) == known
-    assert ledger.utilization(0, now_ns + 3 * 10**9 + 1) == UNKNOWN_UTILIZATION
+    more = {"compute_max_percent": 50.0, "energy_joules": None, "simulated": False}
+    assert ledger.utilization("GPU-a", now_ns) == {**known, **more, "sample_age_seconds": 0.0}
+    assert ledger.utilization(0, now_ns + 3 * 10**9) == {**known, **more, "sample_age_seconds": 3.0}
+    stale = ledger.utilization(0, now_ns + 3 * 10**9 + 10**8)
+    assert stale == {**UNKNOWN_UTILIZATION, "sample_age_seconds": 3.1}
     assert ledger.utilization("GPU-b", now_ns) is None
 
 
@@ -285,3 +288,19 @@ def test_an_unknown_kind_leaves_no_hole_in_its_stream(run: Script) -> None:
     ledger = folded(run)
     ledger.apply(foreign("w0", 2))
     assert (ledger.totals()["events_published"], ledger.totals()["events_lost"]) == (4, 0)
+
+
+def test_when_a_host_is_started_anew_its_earlier_looks_and_files_are_not_told_as_if_they_were_of_now() -> None:
+    script = Script()
+    script.say("coordinator", ev.RunStarted("job", "off", (FAST,), 1))
+    began_ns = script.clock.mono
+    for _ in range(8):
+        script.say("sampler", ev.GpuSampled(FAST, 90.0), after_seconds=0.5)
+    script.say("w0", done("a.fa", 1, 2.0))
+    script.clock.advance(3600)
+    script.clock.mono = began_ns
+    script.say("coordinator", ev.RunStarted("job", "off", (FAST,), 1), epoch=2)
+    script.say("w0", done("b.fa", 1, 2.0), epoch=2, after_seconds=3)
+    ledger = folded(script)
+    assert [(file["file"], file["compute_percent"]) for file in ledger.files()] == [("b.fa", None)]
+    assert ledger.utilization("GPU-a", script.clock.mono_ns()) is None

@@ -29,6 +29,8 @@ def everything(ledger: WorkLedger, run: MadeRun) -> dict[str, Any]:
     return {
         "metrics": [ledger.metrics(moment) for moment in moments],
         "utilization": [ledger.utilization(device, moment) for device in ("GPU-0", 1) for moment in moments],
+        "loads": [ledger.utilization("GPU-0", now_ns, seconds * SECOND_NS) for seconds in (1, 10, 1000)],
+        "files": ledger.files(),
         "elapsed": [ledger.elapsed_seconds(moment) for moment in moments],
         "effect": [ledger.effect(moment) for moment in moments],
         "totals": ledger.totals(),

@@ -28,7 +28,7 @@ def keys(readings: list[GpuReading]) -> list[str]:
 
 def test_a_reading_has_every_figure_in_its_unit() -> None:
     assert backend_of(FakeNvml(FakeGpu("GPU-a"))).readings() == [
-        GpuReading(Device("GPU-a", "NVIDIA A100", 0), 40.0, 10 * GIB, 40 * GIB, 55.0, 250.5, lost=False)
+        GpuReading(Device("GPU-a", "NVIDIA A100", 0), 40.0, 10 * GIB, 40 * GIB, 55.0, 250.5, False, 7_000_500)
     ]
 
 
@@ -46,6 +46,7 @@ def test_memory_percent_is_used_of_total_and_not_the_bus_utilization() -> None:
         (["nvmlDeviceGetUtilizationRates"], {"compute_percent": None}),
         (["nvmlDeviceGetTemperature"], {"temperature_celsius": None}),
         (["nvmlDeviceGetPowerUsage"], {"power_watts": None}),
+        (["nvmlDeviceGetTotalEnergyConsumption"], {"energy_millijoules": None}),
         (
             ["nvmlDeviceGetMemoryInfo", "nvmlDeviceGetMemoryInfo_v2"],
             {"memory_used_bytes": None, "memory_total_bytes": None},
@@ -162,7 +163,19 @@ def test_mig_instances_follow_their_gpu_without_utilization() -> None:
         None,
         250.5,
     )
-    assert instance == GpuReading(Device("MIG-1", "NVIDIA A100 MIG 1g.5gb", None), None, GIB, 5 * GIB)
+    assert instance == GpuReading(
+        Device("MIG-1", "NVIDIA A100 MIG 1g.5gb", None), None, GIB, 5 * GIB, mig_of="GPU-a"
+    )
+
+
+def test_mig_instances_are_lost_and_come_back_with_their_gpu() -> None:
+    nvml = FakeNvml(FakeGpu("GPU-a", mig=[FakeGpu("MIG-1")]), FakeGpu("GPU-b"))
+    backend = backend_of(nvml)
+    before = backend.readings()
+    nvml.gpus[0].errors = {"*": LOST}
+    assert {r.device.key: r.lost for r in backend.readings()} == {"GPU-a": True, "GPU-b": False, "MIG-1": True}
+    nvml.gpus[0].errors = {}
+    assert backend.readings() == before
 
 
 def test_a_removed_mig_instance_is_not_lost() -> None:
@@ -174,6 +187,18 @@ def test_a_removed_mig_instance_is_not_lost() -> None:
 
 
 # --- NVML as a whole
+
+
+def test_a_gpu_that_refuses_to_be_opened_is_a_problem_until_it_does_not() -> None:
+    nvml = FakeNvml(FakeGpu("GPU-a"), FakeGpu("GPU-b", errors={"*": pynvml.NVML_ERROR_NO_PERMISSION}))
+    backend = backend_of(nvml)
+    assert keys(backend.readings()) == ["GPU-a", "nvml:1"]
+    assert list(backend.problems) == [
+        "NVML: GPU 1: Insufficient Permissions (code 4); give your user access to /dev/nvidia*"
+    ]
+    nvml.gpus[1].errors = {}
+    assert keys(backend.readings()) == ["GPU-a", "GPU-b"]
+    assert list(backend.problems) == []
 
 
 @pytest.mark.parametrize(

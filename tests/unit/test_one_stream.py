@@ -167,6 +167,7 @@ def assert_the_accounts_agree(run: CoordinatedRun) -> None:
     assert report["steals"] == run.coordinator.get_recent_steal_events()
     totals = {**run.coordinator.get_totals(), **{key: report["totals"][key] for key in EVENT_FIGURES}}
     assert report["totals"] == totals
+    assert report["effect"] == run.coordinator.get_effect()
 
 
 @given(run=coordinated_runs())
@@ -176,3 +177,20 @@ def test_at_any_moment_the_coordinators_own_account_is_that_of_the_stream(run: C
 
 def test_at_the_end_the_coordinators_own_account_is_that_of_the_stream() -> None:
     assert_the_accounts_agree(a_run_of_everything())
+
+
+def test_the_accounts_agree_where_a_device_is_given_no_more_files() -> None:
+    """What is expected of the run depends on who takes part in the rest of it."""
+    run = CoordinatedRun([40, 30, 20, 19, 18, 17, 16, 15, 14])
+    fast, slow, bad = DEVICES
+    for device in (fast, slow):
+        run.take(device)
+        run.script.clock.advance(2)
+        run.complete(device)
+    for _ in range(3):
+        run.take(bad)
+        run.die(bad)
+    assert run.coordinator.is_retired(bad.key)
+    run.take(fast)
+    assert run.coordinator.get_effect()["makespan_expected_seconds"] is not None
+    assert_the_accounts_agree(run)

@@ -32,11 +32,11 @@ def test_a_sentinel_for_a_temperature_is_unknown() -> None:
 numbers = st.none() | st.floats() | st.integers()
 
 
-@given(compute=numbers, used=numbers, total=numbers, temperature=numbers, power=numbers)
+@given(compute=numbers, used=numbers, total=numbers, temperature=numbers, power=numbers, energy=numbers)
 def test_whatever_a_driver_says_makes_an_event_that_is_accepted(
-    compute: Any, used: Any, total: Any, temperature: Any, power: Any
+    compute: Any, used: Any, total: Any, temperature: Any, power: Any, energy: Any
 ) -> None:
-    reading = GpuReading(Device("GPU-a"), compute, used, total, temperature, power)
+    reading = GpuReading(Device("GPU-a"), compute, used, total, temperature, power, energy_millijoules=energy)
     event = GpuSampled(
         reading.device,
         reading.compute_percent,
@@ -45,6 +45,7 @@ def test_whatever_a_driver_says_makes_an_event_that_is_accepted(
         reading.memory_total_bytes,
         reading.temperature_celsius,
         reading.power_watts,
+        energy_millijoules=reading.energy_millijoules,
     )
     envelope = envelop(event, run="", host="h", source="s", epoch=1, seq=1, wall_ns=1, mono_ns=1)
     assert decode(encode(envelope)) == envelope

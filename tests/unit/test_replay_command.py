@@ -30,7 +30,8 @@ class Keyboard:
         self.start_ns = self.replay.mono_ns()
         self.shown = 0
         self._keys: list[Key] = []
-        self._controls = Controls(self.replay, lambda: self._keys, self._show)
+        self.moved: list[Key] = []
+        self._controls = Controls(self.replay, lambda: self._keys, self._show, self.moved.append)
         self.catch_up()
 
     def _show(self) -> None:

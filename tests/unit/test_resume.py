@@ -235,7 +235,7 @@ def test_settings_are_the_job_and_its_options_in_any_order() -> None:
 
 
 def test_beginning_anew_removes_what_is_of_the_run_and_nothing_else(run_dir: Path) -> None:
-    for name in ("log", SUMMARY_NAME, "mine"):
+    for name in ("log", "log.1", "log.9", SUMMARY_NAME, "mine"):
         (run_dir / name).touch()
     assert taken_up(run_dir, anew=True) is None
     assert os.listdir(run_dir) == ["mine"]

@@ -92,30 +92,30 @@ def test_a_machine_without_gpus_publishes_nothing() -> None:
     assert sampled() == []
 
 
-def test_run_samples_at_every_interval_until_it_is_stopped() -> None:
+def test_run_samples_at_every_interval_and_when_it_is_stopped() -> None:
     clock, sink = ManualClock(), ListSink()
     source = ScriptedSource(GpuReading(GPU_A), clock=clock)
     Sampler(sink, source, clock, interval_seconds=0.5).run(StopAfter(3, clock))
-    assert sink.events == [GpuSampled(GPU_A)] * 3
-    assert source.started_at == [0.0, 0.5, 1.0]
+    assert sink.events == [GpuSampled(GPU_A)] * 4
+    assert source.started_at == [0.0, 0.5, 1.0, 1.5]
 
 
 def test_the_time_that_a_look_takes_is_part_of_the_interval() -> None:
     clock = ManualClock()
     source = ScriptedSource(clock=clock, looks_take=(1, 1, 1))
     Sampler(ListSink(), source, clock, interval_seconds=2.0).run(StopAfter(3, clock))
-    assert source.started_at == [0.0, 2.0, 4.0]
+    assert source.started_at == [0.0, 2.0, 4.0, 6.0]
 
 
 def test_looks_that_come_too_late_are_skipped_and_not_caught_up() -> None:
     clock = ManualClock()
     source = ScriptedSource(clock=clock, looks_take=(5,))
     Sampler(ListSink(), source, clock, interval_seconds=1.0).run(StopAfter(4, clock))
-    assert source.started_at == [0.0, 5.0, 6.0, 7.0]
+    assert source.started_at == [0.0, 5.0, 6.0, 7.0, 8.0]
 
 
-def test_run_does_nothing_when_already_stopped() -> None:
+def test_run_looks_once_when_already_stopped() -> None:
     source, sink, stop = ScriptedSource(GpuReading(GPU_A)), ListSink(), threading.Event()
     stop.set()
     Sampler(sink, source, ManualClock()).run(stop)
-    assert (source.started_at, sink.events) == ([], [])
+    assert (source.started_at, sink.events) == ([0.0], [GpuSampled(GPU_A)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,26 @@ def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_nvidia_smi_gives_the_same_reading_as_nvml(smi: Path) -> None:
+def test_nvidia_smi_gives_the_same_reading_as_nvml_but_for_the_energy(smi: Path) -> None:
     (smi / "output").write_text(GOOD_ROW)
-    assert SmiBackend().readings() == NvmlBackend(FakeNvml(FakeGpu("GPU-a")), ManualClock()).readings()
+    by_nvml = NvmlBackend(FakeNvml(FakeGpu("GPU-a")), ManualClock()).readings()
+    assert SmiBackend().readings() == [replace(reading, energy_millijoules=None) for reading in by_nvml]
 
 
-@pytest.mark.parametrize("word", ["[N/A]", "[Not Supported]", "[Unknown Error]", "N/A", "", "nan", "inf"])
+WORDS = [
+    "[N/A]",
+    "[Not Supported]",
+    "[Unknown Error]",
+    "[Insufficient Permissions]",
+    "ERR!",
+    "N/A",
+    "",
+    "nan",
+    "inf",
+]
+
+
+@pytest.mark.parametrize("word", WORDS)
 def test_a_word_in_place_of_a_number_is_unknown(smi: Path, word: str) -> None:
     (smi / "output").write_text(f"0, GPU-a, NVIDIA A100, {word}, {word}, 40960, {word}, {word}\n")
     assert SmiBackend().readings() == [GpuReading(Device("GPU-a", "NVIDIA A100", 0), memory_total_bytes=40 * GIB)]

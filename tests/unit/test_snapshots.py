@@ -128,6 +128,16 @@ def test_counts_and_times_beyond_what_an_event_can_tell_stay_there() -> None:
     assert (row["files_completed"], row["sequences"]) == (3, most)
 
 
+def a_long_watch(days: int) -> Script:
+    """One GPU that was looked at every twenty seconds, then every half second."""
+    script, gpu = Script(), Device("GPU-8a4f6f8e-1c9d-4d5e-9f6a-000000000000", "NVIDIA H100 80GB HBM3", 0)
+    for pause_seconds, times in ((20, days * 4320), (0.5, 1_000)):
+        for at in range(times):
+            look = ev.GpuSampled(gpu, 97.0, 43.2, at << 20, 1 << 36, 71.0, 650.5, energy_millijoules=at << 20)
+            script.say("sampler", look, after_seconds=pause_seconds)
+    return script
+
+
 # What is refused.
 
 
@@ -142,7 +152,7 @@ def a_fleet() -> FleetState:
     script.say("w0", ev.FileCompleted("GPU-0", "a.fa", 1, 100, 4.0), after_seconds=4)
     script.say("w0", ev.FileFailed("GPU-0", "b.fa", 1, "not FASTA", 0.1))
     script.say("w0", ev.Heartbeat("GPU-0", "idle", 1, 1, 100, 1, 0))
-    script.say("sampler", ev.GpuSampled(gpu, 50.0, 25.0, 1, 4, 60.0, 200.0))
+    script.say("sampler", ev.GpuSampled(gpu, 50.0, 25.0, 1, 4, 60.0, 200.0, energy_millijoules=9_000))
     script.say("coordinator", ev.Notice("worker-9 was killed"))
     script.say("coordinator", ev.QueueDepths({"GPU-0": 3}))
     frames = script.frames()
@@ -246,7 +256,14 @@ def test_the_snapshot_of_4096_busy_devices_is_a_few_megabytes() -> None:
         script.say(worker, ev.FileStarted(device.key, file, 1))
         script.say(worker, ev.Heartbeat(device.key, "busy", 12, 0, 1_200_000, 0, 0))
         script.say("sampler", ev.GpuSampled(device, 97.0, 43.2, 1 << 35, 1 << 36, 71.0, 650.5))
-    assert len(folded(script.frames()).dump()) < 5_000_000
+    assert len(folded(script.frames()).dump()) < 6_000_000
+
+
+def test_the_snapshot_of_a_gpu_that_was_looked_at_for_days_takes_a_few_kilobytes() -> None:
+    fleet = FleetState(ManualClock())
+    fleet.feed(a_long_watch(days=2).frames())
+    assert len(fleet.dump()) < 20_000
+    assert everything(taken_over(fleet)) == everything(fleet)
 
 
 def test_a_snapshot_does_not_say_how_clocks_stand_to_each_other() -> None:

@@ -36,6 +36,11 @@ def test_a_handshake_that_fails_is_told_once(event: int, complaint: list[str]) -
     assert told((ACCEPTED, 7), (event, 400), (GONE, 7)) == complaint
 
 
+def test_who_comes_without_a_key_is_told_of_as_that_also_where_we_notice_it_first() -> None:
+    failed = (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL, int(zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH))
+    assert told((ACCEPTED, 7), failed, (GONE, 7)) == [NO_HANDSHAKE]
+
+
 def test_a_stranger_beside_a_viewer_is_complained_of() -> None:
     assert told((ACCEPTED, 7), (zmq.EVENT_HANDSHAKE_SUCCEEDED, 0), (ACCEPTED, 8), (GONE, 8)) == [NOT_OURS]
 

@@ -67,6 +67,26 @@ def test_a_cell_that_a_spreadsheet_would_run_gets_an_apostrophe(start: str) -> N
     assert spreadsheet_safe(visible(text)) == "'" + visible(text)
 
 
-@pytest.mark.parametrize("text", ["", "sample=1.fa", "'=1", "a-b", " x"])
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        (" =1", "' =1"),
+        ("\u3000\xa0@x", "'\u3000\xa0@x"),
+        ('"=1"', '\'"=1"'),
+        ("a;=1;-2", "a;'=1;'-2"),
+        ('a; "+1', "a;' \"+1"),
+        ("﹦1", "'﹦1"),
+    ],
+)
+def test_a_formula_is_found_behind_what_a_spreadsheet_may_pass_over(text: str, written: str) -> None:
+    assert spreadsheet_safe(text) == written
+
+
+@given(st.text(st.one_of(st.characters(), st.sampled_from("=+-@;\"' "))))
+def test_a_cell_is_made_safe_once(text: str) -> None:
+    assert spreadsheet_safe(spreadsheet_safe(text)) == spreadsheet_safe(text)
+
+
+@pytest.mark.parametrize("text", ["", "sample=1.fa", "'=1", "a-b", " x", "a; b", "a;b=1", "a b -c"])
 def test_other_cells_are_left_alone(text: str) -> None:
     assert spreadsheet_safe(text) == text

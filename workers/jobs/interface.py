@@ -6,6 +6,15 @@ A job turns one input file into result files:
 
 `input` is absolute; `output` is an empty folder of this attempt, and every file left in it becomes a result; the
 return value is the number of sequences done.
+
+A job may say how much work is in a file, where its size does not tell:
+
+    job.estimate = lambda path: number of windows, or seconds, or whatever grows with the time it takes
+
+(of a class: a static method `estimate(path)`, for the class is not made for that). The numbers, from 0 to 1e12,
+take the place of bases in plan and stealing: only their ratios matter, and the rate of each device is measured.
+It is asked once, for all files, before the run, in a process of its own without a GPU; where one of the numbers
+cannot be had the run goes by bases. It is looked for where the module's own text has the word "estimate".
 """
 
 from __future__ import annotations

@@ -66,20 +66,42 @@ def load_job(spec: str, context: JobContext) -> Job:
         return run_sixframe
     if spec.startswith(SHELL_PREFIX):
         return shell_job(spec.removeprefix(SHELL_PREFIX))
-    module, attribute = _module_and_attribute(spec)
-    here = os.getcwd()
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    found = named_by(spec)
     try:
-        found: Any = attrgetter(attribute)(importlib.import_module(module))
         made = found(context) if isinstance(found, type) else found
     except Exception as error:
-        # Whatever a user's module does wrong while it loads, the run cannot begin and the user can mend it.
-        raise UserError(f"job {_shown(spec)} cannot be loaded: {type(error).__name__}: {_brief(error)}") from error
+        raise _not_loaded(spec, error) from error
     if not callable(made):
         raise UserError(f"job {_shown(spec)} is not callable but {_brief(made)}")
     job: Job = made
     return job
+
+
+def is_users_own(spec: str) -> bool:
+    """Whether a checked `spec` names something in a user's module."""
+    return spec != "sixframe" and not spec.startswith(SHELL_PREFIX)
+
+
+def module_of(spec: str) -> str:
+    """The module that a `spec` MODULE:ATTR names; from now on it is also looked for in the current folder."""
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    return _module_and_attribute(spec)[0]
+
+
+def named_by(spec: str) -> Any:
+    """What a `spec` MODULE:ATTR names: a job, or the class of one. Raises UserError when it cannot be imported."""
+    module, attribute = module_of(spec), _module_and_attribute(spec)[1]
+    try:
+        return attrgetter(attribute)(importlib.import_module(module))
+    except Exception as error:
+        raise _not_loaded(spec, error) from error
+
+
+def _not_loaded(spec: str, error: Exception) -> UserError:
+    # Whatever a user's module does wrong while it loads, the run cannot begin and the user can mend it.
+    return UserError(f"job {_shown(spec)} cannot be loaded: {type(error).__name__}: {_brief(error)}")
 
 
 def _is_unicode(text: str) -> bool:

@@ -1,0 +1,133 @@
+"""Asks the sources of a dashboard, and puts what they say together as one look at the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from monitor.health import StallWatch, problems
+from monitor.snapshot import Snapshot, remaining_seconds
+from monitor.trends import TrendKeeper
+from virnucpro_bus.clock import Clock, local_time_of_day
+from virnucpro_bus.metrics import (
+    UNKNOWN_UTILIZATION,
+    Effect,
+    GpuMetrics,
+    GpuUtilization,
+    MetricsSource,
+    SourceCounts,
+    Totals,
+    UtilizationSource,
+)
+
+FAILURE_CHARACTERS = 160
+
+_NOTHING_YET: Totals = {
+    "files_total": None,
+    "files_completed": 0,
+    "files_failed": 0,
+    "sequences": 0,
+    "steals": 0,
+    "events_published": 0,
+    "events_received": 0,
+    "events_lost": 0,
+}
+
+
+def nothing_yet(now_ns: int, title: str) -> Snapshot:
+    """What is shown before the first look."""
+    return Snapshot((), _NOTHING_YET, (), now_ns, title=title)
+
+
+class Failures:
+    """How often something went wrong that must not end the dashboard, and what it was the last time."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._last = ""
+
+    def note(self, error: Exception) -> None:
+        """One more."""
+        self._count += 1
+        self._last = f"{type(error).__name__}: {error}"[:FAILURE_CHARACTERS]
+
+    def told(self) -> tuple[str, ...]:
+        """A line of health; none when there was no failure."""
+        return (f"dashboard: {self._count} failures, the last: {self._last}",) if self._count else ()
+
+
+class Sources:
+    """The two sources. One thread at a time.
+
+    What a source may tell beyond its protocol (the run's own time, notices, the effect of stealing) is asked of
+    those that can: a fleet can, a coordinator in this process tells some of it.
+    """
+
+    def __init__(
+        self, coordinator: MetricsSource, gpu_monitor: UtilizationSource, clock: Clock, failures: Failures
+    ) -> None:
+        """`failures` are told of GPUs that cannot be read."""
+        self._coordinator = coordinator
+        self._gpu_monitor = gpu_monitor
+        self._clock = clock
+        self._failures = failures
+        self._stalls = StallWatch()
+        self._trends = TrendKeeper()
+
+    def look(self, title: str, since_start_seconds: float | None) -> Snapshot:
+        """One consistent look at both sources. Raises what the coordinator raises.
+
+        `since_start_seconds` is taken for the time of the run where the source does not know it; None: unknown.
+        """
+        devices = self._coordinator.get_gpu_metrics()
+        tell_all: Callable[[], dict[str, GpuUtilization]] | None
+        tell_all = getattr(self._gpu_monitor, "get_gpu_utilizations", None)
+        by_uuid = None if tell_all is None else tell_all()
+        rows = tuple((metrics, self._utilization(metrics, by_uuid)) for metrics in devices)
+        totals = self._coordinator.get_totals()
+        own: Callable[[], float | None] | None = getattr(self._coordinator, "elapsed_seconds", None)
+        # A replay is right at any speed by the run's own time alone.
+        elapsed = since_start_seconds if own is None else own()
+        idle = [] if elapsed is None else self._stalls.idle_seconds(rows, elapsed)
+        effect = self._effect()
+        return Snapshot(
+            rows=rows,
+            totals=totals,
+            steals=tuple(self._coordinator.get_recent_steal_events()),
+            now_ns=self._clock.wall_ns(),
+            elapsed_seconds=elapsed,
+            eta_seconds=remaining_seconds(totals, elapsed, effect),
+            health=problems(rows, totals, idle, self._lossy_sources(), self._failed_files()) + self._notices(),
+            title=title,
+            effect=effect,
+            trends=self._trends.note(rows),
+        )
+
+    def _utilization(self, metrics: GpuMetrics, by_uuid: dict[str, GpuUtilization] | None) -> GpuUtilization:
+        """From `by_uuid` where the source tells of all GPUs together."""
+        device_id = metrics["uuid"] or metrics["device_id"]
+        if by_uuid is not None and isinstance(device_id, str):
+            return by_uuid.get(device_id, UNKNOWN_UTILIZATION)
+        try:
+            return self._gpu_monitor.get_gpu_utilization(device_id)
+        except Exception as error:  # one GPU that cannot be read must not hide the others
+            self._failures.note(error)
+            return UNKNOWN_UTILIZATION
+
+    def _notices(self) -> tuple[str, ...]:
+        """What the run itself has to say, the latest first, and then the source."""
+        notices: list[tuple[int, str]] = getattr(self._coordinator, "notices", list)()
+        remarks: list[str] = getattr(self._coordinator, "remarks", list)()
+        told = [f"{local_time_of_day(wall_ns)} {text}" for wall_ns, text in reversed(notices)]
+        return (*told, *remarks)
+
+    def _lossy_sources(self) -> list[SourceCounts]:
+        lossy: list[SourceCounts] = getattr(self._coordinator, "lossy_sources", list)()
+        return lossy
+
+    def _failed_files(self) -> dict[str, str]:
+        failures: dict[str, str] = getattr(self._coordinator, "failures", dict)()
+        return failures
+
+    def _effect(self) -> Effect | None:
+        tell: Callable[[], Effect] | None = getattr(self._coordinator, "get_effect", None)
+        return None if tell is None else tell()

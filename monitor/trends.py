@@ -1,0 +1,49 @@
+"""How a device's figures have gone lately: kept from look to look, and drawn as a row of small bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from monitor.glyphs import Glyphs
+from monitor.snapshot import DeviceKey, Row, Trend, device_key
+
+LOOKS_KEPT = 30
+"""At the default interval, the minute over which the throughput is measured."""
+
+_NO_TREND = Trend()
+
+
+class TrendKeeper:
+    """Remembers the figures of the last looks at each device; of a device that has gone, nothing."""
+
+    def __init__(self) -> None:
+        self._trends: dict[DeviceKey, Trend] = {}
+
+    def note(self, rows: Sequence[Row]) -> Mapping[DeviceKey, Trend]:
+        """Take in one look at all devices; their trends with it. To be called once a look, from one thread."""
+        self._trends = {
+            (key := device_key(row[0])): _longer(self._trends.get(key, _NO_TREND), row) for row in rows
+        }
+        return self._trends
+
+
+def _longer(trend: Trend, row: Row) -> Trend:
+    metrics, utilization = row
+    return Trend(
+        (*trend.compute_percents[1 - LOOKS_KEPT :], utilization["compute_percent"]),
+        (*trend.throughputs[1 - LOOKS_KEPT :], metrics["throughput"]),
+    )
+
+
+def sparkline(values: Sequence[float | None], top: float, glyphs: Glyphs) -> str:
+    """One character a value, the latest at the right, LOOKS_KEPT long; blank where there was no look yet.
+
+    `top` is the value of the highest bar. Where it is 0 all known values are drawn as the lowest.
+    """
+
+    def bar(value: float) -> str:
+        share = min(1.0, max(0.0, value / top)) if top > 0 else 0.0
+        return glyphs.bars[round(share * (len(glyphs.bars) - 1))]
+
+    drawn = [glyphs.unknown if value is None else bar(value) for value in values[-LOOKS_KEPT:]]
+    return "".join(drawn).rjust(LOOKS_KEPT)

@@ -1,0 +1,124 @@
+"""Real processes that sleep, ours and other schedulers', on the same files and by the same two clocks.
+
+from launch     from the start of the scheduler's own process until the last file is done
+workers up      from when the workers are up until then: the mean of the times at which each began its first file,
+                weighted by its speed, which is fair to those whose workers begin one by one as well as to those
+                that wait for each other: with all devices busy from then on, a run takes the lower bound
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from statistics import median
+from time import monotonic
+from typing import Any
+
+from napping import WORK_PER_SECOND, Nap
+from scenarios import EQUAL, UNEQUAL
+from schedulers import SCHEDULERS
+from workload import row
+
+from workers.policies import POLICIES
+
+FILES = 120
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class RealScenario:
+    """`files` are (size in bytes, from which the work is estimated; the work), in the order in which they come."""
+
+    name: str
+    files: list[tuple[int, int]]
+    speeds: tuple[float, ...]
+
+    @property
+    def bound_seconds(self) -> float:
+        """All devices busy to the end; or the biggest file, on the fastest device."""
+        works = [work for _, work in self.files]
+        return max(sum(works) / sum(self.speeds), max(works) / max(self.speeds)) / WORK_PER_SECOND
+
+
+def real_scenarios(seed: int, seconds: float) -> list[RealScenario]:
+    """Runs that take so long at best; the plan takes all devices for equal."""
+    found = []
+    for name, speeds, sizes_are_known in (
+        ("equal speeds", EQUAL, True),
+        ("speeds not told", UNEQUAL, True),
+        ("speeds and sizes not told", UNEQUAL, False),
+    ):
+        dice = Random(seed)
+        shares = [dice.lognormvariate(0, 1) for _ in range(FILES)]
+        scale = seconds * WORK_PER_SECOND * sum(speeds) / sum(shares)
+        works = [round(share * scale) for share in shares]
+        files = (
+            [(work, work) for work in sorted(works, reverse=True)] if sizes_are_known else [(1, w) for w in works]
+        )
+        found.append(RealScenario(name, files, speeds))
+    return found
+
+
+def measure_real(seconds: float, seeds: range) -> list[dict[str, Any]]:
+    """Every contender on every scenario; medians over `seeds`."""
+    peers = [name for name in SCHEDULERS if "dask" not in name or importlib.util.find_spec("distributed")]
+    ratios: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for seed in seeds:
+        for scenario in real_scenarios(seed, seconds):
+            for name in (*POLICIES, *peers):
+                launched = monotonic()
+                naps = _ours(scenario, name) if name in POLICIES else _peers(scenario, name)
+                ended = max(end for _, end, _, _ in naps)
+                bound = scenario.bound_seconds
+                told = (ended - launched) / bound, (ended - _workers_up(naps)) / bound
+                ratios.setdefault((scenario.name, name), []).append(told)
+                load = os.getloadavg()[0]
+                print(
+                    f"    seed {seed}, {scenario.name}, {name}: {told[0]:.3f} {told[1]:.3f} (load {load:.1f})",
+                    flush=True,
+                )
+    rows = []
+    for (scenario_name, name), each in ratios.items():
+        for clock, figures in zip(("from launch", "workers up"), zip(*each, strict=True), strict=True):
+            rows.append(row(f"real, {scenario_name}: {name}, {clock}", median(figures), "x bound"))
+    return rows
+
+
+def _workers_up(naps: list[Nap]) -> float:
+    first: dict[int, tuple[float, float]] = {}
+    for begin, _, speed, process in naps:
+        first[process] = min(first.get(process, (begin, speed)), (begin, speed))
+    return sum(begin * speed for begin, speed in first.values()) / sum(speed for _, speed in first.values())
+
+
+def _ours(scenario: RealScenario, policy: str) -> list[Nap]:
+    with tempfile.TemporaryDirectory() as folder:
+        inputs, out = Path(folder) / "in", Path(folder) / "out"
+        inputs.mkdir()
+        for number, (size, work) in enumerate(scenario.files):
+            with (inputs / f"f{number:03}_{work}.fa").open("wb") as file:
+                file.truncate(size)
+        command = [sys.executable, "-m", "virnucpro_bus", "run", inputs, "--out", out, "--job", "napping:job"]
+        command += ["--devices", f"cpu:{len(scenario.speeds)}", "--weights", "off", "--policy", policy]
+        command += ["--no-dashboard", "--job-option", f"speeds={_told(scenario)}"]
+        subprocess.run(command, cwd=HERE, check=True, capture_output=True)
+        lines = [each.read_text().split() for each in (out / "results").glob("*.nap")]
+    assert len(lines) == len(scenario.files), "a file was lost"
+    return [(float(begin), float(end), float(speed), int(process)) for begin, end, speed, process in lines]
+
+
+def _peers(scenario: RealScenario, name: str) -> list[Nap]:
+    command = [sys.executable, "-P", str(HERE / "schedulers.py"), name, _told(scenario)]
+    done = subprocess.run(command, input=json.dumps(scenario.files), text=True, check=True, capture_output=True)
+    return [tuple(nap) for nap in json.loads(done.stdout)]
+
+
+def _told(scenario: RealScenario) -> str:
+    return ",".join(map(str, scenario.speeds))

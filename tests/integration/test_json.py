@@ -1,0 +1,27 @@
+"""What the commands print as JSON is what docs/json.md declares."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import msgspec
+from lab import Lab
+from samples import summary
+
+from virnucpro_bus.fleet import FleetReport
+
+PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+
+
+def test_the_report_of_a_real_run_is_what_is_declared(lab: Lab, finished: Path) -> None:
+    told = json.loads(lab.run("monitor", finished, "--once", "--json").stdout)
+    assert list(told) == list(FleetReport.__annotations__)
+    assert msgspec.convert(told, FleetReport, strict=True) == told
+    assert len(told["files"]) == told["totals"]["files_completed"] > 0
+
+
+def test_the_summary_is_the_report_and_the_fields_that_the_page_adds(finished: Path) -> None:
+    added = re.findall(r"^\| `(\w+)`", PAGE.partition("## summary.json")[2], re.M)
+    assert set(summary(finished)) == {*FleetReport.__annotations__, *added}

@@ -1,0 +1,179 @@
+"""Snapshots to be looked at, and how the goldens of views are compared.
+
+Write the goldens anew with UPDATE_GOLDENS=1 in the environment, and read what has changed.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from monitor.look import EVERYTHING, Look
+from monitor.snapshot import DeviceKey, Row, Snapshot, Trend, device_key
+from monitor.trends import LOOKS_KEPT
+from monitor.view import frame
+from virnucpro_bus.effect import unknown_effect
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, Totals
+
+GOLDENS = Path(__file__).parent.parent / "golden" / "view"
+STATES = ["busy", "busy", "busy", "lost", "idle", "busy", "silent", "starting"]
+NAMES = ["NVIDIA GeForce RTX 4090", "NVIDIA RTX A6000", "NVIDIA H100 80GB HBM3", "Tesla V100-SXM2-16GB"]
+
+
+def row(index: int, state: str = "busy") -> Row:
+    """Device `index` of node1, with figures that differ from device to device."""
+    dead = state == "lost"
+    metrics: GpuMetrics = {
+        "device_id": index,
+        "device_name": NAMES[index % len(NAMES)],
+        "queue_depth": (7 * index + 3) % 11,
+        "files_completed": 20 + (5 * index) % 13,
+        "work_stolen_from": index % 3,
+        "work_stolen_to": (index + 1) % 4,
+        "throughput": None if dead else 11.04 * (1 + index % 5),
+        "last_update_time": 1_700_000_000.0,
+        "uuid": f"GPU-{index:08d}",
+        "host": "node1",
+        "sequences": 1000 * index,
+        "files_failed": 2 if index == 2 else 0,
+        "state": state,
+        "current_file": f"samples/sample_{index + 20}.fa" if state == "busy" else None,
+    }
+    utilization: GpuUtilization = {
+        "compute_percent": 0.0 if state == "idle" else [97.4, 88.0, 22.0, 64.0][index % 4],
+        "memory_percent": [43.2, 96.0, 87.0, 12.0][index % 4],
+        "temperature": [71.0, 92.0, 84.0, 55.0][index % 4],
+        "power_watts": 312.4 - index,
+        "compute_max_percent": 0.0 if state == "idle" else [100.0, 99.0, 31.0, 97.0][index % 4],
+        "energy_joules": 1000.0 * index,
+        "sample_age_seconds": 0.4,
+        "simulated": False,
+    }
+    return metrics, UNKNOWN_UTILIZATION if dead else utilization
+
+
+def snapshot(devices: int = 8, health: tuple[str, ...] = ()) -> Snapshot:
+    """A run on so many devices of one host, in all states, with steals and trends."""
+    rows = tuple(row(index, STATES[index] if index < len(STATES) else "busy") for index in range(devices))
+    done = sum(metrics["files_completed"] for metrics, _ in rows)
+    totals: Totals = {
+        "files_total": done + 82,
+        "files_completed": done,
+        "files_failed": 2,
+        "sequences": 88_000,
+        "steals": 12,
+        "events_published": 5000,
+        "events_received": 5000,
+        "events_lost": 0,
+    }
+    return Snapshot(
+        rows=rows,
+        totals=totals,
+        steals=tuple(
+            {
+                "timestamp": 1_700_000_000.0 + 7 * index,
+                "source_gpu": index % 8,
+                "dest_gpu": (3 * index + 1) % 8,
+                "file_name": f"sample_{index}.fa",
+                "host": f"node{index % 2}",
+            }
+            for index in range(12)
+        ),
+        now_ns=1_700_000_321_000_000_000,
+        elapsed_seconds=723.0,
+        eta_seconds=1571.9,
+        health=health,
+        title="run 20231114-221320",
+        trends=trends(rows),
+    )
+
+
+def trends(rows: tuple[Row, ...]) -> dict[DeviceKey, Trend]:
+    """How the devices have done lately: one always the same, others up, down or in waves, with a gap."""
+    return {
+        device_key(metrics): Trend(
+            tuple(_wave(index, at, utilization["compute_percent"]) for at in range(LOOKS_KEPT)),
+            tuple(_wave(index + 1, at, metrics["throughput"]) for at in range(LOOKS_KEPT - 5 * (index % 3))),
+        )
+        for index, (metrics, utilization) in enumerate(rows)
+    }
+
+
+def _wave(index: int, at: int, value: float | None) -> float | None:
+    if value is None or (index % 4 == 1 and at % 13 == 7):
+        return None
+    if index % 4 == 0:
+        return value
+    if index % 4 == 1:
+        return value * at / (LOOKS_KEPT - 1)
+    return value * (1 - at / LOOKS_KEPT) if index % 4 == 2 else value * (at * index % 9) / 9
+
+
+TROUBLED = ("lost events: 12 of 5000", "lost: GPU 3", "silent: no sign of life from GPU 6", "stalled: GPU 1 ...")
+ON_CPUS = replace(
+    snapshot(4),
+    rows=tuple(
+        ({**row(index)[0], "device_id": f"cpu:{index}", "device_name": "CPU worker"}, UNKNOWN_UTILIZATION)
+        for index in range(4)
+    ),
+)
+ON_TWO_HOSTS = replace(
+    snapshot(8),
+    rows=tuple(({**row(i)[0], "device_id": i % 4, "host": f"node{i // 4}"}, row(i)[1]) for i in range(8)),
+)
+WITH_EFFECT = replace(
+    snapshot(8),
+    effect={
+        **unknown_effect(),
+        "makespan_seconds": 653.0,
+        "makespan_without_stealing_seconds": 845.0,
+        "above_bound_percent": 1.7,
+        "saved_seconds": 192.0,
+        "moves": 12,
+        "steals": [
+            {**steal, "saved_seconds": [14.2, None, -3.0][index % 3]}
+            for index, steal in enumerate(snapshot(8).steals)
+        ],
+    },
+)
+EMPTY = replace(
+    snapshot(0),
+    steals=(),
+    elapsed_seconds=None,
+    eta_seconds=None,
+    totals={**snapshot(0).totals, "files_total": None},
+)
+SIMULATED = replace(
+    snapshot(8), rows=tuple((metrics, {**told, "simulated": True}) for metrics, told in snapshot(8).rows)
+)
+STALE = replace(
+    snapshot(4),
+    rows=tuple(
+        (metrics, {**UNKNOWN_UTILIZATION, "sample_age_seconds": 7.0} if index == 1 else told)
+        for index, (metrics, told) in enumerate(snapshot(4).rows)
+    ),
+)
+ALL = {
+    "8-devices": snapshot(8, TROUBLED),
+    "64-devices": snapshot(64),
+    "cpus": ON_CPUS,
+    "two-hosts": ON_TWO_HOSTS,
+    "nothing-yet": EMPTY,
+    "with-effect": WITH_EFFECT,
+    "simulated": SIMULATED,
+    "stale": STALE,
+}
+
+
+def plain(shot: Snapshot, width: int, height: int | None, look: Look = EVERYTHING) -> str:
+    """The frame as text."""
+    return "".join(text.plain.rstrip() + "\n" for text in frame(shot, width, height, look=look))
+
+
+def assert_golden(name: str, text: str) -> None:
+    """`text` is what tests/golden/view holds under `name`."""
+    golden = GOLDENS / f"{name}.txt"
+    if os.environ.get("UPDATE_GOLDENS"):
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")

@@ -1,0 +1,56 @@
+"""Ending processes: those that end when asked, those that have to be made to, and those that nobody can end."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from virnucpro_bus import processes
+from virnucpro_bus.processes import stop
+
+SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
+DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPER}"
+
+
+def started(script: str) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process.stdout as output:
+        output.readline()
+    return process
+
+
+def test_a_process_that_ends_when_asked_is_ended_so() -> None:
+    assert stop(started(SLEEPER)) == -signal.SIGTERM
+
+
+def test_a_process_that_does_not_listen_is_killed() -> None:
+    assert stop(started(DEAF), seconds=0.05) == -signal.SIGKILL
+
+
+def test_the_status_of_one_that_has_ended_is_told() -> None:
+    process = started("print('up')")
+    process.wait()
+    assert stop(process) == 0
+
+
+class InTheDriver(subprocess.Popen[bytes]):
+    """What hangs inside the kernel: no signal reaches it. Nothing can be made to do so for a test."""
+
+    def terminate(self) -> None:
+        pass
+
+    def kill(self) -> None:
+        pass
+
+
+def test_a_process_that_nobody_can_end_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "KILLED_SECONDS", 0.05)
+    process = InTheDriver([sys.executable, "-c", SLEEPER])
+    assert stop(process, seconds=0.05) == -signal.SIGKILL
+    assert process.poll() is None
+    subprocess.Popen.kill(process)
+    process.wait()

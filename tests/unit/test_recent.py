@@ -1,0 +1,103 @@
+"""What several looks say together, at times that the test gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.readings import GpuReading
+from monitor.recent import RecentLooks
+from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.events import Device
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization
+
+GPU = GpuReading(Device("GPU-aa11", "A100", 0), 40.0, 1, 4, 55.0, 250.5, energy_millijoules=7_500)
+OTHER = GpuReading(Device("GPU-ab22", "A100", 1), 90.0)
+MIG = GpuReading(Device("MIG-1", "A100 MIG 1g", None), None, 1, 2, mig_of="GPU-aa11")
+
+loads = st.none() | st.floats(0, 100)
+
+
+def looks_of(*seconds_and_loads: tuple[float, float | None]) -> RecentLooks:
+    """Looks at one GPU, each with its time and what it has measured."""
+    looks = RecentLooks(window_seconds=2.0)
+    for seconds, load in seconds_and_loads:
+        looks.add(round(seconds * NANOSECONDS), [replace(GPU, compute_percent=load)])
+    return looks
+
+
+def told(looks: RecentLooks, seconds: float, device_id: int | str = "GPU-aa11") -> GpuUtilization:
+    return looks.utilization(device_id, round(seconds * NANOSECONDS))
+
+
+def test_a_look_older_than_the_window_no_longer_counts() -> None:
+    looks = looks_of((0.0, 100.0), (0.5, 20.0), (1.0, 40.0), (2.4, 60.0))
+    assert (told(looks, 2.4)["compute_percent"], told(looks, 2.4)["compute_max_percent"]) == (40.0, 60.0)
+
+
+def test_a_look_that_did_not_know_the_load_does_not_count_as_idle() -> None:
+    looks = looks_of((0.0, 20.0), (0.5, None), (1.0, 40.0))
+    assert told(looks, 1.0)["compute_percent"] == 30.0
+
+
+def test_what_the_last_look_does_not_know_is_unknown_whatever_was_before() -> None:
+    looks = looks_of((0.0, 20.0), (0.5, None))
+    assert (told(looks, 0.5)["compute_percent"], told(looks, 0.5)["compute_max_percent"]) == (None, None)
+    assert told(looks, 0.5)["temperature"] == 55.0
+
+
+def test_the_last_look_counts_until_it_is_three_seconds_old_and_then_its_age_alone_is_told() -> None:
+    looks = looks_of((0.0, 20.0))
+    assert told(looks, 2.9)["compute_percent"] == 20.0
+    assert told(looks, 3.0) == UNKNOWN_UTILIZATION | {"sample_age_seconds": 3.0}
+    assert looks.last(3 * NANOSECONDS) == [GPU.blank()]
+
+
+def test_made_up_figures_are_said_to_be_so_when_they_are_stale_too() -> None:
+    looks = RecentLooks(2.0)
+    looks.add(0, [replace(GPU, simulated=True)])
+    assert told(looks, 0.0)["simulated"]
+    assert told(looks, 9.0)["simulated"]
+
+
+@pytest.mark.parametrize(
+    ("device_id", "known"),
+    [
+        (1, True),
+        ("GPU-ab22", True),
+        ("GPU-ab", True),
+        ("MIG-", True),
+        ("GPU-a", False),
+        ("GPU-x", False),
+        ("G", False),
+        ("", False),
+        ("1", False),
+        ("cuda:1", False),
+        (2, False),
+    ],
+)
+def test_a_gpu_is_found_by_index_uuid_or_the_only_uuid_that_begins_so(device_id: int | str, known: bool) -> None:
+    looks = RecentLooks(2.0)
+    looks.add(0, [GPU, OTHER, MIG])
+    assert (told(looks, 0.0, device_id) != UNKNOWN_UTILIZATION) == known
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 3), loads), min_size=1, max_size=20))
+def test_the_mean_is_never_above_the_maximum_and_both_are_of_looks_that_were_taken(
+    steps: list[tuple[float, float | None]],
+) -> None:
+    seconds, taken = 0.0, []
+    for pause, load in steps:
+        seconds += pause
+        taken.append((seconds, load))
+    figures = told(looks_of(*taken), seconds)
+    mean, greatest = figures["compute_percent"], figures["compute_max_percent"]
+    assert (mean is None) == (greatest is None) == (taken[-1][1] is None)
+    if mean is not None and greatest is not None:
+        known = [load for _, load in taken if load is not None]
+        assert min(known) <= mean + 1e-9
+        assert mean <= greatest + 1e-9
+        assert greatest in known

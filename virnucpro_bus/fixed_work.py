@@ -1,7 +1,7 @@
 """What every file costs whatever its size, learned from how long files took. Pure.
 
-Estimates go by size, but a file also has to be opened, its results brought to the disk, and some jobs take the same
-time for any file. So for each device a straight line is laid through its completed files, seconds = a + b x work
+Estimates go by size, but a file also has to be opened and its results brought to the disk, and some jobs take the
+same time for any file. So for each device a straight line is laid through its completed files, seconds = a + b x work
 (ordinary least squares); a / b is what is to be added to the work of every file. Within a device, because devices
 differ in speed; and of the devices the median, because a single file can bend a line.
 """
@@ -20,8 +20,10 @@ MOST_FILES = 100.0
 
 
 def fixed_work(devices: Iterable[Sequence[tuple[int, float]]]) -> int:
-    """What to add to the estimated work of every file; 0 where nothing is known. Of each device the completed files,
-    as (estimated work, seconds)."""
+    """What to add to the estimated work of every file; 0 where nothing is known.
+
+    Of each device the completed files, as (estimated work, seconds).
+    """
     return round(median([fixed for files in devices if (fixed := _of_device(files)) is not None] or [0.0]))
 
 

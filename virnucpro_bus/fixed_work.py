@@ -1,9 +1,9 @@
 """What every file costs whatever its size, learned from how long files took. Pure.
 
 Estimates go by size, but a file also has to be opened and its results brought to the disk, and some jobs take the
-same time for any file. So for each device a straight line is laid through its completed files, seconds = a + b x work
-(ordinary least squares); a / b is what is to be added to the work of every file. Within a device, because devices
-differ in speed; and of the devices the median, because a single file can bend a line.
+same time for any file. So for each device a straight line is laid through its completed files (ordinary least
+squares), seconds = a + b x work; a / b is what is to be added to the work of every file. Within a device, because
+devices differ in speed; and of the devices the median, because a single file can bend a line.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
+import sys
 import time
 from pathlib import Path
 
@@ -15,10 +17,13 @@ from monitor.sources import Failures, Sources, nothing_yet
 from monitor.view import frame
 from virnucpro_bus.capture import CaptureReader
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
+from virnucpro_bus.errors import BusError
 from virnucpro_bus.fleet import FleetState
 
 INTERVAL_NS = 2 * NANOSECONDS
 """Between two looks, as a live dashboard takes them: what its trends are made of."""
+
+_FONT_FROM_ELSEWHERE = re.compile(r"@font-face\s*\{[^}]*\}\s*")
 
 
 def main() -> None:
@@ -33,13 +38,18 @@ def main() -> None:
     # Times of day must not depend on where the picture is drawn.
     os.environ["TZ"] = "UTC"
     time.tzset()
-    snapshot = look_at(options.capture, options.at, options.title)
+    try:
+        snapshot = look_at(options.capture, options.at, options.title)
+    except (BusError, OSError) as error:
+        sys.exit(f"scripts/picture: {error}")
     console = Console(
         file=io.StringIO(), record=True, width=options.width, force_terminal=True, color_system="truecolor"
     )
     for text in frame(snapshot, options.width, options.height):
         console.print(text, soft_wrap=True)
-    console.save_svg(str(options.svg), title=options.title, unique_id="dashboard")
+    drawn = console.export_svg(title=options.title, unique_id="dashboard")
+    # The picture must not fetch anything from anywhere: any monospaced font will do.
+    options.svg.write_text(_FONT_FROM_ELSEWHERE.sub("", drawn), encoding="utf-8")
 
 
 def look_at(path: Path, seconds: float | None, title: str) -> Snapshot:

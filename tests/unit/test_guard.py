@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -93,6 +94,7 @@ def test_a_guard_that_is_gone_or_stands_still_holds_nobody_up(
     guard: GroupGuard, sleeper: subprocess.Popen[bytes]
 ) -> None:
     guard._process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, guard._process.pid, os.WSTOPPED | os.WNOWAIT)
     for _ in range(20_000):
         guard.watch(sleeper.pid)
     guard._process.kill()

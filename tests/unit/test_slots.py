@@ -222,6 +222,8 @@ def test_a_process_that_stands_still_is_ended_by_force_when_its_time_is_up(run: 
     slot = run(SAY_READY + "; import time; time.sleep(600)")
     told(tmp_path / "logs" / "worker.log")
     slot.signal(signal.SIGSTOP)
+    # Only once it stands still does a SIGTERM have to wait.
+    os.waitid(os.P_PID, slot.process.pid, os.WSTOPPED | os.WNOWAIT)
     slot.end(Loss.DIED, "hung", now_ns=0)
     slot.insist(int(TERM_SECONDS * NANOSECONDS) - 1)
     assert slot.reap() is None

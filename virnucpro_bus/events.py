@@ -1,8 +1,8 @@
 """The event vocabulary: what can be said on the bus, each kind declared once.
 
-An event is a small frozen fact without addressing; an `Envelope` says who said it and when. Order and identity are
-(host, source, epoch, seq) and never a clock; docs/events.md is checked against the declarations. Rules of evolution: a
-field is only ever appended, with a default; none is retyped, reordered or reused; nor is the envelope ever changed.
+An event is a small frozen fact without addressing; an `Envelope` says who said it and when. Order and identity
+are (host, source, epoch, seq) and never a clock; docs/events.md is checked against the declarations. Evolution: a
+field is only ever appended, with a default; none is retyped, reordered or reused; the envelope never changes.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.door import access_for, parse_listen
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.options import Seconds, interval_option, log_rotate_option
@@ -122,6 +123,8 @@ def run(
         say("the GPUs are simulated: what is shown of them is made up")
     else:
         chosen = find_devices(devices, os.environ)
+        if devices == "auto" and not any(has_gpu(device.key) for device in chosen):
+            say(f"no GPU is used: working on {len(chosen)} CPU cores (virnucpro-bus doctor says why)")
     weight_figures, warnings = weights_for(weights, [device.name for device in chosen])
     for warning in warnings:
         say(warning)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import tempfile
 import time
@@ -14,9 +15,9 @@ from typing import Any
 
 import pytest
 from lab import Lab, Started
-from samples import COUNT, DATA, TELLING_COMMAND, Gates, recorded, results, summary
+from samples import COUNT, DATA, TELLING_COMMAND, Gates, recorded, results, small_files, summary
 
-from virnucpro_bus.events import FileCommitted, FileCompleted, FilesAssigned, RunFinished
+from virnucpro_bus.events import FileCommitted, FileCompleted, FilesAssigned, RunFinished, RunStarted
 from virnucpro_bus.metrics import GpuUtilization
 
 FOUR_WORKERS = ("--devices", "cpu:4", "--no-dashboard")
@@ -218,3 +219,20 @@ def test_a_run_folder_works_however_long_its_path_is(
     bus.signal(signal.SIGINT)
     assert bus.wait() == 0
     assert list(short_folder.rglob("*.sock")) == []
+
+
+def test_a_run_that_finds_no_gpu_says_so_and_works_on_the_cpus(lab: Lab) -> None:
+    small_files(lab.folder / "in", 2)
+    ended = lab.run("run", "in", "--out", "out", "--no-dashboard", CUDA_VISIBLE_DEVICES="")
+    assert ended.wait() == 0, ended.stderr
+    cores = len(os.sched_getaffinity(0))
+    assert f"no GPU is used: working on {cores} CPU cores (virnucpro-bus doctor says why)" in ended.stderr
+    assert [device.key for device in recorded(lab.folder / "out", RunStarted)[0].event.devices] == [
+        f"cpu:{number}" for number in range(cores)
+    ]
+
+
+def test_a_run_on_cpus_that_were_asked_for_does_not_speak_of_gpus(lab: Lab) -> None:
+    small_files(lab.folder / "in", 2)
+    ended = lab.run("run", "in", "--out", "out", "--no-dashboard", "--devices", "cpu:1")
+    assert (ended.wait(), ended.stderr) == (0, "")

@@ -66,9 +66,11 @@ class Bench:
 
     def hang(self) -> None:
         """The driver stops answering, and the caller's patience with the question now asked is over."""
+        asked = self.backend.calls
         self.backend.open_gate.clear()
         self.clock.advance(1)
         self.monitor.readings(wait_seconds=0)
+        self.until_looked_at(asked + 1)
         self.clock.advance(1)
 
     def until_looked_at(self, times: int) -> None:

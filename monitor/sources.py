@@ -108,7 +108,8 @@ class Sources:
         if by_uuid is not None and isinstance(device_id, str):
             return by_uuid.get(device_id, UNKNOWN_UTILIZATION)
         try:
-            return self._gpu_monitor.get_gpu_utilization(device_id)
+            # A user's own source may tell less than ours.
+            return {**UNKNOWN_UTILIZATION, **self._gpu_monitor.get_gpu_utilization(device_id)}
         except Exception as error:  # one GPU that cannot be read must not hide the others
             self._failures.note(error)
             return UNKNOWN_UTILIZATION

@@ -10,11 +10,14 @@ STEALS_SHOWN = 20
 
 
 def span(seconds: float | None) -> str:
-    """A length of time as one would say it: 4.2s, 3m12s, 2h05m, 3d04h; n/a when it is unknown."""
+    """A length of time as one would say it: 0s, 17ms, 4.2s, 3m12s, 2h05m, 3d04h; n/a when it is unknown."""
     if seconds is None:
         return UNKNOWN
     if seconds < 0:
         return f"-{span(-seconds)}"
+    if seconds < 0.9995:
+        milliseconds = round(seconds * 1000)
+        return f"{milliseconds}ms" if milliseconds else "0s"
     if seconds < 59.95:
         return f"{seconds:.1f}s"
     minutes, second = divmod(round(seconds), 60)

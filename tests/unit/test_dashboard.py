@@ -167,6 +167,18 @@ def test_a_gpu_is_looked_up_by_uuid_and_another_device_by_its_id(make: Make) -> 
     assert [utilization["compute_percent"] for _, utilization in rows] == [87.0, None]
 
 
+def test_what_a_source_does_not_tell_is_unknown(make: Make) -> None:
+    class FourFigures:
+        """As a program may have it that knows of no others."""
+
+        def get_gpu_utilization(self, device_id: int | str) -> dict[str, float]:
+            return {"compute_percent": 12.0, "memory_percent": 3.0, "temperature": 40.0, "power_watts": 90.0}
+
+    dashboard = make(Work(), FourFigures())
+    (_, utilization), _ = dashboard._collect_metrics().rows
+    assert utilization == UNKNOWN_UTILIZATION | FourFigures().get_gpu_utilization("GPU-1")
+
+
 def test_a_driver_that_fails_leaves_the_figures_unknown_and_says_so(make: Make) -> None:
     snapshot = make(Work(), BrokenGpus())._collect_metrics()
     assert [utilization for _, utilization in snapshot.rows] == [UNKNOWN_UTILIZATION] * 2

@@ -38,7 +38,12 @@ def steal(number: int, saved_seconds: float | None) -> StealEffect:
     ("seconds", "told"),
     [
         (None, "n/a"),
-        (0.0, "0.0s"),
+        (0.0, "0s"),
+        (0.0004, "0s"),
+        (0.017, "17ms"),
+        (0.9994, "999ms"),
+        (0.9996, "1.0s"),
+        (-0.3, "-300ms"),
         (14.24, "14.2s"),
         (59.94, "59.9s"),
         (59.96, "1m00s"),

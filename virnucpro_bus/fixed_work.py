@@ -1,22 +1,28 @@
 """What every file costs whatever its size, learned from how long files took. Pure.
 
-Estimates go by size, but a file also has to be opened and its results brought to the disk, and some jobs take the
-same time for any file. So for each device a straight line is laid through its completed files (ordinary least
-squares), seconds = a + b x work; a / b is what is to be added to the work of every file. Within a device, because
-devices differ in speed; and of the devices the median, because a single file can bend a line.
+Estimates go by size, but a file also has to be opened and its results brought to the disk, and some jobs take as
+long for any file. Where seconds = a + b x work, a / b is what is to be added to the work of every file. Any two
+files of a device that differ in size tell it, whatever the device's speed. So a device's smaller half is held
+against its bigger half, and all such pairs of all devices vote, each with the weight of how much its sizes
+differ. It is the idea of Theil's slope (1950), the median of all pairs: a few odd files do not bend it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from statistics import fmean, linear_regression, median
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from statistics import fmean
 
-LEAST_FILES = 8
-"""Of a device, before its line is believed."""
+LEAST_EVIDENCE = 2.0
+"""Of all votes together, before they are believed; a pair whose sizes differ tenfold has 0.9, twofold 0.5."""
+FROM_BELOW = 0.4
+"""The vote that counts, from the smallest on; a little below the median, for in doubt size is right."""
 LEAST_SHARE = 0.05
-"""Of the mean time of a file; less than that is noise."""
+"""Of the mean work of a file; less than that is noise."""
 MOST_FILES = 100.0
 """At most that many times the mean work of a file, where its size seems to say nothing."""
+_PAIRS = 256
+"""Of a device; more would tell no more."""
 
 
 def fixed_work(devices: Iterable[Sequence[tuple[int, float]]]) -> int:
@@ -24,15 +30,31 @@ def fixed_work(devices: Iterable[Sequence[tuple[int, float]]]) -> int:
 
     Of each device the completed files, as (estimated work, seconds).
     """
-    return round(median([fixed for files in devices if (fixed := _of_device(files)) is not None] or [0.0]))
+    together = [files for files in devices if files]
+    votes = sorted(vote for files in together for vote in _votes(files))
+    evidence = math.fsum(weight for _, weight in votes)
+    if evidence < LEAST_EVIDENCE:
+        return 0
+    mean = fmean(work for files in together for work, _ in files)
+    fixed = min(_at(votes, FROM_BELOW * evidence), MOST_FILES * mean)
+    return round(fixed) if fixed > LEAST_SHARE * mean else 0
 
 
-def _of_device(files: Sequence[tuple[int, float]]) -> float | None:
-    works, seconds = [work for work, _ in files], [taken for _, taken in files]
-    if len(files) < LEAST_FILES or min(works) == max(works):
-        return None
-    slope, intercept = linear_regression(works, seconds)
-    if intercept <= LEAST_SHARE * fmean(seconds):
-        return 0.0
-    most = MOST_FILES * fmean(works)
-    return most if slope <= 0 else min(most, intercept / slope)
+def _votes(files: Sequence[tuple[int, float]]) -> Iterator[tuple[float, float]]:
+    """What each pair says, and its weight."""
+    step = max(1, len(files) // (2 * _PAIRS))
+    ordered = sorted(files)[::step]
+    half = len(ordered) // 2
+    for (small, short), (big, long) in zip(ordered[:half], ordered[len(ordered) - half :], strict=True):
+        if small < big:
+            told = (big * short - small * long) / (long - short) if long > short else math.inf
+            yield max(0.0, told), 1 - small / big
+
+
+def _at(votes: Sequence[tuple[float, float]], weight: float) -> float:
+    """The first vote at which the weights so far reach `weight`."""
+    for told, own in votes:
+        weight -= own
+        if weight <= 0:
+            return told
+    return votes[-1][0]

@@ -56,6 +56,15 @@ def follower_of(address: str, server_key: bytes | None = None) -> Iterator[Follo
         follower.close()
 
 
+def next_of(follower: Follower, seconds: float = 20.0) -> tuple[list[bytes], int | None]:
+    """What it receives next, with the time it is said to have come."""
+    clock = SystemClock()
+    until_ns = clock.mono_ns() + int(seconds * 1e9)
+    while not (received := follower.receive(0.05))[0]:
+        assert clock.mono_ns() < until_ns, f"no frames; {follower.trouble}"
+    return received
+
+
 def follow_until(
     follower: Follower, enough: Callable[[list[bytes]], object], seconds: float = 20.0
 ) -> list[bytes]:

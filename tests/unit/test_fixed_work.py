@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from imagined import ImaginedRun
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.events import Device
-from virnucpro_bus.fixed_work import LEAST_FILES, MOST_FILES, fixed_work
+from virnucpro_bus.fixed_work import MOST_FILES, fixed_work
 from virnucpro_bus.fleet import FleetState
 from virnucpro_bus.testing import Script
 
@@ -22,7 +23,7 @@ def took(a: float, b: float, works: list[int] = WORKS) -> list[tuple[int, float]
     return [(work, a + b * work) for work in works]
 
 
-@given(st.lists(st.integers(1, 10**6), min_size=LEAST_FILES, max_size=50), st.floats(1e-6, 10))
+@given(st.lists(st.integers(1, 10**6), max_size=50), st.floats(1e-6, 10))
 def test_files_that_take_as_long_as_their_size_says_cost_nothing_else(works: list[int], b: float) -> None:
     assert fixed_work([took(0.0, b, works)]) == 0
 
@@ -46,7 +47,27 @@ def test_where_size_says_nothing_all_files_are_as_good_as_equal(files: list[tupl
 
 
 def test_a_few_files_and_files_of_one_size_prove_nothing() -> None:
-    assert fixed_work([took(3.0, 0.01)[: LEAST_FILES - 1], took(3.0, 0.01, [5] * 20)]) == 0
+    few = took(3.0, 0.01, [100, 300, 1000, 2000])
+    assert fixed_work([[], took(3.0, 0.01, [1]), few, took(3.0, 0.01, [5] * 20)]) == 0
+
+
+def test_two_files_of_each_of_several_devices_tell_it() -> None:
+    assert fixed_work([took(3.0 / speed, 0.01 / speed, [100, 1000]) for speed in (1, 2, 3)]) == 300
+
+
+@given(st.integers(0, 2**32))
+def test_sizes_that_hardly_differ_do_not_pass_noise_off_as_knowledge(seed: int) -> None:
+    dice = Random(seed)
+    files = [(work, 0.01 * work * dice.gauss(1, 0.1)) for work in range(1000, 1040)]
+    assert fixed_work([files]) == 0
+
+
+@given(st.integers(0, 2**32))
+def test_files_that_take_a_random_time_that_goes_by_size_cost_little_else(seed: int) -> None:
+    dice = Random(seed)
+    works = [round(1000 * dice.lognormvariate(0, 1)) + 1 for _ in range(200)]
+    files = [(work, 0.01 * work * dice.lognormvariate(0, 0.3)) for work in works]
+    assert fixed_work([files]) <= 0.15 * sum(works) / len(works)
 
 
 def test_a_run_of_files_that_all_take_the_same_time_is_expected_to_end_when_their_number_says() -> None:

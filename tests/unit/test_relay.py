@@ -12,7 +12,7 @@ import pytest
 import zmq
 from buses import peer, wait_until
 from captures import some_frames
-from relays import follow_until, follower_of, new_keys, served_relay
+from relays import follow_until, follower_of, new_keys, next_of, served_relay
 
 from virnucpro_bus import follower as follower_module
 from virnucpro_bus import listen as listen_module
@@ -58,12 +58,12 @@ def test_what_was_there_before_counts_as_history_and_what_comes_then_does_not(pl
     played.append(frames[:5], 1)
     with served_relay(played) as served, follower_of(served.address) as follower:
         assert follower.behind
-        assert follower.receive(1.0) == (frames[:5], None)
+        assert next_of(follower) == (frames[:5], None)
         assert not follower.behind
         played.append(frames[5:], 2)
         clock = SystemClock()
         before_ns = clock.mono_ns()
-        got, came_ns = follower.receive(1.0)
+        got, came_ns = next_of(follower)
         assert got == frames[5:]
         assert came_ns is not None
         assert before_ns <= came_ns <= clock.mono_ns()

@@ -49,7 +49,7 @@ class JobContext:
         self.device = device
         """What a framework calls the device in this process: "cuda:0" (no other GPU is visible) or "cpu"."""
         self.device_key = device_key
-        """The device's identity on the bus: a GPU's UUID, or "cpu:N"."""
+        """The device's identity on the bus: a GPU's UUID, "cpu:N", or "sim:N" for a GPU that is made up."""
         self.options: Mapping[str, str] = MappingProxyType(dict(options))
         """The --job-option values, read-only."""
         self._on_progress = on_progress

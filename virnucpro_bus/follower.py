@@ -191,6 +191,9 @@ class Follower:
         self._context.destroy(linger=0)
 
 
+_GIVE_KEY = "give its key with --server-key (there: virnucpro-bus keys list)"
+
+
 def _unknown_key(identity: Identity | None) -> str:
     key = "KEY" if identity is None else identity.public.hex()
     return (
@@ -201,11 +204,12 @@ def _unknown_key(identity: Identity | None) -> str:
 
 def _mechanism(identity: Identity | None) -> str:
     if identity is None:
-        return "it lets in known keys only; give its key with --server-key (there: virnucpro-bus keys list)"
+        return f"it lets in known keys only; {_GIVE_KEY}"
     return "it works without keys; leave out --server-key"
 
 
 def _handshake(identity: Identity | None) -> str:
     if identity is None:
-        return "the handshake failed; what listens there is no relay of virnucpro-bus, or it needs --server-key"
+        # A busy relay has often hung up before its end of the handshake is here, which would tell which it is.
+        return f"it lets in known keys only, or it is no relay of virnucpro-bus; {_GIVE_KEY}"
     return "the handshake failed; is --server-key its key? (there: virnucpro-bus keys list)"

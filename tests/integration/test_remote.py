@@ -87,7 +87,7 @@ def test_with_keys_only_those_on_the_list_get_in_and_both_ends_say_why(lab: Lab,
     made = re.search("[0-9a-f]{64}", lab.run("keys", "new", **stranger).stdout)
     assert made is not None
     refusals = {
-        "it lets in known keys only; give its key with --server-key": lab.start("monitor", address, "--json"),
+        "; give its key with --server-key": lab.start("monitor", address, "--json"),
         "is --server-key its key?": lab.start("monitor", address, "--server-key", made[0], "--json"),
         f"virnucpro-bus keys allow {made[0]}": lab.start(
             "monitor", address, "--server-key", keys, "--json", **stranger

@@ -12,6 +12,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+from one_queue import measure_beside_one_queue
 from real_runs import measure_real
 from scenarios import UNEQUAL, scenarios
 from workload import row
@@ -27,7 +28,8 @@ REAL_SECONDS = 6.0
 
 def measure() -> list[dict[str, Any]]:
     print(f"  load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
-    return [*_simulated(), *_decisions(8, 100_000, 20), *_decisions(1_024, 1_000_000, 100), *_real()]
+    decisions = [*_decisions(8, 100_000, 20), *_decisions(1_024, 1_000_000, 100)]
+    return [*_simulated(), *measure_beside_one_queue(), *decisions, *_real()]
 
 
 def _real() -> list[dict[str, Any]]:

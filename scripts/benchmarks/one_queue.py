@@ -1,6 +1,6 @@
 """`cost` beside one queue for all devices, as a pool has it, on the scenarios of the real runs, without overhead.
 
-Exact, and of many seeds: what the real runs, of a few seeds, owe to luck and to the way from file to file is left out.
+Exact, and of many seeds: what the real runs owe to luck, and to the way from file to file, is left out.
 """
 
 from __future__ import annotations

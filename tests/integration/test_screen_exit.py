@@ -14,12 +14,12 @@ from lab import COMMAND, Lab
 from terminal import CTRL_C, Terminal
 
 CTRL_Z = b"\x1a"
-UNIT_TESTS = Path(__file__).parents[1] / "unit"
+SUPPORT = Path(__file__).parents[1] / "support"
 # A user's own program: a dashboard in its process, and what it does beside that.
 PROGRAM = f"""
 import logging, os, signal, sys, time
-sys.path.insert(0, {str(UNIT_TESTS)!r})
-from test_dashboard import Gpus, Work
+sys.path.insert(0, {str(SUPPORT)!r})
+from made_up_sources import Gpus, Work
 from monitor.dashboard import LoadBalancingDashboard
 
 logging.basicConfig(format="%(message)s")

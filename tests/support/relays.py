@@ -76,3 +76,8 @@ def follow_until(
         assert clock.mono_ns() < until_ns, f"only {len(frames)} frames; {follower.trouble}"
         frames += follower.receive(0.05)[0]
     return frames
+
+
+def access(relay_keys: Identity, *clients: Identity) -> Access:
+    allowed = {client.public: "client" for client in clients}
+    return Access(relay_keys, lambda: allowed)

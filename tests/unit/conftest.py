@@ -1,0 +1,27 @@
+"""Fixtures that several of the unit tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from relays import new_keys
+
+from virnucpro_bus import follower as follower_module
+from virnucpro_bus.keys import Identity
+from virnucpro_bus.served import PlayedCapture
+
+
+@pytest.fixture
+def played() -> Iterator[PlayedCapture]:
+    made = PlayedCapture()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def mine(monkeypatch: pytest.MonkeyPatch) -> Identity:
+    """The keys that a follower of this test comes with."""
+    keys = new_keys()
+    monkeypatch.setattr(follower_module, "load_identity", lambda: keys)
+    return keys

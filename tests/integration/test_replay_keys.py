@@ -21,6 +21,7 @@ def paused(lab: Lab) -> Terminal:
     place = ("--from", "20.5", "--start-paused", "--interval", "3600")
     terminal = Terminal(lab, "replay", path, *place)
     terminal.until(lambda: "at 1 x (paused)" in terminal.picture(), "it draws")
+    terminal.until(lambda: terminal.takes_keys, "it listens to keys")
     return terminal
 
 
@@ -52,7 +53,7 @@ def test_keys_move_it_pause_it_and_change_its_rate(paused: Terminal) -> None:
 
 @pytest.mark.parametrize(("key", "status"), [(b"q", 0), (CTRL_C, 130)])
 def test_the_terminal_is_given_back_with_echo_and_line_mode(paused: Terminal, key: bytes, status: int) -> None:
-    assert not paused.modes() & (termios.ICANON | termios.ECHO)
+    assert paused.takes_keys
     paused.type(key)
     paused.until(lambda: paused.modes() & termios.ICANON and paused.modes() & termios.ECHO, "as it was")
     assert paused.wait() == status

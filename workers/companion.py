@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.processes import own_command, stop
@@ -13,6 +17,10 @@ from virnucpro_bus.text import visible
 
 FAREWELL_SECONDS = 3.0
 HURRIED_SECONDS = 0.5
+STOP_SECONDS = 1.0
+"""So long Ctrl-Z waits for the picture to be taken off the terminal."""
+_LOOK_SECONDS = 0.02
+_STOPPED_OR_GONE = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
 _RESTORED_TERMINAL = "\x1b[?2026l\x1b[0m\x1b[?1049l\x1b[?25h"  # draw at once, plain, main screen, cursor on
 
 
@@ -40,6 +48,8 @@ class Companion:
             command if draw else [*command, "--headless"], stdin=subprocess.DEVNULL, process_group=0
         )
         self._drawing = draw and sys.stdout.isatty()
+        if self._drawing and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
+            signal.signal(signal.SIGTSTP, self._suspend)
 
     def has_ended(self) -> bool:
         """Whether it has ended since last asked; true once. The terminal is given back then."""
@@ -60,7 +70,7 @@ class Companion:
             while self._process.poll() is None and self._clock.mono_ns() < deadline_ns:
                 meanwhile()
                 try:
-                    self._process.wait(0.02)
+                    self._process.wait(_LOOK_SECONDS)
                 except subprocess.TimeoutExpired:
                     continue
             stop(self._process, patience_seconds)
@@ -77,11 +87,29 @@ class Companion:
         else:
             say(message)
 
+    def _suspend(self, number: int, frame: FrameType | None) -> None:
+        """Ctrl-Z: before we stop it has to, for the terminal is the shell's then. It goes on when we do."""
+        process = self._process
+        if process is not None:
+            process.send_signal(signal.SIGTSTP)
+            for _ in range(round(STOP_SECONDS / _LOOK_SECONDS)):
+                if os.waitid(os.P_PID, process.pid, _STOPPED_OR_GONE) is not None:
+                    break
+                threading.Event().wait(_LOOK_SECONDS)
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        # Here we go on.
+        signal.signal(signal.SIGTSTP, self._suspend)
+        if process is not None:
+            process.send_signal(signal.SIGCONT)
+
     def _give_terminal_back(self, process: subprocess.Popen[bytes]) -> None:
         if self._drawing and process.returncode < 0:
             # Killed in the middle of a picture, it could not do so itself.
             sys.stdout.write(_RESTORED_TERMINAL)
             sys.stdout.flush()
+        if self._drawing and signal.getsignal(signal.SIGTSTP) == self._suspend:
+            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         self._drawing = False
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from captures import some_frames, write_capture
 from lab import COMMAND, Lab
+from samples import Gates, small_files
 from terminal import CTRL_C, Terminal
 
 CTRL_Z = b"\x1a"
@@ -170,5 +171,25 @@ def test_ctrl_z_gives_it_back_to_the_shell_and_fg_draws_it_again(lab: Lab, captu
     terminal.until(lambda: draws(terminal) and not terminal.modes() & termios.ECHO, "it draws again")
     terminal.type(b"q")
     terminal.until(lambda: given_back(terminal) and terminal.modes() & termios.ECHO, "it has ended")
+    terminal.type(b"exit\n")
+    assert terminal.wait() == 0
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+def test_ctrl_z_stops_a_run_as_well_and_fg_goes_on_with_it(lab: Lab) -> None:
+    gates = Gates(lab.folder / "gates")
+    gates.close(*small_files(lab.folder / "in", 2))
+    terminal = Terminal(lab, "--norc", "--noediting", "-i", program="bash", PS1="$ ", HISTFILE="")
+    job = f"--job user_jobs:gated --job-option {gates.option}"
+    terminal.type(f"{COMMAND} run in --out out --devices cpu:2 --interval 0.2 {job}\n".encode())
+    terminal.until(lambda: draws(terminal) and len(gates.waiting()) == 2, "it draws, and works")
+    terminal.type(CTRL_Z)
+    terminal.until(lambda: given_back(terminal) and "Stopped" in terminal.picture(), "the shell is there")
+    assert terminal.modes() & termios.ECHO
+    terminal.type(b"fg\n")
+    terminal.until(lambda: draws(terminal), "it draws again")
+    gates.open()
+    terminal.until(lambda: "2 of 2 files done" in terminal.picture(), "it has ended")
+    assert given_back(terminal)
     terminal.type(b"exit\n")
     assert terminal.wait() == 0

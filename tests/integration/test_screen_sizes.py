@@ -32,7 +32,8 @@ class Reader:
         self._master = master
         self._read = b""
         self._news = threading.Condition()
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     def picture(self) -> bytes:
         """What makes up one picture, once it is there."""
@@ -40,6 +41,11 @@ class Reader:
             assert self._news.wait_for(lambda: ENDED in self._read, 10)
             read, self._read = self._read, b""
             return read
+
+    def finish(self) -> None:
+        """Wait until the terminal has gone, and nothing is read any more: the next may have the same number."""
+        self._thread.join(10)
+        assert not self._thread.is_alive()
 
     def _run(self) -> None:
         while True:
@@ -66,7 +72,9 @@ def drawing(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Reader, Console, 
 
     monkeypatch.setattr(os, "write", counted)
     with os.fdopen(slave, "w", encoding="utf-8") as file:
-        yield Reader(master), Console(file=file, force_terminal=True, color_system="256"), writes
+        reader = Reader(master)
+        yield reader, Console(file=file, force_terminal=True, color_system="256"), writes
+    reader.finish()
     os.close(master)
 
 

@@ -41,6 +41,7 @@ def test_a_cable_that_is_pulled_for_ten_seconds_leaves_neither_hole_nor_double(
         watching = lab.start(*arguments, *MONITOR, prefix=near.prefix)
         plain = lab.start(*arguments, "--interval", "0.2", prefix=near.prefix)
         watching.until(lambda: watching.stdout, "the monitor has begun")
+        plain.until(lambda: plain.stdout, "the other one too")
         far.set_link("down")
         plain.until(lambda: "no contact for" in plain.stdout, "the monitor says that it has no contact")
         stay(PULLED_SECONDS)

@@ -154,7 +154,7 @@ def sample(run_dir: Path, simulate: bool) -> int:
         signal.signal(number, lambda *_: stop.set())
     if simulate:
         return _simulate(run_dir, addresses, clock, stop)
-    gpus = GPUMonitor(clock=clock, cache_seconds=SAMPLE_SECONDS / 2)
+    gpus = GPUMonitor(clock=clock, cache_seconds=0.0)
     gpus.readings()
     if gpus.backend_name == "none":
         return 0

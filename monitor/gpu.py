@@ -51,6 +51,7 @@ class GPUMonitor:
         self._followed_ns: int | None = None
         self._looks = RecentLooks(window_seconds)
         self._failure: str | None = None
+        self._told_ns: int | None = None
 
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
         """Figures of a GPU by NVML index, UUID, or the only UUID that begins so; all None when nobody knows it.
@@ -72,6 +73,16 @@ class GPUMonitor:
         """
         with self._changed:
             self._look(wait_seconds)
+            return self._looks.last(self._clock.mono_ns())
+
+    def new_readings(self) -> list[GpuReading]:
+        """As `readings`, but empty when the driver has not answered since this was last asked: who passes them on
+        with a time of his own must not make an old look a new one."""
+        with self._changed:
+            self._look(WAIT_SECONDS)
+            if self._looks.last_ns == self._told_ns:
+                return []
+            self._told_ns = self._looks.last_ns
             return self._looks.last(self._clock.mono_ns())
 
     @property

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
+from typing import Literal
 
 from monitor.snapshot import DeviceKey, Row, device_key, device_label, has_several_hosts
 from virnucpro_bus.metrics import GpuMetrics, GpuUtilization, SourceCounts, Totals
@@ -16,6 +17,8 @@ STALE_AFTER_SECONDS = 3.0
 NAMED = 4
 """How many devices, sources or files are named before "and N more"."""
 REASON_CHARACTERS = 60
+_Figure = Literal["compute_percent", "memory_percent", "temperature", "power_watts"]
+_FIGURES: tuple[_Figure, ...] = ("compute_percent", "memory_percent", "temperature", "power_watts")
 
 
 def is_stale(utilization: GpuUtilization) -> bool:
@@ -76,6 +79,7 @@ def problems(
         if devices:
             lines.append(words.format(_called(devices, several)))
     lines += _stale(rows, several)
+    lines += _blind(rows, several)
     lines += _stalled(rows, idle_seconds, several)
     if failures:
         named = [f"{visible(name)} ({_brief(reason)})" for name, reason in islice(failures.items(), NAMED)]
@@ -90,6 +94,19 @@ def _stale(rows: Sequence[Row], several: bool) -> list[str]:
     least = min(row[1]["sample_age_seconds"] or 0.0 for row in stale)
     more = " or more" if len(stale) > 1 else ""
     return [f"stale: no GPU figures from {_called([row[0] for row in stale], several)} for {least:.0f} s{more}"]
+
+
+def _blind(rows: Sequence[Row], several: bool) -> list[str]:
+    """GPUs of which the driver answers, but tells nothing at all."""
+    blind = [
+        metrics
+        for metrics, utilization in rows
+        if utilization["sample_age_seconds"] is not None
+        and not is_stale(utilization)
+        and metrics["state"] != "lost"
+        and all(utilization[name] is None for name in _FIGURES)
+    ]
+    return [f"unknown: the driver tells nothing of {_called(blind, several)}; see doctor"] if blind else []
 
 
 def _stalled(rows: Sequence[Row], idle_seconds: Sequence[float], several: bool) -> list[str]:

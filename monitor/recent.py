@@ -31,6 +31,11 @@ class RecentLooks:
         """Forget them all."""
         self._kept.clear()
 
+    @property
+    def last_ns(self) -> int | None:
+        """When the last look was; None before the first."""
+        return self._kept[-1][0] if self._kept else None
+
     def last(self, now_ns: int) -> list[GpuReading]:
         """Every GPU as the last look has it, with nothing known of them when that was more than 3 s ago."""
         if not self._kept:

@@ -135,7 +135,7 @@ def replay(
 def _play_with_keys(playback: Playback, name: str, interval_seconds: float, look: Look) -> int:
     replay, fleet = playback.replay, playback.fleet
     with (
-        SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals,
+        SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT) as signals,
         LoadBalancingDashboard(
             fleet, fleet, interval_seconds, None, clock=replay, title=_title(name, replay), look=look
         ) as dashboard,

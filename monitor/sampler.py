@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class ReadingSource(Protocol):
-    """Where readings come from: a `GPUMonitor` or any `GpuBackend`."""
+    """Where readings come from."""
 
-    def readings(self) -> Sequence[GpuReading]:
-        """Every GPU as it is now."""
+    def new_readings(self) -> Sequence[GpuReading]:
+        """Every GPU as it is now; empty when nobody knows better than last time."""
         ...
 
 
@@ -41,8 +41,8 @@ def sampled(reading: GpuReading) -> GpuSampled:
 class Sampler:
     """Publishes what `source` reads, once per `interval_seconds`.
 
-    Only the thread that calls it touches `publisher`. A GPUMonitor as source should cache for less than the
-    interval (half of it, say), or every other sample repeats the one before.
+    Only the thread that calls it touches `publisher`. While the source has nothing new nothing is published, so
+    whoever reads it sees the last look grow old. A GPUMonitor as source should cache for less than the interval.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class Sampler:
         self._interval_ns = round(interval_seconds * NANOSECONDS)
 
     def sample_once(self) -> int:
-        """Look at every GPU and publish. Returns how many there are."""
-        readings = self._source.readings()
+        """Look at every GPU and publish. Returns how many events that made."""
+        readings = self._source.new_readings()
         for reading in readings:
             self._publisher.publish(sampled(reading))
         return len(readings)

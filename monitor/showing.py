@@ -77,7 +77,7 @@ def watch(
 
     Where there is a keyboard, keys turn the pages, change the order and end it.
     """
-    with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+    with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT) as signals:
         if as_json:
             _print_json_lines(advance, fleet, look, interval_seconds, lambda: signals.signal)
         else:

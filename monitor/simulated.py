@@ -82,7 +82,7 @@ class SimulatedGpus:
         self._clock = clock
         self._gpus: dict[int | str, SimulatedGpu] = {}
 
-    def readings(self) -> list[GpuReading]:
+    def new_readings(self) -> list[GpuReading]:
         """Every simulated GPU as it is now."""
         now_ns, found = self._clock.mono_ns(), []
         for row in self._run.get_gpu_metrics():

@@ -46,6 +46,9 @@ class _Room:
     """What is left for rows, and for the line that says which they are."""
 
 
+_OVER = {"stopped", "lost", "unused"}
+
+
 def frame(
     snapshot: Snapshot, width: int, height: int | None, glyphs: Glyphs = UNICODE, look: Look = EVERYTHING
 ) -> list[Text]:
@@ -117,8 +120,7 @@ def _progress(snapshot: Snapshot, width: int, glyphs: Glyphs, *, untitled: bool 
     else:
         parts = [f"{done:,}/{total:,} files", f"{100 * done // total if total else 100}%"]
     parts += [f"{failed:,} failed"] if failed else []
-    finished = total is not None and done + failed >= total
-    eta = ["finished" if finished else f"ETA {duration(snapshot.eta_seconds)}"]
+    eta = [_end(snapshot)]
     words = GAP.join(parts + elapsed + eta)
     bar_cells = width - 2 * len(MARGIN) - len(GAP) - len(words)
     text = Text(MARGIN)
@@ -133,6 +135,17 @@ def _progress(snapshot: Snapshot, width: int, glyphs: Glyphs, *, untitled: bool 
         text.append(full, "green").append(bad and glyphs.lost * len(bad), "red")
         text.append(rest[len(bad) :] + GAP, "dim")
     return text.append(words)
+
+
+def _end(snapshot: Snapshot) -> str:
+    """How the run stands to its end; with every worker stopped nothing more is to be expected."""
+    totals, states = snapshot.totals, {metrics["state"] for metrics, _ in snapshot.rows}
+    total = totals["files_total"]
+    if total is not None and totals["files_completed"] + totals["files_failed"] >= total:
+        return "finished"
+    if total is not None and "stopped" in states and states <= _OVER:
+        return "ended early"
+    return f"ETA {duration(snapshot.eta_seconds)}"
 
 
 def _health(snapshot: Snapshot, width: int, room: int, glyphs: Glyphs) -> list[Text]:

@@ -149,7 +149,7 @@ def capture(lab: Lab) -> Path:
     return lab.folder / "run.vbus"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_a_command_gives_keyboard_and_screen_back(lab: Lab, capture: Path, number: signal.Signals) -> None:
     terminal = Terminal(lab, "replay", capture, "--start-paused")
     terminal.until(lambda: draws(terminal) and not terminal.modes() & termios.ECHO, "it draws")

@@ -50,6 +50,12 @@ def row(
     )
 
 
+def known(device: int, *, age: float) -> Row:
+    """Of which the driver tells something."""
+    metrics, utilization = row(device, age=age)
+    return metrics, {**utilization, "power_watts": 200.0}
+
+
 def test_a_device_with_waiting_files_and_none_completed_for_300_s_is_stalled() -> None:
     watch = StallWatch()
     rows = [row()]
@@ -132,7 +138,7 @@ def test_nothing_is_stalled_while_the_time_is_unknown() -> None:
 
 
 def test_a_gpu_that_gives_no_figures_is_told_with_their_age() -> None:
-    assert problems([row(0, age=7.2), row(1, age=3.0), row("cpu:0")], TOTALS, []) == (
+    assert problems([row(0, age=7.2), known(1, age=3.0), row("cpu:0")], TOTALS, []) == (
         "stale: no GPU figures from GPU 0 for 7 s",
     )
 
@@ -166,3 +172,11 @@ def test_failed_files_are_told_with_the_reasons_a_few_by_name() -> None:
 )
 def test_lost_silent_and_stale_devices_are_in_trouble(seen: Row, troubled: bool) -> None:
     assert in_trouble(seen) is troubled
+
+
+def test_a_gpu_of_which_fresh_looks_tell_nothing_is_told_and_a_cpu_is_not() -> None:
+    rows = [row(0, age=0.5), row(1, age=0.5, state="lost"), known(2, age=0.5), row("cpu:0")]
+    assert problems(rows, TOTALS, []) == (
+        "lost: GPU 1",
+        "unknown: the driver tells nothing of GPU 0; see doctor",
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import threading
 
-from monitor.readings import GpuReading
+from monitor.gpu import GPUMonitor
+from monitor.readings import GpuReading, NullBackend
 from monitor.sampler import Sampler
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events import Device, Fact, GpuSampled
@@ -36,7 +37,7 @@ class ScriptedSource:
         self.started_at: list[float] = []
         self._first_ns = self.clock.mono_ns()
 
-    def readings(self) -> list[GpuReading]:
+    def new_readings(self) -> list[GpuReading]:
         self.started_at.append((self.clock.mono_ns() - self._first_ns) / NANOSECONDS)
         self.clock.advance(self.looks_take.pop(0) if self.looks_take else 0)
         return self.answer
@@ -119,3 +120,21 @@ def test_run_looks_once_when_already_stopped() -> None:
     stop.set()
     Sampler(sink, source, ManualClock()).run(stop)
     assert (source.started_at, sink.events) == ([0.0], [GpuSampled(GPU_A)])
+
+
+class OneGpu(NullBackend):
+    """A driver that answers at once."""
+
+    def readings(self) -> list[GpuReading]:
+        return [GpuReading(GPU_A)]
+
+
+def test_a_look_of_a_monitor_is_published_once_and_never_again_as_a_new_one() -> None:
+    clock, sink = ManualClock(), ListSink()
+    gpus = GPUMonitor(OneGpu(), clock, cache_seconds=1.0)
+    sampler = Sampler(sink, gpus, clock)
+    assert [sampler.sample_once(), sampler.sample_once()] == [1, 0]
+    clock.advance(1)
+    assert sampler.sample_once() == 1
+    assert sink.events == [GpuSampled(GPU_A)] * 2
+    gpus.close()

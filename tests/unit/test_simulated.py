@@ -101,9 +101,9 @@ def test_each_follows_its_own_worker_and_real_devices_are_left_alone() -> None:
     fleet = FleetState(script.clock)
     fleet.feed(script.frames())
     gpus = SimulatedGpus(fleet, script.clock)
-    gpus.readings()
+    gpus.new_readings()
     script.clock.advance(2)
-    idle, busy = gpus.readings()
+    idle, busy = gpus.new_readings()
     assert (idle.device, busy.device) == devices[:2]
     assert (idle.compute_percent, known(busy.compute_percent) > 60) == (0.0, True)
     assert idle.simulated

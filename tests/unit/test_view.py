@@ -230,6 +230,23 @@ def test_a_run_with_nothing_left_says_that_it_is_finished() -> None:
     assert plain(replace(snapshot(), totals=totals), 80, 24).splitlines()[1].endswith("finished")
 
 
+@pytest.mark.parametrize(
+    ("states", "end"),
+    [
+        (("stopped", "lost"), "ended early"),
+        (("stopped", "busy"), "ETA 0:26:11"),
+        (("lost", "lost"), "ETA 0:26:11"),
+    ],
+)
+def test_a_run_that_was_ended_early_has_no_eta(states: tuple[str, str], end: str) -> None:
+    whole = snapshot(devices=2)
+    rows = tuple(
+        ({**metrics, "state": state}, figures)
+        for state, (metrics, figures) in zip(states, whole.rows, strict=True)
+    )
+    assert plain(replace(whole, rows=rows), 80, 24).splitlines()[1].endswith(end)
+
+
 @pytest.mark.parametrize("height", [3, 5, 10, 60])
 @pytest.mark.parametrize("width", [12, 40, 80, 200])
 def test_made_up_figures_are_labelled_at_every_size(width: int, height: int) -> None:

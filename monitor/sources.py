@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from monitor.health import StallWatch, problems
 from monitor.snapshot import Snapshot, remaining_seconds
@@ -78,6 +79,12 @@ class Sources:
 
         `since_start_seconds` is taken for the time of the run where the source does not know it; None: unknown.
         """
+        at_once: Callable[[], AbstractContextManager[object]]
+        at_once = getattr(self._coordinator, "at_once", nullcontext)
+        with at_once():
+            return self._look(title, since_start_seconds)
+
+    def _look(self, title: str, since_start_seconds: float | None) -> Snapshot:
         devices = self._coordinator.get_gpu_metrics()
         tell_all: Callable[[], dict[str, GpuUtilization]] | None
         tell_all = getattr(self._gpu_monitor, "get_gpu_utilizations", None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Protocol, TypedDict
@@ -64,6 +65,10 @@ class FleetReport(TypedDict):
 class Reporting(MetricsSource, UtilizationSource, Protocol):
     """What a report is made from."""
 
+    def at_once(self) -> AbstractContextManager[object]:
+        """While entered, all answers are of one moment."""
+        ...
+
     def lossy_sources(self) -> list[SourceCounts]:
         """The sources of whose events some are lost, by host, source and epoch."""
         ...
@@ -79,18 +84,19 @@ class Reporting(MetricsSource, UtilizationSource, Protocol):
 
 def report_of(fleet: Reporting) -> FleetReport:
     """Everything at once, for `--json`."""
-    devices: list[DeviceReport] = []
-    for row in fleet.get_gpu_metrics():
-        utilization = fleet.get_gpu_utilization(row["uuid"] or row["device_id"])
-        devices.append({**row, **utilization})
-    return FleetReport(
-        devices=devices,
-        totals=fleet.get_totals(),
-        steals=fleet.get_recent_steal_events(),
-        sources=fleet.lossy_sources(),
-        effect=fleet.get_effect(),
-        files=fleet.files(),
-    )
+    with fleet.at_once():
+        devices: list[DeviceReport] = []
+        for row in fleet.get_gpu_metrics():
+            utilization = fleet.get_gpu_utilization(row["uuid"] or row["device_id"])
+            devices.append({**row, **utilization})
+        return FleetReport(
+            devices=devices,
+            totals=fleet.get_totals(),
+            steals=fleet.get_recent_steal_events(),
+            sources=fleet.lossy_sources(),
+            effect=fleet.get_effect(),
+            files=fleet.files(),
+        )
 
 
 class FleetState:
@@ -106,7 +112,7 @@ class FleetState:
         self._interval_ns = round(interval_seconds * NANOSECONDS)
         self._local_host = local_host
         self._hosts: dict[str, Host] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.refused: Counter[str] = Counter()
         """Frames that were not events, by FrameError.reason."""
 
@@ -270,6 +276,10 @@ class FleetState:
                 for host in self._in_order()
                 for file, attempts in sorted(host.ledger.attempts.items())
             }
+
+    def at_once(self) -> AbstractContextManager[object]:
+        """While entered nobody else changes anything: what one thread asks then is all of one moment."""
+        return self._lock
 
     def report(self) -> FleetReport:
         """Everything at once, for `--json`."""

@@ -6,7 +6,8 @@ are only put together, so `LoadBalancingDashboard(fleets, fleets)` shows them al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from operator import itemgetter
 
 from virnucpro_bus.devices import device_of
@@ -111,6 +112,14 @@ class Fleets:
         """The sources of whose events some are lost, by host, source and epoch."""
         sources = [source for fleet in self._fleets.values() for source in fleet.lossy_sources()]
         return sorted(sources, key=itemgetter("host", "source", "epoch"))
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """While entered nobody else changes anything: what one thread asks then is all of one moment."""
+        with ExitStack() as held:
+            for fleet in self._fleets.values():
+                held.enter_context(fleet.at_once())
+            yield
 
     def report(self) -> FleetReport:
         """Everything at once, for `--json`."""

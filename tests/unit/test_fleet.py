@@ -13,6 +13,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events import Device
 from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.fleets import Fleets
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, Effect, FileRecord, GpuMetrics, GpuUtilization, Totals
 from virnucpro_bus.testing import Script
 
@@ -213,6 +214,32 @@ def test_the_sources_that_lost_something_are_told_and_balance() -> None:
     ]
     fleet.feed([*first.frames(), *other.frames()])
     assert fleet.report()["sources"] == []
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["a fleet", "several buses"])
+def test_what_comes_while_a_report_is_made_is_in_all_of_it_or_nowhere(
+    monkeypatch: pytest.MonkeyPatch, several: bool
+) -> None:
+    script = Script()
+    for number in range(10):
+        script.say("w0", ev.FileStarted("GPU-a", f"{number}.fa"))
+    fleet = FleetState(ManualClock())
+    fleet.feed(script.frames()[:1])
+    asked = Fleets({"bus": fleet}) if several else fleet
+    tell_totals = asked.get_totals
+    feeder = threading.Thread(target=fleet.feed, args=[script.frames()[5:]])
+
+    def totals_and_then_events_come() -> Totals:
+        told = tell_totals()
+        feeder.start()
+        feeder.join(0.2)
+        return told
+
+    monkeypatch.setattr(asked, "get_totals", totals_and_then_events_come)
+    report = asked.report()
+    feeder.join()
+    assert sum(source["lost"] for source in report["sources"]) == report["totals"]["events_lost"]
+    assert tell_totals()["events_lost"] > 0
 
 
 # Frames that are not ours.

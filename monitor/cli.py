@@ -55,6 +55,7 @@ def _complete_folder(context: click.Context, parameter: click.Parameter, incompl
 )
 @log_rotate_option
 @click.option("--headless", is_flag=True, hidden=True, help="Show nothing, only log.")
+@click.option("--group", type=int, hidden=True, help="Draw for a run, on the terminal of its process group.")
 def monitor(
     targets: tuple[str, ...],
     server_keys: list[bytes],
@@ -66,6 +67,7 @@ def monitor(
     log_file: Path | None,
     log_rotate_bytes: int | None,
     headless: bool,
+    group: int | None,
 ) -> int:
     """Watch the run in RUN_DIR (the folder given to `run --out` or `hub`; default: the current one), or several.
 
@@ -111,6 +113,7 @@ def monitor(
             look=look,
             log_rotate_bytes=log_rotate_bytes,
             draw=not headless,
+            group=group,
         )
         if not as_json:
             _complain(*buses.troubles())

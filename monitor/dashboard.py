@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import errno
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
@@ -57,9 +58,10 @@ class LoadBalancingDashboard:
 
     On a terminal full-screen pictures, in the size that it has at any time; what the program prints meanwhile is
     printed when they are gone. Elsewhere (a pipe, a Slurm log, TERM=dumb) one plain line an interval. `log_file`
-    None keeps no log; `draw` False shows nothing and only logs. `start` and `stop` belong to one thread (or use it
-    as a context manager); where that is the main thread, a signal that ends the program gives the terminal back
-    first. The sources are asked from a thread of the dashboard's own.
+    None keeps no log; `draw` False shows nothing and only logs, and what is wrong with the log is told on stderr
+    then. `start` and `stop` belong to one thread (or use it as a context manager); where that is the main thread,
+    a signal that ends the program gives the terminal back first. The sources are asked from a thread of the
+    dashboard's own.
     """
 
     def __init__(
@@ -75,9 +77,11 @@ class LoadBalancingDashboard:
         draw: bool = True,
         look: Look = EVERYTHING,
         log_rotate_bytes: int | None = None,
+        group: int | None = None,
     ) -> None:
         """`look` says which devices are shown and logged, and in which order they are shown at first;
-        `log_rotate_bytes` how long the log may become, None: as long as it likes.
+        `log_rotate_bytes` how long the log may become, None: as long as it likes. `group` is the process group
+        whose terminal it is, None: our own; while another one has the terminal nothing is drawn.
 
         Raises UserError when `update_interval` is not a number of seconds above 0.
         """
@@ -88,6 +92,10 @@ class LoadBalancingDashboard:
         self._clock = clock or SystemClock()
         self._title = title
         self._drawing = draw
+        self._is_headless = not draw
+        self._told: str | None = None
+        """The log's trouble that was told on stderr, where no picture tells of it."""
+        self._group = group
         self._steering = Steering(look)
         self._never_seen = sorted(look.devices or ())
         self._log = None if log_file is None else MetricsLog(log_file, self._clock, log_rotate_bytes)
@@ -211,6 +219,9 @@ class LoadBalancingDashboard:
         if self._log is not None:
             devices = self._steering.look.devices
             self._log.write(metrics.rows if devices is None else chosen(metrics.rows, devices))
+            if self._is_headless and self._log.problem != self._told:
+                self._told = self._log.problem
+                print(f"virnucpro-bus: {self._told or 'the metrics log is written again'}", file=sys.stderr)
 
     def _generate_table(self, metrics: Snapshot) -> Group:
         """The whole frame, cropped to the console's present size."""
@@ -265,7 +276,7 @@ class LoadBalancingDashboard:
                 self._failures.note(error)
 
     def _take_terminal(self) -> None:
-        self._terminal = TakenTerminal(self._console, lambda: self._wishes.put(_Wish.REDRAW))
+        self._terminal = TakenTerminal(self._console, lambda: self._wishes.put(_Wish.REDRAW), self._group)
 
     def _own_problems(self) -> tuple[str, ...]:
         log = None if self._log is None else self._log.problem

@@ -14,7 +14,10 @@ from monitor.holding import HeldOutput
 from monitor.screen import Screen
 
 # Without a handler these end the program at once; whoever handles them himself can end the dashboard himself.
-_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_ENDING = (
+    *(signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGALRM),
+    *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU),  # which batch systems send
+)
 _REDRAWING = (signal.SIGWINCH, signal.SIGCONT)
 
 

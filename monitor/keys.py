@@ -1,14 +1,9 @@
-"""Keys typed on a terminal, as they are typed: without Enter, and without being seen."""
+"""What the bytes that are typed on a terminal mean: keys."""
 
 from __future__ import annotations
 
-import os
 import re
-import select
-import termios
-import tty
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from enum import Enum
 
 _PATTERN = re.compile(
@@ -46,49 +41,14 @@ def parse(typed: bytes) -> tuple[list[Key], bytes]:
     return keys, rest
 
 
-@contextmanager
-def typed_keys(terminal: int) -> Iterator[Callable[[], list[Key]]]:
-    """While entered, gives what asks for the keys typed since last asked; it never waits.
+class Keys:
+    """The keys in what `typed` gives, which is asked each time. One thread."""
 
-    `terminal` is a descriptor. Ctrl-C stays a signal. The terminal is as it was afterwards, whatever happens;
-    while it belongs to another job it is left alone.
-    """
-    before, group = termios.tcgetattr(terminal), group_in_front(terminal)
-    rest = b""
+    def __init__(self, typed: Callable[[], bytes]) -> None:
+        self._typed = typed
+        self._rest = b""
 
-    def pressed() -> list[Key]:
-        nonlocal rest
-        typed = rest
-        try:
-            if group_in_front(terminal) != group:
-                return []
-            if termios.tcgetattr(terminal)[3] & termios.ICANON:
-                tty.setcbreak(terminal)  # a shell has had it meanwhile
-            while select.select([terminal], [], [], 0)[0] and (data := os.read(terminal, 1024)):
-                typed += data
-        except (OSError, termios.error):
-            return []  # the terminal has gone; a signal says so too
-        keys, rest = parse(typed)
+    def pressed(self) -> list[Key]:
+        """The keys since last asked; never waits."""
+        keys, self._rest = parse(self._rest + self._typed())
         return keys
-
-    try:
-        tty.setcbreak(terminal)
-        yield pressed
-    finally:
-        if group_in_front(terminal) == group:
-            with suppress(termios.error):  # it may have gone
-                # What was typed and not read was not meant for the shell.
-                termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
-
-
-def can_be_typed(terminal: int) -> bool:
-    """Whether `terminal` is one, and ours to read from: a job in the background would be stopped by trying."""
-    return group_in_front(terminal) == os.getpgrp()
-
-
-def group_in_front(terminal: int) -> int | None:
-    """The process group that `terminal` listens to; None where it is none, or is not that of our session."""
-    try:
-        return os.tcgetpgrp(terminal)
-    except OSError:
-        return None

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from monitor.dashboard import LoadBalancingDashboard
-from monitor.keys import Key, typed_keys
+from monitor.keys import Key, Keys
 from monitor.look import Look
 from monitor.showing import (
     devices_option,
@@ -22,6 +22,7 @@ from monitor.showing import (
     watch,
 )
 from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.keyboard import Keyboard
 from virnucpro_bus.options import Seconds, interval_option, kinds_option
 from virnucpro_bus.playback import Playback
 from virnucpro_bus.replay import FASTEST_RATE, SLOWEST_RATE, Replay
@@ -139,8 +140,9 @@ def _play_with_keys(playback: Playback, name: str, interval_seconds: float, look
         LoadBalancingDashboard(
             fleet, fleet, interval_seconds, None, clock=replay, title=_title(name, replay), look=look
         ) as dashboard,
-        typed_keys(sys.stdin.fileno()) as pressed,
+        Keyboard(sys.stdin.fileno()) as keyboard,
     ):
+        pressed = Keys(keyboard.typed).pressed
         controls = Controls(replay, pressed, lambda: dashboard.retitle(_title(name, replay)), dashboard.press)
         playback.run(lambda: signals.signal or controls.attend())
     return 128 + signals.signal if signals.signal else 0

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from monitor.glyphs import ASCII, UNICODE, Glyphs
-from monitor.keys import group_in_front
+from virnucpro_bus.keyboard import is_in_front
 
 _ENTER = "\x1b[?1049h\x1b[?25l"
 _LEAVE = "\x1b[0m\x1b[?25h\x1b[?1049l"
@@ -30,11 +30,12 @@ _C_LOCALES = ("C", "POSIX")
 class Screen:
     """The alternate screen of the terminal that `console` writes to. Any thread."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, group: int | None = None) -> None:
+        """`group` is the process group whose terminal it is; None: our own."""
         self._console = console
         self._descriptor = console.file.fileno()
         self._owner = os.getpid()
-        self._group = group_in_front(self._descriptor)
+        self._group = group
         # Reentrant: a signal may come while the same thread draws.
         self._lock = threading.RLock()
         self._shown = False
@@ -50,7 +51,7 @@ class Screen:
         with self._lock:
             if self._paused or os.getpid() != self._owner:
                 return
-            if group_in_front(self._descriptor) != self._group:
+            if not is_in_front(self._descriptor, self._group):
                 self._leave()
                 return
             self._write(drawn if self._shown else _ENTER.encode() + drawn)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -13,12 +15,13 @@ import click
 from rich.console import Console
 
 from monitor.dashboard import LoadBalancingDashboard
-from monitor.keys import Key, can_be_typed, typed_keys
+from monitor.keys import Key, Keys
 from monitor.look import SORTS, Look, chosen, missing
 from monitor.screen import is_screen
 from monitor.snapshot import Row
 from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.fleet import FleetReport
+from virnucpro_bus.keyboard import Keyboard, can_be_typed, passed_on
 from virnucpro_bus.metrics import MetricsSource, UtilizationSource
 from virnucpro_bus.signals import SignalFlag
 from virnucpro_bus.text import visible
@@ -72,11 +75,17 @@ def watch(
     look: Look,
     log_rotate_bytes: int | None = None,
     draw: bool = True,
+    group: int | None = None,
 ) -> int:
     """Show the fleet until its run is over or somebody stops us; returns the exit status.
 
-    Where there is a keyboard, keys turn the pages, change the order and end it.
+    Where there is a keyboard, keys turn the pages, change the order and end it. `group` is that of the run in
+    whose place we draw: it reads the keyboard, passes on what is typed through our standard input, and ends us.
+    None: the terminal is our own.
     """
+    if group is not None:
+        # `stty tostop` stops who draws without being in front.
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT) as signals:
         if as_json:
             _print_json_lines(advance, fleet, look, interval_seconds, lambda: signals.signal)
@@ -92,26 +101,31 @@ def watch(
                     draw=draw,
                     look=look,
                     log_rotate_bytes=log_rotate_bytes,
+                    group=group,
                 ) as dashboard,
-                _keyboard() as pressed,
+                _keyboard(group) as pressed,
             ):
                 advance(lambda: signals.signal or _moved(dashboard, pressed()))
     return 128 + signals.signal if signals.signal else 0
 
 
 def has_keyboard() -> bool:
-    """Whether a picture is shown to somebody who can type."""
+    """Whether a picture is shown where somebody can type."""
     return is_screen(Console()) and can_be_typed(_STANDARD_INPUT)
 
 
 @contextmanager
-def _keyboard() -> Iterator[Callable[[], list[Key]]]:
-    """What asks for the keys that were typed; where nobody can there are none."""
-    if not has_keyboard():
+def _keyboard(group: int | None) -> Iterator[Callable[[], list[Key]]]:
+    """What asks for the keys that were typed; where nobody can there are none. `group` as for `watch`."""
+    if group is not None:
+        os.set_blocking(_STANDARD_INPUT, False)
+        keys = Keys(partial(passed_on, _STANDARD_INPUT))
+        yield lambda: [key for key in keys.pressed() if key is not Key.QUIT]
+    elif has_keyboard():
+        with Keyboard(_STANDARD_INPUT) as keyboard:
+            yield Keys(keyboard.typed).pressed
+    else:
         yield list
-        return
-    with typed_keys(_STANDARD_INPUT) as pressed:
-        yield pressed
 
 
 def _moved(dashboard: LoadBalancingDashboard, keys: list[Key]) -> bool:

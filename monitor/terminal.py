@@ -18,9 +18,12 @@ class TakenTerminal:
     Made and given back by one thread, drawn on by any other. What the program prints meanwhile comes afterwards.
     """
 
-    def __init__(self, console: Console, redraw: Callable[[], object]) -> None:
-        """`redraw` as for Interrupts. Raises OSError or ValueError when `console` has no descriptor."""
-        self._screen = Screen(console)
+    def __init__(self, console: Console, redraw: Callable[[], object], group: int | None = None) -> None:
+        """`redraw` as for Interrupts, `group` as for Screen.
+
+        Raises OSError or ValueError when `console` has no descriptor.
+        """
+        self._screen = Screen(console, group)
         self._held = HeldOutput(console.file.fileno())
         self._interrupts = Interrupts(self._screen, self._held, redraw)
         self._held.start()

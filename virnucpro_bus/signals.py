@@ -10,6 +10,7 @@ from typing import Any, Self
 class SignalFlag:
     """While entered, the given signals are noted instead of acted on. Main thread only; restores what was before.
 
+    SIGHUP stays ignored where it is: who starts us by nohup means that.
     `fileno()` becomes readable when one arrives, so a poll loop wakes at once.
     """
 
@@ -43,6 +44,8 @@ class SignalFlag:
     def __enter__(self) -> Self:
         self._read_fd, self._write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         for number in self._signals:
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue
             self._previous[number] = signal.signal(number, self._note)
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def run(
       virnucpro-bus run samples/ --out run3 --job "shell:seqkit stats {input} > {output}"
 
     \b
-    Exit status: 0 done, 1 internal error, 2 usage or permission, 3 some files failed, 130/143 interrupted.
+    Exit status: 0 done, 1 internal error, 2 usage or permission, 3 some files failed, 129/130/143 interrupted.
     """
     if resume and force:
         raise UserError("--resume goes on with a run and --force removes it: give one of them")
@@ -154,7 +155,11 @@ def run(
     with DeviceClaims(chosen):
         launcher = Launcher(plan, SystemClock())
         status = launcher.run()
-    _print_summary(plan, launcher.summary)
+    try:
+        _print_summary(plan, launcher.summary)
+    except OSError:
+        # Nobody is there to read it: the terminal has gone, say. What became of the run is its exit status.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status
 
 

@@ -1,4 +1,8 @@
-"""The monitor process that a run has beside it, and what the user is told while it draws on the same terminal."""
+"""The monitor process that a run has beside it, and what the user is told while it draws on the same terminal.
+
+The terminal stays the run's: it reads the keyboard and passes on what is typed, and what ends or stops the run at
+once (Ctrl-\\, Ctrl-Z) first has the picture taken off.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,20 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
+from virnucpro_bus.keyboard import Keyboard, can_be_typed
 from virnucpro_bus.processes import own_command, stop
 from virnucpro_bus.text import visible
 
 FAREWELL_SECONDS = 3.0
 HURRIED_SECONDS = 0.5
 STOP_SECONDS = 1.0
-"""So long Ctrl-Z waits for the picture to be taken off the terminal."""
+"""So long Ctrl-Z and Ctrl-\\ wait for the picture to be taken off the terminal."""
+_STANDARD_INPUT = 0
 _LOOK_SECONDS = 0.02
 _STOPPED_OR_GONE = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
 _RESTORED_TERMINAL = "\x1b[?2026l\x1b[0m\x1b[?1049l\x1b[?25h"  # draw at once, plain, main screen, cursor on
@@ -33,6 +39,8 @@ class Companion:
         self._drawing = False
         """Whether it draws in our terminal now."""
         self._untold: list[str] = []
+        self._keyboard: Keyboard | None = None
+        """None: there is none, or nothing is drawn."""
 
     def start(
         self, run_dir: Path, interval_seconds: float, log_file: Path, log_rotate_bytes: int | None, *, draw: bool
@@ -43,13 +51,34 @@ class Companion:
         )
         if log_rotate_bytes is not None:
             command += ["--log-rotate", str(log_rotate_bytes)]
+        command += ["--group", str(os.getpgrp())] if draw else ["--headless"]
         # A group of its own: Ctrl-C is for the launcher to act on, and the last frame is still to be drawn then.
-        self._process = subprocess.Popen(
-            command if draw else [*command, "--headless"], stdin=subprocess.DEVNULL, process_group=0
-        )
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, process_group=0)
+        assert self._process.stdin is not None
+        os.set_blocking(self._process.stdin.fileno(), False)
         self._drawing = draw and sys.stdout.isatty()
-        if self._drawing and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
-            signal.signal(signal.SIGTSTP, self._suspend)
+        if not self._drawing:
+            return
+        if can_be_typed(_STANDARD_INPUT):
+            self._keyboard = Keyboard(_STANDARD_INPUT)
+        for number, action in self._interruptions():
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, action)
+
+    def _interruptions(self) -> Iterable[tuple[signal.Signals, Callable[[int, FrameType | None], None]]]:
+        """What the kernel would do at once, and the terminal would not be given back."""
+        return ((signal.SIGTSTP, self._suspend), (signal.SIGQUIT, self._quit))
+
+    def turn(self) -> None:
+        """Pass on what was typed."""
+        process, keyboard = self._process, self._keyboard
+        if process is None or process.stdin is None or keyboard is None:
+            return
+        if typed := keyboard.typed():
+            try:
+                os.write(process.stdin.fileno(), typed)
+            except OSError:
+                pass  # it stands still, or has just ended
 
     def has_ended(self) -> bool:
         """Whether it has ended since last asked; true once. The terminal is given back then."""
@@ -90,29 +119,54 @@ class Companion:
     def _suspend(self, number: int, frame: FrameType | None) -> None:
         """Ctrl-Z: before we stop it has to, for the terminal is the shell's then. It goes on when we do."""
         process = self._process
-        if process is not None:
-            process.send_signal(signal.SIGTSTP)
-            for _ in range(round(STOP_SECONDS / _LOOK_SECONDS)):
-                if os.waitid(os.P_PID, process.pid, _STOPPED_OR_GONE) is not None:
-                    break
-                threading.Event().wait(_LOOK_SECONDS)
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTSTP)
+        self._ask_off(signal.SIGTSTP)
+        self._act_as_usual(signal.SIGTSTP)
         # Here we go on.
         signal.signal(signal.SIGTSTP, self._suspend)
         if process is not None:
             process.send_signal(signal.SIGCONT)
+
+    def _quit(self, number: int, frame: FrameType | None) -> None:
+        """Ctrl-\\: we end at once, but not with a picture on the terminal."""
+        self._ask_off(signal.SIGTERM)
+        self._act_as_usual(signal.SIGQUIT)
+
+    def _ask_off(self, number: signal.Signals) -> None:
+        """Have it take the picture off, by a signal that stops or ends it, and wait; give the keyboard back."""
+        process = self._process
+        if process is not None:
+            process.send_signal(number)
+            for _ in range(round(STOP_SECONDS / _LOOK_SECONDS)):
+                if os.waitid(os.P_PID, process.pid, _STOPPED_OR_GONE) is not None:
+                    break
+                threading.Event().wait(_LOOK_SECONDS)
+        if self._keyboard is not None:
+            self._keyboard.give_back()
+
+    @staticmethod
+    def _act_as_usual(number: signal.Signals) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
     def _give_terminal_back(self, process: subprocess.Popen[bytes]) -> None:
         if self._drawing and process.returncode < 0:
             # Killed in the middle of a picture, it could not do so itself.
             sys.stdout.write(_RESTORED_TERMINAL)
             sys.stdout.flush()
-        if self._drawing and signal.getsignal(signal.SIGTSTP) == self._suspend:
-            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        if self._keyboard is not None:
+            self._keyboard.give_back()
+            self._keyboard = None
+        if process.stdin is not None:
+            process.stdin.close()
+        for number, action in self._interruptions():
+            if signal.getsignal(number) == action:
+                signal.signal(number, signal.SIG_DFL)
         self._drawing = False
 
 
 def say(message: str) -> None:
-    """One line on stderr, safe for a terminal."""
-    print(f"virnucpro-bus: {visible(message)}", file=sys.stderr)
+    """One line on stderr, safe for a terminal; nothing where the terminal has gone."""
+    try:
+        print(f"virnucpro-bus: {visible(message)}", file=sys.stderr)
+    except OSError:
+        pass

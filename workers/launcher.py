@@ -121,11 +121,11 @@ class Launcher:
 
     def run(self) -> int:
         """Returns the exit status. Raises UserError when the run cannot start."""
-        with SignalFlag(signal.SIGINT, signal.SIGTERM) as signals:
+        with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             status = self._work(signals)
             self._write_summary(status)
             # Last of all, for nobody waits for it; and not at all for somebody who is in a hurry.
-            if signals.count < HURRIED:
+            if not _is_hurried(signals):
                 self._compress()
         return status
 
@@ -178,7 +178,7 @@ class Launcher:
                 coordinator.finish(status)
             finally:
                 pool.close()
-                self._companion.finish(server.hub.turn, hurried=signals.count >= HURRIED)
+                self._companion.finish(server.hub.turn, hurried=_is_hurried(signals))
                 self._relay.stop()
                 self._store.tidy()
         if pool.unable is not None:
@@ -200,6 +200,7 @@ class Launcher:
             server.hub.turn()
             pool.turn()
             coordinator.publish_depths()
+            self._companion.turn()
             if self._companion.has_ended():
                 self._notify(
                     f"the dashboard has ended, the run goes on: virnucpro-bus monitor {self._plan.run_dir}"
@@ -215,13 +216,15 @@ class Launcher:
                 self._notify(notice)
 
     def _interrupted(self, pool: WorkerPool, signals: SignalFlag) -> None:
-        """The first Ctrl-C lets the files in hand be finished, the second does not; SIGTERM gives them a while."""
+        """The first Ctrl-C lets the files in hand be finished, the second does not; SIGTERM and a terminal
+        that has gone give them a while."""
         pool.drain()
-        if signals.count >= HURRIED:
+        if _is_hurried(signals):
             self._kill_at_ns = self._clock.mono_ns()
-        elif signals.signal == signal.SIGTERM:
-            self._kill_at_ns = self._clock.mono_ns() + int(self._plan.grace_seconds * 1e9)
-            self._notify(f"SIGTERM: finishing the files in hand, for {self._plan.grace_seconds:g} s at most")
+        elif signals.signal != signal.SIGINT:
+            grace_seconds, name = self._plan.grace_seconds, signal.Signals(signals.signal).name
+            self._kill_at_ns = self._clock.mono_ns() + int(grace_seconds * 1e9)
+            self._notify(f"{name}: finishing the files in hand, for {grace_seconds:g} s at most")
         else:
             self._notify("interrupted: finishing the files in hand; press Ctrl-C again to stop at once")
 
@@ -290,3 +293,8 @@ class Launcher:
             draft.replace(path)
         except OSError as error:
             say(f"{path}: cannot be written: {error.strerror}")
+
+
+def _is_hurried(signals: SignalFlag) -> bool:
+    """Whether somebody has asked twice. That a terminal has gone the kernel says, and then the shell again."""
+    return signals.count >= HURRIED and signals.signal != signal.SIGHUP

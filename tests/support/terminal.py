@@ -94,6 +94,14 @@ class Terminal:
         os.close(self._master)
         return self._process.wait(WAIT_SECONDS)
 
+    def hang_up(self) -> None:
+        """Close the terminal under whoever uses it: the system sends SIGHUP to the job in front."""
+        os.close(self._master)
+
+    def ended(self) -> int:
+        """The exit status, after `hang_up`."""
+        return self._process.wait(WAIT_SECONDS)
+
     def picture(self) -> str:
         """What stands on the screen that is shown now, the alternate one or the main one."""
         return "\n".join(line.rstrip() for line in self._screens()[self.full_screen].display).rstrip()

@@ -1,17 +1,12 @@
-"""Keys as they are typed, and a terminal that is given back."""
+"""What the bytes that are typed mean."""
 
 from __future__ import annotations
-
-import os
-import pty
-import termios
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.keys import Key, can_be_typed, parse, typed_keys
+from monitor.keys import Key, Keys, parse
 
 EVERY_KEY = b" \x1b[C\x1b[D+-q"
 
@@ -47,58 +42,7 @@ def test_whatever_is_typed_little_of_it_is_kept(typed: bytes) -> None:
     assert len(parse(typed)[1]) <= 18
 
 
-@pytest.fixture
-def terminal() -> Iterator[tuple[int, int]]:
-    """The keyboard's end and the program's end of a terminal."""
-    keyboard, program = pty.openpty()
-    yield keyboard, program
-    os.close(keyboard)
-    os.close(program)
-
-
-def modes(terminal: int) -> int:
-    """Whether it waits for Enter and shows what is typed, and whether Ctrl-C is a signal."""
-    flags: int = termios.tcgetattr(terminal)[3]
-    return flags & (termios.ICANON | termios.ECHO | termios.ISIG)
-
-
-def test_keys_come_without_enter_and_unseen_and_ctrl_c_stays_a_signal(terminal: tuple[int, int]) -> None:
-    keyboard, program = terminal
-    with typed_keys(program) as pressed:
-        assert modes(program) == termios.ISIG
-        assert pressed() == []
-        os.write(keyboard, b" \x1b")
-        assert pressed() == [Key.PAUSE]
-        os.write(keyboard, b"[C")
-        assert pressed() == [Key.FORWARD]
-        assert pressed() == []
-
-
-def test_the_terminal_is_as_it_was_even_after_an_error(terminal: tuple[int, int]) -> None:
-    program = terminal[1]
-    before = termios.tcgetattr(program)
-
-    def fail() -> None:
-        with typed_keys(program):
-            assert termios.tcgetattr(program) != before
-            raise RuntimeError("in between")
-
-    with pytest.raises(RuntimeError, match="in between"):
-        fail()
-    assert termios.tcgetattr(program) == before
-
-
-def test_a_terminal_that_goes_away_gives_no_more_keys() -> None:
-    keyboard, program = pty.openpty()
-    with typed_keys(program) as pressed:
-        os.close(keyboard)
-        assert pressed() == []
-    os.close(program)
-
-
-def test_nothing_can_be_typed_into_a_pipe_or_somebody_elses_terminal(terminal: tuple[int, int]) -> None:
-    reading, writing = os.pipe()
-    assert not can_be_typed(reading)
-    assert not can_be_typed(terminal[1])
-    os.close(reading)
-    os.close(writing)
+def test_what_is_asked_for_comes_in_pieces_too() -> None:
+    pieces = iter([b" \x1b", b"[", b"C-"])
+    keys = Keys(lambda: next(pieces))
+    assert [keys.pressed() for _ in range(3)] == [[Key.PAUSE], [], [Key.FORWARD, Key.SLOWER]]

@@ -1,0 +1,141 @@
+"""A run's terminal: keys go to its dashboard and nowhere else, and whoever has the terminal keeps it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import termios
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lab import COMMAND, Lab
+from samples import Gates, small_files
+from terminal import Terminal
+
+CTRL_BACKSLASH = b"\x1c"
+DEVICES, FILES = 9, 12
+needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+
+
+class Held:
+    """A run whose workers wait at gates, on more devices than fit ten lines, and fewer than there are files."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.gates = Gates(lab.folder / "gates")
+        self.gates.close(*small_files(lab.folder / "in", FILES))
+        job = ("--job", "user_jobs:gated", "--job-option", self.gates.option)
+        self.arguments = ("run", "in", "--out", "out", "--devices", f"cpu:{DEVICES}", "--interval", "0.2", *job)
+
+    @property
+    def line(self) -> bytes:
+        """The command as one types it."""
+        return " ".join((COMMAND, *self.arguments)).encode()
+
+    def all_wait(self) -> bool:
+        return len(self.gates.waiting()) == DEVICES
+
+
+@pytest.fixture
+def held(lab: Lab) -> Iterator[Held]:
+    held = Held(lab)
+    yield held
+    held.gates.open()
+
+
+def shell(lab: Lab, lines: int = 30) -> Terminal:
+    return Terminal(lab, "--norc", "--noediting", "-i", program="bash", PS1="$ ", HISTFILE="", lines=lines)
+
+
+def draws(terminal: Terminal, page: str = "TOTAL") -> bool:
+    return terminal.full_screen and page in terminal.picture()
+
+
+def test_keys_turn_the_pages_of_a_run_and_are_neither_seen_nor_left_for_the_shell(lab: Lab, held: Held) -> None:
+    terminal = Terminal(lab, *held.arguments, columns=80, lines=10)
+    terminal.until(lambda: held.all_wait() and draws(terminal) and terminal.takes_keys, "it draws")
+    terminal.type(b"n")
+    terminal.until(lambda: draws(terminal, "page 2/"), "the second page")
+    terminal.type(b"p")
+    terminal.until(lambda: draws(terminal, "page 1/"), "the first page")
+    terminal.type(b"qrm\n")
+    terminal.type(b"n")
+    terminal.until(lambda: draws(terminal, "page 2/"), "q does not end it")
+    held.gates.open()
+    terminal.until(lambda: terminal.modes() & termios.ECHO and terminal.modes() & termios.ICANON, "as it was")
+    assert terminal.wait() == 0
+    assert b"rm" not in terminal.raw
+
+
+@needs_bash
+def test_ctrl_backslash_takes_the_picture_off_before_the_shell_writes(lab: Lab, held: Held) -> None:
+    terminal = shell(lab)
+    terminal.type(held.line + b"\n")
+    terminal.until(lambda: held.all_wait() and draws(terminal) and terminal.takes_keys, "it draws")
+    terminal.type(CTRL_BACKSLASH)
+    terminal.until(lambda: "Quit" in terminal.picture(), "the shell says how it ended")
+    assert not terminal.full_screen
+    assert terminal.modes() & termios.ECHO
+    assert terminal.raw.index(b"\x1b[?1049l") < terminal.raw.index(b"Quit")
+    terminal.type(b"exit\n")
+    terminal.wait()
+
+
+@needs_bash
+def test_a_run_in_the_background_leaves_the_screen_to_the_shell_until_it_is_in_front(lab: Lab, held: Held) -> None:
+    terminal = shell(lab)
+    terminal.type(held.line + b" &\n")
+    log = lab.folder / "out" / "gpu_metrics.log"
+    terminal.until(lambda: held.all_wait() and log.exists() and log.read_text().count("\n") > 30, "it goes on")
+    terminal.type(b"echo still mine\n")
+    terminal.until(lambda: "\nstill mine" in terminal.picture(), "the shell answers")
+    assert b"\x1b[?1049h" not in terminal.raw
+    terminal.type(b"fg\n")
+    terminal.until(lambda: draws(terminal) and terminal.takes_keys, "it draws")
+    held.gates.open()
+    terminal.until(lambda: f"{FILES} of {FILES} files done" in terminal.picture(), "it has ended")
+    terminal.type(b"exit\n")
+    assert terminal.wait() == 0
+
+
+@needs_bash
+def test_a_terminal_that_stops_who_writes_from_behind_does_not_stop_the_dashboard(lab: Lab, held: Held) -> None:
+    terminal = shell(lab)
+    terminal.type(b"stty tostop\n" + held.line + b"\n")
+    terminal.until(lambda: held.all_wait() and draws(terminal), "it draws")
+    held.gates.open()
+    terminal.until(lambda: f"{FILES} of {FILES} files done" in terminal.picture(), "it has ended")
+    terminal.type(b"exit\n")
+    assert terminal.wait() == 0
+
+
+def test_a_terminal_that_goes_away_lets_the_files_in_hand_be_finished(lab: Lab, held: Held) -> None:
+    terminal = Terminal(lab, *held.arguments)
+    terminal.until(lambda: held.all_wait() and draws(terminal), "it draws")
+    terminal.hang_up()
+    while b"SIGHUP: finishing the files in hand" not in (lab.folder / "out" / "run.vbus").read_bytes():
+        threading.Event().wait(0.02)
+    held.gates.open()
+    assert terminal.ended() == 128 + signal.SIGHUP
+    assert _done(lab.folder) == DEVICES
+
+
+def _done(folder: Path) -> int:
+    summary = json.loads((folder / "out" / "summary.json").read_text())
+    done: int = summary["totals"]["files_completed"]
+    return done
+
+
+def test_a_run_under_nohup_goes_on_when_the_terminal_goes_away(lab: Lab, held: Held) -> None:
+    command = """trap '' HUP; exec "$0" "$@" >said 2>&1"""
+    terminal = Terminal(lab, "-c", command, COMMAND, *held.arguments, program="sh")
+    terminal.until(held.all_wait, "all work")
+    terminal.hang_up()
+    terminal.signal(signal.SIGHUP)
+    held.gates.open()
+    assert terminal.ended() == 0
+    assert _done(lab.folder) == FILES
+    assert os.path.getsize(lab.folder / "said")

@@ -57,6 +57,7 @@ class FollowedBus:
         self._interval_seconds = interval_seconds
         self._ended_too = ended_too
         self._source: LiveSource | None = None
+        self._is_broken_off = False
         self._caught_up = threading.Event()
         self._stopping = threading.Event()
         # The program must be able to end while this one waits for an answer.
@@ -89,6 +90,8 @@ class FollowedBus:
         """What is wrong with it, in a line that names it; None when nothing is."""
         source = self._source
         text = str(self.failure) if self.failure is not None else source.trouble if source is not None else None
+        if self._is_broken_off and self.fleet.finished:
+            text = "the run was broken off; run --resume goes on with it"
         return text if text is None or self.target.rstrip("/") in text else f"{self.target}: {text}"
 
     def _run(self) -> None:
@@ -107,7 +110,9 @@ class FollowedBus:
             if not self._ended_too or not capture.is_file():
                 raise
             self.fleet = fold_capture(capture, self._clock, interval_seconds=self._interval_seconds)
-            self.name = f"{self.target} ({'over' if self.fleet.finished else 'broken off'})"
+            self._is_broken_off = not self.fleet.finished
+            self.name = f"{self.target} ({'broken off' if self._is_broken_off else 'over'})"
+            self.fleet.break_off()
             return
         try:
             read_up(source, self.fleet)

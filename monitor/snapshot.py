@@ -38,7 +38,9 @@ class Snapshot:
     elapsed_seconds: float | None = None
     """The run's own time so far; None when unknown."""
     eta_seconds: float | None = None
-    """Time until the last file is done; None when unknown."""
+    """Time until the last file is done; None when unknown, and when nothing more will be done."""
+    is_over: bool = False
+    """Whether nothing more will be done, whatever is left."""
     health: tuple[str, ...] = ()
     """One line a problem; empty when there is none."""
     title: str = ""

@@ -95,14 +95,15 @@ class Sources:
         # A replay is right at any speed by the run's own time alone.
         elapsed = since_start_seconds if own is None else own()
         idle = [] if elapsed is None else self._stalls.idle_seconds(rows, elapsed)
-        effect = self._effect()
+        effect, is_over = self._effect(), bool(getattr(self._coordinator, "finished", False))
         return Snapshot(
             rows=rows,
             totals=totals,
             steals=tuple(self._coordinator.get_recent_steal_events()),
             now_ns=self._clock.wall_ns(),
             elapsed_seconds=elapsed,
-            eta_seconds=remaining_seconds(totals, elapsed, effect),
+            eta_seconds=None if is_over else remaining_seconds(totals, elapsed, effect),
+            is_over=is_over,
             health=problems(rows, totals, idle, self._lossy_sources(), self._failed_files()) + self._notices(),
             title=title,
             effect=effect,

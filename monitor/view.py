@@ -143,7 +143,7 @@ def _end(snapshot: Snapshot) -> str:
     total = totals["files_total"]
     if total is not None and totals["files_completed"] + totals["files_failed"] >= total:
         return "finished"
-    if total is not None and "stopped" in states and states <= _OVER:
+    if snapshot.is_over or (total is not None and "stopped" in states and states <= _OVER):
         return "ended early"
     return f"ETA {duration(snapshot.eta_seconds)}"
 

@@ -60,6 +60,11 @@ class DeviceAccount(Struct, array_like=True):
         """What a person calls the device."""
         return display_id(self.device)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the driver has lost the GPU."""
+        return self.sample is not None and self.sample.lost
+
     def describe(self, device: ev.Device) -> None:
         """Learn the name and index; of two answers the larger is kept, so that the order does not matter."""
         known = self.device
@@ -68,7 +73,7 @@ class DeviceAccount(Struct, array_like=True):
 
     def state(self, workers: Workers, now_ns: int) -> str:
         """One word for the device, by the workers that are alive on it; see GpuMetrics.state."""
-        if self.sample is not None and self.sample.lost:
+        if self.is_lost:
             return "lost"
         if not workers:
             return "starting" if self.planned else "unused"

@@ -51,8 +51,8 @@ class Foreign:
     wall_ns: int
     mono_ns: int
     body: Any
-    event: None = None
-    """None, where an Envelope has its event."""
+    event: object = None
+    """None, where an Envelope has its event; of one whose content is left out on purpose, something else."""
 
 
 def decode(frame: bytes) -> Envelope | Foreign:

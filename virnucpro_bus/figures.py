@@ -32,6 +32,9 @@ from virnucpro_bus.shares import InHand, Look, Work
 from virnucpro_bus.streams import Steal, Stream
 from virnucpro_bus.workbook import WorkBook
 
+INTERRUPTED = 128
+"""From this exit status on a run was ended by a signal."""
+
 
 class HostFigures(Struct, array_like=True):
     """One host's part in the runs. Not thread-safe: its owner is one thread, or holds a lock."""
@@ -40,6 +43,9 @@ class HostFigures(Struct, array_like=True):
     run: ev.RunStarted | None = None
     """None until a launched run has announced itself."""
     finished: ev.RunFinished | None = None
+    """None as long as the launcher has not said that the run is over."""
+    is_broken_off: bool = False
+    """Whether nothing more will come, though no end was told."""
     unknown_kinds: ev.Count = 0
     """Events passed over, because this version does not know their kind."""
     failures: dict[str, tuple[ev.Count, str]] = {}
@@ -81,6 +87,20 @@ class HostFigures(Struct, array_like=True):
         """`now_ns` (this host's monotonic clock), but not past the end of the run: what is over stays so."""
         return now_ns if self._finished_ns is None else min(now_ns, self._finished_ns)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be done in the run."""
+        return self.finished is not None or self.is_broken_off
+
+    def break_off(self) -> None:
+        """A launched run's hub is gone, and the run is not over: its workers have ended with it."""
+        if self.run is None or self.is_over:
+            return
+        self.is_broken_off, self._finished_ns = True, self.last_ns
+        for _, _, stream in self._each_stream():
+            if stream.live:
+                stream.state = "stopped"
+
     def elapsed_seconds(self, now_ns: int) -> float | None:
         """Time since the run started; None when no run has announced itself."""
         if self._started_ns is None:
@@ -99,9 +119,15 @@ class HostFigures(Struct, array_like=True):
             if self.run is None or account.planned or workers[key] or account.robbed
         ]
         shown.sort(key=lambda each: each[0].display_order())
-        return [
+        rows = [
             account.row(self.host, self._depths.get(account.device.key), its, now_ns) for account, its in shown
         ]
+        if self.finished is not None and self.finished.exit_code >= INTERRUPTED:
+            for (account, _), row in zip(shown, rows, strict=True):
+                # Workers that were ended with the run are no trouble.
+                if row["state"] == "lost" and not account.is_lost:
+                    row["state"] = "stopped"
+        return rows
 
     def utilization(
         self, device_id: int | str, now_ns: int, interval_ns: int = LOAD_INTERVAL_NS
@@ -169,7 +195,7 @@ class HostFigures(Struct, array_like=True):
             is_stealing=self.run is None or self.run.policy != "off",
             started_ns=self._started_ns or 0,
             now_ns=self.at(now_ns),
-            is_over=self.finished is not None,
+            is_over=self.is_over,
         )
         return Work(self.run, self._book, look)
 

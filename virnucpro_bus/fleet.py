@@ -224,12 +224,18 @@ class FleetState:
             times = [host.ledger.elapsed_seconds(host.now_ns()) for host in self._hosts.values()]
         return max((time for time in times if time is not None), default=None)
 
+    def break_off(self) -> None:
+        """Nobody will feed it any more, and no hub is left: runs that are not over have been broken off."""
+        with self._lock:
+            for host in self._hosts.values():
+                host.ledger.break_off()
+
     @property
     def finished(self) -> bool:
-        """Whether every announced run is over (and at least one was announced)."""
+        """Whether every announced run is over, or broken off (and at least one was announced)."""
         with self._lock:
             runs = [host.ledger for host in self._hosts.values() if host.ledger.run is not None]
-            return bool(runs) and all(ledger.finished is not None for ledger in runs)
+            return bool(runs) and all(ledger.is_over for ledger in runs)
 
     def notices(self) -> list[tuple[int, str]]:
         """What users should know, oldest first: (time on our wall clock in nanoseconds, text)."""

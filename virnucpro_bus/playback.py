@@ -11,6 +11,7 @@ from virnucpro_bus.replay import Replay
 from virnucpro_bus.tail import kind_of
 
 TURN_SECONDS = 0.1
+_LEFT_OUT = object()
 
 
 class Playback:
@@ -74,4 +75,5 @@ def _counted_only(envelope: Envelope | Foreign) -> Foreign:
         wall_ns=envelope.wall_ns,
         mono_ns=envelope.mono_ns,
         body=None,
+        event=_LEFT_OUT,
     )

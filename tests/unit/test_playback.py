@@ -133,3 +133,17 @@ def test_a_replay_is_stopped_before_its_end(path: Path) -> None:
     playback.run(lambda: next(answers))
     assert next(answers, None) is None
     assert not playback.replay.ended
+
+
+def test_kinds_that_are_left_out_are_not_taken_for_unknown_ones(tmp_path: Path) -> None:
+    script = Script()
+    script.say("worker-0", ev.FileStarted("cpu:0", "a.fa", 1))
+    script.say("worker-0", ev.FileCompleted("cpu:0", "a.fa", 1, 10, 1.0), after_seconds=1)
+    path = tmp_path / "run.vbus"
+    with CaptureWriter(path, script.clock) as writer:
+        writer.append(script.frames())
+    playback = Playback(Replay(path, ManualClock(), None), frozenset({"file.completed/"}))
+    playback.run(lambda: False)
+    assert playback.fleet.get_totals()["files_completed"] == 1
+    assert playback.fleet.get_totals()["events_lost"] == 0
+    assert playback.fleet.remarks() == []

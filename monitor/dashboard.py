@@ -248,9 +248,10 @@ class LoadBalancingDashboard:
         terminal.draw(picture, width, height)
 
     def _print_whole(self, metrics: Snapshot) -> None:
-        """Every row of it, as ordinary output that scrolls; without any control code where there is no screen."""
+        """Every row of it, as ordinary output that scrolls; where there is no screen without any control code,
+        unless FORCE_COLOR asks for colours, for `less -R`, say."""
         picture = frame(metrics, self._console.width, None, glyphs_for(self._console), self._steering.look)
-        if is_screen(self._console):
+        if is_screen(self._console) or os.environ.get("FORCE_COLOR"):
             self._console.print(Group(*picture))
         else:
             self._print_plain("\n".join(text.plain.rstrip() for text in picture))

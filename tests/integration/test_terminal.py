@@ -204,10 +204,27 @@ def test_off_a_terminal_there_are_plain_lines_only(lab: Lab, forty: Path, enviro
     ]
 
 
-@pytest.mark.parametrize("command", ["monitor", "replay --rate 50", "replay --once"])
-def test_monitor_and_replay_off_a_terminal_print_no_escape_byte(lab: Lab, finished: Path, command: str) -> None:
+@pytest.mark.parametrize("command", ["monitor", "replay --once"])
+def test_a_table_that_is_asked_for_once_has_colours_off_a_terminal_where_they_are_forced(
+    lab: Lab, finished: Path, command: str
+) -> None:
     name, *options = command.split()
-    ended = lab.run(name, finished, *options, FORCE_COLOR="1")
+    forced = lab.run(name, finished, *options, FORCE_COLOR="1")
+    refused = lab.run(name, finished, *options, FORCE_COLOR="1", NO_COLOR="1")
+    assert (forced.wait(), refused.wait()) == (0, 0)
+    assert COLOURS.search(forced.stdout.encode())
+    assert COLOURS.search(refused.stdout.encode()) is None
+
+
+@pytest.mark.parametrize(
+    ("command", "environment"),
+    [("monitor", {}), ("replay --rate 50", {"FORCE_COLOR": "1"}), ("replay --once", {})],
+)
+def test_monitor_and_replay_off_a_terminal_print_no_escape_byte(
+    lab: Lab, finished: Path, command: str, environment: dict[str, str]
+) -> None:
+    name, *options = command.split()
+    ended = lab.run(name, finished, *options, **environment)
     assert ended.wait() == 0, ended.stderr
     assert ended.stdout
     assert ESCAPE.decode() not in ended.stdout + ended.stderr

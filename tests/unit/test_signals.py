@@ -73,3 +73,14 @@ def test_it_leaves_no_descriptor_open() -> None:
     with SignalFlag(FIRST):
         pass
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_hang_up_that_nohup_has_made_us_deaf_to_is_not_noted() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with SignalFlag(signal.SIGHUP) as flag:
+            signal.raise_signal(signal.SIGHUP)
+            assert flag.count == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -1,8 +1,23 @@
 """GPU figures and everything that a person looks at."""
 
-from monitor.dashboard import LoadBalancingDashboard
-from monitor.gpu import GPUMonitor, get_gpu_utilization
-from monitor.metrics_log import MetricsLog
-from virnucpro_bus.fleet import FleetState
+from typing import TYPE_CHECKING
+
+from virnucpro_bus.lazily import lazily
+
+if TYPE_CHECKING:
+    from monitor.dashboard import LoadBalancingDashboard
+    from monitor.gpu import GPUMonitor, get_gpu_utilization
+    from monitor.metrics_log import MetricsLog
+    from virnucpro_bus.fleet import FleetState
 
 __all__ = ["FleetState", "GPUMonitor", "LoadBalancingDashboard", "MetricsLog", "get_gpu_utilization"]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "monitor.dashboard": ["LoadBalancingDashboard"],
+        "monitor.gpu": ["GPUMonitor", "get_gpu_utilization"],
+        "monitor.metrics_log": ["MetricsLog"],
+        "virnucpro_bus.fleet": ["FleetState"],
+    },
+)

@@ -10,11 +10,12 @@ import msgspec
 import zmq
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
+from virnucpro_bus.connections import Connections
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.keys import Identity, load_identity
 from virnucpro_bus.questions import Questions, Snapshot, hello_in, piece_in, snapshot_in
 from virnucpro_bus.records import RecordScanner
-from virnucpro_bus.zmqio import Connections, keep_in_touch
+from virnucpro_bus.zmqio import keep_in_touch
 
 JOIN_SECONDS = 4.0
 ASK_AGAIN_NS = 2 * NANOSECONDS

@@ -19,11 +19,12 @@ from dataclasses import dataclass
 import zmq
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
+from virnucpro_bus.connections import Connections
 from virnucpro_bus.history import HelloReply, History, Recorded, is_offset
 from virnucpro_bus.keys import Identity
 from virnucpro_bus.strangers import Strangers
 from virnucpro_bus.zap import Doorkeeper, secure
-from virnucpro_bus.zmqio import Connections, keep_in_touch
+from virnucpro_bus.zmqio import keep_in_touch
 
 PIECE_BYTES = 1 << 18
 KEEP_ALIVE_NS = NANOSECONDS

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 DONTWAIT = int(zmq.DONTWAIT)
 HIGH_WATER_MARK = 100_000
@@ -14,15 +13,6 @@ HIGH_WATER_MARK = 100_000
 HANDSHAKE_MS = 3_000
 HEARTBEAT_MS = 1_000
 HEARTBEAT_TIMEOUT_MS = 3_000
-HANDSHAKES = (
-    zmq.EVENT_HANDSHAKE_SUCCEEDED
-    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-    | zmq.EVENT_ACCEPTED
-    | zmq.EVENT_DISCONNECTED
-    | zmq.EVENT_CONNECT_RETRIED
-)
 
 
 def bind_privately(target: zmq.Socket[bytes], address: str) -> None:
@@ -61,27 +51,3 @@ def keep_in_touch(target: zmq.Socket[bytes]) -> None:
     target.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
     target.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
     target.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
-
-
-class Connections:
-    """What happens to a socket's connections. One thread."""
-
-    def __init__(self, watched: zmq.Socket[bytes]) -> None:
-        self._watched = watched
-        self.socket = watched.get_monitor_socket(HANDSHAKES)
-        """To be polled for input before `news`."""
-
-    def news(self, limit: int = 1_000) -> list[tuple[int, int]]:
-        """(event, its value) of what has happened since the last call, up to a limit; does not wait."""
-        happened = []
-        try:
-            for _ in range(limit):
-                message = parse_monitor_message(self.socket.recv_multipart(zmq.DONTWAIT))
-                happened.append((int(message["event"]), int(message["value"])))
-        except zmq.Again:
-            pass
-        return happened
-
-    def close(self) -> None:
-        """Stop watching; before the watched socket is closed."""
-        self._watched.disable_monitor()

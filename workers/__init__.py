@@ -1,7 +1,21 @@
 """Files to devices: assignment, work stealing, worker processes."""
 
-from workers.coordinator import Assignment, WorkStealingCoordinator
-from workers.inputs import InputFile, find_inputs
-from workers.jobs import JobContext
+from typing import TYPE_CHECKING
+
+from virnucpro_bus.lazily import lazily
+
+if TYPE_CHECKING:
+    from workers.coordinator import Assignment, WorkStealingCoordinator
+    from workers.inputs import InputFile, find_inputs
+    from workers.jobs import JobContext
 
 __all__ = ["Assignment", "InputFile", "JobContext", "WorkStealingCoordinator", "find_inputs"]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "workers.coordinator": ["Assignment", "WorkStealingCoordinator"],
+        "workers.inputs": ["InputFile", "find_inputs"],
+        "workers.jobs": ["JobContext"],
+    },
+)

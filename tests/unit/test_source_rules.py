@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import subprocess
 import sys
@@ -144,14 +145,47 @@ def constants_then_classes_then_functions(name: str) -> tuple[int, str]:
     return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
 
 
-@pytest.mark.parametrize("path", [path for path in SOURCES if path.name == "__init__.py"], ids=module_name)
-def test_init_files_hold_only_a_docstring_imports_and_a_sorted_all(path: Path) -> None:
+INIT_FILES = [path for path in SOURCES if path.name == "__init__.py"]
+
+
+@pytest.mark.parametrize("path", INIT_FILES, ids=module_name)
+def test_init_files_hold_only_a_docstring_imports_a_sorted_all_and_where_to_find_it(path: Path) -> None:
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         match node:
             case ast.Expr(value=ast.Constant(value=str())) | ast.Import() | ast.ImportFrom():
                 pass
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=body):
+                assert all(isinstance(each, ast.ImportFrom) for each in body)
             case ast.Assign(targets=[ast.Name(id="__all__")], value=value):
                 names = ast.literal_eval(value)
                 assert names == sorted(names, key=constants_then_classes_then_functions)
+            case ast.Assign(targets=[ast.Name(id="__getattr__")], value=ast.Call(func=ast.Name(id="lazily"))):
+                pass
             case _:
                 pytest.fail(f"{module_name(path)}:{node.lineno}: {ast.unparse(node)}")
+
+
+@pytest.mark.parametrize("package", ["virnucpro_bus", "workers", "monitor"])
+def test_a_package_hands_out_what_it_says_and_what_type_checkers_see(package: str) -> None:
+    module = importlib.import_module(package)
+    tree = ast.parse((ROOT / package / "__init__.py").read_text(encoding="utf-8"))
+    seen = {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module not in ("typing", "virnucpro_bus.lazily")
+        for alias in node.names
+    }
+    assert sorted(seen) == sorted(module.__all__)
+    for name, home in seen.items():
+        assert getattr(module, name) is getattr(importlib.import_module(str(home)), name)
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nothing'"):
+        module.nothing  # noqa: B018
+
+
+def test_a_worker_loads_no_more_than_it_needs() -> None:
+    """Each of them is waited for, with a GPU that idles."""
+    program = "import sys, workers.process; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(ran.stdout.split())
+    assert "zmq" in loaded
+    assert loaded.isdisjoint({"asyncio", "dnaio", "virnucpro_bus.fleet", "workers.coordinator", "click"})

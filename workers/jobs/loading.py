@@ -18,7 +18,6 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import visible
 from workers.jobs.interface import Job, JobContext, count_of
 from workers.jobs.shell import check_template, shell_job
-from workers.jobs.sixframe import chunk_option, run_sixframe
 
 SHELL_PREFIX = "shell:"
 
@@ -29,6 +28,8 @@ def check_job(spec: str, options: Mapping[str, str]) -> None:
         if not _is_unicode(text):
             raise UserError(f"{visible(text)}: a job and its options must be UTF-8 text")
     if spec == "sixframe":
+        from workers.jobs.sixframe import chunk_option  # what nobody runs need not be loaded by each worker
+
         chunk_option(options)
     elif spec.startswith(SHELL_PREFIX):
         check_template(spec.removeprefix(SHELL_PREFIX))
@@ -63,6 +64,8 @@ def make_job(spec: str, context: JobContext) -> Callable[[Path, Path], int]:
 def load_job(spec: str, context: JobContext) -> Job:
     """The bare job that a checked `spec` names; a class is made with `context`. Raises UserError."""
     if spec == "sixframe":
+        from workers.jobs.sixframe import run_sixframe
+
         return run_sixframe
     if spec.startswith(SHELL_PREFIX):
         return shell_job(spec.removeprefix(SHELL_PREFIX))

@@ -17,8 +17,6 @@ from pathlib import Path
 from string import Formatter
 from typing import IO
 
-import dnaio
-
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import visible
 from workers.inputs import stem_of
@@ -147,6 +145,8 @@ def _last_line(errors: IO[bytes]) -> str:
 
 def _count_records(path: Path) -> int:
     try:
+        import dnaio  # only now: a worker is waited for, and the command is not
+
         with dnaio.open(path) as reader:
             return sum(1 for _ in reader)
     except Exception:

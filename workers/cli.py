@@ -99,6 +99,9 @@ def run(
 
     DIR gets results/, run.vbus (the capture, for replay), gpu_metrics.log (CSV) and summary.json.
 
+    In a terminal: n and p (or page down and page up) turn the page, s changes the order. Ctrl-C finishes the files
+    in hand, a second one stops at once.
+
     \b
     Examples:
       virnucpro-bus run samples/ --out first-run

@@ -20,9 +20,9 @@ from monitor.look import SORTS, Look, chosen, missing
 from monitor.screen import is_screen
 from monitor.snapshot import Row
 from virnucpro_bus.clock import Clock, SystemClock
-from virnucpro_bus.fleet import FleetReport
 from virnucpro_bus.keyboard import Keyboard, can_be_typed, passed_on
 from virnucpro_bus.metrics import MetricsSource, UtilizationSource
+from virnucpro_bus.report import FleetReport
 from virnucpro_bus.signals import SignalFlag
 from virnucpro_bus.text import visible
 

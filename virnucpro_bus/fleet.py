@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby
 from operator import attrgetter, itemgetter
-from typing import Protocol, TypedDict
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.codec import Foreign, decode_all
@@ -28,75 +27,19 @@ from virnucpro_bus.metrics import (
     FileRecord,
     GpuMetrics,
     GpuUtilization,
-    MetricsSource,
     SourceCounts,
     StealEvent,
     Totals,
-    UtilizationSource,
     added,
     latest,
     latest_files,
 )
+from virnucpro_bus.report import FleetReport, report_of
 from virnucpro_bus.shares import Work
 from virnucpro_bus.snapshots import Fold, pack, unpack
 
 FRAMES_AT_ONCE = 500
 """Decoded before they are folded: few enough to stay in the processor's cache, which halves the cost."""
-
-
-class DeviceReport(GpuMetrics, GpuUtilization):
-    """One device in the `--json` object: its work and what the driver says of it."""
-
-
-class FleetReport(TypedDict):
-    """The `--json` object of monitor, replay and summary.json."""
-
-    devices: list[DeviceReport]
-    totals: Totals
-    steals: list[StealEvent]
-    sources: list[SourceCounts]
-    """Those of whose events some are lost."""
-    effect: Effect
-    """What stealing has done for the run."""
-    files: list[FileRecord]
-    """The last 100 completed files, oldest first."""
-
-
-class Reporting(MetricsSource, UtilizationSource, Protocol):
-    """What a report is made from."""
-
-    def at_once(self) -> AbstractContextManager[object]:
-        """While entered, all answers are of one moment."""
-        ...
-
-    def lossy_sources(self) -> list[SourceCounts]:
-        """The sources of whose events some are lost, by host, source and epoch."""
-        ...
-
-    def get_effect(self) -> Effect:
-        """What stealing has done for the run."""
-        ...
-
-    def files(self) -> list[FileRecord]:
-        """The last 100 completed files, oldest first."""
-        ...
-
-
-def report_of(fleet: Reporting) -> FleetReport:
-    """Everything at once, for `--json`."""
-    with fleet.at_once():
-        devices: list[DeviceReport] = []
-        for row in fleet.get_gpu_metrics():
-            utilization = fleet.get_gpu_utilization(row["uuid"] or row["device_id"])
-            devices.append({**row, **utilization})
-        return FleetReport(
-            devices=devices,
-            totals=fleet.get_totals(),
-            steals=fleet.get_recent_steal_events(),
-            sources=fleet.lossy_sources(),
-            effect=fleet.get_effect(),
-            files=fleet.files(),
-        )
 
 
 class FleetState:

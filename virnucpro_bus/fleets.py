@@ -12,7 +12,7 @@ from operator import itemgetter
 
 from virnucpro_bus.devices import device_of
 from virnucpro_bus.effect import together
-from virnucpro_bus.fleet import FleetReport, FleetState, report_of
+from virnucpro_bus.fleet import FleetState
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
     Effect,
@@ -26,6 +26,7 @@ from virnucpro_bus.metrics import (
     latest,
     latest_files,
 )
+from virnucpro_bus.report import FleetReport, report_of
 
 
 class Fleets:

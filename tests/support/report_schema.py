@@ -6,7 +6,7 @@ import json
 
 import msgspec
 
-from virnucpro_bus.fleet import FleetReport
+from virnucpro_bus.report import FleetReport
 
 
 def report_schema() -> str:

@@ -14,7 +14,8 @@ from runs import MadeRun
 
 from virnucpro_bus import metrics
 from virnucpro_bus.export import ExportedFile
-from virnucpro_bus.fleet import FleetReport, FleetState
+from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.report import FleetReport
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "json.md").read_text(encoding="utf-8")

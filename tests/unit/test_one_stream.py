@@ -18,9 +18,10 @@ from runs import MadeRun, made_runs
 
 from virnucpro_bus.capture import CaptureWriter
 from virnucpro_bus.clock import ManualClock, SystemClock
-from virnucpro_bus.fleet import FleetReport, FleetState
+from virnucpro_bus.fleet import FleetState
 from virnucpro_bus.hub import Hub
 from virnucpro_bus.replay import fold_capture
+from virnucpro_bus.report import FleetReport
 from virnucpro_bus.subscriber import join
 
 EVENT_FIGURES = ("events_published", "events_received", "events_lost")

@@ -14,9 +14,10 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.capture import CaptureWriter
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.codec import encode
-from virnucpro_bus.fleet import FleetReport, FleetState
+from virnucpro_bus.fleet import FleetState
 from virnucpro_bus.playback import Playback
 from virnucpro_bus.replay import Replay, fold_capture
+from virnucpro_bus.report import FleetReport
 from virnucpro_bus.testing import Script
 
 

@@ -1,0 +1,73 @@
+"""The `--json` object: everything that is known of a fleet at a moment. docs/json.md explains it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol, TypedDict
+
+from virnucpro_bus.metrics import (
+    Effect,
+    FileRecord,
+    GpuMetrics,
+    GpuUtilization,
+    MetricsSource,
+    SourceCounts,
+    StealEvent,
+    Totals,
+    UtilizationSource,
+)
+
+
+class DeviceReport(GpuMetrics, GpuUtilization):
+    """One device in the `--json` object: its work and what the driver says of it."""
+
+
+class FleetReport(TypedDict):
+    """The `--json` object of monitor, replay and summary.json."""
+
+    devices: list[DeviceReport]
+    totals: Totals
+    steals: list[StealEvent]
+    sources: list[SourceCounts]
+    """Those of whose events some are lost."""
+    effect: Effect
+    """What stealing has done for the run."""
+    files: list[FileRecord]
+    """The last 100 completed files, oldest first."""
+
+
+class Reporting(MetricsSource, UtilizationSource, Protocol):
+    """What a report is made from."""
+
+    def at_once(self) -> AbstractContextManager[object]:
+        """While entered, all answers are of one moment."""
+        ...
+
+    def lossy_sources(self) -> list[SourceCounts]:
+        """The sources of whose events some are lost, by host, source and epoch."""
+        ...
+
+    def get_effect(self) -> Effect:
+        """What stealing has done for the run."""
+        ...
+
+    def files(self) -> list[FileRecord]:
+        """The last 100 completed files, oldest first."""
+        ...
+
+
+def report_of(fleet: Reporting) -> FleetReport:
+    """Everything at once, for `--json`."""
+    with fleet.at_once():
+        devices: list[DeviceReport] = []
+        for row in fleet.get_gpu_metrics():
+            utilization = fleet.get_gpu_utilization(row["uuid"] or row["device_id"])
+            devices.append({**row, **utilization})
+        return FleetReport(
+            devices=devices,
+            totals=fleet.get_totals(),
+            steals=fleet.get_recent_steal_events(),
+            sources=fleet.lossy_sources(),
+            effect=fleet.get_effect(),
+            files=fleet.files(),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib.metadata import EntryPoint, entry_points, version
@@ -12,6 +13,8 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import visible
 
 COMMANDS_GROUP = "virnucpro_bus.commands"
+EXIT_REFUSED = 1
+"""What the system has refused: a full disk, a name that is too long."""
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
@@ -56,9 +59,17 @@ def cli(context: click.Context) -> int | None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit. A user's mistake is one line on stderr and exit status 2."""
+    """Run the command line and exit.
+
+    A user's mistake is one line on stderr and exit status 2, what the system refuses one and exit status 1.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A character that the output's encoding lacks is no reason to print nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = cli.main(arguments, standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except UserError as error:
         _say(str(error))
         sys.exit(EXIT_USAGE)
@@ -68,20 +79,38 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output has gone (| head); Python would complain once more while closing stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        _give_up_output()  # its reader has gone (| head)
+        sys.exit(EXIT_REFUSED)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        place = "the output cannot be written" if _give_up_output() else error.filename
+        _say(reason if place is None else f"{place}: {reason}")
+        sys.exit(EXIT_REFUSED)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _give_up_output() -> bool:
+    """Whether what is left of the output cannot be written. It goes nowhere then: Python would complain of it once
+    more while closing stdout."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _in_one_line(error: click.ClickException) -> str:
     """What is wrong with the command line, without click's three lines of usage before it."""
-    message = " ".join(error.format_message().split()).rstrip(".")
+    message = error.format_message()
+    if isinstance(error, click.MissingParameter):
+        message = " ".join(message.split())  # it lists choices below each other, and quotes nothing of the user's
+    message = message.rstrip(".")
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f"{message}; see {error.ctx.command_path} --help"
     return message
 
 
 def _say(message: str) -> None:
-    lines = [visible(line) for line in message.splitlines()]
-    print("virnucpro-bus:", "\n  ".join(lines), file=sys.stderr)
+    print("virnucpro-bus:", visible(message), file=sys.stderr)

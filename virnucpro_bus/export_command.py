@@ -45,7 +45,7 @@ def export(capture: Path, form: str, output: Path | None) -> None:
     lines = _csv_lines(files.rows()) if form == "csv" else _json_lines(files.rows())
     if output is None:
         for line in lines:
-            click.echo(line, nl=False)
+            click.echo(line.encode(), nl=False)  # UTF-8, whatever the terminal's encoding
     else:
         _write(output, lines)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import signal
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,8 +43,6 @@ def tail(target: str, as_jsonl: bool, kinds: frozenset[str] | None) -> int:
     """
     source = _open(target, clock := SystemClock())
     written = as_json if as_jsonl else as_line
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with SignalFlag(signal.SIGINT, signal.SIGTERM) as signals:
             for frames in _news(source, clock, lambda: signals.signal):

@@ -8,6 +8,7 @@ from pathlib import Path
 from virnucpro_bus import events as ev
 from virnucpro_bus.capture import CaptureReader, CaptureWriter
 from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.events import Device
 from virnucpro_bus.records import Record
 from virnucpro_bus.testing import Script
 
@@ -20,6 +21,18 @@ def some_frames(count: int) -> list[bytes]:
     script = Script()
     for at in range(count):
         script.say("w0", ev.FileCompleted("GPU-a", f"{at}.fa" * (at % 7 + 1), 1, at, 0.5), after_seconds=1)
+    return script.frames()
+
+
+def frames_of(text: str) -> list[bytes]:
+    """A run of one file in which everything is called `text`."""
+    script, device = Script(host=text, run=text), Device(text, text)
+    script.say("coordinator", ev.RunStarted(text, text, (device,), 1))
+    script.say("coordinator", ev.FilesAssigned(text, (ev.PlannedFile(text, 1, 1),)))
+    script.say(text, ev.WorkerStarted(device, 1))
+    script.say(text, ev.FileStarted(text, text, 1))
+    script.say(text, ev.FileCompleted(text, text, 1, 7, 2.0), after_seconds=2.0)
+    script.say("coordinator", ev.RunFinished(0, 1, 0))
     return script.frames()
 
 

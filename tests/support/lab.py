@@ -49,6 +49,11 @@ class Started:
         return self._paths[0].read_text()
 
     @property
+    def output(self) -> bytes:
+        """What it has printed so far, as it is."""
+        return self._paths[0].read_bytes()
+
+    @property
     def stderr(self) -> str:
         """What it has complained of so far."""
         return self._paths[1].read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from captures import some_frames, write_capture
 
 from virnucpro_bus import cli
 from virnucpro_bus.errors import InputError
+from virnucpro_bus.text import visible
 
 
 def ended(*arguments: str) -> object:
@@ -59,6 +61,57 @@ def test_what_an_error_quotes_cannot_drive_the_terminal(
 ) -> None:
     assert raised_by_a_command(monkeypatch, InputError("\x1b[2Jevil\u202e.fa: is empty")) == 2
     assert capsys.readouterr().err == "virnucpro-bus: \\x1b[2Jevil\\u202e.fa: is empty\n"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028"])
+@pytest.mark.parametrize("kind", [InputError, click.UsageError])
+def test_whatever_ends_a_line_in_a_name_is_seen_in_the_one_line_of_an_error(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: Callable[[str], Exception],
+    end: str,
+) -> None:
+    assert raised_by_a_command(monkeypatch, kind(f"two{end}lines")) == 2
+    (line,) = capsys.readouterr().err.removesuffix("\n").splitlines()
+    assert visible(f"two{end}lines") in line
+
+
+@pytest.mark.parametrize("arguments", ["info\n", "info a.vbus two\nlines", "info --two\nlines", "completion t\nl"])
+def test_whatever_is_wrong_with_a_command_line_is_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: str
+) -> None:
+    assert ended(*arguments.split(" ")) == 2
+    assert capsys.readouterr().err.removesuffix("\n").isprintable()
+
+
+def test_choices_that_are_listed_below_each_other_are_put_in_the_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert ended("completion") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Choose from: bash, zsh, fish; see " in line
+
+
+def test_what_the_system_refuses_is_one_line_with_the_name_and_status_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = "x" * 5000
+    assert ended("info", name) == 1
+    assert capsys.readouterr().err == f"virnucpro-bus: {name}: File name too long\n"
+
+
+@pytest.mark.parametrize("command", ["effect", "export", "monitor", "replay", "tail", "whatif"])
+def test_a_name_that_is_too_long_is_no_traceback(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert ended(command, "x" * 5000) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_table_whose_name_is_too_long_is_no_traceback(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    write_capture(tmp_path / "run.vbus", some_frames(3))
+    assert ended("export", str(tmp_path), "-o", "x" * 300) == 1
+    assert capsys.readouterr().err.endswith("x: File name too long\n")
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])

@@ -38,7 +38,9 @@ def hub(run_dir: Path) -> int:
         server.start_sampler()
         publish = shlex.quote(server.hub.addresses.publish)
         click.echo(f"export {ADDRESS_VARIABLE}={publish} {RUN_VARIABLE}={server.run}")
-        click.echo(f"# the bus is up; watch it with: virnucpro-bus monitor {shlex.quote(str(run_dir))}")
+        # A line end in the folder's name would end the comment, and the shell run what comes after it.
+        watch = visible(shlex.quote(str(run_dir)))
+        click.echo(f"# the bus is up; watch it with: virnucpro-bus monitor {watch}")
         poller = zmq.Poller()
         for source in server.hub.sockets():
             poller.register(source, zmq.POLLIN)
@@ -50,9 +52,8 @@ def hub(run_dir: Path) -> int:
                 click.echo(f"virnucpro-bus: {visible(notice)}", err=True)
         server.stop_sampler()
     events, refused = server.hub.accepted - server.hub.capture.unrecorded_frames, server.hub.refused.total()
-    click.echo(
-        f"# {events} events recorded in {run_dir / 'run.vbus'}" + (f", {refused} refused" if refused else "")
-    )
+    recorded = f"# {events} events recorded in {visible(str(run_dir / 'run.vbus'))}"
+    click.echo(recorded + (f", {refused} refused" if refused else ""))
     compress_capture(run_dir / "run.vbus")
     return 0
 

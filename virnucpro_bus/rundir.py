@@ -42,9 +42,9 @@ class BusAddresses(msgspec.Struct, frozen=True):
 
 
 def socket_folder(run_dir: Path) -> Path:
-    """Where the sockets of `run_dir` go: inside it, or below the user's runtime folder if the path is too long.
+    """Where the sockets of `run_dir` go: inside it, or below the user's runtime folder if that can be no address.
 
-    Raises UserError when that is too long too.
+    Raises UserError when neither can.
     """
     inside = run_dir.absolute() / ".bus"
     digest = hashlib.sha256(os.fsencode(run_dir.resolve())).hexdigest()[:16]
@@ -53,9 +53,15 @@ def socket_folder(run_dir: Path) -> Path:
         Path(base) / f"virnucpro-bus-{os.getuid()}" / digest for base in bases if base and os.path.isdir(base)
     ]
     for folder in (inside, *outside):
-        if len(os.fsencode(folder)) <= _LONGEST_SOCKET_FOLDER:
+        if _may_be_an_address(folder):
             return folder
     raise UserError(f"{run_dir}: the path is too long for local sockets; set XDG_RUNTIME_DIR to a short one")
+
+
+def _may_be_an_address(folder: Path) -> bool:
+    """Whether it is short enough, and ZeroMQ takes it: only UTF-8."""
+    name = os.fsencode(folder)
+    return len(name) <= _LONGEST_SOCKET_FOLDER and name.decode(errors="replace").encode() == name
 
 
 def read_addresses(run_dir: Path) -> BusAddresses:

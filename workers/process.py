@@ -21,6 +21,7 @@ from virnucpro_bus.disk import Disk
 from virnucpro_bus.errors import ChannelError, InputError, UserError
 from virnucpro_bus.events import Device, FileCompleted, FileFailed
 from virnucpro_bus.publisher import Publisher
+from virnucpro_bus.text import visible
 from workers.attempt import RunJob, attempt, lacks_room
 from workers.channel import Channel, Settled, Task, Unable, WorkerConfig, to_path
 from workers.faultpoints import reach
@@ -130,7 +131,7 @@ def main() -> None:
     try:
         Worker(config, bus, channel).work()
     except ChannelError as error:
-        print(f"worker {config.slot}: {error}", file=sys.stderr)
+        print(f"worker {config.slot}: {visible(str(error))}", file=sys.stderr)
         os._exit(1)
     bus.close()
     channel.close()

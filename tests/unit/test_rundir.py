@@ -194,6 +194,16 @@ def test_every_address_of_any_path_can_be_bound(short: Path, monkeypatch: pytest
         assert pull.getsockopt_string(zmq.LAST_ENDPOINT) == folder.address("subscribe")
 
 
+def test_the_sockets_of_a_path_that_is_not_utf_8_are_in_the_runtime_folder_and_work(
+    tmp_path: Path, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
+    path = tmp_path / os.fsdecode(b"\xff")
+    with claimed(path) as folder, zmq.Context() as context, context.socket(zmq.PULL) as pull:
+        pull.bind(folder.address("subscribe"))
+        assert folder.address("subscribe").startswith(f"ipc://{short}/")
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a folder that is somebody else's")
 def test_somebody_elses_folder_in_the_runtime_folder_is_refused(long_path: Path, short: Path) -> None:
     trap = short / f"virnucpro-bus-{os.getuid()}"

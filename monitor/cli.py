@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem
 
 from monitor.follow import FollowedBus, FollowedBuses
 from monitor.gpu import GPUMonitor
@@ -21,7 +20,7 @@ from monitor.simulated import publish_simulated
 from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.keys import parse_key
-from virnucpro_bus.options import interval_option, log_rotate_option
+from virnucpro_bus.options import Name, Target, interval_option, log_rotate_option
 from virnucpro_bus.publisher import Publisher
 from virnucpro_bus.rundir import BusAddresses, read_addresses
 from virnucpro_bus.subscriber import join
@@ -35,12 +34,8 @@ def _parse_server_keys(context: click.Context, parameter: click.Parameter, value
     return [parse_key(value) for value in values]
 
 
-def _complete_folder(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(incomplete, type="dir")]
-
-
 @click.command(short_help="Watch runs from another terminal or machine.")
-@click.argument("targets", nargs=-1, metavar="[RUN_DIR|ADDRESS]...", shell_complete=_complete_folder)
+@click.argument("targets", nargs=-1, type=Target(), metavar="[RUN_DIR|ADDRESS]...")
 @click.option(
     "--server-key", "server_keys", multiple=True, callback=_parse_server_keys, metavar="KEY",
     help="Public key of a tcp:// address; once for all of them, or once for each in order.",
@@ -51,8 +46,9 @@ def _complete_folder(context: click.Context, parameter: click.Parameter, incompl
 @devices_option
 @sort_option
 @click.option(
-    "--log-file", type=click.Path(path_type=Path), metavar="PATH", help="Write a metrics log (CSV) there too."
-)
+    "--log-file", type=Name(dir_okay=False, path_type=Path), metavar="PATH",
+    help="Write a metrics log (CSV) there too.",
+)  # fmt: skip
 @log_rotate_option
 @click.option("--headless", is_flag=True, hidden=True, help="Show nothing, only log.")
 @click.option("--group", type=int, hidden=True, help="Draw for a run, on the terminal of its process group.")
@@ -141,7 +137,7 @@ def _complain(*lines: str) -> None:
 
 
 @click.command(short_help="Put this machine's GPU samples on a bus (run and hub do it themselves).")
-@click.argument("run_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("run_dir", type=Name(exists=True, file_okay=False, path_type=Path))
 @click.option("--simulate", is_flag=True, hidden=True, help="Make up figures of the run's simulated GPUs.")
 def sample(run_dir: Path, simulate: bool) -> int:
     """Publish what the GPU driver says, twice a second, on the bus of RUN_DIR; ends at once without a GPU.

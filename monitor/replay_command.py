@@ -23,7 +23,7 @@ from monitor.showing import (
 )
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.keyboard import Keyboard
-from virnucpro_bus.options import Seconds, interval_option, kinds_option
+from virnucpro_bus.options import Name, Seconds, interval_option, kinds_option
 from virnucpro_bus.playback import Playback
 from virnucpro_bus.replay import FASTEST_RATE, SLOWEST_RATE, Replay
 from virnucpro_bus.rundir import CAPTURE_NAME
@@ -48,7 +48,7 @@ def _parse_rate(context: click.Context, parameter: click.Parameter, value: str) 
 
 
 @click.command(short_help="Watch a recorded run.")
-@click.argument("capture", type=click.Path(path_type=Path))
+@click.argument("capture", type=Name(path_type=Path))
 @click.option("--rate", default="1", show_default=True, callback=_parse_rate, metavar="X|max",
               help="Recorded seconds per second.")  # fmt: skip
 @click.option("--from", "from_seconds", type=_PLACE, default=0.0, metavar="S",

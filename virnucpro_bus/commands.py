@@ -13,6 +13,7 @@ import zmq
 from virnucpro_bus.clock import SystemClock, iso_utc
 from virnucpro_bus.compression import compress_capture
 from virnucpro_bus.info import CaptureInfo, capture_info
+from virnucpro_bus.options import Name
 from virnucpro_bus.publisher import ADDRESS_VARIABLE, RUN_VARIABLE
 from virnucpro_bus.serve import BusServer
 from virnucpro_bus.signals import SignalFlag
@@ -20,7 +21,7 @@ from virnucpro_bus.text import visible
 
 
 @click.command(short_help="Serve a bus for workers that were not started here.")
-@click.argument("run_dir", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("run_dir", type=Name(file_okay=False, path_type=Path))
 def hub(run_dir: Path) -> int:
     """Serve a bus in RUN_DIR for workers that were started by other means.
 
@@ -59,7 +60,7 @@ def hub(run_dir: Path) -> int:
 
 
 @click.command(short_help="Tell what is in a capture.")
-@click.argument("capture", type=click.Path(path_type=Path))
+@click.argument("capture", type=Name(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(capture: Path, as_json: bool) -> None:
     """Tell what is in CAPTURE (a run.vbus file, or a run folder): runs, devices, events by kind, damage.

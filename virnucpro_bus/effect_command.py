@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.options import Name
 from virnucpro_bus.replay import fold_capture
 from virnucpro_bus.rundir import CAPTURE_NAME
 from virnucpro_bus.telling import paragraph
 
 
 @click.command(short_help="Tell whether stealing helped.")
-@click.argument("capture", type=click.Path(path_type=Path))
+@click.argument("capture", type=Name(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def effect(capture: Path, as_json: bool) -> None:
     """Tell what stealing has done for the run in CAPTURE (a run.vbus file, or a run folder).

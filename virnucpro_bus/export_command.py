@@ -13,6 +13,7 @@ import click
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.export import CaptureFiles, ExportedFile
+from virnucpro_bus.options import Name
 from virnucpro_bus.rundir import CAPTURE_NAME
 from virnucpro_bus.text import spreadsheet_safe, visible
 
@@ -20,10 +21,10 @@ COLUMNS = tuple(ExportedFile.__annotations__)
 
 
 @click.command(short_help="Write a table of the files of a recorded run.")
-@click.argument("capture", type=click.Path(path_type=Path))
+@click.argument("capture", type=Name(path_type=Path))
 @click.option("--format", "form", default="csv", show_default=True, type=click.Choice(["csv", "jsonl"]),
               help="A table for spreadsheets, or a JSON object a line.")  # fmt: skip
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("-o", "--output", type=Name(dir_okay=False, path_type=Path), metavar="FILE",
               help="A new file; by default it is printed.")  # fmt: skip
 def export(capture: Path, form: str, output: Path | None) -> None:
     """Write a row for each completed file in CAPTURE (a run.vbus file, or a run folder).

@@ -11,6 +11,7 @@ import click
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.door import parse_listen
 from virnucpro_bus.history import HelloReply
+from virnucpro_bus.options import Name
 from virnucpro_bus.relaying import open_relay, serve
 from virnucpro_bus.served import LiveCapture
 from virnucpro_bus.signals import SignalFlag
@@ -19,7 +20,7 @@ _NICER = 5
 
 
 @click.command(short_help="Let a live run be watched from other machines.")
-@click.argument("run_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("run_dir", type=Name(exists=True, file_okay=False, path_type=Path))
 @click.option("--listen", "address", required=True, metavar="tcp://HOST:PORT",
               help="Where viewers connect to; * as HOST: every address of this machine.")  # fmt: skip
 def relay(run_dir: Path, address: str) -> int:

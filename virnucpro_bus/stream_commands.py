@@ -16,7 +16,7 @@ from virnucpro_bus.compression import compress_capture
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.fleet import FRAMES_AT_ONCE, FleetState
 from virnucpro_bus.listen import LiveSource, listen
-from virnucpro_bus.options import kinds_option
+from virnucpro_bus.options import Name, Target, kinds_option
 from virnucpro_bus.recorder import Recorder
 from virnucpro_bus.rundir import CAPTURE_NAME
 from virnucpro_bus.sieve import Sieve
@@ -27,7 +27,7 @@ from virnucpro_bus.text import visible
 
 
 @click.command(short_help="Print events, one a line, as they come.")
-@click.argument("target", default=".", metavar="[RUN_DIR|ADDRESS|CAPTURE]")
+@click.argument("target", default=".", type=Target(or_file=True), metavar="[RUN_DIR|ADDRESS|CAPTURE]")
 @click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line, with everything in it.")
 @kinds_option
 def tail(target: str, as_jsonl: bool, kinds: frozenset[str] | None) -> int:
@@ -56,9 +56,9 @@ def tail(target: str, as_jsonl: bool, kinds: frozenset[str] | None) -> int:
 
 
 @click.command(short_help="Record a bus into a capture of your own.")
-@click.argument("target", metavar="ADDRESS|RUN_DIR")
+@click.argument("target", type=Target(), metavar="ADDRESS|RUN_DIR")
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", required=True,
+    "-o", "--output", type=Name(dir_okay=False, path_type=Path), metavar="FILE", required=True,
     help="The capture to make; it must not be there yet.",
 )  # fmt: skip
 def record(target: str, output: Path) -> int:

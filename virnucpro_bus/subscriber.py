@@ -67,6 +67,7 @@ class Subscriber:
         """
         self._clock = clock
         self._run_dir = run_dir
+        self._place = run_dir or address
         self._next_piece: bytes | None = None
         """The id of a question for history that has been put already."""
         self._look_id: bytes | None = None
@@ -112,10 +113,10 @@ class Subscriber:
     def _answer_to(self, request_id: bytes) -> list[bytes]:
         try:
             return self._questions.answer_to(request_id)
-        except AddressError:
+        except AddressError as error:
             if self._run_dir is not None:
                 read_addresses(self._run_dir)  # knows better what has become of the hub
-            raise
+            raise AddressError(f"{self._place}: {error}") from None
 
     def snapshot(self) -> Snapshot | None:
         """The hub's fold of what is on record; None when it has none. Raises AddressError."""

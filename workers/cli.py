@@ -14,7 +14,7 @@ from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.door import access_for, parse_listen
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.options import Seconds, interval_option, log_rotate_option
+from virnucpro_bus.options import Name, Seconds, interval_option, log_rotate_option
 from virnucpro_bus.rundir import SUMMARY_NAME
 from virnucpro_bus.telling import sentence
 from virnucpro_bus.text import visible
@@ -34,8 +34,8 @@ SECONDS = Seconds(0.1, 1e9)
 
 
 @click.command(short_help="Run a job over many files on all devices, with a live dashboard.")
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT...")
-@click.option("--out", "run_dir", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+@click.argument("inputs", nargs=-1, required=True, type=Name(path_type=Path), metavar="INPUT...")
+@click.option("--out", "run_dir", required=True, type=Name(file_okay=False, path_type=Path), metavar="DIR",
               help="Folder for results, capture, log and summary; made if it is missing.")  # fmt: skip
 @click.option("--job", default="sixframe", show_default=True, metavar="JOB",
               help='sixframe, MODULE:ATTR, or "shell:CMD {input} {output}".')  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.options import Name
 from virnucpro_bus.replay import fold_capture
 from virnucpro_bus.rundir import CAPTURE_NAME
 from virnucpro_bus.telling import span
@@ -20,7 +21,7 @@ MOST_DEVICES = 4096
 
 
 @click.command(short_help="Tell how long a recorded run would have taken otherwise.")
-@click.argument("capture", type=click.Path(path_type=Path))
+@click.argument("capture", type=Name(path_type=Path))
 @click.option("--policy", type=click.Choice(POLICIES),
               help="With this policy; all of them by default.")  # fmt: skip
 @click.option("--devices", type=click.IntRange(1, MOST_DEVICES), metavar="N",

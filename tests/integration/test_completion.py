@@ -45,7 +45,13 @@ def test_bash_completes_commands_options_values_and_folders(lab: Lab, bash: Term
     completed(bash, "virnucpro-bus mon", "virnucpro-bus monitor")
     completed(bash, "virnucpro-bus replay --start-p", "virnucpro-bus replay --start-paused")
     completed(bash, "virnucpro-bus monitor --sort uti", "virnucpro-bus monitor --sort utilization")
-    completed(bash, "virnucpro-bus monitor firs", "virnucpro-bus monitor first-run/")
+    for command in ("monitor", "tail", "record", "replay"):
+        completed(bash, f"virnucpro-bus {command} firs", f"virnucpro-bus {command} first-run/")
+    (lab.folder / "second.vbus").touch()
+    completed(bash, "virnucpro-bus tail sec", "virnucpro-bus tail second.vbus")
+    completed(bash, "virnucpro-bus tail --kinds work.sto", "virnucpro-bus tail --kinds work.stolen")
+    both = "virnucpro-bus tail --kinds file.completed,work.sto"
+    completed(bash, both, f"{both}len")
     bash.type(b"exit\n")
     assert bash.wait() == 0
 

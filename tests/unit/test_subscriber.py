@@ -194,9 +194,10 @@ def test_a_hub_that_has_gone_is_noticed_when_it_has_to_prove_itself(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("impatient")
-def test_where_no_hub_answers_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(AddressError, match="no hub answers there; is the run still going on"):
-        Subscriber(addresses_in(tmp_path).history, SystemClock())
+def test_where_no_hub_answers_there_is_an_error_with_the_address(tmp_path: Path) -> None:
+    address = addresses_in(tmp_path).history
+    with pytest.raises(AddressError, match=f"^{address}: no hub answers there; is the run still going on"):
+        Subscriber(address, SystemClock())
 
 
 @pytest.mark.parametrize("address", ["nonsense://x", "ipc://", "tcp://no-port"])

@@ -1,0 +1,85 @@
+"""Options that several commands share: what they take, what they refuse, and what a shell is offered for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+from click.shell_completion import ShellComplete
+from click.testing import CliRunner
+
+from virnucpro_bus import cli
+from virnucpro_bus.events import KINDS
+from virnucpro_bus.options import kinds_option, log_rotate_option
+
+
+def given(option: object, *arguments: str) -> str:
+    """What a command with this option makes of the arguments; "refused: " and why when it does not take them."""
+
+    @click.command()
+    @option  # type: ignore[operator]
+    def told(**values: object) -> None:
+        click.echo(*values.values())
+
+    ran = CliRunner().invoke(told, arguments)
+    return ran.output.strip() if ran.exit_code == 0 else f"refused: {ran.output.splitlines()[-1]}"
+
+
+@pytest.mark.parametrize(
+    ("written", "size_bytes"),
+    [
+        *(("1K", 1 << 10), ("1024", 1 << 10), ("1025", 1025), ("10m", 10 << 20), ("2G", 2 << 30)),
+        ("1000000G", 1_000_000 << 30),
+    ],
+)
+def test_a_size_is_bytes_by_powers_of_1024(written: str, size_bytes: int) -> None:
+    assert given(log_rotate_option, "--log-rotate", written) == str(size_bytes)
+
+
+@pytest.mark.parametrize(
+    "written", ["", "0", "1023", "0K", "-1M", "1 K", "1T", "K", "1.5G", "1000001G", "999999999999999999G"]
+)
+def test_a_size_that_is_none_is_told_which_there_are(written: str) -> None:
+    refused = given(log_rotate_option, "--log-rotate", written)
+    expected = f"'--log-rotate': '{written}': write a size from 1K to 1000000G, for example 10M"
+    assert refused == f"refused: Error: Invalid value for {expected}"
+
+
+EMPTY = (
+    *("effect|", "export|", "export|.|-o|", "hub|", "info|", "monitor|", "monitor|a|", "relay|", "replay|"),
+    *("record|", "record|a|-o|", "run||--out|a", "run|a|--out|", "sample|", "tail|", "whatif|"),
+    "monitor|--log-file|",
+)
+
+
+@pytest.mark.parametrize("command", EMPTY)
+def test_a_name_that_is_empty_is_not_taken_for_the_current_folder(
+    command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(command.split("|"))
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ": the name is empty; see " in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def offered(*arguments: str) -> list[str]:
+    """What a shell is offered for the last of the arguments."""
+
+    @click.command()
+    @kinds_option
+    def told() -> None: ...
+
+    *before, last = arguments
+    return [item.value for item in ShellComplete(told, {}, "told", "TOLD").get_completions(before, last)]
+
+
+def test_every_kind_of_event_is_offered() -> None:
+    assert offered("--kinds", "") == sorted(kind.removesuffix("/") for kind in KINDS)
+
+
+def test_after_a_comma_the_next_kind_is_offered_behind_those_before() -> None:
+    assert offered("--kinds", "file.started,work.") == ["file.started,work.stolen"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from pathlib import Path
@@ -271,7 +272,9 @@ class CaptureReader:
 
     def _pieces(self) -> Iterator[tuple[int, bytes]]:
         """The capture in pieces of a megabyte, each with the number of bytes before it that could not be read."""
-        with self.path.open("rb") as file:
+        with open(self.path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise CaptureError(f"{self.path}: is no file, and so no capture of virnucpro-bus")
             compressed = file.read(len(ZSTD_MAGIC)) == ZSTD_MAGIC
             file.seek(0)
             if compressed:
@@ -279,6 +282,11 @@ class CaptureReader:
             else:
                 while data := file.read(_CHUNK_BYTES):
                     yield 0, data
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open what may be a pipe that nobody writes to."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _holds_a_record(start: bytes) -> bool:

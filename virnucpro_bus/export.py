@@ -69,6 +69,11 @@ class CaptureFiles:
             looks.put_in_order()
 
     @property
+    def is_empty(self) -> bool:
+        """Whether it holds no event that is known."""
+        return not self._seen
+
+    @property
     def skipped_bytes(self) -> int:
         """Bytes that could not be read, a last record that was cut off among them."""
         return self._reader.scanner.skipped_bytes + self._reader.scanner.waiting_bytes

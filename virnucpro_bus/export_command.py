@@ -52,6 +52,8 @@ def export(capture: Path, form: str, output: Path | None) -> None:
 
 
 def _warnings(path: Path, files: CaptureFiles) -> Iterator[str]:
+    if files.is_empty:
+        yield f"{path}: holds no events; the table is empty"
     if files.skipped_bytes:
         yield f"{path}: {files.skipped_bytes} bytes are damaged or cut off; the table lacks what they held"
     if files.refused:

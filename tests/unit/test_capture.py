@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 from bisect import bisect_right
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -247,6 +249,15 @@ def test_another_file_is_refused_as_no_capture(path: Path, content: bytes) -> No
 def test_a_newer_version_is_refused_as_such(path: Path) -> None:
     path.write_bytes(HEADER.pack(MAGIC, 2, 0) + b"what nobody knows yet" * 10)
     with pytest.raises(CaptureError, match="newer version"):
+        CaptureReader(path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null")], ids=["pipe", "device"])
+def test_what_is_no_file_is_refused_without_waiting_for_what_it_may_hold(
+    path: Path, make: Callable[[Path], None]
+) -> None:
+    make(path)
+    with pytest.raises(CaptureError, match=r"run\.vbus: is no file, and so no capture of virnucpro-bus$"):
         CaptureReader(path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,30 @@ def test_what_is_no_capture_is_one_line(tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "no-capture").write_text("nothing")
     assert exported(str(tmp_path / target)) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_of_a_capture_that_holds_no_event_the_table_is_empty_and_that_is_said(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path.touch()
+    assert exported(str(path)) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{','.join(COLUMNS)}\r\n"
+    assert said.err == f"virnucpro-bus: {path}: holds no events; the table is empty\n"
+
+
+def test_a_table_that_the_disk_has_no_room_for_leaves_no_half_of_it(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_capture(path, watched(*"abcdefgh").frames())
+    table, limits = tmp_path / "files.csv", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, limits[1]))
+    try:
+        assert exported(str(path), "-o", str(table)) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert capsys.readouterr().err == f"virnucpro-bus: {table}: cannot be written: File too large\n"
+    assert not table.exists()
 
 
 def test_no_name_can_drive_a_terminal_or_a_spreadsheet() -> None:

@@ -14,9 +14,8 @@ import stat
 from threading import Event
 
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.metrics_files import KEPT
 
-KEPT = 9
-"""So many files that were moved aside are kept."""
 _LOCK_TRIES = 1_000
 _LOCK_PAUSE_SECONDS = 0.001
 _OPEN_TRIES = 20

@@ -15,9 +15,9 @@ from monitor.log_file import LogFile
 from monitor.snapshot import Row
 from virnucpro_bus.clock import Clock, iso_utc
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.metrics_files import FIRST_COLUMNS, KIND
 from virnucpro_bus.text import spreadsheet_safe, visible
 
-FIRST_COLUMNS = ("timestamp", "gpu_id", "sequences_per_sec", "compute_percent", "memory_percent")
 COLUMNS = (
     *FIRST_COLUMNS,
     *("host", "uuid", "device_name", "queue_depth", "files_completed", "files_failed", "sequences"),
@@ -39,7 +39,7 @@ class MetricsLog:
         """A log that would become longer than `rotate_bytes` is moved aside, to PATH.1; None: it never is."""
         self._path = os.fspath(path)
         self._clock = clock
-        self._file = LogFile(self._path, _csv([COLUMNS]), ",".join(FIRST_COLUMNS).encode(), rotate_bytes)
+        self._file = LogFile(self._path, _csv([COLUMNS]), KIND, rotate_bytes)
         self.problem: str | None = None
         """One line about what is wrong; None when nothing is."""
 

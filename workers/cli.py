@@ -27,6 +27,7 @@ from workers.estimates import with_own_estimates
 from workers.inputs import find_inputs
 from workers.jobs import check_job
 from workers.launcher import GRACE_SECONDS, Launcher, RunPlan
+from workers.log_place import log_place
 from workers.policies import DEFAULT_POLICY, POLICIES
 from workers.watch import DEFAULT_HANG_SECONDS, Limits
 
@@ -115,6 +116,7 @@ def run(
         raise UserError("--resume goes on with a run and --force removes it: give one of them")
     if fake_gpus is not None and devices != "auto":
         raise click.UsageError("--fake-gpus takes the place of --devices: give one of them")
+    log_path = log_place(run_dir, log_file)
     options = _parse_options(job_options)
     if listen is not None:
         access_for(parse_listen(listen))
@@ -146,7 +148,7 @@ def run(
         steal_interval_seconds=steal_interval_seconds,
         interval_seconds=interval_seconds,
         dashboard=dashboard,
-        log_file=run_dir / log_file,
+        log_file=log_path,
         log_rotate_bytes=log_rotate_bytes,
         listen=listen,
         retries=retries,

@@ -27,6 +27,7 @@ from workers.companion import Companion, say
 from workers.coordinator import WorkStealingCoordinator
 from workers.hub_sink import HubSink
 from workers.inputs import InputFile
+from workers.log_place import own_logs
 from workers.pool import WorkerPool
 from workers.relayed import RelayProcess
 from workers.results import ResultStore
@@ -85,6 +86,7 @@ class Launcher:
         settings = settings_of(plan.job, plan.options)
         self._resumed = self._take_up(settings)
         before = self._resumed or Resumption(tuple(plan.files))
+        self._logs_before = own_logs(plan.run_dir, plan.log_file)
         self._last_epoch = before.last_worker_epoch
         self._sink = HubSink(self._server, clock, before.last_epoch)
         self._companion = Companion(clock)
@@ -250,7 +252,10 @@ class Launcher:
         """A run that could not begin is no run: the same command may be given again once the job is mended."""
         if self._resumed is not None:
             return
-        for path in (self._plan.run_dir / CAPTURE_NAME, self._plan.log_file):
+        plan = self._plan
+        # Rows of a log that was there before are not all of this run.
+        logs = [] if self._logs_before else own_logs(plan.run_dir, plan.log_file)
+        for path in (plan.run_dir / CAPTURE_NAME, *logs):
             path.unlink(missing_ok=True)
         self._store.remove_if_empty()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from glob import escape
 from hashlib import blake2b
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from virnucpro_bus.rundir import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.text import visible
 from workers.inputs import InputFile
 from workers.journal import PastRun, read_past
+from workers.log_place import own_logs
 from workers.results import ATTEMPTS_NAME, RESULTS_NAME, ResultStore
 
 CHANGED = "the input has changed since"
@@ -65,8 +65,7 @@ def take_up(run_dir: Path, settings: str, log_file: Path, *, go_on: bool, anew: 
         disk = Disk()
         # The capture last: as long as it is there, the rest is known to be ours.
         folders = (run_dir / RESULTS_NAME, run_dir / ATTEMPTS_NAME)
-        logs = (log_file, *log_file.parent.glob(f"{escape(log_file.name)}.[1-9]"))
-        for path in (*folders, run_dir / SUMMARY_NAME, *logs, capture):
+        for path in (*folders, run_dir / SUMMARY_NAME, *own_logs(run_dir, log_file), capture):
             try:
                 disk.remove(path)
             except OSError as error:

@@ -62,6 +62,17 @@ def gated(input: Path, output: Path, context: JobContext) -> int:
     return sixframe(input, output, context)
 
 
+class NoModel:
+    """Cannot be made: it would load a model, and waits a little as if it had tried."""
+
+    def __init__(self, context: JobContext) -> None:
+        time.sleep(0.7)
+        raise RuntimeError("there is no model")
+
+    def __call__(self, input: Path, output: Path, context: JobContext) -> int:
+        raise AssertionError
+
+
 def deadly(input: Path, output: Path, context: JobContext) -> int:
     """sixframe, but the file named by the option `deadly` kills the process that touches it."""
     if input.name == context.options["deadly"]:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.log_file import KEPT, LogFile
+from monitor.log_file import LogFile
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.metrics_files import KEPT
 
 HEADER = b"when,what,more\r\n"
 KIND = b"when,what"

@@ -28,6 +28,7 @@ from virnucpro_bus.events import (
     WorkerStarted,
     WorkStolen,
 )
+from virnucpro_bus.metrics_files import KIND
 from virnucpro_bus.rundir import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.stamp import Stamp
 from workers.inputs import InputFile, find_inputs
@@ -236,9 +237,11 @@ def test_settings_are_the_job_and_its_options_in_any_order() -> None:
 
 def test_beginning_anew_removes_what_is_of_the_run_and_nothing_else(run_dir: Path) -> None:
     for name in ("log", "log.1", "log.9", SUMMARY_NAME, "mine"):
-        (run_dir / name).touch()
+        (run_dir / name).write_bytes(KIND)
+    (run_dir / "log.2").mkdir()
+    (run_dir / "log.3").write_text("mine")
     assert taken_up(run_dir, anew=True) is None
-    assert os.listdir(run_dir) == ["mine"]
+    assert sorted(os.listdir(run_dir)) == ["log.2", "log.3", "mine"]
 
 
 def test_without_a_capture_nothing_is_removed(tmp_path: Path) -> None:

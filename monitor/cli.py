@@ -81,6 +81,8 @@ def monitor(
       virnucpro-bus monitor first-run --devices 0,3 --sort utilization
       virnucpro-bus monitor tcp://node1:5555 tcp://node2:5555 --server-key KEY1 --server-key KEY2
     """
+    if log_file is not None and as_json:
+        raise click.UsageError("--log-file goes with the dashboard, not with --json")
     if log_rotate_bytes is not None and log_file is None:
         raise click.UsageError("--log-rotate goes with --log-file PATH")
     look = Look(sort, devices=devices)
@@ -92,7 +94,16 @@ def monitor(
     ]
     with FollowedBuses(followed, clock) as buses:
         if once or not buses.live:
-            show_once(buses.fleets, as_json, buses.title, look)
+            show_once(
+                buses.fleets,
+                as_json,
+                buses.title,
+                look,
+                indented=once,
+                log_file=log_file,
+                log_rotate_bytes=log_rotate_bytes,
+                draw=not headless,
+            )
             _complain(*buses.troubles())
             return 0
         # While a dashboard has the screen, what is wrong stands in its line of health.

@@ -155,9 +155,14 @@ class LoadBalancingDashboard:
         self._wishes.put(key)
 
     def show_once(self) -> None:
-        """Print the whole table as it is now, and nothing again. For a dashboard that is not started; raises what
-        the coordinator raises."""
+        """Print and log the whole table as it is now, and nothing again. For a dashboard that is not started.
+
+        Raises what the coordinator raises.
+        """
         metrics = self._collect_metrics()
+        self._log_metrics(metrics)
+        if self._log is not None and self._log.problem is not None:
+            metrics = replace(metrics, health=(*metrics.health, self._log.problem))
         self._put(lambda: self._print_whole(metrics))
 
     def __enter__(self) -> Self:

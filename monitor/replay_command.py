@@ -111,7 +111,7 @@ def replay(
         playback = Playback(played, kinds, interval_seconds)
         playback.run(lambda: False)
         place = "end" if until_seconds is None else f"at {until_seconds:g} s"
-        show_once(playback.fleet, as_json, f"{path} ({place})", look)
+        show_once(playback.fleet, as_json, f"{path} ({place})", look, indented=once)
         return 0
     with_keys = not as_json and has_keyboard()
     if start_paused and not with_keys:

@@ -154,13 +154,25 @@ def _print_json_lines(
     click.echo(json.dumps(_report(fleet, look)))
 
 
-def show_once(fleet: Shown, as_json: bool, title: str, look: Look) -> None:
-    """Print the state of the fleet."""
+def show_once(
+    fleet: Shown,
+    as_json: bool,
+    title: str,
+    look: Look,
+    *,
+    indented: bool,
+    log_file: Path | None = None,
+    log_rotate_bytes: int | None = None,
+    draw: bool = True,
+) -> None:
+    """Print the state of the fleet, and log it. `indented` JSON is for people: it takes more than a line."""
     if as_json:
         _tell_missing(fleet, look)
-        click.echo(json.dumps(_report(fleet, look), indent=2))
+        click.echo(json.dumps(_report(fleet, look), indent=2 if indented else None))
         return
-    LoadBalancingDashboard(fleet, fleet, log_file=None, title=title, look=look).show_once()
+    LoadBalancingDashboard(
+        fleet, fleet, log_file=log_file, title=title, draw=draw, look=look, log_rotate_bytes=log_rotate_bytes
+    ).show_once()
 
 
 def _report(fleet: Shown, look: Look) -> FleetReport:

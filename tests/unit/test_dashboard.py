@@ -218,6 +218,15 @@ def test_trouble_with_the_log_is_shown(make: Make) -> None:
     )
 
 
+def test_shown_once_the_table_is_logged_once_and_trouble_with_the_log_is_shown(make: Make, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    make(Work(), log_file=log).show_once()
+    assert log.read_bytes().count(b"\r\n") == 1 + 2
+    output = Reports()
+    make(Work(), log_file="/dev/full", console=Console(file=output, width=120)).show_once()
+    assert output.getvalue().count("metrics log /dev/full: No space left on device") == 1
+
+
 def test_start_and_stop_may_be_called_twice_and_again(make: Make) -> None:
     output = Reports()
     dashboard = make(Work(), console=Console(file=output), update_interval=600.0)

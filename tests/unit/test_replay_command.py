@@ -52,6 +52,15 @@ class Keyboard:
         return (self.replay.mono_ns() - self.start_ns) / 1e9
 
 
+def test_as_fast_as_possible_the_report_is_a_line_unless_it_is_asked_for_once(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options, several_lines in ((("--rate", "max"), False), (("--once",), True)):
+        with pytest.raises(SystemExit):
+            cli.main(["replay", str(path), "--json", *options])
+        assert (capsys.readouterr().out.count("\n") > 1) is several_lines
+
+
 def test_space_pauses_and_goes_on(path: Path) -> None:
     keyboard = Keyboard(path)
     assert not keyboard.type(Key.PAUSE)

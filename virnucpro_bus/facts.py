@@ -13,7 +13,8 @@ Percent = Annotated[float, Meta(ge=0.0, le=100.0)]
 Celsius = Annotated[float, Meta(ge=-273.15, le=1e4)]
 Watts = Annotated[float, Meta(ge=0.0, le=1e6)]
 Text = Annotated[str, Meta(max_length=4096)]
-Name = Annotated[str, Meta(max_length=256)]
+NAME_CHARACTERS = 256
+Name = Annotated[str, Meta(max_length=NAME_CHARACTERS)]
 
 
 class Fact(Struct, frozen=True, array_like=True, gc=False):

@@ -15,11 +15,14 @@ from collections.abc import Mapping
 from multiprocessing.util import Finalize
 from typing import Any, Protocol, Self
 
+from msgspec.structs import replace
+
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.codec import decode, encode
 from virnucpro_bus.devices import device_from_environment, device_of
 from virnucpro_bus.errors import AddressError, ForkedPublisherError
+from virnucpro_bus.facts import NAME_CHARACTERS
 from virnucpro_bus.outbox import Outbox
 from virnucpro_bus.stamp import Stamp
 
@@ -65,7 +68,10 @@ class Publisher:
         id, `epoch` to the time, `heartbeat_seconds` None sends none. Raises AddressError for an unusable address.
         """
         self._clock = clock or SystemClock()
-        self._stamp = Stamp(self._clock, source=source or f"pid-{os.getpid()}", run=run, epoch=epoch, host=host)
+        source = _key(source or f"pid-{os.getpid()}")
+        self._stamp = Stamp(self._clock, source=source, run=_key(run), epoch=epoch, host=host)
+        if device is not None:
+            device = replace(device, key=_key(device.key), name=_key(device.name))
         self._device_key = device.key if device is not None else ""
         self._state = "idle"
         self._completed = self._failed = self._sequences = self._steals = 0
@@ -139,7 +145,8 @@ class Publisher:
         """This worker's device took `file` out of the queue of the device `source`."""
         attempt = _count("attempt", attempt)
         at_ns = _count("stolen_at_ns", self._clock.wall_ns() if stolen_at_ns is None else stolen_at_ns)
-        self._tell(ev.WorkStolen(self._device_key, device_of(str(source)).key, _name(file), attempt, at_ns))
+        victim = _key(device_of(str(source)).key)
+        self._tell(ev.WorkStolen(self._device_key, victim, _name(file), attempt, at_ns))
 
     def completion(
         self, file: str | os.PathLike[str], *, sequences: int, duration_seconds: float, attempt: int = 0
@@ -263,6 +270,11 @@ def _text(text: str) -> str:
 def _name(file: str | os.PathLike[str]) -> str:
     """A file's base name, cut to a sensible length."""
     return _text(os.path.basename(os.fspath(file)))[-1000:]
+
+
+def _key(name: str) -> str:
+    """What a device or a source is called, cut to what an event can carry: one that is longer the hub refuses."""
+    return _text(name)[:NAME_CHARACTERS]
 
 
 def _count(name: str, number: int) -> int:

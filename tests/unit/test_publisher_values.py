@@ -104,6 +104,19 @@ def test_any_file_name_can_be_sent(listener: Heard, address: str, file: str | Pa
     assert hear(listener, goodbye)[1].event.file == name
 
 
+@pytest.mark.parametrize("name", ["x" * 3_000, os.fsdecode(b"\xff") * 100], ids=["long", "not UTF-8"])
+def test_whatever_a_device_a_source_and_a_run_are_called_their_events_can_be_read(
+    listener: Heard, address: str, name: str
+) -> None:
+    device, seen = Device(name, name), name.encode(errors="backslashreplace").decode()[:256]
+    with Publisher(address, device=device, source=name, run=name, heartbeat_seconds=None) as bus:
+        bus.work_stolen(source=name, file="a")
+    first, stolen, *_ = hear(listener, goodbye)
+    assert first.event.device == Device(seen, seen)
+    assert (stolen.source, stolen.run) == (seen, seen)
+    assert (stolen.event.thief, stolen.event.victim) == (seen, seen)
+
+
 def test_any_reason_can_be_sent(listener: Heard, address: str) -> None:
     reason = os.fsdecode(b"no such file: \xff.fa ") + "x" * 5_000
     with quiet(address) as bus:

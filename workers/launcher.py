@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +15,6 @@ from virnucpro_bus.compression import compress_capture
 from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.errors import AddressError, UserError
 from virnucpro_bus.events import Device, Notice
-from virnucpro_bus.replay import fold_capture
 from virnucpro_bus.rundir import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.serve import BusServer
 from virnucpro_bus.signals import SignalFlag
@@ -32,6 +29,7 @@ from workers.pool import WorkerPool
 from workers.relayed import RelayProcess
 from workers.results import ResultStore
 from workers.resume import Resumption, resume, settings_of, take_up
+from workers.summary import summarize, write_summary
 from workers.watch import Limits
 
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
@@ -277,27 +275,20 @@ class Launcher:
     # Afterwards.
 
     def _write_summary(self, status: int) -> None:
-        """summary.json is the fold of the capture, as `replay --once --json` gives it, and what only we know."""
-        plan = self._plan
-        fleet = fold_capture(plan.run_dir / CAPTURE_NAME, self._clock)
-        self.summary = {
-            **fleet.report(),
-            "exit_code": status,
-            "elapsed_seconds": fleet.elapsed_seconds(),
-            "files_done_before": 0 if self._resumed is None else self._resumed.done,
-            "job": plan.job,
-            "policy": plan.policy,
-            "weights": list(plan.weights),
-            "failures": fleet.failures(),
-            "attempts": fleet.attempts(),
-        }
-        path = plan.run_dir / SUMMARY_NAME
-        draft = path.with_name(f".{SUMMARY_NAME}.{os.getpid()}")
+        plan, resumed = self._plan, self._resumed
+        self.summary = summarize(
+            plan.run_dir,
+            self._clock,
+            exit_code=status,
+            files_done_before=0 if resumed is None else resumed.done,
+            job=plan.job,
+            policy=plan.policy,
+            weights=plan.weights,
+        )
         try:
-            draft.write_text(json.dumps(self.summary, indent=2) + "\n", encoding="utf-8")
-            draft.replace(path)
+            write_summary(plan.run_dir, self.summary)
         except OSError as error:
-            say(f"{path}: cannot be written: {error.strerror}")
+            say(f"{plan.run_dir / SUMMARY_NAME}: cannot be written: {error.strerror}")
 
 
 def _is_hurried(signals: SignalFlag) -> bool:

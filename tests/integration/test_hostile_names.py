@@ -12,6 +12,7 @@ from harmful_texts import assert_harmless
 from lab import Lab
 from samples import SAMPLE
 
+from monitor.doctor import Report, examine, render
 from monitor.metrics_log import MetricsLog
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.rundir import read_addresses
@@ -78,6 +79,11 @@ def test_the_closing_lines_of_a_run_show_its_folder(lab: Lab) -> None:
         "log": f"out{SEEN}/log{SEEN}",
         "summary": f"out{SEEN}/summary.json",
     }
+
+
+def test_doctor_shows_where_the_sockets_go(tmp_path: Path) -> None:
+    report: Report = {**examine(tmp_path, {}), "socket_folder": f"/run{HARM}"}
+    assert f"  sockets: /run{SEEN}" in harmless(render(report))
 
 
 def test_info_shows_where_the_capture_is(lab: Lab) -> None:

@@ -259,6 +259,24 @@ def test_a_file_that_was_moved_aside_while_we_waited_for_the_lock_is_not_written
     assert (numbers(path), numbers(moved)) == ([2], [1])
 
 
+def test_who_begins_a_new_file_after_another_has_begun_it_writes_no_second_header(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = appending(path, len(HEADER) + 2 * LINE_BYTES)
+    for number in range(2):
+        log.append(line(number))
+    rename = os.rename
+
+    def another_begins_it(source: str, target: str) -> None:
+        rename(source, target)
+        if source == str(path):
+            appending(path).append(line(8))
+
+    monkeypatch.setattr(os, "rename", another_begins_it)
+    log.append(line(2))
+    assert (numbers(aside(path, 1)), numbers(path)) == ([0, 1], [8, 2])
+
+
 def test_where_there_are_no_locks_it_goes_without(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(descriptor: int, operation: int) -> None:
         raise OSError(37, "No locks available")

@@ -15,6 +15,7 @@ from monitor.readings import BackendUnavailable, GpuBackend, NullBackend, in_one
 from monitor.smi import SmiBackend
 from virnucpro_bus.clock import Clock
 
+_REINSTALL = "pip install --force-reinstall nvidia-ml-py"
 _NEEDED_NAMES = ("NVMLError", "nvmlInit", "nvmlShutdown", "nvmlDeviceGetCount", "nvmlDeviceGetHandleByIndex")
 
 
@@ -24,15 +25,30 @@ def open_backend(clock: Clock, nvml: Any = None) -> GpuBackend:
     `nvml` stands in for the pynvml module. May take long: starting NVML wakes the GPUs.
     """
     problems: list[str] = []
+    return _open_nvml(clock, nvml, problems) or _open_smi(problems) or NullBackend(problems)
+
+
+def _open_nvml(clock: Clock, nvml: Any, problems: list[str]) -> GpuBackend | None:
+    """None when it does not work; the reason is then in `problems`."""
     try:
-        return NvmlBackend(nvml or import_pynvml(problems), clock, problems)
+        backend = NvmlBackend(nvml or import_pynvml(problems), clock, problems)
+        backend.readings()
+        return backend
     except BackendUnavailable as why:
         problems.append(str(why))
+    except Exception as why:
+        # A binding of another make may start, and fail only at the questions.
+        problems.append(f"NVML: {type(why).__name__}: {in_one_line(why)}; {_REINSTALL}")
+    return None
+
+
+def _open_smi(problems: list[str]) -> GpuBackend | None:
+    """None when it does not work; the reason is then in `problems`."""
     try:
         return SmiBackend(problems)
     except BackendUnavailable as why:
         problems.append(str(why))
-    return NullBackend(problems)
+    return None
 
 
 def import_pynvml(problems: list[str]) -> Any:
@@ -48,7 +64,7 @@ def import_pynvml(problems: list[str]) -> Any:
             f"NVML: cannot import pynvml ({in_one_line(why)}); pip install nvidia-ml-py"
         ) from None
     place = nvml.__file__ or "an unknown place"
-    remedy = "pip uninstall pynvml; pip install --force-reinstall nvidia-ml-py"
+    remedy = f"pip uninstall pynvml; {_REINSTALL}"
     if missing := [name for name in _NEEDED_NAMES if not hasattr(nvml, name)]:
         raise BackendUnavailable(f"NVML: the pynvml module at {place} lacks {missing[0]}; {remedy}")
     try:

@@ -11,7 +11,7 @@ import os
 import threading
 
 from monitor.backends import open_backend
-from monitor.readings import GpuBackend, GpuReading
+from monitor.readings import GpuBackend, GpuReading, in_one_line
 from monitor.recent import RecentLooks
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
 from virnucpro_bus.metrics import GpuUtilization
@@ -87,9 +87,9 @@ class GPUMonitor:
 
     @property
     def backend_name(self) -> str | None:
-        """ "nvml", "nvidia-smi" or "none"; None while the driver has not said a word."""
+        """ "nvml", "nvidia-smi" or "none"; None while the driver has not said a word that could be understood."""
         with self._changed:
-            return None if self._backend is None else self._backend.name
+            return None if self._backend is None or self._failure is not None else self._backend.name
 
     @property
     def problems(self) -> list[str]:
@@ -174,13 +174,15 @@ class GPUMonitor:
         return self._followed_ns is not None and self._clock.mono_ns() - self._followed_ns < limit_ns
 
     def _refresh(self) -> None:
+        backend = self._backend
         try:
-            backend = self._backend or open_backend(self._clock)
+            backend = backend or open_backend(self._clock)
             readings = backend.readings()
         except Exception as why:
             # No backend raises on purpose; a binding of another make might. The screen must outlive that.
             with self._changed:
-                self._failure = f"reading the GPUs failed: {type(why).__name__}: {why}"
+                self._backend = backend  # it may have said already what is the matter with the binding
+                self._failure = f"reading the GPUs failed: {type(why).__name__}: {in_one_line(why)}"
             return
         with self._changed:
             self._backend, self._failure = backend, None

@@ -126,8 +126,8 @@ class _Inquiry:
             return None
         try:
             return getattr(self._nvml, function)(*arguments)
-        except AttributeError:
-            return None  # a binding older or newer than we know
+        except (AttributeError, TypeError):
+            return None  # a binding older or newer than we know, or of another make: no such question in this form
         except UnicodeDecodeError as why:
             return why.object  # the binding decodes strictly; we do not
         except self._nvml.NVMLError as why:

@@ -74,7 +74,7 @@ def _gpus() -> tuple[list[Device], set[str]]:
         if asked.returncode:
             raise ValueError(f"exit status {asked.returncode}")
         report = json.loads(answer)
-        found, backend = report["devices"], report["gpu_backend"]
+        found, backend, problems = report["devices"], report["gpu_backend"], report["problems"]
     except subprocess.TimeoutExpired:
         raise silent from None
     except (ValueError, KeyError) as error:
@@ -84,7 +84,8 @@ def _gpus() -> tuple[list[Device], set[str]]:
         if asked.stdout is not None:
             asked.stdout.close()
     if backend is None:
-        raise silent
+        why = "; ".join(problems)
+        raise UserError(f"the GPUs cannot be read ({why}); use --devices cpu:N to do without") if why else silent
     present = [
         Device(gpu["uuid"], gpu["name"] or "", gpu["index"])
         for gpu in found

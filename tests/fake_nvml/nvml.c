@@ -185,6 +185,10 @@ int nvmlInitWithFlags(unsigned flags) {
     return code;
 }
 
+/* As bindings of other makes start it, and older ones. */
+int nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
+int nvmlInit(void) { return nvmlInitWithFlags(0); }
+
 int nvmlShutdown(void) { return started ? (started--, SUCCESS) : UNINITIALIZED; }
 
 const char *nvmlErrorString(int code) { return code == GPU_IS_LOST ? "GPU is lost" : "an error of the stand-in"; }

@@ -77,6 +77,20 @@ def test_nvidia_smi_comes_next_with_the_reason(smi: Path) -> None:
     assert "mismatch" in backend.problems[0]
 
 
+@pytest.mark.parametrize("function", ["nvmlInit", "nvmlDeviceGetCount", "nvmlDeviceGetUtilizationRates"])
+def test_a_binding_of_another_make_that_raises_anything_is_stepped_over_with_the_reason(
+    smi: Path, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("made for\nanother driver")
+
+    (smi / "output").write_text(GOOD_ROW)
+    monkeypatch.setattr(FakeNvml, function, broken)
+    backend = open_backend(ManualClock(), FakeNvml(FakeGpu("GPU-n")))
+    assert (backend.name, [reading.device.key for reading in backend.readings()]) == ("nvidia-smi", ["GPU-a"])
+    assert backend.problems[0].startswith("NVML: ValueError: made for another driver; pip install")
+
+
 def test_nothing_comes_last_with_both_reasons(smi: Path) -> None:
     (smi / "output").write_text("No devices were found\n")
     (smi / "status").write_text("6\n")

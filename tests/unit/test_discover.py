@@ -36,7 +36,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Makes this a machine with the GPUs given, or one where `script` is what the look-up does."""
 
     def has(*gpus: dict[str, Any], script: str | None = None) -> None:
-        script = script or f"print({json.dumps({'gpu_backend': 'nvml', 'devices': gpus})!r})"
+        script = script or f"print({json.dumps({'gpu_backend': 'nvml', 'devices': gpus, 'problems': []})!r})"
 
         def command(*arguments: str) -> list[str]:
             assert arguments == ("doctor", "--json")
@@ -236,8 +236,14 @@ def test_a_driver_that_hangs_costs_a_time_out_and_says_what_to_do(
 
 
 def test_a_driver_of_which_the_doctor_says_that_it_hangs_is_not_taken_for_no_gpu(machine: Machine) -> None:
-    machine(script="""print('{"gpu_backend": null, "devices": []}')""")
+    machine(script="""print('{"gpu_backend": null, "devices": [], "problems": []}')""")
     with pytest.raises(UserError, match="the GPU driver does not answer"):
+        find_devices("auto", {})
+
+
+def test_why_the_gpus_cannot_be_read_is_told_as_the_doctor_tells_it(machine: Machine) -> None:
+    machine(script="""print('{"gpu_backend": null, "devices": [], "problems": ["NVML: oh; do", "that"]}')""")
+    with pytest.raises(UserError, match=r"cannot be read \(NVML: oh; do; that\); use --devices cpu:N"):
         find_devices("auto", {})
 
 

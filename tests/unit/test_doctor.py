@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import pynvml
 import pytest
 from click.testing import CliRunner
-from fake_drivers import GOOD_ROW, put_nvidia_smi_on_path
-from fake_nvml import FakeNvmlLibrary, Gpu, Step
+from doctoring import run_doctor
+from fake_nvml import FakeNvmlLibrary, Gpu
 
 from monitor.doctor import LINE_CHARACTERS, Report, doctor, examine, render
 from virnucpro_bus.rundir import socket_folder
@@ -59,34 +55,12 @@ REPORT: Report = {
 }
 
 
-def run_doctor(
-    *arguments: str, environment: dict[str, str], script: str = "from monitor.doctor import doctor; doctor()"
-) -> str:
-    """What the doctor prints in a process of its own."""
-    hidden = {"CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"}
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        env={name: value for name, value in os.environ.items() if name not in hidden} | environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    return done.stdout
-
-
 @pytest.fixture
 def nvml(tmp_path: Path) -> FakeNvmlLibrary:
     """A driver's library, and no nvidia-smi on the PATH."""
     library = FakeNvmlLibrary(tmp_path)
     library.environment["PATH"] = str(tmp_path)
     return library
-
-
-def problems_of(nvml: FakeNvmlLibrary, **environment: str) -> list[str]:
-    """What the doctor finds wrong; nvidia-smi, which is never there, left out."""
-    report = json.loads(run_doctor("--json", environment=nvml.environment | environment))
-    return [line for line in report["problems"] if not line.startswith("nvidia-smi: not found")]
 
 
 def test_the_real_binding_reports_a_good_and_a_lost_gpu(nvml: FakeNvmlLibrary) -> None:
@@ -132,111 +106,6 @@ def test_a_name_from_the_driver_cannot_drive_the_terminal(nvml: FakeNvmlLibrary)
     printed = run_doctor(environment=nvml.environment)
     assert "Stand-in \N{REPLACEMENT CHARACTER}\\x1b[31m" in printed
     assert "\x1b" not in printed
-
-
-def test_nothing_is_wrong_with_a_good_machine(nvml: FakeNvmlLibrary) -> None:
-    nvml.shows(Gpu("GPU-a"), Gpu("GPU-b"))
-    assert problems_of(nvml) == []
-    assert problems_of(nvml, CUDA_VISIBLE_DEVICES="1,GPU-a") == []
-
-
-@pytest.mark.parametrize(
-    ("code", "line"),
-    [
-        (pynvml.NVML_ERROR_DRIVER_NOT_LOADED, "Driver Not Loaded (code 9); load the driver (modprobe nvidia)"),
-        (pynvml.NVML_ERROR_NO_PERMISSION, "Insufficient Permissions (code 4); give your user access"),
-        (pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, "(code 18); the driver was updated under the running kernel"),
-        (pynvml.NVML_ERROR_UNKNOWN, "Unknown Error (code 999); the device files may have been taken away"),
-    ],
-)
-def test_a_driver_that_does_not_start_is_one_line_with_what_to_do(
-    nvml: FakeNvmlLibrary, code: int, line: str
-) -> None:
-    nvml.follows(Step(init=code))
-    (problem,) = problems_of(nvml)
-    assert problem.startswith("NVML: ")
-    assert line in problem
-
-
-def test_device_files_that_were_taken_away_are_one_line_with_what_to_do(nvml: FakeNvmlLibrary) -> None:
-    nvml.shows(Gpu("GPU-a", errors={"*": 999}), Gpu("GPU-b", errors={"*": 999}))
-    (problem,) = problems_of(nvml)
-    assert problem == (
-        "NVML: stopped answering, Unknown Error (code 999); the device files may have been taken away: "
-        "restart the container, or reboot"
-    )
-
-
-def test_one_gpu_that_may_not_be_opened_is_named(nvml: FakeNvmlLibrary) -> None:
-    nvml.shows(Gpu("GPU-a"), Gpu("GPU-b", errors={"*": 4}))
-    assert problems_of(nvml) == [
-        "NVML: GPU 1: Insufficient Permissions (code 4); give your user access to /dev/nvidia*"
-    ]
-
-
-@pytest.mark.parametrize("question", ["init", "count", "power"])
-def test_a_driver_that_hangs_is_said_to_hang(nvml: FakeNvmlLibrary, question: str) -> None:
-    nvml.follows(Step((Gpu("GPU-a"),), hang=(question,)))
-    script = "import monitor.doctor as it; it.DRIVER_SECONDS = 1.0; it.doctor()"
-    report = json.loads(run_doctor("--json", environment=nvml.environment, script=script))
-    assert (report["gpu_backend"], report["devices"]) == (None, [])
-    assert report["problems"] == ["GPU driver: no answer within 1 s, it hangs; look into dmesg, or reboot"]
-
-
-def test_a_foreign_pynvml_is_named(nvml: FakeNvmlLibrary, tmp_path: Path) -> None:
-    nvml.shows(Gpu("GPU-a"))
-    shutil.copy(pynvml.__file__, tmp_path / "pynvml.py")
-    (problem,) = problems_of(nvml, PYTHONPATH=f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
-    assert problem.startswith(f"NVML: the pynvml module at {tmp_path}/pynvml.py is not nvidia-ml-py's; pip uninst")
-
-
-def test_where_nvidia_smi_alone_works_it_is_used_and_the_reason_told(
-    nvml: FakeNvmlLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nvml.follows(Step(init=pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH))
-    put_nvidia_smi_on_path(tmp_path, monkeypatch)
-    (tmp_path / "output").write_text(GOOD_ROW)
-    report = json.loads(run_doctor("--json", environment=nvml.environment))
-    assert (report["gpu_backend"], [device["uuid"] for device in report["devices"]]) == ("nvidia-smi", ["GPU-a"])
-    assert ["reboot" in line for line in report["problems"]] == [True]
-
-
-@pytest.mark.parametrize(
-    ("visible", "line"),
-    [
-        ("7", "CUDA_VISIBLE_DEVICES: GPU 7 is not there; this machine has: 0 (GPU-a), 1 (GPU-b)"),
-        ("GPU-x", "CUDA_VISIBLE_DEVICES: GPU GPU-x is not there; this machine has: 0 (GPU-a), 1 (GPU-b)"),
-        ("GPU-", "CUDA_VISIBLE_DEVICES: GPU GPU- fits several"),
-        (
-            "1",
-            "CUDA_VISIBLE_DEVICES: which GPU 1 is cannot be told, since they differ and CUDA counts the fastest",
-        ),
-    ],
-)
-def test_a_visible_device_that_cannot_be_told_is_one_line_with_what_to_do(
-    nvml: FakeNvmlLibrary, visible: str, line: str
-) -> None:
-    nvml.shows(Gpu("GPU-a", "NVIDIA A100"), Gpu("GPU-b", "NVIDIA T4"))
-    (problem,) = problems_of(nvml, CUDA_VISIBLE_DEVICES=visible)
-    assert problem.startswith(line)
-
-
-def test_an_index_among_unlike_gpus_is_right_when_cuda_counts_as_nvml_does(nvml: FakeNvmlLibrary) -> None:
-    nvml.shows(Gpu("GPU-a", "NVIDIA A100"), Gpu("GPU-b", "NVIDIA T4"))
-    assert problems_of(nvml, CUDA_VISIBLE_DEVICES="1", CUDA_DEVICE_ORDER="PCI_BUS_ID") == []
-
-
-def test_a_machine_without_nvidia_smi_and_driver_is_told_what_to_do_and_exits_0(tmp_path: Path) -> None:
-    # A library that cannot be loaded stands before the machine's own, if there is one.
-    (tmp_path / "libnvidia-ml.so.1").write_bytes(b"")
-    report = json.loads(
-        run_doctor("--json", environment={"LD_LIBRARY_PATH": str(tmp_path), "PATH": str(tmp_path)})
-    )
-    if report["gpu_backend"] == "nvml":
-        pytest.skip("this machine has a driver that an empty libnvidia-ml.so.1 does not hide")
-    assert (report["gpu_backend"], report["devices"]) == ("none", [])
-    assert [line.split(":")[0] for line in report["problems"]] == ["NVML", "nvidia-smi"]
-    assert all("install the NVIDIA driver" in line for line in report["problems"])
 
 
 def test_the_versions_are_those_of_the_installed_packages(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pynvml
 import pytest
@@ -64,6 +65,12 @@ def test_an_error_costs_its_field_only(functions: list[str], unknown: dict[str, 
 def test_an_old_driver_is_asked_for_memory_in_the_old_form() -> None:
     gpu = FakeGpu("GPU-a", errors={"nvmlDeviceGetMemoryInfo_v2": pynvml.NVML_ERROR_FUNCTION_NOT_FOUND})
     assert backend_of(FakeNvml(gpu)).readings()[0].memory_used_bytes == 11 * GIB
+
+
+def test_a_binding_that_knows_the_old_form_alone_is_asked_in_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeNvml, "nvmlDeviceGetMemoryInfo", lambda self, gpu: SimpleNamespace(used=1, total=4))
+    reading = backend_of(FakeNvml(FakeGpu("GPU-a"))).readings()[0]
+    assert (reading.memory_used_bytes, reading.memory_percent, reading.compute_percent) == (1, 25.0, 40.0)
 
 
 def test_the_newer_temperature_question_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:

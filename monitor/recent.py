@@ -62,6 +62,7 @@ class RecentLooks:
             energy_joules=None if energy is None else energy / 1000,
             sample_age_seconds=(now_ns - at_ns) / NANOSECONDS,
             simulated=reading.simulated,
+            lost=reading.lost,
         )
         return told if now_ns - at_ns < _STALE_NS else stale(told)
 

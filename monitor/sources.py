@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from monitor.health import StallWatch, problems
-from monitor.snapshot import Snapshot, remaining_seconds
+from monitor.snapshot import Row, Snapshot, remaining_seconds
 from monitor.trends import TrendKeeper
 from virnucpro_bus.clock import Clock, local_time_of_day
 from virnucpro_bus.metrics import (
@@ -89,7 +89,7 @@ class Sources:
         tell_all: Callable[[], dict[str, GpuUtilization]] | None
         tell_all = getattr(self._gpu_monitor, "get_gpu_utilizations", None)
         by_uuid = None if tell_all is None else tell_all()
-        rows = tuple((metrics, self._utilization(metrics, by_uuid)) for metrics in devices)
+        rows = tuple(_row(metrics, self._utilization(metrics, by_uuid)) for metrics in devices)
         totals = self._coordinator.get_totals()
         own: Callable[[], float | None] | None = getattr(self._coordinator, "elapsed_seconds", None)
         # A replay is right at any speed by the run's own time alone.
@@ -140,3 +140,8 @@ class Sources:
     def _effect(self) -> Effect | None:
         tell: Callable[[], Effect] | None = getattr(self._coordinator, "get_effect", None)
         return None if tell is None else tell()
+
+
+def _row(metrics: GpuMetrics, utilization: GpuUtilization) -> Row:
+    """A coordinator in this process does not know what the driver says; a fleet does already."""
+    return ({**metrics, "state": "lost"} if utilization["lost"] else metrics), utilization

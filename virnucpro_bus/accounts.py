@@ -110,6 +110,7 @@ class DeviceAccount(Struct, array_like=True):
             energy_joules=None if sample.energy_millijoules is None else sample.energy_millijoules / 1000,
             sample_age_seconds=age_ns / NANOSECONDS,
             simulated=sample.simulated,
+            lost=sample.lost,
         )
         return told if age_ns <= STALE_AFTER_NS else stale(told)
 

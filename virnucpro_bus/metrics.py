@@ -61,6 +61,8 @@ class GpuUtilization(TypedDict):
     """How old the last look is; None where there has never been one."""
     simulated: bool
     """Whether the figures are made up, for a demonstration."""
+    lost: bool
+    """Whether the driver has said at the last look that the GPU is gone, however long ago that was."""
 
 
 class StealEvent(TypedDict):
@@ -188,15 +190,17 @@ UNKNOWN_UTILIZATION: GpuUtilization = {
     "energy_joules": None,
     "sample_age_seconds": None,
     "simulated": False,
+    "lost": False,
 }
 
 
 def stale(told: GpuUtilization) -> GpuUtilization:
-    """What is left of figures that are too old: how old they are, and whether they were made up."""
+    """What is left of figures that are too old: their age, whether they are made up, whether the GPU is gone."""
     return {
         **UNKNOWN_UTILIZATION,
         "sample_age_seconds": told["sample_age_seconds"],
         "simulated": told["simulated"],
+        "lost": told["lost"],
     }
 
 

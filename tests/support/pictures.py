@@ -49,6 +49,7 @@ def row(index: int, state: str = "busy") -> Row:
         "energy_joules": 1000.0 * index,
         "sample_age_seconds": 0.4,
         "simulated": False,
+        "lost": False,
     }
     return metrics, UNKNOWN_UTILIZATION if dead else utilization
 

@@ -95,7 +95,8 @@ def test_the_last_hundred_files_of_all_hosts_are_told_with_our_time_oldest_first
 def test_a_gpu_is_found_by_uuid_and_by_index() -> None:
     fleet = fed(ManualClock(), sampled("here"))
     known = {"compute_percent": 50.0, "memory_percent": 25.0, "temperature": 60.0, "power_watts": 200.0}
-    more = {"compute_max_percent": 50.0, "energy_joules": None, "sample_age_seconds": 0.0, "simulated": False}
+    more = {"compute_max_percent": 50.0, "energy_joules": None, "sample_age_seconds": 0.0}
+    more |= {"simulated": False, "lost": False}
     assert fleet.get_gpu_utilization("GPU-a") == fleet.get_gpu_utilization(0) == {**known, **more}
 
 

@@ -34,6 +34,7 @@ def test_a_gpu_is_found_by_index_and_by_uuid(bench: Bench, device_id: int | str)
         "energy_joules": 7.5,
         "sample_age_seconds": 0.0,
         "simulated": False,
+        "lost": False,
     }
 
 

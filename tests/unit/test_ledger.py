@@ -10,7 +10,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.codec import Foreign
 from virnucpro_bus.events import Device
 from virnucpro_bus.ledger import WorkLedger
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics
+from virnucpro_bus.metrics import GpuMetrics
 from virnucpro_bus.testing import Script
 
 FAST, SLOW = Device("GPU-a", "A100", 0), Device("GPU-b", "V100", 1)
@@ -201,12 +201,6 @@ def test_a_device_whose_worker_was_lost_is_lost_and_holds_nothing(run: Script) -
     assert (row(run)["state"], row(run)["current_file"]) == ("lost", None)
 
 
-def test_a_device_that_the_driver_has_lost_is_lost_whatever_its_worker_says(run: Script) -> None:
-    run.say("sampler", ev.GpuSampled(FAST, lost=True))
-    run.say("w0", BEAT)
-    assert (row(run)["state"], row(run, SLOW)["state"]) == ("lost", "idle")
-
-
 def test_a_worker_whose_heartbeats_stop_is_silent_after_five_seconds(run: Script) -> None:
     run.say("w0", BEAT)
     assert (row(run, after_seconds=5)["state"], row(run, after_seconds=5.1)["state"]) == ("idle", "silent")
@@ -230,30 +224,6 @@ def test_the_latest_queue_depths_are_those_of_the_highest_seq(run: Script) -> No
     run.say("coordinator", ev.QueueDepths({"GPU-a": 4, "GPU-b": 0}))
     run.envelopes[-2:] = run.envelopes[:-3:-1]
     assert (row(run)["queue_depth"], row(run, SLOW)["queue_depth"]) == (4, 0)
-
-
-def test_a_sample_is_known_by_uuid_and_index_for_three_seconds(run: Script) -> None:
-    run.say("sampler", ev.GpuSampled(FAST, 50.0, 25.0, 1, 4, 60.0, None))
-    ledger, now_ns = folded(run), run.clock.mono_ns()
-    known = {"compute_percent": 50.0, "memory_percent": 25.0, "temperature": 60.0, "power_watts": None}
-    more = {"compute_max_percent": 50.0, "energy_joules": None, "simulated": False}
-    assert ledger.utilization("GPU-a", now_ns) == {**known, **more, "sample_age_seconds": 0.0}
-    assert ledger.utilization(0, now_ns + 3 * 10**9) == {**known, **more, "sample_age_seconds": 3.0}
-    stale = ledger.utilization(0, now_ns + 3 * 10**9 + 10**8)
-    assert stale == {**UNKNOWN_UTILIZATION, "sample_age_seconds": 3.1}
-    assert ledger.utilization("GPU-b", now_ns) is None
-
-
-def test_a_gpu_that_a_run_does_not_use_has_no_row_of_its_own(run: Script) -> None:
-    run.say("sampler", ev.GpuSampled(Device("GPU-c", "T4", 2), 1.0))
-    assert len(folded(run).metrics(run.clock.mono_ns())) == 2
-
-
-def test_without_a_run_every_sampled_gpu_has_a_row() -> None:
-    script = Script()
-    script.say("sampler", ev.GpuSampled(FAST, 1.0))
-    assert row(script)["state"] == "unused"
-    assert folded(script).totals()["files_total"] is None
 
 
 def test_the_end_of_the_run_freezes_every_figure(run: Script) -> None:
@@ -288,19 +258,3 @@ def test_an_unknown_kind_leaves_no_hole_in_its_stream(run: Script) -> None:
     ledger = folded(run)
     ledger.apply(foreign("w0", 2))
     assert (ledger.totals()["events_published"], ledger.totals()["events_lost"]) == (4, 0)
-
-
-def test_when_a_host_is_started_anew_its_earlier_looks_and_files_are_not_told_as_if_they_were_of_now() -> None:
-    script = Script()
-    script.say("coordinator", ev.RunStarted("job", "off", (FAST,), 1))
-    began_ns = script.clock.mono
-    for _ in range(8):
-        script.say("sampler", ev.GpuSampled(FAST, 90.0), after_seconds=0.5)
-    script.say("w0", done("a.fa", 1, 2.0))
-    script.clock.advance(3600)
-    script.clock.mono = began_ns
-    script.say("coordinator", ev.RunStarted("job", "off", (FAST,), 1), epoch=2)
-    script.say("w0", done("b.fa", 1, 2.0), epoch=2, after_seconds=3)
-    ledger = folded(script)
-    assert [(file["file"], file["compute_percent"]) for file in ledger.files()] == [("b.fa", None)]
-    assert ledger.utilization("GPU-a", script.clock.mono_ns()) is None

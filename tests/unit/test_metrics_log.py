@@ -46,6 +46,7 @@ KNOWN: Row = (
         "energy_joules": 1234.5678,
         "sample_age_seconds": 0.25,
         "simulated": True,
+        "lost": False,
     },
 )
 UNKNOWN: Row = (

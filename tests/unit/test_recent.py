@@ -63,6 +63,13 @@ def test_made_up_figures_are_said_to_be_so_when_they_are_stale_too() -> None:
     assert told(looks, 9.0)["simulated"]
 
 
+def test_a_gpu_that_is_gone_is_said_to_be_so_when_that_is_stale_too() -> None:
+    looks = RecentLooks(2.0)
+    looks.add(0, [replace(GPU, lost=True).blank()])
+    assert told(looks, 0.0) == UNKNOWN_UTILIZATION | {"sample_age_seconds": 0.0, "lost": True}
+    assert told(looks, 9.0) == UNKNOWN_UTILIZATION | {"sample_age_seconds": 9.0, "lost": True}
+
+
 @pytest.mark.parametrize(
     ("device_id", "known"),
     [

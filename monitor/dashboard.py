@@ -100,7 +100,7 @@ class LoadBalancingDashboard:
         self._never_seen = sorted(look.devices or ())
         self._log = None if log_file is None else MetricsLog(log_file, self._clock, log_rotate_bytes)
         self._failures = Failures()
-        self._sources = Sources(coordinator, gpu_monitor, self._clock, self._failures)
+        self._sources = Sources(coordinator, gpu_monitor, self._clock, self._failures, update_interval)
         self._latest = nothing_yet(self._clock.wall_ns(), title)
         self._started_mono_ns: int | None = None
         self._owner = os.getpid()

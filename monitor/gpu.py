@@ -19,15 +19,17 @@ from virnucpro_bus.metrics import GpuUtilization
 WAIT_SECONDS = 1.0
 """A caller waits so long at most for the driver, counted from when the driver was asked."""
 FOLLOWED_SECONDS = 10.0
-"""For so long after somebody has asked for figures the GPUs are looked at again and again."""
+"""For so long after figures were last to be asked for the GPUs are looked at again and again."""
+MOST_WINDOW_SECONDS = 600.0
+"""More looks are not kept: over a longer interval the load is that of its last ten minutes."""
 
 
 class GPUMonitor:
     """Looks at the GPUs every `cache_seconds` while somebody asks for figures. Thread-safe; a `UtilizationSource`.
 
-    Utilization is the mean of the looks of `window_seconds`. Without a `backend` it opens the best one there is,
-    at the first question. The backend belongs to the monitor from then on: it is closed with it, and nobody else
-    may call it. An open monitor does not keep the process alive.
+    Utilization is the mean of the looks of `window_seconds`, or of the interval that `shown_every` tells. Without
+    a `backend` it opens the best one there is, at the first question. The backend belongs to the monitor from then
+    on: it is closed with it, and nobody else may call it. An open monitor does not keep the process alive.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class GPUMonitor:
         self._closed = False
         self._asked_ns: int | None = None
         self._followed_ns: int | None = None
+        self._every_ns = 0
         self._looks = RecentLooks(window_seconds)
         self._failure: str | None = None
         self._told_ns: int | None = None
@@ -58,12 +61,19 @@ class GPUMonitor:
 
         `compute_percent` is the mean and `compute_max_percent` the greatest of the window, the others are those of
         the last look. From the first question on the GPUs are looked at in the background, until 10 s after the
-        last one.
+        last one, or after the next was due.
         """
         with self._changed:
             self._followed_ns = self._clock.mono_ns()
             self._look(WAIT_SECONDS)
             return self._looks.utilization(device_id, self._clock.mono_ns())
+
+    def shown_every(self, seconds: float) -> None:
+        """Figures will be asked for every so many seconds: from now on utilization is that of the last so many, at
+        most of ten minutes."""
+        with self._changed:
+            self._every_ns = round(seconds * NANOSECONDS)
+            self._looks.keep(min(seconds, MOST_WINDOW_SECONDS))
 
     def readings(self, wait_seconds: float = WAIT_SECONDS) -> list[GpuReading]:
         """Every GPU. Empty when there is none, or before the driver's first answer.
@@ -170,7 +180,7 @@ class GPUMonitor:
             return True
 
     def _followed(self) -> bool:
-        limit_ns = FOLLOWED_SECONDS * NANOSECONDS
+        limit_ns = self._every_ns + FOLLOWED_SECONDS * NANOSECONDS
         return self._followed_ns is not None and self._clock.mono_ns() - self._followed_ns < limit_ns
 
     def _refresh(self) -> None:

@@ -27,6 +27,10 @@ class RecentLooks:
         while at_ns - self._kept[0][0] >= self._window_ns and len(self._kept) > 1:
             self._kept.popleft()
 
+    def keep(self, window_seconds: float) -> None:
+        """From now on the looks of so long are kept."""
+        self._window_ns = round(window_seconds * NANOSECONDS)
+
     def clear(self) -> None:
         """Forget them all."""
         self._kept.clear()

@@ -60,19 +60,28 @@ class Sources:
     """The two sources. One thread at a time.
 
     What a source may tell beyond its protocol (the run's own time, notices, the effect of stealing) is asked of
-    those that can: a fleet can, a coordinator in this process tells some of it.
+    those that can: a fleet can, a coordinator in this process tells some of it. A GPU monitor in this process is
+    told over how long the load is wanted; a fleet knows.
     """
 
     def __init__(
-        self, coordinator: MetricsSource, gpu_monitor: UtilizationSource, clock: Clock, failures: Failures
+        self,
+        coordinator: MetricsSource,
+        gpu_monitor: UtilizationSource,
+        clock: Clock,
+        failures: Failures,
+        interval_seconds: float = 2.0,
     ) -> None:
-        """`failures` are told of GPUs that cannot be read."""
+        """`failures` are told of GPUs that cannot be read. A look is to come every `interval_seconds`."""
         self._coordinator = coordinator
         self._gpu_monitor = gpu_monitor
         self._clock = clock
         self._failures = failures
         self._stalls = StallWatch()
         self._trends = TrendKeeper()
+        tell_interval: Callable[[float], None] | None = getattr(gpu_monitor, "shown_every", None)
+        if tell_interval is not None:
+            tell_interval(interval_seconds)
 
     def look(self, title: str, since_start_seconds: float | None) -> Snapshot:
         """One consistent look at both sources. Raises what the coordinator raises.

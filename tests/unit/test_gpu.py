@@ -78,6 +78,28 @@ def test_utilization_is_the_mean_and_the_greatest_of_the_looks_of_two_seconds(be
     assert (told["compute_percent"], told["compute_max_percent"], told["power_watts"]) == (35.0, 60.0, 50.0)
 
 
+@pytest.mark.parametrize(("every_seconds", "counts"), [(2.0, False), (9.0, False), (10.0, True), (3600.0, True)])
+def test_utilization_is_that_of_the_interval_at_which_it_is_shown(
+    bench: Bench, every_seconds: float, counts: bool
+) -> None:
+    bench.monitor.shown_every(every_seconds)
+    for load in (100.0, *[0.0] * 19):
+        bench.backend.answer = [replace(GPU_A, compute_percent=load)]
+        bench.clock.advance(0.5)
+        told = bench.monitor.get_gpu_utilization("GPU-a")
+    assert (told["compute_percent"], told["compute_max_percent"]) == ((5.0, 100.0) if counts else (0.0, 0.0))
+
+
+def test_of_a_long_interval_the_last_ten_minutes_count(bench: Bench) -> None:
+    bench.monitor.shown_every(3600.0)
+    bench.monitor.get_gpu_utilization("GPU-a")
+    bench.backend.answer = [replace(GPU_A, compute_percent=0.0)]
+    for _ in range(2):
+        bench.clock.advance(300)
+        told = bench.monitor.get_gpu_utilization("GPU-a")
+    assert told["compute_max_percent"] == 0.0
+
+
 def test_the_gpus_are_looked_at_in_the_background_while_figures_are_asked_for(bench: Bench) -> None:
     bench.monitor.get_gpu_utilization(0)
     for looks in (2, 3):
@@ -98,6 +120,16 @@ def test_the_background_ends_when_nobody_has_asked_for_ten_seconds_and_begins_ag
     bench.until_the_thread_has_ended()
     assert bench.monitor.get_gpu_utilization(0)["compute_percent"] == 40.0
     assert bench.backend.calls == 2
+
+
+def test_the_background_goes_on_until_figures_are_shown_next_however_long_that_is(bench: Bench) -> None:
+    bench.monitor.shown_every(60.0)
+    bench.monitor.get_gpu_utilization(0)
+    for looks, seconds in ((2, 30), (3, 39)):
+        bench.clock.advance(seconds)
+        bench.until_looked_at(looks)
+    bench.clock.advance(1)
+    bench.until_the_thread_has_ended()
 
 
 def test_many_threads_share_one_question(bench: Bench) -> None:

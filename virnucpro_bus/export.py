@@ -41,7 +41,7 @@ class ExportedFile(TypedDict):
     memory_peak_bytes: int | None
     """The most memory in use at any of these looks, whoever used it."""
     energy_joules: float | None
-    """None where the counter was not told from before the start until after the end, or has gone back."""
+    """None where the counter was not told all the time, but for a second at either end, or has gone back."""
     simulated: bool | None
     """Whether the figures are made up; None where nobody has looked at the device."""
 

@@ -121,8 +121,8 @@ class FileRecord(TypedDict):
     memory_peak_bytes: int | None
     """The most memory in use at any of these looks, whoever used it."""
     energy_joules: float | None
-    """What the GPU has used from the file's start to its end; None where its counter was not told all the time, or
-    has gone back."""
+    """What the GPU has used from the file's start to its end; None where its counter was not told all the time (up
+    to a second at either end is made good by what was told beside it), or has gone back."""
 
 
 class Totals(TypedDict):

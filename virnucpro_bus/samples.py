@@ -25,7 +25,8 @@ SLOTS = 64
 WIDTHS_NS = tuple(NANOSECONDS // 2 * 5**level for level in range(6))
 """Of the buckets of each level: from half a second, at which looks come, to 26 minutes."""
 AROUND_NS = NANOSECONDS
-"""What lies between two looks is told by these two, where they are no further away."""
+"""What lies between two looks is told by these two, where they are no further away. So long the energy counter is
+taken to have gone on evenly before the first look and after the last, too."""
 FAR_NS = 3 * NANOSECONDS
 """Over a longer silence nobody knows how the energy was spent."""
 _FRESH_AT_ONCE = 500
@@ -87,20 +88,30 @@ def figures_between(looks: LooksInOrder, width_ns: int, start_ns: int, end_ns: i
     return FileFigures(
         compute_percent=total / told / 100 if told else None,
         memory_peak_bytes=None if peak == NOT_TOLD else peak,
-        energy_joules=_energy_joules(looks, max(FAR_NS, 2 * width_ns), start_ns, end_ns),
+        energy_joules=_energy_joules(looks, width_ns, start_ns, end_ns),
     )
 
 
-def _energy_joules(looks: LooksInOrder, far_ns: int, start_ns: int, end_ns: int) -> float | None:
+def _energy_joules(looks: LooksInOrder, width_ns: int, start_ns: int, end_ns: int) -> float | None:
     """How far the counter has gone on, which between two looks it does evenly.
 
-    None where it was not told all the time, from a look before the start to one after the end, or has gone back.
+    Before the first look and after the last it goes on as between the two that are nearest, for AROUND_NS, or for
+    the width of a bucket, of which nobody knows when the first of its looks was. None where it was not told all
+    the time, or has gone back.
     """
+    around_ns, far_ns = max(AROUND_NS, width_ns), max(FAR_NS, 2 * width_ns)
     before, after = bisect_left(looks, (start_ns + 1,)) - 1, bisect_left(looks, (end_ns,))
-    if before < 0 or after == len(looks):
+    if before < 0:
+        before, after = 0, max(after, 1)
+    if after >= len(looks):
+        before, after = min(before, len(looks) - 2), len(looks) - 1
+    if before < 0:
         return None
     points = [(looks[at][0], looks[at][5]) for at in range(before, after + 1)]
-    if points[0][0] < start_ns - far_ns or points[-1][0] > end_ns + far_ns:
+    first_ns, last_ns = points[0][0], points[-1][0]
+    if first_ns > start_ns + around_ns or last_ns < end_ns - around_ns:
+        return None
+    if first_ns < start_ns - far_ns or last_ns > end_ns + far_ns:
         return None
     if any(counter == NOT_TOLD for _, counter in points) or any(b[1] < a[1] for a, b in pairwise(points)):
         return None
@@ -110,8 +121,8 @@ def _energy_joules(looks: LooksInOrder, far_ns: int, start_ns: int, end_ns: int)
 
 
 def _counter_at(at_ns: int, a: tuple[int, int], b: tuple[int, int]) -> float:
-    """The counter between two looks, at different times."""
-    return a[1] + (b[1] - a[1]) * (at_ns - a[0]) / (b[0] - a[0])
+    """The counter between two looks, or beside them."""
+    return a[1] + (b[1] - a[1]) * (at_ns - a[0]) / max(1, b[0] - a[0])
 
 
 class SampleHistory:

@@ -100,11 +100,38 @@ def test_far_from_any_look_nothing_is_known() -> None:
     assert during(steady(5), 8, 9) == during([], 0, 1) == FileFigures()
 
 
-def test_energy_is_unknown_before_the_first_and_after_the_last_look() -> None:
+@pytest.mark.parametrize(("start", "end"), [(1, 5), (1.9, 5), (5, 10.4), (1.9, 10.4), (1.2, 1.9), (9.6, 10.4)])
+def test_up_to_a_second_before_the_first_and_after_the_last_look_energy_is_spent_as_beside_it(
+    start: float, end: float
+) -> None:
     looks = steady(10)[4:]
-    assert during(looks, 1, 5).energy_joules is None
-    assert during(looks, 5, 11).energy_joules is None
-    assert during(looks, 1, 5).compute_percent is not None
+    assert singly(looks, start, end).energy_joules == pytest.approx(100 * (end - start))
+    assert during(looks, start, end).energy_joules == pytest.approx(100 * (end - start))
+
+
+def test_energy_is_unknown_longer_before_the_first_and_after_the_last_look() -> None:
+    looks = steady(10)[4:]
+    for start, end in ((0.9, 5), (5, 10.6), (0.5, 0.9), (0.5, 1.5)):
+        assert singly(looks, start, end).energy_joules is None
+        assert during(looks, start, end).energy_joules is None
+    assert during(looks, 0.9, 5).compute_percent is not None
+
+
+def test_one_look_alone_tells_no_energy() -> None:
+    assert singly(steady(1)[:1], -0.2, 0.2).energy_joules is None
+    assert singly([], 1, 2).energy_joules is None
+
+
+@pytest.mark.parametrize("seconds", [10, 60, 600, 6000])
+def test_the_energy_of_a_file_that_began_just_before_the_first_look_is_told_however_long_it_took(
+    seconds: int,
+) -> None:
+    looks = [look(0.1 + at / 2, 50, 2, 7 + 100 * at / 2) for at in range(2 * seconds + 4)]
+    assert during(looks, 0, seconds).energy_joules == pytest.approx(100 * seconds, rel=0.01)
+
+
+def test_two_looks_at_one_moment_tell_no_slope() -> None:
+    assert singly([look(1, joules=5), look(1, joules=5)], 0.5, 1).energy_joules == 0.0
 
 
 def test_energy_is_unknown_when_the_counter_goes_back() -> None:

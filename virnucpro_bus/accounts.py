@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
@@ -64,6 +65,15 @@ class DeviceAccount(Struct, array_like=True):
     def is_lost(self) -> bool:
         """Whether the driver has lost the GPU."""
         return self.sample is not None and self.sample.lost
+
+    @property
+    def sampled_at(self) -> tuple[int, int]:
+        """When the last look was, by (epoch, seq); zeros before the first."""
+        return self._sample_at
+
+    def known_as(self, gpu: DeviceAccount) -> DeviceAccount:
+        """A copy of this one, with the name and the samples of `gpu`."""
+        return replace(self, device=gpu.device, sample=gpu.sample, history=gpu.history)
 
     def describe(self, device: ev.Device) -> None:
         """Learn the name and index; of two answers the larger is kept, so that the order does not matter."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterator
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TypedDict
 
@@ -17,6 +17,7 @@ from virnucpro_bus.clock import NANOSECONDS, iso_utc
 from virnucpro_bus.codec import Foreign, decode_all
 from virnucpro_bus.events import CaptureHole, Envelope, FileCompleted, GpuSampled, RunStarted
 from virnucpro_bus.ledger import LEAST_BOOT_NS
+from virnucpro_bus.same_gpus import only_one_that_begins
 from virnucpro_bus.samples import FileFigures, Looks, figures_between, look_of
 from virnucpro_bus.sequences import SeqTracker
 
@@ -60,13 +61,16 @@ class CaptureFiles:
         self._seen: dict[tuple[str, str, int], SeqTracker] = {}
         self._boots: dict[str, tuple[int, int]] = {}
         """By host: how often it was started anew, and when that was last, by the wall clock."""
+        self._gpus: dict[tuple[str, int], list[str]] = {}
+        """Keys of those that were looked at, sorted."""
         self._reader = CaptureReader(path)
         for batch in self._reader.batches():
             for envelope in decode_all([record.frame for record in batch], self.refused):
                 if not isinstance(envelope, Foreign):
                     self._take(envelope)
-        for looks in self._looks.values():
+        for (host, boot, key), looks in sorted(self._looks.items(), key=itemgetter(0)):
             looks.put_in_order()
+            self._gpus.setdefault((host, boot), []).append(key)
 
     @property
     def is_empty(self) -> bool:
@@ -82,7 +86,7 @@ class CaptureFiles:
         """A row a completion, in the order in which they ended."""
         for completed, boot in sorted(self._completed, key=lambda each: _by_time(each[0])):
             event: FileCompleted = completed.event
-            looks = self._looks.get((completed.host, boot, event.device))
+            looks = self._looks_at(completed.host, boot, event.device)
             start_ns = completed.mono_ns - round(event.duration_seconds * NANOSECONDS)
             figures = FileFigures() if looks is None else figures_between(looks, 1, start_ns, completed.mono_ns)
             yield ExportedFile(
@@ -98,6 +102,14 @@ class CaptureFiles:
                 energy_joules=figures.energy_joules,
                 simulated=None if looks is None else looks.simulated,
             )
+
+    def _looks_at(self, host: str, boot: int, device: str) -> _LookColumns | None:
+        """Those at a device, or at the only GPU whose UUID begins as it is called."""
+        looks = self._looks.get((host, boot, device))
+        if looks is None:
+            whole = only_one_that_begins(device, self._gpus.get((host, boot), ()))
+            looks = None if whole is None else self._looks[host, boot, whole]
+        return looks
 
     def _take(self, envelope: Envelope) -> None:
         # A capture may hold what has come twice.

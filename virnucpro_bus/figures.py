@@ -27,6 +27,7 @@ from virnucpro_bus.metrics import (
     StealEvent,
     Totals,
 )
+from virnucpro_bus.same_gpus import SampledGpus, one_account_each
 from virnucpro_bus.samples import FileFigures
 from virnucpro_bus.shares import InHand, Look, Work
 from virnucpro_bus.streams import Steal, Stream
@@ -114,16 +115,14 @@ class HostFigures(Struct, array_like=True):
         for source, epoch, stream in self._each_stream():
             workers[stream.device_key][epoch, source] = stream
         shown = [
-            (account, workers[key])
-            for key, account in self._devices.items()
+            (key, account)
+            for key, account in one_account_each(self._devices, workers.keys()).items()
             if self.run is None or account.planned or workers[key] or account.robbed
         ]
-        shown.sort(key=lambda each: each[0].display_order())
-        rows = [
-            account.row(self.host, self._depths.get(account.device.key), its, now_ns) for account, its in shown
-        ]
+        shown.sort(key=lambda each: each[1].display_order())
+        rows = [account.row(self.host, self._depths.get(key), workers[key], now_ns) for key, account in shown]
         if self.finished is not None and self.finished.exit_code >= INTERRUPTED:
-            for (account, _), row in zip(shown, rows, strict=True):
+            for (_, account), row in zip(shown, rows, strict=True):
                 # Workers that were ended with the run are no trouble.
                 if row["state"] == "lost" and not account.is_lost:
                     row["state"] = "stopped"
@@ -133,9 +132,8 @@ class HostFigures(Struct, array_like=True):
         self, device_id: int | str, now_ns: int, interval_ns: int = LOAD_INTERVAL_NS
     ) -> GpuUtilization | None:
         """The last look at a GPU, by UUID or index, with its load in the interval. None: no such GPU here."""
-        for account in self._sampled(device_id):
-            return account.utilization(self.at(now_ns), interval_ns)
-        return None
+        found = self._sampled(device_id)
+        return None if found is None else found.utilization(self.at(now_ns), interval_ns)
 
     def utilizations(self, now_ns: int, interval_ns: int) -> dict[str, GpuUtilization]:
         """As `utilization`, of every GPU that was looked at, by key."""
@@ -146,30 +144,33 @@ class HostFigures(Struct, array_like=True):
             if account.sample is not None
         }
 
-    def _sampled(self, device_id: int | str) -> Iterator[DeviceAccount]:
+    def _sampled(self, device_id: int | str) -> DeviceAccount | None:
         if isinstance(device_id, str):
             named = self._devices.get(device_id)
-            if named is not None and named.sample is not None:
-                yield named
-            return
-        for account in self._devices.values():
-            if account.sample is not None and account.sample.device.index == device_id:
-                yield account
+            return None if named is None or named.sample is None else named
+        # Several may have had the index, one after the other.
+        having = (
+            account
+            for account in self._devices.values()
+            if account.sample is not None and account.sample.device.index == device_id
+        )
+        return max(having, key=lambda account: account.sampled_at, default=None)
 
     def files(self) -> list[FileRecord]:
         """The last 100 completions, oldest first."""
-        return [self._record(completed) for completed in self._completions]
+        gpus = SampledGpus(self._devices)
+        return [self._record(completed, gpus) for completed in self._completions]
 
-    def _record(self, completed: ev.Envelope) -> FileRecord:
-        event = completed.event
-        account = self._devices.get(event.device)
-        history = None if account is None else account.history
+    def _record(self, completed: ev.Envelope, gpus: SampledGpus) -> FileRecord:
+        event, key = completed.event, completed.event.device
+        account = gpus.meant_by(key) or self._devices.get(key, DeviceAccount(ev.Device(key)))
+        history = account.history
         start_ns = completed.mono_ns - round(event.duration_seconds * NANOSECONDS)
         figures = FileFigures() if history is None else history.during(start_ns, completed.mono_ns)
         return FileRecord(
             file=event.file,
-            device=event.device,
-            device_id=self._device_id(event.device),
+            device=key,
+            device_id=account.device_id,
             host=self.host,
             attempt=event.attempt,
             ended=completed.wall_ns / NANOSECONDS,
@@ -178,6 +179,7 @@ class HostFigures(Struct, array_like=True):
             compute_percent=figures.compute_percent,
             memory_peak_bytes=figures.memory_peak_bytes,
             energy_joules=figures.energy_joules,
+            simulated=None if account.sample is None else account.sample.simulated,
         )
 
     def steals(self) -> list[StealEvent]:

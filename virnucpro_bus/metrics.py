@@ -123,6 +123,8 @@ class FileRecord(TypedDict):
     energy_joules: float | None
     """What the GPU has used from the file's start to its end; None where its counter was not told all the time (up
     to a second at either end is made good by what was told beside it), or has gone back."""
+    simulated: bool | None
+    """Whether the figures are made up; None where nobody has looked at the device."""
 
 
 class Totals(TypedDict):

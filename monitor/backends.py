@@ -1,19 +1,24 @@
 """Which way of reading GPUs works on this machine: NVML, else nvidia-smi, else none and the reasons why.
 
+What does not work now may do so later: a driver is loaded, a binding installed.
+
 Any call of a backend may hang with the driver; `monitor.gpu.GPUMonitor` keeps that away from callers.
 """
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.metadata
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monitor.nvml import NvmlBackend
-from monitor.readings import BackendUnavailable, GpuBackend, NullBackend, in_one_line
+from monitor.nvml import REOPEN_SECONDS, NvmlBackend
+from monitor.readings import BackendUnavailable, GpuBackend, GpuReading, NullBackend, in_one_line
 from monitor.smi import SmiBackend
-from virnucpro_bus.clock import Clock
+from virnucpro_bus.clock import NANOSECONDS, Clock
 
 _REINSTALL = "pip install --force-reinstall nvidia-ml-py"
 _NEEDED_NAMES = ("NVMLError", "nvmlInit", "nvmlShutdown", "nvmlDeviceGetCount", "nvmlDeviceGetHandleByIndex")
@@ -26,6 +31,55 @@ def open_backend(clock: Clock, nvml: Any = None) -> GpuBackend:
     """
     problems: list[str] = []
     return _open_nvml(clock, nvml, problems) or _open_smi(problems) or NullBackend(problems)
+
+
+class BestBackend:
+    """The best way there is at the time. While that is not NVML it is tried again every REOPEN_SECONDS."""
+
+    def __init__(self, clock: Clock, nvml: Any = None) -> None:
+        """As `open_backend`."""
+        self._clock = clock
+        self._nvml = nvml
+        self._tried_ns = clock.mono_ns()
+        self._best = open_backend(clock, nvml)
+
+    @property
+    def name(self) -> str:
+        return self._best.name
+
+    @property
+    def problems(self) -> Sequence[str]:
+        return self._best.problems
+
+    def readings(self) -> list[GpuReading]:
+        now_ns = self._clock.mono_ns()
+        if self._best.name != NvmlBackend.name and now_ns - self._tried_ns >= REOPEN_SECONDS * NANOSECONDS:
+            self._tried_ns = now_ns
+            self._look_for_better()
+        return self._best.readings()
+
+    def close(self) -> None:
+        self._best.close()
+
+    def _look_for_better(self) -> None:
+        problems: list[str] = []
+        better = _open_nvml(self._clock, self._nvml, problems)
+        if better is None and self._best.name != SmiBackend.name:
+            better = _open_smi(problems) or NullBackend(problems)
+        if better is not None:
+            self._best.close()
+            self._best = better
+
+
+def has_driver() -> bool:
+    """Whether this machine has an NVIDIA driver's library or nvidia-smi, whatever state they are in."""
+    if shutil.which("nvidia-smi") is not None:
+        return True
+    try:
+        ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _open_nvml(clock: Clock, nvml: Any, problems: list[str]) -> GpuBackend | None:
@@ -45,7 +99,7 @@ def _open_nvml(clock: Clock, nvml: Any, problems: list[str]) -> GpuBackend | Non
 def _open_smi(problems: list[str]) -> GpuBackend | None:
     """None when it does not work; the reason is then in `problems`."""
     try:
-        return SmiBackend(problems)
+        return SmiBackend([f"{problem}; nvidia-smi is used meanwhile" for problem in problems])
     except BackendUnavailable as why:
         problems.append(str(why))
     return None

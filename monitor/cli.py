@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from monitor.backends import has_driver
 from monitor.follow import FollowedBus, FollowedBuses
 from monitor.gpu import GPUMonitor
 from monitor.look import Look
@@ -151,7 +152,9 @@ def _complain(*lines: str) -> None:
 @click.argument("run_dir", type=Name(exists=True, file_okay=False, path_type=Path))
 @click.option("--simulate", is_flag=True, hidden=True, help="Make up figures of the run's simulated GPUs.")
 def sample(run_dir: Path, simulate: bool) -> int:
-    """Publish what the GPU driver says, twice a second, on the bus of RUN_DIR; ends at once without a GPU.
+    """Publish what the GPU driver says, twice a second, on the bus of RUN_DIR; ends at once without a driver.
+
+    A driver that does not work is told of on the bus, and asked again every few seconds.
 
     \b
     Example:
@@ -164,10 +167,9 @@ def sample(run_dir: Path, simulate: bool) -> int:
         signal.signal(number, lambda *_: stop.set())
     if simulate:
         return _simulate(run_dir, addresses, clock, stop)
-    gpus = GPUMonitor(clock=clock, cache_seconds=0.0)
-    gpus.readings()
-    if gpus.backend_name == "none":
+    if not has_driver():
         return 0
+    gpus = GPUMonitor(clock=clock, cache_seconds=0.0)
     # Nobody else tells us when the hub is killed.
     threading.Thread(target=_stop_with_hub, args=(run_dir, addresses.run, stop), daemon=True).start()
     with Publisher(addresses.publish, source="sampler", run=addresses.run, clock=clock) as bus:

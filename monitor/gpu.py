@@ -10,7 +10,7 @@ import functools
 import os
 import threading
 
-from monitor.backends import open_backend
+from monitor.backends import BestBackend
 from monitor.readings import GpuBackend, GpuReading, in_one_line
 from monitor.recent import RecentLooks
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
@@ -186,7 +186,7 @@ class GPUMonitor:
     def _refresh(self) -> None:
         backend = self._backend
         try:
-            backend = backend or open_backend(self._clock)
+            backend = backend or BestBackend(self._clock)
             readings = backend.readings()
         except Exception as why:
             # No backend raises on purpose; a binding of another make might. The screen must outlive that.

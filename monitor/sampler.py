@@ -1,4 +1,4 @@
-"""Puts GPU readings on the bus, one GpuSampled event a GPU and look."""
+"""Puts GPU readings on the bus, one GpuSampled event a GPU and look, and what is wrong with them, once."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from monitor.readings import GpuReading
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from virnucpro_bus.events import GpuSampled
+from virnucpro_bus.events import GpuSampled, Notice
 
 if TYPE_CHECKING:
     from virnucpro_bus.publisher import EventSink
+
+NOTICE_CHARACTERS = 400
 
 
 class ReadingSource(Protocol):
@@ -19,6 +21,11 @@ class ReadingSource(Protocol):
 
     def new_readings(self) -> Sequence[GpuReading]:
         """Every GPU as it is now; empty when nobody knows better than last time."""
+        ...
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """One line for each thing that is not as it should be."""
         ...
 
 
@@ -43,6 +50,7 @@ class Sampler:
 
     Only the thread that calls it touches `publisher`. While the source has nothing new nothing is published, so
     whoever reads it sees the last look grow old. A GPUMonitor as source should cache for less than the interval.
+    What the source finds wrong is a notice the first time that it says so.
     """
 
     def __init__(
@@ -52,12 +60,17 @@ class Sampler:
         self._source = source
         self._clock = clock
         self._interval_ns = round(interval_seconds * NANOSECONDS)
+        self._told: set[str] = set()
 
     def sample_once(self) -> int:
-        """Look at every GPU and publish. Returns how many events that made."""
+        """Look at every GPU and publish. Returns how many GPUs that were."""
         readings = self._source.new_readings()
         for reading in readings:
             self._publisher.publish(sampled(reading))
+        for problem in self._source.problems:
+            if problem not in self._told:
+                self._told.add(problem)
+                self._publisher.publish(Notice(f"GPU figures: {problem}"[:NOTICE_CHARACTERS]))
         return len(readings)
 
     def run(self, stop: threading.Event) -> None:

@@ -7,6 +7,7 @@ the same every time.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import exp
 from random import Random
@@ -75,6 +76,8 @@ class SimulatedGpu:
 
 class SimulatedGpus:
     """A ReadingSource: a simulated GPU for each device of a run that says that it is one. One thread."""
+
+    problems: Sequence[str] = ()
 
     def __init__(self, run: MetricsSource, clock: Clock) -> None:
         """`run` tells what the workers do."""

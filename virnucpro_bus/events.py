@@ -54,7 +54,7 @@ class RunFinished(Fact, frozen=True):
 
 
 class Notice(Fact, frozen=True):
-    """Something a user should know, in one line. Published by the coordinator."""
+    """Something a user should know, in one line. Published by the coordinator, and by the sampler."""
 
     text: Text
 

@@ -10,8 +10,9 @@ from types import ModuleType
 import pynvml
 import pytest
 from fake_drivers import GOOD_ROW, FakeGpu, FakeNvml, put_nvidia_smi_on_path
+from fake_nvml import FakeNvmlLibrary
 
-from monitor.backends import import_pynvml, open_backend
+from monitor.backends import BestBackend, has_driver, import_pynvml, open_backend
 from monitor.readings import BackendUnavailable, NullBackend
 from virnucpro_bus.clock import ManualClock
 
@@ -53,6 +54,26 @@ def test_a_pynvml_that_lacks_what_is_needed_is_refused_by_name(monkeypatch: pyte
 def test_importing_the_backends_does_not_import_the_binding() -> None:
     script = "import sys, monitor.backends, monitor.gpu, monitor.sampler; sys.exit('pynvml' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+# --- whether there is anything to choose
+
+
+def test_a_machine_has_a_driver_where_there_is_nvidia_smi_or_the_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = FakeNvmlLibrary(tmp_path)
+    put_nvidia_smi_on_path(tmp_path, monkeypatch)
+    assert has_driver()
+    empty = {"PATH": str(tmp_path / "nothing"), "LD_LIBRARY_PATH": str(tmp_path)}
+    (tmp_path / "libnvidia-ml.so.1").write_bytes(b"")  # hides the machine's own, if there is one
+    script = "from monitor.backends import has_driver; print(has_driver())"
+
+    def answer(environment: dict[str, str]) -> str:
+        command = [sys.executable, "-c", script]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert [answer(empty), answer(empty | library.environment)] == ["False", "True"]
 
 
 # --- the choice
@@ -120,3 +141,59 @@ def test_a_binding_that_breaks_on_import_is_stepped_over(
     backend = open_backend(ManualClock())
     assert backend.name == "nvidia-smi"
     assert backend.problems[0].startswith("NVML: cannot import pynvml (made for another driver)")
+
+
+# --- what works later
+
+
+def best_of(nvml: FakeNvml) -> tuple[BestBackend, ManualClock]:
+    clock = ManualClock()
+    nvml.down = pynvml.NVML_ERROR_DRIVER_NOT_LOADED
+    return BestBackend(clock, nvml), clock
+
+
+def test_nvml_that_was_not_there_at_first_is_used_when_it_is_and_tried_once_in_five_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    nvml = FakeNvml(FakeGpu("GPU-n"))
+    backend, clock = best_of(nvml)
+    for _ in range(20):
+        assert backend.readings() == []
+        clock.advance(0.5)
+    assert (backend.name, nvml.starts, len(backend.problems)) == ("none", 1 + 1, 2)
+    nvml.down = None
+    assert [reading.device.key for reading in backend.readings()] == ["GPU-n"]
+    assert (backend.name, list(backend.problems)) == ("nvml", [])
+    for _ in range(20):
+        backend.readings()
+        clock.advance(0.5)
+    assert nvml.starts == 3
+
+
+def test_nvidia_smi_goes_on_as_it_is_until_nvml_works(smi: Path) -> None:
+    (smi / "output").write_text(GOOD_ROW + "1, GPU-b, NVIDIA H100, 40, 1, 2, 55, 250.50\n")
+    nvml = FakeNvml(FakeGpu("GPU-a"))
+    backend, clock = best_of(nvml)
+    backend.readings()
+    (smi / "output").write_text(GOOD_ROW)
+    clock.advance(5)
+    assert [(reading.device.key, reading.lost) for reading in backend.readings()] == [
+        ("GPU-a", False),
+        ("GPU-b", True),
+    ]
+    assert backend.problems[0].endswith("; nvidia-smi is used meanwhile")
+    nvml.down = None
+    clock.advance(5)
+    assert [reading.energy_millijoules for reading in backend.readings()] == [7_000_500]
+
+
+def test_nvidia_smi_that_was_not_there_at_first_is_used_when_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    backend, clock = best_of(FakeNvml())
+    put_nvidia_smi_on_path(tmp_path, monkeypatch)
+    (tmp_path / "output").write_text(GOOD_ROW)
+    clock.advance(5)
+    assert [reading.device.key for reading in backend.readings()] == ["GPU-a"]

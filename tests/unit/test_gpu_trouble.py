@@ -86,7 +86,7 @@ def test_what_a_backend_has_said_of_itself_is_told_when_its_first_look_fails(
 ) -> None:
     backend = ScriptedBackend()
     backend.answer = RuntimeError("broken binding")
-    monkeypatch.setattr("monitor.gpu.open_backend", lambda clock: backend)
+    monkeypatch.setattr("monitor.gpu.BestBackend", lambda clock: backend)
     monitor = GPUMonitor(clock=ManualClock())
     monitor.readings(DEADLINE_SECONDS)
     assert monitor.problems == ["one problem", "reading the GPUs failed: RuntimeError: broken binding"]

@@ -7,9 +7,9 @@ import threading
 
 from monitor.gpu import GPUMonitor
 from monitor.readings import GpuReading, NullBackend
-from monitor.sampler import Sampler
+from monitor.sampler import NOTICE_CHARACTERS, Sampler
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.events import Device, Fact, GpuSampled
+from virnucpro_bus.events import Device, Fact, GpuSampled, Notice
 
 GPU_A = Device("GPU-a", "A", 0)
 GPU_B = Device("GPU-b", "B", 1)
@@ -34,6 +34,7 @@ class ScriptedSource:
         self.answer = list(answer)
         self.clock = clock or ManualClock()
         self.looks_take = list(looks_take)
+        self.problems: list[str] = []
         self.started_at: list[float] = []
         self._first_ns = self.clock.mono_ns()
 
@@ -91,6 +92,18 @@ def test_figures_that_an_event_may_not_carry_become_unknown() -> None:
 
 def test_a_machine_without_gpus_publishes_nothing() -> None:
     assert sampled() == []
+
+
+def test_what_is_wrong_is_said_once_and_in_a_line_that_is_not_endless() -> None:
+    source, sink = ScriptedSource(), ListSink()
+    sampler = Sampler(sink, source, ManualClock())
+    for problems in ([], ["NVML: gone"], ["NVML: gone", "x" * 9999], [], ["NVML: gone"]):
+        source.problems = problems
+        assert sampler.sample_once() == 0
+    first, second = sink.events
+    assert first == Notice("GPU figures: NVML: gone")
+    assert isinstance(second, Notice)
+    assert len(second.text) == NOTICE_CHARACTERS
 
 
 def test_run_samples_at_every_interval_and_when_it_is_stopped() -> None:

@@ -16,7 +16,7 @@ import zmq
 
 from monitor.gpu import GPUMonitor
 from monitor.readings import GpuReading
-from virnucpro_bus.devices import visible_gpus
+from virnucpro_bus.devices import UUID_PREFIXES, unread_entry, visible_gpus
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.rundir import socket_folder
 from virnucpro_bus.text import visible
@@ -163,13 +163,20 @@ def _device(reading: GpuReading) -> DeviceReport:
 def _visibility_problems(readings: Sequence[GpuReading], environment: Mapping[str, str]) -> list[str]:
     """What is wrong with CUDA_VISIBLE_DEVICES; nothing can be said of it where no GPU is known."""
     whole = {reading.mig_of for reading in readings if reading.mig_of is not None}
-    present = [reading.device for reading in readings if not reading.lost]
+    readable = [each.device for each in readings if not each.lost and each.device.key.startswith(UUID_PREFIXES)]
+    if not readable:
+        return []
+    problems = []
+    if (entry := unread_entry(environment)) is not None:
+        problems.append(
+            f'CUDA_VISIBLE_DEVICES: CUDA stops reading at "{entry}", which is no index and no UUID; write indices '
+            "or UUIDs, or unset it"
+        )
     try:
-        if present:
-            visible_gpus(environment, present, whole)
+        visible_gpus(environment, readable, whole, some_missing=len(readable) < len(readings))
     except UserError as why:
-        return [str(why)]
-    return []
+        problems.append(str(why))
+    return problems
 
 
 def _lost_line(reading: GpuReading) -> str:

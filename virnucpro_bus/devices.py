@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import dropwhile, takewhile
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events import Device
@@ -22,6 +23,11 @@ def has_gpu(key: str) -> bool:
     return not key.startswith(_OWN_NAMES)
 
 
+def is_number(text: str) -> bool:
+    """Whether it is a whole number of the digits 0 to 9, as CUDA and NVML count GPUs."""
+    return text.isascii() and text.isdecimal()
+
+
 def visible_devices(environment: Mapping[str, str]) -> list[str] | None:
     """The entries of CUDA_VISIBLE_DEVICES: indices or UUIDs as text. None when unset (all are visible).
 
@@ -30,38 +36,62 @@ def visible_devices(environment: Mapping[str, str]) -> list[str] | None:
     value = environment.get("CUDA_VISIBLE_DEVICES")
     if value is None:
         return None
-    entries: list[str] = []
-    for entry in (part.strip() for part in value.split(",")):
-        if not entry.isdecimal() and not entry.startswith(UUID_PREFIXES):
-            break
-        entries.append(entry)
-    return entries
+    return list(takewhile(_names_a_device, _entries(value)))
+
+
+def unread_entry(environment: Mapping[str, str]) -> str | None:
+    """The entry of CUDA_VISIBLE_DEVICES at which CUDA stops reading though more seems to be meant.
+
+    None where nothing is left out, or on purpose: "", "-1" and "NoDevFiles" are how one says "no GPU".
+    """
+    value = environment.get("CUDA_VISIBLE_DEVICES", "")
+    rest = list(dropwhile(_names_a_device, _entries(value)))
+    if not value or not rest or rest[0] in ("-1", "NoDevFiles"):
+        return None
+    return rest[0] if any(rest) or len(rest) == len(_entries(value)) else None
+
+
+def _entries(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",")]
+
+
+def _names_a_device(entry: str) -> bool:
+    return is_number(entry) or entry.startswith(UUID_PREFIXES)
 
 
 def find_gpu(name: str, present: Sequence[Device]) -> Device:
     """The GPU with this NVML index, this UUID, or the only UUID that begins so. Raises UserError."""
-    found = [gpu for gpu in present if (str(gpu.index) == name if name.isdecimal() else gpu.key.startswith(name))]
+    found = [gpu for gpu in present if (str(gpu.index) == name if is_number(name) else gpu.key.startswith(name))]
     exact = [gpu for gpu in found if gpu.key == name] or found
     if len(exact) != 1:
-        known = (
-            ", ".join(gpu.key if gpu.index is None else f"{gpu.index} ({gpu.key})" for gpu in present) or "none"
-        )
+        known = ", ".join(gpu.key if gpu.index is None else f"{gpu.index} ({gpu.key})" for gpu in present)
         problem = "is not there" if not exact else "fits several"
-        raise UserError(f"GPU {name} {problem}; this machine has: {known} (see virnucpro-bus doctor)")
+        raise UserError(f"GPU {name} {problem}; this machine has: {known or 'none (see virnucpro-bus doctor)'}")
     return exact[0]
 
 
 def visible_gpus(
-    environment: Mapping[str, str], present: Sequence[Device], divided: Collection[str] = ()
+    environment: Mapping[str, str],
+    present: Sequence[Device],
+    divided: Collection[str] = (),
+    *,
+    some_missing: bool = False,
 ) -> list[Device]:
     """Those of `present` that CUDA_VISIBLE_DEVICES leaves, in its order; all when it is not set.
 
-    `divided` are the keys of GPUs that are divided into MIG instances, which CUDA uses in their place. Raises
-    UserError for an entry that is not there, and for an index of which it cannot be told which GPU it is.
+    `divided` are the keys of GPUs that are divided into MIG instances, which CUDA uses in their place.
+    `some_missing`: there are others, which are lost or cannot be read. Raises UserError for an entry that is not
+    there, and for an index of which it cannot be told which GPU it is.
     """
     entries = visible_devices(environment)
     if entries is None:
         return [gpu for gpu in present if gpu.key not in divided]
+    if some_missing and (number := next(filter(is_number, entries), None)) is not None:
+        # CUDA leaves out what it cannot use, and counts the others anew.
+        raise UserError(
+            f"CUDA_VISIBLE_DEVICES: which GPU {number} is cannot be told while one is lost or cannot be read; "
+            "name them by UUID"
+        )
     chosen = [_visible_gpu(entry, environment, present, divided) for entry in entries]
     return list(dict.fromkeys(chosen))
 
@@ -72,10 +102,10 @@ def _visible_gpu(
     names = [gpu.name for gpu in present if gpu.index is not None]
     alike = len(names) == 1 or (len(set(names)) <= 1 and "" not in names)
     try:
-        gpu = find_gpu(str(int(entry)) if entry.isdecimal() else entry, present)
+        gpu = find_gpu(str(int(entry)) if is_number(entry) else entry, present)
     except UserError as why:
-        raise UserError(f"CUDA_VISIBLE_DEVICES: {why}") from None
-    if entry.isdecimal() and not alike and environment.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
+        raise UserError(f"CUDA_VISIBLE_DEVICES: {why}; name one of these, or unset it") from None
+    if is_number(entry) and not alike and environment.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
         raise UserError(
             f"CUDA_VISIBLE_DEVICES: which GPU {entry} is cannot be told, since they differ and CUDA counts the "
             "fastest first; set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name them by UUID"
@@ -89,11 +119,11 @@ def _visible_gpu(
 
 def device_of(key: str) -> Device:
     """A device by key: a GPU UUID, a CUDA ordinal ("1" or "cuda:1"), "cpu:N", "sim:N", or any other name."""
-    if key.isdecimal():
+    if is_number(key):
         key = f"cuda:{int(key)}"
     kind, _, number = key.partition(":")
     # A CUDA ordinal is not NVML's index (CUDA counts the fastest first), so it is a key but no index.
-    return Device(key, index=int(number) if f"{kind}:" in _OWN_NAMES and number.isdecimal() else None)
+    return Device(key, index=int(number) if f"{kind}:" in _OWN_NAMES and is_number(number) else None)
 
 
 def display_id(device: Device) -> int | str:
@@ -107,7 +137,7 @@ def device_from_environment(environment: Mapping[str, str]) -> Device:
     With one visible device it is that one; with several, LOCAL_RANK or SLURM_LOCALID picks one.
     """
     rank_text = environment.get("LOCAL_RANK") or environment.get("SLURM_LOCALID") or ""
-    rank = int(rank_text) if rank_text.isdecimal() else None
+    rank = int(rank_text) if is_number(rank_text) else None
     visible = visible_devices(environment)
     if visible is None and rank is not None:
         return device_of(f"cuda:{rank}")

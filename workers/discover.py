@@ -7,7 +7,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 
-from virnucpro_bus.devices import SIMULATED_PREFIX, UUID_PREFIXES, device_of, find_gpu, visible_gpus
+from virnucpro_bus.devices import SIMULATED_PREFIX, UUID_PREFIXES, device_of, find_gpu, is_number, visible_gpus
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events import Device
 from virnucpro_bus.processes import own_command, stop
@@ -27,15 +27,15 @@ def find_devices(spec: str, environment: Mapping[str, str]) -> list[Device]:
         return _all_gpus(environment) or _cpus(len(os.sched_getaffinity(0)))
     kind, _, numbers = spec.partition(":")
     if kind == "cpu":
-        if not numbers.isdecimal() or not 1 <= int(numbers) <= MAX_DEVICES:
+        if not is_number(numbers) or not 1 <= int(numbers) <= MAX_DEVICES:
             raise UserError(f"--devices {spec}: write cpu:N with N from 1 to {MAX_DEVICES}")
         return _cpus(int(numbers))
     names = [name.strip() for name in (numbers if kind == "cuda" else spec).split(",")]
-    if kind == "cuda" and not all(name.isdecimal() for name in names):
+    if kind == "cuda" and not all(is_number(name) for name in names):
         raise UserError(f"--devices {spec}: write cuda: and NVML indices, such as cuda:0,1")
     if kind != "cuda" and not all(name.startswith(UUID_PREFIXES) for name in names):
         raise UserError(f"--devices {spec}: write auto, cpu:N, cuda:0,1 or GPU UUIDs (GPU-...,GPU-...)")
-    present, divided = _gpus()
+    present, divided, _ = _gpus()
     chosen = [find_gpu(name, present) for name in names]
     if whole := next((gpu for gpu in chosen if gpu.key in divided), None):
         raise UserError(
@@ -56,13 +56,13 @@ def _cpus(count: int) -> list[Device]:
 
 
 def _all_gpus(environment: Mapping[str, str]) -> list[Device]:
-    present, divided = _gpus()
-    return visible_gpus(environment, present, divided) if present else []
+    present, divided, some_missing = _gpus()
+    return visible_gpus(environment, present, divided, some_missing=some_missing) if present else []
 
 
-def _gpus() -> tuple[list[Device], set[str]]:
-    """The GPUs that are not lost and have a UUID that CUDA knows them by, MIG instances among them, and the keys
-    of those that cannot be worked on because they are divided into such.
+def _gpus() -> tuple[list[Device], set[str], bool]:
+    """The GPUs that are not lost and have a UUID that CUDA knows them by, MIG instances among them; the keys of
+    those that cannot be worked on because they are divided into such; and whether there are others than these.
 
     Asked of a process of its own, so that a hung driver costs a time-out and no more.
     """
@@ -91,4 +91,5 @@ def _gpus() -> tuple[list[Device], set[str]]:
         for gpu in found
         if gpu["uuid"].startswith(UUID_PREFIXES) and not gpu["lost"]
     ]
-    return present, {gpu["mig_of"] for gpu in found if gpu["mig_of"] is not None}
+    divided = {gpu["mig_of"] for gpu in found if gpu["mig_of"] is not None}
+    return present, divided, len(present) < len(found)

@@ -12,6 +12,7 @@ from virnucpro_bus.devices import (
     device_from_environment,
     device_of,
     display_id,
+    unread_entry,
     visible_devices,
     visible_gpus,
 )
@@ -39,11 +40,37 @@ MIG = "MIG-1f7a1b50-0000-0000-0000-000000000000"
         ("all", []),
         ("1.5", []),
         ("²", []),
+        ("٣", []),
     ],
 )
 def test_visible_devices_are_read_as_cuda_reads_them(value: str | None, devices: list[str] | None) -> None:
     environment = {} if value is None else {"CUDA_VISIBLE_DEVICES": value}
     assert visible_devices(environment) == devices
+
+
+@pytest.mark.parametrize(
+    ("value", "entry"),
+    [
+        (None, None),
+        ("", None),
+        ("-1", None),
+        ("0,-1,1", None),
+        ("NoDevFiles", None),
+        (f"0,{UUID}", None),
+        ("0,", None),
+        ("x", "x"),
+        (" ", ""),
+        (",", ""),
+        ("0,,1", ""),
+        ("0, all", "all"),
+        ("none", "none"),
+        ("void", "void"),
+        ("0,٣", "٣"),
+    ],
+)
+def test_where_cuda_stops_reading_is_told_unless_it_was_meant_so(value: str | None, entry: str | None) -> None:
+    environment = {} if value is None else {"CUDA_VISIBLE_DEVICES": value}
+    assert unread_entry(environment) == entry
 
 
 @pytest.mark.parametrize(
@@ -54,6 +81,8 @@ def test_visible_devices_are_read_as_cuda_reads_them(value: str | None, devices:
         ("cuda:1", Device("cuda:1")),
         ("cpu:3", Device("cpu:3", index=3)),
         ("cpu:x", Device("cpu:x")),
+        ("cpu:٣", Device("cpu:٣")),
+        ("٣", Device("٣")),
         (UUID, Device(UUID)),
         ("my tpu", Device("my tpu")),
     ],
@@ -105,6 +134,18 @@ def test_a_workers_device_is_told_by_its_environment(
 
 def test_a_cuda_ordinal_is_not_taken_for_an_index() -> None:
     assert device_from_environment({"CUDA_VISIBLE_DEVICES": "3"}).index is None
+
+
+@pytest.mark.parametrize("order", [None, "PCI_BUS_ID"])
+def test_a_number_is_refused_while_a_gpu_is_missing_and_a_uuid_is_not(order: str | None) -> None:
+    present = [Device("GPU-b1", "A100", 1), Device("GPU-c1", "A100", 2)]
+    environment = {"CUDA_VISIBLE_DEVICES": "GPU-c,1"} | ({} if order is None else {"CUDA_DEVICE_ORDER": order})
+    with pytest.raises(UserError, match=r"which GPU 1 is cannot be told while one is lost .*; name them by UUID"):
+        visible_gpus(environment, present, some_missing=True)
+    assert [gpu.key for gpu in visible_gpus(environment, present)] == ["GPU-c1", "GPU-b1"]
+    by_uuid = environment | {"CUDA_VISIBLE_DEVICES": "GPU-c,GPU-b"}
+    assert len(visible_gpus(by_uuid, present, some_missing=True)) == 2
+    assert visible_gpus({}, present, some_missing=True) == present
 
 
 entries = st.sampled_from(["0", "1", "2", "7", "-1", "", "x", "GPU-a", "GPU-a1", "GPU-b", "GPU-", "MIG-1", "MIG-"])

@@ -122,6 +122,16 @@ def test_a_gpu_that_is_lost_or_has_no_uuid_is_not_worked_on(machine: Machine) ->
         find_devices("cuda:0,1", {})
 
 
+@pytest.mark.parametrize("missing", [gpu("GPU-ab22", 1, lost=True), gpu("nvml:1", 1)])
+def test_a_number_is_not_taken_for_a_gpu_while_another_is_lost_or_cannot_be_read(
+    machine: Machine, missing: dict[str, Any]
+) -> None:
+    machine(A, missing, C)
+    with pytest.raises(UserError, match="which GPU 2 is cannot be told while one is lost or cannot be read; name"):
+        find_devices("auto", {"CUDA_VISIBLE_DEVICES": "2"})
+    assert keys("auto", {"CUDA_VISIBLE_DEVICES": "GPU-cc33"}) == keys("cuda:2") == ["GPU-cc33"]
+
+
 def test_auto_takes_the_mig_instances_in_place_of_a_gpu_that_is_divided(machine: Machine) -> None:
     machine(A, gpu("MIG-1", None, mig_of="GPU-aa11"), gpu("MIG-2", None, mig_of="GPU-aa11"), B)
     assert keys("auto") == ["MIG-1", "MIG-2", "GPU-ab22"]

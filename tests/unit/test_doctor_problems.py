@@ -131,6 +131,35 @@ def test_a_visible_device_that_cannot_be_told_is_one_line_with_what_to_do(
     assert problem.startswith(line)
 
 
+@pytest.mark.parametrize("visible", ["x", " ", ",", "void", "all", "none", "1,all"])
+def test_a_visible_device_that_hides_others_is_one_line_with_what_to_do(
+    nvml: FakeNvmlLibrary, visible: str
+) -> None:
+    nvml.shows(Gpu("GPU-a"), Gpu("GPU-b"))
+    (problem,) = problems_of(nvml, CUDA_VISIBLE_DEVICES=visible)
+    entry = visible.split(",")[-1].strip()
+    assert problem.startswith(f'CUDA_VISIBLE_DEVICES: CUDA stops reading at "{entry}", which is no index and')
+
+
+@pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles", "1,-1"])
+def test_gpus_that_are_hidden_on_purpose_are_no_problem(nvml: FakeNvmlLibrary, visible: str) -> None:
+    nvml.shows(Gpu("GPU-a"), Gpu("GPU-b"))
+    assert problems_of(nvml, CUDA_VISIBLE_DEVICES=visible) == []
+
+
+def test_what_to_do_about_a_visible_device_is_not_to_ask_the_doctor_again(nvml: FakeNvmlLibrary) -> None:
+    nvml.shows(Gpu("GPU-a"))
+    (problem,) = problems_of(nvml, CUDA_VISIBLE_DEVICES="7")
+    assert problem.endswith("this machine has: 0 (GPU-a); name one of these, or unset it")
+
+
+def test_a_number_while_a_gpu_is_lost_is_one_line_more(nvml: FakeNvmlLibrary) -> None:
+    nvml.shows(Gpu("GPU-a", lost=True), Gpu("GPU-b"))
+    lost, number = problems_of(nvml, CUDA_VISIBLE_DEVICES="1")
+    assert lost.startswith("GPU 0 (GPU-a) is lost")
+    assert number.startswith("CUDA_VISIBLE_DEVICES: which GPU 1 is cannot be told while one is lost")
+
+
 def test_an_index_among_unlike_gpus_is_right_when_cuda_counts_as_nvml_does(nvml: FakeNvmlLibrary) -> None:
     nvml.shows(Gpu("GPU-a", "NVIDIA A100"), Gpu("GPU-b", "NVIDIA T4"))
     assert problems_of(nvml, CUDA_VISIBLE_DEVICES="1", CUDA_DEVICE_ORDER="PCI_BUS_ID") == []

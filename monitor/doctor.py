@@ -93,6 +93,8 @@ def examine(run_dir: Path, environment: Mapping[str, str]) -> Report:
         problems.append(
             f"GPU driver: no answer within {DRIVER_SECONDS:.0f} s, it hangs; look into dmesg, or reboot"
         )
+    if backend == "nvml" and not readings and not problems:
+        problems.append("the driver shows no GPU: start the container or job with its GPUs, or see lspci")
     problems += [_lost_line(reading) for reading in readings if reading.lost and reading.mig_of is None]
     problems += _visibility_problems(readings, environment)
     sockets: str | None = None

@@ -14,14 +14,24 @@ REOPEN_SECONDS = 5
 # NVML's return codes are a stable ABI; spelt here because the binding is imported late or not at all.
 _UNINITIALIZED, _DRIVER_NOT_LOADED, _LIBRARY_NOT_FOUND, _MISMATCH, _UNKNOWN = 1, 9, 12, 18, 999
 _NO_PERMISSION, _GPU_IS_LOST, _GPU_NOT_FOUND = 4, 15, 28
+_TIMEOUT, _FUNCTION_NOT_FOUND, _RESET_REQUIRED, _OPERATING_SYSTEM, _MEMORY = 10, 13, 16, 17, 20
 _NVML_GONE = {_UNINITIALIZED, _DRIVER_NOT_LOADED, _LIBRARY_NOT_FOUND, _MISMATCH}
 _LOST = {_GPU_IS_LOST, _GPU_NOT_FOUND}
+# A GPU has not everything, an empty slot no instance, an old driver not the newest form: no reason to complain.
+_NOT_SUPPORTED, _NOT_FOUND, _OTHER_VERSION = 3, 6, 25
+_USUAL = {_NOT_SUPPORTED, _NOT_FOUND, _FUNCTION_NOT_FOUND, _OTHER_VERSION}
 _TEMPERATURE_GPU, _MEMORY_V2 = 0, 0x02000028
+_REBOOT = "look into dmesg, or reboot"
 _ADVICE = {
     _NO_PERMISSION: "give your user access to /dev/nvidia*",
     _DRIVER_NOT_LOADED: "load the driver (modprobe nvidia), or start the container with its GPUs",
     _LIBRARY_NOT_FOUND: "install the NVIDIA driver, or start the container with its GPUs",
     _MISMATCH: "the driver was updated under the running kernel: reboot, or reload the nvidia modules",
+    _TIMEOUT: f"the driver is slow or hangs: {_REBOOT}",
+    _FUNCTION_NOT_FOUND: "the driver is too old for this: update it",
+    _RESET_REQUIRED: "have the GPU reset, or reboot",
+    _OPERATING_SYSTEM: "the system or the container keeps it away: give it access to /dev/nvidia*",
+    _MEMORY: "free some memory of this machine, or reboot",
     _UNKNOWN: "the device files may have been taken away: restart the container, or reboot",
 }
 
@@ -83,9 +93,10 @@ class NvmlBackend:
         return None
 
     def _read_all(self) -> list[GpuReading]:
-        count = _Inquiry(self._nvml).ask("nvmlDeviceGetCount")
+        first = _Inquiry(self._nvml)
+        count = first.ask("nvmlDeviceGetCount")
         if count is None:
-            raise _NvmlGone("the GPUs cannot be counted")
+            raise _NvmlGone(first.refused or f"the GPUs cannot be counted; {_REBOOT}")
         gpus = []
         for index in range(count):
             inquiry = _Inquiry(self._nvml)
@@ -98,9 +109,9 @@ class NvmlBackend:
             device = self._devices.identify(index, uuid, name, present)
             readings += [_read_gpu(inquiry, handle, device), *_read_mig(inquiry, handle, device.key)]
         self._refused = [
-            f"NVML: GPU {index}: {inquiry.refused}"
+            f"NVML: GPU {index}: {trouble}"
             for index, _, uuid, inquiry in gpus
-            if uuid is None and inquiry.refused and not inquiry.lost
+            if not inquiry.lost and (trouble := _complaint(inquiry, uuid)) is not None
         ]
         troubles = [inquiry.trouble for *_, inquiry in gpus if inquiry.trouble]
         if troubles and all(reading == reading.blank() for reading in readings):
@@ -115,8 +126,9 @@ class _Inquiry:
     def __init__(self, nvml: Any) -> None:
         self._nvml = nvml
         self.lost = False
+        self.question = ""
         self.refused: str | None = None
-        """Why the first question was refused that was."""
+        """Why `question` was refused, the first that was for a reason that is not usual."""
         self.trouble: str | None = None
         """What an "Unknown Error" looks like, if there was one."""
 
@@ -134,10 +146,18 @@ class _Inquiry:
             if why.value in _NVML_GONE:
                 raise _NvmlGone(_explain(why)) from None
             self.lost = self.lost or why.value in _LOST
-            self.refused = self.refused or _explain(why)
+            if self.refused is None and why.value not in _USUAL:
+                self.question, self.refused = function, _explain(why)
             if why.value == _UNKNOWN:
                 self.trouble = _explain(why)
             return None
+
+
+def _complaint(inquiry: _Inquiry, uuid: str | None) -> str | None:
+    """What is wrong with a GPU that is not lost; None when nothing is."""
+    if uuid is None:
+        return inquiry.refused or f"does not tell its UUID; {_ADVICE[_FUNCTION_NOT_FOUND]}"
+    return inquiry.refused and f"{inquiry.question}: {inquiry.refused}"
 
 
 def _read_gpu(inquiry: _Inquiry, handle: Any, device: Device) -> GpuReading:
@@ -178,4 +198,4 @@ def _read_memory(inquiry: _Inquiry, handle: Any) -> tuple[int | None, int | None
 
 
 def _explain(error: Any) -> str:
-    return f"{in_one_line(error).rstrip('.')} (code {error.value}); {_ADVICE.get(error.value, 'see nvidia-smi')}"
+    return f"{in_one_line(error).rstrip('.')} (code {error.value}); {_ADVICE.get(error.value, _REBOOT)}"

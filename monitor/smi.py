@@ -8,9 +8,12 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 
-from monitor.readings import BackendUnavailable, DeviceMemory, GpuReading, driver_text
+from monitor.readings import BackendUnavailable, DeviceMemory, GpuReading, driver_text, in_one_line
+from virnucpro_bus.devices import is_number
 
 SMI_SECONDS = 10
+LINE_CHARACTERS = 200
+"""Of what it says in place of GPUs, which may be anything."""
 MIB_BYTES = 2**20
 
 _SMI_FIELDS = "index,uuid,name,utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw"
@@ -53,11 +56,13 @@ class SmiBackend:
         except subprocess.TimeoutExpired:
             return [], f"no answer within {SMI_SECONDS} s; the driver hangs, look into dmesg"
         except OSError as why:
-            return [], f"cannot be run ({why.strerror})"
+            return [], f"cannot be run ({why.strerror}); install the NVIDIA driver, or take it from PATH"
         lines = (done.stdout + done.stderr).decode("utf-8", "replace").strip().splitlines()
         width = _SMI_FIELDS.count(",") + 1
         rows = [row for row in csv.reader(lines, skipinitialspace=True) if len(row) == width]
-        return [row for row in rows if row[0].isdecimal()], lines[0] if lines else "shows no GPU"
+        told = in_one_line(lines[0])[:LINE_CHARACTERS].rstrip(".") if lines else "shows no GPU"
+        found = [row for row in rows if is_number(row[0])]
+        return found, f"{told}; start the container with its GPUs, or look into dmesg"
 
     def _reading(self, row: list[str], present: set[str]) -> GpuReading:
         uuid, name = _cell_text(row[1]), _cell_text(row[2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pynvml
@@ -12,6 +13,10 @@ import pytest
 from doctoring import problems_of, run_doctor
 from fake_drivers import GOOD_ROW, put_nvidia_smi_on_path
 from fake_nvml import FakeNvmlLibrary, Gpu, Step
+from gpu_bench import GPU_A, MIG, ScriptedBackend
+
+from monitor.doctor import examine
+from monitor.gpu import GPUMonitor
 
 
 @pytest.fixture
@@ -35,6 +40,12 @@ def test_nothing_is_wrong_with_a_good_machine(nvml: FakeNvmlLibrary) -> None:
         (pynvml.NVML_ERROR_NO_PERMISSION, "Insufficient Permissions (code 4); give your user access"),
         (pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, "(code 18); the driver was updated under the running kernel"),
         (pynvml.NVML_ERROR_UNKNOWN, "Unknown Error (code 999); the device files may have been taken away"),
+        (pynvml.NVML_ERROR_UNINITIALIZED, "Uninitialized (code 1); look into dmesg, or reboot"),
+        (pynvml.NVML_ERROR_TIMEOUT, "Timeout (code 10); the driver is slow or hangs: look into dmesg, or reboot"),
+        (pynvml.NVML_ERROR_FUNCTION_NOT_FOUND, "(code 13); the driver is too old for this: update it"),
+        (pynvml.NVML_ERROR_RESET_REQUIRED, "GPU requires restart (code 16); have the GPU reset, or reboot"),
+        (pynvml.NVML_ERROR_OPERATING_SYSTEM, "(code 17); the system or the container keeps it away: give it"),
+        (pynvml.NVML_ERROR_MEMORY, "Insufficient Memory (code 20); free some memory of this machine, or reboot"),
     ],
 )
 def test_a_driver_that_does_not_start_is_one_line_with_what_to_do(
@@ -53,6 +64,48 @@ def test_device_files_that_were_taken_away_are_one_line_with_what_to_do(nvml: Fa
         "NVML: stopped answering, Unknown Error (code 999); the device files may have been taken away: "
         "restart the container, or reboot"
     )
+
+
+def test_a_driver_that_does_not_count_its_gpus_says_why_and_what_to_do(nvml: FakeNvmlLibrary) -> None:
+    nvml.follows(Step((Gpu("GPU-a"),), down=999))
+    (problem,) = problems_of(nvml)
+    assert problem.startswith("NVML: stopped answering, Unknown Error (code 999); the device files may have been")
+
+
+def test_a_driver_without_any_gpu_is_one_line_with_what_to_do(nvml: FakeNvmlLibrary) -> None:
+    nvml.shows()
+    assert problems_of(nvml) == ["the driver shows no GPU: start the container or job with its GPUs, or see lspci"]
+
+
+@pytest.mark.parametrize(("field", "function"), [("memory", "MemoryInfo"), ("power", "PowerUsage")])
+def test_one_gpu_that_refuses_one_question_is_named_with_the_question(
+    nvml: FakeNvmlLibrary, field: str, function: str
+) -> None:
+    nvml.shows(Gpu("GPU-a"), Gpu("GPU-b", errors={field: 4}))
+    assert problems_of(nvml) == [
+        f"NVML: GPU 1: nvmlDeviceGet{function}: Insufficient Permissions (code 4); "
+        "give your user access to /dev/nvidia*"
+    ]
+
+
+def test_what_a_gpu_has_not_is_no_problem(nvml: FakeNvmlLibrary) -> None:
+    nvml.shows(Gpu("GPU-a", compute=None, used=None, temperature=None, milliwatts=None, millijoules=None))
+    assert problems_of(nvml) == []
+
+
+def test_a_gpu_without_uuid_is_told_for_no_run_can_use_it(nvml: FakeNvmlLibrary) -> None:
+    nvml.shows(Gpu("GPU-a", errors={"uuid": pynvml.NVML_ERROR_NOT_SUPPORTED}))
+    assert problems_of(nvml) == ["NVML: GPU 0: does not tell its UUID; the driver is too old for this: update it"]
+
+
+def test_the_mig_instances_of_a_lost_gpu_are_not_told_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = ScriptedBackend(replace(GPU_A, lost=True), replace(MIG, lost=True))
+    monkeypatch.setattr("monitor.doctor.GPUMonitor", lambda: GPUMonitor(backend))
+    assert [line for line in examine(tmp_path, {})["problems"] if "lost" in line] == [
+        "GPU 0 (GPU-a) is lost; see dmesg, have it reset, or reboot"
+    ]
 
 
 def test_one_gpu_that_may_not_be_opened_is_named(nvml: FakeNvmlLibrary) -> None:

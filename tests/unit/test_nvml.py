@@ -10,7 +10,7 @@ import pytest
 from fake_drivers import GIB, FakeGpu, FakeNvml
 
 from monitor.nvml import NvmlBackend
-from monitor.readings import BackendUnavailable, GpuReading
+from monitor.readings import GpuReading
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events import Device
 
@@ -148,6 +148,23 @@ def test_a_silent_gpu_is_not_taken_for_one_that_moved_to_another_index() -> None
     assert sorted(set(keys(backend.readings()))) == ["GPU-a", "GPU-b", "nvml:0"]
 
 
+def test_a_gpu_that_the_driver_does_not_find_any_more_is_lost() -> None:
+    nvml = FakeNvml(FakeGpu("GPU-a"), FakeGpu("GPU-b"))
+    backend = backend_of(nvml)
+    backend.readings()
+    nvml.gpus[1].errors = {"*": pynvml.NVML_ERROR_GPU_NOT_FOUND}
+    assert [(r.device.key, r.lost) for r in backend.readings()] == [("GPU-a", False), ("GPU-b", True)]
+    assert list(backend.problems) == []
+
+
+def test_a_gpu_that_was_lost_from_the_start_has_its_uuid_when_it_recovers() -> None:
+    nvml = FakeNvml(FakeGpu("GPU-a"), FakeGpu("GPU-b", errors={"*": LOST}))
+    backend = backend_of(nvml)
+    backend.readings()
+    nvml.gpus[1].errors = {}
+    assert [(r.device.key, r.lost) for r in backend.readings()] == [("GPU-a", False), ("GPU-b", False)]
+
+
 def test_a_recovered_gpu_is_no_longer_lost() -> None:
     nvml = FakeNvml(FakeGpu("GPU-a"), FakeGpu("GPU-b"))
     backend = backend_of(nvml)
@@ -193,9 +210,6 @@ def test_a_removed_mig_instance_is_not_lost() -> None:
     assert keys(backend.readings()) == ["GPU-a", "MIG-1"]
 
 
-# --- NVML as a whole
-
-
 def test_a_gpu_that_refuses_to_be_opened_is_a_problem_until_it_does_not() -> None:
     nvml = FakeNvml(FakeGpu("GPU-a"), FakeGpu("GPU-b", errors={"*": pynvml.NVML_ERROR_NO_PERMISSION}))
     backend = backend_of(nvml)
@@ -206,90 +220,3 @@ def test_a_gpu_that_refuses_to_be_opened_is_a_problem_until_it_does_not() -> Non
     nvml.gpus[1].errors = {}
     assert keys(backend.readings()) == ["GPU-a", "GPU-b"]
     assert list(backend.problems) == []
-
-
-@pytest.mark.parametrize(
-    ("code", "word"),
-    [
-        (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, "install the NVIDIA driver"),
-        (pynvml.NVML_ERROR_DRIVER_NOT_LOADED, "modprobe nvidia"),
-        (pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, "reboot"),
-        (pynvml.NVML_ERROR_NO_PERMISSION, "/dev/nvidia"),
-        (UNKNOWN, "restart the container"),
-        (4242, "code 4242"),
-    ],
-)
-def test_nvml_that_does_not_start_says_why_in_one_line(code: int, word: str) -> None:
-    nvml = FakeNvml(FakeGpu("GPU-a"))
-    nvml.down = code
-    with pytest.raises(BackendUnavailable) as caught:
-        backend_of(nvml)
-    assert word in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_nvml_lost_while_running_leaves_the_gpus_with_nothing_known() -> None:
-    nvml = FakeNvml(FakeGpu("GPU-a"), FakeGpu("GPU-b"))
-    backend = backend_of(nvml)
-    backend.readings()
-    nvml.gpus[1].errors = {"*": LOST}
-    backend.readings()
-    nvml.down = pynvml.NVML_ERROR_UNINITIALIZED
-    assert backend.readings() == [
-        GpuReading(Device("GPU-a", "NVIDIA A100", 0)),
-        GpuReading(Device("GPU-b", "NVIDIA A100", 1), lost=True),
-    ]
-    assert len(backend.problems) == 1
-
-
-@pytest.mark.parametrize("function", ["nvmlDeviceGetUUID", "nvmlDeviceGetPowerUsage"])
-def test_nvml_may_be_lost_in_the_middle_of_a_look(function: str) -> None:
-    nvml = FakeNvml(FakeGpu("GPU-a"))
-    backend = backend_of(nvml)
-    backend.readings()
-    nvml.gpus[0].errors = {function: pynvml.NVML_ERROR_UNINITIALIZED}
-    assert backend.readings() == [GpuReading(Device("GPU-a", "NVIDIA A100", 0))]
-
-
-def test_unknown_error_to_every_question_means_that_nvml_is_lost() -> None:
-    clock = ManualClock()
-    nvml = FakeNvml(FakeGpu("GPU-a"))
-    backend = backend_of(nvml, clock)
-    backend.readings()
-    nvml.gpus[0].errors = {"*": UNKNOWN}
-    backend.readings()
-    assert "restart the container" in backend.problems[-1]
-    clock.advance(5)
-    backend.readings()
-    assert nvml.starts == 2
-
-
-def test_lost_nvml_is_looked_for_once_in_five_seconds() -> None:
-    clock = ManualClock()
-    nvml = FakeNvml(FakeGpu("GPU-a"))
-    backend = backend_of(nvml, clock)
-    nvml.down = pynvml.NVML_ERROR_DRIVER_NOT_LOADED
-    for _ in range(100):
-        backend.readings()
-        clock.advance(0.25)
-    assert nvml.starts == 1 + 4
-
-
-def test_nvml_that_comes_back_is_read_again_and_started_once() -> None:
-    clock = ManualClock()
-    nvml = FakeNvml(FakeGpu("GPU-a"))
-    backend = backend_of(nvml, clock)
-    before = backend.readings()
-    nvml.gpus[0].errors = {"nvmlDeviceGetUUID": pynvml.NVML_ERROR_UNINITIALIZED}
-    backend.readings()
-    nvml.gpus[0].errors = {}
-    clock.advance(5)
-    assert (backend.readings(), list(backend.problems), nvml.started) == (before, [], 1)
-
-
-def test_close_ends_what_was_started_and_may_come_twice() -> None:
-    nvml = FakeNvml(FakeGpu("GPU-a"))
-    backend = backend_of(nvml)
-    backend.close()
-    backend.close()
-    assert nvml.started == 0

@@ -88,5 +88,16 @@ def test_nvidia_smi_that_hangs_is_given_up(smi: Path, monkeypatch: pytest.Monkey
 
 def test_nvidia_smi_that_cannot_be_run_is_named(smi: Path) -> None:
     (smi / "nvidia-smi").write_text("#!/nowhere/sh\n")
-    with pytest.raises(BackendUnavailable, match=r"nvidia-smi: cannot be run \(No such file"):
+    with pytest.raises(BackendUnavailable, match=r"nvidia-smi: cannot be run \(No such file .*\); install the N"):
         SmiBackend()
+
+
+@pytest.mark.parametrize("said", ["No devices were found", "", "x" * 99_999, "GPU 0: Weird.\tReally."])
+def test_what_nvidia_smi_says_in_place_of_gpus_is_one_line_of_a_fixed_length_with_what_to_do(
+    smi: Path, said: str
+) -> None:
+    (smi / "output").write_text(f"{said}\nmore\n" if said else "")
+    with pytest.raises(BackendUnavailable) as caught:
+        SmiBackend()
+    told = " ".join(said[:200].rstrip(".").split()) or "shows no GPU"
+    assert str(caught.value) == f"nvidia-smi: {told}; start the container with its GPUs, or look into dmesg"

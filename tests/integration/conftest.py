@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from books import assert_that_the_books_balance
+from fake_nvml import FakeNvmlLibrary
 from lab import COMMAND, Lab
 from live import Bus
 from samples import TELLING_COMMAND, USER_JOBS, forty_files, results
+from stand_in_gpus import A, B, C
 
 
 @pytest.fixture
@@ -30,6 +32,26 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 @pytest.fixture
 def bus(lab: Lab) -> Iterator[Bus]:
     """A hub in the lab, without workers."""
+    running = Bus(lab)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def nvml(lab: Lab) -> FakeNvmlLibrary:
+    """The library that all processes of the lab use."""
+    library = FakeNvmlLibrary(lab.folder)
+    lab.environment |= library.environment
+    # The claims on its GPUs are nobody else's: other tests that run meanwhile have GPUs of the same names.
+    lab.environment["XDG_RUNTIME_DIR"] = str(lab.folder)
+    lab.environment.pop("CUDA_DEVICE_ORDER", None)
+    return library
+
+
+@pytest.fixture
+def watched(nvml: FakeNvmlLibrary, lab: Lab) -> Iterator[Bus]:
+    """A hub and its sampler, which find three GPUs."""
+    nvml.shows(C, A, B)
     running = Bus(lab)
     yield running
     running.stop()

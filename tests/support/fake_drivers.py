@@ -111,7 +111,13 @@ class FakeNvml:
 
 
 def put_nvidia_smi_on_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make `folder` the PATH: its nvidia-smi prints the file `output` and exits with the number in `status`."""
+    """Make `folder`, with an nvidia-smi as of `make_nvidia_smi`, the PATH."""
+    make_nvidia_smi(folder)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+def make_nvidia_smi(folder: Path) -> None:
+    """In `folder`; it prints the file `output` there and exits with the number in `status`."""
     program = folder / "nvidia-smi"
     program.write_text(
         f"#!/bin/sh\nread_all() {{ while IFS= read -r line; do printf '%s\\n' \"$line\"; done; }}\n"
@@ -119,4 +125,3 @@ def put_nvidia_smi_on_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     )
     program.chmod(0o755)
     (folder / "status").write_text("0\n")
-    monkeypatch.setenv("PATH", str(folder))

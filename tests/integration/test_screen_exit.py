@@ -53,8 +53,9 @@ def on_the_other_screen(terminal: Terminal) -> bytes:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGXCPU])
 def test_a_signal_gives_it_back_and_ends_the_program_as_it_would(lab: Lab, number: signal.Signals) -> None:
-    terminal = start(lab, 'print("said meanwhile")\nwhile True: time.sleep(0.05)\n')
-    terminal.until(lambda: draws(terminal), "it draws")
+    then = 'print("said meanwhile")\nopen("has_said_it", "x").close()\nwhile True: time.sleep(0.05)\n'
+    terminal = start(lab, then)
+    terminal.until(lambda: draws(terminal) and (lab.folder / "has_said_it").exists(), "it draws and prints")
     terminal.signal(number)
     assert terminal.wait() == -number
     assert given_back(terminal)

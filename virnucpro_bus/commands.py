@@ -35,7 +35,10 @@ def hub(run_dir: Path) -> int:
       python my_workers.py &
       virnucpro-bus monitor my-run
     """
-    with SignalFlag(signal.SIGINT, signal.SIGTERM) as stopped, BusServer(run_dir, SystemClock()) as server:
+    with (
+        SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as stopped,
+        BusServer(run_dir, SystemClock()) as server,
+    ):
         server.start_sampler()
         publish = shlex.quote(server.hub.addresses.publish)
         click.echo(f"export {ADDRESS_VARIABLE}={publish} {RUN_VARIABLE}={server.run}")

@@ -1,12 +1,8 @@
-"""What happens to the connections of a socket, for those who must tell of it: who is refused, who has gone.
-
-A file of its own, for what it needs of zmq brings asyncio with it, and processes that are waited for need neither.
-"""
+"""What happens to the connections of a socket, for those who must tell of it: who is refused, who has gone."""
 
 from __future__ import annotations
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 HANDSHAKES = (
     zmq.EVENT_HANDSHAKE_SUCCEEDED
@@ -29,6 +25,8 @@ class Connections:
 
     def news(self, limit: int = 1_000) -> list[tuple[int, int]]:
         """(event, its value) of what has happened since the last call, up to a limit; does not wait."""
+        from zmq.utils.monitor import parse_monitor_message  # brings asyncio with it, which most do without
+
         happened = []
         try:
             for _ in range(limit):

@@ -39,7 +39,7 @@ def relay(run_dir: Path, address: str) -> int:
     capture = LiveCapture(run_dir)
     # Watching comes after the work.
     os.nice(_NICER)
-    with SignalFlag(signal.SIGINT, signal.SIGTERM) as signals:
+    with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         opened = open_relay(listen_address, capture, HelloReply(capture.run, capture.host, ""), clock)
         try:
             serve(opened, signals, clock, lambda: capture.over)

@@ -33,7 +33,7 @@ def serve_again(replay: Replay, address: str, clock: Clock) -> int:
                 break
         return False
 
-    with SignalFlag(signal.SIGINT, signal.SIGTERM) as signals:
+    with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         relay = open_relay(parse_listen(address), played, hello, clock)
         click.echo("# it goes on being served after its end; Ctrl-C ends it")
         try:

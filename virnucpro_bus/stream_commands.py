@@ -44,7 +44,7 @@ def tail(target: str, as_jsonl: bool, kinds: frozenset[str] | None) -> int:
     source = _open(target, clock := SystemClock())
     written = as_json if as_jsonl else as_line
     try:
-        with SignalFlag(signal.SIGINT, signal.SIGTERM) as signals:
+        with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             for frames in _news(source, clock, lambda: signals.signal):
                 envelopes = decode_all(frames, Counter())
                 if lines := [written(each) for each in envelopes if kinds is None or kind_of(each) in kinds]:
@@ -74,7 +74,10 @@ def record(target: str, output: Path) -> int:
     source = join(target, clock)
     try:
         # The signals first: from the moment there is a file, an interruption leaves it whole and says so.
-        with SignalFlag(signal.SIGINT, signal.SIGTERM) as signals, Recorder(output, clock) as recorder:
+        with (
+            SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals,
+            Recorder(output, clock) as recorder,
+        ):
             try:
                 for frames in listen(source, FleetState(clock), clock, lambda: signals.signal):
                     recorder.take(frames)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from virnucpro_bus.cli import give_up_output
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.door import access_for, parse_listen
@@ -164,7 +164,7 @@ def run(
         _print_summary(plan, launcher.summary)
     except OSError:
         # Nobody is there to read it: the terminal has gone, say. What became of the run is its exit status.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()
     return status
 
 

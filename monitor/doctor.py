@@ -55,6 +55,8 @@ class DeviceReport(TypedDict):
     lost: bool
     mig_of: str | None
     """The UUID of the GPU of which this is a MIG instance; None for a whole GPU."""
+    divided: bool
+    """Whether it is in MIG mode: nothing can work on it but on its instances."""
 
 
 class Report(TypedDict):
@@ -159,12 +161,13 @@ def _device(reading: GpuReading) -> DeviceReport:
         "memory_total_bytes": reading.memory_total_bytes,
         "lost": reading.lost,
         "mig_of": reading.mig_of,
+        "divided": reading.divided,
     }
 
 
 def _visibility_problems(readings: Sequence[GpuReading], environment: Mapping[str, str]) -> list[str]:
     """What is wrong with CUDA_VISIBLE_DEVICES; nothing can be said of it where no GPU is known."""
-    whole = {reading.mig_of for reading in readings if reading.mig_of is not None}
+    whole = {reading.device.key for reading in readings if reading.divided}
     readable = [each.device for each in readings if not each.lost and each.device.key.startswith(UUID_PREFIXES)]
     if not readable:
         return []

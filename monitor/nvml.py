@@ -107,7 +107,11 @@ class NvmlBackend:
         for index, handle, uuid, inquiry in gpus:
             name = driver_text(inquiry.ask("nvmlDeviceGetName", handle))
             device = self._devices.identify(index, uuid, name, present)
-            readings += [_read_gpu(inquiry, handle, device), *_read_mig(inquiry, handle, device.key)]
+            mode = inquiry.ask("nvmlDeviceGetMigMode", handle)
+            divided = mode is not None and mode[0] == 1
+            readings.append(_read_gpu(inquiry, handle, device, divided))
+            if divided:
+                readings += _read_instances(inquiry, handle, device.key)
         self._refused = [
             f"NVML: GPU {index}: {trouble}"
             for index, _, uuid, inquiry in gpus
@@ -160,7 +164,7 @@ def _complaint(inquiry: _Inquiry, uuid: str | None) -> str | None:
     return inquiry.refused and f"{inquiry.question}: {inquiry.refused}"
 
 
-def _read_gpu(inquiry: _Inquiry, handle: Any, device: Device) -> GpuReading:
+def _read_gpu(inquiry: _Inquiry, handle: Any, device: Device, divided: bool) -> GpuReading:
     rates = inquiry.ask("nvmlDeviceGetUtilizationRates", handle)
     compute = None if rates is None else rates.gpu
     used, total = _read_memory(inquiry, handle)
@@ -171,16 +175,14 @@ def _read_gpu(inquiry: _Inquiry, handle: Any, device: Device) -> GpuReading:
     watts = None if milliwatts is None else milliwatts / 1000
     # Counted since the driver was loaded; GPUs older than Volta do not count.
     energy = inquiry.ask("nvmlDeviceGetTotalEnergyConsumption", handle)
-    return GpuReading(device, compute, used, total, temperature, watts, inquiry.lost, energy)
+    return GpuReading(device, compute, used, total, temperature, watts, inquiry.lost, energy, divided=divided)
 
 
-def _read_mig(inquiry: _Inquiry, handle: Any, whole: str) -> list[GpuReading]:
+def _read_instances(inquiry: _Inquiry, handle: Any, whole: str) -> list[GpuReading]:
     """The MIG instances of the GPU `whole`. NVML knows their memory only; load, heat, power and energy are the
     whole GPU's."""
-    mode = inquiry.ask("nvmlDeviceGetMigMode", handle)
-    slots = inquiry.ask("nvmlDeviceGetMaxMigDeviceCount", handle) if mode is not None and mode[0] == 1 else 0
     readings = []
-    for slot in range(slots or 0):
+    for slot in range(inquiry.ask("nvmlDeviceGetMaxMigDeviceCount", handle) or 0):
         child = inquiry.ask("nvmlDeviceGetMigDeviceHandleByIndex", handle, slot)
         uuid = driver_text(inquiry.ask("nvmlDeviceGetUUID", child))
         if uuid is not None:

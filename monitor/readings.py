@@ -46,6 +46,8 @@ class GpuReading:
     simulated: bool = False
     mig_of: str | None = None
     """For a MIG instance, the key of the GPU that it is part of."""
+    divided: bool = False
+    """Whether the GPU is in MIG mode: nothing can work on it but on its instances, of which there may be none."""
 
     def __post_init__(self) -> None:
         for name in _FIGURES:
@@ -65,7 +67,9 @@ class GpuReading:
 
     def blank(self) -> GpuReading:
         """The same GPU, nothing known of it but whether it was lost."""
-        return GpuReading(self.device, lost=self.lost, simulated=self.simulated, mig_of=self.mig_of)
+        return GpuReading(
+            self.device, lost=self.lost, simulated=self.simulated, mig_of=self.mig_of, divided=self.divided
+        )
 
 
 class GpuBackend(Protocol):

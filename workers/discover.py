@@ -57,7 +57,15 @@ def _cpus(count: int) -> list[Device]:
 
 def _all_gpus(environment: Mapping[str, str]) -> list[Device]:
     present, divided, some_missing = _gpus()
-    return visible_gpus(environment, present, divided, some_missing=some_missing) if present else []
+    if not present:
+        return []
+    chosen = visible_gpus(environment, present, divided, some_missing=some_missing)
+    if not chosen and divided and "CUDA_VISIBLE_DEVICES" not in environment:
+        raise UserError(
+            f"GPU {min(divided)} is divided into MIG instances, of which none is known; make some, or see "
+            "virnucpro-bus doctor, or use --devices cpu:N"
+        )
+    return chosen
 
 
 def _gpus() -> tuple[list[Device], set[str], bool]:
@@ -91,5 +99,5 @@ def _gpus() -> tuple[list[Device], set[str], bool]:
         for gpu in found
         if gpu["uuid"].startswith(UUID_PREFIXES) and not gpu["lost"]
     ]
-    divided = {gpu["mig_of"] for gpu in found if gpu["mig_of"] is not None}
+    divided = {gpu["uuid"] for gpu in found if gpu["divided"]}
     return present, divided, len(present) < len(found)

@@ -108,7 +108,7 @@ def test_a_run_is_shown_by_nvidia_smi_where_nvml_does_not_start_and_says_so(
 ) -> None:
     nvml.follows(Step(init=18))
     make_nvidia_smi(lab.folder)
-    (lab.folder / "output").write_text("0, GPU-cc33-0001, NVIDIA A100, [N/A], 10240, 40960, 55, 250.50\n")
+    (lab.folder / "output").write_text("0, GPU-cc33-0001, NVIDIA A100, [N/A], 10240, 40960, 55, 250.50, [N/A]\n")
     lab.environment["PATH"] = f"{lab.folder}:{lab.environment['PATH']}"
     run = HeldRun(lab, workers=1)
     run.until_sampled(1)

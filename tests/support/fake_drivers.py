@@ -11,7 +11,7 @@ import pynvml
 import pytest
 
 GIB = 2**30
-GOOD_ROW = "0, GPU-a, NVIDIA A100, 40, 10240, 40960, 55, 250.50\n"
+GOOD_ROW = "0, GPU-a, NVIDIA A100, 40, 10240, 40960, 55, 250.50, [N/A]\n"
 
 
 @dataclass

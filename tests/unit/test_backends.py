@@ -172,7 +172,7 @@ def test_nvml_that_was_not_there_at_first_is_used_when_it_is_and_tried_once_in_f
 
 
 def test_nvidia_smi_goes_on_as_it_is_until_nvml_works(smi: Path) -> None:
-    (smi / "output").write_text(GOOD_ROW + "1, GPU-b, NVIDIA H100, 40, 1, 2, 55, 250.50\n")
+    (smi / "output").write_text(GOOD_ROW + "1, GPU-b, NVIDIA H100, 40, 1, 2, 55, 250.50, [N/A]\n")
     nvml = FakeNvml(FakeGpu("GPU-a"))
     backend, clock = best_of(nvml)
     backend.readings()

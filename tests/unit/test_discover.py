@@ -23,9 +23,9 @@ def gpu(
     *,
     name: str | None = "NVIDIA A100",
     lost: bool = False,
-    mig_of: str | None = None,
+    divided: bool = False,
 ) -> dict[str, Any]:
-    return {"uuid": uuid, "index": index, "name": name, "lost": lost, "mig_of": mig_of}
+    return {"uuid": uuid, "index": index, "name": name, "lost": lost, "divided": divided}
 
 
 A, B, C = gpu("GPU-aa11", 0), gpu("GPU-ab22", 1), gpu("GPU-cc33", 2)
@@ -133,19 +133,26 @@ def test_a_number_is_not_taken_for_a_gpu_while_another_is_lost_or_cannot_be_read
 
 
 def test_auto_takes_the_mig_instances_in_place_of_a_gpu_that_is_divided(machine: Machine) -> None:
-    machine(A, gpu("MIG-1", None, mig_of="GPU-aa11"), gpu("MIG-2", None, mig_of="GPU-aa11"), B)
+    machine(A | {"divided": True}, gpu("MIG-1", None), gpu("MIG-2", None), B)
     assert keys("auto") == ["MIG-1", "MIG-2", "GPU-ab22"]
     assert keys("auto", {"CUDA_VISIBLE_DEVICES": "MIG-2,1"}) == ["MIG-2", "GPU-ab22"]
 
 
 def test_a_gpu_that_is_divided_cannot_be_worked_on_itself(machine: Machine) -> None:
-    machine(A, gpu("MIG-1", None, mig_of="GPU-aa11"))
+    machine(A | {"divided": True}, gpu("MIG-1", None))
     with pytest.raises(
         UserError, match=r"--devices cuda:0: GPU GPU-aa11 is divided into MIG instances; name those"
     ):
         find_devices("cuda:0", {})
     with pytest.raises(UserError, match=r"CUDA_VISIBLE_DEVICES: GPU 0 is divided into MIG instances; name those"):
         find_devices("auto", {"CUDA_VISIBLE_DEVICES": "0"})
+
+
+def test_auto_does_not_take_a_divided_gpu_without_known_instances_for_no_gpu(machine: Machine) -> None:
+    machine(A | {"divided": True})
+    with pytest.raises(UserError, match="GPU GPU-aa11 is divided into MIG instances, of which none is known; "):
+        find_devices("auto", {})
+    assert keys("auto", {"CUDA_VISIBLE_DEVICES": ""})[0] == "cpu:0"
 
 
 @pytest.mark.parametrize("order", [None, "FASTEST_FIRST"])

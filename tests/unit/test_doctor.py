@@ -27,6 +27,7 @@ REPORT: Report = {
             "memory_total_bytes": 80 * 2**30,
             "lost": False,
             "mig_of": None,
+            "divided": False,
         },
         {
             "index": None,
@@ -36,6 +37,7 @@ REPORT: Report = {
             "memory_total_bytes": None,
             "lost": False,
             "mig_of": "GPU-1f2e3d4c-aaaa-bbbb-cccc-0123456789ab",
+            "divided": False,
         },
         {
             "index": 1,
@@ -45,6 +47,7 @@ REPORT: Report = {
             "memory_total_bytes": None,
             "lost": True,
             "mig_of": None,
+            "divided": False,
         },
     ],
     "environment": {"CUDA_VISIBLE_DEVICES": "", "CUDA_DEVICE_ORDER": None},
@@ -76,6 +79,7 @@ def test_the_real_binding_reports_a_good_and_a_lost_gpu(nvml: FakeNvmlLibrary) -
             "memory_total_bytes": 40 * 2**30,
             "lost": False,
             "mig_of": None,
+            "divided": False,
         },
         {
             "index": 1,
@@ -85,6 +89,7 @@ def test_the_real_binding_reports_a_good_and_a_lost_gpu(nvml: FakeNvmlLibrary) -
             "memory_total_bytes": None,
             "lost": True,
             "mig_of": None,
+            "divided": False,
         },
     ]
     assert report["problems"] == ["GPU 1 (GPU-1111) is lost; see dmesg, have it reset, or reboot"]
@@ -93,11 +98,12 @@ def test_the_real_binding_reports_a_good_and_a_lost_gpu(nvml: FakeNvmlLibrary) -
 def test_mig_instances_are_listed_after_their_gpu(nvml: FakeNvmlLibrary) -> None:
     nvml.shows(Gpu("GPU-a", mig=(Gpu("MIG-1"), Gpu("MIG-2"))), Gpu("GPU-b"))
     devices = json.loads(run_doctor("--json", environment=nvml.environment))["devices"]
-    assert [(device["uuid"], device["index"], device["mig_of"]) for device in devices] == [
-        ("GPU-a", 0, None),
-        ("MIG-1", None, "GPU-a"),
-        ("MIG-2", None, "GPU-a"),
-        ("GPU-b", 1, None),
+    told = ("uuid", "index", "mig_of", "divided")
+    assert [tuple(device[name] for name in told) for device in devices] == [
+        ("GPU-a", 0, None, True),
+        ("MIG-1", None, "GPU-a", False),
+        ("MIG-2", None, "GPU-a", False),
+        ("GPU-b", 1, None, False),
     ]
 
 

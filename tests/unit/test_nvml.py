@@ -187,9 +187,15 @@ def test_mig_instances_follow_their_gpu_without_utilization() -> None:
         None,
         250.5,
     )
+    assert (parent.divided, instance.divided) == (True, False)
     assert instance == GpuReading(
         Device("MIG-1", "NVIDIA A100 MIG 1g.5gb", None), None, GIB, 5 * GIB, mig_of="GPU-a"
     )
+
+
+def test_a_gpu_in_mig_mode_without_instances_is_divided_too() -> None:
+    (reading,) = backend_of(FakeNvml(FakeGpu("GPU-a", mig=[None]))).readings()
+    assert (reading.divided, reading.blank().divided) == (True, True)
 
 
 def test_mig_instances_are_lost_and_come_back_with_their_gpu() -> None:

@@ -42,27 +42,42 @@ WORDS = [
 
 @pytest.mark.parametrize("word", WORDS)
 def test_a_word_in_place_of_a_number_is_unknown(smi: Path, word: str) -> None:
-    (smi / "output").write_text(f"0, GPU-a, NVIDIA A100, {word}, {word}, 40960, {word}, {word}\n")
+    (smi / "output").write_text(f"0, GPU-a, NVIDIA A100, {word}, {word}, 40960, {word}, {word}, {word}\n")
     assert SmiBackend().readings() == [GpuReading(Device("GPU-a", "NVIDIA A100", 0), memory_total_bytes=40 * GIB)]
 
 
 def test_a_quoted_name_with_a_comma_is_one_field(smi: Path) -> None:
-    (smi / "output").write_text('0, GPU-a, "Weird, Inc. GPU", 40, 1, 2, 55, 250.50\n')
+    (smi / "output").write_text('0, GPU-a, "Weird, Inc. GPU", 40, 1, 2, 55, 250.50, Disabled\n')
     assert SmiBackend().readings()[0].device.name == "Weird, Inc. GPU"
 
 
+def test_a_gpu_in_mig_mode_is_divided(smi: Path) -> None:
+    (smi / "output").write_text(GOOD_ROW.replace("[N/A]", "Enabled") + GOOD_ROW.replace("0, GPU-a", "1, GPU-b"))
+    assert [reading.divided for reading in SmiBackend().readings()] == [True, False]
+
+
+def test_an_nvidia_smi_that_does_not_know_mig_is_asked_without_it(smi: Path) -> None:
+    script = (smi / "nvidia-smi").read_text()
+    refusal = "case $1 in *mig*) echo 'Field \"mig.mode.current\" is not a valid field to query.'; exit 2;; esac"
+    (smi / "nvidia-smi").write_text(script.replace("#!/bin/sh\n", f"#!/bin/sh\n{refusal}\n"))
+    (smi / "output").write_text(GOOD_ROW.replace(", [N/A]", ""))
+    backend = SmiBackend()
+    for _ in range(2):
+        assert [(reading.power_watts, reading.divided) for reading in backend.readings()] == [(250.5, False)]
+
+
 def test_nvidia_smi_says_lost_in_the_fields(smi: Path) -> None:
-    row = "1, GPU-b, NVIDIA H100, 40, 1, 2, 55, 250.50\n"
+    row = "1, GPU-b, NVIDIA H100, 40, 1, 2, 55, 250.50, Disabled\n"
     (smi / "output").write_text(GOOD_ROW + row)
     backend = SmiBackend()
     before = backend.readings()
-    (smi / "output").write_text(GOOD_ROW + "1" + ", [GPU is lost]" * 7 + "\n")
+    (smi / "output").write_text(GOOD_ROW + "1" + ", [GPU is lost]" * 8 + "\n")
     (smi / "status").write_text("15\n")
     assert backend.readings() == [before[0], GpuReading(Device("GPU-b", "NVIDIA H100", 1), lost=True)]
 
 
 def test_nvidia_smi_leaves_a_lost_gpu_out(smi: Path) -> None:
-    (smi / "output").write_text(GOOD_ROW + "1, GPU-b, NVIDIA H100, 40, 1, 2, 55, 250.50\n")
+    (smi / "output").write_text(GOOD_ROW + "1, GPU-b, NVIDIA H100, 40, 1, 2, 55, 250.50, Disabled\n")
     backend = SmiBackend()
     backend.readings()
     (smi / "output").write_text(

@@ -1,0 +1,42 @@
+"""What `scripts/demo` runs on simulated GPUs, which cannot work: files whose size is the time that they take.
+
+python demo_job.py FOLDER     makes the files, the same each time
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from pathlib import Path
+
+FILES = 96
+SPEEDS = (1.0, 1.0, 1.5, 2.5, 1.0, 0.6)
+"""Of the devices, which the plan takes for equal: so there is something to steal."""
+BASES_PER_SECOND = 1_000.0
+STEPS = 10
+
+
+def job(input, output, context):
+    """Sleep, as long as the file is; one file is broken."""
+    speed = SPEEDS[int(context.device_key.rpartition(":")[2]) % len(SPEEDS)]
+    bases = input.stat().st_size
+    for step in range(1, STEPS + 1):
+        time.sleep(bases / STEPS / BASES_PER_SECOND / speed)
+        context.progress(bases * step // (STEPS * 100))
+    if input.stem.endswith("broken"):
+        raise ValueError("a sequence line before any header")
+    (output / "done.txt").write_text(f"{bases}\n")
+    return bases // 100
+
+
+def main() -> None:
+    folder, dice = Path(sys.argv[1]), random.Random(6)
+    for number in range(FILES):
+        bases = round(1_300 * dice.lognormvariate(-0.125, 0.5)) + 100
+        name = f"sample_{number:02}{'_broken' if number == 60 else ''}.fa"
+        (folder / name).write_text(">s\n" + "ACGT" * (bases // 4) + "\n")
+
+
+if __name__ == "__main__":
+    main()

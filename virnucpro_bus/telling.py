@@ -10,16 +10,16 @@ STEALS_SHOWN = 20
 
 
 def span(seconds: float | None) -> str:
-    """A length of time as one would say it: 0s, 17ms, 4.2s, 3m12s, 2h05m, 3d04h; n/a when it is unknown."""
+    """A length of time as one would say it: 0 s, 17 ms, 4.2 s, 3m12s, 2h05m, 3d04h; n/a when it is unknown."""
     if seconds is None:
         return UNKNOWN
     if seconds < 0:
         return f"-{span(-seconds)}"
     if seconds < 0.9995:
         milliseconds = round(seconds * 1000)
-        return f"{milliseconds}ms" if milliseconds else "0s"
+        return f"{milliseconds} ms" if milliseconds else "0 s"
     if seconds < 59.95:
-        return f"{seconds:.1f}s"
+        return f"{seconds:.1f} s"
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)
@@ -35,15 +35,20 @@ def gain(seconds: float) -> str:
 
 def sentence(effect: Effect) -> str | None:
     """All of it in one line; None when nothing is known."""
+    return ", ".join(parts_of(effect)) or None
+
+
+def parts_of(effect: Effect) -> list[str]:
+    """The parts of that sentence, each of which can stand without those after it."""
     if effect["makespan_seconds"] is None:
-        return None
+        return []
     moves, saved, above = effect["moves"], effect["saved_seconds"], effect["above_bound_percent"]
-    parts = [f"{moves} move{'' if moves == 1 else 's'}"]
+    parts = [f"{moves} move{'' if moves == 1 else 's'}" if moves else "no file moved"]
     if saved is not None and moves:
         parts.append(f"{gain(saved)} of {span(effect['makespan_without_stealing_seconds'])}")
     if above is not None:
         parts.append(f"{max(0.0, above):.1f} % above the bound")
-    return ", ".join(parts)
+    return parts
 
 
 def paragraph(effect: Effect) -> str:

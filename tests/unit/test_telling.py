@@ -38,19 +38,19 @@ def steal(number: int, saved_seconds: float | None) -> StealEffect:
     ("seconds", "told"),
     [
         (None, "n/a"),
-        (0.0, "0s"),
-        (0.0004, "0s"),
-        (0.017, "17ms"),
-        (0.9994, "999ms"),
-        (0.9996, "1.0s"),
-        (-0.3, "-300ms"),
-        (14.24, "14.2s"),
-        (59.94, "59.9s"),
+        (0.0, "0 s"),
+        (0.0004, "0 s"),
+        (0.017, "17 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1.0 s"),
+        (-0.3, "-300 ms"),
+        (14.24, "14.2 s"),
+        (59.94, "59.9 s"),
         (59.96, "1m00s"),
         (192.0, "3m12s"),
         (7500.0, "2h05m"),
         (90_061.0, "1d01h"),
-        (-14.2, "-14.2s"),
+        (-14.2, "-14.2 s"),
         (1e12, "11574074d01h"),
     ],
 )
@@ -64,12 +64,12 @@ def test_all_of_it_is_one_sentence() -> None:
 
 def test_time_that_was_lost_is_called_so() -> None:
     assert sentence({**KNOWN, "saved_seconds": -12.0, "moves": 1, "above_bound_percent": None}) == (
-        "1 move, lost 12.0s of 14m05s"
+        "1 move, lost 12.0 s of 14m05s"
     )
 
 
-def test_where_nothing_was_moved_nothing_was_saved() -> None:
-    assert sentence({**KNOWN, "saved_seconds": 0.0, "moves": 0}) == "0 moves, 1.7 % above the bound"
+def test_where_no_file_was_moved_nothing_was_saved() -> None:
+    assert sentence({**KNOWN, "saved_seconds": 0.0, "moves": 0}) == "no file moved, 1.7 % above the bound"
 
 
 def test_of_nothing_known_there_is_no_sentence_and_every_figure_is_unknown() -> None:
@@ -82,9 +82,9 @@ def test_of_nothing_known_there_is_no_sentence_and_every_figure_is_unknown() -> 
 def test_each_device_and_the_latest_steals_are_told_and_no_name_drives_the_terminal() -> None:
     steals = [steal(number, 14.2 if number % 2 else None) for number in range(STEALS_SHOWN + 5)]
     told = paragraph({**KNOWN, "steals": steals})
-    assert ["cpu:0", "10m50s", "3.0s", "10m53s"] in [line.split() for line in told.splitlines()]
+    assert ["cpu:0", "10m50s", "3.0", "s", "10m53s"] in [line.split() for line in told.splitlines()]
     assert f"steals, the last {STEALS_SHOWN} of {STEALS_SHOWN + 5}" in told
     assert "cpu:1 <- 0  24" in told
     assert "  4\x1b" not in told
     assert "\x1b" not in told
-    assert told.count("saved 14.2s") == told.count(".fa  n/a") == STEALS_SHOWN // 2
+    assert told.count("saved 14.2 s") == told.count(".fa  n/a") == STEALS_SHOWN // 2

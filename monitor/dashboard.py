@@ -27,7 +27,7 @@ from monitor.lines import line
 from monitor.look import EVERYTHING, Look, chosen, missing
 from monitor.metrics_log import MetricsLog
 from monitor.screen import glyphs_for, is_screen, usable
-from monitor.snapshot import Snapshot
+from monitor.snapshot import Problem, Snapshot
 from monitor.sources import Failures, Sources, nothing_yet
 from monitor.steering import Steering
 from monitor.terminal import TakenTerminal
@@ -209,7 +209,9 @@ class LoadBalancingDashboard:
             self._log_metrics(self._latest)
         except Exception as error:  # the thread must outlive any fault of a source
             self._failures.note(error)
-            self._latest = replace(self._latest, now_ns=self._clock.wall_ns(), health=self._own_problems())
+            self._latest = replace(
+                self._latest, now_ns=self._clock.wall_ns(), health=self._own_problems(), news=()
+            )
 
     def _collect_metrics(self) -> Snapshot:
         """One consistent look at both sources. Raises what the coordinator raises."""
@@ -284,7 +286,7 @@ class LoadBalancingDashboard:
     def _take_terminal(self) -> None:
         self._terminal = TakenTerminal(self._console, lambda: self._wishes.put(_Wish.REDRAW), self._group)
 
-    def _own_problems(self) -> tuple[str, ...]:
+    def _own_problems(self) -> tuple[Problem, ...]:
         log = None if self._log is None else self._log.problem
         absent = f"no device fits {', '.join(self._never_seen)}" if self._never_seen else None
-        return (*self._failures.told(), *(problem for problem in (log, absent) if problem is not None))
+        return (*self._failures.told(), *(Problem(text) for text in (log, absent) if text is not None))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 from virnucpro_bus.text import visible
 
 MARGIN = " "
 GAP = "  "
 STATE_WORDS = {"lost": "LOST", "silent": "SILENT"}
+STALLED = "STALLED"
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Glyphs:
     ended: str = "·"
     lost: str = "×"
     greatest_first: str = "▼"
-    bars: str = "▁▂▃▄▅▆▇█"
-    """Of a sparkline, the lowest first."""
+    bars: str = "▁▂▃▄▅▆▇"
+    """Of a sparkline, the lowest first; without the full block, for those of two rows would melt into one."""
     unknown: str = "·"
     """In a sparkline, where a value was not known."""
     ascii_only: bool = False
@@ -37,7 +39,9 @@ class Glyphs:
     def text(self, raw: str) -> str:
         """`raw`, which may come from outside, as it may stand on this screen."""
         safe = visible(raw)
-        return safe.encode("ascii", "backslashreplace").decode() if self.ascii_only else safe
+        if not self.ascii_only:
+            return safe
+        return safe.replace(UNICODE.degrees, self.degrees).encode("ascii", "backslashreplace").decode()
 
     def shorten(self, text: str, cells: int, *, keep_end: bool = False) -> str:
         """`text` in at most `cells` terminal cells, with an ellipsis where it was cut."""
@@ -52,10 +56,35 @@ class Glyphs:
             tail = tail[1:]
         return self.ellipsis + tail
 
-    def bar(self, share: float, cells: int) -> tuple[str, str]:
-        """The full and the remaining part of a bar, `cells` long together; only a whole share fills it."""
-        full = min(cells, max(0, int(share * cells)))
-        return self.full * full, self.rest * (cells - full)
+    def wrapped(self, text: str, cells: int, lines: int) -> list[str]:
+        """`text` in at most `lines` lines of so many cells, broken between words where there are any; an ellipsis
+        where even that was not enough."""
+        told: list[str] = []
+        while len(told) < lines - 1 and cell_len(text) > cells:
+            piece = chop_cells(text[: 4 * cells], cells)[0]
+            at = piece.rfind(" ") if text[len(piece)] != " " else len(piece)
+            # A word that would leave half of the line empty is rather broken itself.
+            at = at if at > len(piece) // 2 else len(piece)
+            told.append(text[:at].rstrip())
+            text = text[at:].lstrip()
+        return [*told, self.shorten(text, cells)]
+
+    def fitting(self, parts: Sequence[str], cells: int, between: str = GAP) -> str:
+        """As many of `parts`, the first ones, as fit whole; of the very first what fits."""
+        for count in range(len(parts), 1, -1):
+            if cell_len(text := between.join(parts[:count])) <= cells:
+                return text
+        return self.shorten(parts[0], cells) if parts else ""
+
+    def bar(self, done: int, failed: int, total: int, cells: int) -> tuple[str, str, str]:
+        """The parts of a bar for what is done, what has failed, and what is left, `cells` long together.
+
+        Only a whole that is settled fills it, and what has failed is never too little to be seen.
+        """
+        settled = cells if done + failed >= total else (done + failed) * cells // total
+        bad = max(1, failed * cells // max(total, failed)) if failed else 0
+        good = max(0, settled - bad)
+        return self.full * good, self.lost * bad, self.rest * (cells - good - bad)
 
 
 UNICODE = Glyphs()

@@ -1,21 +1,23 @@
-"""What is wrong, as lines of text, the worst first. Pure, apart from `StallWatch`, which remembers one number a
-device."""
+"""What is wrong, the worst first. Pure, apart from `StallWatch`, which remembers one number a device."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Literal
 
-from monitor.snapshot import DeviceKey, Row, device_key, device_label, has_several_hosts
-from virnucpro_bus.metrics import GpuMetrics, GpuUtilization, SourceCounts, Totals
+from monitor.snapshot import DeviceKey, Problem, Row, device_key, device_label, has_several_hosts
+from virnucpro_bus.metrics import FailedAttempt, GpuMetrics, GpuUtilization, SourceCounts, Totals
+from virnucpro_bus.telling import span
 from virnucpro_bus.text import visible
 
 STALLED_AFTER_SECONDS = 300.0
 STALE_AFTER_SECONDS = 3.0
+HOT_CELSIUS = 90.0
 NAMED = 4
 """How many devices, sources or files are named before "and N more"."""
+NAMED_BRIEFLY = 2
 REASON_CHARACTERS = 60
 _Figure = Literal["compute_percent", "memory_percent", "temperature", "power_watts"]
 _FIGURES: tuple[_Figure, ...] = ("compute_percent", "memory_percent", "temperature", "power_watts")
@@ -27,9 +29,10 @@ def is_stale(utilization: GpuUtilization) -> bool:
     return age is not None and age > STALE_AFTER_SECONDS
 
 
-def in_trouble(row: Row) -> bool:
-    """Whether the device should be seen before others: lost, silent, or without fresh figures."""
-    return row[0]["state"] in ("lost", "silent") or is_stale(row[1])
+def in_trouble(row: Row, stalled: Collection[DeviceKey] = ()) -> bool:
+    """Whether the device should be seen before others: lost, silent, stalled, or without fresh figures."""
+    metrics, utilization = row
+    return metrics["state"] in ("lost", "silent") or is_stale(utilization) or device_key(metrics) in stalled
 
 
 class StallWatch:
@@ -43,9 +46,17 @@ class StallWatch:
         # Files done when last seen to change, and the elapsed seconds at that moment.
         self._changed: dict[DeviceKey, tuple[int, float]] = {}
 
-    def idle_seconds(self, rows: Sequence[Row], elapsed_seconds: float) -> list[float]:
-        """Seconds since the last completion or failure of each row's device."""
-        return [self._idle(metrics, elapsed_seconds) for metrics, _ in rows]
+    def stalled(self, rows: Sequence[Row], elapsed_seconds: float) -> dict[DeviceKey, float]:
+        """The devices that have finished nothing for too long although files wait for them, with the seconds since
+        their last completion or failure."""
+        idle = {device_key(metrics): self._idle(metrics, elapsed_seconds) for metrics, _ in rows}
+        return {
+            key: idle[key]
+            for metrics, _ in rows
+            if idle[key := device_key(metrics)] >= STALLED_AFTER_SECONDS
+            and metrics["queue_depth"]
+            and metrics["state"] != "lost"
+        }
 
     def _idle(self, metrics: GpuMetrics, elapsed_seconds: float) -> float:
         key = device_key(metrics)
@@ -60,76 +71,126 @@ class StallWatch:
 def problems(
     rows: Sequence[Row],
     totals: Totals,
-    idle_seconds: Sequence[float],
+    stalled: Mapping[DeviceKey, float],
     lossy: Sequence[SourceCounts] = (),
     failures: Mapping[str, str] | None = None,
-) -> tuple[str, ...]:
-    """What is wrong, a line each: lost events, devices lost, silent, stale and stalled, and failed files.
+    attempts: Mapping[str, Sequence[FailedAttempt]] | None = None,
+) -> tuple[Problem, ...]:
+    """What is wrong: first what is lost (events, devices, files), then what may yet be well again.
 
-    `idle_seconds` is StallWatch's answer for the same rows; empty when the run's time is unknown. `lossy` are the
-    sources of lost events, and `failures` the files that failed for good with the reasons, where they are known.
+    `stalled` is StallWatch's answer for the same rows. `lossy` are the sources of lost events, `failures` the
+    files that failed for good with the reasons, `attempts` what was tried with them, where they are known.
     """
     several = has_several_hosts(rows)
-    lines = []
+    failures = failures or {}
+    taken_out = {} if attempts is None else _taken_out(failures, attempts)
+    failed = {file: reason for file, reason in failures.items() if file not in taken_out}
+    found = [
+        *_lost_events(totals, lossy, several),
+        *_in_state(rows, several, "lost", "", is_bad=True),
+        *_hot(rows, several),
+        *_files("quarantined", taken_out, is_bad=True),
+        *_in_state(rows, several, "silent", "no sign of life from "),
+        *_stale(rows, several),
+        *_blind(rows, several),
+        *_stalled(rows, stalled, several),
+        *_files("failed", failed),
+    ]
+    return tuple(found)
+
+
+def _taken_out(failures: Mapping[str, str], attempts: Mapping[str, Sequence[FailedAttempt]]) -> dict[str, str]:
+    """Those for which no attempt of their own speaks, but the coordinator: they have ended too many workers, or no
+    device is left for them."""
+    return {
+        file: reason
+        for file, reason in failures.items()
+        if all(attempt["reason"] != reason for attempt in attempts.get(file, ()))
+    }
+
+
+def _lost_events(totals: Totals, lossy: Sequence[SourceCounts], several_hosts: bool) -> Iterator[Problem]:
     if totals["events_lost"] > 0:
-        by_source = f" ({_losses(lossy, several)})" if lossy else ""
-        lines.append(f"lost events: {totals['events_lost']} of {totals['events_published']}{by_source}")
-    for state, words in (("lost", "lost: {}"), ("silent", "silent: no sign of life from {}")):
-        devices = [metrics for metrics, _ in rows if metrics["state"] == state]
-        if devices:
-            lines.append(words.format(_called(devices, several)))
-    lines += _stale(rows, several)
-    lines += _blind(rows, several)
-    lines += _stalled(rows, idle_seconds, several)
-    if failures:
-        named = [f"{visible(name)} ({_brief(reason)})" for name, reason in islice(failures.items(), NAMED)]
-        lines.append(f"failed: {_listed(named, len(failures))}")
-    return tuple(lines)
+        brief = f"lost events: {totals['events_lost']} of {totals['events_published']}"
+        by_source = f" ({_losses(lossy, several_hosts)})" if lossy else ""
+        yield Problem(brief + by_source, is_bad=True, kind="lost events", brief=brief)
 
 
-def _stale(rows: Sequence[Row], several: bool) -> list[str]:
+def _in_state(
+    rows: Sequence[Row], several_hosts: bool, state: str, words: str, *, is_bad: bool = False
+) -> Iterator[Problem]:
+    devices = [_called(metrics, several_hosts) for metrics, _ in rows if metrics["state"] == state]
+    if devices:
+        yield Problem(f"{state}: {words}{_listed(devices)}", is_bad, state, _briefly(state, devices))
+
+
+def _hot(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
+    """The hottest first. Told here too, because there may be no room for the column."""
+    found = [
+        (celsius, f"{_called(metrics, several_hosts)} {celsius:.0f}°C")
+        for metrics, utilization in rows
+        if (celsius := utilization["temperature"]) is not None and celsius >= HOT_CELSIUS
+    ]
+    hot = [called for _, called in sorted(found, key=lambda each: -each[0])]
+    if hot:
+        yield Problem(f"hot: {_listed(hot)}", is_bad=True, kind="hot", brief=_briefly("hot", hot))
+
+
+def _files(kind: str, reasons: Mapping[str, str], *, is_bad: bool = False) -> Iterator[Problem]:
+    """Files with what is the matter with them; of several first how many they are."""
+    if reasons:
+        count = f" {len(reasons)}" if len(reasons) > 1 else ""
+        named = [f"{visible(name)} ({_cut(reason)})" for name, reason in islice(reasons.items(), NAMED)]
+        names = [_cut(name) for name in islice(reasons, NAMED)]
+        yield Problem(
+            f"{kind}{count}: {_listed(named, len(reasons))}",
+            is_bad,
+            kind,
+            _briefly(kind + count, names, len(reasons)),
+        )
+
+
+def _stale(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
     stale = [row for row in rows if is_stale(row[1]) and row[0]["state"] != "lost"]
-    if not stale:
-        return []
-    least = min(row[1]["sample_age_seconds"] or 0.0 for row in stale)
-    more = " or more" if len(stale) > 1 else ""
-    return [f"stale: no GPU figures from {_called([row[0] for row in stale], several)} for {least:.0f} s{more}"]
+    if stale:
+        devices = [_called(metrics, several_hosts) for metrics, _ in stale]
+        least = min(utilization["sample_age_seconds"] or 0.0 for _, utilization in stale)
+        text = f"stale: no GPU figures from {_listed(devices)} for {_at_least(least, len(stale))}"
+        yield Problem(text, kind="stale", brief=_briefly("stale", devices))
 
 
-def _blind(rows: Sequence[Row], several: bool) -> list[str]:
+def _blind(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
     """GPUs of which the driver answers, but tells nothing at all."""
     blind = [
-        metrics
+        _called(metrics, several_hosts)
         for metrics, utilization in rows
         if utilization["sample_age_seconds"] is not None
         and not is_stale(utilization)
         and metrics["state"] != "lost"
         and all(utilization[name] is None for name in _FIGURES)
     ]
-    return [f"unknown: the driver tells nothing of {_called(blind, several)}; see doctor"] if blind else []
+    if blind:
+        text = f"unknown: the driver tells nothing of {_listed(blind)}; see doctor"
+        yield Problem(text, kind="unknown", brief=_briefly("unknown", blind))
 
 
-def _stalled(rows: Sequence[Row], idle_seconds: Sequence[float], several: bool) -> list[str]:
-    stalled = [
-        (metrics, idle)
-        for (metrics, _), idle in zip(rows, idle_seconds, strict=False)
-        if idle >= STALLED_AFTER_SECONDS and metrics["queue_depth"] and metrics["state"] != "lost"
-    ]
-    lines = [
-        f"stalled: {_called([metrics], several)} has {metrics['queue_depth']} files waiting"
-        f" and has completed none for {idle:.0f} s"
-        for metrics, idle in stalled[:NAMED]
-    ]
-    if len(stalled) > NAMED:
-        lines.append(f"stalled: {len(stalled) - NAMED} more devices")
-    return lines
+def _stalled(rows: Sequence[Row], stalled: Mapping[DeviceKey, float], several_hosts: bool) -> Iterator[Problem]:
+    idle = [metrics for metrics, _ in rows if device_key(metrics) in stalled]
+    if idle:
+        devices = [_called(metrics, several_hosts) for metrics in idle]
+        waiting = sum(metrics["queue_depth"] or 0 for metrics in idle)
+        least = _at_least(min(stalled.values()), len(idle))
+        text = f"stalled: no file done by {_listed(devices)} for {least}, and {waiting} waiting"
+        yield Problem(text, kind="stalled", brief=_briefly("stalled", devices))
 
 
-def _called(devices: Sequence[GpuMetrics], several_hosts: bool) -> str:
-    labels = [device_label(metrics["device_id"]) for metrics in devices[:NAMED]]
-    if several_hosts:
-        labels = [f"{visible(metrics['host'])} {label}" for metrics, label in zip(devices, labels, strict=False)]
-    return _listed(labels, len(devices))
+def _at_least(seconds: float, of_how_many: int) -> str:
+    return span(seconds) + (" or more" if of_how_many > 1 else "")
+
+
+def _called(metrics: GpuMetrics, several_hosts: bool) -> str:
+    label = device_label(metrics["device_id"])
+    return f"{visible(metrics['host'])} {label}" if several_hosts else label
 
 
 def _losses(lossy: Sequence[SourceCounts], several_hosts: bool) -> str:
@@ -141,12 +202,18 @@ def _losses(lossy: Sequence[SourceCounts], several_hosts: bool) -> str:
     return _listed([f"{visible(f'{host} {name}'.strip())}: {count}" for (host, name), count in most], len(lost))
 
 
-def _brief(reason: str) -> str:
-    shown = visible(reason)
-    return shown if len(shown) <= REASON_CHARACTERS else f"{shown[:REASON_CHARACTERS]}..."
+def _cut(text: str) -> str:
+    shown = visible(text)
+    return shown if len(shown) <= REASON_CHARACTERS else f"{shown[:REASON_CHARACTERS].rstrip(' .')}..."
 
 
-def _listed(names: list[str], total: int) -> str:
-    """The first of `total` names."""
-    shown = ", ".join(names)
-    return shown if len(names) == total else f"{shown} and {total - len(names)} more"
+def _briefly(kind: str, names: Sequence[str], total: int | None = None) -> str:
+    total = len(names) if total is None else total
+    return f"{kind}: {_listed(names[:NAMED_BRIEFLY], total)}"
+
+
+def _listed(names: Sequence[str], total: int | None = None) -> str:
+    """The first of `names`, of which there are so many in all."""
+    total, shown = len(names) if total is None else total, names[:NAMED]
+    more = "" if len(shown) == total else f" and {total - len(shown)} more"
+    return ", ".join(shown) + more

@@ -1,4 +1,4 @@
-"""What one frame shows, the remaining time, and how a device is called and a figure is written. Plain data and
+"""What one frame shows, how the run stands, and how a device is called and a figure is written. Plain data and
 pure functions."""
 
 from __future__ import annotations
@@ -14,6 +14,24 @@ UNKNOWN = "n/a"
 Row = tuple[GpuMetrics, GpuUtilization]
 DeviceKey = tuple[str, int | str]
 """What a device is known by from look to look: its host, and its UUID or else its device_id."""
+
+
+NOTICE = "notice"
+"""The kind of a problem that the run has told itself, at one time."""
+_OVER = {"stopped", "lost", "unused"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is wrong, in one line."""
+
+    text: str
+    is_bad: bool = False
+    """Whether something is lost for good; otherwise it is a warning."""
+    kind: str = ""
+    """One word for all of its kind ("lost", "stale"), for those who tell it in another way; "" has none."""
+    brief: str = ""
+    """How it is told where it is told again and again; "" for `text`."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +59,12 @@ class Snapshot:
     """Time until the last file is done; None when unknown, and when nothing more will be done."""
     is_over: bool = False
     """Whether nothing more will be done, whatever is left."""
-    health: tuple[str, ...] = ()
-    """One line a problem; empty when there is none."""
+    health: tuple[Problem, ...] = ()
+    """The worst first; empty when there is nothing wrong."""
+    news: tuple[str, ...] = ()
+    """What the run has told since the look before, the latest first."""
+    stalled: frozenset[DeviceKey] = frozenset()
+    """Devices that have finished nothing for too long although files wait for them."""
     title: str = ""
     """The run's name, or how it is replayed."""
     effect: Effect | None = None
@@ -54,6 +76,16 @@ class Snapshot:
     def throughput(self) -> float | None:
         """Sequences per second of all devices of which it is known; None when it is known of none."""
         return known_sum(metrics["throughput"] for metrics, _ in self.rows)
+
+    @property
+    def end(self) -> str:
+        """How the run has ended; "" while it goes on. With every worker stopped nothing more is to be expected."""
+        total, states = self.totals["files_total"], {metrics["state"] for metrics, _ in self.rows}
+        if total is None:
+            return ""
+        if self.totals["files_completed"] + self.totals["files_failed"] >= total:
+            return "finished"
+        return "ended early" if self.is_over or ("stopped" in states and states <= _OVER) else ""
 
     @property
     def is_simulated(self) -> bool:
@@ -74,6 +106,15 @@ def device_label(device_id: int | str) -> str:
 def short_name(device_name: str) -> str:
     """A GPU's name without the maker, which is the same in every row."""
     return device_name.removeprefix("NVIDIA ").removeprefix("GeForce ").removeprefix("Tesla ")
+
+
+def called_together(rows: Sequence[Row]) -> str:
+    """All in a few words: "8 x A100-SXM4-80GB" where they are of one model, else "8 devices"; "" for none."""
+    models = {short_name(visible(metrics["device_name"])) for metrics, _ in rows}
+    model = models.pop() if len(models) == 1 else ""
+    if model:
+        return f"{len(rows)} x {model}"
+    return f"{len(rows)} device{'' if len(rows) == 1 else 's'}" if rows else ""
 
 
 def has_several_hosts(rows: Sequence[Row]) -> bool:

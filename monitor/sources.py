@@ -6,12 +6,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from monitor.health import StallWatch, problems
-from monitor.snapshot import Row, Snapshot, remaining_seconds
+from monitor.snapshot import NOTICE, Problem, Row, Snapshot, remaining_seconds
 from monitor.trends import TrendKeeper
-from virnucpro_bus.clock import Clock, local_time_of_day
+from virnucpro_bus.clock import NANOSECONDS, Clock, local_time_of_day
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
     Effect,
+    FailedAttempt,
     GpuMetrics,
     GpuUtilization,
     MetricsSource,
@@ -51,9 +52,10 @@ class Failures:
         self._count += 1
         self._last = f"{type(error).__name__}: {error}"[:FAILURE_CHARACTERS]
 
-    def told(self) -> tuple[str, ...]:
+    def told(self) -> tuple[Problem, ...]:
         """A line of health; none when there was no failure."""
-        return (f"dashboard: {self._count} failures, the last: {self._last}",) if self._count else ()
+        text = f"dashboard: {self._count} failures, the last: {self._last}"
+        return (Problem(text),) if self._count else ()
 
 
 class Sources:
@@ -82,6 +84,8 @@ class Sources:
         tell_interval: Callable[[float], None] | None = getattr(gpu_monitor, "shown_every", None)
         if tell_interval is not None:
             tell_interval(interval_seconds)
+        self._notices: set[tuple[int, str]] = set()
+        """Those of the last look."""
 
     def look(self, title: str, since_start_seconds: float | None) -> Snapshot:
         """One consistent look at both sources. Raises what the coordinator raises.
@@ -103,8 +107,11 @@ class Sources:
         own: Callable[[], float | None] | None = getattr(self._coordinator, "elapsed_seconds", None)
         # A replay is right at any speed by the run's own time alone.
         elapsed = since_start_seconds if own is None else own()
-        idle = [] if elapsed is None else self._stalls.idle_seconds(rows, elapsed)
+        stalled = {} if elapsed is None else self._stalls.stalled(rows, elapsed)
         effect, is_over = self._effect(), bool(getattr(self._coordinator, "finished", False))
+        failures, attempts = self._failed_files()
+        notices, news = self._told()
+        trouble = problems(rows, totals, stalled, self._lossy_sources(), failures, attempts)
         return Snapshot(
             rows=rows,
             totals=totals,
@@ -113,10 +120,12 @@ class Sources:
             elapsed_seconds=elapsed,
             eta_seconds=None if is_over else remaining_seconds(totals, elapsed, effect),
             is_over=is_over,
-            health=problems(rows, totals, idle, self._lossy_sources(), self._failed_files()) + self._notices(),
+            health=(*trouble, *notices, *self._remarks()),
+            news=news,
+            stalled=frozenset(stalled),
             title=title,
             effect=effect,
-            trends=self._trends.note(rows),
+            trends=self._trends.note(rows, self._clock.mono_ns() / NANOSECONDS if elapsed is None else elapsed),
         )
 
     def _utilization(self, metrics: GpuMetrics, by_uuid: dict[str, GpuUtilization] | None) -> GpuUtilization:
@@ -131,20 +140,29 @@ class Sources:
             self._failures.note(error)
             return UNKNOWN_UTILIZATION
 
-    def _notices(self) -> tuple[str, ...]:
-        """What the run itself has to say, the latest first, and then the source."""
+    def _told(self) -> tuple[list[Problem], tuple[str, ...]]:
+        """What the run itself has to say, the latest first; and what of it is new since the last look."""
         notices: list[tuple[int, str]] = getattr(self._coordinator, "notices", list)()
+        lines = [(notice, f"{local_time_of_day(notice[0])} {notice[1]}") for notice in reversed(notices)]
+        news = tuple(text for notice, text in lines if notice not in self._notices)
+        self._notices = set(notices)
+        return [Problem(text, kind=NOTICE) for _, text in lines], news
+
+    def _remarks(self) -> list[Problem]:
+        """What the source has to say of itself."""
         remarks: list[str] = getattr(self._coordinator, "remarks", list)()
-        told = [f"{local_time_of_day(wall_ns)} {text}" for wall_ns, text in reversed(notices)]
-        return (*told, *remarks)
+        return [Problem(text) for text in remarks]
 
     def _lossy_sources(self) -> list[SourceCounts]:
         lossy: list[SourceCounts] = getattr(self._coordinator, "lossy_sources", list)()
         return lossy
 
-    def _failed_files(self) -> dict[str, str]:
+    def _failed_files(self) -> tuple[dict[str, str], dict[str, list[FailedAttempt]] | None]:
+        """Why files failed for good, and the attempts at them; None where nobody tells of these."""
         failures: dict[str, str] = getattr(self._coordinator, "failures", dict)()
-        return failures
+        attempts: Callable[[], dict[str, list[FailedAttempt]]] | None
+        attempts = getattr(self._coordinator, "attempts", None)
+        return failures, None if attempts is None or not failures else attempts()
 
     def _effect(self) -> Effect | None:
         tell: Callable[[], Effect] | None = getattr(self._coordinator, "get_effect", None)

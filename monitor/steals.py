@@ -5,20 +5,22 @@ from __future__ import annotations
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from monitor.glyphs import GAP, MARGIN, Glyphs
+from monitor.glyphs import MARGIN, Glyphs
 from monitor.snapshot import Snapshot, device_label, has_several_hosts
 from virnucpro_bus.clock import NANOSECONDS, local_time_of_day
-from virnucpro_bus.telling import gain, sentence
+from virnucpro_bus.telling import gain, parts_of
 
-STEALS_SHOWN = 8
 NAME_CELLS = 8
 """What a file's name needs at least; what came of the steal is left out before."""
 
 
-def stealing(snapshot: Snapshot, glyphs: Glyphs) -> list[Text]:
+def stealing(snapshot: Snapshot, width: int, glyphs: Glyphs) -> list[Text]:
     """What stealing has done for the run, in one line; none where that is not known."""
-    told = None if snapshot.effect is None else sentence(snapshot.effect)
-    return [] if told is None else [Text(f"{MARGIN}stealing: {glyphs.text(told)}", "dim")]
+    told = [] if snapshot.effect is None else parts_of(snapshot.effect)
+    if not told:
+        return []
+    lead = f"{MARGIN}stealing: "
+    return [Text(lead + glyphs.fitting(told, width - len(lead), ", "), "dim")]
 
 
 def _saved(snapshot: Snapshot) -> dict[tuple[str, str, float], float]:
@@ -34,7 +36,7 @@ def _saved(snapshot: Snapshot) -> dict[tuple[str, str, float], float]:
 def latest_steals(snapshot: Snapshot, width: int, room: int, glyphs: Glyphs) -> list[Text]:
     """A heading and the latest steals, newest first, in at most `room` lines; never a heading alone. A steal stays
     on its host."""
-    recent = snapshot.steals[: -1 - min(STEALS_SHOWN, max(0, room - 1)) : -1]
+    recent = snapshot.steals[: -1 - max(0, room - 1) : -1]
     if not recent:
         return []
     pairs = [(steal["dest_gpu"], steal["source_gpu"]) for steal in recent]
@@ -47,10 +49,10 @@ def latest_steals(snapshot: Snapshot, width: int, room: int, glyphs: Glyphs) -> 
     for steal, host, (thief, victim) in zip(recent, hosts, labels, strict=True):
         text = Text(MARGIN).append(local_time_of_day(round(steal["timestamp"] * NANOSECONDS)), "dim")
         if host_cells:
-            text.append(GAP + set_cell_size(host, host_cells))
-        text.append(f"{GAP}{set_cell_size(thief, wide[0])} <- {set_cell_size(victim, wide[1])}{GAP}")
+            text.append(f" {set_cell_size(host, host_cells)}")
+        text.append(f" {set_cell_size(thief, wide[0])} <- {set_cell_size(victim, wide[1])} ")
         seconds = saved.get((steal["host"], steal["file_name"], steal["timestamp"]))
-        came_of_it = "" if seconds is None else f"{GAP}{gain(seconds)}"
+        came_of_it = "" if seconds is None else f" {gain(seconds)}"
         room = width - cell_len(text.plain)
         if room - len(came_of_it) < NAME_CELLS:
             came_of_it = ""

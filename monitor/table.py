@@ -1,19 +1,17 @@
-"""The table of devices: which columns fit, what stands in each cell, the total. Pure functions."""
+"""The table of devices: what stands in each cell, which rows are shown, the total. Pure functions."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import Enum, auto
 from itertools import pairwise
 from math import inf
 
-from rich.cells import cell_len
 from rich.text import Text
 
-from monitor.glyphs import GAP, MARGIN, STATE_WORDS, Glyphs, counts, state_word
-from monitor.health import is_stale
+from monitor.columns import COLUMNS, NO_CELL, Cells, Column, fitted, header_line, line_of
+from monitor.glyphs import MARGIN, STALLED, STATE_WORDS, Glyphs, counts, state_word
+from monitor.health import HOT_CELSIUS, is_stale
 from monitor.look import Look
 from monitor.paging import Page, page_of
 from monitor.snapshot import (
@@ -30,95 +28,48 @@ from monitor.snapshot import (
     rate,
     short_name,
 )
-from monitor.trends import LOOKS_KEPT, sparkline
+from monitor.trends import sparkline
 from virnucpro_bus.metrics import Totals
 
-STATE_STYLES = {"busy": "green", "lost": "bold red", "silent": "bold yellow"}
+ALARM = "bold red"
+STATE_STYLES = {"busy": "green", "lost": ALARM, "silent": "bold yellow"}
 
 SORTED = {"utilization": "compute", "queue": "queue"}
 """The column that the rows are sorted by, by Look.sort."""
 
-# The fields of one line of the table by column key: (what is written, its style).
-Cells = dict[str, tuple[str, str]]
-NO_CELL = ("", "")
-
-
-class Cut(Enum):
-    """What a column does with what is too long for it."""
-
-    NEVER = auto()
-    END = auto()
-    START = auto()
-    OLDEST = auto()
-    """The start too, but without a mark: for sparklines, which begin anywhere."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of the table. What does not fit is dropped by `rank`, the highest first."""
-
-    key: str
-    header: str
-    rank: int
-    cells: int
-    """Least width, so that the table stands still while figures change. Figures get more when they need it."""
-    most_cells: int = 0
-    """How wide what may be cut grows when there is room."""
-    cut: Cut = Cut.NEVER
-    left: bool = False
-
-
-COLUMNS = (
-    Column("device", "  DEVICE", 0, 8, 16, Cut.END, left=True),
-    Column("host", "HOST", 1, 10, 24, Cut.END, left=True),
-    Column("name", "NAME", 9, 10, 24, Cut.END, left=True),
-    Column("state", "STATE", 15, 8, 8, Cut.END, left=True),
-    Column("compute", "COMPUTE", 3, 7),
-    Column("max", "MAX", 16, 4),
-    Column("compute_trend", "TREND", 13, 10, LOOKS_KEPT, Cut.OLDEST),
-    Column("memory", "MEMORY", 5, 6),
-    Column("rate", "SEQ/S", 2, 7),
-    Column("rate_trend", "TREND", 14, 10, LOOKS_KEPT, Cut.OLDEST),
-    Column("queue", "QUEUE", 4, 5),
-    Column("completed", "DONE", 6, 5),
-    Column("failed", "FAILED", 7, 6),
-    Column("stolen", "STOLEN", 8, 8),
-    Column("temperature", "TEMP", 10, 6),
-    Column("power", "POWER", 11, 6),
-    Column("file", "FILE", 12, 14, 60, Cut.START, left=True),
-)
-
 
 def table(
-    snapshot: Snapshot, all_rows: Sequence[Row], width: int, room: int, glyphs: Glyphs, look: Look
+    snapshot: Snapshot, all_rows: Sequence[Row], width: int, room: int, glyphs: Glyphs, look: Look, keys: str = ""
 ) -> tuple[Text, list[Text], Text]:
     """Header, at most `room` lines of devices (the last of them may say which these are), and the total.
 
-    `all_rows` are those that `look` wants, of all pages; only those that are shown are formatted.
+    `all_rows` are those that `look` wants, of all pages; only those that are shown are formatted. `keys` says what
+    can be typed, beside the page, where there is room.
     """
-    page = page_of(all_rows, room, look.page)
-    bodies = [_cells(row, snapshot.trends.get(device_key(row[0]), Trend()), glyphs) for row in page.rows]
+    page = page_of(all_rows, room, look.page, snapshot.stalled)
+    bodies = [_cells(row, snapshot, glyphs) for row in page.rows]
     total = _total_cells(all_rows, snapshot.totals if look.devices is None else None)
-    hosts = has_several_hosts(snapshot.rows)
-    headers = {column.key: (column.header, "bold cyan") for column in COLUMNS}
-    if look.sort in SORTED:
-        headers[SORTED[look.sort]] = (glyphs.greatest_first + headers[SORTED[look.sort]][0], "bold cyan")
-    columns = _fitted(_worth_showing(bodies, hosts), [headers, *bodies, total], width)
-    if not any(column.key == "state" for column in columns):
+    columns = fitted(_worth_showing(bodies, snapshot.rows), [*bodies, total], width)
+    shown = {column.key for column in columns}
+    for body, (metrics, _) in zip(bodies, page.rows, strict=True):
         # Without a column of their own the bad states stand where a figure would mislead.
-        for body, (metrics, _) in zip(bodies, page.rows, strict=True):
-            if metrics["state"] in STATE_WORDS:
-                body["compute"] = body["state"]
+        if metrics["state"] not in STATE_WORDS:
+            if any(style == ALARM for key, (_, style) in body.items() if key not in shown):
+                body["device"] = _marked(body["device"])
+        elif "state" not in shown:
+            body["compute"] = body["state"]
     for index, (above, row) in enumerate(pairwise(page.rows), 1):
         if above[0]["host"] == row[0]["host"]:
             bodies[index]["host"] = NO_CELL
 
-    rows = [_row(columns, body, glyphs) for body in bodies]
+    rows = [line_of(columns, body, glyphs) for body in bodies]
     if not all_rows and room > 0:
         rows = [Text(f"{MARGIN}  {'no such device' if snapshot.rows else 'waiting for the first device'}", "dim")]
     elif page.in_words and room > 0:
-        rows.append(Text(f"{MARGIN}  {page.in_words}{GAP}({_not_shown(page, all_rows, glyphs)} not shown)", "dim"))
-    return _row(columns, headers, glyphs), rows, _row(columns, total, glyphs)
+        words = [page.in_words, *([keys] if keys else []), f"({_not_shown(page, all_rows, glyphs)} not shown)"]
+        lead = MARGIN + "  "
+        rows.append(Text(lead + glyphs.fitting(words, width - len(lead)), "dim"))
+    return header_line(columns, SORTED.get(look.sort), glyphs), rows, line_of(columns, total, glyphs)
 
 
 def _not_shown(page: Page, all_rows: Sequence[Row], glyphs: Glyphs) -> str:
@@ -127,64 +78,39 @@ def _not_shown(page: Page, all_rows: Sequence[Row], glyphs: Glyphs) -> str:
     return counts(+states, glyphs)
 
 
-def _worth_showing(bodies: Sequence[Cells], several_hosts: bool) -> list[Column]:
-    """The columns that tell something: the host only where there are several, a trend only where there is one."""
+def _worth_showing(bodies: Sequence[Cells], all_rows: Sequence[Row]) -> list[Column]:
+    """The columns that tell something: the host only where there are several, names only where they differ, a
+    trend only where there is one."""
     empty = {key for key in ("compute_trend", "rate_trend") if all(body[key] == NO_CELL for body in bodies)}
-    if not several_hosts:
+    if not has_several_hosts(all_rows):
         empty.add("host")
+    if len({metrics["device_name"] for metrics, _ in all_rows}) <= 1:
+        empty.add("name")
     return [column for column in COLUMNS if column.key not in empty]
 
 
-def _fitted(columns: Sequence[Column], lines: Sequence[Cells], width: int) -> list[Column]:
-    """The columns that fit, with their widths. Names and paths grow into what is left over."""
-    wanted = {
-        column.key: max(column.cells, *(cell_len(cells.get(column.key, NO_CELL)[0]) for cells in lines))
-        for column in columns
-    }
-    kept: dict[str, Column] = {}
-    left = width - len(MARGIN) + len(GAP)
-    for column in sorted(columns, key=lambda column: column.rank):
-        cells = wanted[column.key] if column.cut is Cut.NEVER else column.cells
-        if kept and left < cells + len(GAP):
-            break
-        left -= cells + len(GAP)
-        kept[column.key] = replace(column, cells=cells)
-    for key, column in kept.items():
-        if column.cut is not Cut.NEVER:
-            grown = max(0, min(wanted[key], column.most_cells, column.cells + left) - column.cells)
-            kept[key] = replace(column, cells=column.cells + grown)
-            left -= grown
-    return [kept[column.key] for column in columns if column.key in kept]
+def _marked(device: tuple[str, str]) -> tuple[str, str]:
+    """The device's label with a sign that something is wrong in place of that of its state."""
+    return f"!{device[0][1:]}", "yellow"
 
 
-def _row(columns: Sequence[Column], cells: Cells, glyphs: Glyphs) -> Text:
-    text = Text()
-    for index, column in enumerate(columns):
-        content, style = cells.get(column.key, NO_CELL)
-        if column.cut is Cut.OLDEST:
-            content = content[-column.cells :]
-        content = glyphs.shorten(content, column.cells, keep_end=column.cut is Cut.START)
-        padding = " " * (column.cells - cell_len(content))
-        text.append(GAP if index else MARGIN)
-        text.append(
-            content + padding if column.left else padding + content, style or ("dim" if content == UNKNOWN else "")
-        )
-    return text
-
-
-def _cells(row: Row, trend: Trend, glyphs: Glyphs) -> Cells:
+def _cells(row: Row, snapshot: Snapshot, glyphs: Glyphs) -> Cells:
     metrics, utilization = row
+    trend = snapshot.trends.get(device_key(metrics), Trend())
     state = metrics["state"]
     state_style = STATE_STYLES.get(state, "dim")
     marks = {"busy": glyphs.busy, "lost": glyphs.lost, "silent": "?", "stopped": glyphs.ended}
     label = glyphs.text(device_label(metrics["device_id"]))
     failed = metrics["files_failed"]
     fastest = max((each for each in trend.throughputs if each is not None), default=0.0)
+    device, word = (f"{marks.get(state, glyphs.idle)} {label}", state_style), state_word(state, glyphs)
+    if device_key(metrics) in snapshot.stalled:
+        device, word, state_style = _marked(device), STALLED, "yellow"
     return {
-        "device": (f"{marks.get(state, glyphs.idle)} {label}", state_style),
+        "device": device,
         "host": (glyphs.text(metrics["host"]), ""),
         "name": (short_name(glyphs.text(metrics["device_name"])), ""),
-        "state": (state_word(state, glyphs), state_style),
+        "state": (word, state_style),
         "compute": ("STALE", "yellow")
         if is_stale(utilization)
         else _compute(utilization["compute_percent"], state),
@@ -195,9 +121,9 @@ def _cells(row: Row, trend: Trend, glyphs: Glyphs) -> Cells:
         "rate_trend": _trend(trend.throughputs, fastest, glyphs),
         "queue": _figure(metrics["queue_depth"], ""),
         "completed": (str(metrics["files_completed"]), ""),
-        "failed": (f"!{failed}", "yellow") if failed else ("0", "dim"),
-        "stolen": (f"+{metrics['work_stolen_to']} -{metrics['work_stolen_from']}", ""),
-        "temperature": _figure(utilization["temperature"], glyphs.degrees, 80.0, 90.0),
+        "failed": _figure(failed, "", 1) if failed else ("0", "dim"),
+        "stolen": (_moved(metrics["work_stolen_to"], metrics["work_stolen_from"]), ""),
+        "temperature": _figure(utilization["temperature"], glyphs.degrees, 80.0, HOT_CELSIUS),
         "power": _figure(utilization["power_watts"], "W"),
         "file": (glyphs.text(metrics["current_file"] or ""), "dim"),
     }
@@ -210,9 +136,16 @@ def _total_cells(rows: Sequence[Row], totals: Totals | None) -> Cells:
     """
     metrics = [row[0] for row in rows]
     utilization = [row[1] for row in rows]
-    stolen = sum(row["work_stolen_to"] for row in metrics), sum(row["work_stolen_from"] for row in metrics)
-    completed = sum(row["files_completed"] for row in metrics) if totals is None else totals["files_completed"]
-    failed = sum(row["files_failed"] for row in metrics) if totals is None else totals["files_failed"]
+    if totals is None:
+        completed, failed = (
+            sum(row["files_completed"] for row in metrics),
+            sum(row["files_failed"] for row in metrics),
+        )
+        stolen = _moved(
+            sum(row["work_stolen_to"] for row in metrics), sum(row["work_stolen_from"] for row in metrics)
+        )
+    else:
+        completed, failed, stolen = totals["files_completed"], totals["files_failed"], str(totals["steals"])
     cells = {
         "device": "  TOTAL",
         "name": f"{len(metrics)} device{'' if len(metrics) == 1 else 's'}",
@@ -221,11 +154,15 @@ def _total_cells(rows: Sequence[Row], totals: Totals | None) -> Cells:
         "rate": rate(known_sum(row["throughput"] for row in metrics)),
         "queue": _figure(known_sum(row["queue_depth"] for row in metrics), "")[0],
         "completed": str(completed),
-        "failed": str(failed),
-        "stolen": f"+{stolen[0]} -{stolen[1]}",
+        "stolen": stolen,
         "power": _figure(known_sum(row["power_watts"] for row in utilization), "W")[0],
     }
-    return {key: (content, "bold") for key, content in cells.items()}
+    bold = {key: (content, "bold") for key, content in cells.items()}
+    return {**bold, "failed": (f"!{failed}", "bold yellow") if failed else ("0", "bold")}
+
+
+def _moved(here: int, away: int) -> str:
+    return f"+{here} -{away}"
 
 
 # Every colour has a mark beside it: "!" where it is yellow, "!!" where it is red.
@@ -236,7 +173,7 @@ def _figure(value: float | None, unit: str, warn: float = inf, bad: float = inf)
     if value is None:
         return UNKNOWN, ""
     if value >= bad:
-        return f"!!{value:.0f}{unit}", "bold red"
+        return f"!!{value:.0f}{unit}", ALARM
     return (f"!{value:.0f}{unit}", "yellow") if value >= warn else (f"{value:.0f}{unit}", "")
 
 
@@ -245,10 +182,14 @@ def _compute(value: float | None, state: str) -> tuple[str, str]:
     if value is None or state != "busy":
         return percent(value), ""
     if value < 10.0:
-        return f"!!{percent(value)}", "bold red"
+        return f"!!{percent(value)}", ALARM
     return (f"!{percent(value)}", "yellow") if value < 30.0 else (percent(value), "")
 
 
 def _trend(values: Sequence[float | None], top: float, glyphs: Glyphs) -> tuple[str, str]:
-    """Nothing where nothing was ever known."""
-    return NO_CELL if all(value is None for value in values) else (sparkline(values, top, glyphs), "dim")
+    """Nothing where nothing was ever known, or there was but one look."""
+    return (
+        NO_CELL
+        if len(values) < 2 or all(value is None for value in values)
+        else (sparkline(values, top, glyphs), "dim")
+    )

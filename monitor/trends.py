@@ -1,8 +1,11 @@
-"""How a device's figures have gone lately: kept from look to look, and drawn as a row of small bars."""
+"""How a device's figures have gone lately: kept from look to look, and drawn as a row of small bars.
+
+Kept by the run's own time, as a replay can stand still and go back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 
 from monitor.glyphs import Glyphs
 from monitor.snapshot import DeviceKey, Row, Trend, device_key
@@ -18,12 +21,19 @@ class TrendKeeper:
 
     def __init__(self) -> None:
         self._trends: dict[DeviceKey, Trend] = {}
+        self._seconds = -inf
 
-    def note(self, rows: Sequence[Row]) -> Mapping[DeviceKey, Trend]:
-        """Take in one look at all devices; their trends with it. To be called once a look, from one thread."""
-        self._trends = {
-            (key := device_key(row[0])): _longer(self._trends.get(key, _NO_TREND), row) for row in rows
-        }
+    def note(self, rows: Sequence[Row], seconds: float) -> Mapping[DeviceKey, Trend]:
+        """Take in one look at all devices, at that time; their trends with it. From one thread.
+
+        While time stands still nothing is added. Where it has gone back, what was seen is yet to come, and nothing
+        of it is kept.
+        """
+        if seconds == self._seconds:
+            return self._trends
+        before = self._trends if seconds > self._seconds else {}
+        self._seconds = seconds
+        self._trends = {(key := device_key(row[0])): _longer(before.get(key, _NO_TREND), row) for row in rows}
         return self._trends
 
 

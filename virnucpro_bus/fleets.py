@@ -16,6 +16,7 @@ from virnucpro_bus.fleet import FleetState
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
     Effect,
+    FailedAttempt,
     FileRecord,
     GpuMetrics,
     GpuUtilization,
@@ -108,6 +109,10 @@ class Fleets:
     def failures(self) -> dict[str, str]:
         """Why files failed for good, by file."""
         return {file: reason for fleet in self._fleets.values() for file, reason in fleet.failures().items()}
+
+    def attempts(self) -> dict[str, list[FailedAttempt]]:
+        """The attempts that came to nothing, by file."""
+        return {file: attempts for fleet in self._fleets.values() for file, attempts in fleet.attempts().items()}
 
     def lossy_sources(self) -> list[SourceCounts]:
         """The sources of whose events some are lost, by host, source and epoch."""

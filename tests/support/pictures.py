@@ -6,11 +6,13 @@ Write the goldens anew with UPDATE_GOLDENS=1 in the environment, and read what h
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from monitor.health import problems
 from monitor.look import EVERYTHING, Look
-from monitor.snapshot import DeviceKey, Row, Snapshot, Trend, device_key
+from monitor.snapshot import NOTICE, DeviceKey, Problem, Row, Snapshot, Trend, device_key
 from monitor.trends import LOOKS_KEPT
 from monitor.view import frame
 from virnucpro_bus.effect import unknown_effect
@@ -54,8 +56,8 @@ def row(index: int, state: str = "busy") -> Row:
     return metrics, UNKNOWN_UTILIZATION if dead else utilization
 
 
-def snapshot(devices: int = 8, health: tuple[str, ...] = ()) -> Snapshot:
-    """A run on so many devices of one host, in all states, with steals and trends."""
+def snapshot(devices: int = 8, health: tuple[Problem, ...] | None = None) -> Snapshot:
+    """A run on so many devices of one host, in all states, with steals and trends, and what is wrong with them."""
     rows = tuple(row(index, STATES[index] if index < len(STATES) else "busy") for index in range(devices))
     done = sum(metrics["files_completed"] for metrics, _ in rows)
     totals: Totals = {
@@ -84,10 +86,16 @@ def snapshot(devices: int = 8, health: tuple[str, ...] = ()) -> Snapshot:
         now_ns=1_700_000_321_000_000_000,
         elapsed_seconds=723.0,
         eta_seconds=1571.9,
-        health=health,
+        health=problems(rows, totals, {}) if health is None else health,
         title="run 20231114-221320",
         trends=trends(rows),
     )
+
+
+def with_rows(shot: Snapshot, rows: Iterable[Row]) -> Snapshot:
+    """`shot` with other devices, and what is wrong with these."""
+    rows = tuple(rows)
+    return replace(shot, rows=rows, trends=trends(rows), health=problems(rows, shot.totals, {}))
 
 
 def trends(rows: tuple[Row, ...]) -> dict[DeviceKey, Trend]:
@@ -111,17 +119,45 @@ def _wave(index: int, at: int, value: float | None) -> float | None:
     return value * (1 - at / LOOKS_KEPT) if index % 4 == 2 else value * (at * index % 9) / 9
 
 
-TROUBLED = ("lost events: 12 of 5000", "lost: GPU 3", "silent: no sign of life from GPU 6", "stalled: GPU 1 ...")
-ON_CPUS = replace(
+STALLED = {device_key(row(5)[0]): 412.0}
+TROUBLED = (
+    *problems(
+        snapshot(8).rows,
+        {**snapshot(8).totals, "events_lost": 12},
+        STALLED,
+        [{"host": "node1", "source": "worker-1", "epoch": 1, "published": 900, "received": 888, "lost": 12}],
+        {
+            "sample_05.fa": "it ended 3 workers, the last: killed by SIGKILL",
+            "sample_13.fa": "ValueError: unreadable record 7",
+            "sample_21.fa": "CUDA out of memory: tried to allocate 20.00 MiB, of which 3.1 MiB are free",
+        },
+        {
+            "sample_05.fa": [{"attempt": 3, "device": "GPU-00000001", "reason": "killed by SIGKILL"}],
+            "sample_13.fa": [
+                {"attempt": 1, "device": "GPU-00000002", "reason": "ValueError: unreadable record 7"},
+            ],
+            "sample_21.fa": [
+                {
+                    "attempt": 3,
+                    "device": "GPU-00000004",
+                    "reason": "CUDA out of memory: tried to allocate 20.00 MiB, of which 3.1 MiB are free",
+                },
+            ],
+        },
+    ),
+    Problem("22:16:40 the worker of GPU 3 was ended: it gave no sign of life for 60 s", kind=NOTICE),
+)
+IN_TROUBLE = replace(snapshot(8, TROUBLED), stalled=frozenset(STALLED))
+KEYS = "n p page  s sort  q quit"
+ON_CPUS = with_rows(
     snapshot(4),
-    rows=tuple(
+    (
         ({**row(index)[0], "device_id": f"cpu:{index}", "device_name": "CPU worker"}, UNKNOWN_UTILIZATION)
         for index in range(4)
     ),
 )
-ON_TWO_HOSTS = replace(
-    snapshot(8),
-    rows=tuple(({**row(i)[0], "device_id": i % 4, "host": f"node{i // 4}"}, row(i)[1]) for i in range(8)),
+ON_TWO_HOSTS = with_rows(
+    snapshot(8), (({**row(i)[0], "device_id": i % 4, "host": f"node{i // 4}"}, row(i)[1]) for i in range(8))
 )
 WITH_EFFECT = replace(
     snapshot(8),
@@ -145,18 +181,31 @@ EMPTY = replace(
     eta_seconds=None,
     totals={**snapshot(0).totals, "files_total": None},
 )
-SIMULATED = replace(
-    snapshot(8), rows=tuple((metrics, {**told, "simulated": True}) for metrics, told in snapshot(8).rows)
+ONE_MODEL = with_rows(
+    WITH_EFFECT,
+    (
+        ({**row(index)[0], "device_name": "NVIDIA A100-SXM4-80GB"}, {**row(index)[1], "temperature": 60.0 + index})
+        for index in range(8)
+    ),
 )
-STALE = replace(
+FINISHED = replace(
+    with_rows(
+        snapshot(8),
+        (({**row(index, "stopped")[0], "queue_depth": 0}, row(index, "stopped")[1]) for index in range(8)),
+    ),
+    totals={**snapshot(8).totals, "files_total": 300, "files_completed": 289, "files_failed": 11},
+    eta_seconds=0.0,
+)
+SIMULATED = with_rows(snapshot(8), ((metrics, {**told, "simulated": True}) for metrics, told in snapshot(8).rows))
+STALE = with_rows(
     snapshot(4),
-    rows=tuple(
+    (
         (metrics, {**UNKNOWN_UTILIZATION, "sample_age_seconds": 7.0} if index == 1 else told)
         for index, (metrics, told) in enumerate(snapshot(4).rows)
     ),
 )
 ALL = {
-    "8-devices": snapshot(8, TROUBLED),
+    "8-devices": IN_TROUBLE,
     "64-devices": snapshot(64),
     "cpus": ON_CPUS,
     "two-hosts": ON_TWO_HOSTS,
@@ -164,12 +213,21 @@ ALL = {
     "with-effect": WITH_EFFECT,
     "simulated": SIMULATED,
     "stale": STALE,
+    "finished-with-failures": FINISHED,
 }
 
 
-def plain(shot: Snapshot, width: int, height: int | None, look: Look = EVERYTHING) -> str:
+def plain(shot: Snapshot, width: int, height: int | None, look: Look = EVERYTHING, keys: str = "") -> str:
     """The frame as text."""
-    return "".join(text.plain.rstrip() + "\n" for text in frame(shot, width, height, look=look))
+    return "".join(text.plain.rstrip() + "\n" for text in frame(shot, width, height, look=look, keys=keys))
+
+
+def colour_of(shot: Snapshot, width: int, words: str, beside: str = "") -> str:
+    """The style of `words` where they first stand in the frame, in a line with `beside`; "" for none."""
+    text = next(text for text in frame(shot, width, 60) if words in text.plain and beside in text.plain)
+    at = text.plain.index(words)
+    styles = [str(span.style) for span in text.spans if span.start <= at and at + len(words) <= span.end]
+    return styles[-1] if styles else str(text.style)
 
 
 def assert_golden(name: str, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -25,3 +26,13 @@ def mine(monkeypatch: pytest.MonkeyPatch) -> Identity:
     keys = new_keys()
     monkeypatch.setattr(follower_module, "load_identity", lambda: keys)
     return keys
+
+
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Times of day are the viewer's: make that UTC."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from monitor.dashboard import LoadBalancingDashboard
 from monitor.look import Look
+from monitor.snapshot import Problem
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization
@@ -85,7 +86,7 @@ def test_what_a_source_does_not_tell_is_unknown(make: Make) -> None:
 def test_a_driver_that_fails_leaves_the_figures_unknown_and_says_so(make: Make) -> None:
     snapshot = make(Work(), BrokenGpus())._collect_metrics()
     assert [utilization for _, utilization in snapshot.rows] == [UNKNOWN_UTILIZATION] * 2
-    assert snapshot.health == ("dashboard: 2 failures, the last: RuntimeError: no cpu:0",)
+    assert snapshot.health == (Problem("dashboard: 2 failures, the last: RuntimeError: no cpu:0"),)
 
 
 def test_time_counts_from_start_when_the_source_does_not_know_it(make: Make) -> None:
@@ -108,9 +109,9 @@ def test_a_device_that_completes_nothing_for_300_s_is_told_as_stalled(make: Make
     dashboard.start()
     dashboard._collect_metrics()
     clock.advance(300.0)
-    assert dashboard._collect_metrics().health[0] == (
-        "stalled: GPU 0 has 3 files waiting and has completed none for 300 s"
-    )
+    snapshot = dashboard._collect_metrics()
+    assert snapshot.health[0].text == "stalled: no file done by GPU 0, cpu:0 for 5m00s or more, and 6 waiting"
+    assert snapshot.stalled == {("node1", "GPU-1"), ("node1", "cpu:0")}
 
 
 def test_a_source_that_fails_leaves_the_last_figures_on_screen_with_a_word(make: Make) -> None:
@@ -166,7 +167,7 @@ def test_of_the_devices_asked_for_those_that_were_never_there_are_told(make: Mak
     log = tmp_path / "log.csv"
     dashboard = make(Work(), log_file=log, look=Look(devices=frozenset({"CPU:0", "7"})))
     snapshot = dashboard._collect_metrics()
-    assert snapshot.health == ("no device fits 7",)
+    assert snapshot.health == (Problem("no device fits 7"),)
     dashboard._log_metrics(snapshot)
     with log.open(newline="") as file:
         assert [row["gpu_id"] for row in csv.DictReader(file)] == ["cpu:0"]
@@ -214,7 +215,7 @@ def test_trouble_with_the_log_is_shown(make: Make) -> None:
     dashboard = make(Work(), log_file="/dev/full")
     dashboard._log_metrics(dashboard._collect_metrics())
     assert dashboard._collect_metrics().health == (
-        "metrics log /dev/full: No space left on device; will try again",
+        Problem("metrics log /dev/full: No space left on device; will try again"),
     )
 
 

@@ -10,10 +10,22 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pictures import ALL, SIMULATED, STALE, TROUBLED, assert_golden, row, snapshot
+from pictures import (
+    ALL,
+    FINISHED,
+    IN_TROUBLE,
+    SIMULATED,
+    STALE,
+    TROUBLED,
+    WITH_EFFECT,
+    assert_golden,
+    row,
+    snapshot,
+)
 
 from monitor.lines import line
 from monitor.look import Look
+from monitor.snapshot import NOTICE, Problem
 from virnucpro_bus.metrics import Totals
 
 
@@ -28,13 +40,41 @@ def test_lost_events_are_on_the_line_only_when_there_are_any() -> None:
     assert "lost" not in line(snapshot(3))
 
 
-def test_problems_that_a_line_does_not_tell_otherwise_stand_at_its_end() -> None:
-    assert line(snapshot(2, TROUBLED)).endswith(" | steals 12 | stalled: GPU 1 ...")
+def test_problems_that_a_line_does_not_tell_otherwise_stand_briefly_at_its_end() -> None:
+    assert line(IN_TROUBLE).endswith(
+        " | steals 12 | hot: GPU 1 92°C, GPU 5 92°C | quarantined: sample_05.fa"
+        " | failed 2: sample_13.fa, sample_21.fa"
+    )
 
 
-def test_of_many_problems_a_few_are_told_and_the_others_counted() -> None:
-    text = line(snapshot(2, tuple(f"stalled: GPU {index}" for index in range(9))))
-    assert text.endswith(" | stalled: GPU 0 | stalled: GPU 1 | stalled: GPU 2 | 6 more problems")
+def test_what_the_run_tells_at_one_time_is_told_once() -> None:
+    news = ("12:00:01 GPU 3 is used no more", "12:00:00 a.fa has failed")
+    told = snapshot(2, tuple(Problem(text, kind=NOTICE) for text in news))
+    assert line(told) == line(snapshot(2, ()))
+    assert line(replace(told, news=news)).endswith(" | " + " | ".join(news))
+
+
+def test_of_many_problems_and_notices_a_few_are_told_and_the_others_counted() -> None:
+    shot = snapshot(2, tuple(Problem(f"wrong {index}") for index in range(9)))
+    text = line(replace(shot, news=("a", "b", "c", "d")))
+    assert text.endswith(" | wrong 0 | wrong 1 | wrong 2 | 6 more problems | a | b | c | 1 more notices")
+
+
+def test_a_stalled_device_is_called_so() -> None:
+    assert "| GPU 5 STALLED 88% " in line(IN_TROUBLE)
+
+
+def test_the_last_line_says_how_the_run_has_ended() -> None:
+    assert " elapsed 0:12:03 finished | " in line(FINISHED)
+    early: Totals = {**FINISHED.totals, "files_total": 301}
+    assert " elapsed 0:12:03 ended early | " in line(replace(FINISHED, totals=early))
+    assert " eta 0:26:11 | " in line(snapshot())
+
+
+def test_time_that_stealing_has_lost_is_called_so() -> None:
+    assert WITH_EFFECT.effect is not None
+    lost = replace(WITH_EFFECT, effect={**WITH_EFFECT.effect, "saved_seconds": -12.0})
+    assert " | steals 12 lost 12.0 s | " in line(lost)
 
 
 @pytest.mark.parametrize("devices", [64, 1000])
@@ -68,8 +108,14 @@ def test_a_line_tells_of_the_chosen_devices_in_the_order_wanted() -> None:
     assert [part.split()[1] for part in text.split(" | ") if part.startswith("GPU")] == ["1", "5", "0"]
 
 
-@given(devices=st.integers(0, 200), problems=st.lists(st.text(max_size=300), max_size=20))
-def test_a_line_is_one_line_of_bounded_length(devices: int, problems: list[str]) -> None:
-    text = line(snapshot(devices, tuple(problems)))
-    assert len(text) < 1400
+@given(
+    devices=st.integers(0, 200),
+    problems=st.lists(st.text(max_size=300), max_size=20),
+    news=st.lists(st.text(max_size=300), max_size=20),
+)
+def test_a_line_is_one_line_of_bounded_length(devices: int, problems: list[str], news: list[str]) -> None:
+    shot = snapshot(devices, tuple(map(Problem, problems)))
+    assert len(line(shot)) < 1000
+    text = line(replace(shot, news=tuple(news)))
+    assert len(text) < 1500
     assert len(text.splitlines()) == 1

@@ -89,9 +89,9 @@ def tail_lines(texts: Sequence[str]) -> str:
 
 
 def line_mode(texts: Sequence[str]) -> str:
-    """Three problems a line; of the devices, what fits."""
+    """Three notices a line; of the devices, what fits."""
     return "\n".join(
-        line(Snapshot((), TOTALS, (), 0, health=tuple(texts[first : first + 3])))
+        line(Snapshot((), TOTALS, (), 0, news=tuple(texts[first : first + 3])))
         for first in range(0, len(texts), 3)
     )
 

@@ -1,58 +1,88 @@
-"""One look at two sources of one process: what either does not know of itself is put together."""
+"""What one look at the sources puts together."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field
 
-from gpu_bench import GPU_A, GPU_B, Bench
-from made_up_sources import Gpus
+from made_up_sources import Gpus, Work
 
-from monitor.dashboard import LoadBalancingDashboard
-from monitor.readings import GpuReading
-from monitor.snapshot import Row
+from monitor.snapshot import NOTICE, Problem, Snapshot
 from monitor.sources import Failures, Sources
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.metrics import UtilizationSource
-from workers import WorkStealingCoordinator
+from virnucpro_bus.metrics import FailedAttempt
 
 
-def rows(gpus: UtilizationSource) -> tuple[Row, ...]:
-    """What is seen of a coordinator with two GPUs, which knows nothing of the driver."""
-    coordinator = WorkStealingCoordinator([GPU_A.device, GPU_B.device], [])
-    return Sources(coordinator, gpus, ManualClock(), Failures()).look("", None).rows
+@dataclass
+class Told(Work):
+    """A source that tells of the run itself."""
+
+    elapsed: float | None = 60.0
+    said: list[tuple[int, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def elapsed_seconds(self) -> float | None:
+        return self.elapsed
+
+    def notices(self) -> list[tuple[int, str]]:
+        return self.said
+
+    def remarks(self) -> list[str]:
+        return ["a remark"]
+
+    def failures(self) -> dict[str, str]:
+        return {"bad.fa": "ValueError", "deadly.fa": "it ended 3 workers"}
+
+    def attempts(self) -> dict[str, list[FailedAttempt]]:
+        return {"bad.fa": [{"attempt": 1, "device": "cpu:0", "reason": "ValueError"}]}
 
 
-def test_a_gpu_that_the_driver_has_lost_is_lost_whatever_the_coordinator_says() -> None:
-    bench = Bench(GPU_A, GpuReading(GPU_B.device, lost=True))
-    (_, first), (lost, told) = rows(bench.monitor)
-    bench.monitor.close()
-    assert (first["lost"], first["compute_percent"]) == (False, 40.0)
-    assert (lost["state"], told["lost"], told["compute_percent"]) == ("lost", True, None)
+def looking_at(source: Work, clock: ManualClock | None = None) -> Sources:
+    return Sources(source, Gpus(), clock or ManualClock(), Failures())
 
 
-def test_the_load_is_told_over_the_interval_of_the_looks() -> None:
-    bench = Bench(GPU_A, GPU_B)
-    coordinator = WorkStealingCoordinator([GPU_A.device], [])
-    sources = Sources(coordinator, bench.monitor, bench.clock, Failures(), interval_seconds=6.0)
-    sources.look("", None)
-    bench.backend.answer = [replace(GPU_A, compute_percent=10.0)]
-    bench.clock.advance(5)
-    ((_, told),) = sources.look("", None).rows
-    bench.monitor.close()
-    assert (told["compute_percent"], told["compute_max_percent"]) == (25.0, 40.0)
+def look(sources: Sources) -> Snapshot:
+    return sources.look("", None)
 
 
-def test_a_dashboard_asks_for_the_load_of_its_interval() -> None:
-    bench = Bench(GPU_A)
-    coordinator = WorkStealingCoordinator([GPU_A.device], [])
-    LoadBalancingDashboard(coordinator, bench.monitor, update_interval=30.0, log_file=None)
-    bench.monitor.get_gpu_utilization("GPU-a")
-    bench.backend.answer = [replace(GPU_A, compute_percent=0.0)]
-    bench.clock.advance(20)
-    told = bench.monitor.get_gpu_utilization("GPU-a")
-    bench.monitor.close()
-    assert told["compute_percent"] == 20.0
+def test_what_the_run_says_is_new_at_the_first_look_after_it_and_stands_on_screen_from_then_on() -> None:
+    source = Told(said=[(0, "one")])
+    sources = looking_at(source)
+    news = [look(sources).news]
+    source.said = [(0, "one"), (10**9, "two")]
+    news += [look(sources).news, look(sources).news]
+    assert [[text.split()[1] for text in told] for told in news] == [["one"], ["two"], []]
+    notices = [problem.text.split()[1] for problem in look(sources).health if problem.kind == NOTICE]
+    assert notices == ["two", "one"]
+    assert look(sources).health[-1] == Problem("a remark")
 
 
-def test_a_source_that_knows_nothing_of_lost_gpus_loses_none() -> None:
-    assert [metrics["state"] for metrics, _ in rows(Gpus())] == ["starting", "starting"]
+def test_files_that_no_attempt_has_failed_are_quarantined() -> None:
+    quarantined, failed, *_ = look(looking_at(Told())).health
+    assert quarantined.text == "quarantined: deadly.fa (it ended 3 workers)"
+    assert failed.text == "failed: bad.fa (ValueError)"
+
+
+def looks(sources: Sources) -> int:
+    """How many looks the trends are of, after another."""
+    return len(next(iter(look(sources).trends.values())).throughputs)
+
+
+def test_trends_go_by_the_time_of_the_run_which_a_replay_may_stop_or_turn_back() -> None:
+    source = Told()
+    sources = looking_at(source)
+    seen = []
+    for source.elapsed in (60.0, 60.0, 62.0, 62.0, 50.0):
+        seen.append(looks(sources))
+    assert seen == [1, 1, 2, 2, 1]
+
+
+def test_where_nobody_knows_the_time_of_the_run_trends_go_by_the_clock() -> None:
+    clock = ManualClock()
+    sources = looking_at(Told(elapsed=None), clock)
+    seen = []
+    for seconds in (0.0, 2.0, 0.0):
+        clock.advance(seconds)
+        seen.append(looks(sources))
+    assert seen == [1, 2, 2]

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from pictures import plain, row, snapshot
 from rich.cells import cell_len
 
+from monitor.columns import COLUMNS, Cut
 from monitor.glyphs import ASCII
 from monitor.health import problems
 from monitor.lines import line
 from monitor.look import Look
-from monitor.snapshot import Snapshot
-from monitor.table import COLUMNS, Cut
+from monitor.snapshot import Problem, Snapshot, device_key
 from monitor.view import frame
 from virnucpro_bus.effect import unknown_effect
 from virnucpro_bus.metrics import GpuMetrics, SourceCounts
@@ -66,12 +66,15 @@ def nasty(text: str) -> Snapshot:
     steal = {"timestamp": 1.7e9, "source_gpu": text, "dest_gpu": text, "file_name": text, "host": text}
     lossy: SourceCounts = {"host": text, "source": text, "epoch": 1, "published": 9, "received": 8, "lost": 1}
     totals = {**snapshot().totals, "events_lost": 1}
-    troubles = problems(rows, totals, [400.0, 0.0], [lossy], {text: text})
+    troubles = problems(
+        rows, totals, {device_key(odd): 400.0}, [lossy], {text: text, f"{text}2": text}, {text: []}
+    )
     return replace(
         snapshot(),
         rows=rows,
         steals=(steal,),
-        health=(*troubles, text),
+        health=(*troubles, Problem(text)),
+        news=(text,),
         title=text,
         effect={**unknown_effect(), "steals": [{**steal, "saved_seconds": 1.0}]},
     )
@@ -119,7 +122,7 @@ def test_none_of_all_code_points_passes_through_a_frame_unless_it_is_printable()
     for first in range(0, sys.maxunicode + 1, BATCH):
         raw = "".join(map(chr, range(first, first + BATCH)))
         names: GpuMetrics = {**metrics, "device_id": raw, "device_name": raw, "host": raw, "current_file": raw}
-        shot = replace(snapshot(0), rows=((names, utilization), row(1)), health=(raw,), title=raw)
+        shot = replace(snapshot(0), rows=((names, utilization), row(1)), health=(Problem(raw),), title=raw)
         picture = [text.plain for text in frame(shot, ANY_WIDTH, 10, plain_drawing)]
         assert all(map(is_harmless, picture)), hex(first)
         # The title, the device with its host, name and file, and the notice: each shows all of it.
@@ -130,10 +133,10 @@ def test_none_of_all_code_points_passes_through_a_frame_unless_it_is_printable()
 def test_none_of_all_code_points_passes_through_a_line_unless_it_is_printable() -> None:
     small = snapshot(0)
     for first in range(0, sys.maxunicode + 1, 3 * 16):
-        health = tuple("".join(map(chr, range(at, min(at + 16, 0x110000)))) for at in range(first, first + 48, 16))
-        text = line(replace(small, health=health))
+        news = tuple("".join(map(chr, range(at, min(at + 16, 0x110000)))) for at in range(first, first + 48, 16))
+        text = line(replace(small, news=news))
         assert is_harmless(text), hex(first)
-        assert all(visible(raw) in text for raw in health)
+        assert all(visible(raw) in text for raw in news)
 
 
 def test_none_of_100_000_random_strings_drives_the_terminal_or_the_log() -> None:
@@ -150,7 +153,7 @@ def test_none_of_100_000_random_strings_drives_the_terminal_or_the_log() -> None
     names = ("device_id", "device_name", "host", "state", "current_file")
     for _ in range(STRINGS_IN_ALL // (len(names) * ROWS_AT_ONCE)):
         rows = tuple(({**metrics, **{name: text() for name in names}}, utilization) for _ in range(ROWS_AT_ONCE))
-        shot = replace(nasty(text()), rows=rows, health=(text(), text()))
+        shot = replace(nasty(text()), rows=rows, health=(Problem(text()), Problem(text())), news=(text(),))
         assert all(is_harmless(shown.plain) for shown in frame(shot, 200, 60))
         assert is_harmless(line(shot))
 

@@ -176,3 +176,14 @@ def test_sources_of_which_events_are_lost_are_told_for_all_buses() -> None:
     fleets = Fleets({"first": lossy[0], "second": lossy[1]})
     assert [(each["host"], each["lost"]) for each in fleets.report()["sources"]] == [("a", 1), ("b", 2)]
     assert fleets.get_totals()["events_lost"] == 3
+
+
+def test_the_attempts_at_files_of_all_buses_are_told() -> None:
+    def failed(host: str, file: str) -> list[bytes]:
+        script = Script(host=host)
+        script.say("worker-0", ev.FileFailed("GPU-a", file, 1, "empty", 0.1))
+        return script.frames()
+
+    fleets = Fleets({"a": fed(failed("a", "a.fa")), "b": fed(failed("b", "b.fa"))})
+    tried = [{"attempt": 1, "device": "GPU-a", "reason": "empty"}]
+    assert fleets.attempts() == {"a.fa": tried, "b.fa": tried}

@@ -175,6 +175,7 @@ def test_keys_stand_on_the_last_line_of_the_screen_and_nowhere_where_there_are_n
     lines = plain(ON_CPUS, 80, 40, keys=KEYS).splitlines()
     assert len(lines) == 40
     assert lines[-1] == f" {KEYS}"
+    assert plain(replace(snapshot(64), steals=()), 80, 24, keys=KEYS).splitlines()[-1] == f" {KEYS}"
     assert "quit" not in plain(ON_CPUS, 80, 40)
     assert "quit" not in plain(ON_CPUS, 80, None, keys=KEYS)
 

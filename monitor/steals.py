@@ -15,8 +15,11 @@ NAME_CELLS = 8
 
 
 def stealing(snapshot: Snapshot, width: int, glyphs: Glyphs) -> list[Text]:
-    """What stealing has done for the run, in one line; none where that is not known."""
-    told = [] if snapshot.effect is None else parts_of(snapshot.effect)
+    """What stealing has done for the run, in one line; none while there is nothing to tell."""
+    effect = snapshot.effect
+    if effect is None or (not effect["moves"] and effect["above_bound_percent"] is None):
+        return []
+    told = parts_of(effect)
     if not told:
         return []
     lead = f"{MARGIN}stealing: "

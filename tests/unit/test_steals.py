@@ -48,6 +48,11 @@ def test_where_no_file_was_moved_that_is_said_and_no_count_of_them() -> None:
     assert line_of(unmoved, 80) == " stealing: no file moved, 1.7 % above the bound"
 
 
+def test_where_no_file_was_moved_and_nothing_else_is_known_there_is_no_line() -> None:
+    known = {**unknown_effect(), "makespan_seconds": 3.0}
+    assert line_of(replace(WITH_EFFECT, effect=known), 80) == ""  # type: ignore[arg-type]
+
+
 def test_a_steal_is_told_with_what_came_of_it_where_that_is_known() -> None:
     picture = plain(WITH_EFFECT, 120, 60)
     assert " 22:14:23 GPU 4 <- GPU 1 sample_9.fa saved 14.2 s\n" in picture

@@ -78,10 +78,12 @@ class LoadBalancingDashboard:
         look: Look = EVERYTHING,
         log_rotate_bytes: int | None = None,
         group: int | None = None,
+        keys: str = "",
     ) -> None:
         """`look` says which devices are shown and logged, and in which order they are shown at first;
         `log_rotate_bytes` how long the log may become, None: as long as it likes. `group` is the process group
-        whose terminal it is, None: our own; while another one has the terminal nothing is drawn.
+        whose terminal it is, None: our own; while another one has the terminal nothing is drawn. `keys` says in a
+        few words, on the screen, what keys do that the program gives to `press`.
 
         Raises UserError when `update_interval` is not a number of seconds above 0.
         """
@@ -96,6 +98,7 @@ class LoadBalancingDashboard:
         self._told: str | None = None
         """The log's trouble that was told on stderr, where no picture tells of it."""
         self._group = group
+        self._keys = keys
         self._steering = Steering(look)
         self._never_seen = sorted(look.devices or ())
         self._log = None if log_file is None else MetricsLog(log_file, self._clock, log_rotate_bytes)
@@ -162,7 +165,7 @@ class LoadBalancingDashboard:
         metrics = self._collect_metrics()
         self._log_metrics(metrics)
         if self._log is not None and self._log.problem is not None:
-            metrics = replace(metrics, health=(*metrics.health, self._log.problem))
+            metrics = replace(metrics, health=(*metrics.health, Problem(self._log.problem)))
         self._put(lambda: self._print_whole(metrics))
 
     def __enter__(self) -> Self:
@@ -240,7 +243,7 @@ class LoadBalancingDashboard:
         if self._terminal is None:
             return 1
         width, height = self._console.size
-        return pages(self._latest, width, height, glyphs_for(self._console), self._steering.look)
+        return pages(self._latest, width, height, glyphs_for(self._console), self._steering.look, self._keys)
 
     def _show(self, metrics: Snapshot) -> None:
         terminal = self._terminal
@@ -251,7 +254,7 @@ class LoadBalancingDashboard:
 
     def _draw(self, terminal: TakenTerminal, metrics: Snapshot) -> None:
         width, height = self._console.size
-        picture = frame(metrics, width, height, glyphs_for(self._console), self._steering.look)
+        picture = frame(metrics, width, height, glyphs_for(self._console), self._steering.look, self._keys)
         terminal.draw(picture, width, height)
 
     def _print_whole(self, metrics: Snapshot) -> None:

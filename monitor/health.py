@@ -87,10 +87,10 @@ def problems(
     failed = {file: reason for file, reason in failures.items() if file not in taken_out}
     found = [
         *_lost_events(totals, lossy, several),
-        *_in_state(rows, several, "lost", "", is_bad=True),
+        *_lost(rows, several),
         *_hot(rows, several),
         *_files("quarantined", taken_out, is_bad=True),
-        *_in_state(rows, several, "silent", "no sign of life from "),
+        *_silent(rows, several),
         *_stale(rows, several),
         *_blind(rows, several),
         *_stalled(rows, stalled, several),
@@ -116,12 +116,22 @@ def _lost_events(totals: Totals, lossy: Sequence[SourceCounts], several_hosts: b
         yield Problem(brief + by_source, is_bad=True, kind="lost events", brief=brief)
 
 
-def _in_state(
-    rows: Sequence[Row], several_hosts: bool, state: str, words: str, *, is_bad: bool = False
-) -> Iterator[Problem]:
-    devices = [_called(metrics, several_hosts) for metrics, _ in rows if metrics["state"] == state]
+def _lost(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
+    """GPUs that the driver has lost, and devices whose worker is gone: not the same, and not mended alike."""
+    lost = [row for row in rows if row[0]["state"] == "lost"]
+    for is_gpu, words in ((True, "lost: {} fell off the bus"), (False, "lost: no worker on {}")):
+        devices = [_called(metrics, several_hosts) for metrics, told in lost if told["lost"] is is_gpu]
+        if devices:
+            yield Problem(
+                words.format(_listed(devices)), is_bad=True, kind="lost", brief=_briefly("lost", devices)
+            )
+
+
+def _silent(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
+    devices = [_called(metrics, several_hosts) for metrics, _ in rows if metrics["state"] == "silent"]
     if devices:
-        yield Problem(f"{state}: {words}{_listed(devices)}", is_bad, state, _briefly(state, devices))
+        text = f"silent: no sign of life from {_listed(devices)}"
+        yield Problem(text, kind="silent", brief=_briefly("silent", devices))
 
 
 def _hot(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from monitor.dashboard import LoadBalancingDashboard
 from monitor.keys import Key, Keys
 from monitor.look import Look
 from monitor.showing import (
+    VIEW_KEYS,
     devices_option,
     has_keyboard,
     json_option,
@@ -138,7 +139,11 @@ def _play_with_keys(playback: Playback, name: str, interval_seconds: float, look
     with (
         SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT) as signals,
         LoadBalancingDashboard(
-            fleet, fleet, interval_seconds, None, clock=replay, title=_title(name, replay), look=look
+            *(fleet, fleet, interval_seconds, None),
+            clock=replay,
+            title=_title(name, replay),
+            look=look,
+            keys=f"space pause  <- -> 10 s  + - rate  {VIEW_KEYS}  q quit",
         ) as dashboard,
         Keyboard(sys.stdin.fileno()) as keyboard,
     ):

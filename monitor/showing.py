@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -27,6 +28,7 @@ from virnucpro_bus.signals import SignalFlag
 from virnucpro_bus.text import visible
 
 _STANDARD_INPUT = 0
+VIEW_KEYS = "n p page  s sort"
 
 once_option = click.option("--once", is_flag=True, help="Print the state once and end.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON objects (one an interval).")
@@ -102,6 +104,7 @@ def watch(
                     look=look,
                     log_rotate_bytes=log_rotate_bytes,
                     group=group,
+                    keys=_keys_told(group),
                 ) as dashboard,
                 _keyboard(group) as pressed,
             ):
@@ -112,6 +115,13 @@ def watch(
 def has_keyboard() -> bool:
     """Whether a picture is shown where somebody can type."""
     return is_screen(Console()) and can_be_typed(_STANDARD_INPUT)
+
+
+def _keys_told(group: int | None) -> str:
+    """What to say of the keys, where there are any; `group` as for `watch`."""
+    if group is not None:
+        return VIEW_KEYS if stat.S_ISFIFO(os.fstat(_STANDARD_INPUT).st_mode) else ""
+    return f"{VIEW_KEYS}  q quit" if has_keyboard() else ""
 
 
 @contextmanager

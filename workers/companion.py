@@ -52,15 +52,16 @@ class Companion:
         if log_rotate_bytes is not None:
             command += ["--log-rotate", str(log_rotate_bytes)]
         command += ["--group", str(os.getpgrp())] if draw else ["--headless"]
-        # A group of its own: Ctrl-C is for the launcher to act on, and the last frame is still to be drawn then.
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, process_group=0)
-        assert self._process.stdin is not None
-        os.set_blocking(self._process.stdin.fileno(), False)
         self._drawing = draw and sys.stdout.isatty()
+        has_keys = self._drawing and can_be_typed(_STANDARD_INPUT)
+        keys = subprocess.PIPE if has_keys else subprocess.DEVNULL
+        # A group of its own: Ctrl-C is for the launcher to act on, and the last frame is still to be drawn then.
+        self._process = subprocess.Popen(command, stdin=keys, process_group=0)
+        if self._process.stdin is not None:
+            os.set_blocking(self._process.stdin.fileno(), False)
+            self._keyboard = Keyboard(_STANDARD_INPUT)
         if not self._drawing:
             return
-        if can_be_typed(_STANDARD_INPUT):
-            self._keyboard = Keyboard(_STANDARD_INPUT)
         for number, action in self._interruptions():
             if signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, action)

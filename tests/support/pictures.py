@@ -53,7 +53,7 @@ def row(index: int, state: str = "busy") -> Row:
         "simulated": False,
         "lost": False,
     }
-    return metrics, UNKNOWN_UTILIZATION if dead else utilization
+    return metrics, {**UNKNOWN_UTILIZATION, "lost": True} if dead else utilization
 
 
 def snapshot(devices: int = 8, health: tuple[Problem, ...] | None = None) -> Snapshot:

@@ -180,7 +180,7 @@ def test_many_gpus_without_figures_make_one_line() -> None:
 
 
 def test_a_lost_gpu_is_not_told_to_be_stale_too() -> None:
-    assert told([row(0, age=60.0, state="lost")], TOTALS, {}) == ["lost: GPU 0"]
+    assert told([row(0, age=60.0, state="lost")], TOTALS, {}) == ["lost: no worker on GPU 0"]
 
 
 def test_failed_files_are_told_with_the_reasons_a_few_by_name_and_first_how_many() -> None:
@@ -238,4 +238,13 @@ def test_a_stalled_device_is_in_trouble() -> None:
 
 def test_a_gpu_of_which_fresh_looks_tell_nothing_is_told_and_a_cpu_is_not() -> None:
     rows = [row(0, age=0.5), row(1, age=0.5, state="lost"), known(2, age=0.5), row("cpu:0")]
-    assert told(rows, TOTALS, {}) == ["lost: GPU 1", "unknown: the driver tells nothing of GPU 0; see doctor"]
+    assert told(rows, TOTALS, {}) == [
+        "lost: no worker on GPU 1",
+        "unknown: the driver tells nothing of GPU 0; see doctor",
+    ]
+
+
+def test_a_gpu_that_is_gone_is_told_from_a_worker_that_is_gone() -> None:
+    metrics, utilization = row(0, state="lost")
+    rows = [(metrics, {**utilization, "lost": True}), row(1, state="lost"), row("cpu:2", state="lost")]
+    assert told(rows, TOTALS, {}) == ["lost: GPU 0 fell off the bus", "lost: no worker on GPU 1, cpu:2"]

@@ -95,7 +95,7 @@ class LoadBalancingDashboard:
         self._title = title
         self._drawing = draw
         self._is_headless = not draw
-        self._told: str | None = None
+        self._told: Problem | None = None
         """The log's trouble that was told on stderr, where no picture tells of it."""
         self._group = group
         self._keys = keys
@@ -165,7 +165,7 @@ class LoadBalancingDashboard:
         metrics = self._collect_metrics()
         self._log_metrics(metrics)
         if self._log is not None and self._log.problem is not None:
-            metrics = replace(metrics, health=(*metrics.health, Problem(self._log.problem)))
+            metrics = replace(metrics, health=(*metrics.health, self._log.problem))
         self._put(lambda: self._print_whole(metrics))
 
     def __enter__(self) -> Self:
@@ -231,7 +231,8 @@ class LoadBalancingDashboard:
             self._log.write(metrics.rows if devices is None else chosen(metrics.rows, devices))
             if self._is_headless and self._log.problem != self._told:
                 self._told = self._log.problem
-                print(f"virnucpro-bus: {self._told or 'the metrics log is written again'}", file=sys.stderr)
+                said = "the metrics log is written again" if self._told is None else self._told.text
+                print(f"virnucpro-bus: {said}", file=sys.stderr)
 
     def _generate_table(self, metrics: Snapshot) -> Group:
         """The whole frame, cropped to the console's present size."""
@@ -291,5 +292,5 @@ class LoadBalancingDashboard:
 
     def _own_problems(self) -> tuple[Problem, ...]:
         log = None if self._log is None else self._log.problem
-        absent = f"no device fits {', '.join(self._never_seen)}" if self._never_seen else None
-        return (*self._failures.told(), *(Problem(text) for text in (log, absent) if text is not None))
+        absent = Problem(f"no device fits {', '.join(self._never_seen)}") if self._never_seen else None
+        return (*self._failures.told(), *(problem for problem in (log, absent) if problem is not None))

@@ -1,13 +1,13 @@
-"""What is wrong, the worst first. Pure, apart from `StallWatch`, which remembers one number a device."""
+"""What is wrong, the worst first. Pure functions."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Literal
 
-from monitor.snapshot import DeviceKey, Problem, Row, device_key, device_label, has_several_hosts
+from monitor.snapshot import Problem, Row, device_label, has_several_hosts
 from virnucpro_bus.metrics import FailedAttempt, GpuMetrics, GpuUtilization, SourceCounts, Totals
 from virnucpro_bus.telling import span
 from virnucpro_bus.text import visible
@@ -29,57 +29,30 @@ def is_stale(utilization: GpuUtilization) -> bool:
     return age is not None and age > STALE_AFTER_SECONDS
 
 
-def in_trouble(row: Row, stalled: Collection[DeviceKey] = ()) -> bool:
+def is_stalled(metrics: GpuMetrics) -> bool:
+    """Whether the device has finished nothing for too long although files wait for it."""
+    seconds = metrics.get("seconds_since_done")  # a user's own source may not tell
+    waits = bool(metrics["queue_depth"]) and metrics["state"] not in ("lost", "stopped")
+    return waits and seconds is not None and seconds >= STALLED_AFTER_SECONDS
+
+
+def in_trouble(row: Row) -> bool:
     """Whether the device should be seen before others: lost, silent, stalled, or without fresh figures."""
     metrics, utilization = row
-    return metrics["state"] in ("lost", "silent") or is_stale(utilization) or device_key(metrics) in stalled
-
-
-class StallWatch:
-    """For how long each device has finished no file, in the run's own time.
-
-    Not taken from `last_update_time`: that is another host's wall clock, and lies in the past in a replay. A
-    device first seen with files done counts from that moment, one without any from the start of the run.
-    """
-
-    def __init__(self) -> None:
-        # Files done when last seen to change, and the elapsed seconds at that moment.
-        self._changed: dict[DeviceKey, tuple[int, float]] = {}
-
-    def stalled(self, rows: Sequence[Row], elapsed_seconds: float) -> dict[DeviceKey, float]:
-        """The devices that have finished nothing for too long although files wait for them, with the seconds since
-        their last completion or failure."""
-        idle = {device_key(metrics): self._idle(metrics, elapsed_seconds) for metrics, _ in rows}
-        return {
-            key: idle[key]
-            for metrics, _ in rows
-            if idle[key := device_key(metrics)] >= STALLED_AFTER_SECONDS
-            and metrics["queue_depth"]
-            and metrics["state"] != "lost"
-        }
-
-    def _idle(self, metrics: GpuMetrics, elapsed_seconds: float) -> float:
-        key = device_key(metrics)
-        done = metrics["files_completed"] + metrics["files_failed"]
-        before, since = self._changed.get(key, (0, 0.0))
-        if before != done or since > elapsed_seconds:
-            since = elapsed_seconds
-        self._changed[key] = (done, since)
-        return elapsed_seconds - since
+    return metrics["state"] in ("lost", "silent") or is_stale(utilization) or is_stalled(metrics)
 
 
 def problems(
     rows: Sequence[Row],
     totals: Totals,
-    stalled: Mapping[DeviceKey, float],
     lossy: Sequence[SourceCounts] = (),
     failures: Mapping[str, str] | None = None,
     attempts: Mapping[str, Sequence[FailedAttempt]] | None = None,
 ) -> tuple[Problem, ...]:
     """What is wrong: first what is lost (events, devices, files), then what may yet be well again.
 
-    `stalled` is StallWatch's answer for the same rows. `lossy` are the sources of lost events, `failures` the
-    files that failed for good with the reasons, `attempts` what was tried with them, where they are known.
+    `lossy` are the sources of lost events, `failures` the files that failed for good with the reasons, `attempts`
+    what was tried with them, where they are known.
     """
     several = has_several_hosts(rows)
     failures = failures or {}
@@ -93,7 +66,7 @@ def problems(
         *_silent(rows, several),
         *_stale(rows, several),
         *_blind(rows, several),
-        *_stalled(rows, stalled, several),
+        *_stalled(rows, several),
         *_files("failed", failed),
     ]
     return tuple(found)
@@ -184,12 +157,12 @@ def _blind(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
         yield Problem(text, kind="unknown", brief=_briefly("unknown", blind))
 
 
-def _stalled(rows: Sequence[Row], stalled: Mapping[DeviceKey, float], several_hosts: bool) -> Iterator[Problem]:
-    idle = [metrics for metrics, _ in rows if device_key(metrics) in stalled]
-    if idle:
-        devices = [_called(metrics, several_hosts) for metrics in idle]
-        waiting = sum(metrics["queue_depth"] or 0 for metrics in idle)
-        least = _at_least(min(stalled.values()), len(idle))
+def _stalled(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
+    stalled = [metrics for metrics, _ in rows if is_stalled(metrics)]
+    if stalled:
+        devices = [_called(metrics, several_hosts) for metrics in stalled]
+        waiting = sum(metrics["queue_depth"] or 0 for metrics in stalled)
+        least = _at_least(min(metrics["seconds_since_done"] or 0.0 for metrics in stalled), len(stalled))
         text = f"stalled: no file done by {_listed(devices)} for {least}, and {waiting} waiting"
         yield Problem(text, kind="stalled", brief=_briefly("stalled", devices))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monitor.glyphs import STALLED, STATE_WORDS, UNICODE
-from monitor.health import is_stale
+from monitor.health import is_stale, is_stalled
 from monitor.look import EVERYTHING, Look
 from monitor.paging import troubled_first, wanted
 from monitor.snapshot import (
@@ -13,7 +13,6 @@ from monitor.snapshot import (
     UNKNOWN,
     Row,
     Snapshot,
-    device_key,
     device_label,
     duration,
     has_several_hosts,
@@ -74,7 +73,7 @@ def _devices(rows: Sequence[Row], snapshot: Snapshot) -> tuple[list[str], int]:
     """As many devices as fit, those in trouble first where not all do; and how many are left out."""
     told = _fitting(rows, snapshot)
     if len(told) < len(rows):
-        told = _fitting(troubled_first(rows, snapshot.stalled), snapshot)
+        told = _fitting(troubled_first(rows), snapshot)
     return told, len(rows) - len(told)
 
 
@@ -83,20 +82,20 @@ def _fitting(rows: Sequence[Row], snapshot: Snapshot) -> list[str]:
     told: list[str] = []
     left = DEVICES_CHARACTERS
     for row in rows:
-        told.append(_device(row, several_hosts, is_stalled=device_key(row[0]) in snapshot.stalled))
+        told.append(_device(row, several_hosts))
         left -= len(told[-1])
         if left < 0:
             return told[:-1]
     return told
 
 
-def _device(row: Row, several_hosts: bool, *, is_stalled: bool) -> str:
+def _device(row: Row, several_hosts: bool) -> str:
     metrics, utilization = row
     label = device_label(metrics["device_id"])
     label = UNICODE.shorten(f"{visible(metrics['host'])} {label}" if several_hosts else label, 40)
     states = [
         STATE_WORDS.get(metrics["state"]),
-        STALLED if is_stalled else None,
+        STALLED if is_stalled(metrics) else None,
         "STALE" if is_stale(utilization) else None,
     ]
     queue, throughput = metrics["queue_depth"], metrics["throughput"]

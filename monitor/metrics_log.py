@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 
 from monitor.log_file import LogFile
-from monitor.snapshot import Row
+from monitor.snapshot import Problem, Row
 from virnucpro_bus.clock import Clock, iso_utc
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics_files import FIRST_COLUMNS, KIND
@@ -40,8 +40,8 @@ class MetricsLog:
         self._path = os.fspath(path)
         self._clock = clock
         self._file = LogFile(self._path, _csv([COLUMNS]), KIND, rotate_bytes)
-        self.problem: str | None = None
-        """One line about what is wrong; None when nothing is."""
+        self.problem: Problem | None = None
+        """What is wrong with the log; None when nothing is."""
 
     def write(self, rows: Sequence[Row]) -> None:
         """Append one row a device, in one write; the header comes first in a new or empty file."""
@@ -54,7 +54,8 @@ class MetricsLog:
         except (OSError, ValueError) as error:  # ValueError: a path that holds a NUL
             reason = getattr(error, "strerror", None) or error
             wrong = f"{reason}; will try again"
-        self.problem = None if wrong is None else f"metrics log {visible(self._path)}: {wrong}"
+        text, brief = f"metrics log {visible(self._path)}: {wrong}", f"metrics log: {wrong}"
+        self.problem = None if wrong is None else Problem(text, brief=brief)
 
 
 def _cells(timestamp: str, row: Row) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from monitor.health import in_trouble
 from monitor.look import Look, chosen
-from monitor.snapshot import DeviceKey, Row
+from monitor.snapshot import Row
 
 
 @dataclass(frozen=True)
@@ -45,21 +45,20 @@ def page_count(total: int, room: int) -> int:
     return 1 if total <= room or room <= 1 else -(-total // (room - 1))
 
 
-def page_of(rows: Sequence[Row], room: int, number: int, stalled: Collection[DeviceKey] = ()) -> Page:
-    """Page `number`, modulo how many there are. Where not all rows fit, those in trouble come first; of those that
-    are stalled the rows themselves do not tell."""
+def page_of(rows: Sequence[Row], room: int, number: int) -> Page:
+    """Page `number`, modulo how many there are. Where not all rows fit, those in trouble come first."""
     total = len(rows)
     if total <= room:
         return Page(rows, 0, total, 0, 1)
     pages, each = page_count(total, room), max(0, room - 1)
     number %= pages
     first = number * each
-    return Page(troubled_first(rows, stalled)[first : first + each], first, total, number, pages)
+    return Page(troubled_first(rows)[first : first + each], first, total, number, pages)
 
 
-def troubled_first(rows: Sequence[Row], stalled: Collection[DeviceKey] = ()) -> list[Row]:
+def troubled_first(rows: Sequence[Row]) -> list[Row]:
     """Devices in trouble before the others, otherwise as they are."""
-    return sorted(rows, key=lambda row: not in_trouble(row, stalled))
+    return sorted(rows, key=lambda row: not in_trouble(row))
 
 
 _FIGURES: dict[str, Callable[[Row], float | None]] = {

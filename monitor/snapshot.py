@@ -63,8 +63,6 @@ class Snapshot:
     """The worst first; empty when there is nothing wrong."""
     news: tuple[str, ...] = ()
     """What the run has told since the look before, the latest first."""
-    stalled: frozenset[DeviceKey] = frozenset()
-    """Devices that have finished nothing for too long although files wait for them."""
     title: str = ""
     """The run's name, or how it is replayed."""
     effect: Effect | None = None

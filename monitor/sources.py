@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
-from monitor.health import StallWatch, problems
+from monitor.health import problems
 from monitor.snapshot import NOTICE, Problem, Row, Snapshot, remaining_seconds
 from monitor.trends import TrendKeeper
 from virnucpro_bus.clock import NANOSECONDS, Clock, local_time_of_day
@@ -79,7 +79,6 @@ class Sources:
         self._gpu_monitor = gpu_monitor
         self._clock = clock
         self._failures = failures
-        self._stalls = StallWatch()
         self._trends = TrendKeeper()
         tell_interval: Callable[[float], None] | None = getattr(gpu_monitor, "shown_every", None)
         if tell_interval is not None:
@@ -107,11 +106,10 @@ class Sources:
         own: Callable[[], float | None] | None = getattr(self._coordinator, "elapsed_seconds", None)
         # A replay is right at any speed by the run's own time alone.
         elapsed = since_start_seconds if own is None else own()
-        stalled = {} if elapsed is None else self._stalls.stalled(rows, elapsed)
         effect, is_over = self._effect(), bool(getattr(self._coordinator, "finished", False))
         failures, attempts = self._failed_files()
         notices, news = self._told()
-        trouble = problems(rows, totals, stalled, self._lossy_sources(), failures, attempts)
+        trouble = problems(rows, totals, self._lossy_sources(), failures, attempts)
         return Snapshot(
             rows=rows,
             totals=totals,
@@ -122,7 +120,6 @@ class Sources:
             is_over=is_over,
             health=(*trouble, *notices, *self._remarks()),
             news=news,
-            stalled=frozenset(stalled),
             title=title,
             effect=effect,
             trends=self._trends.note(rows, self._clock.mono_ns() / NANOSECONDS if elapsed is None else elapsed),

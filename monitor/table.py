@@ -11,7 +11,7 @@ from rich.text import Text
 
 from monitor.columns import COLUMNS, NO_CELL, Cells, Column, fitted, header_line, line_of
 from monitor.glyphs import MARGIN, STALLED, STATE_WORDS, Glyphs, counts, state_word
-from monitor.health import HOT_CELSIUS, is_stale
+from monitor.health import HOT_CELSIUS, is_stale, is_stalled
 from monitor.look import Look
 from monitor.paging import Page, page_of
 from monitor.snapshot import (
@@ -46,7 +46,7 @@ def table(
     `all_rows` are those that `look` wants, of all pages; only those that are shown are formatted. `keys` says what
     can be typed, beside the page, where there is room.
     """
-    page = page_of(all_rows, room, look.page, snapshot.stalled)
+    page = page_of(all_rows, room, look.page)
     bodies = [_cells(row, snapshot, glyphs) for row in page.rows]
     total = _total_cells(all_rows, snapshot.totals if look.devices is None else None)
     columns = fitted(_worth_showing(bodies, snapshot.rows), [*bodies, total], width)
@@ -104,7 +104,7 @@ def _cells(row: Row, snapshot: Snapshot, glyphs: Glyphs) -> Cells:
     failed = metrics["files_failed"]
     fastest = max((each for each in trend.throughputs if each is not None), default=0.0)
     device, word = (f"{marks.get(state, glyphs.idle)} {label}", state_style), state_word(state, glyphs)
-    if device_key(metrics) in snapshot.stalled:
+    if is_stalled(metrics):
         device, word, state_style = _marked(device), STALLED, "yellow"
     return {
         "device": device,

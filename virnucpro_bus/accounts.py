@@ -44,7 +44,10 @@ class DeviceAccount(Struct, array_like=True):
 
     device: ev.Device
     window: RollingWindow = field(default_factory=RollingWindow)
+    last_done_ns: ev.Count = 0
+    """When it last completed or failed a file, by the host's monotonic clock; 0 before the first …"""
     last_done_wall_ns: ev.Count = 0
+    """… and by its wall clock."""
     robbed: ev.Count = 0
     """Files that others have stolen from its queue."""
     planned: bool = False
@@ -129,8 +132,18 @@ class DeviceAccount(Struct, array_like=True):
         index = self.device.index
         return (2**63 if index is None else index, self.device.key)
 
-    def row(self, host: str, queue_depth: int | None, workers: Workers, now_ns: int) -> GpuMetrics:
-        """The device's figures at the host's monotonic time `now_ns`."""
+    def done(self, mono_ns: int, wall_ns: int) -> None:
+        """It has completed or failed a file, at that time by the host's clocks."""
+        if mono_ns > self.last_done_ns:
+            self.last_done_ns = mono_ns
+        if wall_ns > self.last_done_wall_ns:
+            self.last_done_wall_ns = wall_ns
+
+    def row(
+        self, host: str, queue_depth: int | None, workers: Workers, now_ns: int, started_ns: int | None
+    ) -> GpuMetrics:
+        """The device's figures at the host's monotonic time `now_ns`; `started_ns` of its run, None: unknown."""
+        last_ns = max(self.last_done_ns, started_ns or 0)
         streams = workers.values()
         counts = [stream.counts() for stream in streams]
         in_hand = [span for stream in streams if (span := stream.in_hand(now_ns)) is not None]
@@ -151,4 +164,5 @@ class DeviceAccount(Struct, array_like=True):
             files_failed=sum(count.failed for count in counts) - self.reopened.failed,
             state=self.state(workers, now_ns),
             current_file=max(busy)[1] if busy else None,
+            seconds_since_done=max(0, now_ns - last_ns) / NANOSECONDS if last_ns else None,
         )

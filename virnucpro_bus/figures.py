@@ -120,7 +120,10 @@ class HostFigures(Struct, array_like=True):
             if self.run is None or account.planned or workers[key] or account.robbed
         ]
         shown.sort(key=lambda each: each[1].display_order())
-        rows = [account.row(self.host, self._depths.get(key), workers[key], now_ns) for key, account in shown]
+        rows = [
+            account.row(self.host, self._depths.get(key), workers[key], now_ns, self._started_ns)
+            for key, account in shown
+        ]
         if self.finished is not None and self.finished.exit_code >= INTERRUPTED:
             for (_, account), row in zip(shown, rows, strict=True):
                 # Workers that were ended with the run are no trouble.

@@ -111,6 +111,7 @@ class WorkLedger(HostFigures, array_like=True):
             for account in self._devices.values():
                 account.window = RollingWindow()
                 account.history = account.sample = None
+                account.last_done_ns = 0
             self._completions = Completions()
         self._boot_ns = boot_ns
 
@@ -174,8 +175,7 @@ class WorkLedger(HostFigures, array_like=True):
         account.window.add(end_ns - int(seconds * NANOSECONDS), end_ns, event.sequences)
         # The account's own key, so that not every record holds a copy of it.
         self._book.complete(event.file, end_ns, seconds, account.device.key)
-        if envelope.wall_ns > account.last_done_wall_ns:
-            account.last_done_wall_ns = envelope.wall_ns
+        account.done(end_ns, envelope.wall_ns)
         completions = self._completions
         if end_ns > completions.newest_ns:
             completions.newest_ns = end_ns
@@ -191,7 +191,7 @@ class WorkLedger(HostFigures, array_like=True):
         if event.final:
             stream.failed += 1
             self._note_failure(event.file, event.attempt, event.reason)
-        account.last_done_wall_ns = max(account.last_done_wall_ns, envelope.wall_ns)
+        account.done(envelope.mono_ns, envelope.wall_ns)
 
     def _file_quarantined(self, event: ev.FileQuarantined, envelope: ev.Envelope, stream: Stream) -> None:
         self._quarantined += 1

@@ -39,6 +39,8 @@ class GpuMetrics(TypedDict):
     state: str
     """"starting", "idle", "busy", "stopped", "lost", or "silent" when heartbeats have stopped coming."""
     current_file: str | None
+    seconds_since_done: float | None
+    """Since its last completion or failure, or since the start of the run; None where neither is known."""
 
 
 class GpuUtilization(TypedDict):

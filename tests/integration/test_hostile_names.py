@@ -107,7 +107,8 @@ def test_a_metrics_log_that_cannot_be_written_is_told_of_by_what_is_seen_of_its_
     log = MetricsLog(tmp_path / "nowhere" / HARM, ManualClock())
     log.write([])
     expected = f"metrics log {tmp_path}/nowhere/{SEEN}: No such file or directory; will try again"
-    assert log.problem == expected
+    assert log.problem is not None
+    assert log.problem.text == expected
 
 
 # Options.

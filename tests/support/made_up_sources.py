@@ -15,6 +15,7 @@ class Work:
         self.asked = Event()
         self.queue_depth = 3
         self.completed = 4
+        self.since = 2.0
 
     def row(self, device: int | str, uuid: str | None) -> GpuMetrics:
         return {
@@ -32,6 +33,7 @@ class Work:
             "files_failed": 0,
             "state": "busy",
             "current_file": "sample_1.fa",
+            "seconds_since_done": self.since,
         }
 
     def get_gpu_metrics(self) -> list[GpuMetrics]:

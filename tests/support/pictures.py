@@ -41,6 +41,7 @@ def row(index: int, state: str = "busy") -> Row:
         "files_failed": 2 if index == 2 else 0,
         "state": state,
         "current_file": f"samples/sample_{index + 20}.fa" if state == "busy" else None,
+        "seconds_since_done": 1.5 * (index % 100),
     }
     utilization: GpuUtilization = {
         "compute_percent": 0.0 if state == "idle" else [97.4, 88.0, 22.0, 64.0][index % 4],
@@ -119,12 +120,14 @@ def _wave(index: int, at: int, value: float | None) -> float | None:
     return value * (1 - at / LOOKS_KEPT) if index % 4 == 2 else value * (at * index % 9) / 9
 
 
-STALLED = {device_key(row(5)[0]): 412.0}
+STALLED = tuple(
+    ({**metrics, "seconds_since_done": 412.0}, told) if metrics["device_id"] == 5 else (metrics, told)
+    for metrics, told in snapshot(8).rows
+)
 TROUBLED = (
     *problems(
-        snapshot(8).rows,
-        {**snapshot(8).totals, "events_lost": 12},
         STALLED,
+        {**snapshot(8).totals, "events_lost": 12},
         [{"host": "node1", "source": "worker-1", "epoch": 1, "published": 900, "received": 888, "lost": 12}],
         {
             "sample_05.fa": "it ended 3 workers, the last: killed by SIGKILL",
@@ -147,7 +150,7 @@ TROUBLED = (
     ),
     Problem("22:16:40 the worker of GPU 3 was ended: it gave no sign of life for 60 s", kind=NOTICE),
 )
-IN_TROUBLE = replace(snapshot(8, TROUBLED), stalled=frozenset(STALLED))
+IN_TROUBLE = replace(snapshot(8, TROUBLED), rows=STALLED)
 KEYS = "n p page  s sort  q quit"
 ON_CPUS = with_rows(
     snapshot(4),

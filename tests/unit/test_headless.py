@@ -41,4 +41,4 @@ def test_beside_a_picture_it_is_told_in_the_picture_alone(
     for _ in range(2):
         drawing._observe()
     assert capsys.readouterr().err == ""
-    assert "gpu.log" in " ".join(drawing._latest.health)
+    assert "gpu.log" in " ".join(problem.text for problem in drawing._latest.health)

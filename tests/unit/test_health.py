@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monitor.health import StallWatch, in_trouble, problems
+from monitor.health import in_trouble, is_stalled, problems
 from monitor.snapshot import Row
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, FailedAttempt, SourceCounts, Totals
 
@@ -30,6 +30,7 @@ def row(
     state: str = "busy",
     host: str = "here",
     age: float | None = None,
+    since: float | None = 1.0,
 ) -> Row:
     return (
         {
@@ -47,12 +48,10 @@ def row(
             "files_failed": 0,
             "state": state,
             "current_file": None,
+            "seconds_since_done": since,
         },
         {**UNKNOWN_UTILIZATION, "sample_age_seconds": age},
     )
-
-
-CPU = ("here", "cpu:0")
 
 
 def hot(device: int, celsius: float) -> Row:
@@ -75,45 +74,31 @@ def told(*args: Any, **options: Any) -> list[str]:
 
 
 def test_a_device_with_waiting_files_and_none_completed_for_300_s_is_stalled() -> None:
-    watch = StallWatch()
-    rows = [row()]
-    assert watch.stalled(rows, 299.0) == {}
-    assert told(rows, TOTALS, watch.stalled(rows, 300.0)) == [
-        "stalled: no file done by cpu:0 for 5m00s, and 7 waiting",
+    assert told([row(since=299.9)], TOTALS) == []
+    assert told([row(since=300.0)], TOTALS) == ["stalled: no file done by cpu:0 for 5m00s, and 7 waiting"]
+    assert told([row(0, since=400.0), row(1, since=360.0), row(2)], TOTALS) == [
+        "stalled: no file done by GPU 0, GPU 1 for 6m00s or more, and 14 waiting"
     ]
 
 
-def test_a_completion_ends_a_stall() -> None:
-    watch = StallWatch()
-    assert watch.stalled([row()], 400.0)
-    assert watch.stalled([row(done=1)], 402.0) == {}
-    assert watch.stalled([row(done=1)], 702.0) == {CPU: 300.0}
+@pytest.mark.parametrize("idle", [{"queue": 0}, {"queue": None}, {"state": "lost"}, {"state": "stopped"}])
+def test_a_device_without_waiting_files_or_that_is_out_of_use_is_not_stalled(idle: dict[str, Any]) -> None:
+    metrics, _ = row(**idle, since=4000.0)
+    assert not is_stalled(metrics)
 
 
-def test_a_device_first_seen_with_files_done_is_given_time() -> None:
-    watch = StallWatch()
-    assert watch.stalled([row(done=3)], 4000.0) == {}
-    assert watch.stalled([row(done=3)], 4300.0) == {CPU: 300.0}
-
-
-def test_a_run_time_that_goes_back_starts_the_watch_again() -> None:
-    watch = StallWatch()
-    watch.stalled([row(done=1)], 1000.0)
-    watch.stalled([row(done=1)], 5.0)
-    assert watch.stalled([row(done=1)], 304.0) == {}
-    assert watch.stalled([row(done=1)], 305.0) == {CPU: 300.0}
-
-
-@pytest.mark.parametrize("idle", [row(queue=0), row(queue=None), row(state="lost")])
-def test_a_device_without_waiting_files_or_that_is_lost_is_not_stalled(idle: Row) -> None:
-    assert StallWatch().stalled([idle], 4000.0) == {}
+def test_of_a_source_that_does_not_say_since_when_nobody_is_called_stalled() -> None:
+    metrics, _ = row(since=4000.0)
+    assert is_stalled(metrics)
+    del metrics["seconds_since_done"]  # type: ignore[misc]
+    assert not is_stalled(metrics)
 
 
 def test_what_is_lost_is_told_before_what_may_yet_be_well() -> None:
-    rows = [row(0, state="silent"), hot(1, 90.0), row(2, state="lost"), row(3, age=9.0)]
+    rows = [row(0, state="silent"), hot(1, 90.0), row(2, state="lost"), row(3, age=9.0, since=400.0)]
     lossy: Totals = {**TOTALS, "events_published": 500, "events_lost": 12}
     failures, attempts = {"a": "x", "b": "y"}, {"b": [tried("y")]}
-    found = problems(rows, lossy, {("here", 3): 400.0}, failures=failures, attempts=attempts)
+    found = problems(rows, lossy, failures=failures, attempts=attempts)
     assert [(problem.kind, problem.is_bad) for problem in found] == [
         ("lost events", True),
         ("lost", True),
@@ -140,52 +125,52 @@ def lossy(source: str, lost: int, *, host: str = "here", epoch: int = 1) -> Sour
 def test_lost_events_are_told_with_their_sources_the_most_first() -> None:
     totals: Totals = {**TOTALS, "events_published": 3400, "events_lost": 12}
     sources = [lossy("sampler", 2), lossy("worker-1", 4), lossy("worker-1", 6, epoch=2)]
-    assert told([], totals, {}, sources) == ["lost events: 12 of 3400 (worker-1: 10, sampler: 2)"]
+    assert told([], totals, sources) == ["lost events: 12 of 3400 (worker-1: 10, sampler: 2)"]
 
 
 def test_of_many_sources_that_lost_events_a_few_are_named() -> None:
     totals: Totals = {**TOTALS, "events_lost": 9}
-    (line,) = told([], totals, {}, [lossy(f"w{number}", 1) for number in range(9)])
+    (line,) = told([], totals, [lossy(f"w{number}", 1) for number in range(9)])
     assert line == "lost events: 9 of 500 (w0: 1, w1: 1, w2: 1, w3: 1 and 5 more)"
 
 
 def test_with_several_hosts_a_source_is_named_with_its_host() -> None:
     rows = [row(0, host="a"), row(0, host="b")]
     totals: Totals = {**TOTALS, "events_lost": 9}
-    (line,) = told(rows, totals, {}, [lossy("w0", 5, host="a"), lossy("w0\x1b", 4, host="b")])
+    (line,) = told(rows, totals, [lossy("w0", 5, host="a"), lossy("w0\x1b", 4, host="b")])
     assert line == r"lost events: 9 of 500 (a w0: 5, b w0\x1b: 4)"
 
 
 def test_many_devices_in_trouble_make_few_lines() -> None:
-    rows = [row(index, state="silent") for index in range(64)]
-    assert told(rows, TOTALS, {("here", index): 400.0 + index for index in range(64)}) == [
+    rows = [row(index, state="silent", since=400.0 + index) for index in range(64)]
+    assert told(rows, TOTALS) == [
         "silent: no sign of life from GPU 0, GPU 1, GPU 2, GPU 3 and 60 more",
         "stalled: no file done by GPU 0, GPU 1, GPU 2, GPU 3 and 60 more for 6m40s or more, and 448 waiting",
     ]
 
 
 def test_hot_gpus_are_told_the_hottest_first_although_their_column_may_be_left_out() -> None:
-    assert told([hot(0, 90.0), hot(1, 89.9), hot(2, 91.4)], TOTALS, {}) == ["hot: GPU 2 91°C, GPU 0 90°C"]
+    assert told([hot(0, 90.0), hot(1, 89.9), hot(2, 91.4)], TOTALS) == ["hot: GPU 2 91°C, GPU 0 90°C"]
 
 
 def test_a_gpu_that_gives_no_figures_is_told_with_their_age() -> None:
-    assert told([row(0, age=7.2), known(1, age=3.0), row("cpu:0")], TOTALS, {}) == [
+    assert told([row(0, age=7.2), known(1, age=3.0), row("cpu:0")], TOTALS) == [
         "stale: no GPU figures from GPU 0 for 7.2 s",
     ]
 
 
 def test_many_gpus_without_figures_make_one_line() -> None:
-    (line,) = told([row(index, age=9.0 + index) for index in range(6)], TOTALS, {})
+    (line,) = told([row(index, age=9.0 + index) for index in range(6)], TOTALS)
     assert line == "stale: no GPU figures from GPU 0, GPU 1, GPU 2, GPU 3 and 2 more for 9.0 s or more"
 
 
 def test_a_lost_gpu_is_not_told_to_be_stale_too() -> None:
-    assert told([row(0, age=60.0, state="lost")], TOTALS, {}) == ["lost: no worker on GPU 0"]
+    assert told([row(0, age=60.0, state="lost")], TOTALS) == ["lost: no worker on GPU 0"]
 
 
 def test_failed_files_are_told_with_the_reasons_a_few_by_name_and_first_how_many() -> None:
     failures = {f"f{number}.fa": "x" * 99 if number else "exit\x1b 1" for number in range(6)}
-    (line,) = told([], TOTALS, {}, failures=failures)
+    (line,) = told([], TOTALS, failures=failures)
     assert line.startswith(rf"failed 6: f0.fa (exit\x1b 1), f1.fa ({'x' * 60}...), f2.fa (")
     assert line.endswith(" and 2 more")
 
@@ -193,21 +178,21 @@ def test_failed_files_are_told_with_the_reasons_a_few_by_name_and_first_how_many
 def test_a_file_that_was_given_up_for_what_no_attempt_has_said_is_told_as_quarantined() -> None:
     failures = {"bad.fa": "ValueError: x", "deadly.fa": "it ended 3 workers", "left.fa": "no device is left"}
     attempts = {"bad.fa": [tried("killed"), tried("ValueError: x")], "deadly.fa": [tried("killed")] * 3}
-    assert told([], TOTALS, {}, failures=failures, attempts=attempts) == [
+    assert told([], TOTALS, failures=failures, attempts=attempts) == [
         "quarantined 2: deadly.fa (it ended 3 workers), left.fa (no device is left)",
         "failed: bad.fa (ValueError: x)",
     ]
 
 
 def test_a_source_that_tells_of_no_attempts_has_no_quarantined_files() -> None:
-    assert told([], TOTALS, {}, failures={"a.fa": "x"}) == ["failed: a.fa (x)"]
+    assert told([], TOTALS, failures={"a.fa": "x"}) == ["failed: a.fa (x)"]
 
 
 def test_for_a_log_problems_are_named_without_reasons_and_figures_that_change() -> None:
-    rows = [row(index, age=9.0) for index in range(3)]
+    rows = [row(index, age=9.0, since=400.0 if index == 1 else 1.0) for index in range(3)]
     totals: Totals = {**TOTALS, "events_lost": 12}
     failures = {"a.fa": "x" * 99, "b.fa": "y"}
-    found = problems(rows, totals, {("here", 1): 400.0}, [lossy("w0", 12)], failures)
+    found = problems(rows, totals, [lossy("w0", 12)], failures)
     assert [problem.brief for problem in found] == [
         "lost events: 12 of 500",
         "stale: GPU 0, GPU 1 and 1 more",
@@ -232,13 +217,13 @@ def test_lost_silent_and_stale_devices_are_in_trouble(seen: Row, troubled: bool)
 
 
 def test_a_stalled_device_is_in_trouble() -> None:
-    assert in_trouble(row(), {CPU})
-    assert not in_trouble(row("cpu:1"), {CPU})
+    assert in_trouble(row(since=300.0))
+    assert not in_trouble(row(since=299.0))
 
 
 def test_a_gpu_of_which_fresh_looks_tell_nothing_is_told_and_a_cpu_is_not() -> None:
     rows = [row(0, age=0.5), row(1, age=0.5, state="lost"), known(2, age=0.5), row("cpu:0")]
-    assert told(rows, TOTALS, {}) == [
+    assert told(rows, TOTALS) == [
         "lost: no worker on GPU 1",
         "unknown: the driver tells nothing of GPU 0; see doctor",
     ]
@@ -247,4 +232,4 @@ def test_a_gpu_of_which_fresh_looks_tell_nothing_is_told_and_a_cpu_is_not() -> N
 def test_a_gpu_that_is_gone_is_told_from_a_worker_that_is_gone() -> None:
     metrics, utilization = row(0, state="lost")
     rows = [(metrics, {**utilization, "lost": True}), row(1, state="lost"), row("cpu:2", state="lost")]
-    assert told(rows, TOTALS, {}) == ["lost: GPU 0 fell off the bus", "lost: no worker on GPU 1, cpu:2"]
+    assert told(rows, TOTALS) == ["lost: GPU 0 fell off the bus", "lost: no worker on GPU 1, cpu:2"]

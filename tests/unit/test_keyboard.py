@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import termios
 from collections.abc import Iterator
 
@@ -55,6 +56,7 @@ def test_what_was_typed_and_not_read_is_for_nobody(terminal: tuple[int, int]) ->
     hands, program = terminal
     with Keyboard(program):
         os.write(hands, b"rm -r *\n")
+        assert select.select([program], [], [], 30)[0]  # a terminal takes a moment
     os.set_blocking(program, False)
     with pytest.raises(BlockingIOError):
         os.read(program, 100)

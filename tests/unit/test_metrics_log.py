@@ -36,6 +36,7 @@ KNOWN: Row = (
         "files_failed": 0,
         "state": "busy",
         "current_file": "sample_17.fa",
+        "seconds_since_done": 4.5,
     },
     {
         "compute_percent": 87.0,
@@ -57,6 +58,7 @@ UNKNOWN: Row = (
         "throughput": None,
         "uuid": None,
         "current_file": None,
+        "seconds_since_done": None,
     },
     UNKNOWN_UTILIZATION,
 )
@@ -194,7 +196,9 @@ def test_every_column_is_explained_in_the_document() -> None:
 def test_a_full_disk_is_told_and_tried_again() -> None:
     log = MetricsLog("/dev/full", ManualClock())
     log.write([KNOWN])
-    assert log.problem == "metrics log /dev/full: No space left on device; will try again"
+    assert log.problem is not None
+    assert log.problem.text == "metrics log /dev/full: No space left on device; will try again"
+    assert log.problem.brief == "metrics log: No space left on device; will try again"
 
 
 def test_a_deleted_folder_is_told_and_its_return_noticed(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ METRICS: GpuMetrics = {
     "files_failed": 0,
     "state": "idle",
     "current_file": None,
+    "seconds_since_done": None,
 }
 EMPTY_INFO: CaptureInfo = {
     "path": "",

@@ -158,7 +158,7 @@ SPEAKING = ("LOST", "SILENT", "STALE", "STALLED", "SIMULATED", "lost", "× GPU",
 
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
 def test_every_alarming_colour_has_a_mark_or_a_word_beside_it(width: int) -> None:
-    shot = replace(WITH_EFFECT, health=IN_TROUBLE.health, stalled=IN_TROUBLE.stalled)
+    shot = replace(WITH_EFFECT, health=IN_TROUBLE.health, rows=IN_TROUBLE.rows)
     alarming = [
         (span.style, text.plain[span.start : span.end].strip())
         for text in [*frame(shot, width, 60), *frame(SIMULATED, width, 60), *frame(STALE, width, 60)]

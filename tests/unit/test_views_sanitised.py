@@ -18,7 +18,7 @@ from monitor.glyphs import ASCII
 from monitor.health import problems
 from monitor.lines import line
 from monitor.look import Look
-from monitor.snapshot import Problem, Snapshot, device_key
+from monitor.snapshot import Problem, Snapshot
 from monitor.view import frame
 from virnucpro_bus.effect import unknown_effect
 from virnucpro_bus.metrics import GpuMetrics, SourceCounts
@@ -61,14 +61,14 @@ def nasty(text: str) -> Snapshot:
         "host": text,
         "state": text,
         "current_file": text,
+        "queue_depth": 9,
+        "seconds_since_done": 400.0,
     }
     rows = ((odd, utilization), row(1))
     steal = {"timestamp": 1.7e9, "source_gpu": text, "dest_gpu": text, "file_name": text, "host": text}
     lossy: SourceCounts = {"host": text, "source": text, "epoch": 1, "published": 9, "received": 8, "lost": 1}
     totals = {**snapshot().totals, "events_lost": 1}
-    troubles = problems(
-        rows, totals, {device_key(odd): 400.0}, [lossy], {text: text, f"{text}2": text}, {text: []}
-    )
+    troubles = problems(rows, totals, [lossy], {text: text, f"{text}2": text}, {text: []})
     return replace(
         snapshot(),
         rows=rows,

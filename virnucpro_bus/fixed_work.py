@@ -21,14 +21,14 @@ LEAST_SHARE = 0.05
 """Of the mean work of a file; less than that is noise."""
 MOST_FILES = 100.0
 """At most that many times the mean work of a file, where its size seems to say nothing."""
-_PAIRS = 256
+FILES_HEARD = 512
 """Of a device; more would tell no more."""
 
 
 def fixed_work(devices: Iterable[Sequence[tuple[int, float]]]) -> int:
     """What to add to the estimated work of every file; 0 where nothing is known.
 
-    Of each device the completed files, as (estimated work, seconds).
+    Of each device completed files, as (estimated work, seconds); FILES_HEARD of them are enough.
     """
     together = [files for files in devices if files]
     votes = sorted(vote for files in together for vote in _votes(files))
@@ -42,8 +42,7 @@ def fixed_work(devices: Iterable[Sequence[tuple[int, float]]]) -> int:
 
 def _votes(files: Sequence[tuple[int, float]]) -> Iterator[tuple[float, float]]:
     """What each pair says, and its weight."""
-    step = max(1, len(files) // (2 * _PAIRS))
-    ordered = sorted(files)[::step]
+    ordered = sorted(files)
     half = len(ordered) // 2
     for (small, short), (big, long) in zip(ordered[:half], ordered[len(ordered) - half :], strict=True):
         if small < big:

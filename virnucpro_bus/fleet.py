@@ -15,7 +15,7 @@ from operator import attrgetter, itemgetter
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.codec import Foreign, decode_all
-from virnucpro_bus.effect import together
+from virnucpro_bus.effects import together
 from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.events import Envelope
 from virnucpro_bus.hosts import Host

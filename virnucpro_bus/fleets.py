@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from operator import itemgetter
 
 from virnucpro_bus.devices import device_of
-from virnucpro_bus.effect import together
+from virnucpro_bus.effects import together
 from virnucpro_bus.fleet import FleetState
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events import RunStarted
 from virnucpro_bus.fixed_work import fixed_work
-from virnucpro_bus.workbook import Done, Planned, WorkBook
-
-_LEAST_SECONDS = 1e-9
-"""Of work that took less no rate is told."""
+from virnucpro_bus.sums import Left, Sums
+from virnucpro_bus.tally import Tally
+from virnucpro_bus.workbook import WorkBook
 
 
 class InHand(NamedTuple):
@@ -34,7 +31,7 @@ class Look:
     living: frozenset[str]
     """… and those that can be given files."""
     in_hand: Sequence[InHand]
-    failed: Container[str]
+    failed: Collection[str]
     """Files that nobody will try again."""
     is_stealing: bool
     started_ns: int
@@ -55,103 +52,72 @@ class Work:
 
 @dataclass
 class Share:
-    """One device's part in the work of the session."""
+    """One device's part in the work of the session; work is as estimated, and with what every file costs."""
 
-    seconds: list[float] = field(default_factory=list)
-    """Of each completed file."""
-    failed_seconds: list[float] = field(default_factory=list)
-    """Of each failed attempt."""
-    starts_ns: list[int] = field(default_factory=list)
-    """When it took a file, …"""
-    ends_ns: list[int] = field(default_factory=list)
-    """… and when it put one down."""
-    work: int = 0
-    """Of the completed files, as estimated."""
+    done: Tally = field(default_factory=Tally)
+    """What it has put down."""
+    fixed: int = 0
+    """What every file costs."""
     waiting: int = 0
-    """The estimated work that was first given to it and that nobody has begun."""
-    biggest_left: int = 0
-    """The biggest file of that, or in hand."""
+    """The work that was first given to it and that nobody has begun …"""
+    biggest_waiting: int = 0
+    """… and the biggest file of that."""
     in_hand: InHand | None = None
     in_hand_work: int = 0
 
     def has_in_hand(self, held: InHand, work: int) -> None:
         """It works on a file."""
-        self.starts_ns.append(held.since_ns)
-        self.in_hand, self.in_hand_work = held, work
-        self.biggest_left = max(self.biggest_left, work)
+        self.in_hand, self.in_hand_work = held, work + self.fixed
 
-    def has_waiting(self, work: int) -> None:
-        """A file that nobody has begun was given to it."""
-        self.waiting += work
-        self.biggest_left = max(self.biggest_left, work)
+    def has_waiting(self, left: Left) -> None:
+        """Files that nobody has begun were given to it."""
+        self.waiting = left.work + self.fixed * left.files
+        self.biggest_waiting = left.biggest + self.fixed if left.files else 0
+
+    @property
+    def biggest_left(self) -> int:
+        """The biggest file that waits, or in hand."""
+        return max(self.biggest_waiting, self.in_hand_work)
 
     @property
     def first_ns(self) -> int | None:
         """When it took its first file; None before it has."""
-        return min(self.starts_ns, default=None)
+        starts = (self.done.first_ns, None if self.in_hand is None else self.in_hand.since_ns)
+        return min((start for start in starts if start is not None), default=None)
 
     @property
-    def last_ns(self) -> int | None:
-        """When it last put one down; None before it has."""
-        return max(self.ends_ns, default=None)
-
-    @property
-    def done_seconds(self) -> float:
-        """How long it worked on files that it has put down."""
-        return math.fsum([*self.seconds, *self.failed_seconds])
+    def work(self) -> int:
+        """Of the completed files."""
+        return self.done.work + self.fixed * self.done.files
 
     @property
     def rate(self) -> float | None:
         """Work per second; None when it has completed nothing."""
-        seconds = math.fsum(self.seconds)
-        return self.work / seconds if seconds >= _LEAST_SECONDS else None
-
-    @property
-    def gap_seconds(self) -> float | None:
-        """The mean time between two files that it has put down; None before the second."""
-        files = len(self.seconds) + len(self.failed_seconds)
-        if files < 2:
-            return None
-        span_ns = max(self.ends_ns) - min(self.starts_ns)
-        return max(0.0, span_ns / NANOSECONDS - self.done_seconds) / (files - 1)
+        return self.done.rate(self.fixed)
 
 
-def shares_of(
-    book: WorkBook, look: Look, plan: Mapping[str, Planned], done: Mapping[str, Done]
-) -> dict[str, Share]:
-    """Every device's share, by key in order; `plan` and `done` are what the book says of this session.
+def shares_of(sums: Sums, look: Look) -> dict[str, Share]:
+    """Every device's share, by key in order.
 
     A file that nobody will do (any more) is in none of them.
     """
-    shares = {key: Share() for key in look.devices}
-    fixed = _fixed_work(plan, done)
-    held = {each.file: each for each in look.in_hand}
-    for file, (owner, cost) in plan.items():
-        work = (cost or 1) + fixed
-        if (record := done.get(file)) is not None:
-            end_ns, seconds, key = record
-            share = shares.get(key) or shares.setdefault(key, Share())
-            share.starts_ns.append(end_ns - int(seconds * NANOSECONDS))
-            share.ends_ns.append(end_ns)
-            share.seconds.append(seconds)
-            share.work += work
-        elif look.is_over or file in look.failed:
-            continue
-        elif (holder := held.get(file)) is not None:
-            shares.setdefault(holder.device, Share()).has_in_hand(holder, work)
-        else:
-            shares.setdefault(owner, Share()).has_waiting(work)
-    for end_ns, seconds, key in book.failed:
-        if end_ns >= look.started_ns:
-            share = shares.setdefault(key, Share())
-            share.starts_ns.append(end_ns - int(seconds * NANOSECONDS))
-            share.ends_ns.append(end_ns)
-            share.failed_seconds.append(seconds)
+    fixed = fixed_work(tally.heard() for tally in sums.tallies.values())
+    shares = defaultdict[str, Share](lambda: Share(fixed=fixed))
+    for key in look.devices | sums.tallies.keys():
+        shares[key].done = sums.tallies.get(key) or Tally()
+    if not look.is_over:
+        # Of two that seem to work on one file the later is believed, and of two files in one hand the later.
+        held = {each.file: each for each in sorted(look.in_hand, key=_by_time)}
+        taken = {place for file in look.failed if (place := sums.undone(file)) is not None}
+        for holder in sorted(held.values(), key=_by_time):
+            place = sums.undone(holder.file)
+            if place is not None and place not in taken:
+                shares[holder.device].has_in_hand(holder, sums.work(place))
+                taken.add(place)
+        for owner, left in sums.left(taken).items():
+            shares[owner].has_waiting(left)
     return dict(sorted(shares.items()))
 
 
-def _fixed_work(plan: Mapping[str, Planned], done: Mapping[str, Done]) -> int:
-    files = defaultdict[str, list[tuple[int, float]]](list)
-    for file, (_, seconds, key) in done.items():
-        files[key].append((plan[file][1] or 1, seconds))
-    return fixed_work(files.values())
+def _by_time(held: InHand) -> tuple[int, InHand]:
+    return held.since_ns, held

@@ -5,25 +5,30 @@ A small record a file. Pure, and the same whatever the order of arrival: of two 
 
 from __future__ import annotations
 
-from collections.abc import Container
 from dataclasses import dataclass, field
 
 from virnucpro_bus.facts import Count, PlannedFile, Seconds
 from virnucpro_bus.streams import Steal
+from virnucpro_bus.sums import Sums
 
 UNPLANNED_KEPT = 5_000
 """So many files are remembered while no plan is known; where nobody plans, memory must not grow for ever."""
 
-Planned = tuple[str, int]
-"""A file of the plan: the device that it was first given to, and its estimated work."""
-Done = tuple[int, float, str]
-"""A completed file: when it ended (the host's monotonic time in ns), how long it took in seconds, the device."""
+
+class _AddedUp:
+    """What a book has besides its columns. It follows from them, so it is no part of a snapshot."""
+
+    __slots__ = ("_sums",)
+
+    def _keep(self, sums: Sums | None) -> None:
+        """The sums as they are at this look; None: they have to be made anew."""
+        self._sums = sums
 
 
 # Its columns are looked up with every completion, which a plain class does faster than a Struct.
 @dataclass(slots=True, eq=False)
-class WorkBook:
-    """Of one host. `ledger.py` fills it, `effect.py` reads it. Not thread-safe."""
+class WorkBook(_AddedUp):
+    """Of one host. `ledger.py` fills it, `sums.py` reads it. Not thread-safe."""
 
     assigned: list[tuple[str, list[str], list[Count]]] = field(default_factory=list)
     """The initial assignment of the last session: a device's key, files, and the estimated work of each."""
@@ -47,6 +52,7 @@ class WorkBook:
         counts = {len(column) for column in (self.files, self.ends_ns, self.seconds, self.devices)}
         if len(counts) != 1 or any(len(files) != len(costs) for _, files, costs in self.assigned):
             raise ValueError("not as many times, or costs, as files")
+        self._keep(None)
 
     def assign(self, device: str, files: tuple[PlannedFile, ...]) -> None:
         """These files stand in the device's queue at first."""
@@ -63,23 +69,14 @@ class WorkBook:
         else:
             self.passed_over += 1
 
-    def plan(self) -> dict[str, Planned]:
-        """The initial assignment, by file."""
-        found: dict[str, Planned] = {}
-        for device, files, costs in self.assigned:
-            for file, cost in zip(files, costs, strict=True):
-                planned = (device, cost)
-                found[file] = planned if file not in found else max(found[file], planned)
-        return found
-
-    def completed(self, plan: Container[str], since_ns: int) -> dict[str, Done]:
-        """How each planned file was done the last time, of those that ended since then."""
-        found: dict[str, Done] = {}
-        records = zip(self.ends_ns, self.seconds, self.devices, strict=True)
-        for file, done in zip(self.files, records, strict=True):
-            if file in plan and done[0] >= since_ns and (file not in found or done > found[file]):
-                found[file] = done
-        return found
+    def sums(self, since_ns: int) -> Sums:
+        """All of it added up; what ended before `since_ns` is of another session. To be used before it grows."""
+        sums = self._sums
+        if sums is None or not sums.is_of(since_ns):
+            sums = Sums(self, since_ns)
+            self._keep(sums)
+        sums.read_on()
+        return sums
 
     def fail(self, end_ns: int, seconds: float, device: str) -> None:
         """An attempt has failed."""
@@ -90,6 +87,8 @@ class WorkBook:
         """A file has changed hands."""
         known = self.steals.get(steal.file)
         if known is not None:
-            self.steals[steal.file] = max(known, steal)
+            if steal > known:
+                self.steals[steal.file] = steal
+                self._keep(None)
         elif len(self.steals) < UNPLANNED_KEPT or self.assigned:
             self.steals[steal.file] = steal

@@ -88,9 +88,8 @@ def recording_of(fleet: FleetState) -> Recording:
         how = "several hosts have" if works else "nobody has"
         raise UserError(f"{how} recorded a plan in this capture: what-if needs the run of one host")
     (work,) = works
-    plan = work.book.plan()
-    done = work.book.completed(plan, work.look.started_ns)
-    shares = shares_of(work.book, work.look, plan, done)
+    sums = work.book.sums(work.look.started_ns)
+    shares = shares_of(sums, work.look)
     rates = {key: rate for key, share in shares.items() if (rate := share.rate) is not None}
     if work.book.passed_over or not rates:
         raise UserError("no file of the plan was completed, as far as it was recorded: there is nothing to go by")
@@ -106,12 +105,12 @@ def recording_of(fleet: FleetState) -> Recording:
         )
         for key in [*known, *(key for key in shares if key not in known)]
     )
-    files = [(file, owner, cost) for file, (owner, cost) in plan.items() if file in done]
+    files = list(sums.files())
     return Recording(
-        tuple(SimFile(done[file][1] * rates[done[file][2]], cost) for file, _, cost in files),
-        tuple(owner for _, owner, _ in files),
+        tuple(SimFile(done.seconds * rates[done.device], cost) for _, cost, done in files),
+        tuple(owner for owner, _, _ in files),
         devices,
-        len(plan) - len(files),
+        sums.planned - len(files),
         _line(
             "recorded",
             "" if work.run is None else work.run.policy,

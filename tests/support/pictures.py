@@ -15,7 +15,7 @@ from monitor.look import EVERYTHING, Look
 from monitor.snapshot import NOTICE, DeviceKey, Problem, Row, Snapshot, Trend, device_key
 from monitor.trends import LOOKS_KEPT
 from monitor.view import frame
-from virnucpro_bus.effect import unknown_effect
+from virnucpro_bus.effects import unknown_effect
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, Totals
 
 GOLDENS = Path(__file__).parent.parent / "golden" / "view"

@@ -12,7 +12,7 @@ from imagined import ImaginedRun
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.effect import together
+from virnucpro_bus.effects import together
 from virnucpro_bus.events import Device
 from virnucpro_bus.fleet import FleetState
 from virnucpro_bus.fleets import Fleets
@@ -268,22 +268,24 @@ def test_what_was_done_and_stolen_before_a_run_was_resumed_is_of_no_account_when
 def test_of_what_is_told_twice_of_a_file_the_later_counts_whatever_came_first(data: st.DataObject) -> None:
     early, late = Steal(1, "cpu:1", "cpu:0", "a", 1), Steal(2, "cpu:2", "cpu:0", "a", 2)
     book = WorkBook()
-    for add in data.draw(
-        st.permutations(
-            [
-                lambda: book.complete("a", 10, 1.0, "cpu:1"),
-                lambda: book.complete("a", 20, 2.0, "cpu:2"),
-                lambda: book.steal(early),
-                lambda: book.steal(late),
-                lambda: book.assign("cpu:0", (ev.PlannedFile("a", 1, 1),)),
-                lambda: book.assign("cpu:1", (ev.PlannedFile("a", 1, 2),)),
-            ]
-        )
-    ):
+    told = [
+        lambda: book.complete("a", 10, 1.0, "cpu:1"),
+        lambda: book.complete("a", 20, 2.0, "cpu:2"),
+        lambda: book.steal(early),
+        lambda: book.steal(late),
+        lambda: book.assign("cpu:0", (ev.PlannedFile("a", 1, 1), ev.PlannedFile("b", 1, 5))),
+        lambda: book.assign("cpu:1", (ev.PlannedFile("a", 1, 2),)),
+    ]
+    looked_at = data.draw(st.sets(st.integers(0, len(told))))
+    for number, add in enumerate(data.draw(st.permutations(told))):
+        if number in looked_at:
+            book.sums(0)
         add()
-    assert book.plan() == {"a": ("cpu:1", 2)}
-    assert book.completed({"a"}, 0) == {"a": (20, 2.0, "cpu:2")}
-    assert book.steals == {"a": late}
+    sums = book.sums(0)
+    assert list(sums.files()) == [("cpu:1", 2, (20, 2.0, "cpu:2"))]
+    assert {key: left.work for key, left in sums.left(()).items() if left.files} == {"cpu:0": 5}
+    assert {key: tally.files for key, tally in sums.tallies.items()} == {"cpu:2": 1}
+    assert (sums.latest, list(sums.moved)) == ([late], [("cpu:2", "cpu:0")])
 
 
 def test_where_nobody_plans_memory_does_not_grow_for_ever_and_a_late_plan_is_of_no_use() -> None:

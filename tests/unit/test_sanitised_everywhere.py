@@ -24,7 +24,7 @@ from monitor.doctor import Report, render
 from monitor.lines import line
 from monitor.snapshot import Snapshot
 from virnucpro_bus.commands import _as_text as info_text
-from virnucpro_bus.effect import unknown_effect
+from virnucpro_bus.effects import unknown_effect
 from virnucpro_bus.events import ENVELOPES, Envelope, FileFailed
 from virnucpro_bus.info import CaptureInfo
 from virnucpro_bus.metrics import GpuMetrics, Totals

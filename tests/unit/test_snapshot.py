@@ -14,7 +14,7 @@ from monitor.snapshot import (
     rate,
     remaining_seconds,
 )
-from virnucpro_bus.effect import unknown_effect
+from virnucpro_bus.effects import unknown_effect
 from virnucpro_bus.metrics import Effect, Totals
 
 TOTALS: Totals = {

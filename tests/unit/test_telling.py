@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from virnucpro_bus.effect import unknown_effect
+from virnucpro_bus.effects import unknown_effect
 from virnucpro_bus.metrics import Effect, StealEffect
 from virnucpro_bus.telling import STEALS_SHOWN, paragraph, sentence, span
 

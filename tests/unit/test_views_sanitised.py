@@ -20,7 +20,7 @@ from monitor.lines import line
 from monitor.look import Look
 from monitor.snapshot import Problem, Snapshot
 from monitor.view import frame
-from virnucpro_bus.effect import unknown_effect
+from virnucpro_bus.effects import unknown_effect
 from virnucpro_bus.metrics import GpuMetrics, SourceCounts
 from virnucpro_bus.text import visible
 

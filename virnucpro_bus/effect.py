@@ -9,15 +9,18 @@ The formulas, with d, v and t for devices (v a victim, t a thief) and f for a fi
                 is 1 where either has completed nothing. gap: what lies between two files of a device, the median
                 over devices of each one's mean
     alone(d)    finish(d) - sum of (seconds(f) + gap) over what d stole + sum of on d(f) over what it lost
-    without     max over d of alone(d)
+    without     max over d of alone(d); for who never had a file finish(d) is when it first could have begun one
     bound       max(total work / sum of rates, biggest file / fastest rate); a file that is done counts, as the
                 biggest, with the work that it turned out to be, seconds(f) x rate(d)
     saved(f)    min(on v(f), finish(v) + on v(f) - end(f)): how much later both would have been done, its owner and
                 the thief of this one file, had this one move not been made
 
-While the run goes on finish(d) is what is to be expected: the file in hand takes its work / rate(d), and what
+While the run goes on finish(d) is what is to be expected: the file in hand takes its work / pace(d), and what
 waits is shared out among all devices that live where there is stealing, and stays with its owner where there is
 none. A device that has completed nothing yet is expected to be as fast as the mean of those that have.
+
+    pace(d)     min(rate(d), work in hand / time in hand): who takes longer for a file than the rate says is slower
+                now. Such a file is expected to take OVERRUN of its time so far longer.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from statistics import fmean, median
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effects import effect_from, unknown_effect
 from virnucpro_bus.metrics import Effect, StealEffect
+from virnucpro_bus.overrun import rest_seconds
 from virnucpro_bus.shares import Look, Share, shares_of
 from virnucpro_bus.streams import Steal
 from virnucpro_bus.sums import STEALS_TOLD
@@ -66,6 +70,7 @@ class _Reckoning:
         self._is_done = look.is_over or not any(share.waiting or share.in_hand for share in shares)
         self._now = self._since(max(ends, default=look.now_ns) if self._is_done else look.now_ns)
         self._finish = {key: self._last_at_work(share) for key, share in self._shares.items()}
+        self._paces = {key: self._pace(key, share) for key, share in self._shares.items()}
         self._free = {key: self._free_at(key, share) for key, share in self._shares.items()}
 
     def effect(self, tell: Tell) -> Effect:
@@ -100,21 +105,36 @@ class _Reckoning:
         return 0.0 if share.done.last_ns is None else self._since(share.done.last_ns)
 
     def _busy(self, share: Share) -> float:
-        so_far = 0.0 if share.in_hand is None else self._now - self._since(share.in_hand.since_ns)
-        return share.done.done_seconds + so_far
+        return share.done.done_seconds + self._seconds_in_hand(share)
+
+    def _seconds_in_hand(self, share: Share) -> float:
+        """How long it has worked on the file in hand."""
+        return 0.0 if share.in_hand is None else max(0.0, self._now - self._since(share.in_hand.since_ns))
+
+    def _pace(self, key: str, share: Share) -> float:
+        """Work per second from now on."""
+        so_far = self._seconds_in_hand(share)
+        return min(self._rates[key], share.in_hand_work / so_far) if so_far else self._rates[key]
 
     def _free_at(self, key: str, share: Share) -> float:
         """When it has put down, or is expected to put down, the file in hand."""
         if share.in_hand is None:
             return self._finish[key]
-        rate = self._rates[key]
-        whole = share.in_hand_work / rate if rate else 0.0
-        return max(self._now, self._since(share.in_hand.since_ns) + whole)
+        rate, so_far = self._rates[key], self._seconds_in_hand(share)
+        return self._now + rest_seconds(share.in_hand_work / rate if rate else so_far, so_far)
+
+    def _could_begin(self, key: str) -> float | None:
+        """When it could have gone on with what was first given to it, had nothing been stolen; None: unknown."""
+        share = self._shares.get(key)
+        if share is not None and share.first_ns is not None:
+            return self._free[key]
+        up_ns = self._look.up_ns.get(key)
+        return None if up_ns is None else self._since(up_ns)
 
     def _own_rest(self, key: str) -> float:
         """How long it would take for what waits, of the files first given to it."""
-        waiting = self._shares[key].waiting
-        return waiting / self._rates[key] if waiting else 0.0
+        share = self._shares.get(key)
+        return share.waiting / self._paces[key] if share is not None and share.waiting else 0.0
 
     # The run.
 
@@ -131,26 +151,35 @@ class _Reckoning:
         if not self._look.is_stealing:
             return max(end, *(max(self._now, at) + self._own_rest(key) for key, at in self._free.items()))
         living = self._look.living & self._free.keys()
-        workers = sorted((max(self._now, self._free[key]), self._rates[key]) for key in living)
+        workers = sorted((max(self._now, self._free[key]), self._paces[key]) for key in living)
         if not workers:
             return None
-        biggest = max(share.biggest_left for share in self._shares.values())
-        return max(end, _shared_out(waiting, workers), self._now + biggest / max(rate for _, rate in workers))
+        biggest = max(share.biggest_waiting for share in self._shares.values())
+        return max(end, _shared_out(waiting, workers), min(free + biggest / pace for free, pace in workers))
 
-    def _without(self, in_hand: Sequence[Steal]) -> float:
-        """When everything would have been done without a single steal."""
-        more: dict[str, list[float]] = {key: [self._own_rest(key)] for key in self._shares}
+    def _without(self, in_hand: Sequence[Steal]) -> float | None:
+        """When everything would have been done without a single steal; None when nobody can tell."""
+        more: dict[str, list[float]] = {key: [] for key in self._shares}
+        robbed = set()
 
         def undo(thief: str, victim: str, files: int, seconds: float) -> None:
             gaps = files * self._gap
             more[thief].append(-seconds - gaps)
             more.setdefault(victim, []).append(seconds * self._ratio(thief, victim) + gaps)
+            robbed.add(victim)
 
         for (thief, victim), moved in self._sums.moved.items():
             undo(thief, victim, moved.files, moved.took_ns / NANOSECONDS)
         for steal in in_hand:
-            undo(steal.thief, steal.victim, 1, self._seconds_in_hand(steal.thief))
-        return max(max(0.0, math.fsum([self._free.get(key, 0.0), *each])) for key, each in more.items())
+            undo(steal.thief, steal.victim, 1, self._expected_in_hand(steal.thief))
+        ends = [0.0]
+        for key, each in more.items():
+            begin, rest = self._could_begin(key), self._own_rest(key)
+            if begin is None and key in robbed:
+                return None
+            if key in robbed or rest or self._finish.get(key):
+                ends.append(math.fsum([self._now if begin is None else begin, rest, *each]))
+        return max(ends)
 
     def _bound(self) -> float:
         """No way of sharing out the work could be faster than that."""
@@ -169,7 +198,7 @@ class _Reckoning:
         steals = [(key, self._sums.open_steal(file)) for key, file in held]
         return [steal for key, steal in steals if steal is not None and steal.thief == key]
 
-    def _seconds_in_hand(self, key: str) -> float:
+    def _expected_in_hand(self, key: str) -> float:
         """How long the file that a device has in hand is expected to take."""
         held = self._shares[key].in_hand
         return 0.0 if held is None else self._free[key] - self._since(held.since_ns)
@@ -185,9 +214,10 @@ class _Reckoning:
         if done is None or not self._measured:
             return None
         given = done.seconds * self._ratio(steal.thief, steal.victim) + self._gap
-        victim = self._free.get(steal.victim, 0.0)
-        rest = self._own_rest(steal.victim) if steal.victim in self._shares else 0.0
-        return min(given, victim + rest + given - self._since(done.end_ns))
+        begin = self._could_begin(steal.victim)
+        if begin is None:
+            return None
+        return min(given, begin + self._own_rest(steal.victim) + given - self._since(done.end_ns))
 
 
 def _shared_out(work: float, workers: Sequence[tuple[float, float]]) -> float:

@@ -17,6 +17,10 @@ NAME_CHARACTERS = 256
 Name = Annotated[str, Meta(max_length=NAME_CHARACTERS)]
 
 
+STARTING = "starting"
+"""The state of a worker that is there, but can do no file yet."""
+
+
 class Fact(Struct, frozen=True, array_like=True, gc=False):
     """Base of all event bodies and of the records inside them."""
 

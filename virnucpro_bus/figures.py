@@ -192,13 +192,17 @@ class HostFigures(Struct, array_like=True):
     def work(self, now_ns: int) -> Work:
         """What was planned and done, with what else is known at that time."""
         streams = [stream for _, _, stream in self._each_stream()]
+        started_ns = self._started_ns or 0
+        ups = [(stream.up_ns, stream.device_key) for stream in streams if stream.up_ns is not None]
         look = Look(
             devices=frozenset(device.key for device in self.run.devices) if self.run else frozenset(),
             living=frozenset(stream.device_key for stream in streams if stream.live and stream.device_key),
+            # The first of each stands, being the last to be written down.
+            up_ns={key: at_ns for at_ns, key in sorted(ups, reverse=True) if at_ns >= started_ns},
             in_hand=[InHand(stream.device_key, stream.file, stream.since_ns) for stream in streams if stream.busy],
             failed=self.standing_failures(),
             is_stealing=self.run is None or self.run.policy != "off",
-            started_ns=self._started_ns or 0,
+            started_ns=started_ns,
             now_ns=self.at(now_ns),
             is_over=self.is_over,
         )

@@ -22,7 +22,7 @@ from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.codec import decode, encode
 from virnucpro_bus.devices import device_from_environment, device_of
 from virnucpro_bus.errors import AddressError, ForkedPublisherError
-from virnucpro_bus.facts import NAME_CHARACTERS
+from virnucpro_bus.facts import NAME_CHARACTERS, STARTING
 from virnucpro_bus.outbox import Outbox
 from virnucpro_bus.stamp import Stamp
 
@@ -61,11 +61,13 @@ class Publisher:
         host: str | None = None,
         clock: Clock | None = None,
         heartbeat_seconds: float | None = HEARTBEAT_SECONDS,
+        loading: bool = False,
     ) -> None:
         """Connect to the hub at `address` and wait at most 1 s for it to listen.
 
         `device` None is a source that works on no device (coordinator, sampler). `source` defaults to the process
-        id, `epoch` to the time, `heartbeat_seconds` None sends none. Raises AddressError for an unusable address.
+        id, `epoch` to the time, `heartbeat_seconds` None sends none. `loading`: it can do no file before it says
+        `ready`. Raises AddressError for an unusable address.
         """
         self._clock = clock or SystemClock()
         source = _key(source or f"pid-{os.getpid()}")
@@ -73,7 +75,7 @@ class Publisher:
         if device is not None:
             device = replace(device, key=_key(device.key), name=_key(device.name))
         self._device_key = device.key if device is not None else ""
-        self._state = "idle"
+        self._state = STARTING if loading else "idle"
         self._completed = self._failed = self._sequences = self._steals = 0
         self._forked = False
         self._lock = threading.Lock()
@@ -115,6 +117,11 @@ class Publisher:
         return cls(address, device=chosen, run=environment.get(RUN_VARIABLE, ""))
 
     # What a worker says. A number that cannot be right (negative, NaN) raises ValueError.
+
+    def ready(self) -> None:
+        """From now on this worker, which was loading, can do files; told at once."""
+        self._state = "idle"
+        self.publish(self._heartbeat())
 
     def file_started(self, file: str | os.PathLike[str], *, attempt: int = 0) -> None:
         """This worker begins `file` (a path; only its name is sent)."""

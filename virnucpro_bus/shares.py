@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -30,6 +30,8 @@ class Look:
     """Those that take part, by key …"""
     living: frozenset[str]
     """… and those that can be given files."""
+    up_ns: Mapping[str, int]
+    """When each first could do files in this session, by key; those that never could are not in it."""
     in_hand: Sequence[InHand]
     failed: Collection[str]
     """Files that nobody will try again."""

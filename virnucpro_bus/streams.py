@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from virnucpro_bus.events import Count, Envelope, FileProgress, FileStarted, Heartbeat
+from virnucpro_bus.facts import STARTING
 from virnucpro_bus.sequences import SeqTracker
 from virnucpro_bus.windows import Span
 
@@ -45,7 +46,7 @@ class Stream:
     failed: Count = 0
     sequences: Count = 0
     stolen: Count = 0
-    state: str = "starting"
+    state: str = STARTING
     state_seq: Count = 0
     task: FileStarted | None = None
     """The file in hand while `state` is "busy", begun at `since_ns`."""
@@ -61,6 +62,8 @@ class Stream:
     """When the last heartbeat was sent, by the host's monotonic and its wall clock."""
     _beat: Heartbeat | None = None
     _beat_seq: Count = 0
+    up_ns: Count | None = None
+    """When it first said that it can do files; None before that."""
 
     def now(self, seq: int, state: str) -> None:
         """From event `seq` on the worker is in `state`, with no file in hand."""
@@ -68,10 +71,12 @@ class Stream:
             self.state_seq, self.state = seq, state
 
     def beat(self, envelope: Envelope) -> None:
-        """Take over the totals of a heartbeat."""
+        """Take over what a heartbeat tells."""
         if envelope.seq > self._beat_seq:
             self._beat_seq, self._beat = envelope.seq, envelope.event
             self.beat_times = (envelope.mono_ns, envelope.wall_ns)
+        if envelope.event.state != STARTING and (self.up_ns is None or envelope.mono_ns < self.up_ns):
+            self.up_ns = envelope.mono_ns
 
     def counts(self) -> Counts:
         """What was seen, or what the last heartbeat says where that is more: totals heal what was missed."""

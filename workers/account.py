@@ -26,10 +26,13 @@ class _OwnLedger(WorkLedger, array_like=True):
     """Here nobody hears workers start and stop; but which devices are given no more files is known."""
 
     retired: set[str] = msgspec.field(default_factory=set)
+    up_ns: dict[str, int] = msgspec.field(default_factory=dict)
+    """When each device first asked for files, by key."""
 
     def work(self, now_ns: int) -> Work:
         work = super().work(now_ns)
-        return replace(work, look=replace(work.look, living=work.look.devices - self.retired))
+        living = work.look.devices - self.retired
+        return replace(work, look=replace(work.look, living=living, up_ns=self.up_ns))
 
 
 class RunAccount:
@@ -65,6 +68,10 @@ class RunAccount:
         if depths != self._told_depths:
             self._told_depths = depths
             self.tell(self._depths_event(depths))
+
+    def note_asks(self, slot: int) -> None:
+        """The worker of device number `slot` is there, and asks for files."""
+        self._ledger.up_ns.setdefault(self._devices[slot].key, self._clock.mono_ns())
 
     def note_work(self, slot: int, event: ev.Fact, wall_ns: int | None = None, mono_ns: int | None = None) -> None:
         """A fact about the worker of device number `slot`, now or at the times given, which it tells the bus."""

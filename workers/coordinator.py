@@ -118,6 +118,7 @@ class WorkStealingCoordinator:
             if slot in self._leases:
                 held = self._leases[slot].file.id
                 raise RuntimeError(f"{gpu_id} still holds {held}: record its completion or failure first")
+            self._account.note_asks(slot)
             lease = self._handout.take(slot, self._now_seconds())
             if lease is None:
                 return None

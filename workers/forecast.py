@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import inf
 
+from virnucpro_bus.overrun import OVERRUN, ROUNDING
 from workers.rates import Rates
-
-OVERRUN = 0.3
-"""What takes longer than was expected is expected to take so much longer again, of the time it has taken."""
-_ROUNDING = 1e-9
-"""What takes longer by less than this share does not: it is the rounding of sums."""
 
 
 class Forecast:
@@ -98,7 +94,7 @@ class Forecast:
     def _end_of_hand(self, device: int) -> float:
         """When it will have done what it has in hand; a hair later, so that who is in time overruns nothing."""
         seconds = self._in_hand[device] / self.rates[device]
-        return self._since[device] + seconds * (1.0 + _ROUNDING)
+        return self._since[device] + seconds * (1.0 + ROUNDING)
 
     def _expect(self, device: int, free_at: float) -> None:
         self.free_at[device] = free_at = free_at if self._counts[device] else -inf

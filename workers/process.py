@@ -57,6 +57,7 @@ class Worker:
             traceback.print_exc()
             self._channel.ask(Unable(reason_of(error)))
             return
+        self._bus.ready()
         reach("after_load", attempt=self._config.epoch)
         answer = self._channel.ask()
         while (task := answer.task) is not None:
@@ -127,7 +128,9 @@ def main() -> None:
     reach("after_start", attempt=config.epoch)
     device = Device(config.device_key, config.device_name, config.device_index)
     channel = Channel(config, launcher.alive)
-    bus = Publisher(config.publish, device=device, source=config.source, epoch=config.epoch, run=config.run)
+    bus = Publisher(
+        config.publish, device=device, source=config.source, epoch=config.epoch, run=config.run, loading=True
+    )
     try:
         Worker(config, bus, channel).work()
     except ChannelError as error:

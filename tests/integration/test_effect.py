@@ -94,6 +94,35 @@ def test_the_recorded_run_can_be_simulated_as_it_was_and_otherwise(lab: Lab) -> 
     assert "2 devices" in in_words.stdout
 
 
+JOB_THAT_LOADS_LATE = """
+import time
+from pathlib import Path
+class Late:
+    def __init__(self, context):
+        while context.device_key == "cpu:0" and len(list(Path(context.options["done"]).iterdir())) < 6:
+            time.sleep(0.01)
+    def __call__(self, input, output, context):
+        time.sleep(0.05)
+        (Path(context.options["done"]) / input.name).touch()
+        return 1
+"""
+"""On cpu:0 it has loaded when all six files are done."""
+
+
+def test_a_device_that_came_too_late_for_any_file_is_known_to_have_come_late(lab: Lab) -> None:
+    uneven_files(lab.folder / "in")
+    for path in sorted((lab.folder / "in").iterdir())[6:]:
+        path.unlink()
+    (lab.folder / "done").mkdir()
+    (lab.folder / "loading.py").write_text(JOB_THAT_LOADS_LATE)
+    job = ("--job", "loading:Late", "--job-option", f"done={lab.folder / 'done'}")
+    ended = lab.run("run", "in", "--out", "out", "--devices", "cpu:2", "--no-dashboard", *job)
+    assert ended.wait() == 0, ended.stderr
+    effect = summary(lab.folder / "out")["effect"]
+    assert effect["finish_seconds"]["cpu:0"] == 0.0
+    assert effect["saved_seconds"] > 0.0
+
+
 JOB_THAT_KNOWS_BETTER = """
 def run(input, output, context):
     return 1

@@ -16,6 +16,11 @@ from workers.coordinator import Assignment, WorkStealingCoordinator
 DEVICES = (Device("GPU-a", "A100", 0), Device("GPU-b", "V100", 1), Device("cpu:0", "CPU"))
 
 
+def ready(device: Device) -> ev.Heartbeat:
+    """What a worker says when it has loaded its job."""
+    return ev.Heartbeat(device.key, "idle", 0, 0, 0, 0, 0)
+
+
 class CoordinatedRun:
     """Coordinator and workers in one thread; `script` holds what they have published."""
 
@@ -25,6 +30,7 @@ class CoordinatedRun:
             DEVICES, input_files(costs), retries=retries, sink=self, clock=self.script.clock, job="job"
         )
         self._epochs = dict.fromkeys(DEVICES, 0)
+        self._loading: set[Device] = set()
         self._held: dict[Device, Assignment] = {}
         self.coordinator.start()
         for device in DEVICES:
@@ -36,6 +42,7 @@ class CoordinatedRun:
 
     def _start(self, device: Device) -> None:
         self._epochs[device] += 1
+        self._loading.add(device)
         self._say(device, ev.WorkerStarted(device, 100))
 
     def _say(self, device: Device, event: ev.Fact) -> ev.Envelope:
@@ -45,6 +52,9 @@ class CoordinatedRun:
         """The worker asks for a file; `silently`: it says nothing of it, for it dies before it can."""
         if device in self._held:
             return
+        if device in self._loading:
+            self._loading.remove(device)
+            self._say(device, ready(device))
         assignment = self.coordinator.next_file(device.key)
         self.coordinator.publish_depths()
         if assignment is None:

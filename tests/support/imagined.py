@@ -6,6 +6,7 @@ import heapq
 import socket
 from collections.abc import Sequence
 
+from coordinated import ready
 from plans import cpus, input_files
 
 from virnucpro_bus import events as ev
@@ -40,6 +41,7 @@ class ImaginedRun:
         self.coordinator.start()
         for slot, device in enumerate(self.devices):
             self.script.say(f"worker-{slot}", ev.WorkerStarted(device, 100))
+            self.script.say(f"worker-{slot}", ready(device))
             self._take(slot)
         clock = self.script.clock
         while self._ends and self._ends[0][0] - self._began_ns <= until_seconds * NANOSECONDS:

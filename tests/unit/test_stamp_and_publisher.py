@@ -129,6 +129,14 @@ def test_heartbeats_come_by_themselves_with_the_totals(listener: Heard, address:
     assert goodbye(hear(listener, goodbye)[-1])
 
 
+def test_a_worker_that_loads_is_starting_until_it_says_that_it_is_ready(listener: Heard, address: str) -> None:
+    with quiet(address, heartbeat_seconds=0.02, loading=True) as bus:
+        hear(listener, lambda envelope: envelope.event == ev.Heartbeat("cpu:0", "starting", 0, 0, 0, 0, 0))
+        bus.ready()
+        hear(listener, lambda envelope: envelope.event == ev.Heartbeat("cpu:0", "idle", 0, 0, 0, 0, 0))
+    assert goodbye(hear(listener, goodbye)[-1])
+
+
 def test_a_source_without_a_device_says_nothing_of_its_own(listener: Heard, address: str) -> None:
     with quiet(address, device=None) as bus:
         bus.publish(ev.QueueDepths({"cpu:0": 1}))

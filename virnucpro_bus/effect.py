@@ -33,9 +33,9 @@ from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effects import effect_from, unknown_effect
 from virnucpro_bus.metrics import Effect, StealEffect
 from virnucpro_bus.overrun import rest_seconds
-from virnucpro_bus.shares import Look, Share, shares_of
+from virnucpro_bus.shares import Look, Share, shares_of, sums_of
 from virnucpro_bus.streams import Steal
-from virnucpro_bus.sums import STEALS_TOLD
+from virnucpro_bus.sums import STEALS_TOLD, Sums
 from virnucpro_bus.workbook import WorkBook
 
 Tell = Callable[[Steal, float | None], StealEffect]
@@ -43,9 +43,9 @@ Tell = Callable[[Steal, float | None], StealEffect]
 
 
 def effect_of(book: WorkBook, look: Look, tell: Tell) -> Effect:
-    """The figures at a moment; all unknown where no plan is known."""
-    if book.assigned and not book.passed_over:
-        return _Reckoning(book, look).effect(tell)
+    """The figures at a moment; all unknown where the plan is not known as a whole."""
+    if (sums := sums_of(book, look)) is not None:
+        return _Reckoning(sums, look).effect(tell)
     steals = sorted(book.steals.values())
     return effect_from(steals=[tell(steal, None) for steal in steals[-STEALS_TOLD:]], moves=len(steals))
 
@@ -53,10 +53,10 @@ def effect_of(book: WorkBook, look: Look, tell: Tell) -> Effect:
 class _Reckoning:
     """All that is figured out for one look; times in seconds from the start of the first file."""
 
-    def __init__(self, book: WorkBook, look: Look) -> None:
+    def __init__(self, sums: Sums, look: Look) -> None:
+        self._sums = sums
         self._look = look
-        self._sums = book.sums(look.started_ns)
-        self._shares = shares_of(self._sums, look)
+        self._shares = shares_of(sums, look)
         shares = self._shares.values()
         self._measured = {key: rate for key, share in self._shares.items() if (rate := share.rate) is not None}
         mean = fmean(self._measured.values()) if self._measured else 0.0

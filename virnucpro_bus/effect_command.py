@@ -7,15 +7,12 @@ from pathlib import Path
 
 import click
 
-from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.options import Name
-from virnucpro_bus.replay import fold_capture
-from virnucpro_bus.rundir import CAPTURE_NAME
+from virnucpro_bus.recorded import capture_argument, recorded_run
 from virnucpro_bus.telling import paragraph
 
 
 @click.command(short_help="Tell whether stealing helped.")
-@click.argument("capture", type=Name(path_type=Path))
+@capture_argument
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def effect(capture: Path, as_json: bool) -> None:
     """Tell what stealing has done for the run in CAPTURE (a run.vbus file, or a run folder).
@@ -28,6 +25,5 @@ def effect(capture: Path, as_json: bool) -> None:
       virnucpro-bus effect first-run
       virnucpro-bus effect first-run/run.vbus --json
     """
-    path = capture / CAPTURE_NAME if capture.is_dir() else capture
-    found = fold_capture(path, SystemClock()).get_effect()
+    found = recorded_run(capture).get_effect()
     click.echo(json.dumps(found, indent=2) if as_json else paragraph(found))

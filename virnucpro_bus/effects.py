@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from statistics import fmean
 
@@ -22,11 +22,14 @@ def effect_from(
     busy: dict[str, float] | None = None,
     finish: dict[str, float] | None = None,
     *,
+    worked: Sequence[float] | None = None,
+    finishes: Sequence[float] | None = None,
     steals: list[StealEffect],
     moves: int,
 ) -> Effect:
-    """With what follows from the rest."""
-    worked, finishes = list((busy or {}).values()), list((finish or {}).values())
+    """With what follows from the rest. `worked`, `finishes`: of all devices, where keys do not tell them apart."""
+    worked = list((busy or {}).values()) if worked is None else worked
+    finishes = list((finish or {}).values()) if finishes is None else finishes
     squares = math.fsum(each * each for each in worked)
     mean = fmean(finishes) if finishes else 0.0
     return Effect(
@@ -53,8 +56,8 @@ def unknown_effect() -> Effect:
 
 
 def together(effects: Iterable[Effect]) -> Effect:
-    """Several runs as a whole: the longest counts, idle time adds up. Those of which nothing is known count for
-    nothing."""
+    """Several runs as a whole: the longest counts, idle time adds up, and every device of each run counts for the
+    balance. What is unknown of one run is unknown of all; but runs of which nothing is known count for nothing."""
     every = list(effects)
     known = [effect for effect in every if effect["makespan_seconds"] is not None]
     if len(known or every) == 1:
@@ -66,21 +69,26 @@ def together(effects: Iterable[Effect]) -> Effect:
         without=_longest(effect["makespan_without_stealing_seconds"] for effect in known),
         bound=_longest(effect["lower_bound_seconds"] for effect in known),
         tail=_longest(effect["tail_seconds"] for effect in known),
-        idle=_added([effect["idle_seconds"] for effect in known]),
-        busy=_added([effect["busy_seconds"] for effect in known]),
-        finish={key: at for effect in known for key, at in effect["finish_seconds"].items()},
+        idle=_merged([effect["idle_seconds"] for effect in known], math.fsum),
+        busy=_merged([effect["busy_seconds"] for effect in known], math.fsum),
+        finish=_merged([effect["finish_seconds"] for effect in known], max),
+        # Devices of two hosts may have the same key.
+        worked=[seconds for effect in known for seconds in effect["busy_seconds"].values()],
+        finishes=[seconds for effect in known for seconds in effect["finish_seconds"].values()],
         steals=steals[-STEALS_TOLD:],
         moves=sum(effect["moves"] for effect in every),
     )
 
 
 def _longest(seconds: Iterable[float | None]) -> float | None:
-    return max((each for each in seconds if each is not None), default=None)
+    every = list(seconds)
+    known = [each for each in every if each is not None]
+    return max(known) if known and len(known) == len(every) else None
 
 
-def _added(each: Sequence[dict[str, float]]) -> dict[str, float]:
-    together = defaultdict[str, list[float]](list)
-    for part in each:
+def _merged(parts: Iterable[dict[str, float]], merge: Callable[[list[float]], float]) -> dict[str, float]:
+    found = defaultdict[str, list[float]](list)
+    for part in parts:
         for key, seconds in part.items():
-            together[key].append(seconds)
-    return {key: math.fsum(together[key]) for key in sorted(together)}
+            found[key].append(seconds)
+    return {key: merge(found[key]) for key in sorted(found)}

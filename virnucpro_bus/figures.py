@@ -199,14 +199,24 @@ class HostFigures(Struct, array_like=True):
             living=frozenset(stream.device_key for stream in streams if stream.live and stream.device_key),
             # The first of each stands, being the last to be written down.
             up_ns={key: at_ns for at_ns, key in sorted(ups, reverse=True) if at_ns >= started_ns},
+            gone_ns=self._gone_ns(),
             in_hand=[InHand(stream.device_key, stream.file, stream.since_ns) for stream in streams if stream.busy],
             failed=self.standing_failures(),
             is_stealing=self.run is None or self.run.policy != "off",
             started_ns=started_ns,
             now_ns=self.at(now_ns),
             is_over=self.is_over,
+            files_total=0 if self.run is None else self.run.files_total,
         )
         return Work(self.run, self._book, look)
+
+    def _gone_ns(self) -> dict[str, int]:
+        heard_ns, last = defaultdict[str, int](int), dict[str, tuple[int, str, bool]]()
+        for source, epoch, stream in self._each_stream():
+            key = stream.device_key
+            heard_ns[key] = max(heard_ns[key], stream.heard_ns)
+            last[key] = max(last.get(key, (0, "", False)), (epoch, source, stream.lost))
+        return {key: heard_ns[key] for key, (_, _, is_lost) in last.items() if is_lost}
 
     def effect(self, now_ns: int) -> Effect:
         """What stealing has done for the run of the last session; see effect.py."""

@@ -45,9 +45,8 @@ FRAMES_AT_ONCE = 500
 class FleetState:
     """Folds frames; safe to read from any thread while another one feeds it.
 
-    `clock` says what "now" is: the system's when live, the recording's in a replay. `local_host` is the name of
-    the host whose monotonic clock `clock` reads; None when there is none (replay). A GPU's load is that of the
-    `interval_seconds` before the last look at it.
+    `clock` says what "now" is: the system's when live, the recording's in a replay. `local_host` names the host
+    whose monotonic clock it reads, None in a replay. A GPU's load is of `interval_seconds` before its last look.
     """
 
     def __init__(self, clock: Clock, local_host: str | None = None, interval_seconds: float = 2.0) -> None:
@@ -131,12 +130,9 @@ class FleetState:
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
         """The last sample of a GPU by UUID, or by index where one host alone has it; stale samples are unknown."""
         with self._lock:
-            found = [
-                utilization
-                for host in self._hosts.values()
-                if (utilization := host.ledger.utilization(device_id, host.now_ns(), self._interval_ns))
-                is not None
-            ]
+            hosts = self._hosts.values()
+            told = [host.ledger.utilization(device_id, host.now_ns(), self._interval_ns) for host in hosts]
+        found = [utilization for utilization in told if utilization is not None]
         return found[0] if len(found) == 1 else UNKNOWN_UTILIZATION.copy()
 
     # What only those ask who know that it is a fleet.
@@ -152,8 +148,12 @@ class FleetState:
 
     def get_effect(self) -> Effect:
         """What stealing has done for the run; the runs of several hosts as a whole."""
+        return together(self.get_effects())
+
+    def get_effects(self) -> list[Effect]:
+        """What stealing has done for the run of each host."""
         with self._lock:
-            return together([host.effect() for host in self._in_order()])
+            return [host.effect() for host in self._in_order()]
 
     def get_work(self) -> list[Work]:
         """What was planned and done on each host where a plan is known. For a fleet that nobody feeds any more."""

@@ -77,7 +77,7 @@ class Fleets:
 
     def get_effect(self) -> Effect:
         """What stealing has done for the runs of all buses, as a whole."""
-        return together([fleet.get_effect() for fleet in self._fleets.values()])
+        return together([effect for fleet in self._fleets.values() for effect in fleet.get_effects()])
 
     def elapsed_seconds(self) -> float | None:
         """Time since the first run started; None where there is none."""

@@ -113,6 +113,7 @@ class WorkLedger(HostFigures, array_like=True):
                 account.history = account.sample = None
                 account.last_done_ns = 0
             self._completions = Completions()
+            self._book.forget_times()
         self._boot_ns = boot_ns
 
     def _notice(self, event: ev.Notice, envelope: ev.Envelope, stream: Stream) -> None:

@@ -32,6 +32,8 @@ class Look:
     """… and those that can be given files."""
     up_ns: Mapping[str, int]
     """When each first could do files in this session, by key; those that never could are not in it."""
+    gone_ns: Mapping[str, int]
+    """When each of those that have no worker any more, having lost the last, was last heard, by key."""
     in_hand: Sequence[InHand]
     failed: Collection[str]
     """Files that nobody will try again."""
@@ -41,6 +43,8 @@ class Look:
     now_ns: int
     is_over: bool
     """Whether nothing more will be handed out."""
+    files_total: int = 0
+    """Of the run, with those that were done in earlier sessions; 0 when that is unknown."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,14 @@ class Share:
         return self.done.rate(self.fixed)
 
 
+def sums_of(book: WorkBook, look: Look) -> Sums | None:
+    """The session's part of the book, added up; None where the plan, or what was done, is not known as a whole."""
+    if not book.assigned or book.passed_over:
+        return None
+    sums = book.sums(look.started_ns)
+    return sums if sums.known >= look.files_total else None
+
+
 def shares_of(sums: Sums, look: Look) -> dict[str, Share]:
     """Every device's share, by key in order.
 
@@ -105,7 +117,7 @@ def shares_of(sums: Sums, look: Look) -> dict[str, Share]:
     """
     fixed = fixed_work(tally.heard() for tally in sums.tallies.values())
     shares = defaultdict[str, Share](lambda: Share(fixed=fixed))
-    for key in look.devices | sums.tallies.keys():
+    for key in look.devices | sums.tallies.keys() | sums.left(()).keys():
         shares[key].done = sums.tallies.get(key) or Tally()
     if not look.is_over:
         # Of two that seem to work on one file the later is believed, and of two files in one hand the later.

@@ -70,8 +70,8 @@ class Sums:
         """… and where the book tells how it was done the last time."""
         self._by_size: dict[str, list[int]] = defaultdict(list)
         """The places of each device's files, the biggest last; of these, those that are done are taken away."""
-        self._others: set[str] = set()
-        """Files that were done and are not in the plan: those of earlier sessions."""
+        self._before: set[str] = set()
+        """Files that were done in earlier sessions, and are not in the plan."""
         self._completions_read = 0
         self._lay_plan()
         self._begin()
@@ -133,9 +133,10 @@ class Sums:
         first, self._completions_read = self._completions_read, len(files)
         for number in range(first, len(files)):
             place = places.get(files[number])
-            if place is None:
-                self._others.add(files[number])
-            elif ends_ns[number] >= self._since_ns:
+            if ends_ns[number] < self._since_ns:
+                if place is None:
+                    self._before.add(files[number])
+            elif place is not None:
                 known = records[place]
                 if known == _NEVER:
                     records[place] = number
@@ -201,8 +202,8 @@ class Sums:
 
     @property
     def known(self) -> int:
-        """Files of the plan, and those that were done before there was one."""
-        return len(self._places) + len(self._others)
+        """Files of the plan, and those that were done before it was made."""
+        return len(self._places) + len(self._before)
 
     def undone(self, file: str) -> int | None:
         """Where a file of the plan stands in it that is not done; None: it is done, or there is no such file."""

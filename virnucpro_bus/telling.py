@@ -45,7 +45,9 @@ def parts_of(effect: Effect) -> list[str]:
     moves, saved, above = effect["moves"], effect["saved_seconds"], effect["above_bound_percent"]
     parts = [f"{moves} move{'' if moves == 1 else 's'}" if moves else "no file moved"]
     if saved is not None and moves:
-        parts.append(f"{gain(saved)} of {span(effect['makespan_without_stealing_seconds'])}")
+        # What is only expected is not told as if it were done.
+        told = gain(saved) if _is_over(effect) else f"will {'lose' if saved < 0 else 'save'} {span(abs(saved))}"
+        parts.append(f"{told} of {span(effect['makespan_without_stealing_seconds'])}")
     if above is not None:
         parts.append(f"{max(0.0, above):.1f} % above the bound")
     return parts
@@ -80,6 +82,11 @@ def paragraph(effect: Effect) -> str:
         ids = f"{visible(str(steal['dest_gpu']))} <- {visible(str(steal['source_gpu']))}"
         lines.append(f"  {ids}  {visible(steal['file_name'])}  {UNKNOWN if saved is None else gain(saved)}")
     return "\n".join(lines)
+
+
+def _is_over(effect: Effect) -> bool:
+    now, expected = effect["makespan_seconds"], effect["makespan_expected_seconds"]
+    return now is None or expected is None or expected <= now
 
 
 def _ratio(value: float | None) -> str:

@@ -69,6 +69,12 @@ class WorkBook(_AddedUp):
         else:
             self.passed_over += 1
 
+    def forget_times(self) -> None:
+        """The clock has begun anew: what was done before that has ended before all that comes."""
+        self.ends_ns[:] = [0] * len(self.ends_ns)
+        self.failed[:] = [(0, seconds, device) for _, seconds, device in self.failed]
+        self._keep(None)
+
     def sums(self, since_ns: int) -> Sums:
         """All of it added up; what ended before `since_ns` is of another session. To be used before it grows."""
         sums = self._sums

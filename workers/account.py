@@ -32,7 +32,8 @@ class _OwnLedger(WorkLedger, array_like=True):
     def work(self, now_ns: int) -> Work:
         work = super().work(now_ns)
         living = work.look.devices - self.retired
-        return replace(work, look=replace(work.look, living=living, up_ns=self.up_ns))
+        # Of earlier sessions nothing is known here; but nothing is ever missing.
+        return replace(work, look=replace(work.look, living=living, up_ns=self.up_ns, files_total=0))
 
 
 class RunAccount:

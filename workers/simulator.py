@@ -17,6 +17,9 @@ from workers.blame import Loss
 from workers.choosing import make_policy
 from workers.handout import Handout
 
+_DIGITS = 9
+"""Of a second; moments are whole nanoseconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class SimFile:
@@ -30,8 +33,8 @@ class SimFile:
 class SimDevice:
     """A device that does `speed` units of work a second, and of which the plan believes `weight`.
 
-    `changes` are (second, speed from then on), in order. It asks for files from `joins_at_seconds` on; at
-    `lost_at_seconds` its worker dies and it is retired, None for never. Speeds and weights are above 0.
+    `changes` are (second, speed from then on), in order. It asks for files from `joins_at_seconds` on, inf for
+    never; at `lost_at_seconds` its worker dies and it is retired, None for never. Speeds and weights are above 0.
     """
 
     speed: float = 1.0
@@ -129,7 +132,8 @@ class _Simulation:
 
     def run(self) -> SimResult:
         for number, device in enumerate(self._devices):
-            self._happenings.append((device.joins_at_seconds, _Happening.JOINED, number))
+            if device.joins_at_seconds < inf:
+                self._happenings.append((device.joins_at_seconds, _Happening.JOINED, number))
             if device.lost_at_seconds is not None:
                 self._happenings.append((device.lost_at_seconds, _Happening.LOST, number))
         heapq.heapify(self._happenings)
@@ -192,7 +196,8 @@ class _Simulation:
         heapq.heappush(self._happenings, (end, _Happening.FINISHED, device))
 
     def _end(self, device: int, now: float, work: float) -> float:
-        """When the device has done `work` that it begins now."""
+        """When the device has done `work` that it begins now, to the nanosecond, as clocks tell it: what happens
+        at once must not be put in some order by how sums of seconds are rounded."""
         speed = self._devices[device].speed
         for second, changed in self._devices[device].changes:
             if second > now:
@@ -201,7 +206,7 @@ class _Simulation:
                 work -= (second - now) * speed
                 now = second
             speed = changed
-        return now + work / speed
+        return round(now + work / speed, _DIGITS)
 
     def _idle_seconds(self, device: int, makespan: float) -> float:
         here = min(makespan, self._gone_at[device]) - self._devices[device].joins_at_seconds

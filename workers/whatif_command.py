@@ -8,20 +8,18 @@ from pathlib import Path
 
 import click
 
-from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.options import Name
-from virnucpro_bus.replay import fold_capture
-from virnucpro_bus.rundir import CAPTURE_NAME
+from virnucpro_bus.recorded import capture_argument, recorded_run
 from virnucpro_bus.telling import span
 from virnucpro_bus.text import visible
 from workers.policies import POLICIES
-from workers.whatif import Alternative, WhatIf, Wish, recording_of, what_if
+from workers.recording import recording_of
+from workers.whatif import Alternative, WhatIf, Wish, what_if
 
 MOST_DEVICES = 4096
 
 
 @click.command(short_help="Tell how long a recorded run would have taken otherwise.")
-@click.argument("capture", type=Name(path_type=Path))
+@capture_argument
 @click.option("--policy", type=click.Choice(POLICIES),
               help="With this policy; all of them by default.")  # fmt: skip
 @click.option("--devices", type=click.IntRange(1, MOST_DEVICES), metavar="N",
@@ -49,9 +47,7 @@ def whatif(
       virnucpro-bus whatif first-run --devices 8 --policy cost
       virnucpro-bus whatif first-run/run.vbus --drop cuda:3 --json
     """
-    path = capture / CAPTURE_NAME if capture.is_dir() else capture
-    recording = recording_of(fold_capture(path, SystemClock()))
-    found = what_if(recording, Wish(policy, devices, weights, drop))
+    found = what_if(recording_of(recorded_run(capture)), Wish(policy, devices, weights, drop))
     click.echo(json.dumps(found, indent=2) if as_json else _as_text(found))
 
 

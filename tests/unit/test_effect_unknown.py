@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from told_effects import assert_that_nothing_is_known, do, planned, told
 
 from virnucpro_bus import events as ev
+from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events import Device
 from virnucpro_bus.fleet import FleetState
 from virnucpro_bus.testing import Script
@@ -54,10 +55,38 @@ def test_a_file_that_nobody_can_do_is_not_waited_for() -> None:
     assert effect["busy_seconds"]["cpu:0"] == 3.0
 
 
-def test_a_run_that_goes_on_counts_from_where_it_does() -> None:
+def test_a_plan_of_which_a_part_is_missing_says_nothing() -> None:
+    script = planned({"a": "cpu:0", "b": "cpu:0"})
+    script.envelopes = [
+        envelope
+        for envelope in script.envelopes
+        if not isinstance(envelope.event, ev.FilesAssigned) or envelope.event.files[0].file != "b"
+    ]
+    do(script, "cpu:0", "a", 5.0)
+    do(script, "cpu:1", "b", 5.0, stolen_from="cpu:0")
+    effect = told(script)
+    assert_that_nothing_is_known(effect)
+    assert effect["moves"] == 1
+
+
+def test_failed_attempts_of_an_earlier_session_are_left_out() -> None:
+    script = planned({"a": "cpu:0"})
+    script.say("worker-0", ev.FileFailed("cpu:0", "a", 1, "bad", 30.0), after_seconds=30.0)
+    devices = (Device("cpu:0"), Device("cpu:1"))
+    script.say("coordinator", ev.RunStarted("job", "off", devices, 1), epoch=2, after_seconds=9.0)
+    script.say("coordinator", ev.FilesAssigned("cpu:0", (ev.PlannedFile("a", 10, 10),)), epoch=2)
+    do(script, "cpu:0", "a", 5.0)
+    effect = told(script)
+    assert (effect["makespan_seconds"], effect["busy_seconds"]["cpu:0"]) == (5.0, 5.0)
+
+
+@pytest.mark.parametrize("boots", [False, True], ids=["the same boot", "the machine was started anew"])
+def test_a_run_that_goes_on_counts_from_where_it_does(boots: bool) -> None:
     script = planned({"a": "cpu:0", "b": "cpu:0"})
     do(script, "cpu:0", "a", 50.0)
     script.clock.advance(1000.0)
+    if boots:
+        script.clock.mono = 10 * NANOSECONDS
     devices = (Device("cpu:0"), Device("cpu:1"))
     script.say("coordinator", ev.RunStarted("job", "threshold", devices, 2), epoch=2)
     script.say("coordinator", ev.FilesAssigned("cpu:0", (ev.PlannedFile("b", 10, 10),)), epoch=2)
@@ -88,7 +117,11 @@ extreme_counts = st.sampled_from([0, 1, 7, 2**63 - 1])
 extreme_seconds = st.sampled_from([0.0, 5e-324, 1e-12, 1.5, 1e12])
 extreme_facts = st.one_of(
     st.builds(
-        ev.RunStarted, st.just("job"), st.sampled_from(["off", "cost"]), st.just((Device("cpu:0"),)), st.just(4)
+        ev.RunStarted,
+        st.just("job"),
+        st.sampled_from(["off", "cost"]),
+        st.just((Device("cpu:0"),)),
+        st.sampled_from([0, 4]),
     ),
     st.builds(
         ev.FilesAssigned,

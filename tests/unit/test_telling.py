@@ -68,6 +68,14 @@ def test_time_that_was_lost_is_called_so() -> None:
     )
 
 
+def test_what_is_only_expected_is_not_told_as_done() -> None:
+    going: Effect = {**KNOWN, "makespan_seconds": 600.0}
+    assert sentence(going) == "41 moves, will save 3m12s of 14m05s, 1.7 % above the bound"
+    assert sentence({**going, "saved_seconds": -12.0, "above_bound_percent": None}) == (
+        "41 moves, will lose 12.0 s of 14m05s"
+    )
+
+
 def test_where_no_file_was_moved_nothing_was_saved() -> None:
     assert sentence({**KNOWN, "saved_seconds": 0.0, "moves": 0}) == "no file moved, 1.7 % above the bound"
 

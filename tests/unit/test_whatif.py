@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from imagined import ImaginedRun
 
@@ -16,8 +16,9 @@ from virnucpro_bus.events import Device
 from virnucpro_bus.fleet import FleetState
 from virnucpro_bus.testing import Script
 from workers.policies import POLICIES
+from workers.recording import recording_of
 from workers.simulator import SimDevice, SimFile, simulate
-from workers.whatif import Alternative, WhatIf, Wish, recording_of, what_if
+from workers.whatif import Alternative, WhatIf, Wish, what_if
 
 POLICY = "threshold"
 costs = st.lists(st.integers(1, 1000), min_size=1, max_size=40)
@@ -41,6 +42,10 @@ def simulated(costs: Sequence[int], speeds: Sequence[float], policy: str = POLIC
 
 
 @given(costs=costs, speeds=speeds)
+@example(
+    costs=[1, 10, 6, 17, 177, 241, 259, 362, 363, 362, 448, 448, 448, 449, 450, 551, 555, 557, 558, 882, 885, 908],
+    speeds=[0.5, 0.5, 2.5],
+)
 def test_the_same_again_takes_as_long_as_it_took_and_costs_as_much(costs: list[int], speeds: list[float]) -> None:
     found = asked(costs, speeds)
     again, recorded = row(found, "same devices"), found["recorded"]

@@ -1,0 +1,60 @@
+"""A recorded run, for the commands that figure something out from it: its fold, and what that lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.replay import Replay
+from virnucpro_bus.rundir import CAPTURE_NAME
+from virnucpro_bus.text import visible
+
+NAMED = 4
+"""How many sources are named before "and N more"."""
+
+
+class _CapturePath(click.Path):
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """Raises BadParameter for "", which as a path would be the folder one is in."""
+        if value == "":
+            self.fail("write the name of a run.vbus file, or of a run folder", parameter, context)
+        return super().convert(value, parameter, context)
+
+
+capture_argument = click.argument("capture", type=_CapturePath(path_type=Path))
+"""Gives the path of a run.vbus file or of a run folder, for `recorded_run`."""
+
+
+def recorded_run(capture: Path) -> FleetState:
+    """All that is recorded in a run.vbus file, or in that of a run folder; says on stderr what is missing there.
+
+    Raises CaptureError when it is no capture, UserError when there is not one event in it.
+    """
+    path = capture / CAPTURE_NAME if capture.is_dir() else capture
+    replay = Replay(path, SystemClock(), rate=None)
+    fleet = FleetState(replay)
+    while not replay.ended:
+        fleet.feed(*replay.receive(0.0))
+    for line in _what_is_missing(replay, fleet):
+        click.echo(f"virnucpro-bus: {visible(str(path))}: {visible(line)}", err=True)
+    if not fleet.get_totals()["events_received"]:
+        raise UserError(f"{visible(str(path))}: no events are recorded there")
+    return fleet
+
+
+def _what_is_missing(replay: Replay, fleet: FleetState) -> Iterator[str]:
+    scanner = replay.reader.scanner
+    if bytes_lost := scanner.skipped_bytes + scanner.waiting_bytes:
+        yield f"{bytes_lost} bytes are damaged or cut off; the figures lack what they held"
+    if lossy := fleet.lossy_sources():
+        lost = sum(source["lost"] for source in lossy)
+        names = [f"{source['source']} of {source['host']}: {source['lost']}" for source in lossy[:NAMED]]
+        more = [f"and {len(lossy) - NAMED} more"] if len(lossy) > NAMED else []
+        yield f"{lost} events are not recorded ({', '.join(names + more)}); the figures lack what they told"
+    yield from fleet.remarks()

@@ -211,12 +211,11 @@ class HostFigures(Struct, array_like=True):
         return Work(self.run, self._book, look)
 
     def _gone_ns(self) -> dict[str, int]:
-        heard_ns, last = defaultdict[str, int](int), dict[str, tuple[int, str, bool]]()
+        last: dict[str, tuple[int, str, int]] = {}
         for source, epoch, stream in self._each_stream():
-            key = stream.device_key
-            heard_ns[key] = max(heard_ns[key], stream.heard_ns)
-            last[key] = max(last.get(key, (0, "", False)), (epoch, source, stream.lost))
-        return {key: heard_ns[key] for key, (_, _, is_lost) in last.items() if is_lost}
+            worker = (epoch, source, stream.lost_ns if stream.lost else 0)
+            last[stream.device_key] = max(last.get(stream.device_key, worker), worker)
+        return {key: lost_ns for key, (_, _, lost_ns) in last.items() if lost_ns}
 
     def effect(self, now_ns: int) -> Effect:
         """What stealing has done for the run of the last session; see effect.py."""

@@ -130,7 +130,7 @@ class WorkLedger(HostFigures, array_like=True):
 
     def _worker_lost(self, event: ev.WorkerLost, envelope: ev.Envelope, stream: Stream) -> None:
         dead = self._stream(event.source, event.epoch)
-        dead.lost = True
+        dead.lost, dead.lost_ns = True, max(dead.lost_ns, envelope.mono_ns)
         if not dead.device_key:
             dead.device_key = event.device
             self._account(event.device)

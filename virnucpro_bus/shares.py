@@ -33,7 +33,7 @@ class Look:
     up_ns: Mapping[str, int]
     """When each first could do files in this session, by key; those that never could are not in it."""
     gone_ns: Mapping[str, int]
-    """When each of those that have no worker any more, having lost the last, was last heard, by key."""
+    """When each of those that have no worker any more, having lost the last, had lost it, by key."""
     in_hand: Sequence[InHand]
     failed: Collection[str]
     """Files that nobody will try again."""

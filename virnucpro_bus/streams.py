@@ -54,6 +54,8 @@ class Stream:
     progress: FileProgress | None = None
     progress_seq: Count = 0
     lost: bool = False
+    lost_ns: Count = 0
+    """When the launcher said so."""
     last_steal: Steal | None = None
     last_steal_seq: Count = 0
     unsaid_steal: Steal | None = None

@@ -132,8 +132,7 @@ class _Simulation:
 
     def run(self) -> SimResult:
         for number, device in enumerate(self._devices):
-            if device.joins_at_seconds < inf:
-                self._happenings.append((device.joins_at_seconds, _Happening.JOINED, number))
+            self._happenings.append((device.joins_at_seconds, _Happening.JOINED, number))
             if device.lost_at_seconds is not None:
                 self._happenings.append((device.lost_at_seconds, _Happening.LOST, number))
         heapq.heapify(self._happenings)

@@ -13,6 +13,8 @@ from virnucpro_bus.events import Device
 from virnucpro_bus.fleet import FleetState
 from virnucpro_bus.metrics import Effect
 from virnucpro_bus.testing import Script
+from workers.recording import recording_of
+from workers.whatif import Wish, what_if
 
 
 def effect_after(
@@ -57,3 +59,11 @@ def do(script: Script, device: str, file: str, seconds: float, stolen_from: str 
 def assert_that_nothing_is_known(effect: Effect) -> None:
     figures = {name: value for name, value in effect.items() if name not in ("steals", "moves")}
     assert not any(figures.values()), figures
+
+
+def alternatives(script: Script, wish: Wish) -> list[tuple[str, float | None]]:
+    """What `whatif` says of the run: names and makespans."""
+    fleet = FleetState(script.clock)
+    fleet.feed(script.frames())
+    found = what_if(recording_of(fleet), wish)
+    return [(row["name"], row["makespan_seconds"]) for row in found["alternatives"]]

@@ -177,3 +177,10 @@ def test_the_largest_events_fit_into_a_frame() -> None:
 def assert_accepted(event: object) -> None:
     envelope = envelop(event, run="r", host="h", source="s", epoch=1, seq=1, wall_ns=1, mono_ns=1)
     assert decode(encode(envelope)) == envelope
+
+
+def test_of_a_run_that_is_resumed_it_knows_the_effect_though_not_what_was_done_before() -> None:
+    coordinator = WorkStealingCoordinator(cpus(1), input_files([10, 10]), clock=ManualClock(), done_before=5)
+    coordinator.next_file("cpu:0")
+    coordinator.record_file_completion("cpu:0", "f0.fa", 1, 2.0)
+    assert coordinator.get_effect()["lower_bound_seconds"] == pytest.approx(4.0)

@@ -80,6 +80,7 @@ def test_a_thief_twice_as_fast_would_have_left_twice_the_time_to_the_victim() ->
     assert effect["makespan_seconds"] == 10.0
     assert effect["makespan_without_stealing_seconds"] == 20.0
     assert effect["lower_bound_seconds"] == pytest.approx(10.0)
+    assert effect["above_bound_percent"] == pytest.approx(0.0, abs=1e-6)
     assert (effect["saved_seconds"], effect["moves"]) == (10.0, 1)
     assert [steal["saved_seconds"] for steal in effect["steals"]] == [10.0]
 
@@ -94,6 +95,23 @@ def test_a_slow_thief_that_held_the_last_big_file_has_lost_time() -> None:
     (steal,) = effect["steals"]
     assert (steal["source_gpu"], steal["dest_gpu"], steal["file_name"]) == ("cpu:0", "cpu:1", "b")
     assert steal["saved_seconds"] == pytest.approx(5.0 + 5.0 - 25.0)
+
+
+def test_what_lies_between_two_files_would_have_come_to_the_victim_too() -> None:
+    script = planned({"a": "cpu:0", "b": "cpu:0", "c": "cpu:1", "d": "cpu:1"})
+    do(script, "cpu:1", "c", 5.0)
+    script.clock.advance(1.0)
+    do(script, "cpu:1", "b", 5.0, stolen_from="cpu:0")
+    script.clock.advance(1.0)
+    do(script, "cpu:1", "d", 5.0)
+    script.say("worker-0", ev.FileStarted("cpu:0", "a", 1))
+    script.say("worker-0", ev.FileCompleted("cpu:0", "a", 1, 1, 17.0))
+    script.say("coordinator", ev.RunFinished(0, 4, 0))
+    effect = told(script)
+    # A second between each two of the three files of cpu:1, of whose size cpu:0 does one in 17 s.
+    assert effect["makespan_without_stealing_seconds"] == pytest.approx(17.0 + 17.0 + 1.0)
+    # cpu:1 was done with it long before cpu:0 would have begun: no more than its own time is saved.
+    assert [steal["saved_seconds"] for steal in effect["steals"]] == [pytest.approx(17.0 + 1.0)]
 
 
 def test_a_steal_that_came_to_nothing_does_not_count_as_a_move() -> None:

@@ -69,6 +69,39 @@ def test_a_device_that_is_slow_at_its_file_does_not_raise_the_lower_bound() -> N
     assert told(script)["lower_bound_seconds"] == before
 
 
+def test_a_stolen_file_in_hand_would_be_done_by_its_owner_after_its_own() -> None:
+    script = planned({"a": "cpu:0", "b": "cpu:0", "c": "cpu:1"})
+    do(script, "cpu:1", "c", 10.0)
+    script.say("worker-1", ev.WorkStolen("cpu:1", "cpu:0", "b", 1, script.clock.wall_ns()))
+    script.say("worker-1", ev.FileStarted("cpu:1", "b", 1))
+    script.say("worker-0", ev.FileStarted("cpu:0", "a", 1), after_seconds=5.0)
+    script.say("worker-0", ev.FileCompleted("cpu:0", "a", 1, 1, 15.0))
+    effect = told(script)
+    # 10 s of cpu:1, of which 5 have gone by, are 15 s of cpu:0, which has just done its own.
+    assert effect["makespan_expected_seconds"] == pytest.approx(20.0)
+    assert effect["makespan_without_stealing_seconds"] == pytest.approx(15.0 + 15.0)
+    assert [steal["saved_seconds"] for steal in effect["steals"]] == [None]
+
+
+def test_what_a_steal_has_saved_depends_on_what_its_owner_still_has_to_do() -> None:
+    script = planned({"a": "cpu:0", "b": "cpu:0", "c": "cpu:0", "d": "cpu:1"})
+    do(script, "cpu:0", "a", 5.0)
+    do(script, "cpu:1", "d", 5.0)
+    do(script, "cpu:1", "b", 5.0, stolen_from="cpu:0")
+    # At 15 s: its owner was free at 5, has 5 s of its own to do, and would have had 5 more for this file.
+    assert [steal["saved_seconds"] for steal in told(script)["steals"]] == [pytest.approx(5.0 + 5.0 + 5.0 - 15.0)]
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_what_waits_is_shared_out_among_those_who_live(is_lost: bool) -> None:
+    script = planned({"a": "cpu:0", "b": "cpu:0", "c": "cpu:0", "d": "cpu:1"})
+    do(script, "cpu:0", "a", 10.0)
+    do(script, "cpu:1", "d", 10.0)
+    if is_lost:
+        script.say("coordinator", ev.WorkerLost("cpu:1", "worker-1", 1, "was killed"))
+    assert told(script)["makespan_expected_seconds"] == pytest.approx(20.0 + (20.0 if is_lost else 10.0))
+
+
 def test_the_tail_begins_when_the_first_device_has_nothing_to_do() -> None:
     assert effect_after([40, 10], [1.0, 1.0])["tail_seconds"] == pytest.approx(30.0)
     assert effect_after([40, 10], [1.0, 1.0], until_seconds=25.0)["tail_seconds"] == pytest.approx(15.0)

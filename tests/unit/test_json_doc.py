@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
+from imagined import ImaginedRun
 from report_schema import report_schema
 from runs import MadeRun
 
@@ -16,6 +17,8 @@ from virnucpro_bus import metrics
 from virnucpro_bus.export import ExportedFile
 from virnucpro_bus.fleet import FleetState
 from virnucpro_bus.report import FleetReport
+from workers.recording import recording_of
+from workers.whatif import Alternative, WhatIf, Wish, what_if
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "json.md").read_text(encoding="utf-8")
@@ -30,10 +33,13 @@ SECTIONS: dict[str, Any] = {
     "Steal with its effect": metrics.StealEffect,
     "File": metrics.FileRecord,
     "Export": ExportedFile,
+    "What if": WhatIf,
+    "Alternative": Alternative,
 }
 NAMES = {int: "integer", float: "number", str: "string", bool: "boolean", NoneType: "null"}
 LINKED = {"Device": "DeviceReport", "Totals": "Totals", "Steal": "StealEvent", "Source": "SourceCounts"}
 LINKED |= {"Effect": "Effect", "Steal with its effect": "StealEffect", "File": "FileRecord"}
+LINKED |= {"Alternative": "Alternative"}
 TITLES = {declared: title for title, declared in LINKED.items()}
 
 
@@ -79,6 +85,16 @@ def test_what_null_means_is_told_where_there_may_be_one_and_only_there(title: st
 def test_the_schema_is_made_from_the_declarations() -> None:
     """When this fails after a field was added: python tests/support/report_schema.py > docs/report.schema.json"""
     assert (DOCS / "report.schema.json").read_text(encoding="utf-8") == report_schema()
+
+
+def test_what_whatif_prints_is_what_is_declared() -> None:
+    run = ImaginedRun([10] * 6, [1.0, 2.0], "cost")
+    run.work()
+    told = msgspec.json.decode(msgspec.json.encode(what_if(recording_of(run.fleet()), Wish())))
+    assert msgspec.convert(told, WhatIf, strict=True) == told
+    assert told.keys() == WhatIf.__annotations__.keys()
+    for row in (told["recorded"], *told["alternatives"]):
+        assert row.keys() == Alternative.__annotations__.keys()
 
 
 def test_a_report_of_a_run_is_what_is_declared() -> None:

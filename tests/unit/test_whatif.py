@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from imagined import ImaginedRun
+from told_effects import alternatives
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
@@ -92,6 +93,24 @@ def test_a_dropped_device_leaves_its_files_to_the_others() -> None:
     found = asked([10] * 12, [1.0, 2.0, 6.0], Wish(policy="off", drop=["cpu:2"]))
     (only,) = found["alternatives"]
     assert (only["devices"], only["makespan_seconds"]) == (2, pytest.approx(60.0))
+
+
+def test_without_weights_the_recorded_plan_is_used_for_the_same_devices() -> None:
+    run = ImaginedRun([10] * 12, [1.0, 3.0], "off", [1.0, 3.0])
+    run.work()
+    found = what_if(recording_of(run.fleet()), Wish(policy="off"))
+    assert row(found, "same devices", "off")["makespan_seconds"] == pytest.approx(30.0)
+
+
+@pytest.mark.parametrize("name", ["GPU-b", "1"])
+def test_a_gpu_is_dropped_by_its_uuid_or_by_its_index(name: str) -> None:
+    script = Script()
+    devices = (Device("GPU-a", "A100", 0), Device("GPU-b", "A100", 1))
+    script.say("coordinator", ev.RunStarted("job", "off", devices, 2))
+    for device, file in zip(devices, "ab", strict=True):
+        script.say("coordinator", ev.FilesAssigned(device.key, (ev.PlannedFile(file, 1, 1),)))
+        script.say(device.key, ev.FileCompleted(device.key, file, 1, 1, 10.0), after_seconds=10.0)
+    assert alternatives(script, Wish(policy="off", drop=[name])) == [("1 device", pytest.approx(20.0))]
 
 
 def test_with_weights_the_files_are_assigned_anew() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ def recorded_run(capture: Path) -> FleetState:
     fleet = FleetState(replay)
     while not replay.ended:
         fleet.feed(*replay.receive(0.0))
+    # It stays to the end, and to look through a million records for garbage again and again takes long.
+    gc.freeze()
     for line in _what_is_missing(replay, fleet):
         click.echo(f"virnucpro-bus: {visible(str(path))}: {visible(line)}", err=True)
     if not fleet.get_totals()["events_received"]:

@@ -61,10 +61,13 @@ def recording_of(fleet: FleetState) -> Recording:
     mean = fmean(rates.values())
     known = {device.key: device for device in work.run.devices} if work.run is not None else {}
     joins, losses = _joins(shares, work.look), _losses(shares, work.look)
-    files = list(sums.files())
+    files, owners = [], []
+    for owner, cost, done in sums.files():
+        files.append(SimFile(done.seconds * rates.get(done.device, mean), cost))
+        owners.append(owner)
     return Recording(
-        files=tuple(SimFile(done.seconds * rates.get(done.device, mean), cost) for _, cost, done in files),
-        owners=tuple(owner for owner, _, _ in files),
+        files=tuple(files),
+        owners=tuple(owners),
         devices=tuple(
             Measured(known.get(key, Device(key)), rates.get(key, mean), joins[key], losses.get(key))
             for key in [*known, *(key for key in shares if key not in known)]

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from math import inf
 
+from virnucpro_bus.clock import NANOSECONDS
 from workers.assignment import assign
 from workers.blame import Loss
 from workers.choosing import make_policy
 from workers.handout import Handout
-
-_DIGITS = 9
-"""Of a second; moments are whole nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +203,7 @@ class _Simulation:
                 work -= (second - now) * speed
                 now = second
             speed = changed
-        return round(now + work / speed, _DIGITS)
+        return round((now + work / speed) * NANOSECONDS) / NANOSECONDS
 
     def _idle_seconds(self, device: int, makespan: float) -> float:
         here = min(makespan, self._gone_at[device]) - self._devices[device].joins_at_seconds

@@ -94,6 +94,20 @@ def test_the_recorded_run_can_be_simulated_as_it_was_and_otherwise(lab: Lab) -> 
     assert "2 devices" in in_words.stdout
 
 
+def test_files_without_a_byte_are_files_all_the_same(lab: Lab) -> None:
+    (lab.folder / "in").mkdir()
+    for number in range(6):
+        (lab.folder / "in" / f"{number}.fa").touch()
+    effect = run(lab, "cost")["effect"]
+    for figure in ("makespan", "makespan_without_stealing", "lower_bound"):
+        assert effect[f"{figure}_seconds"] > 0.0
+    assert effect["makespan_expected_seconds"] == effect["makespan_seconds"] >= effect["lower_bound_seconds"]
+    assert effect["saved_seconds"] == 0.0 or effect["moves"] > 0
+    found = lab.run("whatif", "cost", "--json")
+    assert found.wait() == 0, found.stderr
+    assert json.loads(found.stdout)["files"] == 6
+
+
 JOB_THAT_LOADS_LATE = """
 import time
 from pathlib import Path
@@ -165,7 +179,8 @@ def test_estimates_that_cannot_be_had_cost_a_line_and_not_the_run(lab: Lab) -> N
     [
         (("effect", "nothing-here"), "nothing-here"),
         (("whatif", "nothing-here"), "nothing-here"),
-        (("whatif", "bare"), "nobody has recorded a plan"),
+        (("effect", "bare"), "no events are recorded"),
+        (("whatif", "bare"), "no events are recorded"),
     ],
 )
 def test_what_cannot_be_told_is_one_line_that_says_why(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.options import Name
 from virnucpro_bus.replay import Replay
 from virnucpro_bus.rundir import CAPTURE_NAME
 from virnucpro_bus.text import visible
@@ -20,15 +20,7 @@ NAMED = 4
 """How many sources are named before "and N more"."""
 
 
-class _CapturePath(click.Path):
-    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
-        """Raises BadParameter for "", which as a path would be the folder one is in."""
-        if value == "":
-            self.fail("write the name of a run.vbus file, or of a run folder", parameter, context)
-        return super().convert(value, parameter, context)
-
-
-capture_argument = click.argument("capture", type=_CapturePath(path_type=Path))
+capture_argument = click.argument("capture", type=Name(path_type=Path))
 """Gives the path of a run.vbus file or of a run folder, for `recorded_run`."""
 
 

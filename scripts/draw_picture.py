@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("capture", type=Path, help="a run.vbus file")
     parser.add_argument("svg", type=Path)
     parser.add_argument("--at", type=float, metavar="SECONDS", help="of the recording; default: its end")
-    parser.add_argument("--title", default="virnucpro-bus monitor")
+    parser.add_argument("--title", help="what the run is called; default: the folder of the capture")
     parser.add_argument("--width", type=int, default=120)
     parser.add_argument("--height", type=int, default=30)
     options = parser.parse_args()
@@ -39,7 +39,8 @@ def main() -> None:
     os.environ["TZ"] = "UTC"
     time.tzset()
     try:
-        snapshot = look_at(options.capture, options.at, options.title)
+        title = options.title or options.capture.resolve().parent.name
+        snapshot = look_at(options.capture, options.at, title)
     except (BusError, OSError) as error:
         sys.exit(f"scripts/picture: {error}")
     console = Console(
@@ -47,7 +48,7 @@ def main() -> None:
     )
     for text in frame(snapshot, options.width, options.height):
         console.print(text, soft_wrap=True)
-    drawn = console.export_svg(title=options.title, unique_id="dashboard")
+    drawn = console.export_svg(title=f"virnucpro-bus monitor {title}", unique_id="dashboard")
     # The picture must not fetch anything from anywhere: any monospaced font will do.
     options.svg.write_text(_FONT_FROM_ELSEWHERE.sub("", drawn), encoding="utf-8")
 

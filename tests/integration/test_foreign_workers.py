@@ -104,10 +104,13 @@ def bus(lab: Lab) -> Iterator[Bus]:
     running.stop()
 
 
+PASSING = {"throughput", "seconds_since_done"}
+
+
 def without_time(report: dict[str, Any]) -> dict[str, Any]:
     """The object without what goes on changing after the last event, and without the machine's own GPUs."""
     devices = [
-        {key: value for key, value in device.items() if key != "throughput"}
+        {key: value for key, value in device.items() if key not in PASSING}
         for device in report["devices"]
         if device["state"] != "unused"
     ]

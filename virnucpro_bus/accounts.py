@@ -12,7 +12,7 @@ from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.devices import display_id
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, stale
 from virnucpro_bus.samples import SampleHistory, look_of
-from virnucpro_bus.streams import Stream
+from virnucpro_bus.streams import MOST, Stream
 from virnucpro_bus.windows import RollingWindow
 
 SILENT_AFTER_NS = 5 * NANOSECONDS
@@ -34,9 +34,8 @@ class Reopened(Struct, frozen=True, array_like=True):
 
     def plus(self, other: Reopened) -> Reopened:
         """Both together."""
-        return Reopened(
-            self.completed + other.completed, self.failed + other.failed, self.sequences + other.sequences
-        )
+        sequences = min(self.sequences + other.sequences, MOST)
+        return Reopened(self.completed + other.completed, self.failed + other.failed, sequences)
 
 
 class DeviceAccount(Struct, array_like=True):

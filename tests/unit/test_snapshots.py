@@ -126,6 +126,10 @@ def test_counts_and_times_beyond_what_an_event_can_tell_stay_there() -> None:
         script.say("w0", ev.FileCompleted("GPU-0", "a.fa", 1, most, 1e12))
     (row,) = taken_over(folded(script.frames())).get_gpu_metrics()
     assert (row["files_completed"], row["sequences"]) == (3, most)
+    for _ in range(2):
+        script.say("coordinator", ev.FileReopened("a.fa", "GPU-0", True, most, "it is done again"))
+    (row,) = taken_over(folded(script.frames())).get_gpu_metrics()
+    assert (row["files_completed"], row["sequences"]) == (1, 0)
 
 
 def a_long_watch(days: int) -> Script:

@@ -20,7 +20,7 @@ from monitor.snapshot import (
     rate,
 )
 from virnucpro_bus.clock import iso_utc
-from virnucpro_bus.telling import gain
+from virnucpro_bus.telling import outcome
 from virnucpro_bus.text import visible
 
 DEVICES_CHARACTERS = 480
@@ -50,9 +50,8 @@ def line(snapshot: Snapshot, look: Look = EVERYTHING) -> str:
     parts += devices
     if left_out:
         parts.append(f"{left_out} more devices")
-    saved = None if snapshot.effect is None else snapshot.effect["saved_seconds"]
-    what_for = "" if saved is None or not totals["steals"] else f" {gain(saved)}"
-    parts.append(f"steals {totals['steals']}{what_for}")
+    came_of_it = None if snapshot.effect is None else outcome(snapshot.effect)
+    parts.append(f"steals {totals['steals']}{f' {came_of_it}' if came_of_it else ''}")
     if totals["events_lost"] > 0:
         parts.append(f"events lost {totals['events_lost']}")
     told = {NOTICE, "lost events"} | (set() if left_out else _IN_ROWS)

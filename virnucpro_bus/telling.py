@@ -42,15 +42,22 @@ def parts_of(effect: Effect) -> list[str]:
     """The parts of that sentence, each of which can stand without those after it."""
     if effect["makespan_seconds"] is None:
         return []
-    moves, saved, above = effect["moves"], effect["saved_seconds"], effect["above_bound_percent"]
+    moves, above = effect["moves"], effect["above_bound_percent"]
     parts = [f"{moves} move{'' if moves == 1 else 's'}" if moves else "no file moved"]
-    if saved is not None and moves:
-        # What is only expected is not told as if it were done.
-        told = gain(saved) if _is_over(effect) else f"will {'lose' if saved < 0 else 'save'} {span(abs(saved))}"
+    if told := outcome(effect):
         parts.append(f"{told} of {span(effect['makespan_without_stealing_seconds'])}")
     if above is not None:
         parts.append(f"{max(0.0, above):.1f} % above the bound")
     return parts
+
+
+def outcome(effect: Effect) -> str | None:
+    """What all moves together have saved or lost, or will; None when there was none, or that is unknown."""
+    saved = effect["saved_seconds"]
+    if saved is None or not effect["moves"]:
+        return None
+    # What is only expected is not told as if it were done.
+    return gain(saved) if _is_over(effect) else f"will {'lose' if saved < 0 else 'save'} {span(abs(saved))}"
 
 
 def paragraph(effect: Effect) -> str:

@@ -119,3 +119,16 @@ def test_a_line_is_one_line_of_bounded_length(devices: int, problems: list[str],
     text = line(replace(shot, news=tuple(news)))
     assert len(text) < 1500
     assert len(text.splitlines()) == 1
+
+
+def test_what_stealing_has_yet_to_save_is_not_called_saved() -> None:
+    assert WITH_EFFECT.effect is not None
+    done = {
+        **WITH_EFFECT.effect,
+        "makespan_seconds": 600.0,
+        "makespan_expected_seconds": 600.0,
+        "saved_seconds": 192.0,
+    }
+    assert " saved 3m12s" in line(replace(WITH_EFFECT, effect=done))
+    assert " will save 3m12s" in line(replace(WITH_EFFECT, effect={**done, "makespan_seconds": 400.0}))
+    assert "save" not in line(replace(WITH_EFFECT, effect={**done, "moves": 0}))

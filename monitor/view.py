@@ -36,6 +36,8 @@ class _Room:
 
     lines: int
     is_roomy: bool
+    told: list[Text]
+    """What is said of stealing, where there is room for it."""
     gap: int
     """Blank lines between two parts."""
     fixed: int
@@ -59,7 +61,6 @@ def frame(
     `keys` says what can be typed, the most important first, with two blanks between one and the next; "": nothing.
     """
     devices = wanted(snapshot.rows, look)
-    told = stealing(snapshot, width, glyphs)
     room = _room(snapshot, width, height, len(devices), glyphs, hint=bool(keys))
     gap = [Text()] * room.gap
     beside, below = ("", keys) if room.is_roomy else (keys, "")
@@ -69,8 +70,7 @@ def frame(
         lines = [progress(snapshot, width, glyphs, untitled=True), header, total, *health]
     else:
         above = [title(snapshot, width, glyphs), progress(snapshot, width, glyphs)]
-        above += told if room.is_roomy else []
-        lines = [*above, *gap, header, *rows, total, *gap, *health]
+        lines = [*above, *room.told, *gap, header, *rows, total, *gap, *health]
         left = room.lines - len(lines) - room.gap - bool(below)
         steals = latest_steals(snapshot, width, left if height is not None else 1 + STEALS_PRINTED, glyphs)
         lines += [*gap, *steals] if steals else []
@@ -100,15 +100,14 @@ def _room(
     lines = UNLIMITED_LINES if height is None else height
     is_roomy = lines >= ROOMY_LINES
     gap = 1 if lines >= ROOMY_LINES + max(0, devices - ROOMY_ROWS) else 0
-    fixed = 4 + 2 * gap
-    if is_roomy:
-        fixed += len(stealing(snapshot, width, glyphs)) + (hint and height is not None)
+    told = stealing(snapshot, width, glyphs) if is_roomy else []
+    fixed = 4 + 2 * gap + len(told) + (is_roomy and hint and height is not None)
     steals = gap + 1 + min(STEALS_KEPT, len(snapshot.steals)) if snapshot.steals and is_roomy else 0
     free = lines - fixed - steals
     # Also where rows take all there is, what is wrong must be seen.
     least = max(1, min(len(snapshot.health), lines // 8))
     health = max(least, min(lines_wanted(snapshot.health, width, glyphs), free - devices))
-    return _Room(lines, is_roomy, gap, fixed, free - health, health)
+    return _Room(lines, is_roomy, told, gap, fixed, free - health, health)
 
 
 def _cropped(text: Text, width: int, glyphs: Glyphs) -> Text:

@@ -6,11 +6,21 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from gpu_bench import GPU_A, GPU_B, MIG, Bench
 from relays import new_keys
 
 from virnucpro_bus import follower as follower_module
 from virnucpro_bus.keys import Identity
 from virnucpro_bus.served import PlayedCapture
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """A GPU monitor over two GPUs and a MIG instance, with a clock and a driver that tests move."""
+    bench = Bench(GPU_A, GPU_B, MIG)
+    yield bench
+    bench.backend.open_gate.set()
+    bench.monitor.close()
 
 
 @pytest.fixture

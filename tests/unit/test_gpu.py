@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -13,14 +12,6 @@ from monitor.gpu import GPUMonitor, get_gpu_utilization
 from monitor.readings import GpuReading
 from virnucpro_bus.events import Device
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, UtilizationSource
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    bench = Bench(GPU_A, GPU_B, MIG)
-    yield bench
-    bench.backend.open_gate.set()
-    bench.monitor.close()
 
 
 @pytest.mark.parametrize("device_id", [1, "GPU-b"])

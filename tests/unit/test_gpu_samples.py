@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from two_devices import FAST, SLOW, begun, folded, row
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.events import Device
-from virnucpro_bus.ledger import WorkLedger
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
 from virnucpro_bus.testing import Script
-
-FAST, SLOW = Device("GPU-a", "A100", 0), Device("GPU-b", "V100", 1)
 
 
 @pytest.fixture
 def run() -> Script:
     """A run of two devices whose workers w0 and w1 have just started."""
-    script = Script()
-    script.say("coordinator", ev.RunStarted("job", "threshold", (FAST, SLOW), 4))
-    script.say("w0", ev.WorkerStarted(FAST, 100))
-    script.say("w1", ev.WorkerStarted(SLOW, 101))
-    return script
-
-
-def folded(script: Script) -> WorkLedger:
-    ledger = WorkLedger("node")
-    for envelope in script.envelopes:
-        ledger.apply(envelope)
-    return ledger
-
-
-def row(script: Script, device: Device = FAST) -> GpuMetrics:
-    rows = folded(script).metrics(script.clock.mono_ns())
-    return next(each for each in rows if each["uuid"] == device.key)
+    return begun()
 
 
 def test_a_device_that_the_driver_has_lost_is_lost_whatever_its_worker_says(run: Script) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 from gpu_bench import DEADLINE_SECONDS, GPU_A, GPU_B, MIG, Bench, ScriptedBackend
@@ -14,14 +13,6 @@ from monitor.readings import GpuReading
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events import Device
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    bench = Bench(GPU_A, GPU_B, MIG)
-    yield bench
-    bench.backend.open_gate.set()
-    bench.monitor.close()
 
 
 def test_a_driver_that_hangs_from_the_start_costs_one_wait_and_gives_nothing(bench: Bench) -> None:

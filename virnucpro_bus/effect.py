@@ -35,16 +35,16 @@ from virnucpro_bus.metrics import Effect, StealEffect
 from virnucpro_bus.overrun import rest_seconds
 from virnucpro_bus.shares import Look, Share, shares_of, sums_of
 from virnucpro_bus.streams import Steal
-from virnucpro_bus.sums import STEALS_TOLD, Sums
+from virnucpro_bus.sums import STEALS_TOLD, Sums, SumsCache
 from virnucpro_bus.workbook import WorkBook
 
 Tell = Callable[[Steal, float | None], StealEffect]
 """How a steal is told of, and what it has saved, in seconds; None: unknown."""
 
 
-def effect_of(book: WorkBook, look: Look, tell: Tell) -> Effect:
+def effect_of(book: WorkBook, look: Look, tell: Tell, cache: SumsCache | None = None) -> Effect:
     """The figures at a moment; all unknown where the plan is not known as a whole."""
-    if (sums := sums_of(book, look)) is not None:
+    if (sums := sums_of(book, look, cache)) is not None:
         return _Reckoning(sums, look).effect(tell)
     steals = sorted(book.steals.values())
     return effect_from(steals=[tell(steal, None) for steal in steals[-STEALS_TOLD:]], moves=len(steals))

@@ -31,6 +31,7 @@ from virnucpro_bus.same_gpus import SampledGpus, one_account_each
 from virnucpro_bus.samples import FileFigures
 from virnucpro_bus.shares import InHand, Look, Work
 from virnucpro_bus.streams import Steal, Stream
+from virnucpro_bus.sums import SumsCache
 from virnucpro_bus.workbook import WorkBook
 
 INTERRUPTED = 128
@@ -217,12 +218,14 @@ class HostFigures(Struct, array_like=True):
             last[stream.device_key] = max(last.get(stream.device_key, worker), worker)
         return {key: lost_ns for key, (_, _, lost_ns) in last.items() if lost_ns}
 
-    def effect(self, now_ns: int) -> Effect:
-        """What stealing has done for the run of the last session; see effect.py."""
+    def effect(self, now_ns: int, cache: SumsCache | None = None) -> Effect:
+        """What stealing has done for the run of the last session; see effect.py. `cache`: of who looks again."""
         work = self.work(now_ns)
-        return effect_of(
-            work.book, work.look, lambda steal, saved: StealEffect(**self._told(steal), saved_seconds=saved)
-        )
+
+        def tell(steal: Steal, saved: float | None) -> StealEffect:
+            return StealEffect(**self._told(steal), saved_seconds=saved)
+
+        return effect_of(work.book, work.look, tell, cache)
 
     def _told(self, steal: Steal) -> StealEvent:
         return StealEvent(

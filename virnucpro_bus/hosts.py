@@ -8,6 +8,7 @@ from datetime import timedelta
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.ledger import WorkLedger
 from virnucpro_bus.metrics import Effect, FileRecord, GpuMetrics, StealEvent
+from virnucpro_bus.sums import SumsCache
 
 LEAST_SKEW_SECONDS = 2
 """Wall clocks that differ by less are taken to agree: a message's way takes time, too."""
@@ -21,6 +22,7 @@ class Host:
         self.ledger = ledger
         self._clock = clock
         self._is_local = is_local
+        self._sums = SumsCache()
         self._offset_ns: int | None = None
         """Our monotonic clock minus the host's; the least ever seen, which is nearest to no delay at all."""
         self._sure_offset_ns: int | None = None
@@ -83,7 +85,7 @@ class Host:
 
     def effect(self) -> Effect:
         """What stealing has done for its run."""
-        effect = self.ledger.effect(self.now_ns())
+        effect = self.ledger.effect(self.now_ns(), self._sums)
         self._in_our_time(effect["steals"])
         return effect
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from virnucpro_bus.events import RunStarted
 from virnucpro_bus.fixed_work import fixed_work
-from virnucpro_bus.sums import Left, Sums
+from virnucpro_bus.sums import Left, Sums, SumsCache
 from virnucpro_bus.tally import Tally
 from virnucpro_bus.workbook import WorkBook
 
@@ -102,11 +102,11 @@ class Share:
         return self.done.rate(self.fixed)
 
 
-def sums_of(book: WorkBook, look: Look) -> Sums | None:
+def sums_of(book: WorkBook, look: Look, cache: SumsCache | None = None) -> Sums | None:
     """The session's part of the book, added up; None where the plan, or what was done, is not known as a whole."""
     if not book.assigned or book.passed_over:
         return None
-    sums = book.sums(look.started_ns)
+    sums = (cache or SumsCache()).of(book, look.started_ns)
     return sums if sums.known >= look.files_total else None
 
 

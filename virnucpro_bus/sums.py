@@ -12,14 +12,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.streams import Steal
 from virnucpro_bus.tally import Tally
-
-if TYPE_CHECKING:
-    from virnucpro_bus.workbook import WorkBook
+from virnucpro_bus.workbook import WorkBook
 
 STEALS_TOLD = 1_000
 """The latest ones, of which the effect is told one by one."""
@@ -59,6 +57,7 @@ class Sums:
         self._book = book
         self._columns = book.files, book.ends_ns, book.seconds, book.devices
         self._since_ns = since_ns
+        self._revision = book.revision
         self._assigned, self._parts = book.assigned, len(book.assigned)
         self._places: dict[str, int] = {}
         """Where the next three tell of a file of the plan: …"""
@@ -111,10 +110,11 @@ class Sums:
 
     # Reading on.
 
-    def is_of(self, since_ns: int) -> bool:
-        """Whether the book's plan is still the one that was read, and the session that of `since_ns`."""
-        assigned = self._book.assigned
-        return assigned is self._assigned and len(assigned) == self._parts and since_ns == self._since_ns
+    def is_of(self, book: WorkBook, since_ns: int) -> bool:
+        """Whether these are of `book`, of which nothing was replaced since, and of the session of `since_ns`."""
+        assigned = book.assigned
+        same_plan = assigned is self._assigned and len(assigned) == self._parts
+        return book is self._book and same_plan and book.revision == self._revision and since_ns == self._since_ns
 
     def read_on(self) -> None:
         """Add up what the book has got since the last time."""
@@ -247,3 +247,17 @@ class Sums:
     def _done(self, record: int) -> Done:
         book = self._book
         return Done(book.ends_ns[record], book.seconds[record], book.devices[record])
+
+
+class SumsCache:
+    """The sums of the last look, kept by who looks again and again. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._sums: Sums | None = None
+
+    def of(self, book: WorkBook, since_ns: int) -> Sums:
+        """All of `book` added up, valid until it grows; what ended before `since_ns` is of another session."""
+        if self._sums is None or not self._sums.is_of(book, since_ns):
+            self._sums = Sums(book, since_ns)
+        self._sums.read_on()
+        return self._sums

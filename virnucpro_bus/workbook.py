@@ -9,26 +9,15 @@ from dataclasses import dataclass, field
 
 from virnucpro_bus.facts import Count, PlannedFile, Seconds
 from virnucpro_bus.streams import Steal
-from virnucpro_bus.sums import Sums
 
 UNPLANNED_KEPT = 5_000
 """So many files are remembered while no plan is known; where nobody plans, memory must not grow for ever."""
 
 
-class _AddedUp:
-    """What a book has besides its columns. It follows from them, so it is no part of a snapshot."""
-
-    __slots__ = ("_sums",)
-
-    def _keep(self, sums: Sums | None) -> None:
-        """The sums as they are at this look; None: they have to be made anew."""
-        self._sums = sums
-
-
 # Its columns are looked up with every completion, which a plain class does faster than a Struct.
 @dataclass(slots=True, eq=False)
-class WorkBook(_AddedUp):
-    """Of one host. `ledger.py` fills it, `sums.py` reads it. Not thread-safe."""
+class WorkBook:
+    """Of one host. `ledger.py` fills it, `sums.py` adds it up. Not thread-safe."""
 
     assigned: list[tuple[str, list[str], list[Count]]] = field(default_factory=list)
     """The initial assignment of the last session: a device's key, files, and the estimated work of each."""
@@ -46,13 +35,14 @@ class WorkBook(_AddedUp):
     """By file, of all sessions: the last time that it was stolen."""
     passed_over: Count = 0
     """Completions that were not remembered. Where there were any, a plan that comes later is no longer enough."""
+    revision: Count = 0
+    """Raised when an entry is replaced rather than added: sums of before are of no use then."""
 
     def __post_init__(self) -> None:
         """Raises ValueError when what was read from a snapshot does not belong together."""
         counts = {len(column) for column in (self.files, self.ends_ns, self.seconds, self.devices)}
         if len(counts) != 1 or any(len(files) != len(costs) for _, files, costs in self.assigned):
             raise ValueError("not as many times, or costs, as files")
-        self._keep(None)
 
     def assign(self, device: str, files: tuple[PlannedFile, ...]) -> None:
         """These files stand in the device's queue at first."""
@@ -73,16 +63,7 @@ class WorkBook(_AddedUp):
         """The clock has begun anew: what was done before that has ended before all that comes."""
         self.ends_ns[:] = [0] * len(self.ends_ns)
         self.failed[:] = [(0, seconds, device) for _, seconds, device in self.failed]
-        self._keep(None)
-
-    def sums(self, since_ns: int) -> Sums:
-        """All of it added up; what ended before `since_ns` is of another session. To be used before it grows."""
-        sums = self._sums
-        if sums is None or not sums.is_of(since_ns):
-            sums = Sums(self, since_ns)
-            self._keep(sums)
-        sums.read_on()
-        return sums
+        self.revision += 1
 
     def fail(self, end_ns: int, seconds: float, device: str) -> None:
         """An attempt has failed."""
@@ -95,6 +76,6 @@ class WorkBook(_AddedUp):
         if known is not None:
             if steal > known:
                 self.steals[steal.file] = steal
-                self._keep(None)
+                self.revision += 1
         elif len(self.steals) < UNPLANNED_KEPT or self.assigned:
             self.steals[steal.file] = steal

@@ -20,6 +20,7 @@ from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
 from virnucpro_bus.publisher import EventSink
 from virnucpro_bus.shares import Work
 from virnucpro_bus.stamp import Stamp
+from virnucpro_bus.sums import SumsCache
 
 
 class _OwnLedger(WorkLedger, array_like=True):
@@ -49,6 +50,7 @@ class RunAccount:
         self._own = Stamp(clock, source="coordinator", epoch=1, host=host)
         self._workers = [Stamp(clock, source=device.key, epoch=1, host=host) for device in devices]
         self._told_depths: Sequence[int] | None = None
+        self._sums = SumsCache()
 
     def publish(self, event: ev.Fact) -> None:
         """To the bus only."""
@@ -103,7 +105,7 @@ class RunAccount:
     def effect(self, retired: Iterable[int]) -> Effect:
         """What stealing has done so far. `retired` are the devices that are given no more files, by number."""
         self._ledger.retired = {self._devices[slot].key for slot in retired}
-        return self._ledger.effect(self._clock.mono_ns())
+        return self._ledger.effect(self._clock.mono_ns(), self._sums)
 
     def _depths_event(self, depths: Sequence[int]) -> ev.QueueDepths:
         return ev.QueueDepths({device.key: depth for device, depth in zip(self._devices, depths, strict=True)})

@@ -13,7 +13,7 @@ from virnucpro_bus.events import PlannedFile
 from virnucpro_bus.fixed_work import FILES_HEARD
 from virnucpro_bus.fleet import FleetState
 from virnucpro_bus.streams import Steal
-from virnucpro_bus.sums import STEALS_TOLD, Sums
+from virnucpro_bus.sums import STEALS_TOLD, Sums, SumsCache
 from virnucpro_bus.tally import Tally
 from virnucpro_bus.workbook import WorkBook
 
@@ -52,51 +52,56 @@ def test_the_sums_are_those_of_the_whole_book_whatever_came_when_and_was_looked_
     told: list[Callable[[WorkBook], None]], looks: set[int], data: st.DataObject
 ) -> None:
     book, whole = WorkBook(), WorkBook()
+    cache = SumsCache()
     for add in told:
         add(whole)
     for number, add in enumerate(data.draw(st.permutations(told))):
         if number in looks:
-            everything(book.sums(3))
+            everything(cache.of(book, 3))
         add(book)
-    assert everything(book.sums(3)) == everything(whole.sums(3))
+    assert everything(cache.of(book, 3)) == everything(SumsCache().of(whole, 3))
 
 
 def test_what_has_been_added_up_is_not_read_again() -> None:
     book = WorkBook()
+    cache = SumsCache()
     book.assign("a", tuple(PlannedFile(file, 1, 1) for file in FILES))
     book.complete(FILES[0], 5, 1.0, "a")
-    book.sums(0)
+    cache.of(book, 0)
     # Nobody does so; but if it were read, it would be noticed.
     book.seconds[0], book.files[0] = 99.0, FILES[2]
     book.complete(FILES[1], 6, 1.0, "a")
-    assert book.sums(0).tallies["a"].took_ns == 2e9
+    assert cache.of(book, 0).tallies["a"].took_ns == 2e9
 
 
 def test_a_file_that_is_done_again_after_a_look_counts_once_as_it_was_done_later() -> None:
     book = WorkBook()
+    cache = SumsCache()
     book.assign("a", (PlannedFile("f", 1, 7),))
     for end_ns, device in ((5, "a"), (9, "b")):
         book.complete("f", end_ns, 1.0, device)
-        sums = book.sums(0)
+        sums = cache.of(book, 0)
     assert {key: tally.work for key, tally in sums.tallies.items()} == {"b": 7}
 
 
 def test_a_file_that_is_stolen_again_after_a_look_has_moved_to_its_last_thief() -> None:
     book = WorkBook()
+    cache = SumsCache()
     book.assign("a", (PlannedFile("f", 1, 1),))
     for at, thief in ((5, "b"), (9, "c")):
         book.steal(Steal(at, thief, "a", "f", at))
-        book.sums(0)
+        cache.of(book, 0)
     book.complete("f", 10, 1.0, "c")
-    assert list(book.sums(0).moved) == [("c", "a")]
+    assert list(cache.of(book, 0).moved) == [("c", "a")]
 
 
 def test_another_session_is_added_up_anew() -> None:
     book = WorkBook()
+    cache = SumsCache()
     book.assign("a", (PlannedFile("f", 1, 1),))
     book.complete("f", 5, 1.0, "a")
-    assert book.sums(0).done("f") == (5, 1.0, "a")
-    assert book.sums(6).done("f") is None
+    assert cache.of(book, 0).done("f") == (5, 1.0, "a")
+    assert cache.of(book, 6).done("f") is None
 
 
 @given(st.integers(0, 2**63), st.lists(st.integers(1, 5), min_size=1, max_size=4))
@@ -126,13 +131,14 @@ def test_the_files_that_are_heard_are_of_the_whole_run() -> None:
 
 def test_the_latest_moves_are_kept_and_all_are_counted() -> None:
     book, names = WorkBook(), [f"{number}.fa" for number in range(STEALS_TOLD + 50)]
+    cache = SumsCache()
     book.assign("a", tuple(PlannedFile(name, 1, 1) for name in names))
     for at, name in enumerate(names):
         book.steal(Steal(at, "b", "a", name, 1))
         book.complete(name, at, 2.0, "b")
         if at % 300 == 0:
-            book.sums(0)
-    sums = book.sums(0)
+            cache.of(book, 0)
+    sums = cache.of(book, 0)
     assert [steal.file for steal in sums.latest] == names[50:]
     assert (sums.moved["b", "a"].files, sums.moved["b", "a"].took_ns) == (len(names), 2e9 * len(names))
 

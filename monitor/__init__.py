@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from virnucpro_bus.lazily import lazily
+from virnucpro_bus._lazy import lazily
 
 if TYPE_CHECKING:
     from monitor.dashboard import LoadBalancingDashboard
-    from monitor.gpu import GPUMonitor, get_gpu_utilization
-    from monitor.metrics_log import MetricsLog
-    from virnucpro_bus.fleet import FleetState
+    from monitor.gpu.monitor import GPUMonitor, get_gpu_utilization
+    from monitor.log.metrics_log import MetricsLog
+    from virnucpro_bus.fold.fleet import FleetState
 
 __all__ = ["FleetState", "GPUMonitor", "LoadBalancingDashboard", "MetricsLog", "get_gpu_utilization"]
 
@@ -16,8 +16,8 @@ __getattr__ = lazily(
     __name__,
     {
         "monitor.dashboard": ["LoadBalancingDashboard"],
-        "monitor.gpu": ["GPUMonitor", "get_gpu_utilization"],
-        "monitor.metrics_log": ["MetricsLog"],
-        "virnucpro_bus.fleet": ["FleetState"],
+        "monitor.gpu.monitor": ["GPUMonitor", "get_gpu_utilization"],
+        "monitor.log.metrics_log": ["MetricsLog"],
+        "virnucpro_bus.fold.fleet": ["FleetState"],
     },
 )

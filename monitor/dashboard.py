@@ -22,16 +22,16 @@ from typing import Self
 
 from rich.console import Console, Group
 
-from monitor.keys import Key
-from monitor.lines import line
-from monitor.look import EVERYTHING, Look, chosen, missing
-from monitor.metrics_log import MetricsLog
-from monitor.screen import glyphs_for, is_screen, usable
-from monitor.snapshot import Problem, Snapshot
-from monitor.sources import Failures, Sources, nothing_yet
-from monitor.steering import Steering
-from monitor.terminal import TakenTerminal
-from monitor.view import frame, pages
+from monitor.log.metrics_log import MetricsLog
+from monitor.model.collector import Failures, Sources, nothing_yet
+from monitor.model.selection import EVERYTHING, Look, chosen, missing
+from monitor.model.view_model import Problem, Snapshot
+from monitor.terminal.keys import Key
+from monitor.terminal.navigation import Steering
+from monitor.terminal.screen import glyphs_for, is_screen, usable
+from monitor.terminal.session import TakenTerminal
+from monitor.view.frame import frame, pages
+from monitor.view.plain_line import line
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock, thread_cpu_ns
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics import MetricsSource, UtilizationSource

@@ -23,9 +23,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from virnucpro_bus.capture import CaptureReader
-from virnucpro_bus.codec import decode
-from virnucpro_bus.events import Envelope, FileCommitted, WorkerLost
+from virnucpro_bus.capture.reader import CaptureReader
+from virnucpro_bus.events.codec import decode
+from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.events.vocabulary import FileCommitted, WorkerLost
 
 COMMAND = [sys.executable, "-P", "-m", "virnucpro_bus", "run"]
 LAUNCHER_SHARE, MONITOR_SHARE = 0.02, 0.1
@@ -140,9 +141,9 @@ class Chaos:
             launcher.wait()
             self.killed["launcher"] += 1
             return
-        word = "monitor" if kind < LAUNCHER_SHARE + MONITOR_SHARE else "workers.process"
+        word = "monitor" if kind < LAUNCHER_SHARE + MONITOR_SHARE else "workers.process.worker"
         victims = sorted(pid for pid, line in children(launcher.pid) if word in line)
-        if word == "workers.process":
+        if word == "workers.process.worker":
             # A device on which worker after worker dies before one has settled a file is taken for a bad one, and
             # rightly: so whoever kills at random must leave each the time to settle one.
             victims = [pid for pid in victims if (self._folder / "settled" / str(pid)).exists()]
@@ -184,7 +185,7 @@ def left_behind(folder: Path) -> list[str]:
 
 def wait_until_alone(folder: Path) -> None:
     deadline = time.monotonic() + END_SECONDS
-    while any("workers.process" in line for line in left_behind(folder)) and time.monotonic() < deadline:
+    while any("workers.process.worker" in line for line in left_behind(folder)) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from monitor.snapshot import Snapshot
-from monitor.sources import Failures, Sources, nothing_yet
-from monitor.view import frame
-from virnucpro_bus.capture import CaptureReader
+from monitor.model.collector import Failures, Sources, nothing_yet
+from monitor.model.view_model import Snapshot
+from monitor.view.frame import frame
+from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.errors import BusError
-from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.fold.fleet import FleetState
 
 INTERVAL_NS = 2 * NANOSECONDS
 """Between two looks, as a live dashboard takes them: what its trends are made of."""

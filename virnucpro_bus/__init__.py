@@ -2,14 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from virnucpro_bus.lazily import lazily
+from virnucpro_bus._lazy import lazily
 
 if TYPE_CHECKING:
-    from virnucpro_bus.capture import CaptureReader, CaptureWriter
+    from virnucpro_bus.capture.reader import CaptureReader
+    from virnucpro_bus.capture.writer import CaptureWriter
     from virnucpro_bus.clock import Clock, ManualClock, SystemClock
-    from virnucpro_bus.events import Device, Envelope
-    from virnucpro_bus.fleet import FleetState
-    from virnucpro_bus.hub import Hub
+    from virnucpro_bus.events.envelope import Envelope
+    from virnucpro_bus.events.vocabulary import Device
+    from virnucpro_bus.fold.fleet import FleetState
+    from virnucpro_bus.hub.hub import Hub
     from virnucpro_bus.metrics import (
         GpuMetrics,
         GpuUtilization,
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
         Totals,
         UtilizationSource,
     )
-    from virnucpro_bus.publisher import EventSink, Publisher
-    from virnucpro_bus.replay import Replay, fold_capture
-    from virnucpro_bus.subscriber import EventSource, Subscriber
+    from virnucpro_bus.publish.publisher import EventSink, Publisher
+    from virnucpro_bus.sources.playback import fold_capture
+    from virnucpro_bus.sources.protocol import EventSource
+    from virnucpro_bus.sources.replay import Replay
+    from virnucpro_bus.sources.subscriber import Subscriber
 
 __all__ = [
     "CaptureReader",
@@ -49,11 +53,13 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "virnucpro_bus.capture": ["CaptureReader", "CaptureWriter"],
+        "virnucpro_bus.capture.reader": ["CaptureReader"],
+        "virnucpro_bus.capture.writer": ["CaptureWriter"],
         "virnucpro_bus.clock": ["Clock", "ManualClock", "SystemClock"],
-        "virnucpro_bus.events": ["Device", "Envelope"],
-        "virnucpro_bus.fleet": ["FleetState"],
-        "virnucpro_bus.hub": ["Hub"],
+        "virnucpro_bus.events.envelope": ["Envelope"],
+        "virnucpro_bus.events.vocabulary": ["Device"],
+        "virnucpro_bus.fold.fleet": ["FleetState"],
+        "virnucpro_bus.hub.hub": ["Hub"],
         "virnucpro_bus.metrics": [
             "GpuMetrics",
             "GpuUtilization",
@@ -62,8 +68,10 @@ __getattr__ = lazily(
             "Totals",
             "UtilizationSource",
         ],
-        "virnucpro_bus.publisher": ["EventSink", "Publisher"],
-        "virnucpro_bus.replay": ["Replay", "fold_capture"],
-        "virnucpro_bus.subscriber": ["EventSource", "Subscriber"],
+        "virnucpro_bus.publish.publisher": ["EventSink", "Publisher"],
+        "virnucpro_bus.sources.playback": ["fold_capture"],
+        "virnucpro_bus.sources.protocol": ["EventSource"],
+        "virnucpro_bus.sources.replay": ["Replay"],
+        "virnucpro_bus.sources.subscriber": ["Subscriber"],
     },
 )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import dropwhile, takewhile
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events import Device
+from virnucpro_bus.events.vocabulary import Device
 
 UUID_PREFIXES = ("GPU-", "MIG-")
 SIMULATED_PREFIX = "sim:"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.codec import encode
-from virnucpro_bus.events import Envelope, Fact
-from virnucpro_bus.stamp import Stamp
+from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.envelope import Envelope, Stamp
+from virnucpro_bus.events.vocabulary import Fact
 
 
 class ListSink:

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from virnucpro_bus.lazily import lazily
+from virnucpro_bus._lazy import lazily
 
 if TYPE_CHECKING:
-    from workers.coordinator import Assignment, WorkStealingCoordinator
+    from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
     from workers.inputs import InputFile, find_inputs
     from workers.jobs import JobContext
 
@@ -14,7 +14,7 @@ __all__ = ["Assignment", "InputFile", "JobContext", "WorkStealingCoordinator", "
 __getattr__ = lazily(
     __name__,
     {
-        "workers.coordinator": ["Assignment", "WorkStealingCoordinator"],
+        "workers.coordinator.coordinator": ["Assignment", "WorkStealingCoordinator"],
         "workers.inputs": ["InputFile", "find_inputs"],
         "workers.jobs": ["JobContext"],
     },

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -122,28 +122,6 @@ def stem_of(path: Path) -> str:
     if _is_gz(name) and len(name) > len(".gz"):
         name = name[: -len(".gz")]
     return os.path.splitext(name)[0]
-
-
-def place_results(input_file: InputFile, names: Sequence[str]) -> str:
-    """Which folder of the results folder takes the results `names`: "" for none, they stand directly in it.
-
-    Only results called like the input (its stem, or stem and a dot and more) may stand there; else all of them
-    go to a folder called by the input's id.
-    """
-    if input_file.own_folder or not all(_covers(input_file.stem, name) for name in names):
-        return input_file.id
-    return ""
-
-
-def results_of(files: Sequence[InputFile], names: Iterable[str]) -> list[list[str]]:
-    """Which of `names`, which stand directly in the results folder, are results of each of `files`."""
-    owners = {file.stem: at for at, file in enumerate(files) if not file.own_folder}
-    found: list[list[str]] = [[] for _ in files]
-    for name in names:
-        owner = next((owners[prefix] for prefix in _dotted_prefixes(name) if prefix in owners), None)
-        if owner is not None:
-            found[owner].append(name)
-    return found
 
 
 def make_ids(paths: Sequence[Path]) -> list[str]:

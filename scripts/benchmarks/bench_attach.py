@@ -10,11 +10,11 @@ from typing import Any
 from workload import child, event_stream, middle, row
 
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.listen import read_up
+from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.metrics import Totals
-from virnucpro_bus.rundir import read_addresses
-from virnucpro_bus.subscriber import Subscriber
+from virnucpro_bus.run_folder import read_addresses
+from virnucpro_bus.sources.live import read_up
+from virnucpro_bus.sources.subscriber import Subscriber
 
 FILES = {10_000: 2_500, 100_000: 25_000, 1_000_000: 250_000}
 """Files of the stream by the (rounded) number of its events."""

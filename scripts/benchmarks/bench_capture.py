@@ -11,10 +11,11 @@ from typing import Any
 
 from workload import event_stream, middle, row
 
-from virnucpro_bus.capture import CaptureReader, CaptureWriter
+from virnucpro_bus.capture.compression import HAS_ZSTD, compress_capture
+from virnucpro_bus.capture.reader import CaptureReader
+from virnucpro_bus.capture.records import HEADER, RECORD
+from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.compression import HAS_ZSTD, compress_capture
-from virnucpro_bus.records import HEADER, RECORD
 
 FILES = 100_000
 ROUNDS = 5

@@ -9,9 +9,9 @@ from workload import DEVICES, WORKERS, event_stream, middle, row
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock, SystemClock
-from virnucpro_bus.codec import encode
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.stamp import Stamp
+from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.envelope import Stamp
+from virnucpro_bus.fold.fleet import FleetState
 
 SIZES = (10_000, 100_000, 1_000_000)
 FILES_A_LOOK = 100

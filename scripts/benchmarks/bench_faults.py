@@ -22,8 +22,8 @@ from typing import Any
 import zmq
 from workload import child, middle, row
 
-from virnucpro_bus.events import Device
-from virnucpro_bus.publisher import Publisher
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.publish.publisher import Publisher
 
 EVENTS = 2_000
 PAUSE_SECONDS = 0.001

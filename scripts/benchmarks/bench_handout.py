@@ -14,13 +14,12 @@ import zmq
 from workload import child, middle, row
 
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.events import Device
-from virnucpro_bus.serve import BusServer
-from workers.coordinator import WorkStealingCoordinator
-from workers.hub_sink import HubSink
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.hub.bus_server import BusServer, HubSink
+from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.inputs import InputFile
-from workers.pool import WorkerPool
-from workers.watch import Limits
+from workers.pool.pool import WorkerPool
+from workers.pool.watchdog import Limits
 
 FILES = 100_000
 DEVICES = 8

@@ -18,7 +18,7 @@ import zmq
 from workload import child, millions, resident_bytes, row
 
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.serve import BusServer
+from virnucpro_bus.hub.bus_server import BusServer
 
 DEFAULT_MILLIONS = 10
 PROCESSES = 2

@@ -10,9 +10,9 @@ import zmq
 from workload import child, middle, row
 
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.subscriber import FRAMES_PER_TURN
-from virnucpro_bus.zmqio import drain
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.sockets import drain
+from virnucpro_bus.sources.subscriber import FRAMES_PER_TURN
 
 FILES = 50_000
 ROUNDS = 5

@@ -13,12 +13,12 @@ import zmq
 from workload import child, middle, row
 
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.codec import decode
-from virnucpro_bus.events import FileCompleted
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.rundir import read_addresses
-from virnucpro_bus.subscriber import FRAMES_PER_TURN, Subscriber
-from virnucpro_bus.zmqio import drain
+from virnucpro_bus.events.codec import decode
+from virnucpro_bus.events.vocabulary import FileCompleted
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.run_folder import read_addresses
+from virnucpro_bus.sockets import drain
+from virnucpro_bus.sources.subscriber import FRAMES_PER_TURN, Subscriber
 
 EVENTS = 3_000
 ROUNDS = 5

@@ -17,10 +17,10 @@ from real_runs import measure_real
 from scenarios import UNEQUAL, scenarios
 from workload import row
 
-from workers import simulator
-from workers.handout import Handout, Lease
-from workers.policies import POLICIES
-from workers.simulator import SimDevice, SimFile, simulate
+from workers.schedule.policy_registry import POLICIES
+from workers.schedule.scheduler import Handout, Lease
+from workers.whatif import simulator
+from workers.whatif.simulator import SimDevice, SimFile, simulate
 
 SEEDS = range(5)
 REAL_SECONDS = 6.0

@@ -10,7 +10,7 @@ from typing import Any
 import zmq
 from workload import child, middle, per_item, row
 
-from virnucpro_bus.publisher import Publisher
+from virnucpro_bus.publish.publisher import Publisher
 
 BURST = 2_000
 ROUNDS = 60

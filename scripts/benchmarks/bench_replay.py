@@ -9,9 +9,10 @@ from typing import Any
 
 from workload import event_stream, middle, row
 
-from virnucpro_bus.capture import CaptureReader, CaptureWriter
+from virnucpro_bus.capture.reader import CaptureReader
+from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.replay import fold_capture
+from virnucpro_bus.sources.playback import fold_capture
 
 FILES = 100_000
 ROUNDS = 5

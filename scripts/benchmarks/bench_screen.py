@@ -16,10 +16,10 @@ from workload import row
 from monitor.dashboard import LoadBalancingDashboard
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import Clock, ManualClock, SystemClock
-from virnucpro_bus.codec import encode
-from virnucpro_bus.events import Device
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.stamp import Stamp
+from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.envelope import Stamp
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.fleet import FleetState
 
 GPUS_A_HOST = 8
 FILES_A_GPU = 12

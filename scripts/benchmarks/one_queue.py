@@ -14,7 +14,7 @@ from napping import WORK_PER_SECOND
 from real_runs import RealScenario, real_scenarios
 from workload import row
 
-from workers.simulator import SimDevice, SimFile, simulate
+from workers.whatif.simulator import SimDevice, SimFile, simulate
 
 SEEDS = range(1, 201)
 SECONDS = 5.0

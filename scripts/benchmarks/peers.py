@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from workload import resident_bytes
 
-from virnucpro_bus.zmqio import drain
+from virnucpro_bus.sockets import drain
 
 CONTEXT = zmq.Context()
 HOSTILE_BATCH = 2_000
@@ -87,7 +87,7 @@ def proxy(publish: str, subscribe: str) -> None:
 def hub(run_dir: str) -> None:
     """Our hub: check, journal, forward."""
     from virnucpro_bus.clock import SystemClock
-    from virnucpro_bus.serve import BusServer
+    from virnucpro_bus.hub.bus_server import BusServer
 
     with BusServer(Path(run_dir), SystemClock()) as server:
         addresses = server.hub.addresses
@@ -102,8 +102,8 @@ def hub(run_dir: str) -> None:
 
 def pace(address: str, events: str) -> None:
     """After a line on stdin: publish so many events, one a millisecond."""
-    from virnucpro_bus.events import Device
-    from virnucpro_bus.publisher import Publisher
+    from virnucpro_bus.events.vocabulary import Device
+    from virnucpro_bus.publish.publisher import Publisher
 
     with Publisher(address, device=Device("cpu:0"), source="bench") as bus:
         print("ready", flush=True)
@@ -134,9 +134,8 @@ def stream(address: str, files: str) -> None:
 def view(run_dir: str, *marks: str) -> None:
     """Watch a bus as a monitor does; one line when ready, one when each mark is reached and nothing is missing."""
     from virnucpro_bus.clock import SystemClock
-    from virnucpro_bus.fleet import FleetState
-    from virnucpro_bus.listen import listen
-    from virnucpro_bus.subscriber import join
+    from virnucpro_bus.fold.fleet import FleetState
+    from virnucpro_bus.sources.live import join, listen
 
     clock = SystemClock()
     source, fleet = join(run_dir, clock), FleetState(clock)
@@ -152,8 +151,8 @@ def view(run_dir: str, *marks: str) -> None:
 def suffer(frames: str, seed: str, warm_up: str) -> None:
     """Take so many hostile frames as hub and monitor do; one line of JSON of what has become of them."""
     from virnucpro_bus.clock import SystemClock
-    from virnucpro_bus.fleet import FleetState
-    from virnucpro_bus.sieve import Sieve
+    from virnucpro_bus.events.dedup import Sieve
+    from virnucpro_bus.fold.fleet import FleetState
 
     clock = SystemClock()
     sieve, fleet = Sieve(), FleetState(clock)
@@ -198,9 +197,9 @@ def workers(address: str, token: str, first: str, many: str) -> None:
     """So many idle workers of a pool: each reports its file done at once and asks for the next."""
     from virnucpro_bus import events as ev
     from virnucpro_bus.clock import SystemClock
-    from virnucpro_bus.codec import encode
-    from virnucpro_bus.stamp import Stamp
-    from workers.channel import Request, Settled, decode_answer
+    from virnucpro_bus.events.codec import encode
+    from virnucpro_bus.events.envelope import Stamp
+    from workers.protocol import Request, Settled, decode_answer
 
     pack = msgspec.msgpack.encode
     clock = SystemClock()

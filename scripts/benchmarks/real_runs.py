@@ -26,7 +26,7 @@ from scenarios import EQUAL, UNEQUAL
 from schedulers import SCHEDULERS
 from workload import row
 
-from workers.policies import POLICIES
+from workers.schedule.policy_registry import POLICIES
 
 FILES = 120
 HERE = Path(__file__).parent

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from workers.simulator import SimDevice, SimFile
+from workers.whatif.simulator import SimDevice, SimFile
 
 EQUAL = (1.0, 1.0, 1.0, 1.0)
 UNEQUAL = (1.0, 1.0, 1.5, 2.5)

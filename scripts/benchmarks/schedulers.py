@@ -22,7 +22,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 
 from napping import Nap, nap  # noqa: E402
 
-from workers.assignment import assign  # noqa: E402
+from workers.schedule.plan import assign  # noqa: E402
 
 LOOK_SECONDS = 3.0
 _own_speed = 1.0

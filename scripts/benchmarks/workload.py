@@ -15,8 +15,8 @@ from typing import Any
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.codec import encode
-from virnucpro_bus.stamp import Stamp
+from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.envelope import Stamp
 
 WORKERS = 4
 HEARTBEAT_EVERY = 100

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from monitor.gpu import GPUMonitor
+from monitor.gpu.monitor import GPUMonitor
 
 pytestmark = pytest.mark.gpu
 

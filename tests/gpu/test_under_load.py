@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.gpu import GPUMonitor
+from monitor.gpu.monitor import GPUMonitor
 from virnucpro_bus.metrics import GpuUtilization
 
 pytestmark = pytest.mark.gpu

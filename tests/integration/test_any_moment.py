@@ -11,7 +11,7 @@ from lab import Lab
 from samples import Gates, recorded, result_names, results, small_files, summary
 from terminal import CTRL_C, Terminal
 
-from virnucpro_bus.events import FileCommitted, RunFinished, WorkerLost
+from virnucpro_bus.events.vocabulary import FileCommitted, RunFinished, WorkerLost
 
 LEFTOVERS = {".attempts", ".bus", "bus.json"}
 INSTANTS = 8

@@ -12,7 +12,7 @@ from fake_drivers import GOOD_ROW
 from lab import Lab, wait_until
 from samples import Gates, recorded, result_names, results, small_files, summary
 
-from virnucpro_bus.events import FileCompleted, FileFailed, FileStarted, WorkerLost
+from virnucpro_bus.events.vocabulary import FileCompleted, FileFailed, FileStarted, WorkerLost
 
 TWO_WORKERS = ("--devices", "cpu:2", "--no-dashboard")
 OFFERED_AGAIN_SECONDS = 0.25

@@ -10,9 +10,9 @@ import pytest
 from lab import Lab
 from samples import summary
 
-from virnucpro_bus.capture import CaptureReader
-from virnucpro_bus.codec import decode
-from virnucpro_bus.events import FilesAssigned, FileStarted
+from virnucpro_bus.capture.reader import CaptureReader
+from virnucpro_bus.events.codec import decode
+from virnucpro_bus.events.vocabulary import FilesAssigned, FileStarted
 
 SIZES = range(820, 120, -25)
 """Bytes, and so milliseconds on the slowest device: 13.5 s of work, which the plan shares out evenly."""

@@ -10,7 +10,7 @@ import pytest
 from lab import Lab
 from samples import Gates, recorded, small_files, summary
 
-from virnucpro_bus.events import GpuSampled
+from virnucpro_bus.events.vocabulary import GpuSampled
 
 JOB = ("--job", "user_jobs:gated")
 

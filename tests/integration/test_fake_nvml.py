@@ -14,7 +14,7 @@ from live import Bus
 from samples import Gates, recorded, small_files
 from stand_in_gpus import DIVIDED, T4, A, B, C, figures, row
 
-from virnucpro_bus.events import RunStarted
+from virnucpro_bus.events.vocabulary import RunStarted
 
 EXIT_SECONDS = 20.0
 """Much longer than it takes, and much shorter than a driver that hangs for ever."""

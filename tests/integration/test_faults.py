@@ -12,7 +12,7 @@ from fake_drivers import GOOD_ROW
 from lab import Lab, Started, wait_until
 from samples import COUNT, Gates, recorded, result_names, results, small_files, summary
 
-from virnucpro_bus.events import FileCompleted, GpuSampled, RunFinished, WorkerLost
+from virnucpro_bus.events.vocabulary import FileCompleted, GpuSampled, RunFinished, WorkerLost
 
 TWO_WORKERS = ("--devices", "cpu:2", "--no-dashboard")
 FOUR_WORKERS = ("--devices", "cpu:4", "--no-dashboard")

@@ -14,7 +14,7 @@ import pytest
 from lab import Lab, Started, wait_until
 from samples import SAMPLE, recorded
 
-from virnucpro_bus.events import FileCompleted, WorkStolen
+from virnucpro_bus.events.vocabulary import FileCompleted, WorkStolen
 
 EXAMPLE = Path(__file__).parents[2] / "scripts" / "example_workers.py"
 FILES = sorted(SAMPLE.iterdir())

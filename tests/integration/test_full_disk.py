@@ -8,12 +8,12 @@ from pathlib import Path
 
 from lab import Lab, Started, wait_until
 
-from virnucpro_bus.capture import CaptureReader
-from virnucpro_bus.compression import HAS_ZSTD, ZSTD_MAGIC
-from virnucpro_bus.events import Device
-from virnucpro_bus.info import capture_info
-from virnucpro_bus.publisher import Publisher
-from virnucpro_bus.rundir import read_addresses
+from virnucpro_bus.capture.compression import HAS_ZSTD, ZSTD_MAGIC
+from virnucpro_bus.capture.info import capture_info
+from virnucpro_bus.capture.reader import CaptureReader
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.publish.publisher import Publisher
+from virnucpro_bus.run_folder import read_addresses
 
 STOPPED = "recording has stopped: File too large"
 GOES_ON = "recording goes on"

@@ -16,7 +16,7 @@ from live import Bus
 from samples import Gates, recorded, small_files
 from stand_in_gpus import DIVIDED, A, C, figures
 
-from virnucpro_bus.events import Device, GpuSampled, Notice
+from virnucpro_bus.events.vocabulary import Device, GpuSampled, Notice
 from virnucpro_bus.testing import Script
 
 

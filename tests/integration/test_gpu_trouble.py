@@ -13,7 +13,7 @@ from live import Bus, Monitor
 from samples import recorded
 from stand_in_gpus import A, B, C, figures, row
 
-from virnucpro_bus.events import Notice
+from virnucpro_bus.events.vocabulary import Notice
 
 EXIT_SECONDS = 20.0
 """Much longer than it takes, and much shorter than a driver that hangs for ever."""

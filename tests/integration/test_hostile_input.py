@@ -17,9 +17,9 @@ from captures import read_all, some_frames
 from hostile import golden_frames, hostile_frame
 
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.codec import MAX_FRAME_BYTES
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.hub import Hub
+from virnucpro_bus.events.codec import MAX_FRAME_BYTES
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.hub.hub import Hub
 
 REASONS = {"not-messagepack", "not-an-event", "bad-header", "bad-fields"}
 RSS_GROWTH_BYTES = 16 * 2**20

@@ -12,10 +12,10 @@ from harmful_texts import assert_harmless
 from lab import Lab
 from samples import SAMPLE
 
-from monitor.doctor import Report, examine, render
-from monitor.metrics_log import MetricsLog
+from monitor.cli.doctor import Report, examine, render
+from monitor.log.metrics_log import MetricsLog
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.rundir import read_addresses
+from virnucpro_bus.run_folder import read_addresses
 from virnucpro_bus.text import visible
 
 HARM = "\x1b[2J\u202e\x85\u2028"
@@ -129,7 +129,7 @@ def test_a_size_that_is_none_is_shown(lab: Lab) -> None:
 # Workers.
 
 WORKER = """
-import workers.process as process
+import workers.process.worker as process
 from virnucpro_bus.errors import ChannelError
 
 class Confused:

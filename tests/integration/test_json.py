@@ -10,7 +10,7 @@ import msgspec
 from lab import Lab
 from samples import summary
 
-from virnucpro_bus.report import FleetReport
+from virnucpro_bus.fold.report import FleetReport
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
 

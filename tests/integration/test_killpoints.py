@@ -10,8 +10,8 @@ import pytest
 from lab import Lab
 from samples import recorded, results, small_files, summary
 
-from virnucpro_bus.events import FileCommitted, WorkerLost
-from workers.faultpoints import VARIABLE
+from virnucpro_bus.events.vocabulary import FileCommitted, WorkerLost
+from workers.fault_injection import VARIABLE
 
 FILES = 60
 TWO_WORKERS = ("--devices", "cpu:2", "--no-dashboard", "--policy", "off")

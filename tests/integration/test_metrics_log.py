@@ -14,7 +14,7 @@ import pytest
 from lab import Lab, Started
 from live import Bus, complete
 
-from monitor.metrics_log import COLUMNS
+from monitor.log.metrics_log import COLUMNS
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -129,7 +129,7 @@ def _in_its_place(log: Path, replace: object) -> None:
 
 WRITER = """
 import sys
-from monitor.metrics_log import MetricsLog
+from monitor.log.metrics_log import MetricsLog
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
 
@@ -165,7 +165,7 @@ def test_three_who_write_and_rotate_one_log_lose_no_row_and_tear_none(tmp_path: 
 SMALL_DISK = """
 import subprocess, sys
 from pathlib import Path
-from monitor.log_file import LogFile
+from monitor.log.rotating_file import LogFile
 from virnucpro_bus.errors import BusError
 
 folder, out = Path(sys.argv[1]), Path(sys.argv[2])

@@ -18,7 +18,7 @@ from lab import Lab
 from samples import COUNT
 from watched import WatchedRun
 
-from virnucpro_bus.rundir import read_addresses
+from virnucpro_bus.run_folder import read_addresses
 
 CONNECTIONS = 1_000
 TOPICS = 100_000

@@ -14,8 +14,8 @@ import pytest
 from lab import Lab, wait_until
 from samples import COUNT, Gates, recorded, results, small_files, summary
 
-from virnucpro_bus.events import FileCommitted, FileReopened, RunFinished, RunStarted
-from virnucpro_bus.info import capture_info
+from virnucpro_bus.capture.info import capture_info
+from virnucpro_bus.events.vocabulary import FileCommitted, FileReopened, RunFinished, RunStarted
 
 FOUR_WORKERS = ("--devices", "cpu:4", "--no-dashboard")
 TWO_WORKERS = ("--devices", "cpu:2", "--no-dashboard")

@@ -17,7 +17,7 @@ import pytest
 from lab import Lab, Started
 from samples import COUNT, DATA, TELLING_COMMAND, Gates, recorded, results, small_files, summary
 
-from virnucpro_bus.events import FileCommitted, FileCompleted, FilesAssigned, RunFinished, RunStarted
+from virnucpro_bus.events.vocabulary import FileCommitted, FileCompleted, FilesAssigned, RunFinished, RunStarted
 from virnucpro_bus.metrics import GpuUtilization
 
 FOUR_WORKERS = ("--devices", "cpu:4", "--no-dashboard")

@@ -11,7 +11,7 @@ from captures import some_frames, write_capture
 from lab import Lab, Started
 from samples import SAMPLE
 
-from virnucpro_bus.metrics_files import KIND, is_metrics_log
+from virnucpro_bus.metrics_log_format import KIND, is_metrics_log
 
 INPUT = SAMPLE / "reads_01.fa"
 

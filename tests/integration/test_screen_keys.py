@@ -12,7 +12,7 @@ from lab import COMMAND, Lab
 from live import Bus, complete
 from terminal import Terminal
 
-from monitor.glyphs import UNICODE
+from monitor.view.glyphs import UNICODE
 
 SORTED = UNICODE.greatest_first
 PAGE_DOWN, PAGE_UP = b"\x1b[6~", b"\x1b[5~"

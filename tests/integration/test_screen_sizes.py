@@ -16,9 +16,9 @@ from pictures import snapshot
 from rich.console import Console
 from terminal import Terminal
 
-from monitor.look import Look
-from monitor.screen import Screen
-from monitor.view import frame
+from monitor.model.selection import Look
+from monitor.terminal.screen import Screen
+from monitor.view.frame import frame
 
 CLEARED = re.compile(rb"\x1b\[[123]J|\x1bc")
 BEGUN, ENDED = b"\x1b[?2026h", b"\x1b[?2026l"

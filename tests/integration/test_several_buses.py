@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from lab import Lab, Started, wait_until
 
-from virnucpro_bus.events import Device
-from virnucpro_bus.publisher import Publisher
-from virnucpro_bus.rundir import BUS_FILE, read_addresses
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.publish.publisher import Publisher
+from virnucpro_bus.run_folder import BUS_FILE, read_addresses
 
 AT_ONCE_SECONDS = 2.0
 """Generous for a busy machine."""

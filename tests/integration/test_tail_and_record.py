@@ -13,7 +13,7 @@ import pytest
 from lab import COMMAND, Lab, Started
 from samples import COUNT, Gates
 
-from virnucpro_bus.publisher import Publisher
+from virnucpro_bus.publish.publisher import Publisher
 
 RUN = ("--out", "out", "--devices", "cpu:4", "--weights", "10,1,1,1", "--no-dashboard")
 

@@ -13,9 +13,9 @@ import zmq
 from lab import Lab, wait_until
 from live import EXACT_SECONDS, SEQUENCES, Bus, complete
 
-from virnucpro_bus.outbox import HIGH_WATER_MARK as PIPE_FRAMES
-from virnucpro_bus.outbox import SPOOL_FRAMES
-from virnucpro_bus.zmqio import HIGH_WATER_MARK
+from virnucpro_bus.publish.outbox import HIGH_WATER_MARK as PIPE_FRAMES
+from virnucpro_bus.publish.outbox import SPOOL_FRAMES
+from virnucpro_bus.sockets import HIGH_WATER_MARK
 
 MORE_THAN_A_PIPE_HOLDS = HIGH_WATER_MARK + 40_000
 """A viewer that takes nothing misses the last of so many."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from virnucpro_bus.capture import CaptureReader
-from virnucpro_bus.codec import decode
+from virnucpro_bus.capture.reader import CaptureReader
+from virnucpro_bus.events.codec import decode
 
 Stream = tuple[str, str, int]
 """Host, source, epoch."""

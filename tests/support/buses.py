@@ -13,13 +13,14 @@ from typing import Protocol
 
 import zmq
 
-from virnucpro_bus.capture import CaptureWriter
+from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.codec import decode
-from virnucpro_bus.events import Envelope, WorkerStopped
-from virnucpro_bus.hub import Hub
-from virnucpro_bus.rundir import BusAddresses
-from virnucpro_bus.zmqio import drain
+from virnucpro_bus.events.codec import decode
+from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.events.vocabulary import WorkerStopped
+from virnucpro_bus.hub.hub import Hub
+from virnucpro_bus.run_folder import BusAddresses
+from virnucpro_bus.sockets import drain
 
 PATIENCE_MS = 5_000
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.capture import CaptureReader, CaptureWriter
+from virnucpro_bus.capture.reader import CaptureReader
+from virnucpro_bus.capture.records import Record
+from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.events import Device
-from virnucpro_bus.records import Record
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.testing import Script
 
 HEADER_BYTES = 16

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from plans import input_files
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.events import Device
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.testing import Script
-from workers.coordinator import Assignment, WorkStealingCoordinator
+from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 
 DEVICES = (Device("GPU-a", "A100", 0), Device("GPU-b", "V100", 1), Device("cpu:0", "CPU"))
 

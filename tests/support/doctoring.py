@@ -11,7 +11,7 @@ from fake_nvml import FakeNvmlLibrary
 
 
 def run_doctor(
-    *arguments: str, environment: dict[str, str], script: str = "from monitor.doctor import doctor; doctor()"
+    *arguments: str, environment: dict[str, str], script: str = "from monitor.cli.doctor import doctor; doctor()"
 ) -> str:
     """What the doctor prints in a process of its own."""
     hidden = {"CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"}

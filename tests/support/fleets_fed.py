@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.events import Device
-from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
 
 GPU = Device("GPU-a", "A100", 0)

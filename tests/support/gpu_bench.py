@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 
-from monitor.gpu import GPUMonitor
-from monitor.readings import GpuReading
+from monitor.gpu.monitor import GPUMonitor
+from monitor.gpu.reading import GpuReading
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.events import Device
+from virnucpro_bus.events.vocabulary import Device
 
 GPU_A = GpuReading(Device("GPU-a", "A", 0), 40.0, 1, 4, 55.0, 250.5)
 GPU_B = GpuReading(Device("GPU-b", "B", 1), 90.0, 3, 4, 66.0, 300.0, energy_millijoules=7_500)

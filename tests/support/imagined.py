@@ -11,9 +11,9 @@ from plans import cpus, input_files
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
-from workers.coordinator import Assignment, WorkStealingCoordinator
+from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 
 
 class ImaginedRun:

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from virnucpro_bus.capture import CaptureWriter
+from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import SystemClock
 
 LONGEST_MILLISECONDS = 12

@@ -12,10 +12,10 @@ from typing import Any
 
 from lab import Lab, wait_until
 
-from virnucpro_bus.capture import CaptureReader
-from virnucpro_bus.events import Device
-from virnucpro_bus.publisher import Publisher
-from virnucpro_bus.rundir import BusAddresses, read_addresses
+from virnucpro_bus.capture.reader import CaptureReader
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.publish.publisher import Publisher
+from virnucpro_bus.run_folder import BusAddresses, read_addresses
 
 SEQUENCES = 3
 EXACT_SECONDS = 6.0

@@ -12,21 +12,21 @@ from pathlib import Path
 
 from plans import cpus
 
-from virnucpro_bus.capture import CaptureWriter
+from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.codec import encode
-from virnucpro_bus.disk import Disk
-from virnucpro_bus.events import Fact, FileCompleted, FileFailed, FileStarted
-from virnucpro_bus.rundir import CAPTURE_NAME
-from virnucpro_bus.sieve import Sieve
-from virnucpro_bus.stamp import Stamp
-from workers.attempt import attempt
-from workers.channel import Settled, Task, to_bytes
-from workers.commits import Commits, Report
-from workers.coordinator import Assignment, WorkStealingCoordinator
+from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.dedup import Sieve
+from virnucpro_bus.events.envelope import Stamp
+from virnucpro_bus.events.vocabulary import Fact, FileCompleted, FileFailed, FileStarted
+from virnucpro_bus.run_folder import CAPTURE_NAME
+from virnucpro_bus.system.disk import Disk
+from workers.commit.committer import Commits, Report
+from workers.commit.result_store import ResultStore
+from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.inputs import InputFile, find_inputs
-from workers.results import ResultStore
-from workers.resume import Resumption, resume, take_up
+from workers.process.attempt import attempt
+from workers.protocol import Settled, Task, to_bytes
+from workers.resume.resume import Resumption, resume, take_up
 
 SETTINGS = "settings"
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from monitor.health import problems
-from monitor.look import EVERYTHING, Look
-from monitor.snapshot import NOTICE, DeviceKey, Problem, Row, Snapshot, Trend, device_key
-from monitor.trends import LOOKS_KEPT
-from monitor.view import frame
-from virnucpro_bus.effects import unknown_effect
+from monitor.model.health import problems
+from monitor.model.selection import EVERYTHING, Look
+from monitor.model.trends import LOOKS_KEPT
+from monitor.model.view_model import NOTICE, DeviceKey, Problem, Row, Snapshot, Trend, device_key
+from monitor.view.frame import frame
+from virnucpro_bus.effect.combine import unknown_effect
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, Totals
 
 GOLDENS = Path(__file__).parent.parent / "golden" / "view"

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.events import Device
-from workers.blame import Loss
-from workers.coordinator import Assignment, WorkStealingCoordinator
+from virnucpro_bus.events.vocabulary import Device
+from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.inputs import InputFile
+from workers.schedule.blame import Loss
 
 
 def input_file(name: str, cost: int = 1, *, own_folder: bool = False) -> InputFile:

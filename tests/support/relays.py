@@ -10,10 +10,11 @@ from buses import turned_by_a_thread
 from zmq.utils import z85
 
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.follower import Follower
-from virnucpro_bus.history import HelloReply, Recorded
-from virnucpro_bus.keys import Identity
-from virnucpro_bus.relay import Access, Relay
+from virnucpro_bus.history.protocol import HelloReply, Recorded
+from virnucpro_bus.remote.follower import Follower
+from virnucpro_bus.remote.keys import Identity
+from virnucpro_bus.remote.listen_address import Access
+from virnucpro_bus.remote.relay import Relay
 
 HELLO = HelloReply("run-1", "node", "")
 

@@ -6,7 +6,7 @@ import json
 
 import msgspec
 
-from virnucpro_bus.report import FleetReport
+from virnucpro_bus.fold.report import FleetReport
 
 
 def report_schema() -> str:

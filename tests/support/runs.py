@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hypothesis import strategies as st
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.events import Device
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.testing import Script
 
 DEVICES = tuple(Device(f"GPU-{at}", "A100", at) for at in range(3))

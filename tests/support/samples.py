@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from virnucpro_bus.capture import CaptureReader
-from virnucpro_bus.codec import decode
-from virnucpro_bus.events import Envelope
+from virnucpro_bus.capture.reader import CaptureReader
+from virnucpro_bus.events.codec import decode
+from virnucpro_bus.events.envelope import Envelope
 
 DATA = Path(__file__).parents[1] / "data"
 SAMPLE = DATA / "sample"

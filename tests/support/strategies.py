@@ -11,7 +11,8 @@ import msgspec.inspect as shapes
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from virnucpro_bus.events import ENVELOPES, Envelope, Fact
+from virnucpro_bus.events.envelope import ENVELOPES, Envelope
+from virnucpro_bus.events.vocabulary import Fact
 
 # Long enough to be interesting, short enough that no generated frame comes near the 64 KiB limit.
 SHORT_TEXT = 40

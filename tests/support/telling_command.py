@@ -11,9 +11,9 @@ import json
 import threading
 from pathlib import Path
 
-import workers.cli
-from virnucpro_bus.cli import main
-from workers.launcher import Launcher
+import workers.cli.run
+from virnucpro_bus.cli.main import main
+from workers.launch.launcher import Launcher
 
 
 class TellingLauncher(Launcher):
@@ -48,5 +48,5 @@ class TellingLauncher(Launcher):
 
 
 if __name__ == "__main__":
-    workers.cli.Launcher = TellingLauncher
+    workers.cli.run.Launcher = TellingLauncher
     main()

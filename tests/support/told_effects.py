@@ -9,12 +9,12 @@ from coordinated import ready
 from imagined import ImaginedRun
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.events import Device
-from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.metrics import Effect
 from virnucpro_bus.testing import Script
-from workers.recording import recording_of
-from workers.whatif import Wish, what_if
+from workers.whatif.recorded_run import recording_of
+from workers.whatif.scenarios import Wish, what_if
 
 
 def effect_after(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.events import Device
-from virnucpro_bus.ledger import WorkLedger
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.host_fold import WorkLedger
 from virnucpro_bus.metrics import GpuMetrics
 from virnucpro_bus.testing import Script
 

@@ -9,9 +9,9 @@ import pytest
 from gpu_bench import GPU_A, GPU_B, MIG, Bench
 from relays import new_keys
 
-from virnucpro_bus import follower as follower_module
-from virnucpro_bus.keys import Identity
-from virnucpro_bus.served import PlayedCapture
+from virnucpro_bus.remote import follower as follower_module
+from virnucpro_bus.remote.feeds import PlayedCapture
+from virnucpro_bus.remote.keys import Identity
 
 
 @pytest.fixture

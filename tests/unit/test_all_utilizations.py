@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from runs import DEVICES, MadeRun, made_runs
 
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.fleets import Fleets
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.fold.fleet_group import Fleets
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
 
 

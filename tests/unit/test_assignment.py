@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virnucpro_bus.errors import UserError
-from workers.assignment import DEVICE_WEIGHTS, assign, weight_of, weights_for
+from workers.schedule.plan import DEVICE_WEIGHTS, assign, weight_of, weights_for
 
 # Few values, so that equal costs and equal finishes are common.
 costs = st.lists(st.one_of(st.integers(0, 6), st.integers(0, 10**12)), max_size=60)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from virnucpro_bus.disk import Disk
 from virnucpro_bus.errors import InputError, UserError
-from workers.attempt import attempt, lacks_room
-from workers.channel import Task, to_bytes
-from workers.contents import measure
+from virnucpro_bus.system.disk import Disk
+from workers.commit.manifest import measure
 from workers.inputs import FileState, state_of
+from workers.process.attempt import attempt, lacks_room
+from workers.protocol import Task, to_bytes
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 from fake_drivers import GOOD_ROW, FakeGpu, FakeNvml, put_nvidia_smi_on_path
 from fake_nvml import FakeNvmlLibrary
 
-from monitor.backends import BestBackend, has_driver, import_pynvml, open_backend
-from monitor.readings import BackendUnavailable, NullBackend
+from monitor.gpu.backends import BestBackend, has_driver, import_pynvml, open_backend
+from monitor.gpu.reading import BackendUnavailable, NullBackend
 from virnucpro_bus.clock import ManualClock
 
 
@@ -52,7 +52,7 @@ def test_a_pynvml_that_lacks_what_is_needed_is_refused_by_name(monkeypatch: pyte
 
 
 def test_importing_the_backends_does_not_import_the_binding() -> None:
-    script = "import sys, monitor.backends, monitor.gpu, monitor.sampler; sys.exit('pynvml' in sys.modules)"
+    script = "import sys, monitor.gpu.sampler; sys.exit('pynvml' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
@@ -67,7 +67,7 @@ def test_a_machine_has_a_driver_where_there_is_nvidia_smi_or_the_library(
     assert has_driver()
     empty = {"PATH": str(tmp_path / "nothing"), "LD_LIBRARY_PATH": str(tmp_path)}
     (tmp_path / "libnvidia-ml.so.1").write_bytes(b"")  # hides the machine's own, if there is one
-    script = "from monitor.backends import has_driver; print(has_driver())"
+    script = "from monitor.gpu.backends import has_driver; print(has_driver())"
 
     def answer(environment: dict[str, str]) -> str:
         command = [sys.executable, "-c", script]

@@ -11,7 +11,7 @@ from books import assert_that_the_books_balance
 from captures import some_frames, write_capture
 
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.replay import fold_capture
+from virnucpro_bus.sources.playback import fold_capture
 
 
 @pytest.fixture

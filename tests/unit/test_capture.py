@@ -14,11 +14,12 @@ from captures import HEADER_BYTES, read_all, some_frames, spans, write_capture
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virnucpro_bus.capture import CaptureReader, CaptureWriter
+from virnucpro_bus.capture.reader import CaptureReader
+from virnucpro_bus.capture.records import HEADER, MAGIC, MARKER, Record, RecordScanner
+from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.codec import MAX_FRAME_BYTES
 from virnucpro_bus.errors import CaptureError
-from virnucpro_bus.records import HEADER, MAGIC, MARKER, Record, RecordScanner
+from virnucpro_bus.events.codec import MAX_FRAME_BYTES
 
 FLIPS = 100_000
 

@@ -14,14 +14,14 @@ from captures import HEADER_BYTES, RECORD_HEADER_BYTES, read_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from virnucpro_bus.capture import CaptureWriter
+from virnucpro_bus.capture.info import capture_info
+from virnucpro_bus.capture.records import RecordScanner
+from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.codec import decode
 from virnucpro_bus.errors import FrameError
-from virnucpro_bus.events import CaptureHole
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.info import capture_info
-from virnucpro_bus.records import RecordScanner
+from virnucpro_bus.events.codec import decode
+from virnucpro_bus.events.vocabulary import CaptureHole
+from virnucpro_bus.fold.fleet import FleetState
 
 FRAME_BYTES = 150
 RECORD_BYTES = RECORD_HEADER_BYTES + FRAME_BYTES
@@ -31,7 +31,7 @@ STOPPED = "recording has stopped: File too large"
 LIMITED = """
 import json, resource, sys
 from pathlib import Path
-from virnucpro_bus.capture import CaptureWriter
+from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import ManualClock
 
 clock, number, notices = ManualClock(), 0, []
@@ -203,7 +203,7 @@ def test_after_a_failed_fsync_nothing_is_tried_again(path: Path) -> None:
 SMALL_DISK = """
 import subprocess, sys
 from pathlib import Path
-from virnucpro_bus.capture import CaptureWriter
+from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import ManualClock
 
 folder, out = Path(sys.argv[1]), Path(sys.argv[2])

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from captures import HEADER_BYTES, read_all, some_frames, spans, write_capture
 
-from virnucpro_bus.capture import CaptureReader, CaptureWriter
+from virnucpro_bus.capture.compression import HAS_ZSTD, ZSTD_MAGIC, compress_capture, decompress_capture
+from virnucpro_bus.capture.reader import CaptureReader
+from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.compression import HAS_ZSTD, ZSTD_MAGIC, compress_capture, decompress_capture
-from virnucpro_bus.disk import Disk
+from virnucpro_bus.system.disk import Disk
 
 
 @pytest.fixture

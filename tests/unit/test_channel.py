@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virnucpro_bus.errors import ChannelError
-from workers import channel
-from workers.channel import (
+from workers.process import channel as worker_end
+from workers.process.channel import Channel
+from workers.protocol import (
     Answer,
-    Channel,
     Request,
     Settled,
     Task,
@@ -161,8 +161,8 @@ def test_each_question_has_the_next_number(launcher: Launcher) -> None:
 def test_a_question_that_is_not_answered_is_asked_again_word_for_word(
     launcher: Launcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channel, "ASK_AGAIN_MS", 50)
-    monkeypatch.setattr(channel, "_POLL_MS", 10)
+    monkeypatch.setattr(worker_end, "ASK_AGAIN_MS", 50)
+    monkeypatch.setattr(worker_end, "_POLL_MS", 10)
     asked = launcher.asks(Settled(b"frame"))
     first = launcher.hears()
     assert launcher.hears() == first

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events import Device
-from workers.claims import DeviceClaims, claims_folder
+from virnucpro_bus.events.vocabulary import Device
+from workers.launch.device_locks import DeviceClaims, claims_folder
 
 A, B = Device("GPU-a", "A100", 0), Device("GPU-b", "A100", 1)
 HOLDER = """
 import sys
 from virnucpro_bus.events import Device
-from workers.claims import DeviceClaims
+from workers.launch.device_locks import DeviceClaims
 with DeviceClaims([Device(key) for key in sys.argv[1:]]):
     print("held", flush=True)
     sys.stdin.read()

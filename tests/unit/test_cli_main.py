@@ -13,7 +13,7 @@ import click
 import pytest
 from captures import some_frames, write_capture
 
-from virnucpro_bus import cli
+from virnucpro_bus.cli import main as cli
 from virnucpro_bus.errors import InputError
 from virnucpro_bus.text import visible
 
@@ -151,7 +151,7 @@ def test_the_commands_of_the_bus_have_help_with_an_example(
 
 LOADED = """
 import sys
-from virnucpro_bus.cli import main
+from virnucpro_bus.cli.main import main
 try:
     main(sys.argv[1:])
 except SystemExit as leaving:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from zmq.utils import z85
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.keys import (
+from virnucpro_bus.remote.keys import (
     ClientList,
     Identity,
     config_folder,

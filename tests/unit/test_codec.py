@@ -8,18 +8,17 @@ import pytest
 from hypothesis import given
 from strategies import envelopes
 
-from virnucpro_bus.codec import MAX_FRAME_BYTES, Foreign, decode, encode, topic_prefix
 from virnucpro_bus.errors import FrameError
-from virnucpro_bus.events import (
+from virnucpro_bus.events.codec import MAX_FRAME_BYTES, Foreign, decode, encode, topic_prefix
+from virnucpro_bus.events.envelope import Envelope, envelop
+from virnucpro_bus.events.vocabulary import (
     KIND_OF,
     KINDS,
-    Envelope,
     Fact,
     FileCompleted,
     FilesAssigned,
     PlannedFile,
     QueueDepths,
-    envelop,
 )
 
 

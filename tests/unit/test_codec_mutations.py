@@ -11,9 +11,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from strategies import envelopes
 
-from virnucpro_bus.codec import Foreign, decode, encode
 from virnucpro_bus.errors import FrameError
-from virnucpro_bus.events import Envelope
+from virnucpro_bus.events.codec import Foreign, decode, encode
+from virnucpro_bus.events.envelope import Envelope
 
 REASONS = {"oversized", "not-messagepack", "not-an-event", "bad-header", "bad-fields"}
 MUTATIONS_OF_EACH = 25

@@ -10,8 +10,8 @@ import pytest
 from machine import Machine, some_inputs
 from samples import recorded, results
 
-from virnucpro_bus.disk import Disk, StrPath
-from virnucpro_bus.events import FileCommitted
+from virnucpro_bus.events.vocabulary import FileCommitted
+from virnucpro_bus.system.disk import Disk, StrPath
 from workers.inputs import InputFile
 
 

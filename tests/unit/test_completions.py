@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virnucpro_bus.completions import KEPT_FILES
-from virnucpro_bus.events import FileCompleted
-from virnucpro_bus.ledger import WorkLedger
+from virnucpro_bus.events.vocabulary import FileCompleted
+from virnucpro_bus.fold.host_fold import WorkLedger
+from virnucpro_bus.fold.windows import KEPT_FILES
 from virnucpro_bus.testing import Script
 
 

@@ -13,20 +13,22 @@ from pathlib import Path
 import pytest
 from captures import read_all, some_frames, write_capture
 
-from virnucpro_bus import compression
-from virnucpro_bus.capture import CaptureReader
+from virnucpro_bus.capture import compression
+from virnucpro_bus.capture.compression import ZSTD_MAGIC, compress_capture
+from virnucpro_bus.capture.info import capture_info
+from virnucpro_bus.capture.reader import CaptureReader
+from virnucpro_bus.capture.records import HEADER, MAGIC, Record
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.compression import ZSTD_MAGIC, compress_capture
 from virnucpro_bus.errors import CaptureError
-from virnucpro_bus.info import capture_info
-from virnucpro_bus.records import HEADER, MAGIC, Record
-from virnucpro_bus.replay import fold_capture
+from virnucpro_bus.sources.playback import fold_capture
 
 pytestmark = pytest.mark.skipif(not compression.HAS_ZSTD, reason="this Python has no zstd")
 
 MEBIBYTE = 1 << 20
 FLIPS = 200
-COMPRESS = "import sys, pathlib, virnucpro_bus.compression as c; c.compress_capture(pathlib.Path(sys.argv[1]))"
+COMPRESS = (
+    "import sys, pathlib, virnucpro_bus.capture.compression as c; c.compress_capture(pathlib.Path(sys.argv[1]))"
+)
 
 
 @pytest.fixture
@@ -223,7 +225,7 @@ def test_killed_at_any_moment_it_leaves_a_readable_capture(path: Path) -> None:
     records = written(path)
     plain, dice = path.read_bytes(), random.Random(5)
     # It says when it has begun, so that the kill falls within the work and not within Python's start.
-    ready = f"import virnucpro_bus.compression; print('ready', flush=True); {COMPRESS}"
+    ready = f"import virnucpro_bus.capture.compression; print('ready', flush=True); {COMPRESS}"
     for _ in range(20):
         path.write_bytes(plain)
         with subprocess.Popen([sys.executable, "-c", ready, str(path)], stdout=subprocess.PIPE) as child:

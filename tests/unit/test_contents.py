@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from virnucpro_bus.disk import Disk
-from workers.contents import Contents, measure, seal
+from virnucpro_bus.system.disk import Disk
+from workers.commit.manifest import Contents, measure, seal
 
 
 def of(folder: Path) -> Contents:

@@ -14,8 +14,8 @@ from plans import coordinator_of, cpus, input_files, one_sided, queue_depths, ta
 
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events import Device
-from workers.coordinator import Assignment, WorkStealingCoordinator
+from virnucpro_bus.events.vocabulary import Device
+from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 
 # --- handing out
 

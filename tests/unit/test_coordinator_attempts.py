@@ -5,10 +5,10 @@ from __future__ import annotations
 from plans import coordinator_of, cpus, input_files, lose, one_sided, queue_depths, take
 
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.events import FileQuarantined
+from virnucpro_bus.events.vocabulary import FileQuarantined
 from virnucpro_bus.testing import ListSink
-from workers.blame import Loss
-from workers.coordinator import Assignment, WorkStealingCoordinator
+from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
+from workers.schedule.blame import Loss
 
 
 def retrying(devices: int, costs: list[int], retries: int) -> WorkStealingCoordinator:

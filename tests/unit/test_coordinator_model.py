@@ -18,11 +18,11 @@ from hypothesis.stateful import (
 from plans import cpus, input_files
 
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.events import FileQuarantined
+from virnucpro_bus.events.vocabulary import FileQuarantined
 from virnucpro_bus.testing import ListSink
-from workers.blame import Loss
-from workers.coordinator import Assignment, WorkStealingCoordinator
-from workers.policies import POLICIES
+from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
+from workers.schedule.blame import Loss
+from workers.schedule.policy_registry import POLICIES
 
 MAX_DEVICES = 4
 device_numbers = st.integers(0, MAX_DEVICES - 1)

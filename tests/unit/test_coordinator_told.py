@@ -6,12 +6,13 @@ import pytest
 from plans import coordinator_of, cpus, input_file, input_files, lose, take
 
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.codec import decode, encode
-from virnucpro_bus.events import FilesAssigned, PlannedFile, RunStarted, WorkerLost, envelop
+from virnucpro_bus.events.codec import decode, encode
+from virnucpro_bus.events.envelope import envelop
+from virnucpro_bus.events.vocabulary import FilesAssigned, PlannedFile, RunStarted, WorkerLost
 from virnucpro_bus.metrics import GpuMetrics
 from virnucpro_bus.testing import ListSink
-from workers.coordinator import WorkStealingCoordinator
-from workers.discover import MAX_DEVICES
+from workers.coordinator.coordinator import WorkStealingCoordinator
+from workers.launch.device_discovery import MAX_DEVICES
 
 # --- figures
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from workers.choosing import make_policy
-from workers.deques import DeviceQueues
-from workers.policies import Choice
-from workers.simulator import SimDevice, SimFile, simulate
+from workers.schedule.policy import Choice
+from workers.schedule.policy_registry import make_policy
+from workers.schedule.queues import DeviceQueues
+from workers.whatif.simulator import SimDevice, SimFile, simulate
 
 
 def test_a_device_found_out_for_slow_leaves_a_big_file_to_one_that_does_it_sooner() -> None:

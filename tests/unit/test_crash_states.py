@@ -14,13 +14,13 @@ from crashes import Recording, lay_out, states
 from machine import Machine, some_inputs
 from samples import recorded, results
 
-from virnucpro_bus.disk import Disk, StrPath
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events import FileCommitted
-from virnucpro_bus.rundir import CAPTURE_NAME
+from virnucpro_bus.events.vocabulary import FileCommitted
+from virnucpro_bus.run_folder import CAPTURE_NAME
+from virnucpro_bus.system.disk import Disk, StrPath
+from workers.commit.result_store import ResultStore
 from workers.inputs import InputFile
-from workers.journal import read_past
-from workers.results import ResultStore
+from workers.resume.journal import read_past
 
 
 @pytest.fixture(scope="module")

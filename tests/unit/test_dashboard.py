@@ -13,8 +13,8 @@ from made_up_sources import BrokenGpus, Gpus, Replay, Work
 from rich.console import Console
 
 from monitor.dashboard import LoadBalancingDashboard
-from monitor.look import Look
-from monitor.snapshot import Problem
+from monitor.model.selection import Look
+from monitor.model.view_model import Problem
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization

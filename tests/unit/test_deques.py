@@ -7,7 +7,7 @@ from itertools import chain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.deques import DeviceQueues
+from workers.schedule.queues import DeviceQueues
 
 
 @st.composite

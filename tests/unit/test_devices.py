@@ -17,7 +17,7 @@ from virnucpro_bus.devices import (
     visible_gpus,
 )
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events import Device
+from virnucpro_bus.events.vocabulary import Device
 
 UUID = "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6"
 MIG = "MIG-1f7a1b50-0000-0000-0000-000000000000"

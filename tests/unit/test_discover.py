@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events import Device
-from workers import discover
-from workers.discover import MAX_DEVICES, find_devices
+from virnucpro_bus.events.vocabulary import Device
+from workers.launch import device_discovery as discover
+from workers.launch.device_discovery import MAX_DEVICES, find_devices
 
 Machine = Callable[..., None]
 

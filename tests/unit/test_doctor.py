@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from doctoring import run_doctor
 from fake_nvml import FakeNvmlLibrary, Gpu
 
-from monitor.doctor import LINE_CHARACTERS, Report, doctor, examine, render
-from virnucpro_bus.rundir import socket_folder
+from monitor.cli.doctor import LINE_CHARACTERS, Report, doctor, examine, render
+from virnucpro_bus.run_folder import socket_folder
 
 REPORT: Report = {
     "versions": {"python": "3.11.2", "nvidia-ml-py": None},

@@ -15,8 +15,8 @@ from fake_drivers import GOOD_ROW, put_nvidia_smi_on_path
 from fake_nvml import FakeNvmlLibrary, Gpu, Step
 from gpu_bench import GPU_A, MIG, ScriptedBackend
 
-from monitor.doctor import examine
-from monitor.gpu import GPUMonitor
+from monitor.cli.doctor import examine
+from monitor.gpu.monitor import GPUMonitor
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_the_mig_instances_of_a_lost_gpu_are_not_told_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = ScriptedBackend(replace(GPU_A, lost=True), replace(MIG, lost=True))
-    monkeypatch.setattr("monitor.doctor.GPUMonitor", lambda: GPUMonitor(backend))
+    monkeypatch.setattr("monitor.cli.doctor.GPUMonitor", lambda: GPUMonitor(backend))
     assert [line for line in examine(tmp_path, {})["problems"] if "lost" in line] == [
         "GPU 0 (GPU-a) is lost; see dmesg, have it reset, or reboot"
     ]
@@ -118,7 +118,7 @@ def test_one_gpu_that_may_not_be_opened_is_named(nvml: FakeNvmlLibrary) -> None:
 @pytest.mark.parametrize("question", ["init", "count", "power"])
 def test_a_driver_that_hangs_is_said_to_hang(nvml: FakeNvmlLibrary, question: str) -> None:
     nvml.follows(Step((Gpu("GPU-a"),), hang=(question,)))
-    script = "import monitor.doctor as it; it.DRIVER_SECONDS = 1.0; it.doctor()"
+    script = "import monitor.cli.doctor as it; it.DRIVER_SECONDS = 1.0; it.doctor()"
     report = json.loads(run_doctor("--json", environment=nvml.environment, script=script))
     assert (report["gpu_backend"], report["devices"]) == (None, [])
     assert report["problems"] == ["GPU driver: no answer within 1 s, it hangs; look into dmesg, or reboot"]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from relays import new_keys
 
-from virnucpro_bus.door import access_for, parse_listen
 from virnucpro_bus.errors import AddressError, UserError
-from virnucpro_bus.keys import ClientList, new_identity
+from virnucpro_bus.remote.keys import ClientList, new_identity
+from virnucpro_bus.remote.listen_address import access_for, parse_listen
 
 
 @pytest.fixture(autouse=True)

@@ -10,12 +10,11 @@ from told_effects import do, effect_after, planned, told
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.events import Device
-from virnucpro_bus.facts import STARTING
+from virnucpro_bus.events.vocabulary import STARTING, Device
 from virnucpro_bus.metrics import Effect
 from virnucpro_bus.testing import Script
-from workers.policies import POLICIES
-from workers.simulator import SimDevice, SimFile, simulate
+from workers.schedule.policy_registry import POLICIES
+from workers.whatif.simulator import SimDevice, SimFile, simulate
 
 STEALING = [name for name in POLICIES if name != "off"]
 # Multiples of 15 take whole seconds at these speeds: who comes first is not left to how a time is rounded.

@@ -11,8 +11,8 @@ from told_effects import assert_that_nothing_is_known, do, planned, told
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.events import Device
-from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
 
 

@@ -8,9 +8,9 @@ from told_effects import assert_that_nothing_is_known, do, effect_after, planned
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.effects import together
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.fleets import Fleets
+from virnucpro_bus.effect.combine import together
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.fold.fleet_group import Fleets
 from virnucpro_bus.metrics import Effect
 from virnucpro_bus.testing import Script
 

@@ -9,8 +9,8 @@ import pytest
 from lab import wait_until
 from plans import input_file
 
-from workers.estimates import with_own_estimates
 from workers.inputs import InputFile
+from workers.launch.estimates import with_own_estimates
 
 FILES = [input_file("long.fa", 900), input_file("deep.fa", 100)]
 RUN = "def run(input, output, context):\n    return 1\n"

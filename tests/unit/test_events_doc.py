@@ -13,7 +13,8 @@ from typing import get_args
 import msgspec
 import pytest
 
-from virnucpro_bus import codec, events
+from virnucpro_bus import events
+from virnucpro_bus.events import codec
 
 ROOT = Path(__file__).parents[2]
 DOC = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")

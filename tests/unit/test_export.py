@@ -14,12 +14,12 @@ from captures import write_capture
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virnucpro_bus import cli
 from virnucpro_bus import events as ev
+from virnucpro_bus.cli import main as cli
+from virnucpro_bus.cli.export import COLUMNS, _cell
 from virnucpro_bus.clock import iso_utc
-from virnucpro_bus.events import Device
-from virnucpro_bus.export import CaptureFiles, ExportedFile
-from virnucpro_bus.export_command import COLUMNS, _cell
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.file_table import CaptureFiles, ExportedFile
 from virnucpro_bus.testing import Script
 
 GPU = Device("GPU-a", "A100", 0)

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from workers.faultpoints import VARIABLE, reach, reacher
+from workers.fault_injection import VARIABLE, reach, reacher
 
 PROGRAM = """
-from workers.faultpoints import reach
+from workers.fault_injection import reach
 import sys
 for call in sys.argv[1:]:
     point, file, attempt = call.split(",")

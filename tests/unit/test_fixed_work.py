@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from imagined import ImaginedRun
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.events import Device
-from virnucpro_bus.fixed_work import MOST_FILES, fixed_work
-from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.effect.duration_model import MOST_FILES, fixed_work
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
 
 WORKS = [100, 200, 300, 500, 800, 1300, 2100, 3400]

@@ -11,9 +11,9 @@ from fleets_fed import GPU, fed, sampled, worked
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.events import Device
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.fleets import Fleets
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.fold.fleet_group import Fleets
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, Effect, FileRecord, GpuMetrics, GpuUtilization, Totals
 from virnucpro_bus.testing import Script
 

@@ -9,7 +9,7 @@ from fleets_fed import GPU, fed, worked
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
 
 HOUR_NS = 3600 * NANOSECONDS

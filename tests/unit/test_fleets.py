@@ -9,9 +9,9 @@ from runs import MadeRun, made_runs
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.events import Device
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.fleets import Fleets
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.fold.fleet_group import Fleets
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
 from virnucpro_bus.testing import Script
 

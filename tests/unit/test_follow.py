@@ -8,9 +8,9 @@ import click
 import pytest
 from captures import some_frames, write_capture
 
-from monitor import follow
-from monitor.cli import with_server_keys
-from monitor.follow import TITLE_CHARACTERS, FollowedBus, FollowedBuses
+from monitor import attach as follow
+from monitor.attach import TITLE_CHARACTERS, FollowedBus, FollowedBuses
+from monitor.cli.monitor import with_server_keys
 from virnucpro_bus.clock import ManualClock, SystemClock
 from virnucpro_bus.errors import AddressError, UserError
 

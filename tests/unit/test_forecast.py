@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.forecast import OVERRUN, Forecast
+from workers.schedule.forecast import OVERRUN, Forecast
 
 SECONDS = st.floats(0.0, 50.0)
 

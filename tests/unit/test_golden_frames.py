@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.codec import Foreign, decode, encode, topic_prefix
+from virnucpro_bus.events.codec import Foreign, decode, encode, topic_prefix
 
 FRAMES = Path(__file__).parents[1] / "golden" / "frames"
 GPU = ev.Device("GPU-8d1f3b52-6c1e-4d0a-9b7e-2f5a60c4e911", "NVIDIA GeForce RTX 4090", 1)

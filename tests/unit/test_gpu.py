@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from gpu_bench import DEADLINE_SECONDS, GPU_A, GPU_B, MIG, Bench
 
-from monitor.gpu import GPUMonitor, get_gpu_utilization
-from monitor.readings import GpuReading
-from virnucpro_bus.events import Device
+from monitor.gpu.monitor import GPUMonitor, get_gpu_utilization
+from monitor.gpu.reading import GpuReading
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, UtilizationSource
 
 

@@ -6,7 +6,7 @@ import pytest
 from two_devices import FAST, SLOW, begun, folded, row
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.events import Device
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
 from virnucpro_bus.testing import Script
 

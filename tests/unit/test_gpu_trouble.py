@@ -8,10 +8,10 @@ import sys
 import pytest
 from gpu_bench import DEADLINE_SECONDS, GPU_A, GPU_B, MIG, Bench, ScriptedBackend
 
-from monitor.gpu import GPUMonitor
-from monitor.readings import GpuReading
+from monitor.gpu.monitor import GPUMonitor
+from monitor.gpu.reading import GpuReading
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.events import Device
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
 
 
@@ -77,7 +77,7 @@ def test_what_a_backend_has_said_of_itself_is_told_when_its_first_look_fails(
 ) -> None:
     backend = ScriptedBackend()
     backend.answer = RuntimeError("broken binding")
-    monkeypatch.setattr("monitor.gpu.BestBackend", lambda clock: backend)
+    monkeypatch.setattr("monitor.gpu.monitor.BestBackend", lambda clock: backend)
     monitor = GPUMonitor(clock=ManualClock())
     monitor.readings(DEADLINE_SECONDS)
     assert monitor.problems == ["one problem", "reading the GPUs failed: RuntimeError: broken binding"]
@@ -125,7 +125,9 @@ def test_a_hung_driver_does_not_keep_the_program_from_ending() -> None:
 
 
 def test_looking_in_the_background_does_not_keep_the_program_from_ending() -> None:
-    script = "from monitor.gpu import GPUMonitor; print(GPUMonitor().get_gpu_utilization('GPU-x')['simulated'])"
+    script = (
+        "from monitor.gpu.monitor import GPUMonitor; print(GPUMonitor().get_gpu_utilization('GPU-x')['simulated'])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False
     )

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from workers.guard import GroupGuard
+from workers.pool.orphan_guard import GroupGuard
 
 END_SECONDS = 30
 LAUNCHER = """
 import subprocess, sys
-from workers.guard import GroupGuard
+from workers.pool.orphan_guard import GroupGuard
 guard = GroupGuard()
 shell = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; sleep 600 & echo; wait"], process_group=0)
 guard.watch(shell.pid)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
-from workers.blame import DEATHS_UNTIL_QUARANTINE, Loss
-from workers.choosing import make_policy
-from workers.handout import NO_DEVICE, GivenUp, Handout
+from workers.schedule.blame import DEATHS_UNTIL_QUARANTINE, Loss
+from workers.schedule.policy_registry import make_policy
+from workers.schedule.scheduler import NO_DEVICE, GivenUp, Handout
 
 DEVICES = (0, 1)
 MOST_FILES = 3

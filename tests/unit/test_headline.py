@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import colour_of, plain, snapshot
 
-from monitor.glyphs import UNICODE
-from monitor.headline import progress, title
-from monitor.snapshot import Snapshot
+from monitor.model.view_model import Snapshot
+from monitor.view.glyphs import UNICODE
+from monitor.view.header import progress, title
 from virnucpro_bus.metrics import Totals
 
 pytestmark = pytest.mark.usefixtures("utc")

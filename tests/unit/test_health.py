@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from monitor.health import in_trouble, is_stalled, problems
-from monitor.snapshot import Row
+from monitor.model.health import in_trouble, is_stalled, problems
+from monitor.model.view_model import Row
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, FailedAttempt, SourceCounts, Totals
 
 TOTALS: Totals = {

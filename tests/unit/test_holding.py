@@ -11,8 +11,8 @@ from typing import TextIO
 
 import pytest
 
-from monitor import holding
-from monitor.holding import HeldOutput
+from monitor.terminal import held_output as holding
+from monitor.terminal.held_output import HeldOutput
 
 Hold = Callable[[], HeldOutput]
 

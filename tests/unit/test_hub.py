@@ -16,13 +16,14 @@ from buses import addresses_in, hub_in, peer, served_hub, turn_until, wait_until
 from captures import read_all, some_frames
 
 from virnucpro_bus import events as ev
-from virnucpro_bus import hub as hub_module
-from virnucpro_bus.codec import MAX_FRAME_BYTES, decode
-from virnucpro_bus.events import Device, Envelope
-from virnucpro_bus.history import HelloReply
-from virnucpro_bus.hub import FRAMES_PER_TURN, WELCOME, Hub
-from virnucpro_bus.publisher import Publisher
-from virnucpro_bus.records import RecordScanner
+from virnucpro_bus.capture.records import RecordScanner
+from virnucpro_bus.events.codec import MAX_FRAME_BYTES, decode
+from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.history.protocol import WELCOME, HelloReply
+from virnucpro_bus.hub import hub as hub_module
+from virnucpro_bus.hub.hub import FRAMES_PER_TURN, Hub
+from virnucpro_bus.publish.publisher import Publisher
 
 PIECE_BYTES = 1 << 20
 

@@ -9,9 +9,9 @@ import pytest
 from captures import some_frames, spans, write_capture
 
 from virnucpro_bus import events as ev
+from virnucpro_bus.capture.info import capture_info
 from virnucpro_bus.errors import CaptureError
-from virnucpro_bus.events import Device
-from virnucpro_bus.info import capture_info
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.testing import Script
 
 FOREIGN = msgpack.packb(["new.kind/", 2, "run-2", "elsewhere", "w", 1, 1, 1, 1, ["x"]])

@@ -13,7 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from virnucpro_bus.errors import InputError
-from workers.inputs import InputFile, find_inputs, make_ids, need_own_folder, place_results, stem_of
+from workers.commit.result_store import place_results
+from workers.inputs import InputFile, find_inputs, make_ids, need_own_folder, stem_of
 
 DATA = Path(__file__).parents[1] / "data"
 NOBODY = 65534

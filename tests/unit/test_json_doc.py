@@ -14,11 +14,11 @@ from report_schema import report_schema
 from runs import MadeRun
 
 from virnucpro_bus import metrics
-from virnucpro_bus.export import ExportedFile
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.report import FleetReport
-from workers.recording import recording_of
-from workers.whatif import Alternative, WhatIf, Wish, what_if
+from virnucpro_bus.fold.file_table import ExportedFile
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.fold.report import FleetReport
+from workers.whatif.recorded_run import recording_of
+from workers.whatif.scenarios import Alternative, WhatIf, Wish, what_if
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "json.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from virnucpro_bus.keyboard import Keyboard, can_be_typed, is_in_front, passed_on
+from virnucpro_bus.system.keyboard import Keyboard, can_be_typed, is_in_front, passed_on
 
 
 @pytest.fixture

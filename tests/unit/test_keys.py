@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.keys import Key, Keys, parse
+from monitor.terminal.keys import Key, Keys, parse
 
 EVERY_KEY = b" \x1b[C\x1b[D+-q"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from virnucpro_bus import cli
-from virnucpro_bus.keys import load_identity
+from virnucpro_bus.cli import main as cli
+from virnucpro_bus.remote.keys import load_identity
 
 KEY = "5e" * 32
 

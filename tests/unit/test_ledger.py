@@ -8,9 +8,9 @@ import pytest
 from two_devices import FAST, SLOW, begun, folded, row
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.codec import Foreign
-from virnucpro_bus.events import Device
-from virnucpro_bus.ledger import WorkLedger
+from virnucpro_bus.events.codec import Foreign
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.host_fold import WorkLedger
 from virnucpro_bus.testing import Script
 
 BEAT = ev.Heartbeat("GPU-a", "idle", 0, 0, 0, 0, 0)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import MadeRun, made_runs
 
-from virnucpro_bus.events import Envelope
-from virnucpro_bus.ledger import WorkLedger
+from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.fold.host_fold import WorkLedger
 
 SECOND_NS = 1_000_000_000
 

@@ -23,9 +23,9 @@ from pictures import (
     snapshot,
 )
 
-from monitor.lines import line
-from monitor.look import Look
-from monitor.snapshot import NOTICE, Problem
+from monitor.model.selection import Look
+from monitor.model.view_model import NOTICE, Problem
+from monitor.view.plain_line import line
 from virnucpro_bus.metrics import Totals
 
 

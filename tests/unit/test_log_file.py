@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.log_file import LogFile
+from monitor.log.rotating_file import LogFile
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.metrics_files import KEPT
+from virnucpro_bus.metrics_log_format import KEPT
 
 HEADER = b"when,what,more\r\n"
 KIND = b"when,what"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from monitor.metrics_log import MetricsLog
+from monitor.log.metrics_log import MetricsLog
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.metrics_files import KIND, is_metrics_log
-from workers.log_place import log_place, own_logs
+from virnucpro_bus.metrics_log_format import KIND, is_metrics_log
+from workers.resume.log_path import log_place, own_logs
 
 
 @pytest.fixture

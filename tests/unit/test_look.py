@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pictures import row
 
-from monitor.look import chosen, missing
-from monitor.snapshot import Row
+from monitor.model.selection import chosen, missing
+from monitor.model.view_model import Row
 
 
 def device(device_id: int | str, uuid: str | None = None, host: str = "node1") -> Row:

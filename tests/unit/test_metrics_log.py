@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.metrics_log import COLUMNS, MetricsLog
-from monitor.snapshot import Row
+from monitor.log.metrics_log import COLUMNS, MetricsLog
+from monitor.model.view_model import Row
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, stale
 from virnucpro_bus.text import spreadsheet_safe, visible

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from captures import write_capture
 
-from monitor.look import Look
-from monitor.showing import show_once
-from virnucpro_bus import cli
+from monitor.cli.display import show_once
+from monitor.model.selection import Look
 from virnucpro_bus import events as ev
+from virnucpro_bus.cli import main as cli
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.events import Device
-from virnucpro_bus.metrics_files import is_metrics_log
-from virnucpro_bus.replay import fold_capture
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.metrics_log_format import is_metrics_log
+from virnucpro_bus.sources.playback import fold_capture
 from virnucpro_bus.testing import Script
 
 DEPTHS = {"cpu:0": 3, "cpu:1": 9, "cpu:2": 5}

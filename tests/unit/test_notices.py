@@ -7,8 +7,8 @@ from io import StringIO
 from rich.console import Console
 
 from monitor.dashboard import LoadBalancingDashboard
-from virnucpro_bus.events import Notice
-from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.events.vocabulary import Notice
+from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
 
 

@@ -9,10 +9,10 @@ import pynvml
 import pytest
 from fake_drivers import GIB, FakeGpu, FakeNvml
 
-from monitor.nvml import NvmlBackend
-from monitor.readings import GpuReading
+from monitor.gpu.nvml import NvmlBackend
+from monitor.gpu.reading import GpuReading
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.events import Device
+from virnucpro_bus.events.vocabulary import Device
 
 LOST = pynvml.NVML_ERROR_GPU_IS_LOST
 NOT_SUPPORTED = pynvml.NVML_ERROR_NOT_SUPPORTED

@@ -6,10 +6,10 @@ import pynvml
 import pytest
 from fake_drivers import FakeGpu, FakeNvml
 
-from monitor.nvml import NvmlBackend
-from monitor.readings import BackendUnavailable, GpuReading
+from monitor.gpu.nvml import NvmlBackend
+from monitor.gpu.reading import BackendUnavailable, GpuReading
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.events import Device
+from virnucpro_bus.events.vocabulary import Device
 
 LOST = pynvml.NVML_ERROR_GPU_IS_LOST
 UNKNOWN = pynvml.NVML_ERROR_UNKNOWN

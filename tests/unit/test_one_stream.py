@@ -16,13 +16,13 @@ from msgspec.structs import replace
 from relays import served_relay
 from runs import MadeRun, made_runs
 
-from virnucpro_bus.capture import CaptureWriter
+from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import ManualClock, SystemClock
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.hub import Hub
-from virnucpro_bus.replay import fold_capture
-from virnucpro_bus.report import FleetReport
-from virnucpro_bus.subscriber import join
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.fold.report import FleetReport
+from virnucpro_bus.hub.hub import Hub
+from virnucpro_bus.sources.live import join
+from virnucpro_bus.sources.playback import fold_capture
 
 EVENT_FIGURES = ("events_published", "events_received", "events_lost")
 

@@ -9,9 +9,9 @@ import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
-from virnucpro_bus import cli
-from virnucpro_bus.events import KINDS
-from virnucpro_bus.options import kinds_option, log_rotate_option
+from virnucpro_bus.cli import main as cli
+from virnucpro_bus.cli.options import kinds_option, log_rotate_option
+from virnucpro_bus.events.vocabulary import KINDS
 
 
 def given(option: object, *arguments: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.sources import Failures, Sources
-from monitor.view import frame
+from monitor.model.collector import Failures, Sources
+from monitor.view.frame import frame
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
 
 FIRST, SECOND = ev.Device("cpu:0", "CPU"), ev.Device("cpu:1", "CPU")

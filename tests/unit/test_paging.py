@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import row
 
-from monitor.health import in_trouble
-from monitor.look import SORTS, Look
-from monitor.paging import page_count, page_of, wanted
-from monitor.snapshot import Row
+from monitor.model.health import in_trouble
+from monitor.model.paging import page_count, page_of, wanted
+from monitor.model.selection import SORTS, Look
+from monitor.model.view_model import Row
 
 STATES = st.lists(st.sampled_from(["busy", "idle", "lost", "silent"]), max_size=60)
 

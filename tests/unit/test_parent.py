@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.parent import EXIT_ORPHANED
+from workers.process.parent_watch import EXIT_ORPHANED
 
 Child = Callable[..., "subprocess.Popen[bytes]"]
 END_SECONDS = 60
@@ -18,9 +18,9 @@ END_SECONDS = 60
 
 WATCHING = """
 import os, subprocess, sys, threading
-import workers.parent
-workers.parent.GRACE_SECONDS = 0.1
-watch = workers.parent.ParentWatch(sys.stdin.buffer)
+import workers.process.parent_watch
+workers.process.parent_watch.GRACE_SECONDS = 0.1
+watch = workers.process.parent_watch.ParentWatch(sys.stdin.buffer)
 print(watch.first_line().decode().strip(), watch.alive(), flush=True)
 watch.start()
 """
@@ -114,7 +114,7 @@ sys.stdin.read()
 """
 DEEP_IN_A_CALL = """
 import ctypes
-from workers.parent import end_with_parent
+from workers.process.parent_watch import end_with_parent
 end_with_parent()
 print("ready", flush=True)
 # Unlike CDLL, it does not let go of Python's lock: no thread runs, no signal handler either.

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from runs import MadeRun, made_runs
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.capture import CaptureWriter
+from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.codec import encode
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.playback import Playback
-from virnucpro_bus.replay import Replay, fold_capture
-from virnucpro_bus.report import FleetReport
+from virnucpro_bus.events.codec import encode
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.fold.report import FleetReport
+from virnucpro_bus.sources.playback import Playback, fold_capture
+from virnucpro_bus.sources.replay import Replay
 from virnucpro_bus.testing import Script
 
 

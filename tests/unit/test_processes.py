@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from virnucpro_bus import processes
-from virnucpro_bus.processes import stop
+from virnucpro_bus.system import child_process as processes
+from virnucpro_bus.system.child_process import stop
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPER}"

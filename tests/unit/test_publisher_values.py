@@ -12,8 +12,8 @@ from buses import Heard, goodbye, hear, listening
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.errors import AddressError
-from virnucpro_bus.events import Device
-from virnucpro_bus.publisher import ADDRESS_VARIABLE, RUN_VARIABLE, Publisher
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.publish.publisher import ADDRESS_VARIABLE, RUN_VARIABLE, Publisher
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.rates import Rates
+from workers.schedule.rates import Rates
 
 measurements = st.lists(
     st.tuples(st.integers(0, 3), st.integers(1, 10**12), st.floats(0.0, 1e6)), min_size=1, max_size=40

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.readings import GpuReading
-from virnucpro_bus.codec import decode, encode
-from virnucpro_bus.events import Device, GpuSampled, envelop
+from monitor.gpu.reading import GpuReading
+from virnucpro_bus.events.codec import decode, encode
+from virnucpro_bus.events.envelope import envelop
+from virnucpro_bus.events.vocabulary import Device, GpuSampled
 
 
 @pytest.mark.parametrize(("used", "total"), [(None, 4), (4, None), (0, 0), (5, 4)])

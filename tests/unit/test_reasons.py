@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from virnucpro_bus.errors import InputError
-from workers.reasons import MAX_CHARACTERS, reason_of
+from workers.process.attempt import MAX_CHARACTERS, reason_of
 
 
 class OutOfMemoryError(RuntimeError):

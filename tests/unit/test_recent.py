@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.readings import GpuReading
-from monitor.recent import RecentLooks
+from monitor.gpu.reading import GpuReading
+from monitor.gpu.window import RecentLooks
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.events import Device
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization
 
 GPU = GpuReading(Device("GPU-aa11", "A100", 0), 40.0, 1, 4, 55.0, 250.5, energy_millijoules=7_500)

@@ -13,14 +13,15 @@ from captures import spans, write_capture
 from click.testing import CliRunner, Result
 from imagined import ImaginedRun
 
-from virnucpro_bus.capture import CaptureWriter
+from virnucpro_bus.capture.compression import HAS_ZSTD, compress_capture
+from virnucpro_bus.capture.writer import CaptureWriter
+from virnucpro_bus.cli.effect import effect
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.codec import encode
-from virnucpro_bus.compression import HAS_ZSTD, compress_capture
-from virnucpro_bus.effect_command import effect
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events import Envelope, FilesAssigned
-from workers.whatif_command import whatif
+from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.events.vocabulary import FilesAssigned
+from workers.cli.whatif import whatif
 
 COMMANDS = pytest.mark.parametrize("command", [effect, whatif])
 

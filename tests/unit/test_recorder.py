@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from captures import read_all, some_frames
 
+from virnucpro_bus.capture.recorder import Recorder
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.codec import decode
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events import CaptureHole
-from virnucpro_bus.recorder import Recorder
-from virnucpro_bus.sieve import Sieve
+from virnucpro_bus.events.codec import decode
+from virnucpro_bus.events.dedup import Sieve
+from virnucpro_bus.events.vocabulary import CaptureHole
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from told_effects import alternatives
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.events import Device
-from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
-from workers.recording import recording_of
-from workers.whatif import Wish
+from workers.whatif.recorded_run import recording_of
+from workers.whatif.scenarios import Wish
 
 POLICY = "threshold"
 

@@ -9,14 +9,14 @@ from buses import wait_until
 from captures import some_frames
 from relays import follow_until, follower_of, next_of, served_relay
 
-from virnucpro_bus import follower as follower_module
-from virnucpro_bus import listen as listen_module
 from virnucpro_bus.clock import ManualClock, SystemClock
 from virnucpro_bus.errors import AddressError
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.follower import Follower
-from virnucpro_bus.listen import leap, read_up
-from virnucpro_bus.served import PlayedCapture
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.remote import follower as follower_module
+from virnucpro_bus.remote.feeds import PlayedCapture
+from virnucpro_bus.remote.follower import Follower
+from virnucpro_bus.sources import live as listen_module
+from virnucpro_bus.sources.live import leap, read_up
 
 
 def test_a_late_follower_gets_everything_in_order_and_then_what_comes(played: PlayedCapture) -> None:

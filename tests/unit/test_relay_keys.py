@@ -12,10 +12,10 @@ from relays import access, follow_until, follower_of, new_keys, served_relay
 
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import AddressError, UserError
-from virnucpro_bus.follower import Follower
-from virnucpro_bus.keys import Identity
-from virnucpro_bus.relay import Access
-from virnucpro_bus.served import PlayedCapture
+from virnucpro_bus.remote.feeds import PlayedCapture
+from virnucpro_bus.remote.follower import Follower
+from virnucpro_bus.remote.keys import Identity
+from virnucpro_bus.remote.listen_address import Access
 
 
 def test_a_known_key_is_let_in(played: PlayedCapture, mine: Identity) -> None:
@@ -90,8 +90,8 @@ def test_without_somebody_who_looks_at_keys_nobody_comes_in(
     relay_keys = new_keys()
     played.append(some_frames(100), 1)
     if fate == "absent":
-        monkeypatch.setattr("virnucpro_bus.zap._ENDPOINT", "inproc://nobody-asks-here")
-    monkeypatch.setattr("virnucpro_bus.zap.Doorkeeper.answer", lambda self: None)
+        monkeypatch.setattr("virnucpro_bus.remote.authenticator._ENDPOINT", "inproc://nobody-asks-here")
+    monkeypatch.setattr("virnucpro_bus.remote.authenticator.Doorkeeper.answer", lambda self: None)
     with served_relay(played, access(relay_keys, mine)) as served:
         with pytest.raises(AddressError, match="the handshake failed"):
             Follower(served.address, SystemClock(), relay_keys.public)

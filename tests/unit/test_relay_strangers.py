@@ -13,13 +13,13 @@ from buses import peer, wait_until
 from captures import some_frames
 from relays import access, follow_until, follower_of, new_keys, served_relay
 
-from virnucpro_bus import relay as relay_module
 from virnucpro_bus.clock import ManualClock, SystemClock
 from virnucpro_bus.errors import AddressError
-from virnucpro_bus.follower import Follower
-from virnucpro_bus.keys import Identity
-from virnucpro_bus.relaying import Sparingly
-from virnucpro_bus.served import PlayedCapture
+from virnucpro_bus.remote import relay as relay_module
+from virnucpro_bus.remote.feeds import PlayedCapture
+from virnucpro_bus.remote.follower import Follower
+from virnucpro_bus.remote.keys import Identity
+from virnucpro_bus.remote.serve import Sparingly
 
 
 @pytest.mark.parametrize(

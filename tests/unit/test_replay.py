@@ -10,11 +10,12 @@ from captures import read_all, some_frames, spans, write_capture
 from hypothesis import given
 from hypothesis import strategies as st
 
+from virnucpro_bus.capture.records import Record
 from virnucpro_bus.clock import NANOSECONDS, ManualClock, SystemClock
 from virnucpro_bus.errors import CaptureError
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.records import Record
-from virnucpro_bus.replay import FASTEST_RATE, LOOP_REST_NS, SLOWEST_RATE, Replay, fold_capture
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.sources.playback import fold_capture
+from virnucpro_bus.sources.replay import FASTEST_RATE, LOOP_REST_NS, SLOWEST_RATE, Replay
 
 RATES = [None, 1e6]
 

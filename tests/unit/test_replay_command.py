@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from captures import some_frames, write_capture
 
-from monitor.keys import Key
-from monitor.replay_command import Controls
-from virnucpro_bus import cli
+from monitor.cli.replay import Controls
+from monitor.terminal.keys import Key
+from virnucpro_bus.cli import main as cli
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.replay import Replay
+from virnucpro_bus.sources.replay import Replay
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from plans import input_file
 
-from virnucpro_bus.disk import Disk, StrPath
 from virnucpro_bus.errors import UserError
-from workers.contents import Contents, measure
-from workers.results import ResultStore
+from virnucpro_bus.system.disk import Disk, StrPath
+from workers.commit.manifest import Contents, measure
+from workers.commit.result_store import ResultStore
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from machine import SETTINGS, Machine, some_inputs
 from samples import results
 
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.codec import encode
-from virnucpro_bus.disk import Disk
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events import (
+from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.envelope import Stamp
+from virnucpro_bus.events.vocabulary import (
     Device,
     Fact,
     FileCompleted,
@@ -28,13 +28,13 @@ from virnucpro_bus.events import (
     WorkerStarted,
     WorkStolen,
 )
-from virnucpro_bus.metrics_files import KIND
-from virnucpro_bus.rundir import CAPTURE_NAME, SUMMARY_NAME
-from virnucpro_bus.stamp import Stamp
+from virnucpro_bus.metrics_log_format import KIND
+from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
+from virnucpro_bus.system.disk import Disk
+from workers.commit.result_store import ResultStore
 from workers.inputs import InputFile, find_inputs
-from workers.journal import PastRun, read_past
-from workers.results import ResultStore
-from workers.resume import (
+from workers.resume.journal import PastRun, read_past
+from workers.resume.resume import (
     CHANGED,
     DAMAGED,
     FAILED,

@@ -17,7 +17,8 @@ import pytest
 import zmq
 
 from virnucpro_bus.errors import AddressError, UserError
-from virnucpro_bus.rundir import BusAddresses, RunFolder, private_folder, read_addresses, socket_folder
+from virnucpro_bus.run_folder import BusAddresses, RunFolder, read_addresses, socket_folder
+from virnucpro_bus.system.private_files import private_folder
 
 ADDRESSES = BusAddresses("run-1", socket.gethostname(), 4321, "ipc://p", "ipc://s", "ipc://h")
 NOBODY = 65534
@@ -25,7 +26,7 @@ NOBODY = 65534
 HOLDER = """
 import sys
 from pathlib import Path
-from virnucpro_bus.rundir import BusAddresses, RunFolder
+from virnucpro_bus.run_folder import BusAddresses, RunFolder
 folder = RunFolder(Path(sys.argv[1])).claim()
 print("claimed", flush=True)
 sys.stdin.read()

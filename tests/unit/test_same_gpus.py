@@ -10,10 +10,11 @@ import pytest
 from captures import write_capture
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.events import Device, Envelope
-from virnucpro_bus.export import CaptureFiles
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.same_gpus import only_one_that_begins
+from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.file_table import CaptureFiles
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.fold.gpu_identity import only_one_that_begins
 from virnucpro_bus.testing import Script
 
 FULL = Device("GPU-8932f9-aa", "A100", 0)

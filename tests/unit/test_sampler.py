@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import threading
 
-from monitor.gpu import GPUMonitor
-from monitor.readings import GpuReading, NullBackend
-from monitor.sampler import NOTICE_CHARACTERS, Sampler
+from monitor.gpu.monitor import GPUMonitor
+from monitor.gpu.reading import GpuReading, NullBackend
+from monitor.gpu.sampler import NOTICE_CHARACTERS, Sampler
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.events import Device, Fact, GpuSampled, Notice
+from virnucpro_bus.events.vocabulary import Device, Fact, GpuSampled, Notice
 
 GPU_A = Device("GPU-a", "A", 0)
 GPU_B = Device("GPU-b", "B", 1)

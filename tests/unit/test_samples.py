@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.events import Device, GpuSampled
-from virnucpro_bus.samples import (
+from virnucpro_bus.events.vocabulary import Device, GpuSampled
+from virnucpro_bus.fold.gpu_history import (
     NOT_TOLD,
     SLOTS,
     WIDTHS_NS,

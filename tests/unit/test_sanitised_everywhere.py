@@ -20,17 +20,18 @@ from harmful_texts import (
     marked,
 )
 
-from monitor.doctor import Report, render
-from monitor.lines import line
-from monitor.snapshot import Snapshot
-from virnucpro_bus.commands import _as_text as info_text
-from virnucpro_bus.effects import unknown_effect
-from virnucpro_bus.events import ENVELOPES, Envelope, FileFailed
-from virnucpro_bus.info import CaptureInfo
+from monitor.cli.doctor import Report, render
+from monitor.model.view_model import Snapshot
+from monitor.view.plain_line import line
+from virnucpro_bus.capture.info import CaptureInfo
+from virnucpro_bus.cli.info import _as_text as info_text
+from virnucpro_bus.effect.combine import unknown_effect
+from virnucpro_bus.effect.text_report import paragraph
+from virnucpro_bus.events.envelope import ENVELOPES, Envelope
+from virnucpro_bus.events.render import as_json, as_line
+from virnucpro_bus.events.vocabulary import FileFailed
 from virnucpro_bus.metrics import GpuMetrics, Totals
-from virnucpro_bus.tail import as_json, as_line
-from virnucpro_bus.telling import paragraph
-from workers.companion import say
+from virnucpro_bus.system.console import say
 
 # The outputs: what each prints of some texts.
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virnucpro_bus.sequences import SeqTracker
+from virnucpro_bus.events.sequence import SeqTracker
 
 
 def tracker_of(*numbers: int) -> SeqTracker:

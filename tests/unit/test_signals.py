@@ -6,7 +6,7 @@ import os
 import select
 import signal
 
-from virnucpro_bus.signals import SignalFlag
+from virnucpro_bus.system.signals import SignalFlag
 
 FIRST, SECOND = signal.SIGUSR1, signal.SIGUSR2
 

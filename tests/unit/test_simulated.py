@@ -7,12 +7,12 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.readings import GpuReading
-from monitor.simulated import MEMORY_BYTES, NAME, SimulatedGpu, SimulatedGpus
+from monitor.gpu.reading import GpuReading
+from monitor.gpu.simulated import MEMORY_BYTES, NAME, SimulatedGpu, SimulatedGpus
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.events import Device
-from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
 
 SIM = Device("sim:0", NAME, 0)

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from virnucpro_bus.errors import UserError
-from workers.policies import POLICIES
-from workers.simulator import SimDevice, SimFile, SimResult, SimSteal, simulate
+from workers.schedule.policy_registry import POLICIES
+from workers.whatif.simulator import SimDevice, SimFile, SimResult, SimSteal, simulate
 
 costs = st.lists(st.one_of(st.integers(0, 4), st.integers(1, 1000)), max_size=25)
 speeds = st.lists(st.sampled_from([0.3, 1.0, 1.5, 2.5]), min_size=1, max_size=6)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.ledger import WorkLedger
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.fold.host_fold import WorkLedger
 from virnucpro_bus.testing import Script
 
 DEVICE = ev.Device("cpu:0", "CPU")

@@ -15,13 +15,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from virnucpro_bus import processes
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.events import Device
-from workers import slots
-from workers.blame import Loss
-from workers.channel import Answer, Task, WorkerConfig
-from workers.slots import TERM_SECONDS, DeathRecord, Ending, Slot
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.system import child_process as processes
+from workers.pool import slot as slots
+from workers.pool.slot import TERM_SECONDS, DeathRecord, Ending, Slot
+from workers.protocol import Answer, Task, WorkerConfig
+from workers.schedule.blame import Loss
 
 Run = Callable[..., Slot]
 
@@ -89,7 +89,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 
     def start(script: str, key: str = "cpu:3") -> Slot:
         def instead(command: list[str], *args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
-            assert command[1:] == ["-P", "-m", "workers.process"]
+            assert command[1:] == ["-P", "-m", "workers.process.worker"]
             return processes.start_quietly([sys.executable, "-c", script], *args, **kwargs)
 
         monkeypatch.setattr(slots, "start_quietly", instead)

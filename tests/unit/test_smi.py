@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from fake_drivers import GIB, GOOD_ROW, FakeGpu, FakeNvml, put_nvidia_smi_on_path
 
-from monitor.nvml import NvmlBackend
-from monitor.readings import BackendUnavailable, GpuReading
-from monitor.smi import SmiBackend
+from monitor.gpu.nvml import NvmlBackend
+from monitor.gpu.reading import BackendUnavailable, GpuReading
+from monitor.gpu.smi import SmiBackend
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.events import Device
+from virnucpro_bus.events.vocabulary import Device
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_nvidia_smi_that_fails_later_leaves_the_gpus_with_nothing_known(smi: Pat
 
 
 def test_nvidia_smi_that_hangs_is_given_up(smi: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.smi.SMI_SECONDS", 0.05)
+    monkeypatch.setattr("monitor.gpu.smi.SMI_SECONDS", 0.05)
     (smi / "nvidia-smi").write_text("#!/bin/sh\nwhile :; do read -t 1 x < /dev/zero; done\n")
     with pytest.raises(BackendUnavailable, match="no answer within"):
         SmiBackend()

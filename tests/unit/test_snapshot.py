@@ -6,15 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.snapshot import (
-    device_label,
-    duration,
-    known_mean,
-    known_sum,
-    rate,
-    remaining_seconds,
-)
-from virnucpro_bus.effects import unknown_effect
+from monitor.model.view_model import device_label, known_sum, remaining_seconds
+from monitor.view.formatting import duration, known_mean, rate
+from virnucpro_bus.effect.combine import unknown_effect
 from virnucpro_bus.metrics import Effect, Totals
 
 TOTALS: Totals = {

@@ -16,11 +16,12 @@ from strategies import envelopes
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.codec import encode
 from virnucpro_bus.errors import SnapshotError
-from virnucpro_bus.events import Device, Envelope
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.snapshots import _DIGEST_BYTES
+from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.fold.snapshot import _DIGEST_BYTES
 from virnucpro_bus.testing import Script
 
 KEYS = ["GPU-0", "GPU-1", "GPU-2", "cpu:0", 0, 1]
@@ -241,7 +242,7 @@ def test_a_fleet_that_has_folded_something_takes_over_nothing() -> None:
 
 def test_another_process_of_this_version_takes_a_snapshot_over() -> None:
     code = (
-        "import sys; from virnucpro_bus.fleet import FleetState; from virnucpro_bus.clock import ManualClock;"
+        "import sys; from virnucpro_bus.fold.fleet import FleetState; from virnucpro_bus.clock import ManualClock;"
         "fleet = FleetState(ManualClock()); fleet.load(sys.stdin.buffer.read());"
         "print(fleet.get_totals()['files_completed'])"
     )

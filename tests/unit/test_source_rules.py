@@ -165,14 +165,14 @@ def test_init_files_hold_only_a_docstring_imports_a_sorted_all_and_where_to_find
                 pytest.fail(f"{module_name(path)}:{node.lineno}: {ast.unparse(node)}")
 
 
-@pytest.mark.parametrize("package", ["virnucpro_bus", "workers", "monitor"])
+@pytest.mark.parametrize("package", ["virnucpro_bus", "workers", "monitor", "monitor.gpu"])
 def test_a_package_hands_out_what_it_says_and_what_type_checkers_see(package: str) -> None:
     module = importlib.import_module(package)
-    tree = ast.parse((ROOT / package / "__init__.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text(encoding="utf-8"))
     seen = {
         alias.name: node.module
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module not in ("typing", "virnucpro_bus.lazily")
+        if isinstance(node, ast.ImportFrom) and node.module not in ("typing", "virnucpro_bus._lazy")
         for alias in node.names
     }
     assert sorted(seen) == sorted(module.__all__)
@@ -184,8 +184,10 @@ def test_a_package_hands_out_what_it_says_and_what_type_checkers_see(package: st
 
 def test_a_worker_loads_no_more_than_it_needs() -> None:
     """Each of them is waited for, with a GPU that idles."""
-    program = "import sys, workers.process; print(*sys.modules)"
+    program = "import sys, workers.process.worker; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
     loaded = set(ran.stdout.split())
     assert "zmq" in loaded
-    assert loaded.isdisjoint({"asyncio", "dnaio", "virnucpro_bus.fleet", "workers.coordinator", "click"})
+    assert loaded.isdisjoint(
+        {"asyncio", "dnaio", "virnucpro_bus.fold.fleet", "workers.coordinator.coordinator", "click"}
+    )

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from made_up_sources import Gpus, Work
 
-from monitor.snapshot import NOTICE, Problem, Snapshot
-from monitor.sources import Failures, Sources
+from monitor.model.collector import Failures, Sources
+from monitor.model.view_model import NOTICE, Problem, Snapshot
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.metrics import FailedAttempt
 

@@ -8,9 +8,9 @@ from gpu_bench import GPU_A, GPU_B, Bench
 from made_up_sources import Gpus
 
 from monitor.dashboard import LoadBalancingDashboard
-from monitor.readings import GpuReading
-from monitor.snapshot import Row
-from monitor.sources import Failures, Sources
+from monitor.gpu.reading import GpuReading
+from monitor.model.collector import Failures, Sources
+from monitor.model.view_model import Row
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.metrics import UtilizationSource
 from workers import WorkStealingCoordinator

@@ -13,13 +13,13 @@ from buses import Heard, goodbye, hear, listening, wait_until
 from captures import some_frames
 
 from virnucpro_bus import events as ev
-from virnucpro_bus import outbox
 from virnucpro_bus.clock import ManualClock, SystemClock
-from virnucpro_bus.codec import encode
 from virnucpro_bus.errors import AddressError, ForkedPublisherError
-from virnucpro_bus.events import Device
-from virnucpro_bus.publisher import Publisher
-from virnucpro_bus.stamp import Stamp
+from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.envelope import Stamp
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.publish import outbox
+from virnucpro_bus.publish.publisher import Publisher
 
 CPU = Device("cpu:0")
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import MadeRun, made_runs
 
-from virnucpro_bus.capture import CaptureWriter
+from virnucpro_bus.capture.records import HEADER, MAGIC, VERSION, RecordScanner, pack_record
+from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.records import HEADER, MAGIC, VERSION, RecordScanner, pack_record
-from virnucpro_bus.standing import StandingFold
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.history.server import StandingFold
 
 
 def capture_of(frames: list[bytes]) -> bytes:

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from pictures import WITH_EFFECT, colour_of, plain, snapshot
 
-from monitor.glyphs import UNICODE
-from monitor.snapshot import Snapshot
-from monitor.steals import stealing
-from virnucpro_bus.effect import unknown_effect
+from monitor.model.view_model import Snapshot
+from monitor.view.glyphs import UNICODE
+from monitor.view.steals import stealing
+from virnucpro_bus.effect.effect import unknown_effect
 
 pytestmark = pytest.mark.usefixtures("utc")
 

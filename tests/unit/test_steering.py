@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.keys import Key
-from monitor.look import SORTS, Look
-from monitor.steering import PICTURES_A_PAGE, Steering
+from monitor.model.selection import SORTS, Look
+from monitor.terminal.keys import Key
+from monitor.terminal.navigation import PICTURES_A_PAGE, Steering
 
 
 def after(pictures: int, steering: Steering, pages: int = 3) -> Steering:

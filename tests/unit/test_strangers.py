@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import zmq
 
-from virnucpro_bus.strangers import BROKE_OFF, NO_HANDSHAKE, NOT_OURS, Strangers
+from virnucpro_bus.remote.rejections import BROKE_OFF, NO_HANDSHAKE, NOT_OURS, Strangers
 
 
 def told(*events: tuple[int, int]) -> list[str]:

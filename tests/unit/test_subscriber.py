@@ -13,14 +13,15 @@ import zmq
 from buses import addresses_in, hub_in, peer, served_hub, turn_until, wait_until
 from captures import some_frames
 
-from virnucpro_bus import questions
-from virnucpro_bus import subscriber as subscriber_module
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import AddressError
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.history import HelloReply
-from virnucpro_bus.hub import Hub
-from virnucpro_bus.subscriber import Subscriber, history_address
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.history import client as questions
+from virnucpro_bus.history.protocol import HelloReply
+from virnucpro_bus.hub.hub import Hub
+from virnucpro_bus.sources import subscriber as subscriber_module
+from virnucpro_bus.sources.live import history_address
+from virnucpro_bus.sources.subscriber import Subscriber
 
 
 @contextmanager

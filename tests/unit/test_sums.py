@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from imagined import ImaginedRun
 
-from virnucpro_bus.events import PlannedFile
-from virnucpro_bus.fixed_work import FILES_HEARD
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.streams import Steal
-from virnucpro_bus.sums import STEALS_TOLD, Sums, SumsCache
-from virnucpro_bus.tally import Tally
-from virnucpro_bus.workbook import WorkBook
+from virnucpro_bus.effect.device_totals import Tally
+from virnucpro_bus.effect.duration_model import FILES_HEARD
+from virnucpro_bus.effect.totals import STEALS_TOLD, Sums, SumsCache
+from virnucpro_bus.effect.work_log import Steal, WorkBook
+from virnucpro_bus.events.vocabulary import PlannedFile
+from virnucpro_bus.fold.fleet import FleetState
 
 FILES = [f"{number}.fa" for number in range(6)]
 files, devices, times = st.sampled_from(FILES), st.sampled_from(["a", "b", "c"]), st.integers(0, 9)

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import IN_TROUBLE, ON_CPUS, ONE_MODEL, SIMULATED, STALE, WITH_EFFECT, colour_of, plain, row, snapshot
 
-from monitor.look import EVERYTHING, Look
-from monitor.snapshot import Row, Snapshot, Trend, device_key
-from monitor.view import frame
+from monitor.model.selection import EVERYTHING, Look
+from monitor.model.view_model import Row, Snapshot, Trend, device_key
+from monitor.view.frame import frame
 
 
 def header(shot: Snapshot, width: int, look: Look = EVERYTHING) -> list[str]:

@@ -22,11 +22,11 @@ from harmful_texts import (
 )
 from pictures import row
 
-from monitor.metrics_log import MetricsLog
-from monitor.snapshot import Row
+from monitor.log.metrics_log import MetricsLog
+from monitor.model.view_model import Row
+from virnucpro_bus.cli.export import _csv_lines as csv_lines
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.export import ExportedFile
-from virnucpro_bus.export_command import _csv_lines as csv_lines
+from virnucpro_bus.fold.file_table import ExportedFile
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
 from virnucpro_bus.text import spreadsheet_safe, visible
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from strategies import envelopes
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.codec import Foreign, decode
-from virnucpro_bus.events import Device, Envelope
-from virnucpro_bus.tail import MAX_DEPTH, TOO_DEEP, as_json, as_line, kind_of
+from virnucpro_bus.events.codec import Foreign, decode
+from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.events.render import MAX_DEPTH, TOO_DEEP, as_json, as_line, kind_of
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.testing import Script
 from virnucpro_bus.text import visible
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from virnucpro_bus.effects import unknown_effect
+from virnucpro_bus.effect.combine import unknown_effect
+from virnucpro_bus.effect.text_report import STEALS_SHOWN, paragraph, sentence, span
 from virnucpro_bus.metrics import Effect, StealEffect
-from virnucpro_bus.telling import STEALS_SHOWN, paragraph, sentence, span
 
 KNOWN: Effect = {
     **unknown_effect(),

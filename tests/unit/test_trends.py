@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from pictures import row
 from rich.cells import cell_len
 
-from monitor.glyphs import ASCII, UNICODE
-from monitor.snapshot import Row, device_key
-from monitor.trends import LOOKS_KEPT, TrendKeeper, sparkline
+from monitor.model.trends import LOOKS_KEPT, TrendKeeper
+from monitor.model.view_model import Row, device_key
+from monitor.view.glyphs import ASCII, UNICODE, sparkline
 
 VALUES = st.lists(st.none() | st.floats(0, 1e300), max_size=2 * LOOKS_KEPT)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pictures import TROUBLED, colour_of, snapshot
 
-from monitor.glyphs import ASCII, UNICODE
-from monitor.snapshot import Problem
-from monitor.troubles import lines_wanted, troubles
+from monitor.model.view_model import Problem
+from monitor.view.glyphs import ASCII, UNICODE
+from monitor.view.problems import lines_wanted, troubles
 
 LONG = Problem("failed 2: " + ", ".join(f"sample_{number}.fa (ValueError: unreadable)" for number in range(4)))
 

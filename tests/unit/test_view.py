@@ -25,10 +25,10 @@ from pictures import (
 )
 from rich.cells import cell_len
 
-from monitor.glyphs import ASCII
-from monitor.look import SORTS, Look
-from monitor.snapshot import Problem
-from monitor.view import frame, pages
+from monitor.model.selection import SORTS, Look
+from monitor.model.view_model import Problem
+from monitor.view.frame import frame, pages
+from monitor.view.glyphs import ASCII
 
 pytestmark = pytest.mark.usefixtures("utc")
 

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from pictures import plain, row, snapshot
 from rich.cells import cell_len
 
-from monitor.columns import COLUMNS, Cut
-from monitor.glyphs import ASCII
-from monitor.health import problems
-from monitor.lines import line
-from monitor.look import Look
-from monitor.snapshot import Problem, Snapshot
-from monitor.view import frame
-from virnucpro_bus.effects import unknown_effect
+from monitor.model.health import problems
+from monitor.model.selection import Look
+from monitor.model.view_model import Problem, Snapshot
+from monitor.view.columns import COLUMNS, Cut
+from monitor.view.frame import frame
+from monitor.view.glyphs import ASCII
+from monitor.view.plain_line import line
+from virnucpro_bus.effect.combine import unknown_effect
 from virnucpro_bus.metrics import GpuMetrics, SourceCounts
 from virnucpro_bus.text import visible
 
@@ -112,7 +112,7 @@ def test_no_name_at_all_drives_the_terminal_or_breaks_the_layout(text: str) -> N
 def wide_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Columns in which nothing is cut, so that all of a long text is seen."""
     wide = [column if column.cut is Cut.NEVER else replace(column, most_cells=ANY_WIDTH) for column in COLUMNS]
-    monkeypatch.setattr("monitor.table.COLUMNS", tuple(wide))
+    monkeypatch.setattr("monitor.view.table.COLUMNS", tuple(wide))
 
 
 @pytest.mark.usefixtures("wide_columns")

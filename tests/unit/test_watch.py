@@ -7,11 +7,11 @@ from collections import Counter
 import pytest
 
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.events import Device
-from workers.blame import Loss
-from workers.channel import Request
-from workers.slots import Slot
-from workers.watch import LOADING_FACTOR, Limits, Watch
+from virnucpro_bus.events.vocabulary import Device
+from workers.pool.slot import Slot
+from workers.pool.watchdog import LOADING_FACTOR, Limits, Watch
+from workers.protocol import Request
+from workers.schedule.blame import Loss
 
 TURN_SECONDS = 0.5
 Ended = tuple[float, Loss, str]

@@ -13,13 +13,13 @@ from told_effects import alternatives
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events import Device
-from virnucpro_bus.fleet import FleetState
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
-from workers.policies import POLICIES
-from workers.recording import recording_of
-from workers.simulator import SimDevice, SimFile, simulate
-from workers.whatif import Alternative, WhatIf, Wish, what_if
+from workers.schedule.policy_registry import POLICIES
+from workers.whatif.recorded_run import recording_of
+from workers.whatif.scenarios import Alternative, WhatIf, Wish, what_if
+from workers.whatif.simulator import SimDevice, SimFile, simulate
 
 POLICY = "threshold"
 costs = st.lists(st.integers(1, 1000), min_size=1, max_size=40)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.windows import RollingWindow, Span
+from virnucpro_bus.fold.windows import RollingWindow, Span
 
 MINUTE_NS = 60 * NANOSECONDS
 

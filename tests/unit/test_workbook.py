@@ -11,13 +11,11 @@ from told_effects import assert_that_nothing_is_known, planned
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.events import Device
-from virnucpro_bus.facts import STARTING
-from virnucpro_bus.fleet import FleetState
-from virnucpro_bus.streams import Steal
-from virnucpro_bus.sums import SumsCache
+from virnucpro_bus.effect.totals import SumsCache
+from virnucpro_bus.effect.work_log import UNPLANNED_KEPT, Steal, WorkBook
+from virnucpro_bus.events.vocabulary import STARTING, Device
+from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
-from virnucpro_bus.workbook import UNPLANNED_KEPT, WorkBook
 
 
 @given(data=st.data())

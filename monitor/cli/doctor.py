@@ -1,0 +1,204 @@
+"""`virnucpro-bus doctor`: what this machine offers, in plain lines or as one JSON object."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypedDict
+
+import click
+import zmq
+
+from monitor.gpu.monitor import GPUMonitor
+from monitor.gpu.reading import GpuReading
+from virnucpro_bus.devices import UUID_PREFIXES, unread_entry, visible_gpus
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.run_folder import socket_folder
+from virnucpro_bus.text import visible
+
+DRIVER_SECONDS = 15.0
+"""Longer than a cold start of many GPUs; a driver that takes longer is said to hang."""
+LINE_CHARACTERS = 80
+GIB = 2**30
+
+_WRAPPER = textwrap.TextWrapper(
+    LINE_CHARACTERS,
+    initial_indent="  - ",
+    subsequent_indent="    ",
+    break_long_words=False,
+    break_on_hyphens=False,
+)
+_PACKAGES = ("virnucpro-bus", "pyzmq", "msgpack", "msgspec", "rich", "nvidia-ml-py")
+_VARIABLES = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
+
+EXAMPLE = """\b
+Examples:
+  virnucpro-bus doctor
+  virnucpro-bus doctor --json
+  virnucpro-bus doctor results/monday
+"""
+
+
+class DeviceReport(TypedDict):
+    """One GPU; None means unknown."""
+
+    index: int | None
+    name: str | None
+    uuid: str
+    memory_used_bytes: int | None
+    memory_total_bytes: int | None
+    lost: bool
+    mig_of: str | None
+    """The UUID of the GPU of which this is a MIG instance; None for a whole GPU."""
+    divided: bool
+    """Whether it is in MIG mode: nothing can work on it but on its instances."""
+
+
+class Report(TypedDict):
+    """What doctor prints; with --json, exactly this."""
+
+    versions: dict[str, str | None]
+    """None for a package that is not installed."""
+    gpu_backend: str | None
+    """ "nvml", "nvidia-smi", "none"; None when the driver did not answer."""
+    devices: list[DeviceReport]
+    environment: dict[str, str | None]
+    """None for a variable that is not set, which is not the same as an empty one."""
+    cpus: int | None
+    cpus_usable: int
+    socket_folder: str | None
+    problems: list[str]
+
+
+@click.command(short_help="Say what this machine offers: versions, GPUs, where sockets go.", epilog=EXAMPLE)
+@click.argument("run_dir", required=False, default=".", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(run_dir: Path, as_json: bool) -> None:
+    """Say what this machine offers: versions, GPUs and how they are read, and where the sockets of a run in the
+    folder RUN_DIR (the current one by default) go. Changes nothing. Exits 0 on a machine without a GPU too."""
+    report = examine(run_dir, os.environ)
+    click.echo(json.dumps(report, indent=2) if as_json else render(report))
+
+
+def examine(run_dir: Path, environment: Mapping[str, str]) -> Report:
+    """Look at the machine. Takes DRIVER_SECONDS when the GPU driver hangs."""
+    monitor = GPUMonitor()
+    readings = monitor.readings(wait_seconds=DRIVER_SECONDS)
+    backend, problems = monitor.backend_name, monitor.problems
+    monitor.close()
+    if backend is None and not problems:
+        problems.append(
+            f"GPU driver: no answer within {DRIVER_SECONDS:.0f} s, it hangs; look into dmesg, or reboot"
+        )
+    if backend == "nvml" and not readings and not problems:
+        problems.append("the driver shows no GPU: start the container or job with its GPUs, or see lspci")
+    problems += [_lost_line(reading) for reading in readings if reading.lost and reading.mig_of is None]
+    problems += _visibility_problems(readings, environment)
+    sockets: str | None = None
+    try:
+        sockets = str(socket_folder(run_dir))
+    except UserError as why:
+        problems.append(f"sockets: {why}")
+    return {
+        "versions": _versions(),
+        "gpu_backend": backend,
+        "devices": [_device(reading) for reading in readings],
+        "environment": {name: environment.get(name) for name in _VARIABLES},
+        "cpus": os.cpu_count(),
+        "cpus_usable": len(os.sched_getaffinity(0)),
+        "socket_folder": sockets,
+        "problems": problems,
+    }
+
+
+def render(report: Report) -> str:
+    """`report` as plain lines for a terminal of 80 columns."""
+    lines = ["Versions"]
+    lines += [f"  {name:<14} {version or 'not installed'}" for name, version in report["versions"].items()]
+    backend = report["gpu_backend"]
+    answers = {None: " (the driver does not answer)", "none": ""}.get(backend, f" (told by {backend})")
+    lines += ["", f"GPUs{answers}"]
+    for device in report["devices"]:
+        index = "-" if device["index"] is None else device["index"]
+        lines.append(f"  {index:>2}  {visible(device['name'] or 'name unknown')}  {_memory(device)}")
+        lines.append(f"      {visible(device['uuid'])}")
+    if not report["devices"]:
+        lines.append("  none")
+    lines += ["", "Environment"]
+    lines += [f"  {name} {_setting(value)}" for name, value in report["environment"].items()]
+    lines.append(f"  CPUs: {report['cpus_usable']} usable of {report['cpus'] or 'an unknown number'}")
+    lines.append(f"  sockets: {visible(report['socket_folder'] or 'nowhere, see below')}")
+    lines += ["", "Problems"]
+    for problem in report["problems"]:
+        lines += _WRAPPER.wrap(visible(problem))
+    if not report["problems"]:
+        lines.append("  none")
+    return "\n".join(lines)
+
+
+def _versions() -> dict[str, str | None]:
+    versions: dict[str, str | None] = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = None
+    versions["libzmq"] = zmq.zmq_version()
+    return versions
+
+
+def _device(reading: GpuReading) -> DeviceReport:
+    return {
+        "index": reading.device.index,
+        "name": reading.device.name or None,
+        "uuid": reading.device.key,
+        "memory_used_bytes": reading.memory_used_bytes,
+        "memory_total_bytes": reading.memory_total_bytes,
+        "lost": reading.lost,
+        "mig_of": reading.mig_of,
+        "divided": reading.divided,
+    }
+
+
+def _visibility_problems(readings: Sequence[GpuReading], environment: Mapping[str, str]) -> list[str]:
+    """What is wrong with CUDA_VISIBLE_DEVICES; nothing can be said of it where no GPU is known."""
+    whole = {reading.device.key for reading in readings if reading.divided}
+    readable = [each.device for each in readings if not each.lost and each.device.key.startswith(UUID_PREFIXES)]
+    if not readable:
+        return []
+    problems = []
+    if (entry := unread_entry(environment)) is not None:
+        problems.append(
+            f'CUDA_VISIBLE_DEVICES: CUDA stops reading at "{entry}", which is no index and no UUID; write indices '
+            "or UUIDs, or unset it"
+        )
+    try:
+        visible_gpus(environment, readable, whole, some_missing=len(readable) < len(readings))
+    except UserError as why:
+        problems.append(str(why))
+    return problems
+
+
+def _lost_line(reading: GpuReading) -> str:
+    return f"GPU {reading.device.index} ({reading.device.key}) is lost; see dmesg, have it reset, or reboot"
+
+
+def _memory(device: DeviceReport) -> str:
+    if device["lost"]:
+        return "LOST"
+    used, total = (
+        "n/a" if size is None else f"{size / GIB:.1f}"
+        for size in (device["memory_used_bytes"], device["memory_total_bytes"])
+    )
+    return f"{used} of {total} GiB used"
+
+
+def _setting(value: str | None) -> str:
+    if value is None:
+        return "is not set"
+    return f"= {visible(value)}" if value else "is set and empty"

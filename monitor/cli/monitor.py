@@ -1,0 +1,135 @@
+"""The subcommand `monitor`, which shows runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import click
+
+from monitor.attach import FollowedBus, FollowedBuses
+from monitor.cli.display import devices_option, json_option, once_option, show_once, sort_option, watch
+from monitor.model.selection import Look
+from virnucpro_bus.cli.options import Name, Target, interval_option, log_rotate_option
+from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.remote.keys import parse_key
+from virnucpro_bus.text import visible
+
+
+def _parse_server_keys(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> list[bytes]:
+    return [parse_key(value) for value in values]
+
+
+@click.command(short_help="Watch runs from another terminal or machine.")
+@click.argument("targets", nargs=-1, type=Target(), metavar="[RUN_DIR|ADDRESS]...")
+@click.option(
+    "--server-key", "server_keys", multiple=True, callback=_parse_server_keys, metavar="KEY",
+    help="Public key of a tcp:// address; once for all of them, or once for each in order.",
+)  # fmt: skip
+@once_option
+@json_option
+@interval_option
+@devices_option
+@sort_option
+@click.option(
+    "--log-file", type=Name(dir_okay=False, path_type=Path), metavar="PATH",
+    help="Write a metrics log (CSV) there too.",
+)  # fmt: skip
+@log_rotate_option
+@click.option("--headless", is_flag=True, hidden=True, help="Show nothing, only log.")
+@click.option("--group", type=int, hidden=True, help="Draw for a run, on the terminal of its process group.")
+def monitor(
+    targets: tuple[str, ...],
+    server_keys: list[bytes],
+    once: bool,
+    as_json: bool,
+    interval_seconds: float,
+    devices: frozenset[str] | None,
+    sort: str,
+    log_file: Path | None,
+    log_rotate_bytes: int | None,
+    headless: bool,
+    group: int | None,
+) -> int:
+    """Watch the run in RUN_DIR (the folder given to `run --out` or `hub`; default: the current one), or several.
+
+    It may start late, be stopped, and come back: its counts are exact. An ADDRESS is that of a relay on another
+    machine, tcp://HOST:PORT. A run that is over, or was broken off, is shown as it ended. Several are shown as one
+    fleet; one that cannot be reached any more does not end the others.
+
+    In a terminal: n and p (or page down and page up) turn the page, s changes the order, q ends. Until one of them
+    is pressed the pages turn by themselves.
+
+    \b
+    Examples:
+      virnucpro-bus monitor first-run
+      virnucpro-bus monitor first-run --once --json
+      virnucpro-bus monitor first-run --devices 0,3 --sort utilization
+      virnucpro-bus monitor tcp://node1:5555 tcp://node2:5555 --server-key KEY1 --server-key KEY2
+    """
+    if log_file is not None and as_json:
+        raise click.UsageError("--log-file goes with the dashboard, not with --json")
+    if log_rotate_bytes is not None and log_file is None:
+        raise click.UsageError("--log-rotate goes with --log-file PATH")
+    look = Look(sort, devices=devices)
+    clock = SystemClock()
+    keyed = with_server_keys(targets or (".",), server_keys)
+    followed = [
+        FollowedBus(target, clock, key, interval_seconds=interval_seconds, ended_too=not headless)
+        for target, key in keyed
+    ]
+    with FollowedBuses(followed, clock) as buses:
+        if once or not buses.live:
+            show_once(
+                buses.fleets,
+                as_json,
+                buses.title,
+                look,
+                indented=once,
+                log_file=log_file,
+                log_rotate_bytes=log_rotate_bytes,
+                draw=not headless,
+            )
+            _complain(*buses.troubles())
+            return 0
+        # While a dashboard has the screen, what is wrong stands in its line of health.
+        tell: Callable[[str], None] = _complain if as_json else lambda trouble: None
+        advance = partial(buses.follow, tell=tell)
+        status = watch(
+            advance,
+            buses.fleets,
+            clock,
+            buses.title,
+            as_json,
+            interval_seconds,
+            log_file,
+            look=look,
+            log_rotate_bytes=log_rotate_bytes,
+            draw=not headless,
+            group=group,
+        )
+        if not as_json:
+            _complain(*buses.troubles())
+        return status
+
+
+def with_server_keys(targets: Sequence[str], server_keys: Sequence[bytes]) -> list[tuple[str, bytes | None]]:
+    """Each target with its server's key; None for one that has none. Raises UsageError."""
+    places = [target if "://" in target else os.path.realpath(target) for target in targets]
+    for target, place in zip(targets, places, strict=True):
+        if places.count(place) > 1:
+            raise click.UsageError(f"{target}: is given twice")
+    remote = sum(target.startswith("tcp://") for target in targets)
+    if server_keys and not remote:
+        raise click.UsageError("--server-key goes with an address tcp://HOST:PORT")
+    if len(server_keys) not in (0, 1, remote):
+        raise click.UsageError("give --server-key once for all tcp:// addresses, or once for each of them")
+    keys = iter(server_keys if len(server_keys) == remote else [*server_keys] * remote)
+    return [(target, next(keys, None) if target.startswith("tcp://") else None) for target in targets]
+
+
+def _complain(*lines: str) -> None:
+    for text in lines:
+        click.echo(f"virnucpro-bus: {visible(text)}", err=True)

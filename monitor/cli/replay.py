@@ -1,0 +1,200 @@
+"""The subcommand `replay`: a capture through the dashboard, moved by keys where there is a terminal."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from monitor.cli.display import (
+    VIEW_KEYS,
+    devices_option,
+    has_keyboard,
+    json_option,
+    once_option,
+    show_once,
+    sort_option,
+    watch,
+)
+from monitor.cli.serve_replay import serve_again
+from monitor.dashboard import LoadBalancingDashboard
+from monitor.model.selection import Look
+from monitor.terminal.keys import Key, Keys
+from virnucpro_bus.cli.options import Name, Seconds, interval_option, kinds_option
+from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.run_folder import CAPTURE_NAME
+from virnucpro_bus.sources.playback import Playback
+from virnucpro_bus.sources.replay import FASTEST_RATE, SLOWEST_RATE, Replay
+from virnucpro_bus.system.keyboard import Keyboard
+from virnucpro_bus.system.signals import SignalFlag
+
+SKIP_SECONDS = 10.0
+LONGEST_SECONDS = 1e9
+_PLACE = Seconds(0, LONGEST_SECONDS)
+
+
+def _parse_rate(context: click.Context, parameter: click.Parameter, value: str) -> float | None:
+    if value == "max":
+        return None
+    try:
+        rate = float(value)
+    except ValueError:
+        rate = 0.0
+    if not SLOWEST_RATE <= rate <= FASTEST_RATE:
+        raise click.BadParameter(f"write a number from {SLOWEST_RATE:g} to {FASTEST_RATE:.0f}, or max")
+    return rate
+
+
+@click.command(short_help="Watch a recorded run.")
+@click.argument("capture", type=Name(path_type=Path))
+@click.option("--rate", default="1", show_default=True, callback=_parse_rate, metavar="X|max",
+              help="Recorded seconds per second.")  # fmt: skip
+@click.option("--from", "from_seconds", type=_PLACE, default=0.0, metavar="S",
+              help="Begin so many seconds after the start of the recording.")  # fmt: skip
+@click.option("--until", "until_seconds", type=_PLACE, metavar="S",
+              help="End so many seconds after the start of the recording.")  # fmt: skip
+@kinds_option
+@click.option("--loop", is_flag=True, help="Begin again after the end.")
+@click.option("--start-paused", is_flag=True, help="Stand still until space is pressed.")
+@click.option("--serve", "address", metavar="tcp://HOST:PORT",
+              help="Show nothing, but let any monitor watch it there, as it was live.")  # fmt: skip
+@once_option
+@json_option
+@interval_option
+@devices_option
+@sort_option
+def replay(
+    capture: Path,
+    rate: float | None,
+    from_seconds: float,
+    until_seconds: float | None,
+    kinds: frozenset[str] | None,
+    loop: bool,
+    start_paused: bool,
+    address: str | None,
+    once: bool,
+    as_json: bool,
+    interval_seconds: float,
+    devices: frozenset[str] | None,
+    sort: str,
+) -> int:
+    """Play CAPTURE (a run.vbus file, or a run folder) through the dashboard, as it was live.
+
+    In a terminal: space pauses and goes on, the right and left arrow move 10 s, + and - double and halve the rate,
+    n and p (or page down and page up) turn the page, s changes the order, q ends. What is shown is exact wherever
+    it is moved to.
+
+    \b
+    Examples:
+      virnucpro-bus replay first-run --rate 10
+      virnucpro-bus replay first-run --from 3600 --start-paused
+      virnucpro-bus replay first-run/run.vbus --once --json      the state at the end
+      virnucpro-bus replay first-run --serve tcp://127.0.0.1:5599
+    """
+    if until_seconds is not None and until_seconds < from_seconds:
+        raise click.UsageError("--until lies before --from")
+    look = Look(sort, devices=devices)
+    path = capture / CAPTURE_NAME if capture.is_dir() else capture
+    if address is not None:
+        if once or as_json or loop or start_paused or kinds is not None:
+            raise click.UsageError("--serve plays the capture as it is: with --rate, --from and --until alone")
+        clock = SystemClock()
+        return serve_again(
+            Replay(path, clock, rate, from_seconds=from_seconds, until_seconds=until_seconds), address, clock
+        )
+    if once or rate is None:
+        if loop or start_paused:
+            raise click.UsageError("--loop and --start-paused need a pace: leave out --once and --rate max")
+        played = Replay(path, SystemClock(), None, until_seconds=until_seconds)
+        playback = Playback(played, kinds, interval_seconds)
+        playback.run(lambda: False)
+        place = "end" if until_seconds is None else f"at {until_seconds:g} s"
+        show_once(playback.fleet, as_json, f"{path} ({place})", look, indented=once)
+        return 0
+    with_keys = not as_json and has_keyboard()
+    if start_paused and not with_keys:
+        raise click.UsageError("--start-paused needs a terminal with a keyboard: here nobody could let it go on")
+    played = Replay(
+        path,
+        SystemClock(),
+        rate,
+        from_seconds=from_seconds,
+        until_seconds=until_seconds,
+        loop=loop,
+        paused=start_paused,
+    )
+    playback = Playback(played, kinds, interval_seconds)
+    playback.catch_up()
+    if with_keys:
+        return _play_with_keys(playback, str(path), interval_seconds, look)
+    title = _title(str(path), played)
+    return watch(playback.run, playback.fleet, played, title, as_json, interval_seconds, None, look=look)
+
+
+def _play_with_keys(playback: Playback, name: str, interval_seconds: float, look: Look) -> int:
+    replay, fleet = playback.replay, playback.fleet
+    with (
+        SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT) as signals,
+        LoadBalancingDashboard(
+            *(fleet, fleet, interval_seconds, None),
+            clock=replay,
+            title=_title(name, replay),
+            look=look,
+            keys=f"space pause  <- -> 10 s  + - rate  {VIEW_KEYS}  q quit",
+        ) as dashboard,
+        Keyboard(sys.stdin.fileno()) as keyboard,
+    ):
+        pressed = Keys(keyboard.typed).pressed
+        controls = Controls(replay, pressed, lambda: dashboard.retitle(_title(name, replay)), dashboard.press)
+        playback.run(lambda: signals.signal or controls.attend())
+    return 128 + signals.signal if signals.signal else 0
+
+
+def _title(name: str, replay: Replay) -> str:
+    return f"{name} at {replay.rate:g} x{' (paused)' if replay.paused else ''}"
+
+
+class Controls:
+    """Does to a replay what the keys say."""
+
+    def __init__(
+        self,
+        replay: Replay,
+        pressed: Callable[[], list[Key]],
+        show: Callable[[], object],
+        move: Callable[[Key], object],
+    ) -> None:
+        """`show` is called when something has changed and the fold is up to it, `move` for keys that concern only
+        what is shown of it."""
+        self._replay = replay
+        self._pressed = pressed
+        self._show = show
+        self._move = move
+        self._changed = False
+
+    def attend(self) -> bool:
+        """Look for keys, before each turn of the replay; whether it is to end."""
+        if self._changed and not self._replay.catching_up:
+            self._changed = False
+            self._show()
+        for key in self._pressed():
+            self._changed = True
+            match key:
+                case Key.NEXT_PAGE | Key.PREVIOUS_PAGE | Key.SORT:
+                    self._move(key)
+                case Key.PAUSE:
+                    self._replay.pause()
+                case Key.FORWARD:
+                    self._replay.skip(SKIP_SECONDS)
+                case Key.BACK:
+                    self._replay.skip(-SKIP_SECONDS)
+                case Key.FASTER:
+                    self._replay.change_rate(2)
+                case Key.SLOWER:
+                    self._replay.change_rate(0.5)
+                case Key.QUIT:
+                    return True
+        return False

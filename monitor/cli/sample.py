@@ -1,0 +1,74 @@
+"""The subcommand `sample`, which feeds a bus with GPU figures; it draws nothing, and loads nothing that draws."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from monitor.gpu.backends import has_driver
+from monitor.gpu.monitor import GPUMonitor
+from monitor.gpu.sampler import Sampler
+from monitor.gpu.simulated import publish_simulated
+from virnucpro_bus.cli.options import Name
+from virnucpro_bus.clock import Clock, SystemClock
+from virnucpro_bus.errors import AddressError
+from virnucpro_bus.publish.publisher import Publisher
+from virnucpro_bus.run_folder import BusAddresses, read_addresses
+from virnucpro_bus.sources.live import join
+
+SAMPLE_SECONDS = 0.5
+"""More often than is shown, so that what is shown can be the mean of several looks."""
+
+
+@click.command(short_help="Put this machine's GPU samples on a bus (run and hub do it themselves).")
+@click.argument("run_dir", type=Name(exists=True, file_okay=False, path_type=Path))
+@click.option("--simulate", is_flag=True, hidden=True, help="Make up figures of the run's simulated GPUs.")
+def sample(run_dir: Path, simulate: bool) -> int:
+    """Publish what the GPU driver says, twice a second, on the bus of RUN_DIR; ends at once without a driver.
+
+    A driver that does not work is told of on the bus, and asked again every few seconds.
+
+    \b
+    Example:
+      virnucpro-bus sample first-run
+    """
+    clock = SystemClock()
+    addresses = read_addresses(run_dir)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if simulate:
+        return _simulate(run_dir, addresses, clock, stop)
+    if not has_driver():
+        return 0
+    gpus = GPUMonitor(clock=clock, cache_seconds=0.0)
+    # Nobody else tells us when the hub is killed.
+    threading.Thread(target=_stop_with_hub, args=(run_dir, addresses.run, stop), daemon=True).start()
+    with Publisher(addresses.publish, source="sampler", run=addresses.run, clock=clock) as bus:
+        Sampler(bus, gpus, clock, SAMPLE_SECONDS).run(stop)
+    return 0
+
+
+def _simulate(run_dir: Path, addresses: BusAddresses, clock: Clock, stop: threading.Event) -> int:
+    try:
+        source = join(str(run_dir), clock)
+        with Publisher(addresses.publish, source="sampler", run=addresses.run, clock=clock) as bus:
+            publish_simulated(source, bus, clock, SAMPLE_SECONDS, stop)
+    except AddressError:
+        return 0  # the hub is gone, and nobody is left to be told anything
+    source.close()
+    return 0
+
+
+def _stop_with_hub(run_dir: Path, run: str, stop: threading.Event) -> None:
+    """Set `stop` when the hub of `run` is gone."""
+    while not stop.wait(SAMPLE_SECONDS):
+        try:
+            gone = read_addresses(run_dir).run != run
+        except AddressError:
+            gone = True
+        if gone:
+            stop.set()

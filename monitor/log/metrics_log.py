@@ -1,0 +1,106 @@
+"""The metrics log: one CSV row a device and interval, for spreadsheets, pandas and R.
+
+RFC 4180, times in ISO-8601 UTC, an empty cell where a figure is unknown. The first five columns never change;
+others are only ever added after the last. What each means is in docs/metrics-log.md.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+
+from monitor.log.rotating_file import LogFile
+from monitor.model.view_model import Problem, Row
+from virnucpro_bus.clock import Clock, iso_utc
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.metrics_log_format import FIRST_COLUMNS, KIND
+from virnucpro_bus.text import spreadsheet_safe, visible
+
+COLUMNS = (
+    *FIRST_COLUMNS,
+    *("host", "uuid", "device_name", "queue_depth", "files_completed", "files_failed", "sequences"),
+    *("work_stolen_from", "work_stolen_to", "temperature", "power_watts", "state", "current_file"),
+    *("compute_max_percent", "energy_joules", "sample_age_seconds", "simulated"),
+)
+DECIMALS = 3
+
+Value = str | bool | int | float | None
+
+
+class MetricsLog:
+    """Appends to one CSV file. Never raises: what is wrong is in `problem`, and the next interval tries again.
+
+    What happens to the file meanwhile is the business of LogFile. For one thread.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], clock: Clock, rotate_bytes: int | None = None) -> None:
+        """A log that would become longer than `rotate_bytes` is moved aside, to PATH.1; None: it never is."""
+        self._path = os.fspath(path)
+        self._clock = clock
+        self._file = LogFile(self._path, _csv([COLUMNS]), KIND, rotate_bytes)
+        self.problem: Problem | None = None
+        """What is wrong with the log; None when nothing is."""
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Append one row a device, in one write; the header comes first in a new or empty file."""
+        timestamp = iso_utc(self._clock.wall_ns())
+        lines = _csv([_cells(timestamp, row) for row in rows])
+        try:
+            wrong = self._file.append(lines)
+        except UserError as error:
+            wrong = str(error)
+        except (OSError, ValueError) as error:  # ValueError: a path that holds a NUL
+            reason = getattr(error, "strerror", None) or error
+            wrong = f"{reason}; will try again"
+        text, brief = f"metrics log {visible(self._path)}: {wrong}", f"metrics log: {wrong}"
+        self.problem = None if wrong is None else Problem(text, brief=brief)
+
+
+def _cells(timestamp: str, row: Row) -> list[str]:
+    metrics, utilization = row
+    values: tuple[Value, ...] = (
+        timestamp,
+        metrics["device_id"],
+        metrics["throughput"],
+        utilization["compute_percent"],
+        utilization["memory_percent"],
+        metrics["host"],
+        metrics["uuid"],
+        metrics["device_name"],
+        metrics["queue_depth"],
+        metrics["files_completed"],
+        metrics["files_failed"],
+        metrics["sequences"],
+        metrics["work_stolen_from"],
+        metrics["work_stolen_to"],
+        utilization["temperature"],
+        utilization["power_watts"],
+        metrics["state"],
+        metrics["current_file"],
+        utilization["compute_max_percent"],
+        utilization["energy_joules"],
+        utilization["sample_age_seconds"],
+        # Where the GPU was never seen nobody has said whether it is one.
+        None if utilization["sample_age_seconds"] is None else utilization["simulated"],
+    )
+    return [_cell(value) for value in values]
+
+
+def _cell(value: Value) -> str:
+    if value is None:
+        return ""
+    if type(value) is int:
+        return str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return spreadsheet_safe(visible(value))
+    return str(round(value, DECIMALS))
+
+
+def _csv(rows: Sequence[Sequence[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue().encode()

@@ -1,0 +1,137 @@
+"""The columns of the table of devices: which of them fit, how wide they are, and how a line is written in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from monitor.model.trends import LOOKS_KEPT
+from monitor.model.view_model import UNKNOWN
+from monitor.view.glyphs import GAP, MARGIN, Glyphs
+
+# The fields of one line of the table by column key: (what is written, its style).
+Cells = dict[str, tuple[str, str]]
+NO_CELL = ("", "")
+
+
+class Cut(Enum):
+    """What a column does with what is too long for it."""
+
+    NEVER = auto()
+    END = auto()
+    START = auto()
+    OLDEST = auto()
+    """The start too, but without a mark: for sparklines, which begin anywhere."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the table. What does not fit is dropped by `rank`, the highest first."""
+
+    key: str
+    header: str
+    rank: int
+    cells: int
+    """Least width, so that the table stands still while figures change. Figures get more when they need it; what
+    may be cut gets no more than it needs."""
+    most_cells: int = 0
+    """How wide what may be cut grows when there is room."""
+    cut: Cut = Cut.NEVER
+    left: bool = False
+
+
+COLUMNS = (
+    Column("device", "  DEVICE", 0, 12, 16, Cut.END, left=True),
+    Column("host", "HOST", 1, 10, 24, Cut.END, left=True),
+    Column("name", "NAME", 12, 10, 24, Cut.END, left=True),
+    Column("state", "STATE", 15, 8, left=True),
+    Column("compute", "COMPUTE", 3, 7),
+    Column("max", "MAX", 16, 4),
+    Column("compute_trend", "LOAD", 5, 6, LOOKS_KEPT, Cut.OLDEST),
+    Column("memory", "MEMORY", 6, 6),
+    Column("rate", "SEQ/S", 2, 7),
+    Column("rate_trend", "RATE", 11, 6, LOOKS_KEPT, Cut.OLDEST),
+    Column("queue", "QUEUE", 4, 5),
+    Column("completed", "DONE", 7, 5),
+    Column("failed", "FAIL", 8, 4),
+    Column("stolen", "STEALS", 10, 7),
+    Column("temperature", "TEMP", 9, 6),
+    Column("power", "POWER", 13, 6),
+    Column("file", "FILE", 14, 14, 28, Cut.START, left=True),
+)
+"""At 80 cells they fit up to the steals, at 100 up to the power or, of several models, the names."""
+
+
+def fitted(columns: Sequence[Column], lines: Sequence[Cells], width: int) -> list[Column]:
+    """Those that fit, with their widths for what stands in `lines`. What may be cut shares what is left over."""
+    wanted = {column.key: _wanted(column, lines) for column in columns}
+    kept: dict[str, Column] = {}
+    left = width - len(MARGIN) + len(GAP)
+    for column in sorted(columns, key=lambda column: column.rank):
+        needed = max if column.cut is Cut.NEVER else min
+        cells = needed(wanted[column.key], column.cells)
+        if kept and left < cells + len(GAP):
+            break
+        left -= cells + len(GAP)
+        kept[column.key] = replace(column, cells=cells)
+    shares = _shares(kept.values(), wanted, left)
+    return [
+        replace(kept[column.key], cells=kept[column.key].cells + shares.get(column.key, 0))
+        for column in columns
+        if column.key in kept
+    ]
+
+
+def _wanted(column: Column, lines: Sequence[Cells]) -> int:
+    if column.cut is Cut.START:
+        # Files change all the time: were they measured, the columns before them would sway.
+        return column.most_cells
+    return max(len(column.header), *(cell_len(cells.get(column.key, NO_CELL)[0]) for cells in lines))
+
+
+def _shares(columns: Iterable[Column], wanted: Mapping[str, int], left: int) -> dict[str, int]:
+    """How `left` cells are shared out, evenly, among those that may be cut."""
+    growth = sorted(
+        (max(0, min(column.most_cells, wanted[column.key]) - column.cells), column.key)
+        for column in columns
+        if column.cut is not Cut.NEVER
+    )
+    shares = {}
+    for waiting, (most, key) in zip(range(len(growth), 0, -1), growth, strict=True):
+        shares[key] = min(most, left // waiting)
+        left -= shares[key]
+    return shares
+
+
+def header_line(columns: Sequence[Column], sorted_by: str | None, glyphs: Glyphs) -> Text:
+    """What stands above the columns. The mark of the one that rows are sorted by takes a cell of the gap before
+    it, so that nothing moves."""
+    text = Text(style="bold cyan")
+    for index, column in enumerate(columns):
+        gap = GAP if index else MARGIN
+        if column.left:
+            text.append(gap + column.header.ljust(column.cells))
+        else:
+            mark = glyphs.greatest_first if column.key == sorted_by else ""
+            text.append((mark + column.header).rjust(len(gap) + column.cells))
+    return text
+
+
+def line_of(columns: Sequence[Column], cells: Cells, glyphs: Glyphs) -> Text:
+    """One line of the table."""
+    text = Text()
+    for index, column in enumerate(columns):
+        content, style = cells.get(column.key, NO_CELL)
+        if column.cut is Cut.OLDEST:
+            content = content[-column.cells :]
+        content = glyphs.shorten(content, column.cells, keep_end=column.cut is Cut.START)
+        padding = " " * (column.cells - cell_len(content))
+        text.append(GAP if index else MARGIN)
+        text.append(
+            content + padding if column.left else padding + content, style or ("dim" if content == UNKNOWN else "")
+        )
+    return text

@@ -1,0 +1,55 @@
+"""Numbers and names as text, with `n/a` for what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from monitor.model.view_model import UNKNOWN, Row
+from virnucpro_bus.text import visible
+
+
+def short_name(device_name: str) -> str:
+    """A GPU's name without the maker, which is the same in every row."""
+    return device_name.removeprefix("NVIDIA ").removeprefix("GeForce ").removeprefix("Tesla ")
+
+
+def called_together(rows: Sequence[Row]) -> str:
+    """All in a few words: "8 x A100-SXM4-80GB" where they are of one model, else "8 devices"; "" for none."""
+    models = {short_name(visible(metrics["device_name"])) for metrics, _ in rows}
+    model = models.pop() if len(models) == 1 else ""
+    if model:
+        return f"{len(rows)} x {model}"
+    return f"{len(rows)} device{'' if len(rows) == 1 else 's'}" if rows else ""
+
+
+def percent(value: float | None) -> str:
+    """A whole percentage."""
+    return UNKNOWN if value is None else f"{value:.0f}%"
+
+
+def rate(value: float | None) -> str:
+    """Sequences per second, in at most seven characters."""
+    if value is None:
+        return UNKNOWN
+    if value < 9.995:
+        return f"{value:.2f}"
+    for limit, divisor, unit in ((99_999.95, 1, ""), (99_999_950, 1e3, "k"), (99_999_950_000, 1e6, "M")):
+        if value < limit:
+            return f"{value / divisor:.1f}{unit}"
+    return f"{value:.1e}"
+
+
+def duration(seconds: float | None) -> str:
+    """H:MM:SS, with days before it from the second day on."""
+    if seconds is None:
+        return UNKNOWN
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    return f"{f'{days}d ' if days else ''}{hour}:{minute:02d}:{second:02d}"
+
+
+def known_mean(values: Iterable[float | None]) -> float | None:
+    """The mean of what is known; None when nothing is."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

@@ -1,0 +1,191 @@
+"""The table of devices: what stands in each cell, which rows are shown, the total. Pure functions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from math import inf
+
+from rich.text import Text
+
+from monitor.model.health import HOT_CELSIUS, is_stale, is_stalled
+from monitor.model.paging import Page, page_of
+from monitor.model.selection import Look
+from monitor.model.view_model import (
+    UNKNOWN,
+    Row,
+    Snapshot,
+    Trend,
+    device_key,
+    device_label,
+    has_several_hosts,
+    known_sum,
+)
+from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column, fitted, header_line, line_of
+from monitor.view.formatting import known_mean, percent, rate, short_name
+from monitor.view.glyphs import MARGIN, STALLED, STATE_WORDS, Glyphs, counts, sparkline, state_word
+from virnucpro_bus.metrics import Totals
+
+ALARM = "bold red"
+STATE_STYLES = {"busy": "green", "lost": ALARM, "silent": "bold yellow"}
+
+SORTED = {"utilization": "compute", "queue": "queue"}
+"""The column that the rows are sorted by, by Look.sort."""
+
+
+def table(
+    snapshot: Snapshot, all_rows: Sequence[Row], width: int, room: int, glyphs: Glyphs, look: Look, keys: str = ""
+) -> tuple[Text, list[Text], Text]:
+    """Header, at most `room` lines of devices (the last of them may say which these are), and the total.
+
+    `all_rows` are those that `look` wants, of all pages; only those that are shown are formatted. `keys` says what
+    can be typed, beside the page, where there is room.
+    """
+    page = page_of(all_rows, room, look.page)
+    bodies = [_cells(row, snapshot, glyphs) for row in page.rows]
+    total = _total_cells(all_rows, snapshot.totals if look.devices is None else None)
+    columns = fitted(_worth_showing(bodies, snapshot.rows), [*bodies, total], width)
+    shown = {column.key for column in columns}
+    for body, (metrics, _) in zip(bodies, page.rows, strict=True):
+        # Without a column of their own the bad states stand where a figure would mislead.
+        if metrics["state"] not in STATE_WORDS:
+            if any(style == ALARM for key, (_, style) in body.items() if key not in shown):
+                body["device"] = _marked(body["device"])
+        elif "state" not in shown:
+            body["compute"] = body["state"]
+    for index, (above, row) in enumerate(pairwise(page.rows), 1):
+        if above[0]["host"] == row[0]["host"]:
+            bodies[index]["host"] = NO_CELL
+
+    rows = [line_of(columns, body, glyphs) for body in bodies]
+    if not all_rows and room > 0:
+        rows = [Text(f"{MARGIN}  {'no such device' if snapshot.rows else 'waiting for the first device'}", "dim")]
+    elif page.in_words and room > 0:
+        words = [page.in_words, *([keys] if keys else []), f"({_not_shown(page, all_rows, glyphs)} not shown)"]
+        lead = MARGIN + "  "
+        rows.append(Text(lead + glyphs.fitting(words, width - len(lead)), "dim"))
+    return header_line(columns, SORTED.get(look.sort), glyphs), rows, line_of(columns, total, glyphs)
+
+
+def _not_shown(page: Page, all_rows: Sequence[Row], glyphs: Glyphs) -> str:
+    states = Counter(metrics["state"] for metrics, _ in all_rows)
+    states.subtract(metrics["state"] for metrics, _ in page.rows)
+    return counts(+states, glyphs)
+
+
+def _worth_showing(bodies: Sequence[Cells], all_rows: Sequence[Row]) -> list[Column]:
+    """The columns that tell something: the host only where there are several, names only where they differ, a
+    trend only where there is one."""
+    empty = {key for key in ("compute_trend", "rate_trend") if all(body[key] == NO_CELL for body in bodies)}
+    if not has_several_hosts(all_rows):
+        empty.add("host")
+    if len({metrics["device_name"] for metrics, _ in all_rows}) <= 1:
+        empty.add("name")
+    return [column for column in COLUMNS if column.key not in empty]
+
+
+def _marked(device: tuple[str, str]) -> tuple[str, str]:
+    """The device's label with a sign that something is wrong in place of that of its state."""
+    return f"!{device[0][1:]}", "yellow"
+
+
+def _cells(row: Row, snapshot: Snapshot, glyphs: Glyphs) -> Cells:
+    metrics, utilization = row
+    trend = snapshot.trends.get(device_key(metrics), Trend())
+    state = metrics["state"]
+    state_style = STATE_STYLES.get(state, "dim")
+    marks = {"busy": glyphs.busy, "lost": glyphs.lost, "silent": "?", "stopped": glyphs.ended}
+    label = glyphs.text(device_label(metrics["device_id"]))
+    failed = metrics["files_failed"]
+    fastest = max((each for each in trend.throughputs if each is not None), default=0.0)
+    device, word = (f"{marks.get(state, glyphs.idle)} {label}", state_style), state_word(state, glyphs)
+    if is_stalled(metrics):
+        device, word, state_style = _marked(device), STALLED, "yellow"
+    return {
+        "device": device,
+        "host": (glyphs.text(metrics["host"]), ""),
+        "name": (short_name(glyphs.text(metrics["device_name"])), ""),
+        "state": (word, state_style),
+        "compute": ("STALE", "yellow")
+        if is_stale(utilization)
+        else _compute(utilization["compute_percent"], state),
+        "max": _figure(utilization["compute_max_percent"], "%"),
+        "compute_trend": _trend(trend.compute_percents, 100.0, glyphs),
+        "memory": _figure(utilization["memory_percent"], "%", 85.0, 95.0),
+        "rate": (rate(metrics["throughput"]), ""),
+        "rate_trend": _trend(trend.throughputs, fastest, glyphs),
+        "queue": _figure(metrics["queue_depth"], ""),
+        "completed": (str(metrics["files_completed"]), ""),
+        "failed": _figure(failed, "", 1) if failed else ("0", "dim"),
+        "stolen": (_moved(metrics["work_stolen_to"], metrics["work_stolen_from"]), ""),
+        "temperature": _figure(utilization["temperature"], glyphs.degrees, 80.0, HOT_CELSIUS),
+        "power": _figure(utilization["power_watts"], "W"),
+        "file": (glyphs.text(metrics["current_file"] or ""), "dim"),
+    }
+
+
+def _total_cells(rows: Sequence[Row], totals: Totals | None) -> Cells:
+    """Sums of what is known; means for the percentages; nothing where a total has no meaning.
+
+    `totals` are the run's, which know of failures that are no device's; None where `rows` are not the whole run.
+    """
+    metrics = [row[0] for row in rows]
+    utilization = [row[1] for row in rows]
+    if totals is None:
+        completed, failed = (
+            sum(row["files_completed"] for row in metrics),
+            sum(row["files_failed"] for row in metrics),
+        )
+        stolen = _moved(
+            sum(row["work_stolen_to"] for row in metrics), sum(row["work_stolen_from"] for row in metrics)
+        )
+    else:
+        completed, failed, stolen = totals["files_completed"], totals["files_failed"], str(totals["steals"])
+    cells = {
+        "device": "  TOTAL",
+        "name": f"{len(metrics)} device{'' if len(metrics) == 1 else 's'}",
+        "compute": percent(known_mean(row["compute_percent"] for row in utilization)),
+        "memory": percent(known_mean(row["memory_percent"] for row in utilization)),
+        "rate": rate(known_sum(row["throughput"] for row in metrics)),
+        "queue": _figure(known_sum(row["queue_depth"] for row in metrics), "")[0],
+        "completed": str(completed),
+        "stolen": stolen,
+        "power": _figure(known_sum(row["power_watts"] for row in utilization), "W")[0],
+    }
+    bold = {key: (content, "bold") for key, content in cells.items()}
+    return {**bold, "failed": (f"!{failed}", "bold yellow") if failed else ("0", "bold")}
+
+
+def _moved(here: int, away: int) -> str:
+    return f"+{here} -{away}"
+
+
+# Every colour has a mark beside it: "!" where it is yellow, "!!" where it is red.
+
+
+def _figure(value: float | None, unit: str, warn: float = inf, bad: float = inf) -> tuple[str, str]:
+    """A whole number with a mark from `warn` on, and a stronger one from `bad` on."""
+    if value is None:
+        return UNKNOWN, ""
+    if value >= bad:
+        return f"!!{value:.0f}{unit}", ALARM
+    return (f"!{value:.0f}{unit}", "yellow") if value >= warn else (f"{value:.0f}{unit}", "")
+
+
+def _compute(value: float | None, state: str) -> tuple[str, str]:
+    """A GPU at work should be busy: little use of it stands out, unless there is nothing to do."""
+    if value is None or state != "busy":
+        return percent(value), ""
+    if value < 10.0:
+        return f"!!{percent(value)}", ALARM
+    return (f"!{percent(value)}", "yellow") if value < 30.0 else (percent(value), "")
+
+
+def _trend(values: Sequence[float | None], top: float, glyphs: Glyphs) -> tuple[str, str]:
+    """Nothing where nothing was ever known, or there was but one look."""
+    return (
+        NO_CELL
+        if len(values) < 2 or all(value is None for value in values)
+        else (sparkline(values, top, glyphs), "dim")
+    )

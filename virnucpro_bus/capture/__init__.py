@@ -1,0 +1,5 @@
+"""Captures: files that hold every event of a run as the bytes that were on the wire.
+
+`records.py` is the format on disk and the scanner that finds records in damaged files; `writer.py` appends and
+survives a full disk; `reader.py` reads plain, growing and compressed captures. May import events and system.
+"""

@@ -1,0 +1,89 @@
+"""What is in a capture, without playing it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TypedDict
+
+from virnucpro_bus.capture.reader import CaptureReader
+from virnucpro_bus.errors import FrameError
+from virnucpro_bus.events.codec import Foreign, decode
+from virnucpro_bus.events.vocabulary import KIND_OF, CaptureHole, RunStarted
+
+
+class CaptureInfo(TypedDict):
+    """The object that `info --json` prints."""
+
+    path: str
+    size_bytes: int
+    runs: list[str]
+    hosts: list[str]
+    devices: list[str]
+    """Device keys that a run announced or a worker named."""
+    started_ns: int | None
+    """When the first event was received, nanoseconds since 1970; None in an empty capture."""
+    duration_seconds: float
+    events: int
+    events_by_kind: dict[str, int]
+    refused_frames: int
+    """Whole records that hold no event."""
+    damaged_places: int
+    skipped_bytes: int
+    """Bytes lost to damage, and a last record that was cut off. A compressed capture is lost a frame at a time."""
+    holes: int
+    """How often recording stopped and went on again, for instance because the disk was full."""
+    unrecorded_frames: int
+    """Frames received meanwhile, which the capture lacks."""
+
+
+def capture_info(path: Path) -> CaptureInfo:
+    """Read the whole capture. Raises CaptureError when it is not one."""
+    kinds: Counter[str] = Counter()
+    runs: set[str] = set()
+    hosts: set[str] = set()
+    devices: set[str] = set()
+    refused = holes = unrecorded = 0
+    first_ns = last_ns = None
+    reader = CaptureReader(path)
+    for record in reader:
+        first_ns = record.received_ns if first_ns is None else first_ns
+        last_ns = record.received_ns
+        try:
+            envelope = decode(record.frame)
+        except FrameError:
+            refused += 1
+            continue
+        hosts.add(envelope.host)
+        runs.add(envelope.run)
+        if isinstance(envelope, Foreign):
+            kinds[envelope.kind] += 1
+            continue
+        event = envelope.event
+        kinds[KIND_OF[type(event)]] += 1
+        if isinstance(event, CaptureHole):
+            holes += 1
+            unrecorded += event.frames
+        elif isinstance(event, RunStarted):
+            devices.update(device.key for device in event.devices)
+        else:
+            device = getattr(event, "device", None)
+            key = getattr(device, "key", device)
+            if key:
+                devices.add(key)
+    return CaptureInfo(
+        path=str(path),
+        size_bytes=path.stat().st_size,
+        runs=sorted(runs - {""}),
+        hosts=sorted(hosts),
+        devices=sorted(devices),
+        started_ns=first_ns,
+        duration_seconds=0.0 if first_ns is None or last_ns is None else (last_ns - first_ns) / 1e9,
+        events=kinds.total(),
+        events_by_kind=dict(sorted(kinds.items())),
+        refused_frames=refused,
+        damaged_places=reader.scanner.damaged_places,
+        skipped_bytes=reader.scanner.skipped_bytes + reader.scanner.waiting_bytes,
+        holes=holes,
+        unrecorded_frames=unrecorded,
+    )

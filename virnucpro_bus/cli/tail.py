@@ -1,0 +1,85 @@
+"""The subcommands that pass on a stream as it is: `tail` and `record`."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from virnucpro_bus.capture.reader import CaptureReader
+from virnucpro_bus.cli.options import Target, kinds_option
+from virnucpro_bus.clock import Clock, SystemClock
+from virnucpro_bus.errors import AddressError
+from virnucpro_bus.events.codec import decode_all
+from virnucpro_bus.events.dedup import Sieve
+from virnucpro_bus.events.render import as_json, as_line, kind_of
+from virnucpro_bus.fold.fleet import FRAMES_AT_ONCE, FleetState
+from virnucpro_bus.run_folder import CAPTURE_NAME
+from virnucpro_bus.sources.live import LiveSource, join, listen
+from virnucpro_bus.system.signals import SignalFlag
+
+
+@click.command(short_help="Print events, one a line, as they come.")
+@click.argument("target", default=".", type=Target(or_file=True), metavar="[RUN_DIR|ADDRESS|CAPTURE]")
+@click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line, with everything in it.")
+@kinds_option
+def tail(target: str, as_jsonl: bool, kinds: frozenset[str] | None) -> int:
+    """Print the events of a live bus from now on, or those of a capture from its beginning.
+
+    A run folder is listened to while its run goes on; afterwards its capture is printed. Ends with the run or the
+    capture, and on Ctrl-C.
+
+    \b
+    Examples:
+      virnucpro-bus tail first-run --kinds file.completed,work.stolen
+      virnucpro-bus tail first-run/run.vbus --jsonl > events.jsonl
+    """
+    source = _open(target, clock := SystemClock())
+    written = as_json if as_jsonl else as_line
+    try:
+        with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            for frames in _news(source, clock, lambda: signals.signal):
+                envelopes = decode_all(frames, Counter())
+                if lines := [written(each) for each in envelopes if kinds is None or kind_of(each) in kinds]:
+                    click.echo("\n".join(lines))
+    finally:
+        if not isinstance(source, CaptureReader):
+            source.close()
+    return 128 + signals.signal if signals.signal else 0
+
+
+def _open(target: str, clock: Clock) -> LiveSource | CaptureReader:
+    """Whatever `target` is: a file, a live bus, or the folder of a run that is over. Raises UserError."""
+    path = Path(target)
+    if "://" not in target and path.is_file():
+        return CaptureReader(path)
+    try:
+        return join(target, clock)
+    except AddressError:
+        capture = path / CAPTURE_NAME
+        if "://" in target or not capture.is_file():
+            raise
+        return CaptureReader(capture)
+
+
+def _news(
+    source: LiveSource | CaptureReader, clock: Clock, stopped: Callable[[], object]
+) -> Iterator[list[bytes]]:
+    """All frames of a capture; each event of a live bus once, from now on."""
+    if isinstance(source, CaptureReader):
+        for records in source.batches():
+            for first in range(0, len(records), FRAMES_AT_ONCE):
+                if stopped():
+                    return
+                yield [each.frame for each in records[first : first + FRAMES_AT_ONCE]]
+        return
+    fleet, sieve = FleetState(clock), Sieve()
+    while source.behind and not stopped():
+        frames, received_ns = source.receive(0.0)
+        fleet.feed(frames, received_ns)
+        sieve.take(frames)
+    for frames in listen(source, fleet, clock, stopped):
+        yield sieve.take(frames)

@@ -1,0 +1,84 @@
+"""A fold as bytes, and back: what is handed to those who join late, so that they need not fold the whole history.
+
+The layout is the declarations themselves: of `HostFigures` and of all that it holds. The bytes begin with a digest
+of these, so what another version of the program has folded is refused and never misread.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import blake2b
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from virnucpro_bus.errors import SnapshotError
+from virnucpro_bus.events.envelope import ENVELOPES
+from virnucpro_bus.events.vocabulary import Count, FileCompleted
+from virnucpro_bus.fold.gpu_history import NOT_TOLD, SampleHistory
+from virnucpro_bus.fold.host_fold import WorkLedger
+from virnucpro_bus.fold.windows import Completions, RollingWindow
+
+MEANING = 1
+"""Raised when something comes to mean something else without being declared otherwise."""
+MAX_BYTES = 64 << 20
+_DIGEST_BYTES = 16
+# Sums that stay within what a snapshot holds, however much is still added to them.
+_Sum = Annotated[int, Meta(ge=0, le=2**53)]
+_OrNot = Annotated[int, Meta(ge=NOT_TOLD, le=2**63 - 1)]
+_Looks = tuple[Count, _Sum, _Sum, _OrNot, _OrNot, _OrNot]
+
+
+class Fold(msgspec.Struct, array_like=True):
+    """All that a fleet has folded. How clocks stand to each other is not in it: that is every viewer's own."""
+
+    refused: dict[str, Count]
+    ledgers: list[WorkLedger]
+
+
+def pack(fold: Fold) -> bytes:
+    """`fold` as it stands now."""
+    return _layout() + _encode(fold)
+
+
+def unpack(data: bytes) -> Fold:
+    """What `pack` has made. Raises SnapshotError when it was not this version that made it, or nobody."""
+    if not data.startswith(_layout()):
+        raise SnapshotError("not a snapshot, or one of another version")
+    if len(data) > MAX_BYTES:
+        raise SnapshotError(f"a snapshot of more than {MAX_BYTES} bytes")
+    try:
+        return _decode(memoryview(data)[_DIGEST_BYTES:])
+    except Exception as error:
+        # Depending on what is wrong the decoder raises its own errors, or one for UTF-8, recursion or memory.
+        raise SnapshotError(f"a damaged snapshot: {error}") from None
+
+
+@cache
+def _layout() -> bytes:
+    import msgspec.inspect  # only those who hand over a fold need it
+
+    declared = f"{MEANING} {msgspec.inspect.type_info(Fold)}"
+    return blake2b(declared.encode(), digest_size=_DIGEST_BYTES).digest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, RollingWindow | SampleHistory | Completions):
+        return list(value)
+    raise NotImplementedError
+
+
+def _rebuilt(kind: type, value: Any) -> Any:
+    if kind is RollingWindow:
+        return RollingWindow(msgspec.convert(value, list[tuple[int, int, int]]))
+    if kind is SampleHistory:
+        return SampleHistory(msgspec.convert(value, list[list[_Looks]]))
+    if kind is Completions:
+        completed: Any = ENVELOPES[FileCompleted]
+        return Completions(msgspec.convert(value, list[completed]))
+    raise NotImplementedError
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
+_decode = msgspec.msgpack.Decoder(Fold, dec_hook=_rebuilt).decode

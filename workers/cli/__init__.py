@@ -1,0 +1,1 @@
+"""The subcommands of this package, `run` and `whatif`: loaded when they are called."""

@@ -1,0 +1,210 @@
+"""The `run` subcommand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from virnucpro_bus.cli.main import give_up_output
+from virnucpro_bus.cli.options import Name, Seconds, interval_option, log_rotate_option
+from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.devices import has_gpu
+from virnucpro_bus.effect.text_report import sentence
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.remote.listen_address import access_for, parse_listen
+from virnucpro_bus.run_folder import SUMMARY_NAME
+from virnucpro_bus.system.console import say
+from virnucpro_bus.text import visible
+from workers.inputs import find_inputs
+from workers.jobs import check_job
+from workers.launch.device_discovery import MAX_DEVICES, find_devices, simulated_gpus
+from workers.launch.device_locks import DeviceClaims
+from workers.launch.estimates import with_own_estimates
+from workers.launch.launcher import GRACE_SECONDS, Launcher, RunPlan
+from workers.pool.watchdog import DEFAULT_HANG_SECONDS, Limits
+from workers.resume.log_path import log_place
+from workers.schedule.blame import DEFAULT_RETRIES
+from workers.schedule.plan import weights_for
+from workers.schedule.policy_registry import DEFAULT_POLICY, POLICIES
+
+SECONDS = Seconds(0.1, 1e9)
+
+
+@click.command(short_help="Run a job over many files on all devices, with a live dashboard.")
+@click.argument("inputs", nargs=-1, required=True, type=Name(path_type=Path), metavar="INPUT...")
+@click.option("--out", "run_dir", required=True, type=Name(file_okay=False, path_type=Path), metavar="DIR",
+              help="Folder for results, capture, log and summary; made if it is missing.")  # fmt: skip
+@click.option("--job", default="sixframe", show_default=True, metavar="JOB",
+              help='sixframe, MODULE:ATTR, or "shell:CMD {input} {output}".')  # fmt: skip
+@click.option(
+    "--job-option", "job_options", multiple=True, metavar="KEY=VALUE", help="For the job; may be repeated."
+)
+@click.option("--devices", default="auto", show_default=True, metavar="SPEC",
+              help="auto, cpu:N, cuda:0,1 (as nvidia-smi counts), or GPU UUIDs.")  # fmt: skip
+@click.option("--fake-gpus", type=click.IntRange(1, MAX_DEVICES), metavar="N",
+              help="Show N simulated GPUs, for a demonstration; the work is done on the CPU.")  # fmt: skip
+@click.option("--policy", default=DEFAULT_POLICY, show_default=True, type=click.Choice(POLICIES),
+              help="When an idle device takes a file from another's queue: never (off), when one is long "
+              "(threshold), or when that ends the run sooner, by measured speeds (cost).")  # fmt: skip
+@click.option("--steal-interval", "steal_interval_seconds", default=0.0, show_default=True,
+              type=Seconds(0.0, 1e9), metavar="SECONDS",
+              help="With threshold: how long after a steal a device steals again.")  # fmt: skip
+@click.option("--weights", default="auto", show_default=True, metavar="SPEC",
+              help="Share of the first assignment: auto (by name), off, or 1.0,1.5,...")  # fmt: skip
+@interval_option
+@click.option("--dashboard/--no-dashboard", default=True, show_default=True, help="Show the run while it goes on.")
+@click.option("--listen", metavar="tcp://HOST:PORT",
+              help="Let the run be watched from other machines; see virnucpro-bus relay --help.")  # fmt: skip
+@click.option("--log-file", default="gpu_metrics.log", show_default=True, metavar="NAME",
+              help="Metrics log (CSV), in the output folder unless a path is given.")  # fmt: skip
+@log_rotate_option
+@click.option("--retries", default=DEFAULT_RETRIES, show_default=True, type=click.IntRange(0, 100), metavar="N",
+              help="How often a file that fails is tried again.")  # fmt: skip
+@click.option("--file-timeout", "file_seconds", type=SECONDS, metavar="SECONDS",
+              help="An attempt that takes longer has failed; by default it takes what it takes.")  # fmt: skip
+@click.option("--hang-timeout", "hang_seconds", default=DEFAULT_HANG_SECONDS, show_default=True, type=SECONDS,
+              metavar="SECONDS", help="A worker that is silent for longer is ended and its file given out again; "
+              "ten times as long while it loads the job.")  # fmt: skip
+@click.option("--grace", "grace_seconds", default=GRACE_SECONDS, show_default=True, type=SECONDS,
+              metavar="SECONDS", help="How long the files in hand may take after SIGTERM.")  # fmt: skip
+@click.option("--resume", is_flag=True,
+              help="Go on with the run that DIR holds: what is done stays, the rest is done.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Remove the run that DIR holds, results too, and begin anew.")
+def run(
+    inputs: Sequence[Path],
+    run_dir: Path,
+    job: str,
+    job_options: Sequence[str],
+    devices: str,
+    fake_gpus: int | None,
+    policy: str,
+    steal_interval_seconds: float,
+    weights: str,
+    interval_seconds: float,
+    dashboard: bool,
+    log_file: str,
+    log_rotate_bytes: int | None,
+    listen: str | None,
+    retries: int,
+    file_seconds: float | None,
+    hang_seconds: float,
+    grace_seconds: float,
+    resume: bool,
+    force: bool,
+) -> int:
+    """Run a job over every INPUT (a sequence file, or a folder of them), one worker process a device.
+
+    DIR gets results/, run.vbus (the capture, for replay), gpu_metrics.log (CSV) and summary.json.
+
+    In a terminal: n and p (or page down and page up) turn the page, s changes the order. Ctrl-C finishes the files
+    in hand, a second one stops at once.
+
+    \b
+    Examples:
+      virnucpro-bus run samples/ --out first-run
+      virnucpro-bus run *.fa.gz --out run2 --devices cuda:0,1 --job my_model:Classify --job-option batch=64
+      virnucpro-bus run samples/ --out run3 --job "shell:seqkit stats {input} > {output}"
+
+    \b
+    Exit status: 0 done, 1 internal error, 2 usage or permission, 3 some files failed, 129/130/143 interrupted.
+    """
+    if resume and force:
+        raise UserError("--resume goes on with a run and --force removes it: give one of them")
+    if fake_gpus is not None and devices != "auto":
+        raise click.UsageError("--fake-gpus takes the place of --devices: give one of them")
+    log_path = log_place(run_dir, log_file)
+    options = _parse_options(job_options)
+    if listen is not None:
+        access_for(parse_listen(listen))
+    check_job(job, options)
+    found = find_inputs(inputs)
+    for path, same_as in found.aliases:
+        say(f"{path} is the same file as {same_as}: taken once")
+    if fake_gpus is not None:
+        chosen = simulated_gpus(fake_gpus)
+        say("the GPUs are simulated: what is shown of them is made up")
+    else:
+        chosen = find_devices(devices, os.environ)
+        if devices == "auto" and not any(has_gpu(device.key) for device in chosen):
+            say(f"no GPU is used: working on {len(chosen)} CPU cores (virnucpro-bus doctor says why)")
+    weight_figures, warnings = weights_for(weights, [device.name for device in chosen])
+    for warning in warnings:
+        say(warning)
+    files, problem = with_own_estimates(job, found.files)
+    if problem is not None:
+        say(problem)
+    plan = RunPlan(
+        files=files,
+        devices=chosen,
+        weights=weight_figures,
+        run_dir=run_dir,
+        job=job,
+        options=options,
+        policy=policy,
+        steal_interval_seconds=steal_interval_seconds,
+        interval_seconds=interval_seconds,
+        dashboard=dashboard,
+        log_file=log_path,
+        log_rotate_bytes=log_rotate_bytes,
+        listen=listen,
+        retries=retries,
+        limits=Limits(hang_seconds, file_seconds),
+        grace_seconds=grace_seconds,
+        resume=resume,
+        force=force,
+    )
+    with DeviceClaims(chosen):
+        launcher = Launcher(plan, SystemClock())
+        status = launcher.run()
+    try:
+        _print_summary(plan, launcher.summary)
+    except OSError:
+        # Nobody is there to read it: the terminal has gone, say. What became of the run is its exit status.
+        give_up_output()
+    return status
+
+
+def _parse_options(pairs: Sequence[str]) -> dict[str, str]:
+    options = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise UserError(f"--job-option {pair!r}: write KEY=VALUE")
+        options[key] = value
+    return options
+
+
+def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
+    """The end of the run in a few lines: what was done, what failed, where everything is."""
+    totals = summary["totals"]
+    elapsed = summary["elapsed_seconds"] or 0.0
+    before = summary["files_done_before"]
+    # The sequences of files that were done before say nothing of the time since.
+    rate = f", {totals['sequences'] / elapsed:.0f} a second" if elapsed and not before else ""
+    earlier = f" ({before} of them before)" if before else ""
+    click.echo(
+        f"{totals['files_completed']} of {totals['files_total']} files done{earlier} in {elapsed:.1f} s on "
+        f"{len(summary['devices'])} devices: {totals['sequences']} sequences{rate}; "
+        f"{totals['steals']} stolen, {totals['files_failed']} failed"
+    )
+    if effect := sentence(summary["effect"]):
+        click.echo(f"stealing: {effect}")
+    if totals["events_lost"]:
+        click.echo(f"{totals['events_lost']} of {totals['events_published']} events were lost")
+    failures = summary["failures"]
+    for file, reason in list(failures.items())[:10]:
+        say(f"failed: {file}: {reason}")
+    if len(failures) > 10:
+        say(f"failed: {len(failures) - 10} more files; see {SUMMARY_NAME}")
+    for label, path in (
+        ("results", plan.run_dir / "results"),
+        ("capture", plan.run_dir / "run.vbus"),
+        ("log", plan.log_file),
+        ("summary", plan.run_dir / SUMMARY_NAME),
+    ):
+        if path.exists():
+            click.echo(f"  {label:<8} {visible(str(path))}")

@@ -1,0 +1,46 @@
+"""summary.json: the fold of the capture, as `replay --once --json` gives it, and what only the launcher knows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from virnucpro_bus.clock import Clock
+from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
+from virnucpro_bus.sources.playback import fold_capture
+
+
+def summarize(
+    run_dir: Path,
+    clock: Clock,
+    *,
+    exit_code: int,
+    files_done_before: int,
+    job: str,
+    policy: str,
+    weights: Sequence[float],
+) -> dict[str, Any]:
+    """What the file is to hold; docs/json.md says what it means."""
+    fleet = fold_capture(run_dir / CAPTURE_NAME, clock)
+    return {
+        **fleet.report(),
+        "exit_code": exit_code,
+        "elapsed_seconds": fleet.elapsed_seconds(),
+        "files_done_before": files_done_before,
+        "job": job,
+        "policy": policy,
+        "weights": list(weights),
+        "failures": fleet.failures(),
+        "attempts": fleet.attempts(),
+    }
+
+
+def write_summary(run_dir: Path, summary: Mapping[str, Any]) -> None:
+    """Put it in the run folder in one step. Raises OSError."""
+    path = run_dir / SUMMARY_NAME
+    draft = path.with_name(f".{SUMMARY_NAME}.{os.getpid()}")
+    draft.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    draft.replace(path)

@@ -1,0 +1,50 @@
+"""The worker's end of the channel to the launcher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import zmq
+
+from virnucpro_bus.errors import ChannelError
+from workers.protocol import Answer, Request, Settled, Unable, WorkerConfig, _encode, decode_answer
+
+ASK_AGAIN_MS = 5_000
+_POLL_MS = 200
+
+
+class Channel:
+    """A worker's end. One thread."""
+
+    def __init__(self, config: WorkerConfig, launcher_alive: Callable[[], bool]) -> None:
+        self._config = config
+        self._launcher_alive = launcher_alive
+        self._number = 0
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.LINGER, 500)
+        self._socket.connect(config.channel)
+
+    def ask(self, settled: Settled | Unable | None = None) -> Answer:
+        """Report what was settled and wait for the answer, however long it takes.
+
+        Raises ChannelError when the launcher is no longer alive, or says what cannot be understood.
+        """
+        self._number += 1
+        config = self._config
+        request = _encode(Request(config.token, config.slot, config.epoch, self._number, settled))
+        self._socket.send(request)
+        waited_ms = 0
+        while self._launcher_alive():
+            if self._socket.poll(_POLL_MS):
+                answer = decode_answer(self._socket.recv())
+                if answer.number == self._number:
+                    return answer
+            waited_ms += _POLL_MS
+            if waited_ms >= ASK_AGAIN_MS:
+                waited_ms = 0
+                self._socket.send(request)
+        raise ChannelError("the launcher is no longer alive")
+
+    def close(self) -> None:
+        self._context.destroy(linger=500)

@@ -185,8 +185,7 @@ def harm(address: str, frames: str, seed: str) -> None:
 
 def hostile_batches(frames: int, seed: int) -> Iterator[list[bytes]]:
     """The frames of the tests' own generator, 2,000 at a time."""
-    sys.path.append(str(Path(__file__).parents[2] / "tests" / "support"))
-    from hostile import golden_frames, hostile_frame
+    from tests.support.hostile import golden_frames, hostile_frame
 
     good, dice = golden_frames(), random.Random(seed)
     for first in range(0, frames, HOSTILE_BATCH):

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from books import assert_that_the_books_balance
-from fake_nvml import FakeNvmlLibrary
-from lab import COMMAND, Lab
-from live import Bus
-from samples import TELLING_COMMAND, USER_JOBS, forty_files, results
-from stand_in_gpus import A, B, C
+
+from tests.support.books import assert_that_the_books_balance
+from tests.support.fake_nvml import FakeNvmlLibrary
+from tests.support.lab import COMMAND, Lab
+from tests.support.live import Bus
+from tests.support.samples import TELLING_COMMAND, USER_JOBS, forty_files, results
+from tests.support.stand_in_gpus import A, B, C
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import random
 import signal
 
 import pytest
-from lab import Lab
-from samples import Gates, recorded, result_names, results, small_files, summary
-from terminal import CTRL_C, Terminal
 
+from tests.support.lab import Lab
+from tests.support.samples import Gates, recorded, result_names, results, small_files, summary
+from tests.support.terminal import CTRL_C, Terminal
 from virnucpro_bus.events.vocabulary import FileCommitted, RunFinished, WorkerLost
 
 LEFTOVERS = {".attempts", ".bus", "bus.json"}

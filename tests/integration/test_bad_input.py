@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from lab import Lab, Started
-from samples import SAMPLE, result_names, results, summary
+
+from tests.support.lab import Lab, Started
+from tests.support.samples import SAMPLE, result_names, results, summary
 
 ONE_WORKER = ("--devices", "cpu:1", "--no-dashboard")
 

@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from lab import COMMAND, Lab
-from terminal import Terminal
+
+from tests.support.lab import COMMAND, Lab
+from tests.support.terminal import Terminal
 
 PROMPT = "ready$ "
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import Lab
-from samples import summary
 
+from tests.support.lab import Lab
+from tests.support.samples import summary
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.events.codec import decode
 from virnucpro_bus.events.vocabulary import FilesAssigned, FileStarted

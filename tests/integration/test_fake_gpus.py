@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
-from lab import Lab
-from samples import Gates, recorded, small_files, summary
 
+from tests.support.lab import Lab
+from tests.support.samples import Gates, recorded, small_files, summary
 from virnucpro_bus.events.vocabulary import GpuSampled
 
 JOB = ("--job", "user_jobs:gated")

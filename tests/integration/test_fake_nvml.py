@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_nvml import FakeNvmlLibrary, Gpu, Step
-from lab import Lab, wait_until
-from live import Bus
-from samples import Gates, recorded, small_files
-from stand_in_gpus import DIVIDED, T4, A, B, C, figures, row
 
+from tests.support.fake_nvml import FakeNvmlLibrary, Gpu, Step
+from tests.support.lab import Lab, wait_until
+from tests.support.live import Bus
+from tests.support.samples import Gates, recorded, small_files
+from tests.support.stand_in_gpus import DIVIDED, T4, A, B, C, figures, row
 from virnucpro_bus.events.vocabulary import RunStarted
 
 EXIT_SECONDS = 20.0

@@ -8,10 +8,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from fake_drivers import GOOD_ROW
-from lab import Lab, Started, wait_until
-from samples import COUNT, Gates, recorded, result_names, results, small_files, summary
 
+from tests.support.fake_drivers import GOOD_ROW
+from tests.support.lab import Lab, Started, wait_until
+from tests.support.samples import COUNT, Gates, recorded, result_names, results, small_files, summary
 from virnucpro_bus.events.vocabulary import FileCompleted, GpuSampled, RunFinished, WorkerLost
 
 TWO_WORKERS = ("--devices", "cpu:2", "--no-dashboard")

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import Lab, Started, wait_until
-from samples import SAMPLE, recorded
 
+from tests.support.lab import Lab, Started, wait_until
+from tests.support.paths import SCRIPTS
+from tests.support.samples import SAMPLE, recorded
 from virnucpro_bus.events.vocabulary import FileCompleted, WorkStolen
 
-EXAMPLE = Path(__file__).parents[2] / "scripts" / "example_workers.py"
+EXAMPLE = SCRIPTS / "example_workers.py"
 FILES = sorted(SAMPLE.iterdir())
 SEQUENCES = 2001  # 2,000 reads and the phage
 WORKER = """

@@ -6,8 +6,7 @@ import resource
 import signal
 from pathlib import Path
 
-from lab import Lab, Started, wait_until
-
+from tests.support.lab import Lab, Started, wait_until
 from virnucpro_bus.capture.compression import HAS_ZSTD, ZSTD_MAGIC
 from virnucpro_bus.capture.info import capture_info
 from virnucpro_bus.capture.reader import CaptureReader

@@ -8,14 +8,14 @@ from statistics import median
 from typing import Any
 
 import pytest
-from captures import write_capture
-from fake_drivers import make_nvidia_smi
-from fake_nvml import GIB, FakeNvmlLibrary, Step
-from lab import Lab, Started, wait_until
-from live import Bus
-from samples import Gates, recorded, small_files
-from stand_in_gpus import DIVIDED, A, C, figures
 
+from tests.support.captures import write_capture
+from tests.support.fake_drivers import make_nvidia_smi
+from tests.support.fake_nvml import GIB, FakeNvmlLibrary, Step
+from tests.support.lab import Lab, Started, wait_until
+from tests.support.live import Bus
+from tests.support.samples import Gates, recorded, small_files
+from tests.support.stand_in_gpus import DIVIDED, A, C, figures
 from virnucpro_bus.events.vocabulary import Device, GpuSampled, Notice
 from virnucpro_bus.testing import Script
 

@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fake_nvml import FakeNvmlLibrary, Gpu, Step
-from lab import Lab, Started, wait_until
-from live import Bus, Monitor
-from samples import recorded
-from stand_in_gpus import A, B, C, figures, row
-
+from tests.support.fake_nvml import FakeNvmlLibrary, Gpu, Step
+from tests.support.lab import Lab, Started, wait_until
+from tests.support.live import Bus, Monitor
+from tests.support.samples import recorded
+from tests.support.stand_in_gpus import A, B, C, figures, row
 from virnucpro_bus.events.vocabulary import Notice
 
 EXIT_SECONDS = 20.0

@@ -12,10 +12,10 @@ from pathlib import Path
 import msgpack
 import pytest
 import zmq
-from buses import hub_in, peer, turn_until
-from captures import read_all, some_frames
-from hostile import golden_frames, hostile_frame
 
+from tests.support.buses import hub_in, peer, turn_until
+from tests.support.captures import read_all, some_frames
+from tests.support.hostile import golden_frames, hostile_frame
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES
 from virnucpro_bus.fold.fleet import FleetState

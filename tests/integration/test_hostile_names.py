@@ -7,13 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from captures import frames_of, write_capture
-from harmful_texts import assert_harmless
-from lab import Lab
-from samples import SAMPLE
-
 from monitor.cli.doctor import Report, examine, render
 from monitor.log.metrics_log import MetricsLog
+from tests.support.captures import frames_of, write_capture
+from tests.support.harmful_texts import assert_harmless
+from tests.support.lab import Lab
+from tests.support.samples import SAMPLE
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.run_folder import read_addresses
 from virnucpro_bus.text import visible

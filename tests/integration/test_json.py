@@ -7,12 +7,13 @@ import re
 from pathlib import Path
 
 import msgspec
-from lab import Lab
-from samples import summary
 
+from tests.support.lab import Lab
+from tests.support.paths import DOCS
+from tests.support.samples import summary
 from virnucpro_bus.fold.report import FleetReport
 
-PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "json.md").read_text(encoding="utf-8")
 
 
 def test_the_report_of_a_real_run_is_what_is_declared(lab: Lab, finished: Path) -> None:

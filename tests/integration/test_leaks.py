@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab import Lab, wait_until
+from tests.support.lab import Lab, wait_until
 
 LEAVER = """
 import subprocess, sys

@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from lab import Lab, Started
-from live import Bus, complete
 
 from monitor.log.metrics_log import COLUMNS
+from tests.support.lab import Lab, Started
+from tests.support.live import Bus, complete
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hosts import HOUR_AHEAD, stay, two_hosts
-from lab import Lab, Started
-from watched import WatchedRun, last_report
+
+from tests.support.hosts import HOUR_AHEAD, stay, two_hosts
+from tests.support.lab import Lab, Started
+from tests.support.watched import WatchedRun, last_report
 
 MONITOR = ("--json", "--interval", "0.2")
 PULLED_SECONDS = 10.0

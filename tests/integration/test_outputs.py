@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from captures import frames_of, write_capture
-from lab import Lab
+
+from tests.support.captures import frames_of, write_capture
+from tests.support.lab import Lab
 
 SAMPLE = "試料é"
 HARM = "\x1b[2J\u202e\n\x85\u2028\x9b試"

@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-from lab import Lab
-from samples import small_files
+from tests.support.lab import Lab
+from tests.support.paths import SCRIPTS
+from tests.support.samples import small_files
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "draw_picture.py"
+SCRIPT = SCRIPTS / "draw_picture.py"
 
 
 def draw(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 import zmq
-from lab import Lab
-from samples import COUNT
-from watched import WatchedRun
 
+from tests.support.lab import Lab
+from tests.support.samples import COUNT
+from tests.support.watched import WatchedRun
 from virnucpro_bus.run_folder import read_addresses
 
 CONNECTIONS = 1_000

@@ -9,9 +9,9 @@ import signal
 import socket
 from pathlib import Path
 
-from lab import Lab
-from samples import COUNT, summary
-from watched import RUN, WATCH, WatchedRun, last_report
+from tests.support.lab import Lab
+from tests.support.samples import COUNT, summary
+from tests.support.watched import RUN, WATCH, WatchedRun, last_report
 
 REFUSAL_SECONDS = 8.0
 """Five, and three for a machine that does other things."""

@@ -6,9 +6,10 @@ import re
 import termios
 
 import pytest
-from captures import some_frames, write_capture
-from lab import Lab
-from terminal import CTRL_C, Terminal
+
+from tests.support.captures import some_frames, write_capture
+from tests.support.lab import Lab
+from tests.support.terminal import CTRL_C, Terminal
 
 FORWARD, BACK = b"\x1b[C", b"\x1b[D"
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import Lab, Started
-from samples import COUNT, DATA, TELLING_COMMAND, Gates, recorded, results, small_files, summary
 
+from tests.support.lab import Lab, Started
+from tests.support.samples import COUNT, DATA, TELLING_COMMAND, Gates, recorded, results, small_files, summary
 from virnucpro_bus.events.vocabulary import FileCommitted, FileCompleted, FilesAssigned, RunFinished, RunStarted
 from virnucpro_bus.metrics import GpuUtilization
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from captures import some_frames, write_capture
-from lab import Lab, Started
-from samples import SAMPLE
 
+from tests.support.captures import some_frames, write_capture
+from tests.support.lab import Lab, Started
+from tests.support.samples import SAMPLE
 from virnucpro_bus.metrics_log_format import KIND, is_metrics_log
 
 INPUT = SAMPLE / "reads_01.fa"

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab import COMMAND, Lab
-from samples import Gates, small_files
-from terminal import Terminal
+
+from tests.support.lab import COMMAND, Lab
+from tests.support.samples import Gates, small_files
+from tests.support.terminal import Terminal
 
 CTRL_BACKSLASH = b"\x1c"
 DEVICES, FILES = 9, 12

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from captures import some_frames, write_capture
-from lab import COMMAND, Lab
-from terminal import Terminal
+
+from tests.support.captures import some_frames, write_capture
+from tests.support.lab import COMMAND, Lab
+from tests.support.terminal import Terminal
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ files ")
 COLOURS = re.compile(rb"\x1b\[[0-9;]*(?:3[0-7]|4[0-7])m")

@@ -9,18 +9,19 @@ import termios
 from pathlib import Path
 
 import pytest
-from captures import some_frames, write_capture
-from lab import COMMAND, Lab
-from samples import Gates, small_files
-from terminal import CTRL_C, Terminal
+
+from tests.support.captures import some_frames, write_capture
+from tests.support.lab import COMMAND, Lab
+from tests.support.paths import ROOT
+from tests.support.samples import Gates, small_files
+from tests.support.terminal import CTRL_C, Terminal
 
 CTRL_Z = b"\x1a"
-SUPPORT = Path(__file__).parents[1] / "support"
 # A user's own program: a dashboard in its process, and what it does beside that.
 PROGRAM = f"""
 import logging, os, signal, sys, time
-sys.path.insert(0, {str(SUPPORT)!r})
-from made_up_sources import Gpus, Work
+sys.path.insert(0, {str(ROOT)!r})
+from tests.support.made_up_sources import Gpus, Work
 from monitor.dashboard import LoadBalancingDashboard
 
 logging.basicConfig(format="%(message)s")

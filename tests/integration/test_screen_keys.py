@@ -8,11 +8,11 @@ import termios
 from collections.abc import Iterator
 
 import pytest
-from lab import COMMAND, Lab
-from live import Bus, complete
-from terminal import Terminal
 
 from monitor.view.glyphs import UNICODE
+from tests.support.lab import COMMAND, Lab
+from tests.support.live import Bus, complete
+from tests.support.terminal import Terminal
 
 SORTED = UNICODE.greatest_first
 PAGE_DOWN, PAGE_UP = b"\x1b[6~", b"\x1b[5~"

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 
 import pyte
 import pytest
-from captures import some_frames, write_capture
-from lab import Lab
-from pictures import snapshot
 from rich.console import Console
-from terminal import Terminal
 
 from monitor.model.selection import Look
 from monitor.terminal.screen import Screen
 from monitor.view.frame import frame
+from tests.support.captures import some_frames, write_capture
+from tests.support.lab import Lab
+from tests.support.pictures import snapshot
+from tests.support.terminal import Terminal
 
 CLEARED = re.compile(rb"\x1b\[[123]J|\x1bc")
 BEGUN, ENDED = b"\x1b[?2026h", b"\x1b[?2026l"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import Lab, Started, wait_until
 
+from tests.support.lab import Lab, Started, wait_until
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.publish.publisher import Publisher
 from virnucpro_bus.run_folder import BUS_FILE, read_addresses

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from lab import Lab, wait_until
-from live import SEQUENCES, Bus, Monitor
+
+from tests.support.lab import Lab, wait_until
+from tests.support.live import SEQUENCES, Bus, Monitor
 
 EVENTS_PER_SECOND = 50_000
 EVENTS_OF_A_FILE = 10

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import COMMAND, Lab, Started
-from samples import COUNT, Gates
 
+from tests.support.lab import COMMAND, Lab, Started
+from tests.support.samples import COUNT, Gates
 from virnucpro_bus.publish.publisher import Publisher
 
 RUN = ("--out", "out", "--devices", "cpu:4", "--weights", "10,1,1,1", "--no-dashboard")

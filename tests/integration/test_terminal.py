@@ -8,9 +8,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from lab import Lab
-from samples import COUNT, Gates
-from terminal import CTRL_C, Terminal
+
+from tests.support.lab import Lab
+from tests.support.samples import COUNT, Gates
+from tests.support.terminal import CTRL_C, Terminal
 
 ESCAPE = b"\x1b"
 COLOURS = re.compile(rb"\x1b\[[0-9;]*(?:3[0-9]|4[0-9]|9[0-9]|38;[0-9;]*|48;[0-9;]*)m")

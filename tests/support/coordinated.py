@@ -6,8 +6,8 @@ import socket
 from collections.abc import Sequence
 
 from hypothesis import strategies as st
-from plans import input_files
 
+from tests.support.plans import input_files
 from virnucpro_bus import events as ev
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.testing import Script

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from fake_nvml import FakeNvmlLibrary
+from tests.support.fake_nvml import FakeNvmlLibrary
 
 
 def run_doctor(

@@ -21,7 +21,9 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "fake_nvml" / "nvml.c"
+from tests.support.paths import TESTS
+
+SOURCE = TESTS / "fake_nvml" / "nvml.c"
 GIB = 2**30
 LIBRARY = "libnvidia-ml.so.1"
 

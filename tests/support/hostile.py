@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import msgpack
 
-GOLDEN_FRAMES = Path(__file__).parents[1] / "golden" / "frames"
+from tests.support.paths import GOLDEN
+
+GOLDEN_FRAMES = GOLDEN / "frames"
 
 HOSTILE = [
     *(

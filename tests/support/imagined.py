@@ -6,9 +6,8 @@ import heapq
 import socket
 from collections.abc import Sequence
 
-from coordinated import ready
-from plans import cpus, input_files
-
+from tests.support.coordinated import ready
+from tests.support.plans import cpus, input_files
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.fold.fleet import FleetState

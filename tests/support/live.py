@@ -1,6 +1,6 @@
 """A real hub, real monitors on it, and events for them.
 
-from live import Bus, complete
+from tests.support.live import Bus, complete
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import signal
 import time
 from typing import Any
 
-from lab import Lab, wait_until
-
+from tests.support.lab import Lab, wait_until
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.publish.publisher import Publisher

@@ -10,8 +10,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from plans import cpus
-
+from tests.support.plans import cpus
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events.codec import encode

@@ -8,17 +8,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 from monitor.model.health import problems
 from monitor.model.selection import EVERYTHING, Look
 from monitor.model.trends import LOOKS_KEPT
 from monitor.model.view_model import NOTICE, DeviceKey, Problem, Row, Snapshot, Trend, device_key
 from monitor.view.frame import frame
+from tests.support.paths import GOLDEN
 from virnucpro_bus.effect.combine import unknown_effect
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, Totals
 
-GOLDENS = Path(__file__).parent.parent / "golden" / "view"
+GOLDENS = GOLDEN / "view"
 STATES = ["busy", "busy", "busy", "lost", "idle", "busy", "silent", "starting"]
 NAMES = ["NVIDIA GeForce RTX 4090", "NVIDIA RTX A6000", "NVIDIA H100 80GB HBM3", "Tesla V100-SXM2-16GB"]
 

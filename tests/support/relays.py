@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import zmq
-from buses import turned_by_a_thread
 from zmq.utils import z85
 
+from tests.support.buses import turned_by_a_thread
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.history.protocol import HelloReply, Recorded
 from virnucpro_bus.remote.follower import Follower

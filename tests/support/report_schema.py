@@ -1,4 +1,4 @@
-"""Makes docs/report.schema.json from the declarations: `python tests/support/report_schema.py > docs/...`"""
+"""Makes docs/report.schema.json from the declarations: `python -m tests.support.report_schema > docs/...`"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Made-up runs: what the launcher and several workers would have said, and what is true of it.
 
-    from runs import made_runs
+    from tests.support.runs import made_runs
 
 The run is simulated step by step, with steals, failures, deaths and restarts. What is true of it is counted beside
 it, so that a fold is held to what has happened and not to another fold.

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tests.support.paths import DATA
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.events.codec import decode
 from virnucpro_bus.events.envelope import Envelope
 
-DATA = Path(__file__).parents[1] / "data"
 SAMPLE = DATA / "sample"
 USER_JOBS = Path(__file__).with_name("user_jobs.py")
 TELLING_COMMAND = Path(__file__).with_name("telling_command.py")

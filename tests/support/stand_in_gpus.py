@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fake_nvml import GIB, Gpu
-from live import Monitor
+from tests.support.fake_nvml import GIB, Gpu
+from tests.support.live import Monitor
 
 # Not in the order of their UUIDs, so that nothing is right by chance.
 C = Gpu("GPU-cc33-0001", "NVIDIA A100", compute=90, used=30 * GIB, temperature=70, milliwatts=300_000)

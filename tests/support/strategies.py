@@ -1,6 +1,6 @@
 """hypothesis strategies for events and envelopes, read off their declarations.
 
-    from strategies import envelopes, events
+    from tests.support.strategies import envelopes, events
 
 A new kind or field needs no line here: types and ranges come from the annotations and their Meta.
 """

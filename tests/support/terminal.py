@@ -17,7 +17,8 @@ from collections.abc import Callable
 from functools import partial
 
 import pyte
-from lab import COMMAND, WAIT_SECONDS, Lab
+
+from tests.support.lab import COMMAND, WAIT_SECONDS, Lab
 
 CTRL_C = b"\x03"
 # pyte does not know the alternate screen, so what is drawn there is kept apart here.

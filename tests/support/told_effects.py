@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from coordinated import ready
-from imagined import ImaginedRun
-
+from tests.support.coordinated import ready
+from tests.support.imagined import ImaginedRun
 from virnucpro_bus import events as ev
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lab import Lab, Started
-from samples import Gates, summary
+from tests.support.lab import Lab, Started
+from tests.support.samples import Gates, summary
 
 RUN = ("--devices", "cpu:3", "--weights", "10,1,1", "--no-dashboard")
 WATCH = re.compile(r"virnucpro-bus monitor (tcp://\S+)(?: --server-key (\w+))?")

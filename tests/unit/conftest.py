@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from gpu_bench import GPU_A, GPU_B, MIG, Bench
-from relays import new_keys
 
+from tests.support.gpu_bench import GPU_A, GPU_B, MIG, Bench
+from tests.support.relays import new_keys
 from virnucpro_bus.remote import follower as follower_module
 from virnucpro_bus.remote.feeds import PlayedCapture
 from virnucpro_bus.remote.keys import Identity

@@ -1,0 +1,121 @@
+"""`effect` and `whatif` on captures that lack something, and on such as hold nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.support.captures import spans, write_capture
+from tests.support.imagined import ImaginedRun
+from virnucpro_bus.capture.compression import HAS_ZSTD, compress_capture
+from virnucpro_bus.capture.writer import CaptureWriter
+from virnucpro_bus.cli.effect import effect
+from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.events.vocabulary import FilesAssigned
+from workers.cli.whatif import whatif
+
+COMMANDS = pytest.mark.parametrize("command", [effect, whatif])
+
+
+def a_run() -> ImaginedRun:
+    run = ImaginedRun([10] * 30, [1.0, 2.0], "cost")
+    run.work()
+    return run
+
+
+def recorded(path: Path, envelopes: Iterable[Envelope], times: int = 1) -> None:
+    """Write them as they would have been received, each so many times."""
+    clock = ManualClock()
+    with CaptureWriter(path, clock) as writer:
+        for envelope in envelopes:
+            clock.wall, clock.mono = envelope.wall_ns, envelope.mono_ns
+            writer.append([encode(envelope)] * times)
+
+
+def asked(command: click.Command, *arguments: str | Path) -> Result:
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+def answer(command: click.Command, path: Path) -> Any:
+    return json.loads(asked(command, path, "--json").stdout)
+
+
+@COMMANDS
+def test_of_a_whole_capture_there_is_nothing_to_complain_of(tmp_path: Path, command: click.Command) -> None:
+    recorded(tmp_path / "run.vbus", a_run().script.envelopes)
+    told = asked(command, tmp_path)
+    assert (told.exit_code, told.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not HAS_ZSTD, reason="this Python has no zstd")
+@COMMANDS
+def test_a_compressed_capture_tells_the_same(tmp_path: Path, command: click.Command) -> None:
+    path = tmp_path / "run.vbus"
+    recorded(path, a_run().script.envelopes, times=20)
+    plain, size = answer(command, path), path.stat().st_size
+    compress_capture(path)
+    assert path.stat().st_size < size
+    assert answer(command, path) == plain
+
+
+@COMMANDS
+def test_events_that_are_lost_are_told_of_by_source(tmp_path: Path, command: click.Command) -> None:
+    run = a_run()
+    lost = {("worker-0", 7), ("worker-1", 9), ("worker-1", 10)}
+    recorded(tmp_path / "run.vbus", [each for each in run.script.envelopes if (each.source, each.seq) not in lost])
+    told = asked(command, tmp_path / "run.vbus")
+    assert told.exit_code == 0
+    assert told.stderr == (
+        f"virnucpro-bus: {tmp_path / 'run.vbus'}: 3 events are not recorded "
+        f"(worker-0 of {run.host}: 1, worker-1 of {run.host}: 2); the figures lack what they told\n"
+    )
+
+
+@COMMANDS
+def test_damage_is_told_of(tmp_path: Path, command: click.Command) -> None:
+    path = tmp_path / "run.vbus"
+    start, stop = spans(write_capture(path, [*a_run().script.frames(), b"no event"]))[-4]
+    data = bytearray(path.read_bytes())
+    data[start + 30] ^= 1
+    path.write_bytes(data)
+    complaints = asked(command, path).stderr
+    assert f"{stop - start} bytes are damaged or cut off" in complaints
+    assert "frames that are no events" in complaints
+
+
+def test_where_part_of_the_plan_is_lost_nothing_is_made_up(tmp_path: Path) -> None:
+    envelopes = a_run().script.envelopes
+    envelopes.remove([each for each in envelopes if isinstance(each.event, FilesAssigned)][1])
+    recorded(tmp_path / "run.vbus", envelopes)
+    figures = answer(effect, tmp_path)
+    assert (figures["makespan_seconds"], figures["saved_seconds"], figures["jain_index"]) == (None, None, None)
+    refused = asked(whatif, tmp_path)
+    assert isinstance(refused.exception, UserError)
+    assert "not recorded as a whole" in str(refused.exception)
+
+
+@COMMANDS
+def test_a_capture_without_an_event_is_said_to_be_one(tmp_path: Path, command: click.Command) -> None:
+    write_capture(tmp_path / "run.vbus", [])
+    refused = asked(command, tmp_path)
+    assert isinstance(refused.exception, UserError)
+    assert "no events are recorded there" in str(refused.exception)
+
+
+@COMMANDS
+def test_an_empty_name_is_not_the_folder_one_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: click.Command
+) -> None:
+    recorded(tmp_path / "run.vbus", a_run().script.envelopes)
+    monkeypatch.chdir(tmp_path)
+    assert asked(command, ".").exit_code == 0
+    assert asked(command, "").exit_code == 2

@@ -1,0 +1,155 @@
+"""A book added up, look by look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.imagined import ImaginedRun
+from virnucpro_bus.effect.device_totals import Tally
+from virnucpro_bus.effect.duration_model import FILES_HEARD
+from virnucpro_bus.effect.totals import STEALS_TOLD, Sums, SumsCache
+from virnucpro_bus.effect.work_log import Steal, WorkBook
+from virnucpro_bus.events.vocabulary import PlannedFile
+from virnucpro_bus.fold.fleet import FleetState
+
+FILES = [f"{number}.fa" for number in range(6)]
+files, devices, times = st.sampled_from(FILES), st.sampled_from(["a", "b", "c"]), st.integers(0, 9)
+entries = st.one_of(
+    st.builds(
+        lambda device, file, cost: lambda book: book.assign(device, (PlannedFile(file, 1, cost),)),
+        *(devices, files, times),
+    ),
+    st.builds(
+        lambda file, end, seconds, device: lambda book: book.complete(file, end, seconds / 7, device),
+        *(files, times, times, devices),
+    ),
+    st.builds(
+        lambda end, seconds, device: lambda book: book.fail(end, seconds / 7, device), *(times, times, devices)
+    ),
+    st.builds(lambda *steal: lambda book: book.steal(Steal(*steal)), times, devices, devices, files, st.just(1)),
+)
+
+
+def everything(sums: Sums) -> dict[str, Any]:
+    return {
+        "files": sorted(sums.files()),
+        "known": sums.known,
+        "tallies": {key: (tally.heard(), repr(tally)) for key, tally in sums.tallies.items()},
+        "moved": {pair: (moved.files, moved.took_ns) for pair, moved in sums.moved.items()},
+        "latest": sums.latest,
+        "left": {owner: repr(left) for owner, left in sums.left(()).items()},
+        "open": [sums.open_steal(file) for file in FILES],
+    }
+
+
+@given(told=st.lists(entries, max_size=30), looks=st.sets(st.integers(0, 30)), data=st.data())
+def test_the_sums_are_those_of_the_whole_book_whatever_came_when_and_was_looked_at_between(
+    told: list[Callable[[WorkBook], None]], looks: set[int], data: st.DataObject
+) -> None:
+    book, whole = WorkBook(), WorkBook()
+    cache = SumsCache()
+    for add in told:
+        add(whole)
+    for number, add in enumerate(data.draw(st.permutations(told))):
+        if number in looks:
+            everything(cache.of(book, 3))
+        add(book)
+    assert everything(cache.of(book, 3)) == everything(SumsCache().of(whole, 3))
+
+
+def test_what_has_been_added_up_is_not_read_again() -> None:
+    book = WorkBook()
+    cache = SumsCache()
+    book.assign("a", tuple(PlannedFile(file, 1, 1) for file in FILES))
+    book.complete(FILES[0], 5, 1.0, "a")
+    cache.of(book, 0)
+    # Nobody does so; but if it were read, it would be noticed.
+    book.seconds[0], book.files[0] = 99.0, FILES[2]
+    book.complete(FILES[1], 6, 1.0, "a")
+    assert cache.of(book, 0).tallies["a"].took_ns == 2e9
+
+
+def test_a_file_that_is_done_again_after_a_look_counts_once_as_it_was_done_later() -> None:
+    book = WorkBook()
+    cache = SumsCache()
+    book.assign("a", (PlannedFile("f", 1, 7),))
+    for end_ns, device in ((5, "a"), (9, "b")):
+        book.complete("f", end_ns, 1.0, device)
+        sums = cache.of(book, 0)
+    assert {key: tally.work for key, tally in sums.tallies.items()} == {"b": 7}
+
+
+def test_a_file_that_is_stolen_again_after_a_look_has_moved_to_its_last_thief() -> None:
+    book = WorkBook()
+    cache = SumsCache()
+    book.assign("a", (PlannedFile("f", 1, 1),))
+    for at, thief in ((5, "b"), (9, "c")):
+        book.steal(Steal(at, thief, "a", "f", at))
+        cache.of(book, 0)
+    book.complete("f", 10, 1.0, "c")
+    assert list(cache.of(book, 0).moved) == [("c", "a")]
+
+
+def test_another_session_is_added_up_anew() -> None:
+    book = WorkBook()
+    cache = SumsCache()
+    book.assign("a", (PlannedFile("f", 1, 1),))
+    book.complete("f", 5, 1.0, "a")
+    assert cache.of(book, 0).done("f") == (5, 1.0, "a")
+    assert cache.of(book, 6).done("f") is None
+
+
+@given(st.integers(0, 2**63), st.lists(st.integers(1, 5), min_size=1, max_size=4))
+def test_of_many_files_the_same_ones_are_heard_however_they_came(first_ns: int, cuts: list[int]) -> None:
+    ends = [first_ns + 1_000_003 * number for number in range(3 * FILES_HEARD)]
+    works, seconds = [1 + number % 97 for number in range(len(ends))], [end % 13 / 7 for end in ends]
+    at_once, bit_by_bit = Tally(), Tally()
+    at_once.complete(works, ends, seconds)
+    step = len(ends) // len(cuts) + 1
+    for start in reversed(range(0, len(ends), step)):
+        part = slice(start, start + step)
+        bit_by_bit.complete(works[part], ends[part], seconds[part])
+    assert bit_by_bit.heard() == at_once.heard()
+    assert len(at_once.heard()) == FILES_HEARD
+    assert bit_by_bit.took_ns == at_once.took_ns
+
+
+def test_the_files_that_are_heard_are_of_the_whole_run() -> None:
+    tally = Tally()
+    works = list(range(1, 100 * FILES_HEARD + 1))
+    tally.complete(works, [10**9 * work for work in works], [1.0] * len(works))
+    quarter = len(works) / 4
+    for first in range(4):
+        heard = [work for work, _ in tally.heard() if first * quarter < work <= (first + 1) * quarter]
+        assert len(heard) > FILES_HEARD / 5
+
+
+def test_the_latest_moves_are_kept_and_all_are_counted() -> None:
+    book, names = WorkBook(), [f"{number}.fa" for number in range(STEALS_TOLD + 50)]
+    cache = SumsCache()
+    book.assign("a", tuple(PlannedFile(name, 1, 1) for name in names))
+    for at, name in enumerate(names):
+        book.steal(Steal(at, "b", "a", name, 1))
+        book.complete(name, at, 2.0, "b")
+        if at % 300 == 0:
+            cache.of(book, 0)
+    sums = cache.of(book, 0)
+    assert [steal.file for steal in sums.latest] == names[50:]
+    assert (sums.moved["b", "a"].files, sums.moved["b", "a"].took_ns) == (len(names), 2e9 * len(names))
+
+
+@given(seed=st.integers(0, 5), shares=st.lists(st.floats(0.01, 1.2), max_size=5).map(sorted))
+def test_looks_on_the_way_change_nothing_of_what_is_said_at_the_end(seed: int, shares: list[float]) -> None:
+    run = ImaginedRun([15 * (7 * number % (11 + seed) + 1) for number in range(25)], [1.0, 2.5, 0.5], "cost")
+    run.work()
+    frames = run.script.frames()
+    fleet = FleetState(run.script.clock, local_host=run.host)
+    for share in shares:
+        fleet.feed(frames[: int(share * len(frames))])
+        fleet.get_effect()
+    fleet.feed(frames)
+    assert fleet.get_effect() == run.fleet().get_effect()

@@ -1,0 +1,103 @@
+"""What is remembered of plan and completions, whatever came first."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.coordinated import ready
+from tests.support.imagined import ImaginedRun
+from tests.support.told_effects import assert_that_nothing_is_known, planned
+from virnucpro_bus import events as ev
+from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.effect.totals import SumsCache
+from virnucpro_bus.effect.work_log import UNPLANNED_KEPT, Steal, WorkBook
+from virnucpro_bus.events.vocabulary import STARTING, Device
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.testing import Script
+
+
+@given(data=st.data())
+def test_of_what_is_told_twice_of_a_file_the_later_counts_whatever_came_first(data: st.DataObject) -> None:
+    early, late = Steal(1, "cpu:1", "cpu:0", "a", 1), Steal(2, "cpu:2", "cpu:0", "a", 2)
+    book = WorkBook()
+    cache = SumsCache()
+    told = [
+        lambda: book.complete("a", 10, 1.0, "cpu:1"),
+        lambda: book.complete("a", 20, 2.0, "cpu:2"),
+        lambda: book.steal(early),
+        lambda: book.steal(late),
+        lambda: book.assign("cpu:0", (ev.PlannedFile("a", 1, 1), ev.PlannedFile("b", 1, 5))),
+        lambda: book.assign("cpu:1", (ev.PlannedFile("a", 1, 2),)),
+    ]
+    looked_at = data.draw(st.sets(st.integers(0, len(told))))
+    for number, add in enumerate(data.draw(st.permutations(told))):
+        if number in looked_at:
+            cache.of(book, 0)
+        add()
+    sums = cache.of(book, 0)
+    assert list(sums.files()) == [("cpu:1", 2, (20, 2.0, "cpu:2"))]
+    assert {key: left.work for key, left in sums.left(()).items() if left.files} == {"cpu:0": 5}
+    assert {key: tally.files for key, tally in sums.tallies.items()} == {"cpu:2": 1}
+    assert (sums.latest, list(sums.moved)) == ([late], [("cpu:2", "cpu:0")])
+
+
+def test_where_nobody_plans_memory_does_not_grow_for_ever_and_a_late_plan_is_of_no_use() -> None:
+    book = WorkBook()
+    for number in range(UNPLANNED_KEPT + 5):
+        book.complete(f"{number}.fa", number, 1.0, "cpu:0")
+    assert (len(book.files), book.passed_over) == (UNPLANNED_KEPT, 5)
+    book.assign("cpu:0", (ev.PlannedFile("1.fa", 1, 1),))
+    fleet = FleetState(ManualClock())
+    script = planned({"1.fa": "cpu:0"})
+    fleet.feed(script.frames())
+    (host,) = fleet._hosts.values()
+    host.ledger._book = book
+    assert_that_nothing_is_known(fleet.get_effect())
+
+
+def test_a_plan_that_comes_after_what_it_plans_is_as_good() -> None:
+    run = ImaginedRun([30, 20, 20, 10, 10, 10], [1.0, 2.0], "threshold")
+    run.work()
+    said = run.script.envelopes
+    late = FleetState(run.script.clock, local_host=run.host)
+    for envelope in sorted(said, key=lambda each: isinstance(each.event, ev.FilesAssigned)):
+        late.apply(envelope)
+    assert late.get_effect() == run.fleet().get_effect()
+
+
+@given(data=st.data())
+def test_when_a_device_was_first_ready_is_told_alike_whatever_came_first_and_by_a_snapshot(
+    data: st.DataObject,
+) -> None:
+    script = Script()
+    for epoch in (1, 2):
+        script.say("worker-0", ev.Heartbeat("cpu:0", STARTING, 0, 0, 0, 0, 0), epoch=epoch, after_seconds=1.0)
+        script.say("worker-0", ready(Device("cpu:0")), epoch=epoch, after_seconds=1.0)
+        script.say("worker-0", ready(Device("cpu:0")), epoch=epoch, after_seconds=1.0)
+    first = script.envelopes[1].mono_ns
+    fleet = FleetState(script.clock)
+    for envelope in data.draw(st.permutations(script.envelopes)):
+        fleet.apply(envelope)
+    copy = fleet.empty_copy()
+    copy.load(fleet.dump())
+    for each in (fleet, copy):
+        (host,) = each._hosts.values()
+        assert host.ledger.work(0).look.up_ns == {"cpu:0": first}
+
+
+def test_who_was_ready_in_an_earlier_session_has_to_say_so_again() -> None:
+    script = planned({"a": "cpu:0"})
+    script.say("coordinator", ev.RunStarted("job", "off", (), 1), epoch=2, after_seconds=9.0)
+    fleet = FleetState(script.clock)
+    fleet.feed(script.frames())
+    (host,) = fleet._hosts.values()
+    assert host.ledger.work(0).look.up_ns == {}
+
+
+def test_a_book_whose_columns_do_not_belong_together_is_refused() -> None:
+    with pytest.raises(ValueError, match="as files"):
+        WorkBook(files=["a.fa"])
+    with pytest.raises(ValueError, match="as files"):
+        WorkBook(assigned=[("cpu:0", ["a.fa"], [])])

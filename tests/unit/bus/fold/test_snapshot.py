@@ -1,0 +1,279 @@
+"""A fold that is handed over as bytes: whoever takes it over goes on as if it had folded everything itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from tests.support.runs import MadeRun, made_runs
+from tests.support.strategies import envelopes
+from virnucpro_bus import events as ev
+from virnucpro_bus.clock import NANOSECONDS, ManualClock
+from virnucpro_bus.errors import SnapshotError
+from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.fold.snapshot import _DIGEST_BYTES
+from virnucpro_bus.testing import Script
+
+KEYS = ["GPU-0", "GPU-1", "GPU-2", "cpu:0", 0, 1]
+
+
+def folded(frames: list[bytes], clock: ManualClock | None = None) -> FleetState:
+    fleet = FleetState(clock or ManualClock())
+    fleet.feed(frames)
+    return fleet
+
+
+def taken_over(fleet: FleetState, clock: ManualClock | None = None) -> FleetState:
+    other = FleetState(clock or ManualClock())
+    other.load(fleet.dump())
+    return other
+
+
+def everything(fleet: FleetState) -> dict[str, Any]:
+    """All that a fleet can be asked for."""
+    return {
+        "report": fleet.report(),
+        "utilization": [fleet.get_gpu_utilization(key) for key in KEYS],
+        "elapsed": fleet.elapsed_seconds(),
+        "finished": fleet.finished,
+        "notices": fleet.notices(),
+        "remarks": fleet.remarks(),
+        "failures": fleet.failures(),
+        "missing": {
+            (name, source, epoch): stream.seen.missing()
+            for name, host in fleet._hosts.items()
+            for source, epoch, stream in host.ledger._each_stream()
+        },
+    }
+
+
+@given(data=st.data(), run=made_runs())
+def test_at_any_cut_what_is_fed_later_in_any_order_and_twice_ends_in_the_same_figures(
+    data: st.DataObject, run: MadeRun
+) -> None:
+    frames = run.script.frames()
+    cut = data.draw(st.integers(0, len(frames)))
+    overlap = data.draw(st.lists(st.sampled_from(frames), max_size=20))
+    rest = data.draw(st.permutations(frames[cut:] + overlap))
+    fleet = taken_over(folded(frames[:cut]))
+    fleet.feed(rest)
+    assert everything(fleet) == everything(folded(frames))
+
+
+@given(data=st.data(), run=made_runs())
+def test_what_a_snapshot_misses_can_be_fed_later(data: st.DataObject, run: MadeRun) -> None:
+    frames = run.script.frames()
+    first = data.draw(st.lists(st.sampled_from(frames), unique=True))
+    fleet = taken_over(folded(first))
+    assert everything(fleet) == everything(folded(first))
+    fleet.feed(frames)
+    assert everything(fleet) == everything(folded(frames))
+
+
+@given(run=made_runs(), seconds=st.integers(0, 90))
+def test_live_figures_go_on_from_a_snapshot(run: MadeRun, seconds: int) -> None:
+    frames, clock = run.script.frames(), run.script.clock
+    direct, late = FleetState(clock), taken_over(folded(frames[:-1]), clock)
+    for fleet, part in ((direct, frames), (late, frames[-1:])):
+        fleet.feed(part, clock.mono_ns())
+    clock.advance(seconds)
+    assert everything(late) == everything(direct)
+
+
+def few(value: str) -> SearchStrategy[str]:
+    return st.sampled_from([f"{value}{at}" for at in range(2)])
+
+
+@st.composite
+def crowded(draw: st.DrawFn) -> Envelope:
+    """Any event at all, from one of so few streams that they get into each other's way."""
+    return msgspec.structs.replace(
+        draw(envelopes()),
+        host=draw(few("node")),
+        source=draw(few("w")),
+        epoch=draw(st.integers(0, 1)),
+        seq=draw(st.one_of(st.integers(1, 12), st.integers(1, 2**63 - 1))),
+    )
+
+
+@given(
+    frames=st.lists(st.one_of(crowded().map(encode), st.binary(max_size=8)), max_size=30), cut=st.integers(0, 30)
+)
+@settings(deadline=None)
+def test_whatever_the_events_folding_on_from_a_snapshot_is_as_folding_on(frames: list[bytes], cut: int) -> None:
+    whole = folded(frames[:cut])
+    fleet = taken_over(whole)
+    assert fleet.dump() == whole.dump()
+    for each in (fleet, whole):
+        each.feed(frames[cut:])
+    assert everything(fleet) == everything(whole)
+    assert fleet.dump() == whole.dump()
+
+
+def test_counts_and_times_beyond_what_an_event_can_tell_stay_there() -> None:
+    most = 2**63 - 1
+    script = Script()
+    for _ in range(3):
+        script.say("w0", ev.FileCompleted("GPU-0", "a.fa", 1, most, 1e12))
+    (row,) = taken_over(folded(script.frames())).get_gpu_metrics()
+    assert (row["files_completed"], row["sequences"]) == (3, most)
+    for _ in range(2):
+        script.say("coordinator", ev.FileReopened("a.fa", "GPU-0", True, most, "it is done again"))
+    (row,) = taken_over(folded(script.frames())).get_gpu_metrics()
+    assert (row["files_completed"], row["sequences"]) == (1, 0)
+
+
+def a_long_watch(days: int) -> Script:
+    """One GPU that was looked at every twenty seconds, then every half second."""
+    script, gpu = Script(), Device("GPU-8a4f6f8e-1c9d-4d5e-9f6a-000000000000", "NVIDIA H100 80GB HBM3", 0)
+    for pause_seconds, times in ((20, days * 4320), (0.5, 1_000)):
+        for at in range(times):
+            look = ev.GpuSampled(gpu, 97.0, 43.2, at << 20, 1 << 36, 71.0, 650.5, energy_millijoules=at << 20)
+            script.say("sampler", look, after_seconds=pause_seconds)
+    return script
+
+
+# What is refused.
+
+
+def a_fleet() -> FleetState:
+    script = Script()
+    gpu = Device("GPU-0", "A100", 0)
+    script.say("coordinator", ev.RunStarted("job", "cost", (gpu,), 9))
+    script.say("w0", ev.WorkerStarted(gpu, 100))
+    script.say("w0", ev.WorkStolen("GPU-0", "GPU-1", "a.fa", 1, script.clock.wall_ns()))
+    script.say("w0", ev.FileStarted("GPU-0", "a.fa", 1))
+    script.say("w0", ev.FileProgress("GPU-0", "a.fa", 1, 50))
+    script.say("w0", ev.FileCompleted("GPU-0", "a.fa", 1, 100, 4.0), after_seconds=4)
+    script.say("w0", ev.FileFailed("GPU-0", "b.fa", 1, "not FASTA", 0.1))
+    script.say("w0", ev.Heartbeat("GPU-0", "idle", 1, 1, 100, 1, 0))
+    script.say("sampler", ev.GpuSampled(gpu, 50.0, 25.0, 1, 4, 60.0, 200.0, energy_millijoules=9_000))
+    script.say("coordinator", ev.Notice("worker-9 was killed"))
+    script.say("coordinator", ev.QueueDepths({"GPU-0": 3}))
+    frames = script.frames()
+    return folded([*frames[:4], *frames[5:], b"\xc1"])
+
+
+def assert_that_it_is_refused_or_harmless(data: bytes) -> None:
+    fleet = FleetState(ManualClock())
+    try:
+        fleet.load(data)
+    except SnapshotError:
+        fleet.load(a_fleet().dump())
+    else:
+        script = Script()
+        for number in range(12):
+            script.say("w0", ev.FileCompleted("GPU-0", f"{number}.fa", 1, 100, 4.0), after_seconds=4)
+        fleet.feed(script.frames(), script.clock.mono_ns())
+        fleet.dump()
+    everything(fleet)
+
+
+@given(data=st.binary(max_size=200))
+def test_bytes_that_are_no_snapshot_are_refused_and_leave_the_fleet_usable(data: bytes) -> None:
+    fleet = FleetState(ManualClock())
+    with pytest.raises(SnapshotError):
+        fleet.load(data)
+    fleet.load(a_fleet().dump())
+    assert everything(fleet) == everything(a_fleet())
+
+
+@given(body=st.binary(max_size=200))
+def test_any_bytes_under_the_right_layout_are_refused_or_harmless(body: bytes) -> None:
+    assert_that_it_is_refused_or_harmless(a_fleet().dump()[:_DIGEST_BYTES] + body)
+
+
+@given(data=st.data())
+@settings(max_examples=500, deadline=None)
+def test_a_snapshot_with_any_bytes_changed_is_refused_or_harmless(data: st.DataObject) -> None:
+    snapshot = bytearray(a_fleet().dump())
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(_DIGEST_BYTES, len(snapshot) - 1))
+        snapshot[at] = data.draw(st.integers(0, 255))
+    assert_that_it_is_refused_or_harmless(bytes(snapshot))
+
+
+def test_a_snapshot_cut_short_anywhere_is_refused() -> None:
+    whole = a_fleet().dump()
+    for length in range(len(whole)):
+        with pytest.raises(SnapshotError):
+            FleetState(ManualClock()).load(whole[:length])
+
+
+@pytest.mark.parametrize(
+    "ranges", [[0, 0, [], []], [5, 3, [1], []], [9, 7, [5, 1], [6, 2]], [9, 1, [1], [4]], [3, 5, [], []]]
+)
+def test_ranges_of_numbers_that_contradict_each_other_are_refused(ranges: list[Any]) -> None:
+    expected, newest, starts, ends = ranges
+    named = {"expected": expected, "_newest_start": newest, "_starts": starts, "_ends": ends}
+    whole = a_fleet().dump()
+    fold = msgspec.msgpack.decode(whole[_DIGEST_BYTES:])
+    (ledger,) = fold[1]
+    streams = next(part for part in ledger if isinstance(part, dict) and "w0" in part)
+    assert set(streams["w0"][1]["seen"]) == set(named)
+    streams["w0"][1]["seen"] = named
+    with pytest.raises(SnapshotError, match=r"numbers|zip"):
+        FleetState(ManualClock()).load(whole[:_DIGEST_BYTES] + msgspec.msgpack.encode(fold))
+
+
+def test_a_snapshot_of_another_layout_is_refused() -> None:
+    whole = a_fleet().dump()
+    with pytest.raises(SnapshotError, match="another version"):
+        FleetState(ManualClock()).load(bytes([whole[0] ^ 1]) + whole[1:])
+
+
+def test_a_fleet_that_has_folded_something_takes_over_nothing() -> None:
+    fleet = a_fleet()
+    before = everything(fleet)
+    with pytest.raises(SnapshotError, match="has folded"):
+        fleet.load(a_fleet().dump())
+    assert everything(fleet) == before
+
+
+def test_another_process_of_this_version_takes_a_snapshot_over() -> None:
+    code = (
+        "import sys; from virnucpro_bus.fold.fleet import FleetState; from virnucpro_bus.clock import ManualClock;"
+        "fleet = FleetState(ManualClock()); fleet.load(sys.stdin.buffer.read());"
+        "print(fleet.get_totals()['files_completed'])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], input=a_fleet().dump(), capture_output=True, check=True)
+    assert told.stdout.split() == [b"1"]
+
+
+def test_the_snapshot_of_4096_busy_devices_is_a_few_megabytes() -> None:
+    script = Script()
+    for number in range(4096):
+        device = Device(f"GPU-8a4f6f8e-1c9d-4d5e-9f6a-{number:012}", "NVIDIA H100 80GB HBM3", number % 8)
+        worker, file = f"worker-{number}", f"sample_{number}.fasta.gz"
+        for at in range(12):
+            done = ev.FileCompleted(device.key, file, 1, 100_000, 8.0)
+            script.say(worker, done, after_seconds=0.001 if at else 0)
+        script.say(worker, ev.FileStarted(device.key, file, 1))
+        script.say(worker, ev.Heartbeat(device.key, "busy", 12, 0, 1_200_000, 0, 0))
+        script.say("sampler", ev.GpuSampled(device, 97.0, 43.2, 1 << 35, 1 << 36, 71.0, 650.5))
+    assert len(folded(script.frames()).dump()) < 6_000_000
+
+
+def test_the_snapshot_of_a_gpu_that_was_looked_at_for_days_takes_a_few_kilobytes() -> None:
+    fleet = FleetState(ManualClock())
+    fleet.feed(a_long_watch(days=2).frames())
+    assert len(fleet.dump()) < 20_000
+    assert everything(taken_over(fleet)) == everything(fleet)
+
+
+def test_a_snapshot_does_not_say_how_clocks_stand_to_each_other() -> None:
+    script, clock = Script(), ManualClock(mono=90_000 * NANOSECONDS)
+    script.say("w0", ev.FileCompleted("GPU-0", "a.fa", 1, 100, 4.0))
+    fleet = FleetState(clock)
+    fleet.feed(script.frames(), clock.mono_ns())
+    assert fleet.dump() == folded(script.frames()).dump()

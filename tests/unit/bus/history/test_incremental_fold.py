@@ -1,0 +1,124 @@
+"""The fold of a capture that is being written, and what is left to read for whoever takes it over."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.captures import some_frames, spans, write_capture
+from tests.support.runs import MadeRun, made_runs
+from virnucpro_bus.capture.records import HEADER, MAGIC, VERSION, RecordScanner, pack_record
+from virnucpro_bus.capture.writer import CaptureWriter
+from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.history.server import StandingFold
+
+
+def capture_of(frames: list[bytes]) -> bytes:
+    return HEADER.pack(MAGIC, VERSION, 0) + b"".join(pack_record(frame, 0) for frame in frames)
+
+
+def read_into(fleet: FleetState, data: bytes, scanner: RecordScanner) -> None:
+    fleet.feed([record.frame for record in scanner.feed(data) + scanner.finish()])
+
+
+def folded(data: bytes) -> FleetState:
+    fleet = FleetState(ManualClock())
+    read_into(fleet, data, RecordScanner())
+    return fleet
+
+
+class Growing:
+    """The bytes of a capture, of which so many are written by now."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.written = 0
+
+    def read(self, offset: int, limit: int) -> bytes:
+        return self.data[offset : min(self.written, offset + limit)]
+
+
+def handed_over(standing: StandingFold, data: bytes) -> FleetState:
+    """What a viewer has who takes over the snapshot and reads `data` on from its offset."""
+    offset, snapshot = standing.snapshot()
+    fleet = FleetState(ManualClock())
+    fleet.load(snapshot)
+    read_into(fleet, data[offset:], RecordScanner())
+    return fleet
+
+
+def assert_that_at_any_cut_it_is_whole(draw: st.DataObject, data: bytes) -> None:
+    growing = Growing(data)
+    standing = StandingFold(growing.read, ManualClock())
+    whole = folded(data)
+    for written in sorted(draw.draw(st.lists(st.integers(0, len(data)), min_size=1, max_size=6))):
+        growing.written = written
+        limit = draw.draw(st.integers(1, len(data)))
+        for _ in range(draw.draw(st.integers(0, 20))):
+            standing.advance(limit)
+        assert standing.snapshot()[0] <= written
+        late = handed_over(standing, data)
+        assert (late.report(), late.failures(), late.notices()) == (
+            whole.report(),
+            whole.failures(),
+            whole.notices(),
+        )
+
+
+@given(draw=st.data(), run=made_runs())
+def test_at_any_cut_and_in_any_slices_the_snapshot_and_the_rest_are_the_whole(
+    draw: st.DataObject, run: MadeRun
+) -> None:
+    assert_that_at_any_cut_it_is_whole(draw, capture_of(run.script.frames()))
+
+
+@given(draw=st.data(), run=made_runs())
+def test_so_they_are_when_the_file_is_damaged(draw: st.DataObject, run: MadeRun) -> None:
+    data = bytearray(capture_of(run.script.frames()))
+    for _ in range(draw.draw(st.integers(1, 4))):
+        at = draw.draw(st.integers(0, len(data)))
+        harm = draw.draw(st.binary(max_size=30))
+        data[at : at + draw.draw(st.integers(0, 30))] = harm
+    assert_that_at_any_cut_it_is_whole(draw, bytes(data))
+
+
+def test_it_reads_on_from_where_it_was_and_says_when_there_is_nothing_new() -> None:
+    growing = Growing(capture_of(some_frames(5)))
+    standing = StandingFold(growing.read, ManualClock())
+    assert not standing.advance(1 << 20)
+    growing.written = len(growing.data)
+    assert standing.advance(1 << 20)
+    assert not standing.advance(1 << 20)
+
+
+def test_the_offset_is_where_the_first_record_begins_that_is_not_folded(tmp_path: Path) -> None:
+    path = tmp_path / "run.vbus"
+    places = spans(write_capture(path, some_frames(3)))
+    growing = Growing(path.read_bytes())
+    for start, stop in places:
+        growing.written = stop - 1
+        standing = StandingFold(growing.read, ManualClock())
+        standing.advance(1 << 20)
+        assert standing.snapshot()[0] == start
+    assert [stop for _, stop in places[:-1]] == [start for start, _ in places[1:]]
+
+
+def test_it_follows_a_capture_as_it_is_written(tmp_path: Path) -> None:
+    frames = some_frames(30)
+    with CaptureWriter(tmp_path / "run.vbus", ManualClock()) as writer:
+        standing = StandingFold(writer.read, ManualClock())
+        offsets = []
+        for frame in frames:
+            writer.append([frame])
+            writer.flush()
+            assert standing.advance(1 << 20)
+            offsets.append(standing.snapshot()[0])
+        assert offsets[-1] == writer.size_bytes
+    assert all(earlier < later for earlier, later in pairwise(offsets))
+    fleet = FleetState(ManualClock())
+    fleet.load(standing.snapshot()[1])
+    assert fleet.get_totals()["files_completed"] == 30

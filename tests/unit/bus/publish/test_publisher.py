@@ -1,0 +1,249 @@
+"""Publishers on real sockets, against a plain SUB that stands where the hub would."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.buses import Heard, goodbye, hear, listening, wait_until
+from tests.support.captures import some_frames
+from virnucpro_bus import events as ev
+from virnucpro_bus.clock import ManualClock, SystemClock
+from virnucpro_bus.errors import AddressError, ForkedPublisherError
+from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.envelope import Stamp
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.publish import outbox
+from virnucpro_bus.publish.publisher import Publisher
+
+CPU = Device("cpu:0")
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    return f"ipc://{tmp_path}/publish"
+
+
+@pytest.fixture
+def listener(address: str) -> Iterator[Heard]:
+    with listening(address) as bound:
+        yield bound
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publishers that find nobody do not wait the usual second."""
+    monkeypatch.setattr(outbox, "FIRST_SUBSCRIBER_SECONDS", 0.01)
+
+
+def quiet(address: str, **settings: Any) -> Publisher:
+    """A publisher of cpu:0 that sends nothing but what it is told to, and its goodbye."""
+    return Publisher(address, **{"device": CPU, "heartbeat_seconds": None, **settings})
+
+
+# Stamps.
+
+
+def test_a_stamp_numbers_from_one_and_says_who_and_when() -> None:
+    clock = ManualClock()
+    stamp = Stamp(clock, source="w", run="r", epoch=7, host="h")
+    first, second = stamp.envelop(ev.QueueDepths({})), stamp.envelop(ev.QueueDepths({}), 5, 6)
+    assert (first.run, first.host, first.source, first.epoch, first.seq) == ("r", "h", "w", 7, 1)
+    assert (first.wall_ns, first.mono_ns) == (clock.wall, clock.mono)
+    assert (second.seq, second.wall_ns, second.mono_ns) == (2, 5, 6)
+
+
+def test_a_restarted_source_has_a_larger_epoch() -> None:
+    clock = ManualClock()
+    before = Stamp(clock, source="w")
+    clock.advance(0.001)
+    assert Stamp(clock, source="w").epoch > before.epoch
+
+
+@pytest.mark.parametrize("wrong", [object(), "file.started/", CPU])
+def test_what_is_no_event_uses_up_no_number(wrong: Any) -> None:
+    stamp = Stamp(ManualClock(), source="w")
+    with pytest.raises(KeyError):
+        stamp.envelop(wrong)
+    assert stamp.envelop(ev.QueueDepths({})).seq == 1
+
+
+# On the wire.
+
+
+def test_from_the_first_event_to_the_last_all_arrive_in_order(listener: Heard, address: str) -> None:
+    with quiet(address, source="w", run="r", epoch=3, host="h") as bus:
+        bus.file_started("/data/a.fa", attempt=2)
+        bus.file_progress("/data/a.fa", 10, attempt=2)
+        bus.file_completed("/data/a.fa", sequences=20, duration_seconds=1.5, attempt=2)
+        bus.file_failed("b.fa", "not FASTA", duration_seconds=0.5)
+        bus.work_stolen(source="cpu:1", file="c.fa", attempt=1, stolen_at_ns=99)
+        bus.close("enough")
+    heard = hear(listener, goodbye)
+    assert [envelope.event for envelope in heard] == [
+        ev.WorkerStarted(CPU, os.getpid()),
+        ev.FileStarted("cpu:0", "a.fa", 2),
+        ev.FileProgress("cpu:0", "a.fa", 2, 10),
+        ev.FileCompleted("cpu:0", "a.fa", 2, 20, 1.5),
+        ev.FileFailed("cpu:0", "b.fa", 0, "not FASTA", 0.5),
+        ev.WorkStolen("cpu:0", "cpu:1", "c.fa", 1, 99),
+        ev.Heartbeat("cpu:0", "idle", 1, 1, 20, 1, 0),
+        ev.WorkerStopped("cpu:0", "enough"),
+    ]
+    assert [envelope.seq for envelope in heard] == list(range(1, 9))
+    assert {(each.run, each.host, each.source, each.epoch) for each in heard} == {("r", "h", "w", 3)}
+
+
+def test_twenty_thousand_events_leave_no_hole(listener: Heard, address: str) -> None:
+    with quiet(address) as bus:
+        for at in range(20_000):
+            bus.file_progress("a.fa", at)
+    assert [envelope.seq for envelope in hear(listener, goodbye)] == list(range(1, 20_004))
+
+
+def test_threads_that_share_a_publisher_share_its_numbers(listener: Heard, address: str) -> None:
+    with quiet(address) as bus:
+        threads = [
+            threading.Thread(target=lambda: [bus.file_progress("a.fa", at) for at in range(500)]) for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [envelope.seq for envelope in hear(listener, goodbye)] == list(range(1, 2_004))
+
+
+def test_heartbeats_come_by_themselves_with_the_totals(listener: Heard, address: str) -> None:
+    with quiet(address, heartbeat_seconds=0.02) as bus:
+        bus.file_completed("a.fa", sequences=5, duration_seconds=1.0)
+        bus.file_started("b.fa")
+        beat = ev.Heartbeat("cpu:0", "busy", 1, 0, 5, 0, 0)
+        hear(listener, lambda envelope: envelope.event == beat)
+        bus.file_failed("b.fa", "bad")
+        hear(listener, lambda envelope: envelope.event == ev.Heartbeat("cpu:0", "idle", 1, 1, 5, 0, 0))
+    assert goodbye(hear(listener, goodbye)[-1])
+
+
+def test_a_worker_that_loads_is_starting_until_it_says_that_it_is_ready(listener: Heard, address: str) -> None:
+    with quiet(address, heartbeat_seconds=0.02, loading=True) as bus:
+        hear(listener, lambda envelope: envelope.event == ev.Heartbeat("cpu:0", "starting", 0, 0, 0, 0, 0))
+        bus.ready()
+        hear(listener, lambda envelope: envelope.event == ev.Heartbeat("cpu:0", "idle", 0, 0, 0, 0, 0))
+    assert goodbye(hear(listener, goodbye)[-1])
+
+
+def test_a_source_without_a_device_says_nothing_of_its_own(listener: Heard, address: str) -> None:
+    with quiet(address, device=None) as bus:
+        bus.publish(ev.QueueDepths({"cpu:0": 1}))
+    (depths, _) = hear(listener, lambda envelope: isinstance(envelope.event, ev.Heartbeat))
+    assert depths.event == ev.QueueDepths({"cpu:0": 1})
+
+
+def test_a_stamped_event_keeps_its_number_however_late_it_is_sent(listener: Heard, address: str) -> None:
+    with quiet(address) as bus:
+        done = bus.completion("a.fa", sequences=3, duration_seconds=1.0, attempt=1)
+        frame = bus.stamp(done)
+        bus.file_started("b.fa")
+        bus.send_stamped(frame, done)
+    heard = hear(listener, goodbye)
+    assert [envelope.seq for envelope in heard] == [1, 3, 2, 4, 5]
+    assert heard[3].event.files_completed == 1
+
+
+# Nobody listens.
+
+
+@pytest.mark.usefixtures("impatient")
+def test_events_wait_for_a_listener_that_comes_later(address: str) -> None:
+    bus = quiet(address, heartbeat_seconds=0.02)
+    for at in range(1_000):
+        bus.file_progress("a.fa", at)
+    with listening(address) as listener:
+        heard = hear(listener, lambda envelope: envelope.seq == 1_001)
+        bus.close()
+        heard += hear(listener, goodbye)
+    assert [envelope.seq for envelope in heard] == list(range(1, len(heard) + 1))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_the_spool_goes_out_piece_by_piece_and_in_order(address: str) -> None:
+    """Whoever publishes meanwhile waits for one piece at most."""
+    frames, piece = some_frames(5 * outbox.SPOOL_FRAMES_AT_ONCE // 2), outbox.SPOOL_FRAMES_AT_ONCE
+    box = outbox.Outbox(address, SystemClock())
+    for frame in frames[:-1]:
+        box.send(frame)
+    with listening(address) as listener:
+        wait_until(box.service)
+        assert box.waiting == len(frames) - 1 - piece
+        box.send(frames[-1])
+        assert [box.service(), box.service(), box.waiting] == [True, False, 0]
+        heard = hear(listener, lambda envelope: envelope.seq == len(frames))
+        box.close()
+    assert [encode(envelope) for envelope in heard] == frames
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_falls_off_a_full_spool_is_counted_and_told(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setattr(outbox, "SPOOL_FRAMES", 10)
+    bus = quiet(address, heartbeat_seconds=0.02)
+    for at in range(29):
+        bus.file_progress("a.fa", at)
+    with listening(address) as listener:
+        heard = hear(listener, lambda envelope: envelope.seq == 10)
+        bus.close()
+        heard += hear(listener, goodbye)
+    assert [envelope.seq for envelope in heard[:10]] == list(range(1, 11))
+    lost = heard[-1].seq - len(heard)
+    assert heard[-2].event.events_dropped == lost >= 20
+
+
+@pytest.mark.usefixtures("impatient")
+def test_without_any_hub_closing_does_not_wait_and_leaves_no_thread(address: str) -> None:
+    bus = quiet(address, heartbeat_seconds=1.0)
+    for at in range(10_000):
+        bus.file_progress("a.fa", at)
+    before = SystemClock().mono_ns()
+    bus.close()
+    # Far below the linger, which is the wait that would be wrong here.
+    assert SystemClock().mono_ns() - before < outbox.LINGER_SECONDS * 1e9 * 0.9
+    assert [thread.name for thread in threading.enumerate() if thread.name == "bus-heartbeat"] == []
+
+
+def test_closing_twice_says_goodbye_once(listener: Heard, address: str) -> None:
+    bus = quiet(address)
+    bus.close()
+    bus.close()
+    assert len(hear(listener, goodbye)) == 3
+    assert listener.empty()
+
+
+@pytest.mark.parametrize("wrong", ["nonsense", "ipc://", "tcp://host", "carrier-pigeon://a"])
+def test_an_unusable_address_is_refused(wrong: str) -> None:
+    with pytest.raises(AddressError, match="is not an address to publish to"):
+        quiet(wrong)
+
+
+# Across fork().
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_publisher_refuses_to_work_in_a_forked_child(listener: Heard, address: str) -> None:
+    with quiet(address) as bus:
+        child = os.fork()
+        if child == 0:
+            try:
+                bus.close()
+                bus.file_started("a.fa")
+            except ForkedPublisherError:
+                os._exit(17)
+            except BaseException:
+                os._exit(18)
+            os._exit(19)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 17
+        bus.file_started("b.fa")
+    assert [envelope.seq for envelope in hear(listener, goodbye)] == [1, 2, 3, 4]

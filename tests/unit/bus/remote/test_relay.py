@@ -1,0 +1,141 @@
+"""Relay and follower on real TCP sockets: what comes over, and how it goes on after trouble."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from tests.support.buses import wait_until
+from tests.support.captures import some_frames
+from tests.support.relays import follow_until, follower_of, next_of, served_relay
+from virnucpro_bus.clock import ManualClock, SystemClock
+from virnucpro_bus.errors import AddressError
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.remote import follower as follower_module
+from virnucpro_bus.remote.feeds import PlayedCapture
+from virnucpro_bus.remote.follower import Follower
+from virnucpro_bus.sources import live as listen_module
+from virnucpro_bus.sources.live import leap, read_up
+
+
+def test_a_late_follower_gets_everything_in_order_and_then_what_comes(played: PlayedCapture) -> None:
+    frames = some_frames(20_000)
+    played.append(frames[:15_000], 1)
+    with served_relay(played) as served, follower_of(served.address) as follower:
+        got = follow_until(follower, lambda got: len(got) >= 15_000)
+        played.append(frames[15_000:], 2)
+        got += follow_until(follower, lambda got: len(got) >= 5_000)
+    assert got == frames
+
+
+def test_what_was_there_before_counts_as_history_and_what_comes_then_does_not(played: PlayedCapture) -> None:
+    frames = some_frames(10)
+    played.append(frames[:5], 1)
+    with served_relay(played) as served, follower_of(served.address) as follower:
+        assert follower.behind
+        assert next_of(follower) == (frames[:5], None)
+        assert not follower.behind
+        played.append(frames[5:], 2)
+        clock = SystemClock()
+        before_ns = clock.mono_ns()
+        got, came_ns = next_of(follower)
+        assert got == frames[5:]
+        assert came_ns is not None
+        assert before_ns <= came_ns <= clock.mono_ns()
+
+
+def test_a_follower_of_a_relay_that_comes_back_misses_nothing_and_gets_nothing_twice(
+    played: PlayedCapture,
+) -> None:
+    frames = some_frames(3_000)
+    played.append(frames[:1_000], 1)
+    with served_relay(played) as served:
+        follower = Follower(served.address, SystemClock())
+        got = follow_until(follower, lambda got: len(got) >= 1_000)
+    played.append(frames[1_000:2_000], 2)
+    with served_relay(played, address=served.address):
+        got += follow_until(follower, lambda got: len(got) >= 1_000)
+        played.append(frames[2_000:], 3)
+        got += follow_until(follower, lambda got: len(got) >= 1_000)
+    follower.close()
+    assert got == frames
+
+
+def test_a_follower_without_contact_says_so_and_is_well_again_afterwards(
+    played: PlayedCapture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower_module, "SILENT_AFTER_NS", 50_000_000)
+    with served_relay(played) as served:
+        follower = Follower(served.address, SystemClock())
+        follow_until(follower, lambda _: not follower.behind)
+    follow_until(follower, lambda _: follower.trouble)
+    assert follower.trouble is not None
+    assert follower.trouble.startswith(f"{served.address}: no contact for 0 s")
+    monkeypatch.undo()
+    with served_relay(played, address=served.address):
+        follow_until(follower, lambda _: follower.trouble is None)
+    follower.close()
+
+
+def test_a_follower_without_contact_for_two_minutes_gives_up(played: PlayedCapture) -> None:
+    with served_relay(played) as served, follower_of(served.address) as follower:
+        follower.prove_alive()
+        follower._clock = ManualClock(0, SystemClock().mono_ns() + 121 * 10**9)
+        with pytest.raises(AddressError, match="no contact"):
+            follower.prove_alive()
+
+
+def test_a_follower_of_one_run_is_not_given_another_run(played: PlayedCapture) -> None:
+    with served_relay(played) as served:
+        follower = Follower(served.address, SystemClock())
+    with (
+        served_relay(played, address=served.address, run="run-2"),
+        pytest.raises(AddressError, match="another run is served there now"),
+    ):
+        follow_until(follower, lambda _: False)
+    follower.close()
+
+
+def test_a_viewer_may_begin_with_a_snapshot(played: PlayedCapture) -> None:
+    frames = some_frames(5_000)
+    played.append(frames, 1)
+    everything = FleetState(clock := SystemClock())
+    everything.feed(frames)
+    with served_relay(played) as served, follower_of(served.address) as follower:
+        fleet = FleetState(clock)
+        read_up(follower, fleet)
+        assert fleet.get_totals() == everything.get_totals()
+
+
+def test_a_viewer_far_behind_leaps_to_the_snapshot_and_is_exact(
+    played: PlayedCapture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listen_module, "MUCH_BYTES", 1_000)
+    frames = some_frames(20_000)
+    everything = FleetState(clock := SystemClock())
+    everything.feed(frames)
+    with served_relay(played) as served, follower_of(served.address) as follower:
+        fleet = FleetState(clock)
+        read_up(follower, fleet)
+        played.append(frames[:15_000], 1)
+        wait_until(lambda: served.relay._history._standing.snapshot()[0] == played.size_bytes)
+        read: list[bytes] = []
+        while follower.offset < played.size_bytes:
+            got, came_ns = follower.receive(0.05)
+            fleet.feed(got, came_ns)
+            read += got
+            leap(follower, fleet)
+        assert len(read) < 15_000
+        played.append(frames[15_000:], 2)
+        while follower.offset < played.size_bytes:
+            fleet.feed(*follower.receive(0.05))
+        assert fleet.get_totals() == everything.get_totals()
+
+
+def test_nobody_at_an_address_is_an_error_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower_module, "JOIN_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(AddressError, match=f"tcp://127.0.0.1:{port}: nobody listens there"):
+        Follower(f"tcp://127.0.0.1:{port}", SystemClock())

@@ -1,0 +1,106 @@
+"""Who is let in by a relay, by key, and what those learn who are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.buses import wait_until
+from tests.support.captures import some_frames
+from tests.support.relays import access, follow_until, follower_of, new_keys, served_relay
+from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.errors import AddressError, UserError
+from virnucpro_bus.remote.feeds import PlayedCapture
+from virnucpro_bus.remote.follower import Follower
+from virnucpro_bus.remote.keys import Identity
+from virnucpro_bus.remote.listen_address import Access
+
+
+def test_a_known_key_is_let_in(played: PlayedCapture, mine: Identity) -> None:
+    relay_keys, frames = new_keys(), some_frames(100)
+    played.append(frames, 1)
+    with (
+        served_relay(played, access(relay_keys, mine)) as served,
+        follower_of(served.address, relay_keys.public) as follower,
+    ):
+        assert follow_until(follower, lambda got: len(got) >= 100) == frames
+        assert served.told == []
+
+
+REFUSED: dict[str, tuple[Callable[[Identity], bytes | None], str, str]] = {
+    "no key": (lambda relay_keys: None, "it lets in known keys only", "without the key"),
+    "a wrong server key": (
+        lambda relay_keys: new_keys().public,
+        "is --server-key its key",
+        "another --server-key",
+    ),
+    "an unknown key": (lambda relay_keys: relay_keys.public, "not on the list of clients", "not on the list"),
+}
+
+
+@pytest.mark.parametrize(("server_key", "said_here", "said_there"), REFUSED.values(), ids=REFUSED)
+def test_who_is_refused_learns_why_and_so_does_the_relay(
+    played: PlayedCapture,
+    mine: Identity,
+    server_key: Callable[[Identity], bytes | None],
+    said_here: str,
+    said_there: str,
+) -> None:
+    relay_keys = new_keys()
+    played.append(some_frames(100), 1)
+    with served_relay(played, access(relay_keys, new_keys())) as served:
+        with pytest.raises(AddressError, match=said_here):
+            Follower(served.address, SystemClock(), server_key(relay_keys))
+        wait_until(lambda: any(said_there in message for message in served.told))
+
+
+def test_who_is_not_known_is_named_with_the_command_that_would_let_it_in(
+    played: PlayedCapture, mine: Identity
+) -> None:
+    relay_keys = new_keys()
+    with served_relay(played, access(relay_keys)) as served:
+        with pytest.raises(AddressError, match=f"virnucpro-bus keys allow {mine.public.hex()}"):
+            Follower(served.address, SystemClock(), relay_keys.public)
+        wait_until(lambda: any(f"virnucpro-bus keys allow {mine.public.hex()}" in each for each in served.told))
+
+
+def test_a_key_that_is_revoked_while_it_watches_gets_nothing_more(played: PlayedCapture, mine: Identity) -> None:
+    relay_keys, allowed = new_keys(), {mine.public: "me"}
+    frames = some_frames(200)
+    played.append(frames[:100], 1)
+    with (
+        served_relay(played, Access(relay_keys, lambda: allowed)) as served,
+        follower_of(served.address, relay_keys.public) as follower,
+    ):
+        got = follow_until(follower, lambda got: len(got) >= 100)
+        allowed.clear()
+        played.append(frames[100:], 2)
+        with pytest.raises(AddressError, match="key has been revoked there"):
+            got += follow_until(follower, lambda _: False)
+        assert got == frames[:100]
+        wait_until(lambda: any("has been revoked" in message for message in served.told))
+
+
+@pytest.mark.parametrize("fate", ["absent", "dead"])
+def test_without_somebody_who_looks_at_keys_nobody_comes_in(
+    played: PlayedCapture, mine: Identity, fate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay_keys = new_keys()
+    played.append(some_frames(100), 1)
+    if fate == "absent":
+        monkeypatch.setattr("virnucpro_bus.remote.authenticator._ENDPOINT", "inproc://nobody-asks-here")
+    monkeypatch.setattr("virnucpro_bus.remote.authenticator.Doorkeeper.answer", lambda self: None)
+    with served_relay(played, access(relay_keys, mine)) as served:
+        with pytest.raises(AddressError, match="the handshake failed"):
+            Follower(served.address, SystemClock(), relay_keys.public)
+        wait_until(lambda: served.told)
+
+
+def test_without_a_key_of_ones_own_the_error_says_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with pytest.raises(UserError, match="virnucpro-bus keys new"):
+        Follower("tcp://127.0.0.1:1", SystemClock(), new_keys().public)

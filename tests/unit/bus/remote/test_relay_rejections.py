@@ -1,0 +1,134 @@
+"""Whoever means no good to a relay, or asks for too much."""
+
+from __future__ import annotations
+
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import zmq
+
+from tests.support.buses import peer, wait_until
+from tests.support.captures import some_frames
+from tests.support.relays import access, follow_until, follower_of, new_keys, served_relay
+from virnucpro_bus.clock import ManualClock, SystemClock
+from virnucpro_bus.errors import AddressError
+from virnucpro_bus.remote import relay as relay_module
+from virnucpro_bus.remote.feeds import PlayedCapture
+from virnucpro_bus.remote.follower import Follower
+from virnucpro_bus.remote.keys import Identity
+from virnucpro_bus.remote.serve import Sparingly
+
+
+@pytest.mark.parametrize(
+    "question",
+    [[b"follow", b"run-1", b"-1"], [b"follow", b"run-1", b"9" * 19], [b"read", b"0"], [b"follow"], [b""], []],
+    ids=repr,
+)
+def test_what_is_no_question_gets_no_data(played: PlayedCapture, question: list[bytes]) -> None:
+    played.append(some_frames(100), 1)
+    with served_relay(played) as served, peer(zmq.DEALER, served.address) as stranger:
+        stranger.send_multipart([b"1", *question])
+        if question:
+            assert stranger.recv_multipart() == [b"1", b"refused", b"that is not a question"]
+        stranger.send_multipart([b"2", b"hello"])
+        assert stranger.recv_multipart()[0] == b"2"
+
+
+GARBAGE = (
+    b"GET / HTTP/1.1\r\n\r\n" * 50,
+    bytes(range(256)) * 40,
+    b"\xff" + bytes(8) + b"\x7f" * 500,
+    b"\0" * 3,
+    b"",
+)
+
+
+@contextmanager
+def stranger_at(address: str, says: bytes) -> Iterator[socket.socket]:
+    """A plain TCP connection to a relay, on which something has been said."""
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    with socket.create_connection((host, int(port))) as stranger:
+        stranger.settimeout(5)
+        stranger.sendall(says)
+        yield stranger
+
+
+def hung_up(stranger: socket.socket) -> bool:
+    """Whether the other end closes the connection within 5 s, whatever it sends before that."""
+    try:
+        while stranger.recv(4096):
+            pass
+    except ConnectionError:
+        pass
+    return True
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
+def test_garbage_on_a_port_with_keys_is_hung_up_on_and_told(
+    played: PlayedCapture, mine: Identity, garbage: bytes
+) -> None:
+    with served_relay(played, access(new_keys(), mine)) as served:
+        with stranger_at(served.address, garbage) as stranger:
+            assert hung_up(stranger)
+        wait_until(lambda: served.told)
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
+def test_garbage_on_a_port_without_keys_harms_nobody(played: PlayedCapture, garbage: bytes) -> None:
+    played.append(some_frames(100), 1)
+    with (
+        served_relay(played) as served,
+        stranger_at(served.address, garbage),
+        follower_of(served.address) as follower,
+    ):
+        assert len(follow_until(follower, lambda got: len(got) >= 100)) == 100
+
+
+def test_one_who_asks_and_never_reads_takes_little_memory_and_no_time(played: PlayedCapture) -> None:
+    frames = some_frames(200_000)
+    played.append(frames, 1)
+    with served_relay(played) as served, peer(zmq.DEALER, served.address) as greedy:
+        greedy.setsockopt(zmq.RCVHWM, 1)
+        before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for number in range(20_000):
+            greedy.send_multipart([str(number).encode(), b"follow", b"run-1", b"0"])
+        with follower_of(served.address) as follower:
+            assert len(follow_until(follower, lambda got: len(got) >= 200_000)) == 200_000
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000
+
+
+def test_no_more_than_so_many_are_served_at_once(played: PlayedCapture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "MOST_VIEWERS", 2)
+    with (
+        served_relay(played) as served,
+        follower_of(served.address) as first,
+        follower_of(served.address) as second,
+    ):
+        for follower in (first, second):
+            follow_until(follower, lambda _, follower=follower: not follower.behind)
+        with pytest.raises(AddressError, match="2 others are watching already"):
+            Follower(served.address, SystemClock())
+
+
+def test_viewers_that_have_gone_are_forgotten(played: PlayedCapture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "FORGOTTEN_AFTER_NS", 0)
+    monkeypatch.setattr(relay_module, "KEEP_ALIVE_NS", 0)
+    with served_relay(played) as served:
+        with follower_of(served.address) as follower:
+            follow_until(follower, lambda _: not follower.behind)
+        wait_until(lambda: not served.relay._viewers)
+
+
+def test_complaints_are_told_a_few_at_a_time_and_the_rest_is_counted() -> None:
+    clock, told = ManualClock(), list[str]()
+    complain = Sparingly(told.append, clock)
+    for number in range(100):
+        complain(f"stranger {number}")
+        complain("the same stranger again")
+    assert told == ["stranger 0", "the same stranger again", "stranger 1", "stranger 2", "stranger 3"]
+    clock.advance(10)
+    complain("another")
+    assert told[5:] == ["195 more were refused since", "another"]

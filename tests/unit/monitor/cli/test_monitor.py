@@ -1,0 +1,129 @@
+"""What the options of `monitor` do to what it prints of a run that is over, and which of them go together."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from monitor.cli.display import show_once
+from monitor.model.selection import Look
+from tests.support.captures import write_capture
+from virnucpro_bus import events as ev
+from virnucpro_bus.cli import main as cli
+from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.metrics_log_format import is_metrics_log
+from virnucpro_bus.sources.playback import fold_capture
+from virnucpro_bus.testing import Script
+
+DEPTHS = {"cpu:0": 3, "cpu:1": 9, "cpu:2": 5}
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    """A run of three devices, whose queues are of different lengths."""
+    script, devices = Script(), tuple(Device(key, index=at) for at, key in enumerate(DEPTHS))
+    script.say("coordinator", ev.RunStarted("job", "off", devices, 20))
+    for device in devices:
+        script.say(device.key, ev.WorkerStarted(device, 1))
+    script.say("coordinator", ev.QueueDepths(DEPTHS))
+    write_capture(tmp_path / "run.vbus", script.frames())
+    return tmp_path
+
+
+def monitored(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["monitor", *map(str, arguments)])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def shown(picture: str) -> list[str]:
+    """The devices in the order of their rows."""
+    words = [line.split()[1] for line in picture.splitlines() if " cpu:" in line]
+    return [word for word in words if word in DEPTHS]
+
+
+@pytest.mark.parametrize(
+    ("options", "devices"),
+    [
+        ((), ["cpu:0", "cpu:1", "cpu:2"]),
+        (("--sort", "queue"), ["cpu:1", "cpu:2", "cpu:0"]),
+        (("--devices", "cpu:2,cpu:1"), ["cpu:1", "cpu:2"]),
+        (("--devices", "cpu:2,cpu:1", "--sort", "device"), ["cpu:1", "cpu:2"]),
+    ],
+)
+def test_order_and_choice_of_the_devices_reach_the_picture(
+    run_dir: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], devices: list[str]
+) -> None:
+    assert monitored(run_dir, "--once", *options) == 0
+    assert shown(capsys.readouterr().out) == devices
+
+
+@pytest.mark.parametrize("once", [("--once",), ()])
+def test_the_report_is_of_the_devices_that_were_asked_for_and_tells_which_are_missing(
+    run_dir: Path, capsys: pytest.CaptureFixture[str], once: tuple[str, ...]
+) -> None:
+    assert monitored(run_dir, "--json", "--devices", "cpu:2,cpu:7", *once) == 0
+    said = capsys.readouterr()
+    assert [device["device_id"] for device in json.loads(said.out)["devices"]] == ["cpu:2"]
+    assert said.err.splitlines()[0] == "virnucpro-bus: no device fits cpu:7"
+
+
+@pytest.mark.parametrize(("once", "several_lines"), [(("--once",), True), ((), False)])
+def test_json_takes_more_than_a_line_only_where_it_is_the_only_object(
+    run_dir: Path, capsys: pytest.CaptureFixture[str], once: tuple[str, ...], several_lines: bool
+) -> None:
+    assert monitored(run_dir, "--json", *once) == 0
+    assert (capsys.readouterr().out.count("\n") > 1) is several_lines
+
+
+@pytest.mark.parametrize("once", [("--once",), ()])
+def test_of_a_run_that_is_over_the_end_is_logged_for_the_devices_that_are_shown(
+    run_dir: Path, tmp_path: Path, once: tuple[str, ...]
+) -> None:
+    log = tmp_path / "log.csv"
+    assert monitored(run_dir, "--log-file", log, "--devices", "cpu:1,cpu:2", *once) == 0
+    with log.open(newline="") as file:
+        told = [(row["gpu_id"], row["queue_depth"]) for row in csv.DictReader(file)]
+    assert told == [("cpu:1", "9"), ("cpu:2", "5")]
+
+
+def test_who_only_logs_shows_nothing_though_the_run_was_over_before_he_came(
+    run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet = fold_capture(run_dir / "run.vbus", ManualClock())
+    show_once(fleet, False, "", Look("device"), indented=False, log_file=tmp_path / "log.csv", draw=False)
+    assert capsys.readouterr().out == ""
+    assert is_metrics_log(tmp_path / "log.csv")
+
+
+def test_a_log_that_is_too_long_is_moved_aside_where_nothing_more_comes_too(run_dir: Path) -> None:
+    log = run_dir / "log.csv"
+    for _ in range(9):
+        assert monitored(run_dir, "--log-file", log, "--log-rotate", "1K", "--once") == 0
+    assert (run_dir / "log.csv.1").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--log-rotate", "1M"), "--log-rotate goes with --log-file PATH"),
+        (("--log-file", "log.csv", "--json"), "--log-file goes with the dashboard, not with --json"),
+        (("--log-file", "log.csv", "--json", "--once"), "--log-file goes with the dashboard, not with --json"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    run_dir: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    why: str,
+) -> None:
+    monkeypatch.chdir(run_dir)
+    assert monitored(run_dir, *options) == 2
+    assert capsys.readouterr().err.startswith(f"virnucpro-bus: {why}; see ")
+    assert not (run_dir / "log.csv").exists()

@@ -1,0 +1,141 @@
+"""GPUMonitor: whom it finds, what it tells, and how often it looks."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from monitor.gpu.monitor import GPUMonitor, get_gpu_utilization
+from monitor.gpu.reading import GpuReading
+from tests.support.gpu_bench import DEADLINE_SECONDS, GPU_A, GPU_B, MIG, Bench
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, UtilizationSource
+
+
+@pytest.mark.parametrize("device_id", [1, "GPU-b"])
+def test_a_gpu_is_found_by_index_and_by_uuid(bench: Bench, device_id: int | str) -> None:
+    assert bench.monitor.get_gpu_utilization(device_id) == {
+        "compute_percent": 90.0,
+        "memory_percent": 75.0,
+        "temperature": 66.0,
+        "power_watts": 300.0,
+        "compute_max_percent": 90.0,
+        "energy_joules": 7.5,
+        "sample_age_seconds": 0.0,
+        "simulated": False,
+        "lost": False,
+    }
+
+
+def test_a_mig_instance_is_found_by_its_uuid(bench: Bench) -> None:
+    known = {"memory_percent": 50.0, "sample_age_seconds": 0.0}
+    assert bench.monitor.get_gpu_utilization("MIG-1") == UNKNOWN_UTILIZATION | known
+
+
+@pytest.mark.parametrize("device_id", ["cpu:0", "cuda:0", "GPU-x", "", 7, -1])
+def test_an_unknown_device_has_no_figures(bench: Bench, device_id: int | str) -> None:
+    assert bench.monitor.get_gpu_utilization(device_id) == UNKNOWN_UTILIZATION
+
+
+def test_an_answer_for_an_unknown_device_may_be_changed_by_its_owner(bench: Bench) -> None:
+    bench.monitor.get_gpu_utilization("cpu:0")["compute_percent"] = 1.0
+    assert bench.monitor.get_gpu_utilization("cpu:0")["compute_percent"] is None
+
+
+def test_a_gpu_that_took_over_an_index_comes_before_the_lost_one() -> None:
+    bench = Bench(GPU_A, GpuReading(Device("GPU-old", "A", 0), lost=True))
+    assert bench.monitor.get_gpu_utilization(0)["compute_percent"] == 40.0
+
+
+def test_the_monitor_is_a_utilization_source(bench: Bench) -> None:
+    source: UtilizationSource = bench.monitor
+    assert source.get_gpu_utilization(0)["temperature"] == 55.0
+
+
+def test_the_driver_is_asked_twice_a_second(bench: Bench) -> None:
+    for _ in range(10):
+        bench.monitor.readings()
+        bench.clock.advance(0.25)
+    assert bench.backend.calls == 5
+
+
+def test_utilization_is_the_mean_and_the_greatest_of_the_looks_of_two_seconds(bench: Bench) -> None:
+    for load in (100.0, 10.0, 20.0, 60.0, 50.0):
+        bench.backend.answer = [replace(GPU_A, compute_percent=load, power_watts=load)]
+        bench.clock.advance(0.5)
+        told = bench.monitor.get_gpu_utilization("GPU-a")
+    assert (told["compute_percent"], told["compute_max_percent"], told["power_watts"]) == (35.0, 60.0, 50.0)
+
+
+@pytest.mark.parametrize(("every_seconds", "counts"), [(2.0, False), (9.0, False), (10.0, True), (3600.0, True)])
+def test_utilization_is_that_of_the_interval_at_which_it_is_shown(
+    bench: Bench, every_seconds: float, counts: bool
+) -> None:
+    bench.monitor.shown_every(every_seconds)
+    for load in (100.0, *[0.0] * 19):
+        bench.backend.answer = [replace(GPU_A, compute_percent=load)]
+        bench.clock.advance(0.5)
+        told = bench.monitor.get_gpu_utilization("GPU-a")
+    assert (told["compute_percent"], told["compute_max_percent"]) == ((5.0, 100.0) if counts else (0.0, 0.0))
+
+
+def test_of_a_long_interval_the_last_ten_minutes_count(bench: Bench) -> None:
+    bench.monitor.shown_every(3600.0)
+    bench.monitor.get_gpu_utilization("GPU-a")
+    bench.backend.answer = [replace(GPU_A, compute_percent=0.0)]
+    for _ in range(2):
+        bench.clock.advance(300)
+        told = bench.monitor.get_gpu_utilization("GPU-a")
+    assert told["compute_max_percent"] == 0.0
+
+
+def test_the_gpus_are_looked_at_in_the_background_while_figures_are_asked_for(bench: Bench) -> None:
+    bench.monitor.get_gpu_utilization(0)
+    for looks in (2, 3):
+        bench.clock.advance(0.5)
+        bench.until_looked_at(looks)
+    assert bench.backend.overlaps == 0
+
+
+def test_nobody_looks_in_the_background_when_readings_alone_are_asked_for(bench: Bench) -> None:
+    bench.monitor.readings()
+    bench.until_the_thread_has_ended()
+    assert bench.backend.calls == 1
+
+
+def test_the_background_ends_when_nobody_has_asked_for_ten_seconds_and_begins_again(bench: Bench) -> None:
+    bench.monitor.get_gpu_utilization(0)
+    bench.clock.advance(10)
+    bench.until_the_thread_has_ended()
+    assert bench.monitor.get_gpu_utilization(0)["compute_percent"] == 40.0
+    assert bench.backend.calls == 2
+
+
+def test_the_background_goes_on_until_figures_are_shown_next_however_long_that_is(bench: Bench) -> None:
+    bench.monitor.shown_every(60.0)
+    bench.monitor.get_gpu_utilization(0)
+    for looks, seconds in ((2, 30), (3, 39)):
+        bench.clock.advance(seconds)
+        bench.until_looked_at(looks)
+    bench.clock.advance(1)
+    bench.until_the_thread_has_ended()
+
+
+def test_many_threads_share_one_question(bench: Bench) -> None:
+    bench.backend.open_gate.clear()
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(bench.monitor.readings, DEADLINE_SECONDS) for _ in range(8)]
+        bench.backend.open_gate.set()
+    assert [answer.result() for answer in answers] == [[GPU_A, GPU_B, MIG]] * 8
+    assert (bench.backend.calls, bench.backend.overlaps) == (1, 0)
+
+
+def test_the_backend_is_named_once_it_is_open(bench: Bench) -> None:
+    assert bench.monitor.backend_name == "scripted"
+    assert GPUMonitor().backend_name is None
+
+
+def test_the_module_function_answers_on_any_machine() -> None:
+    assert get_gpu_utilization("cpu:0") == UNKNOWN_UTILIZATION

@@ -1,0 +1,57 @@
+"""One look at two sources of one process: what either does not know of itself is put together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from monitor.dashboard import LoadBalancingDashboard
+from monitor.gpu.reading import GpuReading
+from monitor.model.collector import Failures, Sources
+from monitor.model.view_model import Row
+from tests.support.gpu_bench import GPU_A, GPU_B, Bench
+from tests.support.made_up_sources import Gpus
+from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.metrics import UtilizationSource
+from workers import WorkStealingCoordinator
+
+
+def rows(gpus: UtilizationSource) -> tuple[Row, ...]:
+    """What is seen of a coordinator with two GPUs, which knows nothing of the driver."""
+    coordinator = WorkStealingCoordinator([GPU_A.device, GPU_B.device], [])
+    return Sources(coordinator, gpus, ManualClock(), Failures()).look("", None).rows
+
+
+def test_a_gpu_that_the_driver_has_lost_is_lost_whatever_the_coordinator_says() -> None:
+    bench = Bench(GPU_A, GpuReading(GPU_B.device, lost=True))
+    (_, first), (lost, told) = rows(bench.monitor)
+    bench.monitor.close()
+    assert (first["lost"], first["compute_percent"]) == (False, 40.0)
+    assert (lost["state"], told["lost"], told["compute_percent"]) == ("lost", True, None)
+
+
+def test_the_load_is_told_over_the_interval_of_the_looks() -> None:
+    bench = Bench(GPU_A, GPU_B)
+    coordinator = WorkStealingCoordinator([GPU_A.device], [])
+    sources = Sources(coordinator, bench.monitor, bench.clock, Failures(), interval_seconds=6.0)
+    sources.look("", None)
+    bench.backend.answer = [replace(GPU_A, compute_percent=10.0)]
+    bench.clock.advance(5)
+    ((_, told),) = sources.look("", None).rows
+    bench.monitor.close()
+    assert (told["compute_percent"], told["compute_max_percent"]) == (25.0, 40.0)
+
+
+def test_a_dashboard_asks_for_the_load_of_its_interval() -> None:
+    bench = Bench(GPU_A)
+    coordinator = WorkStealingCoordinator([GPU_A.device], [])
+    LoadBalancingDashboard(coordinator, bench.monitor, update_interval=30.0, log_file=None)
+    bench.monitor.get_gpu_utilization("GPU-a")
+    bench.backend.answer = [replace(GPU_A, compute_percent=0.0)]
+    bench.clock.advance(20)
+    told = bench.monitor.get_gpu_utilization("GPU-a")
+    bench.monitor.close()
+    assert told["compute_percent"] == 20.0
+
+
+def test_a_source_that_knows_nothing_of_lost_gpus_loses_none() -> None:
+    assert [metrics["state"] for metrics, _ in rows(Gpus())] == ["starting", "starting"]

@@ -1,0 +1,112 @@
+"""What is followed: which key belongs to which address, what it is called, and faults that must not be hidden."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from monitor import attach as follow
+from monitor.attach import TITLE_CHARACTERS, FollowedBus, FollowedBuses
+from monitor.cli.monitor import with_server_keys
+from tests.support.captures import some_frames, write_capture
+from virnucpro_bus.clock import ManualClock, SystemClock
+from virnucpro_bus.errors import AddressError, UserError
+
+A, B = bytes(32), bytes(range(32))
+FIRST, SECOND = "tcp://first:1", "tcp://second:2"
+
+
+@pytest.mark.parametrize(
+    ("targets", "keys", "expected"),
+    [
+        ([FIRST, SECOND], [], [None, None]),
+        ([FIRST, SECOND], [A], [A, A]),
+        ([FIRST, SECOND], [A, B], [A, B]),
+        (["run", FIRST, "ipc://x", SECOND], [A, B], [None, A, None, B]),
+        (["run", FIRST], [A], [None, A]),
+        (["."], [], [None]),
+    ],
+)
+def test_server_keys_go_to_the_addresses_that_can_have_one(
+    targets: list[str], keys: list[bytes], expected: list[bytes | None]
+) -> None:
+    assert with_server_keys(targets, keys) == list(zip(targets, expected, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("targets", "keys"),
+    [
+        (["run"], [A]),
+        ([FIRST], [A, B]),
+        ([FIRST, SECOND, "tcp://third:3"], [A, B]),
+        ([FIRST, FIRST], []),
+        (["."] * 2, []),
+    ],
+)
+def test_keys_and_targets_that_do_not_fit_together_are_refused(targets: list[str], keys: list[bytes]) -> None:
+    with pytest.raises(click.UsageError):
+        with_server_keys(targets, keys)
+
+
+def test_one_folder_by_two_names_is_one_folder(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(click.UsageError, match="is given twice"):
+        with_server_keys([str(tmp_path), str(tmp_path / "link")], [])
+
+
+def title(*targets: str) -> str:
+    clock = ManualClock()
+    return FollowedBuses([FollowedBus(target, clock) for target in targets], clock).title
+
+
+def test_the_title_names_as_many_as_are_readable() -> None:
+    assert title("one") == "one"
+    assert title("one", "two", "three") == "one, two, three"
+    addresses = [f"tcp://node-{number}.cluster:5599" for number in range(8)]
+    assert title(*addresses) == f"{', '.join(addresses[:2])} and 6 more"
+    assert title("x" * TITLE_CHARACTERS, "two") == f"{'x' * TITLE_CHARACTERS} and 1 more"
+
+
+def test_runs_that_are_over_are_named_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_capture(tmp_path / name / "run.vbus", some_frames(3))
+    clock = SystemClock()
+    with FollowedBuses([FollowedBus(name, clock) for name in ("one", "two")], clock) as buses:
+        assert buses.title == "one (broken off), two (broken off)"
+        assert not buses.live
+        assert buses.troubles() == []
+        assert buses.fleets.get_totals()["events_received"] == 6
+
+
+def test_a_run_that_is_over_is_none_for_those_who_want_a_live_one(tmp_path: Path) -> None:
+    write_capture(tmp_path / "run.vbus", some_frames(3))
+    clock = SystemClock()
+    with pytest.raises(AddressError, match="no run is live here"):
+        FollowedBuses([FollowedBus(str(tmp_path), clock, ended_too=False)], clock).__enter__()
+
+
+def test_a_capture_that_is_none_is_a_users_mistake_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "run.vbus").write_bytes(b"something else entirely")
+    clock = SystemClock()
+    with pytest.raises(UserError, match=r"run\.vbus"):
+        FollowedBuses([FollowedBus(str(tmp_path), clock)], clock).__enter__()
+
+
+def test_a_fault_of_the_program_itself_is_raised_even_while_others_could_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_capture(tmp_path / "run.vbus", some_frames(3))
+
+    def failing(target: str, *_: object) -> None:
+        if target == "broken":
+            raise RuntimeError("a fault")
+        raise AddressError("no run is live here")
+
+    monkeypatch.setattr(follow, "join", failing)
+    clock = SystemClock()
+    with pytest.raises(RuntimeError, match="a fault"):
+        FollowedBuses([FollowedBus(target, clock) for target in (str(tmp_path), "broken")], clock).__enter__()

@@ -1,0 +1,44 @@
+"""A dashboard that draws nothing still says what is wrong with its log."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from monitor.dashboard import LoadBalancingDashboard
+from tests.support.made_up_sources import Gpus, Work
+from virnucpro_bus.clock import ManualClock
+
+
+def dashboard(log: Path, *, draw: bool) -> LoadBalancingDashboard:
+    console = Console(file=io.StringIO())
+    return LoadBalancingDashboard(Work(), Gpus(), log_file=log, console=console, clock=ManualClock(), draw=draw)
+
+
+def test_without_a_picture_trouble_with_the_log_is_told_once_and_its_end_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "logs"
+    headless = dashboard(folder / "gpu.log", draw=False)
+    for _ in range(3):
+        headless._observe()
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("virnucpro-bus: ")
+    assert "gpu.log" in told
+    folder.mkdir()
+    for _ in range(2):
+        headless._observe()
+    assert capsys.readouterr().err == "virnucpro-bus: the metrics log is written again\n"
+
+
+def test_beside_a_picture_it_is_told_in_the_picture_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawing = dashboard(tmp_path / "missing" / "gpu.log", draw=True)
+    for _ in range(2):
+        drawing._observe()
+    assert capsys.readouterr().err == ""
+    assert "gpu.log" in " ".join(problem.text for problem in drawing._latest.health)

@@ -1,0 +1,65 @@
+"""What a frame says of stealing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from monitor.model.view_model import Snapshot
+from monitor.view.glyphs import UNICODE
+from monitor.view.steals import stealing
+from tests.support.pictures import WITH_EFFECT, colour_of, plain, snapshot
+from virnucpro_bus.effect.effect import unknown_effect
+
+pytestmark = pytest.mark.usefixtures("utc")
+
+
+def line_of(shot: Snapshot, width: int) -> str:
+    return "".join(text.plain for text in stealing(shot, width, UNICODE))
+
+
+def test_a_frame_with_little_room_leaves_out_what_stealing_has_done() -> None:
+    assert " stealing: 12 moves, saved 3m12s of 14m05s, 1.7 % above the bound\n" in plain(WITH_EFFECT, 80, 24)
+    assert "stealing:" not in plain(WITH_EFFECT, 80, 10)
+
+
+@pytest.mark.parametrize(
+    ("width", "told"),
+    [
+        (65, " stealing: 12 moves, saved 3m12s of 14m05s, 1.7 % above the bound"),
+        (64, " stealing: 12 moves, saved 3m12s of 14m05s"),
+        (42, " stealing: 12 moves, saved 3m12s of 14m05s"),
+        (41, " stealing: 12 moves"),
+    ],
+)
+def test_what_does_not_fit_is_left_out_whole(width: int, told: str) -> None:
+    assert line_of(WITH_EFFECT, width) == told
+
+
+def test_nothing_is_said_of_stealing_while_nothing_is_known() -> None:
+    assert line_of(snapshot(), 80) == ""
+    assert line_of(replace(snapshot(), effect=unknown_effect()), 80) == ""
+
+
+def test_where_no_file_was_moved_that_is_said_and_no_count_of_them() -> None:
+    assert WITH_EFFECT.effect is not None
+    unmoved = replace(WITH_EFFECT, effect={**WITH_EFFECT.effect, "moves": 0})
+    assert line_of(unmoved, 80) == " stealing: no file moved, 1.7 % above the bound"
+
+
+def test_where_no_file_was_moved_and_nothing_else_is_known_there_is_no_line() -> None:
+    known = {**unknown_effect(), "makespan_seconds": 3.0}
+    assert line_of(replace(WITH_EFFECT, effect=known), 80) == ""  # type: ignore[arg-type]
+
+
+def test_a_steal_is_told_with_what_came_of_it_where_that_is_known() -> None:
+    picture = plain(WITH_EFFECT, 120, 60)
+    assert " 22:14:23 GPU 4 <- GPU 1 sample_9.fa saved 14.2 s\n" in picture
+    assert " 22:14:30 GPU 7 <- GPU 2 sample_10.fa\n" in picture
+    assert " 22:14:37 GPU 2 <- GPU 3 sample_11.fa lost 3.0 s\n" in picture
+
+
+def test_a_steal_that_has_lost_time_is_yellow() -> None:
+    assert colour_of(WITH_EFFECT, 120, "lost 3.0 s") == "yellow"
+    assert colour_of(WITH_EFFECT, 120, "saved 14.2 s") == "dim"

@@ -1,0 +1,252 @@
+"""The table of devices: which columns and rows it has, and what stands in them, in which colour."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.model.selection import EVERYTHING, Look
+from monitor.model.view_model import Row, Snapshot, Trend, device_key
+from monitor.view.frame import frame
+from tests.support.pictures import (
+    IN_TROUBLE,
+    ON_CPUS,
+    ONE_MODEL,
+    SIMULATED,
+    STALE,
+    WITH_EFFECT,
+    colour_of,
+    plain,
+    row,
+    snapshot,
+)
+
+
+def header(shot: Snapshot, width: int, look: Look = EVERYTHING) -> list[str]:
+    return next(text for text in plain(shot, width, 24, look).splitlines() if "DEVICE" in text).split()
+
+
+def alone(state: str = "busy", **figures: float) -> Snapshot:
+    """One device, with these figures of the driver."""
+    metrics, utilization = row(0, state)
+    return replace(snapshot(), rows=((metrics, {**utilization, **figures}),), health=())  # type: ignore[typeddict-item]
+
+
+class Unformatted(dict):
+    """The metrics of a device that does not let its file be asked for, as only what is shown of it needs that."""
+
+    def __getitem__(self, key: str) -> object:
+        assert key != "current_file"
+        return super().__getitem__(key)
+
+
+def test_rows_of_other_pages_are_not_formatted() -> None:
+    shown = snapshot(15).rows
+    others = tuple((Unformatted(metrics), utilization) for metrics, utilization in snapshot(4096).rows[15:])
+    assert "rows 1-15 of 4096, page 1/274" in plain(replace(snapshot(8, ()), rows=shown + others), 80, 24)
+
+
+@given(width=st.integers(20, 250))
+@settings(deadline=None)
+def test_no_header_is_ever_cut(width: int) -> None:
+    assert set(header(snapshot(), width)) <= {
+        *("DEVICE", "NAME", "STATE", "COMPUTE", "MAX", "LOAD", "MEMORY", "SEQ/S", "RATE", "QUEUE", "DONE", "FAIL"),
+        *("STEALS", "TEMP", "POWER", "FILE"),
+    }
+
+
+def test_at_80_cells_the_load_has_a_sparkline_and_the_temperature_comes_before_the_name() -> None:
+    assert header(snapshot(), 80)[1:] == [
+        *("COMPUTE", "LOAD", "MEMORY", "SEQ/S", "QUEUE", "DONE", "FAIL", "STEALS", "TEMP"),
+    ]
+    first = next(text for text in plain(snapshot(), 80, 24).splitlines() if "GPU 0" in text)
+    assert first.split()[4] == "▇▇▇▇▇▇"
+
+
+def test_at_100_cells_the_rate_has_one_too() -> None:
+    assert "RATE" in header(snapshot(), 100)
+    assert {"RATE", "POWER"} < set(header(ONE_MODEL, 100))
+
+
+def test_a_model_that_all_devices_are_of_is_told_once() -> None:
+    picture = plain(ONE_MODEL, 250, 24)
+    assert "NAME" not in header(ONE_MODEL, 250)
+    assert picture.count("A100-SXM4-80GB") == 1
+    assert picture.splitlines()[0].startswith(" run 20231114-221320  8 x A100-SXM4-80GB  ")
+
+
+def test_labels_of_three_digits_are_whole_where_all_the_width_is_used() -> None:
+    hundreds = replace(snapshot(), rows=tuple(row(index) for index in (7, 107)))
+    assert "● GPU 107 " in plain(hundreds, 80, 24)
+
+
+def test_a_column_is_no_wider_while_rows_are_sorted_by_it() -> None:
+    by_device = plain(snapshot(8), 80, 24).splitlines()[3]
+    for sort, mark in (("utilization", "▼COMPUTE"), ("queue", "▼QUEUE")):
+        sorted_by = plain(snapshot(8), 80, 24, Look(sort)).splitlines()[3]
+        assert mark in sorted_by
+        assert sorted_by.replace("▼", " ") == by_device
+
+
+def test_the_table_stands_still_while_the_names_of_files_change() -> None:
+    def renamed(name: str | None) -> str:
+        rows = tuple(({**metrics, "current_file": name}, figures) for metrics, figures in ONE_MODEL.rows)
+        return plain(replace(ONE_MODEL, rows=rows), 130, 24).splitlines()[4]
+
+    assert "FILE" in renamed("a")
+    assert renamed("a") == renamed("a_file_with_a_long_name" * 3) == renamed(None)
+
+
+def test_devices_in_trouble_are_shown_before_others_when_not_all_fit() -> None:
+    lines = plain(snapshot(8), 80, 9).splitlines()
+    assert lines[3].startswith(" × GPU 3")
+    assert lines[4].startswith(" ? GPU 6")
+
+
+def test_devices_in_trouble_stay_in_their_places_when_all_fit() -> None:
+    lines = plain(snapshot(8), 80, 24).splitlines()
+    assert [text[1:8] for text in lines[4:8]] == ["● GPU 0", "● GPU 1", "● GPU 2", "× GPU 3"]
+
+
+def test_a_stalled_device_is_marked_in_its_row_and_shown_before_others_when_not_all_fit() -> None:
+    lines = plain(IN_TROUBLE, 80, 10).splitlines()
+    assert [text[1:8] for text in lines[3:6]] == ["× GPU 3", "! GPU 5", "? GPU 6"]
+    assert colour_of(IN_TROUBLE, 80, "! GPU 5") == "yellow"
+    assert "STALLED" in next(text for text in plain(IN_TROUBLE, 200, 24).splitlines() if "GPU 5" in text)
+
+
+def test_an_alarm_in_a_column_that_is_left_out_marks_the_device() -> None:
+    full = alone(memory_percent=96.0)
+    assert "● GPU 0" in plain(full, 80, 24)
+    assert "! GPU 0" in plain(full, 40, 24)
+    assert "● GPU 0" in plain(alone(memory_percent=94.0), 40, 24)
+
+
+def test_a_filter_that_means_no_device_says_so() -> None:
+    assert "no such device" in plain(snapshot(8), 80, 24, Look(devices=frozenset({"99"})))
+
+
+def test_the_total_is_of_the_chosen_devices() -> None:
+    picture = plain(snapshot(8), 100, 24, Look(devices=frozenset({"0", "1"})))
+    total = next(text for text in picture.splitlines() if "TOTAL" in text)
+    assert total.split() == ["TOTAL", "2", "devices", "93%", "70%", "33.1", "13", "45", "0", "+3", "-1"]
+
+
+def test_the_total_of_the_run_knows_of_failures_and_steals_that_are_no_device_s() -> None:
+    shot = replace(snapshot(8), totals={**snapshot(8).totals, "files_failed": 9, "steals": 40})
+    total = next(text for text in plain(shot, 80, 24).splitlines() if "TOTAL" in text)
+    assert total.split()[-2:] == ["!9", "40"]
+    assert colour_of(shot, 80, "!9", "TOTAL") == "bold yellow"
+
+
+def test_big_figures_are_never_cut() -> None:
+    metrics, utilization = row(0)
+    big: Row = ({**metrics, "queue_depth": 123_456_789, "files_completed": 987_654_321}, utilization)
+    text = plain(replace(snapshot(), rows=(big,)), 80, 24)
+    assert "123456789" in text
+    assert "987654321" in text
+
+
+def test_what_is_unknown_says_so_and_is_never_zero() -> None:
+    cpu = next(text for text in plain(ON_CPUS, 80, 24).splitlines() if "cpu:0" in text)
+    assert (cpu.split()[2], cpu.split()[-1], cpu.count("n/a")) == ("n/a", "n/a", 3)
+    lost = next(text for text in plain(snapshot(), 200, 24).splitlines() if "GPU 3" in text)
+    assert lost.split().count("n/a") == 6
+
+
+def test_bad_states_can_be_told_without_colour_at_every_width() -> None:
+    for width in (40, 60, 80, 120, 200):
+        text = plain(snapshot(), width, 24)
+        assert "LOST" in text
+        assert "SILENT" in text
+
+
+SPEAKING = ("LOST", "SILENT", "STALE", "STALLED", "SIMULATED", "lost", "× GPU", "? GPU")
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_every_alarming_colour_has_a_mark_or_a_word_beside_it(width: int) -> None:
+    shot = replace(WITH_EFFECT, health=IN_TROUBLE.health, rows=IN_TROUBLE.rows)
+    alarming = [
+        (span.style, text.plain[span.start : span.end].strip())
+        for text in [*frame(shot, width, 60), *frame(SIMULATED, width, 60), *frame(STALE, width, 60)]
+        for span in text.spans
+        if any(colour in str(span.style) for colour in ("yellow", "red"))
+    ]
+    assert alarming
+    for style, words in alarming:
+        if not words.startswith(
+            ("LOST", "SILENT", "STALE", "SIMULATED", "lost", "STALLED", "× GPU", "? GPU")
+        ) and set(words) != {"×"}:
+            assert words.startswith("!!" if "red" in str(style) else "!"), words
+
+
+@pytest.mark.parametrize(
+    ("words", "colour"),
+    [
+        ("● GPU 0", "green"),
+        ("○ GPU 4", "dim"),
+        ("× GPU 3", "bold red"),
+        ("? GPU 6", "bold yellow"),
+        ("LOST", "bold red"),
+        ("SILENT", "bold yellow"),
+        ("busy", "green"),
+    ],
+)
+def test_states_have_their_colours(words: str, colour: str) -> None:
+    assert colour_of(snapshot(), 200, words, "GPU") == colour
+
+
+@pytest.mark.parametrize(
+    ("figure", "value", "written", "colour"),
+    [
+        ("compute_percent", 9.9, "!!10%", "bold red"),
+        ("compute_percent", 10.0, "!10%", "yellow"),
+        ("compute_percent", 29.0, "!29%", "yellow"),
+        ("compute_percent", 30.0, "30%", ""),
+        ("memory_percent", 84.9, "85%", ""),
+        ("memory_percent", 85.0, "!85%", "yellow"),
+        ("memory_percent", 94.9, "!95%", "yellow"),
+        ("memory_percent", 95.0, "!!95%", "bold red"),
+        ("temperature", 79.9, "80°C", ""),
+        ("temperature", 80.0, "!80°C", "yellow"),
+        ("temperature", 89.9, "!90°C", "yellow"),
+        ("temperature", 90.0, "!!90°C", "bold red"),
+    ],
+)
+def test_from_its_threshold_on_a_figure_is_marked_and_coloured(
+    figure: str, value: float, written: str, colour: str
+) -> None:
+    assert colour_of(alone(**{figure: value}), 120, written) == colour
+
+
+def test_little_use_of_a_gpu_that_has_nothing_to_do_is_not_marked() -> None:
+    assert colour_of(alone("idle", compute_percent=4.0), 120, "4%") == ""
+
+
+def test_a_device_with_failed_files_has_them_marked_yellow() -> None:
+    metrics, utilization = row(0)
+    shot = replace(snapshot(), rows=(({**metrics, "files_failed": 77}, utilization),))
+    assert colour_of(shot, 80, "!77") == "yellow"
+
+
+def test_figures_that_are_too_old_are_yellow() -> None:
+    assert colour_of(STALE, 80, "STALE") == "yellow"
+
+
+def test_trends_are_left_out_until_there_have_been_two_looks() -> None:
+    def looked(times: int) -> Snapshot:
+        trend = Trend((50.0,) * times, (1.0,) * times)
+        return replace(snapshot(), trends={device_key(metrics): trend for metrics, _ in snapshot().rows})
+
+    assert not {"LOAD", "RATE"} & set(header(looked(1), 200))
+    assert {"LOAD", "RATE"} < set(header(looked(2), 200))
+
+
+def test_trends_of_what_was_never_known_are_left_out() -> None:
+    unknown = Trend((None,) * 9, (None,) * 9)
+    trends = {device_key(metrics): unknown for metrics, _ in snapshot().rows}
+    assert not {"LOAD", "RATE"} & set(header(replace(snapshot(), trends=trends), 200))

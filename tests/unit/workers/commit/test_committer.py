@@ -1,0 +1,125 @@
+"""When the disk is full or fails: pause, go on or end, and never call done what is not."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.support.machine import Machine, some_inputs
+from tests.support.samples import recorded, results
+from virnucpro_bus.events.vocabulary import FileCommitted
+from virnucpro_bus.system.disk import Disk, StrPath
+from workers.inputs import InputFile
+
+
+class Moody(Disk):
+    """Works until it is told not to."""
+
+    write_error = sync_error = rename_error = 0
+
+    def write(self, descriptor: int, data: bytes | memoryview) -> int:
+        if self.write_error:
+            raise OSError(self.write_error, "no")
+        return super().write(descriptor, data)
+
+    def sync(self, descriptor: int) -> None:
+        if self.sync_error:
+            raise OSError(self.sync_error, "no")
+        super().sync(descriptor)
+
+    def rename(self, source: StrPath, target: StrPath) -> None:
+        if self.rename_error:
+            raise OSError(self.rename_error, "no")
+        super().rename(source, target)
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Sequence[InputFile]:
+    return some_inputs(tmp_path / "in")
+
+
+@pytest.fixture
+def disk() -> Moody:
+    return Moody()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, inputs: Sequence[InputFile], disk: Moody) -> Machine:
+    made = Machine(tmp_path / "run", inputs, disk)
+    made.start()
+    return made
+
+
+def committed(tmp_path: Path) -> list[str]:
+    return [envelope.event.file for envelope in recorded(tmp_path / "run", FileCommitted)]
+
+
+def test_what_is_reported_together_is_synced_together(tmp_path: Path, machine: Machine, disk: Moody) -> None:
+    reports = [machine.attempt(0), machine.attempt(1)]
+    syncs: list[int] = []
+    disk.sync = syncs.append  # type: ignore[method-assign]
+    machine.commits.commit([report for report in reports if report is not None])
+    assert len(syncs) <= 3, "the results folder, a folder of one of them, the journal"
+    assert len(committed(tmp_path)) == 2
+
+
+def test_while_the_journal_has_no_room_nothing_is_ready_and_then_it_is_recorded(
+    tmp_path: Path, machine: Machine, disk: Moody
+) -> None:
+    report = machine.attempt(0)
+    assert report is not None
+    assert machine.commits.ready()
+    disk.write_error = errno.ENOSPC
+    machine.commits.commit([report])
+    assert report.refusal is None
+    assert not machine.commits.ready()
+    assert committed(tmp_path) == []
+    disk.write_error = 0
+    machine.wait(1)
+    assert machine.commits.ready()
+    assert committed(tmp_path) == [report.held.file.id]
+    assert machine.commits.hopeless is None
+
+
+def test_a_journal_that_could_not_be_synced_is_never_relied_on_again(
+    tmp_path: Path, machine: Machine, disk: Moody
+) -> None:
+    report = machine.attempt(0)
+    assert report is not None
+    disk.sync_error = errno.EIO
+    machine.capture.sync()
+    disk.sync_error = 0
+    machine.wait(10)
+    assert not machine.commits.ready()
+    assert machine.commits.hopeless is not None
+
+
+def test_results_whose_folder_could_not_be_synced_are_taken_back(
+    tmp_path: Path, machine: Machine, disk: Moody
+) -> None:
+    report = machine.attempt(0)
+    assert report is not None
+    disk.sync_error = errno.EIO
+    machine.commits.commit([report])
+    assert report.refusal == "the results cannot be put in place: no"
+    assert results(tmp_path / "run") == {}
+    assert machine.coordinator.get_totals()["files_completed"] == 0
+    disk.sync_error = 0
+    assert machine.commits.ready()
+
+
+@pytest.mark.parametrize(("error", "ends"), [(errno.EACCES, False), (errno.ENOSPC, True), (errno.EDQUOT, True)])
+def test_where_there_is_no_room_for_results_the_session_ends(
+    tmp_path: Path, machine: Machine, disk: Moody, error: int, ends: bool
+) -> None:
+    report = machine.attempt(0)
+    assert report is not None
+    disk.rename_error = error
+    machine.commits.commit([report])
+    assert report.refusal is not None
+    assert (machine.commits.hopeless is not None) is ends
+    assert results(tmp_path / "run") == {}
+    assert committed(tmp_path) == []

@@ -1,0 +1,187 @@
+"""What the coordinator tells: its figures to viewers, its events to the bus."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.plans import coordinator_of, cpus, input_file, input_files, lose, take
+from virnucpro_bus.clock import NANOSECONDS, ManualClock
+from virnucpro_bus.events.codec import decode, encode
+from virnucpro_bus.events.envelope import envelop
+from virnucpro_bus.events.vocabulary import FilesAssigned, PlannedFile, RunStarted, WorkerLost
+from virnucpro_bus.metrics import GpuMetrics
+from virnucpro_bus.testing import ListSink
+from workers.coordinator.coordinator import WorkStealingCoordinator
+from workers.launch.device_discovery import MAX_DEVICES
+
+# --- figures
+
+
+def test_the_metrics_have_every_promised_key_and_no_other() -> None:
+    [row] = coordinator_of(1, []).get_gpu_metrics()
+    assert set(row) == set(GpuMetrics.__annotations__)
+
+
+def test_throughput_is_sequences_over_the_time_since_the_first_start() -> None:
+    clock = ManualClock()
+    coordinator = WorkStealingCoordinator(cpus(1), input_files([2, 1]), clock=clock)
+    for _ in range(2):
+        name = take(coordinator, "cpu:0").file.id
+        clock.advance(5)
+        coordinator.record_file_completion("cpu:0", name, 100, 5.0)
+    assert coordinator.get_gpu_metrics()[0]["throughput"] == pytest.approx(20.0)
+    clock.advance(10)
+    assert coordinator.get_gpu_metrics()[0]["throughput"] == pytest.approx(10.0)
+
+
+def test_throughput_and_last_update_are_unknown_before_the_first_completion() -> None:
+    [row] = coordinator_of(1, [1]).get_gpu_metrics()
+    assert (row["throughput"], row["last_update_time"]) == (None, None)
+
+
+def test_what_stealing_has_done_is_told_of_a_coordinator_that_nobody_has_started() -> None:
+    """On its own, in somebody's process, it has no bus on which a start would be told."""
+    clock = ManualClock()
+    coordinator = WorkStealingCoordinator(cpus(2), input_files([30, 20, 10]), policy="off", clock=clock)
+    assert coordinator.get_effect()["makespan_seconds"] is None
+    for device in ("cpu:0", "cpu:1"):
+        take(coordinator, device)
+    clock.advance(20)
+    coordinator.record_file_completion("cpu:1", "f1.fa", 1, 20.0)
+    clock.advance(10)
+    coordinator.record_file_completion("cpu:0", "f0.fa", 1, 30.0)
+    effect = coordinator.get_effect()
+    assert (effect["makespan_seconds"], effect["makespan_expected_seconds"]) == pytest.approx((30.0, 40.0))
+    assert effect["busy_seconds"] == pytest.approx({"cpu:0": 30.0, "cpu:1": 20.0})
+
+
+def test_last_update_time_is_the_wall_clock_of_the_last_completion_or_failure() -> None:
+    clock = ManualClock()
+    coordinator = WorkStealingCoordinator(cpus(1), input_files([2, 1]), clock=clock)
+    clock.advance(5)
+    coordinator.record_file_completion("cpu:0", take(coordinator, "cpu:0").file.id, 1, 1.0)
+    assert coordinator.get_gpu_metrics()[0]["last_update_time"] == clock.wall_ns() / NANOSECONDS
+    clock.advance(5)
+    coordinator.record_file_failure("cpu:0", take(coordinator, "cpu:0").file.id, "no", 1.0)
+    told_ns = clock.wall_ns()
+    clock.advance(5)
+    assert coordinator.get_gpu_metrics()[0]["last_update_time"] == told_ns / NANOSECONDS
+
+
+def test_a_completion_counts_from_the_times_it_is_told_with() -> None:
+    clock = ManualClock()
+    coordinator = WorkStealingCoordinator(cpus(1), input_files([1]), clock=clock)
+    name = take(coordinator, "cpu:0").file.id
+    wall_ns, mono_ns = clock.wall_ns(), clock.mono_ns()
+    clock.advance(30)
+    coordinator.record_file_completion("cpu:0", name, 100, 10.0, wall_ns=wall_ns, mono_ns=mono_ns)
+    [row] = coordinator.get_gpu_metrics()
+    assert row["last_update_time"] == wall_ns / NANOSECONDS
+    assert row["throughput"] == pytest.approx(100 / 40)
+
+
+# --- what goes out
+
+
+def test_a_whole_run_is_told_and_nothing_that_the_workers_tell() -> None:
+    sink = ListSink()
+    coordinator = WorkStealingCoordinator(
+        cpus(2), input_files([4, 3, 2, 1]), policy="threshold", weights=[1e-9, 1.0], sink=sink, clock=ManualClock()
+    )
+    coordinator.start()
+    stolen = take(coordinator, "cpu:0")
+    coordinator.record_file_completion("cpu:0", stolen.file.id, 10, 1.0)
+    coordinator.record_commit("cpu:0", stolen, results=2, size_bytes=99)
+    coordinator.publish_depths()
+    failed = take(coordinator, "cpu:1")
+    coordinator.record_file_failure("cpu:1", failed.file.id, "no", 1.0)
+    for device, epoch in (("cpu:1", 1), ("cpu:0", 1)):
+        assert take(coordinator, device).file.id == "f2.fa"
+        lose(coordinator, device, epoch)
+    take(coordinator, "cpu:1")
+    coordinator.record_file_completion("cpu:1", "f3.fa", 5, 1.0)
+    take(coordinator, "cpu:1")
+    lose(coordinator, "cpu:1", 2)
+    coordinator.finish(3)
+    assert [type(event).__name__ for event in sink.events] == [
+        "RunStarted",
+        "FilesAssigned",
+        "QueueDepths",
+        "FileCommitted",
+        "QueueDepths",
+        "WorkerLost",
+        "WorkerLost",
+        "WorkerLost",
+        "FileQuarantined",
+        "QueueDepths",
+        "RunFinished",
+    ]
+    finished = sink.events[-1]
+    assert (finished.exit_code, finished.files_completed, finished.files_failed) == (3, 2, 2)
+
+
+def test_the_plan_lists_every_file_once_under_its_device() -> None:
+    sink = ListSink()
+    files = input_files([number % 17 for number in range(1000)])
+    WorkStealingCoordinator(cpus(3), files, sink=sink).start()
+    parts = [event for event in sink.events if isinstance(event, FilesAssigned)]
+    planned = [file for part in parts for file in part.files]
+    assert sorted(planned, key=lambda file: file.file) == sorted(
+        (PlannedFile(file.id, file.size_bytes, file.cost) for file in files), key=lambda file: file.file
+    )
+    assert {part.device for part in parts} == {"cpu:0", "cpu:1", "cpu:2"}
+
+
+def test_depths_are_told_only_when_they_have_changed() -> None:
+    sink = ListSink()
+    coordinator = WorkStealingCoordinator(cpus(2), input_files([2, 1]), sink=sink)
+    coordinator.start()
+    told = len(sink.events)
+    coordinator.publish_depths()
+    assert len(sink.events) == told
+    take(coordinator, "cpu:1")
+    coordinator.publish_depths()
+    coordinator.publish_depths()
+    assert [event.depths for event in sink.events[told:]] == [{"cpu:0": 1, "cpu:1": 0}]
+
+
+def test_a_loss_names_the_stream_the_file_and_the_theft() -> None:
+    sink = ListSink()
+    clock = ManualClock()
+    coordinator = WorkStealingCoordinator(
+        cpus(2), input_files([3, 2, 1]), policy="threshold", weights=[1e-9, 1.0], sink=sink, clock=clock
+    )
+    take(coordinator, "cpu:0")
+    coordinator.worker_lost("cpu:0", "worker-0", 4, "ended with exit status 1")
+    assert sink.events == [
+        WorkerLost("cpu:0", "worker-0", 4, "ended with exit status 1", "f0.fa", 1, "cpu:1", clock.wall_ns())
+    ]
+
+
+@pytest.mark.parametrize("job", ["shell:" + "x" * 9000, "shell:cat {input} > \udcff"])
+def test_whatever_the_job_is_called_its_event_is_accepted(job: str) -> None:
+    sink = ListSink()
+    WorkStealingCoordinator(cpus(1), [], sink=sink, job=job).start()
+    assert_accepted(sink.events[0])
+
+
+def test_the_largest_events_fit_into_a_frame() -> None:
+    sink = ListSink()
+    files = [input_file(f"{number:04}" + "x" * 196, 10**15) for number in range(500)]
+    weights = [1.0] + [1e-9] * (MAX_DEVICES - 1)
+    WorkStealingCoordinator(cpus(MAX_DEVICES), files, weights=weights, sink=sink).start()
+    assert isinstance(sink.events[0], RunStarted)
+    for event in sink.events:
+        assert_accepted(event)
+
+
+def assert_accepted(event: object) -> None:
+    envelope = envelop(event, run="r", host="h", source="s", epoch=1, seq=1, wall_ns=1, mono_ns=1)
+    assert decode(encode(envelope)) == envelope
+
+
+def test_of_a_run_that_is_resumed_it_knows_the_effect_though_not_what_was_done_before() -> None:
+    coordinator = WorkStealingCoordinator(cpus(1), input_files([10, 10]), clock=ManualClock(), done_before=5)
+    coordinator.next_file("cpu:0")
+    coordinator.record_file_completion("cpu:0", "f0.fa", 1, 2.0)
+    assert coordinator.get_effect()["lower_bound_seconds"] == pytest.approx(4.0)

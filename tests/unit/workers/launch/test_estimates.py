@@ -1,0 +1,119 @@
+"""A job's own estimates, asked for in real processes; whatever is wrong with them, files keep their bases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.support.lab import wait_until
+from tests.support.plans import input_file
+from workers.inputs import InputFile
+from workers.launch.estimates import with_own_estimates
+
+FILES = [input_file("long.fa", 900), input_file("deep.fa", 100)]
+RUN = "def run(input, output, context):\n    return 1\n"
+
+Write = Callable[[str], str]
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Writes a module into the current folder; gives the spec of its `run`."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(text: str) -> str:
+        (tmp_path / "estimated.py").write_text(text)
+        return "estimated:run"
+
+    return write
+
+
+def costs(files: Sequence[InputFile]) -> list[int]:
+    return [file.cost for file in files]
+
+
+def test_a_jobs_own_estimates_take_the_place_of_bases(job: Write) -> None:
+    spec = job(RUN + "run.estimate = lambda path: {'long.fa': 0.25, 'deep.fa': 7}[path.name]\n")
+    files, warning = with_own_estimates(spec, FILES)
+    assert (costs(files), warning) == ([250_000, 7_000_000], None)
+    assert [file.id for file in files] == ["long.fa", "deep.fa"]
+
+
+def test_the_class_of_a_job_is_asked_without_being_made(job: Write) -> None:
+    spec = job(
+        "class run:\n    def __init__(self, context):\n        raise MemoryError('a model is loaded here')\n"
+        "    @staticmethod\n    def estimate(path):\n        return len(path.name)\n"
+    )
+    assert costs(with_own_estimates(spec, FILES)[0]) == [7_000_000, 7_000_000]
+
+
+def test_what_the_module_prints_does_no_harm(job: Write) -> None:
+    spec = job(RUN + "print('hello', flush=True)\nrun.estimate = lambda path: print('asked', flush=True) or 2.0\n")
+    files, warning = with_own_estimates(spec, FILES)
+    assert (costs(files), warning) == ([2_000_000, 2_000_000], None)
+
+
+@pytest.mark.parametrize("spec", ["sixframe", "shell:cp {input} {output}", "nowhere.to_be:found"])
+def test_of_a_job_without_a_module_files_keep_their_bases(job: Write, spec: str) -> None:
+    assert with_own_estimates(spec, FILES) == (FILES, None)
+
+
+def test_a_module_without_the_word_is_not_even_imported(job: Write, tmp_path: Path) -> None:
+    spec = job(RUN + "open('imported', 'w').close()\n")
+    assert with_own_estimates(spec, FILES) == (FILES, None)
+    assert not (tmp_path / "imported").exists()
+
+
+def test_a_job_that_only_speaks_of_estimates_has_none(job: Write) -> None:
+    assert with_own_estimates(job(RUN + "# no estimate\n"), FILES) == (FILES, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("run.estimate = lambda path: 1 / (path.name != 'deep.fa')", "deep.fa: ZeroDivisionError: division"),
+        ("run.estimate = lambda path: None", "long.fa: TypeError"),
+        ("run.estimate = lambda path: -1", "long.fa: -1.0 is not from 0 to 1e+12"),
+        ("run.estimate = lambda path: float('nan')", "long.fa: nan is not from 0"),
+        ("run.estimate = lambda path: 1e13", "long.fa: 10000000000000.0 is not from 0"),
+        ("run.estimate = 5", "TypeError"),
+        ("def estimate(path): raise SystemExit('no\\nmore\\x1b[31m')\nrun.estimate = estimate", "SystemExit: no"),
+        ("import estimate_of_nobody", "cannot be loaded: ModuleNotFoundError"),
+        ("import os\nos._exit(3)  # estimate", "exit status 3"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)  # estimate", "exit status -11"),
+    ],
+)
+def test_whatever_is_wrong_files_keep_their_bases_and_one_line_says_why(
+    job: Write, text: str, complaint: str
+) -> None:
+    files, warning = with_own_estimates(job(f"{RUN}{text}\n"), FILES)
+    assert files == FILES
+    assert warning is not None
+    assert complaint in warning
+    assert warning.isprintable()
+
+
+def test_estimates_that_take_too_long_are_given_up_with_all_that_makes_them(job: Write, tmp_path: Path) -> None:
+    spec = job(
+        RUN + "import subprocess, time\n"
+        "def estimate(path):\n"
+        "    child = subprocess.Popen(['sleep', '600'])\n"
+        "    open('child', 'w').write(str(child.pid))\n"
+        "    time.sleep(600)\n"
+        "run.estimate = estimate\n"
+    )
+    files, warning = with_own_estimates(spec, FILES, patience_seconds=2.0)
+    assert files == FILES
+    assert warning is not None
+    assert warning.endswith("they take longer than 2 s")
+    child = int((tmp_path / "child").read_text())
+    wait_until(lambda: not is_running(child), "the child has ended")
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,0 +1,104 @@
+"""The process that ends the workers' groups when the launcher is gone; real processes throughout."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+from workers.pool.orphan_guard import GroupGuard
+
+END_SECONDS = 30
+LAUNCHER = """
+import subprocess, sys
+from workers.pool.orphan_guard import GroupGuard
+guard = GroupGuard()
+shell = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; sleep 600 & echo; wait"], process_group=0)
+guard.watch(shell.pid)
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def guard() -> Iterator[GroupGuard]:
+    guard = GroupGuard()
+    yield guard
+    guard.close()
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(["sleep", "600"], process_group=0)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def ignores(pid: int, number: signal.Signals) -> bool:
+    """SIGHUP is the last of those that it makes itself deaf to."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return bool(int(status.partition("SigIgn:\t")[2].split()[0], 16) & 1 << (number - 1))
+
+
+def test_a_group_that_is_watched_ends_with_all_its_processes_when_the_launcher_is_killed() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", LAUNCHER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+    ) as launcher:
+        assert launcher.stdout is not None
+        for _ in ("the shell", "the launcher"):
+            launcher.stdout.readline()
+        launcher.kill()
+        launcher.wait()
+        # The shell and what it has started hold the other end of the pipe: it ends only when both are gone.
+        assert launcher.stdout.read() == b""
+
+
+def test_a_group_that_is_watched_ends_when_the_guard_hears_no_more(
+    guard: GroupGuard, sleeper: subprocess.Popen[bytes]
+) -> None:
+    guard.watch(sleeper.pid)
+    guard.close()
+    assert sleeper.wait(END_SECONDS) == -signal.SIGKILL
+
+
+def test_a_group_that_has_ended_is_forgotten(guard: GroupGuard, sleeper: subprocess.Popen[bytes]) -> None:
+    guard.watch(sleeper.pid)
+    guard.forget(sleeper.pid)
+    guard.close()
+    assert sleeper.poll() is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_asks_it_to_end_does_not_end_it(
+    guard: GroupGuard, sleeper: subprocess.Popen[bytes], number: signal.Signals
+) -> None:
+    guard.watch(sleeper.pid)
+    while not ignores(guard._process.pid, signal.SIGHUP):
+        threading.Event().wait(0.01)
+    guard._process.send_signal(number)
+    guard.close()
+    assert sleeper.wait(END_SECONDS) == -signal.SIGKILL
+
+
+def test_a_guard_that_is_gone_or_stands_still_holds_nobody_up(
+    guard: GroupGuard, sleeper: subprocess.Popen[bytes]
+) -> None:
+    guard._process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, guard._process.pid, os.WSTOPPED | os.WNOWAIT)
+    for _ in range(20_000):
+        guard.watch(sleeper.pid)
+    guard._process.kill()
+    guard._process.wait()
+    guard.forget(sleeper.pid)
+    assert sleeper.poll() is None

@@ -1,0 +1,250 @@
+"""Going on with a run: what counts as done, what is done again and why, and what the viewers are told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.support.machine import SETTINGS, Machine, some_inputs
+from tests.support.samples import results
+from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.envelope import Stamp
+from virnucpro_bus.events.vocabulary import (
+    Device,
+    Fact,
+    FileCompleted,
+    FileFailed,
+    FileReopened,
+    FilesAssigned,
+    FileStarted,
+    PlannedFile,
+    RunStarted,
+    WorkerLost,
+    WorkerStarted,
+    WorkStolen,
+)
+from virnucpro_bus.metrics_log_format import KIND
+from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
+from virnucpro_bus.system.disk import Disk
+from workers.commit.result_store import ResultStore
+from workers.inputs import InputFile, find_inputs
+from workers.resume.journal import PastRun, read_past
+from workers.resume.resume import (
+    CHANGED,
+    DAMAGED,
+    FAILED,
+    NOT_COMMITTED,
+    NOT_GIVEN,
+    Resumption,
+    resume,
+    settings_of,
+    take_up,
+)
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Sequence[InputFile]:
+    return some_inputs(tmp_path / "in")
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path, inputs: Sequence[InputFile]) -> Path:
+    """A run that is over."""
+    Machine(tmp_path / "run", inputs, Disk()).work()
+    return tmp_path / "run"
+
+
+def resumed(run_dir: Path) -> Resumption:
+    files = find_inputs([run_dir.parent / "in"]).files
+    return resume(read_past(run_dir / CAPTURE_NAME), files, ResultStore(run_dir))
+
+
+def reopened(resumption: Resumption) -> dict[str, str]:
+    return {event.file: event.reason for event in resumption.events if isinstance(event, FileReopened)}
+
+
+# What is there, compared with what the journal says
+
+
+def test_of_a_run_that_is_over_nothing_is_left_to_do(run_dir: Path) -> None:
+    before = results(run_dir)
+    resumption = resumed(run_dir)
+    assert (resumption.remaining, resumption.done, resumption.notes) == ((), 5, ())
+    assert reopened(resumption) == {}
+    assert results(run_dir) == before
+
+
+def grown(run_dir: Path) -> None:
+    (run_dir / "results" / "two.upper").write_text("longer than it was")
+
+
+def turned(run_dir: Path) -> None:
+    path = run_dir / "results" / "two.size" / "bytes"
+    path.write_text(path.read_text()[::-1])
+
+
+def removed(run_dir: Path) -> None:
+    (run_dir / "results" / "two.upper").unlink()
+
+
+def added(run_dir: Path) -> None:
+    (run_dir / "results" / "two.more").touch()
+
+
+@pytest.mark.parametrize("damage", [grown, turned, removed, added])
+def test_results_that_are_not_as_they_were_are_taken_away_and_made_again(
+    run_dir: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(run_dir)
+    resumption = resumed(run_dir)
+    assert [file.id for file in resumption.remaining] == ["two.fa"]
+    assert (resumption.done, reopened(resumption)) == (4, {"two.fa": DAMAGED})
+    assert resumption.notes == (f"two.fa: {DAMAGED}: it is done again",)
+    assert not list((run_dir / "results").glob("two*"))
+
+
+def test_an_input_that_has_changed_is_done_again(run_dir: Path) -> None:
+    os.utime(run_dir.parent / "in" / "deep.fa", ns=(1, 1))
+    resumption = resumed(run_dir)
+    assert [file.id for file in resumption.remaining] == ["deep.fa"]
+    assert reopened(resumption) == {"deep.fa": CHANGED}
+    assert not (run_dir / "results" / "deep.fa").exists()
+
+
+def test_an_input_that_is_new_is_done(run_dir: Path) -> None:
+    (run_dir.parent / "in" / "new.fa").write_text(">new\nA\n")
+    resumption = resumed(run_dir)
+    assert [file.id for file in resumption.remaining] == ["new.fa"]
+    assert resumption.done == 5
+
+
+def test_results_of_an_input_that_is_gone_stay_and_count(run_dir: Path) -> None:
+    (run_dir.parent / "in" / "two.fa").unlink()
+    resumption = resumed(run_dir)
+    assert (resumption.remaining, resumption.done) == ((), 5)
+    assert (run_dir / "results" / "two.upper").exists()
+
+
+def test_the_results_that_are_made_again_are_what_they_were(run_dir: Path) -> None:
+    before = results(run_dir)
+    removed(run_dir)
+    Machine(run_dir, find_inputs([run_dir.parent / "in"]).files, Disk(), wall_seconds=9).work()
+    assert results(run_dir) == before
+
+
+# What the journal tells
+
+
+class Told:
+    """A journal, said event by event."""
+
+    def __init__(self) -> None:
+        self.past = PastRun()
+        self._stamps: dict[str, Stamp] = {}
+
+    def say(self, source: str, event: Fact, epoch: int = 3) -> None:
+        stamp = self._stamps.setdefault(source, Stamp(ManualClock(), source=source, run="run-7", epoch=epoch))
+        self.past.apply([encode(stamp.envelop(event))])
+
+
+@pytest.fixture
+def told() -> Told:
+    made = Told()
+    made.say("coordinator", RunStarted("job", "off", (), 2, "s"), epoch=44)
+    planned = PlannedFile("a.fa", 1, 1, "i"), PlannedFile("b.fa", 1, 1, "j")
+    made.say("coordinator", FilesAssigned("cpu:0", planned))
+    made.say("worker-0", WorkerStarted(Device("cpu:0"), 1))
+    return made
+
+
+def events_of(told: Told, tmp_path: Path) -> Sequence[Fact]:
+    return resume(told.past, [], ResultStore(tmp_path)).events
+
+
+def test_a_worker_that_nobody_has_told_the_end_of_is_told_to_be_lost_with_what_it_held(
+    told: Told, tmp_path: Path
+) -> None:
+    told.say("worker-0", WorkStolen("cpu:0", "cpu:1", "a.fa", 2, 77))
+    told.say("worker-0", FileStarted("cpu:0", "a.fa", 2))
+    lost = WorkerLost("cpu:0", "worker-0", 3, "the launcher has ended", "a.fa", 2, "cpu:1", 77)
+    assert events_of(told, tmp_path) == (lost,)
+    told.say("coordinator", lost)
+    assert events_of(told, tmp_path) == ()
+
+
+def test_epochs_go_on_after_those_of_before(told: Told, tmp_path: Path) -> None:
+    resumption = resume(told.past, [], ResultStore(tmp_path))
+    assert (resumption.last_epoch, resumption.last_worker_epoch) == (44, 3)
+    assert told.past.run == "run-7"
+
+
+def test_what_was_completed_but_not_committed_counts_no_more(told: Told, tmp_path: Path) -> None:
+    told.say("worker-0", FileCompleted("cpu:0", "a.fa", 1, 70, 1.0))
+    (_, event) = events_of(told, tmp_path)
+    assert event == FileReopened("a.fa", "cpu:0", True, 70, NOT_GIVEN)
+    given = InputFile("a.fa", Path("/a.fa"), "a", 1, 1, False)
+    (_, event) = resume(told.past, [given], ResultStore(tmp_path)).events
+    assert event == FileReopened("a.fa", "cpu:0", True, 70, NOT_COMMITTED)
+
+
+def test_what_had_failed_for_good_is_tried_again(told: Told, tmp_path: Path) -> None:
+    told.say("worker-0", FileFailed("cpu:0", "a.fa", 1, "bad", 1.0, False))
+    assert len(events_of(told, tmp_path)) == 1
+    told.say("worker-0", FileFailed("cpu:0", "a.fa", 2, "bad", 1.0, True))
+    (_, event) = events_of(told, tmp_path)
+    assert event == FileReopened("a.fa", "cpu:0", False, 0, FAILED)
+    told.say("coordinator", event)
+    assert len(events_of(told, tmp_path)) == 1
+
+
+def test_files_of_others_on_the_same_bus_are_not_the_runs(told: Told, tmp_path: Path) -> None:
+    told.say("pid-17", FileCompleted("cuda:0", "mine.fa", 0, 70, 1.0), epoch=10**18)
+    assert len(events_of(told, tmp_path)) == 1
+
+
+# What may be gone on with
+
+
+def taken_up(run_dir: Path, settings: str = SETTINGS, go_on: bool = False, anew: bool = False) -> PastRun | None:
+    return take_up(run_dir, settings, run_dir / "log", go_on=go_on, anew=anew)
+
+
+def test_an_empty_folder_begins_a_run_whatever_was_asked_for(tmp_path: Path) -> None:
+    assert taken_up(tmp_path) is taken_up(tmp_path, go_on=True) is taken_up(tmp_path, anew=True) is None
+
+
+def test_a_folder_that_holds_a_run_says_what_can_be_done(run_dir: Path) -> None:
+    with pytest.raises(UserError, match=r"already holds a run \(run.vbus\).*--resume to go on.*--force to remove"):
+        taken_up(run_dir)
+
+
+def test_a_run_of_another_job_is_not_gone_on_with(run_dir: Path) -> None:
+    before = results(run_dir)
+    with pytest.raises(UserError, match="a run of another job or with other job options"):
+        taken_up(run_dir, settings="others", go_on=True)
+    assert results(run_dir) == before
+
+
+def test_settings_are_the_job_and_its_options_in_any_order() -> None:
+    assert settings_of("j", {"a": "1", "b": "2"}) == settings_of("j", {"b": "2", "a": "1"})
+    assert len({settings_of("j", {}), settings_of("k", {}), settings_of("j", {"a": "1"})}) == 3
+
+
+def test_beginning_anew_removes_what_is_of_the_run_and_nothing_else(run_dir: Path) -> None:
+    for name in ("log", "log.1", "log.9", SUMMARY_NAME, "mine"):
+        (run_dir / name).write_bytes(KIND)
+    (run_dir / "log.2").mkdir()
+    (run_dir / "log.3").write_text("mine")
+    assert taken_up(run_dir, anew=True) is None
+    assert sorted(os.listdir(run_dir)) == ["log.2", "log.3", "mine"]
+
+
+def test_without_a_capture_nothing_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    assert taken_up(tmp_path, anew=True) is None
+    assert (tmp_path / "results").is_dir()

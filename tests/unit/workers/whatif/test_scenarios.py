@@ -1,0 +1,177 @@
+"""A recorded run with another policy, other devices or other weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.support.imagined import ImaginedRun
+from tests.support.told_effects import alternatives
+from virnucpro_bus import events as ev
+from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.testing import Script
+from workers.schedule.policy_registry import POLICIES
+from workers.whatif.recorded_run import recording_of
+from workers.whatif.scenarios import Alternative, WhatIf, Wish, what_if
+from workers.whatif.simulator import SimDevice, SimFile, simulate
+
+POLICY = "threshold"
+costs = st.lists(st.integers(1, 1000), min_size=1, max_size=40)
+speeds = st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.5]), min_size=1, max_size=5)
+
+
+def asked(costs: Sequence[int], speeds: Sequence[float], wish: Wish | None = None, policy: str = POLICY) -> WhatIf:
+    run = ImaginedRun(costs, speeds, policy)
+    run.work()
+    return what_if(recording_of(run.fleet()), wish or Wish())
+
+
+def row(found: WhatIf, name: str, policy: str = POLICY) -> Alternative:
+    (only,) = [each for each in found["alternatives"] if (each["name"], each["policy"]) == (name, policy)]
+    return only
+
+
+def simulated(costs: Sequence[int], speeds: Sequence[float], policy: str = POLICY) -> float:
+    files, devices = [SimFile(cost, cost) for cost in costs], [SimDevice(speed) for speed in speeds]
+    return simulate(files, devices, policy).makespan_seconds
+
+
+@given(costs=costs, speeds=speeds)
+@example(
+    costs=[1, 10, 6, 17, 177, 241, 259, 362, 363, 362, 448, 448, 448, 449, 450, 551, 555, 557, 558, 882, 885, 908],
+    speeds=[0.5, 0.5, 2.5],
+)
+def test_the_same_again_takes_as_long_as_it_took_and_costs_as_much(costs: list[int], speeds: list[float]) -> None:
+    found = asked(costs, speeds)
+    again, recorded = row(found, "same devices"), found["recorded"]
+    # A device that came in late, or never, did so because it had nothing to do: it will again.
+    for figure in ("makespan_seconds", "idle_seconds", "device_seconds"):
+        assert again[figure] == pytest.approx(recorded[figure], rel=1e-6, abs=1e-6)  # type: ignore[literal-required]
+    assert again["steals"] == recorded["steals"]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_another_policy_takes_as_long_as_the_simulator_says(policy: str) -> None:
+    costs, speeds = list(range(100, 10, -3)), [1.0, 1.0, 4.0]
+    assert row(asked(costs, speeds), "same devices", policy)["makespan_seconds"] == pytest.approx(
+        simulated(costs, speeds, policy), rel=1e-6
+    )
+
+
+def test_by_default_all_policies_and_half_and_double_the_devices_are_compared() -> None:
+    found = asked([10] * 16, [1.0] * 4)
+    told = [(each["name"], each["policy"], each["devices"]) for each in found["alternatives"]]
+    assert told == [
+        *(("same devices", policy, 4) for policy in POLICIES),
+        ("half the devices", POLICY, 2),
+        ("double the devices", POLICY, 8),
+    ]
+    assert [each["makespan_seconds"] for each in found["alternatives"][-2:]] == pytest.approx([80.0, 20.0])
+    assert found["recorded"]["device_seconds"] == pytest.approx(160.0)
+
+
+def test_one_device_cannot_be_halved() -> None:
+    names = [each["name"] for each in asked([10, 10], [1.0])["alternatives"]]
+    assert "half the devices" not in names
+    assert "double the devices" in names
+
+
+def test_an_added_device_is_of_middling_speed() -> None:
+    found = asked([10] * 60, [1.0, 2.0, 6.0], Wish(policy=POLICY, devices=4))
+    (only,) = found["alternatives"]
+    assert (only["name"], only["devices"]) == ("4 devices", 4)
+    assert only["makespan_seconds"] == pytest.approx(simulated([10] * 60, [1.0, 2.0, 6.0, 2.0]), rel=1e-6)
+
+
+def test_a_dropped_device_leaves_its_files_to_the_others() -> None:
+    found = asked([10] * 12, [1.0, 2.0, 6.0], Wish(policy="off", drop=["cpu:2"]))
+    (only,) = found["alternatives"]
+    assert (only["devices"], only["makespan_seconds"]) == (2, pytest.approx(60.0))
+
+
+def test_without_weights_the_recorded_plan_is_used_for_the_same_devices() -> None:
+    run = ImaginedRun([10] * 12, [1.0, 3.0], "off", [1.0, 3.0])
+    run.work()
+    found = what_if(recording_of(run.fleet()), Wish(policy="off"))
+    assert row(found, "same devices", "off")["makespan_seconds"] == pytest.approx(30.0)
+
+
+@pytest.mark.parametrize("name", ["GPU-b", "1"])
+def test_a_gpu_is_dropped_by_its_uuid_or_by_its_index(name: str) -> None:
+    script = Script()
+    devices = (Device("GPU-a", "A100", 0), Device("GPU-b", "A100", 1))
+    script.say("coordinator", ev.RunStarted("job", "off", devices, 2))
+    for device, file in zip(devices, "ab", strict=True):
+        script.say("coordinator", ev.FilesAssigned(device.key, (ev.PlannedFile(file, 1, 1),)))
+        script.say(device.key, ev.FileCompleted(device.key, file, 1, 1, 10.0), after_seconds=10.0)
+    assert alternatives(script, Wish(policy="off", drop=[name])) == [("1 device", pytest.approx(20.0))]
+
+
+def test_with_weights_the_files_are_assigned_anew() -> None:
+    found = asked([10] * 12, [1.0, 3.0], Wish(policy="off", weights="1,3"))
+    (only,) = found["alternatives"]
+    assert only["makespan_seconds"] == pytest.approx(30.0)
+    assert found["recorded"]["policy"] == POLICY
+
+
+@pytest.mark.parametrize(
+    ("wish", "complaint"),
+    [
+        (Wish(drop=["cpu:7"]), "no such device in the run; there are: cpu:0, cpu:1"),
+        (Wish(drop=["cpu:0", "cpu:1"]), "leaves no device"),
+        (Wish(weights="1,2,3"), "3 numbers for 2 devices"),
+        (Wish(weights="much"), "--weights must be"),
+    ],
+)
+def test_a_wish_that_cannot_be_met_is_a_users_mistake(wish: Wish, complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        asked([10, 10, 10], [1.0, 1.0], wish)
+
+
+def test_files_that_were_not_completed_are_left_out_and_counted() -> None:
+    run = ImaginedRun([10] * 6, [1.0, 1.0], POLICY)
+    run.work(until_seconds=15.0)
+    found = what_if(recording_of(run.fleet()), Wish())
+    assert (found["files"], found["files_left_out"]) == (2, 4)
+
+
+def test_a_run_of_which_nothing_was_completed_gives_nothing_to_go_by() -> None:
+    run = ImaginedRun([10], [1.0], POLICY)
+    run.work(until_seconds=1.0)
+    with pytest.raises(UserError, match="nothing to go by"):
+        recording_of(run.fleet())
+
+
+def test_runs_of_several_hosts_are_not_taken_for_one() -> None:
+    fleet = FleetState(ManualClock())
+    for host in ("a", "b"):
+        script = Script(host=host)
+        script.say("coordinator", ev.RunStarted("job", "off", (Device("cpu:0"),), 1))
+        script.say("coordinator", ev.FilesAssigned("cpu:0", (ev.PlannedFile("a.fa", 1, 1),)))
+        fleet.feed(script.frames())
+    with pytest.raises(UserError, match="several hosts"):
+        recording_of(fleet)
+
+
+def test_a_run_with_a_policy_that_is_none_of_ours_is_simulated_with_ours() -> None:
+    run = ImaginedRun([10, 10], [1.0, 1.0], POLICY)
+    run.work()
+    fleet = run.fleet()
+    (work,) = fleet.get_work()
+    assert work.run is not None
+    other = ev.RunStarted("job", "of-tomorrow", work.run.devices, 2)
+    run.script.say("coordinator", other, epoch=2)
+    for event in [each.event for each in run.script.envelopes if isinstance(each.event, ev.FilesAssigned)]:
+        run.script.say("coordinator", event, epoch=2)
+    for slot, file in enumerate(["f0.fa", "f1.fa"]):
+        done = ev.FileCompleted(f"cpu:{slot}", file, 1, 1, 10.0)
+        run.script.say(f"worker-{slot}", done, epoch=2, after_seconds=10.0)
+    found = what_if(recording_of(run.fleet()), Wish())
+    assert found["recorded"]["policy"] == "of-tomorrow"
+    assert found["alternatives"][-1]["policy"] in POLICIES

@@ -15,9 +15,9 @@ from typing import Self
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError, UserError
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.fold.fleet_group import Fleets
+from virnucpro_bus.fold.fleet_group import FleetGroup
 from virnucpro_bus.run_folder import CAPTURE_NAME
-from virnucpro_bus.sources.live import LiveSource, join, leap, listen, read_up
+from virnucpro_bus.sources.live import LiveSource, catch_up, follow_live, join, skip_to_snapshot
 from virnucpro_bus.sources.playback import fold_capture
 
 TURN_SECONDS = 0.05
@@ -85,10 +85,10 @@ class FollowedBus:
         return self._thread.is_alive()
 
     @property
-    def trouble(self) -> str | None:
+    def problem(self) -> str | None:
         """What is wrong with it, in a line that names it; None when nothing is."""
         source = self._source
-        text = str(self.failure) if self.failure is not None else source.trouble if source is not None else None
+        text = str(self.failure) if self.failure is not None else source.problem if source is not None else None
         if self._is_broken_off and self.fleet.finished:
             text = "the run was broken off; run --resume goes on with it"
         return text if text is None or self.target.rstrip("/") in text else f"{self.target}: {text}"
@@ -114,10 +114,10 @@ class FollowedBus:
             self.fleet.break_off()
             return
         try:
-            read_up(source, self.fleet)
+            catch_up(source, self.fleet)
             self._caught_up.set()
-            for _ in listen(source, self.fleet, self._clock, self._stopping.is_set):
-                leap(source, self.fleet)
+            for _ in follow_live(source, self.fleet, self._clock, self._stopping.is_set):
+                skip_to_snapshot(source, self.fleet)
         finally:
             source.close()
 
@@ -128,7 +128,7 @@ class FollowedBuses:
     def __init__(self, buses: Sequence[FollowedBus], clock: Clock) -> None:
         self._buses = buses
         self._clock = clock
-        self.fleets: Fleets
+        self.fleets: FleetGroup
         """All as one; once entered."""
 
     @property
@@ -145,9 +145,9 @@ class FollowedBuses:
         """Whether any is being followed."""
         return any(bus.live for bus in self._buses)
 
-    def troubles(self) -> list[str]:
+    def bus_errors(self) -> list[str]:
         """What is wrong with any of them, a line each."""
-        return [trouble for bus in self._buses if (trouble := bus.trouble) is not None]
+        return [trouble for bus in self._buses if (trouble := bus.problem) is not None]
 
     def follow(self, stopped: Callable[[], object], tell: Callable[[str], object]) -> None:
         """Return when the run of each is over, or it has failed, or `stopped` says so, which is asked often.
@@ -158,7 +158,7 @@ class FollowedBuses:
         while not stopped():
             self._raise_failure()
             for bus in self._buses:
-                failed, trouble = bus.failure is not None, bus.trouble
+                failed, trouble = bus.failure is not None, bus.problem
                 if trouble is None:
                     told.pop(bus, None)
                 elif told.get(bus) != failed:
@@ -176,7 +176,7 @@ class FollowedBuses:
             if not isinstance(failure, UserError):
                 raise failure
         if len(failures) == len(self._buses):
-            raise failures[0] if len(failures) == 1 else AddressError("; ".join(self.troubles()))
+            raise failures[0] if len(failures) == 1 else AddressError("; ".join(self.bus_errors()))
 
     def __enter__(self) -> Self:
         """Raises UserError when none can be followed."""
@@ -185,7 +185,7 @@ class FollowedBuses:
         for bus in self._buses:
             bus.catch_up()
         self._raise_failure()
-        self.fleets = Fleets({bus.target: bus.fleet for bus in self._buses}, self.troubles)
+        self.fleets = FleetGroup({bus.target: bus.fleet for bus in self._buses}, self.bus_errors)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -23,13 +23,13 @@ from typing import Self
 from rich.console import Console, Group
 
 from monitor.log.metrics_log import MetricsLog
-from monitor.model.collector import Failures, Sources, nothing_yet
-from monitor.model.selection import EVERYTHING, Look, chosen, missing
-from monitor.model.view_model import Problem, Snapshot
+from monitor.model.collector import Collector, Failures, nothing_yet
+from monitor.model.selection import EVERYTHING, ViewOptions, select, unmatched
+from monitor.model.view_model import Problem, ViewModel
 from monitor.terminal.keys import Key
-from monitor.terminal.navigation import Steering
+from monitor.terminal.navigation import Navigation
 from monitor.terminal.screen import glyphs_for, is_screen, usable
-from monitor.terminal.session import TakenTerminal
+from monitor.terminal.session import TerminalSession
 from monitor.view.frame import frame, pages
 from monitor.view.plain_line import line
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock, thread_cpu_ns
@@ -75,7 +75,7 @@ class LoadBalancingDashboard:
         clock: Clock | None = None,
         title: str = "",
         draw: bool = True,
-        look: Look = EVERYTHING,
+        look: ViewOptions = EVERYTHING,
         log_rotate_bytes: int | None = None,
         group: int | None = None,
         keys: str = "",
@@ -99,11 +99,11 @@ class LoadBalancingDashboard:
         """The log's trouble that was told on stderr, where no picture tells of it."""
         self._group = group
         self._keys = keys
-        self._steering = Steering(look)
+        self._steering = Navigation(look)
         self._never_seen = sorted(look.devices or ())
         self._log = None if log_file is None else MetricsLog(log_file, self._clock, log_rotate_bytes)
         self._failures = Failures()
-        self._sources = Sources(coordinator, gpu_monitor, self._clock, self._failures, update_interval)
+        self._sources = Collector(coordinator, gpu_monitor, self._clock, self._failures, update_interval)
         self._latest = nothing_yet(self._clock.wall_ns(), title)
         self._started_mono_ns: int | None = None
         self._owner = os.getpid()
@@ -111,7 +111,7 @@ class LoadBalancingDashboard:
         # Unlike an Event it can be put to by a handler of signals, whatever that has interrupted.
         self._wishes: SimpleQueue[_Wish | Key] = SimpleQueue()
         self._thread: Thread | None = None
-        self._terminal: TakenTerminal | None = None
+        self._terminal: TerminalSession | None = None
 
     def start(self) -> None:
         """Draw the first frame soon and go on in the background. Does nothing when it runs already."""
@@ -211,57 +211,57 @@ class LoadBalancingDashboard:
             self._latest = self._collect_metrics()
             self._log_metrics(self._latest)
         except Exception as error:  # the thread must outlive any fault of a source
-            self._failures.note(error)
+            self._failures.add(error)
             self._latest = replace(
                 self._latest, now_ns=self._clock.wall_ns(), health=self._own_problems(), news=()
             )
 
-    def _collect_metrics(self) -> Snapshot:
+    def _collect_metrics(self) -> ViewModel:
         """One consistent look at both sources. Raises what the coordinator raises."""
         started_ns = self._started_mono_ns
         since_start = None if started_ns is None else (self._clock.mono_ns() - started_ns) / NANOSECONDS
-        snapshot = self._sources.look(self._title, since_start)
-        self._never_seen = missing(snapshot.rows, self._never_seen)
+        snapshot = self._sources.collect(self._title, since_start)
+        self._never_seen = unmatched(snapshot.rows, self._never_seen)
         return replace(snapshot, health=snapshot.health + self._own_problems())
 
-    def _log_metrics(self, metrics: Snapshot) -> None:
+    def _log_metrics(self, metrics: ViewModel) -> None:
         """Append one row a device to the log. Never raises; the log's trouble is shown as health."""
         if self._log is not None:
-            devices = self._steering.look.devices
-            self._log.write(metrics.rows if devices is None else chosen(metrics.rows, devices))
+            devices = self._steering.options.devices
+            self._log.write(metrics.rows if devices is None else select(metrics.rows, devices))
             if self._is_headless and self._log.problem != self._told:
                 self._told = self._log.problem
                 said = "the metrics log is written again" if self._told is None else self._told.text
                 print(f"virnucpro-bus: {said}", file=sys.stderr)
 
-    def _generate_table(self, metrics: Snapshot) -> Group:
+    def _generate_table(self, metrics: ViewModel) -> Group:
         """The whole frame, cropped to the console's present size."""
         width, height = self._console.size
-        return Group(*frame(metrics, width, height, glyphs_for(self._console), self._steering.look))
+        return Group(*frame(metrics, width, height, glyphs_for(self._console), self._steering.options))
 
     def _pages(self) -> int:
         """How many pages the devices make at present; 1 where there are none to be turned."""
         if self._terminal is None:
             return 1
         width, height = self._console.size
-        return pages(self._latest, width, height, glyphs_for(self._console), self._steering.look, self._keys)
+        return pages(self._latest, width, height, glyphs_for(self._console), self._steering.options, self._keys)
 
-    def _show(self, metrics: Snapshot) -> None:
+    def _show(self, metrics: ViewModel) -> None:
         terminal = self._terminal
         if terminal is None:
-            self._put(lambda: self._print_plain(line(metrics, self._steering.look)))
+            self._put(lambda: self._print_plain(line(metrics, self._steering.options)))
         else:
             self._put(lambda: self._draw(terminal, metrics))
 
-    def _draw(self, terminal: TakenTerminal, metrics: Snapshot) -> None:
+    def _draw(self, terminal: TerminalSession, metrics: ViewModel) -> None:
         width, height = self._console.size
-        picture = frame(metrics, width, height, glyphs_for(self._console), self._steering.look, self._keys)
+        picture = frame(metrics, width, height, glyphs_for(self._console), self._steering.options, self._keys)
         terminal.draw(picture, width, height)
 
-    def _print_whole(self, metrics: Snapshot) -> None:
+    def _print_whole(self, metrics: ViewModel) -> None:
         """Every row of it, as ordinary output that scrolls; where there is no screen without any control code,
         unless FORCE_COLOR asks for colours, for `less -R`, say."""
-        picture = frame(metrics, self._console.width, None, glyphs_for(self._console), self._steering.look)
+        picture = frame(metrics, self._console.width, None, glyphs_for(self._console), self._steering.options)
         if is_screen(self._console) or os.environ.get("FORCE_COLOR"):
             self._console.print(Group(*picture))
         else:
@@ -285,12 +285,12 @@ class LoadBalancingDashboard:
             if isinstance(error, OSError) and error.errno in _GONE:
                 self._drawing = False
             else:
-                self._failures.note(error)
+                self._failures.add(error)
 
     def _take_terminal(self) -> None:
-        self._terminal = TakenTerminal(self._console, lambda: self._wishes.put(_Wish.REDRAW), self._group)
+        self._terminal = TerminalSession(self._console, lambda: self._wishes.put(_Wish.REDRAW), self._group)
 
     def _own_problems(self) -> tuple[Problem, ...]:
         log = None if self._log is None else self._log.problem
         absent = Problem(f"no device fits {', '.join(self._never_seen)}") if self._never_seen else None
-        return (*self._failures.told(), *(problem for problem in (log, absent) if problem is not None))
+        return (*self._failures.problems(), *(problem for problem in (log, absent) if problem is not None))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from monitor.model.collector import Failures, Sources, nothing_yet
-from monitor.model.view_model import Snapshot
+from monitor.model.collector import Collector, Failures, nothing_yet
+from monitor.model.view_model import ViewModel
 from monitor.view.frame import frame
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
@@ -53,11 +53,11 @@ def main() -> None:
     options.svg.write_text(_FONT_FROM_ELSEWHERE.sub("", drawn), encoding="utf-8")
 
 
-def look_at(path: Path, seconds: float | None, title: str) -> Snapshot:
+def look_at(path: Path, seconds: float | None, title: str) -> ViewModel:
     """What a dashboard shows so long after the start of the recording (None: at its end)."""
     clock = ManualClock()
     fleet = FleetState(clock)
-    sources = Sources(fleet, fleet, clock, Failures())
+    sources = Collector(fleet, fleet, clock, Failures())
     start_ns = look_ns = 0
     latest = nothing_yet(0, title)
     for record in CaptureReader(path):
@@ -67,9 +67,9 @@ def look_at(path: Path, seconds: float | None, title: str) -> Snapshot:
         clock.wall = clock.mono = record.received_ns
         fleet.feed([record.frame], record.received_ns)
         if record.received_ns >= look_ns:
-            latest = sources.look(title, None)
+            latest = sources.collect(title, None)
             look_ns = record.received_ns + INTERVAL_NS
-    return sources.look(title, None) if start_ns else latest
+    return sources.collect(title, None) if start_ns else latest
 
 
 if __name__ == "__main__":

@@ -198,7 +198,7 @@ UNKNOWN_UTILIZATION: GpuUtilization = {
 }
 
 
-def stale(told: GpuUtilization) -> GpuUtilization:
+def without_stale_figures(told: GpuUtilization) -> GpuUtilization:
     """What is left of figures that are too old: their age, whether they are made up, whether the GPU is gone."""
     return {
         **UNKNOWN_UTILIZATION,
@@ -232,7 +232,7 @@ class UtilizationSource(Protocol):
         ...
 
 
-def added(each: Sequence[Totals]) -> Totals:
+def sum_totals(each: Sequence[Totals]) -> Totals:
     """Several parts of a run, or several runs, as a whole. Files are planned where any part knows of a plan."""
     planned = [total for totals in each if (total := totals["files_total"]) is not None]
     return Totals(
@@ -252,6 +252,6 @@ def latest_files(files: Iterable[FileRecord]) -> list[FileRecord]:
     return sorted(files, key=itemgetter("ended", "host"))[-100:]
 
 
-def latest(steals: Iterable[StealEvent]) -> list[StealEvent]:
+def latest_steals(steals: Iterable[StealEvent]) -> list[StealEvent]:
     """The last 50 of all these steals, oldest first, and by host where the time is the same."""
     return sorted(steals, key=itemgetter("timestamp", "host"))[-50:]

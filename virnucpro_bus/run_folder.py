@@ -20,7 +20,7 @@ from typing import Self
 import msgspec
 
 from virnucpro_bus.errors import AddressError, UserError
-from virnucpro_bus.system.private_files import holder_or_lock, private_folder
+from virnucpro_bus.system.private_files import private_folder, try_lock
 
 CAPTURE_NAME = "run.vbus"
 SUMMARY_NAME = "summary.json"
@@ -147,7 +147,7 @@ def _lock(path: Path) -> int:
     """Open and lock `path`, with our pid in it; returns the descriptor that holds the lock."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if (holder := holder_or_lock(descriptor)) is not None:
+        if (holder := try_lock(descriptor)) is not None:
             os.close(descriptor)
             raise UserError(f"{path.parent.parent}: in use by another run (pid {holder})")
         if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:

@@ -24,7 +24,7 @@ def bind_privately(target: zmq.Socket[bytes], address: str) -> None:
         os.umask(umask)
 
 
-def plain_send(target: zmq.Socket[bytes]) -> Callable[[bytes, int], object]:
+def raw_send(target: zmq.Socket[bytes]) -> Callable[[bytes, int], object]:
     """The send that zmq.Socket inherits: its own wrapper, for options not used here, costs as much again."""
     send: Callable[[bytes, int], object] = super(zmq.Socket, target).send
     return send
@@ -45,7 +45,7 @@ def drain(source: zmq.Socket[bytes], limit: int) -> list[bytes]:
     return frames
 
 
-def keep_in_touch(target: zmq.Socket[bytes]) -> None:
+def enable_keepalive(target: zmq.Socket[bytes]) -> None:
     """For TCP: who stands silent in a handshake is let go of, and a connection that has died is noticed."""
     target.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
     target.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
@@ -64,7 +64,7 @@ HANDSHAKES = (
 )
 
 
-class Connections:
+class SocketMonitor:
     """What happens to a socket's connections. One thread."""
 
     def __init__(self, watched: zmq.Socket[bytes]) -> None:
@@ -72,7 +72,7 @@ class Connections:
         self.socket = watched.get_monitor_socket(HANDSHAKES)
         """To be polled for input before `news`."""
 
-    def news(self, limit: int = 1_000) -> list[tuple[int, int]]:
+    def poll_events(self, limit: int = 1_000) -> list[tuple[int, int]]:
         """(event, its value) of what has happened since the last call, up to a limit; does not wait."""
         from zmq.utils.monitor import parse_monitor_message  # brings asyncio with it, which most do without
 

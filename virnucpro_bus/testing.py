@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.codec import encode
-from virnucpro_bus.events.envelope import Envelope, Stamp
+from virnucpro_bus.events.envelope import Envelope, Sequencer
 from virnucpro_bus.events.vocabulary import Fact
 
 
@@ -27,16 +27,16 @@ class Script:
         self.envelopes: list[Envelope] = []
         self._host = host
         self._run = run
-        self._stamps: dict[tuple[str, int], Stamp] = {}
+        self._stamps: dict[tuple[str, int], Sequencer] = {}
 
     def say(self, source: str, event: Fact, *, epoch: int = 1, after_seconds: float = 0.0) -> Envelope:
         """Let `source` publish `event`, `after_seconds` after the one before; returns it in its envelope."""
         self.clock.advance(after_seconds)
         stamp = self._stamps.get((source, epoch))
         if stamp is None:
-            stamp = Stamp(self.clock, source=source, run=self._run, epoch=epoch, host=self._host)
+            stamp = Sequencer(self.clock, source=source, run=self._run, epoch=epoch, host=self._host)
             self._stamps[source, epoch] = stamp
-        envelope = stamp.envelop(event)
+        envelope = stamp.next_envelope(event)
         self.envelopes.append(envelope)
         return envelope
 

@@ -14,25 +14,25 @@ from collections.abc import Callable, Mapping
 VARIABLE = "VIRNUCPRO_FAULT"
 _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
-Reach = Callable[..., None]
+FaultPoint = Callable[..., None]
 
 
-def reacher(environment: Mapping[str, str]) -> Reach:
-    """What is to be called at each point: `reach(point, file, attempt)`."""
+def make_fault_point(environment: Mapping[str, str]) -> FaultPoint:
+    """What is to be called at each point: `fault_point(point, file, attempt)`."""
     what, _, rest = environment.get(VARIABLE, "").partition(" ")
     if not rest:
         return _pass_by
     where, *files = rest.split()
 
-    def reach(point: str, file: str = "", attempt: int = 1) -> None:
+    def fault_point(point: str, file: str = "", attempt: int = 1) -> None:
         if point == where and attempt == 1 and (not files or file in files):
             os.kill(os.getpid(), _SIGNALS[what])
 
-    return reach
+    return fault_point
 
 
 def _pass_by(point: str, file: str = "", attempt: int = 1) -> None:
     """No test is going on."""
 
 
-reach = reacher(os.environ)
+fault_point = make_fault_point(os.environ)

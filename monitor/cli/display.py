@@ -16,14 +16,14 @@ import click
 from rich.console import Console
 
 from monitor.dashboard import LoadBalancingDashboard
-from monitor.model.selection import SORTS, Look, chosen, missing
+from monitor.model.selection import SORTS, ViewOptions, select, unmatched
 from monitor.model.view_model import Row
 from monitor.terminal.keys import Key, Keys
 from monitor.terminal.screen import is_screen
 from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.fold.report import FleetReport
 from virnucpro_bus.metrics import MetricsSource, UtilizationSource
-from virnucpro_bus.system.keyboard import Keyboard, can_be_typed, passed_on
+from virnucpro_bus.system.keyboard import Keyboard, is_interactive, read_forwarded
 from virnucpro_bus.system.signals import SignalFlag
 from virnucpro_bus.text import visible
 
@@ -53,7 +53,7 @@ devices_option = click.option(
 """Gives the patterns; None for all devices."""
 
 
-class Shown(MetricsSource, UtilizationSource, Protocol):
+class Displayable(MetricsSource, UtilizationSource, Protocol):
     """What can be shown: one fleet, or several as one."""
 
     def report(self) -> FleetReport:
@@ -61,20 +61,20 @@ class Shown(MetricsSource, UtilizationSource, Protocol):
         ...
 
 
-Advance = Callable[[Callable[[], object]], None]
+Driver = Callable[[Callable[[], object]], None]
 """Feeds a fleet until its run is over or what it is given says that it is stopped, which it asks often."""
 
 
 def watch(
-    advance: Advance,
-    fleet: Shown,
+    advance: Driver,
+    fleet: Displayable,
     clock: Clock,
     title: str,
     as_json: bool,
     interval_seconds: float,
     log_file: Path | None,
     *,
-    look: Look,
+    look: ViewOptions,
     log_rotate_bytes: int | None = None,
     draw: bool = True,
     group: int | None = None,
@@ -114,7 +114,7 @@ def watch(
 
 def has_keyboard() -> bool:
     """Whether a picture is shown where somebody can type."""
-    return is_screen(Console()) and can_be_typed(_STANDARD_INPUT)
+    return is_screen(Console()) and is_interactive(_STANDARD_INPUT)
 
 
 def _keys_told(group: int | None) -> str:
@@ -129,7 +129,7 @@ def _keyboard(group: int | None) -> Iterator[Callable[[], list[Key]]]:
     """What asks for the keys that were typed; where nobody can there are none. `group` as for `watch`."""
     if group is not None:
         os.set_blocking(_STANDARD_INPUT, False)
-        keys = Keys(partial(passed_on, _STANDARD_INPUT))
+        keys = Keys(partial(read_forwarded, _STANDARD_INPUT))
         yield lambda: [key for key in keys.pressed() if key is not Key.QUIT]
     elif has_keyboard():
         with Keyboard(_STANDARD_INPUT) as keyboard:
@@ -146,7 +146,7 @@ def _moved(dashboard: LoadBalancingDashboard, keys: list[Key]) -> bool:
 
 
 def _print_json_lines(
-    advance: Advance, fleet: Shown, look: Look, interval_seconds: float, stopped: Callable[[], object]
+    advance: Driver, fleet: Displayable, look: ViewOptions, interval_seconds: float, stopped: Callable[[], object]
 ) -> None:
     """One compact object a line: now, at every interval, and at the end."""
     clock = SystemClock()
@@ -165,10 +165,10 @@ def _print_json_lines(
 
 
 def show_once(
-    fleet: Shown,
+    fleet: Displayable,
     as_json: bool,
     title: str,
-    look: Look,
+    look: ViewOptions,
     *,
     indented: bool,
     log_file: Path | None = None,
@@ -185,11 +185,11 @@ def show_once(
     ).show_once()
 
 
-def _report(fleet: Shown, look: Look) -> FleetReport:
+def _report(fleet: Displayable, look: ViewOptions) -> FleetReport:
     report = fleet.report()
     if look.devices is None:
         return report
-    own = {id(device) for device, _ in chosen(_rows(report), look.devices)}
+    own = {id(device) for device, _ in select(_rows(report), look.devices)}
     return {**report, "devices": [device for device in report["devices"] if id(device) in own]}
 
 
@@ -197,7 +197,7 @@ def _rows(report: FleetReport) -> list[Row]:
     return [(device, device) for device in report["devices"]]
 
 
-def _tell_missing(fleet: Shown, look: Look) -> None:
+def _tell_missing(fleet: Displayable, look: ViewOptions) -> None:
     """Say on stderr which of the devices asked for are not there; they may yet come."""
-    for pattern in missing(_rows(fleet.report()), look.devices or ()):
+    for pattern in unmatched(_rows(fleet.report()), look.devices or ()):
         click.echo(f"virnucpro-bus: no device fits {visible(pattern)}", err=True)

@@ -44,7 +44,7 @@ Examples:
 """
 
 
-class DeviceReport(TypedDict):
+class GpuInventoryRow(TypedDict):
     """One GPU; None means unknown."""
 
     index: int | None
@@ -66,7 +66,7 @@ class Report(TypedDict):
     """None for a package that is not installed."""
     gpu_backend: str | None
     """ "nvml", "nvidia-smi", "none"; None when the driver did not answer."""
-    devices: list[DeviceReport]
+    devices: list[GpuInventoryRow]
     environment: dict[str, str | None]
     """None for a variable that is not set, which is not the same as an empty one."""
     cpus: int | None
@@ -152,7 +152,7 @@ def _versions() -> dict[str, str | None]:
     return versions
 
 
-def _device(reading: GpuReading) -> DeviceReport:
+def _device(reading: GpuReading) -> GpuInventoryRow:
     return {
         "index": reading.device.index,
         "name": reading.device.name or None,
@@ -188,7 +188,7 @@ def _lost_line(reading: GpuReading) -> str:
     return f"GPU {reading.device.index} ({reading.device.key}) is lost; see dmesg, have it reset, or reboot"
 
 
-def _memory(device: DeviceReport) -> str:
+def _memory(device: GpuInventoryRow) -> str:
     if device["lost"]:
         return "LOST"
     used, total = (

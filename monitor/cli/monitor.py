@@ -11,8 +11,8 @@ import click
 
 from monitor.attach import FollowedBus, FollowedBuses
 from monitor.cli.display import devices_option, json_option, once_option, show_once, sort_option, watch
-from monitor.model.selection import Look
-from virnucpro_bus.cli.options import Name, Target, interval_option, log_rotate_option
+from monitor.model.selection import ViewOptions
+from virnucpro_bus.cli.options import PathArgument, TargetArgument, interval_option, log_rotate_option
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.remote.keys import parse_key
 from virnucpro_bus.text import visible
@@ -23,7 +23,7 @@ def _parse_server_keys(context: click.Context, parameter: click.Parameter, value
 
 
 @click.command(short_help="Watch runs from another terminal or machine.")
-@click.argument("targets", nargs=-1, type=Target(), metavar="[RUN_DIR|ADDRESS]...")
+@click.argument("targets", nargs=-1, type=TargetArgument(), metavar="[RUN_DIR|ADDRESS]...")
 @click.option(
     "--server-key", "server_keys", multiple=True, callback=_parse_server_keys, metavar="KEY",
     help="Public key of a tcp:// address; once for all of them, or once for each in order.",
@@ -34,7 +34,7 @@ def _parse_server_keys(context: click.Context, parameter: click.Parameter, value
 @devices_option
 @sort_option
 @click.option(
-    "--log-file", type=Name(dir_okay=False, path_type=Path), metavar="PATH",
+    "--log-file", type=PathArgument(dir_okay=False, path_type=Path), metavar="PATH",
     help="Write a metrics log (CSV) there too.",
 )  # fmt: skip
 @log_rotate_option
@@ -73,7 +73,7 @@ def monitor(
         raise click.UsageError("--log-file goes with the dashboard, not with --json")
     if log_rotate_bytes is not None and log_file is None:
         raise click.UsageError("--log-rotate goes with --log-file PATH")
-    look = Look(sort, devices=devices)
+    look = ViewOptions(sort, devices=devices)
     clock = SystemClock()
     keyed = with_server_keys(targets or (".",), server_keys)
     followed = [
@@ -92,7 +92,7 @@ def monitor(
                 log_rotate_bytes=log_rotate_bytes,
                 draw=not headless,
             )
-            _complain(*buses.troubles())
+            _complain(*buses.bus_errors())
             return 0
         # While a dashboard has the screen, what is wrong stands in its line of health.
         tell: Callable[[str], None] = _complain if as_json else lambda trouble: None
@@ -111,7 +111,7 @@ def monitor(
             group=group,
         )
         if not as_json:
-            _complain(*buses.troubles())
+            _complain(*buses.bus_errors())
         return status
 
 

@@ -21,9 +21,9 @@ from monitor.cli.display import (
 )
 from monitor.cli.serve_replay import serve_again
 from monitor.dashboard import LoadBalancingDashboard
-from monitor.model.selection import Look
+from monitor.model.selection import ViewOptions
 from monitor.terminal.keys import Key, Keys
-from virnucpro_bus.cli.options import Name, Seconds, interval_option, kinds_option
+from virnucpro_bus.cli.options import PathArgument, SecondsArgument, interval_option, kinds_option
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.run_folder import CAPTURE_NAME
 from virnucpro_bus.sources.playback import Playback
@@ -33,7 +33,7 @@ from virnucpro_bus.system.signals import SignalFlag
 
 SKIP_SECONDS = 10.0
 LONGEST_SECONDS = 1e9
-_PLACE = Seconds(0, LONGEST_SECONDS)
+_PLACE = SecondsArgument(0, LONGEST_SECONDS)
 
 
 def _parse_rate(context: click.Context, parameter: click.Parameter, value: str) -> float | None:
@@ -49,7 +49,7 @@ def _parse_rate(context: click.Context, parameter: click.Parameter, value: str) 
 
 
 @click.command(short_help="Watch a recorded run.")
-@click.argument("capture", type=Name(path_type=Path))
+@click.argument("capture", type=PathArgument(path_type=Path))
 @click.option("--rate", default="1", show_default=True, callback=_parse_rate, metavar="X|max",
               help="Recorded seconds per second.")  # fmt: skip
 @click.option("--from", "from_seconds", type=_PLACE, default=0.0, metavar="S",
@@ -96,7 +96,7 @@ def replay(
     """
     if until_seconds is not None and until_seconds < from_seconds:
         raise click.UsageError("--until lies before --from")
-    look = Look(sort, devices=devices)
+    look = ViewOptions(sort, devices=devices)
     path = capture / CAPTURE_NAME if capture.is_dir() else capture
     if address is not None:
         if once or as_json or loop or start_paused or kinds is not None:
@@ -134,7 +134,7 @@ def replay(
     return watch(playback.run, playback.fleet, played, title, as_json, interval_seconds, None, look=look)
 
 
-def _play_with_keys(playback: Playback, name: str, interval_seconds: float, look: Look) -> int:
+def _play_with_keys(playback: Playback, name: str, interval_seconds: float, look: ViewOptions) -> int:
     replay, fleet = playback.replay, playback.fleet
     with (
         SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT) as signals,

@@ -12,7 +12,7 @@ from monitor.gpu.backends import has_driver
 from monitor.gpu.monitor import GPUMonitor
 from monitor.gpu.sampler import Sampler
 from monitor.gpu.simulated import publish_simulated
-from virnucpro_bus.cli.options import Name
+from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.publish.publisher import Publisher
@@ -24,7 +24,7 @@ SAMPLE_SECONDS = 0.5
 
 
 @click.command(short_help="Put this machine's GPU samples on a bus (run and hub do it themselves).")
-@click.argument("run_dir", type=Name(exists=True, file_okay=False, path_type=Path))
+@click.argument("run_dir", type=PathArgument(exists=True, file_okay=False, path_type=Path))
 @click.option("--simulate", is_flag=True, hidden=True, help="Make up figures of the run's simulated GPUs.")
 def sample(run_dir: Path, simulate: bool) -> int:
     """Publish what the GPU driver says, twice a second, on the bus of RUN_DIR; ends at once without a driver.

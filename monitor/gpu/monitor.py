@@ -12,7 +12,7 @@ import threading
 
 from monitor.gpu.backends import BestBackend
 from monitor.gpu.reading import GpuBackend, GpuReading, in_one_line
-from monitor.gpu.window import RecentLooks
+from monitor.gpu.window import SampleWindow
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
 from virnucpro_bus.metrics import GpuUtilization
 
@@ -52,7 +52,7 @@ class GPUMonitor:
         self._asked_ns: int | None = None
         self._followed_ns: int | None = None
         self._every_ns = 0
-        self._looks = RecentLooks(window_seconds)
+        self._looks = SampleWindow(window_seconds)
         self._failure: str | None = None
         self._told_ns: int | None = None
 
@@ -68,7 +68,7 @@ class GPUMonitor:
             self._look(WAIT_SECONDS)
             return self._looks.utilization(device_id, self._clock.mono_ns())
 
-    def shown_every(self, seconds: float) -> None:
+    def set_display_interval(self, seconds: float) -> None:
         """Figures will be asked for every so many seconds: from now on utilization is that of the last so many, at
         most of ten minutes."""
         with self._changed:

@@ -20,7 +20,7 @@ from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.metrics import MetricsSource
 from virnucpro_bus.publish.publisher import EventSink
-from virnucpro_bus.sources.live import LiveSource, listen, read_up
+from virnucpro_bus.sources.live import LiveSource, catch_up, follow_live
 
 NAME = "simulated GPU"
 MEMORY_BYTES = 24 << 30
@@ -49,7 +49,7 @@ class SimulatedGpu:
     def __post_init__(self) -> None:
         self._random = Random(self.device.key)  # noqa: S311 - it only has to look alive
 
-    def look(self, busy: bool, now_ns: int) -> GpuReading:
+    def sample(self, busy: bool, now_ns: int) -> GpuReading:
         """Its figures at the monotonic time `now_ns`, no earlier than the last; `busy` since then."""
         seconds = 0.0 if self._looked_ns is None else max(0, now_ns - self._looked_ns) / NANOSECONDS
         self._looked_ns = now_ns
@@ -93,7 +93,7 @@ class SimulatedGpus:
             if isinstance(key, str) and is_simulated(key):
                 if key not in self._gpus:
                     self._gpus[key] = SimulatedGpu(Device(key, row["device_name"] or NAME, device_of(key).index))
-                found.append(self._gpus[key].look(row["state"] == "busy", now_ns))
+                found.append(self._gpus[key].sample(row["state"] == "busy", now_ns))
         return found
 
 
@@ -105,10 +105,10 @@ def publish_simulated(
     Raises AddressError when its hub is gone.
     """
     fleet = FleetState(clock)
-    read_up(source, fleet)
+    catch_up(source, fleet)
     sampler = Sampler(publisher, SimulatedGpus(fleet, clock), clock)
     due_ns = clock.mono_ns()
-    for _ in listen(source, fleet, clock, stop.is_set):
+    for _ in follow_live(source, fleet, clock, stop.is_set):
         if clock.mono_ns() >= due_ns:
             sampler.sample_once()
             due_ns = max(due_ns + round(interval_seconds * NANOSECONDS), clock.mono_ns())

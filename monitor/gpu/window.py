@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from monitor.gpu.reading import GpuReading
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization, stale
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization, without_stale_figures
 
 STALE_SECONDS = 3.0
 """Figures older than this are not shown."""
 _STALE_NS = round(STALE_SECONDS * NANOSECONDS)
 
 
-class RecentLooks:
+class SampleWindow:
     """The looks of the last `window_seconds`, counted back from the last one. One thread at a time."""
 
     def __init__(self, window_seconds: float) -> None:
@@ -68,7 +68,7 @@ class RecentLooks:
             simulated=reading.simulated,
             lost=reading.lost,
         )
-        return told if now_ns - at_ns < _STALE_NS else stale(told)
+        return told if now_ns - at_ns < _STALE_NS else without_stale_figures(told)
 
     def _loads(self, newest: GpuReading) -> list[float]:
         """What each look has measured. Empty where the newest does not know: what was is not what is."""

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from monitor.model.health import problems
 from monitor.model.trends import TrendKeeper
-from monitor.model.view_model import NOTICE, Problem, Row, Snapshot, remaining_seconds
+from monitor.model.view_model import NOTICE, Problem, Row, ViewModel, remaining_seconds
 from virnucpro_bus.clock import NANOSECONDS, Clock, local_time_of_day
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
@@ -35,9 +35,9 @@ _NOTHING_YET: Totals = {
 }
 
 
-def nothing_yet(now_ns: int, title: str) -> Snapshot:
+def nothing_yet(now_ns: int, title: str) -> ViewModel:
     """What is shown before the first look."""
-    return Snapshot((), _NOTHING_YET, (), now_ns, title=title)
+    return ViewModel((), _NOTHING_YET, (), now_ns, title=title)
 
 
 class Failures:
@@ -47,18 +47,18 @@ class Failures:
         self._count = 0
         self._last = ""
 
-    def note(self, error: Exception) -> None:
+    def add(self, error: Exception) -> None:
         """One more."""
         self._count += 1
         self._last = f"{type(error).__name__}: {error}"[:FAILURE_CHARACTERS]
 
-    def told(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[Problem, ...]:
         """A line of health; none when there was no failure."""
         text = f"dashboard: {self._count} failures, the last: {self._last}"
         return (Problem(text),) if self._count else ()
 
 
-class Sources:
+class Collector:
     """The two sources. One thread at a time.
 
     What a source may tell beyond its protocol (the run's own time, notices, the effect of stealing) is asked of
@@ -80,23 +80,23 @@ class Sources:
         self._clock = clock
         self._failures = failures
         self._trends = TrendKeeper()
-        tell_interval: Callable[[float], None] | None = getattr(gpu_monitor, "shown_every", None)
+        tell_interval: Callable[[float], None] | None = getattr(gpu_monitor, "set_display_interval", None)
         if tell_interval is not None:
             tell_interval(interval_seconds)
         self._notices: set[tuple[int, str]] = set()
         """Those of the last look."""
 
-    def look(self, title: str, since_start_seconds: float | None) -> Snapshot:
+    def collect(self, title: str, since_start_seconds: float | None) -> ViewModel:
         """One consistent look at both sources. Raises what the coordinator raises.
 
         `since_start_seconds` is taken for the time of the run where the source does not know it; None: unknown.
         """
         at_once: Callable[[], AbstractContextManager[object]]
-        at_once = getattr(self._coordinator, "at_once", nullcontext)
+        at_once = getattr(self._coordinator, "frozen", nullcontext)
         with at_once():
             return self._look(title, since_start_seconds)
 
-    def _look(self, title: str, since_start_seconds: float | None) -> Snapshot:
+    def _look(self, title: str, since_start_seconds: float | None) -> ViewModel:
         devices = self._coordinator.get_gpu_metrics()
         tell_all: Callable[[], dict[str, GpuUtilization]] | None
         tell_all = getattr(self._gpu_monitor, "get_gpu_utilizations", None)
@@ -110,7 +110,7 @@ class Sources:
         failures, attempts = self._failed_files()
         notices, news = self._told()
         trouble = problems(rows, totals, self._lossy_sources(), failures, attempts)
-        return Snapshot(
+        return ViewModel(
             rows=rows,
             totals=totals,
             steals=tuple(self._coordinator.get_recent_steal_events()),
@@ -122,7 +122,7 @@ class Sources:
             news=news,
             title=title,
             effect=effect,
-            trends=self._trends.note(rows, self._clock.mono_ns() / NANOSECONDS if elapsed is None else elapsed),
+            trends=self._trends.add(rows, self._clock.mono_ns() / NANOSECONDS if elapsed is None else elapsed),
         )
 
     def _utilization(self, metrics: GpuMetrics, by_uuid: dict[str, GpuUtilization] | None) -> GpuUtilization:
@@ -134,7 +134,7 @@ class Sources:
             # A user's own source may tell less than ours.
             return {**UNKNOWN_UTILIZATION, **self._gpu_monitor.get_gpu_utilization(device_id)}
         except Exception as error:  # one GPU that cannot be read must not hide the others
-            self._failures.note(error)
+            self._failures.add(error)
             return UNKNOWN_UTILIZATION
 
     def _told(self) -> tuple[list[Problem], tuple[str, ...]]:
@@ -147,7 +147,7 @@ class Sources:
 
     def _remarks(self) -> list[Problem]:
         """What the source has to say of itself."""
-        remarks: list[str] = getattr(self._coordinator, "remarks", list)()
+        remarks: list[str] = getattr(self._coordinator, "stream_warnings", list)()
         return [Problem(text) for text in remarks]
 
     def _lossy_sources(self) -> list[SourceCounts]:

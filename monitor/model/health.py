@@ -36,7 +36,7 @@ def is_stalled(metrics: GpuMetrics) -> bool:
     return waits and seconds is not None and seconds >= STALLED_AFTER_SECONDS
 
 
-def in_trouble(row: Row) -> bool:
+def needs_attention(row: Row) -> bool:
     """Whether the device should be seen before others: lost, silent, stalled, or without fresh figures."""
     metrics, utilization = row
     return metrics["state"] in ("lost", "silent") or is_stale(utilization) or is_stalled(metrics)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from monitor.model.health import in_trouble
-from monitor.model.selection import Look, chosen
+from monitor.model.health import needs_attention
+from monitor.model.selection import ViewOptions, select
 from monitor.model.view_model import Row
 
 
@@ -33,9 +33,9 @@ class Page:
         return f"rows {self.first + 1}-{last} of {self.total}, page {self.number + 1}/{self.pages}"
 
 
-def wanted(rows: Sequence[Row], look: Look) -> Sequence[Row]:
+def wanted(rows: Sequence[Row], look: ViewOptions) -> Sequence[Row]:
     """The rows that `look` chooses, in its order."""
-    own = rows if look.devices is None else chosen(rows, look.devices)
+    own = rows if look.devices is None else select(rows, look.devices)
     figure = _FIGURES.get(look.sort)
     return own if figure is None else sorted(own, key=lambda row: _greatest_first(figure(row)))
 
@@ -58,7 +58,7 @@ def page_of(rows: Sequence[Row], room: int, number: int) -> Page:
 
 def troubled_first(rows: Sequence[Row]) -> list[Row]:
     """Devices in trouble before the others, otherwise as they are."""
-    return sorted(rows, key=lambda row: not in_trouble(row))
+    return sorted(rows, key=lambda row: not needs_attention(row))
 
 
 _FIGURES: dict[str, Callable[[Row], float | None]] = {

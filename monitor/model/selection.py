@@ -14,7 +14,7 @@ _UUID_STARTS = ("gpu-", "mig-")
 
 
 @dataclass(frozen=True)
-class Look:
+class ViewOptions:
     """One way of looking at a snapshot."""
 
     sort: str = "device"
@@ -22,14 +22,14 @@ class Look:
     page: int = 0
     """Counts from 0 and wraps: any integer is a page."""
     devices: frozenset[str] | None = None
-    """Patterns of the devices shown, as for `chosen`; None shows all."""
+    """Patterns of the devices shown, as for `select`; None shows all."""
 
 
-EVERYTHING = Look()
+EVERYTHING = ViewOptions()
 """All devices in their own order, the first page."""
 
 
-def chosen(rows: Iterable[Row], patterns: Collection[str]) -> tuple[Row, ...]:
+def select(rows: Iterable[Row], patterns: Collection[str]) -> tuple[Row, ...]:
     """The rows of the devices that any of `patterns` means, in their order.
 
     A pattern is a GPU's index, a label as on screen ("GPU 0", "cpu:0"), a UUID or its beginning ("GPU-1a2b"), or
@@ -40,10 +40,10 @@ def chosen(rows: Iterable[Row], patterns: Collection[str]) -> tuple[Row, ...]:
     return tuple(row for row in rows if _is_meant(row[0], wanted, starts))
 
 
-def missing(rows: Iterable[Row], patterns: Collection[str]) -> list[str]:
+def unmatched(rows: Iterable[Row], patterns: Collection[str]) -> list[str]:
     """Those of `patterns` that mean no device, in order."""
     seen = list(rows)
-    return sorted(pattern for pattern in patterns if not chosen(seen, (pattern,)))
+    return sorted(pattern for pattern in patterns if not select(seen, (pattern,)))
 
 
 def _is_meant(metrics: GpuMetrics, wanted: Collection[str], starts: tuple[str, ...]) -> bool:

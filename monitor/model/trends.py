@@ -9,7 +9,7 @@ from math import inf
 
 from monitor.model.view_model import DeviceKey, Row, Trend, device_key
 
-LOOKS_KEPT = 30
+SAMPLES_KEPT = 30
 """At the default interval, the minute over which the throughput is measured."""
 
 _NO_TREND = Trend()
@@ -22,7 +22,7 @@ class TrendKeeper:
         self._trends: dict[DeviceKey, Trend] = {}
         self._seconds = -inf
 
-    def note(self, rows: Sequence[Row], seconds: float) -> Mapping[DeviceKey, Trend]:
+    def add(self, rows: Sequence[Row], seconds: float) -> Mapping[DeviceKey, Trend]:
         """Take in one look at all devices, at that time; their trends with it. From one thread.
 
         While time stands still nothing is added. Where it has gone back, what was seen is yet to come, and nothing
@@ -39,6 +39,6 @@ class TrendKeeper:
 def _longer(trend: Trend, row: Row) -> Trend:
     metrics, utilization = row
     return Trend(
-        (*trend.compute_percents[1 - LOOKS_KEPT :], utilization["compute_percent"]),
-        (*trend.throughputs[1 - LOOKS_KEPT :], metrics["throughput"]),
+        (*trend.compute_percents[1 - SAMPLES_KEPT :], utilization["compute_percent"]),
+        (*trend.throughputs[1 - SAMPLES_KEPT :], metrics["throughput"]),
     )

@@ -43,7 +43,7 @@ class Trend:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class ViewModel:
     """All that a frame, a plain line and a row of the log are made of."""
 
     rows: tuple[Row, ...]

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from monitor.view.glyphs import ASCII, UNICODE, Glyphs
-from virnucpro_bus.system.keyboard import is_in_front
+from virnucpro_bus.system.keyboard import is_foreground
 
 _ENTER = "\x1b[?1049h\x1b[?25l"
 _LEAVE = "\x1b[0m\x1b[?25h\x1b[?1049l"
@@ -51,7 +51,7 @@ class Screen:
         with self._lock:
             if self._paused or os.getpid() != self._owner:
                 return
-            if not is_in_front(self._descriptor, self._group):
+            if not is_foreground(self._descriptor, self._group):
                 self._leave()
                 return
             self._write(drawn if self._shown else _ENTER.encode() + drawn)

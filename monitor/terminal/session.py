@@ -9,10 +9,10 @@ from rich.text import Text
 
 from monitor.terminal.held_output import HeldOutput
 from monitor.terminal.screen import Screen
-from monitor.terminal.signals import Interrupts
+from monitor.terminal.signals import TerminalSignals
 
 
-class TakenTerminal:
+class TerminalSession:
     """The terminal that `console` writes to, with a picture on it from the first `draw` on.
 
     Made and given back by one thread, drawn on by any other. What the program prints meanwhile comes afterwards.
@@ -25,7 +25,7 @@ class TakenTerminal:
         """
         self._screen = Screen(console, group)
         self._held = HeldOutput(console.file.fileno())
-        self._interrupts = Interrupts(self._screen, self._held, redraw)
+        self._interrupts = TerminalSignals(self._screen, self._held, redraw)
         self._held.start()
         self._interrupts.install()
 

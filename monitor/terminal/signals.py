@@ -21,7 +21,7 @@ _ENDING = (
 _REDRAWING = (signal.SIGWINCH, signal.SIGCONT)
 
 
-class Interrupts:
+class TerminalSignals:
     """From `install` to `remove`, both of the main thread; in any other thread they do nothing.
 
     A handler that the program has set is left as it is, or called too where ours only looks on.

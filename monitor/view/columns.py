@@ -9,7 +9,7 @@ from enum import Enum, auto
 from rich.cells import cell_len
 from rich.text import Text
 
-from monitor.model.trends import LOOKS_KEPT
+from monitor.model.trends import SAMPLES_KEPT
 from monitor.model.view_model import UNKNOWN
 from monitor.view.glyphs import GAP, MARGIN, Glyphs
 
@@ -51,10 +51,10 @@ COLUMNS = (
     Column("state", "STATE", 15, 8, left=True),
     Column("compute", "COMPUTE", 3, 7),
     Column("max", "MAX", 16, 4),
-    Column("compute_trend", "LOAD", 5, 6, LOOKS_KEPT, Cut.OLDEST),
+    Column("compute_trend", "LOAD", 5, 6, SAMPLES_KEPT, Cut.OLDEST),
     Column("memory", "MEMORY", 6, 6),
     Column("rate", "SEQ/S", 2, 7),
-    Column("rate_trend", "RATE", 11, 6, LOOKS_KEPT, Cut.OLDEST),
+    Column("rate_trend", "RATE", 11, 6, SAMPLES_KEPT, Cut.OLDEST),
     Column("queue", "QUEUE", 4, 5),
     Column("completed", "DONE", 7, 5),
     Column("failed", "FAIL", 8, 4),
@@ -66,7 +66,7 @@ COLUMNS = (
 """At 80 cells they fit up to the steals, at 100 up to the power or, of several models, the names."""
 
 
-def fitted(columns: Sequence[Column], lines: Sequence[Cells], width: int) -> list[Column]:
+def fit_columns(columns: Sequence[Column], lines: Sequence[Cells], width: int) -> list[Column]:
     """Those that fit, with their widths for what stands in `lines`. What may be cut shares what is left over."""
     wanted = {column.key: _wanted(column, lines) for column in columns}
     kept: dict[str, Column] = {}

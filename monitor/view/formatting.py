@@ -13,7 +13,7 @@ def short_name(device_name: str) -> str:
     return device_name.removeprefix("NVIDIA ").removeprefix("GeForce ").removeprefix("Tesla ")
 
 
-def called_together(rows: Sequence[Row]) -> str:
+def describe_devices(rows: Sequence[Row]) -> str:
     """All in a few words: "8 x A100-SXM4-80GB" where they are of one model, else "8 devices"; "" for none."""
     models = {short_name(visible(metrics["device_name"])) for metrics, _ in rows}
     model = models.pop() if len(models) == 1 else ""

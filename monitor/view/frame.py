@@ -13,11 +13,11 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from monitor.model.paging import page_count, wanted
-from monitor.model.selection import EVERYTHING, Look
-from monitor.model.view_model import Snapshot
+from monitor.model.selection import EVERYTHING, ViewOptions
+from monitor.model.view_model import ViewModel
 from monitor.view.glyphs import GAP, MARGIN, UNICODE, Glyphs
 from monitor.view.header import progress, title
-from monitor.view.problems import lines_wanted, troubles
+from monitor.view.problems import lines_wanted, problem_lines
 from monitor.view.steals import latest_steals, stealing
 from monitor.view.table import table
 
@@ -49,11 +49,11 @@ class _Room:
 
 
 def frame(
-    snapshot: Snapshot,
+    snapshot: ViewModel,
     width: int,
     height: int | None,
     glyphs: Glyphs = UNICODE,
-    look: Look = EVERYTHING,
+    look: ViewOptions = EVERYTHING,
     keys: str = "",
 ) -> list[Text]:
     """The whole picture, at most `height` lines of at most `width` cells; all of it when `height` is None.
@@ -65,7 +65,7 @@ def frame(
     gap = [Text()] * room.gap
     beside, below = ("", keys) if room.is_roomy else (keys, "")
     header, rows, total = table(snapshot, devices, width, room.rows, glyphs, look, beside)
-    health = troubles(snapshot.health, width, room.health, glyphs)
+    health = problem_lines(snapshot.health, width, room.health, glyphs)
     if room.lines < room.fixed + room.health:
         lines = [progress(snapshot, width, glyphs, untitled=True), header, total, *health]
     else:
@@ -81,11 +81,11 @@ def frame(
 
 
 def pages(
-    snapshot: Snapshot,
+    snapshot: ViewModel,
     width: int,
     height: int | None,
     glyphs: Glyphs = UNICODE,
-    look: Look = EVERYTHING,
+    look: ViewOptions = EVERYTHING,
     keys: str = "",
 ) -> int:
     """How many pages the devices make in the frame that the same arguments give; at least 1."""
@@ -94,7 +94,7 @@ def pages(
 
 
 def _room(
-    snapshot: Snapshot, width: int, height: int | None, devices: int, glyphs: Glyphs, *, hint: bool
+    snapshot: ViewModel, width: int, height: int | None, devices: int, glyphs: Glyphs, *, hint: bool
 ) -> _Room:
     """Rows come first, then two steals, then problems, each with what the ones before leave."""
     lines = UNLIMITED_LINES if height is None else height

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
-from monitor.model.trends import LOOKS_KEPT
+from monitor.model.trends import SAMPLES_KEPT
 from virnucpro_bus.text import visible
 
 MARGIN = " "
@@ -112,5 +112,5 @@ def sparkline(values: Sequence[float | None], top: float, glyphs: Glyphs) -> str
         share = min(1.0, max(0.0, value / top)) if top > 0 else 0.0
         return glyphs.bars[round(share * (len(glyphs.bars) - 1))]
 
-    drawn = [glyphs.unknown if value is None else bar(value) for value in values[-LOOKS_KEPT:]]
-    return "".join(drawn).rjust(LOOKS_KEPT)
+    drawn = [glyphs.unknown if value is None else bar(value) for value in values[-SAMPLES_KEPT:]]
+    return "".join(drawn).rjust(SAMPLES_KEPT)

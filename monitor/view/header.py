@@ -7,8 +7,8 @@ from collections import Counter
 from rich.cells import cell_len
 from rich.text import Text
 
-from monitor.model.view_model import Snapshot
-from monitor.view.formatting import called_together, duration
+from monitor.model.view_model import ViewModel
+from monitor.view.formatting import describe_devices, duration
 from monitor.view.glyphs import GAP, MARGIN, Glyphs, counts
 from virnucpro_bus.clock import local_time_of_day
 
@@ -19,7 +19,7 @@ LEAST_FIRST = ("elapsed", "percent", "failed", "end")
 """Words on the progress, in the order in which they are left out where there is no room."""
 
 
-def title(snapshot: Snapshot, width: int, glyphs: Glyphs) -> Text:
+def title(snapshot: ViewModel, width: int, glyphs: Glyphs) -> Text:
     """The title, and what does not crowd it: the devices, how many are in which state, and the time of day."""
     inner = width - 2 * len(MARGIN)
     text = Text(MARGIN)
@@ -31,7 +31,7 @@ def title(snapshot: Snapshot, width: int, glyphs: Glyphs) -> Text:
     text.append(name, "bold")
     time_of_day = local_time_of_day(snapshot.now_ns)
     states = counts(Counter(metrics["state"] for metrics, _ in snapshot.rows), glyphs) + GAP + time_of_day
-    together = glyphs.text(called_together(snapshot.rows))
+    together = glyphs.text(describe_devices(snapshot.rows))
     devices = together and GAP + together
     for beside, right in ((devices, states), ("", states), ("", time_of_day)):
         space = left - cell_len(name + beside) - cell_len(right)
@@ -40,7 +40,7 @@ def title(snapshot: Snapshot, width: int, glyphs: Glyphs) -> Text:
     return text
 
 
-def progress(snapshot: Snapshot, width: int, glyphs: Glyphs, *, untitled: bool = False) -> Text:
+def progress(snapshot: ViewModel, width: int, glyphs: Glyphs, *, untitled: bool = False) -> Text:
     """Bar, files done/total, percent, failed, elapsed, ETA: as many of the words as have room, and the bar in what
     is left. `untitled`: no title above says that figures are made up."""
     text = Text(MARGIN)
@@ -61,7 +61,7 @@ def progress(snapshot: Snapshot, width: int, glyphs: Glyphs, *, untitled: bool =
     return text
 
 
-def _words(snapshot: Snapshot) -> dict[str, str]:
+def _words(snapshot: ViewModel) -> dict[str, str]:
     """What is to be said of the progress, in that order."""
     totals = snapshot.totals
     done, failed, total = totals["files_completed"], totals["files_failed"], totals["files_total"]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from monitor.model.health import is_stale, is_stalled
 from monitor.model.paging import troubled_first, wanted
-from monitor.model.selection import EVERYTHING, Look
-from monitor.model.view_model import NOTICE, UNKNOWN, Row, Snapshot, device_label, has_several_hosts
+from monitor.model.selection import EVERYTHING, ViewOptions
+from monitor.model.view_model import NOTICE, UNKNOWN, Row, ViewModel, device_label, has_several_hosts
 from monitor.view.formatting import duration, percent, rate
 from monitor.view.glyphs import STALLED, STATE_WORDS, UNICODE
 from virnucpro_bus.clock import iso_utc
@@ -22,7 +22,7 @@ _IN_ROWS = {"lost", "silent", "stale", "stalled"}
 """Problems that stand beside the devices which have them."""
 
 
-def line(snapshot: Snapshot, look: Look = EVERYTHING) -> str:
+def line(snapshot: ViewModel, look: ViewOptions = EVERYTHING) -> str:
     """The whole picture as one line of bounded length, without control characters.
 
     Problems are named briefly, as they are in every line for as long as they last; what the run tells at one time
@@ -59,7 +59,7 @@ def _few(texts: Sequence[str], characters: int, what: str) -> list[str]:
     return [*told, f"{more} more {what}"] if more else told
 
 
-def _devices(rows: Sequence[Row], snapshot: Snapshot) -> tuple[list[str], int]:
+def _devices(rows: Sequence[Row], snapshot: ViewModel) -> tuple[list[str], int]:
     """As many devices as fit, those in trouble first where not all do; and how many are left out."""
     told = _fitting(rows, snapshot)
     if len(told) < len(rows):
@@ -67,7 +67,7 @@ def _devices(rows: Sequence[Row], snapshot: Snapshot) -> tuple[list[str], int]:
     return told, len(rows) - len(told)
 
 
-def _fitting(rows: Sequence[Row], snapshot: Snapshot) -> list[str]:
+def _fitting(rows: Sequence[Row], snapshot: ViewModel) -> list[str]:
     several_hosts = has_several_hosts(snapshot.rows)
     told: list[str] = []
     left = DEVICES_CHARACTERS

@@ -14,7 +14,7 @@ MOST_LINES = 4
 LEAST_CELLS = 8
 
 
-def troubles(problems: Sequence[Problem], width: int, room: int, glyphs: Glyphs) -> list[Text]:
+def problem_lines(problems: Sequence[Problem], width: int, room: int, glyphs: Glyphs) -> list[Text]:
     """The problems in at most `room` lines (one at least), the last of which says how many are left out.
 
     Each has a line; what is left of the room the first ones get, so that less of them must be cut.

@@ -5,28 +5,28 @@ from __future__ import annotations
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from monitor.model.view_model import Snapshot, device_label, has_several_hosts
+from monitor.model.view_model import ViewModel, device_label, has_several_hosts
 from monitor.view.glyphs import MARGIN, Glyphs
 from virnucpro_bus.clock import NANOSECONDS, local_time_of_day
-from virnucpro_bus.effect.text_report import gain, parts_of
+from virnucpro_bus.effect.text_report import effect_parts, gain
 
 NAME_CELLS = 8
 """What a file's name needs at least; what came of the steal is left out before."""
 
 
-def stealing(snapshot: Snapshot, width: int, glyphs: Glyphs) -> list[Text]:
+def stealing(snapshot: ViewModel, width: int, glyphs: Glyphs) -> list[Text]:
     """What stealing has done for the run, in one line; none while there is nothing to tell."""
     effect = snapshot.effect
     if effect is None or (not effect["moves"] and effect["above_bound_percent"] is None):
         return []
-    told = parts_of(effect)
+    told = effect_parts(effect)
     if not told:
         return []
     lead = f"{MARGIN}stealing: "
     return [Text(lead + glyphs.fitting(told, width - len(lead), ", "), "dim")]
 
 
-def _saved(snapshot: Snapshot) -> dict[tuple[str, str, float], float]:
+def _saved(snapshot: ViewModel) -> dict[tuple[str, str, float], float]:
     """What steals have saved, by host, file and time, where that is known."""
     steals = [] if snapshot.effect is None else snapshot.effect["steals"]
     return {
@@ -36,7 +36,7 @@ def _saved(snapshot: Snapshot) -> dict[tuple[str, str, float], float]:
     }
 
 
-def latest_steals(snapshot: Snapshot, width: int, room: int, glyphs: Glyphs) -> list[Text]:
+def latest_steals(snapshot: ViewModel, width: int, room: int, glyphs: Glyphs) -> list[Text]:
     """A heading and the latest steals, newest first, in at most `room` lines; never a heading alone. A steal stays
     on its host."""
     recent = snapshot.steals[: -1 - max(0, room - 1) : -1]

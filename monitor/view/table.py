@@ -11,18 +11,18 @@ from rich.text import Text
 
 from monitor.model.health import HOT_CELSIUS, is_stale, is_stalled
 from monitor.model.paging import Page, page_of
-from monitor.model.selection import Look
+from monitor.model.selection import ViewOptions
 from monitor.model.view_model import (
     UNKNOWN,
     Row,
-    Snapshot,
     Trend,
+    ViewModel,
     device_key,
     device_label,
     has_several_hosts,
     known_sum,
 )
-from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column, fitted, header_line, line_of
+from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column, fit_columns, header_line, line_of
 from monitor.view.formatting import known_mean, percent, rate, short_name
 from monitor.view.glyphs import MARGIN, STALLED, STATE_WORDS, Glyphs, counts, sparkline, state_word
 from virnucpro_bus.metrics import Totals
@@ -35,7 +35,13 @@ SORTED = {"utilization": "compute", "queue": "queue"}
 
 
 def table(
-    snapshot: Snapshot, all_rows: Sequence[Row], width: int, room: int, glyphs: Glyphs, look: Look, keys: str = ""
+    snapshot: ViewModel,
+    all_rows: Sequence[Row],
+    width: int,
+    room: int,
+    glyphs: Glyphs,
+    look: ViewOptions,
+    keys: str = "",
 ) -> tuple[Text, list[Text], Text]:
     """Header, at most `room` lines of devices (the last of them may say which these are), and the total.
 
@@ -45,7 +51,7 @@ def table(
     page = page_of(all_rows, room, look.page)
     bodies = [_cells(row, snapshot, glyphs) for row in page.rows]
     total = _total_cells(all_rows, snapshot.totals if look.devices is None else None)
-    columns = fitted(_worth_showing(bodies, snapshot.rows), [*bodies, total], width)
+    columns = fit_columns(_worth_showing(bodies, snapshot.rows), [*bodies, total], width)
     shown = {column.key for column in columns}
     for body, (metrics, _) in zip(bodies, page.rows, strict=True):
         # Without a column of their own the bad states stand where a figure would mislead.
@@ -90,7 +96,7 @@ def _marked(device: tuple[str, str]) -> tuple[str, str]:
     return f"!{device[0][1:]}", "yellow"
 
 
-def _cells(row: Row, snapshot: Snapshot, glyphs: Glyphs) -> Cells:
+def _cells(row: Row, snapshot: ViewModel, glyphs: Glyphs) -> Cells:
     metrics, utilization = row
     trend = snapshot.trends.get(device_key(metrics), Trend())
     state = metrics["state"]

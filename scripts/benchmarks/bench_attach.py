@@ -13,7 +13,7 @@ from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.metrics import Totals
 from virnucpro_bus.run_folder import read_addresses
-from virnucpro_bus.sources.live import read_up
+from virnucpro_bus.sources.live import catch_up
 from virnucpro_bus.sources.subscriber import Subscriber
 
 FILES = {10_000: 2_500, 100_000: 25_000, 1_000_000: 250_000}
@@ -63,7 +63,7 @@ def _joined(run_dir: Path) -> tuple[Totals, float]:
     started = perf_counter()
     source = Subscriber(read_addresses(run_dir).history, clock, run_dir)
     fleet = FleetState(clock)
-    read_up(source, fleet)
+    catch_up(source, fleet)
     totals = fleet.get_totals()
     elapsed = perf_counter() - started
     source.close()

@@ -10,7 +10,7 @@ from workload import DEVICES, WORKERS, event_stream, middle, row
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock, SystemClock
 from virnucpro_bus.events.codec import encode
-from virnucpro_bus.events.envelope import Stamp
+from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.fold.fleet import FleetState
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -40,7 +40,7 @@ def measure() -> list[dict[str, Any]]:
 
 
 def _plan(files: int) -> list[bytes]:
-    say = Stamp(ManualClock(), source="coordinator", run="run-1", epoch=1, host="node").envelop
+    say = Sequencer(ManualClock(), source="coordinator", run="run-1", epoch=1, host="node").next_envelope
     devices = tuple(ev.Device(key) for key in DEVICES)
     frames = [encode(say(ev.RunStarted("job", "cost", devices, files)))]
     for worker, key in enumerate(DEVICES):

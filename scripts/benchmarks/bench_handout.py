@@ -76,11 +76,11 @@ def _round(parent: str | None) -> float:
             started = perf_counter()
             while coordinator.unsettled:
                 poller.poll(50)
-                server.hub.turn()
-                pool.turn()
+                server.hub.poll()
+                pool.poll()
             elapsed = perf_counter() - started
             for _ in range(20):
                 poller.poll(10)
-                pool.turn()
+                pool.poll()
         pool.close()
     return FILES / elapsed

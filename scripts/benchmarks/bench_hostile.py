@@ -75,7 +75,7 @@ def _through_a_hub(frames: int) -> tuple[Counter[str], int, int]:
         while taken < frames:
             poller.poll(1000)
             assert sender.poll() in (None, 0)
-            taken += hub.turn()
+            taken += hub.poll()
             if not warm_bytes and taken >= WARM_UP_FRAMES:
                 warm_bytes = resident_bytes(os.getpid())
         return hub.refused.copy(), hub.accepted, resident_bytes(os.getpid()) - warm_bytes

@@ -18,7 +18,7 @@ from scenarios import UNEQUAL, scenarios
 from workload import row
 
 from workers.schedule.policy_registry import POLICIES
-from workers.schedule.scheduler import Handout, Lease
+from workers.schedule.scheduler import Lease, Scheduler
 from workers.whatif import simulator
 from workers.whatif.simulator import SimDevice, SimFile, simulate
 
@@ -49,7 +49,7 @@ def _simulated() -> list[dict[str, Any]]:
     return rows
 
 
-class _TimedHandout(Handout):
+class _TimedHandout(Scheduler):
     """Keeps how long each decision took, and whether it was one about another's file."""
 
     own: list[float]
@@ -69,11 +69,11 @@ def _decisions(devices: int, files: int, goal_us: int) -> list[dict[str, Any]]:
     works = [1 + int(1_000 * dice.lognormvariate(0, 1)) for _ in range(files)]
     fleet = [SimDevice(UNEQUAL[number % len(UNEQUAL)]) for number in range(devices)]
     _TimedHandout.own, _TimedHandout.others = [], []
-    simulator.Handout = _TimedHandout
+    simulator.Scheduler = _TimedHandout
     try:
         result = simulate([SimFile(work, work) for work in works], fleet, "cost")
     finally:
-        simulator.Handout = Handout
+        simulator.Scheduler = Scheduler
     all_us = (sum(_TimedHandout.own) + sum(_TimedHandout.others)) / result.requests * 1e6
     others_us = sorted(seconds * 1e6 for seconds in _TimedHandout.others)
     bound = sum(works) / sum(device.speed for device in fleet)

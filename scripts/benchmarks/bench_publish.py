@@ -44,7 +44,7 @@ def _bursts(address: str) -> tuple[list[float], list[float]]:
     bare.recv()
     bus = Publisher(address, source="bench", heartbeat_seconds=None)
     bus._device_key = "GPU-8a4f6f8e-1c9d-4d5e-9f6a-1b2c3d4e5f60"
-    frame = bus.stamp(bus.completion("sample_17.fa", sequences=250, duration_seconds=3.2, attempt=1))
+    frame = bus.prepare(bus.completion("sample_17.fa", sequences=250, duration_seconds=3.2, attempt=1))
 
     def publish() -> None:
         event = bus.completion("sample_17.fa", sequences=250, duration_seconds=3.2, attempt=1)

@@ -17,7 +17,7 @@ from monitor.dashboard import LoadBalancingDashboard
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import Clock, ManualClock, SystemClock
 from virnucpro_bus.events.codec import encode
-from virnucpro_bus.events.envelope import Stamp
+from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
 
@@ -97,19 +97,19 @@ def _frames(devices: int) -> Iterator[bytes]:
 
 
 def _host(clock: Clock, host: str, gpus: int) -> Iterator[bytes]:
-    def stamp(source: str) -> Stamp:
-        return Stamp(clock, source=source, run="run-1", epoch=1, host=host)
+    def stamp(source: str) -> Sequencer:
+        return Sequencer(clock, source=source, run="run-1", epoch=1, host=host)
 
     coordinator, sampler = stamp("coordinator"), stamp("sampler")
     every = tuple(Device(f"GPU-{host}-{index}", "NVIDIA A100-SXM4-80GB", index) for index in range(gpus))
-    yield encode(coordinator.envelop(ev.RunStarted("job", "cost", every, 1000)))
+    yield encode(coordinator.next_envelope(ev.RunStarted("job", "cost", every, 1000)))
     for device in every:
         files = tuple(ev.PlannedFile(f"{device.index}-{number}.fa", 1000, 7) for number in range(FILES_A_GPU + 1))
-        yield encode(coordinator.envelop(ev.FilesAssigned(device.key, files)))
+        yield encode(coordinator.next_envelope(ev.FilesAssigned(device.key, files)))
         worker = stamp(f"worker-{device.index}")
-        yield encode(worker.envelop(ev.WorkerStarted(device, 100)))
+        yield encode(worker.next_envelope(ev.WorkerStarted(device, 100)))
         for file in files[:-1]:
-            yield encode(worker.envelop(ev.FileStarted(device.key, file.file, 1)))
-            yield encode(worker.envelop(ev.FileCompleted(device.key, file.file, 1, 250, 0.5)))
-        yield encode(worker.envelop(ev.FileStarted(device.key, files[-1].file, 1)))
-        yield encode(sampler.envelop(ev.GpuSampled(device, 87.5, 30.0, 1 << 34, 80 << 30, 61.0, 312.5)))
+            yield encode(worker.next_envelope(ev.FileStarted(device.key, file.file, 1)))
+            yield encode(worker.next_envelope(ev.FileCompleted(device.key, file.file, 1, 250, 0.5)))
+        yield encode(worker.next_envelope(ev.FileStarted(device.key, files[-1].file, 1)))
+        yield encode(sampler.next_envelope(ev.GpuSampled(device, 87.5, 30.0, 1 << 34, 80 << 30, 61.0, 312.5)))

@@ -97,7 +97,7 @@ def hub(run_dir: str) -> None:
             poller.register(source, zmq.POLLIN)
         while True:
             poller.poll(1000)
-            server.hub.turn()
+            server.hub.poll()
 
 
 def pace(address: str, events: str) -> None:
@@ -135,13 +135,13 @@ def view(run_dir: str, *marks: str) -> None:
     """Watch a bus as a monitor does; one line when ready, one when each mark is reached and nothing is missing."""
     from virnucpro_bus.clock import SystemClock
     from virnucpro_bus.fold.fleet import FleetState
-    from virnucpro_bus.sources.live import join, listen
+    from virnucpro_bus.sources.live import follow_live, join
 
     clock = SystemClock()
     source, fleet = join(run_dir, clock), FleetState(clock)
     print("ready", flush=True)
     left = [int(mark) for mark in marks]
-    for _ in listen(source, fleet, clock, lambda: not left):
+    for _ in follow_live(source, fleet, clock, lambda: not left):
         totals = fleet.get_totals()
         if totals["events_received"] >= left[0] and not totals["events_lost"]:
             print(left.pop(0), flush=True)
@@ -151,14 +151,14 @@ def view(run_dir: str, *marks: str) -> None:
 def suffer(frames: str, seed: str, warm_up: str) -> None:
     """Take so many hostile frames as hub and monitor do; one line of JSON of what has become of them."""
     from virnucpro_bus.clock import SystemClock
-    from virnucpro_bus.events.dedup import Sieve
+    from virnucpro_bus.events.dedup import Deduplicator
     from virnucpro_bus.fold.fleet import FleetState
 
     clock = SystemClock()
-    sieve, fleet = Sieve(), FleetState(clock)
+    sieve, fleet = Deduplicator(), FleetState(clock)
     made = warm_bytes = 0
     for batch in hostile_batches(int(frames), int(seed)):
-        sieve.take(batch)
+        sieve.filter(batch)
         fleet.feed(batch, clock.mono_ns())
         made += len(batch)
         if not warm_bytes and made >= int(warm_up):
@@ -197,7 +197,7 @@ def workers(address: str, token: str, first: str, many: str) -> None:
     from virnucpro_bus import events as ev
     from virnucpro_bus.clock import SystemClock
     from virnucpro_bus.events.codec import encode
-    from virnucpro_bus.events.envelope import Stamp
+    from virnucpro_bus.events.envelope import Sequencer
     from workers.protocol import Request, Settled, decode_answer
 
     pack = msgspec.msgpack.encode
@@ -207,7 +207,7 @@ def workers(address: str, token: str, first: str, many: str) -> None:
     peers = {}
     for slot in slots:
         peer = opened(zmq.DEALER, address)
-        peers[peer] = [slot, 1, Stamp(clock, source=f"worker-{slot}", epoch=1)]
+        peers[peer] = [slot, 1, Sequencer(clock, source=f"worker-{slot}", epoch=1)]
         poller.register(peer, zmq.POLLIN)
     print("ready", flush=True)
     sys.stdin.readline()
@@ -223,7 +223,7 @@ def workers(address: str, token: str, first: str, many: str) -> None:
             task = answer.task
             state[1] += 1
             done = ev.FileCompleted(f"cpu:{state[0]}", task.file, task.attempt, 250, 0.001)
-            settled = Settled(encode(state[2].envelop(done)))
+            settled = Settled(encode(state[2].next_envelope(done)))
             peer.send(pack(Request(token, state[0], 1, state[1], settled)))
     print("done", flush=True)
 

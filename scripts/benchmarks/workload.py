@@ -16,7 +16,7 @@ from typing import Any
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.codec import encode
-from virnucpro_bus.events.envelope import Stamp
+from virnucpro_bus.events.envelope import Sequencer
 
 WORKERS = 4
 HEARTBEAT_EVERY = 100
@@ -28,10 +28,10 @@ DEVICES = [f"GPU-8a4f6f8e-1c9d-4d5e-9f6a-1b2c3d4e5f6{number}" for number in rang
 def event_stream(files: int) -> Iterator[bytes]:
     """Frames of a run on four GPUs: a file is started, progresses twice, completes; heartbeats too."""
     clock = ManualClock()
-    stamps = [Stamp(clock, source=f"worker-{n}", run="run-1", epoch=1, host="node") for n in range(WORKERS)]
+    stamps = [Sequencer(clock, source=f"worker-{n}", run="run-1", epoch=1, host="node") for n in range(WORKERS)]
     for number in range(files):
         worker = number % WORKERS
-        device, file, say = DEVICES[worker], f"sample_{number}.fa", stamps[worker].envelop
+        device, file, say = DEVICES[worker], f"sample_{number}.fa", stamps[worker].next_envelope
         clock.advance(0.002)
         yield encode(say(ev.FileStarted(device, file, 1)))
         yield encode(say(ev.FileProgress(device, file, 1, 100)))

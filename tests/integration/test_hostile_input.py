@@ -62,7 +62,7 @@ class Victim:
             taken = 0
             while taken < BATCH:
                 assert self.hub.sockets()[0].poll(5_000)
-                taken += self.hub.turn()
+                taken += self.hub.poll()
             self.fleet.feed(frames, SystemClock().mono_ns())
 
 
@@ -122,8 +122,8 @@ KEPT_OUT = {
 @pytest.mark.parametrize(("reason", "frame"), KEPT_OUT.values(), ids=KEPT_OUT)
 def test_what_is_no_event_is_kept_out(hub: Hub, reason: str, frame: bytes) -> None:
     good = some_frames(2)
-    hub.take([good[0], frame, good[1]])
-    hub.turn()
+    hub.ingest([good[0], frame, good[1]])
+    hub.poll()
     assert (hub.refused, hub.accepted) == ({reason: 1}, 2)
     assert [record.frame for record in read_all(hub.capture.path)] == good
 
@@ -140,8 +140,8 @@ LET_THROUGH = {
 
 @pytest.mark.parametrize("frame", LET_THROUGH.values(), ids=LET_THROUGH)
 def test_what_a_newer_program_may_say_is_recorded_as_it_is(hub: Hub, frame: bytes) -> None:
-    hub.take([frame])
-    hub.turn()
+    hub.ingest([frame])
+    hub.poll()
     assert (hub.refused.total(), hub.accepted) == (0, 1)
     assert [record.frame for record in read_all(hub.capture.path)] == [frame]
     fleet = FleetState(SystemClock())

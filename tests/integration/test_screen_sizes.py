@@ -12,7 +12,7 @@ import pyte
 import pytest
 from rich.console import Console
 
-from monitor.model.selection import Look
+from monitor.model.selection import ViewOptions
 from monitor.terminal.screen import Screen
 from monitor.view.frame import frame
 from tests.support.captures import some_frames, write_capture
@@ -90,7 +90,7 @@ def test_a_thousand_sizes_are_a_thousand_writes_and_each_picture_is_right(
     stream = pyte.ByteStream(emulated)
     screen = Screen(console)
     for page, (width, height) in enumerate(sizes):
-        picture = frame(told, width, height, look=Look(page=page))
+        picture = frame(told, width, height, look=ViewOptions(page=page))
         screen.draw(picture, width, height)
         drawn = reader.picture()
         assert drawn.count(BEGUN) == 1

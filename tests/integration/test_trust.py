@@ -183,7 +183,7 @@ def test_what_falls_off_the_spool_is_counted_and_shown_as_lost(bus: Bus) -> None
     bus.hub.signal(signal.SIGSTOP)
     complete(publisher, files)
     bus.hub.signal(signal.SIGCONT)
-    wait_until(lambda: not publisher._outbox.waiting, "the spool is empty", EXACT_SECONDS)
+    wait_until(lambda: not publisher._outbox.pending, "the spool is empty", EXACT_SECONDS)
     dropped = publisher._outbox.dropped
     assert dropped > 0
     # The heartbeats' totals still tell how many files were done.

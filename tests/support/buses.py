@@ -46,12 +46,12 @@ class Turned(Protocol):
 
     def sockets(self) -> list[zmq.Socket[bytes]]: ...
 
-    def turn(self) -> object: ...
+    def poll(self) -> object: ...
 
 
 @contextmanager
 def turned_by_a_thread(turned: Turned) -> Iterator[None]:
-    """A thread calls its `turn` until the end."""
+    """A thread calls its `poll` until the end."""
     stopped = threading.Event()
 
     def serve() -> None:
@@ -60,7 +60,7 @@ def turned_by_a_thread(turned: Turned) -> Iterator[None]:
             poller.register(source, zmq.POLLIN)
         while not stopped.is_set():
             poller.poll(10)
-            turned.turn()
+            turned.poll()
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -143,7 +143,7 @@ def turn_until(hub: Hub, done: Callable[[], object]) -> None:
     """Turn the hub until `done` holds; fails after 5 s."""
 
     def turned() -> object:
-        hub.turn()
+        hub.poll()
         return done()
 
     wait_until(turned)

@@ -14,18 +14,18 @@ from tests.support.plans import cpus
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events.codec import encode
-from virnucpro_bus.events.dedup import Sieve
-from virnucpro_bus.events.envelope import Stamp
+from virnucpro_bus.events.dedup import Deduplicator
+from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.events.vocabulary import Fact, FileCompleted, FileFailed, FileStarted
 from virnucpro_bus.run_folder import CAPTURE_NAME
 from virnucpro_bus.system.disk import Disk
-from workers.commit.committer import Commits, Report
+from workers.commit.committer import Committer, FinishedAttempt
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.inputs import InputFile, find_inputs
 from workers.process.attempt import attempt
 from workers.protocol import Settled, Task, to_bytes
-from workers.resume.resume import Resumption, resume, take_up
+from workers.resume.resume import ResumePlan, open_past_run, resume
 
 SETTINGS = "settings"
 
@@ -58,16 +58,16 @@ class Machine:
         self._disk = disk
         self._store = ResultStore(run_dir, disk)
         path = run_dir / CAPTURE_NAME
-        past = take_up(run_dir, SETTINGS, run_dir / "log", go_on=True, anew=False)
-        before = Resumption(tuple(files)) if past is None else resume(past, files, self._store)
+        past = open_past_run(run_dir, SETTINGS, run_dir / "log", go_on=True, anew=False)
+        before = ResumePlan(tuple(files)) if past is None else resume(past, files, self._store)
         self.capture = CaptureWriter(path, self._clock, "run", disk=disk, go_on=past is not None)
-        self._sieve = Sieve()
+        self._sieve = Deduplicator()
         self._resumed = past is not None
         self._before = before
-        self._stamp = Stamp(self._clock, source="coordinator", run="run")
+        self._stamp = Sequencer(self._clock, source="coordinator", run="run")
         devices = cpus(2)
         self._workers = [
-            Stamp(self._clock, source=f"worker-{at}", run="run", epoch=before.last_worker_epoch + 1)
+            Sequencer(self._clock, source=f"worker-{at}", run="run", epoch=before.last_worker_epoch + 1)
             for at in range(len(devices))
         ]
         self.coordinator = WorkStealingCoordinator(
@@ -79,17 +79,17 @@ class Machine:
             done_before=before.done,
         )
         self.told: list[str] = []
-        self.commits = Commits(self._store, self, self.coordinator, self.told.append)
+        self.commits = Committer(self._store, self, self.coordinator, self.told.append)
 
     # The hub, as far as commits and the coordinator need it.
 
-    def take(self, frames: list[bytes]) -> int:
-        fresh = self._sieve.take(frames)
+    def ingest(self, frames: list[bytes]) -> int:
+        fresh = self._sieve.filter(frames)
         self.capture.append(fresh)
         return len(fresh)
 
     def publish(self, event: Fact) -> None:
-        self.take([encode(self._stamp.envelop(event))])
+        self.ingest([encode(self._stamp.next_envelope(event))])
 
     def start(self) -> None:
         """Announce the run."""
@@ -103,7 +103,7 @@ class Machine:
     def work(self) -> None:
         """From the start to the end, as far as it can be reached."""
         self.start()
-        reports: list[Report] = []
+        reports: list[FinishedAttempt] = []
         while self.coordinator.unsettled and self.commits.hopeless is None:
             if self.commits.ready():
                 reports = reports or [report for at in range(2) if (report := self.attempt(at)) is not None]
@@ -119,14 +119,14 @@ class Machine:
         self._clock.advance(seconds)
         self.capture.flush()
 
-    def attempt(self, at: int) -> Report | None:
+    def attempt(self, at: int) -> FinishedAttempt | None:
         """What a worker reports; None when there was nothing to do, or it has failed."""
         device = self.coordinator.devices[at].key
         held = self.coordinator.next_file(device)
         if held is None:
             return None
         stamp, output = self._workers[at], self._store.new_attempt()
-        self.take([encode(stamp.envelop(FileStarted(device, held.file.id, held.attempt)))])
+        self.ingest([encode(stamp.next_envelope(FileStarted(device, held.file.id, held.attempt)))])
         self.capture.flush()
         task = Task(held.file.id, to_bytes(held.file.path), to_bytes(output), held.attempt, state=held.file.state)
         try:
@@ -135,10 +135,10 @@ class Machine:
             self._fail(stamp, held, device, str(error))
             return None
         event = FileCompleted(device, held.file.id, held.attempt, done.sequences, 1.0)
-        envelope = stamp.envelop(event)
-        settled = Settled(encode(envelope), done.contents.size_bytes, done.contents.digest)
-        return Report(device, held, os.fspath(output), settled, envelope)
+        envelope = stamp.next_envelope(event)
+        settled = Settled(encode(envelope), done.manifest.size_bytes, done.manifest.digest)
+        return FinishedAttempt(device, held, os.fspath(output), settled, envelope)
 
-    def _fail(self, stamp: Stamp, held: Assignment, device: str, reason: str) -> None:
+    def _fail(self, stamp: Sequencer, held: Assignment, device: str, reason: str) -> None:
         self.coordinator.record_file_failure(device, held.file.id, reason, 1.0)
-        self.take([encode(stamp.envelop(FileFailed(device, held.file.id, held.attempt, reason, 1.0)))])
+        self.ingest([encode(stamp.next_envelope(FileFailed(device, held.file.id, held.attempt, reason, 1.0)))])

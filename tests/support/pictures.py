@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from monitor.model.health import problems
-from monitor.model.selection import EVERYTHING, Look
-from monitor.model.trends import LOOKS_KEPT
-from monitor.model.view_model import NOTICE, DeviceKey, Problem, Row, Snapshot, Trend, device_key
+from monitor.model.selection import EVERYTHING, ViewOptions
+from monitor.model.trends import SAMPLES_KEPT
+from monitor.model.view_model import NOTICE, DeviceKey, Problem, Row, Trend, ViewModel, device_key
 from monitor.view.frame import frame
 from tests.support.paths import GOLDEN
 from virnucpro_bus.effect.combine import unknown_effect
@@ -57,7 +57,7 @@ def row(index: int, state: str = "busy") -> Row:
     return metrics, {**UNKNOWN_UTILIZATION, "lost": True} if dead else utilization
 
 
-def snapshot(devices: int = 8, health: tuple[Problem, ...] | None = None) -> Snapshot:
+def snapshot(devices: int = 8, health: tuple[Problem, ...] | None = None) -> ViewModel:
     """A run on so many devices of one host, in all states, with steals and trends, and what is wrong with them."""
     rows = tuple(row(index, STATES[index] if index < len(STATES) else "busy") for index in range(devices))
     done = sum(metrics["files_completed"] for metrics, _ in rows)
@@ -71,7 +71,7 @@ def snapshot(devices: int = 8, health: tuple[Problem, ...] | None = None) -> Sna
         "events_received": 5000,
         "events_lost": 0,
     }
-    return Snapshot(
+    return ViewModel(
         rows=rows,
         totals=totals,
         steals=tuple(
@@ -93,7 +93,7 @@ def snapshot(devices: int = 8, health: tuple[Problem, ...] | None = None) -> Sna
     )
 
 
-def with_rows(shot: Snapshot, rows: Iterable[Row]) -> Snapshot:
+def with_rows(shot: ViewModel, rows: Iterable[Row]) -> ViewModel:
     """`shot` with other devices, and what is wrong with these."""
     rows = tuple(rows)
     return replace(shot, rows=rows, trends=trends(rows), health=problems(rows, shot.totals, {}))
@@ -103,8 +103,8 @@ def trends(rows: tuple[Row, ...]) -> dict[DeviceKey, Trend]:
     """How the devices have done lately: one always the same, others up, down or in waves, with a gap."""
     return {
         device_key(metrics): Trend(
-            tuple(_wave(index, at, utilization["compute_percent"]) for at in range(LOOKS_KEPT)),
-            tuple(_wave(index + 1, at, metrics["throughput"]) for at in range(LOOKS_KEPT - 5 * (index % 3))),
+            tuple(_wave(index, at, utilization["compute_percent"]) for at in range(SAMPLES_KEPT)),
+            tuple(_wave(index + 1, at, metrics["throughput"]) for at in range(SAMPLES_KEPT - 5 * (index % 3))),
         )
         for index, (metrics, utilization) in enumerate(rows)
     }
@@ -116,8 +116,8 @@ def _wave(index: int, at: int, value: float | None) -> float | None:
     if index % 4 == 0:
         return value
     if index % 4 == 1:
-        return value * at / (LOOKS_KEPT - 1)
-    return value * (1 - at / LOOKS_KEPT) if index % 4 == 2 else value * (at * index % 9) / 9
+        return value * at / (SAMPLES_KEPT - 1)
+    return value * (1 - at / SAMPLES_KEPT) if index % 4 == 2 else value * (at * index % 9) / 9
 
 
 STALLED = tuple(
@@ -220,12 +220,12 @@ ALL = {
 }
 
 
-def plain(shot: Snapshot, width: int, height: int | None, look: Look = EVERYTHING, keys: str = "") -> str:
+def plain(shot: ViewModel, width: int, height: int | None, look: ViewOptions = EVERYTHING, keys: str = "") -> str:
     """The frame as text."""
     return "".join(text.plain.rstrip() + "\n" for text in frame(shot, width, height, look=look, keys=keys))
 
 
-def colour_of(shot: Snapshot, width: int, words: str, beside: str = "") -> str:
+def colour_of(shot: ViewModel, width: int, words: str, beside: str = "") -> str:
     """The style of `words` where they first stand in the frame, in a line with `beside`; "" for none."""
     text = next(text for text in frame(shot, width, 60) if words in text.plain and beside in text.plain)
     at = text.plain.index(words)

@@ -10,7 +10,7 @@ from zmq.utils import z85
 
 from tests.support.buses import turned_by_a_thread
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.history.protocol import HelloReply, Recorded
+from virnucpro_bus.history.protocol import HelloReply, ReadableCapture
 from virnucpro_bus.remote.follower import Follower
 from virnucpro_bus.remote.keys import Identity
 from virnucpro_bus.remote.listen_address import Access
@@ -36,7 +36,7 @@ class Served:
 
 @contextmanager
 def served_relay(
-    recorded: Recorded, access: Access | None = None, address: str = "tcp://127.0.0.1:*", run: str = "run-1"
+    recorded: ReadableCapture, access: Access | None = None, address: str = "tcp://127.0.0.1:*", run: str = "run-1"
 ) -> Iterator[Served]:
     """A relay whose loop runs in a thread until the end."""
     told: list[str] = []
@@ -62,7 +62,7 @@ def next_of(follower: Follower, seconds: float = 20.0) -> tuple[list[bytes], int
     clock = SystemClock()
     until_ns = clock.mono_ns() + int(seconds * 1e9)
     while not (received := follower.receive(0.05))[0]:
-        assert clock.mono_ns() < until_ns, f"no frames; {follower.trouble}"
+        assert clock.mono_ns() < until_ns, f"no frames; {follower.problem}"
     return received
 
 
@@ -74,7 +74,7 @@ def follow_until(
     until_ns = clock.mono_ns() + int(seconds * 1e9)
     frames: list[bytes] = []
     while not enough(frames):
-        assert clock.mono_ns() < until_ns, f"only {len(frames)} frames; {follower.trouble}"
+        assert clock.mono_ns() < until_ns, f"only {len(frames)} frames; {follower.problem}"
         frames += follower.receive(0.05)[0]
     return frames
 

@@ -12,8 +12,8 @@ from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.metrics import Effect
 from virnucpro_bus.testing import Script
-from workers.whatif.recorded_run import recording_of
-from workers.whatif.scenarios import Wish, what_if
+from workers.whatif.recorded_run import make_recorded_run
+from workers.whatif.scenarios import Variation, what_if
 
 
 def effect_after(
@@ -60,9 +60,9 @@ def assert_that_nothing_is_known(effect: Effect) -> None:
     assert not any(figures.values()), figures
 
 
-def alternatives(script: Script, wish: Wish) -> list[tuple[str, float | None]]:
+def alternatives(script: Script, wish: Variation) -> list[tuple[str, float | None]]:
     """What `whatif` says of the run: names and makespans."""
     fleet = FleetState(script.clock)
     fleet.feed(script.frames())
-    found = what_if(recording_of(fleet), wish)
+    found = what_if(make_recorded_run(fleet), wish)
     return [(row["name"], row["makespan_seconds"]) for row in found["alternatives"]]

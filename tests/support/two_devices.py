@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.fold.host_fold import WorkLedger
+from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.metrics import GpuMetrics
 from virnucpro_bus.testing import Script
 
@@ -20,8 +20,8 @@ def begun() -> Script:
     return script
 
 
-def folded(script: Script) -> WorkLedger:
-    ledger = WorkLedger("node")
+def folded(script: Script) -> HostFold:
+    ledger = HostFold("node")
     for envelope in script.envelopes:
         ledger.apply(envelope)
     return ledger

@@ -10,7 +10,7 @@ from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import Clock, ManualClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.codec import decode_all
-from virnucpro_bus.events.dedup import Sieve
+from virnucpro_bus.events.dedup import Deduplicator
 
 
 class Recorder:
@@ -29,7 +29,7 @@ class Recorder:
         self._time = ManualClock(clock.wall_ns(), clock.mono_ns())
         self._offset_ns = self._time.wall - self._time.mono
         self._latest_ns = 0
-        self._sieve = Sieve()
+        self._sieve = Deduplicator()
         try:
             self._capture = CaptureWriter(path, self._time)
         except FileExistsError:
@@ -37,9 +37,9 @@ class Recorder:
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {error.strerror}") from None
 
-    def take(self, frames: list[bytes]) -> None:
+    def record(self, frames: list[bytes]) -> None:
         """Record those of `frames` that have not been recorded yet."""
-        fresh = self._sieve.take(frames)
+        fresh = self._sieve.filter(frames)
         now_ns = self._clock.wall_ns()
         for frame, envelope in zip(fresh, decode_all(fresh, Counter()), strict=True):
             self._set_time(min(envelope.wall_ns, now_ns))

@@ -25,7 +25,7 @@ from virnucpro_bus.capture.records import (
 )
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.events.codec import encode
-from virnucpro_bus.events.envelope import envelop
+from virnucpro_bus.events.envelope import make_envelope
 from virnucpro_bus.events.vocabulary import CaptureHole
 from virnucpro_bus.system.disk import Disk
 
@@ -158,7 +158,7 @@ class CaptureWriter:
         return status.f_bavail * status.f_frsize >= _FLUSH_BYTES
 
     def _hole_record(self, now_ns: int) -> bytes:
-        marked = envelop(
+        marked = make_envelope(
             CaptureHole(self._hole_frames, self._hole_bytes),
             run=self._run,
             host=socket.gethostname(),

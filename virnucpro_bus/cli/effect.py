@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from virnucpro_bus.cli.load_capture import capture_argument, recorded_run
-from virnucpro_bus.effect.text_report import paragraph
+from virnucpro_bus.cli.load_capture import capture_argument, load_capture
+from virnucpro_bus.effect.text_report import report_paragraph
 
 
 @click.command(short_help="Tell whether stealing helped.")
@@ -25,5 +25,5 @@ def effect(capture: Path, as_json: bool) -> None:
       virnucpro-bus effect first-run
       virnucpro-bus effect first-run/run.vbus --json
     """
-    found = recorded_run(capture).get_effect()
-    click.echo(json.dumps(found, indent=2) if as_json else paragraph(found))
+    found = load_capture(capture).get_effect()
+    click.echo(json.dumps(found, indent=2) if as_json else report_paragraph(found))

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from virnucpro_bus.cli.options import Name
+from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.fold.file_table import CaptureFiles, ExportedFile
+from virnucpro_bus.fold.file_table import ExportedFile, FileTable
 from virnucpro_bus.run_folder import CAPTURE_NAME
 from virnucpro_bus.text import spreadsheet_safe, visible
 
@@ -21,10 +21,10 @@ COLUMNS = tuple(ExportedFile.__annotations__)
 
 
 @click.command(short_help="Write a table of the files of a recorded run.")
-@click.argument("capture", type=Name(path_type=Path))
+@click.argument("capture", type=PathArgument(path_type=Path))
 @click.option("--format", "form", default="csv", show_default=True, type=click.Choice(["csv", "jsonl"]),
               help="A table for spreadsheets, or a JSON object a line.")  # fmt: skip
-@click.option("-o", "--output", type=Name(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("-o", "--output", type=PathArgument(dir_okay=False, path_type=Path), metavar="FILE",
               help="A new file; by default it is printed.")  # fmt: skip
 def export(capture: Path, form: str, output: Path | None) -> None:
     """Write a row for each completed file in CAPTURE (a run.vbus file, or a run folder).
@@ -40,7 +40,7 @@ def export(capture: Path, form: str, output: Path | None) -> None:
     path = capture / CAPTURE_NAME if capture.is_dir() else capture
     if output is not None and output.exists():
         raise UserError(f"{output}: exists already; choose another name, or remove it first")
-    files = CaptureFiles(path)
+    files = FileTable(path)
     for warning in _warnings(path, files):
         click.echo(f"virnucpro-bus: {visible(warning)}", err=True)
     lines = _csv_lines(files.rows()) if form == "csv" else _json_lines(files.rows())
@@ -51,7 +51,7 @@ def export(capture: Path, form: str, output: Path | None) -> None:
         _write(output, lines)
 
 
-def _warnings(path: Path, files: CaptureFiles) -> Iterator[str]:
+def _warnings(path: Path, files: FileTable) -> Iterator[str]:
     if files.is_empty:
         yield f"{path}: holds no events; the table is empty"
     if files.skipped_bytes:

@@ -10,7 +10,7 @@ import click
 import zmq
 
 from virnucpro_bus.capture.compression import compress_capture
-from virnucpro_bus.cli.options import Name
+from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.hub.bus_server import BusServer
 from virnucpro_bus.publish.publisher import ADDRESS_VARIABLE, RUN_VARIABLE
@@ -19,7 +19,7 @@ from virnucpro_bus.text import visible
 
 
 @click.command(short_help="Serve a bus for workers that were not started here.")
-@click.argument("run_dir", type=Name(file_okay=False, path_type=Path))
+@click.argument("run_dir", type=PathArgument(file_okay=False, path_type=Path))
 def hub(run_dir: Path) -> int:
     """Serve a bus in RUN_DIR for workers that were started by other means.
 
@@ -49,7 +49,7 @@ def hub(run_dir: Path) -> int:
         poller.register(stopped.fileno(), zmq.POLLIN)
         while not stopped.signal:
             poller.poll(1000)
-            server.hub.turn()
+            server.hub.poll()
             if notice := server.hub.capture.notice():
                 click.echo(f"virnucpro-bus: {visible(notice)}", err=True)
         server.stop_sampler()

@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from virnucpro_bus.capture.info import CaptureInfo, capture_info
-from virnucpro_bus.cli.options import Name
+from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import iso_utc
 from virnucpro_bus.text import visible
 
 
 @click.command(short_help="Tell what is in a capture.")
-@click.argument("capture", type=Name(path_type=Path))
+@click.argument("capture", type=PathArgument(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(capture: Path, as_json: bool) -> None:
     """Tell what is in CAPTURE (a run.vbus file, or a run folder): runs, devices, events by kind, damage.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from virnucpro_bus.cli.options import Name
+from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.fold.fleet import FleetState
@@ -20,11 +20,11 @@ NAMED = 4
 """How many sources are named before "and N more"."""
 
 
-capture_argument = click.argument("capture", type=Name(path_type=Path))
-"""Gives the path of a run.vbus file or of a run folder, for `recorded_run`."""
+capture_argument = click.argument("capture", type=PathArgument(path_type=Path))
+"""Gives the path of a run.vbus file or of a run folder, for `load_capture`."""
 
 
-def recorded_run(capture: Path) -> FleetState:
+def load_capture(capture: Path) -> FleetState:
     """All that is recorded in a run.vbus file, or in that of a run folder; says on stderr what is missing there.
 
     Raises CaptureError when it is no capture, UserError when there is not one event in it.
@@ -56,4 +56,4 @@ def _what_is_missing(replay: Replay, fleet: FleetState) -> Iterator[str]:
         names = [f"{source['source']} of {source['host']}: {source['lost']}" for source in lossy[:NAMED]]
         more = [f"and {len(lossy) - NAMED} more"] if len(lossy) > NAMED else []
         yield f"{lost} events are not recorded ({', '.join(names + more)}); the figures lack what they told"
-    yield from fleet.remarks()
+    yield from fleet.stream_warnings()

@@ -79,17 +79,17 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        give_up_output()  # its reader has gone (| head)
+        abandon_output()  # its reader has gone (| head)
         sys.exit(EXIT_REFUSED)
     except OSError as error:
         reason = error.strerror or str(error)
-        place = "the output cannot be written" if give_up_output() else error.filename
+        place = "the output cannot be written" if abandon_output() else error.filename
         _say(reason if place is None else f"{place}: {reason}")
         sys.exit(EXIT_REFUSED)
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def give_up_output() -> bool:
+def abandon_output() -> bool:
     """Whether what is left of the output cannot be written. It goes nowhere then: Python would complain of it once
     more while closing stdout."""
     try:

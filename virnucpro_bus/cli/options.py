@@ -18,7 +18,7 @@ _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
 _LEAST_BYTES, _MOST_BYTES = 1 << 10, 1_000_000 << 30
 
 
-class Name(click.Path):
+class PathArgument(click.Path):
     """A path. None that is empty: it would be taken for the current folder."""
 
     def convert(
@@ -30,7 +30,7 @@ class Name(click.Path):
         return super().convert(value, parameter, context)
 
 
-class Target(Name):
+class TargetArgument(PathArgument):
     """What can be watched: a run folder, an address, or, with `or_file`, a capture. Gives the text as it is."""
 
     def __init__(self, *, or_file: bool = False) -> None:
@@ -43,7 +43,7 @@ class Target(Name):
         return [CompletionItem(incomplete, type=self._completed_as)]
 
 
-class Seconds(click.FloatRange):
+class SecondsArgument(click.FloatRange):
     """A number of seconds from one to another number."""
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
@@ -56,7 +56,7 @@ class Seconds(click.FloatRange):
 
 interval_option = click.option(
     "-i", "--interval", "interval_seconds", default=2.0, show_default=True, metavar="SECONDS",
-    type=Seconds(0.1, 3600), help="Between two pictures, and two log entries.",
+    type=SecondsArgument(0.1, 3600), help="Between two pictures, and two log entries.",
 )  # fmt: skip
 
 

@@ -9,18 +9,18 @@ import click
 
 from virnucpro_bus.capture.compression import compress_capture
 from virnucpro_bus.capture.recorder import Recorder
-from virnucpro_bus.cli.options import Name, Target
+from virnucpro_bus.cli.options import PathArgument, TargetArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.sources.live import join, listen
+from virnucpro_bus.sources.live import follow_live, join
 from virnucpro_bus.system.signals import SignalFlag
 from virnucpro_bus.text import visible
 
 
 @click.command(short_help="Record a bus into a capture of your own.")
-@click.argument("target", type=Target(), metavar="ADDRESS|RUN_DIR")
+@click.argument("target", type=TargetArgument(), metavar="ADDRESS|RUN_DIR")
 @click.option(
-    "-o", "--output", type=Name(dir_okay=False, path_type=Path), metavar="FILE", required=True,
+    "-o", "--output", type=PathArgument(dir_okay=False, path_type=Path), metavar="FILE", required=True,
     help="The capture to make; it must not be there yet.",
 )  # fmt: skip
 def record(target: str, output: Path) -> int:
@@ -41,8 +41,8 @@ def record(target: str, output: Path) -> int:
             Recorder(output, clock) as recorder,
         ):
             try:
-                for frames in listen(source, FleetState(clock), clock, lambda: signals.signal):
-                    recorder.take(frames)
+                for frames in follow_live(source, FleetState(clock), clock, lambda: signals.signal):
+                    recorder.record(frames)
                     if notice := recorder.notice():
                         click.echo(f"virnucpro-bus: {visible(notice)}", err=True)
             finally:

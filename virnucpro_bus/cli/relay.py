@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from virnucpro_bus.cli.options import Name
+from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.history.protocol import HelloReply
 from virnucpro_bus.remote.feeds import LiveCapture
@@ -20,7 +20,7 @@ _NICER = 5
 
 
 @click.command(short_help="Let a live run be watched from other machines.")
-@click.argument("run_dir", type=Name(exists=True, file_okay=False, path_type=Path))
+@click.argument("run_dir", type=PathArgument(exists=True, file_okay=False, path_type=Path))
 @click.option("--listen", "address", required=True, metavar="tcp://HOST:PORT",
               help="Where viewers connect to; * as HOST: every address of this machine.")  # fmt: skip
 def relay(run_dir: Path, address: str) -> int:

@@ -10,20 +10,20 @@ from pathlib import Path
 import click
 
 from virnucpro_bus.capture.reader import CaptureReader
-from virnucpro_bus.cli.options import Target, kinds_option
+from virnucpro_bus.cli.options import TargetArgument, kinds_option
 from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.events.codec import decode_all
-from virnucpro_bus.events.dedup import Sieve
+from virnucpro_bus.events.dedup import Deduplicator
 from virnucpro_bus.events.render import as_json, as_line, kind_of
 from virnucpro_bus.fold.fleet import FRAMES_AT_ONCE, FleetState
 from virnucpro_bus.run_folder import CAPTURE_NAME
-from virnucpro_bus.sources.live import LiveSource, join, listen
+from virnucpro_bus.sources.live import LiveSource, follow_live, join
 from virnucpro_bus.system.signals import SignalFlag
 
 
 @click.command(short_help="Print events, one a line, as they come.")
-@click.argument("target", default=".", type=Target(or_file=True), metavar="[RUN_DIR|ADDRESS|CAPTURE]")
+@click.argument("target", default=".", type=TargetArgument(or_file=True), metavar="[RUN_DIR|ADDRESS|CAPTURE]")
 @click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line, with everything in it.")
 @kinds_option
 def tail(target: str, as_jsonl: bool, kinds: frozenset[str] | None) -> int:
@@ -76,10 +76,10 @@ def _news(
                     return
                 yield [each.frame for each in records[first : first + FRAMES_AT_ONCE]]
         return
-    fleet, sieve = FleetState(clock), Sieve()
+    fleet, sieve = FleetState(clock), Deduplicator()
     while source.behind and not stopped():
         frames, received_ns = source.receive(0.0)
         fleet.feed(frames, received_ns)
-        sieve.take(frames)
-    for frames in listen(source, fleet, clock, stopped):
-        yield sieve.take(frames)
+        sieve.filter(frames)
+    for frames in follow_live(source, fleet, clock, stopped):
+        yield sieve.filter(frames)

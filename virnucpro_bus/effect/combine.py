@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from statistics import fmean
 
-from virnucpro_bus.effect.totals import STEALS_TOLD
+from virnucpro_bus.effect.totals import MAX_STEALS_REPORTED
 from virnucpro_bus.metrics import Effect, StealEffect
 
 
-def effect_from(
+def make_effect(
     makespan: float | None = None,
     expected: float | None = None,
     without: float | None = None,
@@ -52,10 +52,10 @@ def effect_from(
 
 def unknown_effect() -> Effect:
     """Nothing is known."""
-    return effect_from(steals=[], moves=0)
+    return make_effect(steals=[], moves=0)
 
 
-def together(effects: Iterable[Effect]) -> Effect:
+def combine(effects: Iterable[Effect]) -> Effect:
     """Several runs as a whole: the longest counts, idle time adds up, and every device of each run counts for the
     balance. What is unknown of one run is unknown of all; but runs of which nothing is known count for nothing."""
     every = list(effects)
@@ -63,7 +63,7 @@ def together(effects: Iterable[Effect]) -> Effect:
     if len(known or every) == 1:
         return (known or every)[0]
     steals = sorted((steal for effect in every for steal in effect["steals"]), key=itemgetter("timestamp", "host"))
-    return effect_from(
+    return make_effect(
         makespan=_longest(effect["makespan_seconds"] for effect in known),
         expected=_longest(effect["makespan_expected_seconds"] for effect in known),
         without=_longest(effect["makespan_without_stealing_seconds"] for effect in known),
@@ -75,7 +75,7 @@ def together(effects: Iterable[Effect]) -> Effect:
         # Devices of two hosts may have the same key.
         worked=[seconds for effect in known for seconds in effect["busy_seconds"].values()],
         finishes=[seconds for effect in known for seconds in effect["finish_seconds"].values()],
-        steals=steals[-STEALS_TOLD:],
+        steals=steals[-MAX_STEALS_REPORTED:],
         moves=sum(effect["moves"] for effect in every),
     )
 

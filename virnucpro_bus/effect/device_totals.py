@@ -11,7 +11,7 @@ from heapq import nsmallest
 from operator import sub
 
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.effect.duration_model import FILES_HEARD
+from virnucpro_bus.effect.duration_model import FILES_SAMPLED
 
 # By Fibonacci hashing (Knuth) moments that are near each other lie far apart.
 _SCATTER = 0x9E3779B97F4A7C15
@@ -19,7 +19,7 @@ _LOTS = 2**64 - 1
 
 
 @dataclass(slots=True, eq=False)
-class Tally:
+class DeviceTotals:
     """Of one session. Moments are by the host's monotonic clock. Not thread-safe."""
 
     files: int = 0
@@ -49,8 +49,8 @@ class Tally:
         self._put_down(min(map(sub, ends_ns, took_ns)), max(ends_ns))
         # Who is heard is drawn by lot, and the lot of a file is the same whatever came before it.
         lots = [end_ns * _SCATTER & _LOTS for end_ns in ends_ns]
-        drawn = nsmallest(FILES_HEARD, zip(lots, works, seconds, strict=True))
-        self._heard = sorted(self._heard + drawn)[:FILES_HEARD]
+        drawn = nsmallest(FILES_SAMPLED, zip(lots, works, seconds, strict=True))
+        self._heard = sorted(self._heard + drawn)[:FILES_SAMPLED]
 
     def fail(self, end_ns: int, seconds: float) -> None:
         """An attempt has failed."""
@@ -63,7 +63,7 @@ class Tally:
         self.first_ns = first_ns if self.first_ns is None else min(self.first_ns, first_ns)
         self.last_ns = last_ns if self.last_ns is None else max(self.last_ns, last_ns)
 
-    def heard(self) -> list[tuple[int, float]]:
+    def sampled_files(self) -> list[tuple[int, float]]:
         """(work, seconds) of up to FILES_HEARD completed files, for `fixed_work`."""
         return [(work, seconds) for _, work, seconds in self._heard]
 

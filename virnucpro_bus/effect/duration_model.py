@@ -19,9 +19,9 @@ FROM_BELOW = 0.4
 """The vote that counts, from the smallest on; a little below the median, for in doubt size is right."""
 LEAST_SHARE = 0.05
 """Of the mean work of a file; less than that is noise."""
-MOST_FILES = 100.0
+MAX_FILES = 100.0
 """At most that many times the mean work of a file, where its size seems to say nothing."""
-FILES_HEARD = 512
+FILES_SAMPLED = 512
 """Of a device; more would tell no more."""
 
 
@@ -36,7 +36,7 @@ def fixed_work(devices: Iterable[Sequence[tuple[int, float]]]) -> int:
     if evidence < LEAST_EVIDENCE:
         return 0
     mean = fmean(work for files in together for work, _ in files)
-    fixed = min(_at(votes, FROM_BELOW * evidence), MOST_FILES * mean)
+    fixed = min(_at(votes, FROM_BELOW * evidence), MAX_FILES * mean)
     return round(fixed) if fixed > LEAST_SHARE * mean else 0
 
 
@@ -65,6 +65,6 @@ ROUNDING = 1e-9
 """What takes longer by less than this share does not: it is the rounding of sums."""
 
 
-def rest_seconds(whole: float, so_far: float) -> float:
+def remaining_seconds(whole: float, so_far: float) -> float:
     """How long a file still takes that was expected to take `whole` seconds, of which it has taken `so_far`."""
     return OVERRUN * so_far if so_far > whole * (1.0 + ROUNDING) else max(0.0, whole - so_far)

@@ -30,29 +30,29 @@ from collections.abc import Callable, Sequence
 from statistics import fmean, median
 
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.effect.combine import effect_from, unknown_effect
-from virnucpro_bus.effect.duration_model import rest_seconds
-from virnucpro_bus.effect.shares import Look, Share, shares_of, sums_of
-from virnucpro_bus.effect.totals import STEALS_TOLD, Sums, SumsCache
-from virnucpro_bus.effect.work_log import Steal, WorkBook
+from virnucpro_bus.effect.combine import make_effect, unknown_effect
+from virnucpro_bus.effect.duration_model import remaining_seconds
+from virnucpro_bus.effect.shares import DeviceShare, RunStatus, shares_of, totals_of
+from virnucpro_bus.effect.totals import MAX_STEALS_REPORTED, TotalsCache, WorkTotals
+from virnucpro_bus.effect.work_log import Steal, WorkLog
 from virnucpro_bus.metrics import Effect, StealEffect
 
-Tell = Callable[[Steal, float | None], StealEffect]
+DescribeSteal = Callable[[Steal, float | None], StealEffect]
 """How a steal is told of, and what it has saved, in seconds; None: unknown."""
 
 
-def effect_of(book: WorkBook, look: Look, tell: Tell, cache: SumsCache | None = None) -> Effect:
+def effect_of(book: WorkLog, look: RunStatus, tell: DescribeSteal, cache: TotalsCache | None = None) -> Effect:
     """The figures at a moment; all unknown where the plan is not known as a whole."""
-    if (sums := sums_of(book, look, cache)) is not None:
-        return _Reckoning(sums, look).effect(tell)
+    if (sums := totals_of(book, look, cache)) is not None:
+        return _EffectCalculator(sums, look).effect(tell)
     steals = sorted(book.steals.values())
-    return effect_from(steals=[tell(steal, None) for steal in steals[-STEALS_TOLD:]], moves=len(steals))
+    return make_effect(steals=[tell(steal, None) for steal in steals[-MAX_STEALS_REPORTED:]], moves=len(steals))
 
 
-class _Reckoning:
+class _EffectCalculator:
     """All that is figured out for one look; times in seconds from the start of the first file."""
 
-    def __init__(self, sums: Sums, look: Look) -> None:
+    def __init__(self, sums: WorkTotals, look: RunStatus) -> None:
         self._sums = sums
         self._look = look
         self._shares = shares_of(sums, look)
@@ -66,21 +66,21 @@ class _Reckoning:
         # A duration that cannot be would move the start to before the run.
         self._zero_ns = max(min(started, default=look.now_ns), look.started_ns)
         ends = [share.done.last_ns for share in shares if share.done.last_ns is not None]
-        self._is_done = look.is_over or not any(share.waiting or share.in_hand for share in shares)
+        self._is_done = look.is_over or not any(share.pending or share.in_progress for share in shares)
         self._now = self._since(max(ends, default=look.now_ns) if self._is_done else look.now_ns)
         self._finish = {key: self._last_at_work(share) for key, share in self._shares.items()}
         self._paces = {key: self._pace(key, share) for key, share in self._shares.items()}
         self._free = {key: self._free_at(key, share) for key, share in self._shares.items()}
 
-    def effect(self, tell: Tell) -> Effect:
+    def effect(self, tell: DescribeSteal) -> Effect:
         """The figures."""
         if not self._has_begun:
             return unknown_effect()
         busy = {key: self._busy(share) for key, share in self._shares.items()}
         in_hand = self._moves_in_hand()
         expected = self._expected()
-        told = sorted([*self._sums.latest, *in_hand])[-STEALS_TOLD:]
-        return effect_from(
+        told = sorted([*self._sums.latest, *in_hand])[-MAX_STEALS_REPORTED:]
+        return make_effect(
             makespan=self._now,
             expected=expected,
             without=None if expected is None else self._without(in_hand),
@@ -98,29 +98,29 @@ class _Reckoning:
 
     # A device, with all that was stolen.
 
-    def _last_at_work(self, share: Share) -> float:
-        if share.in_hand is not None:
+    def _last_at_work(self, share: DeviceShare) -> float:
+        if share.in_progress is not None:
             return self._now
         return 0.0 if share.done.last_ns is None else self._since(share.done.last_ns)
 
-    def _busy(self, share: Share) -> float:
+    def _busy(self, share: DeviceShare) -> float:
         return share.done.done_seconds + self._seconds_in_hand(share)
 
-    def _seconds_in_hand(self, share: Share) -> float:
+    def _seconds_in_hand(self, share: DeviceShare) -> float:
         """How long it has worked on the file in hand."""
-        return 0.0 if share.in_hand is None else max(0.0, self._now - self._since(share.in_hand.since_ns))
+        return 0.0 if share.in_progress is None else max(0.0, self._now - self._since(share.in_progress.since_ns))
 
-    def _pace(self, key: str, share: Share) -> float:
+    def _pace(self, key: str, share: DeviceShare) -> float:
         """Work per second from now on."""
         so_far = self._seconds_in_hand(share)
-        return min(self._rates[key], share.in_hand_work / so_far) if so_far else self._rates[key]
+        return min(self._rates[key], share.in_progress_work / so_far) if so_far else self._rates[key]
 
-    def _free_at(self, key: str, share: Share) -> float:
+    def _free_at(self, key: str, share: DeviceShare) -> float:
         """When it has put down, or is expected to put down, the file in hand."""
-        if share.in_hand is None:
+        if share.in_progress is None:
             return self._finish[key]
         rate, so_far = self._rates[key], self._seconds_in_hand(share)
-        return self._now + rest_seconds(share.in_hand_work / rate if rate else so_far, so_far)
+        return self._now + remaining_seconds(share.in_progress_work / rate if rate else so_far, so_far)
 
     def _could_begin(self, key: str) -> float | None:
         """When it could have gone on with what was first given to it, had nothing been stolen; None: unknown."""
@@ -133,7 +133,7 @@ class _Reckoning:
     def _own_rest(self, key: str) -> float:
         """How long it would take for what waits, of the files first given to it."""
         share = self._shares.get(key)
-        return share.waiting / self._paces[key] if share is not None and share.waiting else 0.0
+        return share.pending / self._paces[key] if share is not None and share.pending else 0.0
 
     # The run.
 
@@ -144,7 +144,7 @@ class _Reckoning:
         if not self._measured:
             return None
         end = max(self._free.values())
-        waiting = sum(share.waiting for share in self._shares.values())
+        waiting = sum(share.pending for share in self._shares.values())
         if not waiting:
             return end
         if not self._look.is_stealing:
@@ -153,7 +153,7 @@ class _Reckoning:
         workers = sorted((max(self._now, self._free[key]), self._paces[key]) for key in living)
         if not workers:
             return None
-        biggest = max(share.biggest_waiting for share in self._shares.values())
+        biggest = max(share.biggest_pending for share in self._shares.values())
         return max(end, _shared_out(waiting, workers), min(free + biggest / pace for free, pace in workers))
 
     def _without(self, in_hand: Sequence[Steal]) -> float | None:
@@ -183,7 +183,7 @@ class _Reckoning:
     def _bound(self) -> float:
         """No way of sharing out the work could be faster than that."""
         shares, rates = self._shares, self._rates
-        left = sum(share.waiting + share.in_hand_work for share in shares.values())
+        left = sum(share.pending + share.in_progress_work for share in shares.values())
         total = left + sum(share.work for share in shares.values())
         done = {key: share.done.longest_ns / NANOSECONDS * rates[key] for key, share in shares.items()}
         biggest = max(max(share.biggest_left, done[key]) for key, share in shares.items())
@@ -193,13 +193,15 @@ class _Reckoning:
 
     def _moves_in_hand(self) -> list[Steal]:
         """The steals of files that their thieves work on."""
-        held = [(key, share.in_hand.file) for key, share in self._shares.items() if share.in_hand is not None]
+        held = [
+            (key, share.in_progress.file) for key, share in self._shares.items() if share.in_progress is not None
+        ]
         steals = [(key, self._sums.open_steal(file)) for key, file in held]
         return [steal for key, steal in steals if steal is not None and steal.thief == key]
 
     def _expected_in_hand(self, key: str) -> float:
         """How long the file that a device has in hand is expected to take."""
-        held = self._shares[key].in_hand
+        held = self._shares[key].in_progress
         return 0.0 if held is None else self._free[key] - self._since(held.since_ns)
 
     def _ratio(self, thief: str, victim: str) -> float:

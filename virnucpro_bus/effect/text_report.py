@@ -35,10 +35,10 @@ def gain(seconds: float) -> str:
 
 def sentence(effect: Effect) -> str | None:
     """All of it in one line; None when nothing is known."""
-    return ", ".join(parts_of(effect)) or None
+    return ", ".join(effect_parts(effect)) or None
 
 
-def parts_of(effect: Effect) -> list[str]:
+def effect_parts(effect: Effect) -> list[str]:
     """The parts of that sentence, each of which can stand without those after it."""
     if effect["makespan_seconds"] is None:
         return []
@@ -60,7 +60,7 @@ def outcome(effect: Effect) -> str | None:
     return gain(saved) if _is_over(effect) else f"will {'lose' if saved < 0 else 'save'} {span(abs(saved))}"
 
 
-def paragraph(effect: Effect) -> str:
+def report_paragraph(effect: Effect) -> str:
     """All of it, on several lines."""
     figures = [
         ("makespan", span(effect["makespan_seconds"])),

@@ -15,15 +15,15 @@ from itertools import islice
 from typing import NamedTuple
 
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.effect.device_totals import Tally
-from virnucpro_bus.effect.work_log import Steal, WorkBook
+from virnucpro_bus.effect.device_totals import DeviceTotals
+from virnucpro_bus.effect.work_log import Steal, WorkLog
 
-STEALS_TOLD = 1_000
+MAX_STEALS_REPORTED = 1_000
 """The latest ones, of which the effect is told one by one."""
 _NEVER = -1
 
 
-class Done(NamedTuple):
+class CompletedFile(NamedTuple):
     """A completed file: when it ended, by the host's monotonic clock, how long it took, and where."""
 
     end_ns: int
@@ -32,7 +32,7 @@ class Done(NamedTuple):
 
 
 @dataclass(slots=True)
-class Left:
+class Remaining:
     """What was first given to a device and is not done; its work is as estimated, at least 1 a file."""
 
     files: int = 0
@@ -41,17 +41,17 @@ class Left:
 
 
 @dataclass(slots=True)
-class Moved:
+class Moves:
     """Files that one device has stolen from another and done: how many, and how long they took it."""
 
     files: int = 0
     took_ns: int = 0
 
 
-class Sums:
+class WorkTotals:
     """Of one session. Times are by the host's monotonic clock. Not thread-safe: its owner is the book's."""
 
-    def __init__(self, book: WorkBook, since_ns: int) -> None:
+    def __init__(self, book: WorkLog, since_ns: int) -> None:
         """`since_ns`: what ended before that is of another session."""
         self._book = book
         self._columns = book.files, book.ends_ns, book.seconds, book.devices
@@ -92,16 +92,16 @@ class Sums:
 
     def _begin(self) -> None:
         """Nothing is added up yet."""
-        self.tallies: dict[str, Tally] = defaultdict(Tally)
+        self.devices: dict[str, DeviceTotals] = defaultdict(DeviceTotals)
         """By device key."""
-        self.moved: dict[tuple[str, str], Moved] = defaultdict(Moved)
+        self.moved: dict[tuple[str, str], Moves] = defaultdict(Moves)
         """By thief and victim."""
         self.latest: list[Steal] = []
         """The last STEALS_TOLD of those moves, oldest first."""
         self._open_steals: dict[str, Steal] = {}
         """Of files that are not done."""
         self._failures_read = self._steals_read = 0
-        self._left: dict[str, Left] = defaultdict(Left)
+        self._left: dict[str, Remaining] = defaultdict(Remaining)
         for owner, cost in zip(self._owners, self._costs, strict=True):
             left = self._left[owner]
             left.files += 1
@@ -109,13 +109,13 @@ class Sums:
 
     # Reading on.
 
-    def is_of(self, book: WorkBook, since_ns: int) -> bool:
+    def is_valid_for(self, book: WorkLog, since_ns: int) -> bool:
         """Whether these are of `book`, of which nothing was replaced since, and of the session of `since_ns`."""
         assigned = book.assigned
         same_plan = assigned is self._assigned and len(assigned) == self._parts
         return book is self._book and same_plan and book.revision == self._revision and since_ns == self._since_ns
 
-    def read_on(self) -> None:
+    def update(self) -> None:
         """Add up what the book has got since the last time."""
         fresh, is_replaced = self._read_completions()
         if is_replaced:
@@ -161,12 +161,12 @@ class Sums:
             if open_steals and (steal := open_steals.pop(files[number], None)) is not None:
                 self._settle(steal, number)
         for device, its in added.items():
-            self.tallies[device].complete(*its)
+            self.devices[device].complete(*its)
 
     def _read_failures(self) -> None:
         for end_ns, seconds, device in islice(self._book.failed, self._failures_read, None):
             if end_ns >= self._since_ns:
-                self.tallies[device].fail(end_ns, seconds)
+                self.devices[device].fail(end_ns, seconds)
         self._failures_read = len(self._book.failed)
 
     def _read_steals(self) -> None:
@@ -182,7 +182,7 @@ class Sums:
                 self._settle(steal, record)
         self._steals_read = len(steals)
         self.latest.sort()
-        del self.latest[:-STEALS_TOLD]
+        del self.latest[:-MAX_STEALS_REPORTED]
 
     def _settle(self, steal: Steal, record: int) -> None:
         """A stolen file is done; that was a move if its thief has done it."""
@@ -204,7 +204,7 @@ class Sums:
         """Files of the plan, and those that were done before it was made."""
         return len(self._places) + len(self._before)
 
-    def undone(self, file: str) -> int | None:
+    def pending_position(self, file: str) -> int | None:
         """Where a file of the plan stands in it that is not done; None: it is done, or there is no such file."""
         place = self._places.get(file)
         return None if place is None or self._records[place] != _NEVER else place
@@ -213,9 +213,9 @@ class Sums:
         """The estimated work of a file, at least 1."""
         return self._costs[place] or 1
 
-    def left(self, taken: Collection[int]) -> dict[str, Left]:
+    def remaining(self, taken: Collection[int]) -> dict[str, Remaining]:
         """What is left of what each device was first given, without the undone files at the places `taken`."""
-        found = {owner: Left(left.files, left.work) for owner, left in self._left.items()}
+        found = {owner: Remaining(left.files, left.work) for owner, left in self._left.items()}
         for place in taken:
             left = found[self._owners[place]]
             left.files -= 1
@@ -232,31 +232,31 @@ class Sums:
         """How a file that is not done was stolen the last time from the device that it was first given to."""
         return self._open_steals.get(file)
 
-    def done(self, file: str) -> Done | None:
+    def done(self, file: str) -> CompletedFile | None:
         """How a file of the plan was done the last time; None: it was not."""
         place = self._places.get(file)
         return None if place is None or (record := self._records[place]) == _NEVER else self._done(record)
 
-    def files(self) -> Iterator[tuple[str, int, Done]]:
+    def files(self) -> Iterator[tuple[str, int, CompletedFile]]:
         """Of each file of the plan that is done, in the order of the plan: its first owner, its cost, and how."""
         for owner, cost, record in zip(self._owners, self._costs, self._records, strict=True):
             if record != _NEVER:
                 yield owner, cost, self._done(record)
 
-    def _done(self, record: int) -> Done:
+    def _done(self, record: int) -> CompletedFile:
         book = self._book
-        return Done(book.ends_ns[record], book.seconds[record], book.devices[record])
+        return CompletedFile(book.ends_ns[record], book.seconds[record], book.devices[record])
 
 
-class SumsCache:
+class TotalsCache:
     """The sums of the last look, kept by who looks again and again. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._sums: Sums | None = None
+        self._sums: WorkTotals | None = None
 
-    def of(self, book: WorkBook, since_ns: int) -> Sums:
+    def of(self, book: WorkLog, since_ns: int) -> WorkTotals:
         """All of `book` added up, valid until it grows; what ended before `since_ns` is of another session."""
-        if self._sums is None or not self._sums.is_of(book, since_ns):
-            self._sums = Sums(book, since_ns)
-        self._sums.read_on()
+        if self._sums is None or not self._sums.is_valid_for(book, since_ns):
+            self._sums = WorkTotals(book, since_ns)
+        self._sums.update()
         return self._sums

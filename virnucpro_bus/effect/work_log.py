@@ -14,7 +14,7 @@ from virnucpro_bus.events.vocabulary import (
     Seconds,
 )
 
-MOST = 2**63 - 1
+MAX_COUNT = 2**63 - 1
 """Where a count stays: an event can tell no more, and a snapshot hold no more."""
 
 
@@ -28,13 +28,13 @@ class Steal(NamedTuple):
     attempt: int
 
 
-UNPLANNED_KEPT = 5_000
+MAX_UNPLANNED_FILES = 5_000
 """So many files are remembered while no plan is known; where nobody plans, memory must not grow for ever."""
 
 
 # Its columns are looked up with every completion, which a plain class does faster than a Struct.
 @dataclass(slots=True, eq=False)
-class WorkBook:
+class WorkLog:
     """Of one host. `host_fold.py` fills it, `totals.py` adds it up. Not thread-safe."""
 
     assigned: list[tuple[str, list[str], list[Count]]] = field(default_factory=list)
@@ -69,7 +69,7 @@ class WorkBook:
     def complete(self, file: str, end_ns: int, seconds: float, device: str) -> None:
         """A file has been done."""
         # Columns and not a record a file, nor a place in a dict: that costs a tenth.
-        if self.assigned or len(self.files) < UNPLANNED_KEPT:
+        if self.assigned or len(self.files) < MAX_UNPLANNED_FILES:
             self.files.append(file)
             self.ends_ns.append(end_ns)
             self.seconds.append(seconds)
@@ -77,7 +77,7 @@ class WorkBook:
         else:
             self.passed_over += 1
 
-    def forget_times(self) -> None:
+    def reset_times(self) -> None:
         """The clock has begun anew: what was done before that has ended before all that comes."""
         self.ends_ns[:] = [0] * len(self.ends_ns)
         self.failed[:] = [(0, seconds, device) for _, seconds, device in self.failed]
@@ -85,7 +85,7 @@ class WorkBook:
 
     def fail(self, end_ns: int, seconds: float, device: str) -> None:
         """An attempt has failed."""
-        if len(self.failed) < UNPLANNED_KEPT or self.assigned:
+        if len(self.failed) < MAX_UNPLANNED_FILES or self.assigned:
             self.failed.append((end_ns, seconds, device))
 
     def steal(self, steal: Steal) -> None:
@@ -95,5 +95,5 @@ class WorkBook:
             if steal > known:
                 self.steals[steal.file] = steal
                 self.revision += 1
-        elif len(self.steals) < UNPLANNED_KEPT or self.assigned:
+        elif len(self.steals) < MAX_UNPLANNED_FILES or self.assigned:
             self.steals[steal.file] = steal

@@ -3,8 +3,8 @@
 from virnucpro_bus.events.envelope import (
     ENVELOPES,
     Envelope,
-    Stamp,
-    envelop,
+    Sequencer,
+    make_envelope,
 )
 from virnucpro_bus.events.vocabulary import (
     KIND_OF,
@@ -76,12 +76,12 @@ __all__ = [
     "RunFinished",
     "RunStarted",
     "Seconds",
-    "Stamp",
+    "Sequencer",
     "Text",
     "Watts",
     "WorkStolen",
     "WorkerLost",
     "WorkerStarted",
     "WorkerStopped",
-    "envelop",
+    "make_envelope",
 ]

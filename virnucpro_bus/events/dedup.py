@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import decode
-from virnucpro_bus.events.sequence import SeqTracker
+from virnucpro_bus.events.sequence import SequenceTracker
 
 
-class Sieve:
+class Deduplicator:
     """Keeps out what is no event and what has been here before. Not thread-safe."""
 
     def __init__(self) -> None:
@@ -18,9 +18,9 @@ class Sieve:
         """Different events so far."""
         self.refused: Counter[str] = Counter()
         """Frames that were no events, by FrameError.reason."""
-        self._seen: dict[tuple[str, str, int], SeqTracker] = {}
+        self._seen: dict[tuple[str, str, int], SequenceTracker] = {}
 
-    def take(self, frames: Iterable[bytes]) -> list[bytes]:
+    def filter(self, frames: Iterable[bytes]) -> list[bytes]:
         """Those of `frames` that are events and have not been here before, in their order."""
         fresh = []
         seen = self._seen
@@ -33,7 +33,7 @@ class Sieve:
             stream = (envelope.source, envelope.host, envelope.epoch)
             tracker = seen.get(stream)
             if tracker is None:
-                tracker = seen[stream] = SeqTracker()
+                tracker = seen[stream] = SequenceTracker()
             seq = envelope.seq
             # The next number in line, which is nearly every event, is not worth a call.
             if seq == tracker.expected:

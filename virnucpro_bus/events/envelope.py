@@ -51,7 +51,7 @@ def _envelope_of(kind: str, body: type[Fact]) -> type[Envelope]:
 ENVELOPES: dict[type[Fact], type[Envelope]] = {body: _envelope_of(kind, body) for kind, body in KINDS.items()}
 
 
-def envelop(
+def make_envelope(
     event: Fact, *, run: str, host: str, source: str, epoch: int, seq: int, wall_ns: int, mono_ns: int
 ) -> Envelope:
     """Address `event`. Raises KeyError when its type is not one of KINDS."""
@@ -61,7 +61,7 @@ def envelop(
     return envelope
 
 
-class Stamp:
+class Sequencer:
     """One stream's sender: who, in which epoch, and the next number. One thread at a time."""
 
     def __init__(
@@ -76,7 +76,7 @@ class Stamp:
         self._make = {kind: partial(envelope, *header) for kind, envelope in ENVELOPES.items()}
         self._seq = 0
 
-    def envelop(self, event: Fact, wall_ns: int | None = None, mono_ns: int | None = None) -> Envelope:
+    def next_envelope(self, event: Fact, wall_ns: int | None = None, mono_ns: int | None = None) -> Envelope:
         """Address `event` under the next number, now or as of the times given."""
         make = self._make[type(event)]
         self._seq = seq = self._seq + 1

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 # Set with every event, which a plain class does four times as fast as a Struct.
 @dataclass(slots=True, eq=False)
-class SeqTracker:
+class SequenceTracker:
     """The set of sequence numbers (1, 2, 3 …) seen so far, kept as ranges.
 
     Memory grows with the number of holes, not with the number of events. The newest range is held apart, so that

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.devices import display_id
-from virnucpro_bus.effect.work_log import MOST
-from virnucpro_bus.fold.gpu_history import SampleHistory, look_of
+from virnucpro_bus.effect.work_log import MAX_COUNT
+from virnucpro_bus.fold.gpu_history import GpuHistory, bucket_of
 from virnucpro_bus.fold.stream import Stream
 from virnucpro_bus.fold.windows import RollingWindow
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, stale
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, without_stale_figures
 
 SILENT_AFTER_NS = 5 * NANOSECONDS
 STALE_AFTER_NS = 3 * NANOSECONDS
@@ -35,11 +35,11 @@ class Reopened(Struct, frozen=True, array_like=True):
 
     def plus(self, other: Reopened) -> Reopened:
         """Both together."""
-        sequences = min(self.sequences + other.sequences, MOST)
+        sequences = min(self.sequences + other.sequences, MAX_COUNT)
         return Reopened(self.completed + other.completed, self.failed + other.failed, sequences)
 
 
-class DeviceAccount(Struct, array_like=True):
+class DeviceState(Struct, array_like=True):
     """What is known of one device's work, apart from what its workers' streams say themselves."""
 
     device: ev.Device
@@ -48,12 +48,12 @@ class DeviceAccount(Struct, array_like=True):
     """When it last completed or failed a file, by the host's monotonic clock; 0 before the first …"""
     last_done_wall_ns: ev.Count = 0
     """… and by its wall clock."""
-    robbed: ev.Count = 0
+    stolen_away: ev.Count = 0
     """Files that others have stolen from its queue."""
     planned: bool = False
     """Whether a run has said that it uses this device."""
     sample: ev.GpuSampled | None = None
-    history: SampleHistory | None = None
+    history: GpuHistory | None = None
     """None where nobody has ever looked."""
     _sample_at: tuple[ev.Count, ev.Count] = (0, 0)
     _sampled_ns: ev.Count = 0
@@ -74,7 +74,7 @@ class DeviceAccount(Struct, array_like=True):
         """When the last look was, by (epoch, seq); zeros before the first."""
         return self._sample_at
 
-    def known_as(self, gpu: DeviceAccount) -> DeviceAccount:
+    def renamed_to(self, gpu: DeviceState) -> DeviceState:
         """A copy of this one, with the name and the samples of `gpu`."""
         return replace(self, device=gpu.device, sample=gpu.sample, history=gpu.history)
 
@@ -98,11 +98,11 @@ class DeviceAccount(Struct, array_like=True):
         states = {stream.state for stream in live}
         return next(state for state in ("busy", "idle", "starting") if state in states)
 
-    def sampled(self, at: tuple[int, int], mono_ns: int, sample: ev.GpuSampled) -> None:
+    def add_sample(self, at: tuple[int, int], mono_ns: int, sample: ev.GpuSampled) -> None:
         """Remember a look; the sample is the last one, by (epoch, seq)."""
         if self.history is None:
-            self.history = SampleHistory()
-        self.history.add(look_of(mono_ns, sample))
+            self.history = GpuHistory()
+        self.history.add(bucket_of(mono_ns, sample))
         if at > self._sample_at:
             self._sample_at, self._sampled_ns, self.sample = at, mono_ns, sample
 
@@ -125,21 +125,21 @@ class DeviceAccount(Struct, array_like=True):
             simulated=sample.simulated,
             lost=sample.lost,
         )
-        return told if age_ns <= STALE_AFTER_NS else stale(told)
+        return told if age_ns <= STALE_AFTER_NS else without_stale_figures(told)
 
     def display_order(self) -> tuple[int, str]:
         """Sorts devices by index, then key; those without an index come last."""
         index = self.device.index
         return (2**63 if index is None else index, self.device.key)
 
-    def done(self, mono_ns: int, wall_ns: int) -> None:
+    def note_finished(self, mono_ns: int, wall_ns: int) -> None:
         """It has completed or failed a file, at that time by the host's clocks."""
         if mono_ns > self.last_done_ns:
             self.last_done_ns = mono_ns
         if wall_ns > self.last_done_wall_ns:
             self.last_done_wall_ns = wall_ns
 
-    def row(
+    def metrics(
         self, host: str, queue_depth: int | None, workers: Workers, now_ns: int, started_ns: int | None
     ) -> GpuMetrics:
         """The device's figures at the host's monotonic time `now_ns`; `started_ns` of its run, None: unknown."""
@@ -154,7 +154,7 @@ class DeviceAccount(Struct, array_like=True):
             device_name=self.device.name,
             queue_depth=queue_depth,
             files_completed=sum(count.completed for count in counts) - self.reopened.completed,
-            work_stolen_from=self.robbed,
+            work_stolen_from=self.stolen_away,
             work_stolen_to=sum(count.stolen for count in counts),
             throughput=self.window.throughput(now_ns, in_hand),
             last_update_time=self.last_done_wall_ns / NANOSECONDS if self.last_done_wall_ns else None,

@@ -16,10 +16,10 @@ from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.clock import NANOSECONDS, iso_utc
 from virnucpro_bus.events.codec import Foreign, decode_all
 from virnucpro_bus.events.envelope import Envelope
-from virnucpro_bus.events.sequence import SeqTracker
+from virnucpro_bus.events.sequence import SequenceTracker
 from virnucpro_bus.events.vocabulary import CaptureHole, FileCompleted, GpuSampled, RunStarted
-from virnucpro_bus.fold.gpu_history import FileFigures, Looks, figures_between, look_of
-from virnucpro_bus.fold.gpu_identity import only_one_that_begins
+from virnucpro_bus.fold.gpu_history import GpuFigures, SampleBucket, bucket_of, figures_between
+from virnucpro_bus.fold.gpu_identity import only_one_with_prefix
 from virnucpro_bus.fold.host_fold import LEAST_BOOT_NS
 
 _by_time = attrgetter("wall_ns", "host", "source", "epoch", "seq")
@@ -48,7 +48,7 @@ class ExportedFile(TypedDict):
     """Whether the figures are made up; None where nobody has looked at the device."""
 
 
-class CaptureFiles:
+class FileTable:
     """What a capture tells of files and GPUs. A file that was done again has a row for each time."""
 
     def __init__(self, path: Path) -> None:
@@ -59,7 +59,7 @@ class CaptureFiles:
         """Events that came while the capture could not be written."""
         self._completed: list[tuple[Envelope, int]] = []
         self._looks: dict[tuple[str, int, str], _LookColumns] = {}
-        self._seen: dict[tuple[str, str, int], SeqTracker] = {}
+        self._seen: dict[tuple[str, str, int], SequenceTracker] = {}
         self._boots: dict[str, tuple[int, int]] = {}
         """By host: how often it was started anew, and when that was last, by the wall clock."""
         self._gpus: dict[tuple[str, int], list[str]] = {}
@@ -89,7 +89,7 @@ class CaptureFiles:
             event: FileCompleted = completed.event
             looks = self._looks_at(completed.host, boot, event.device)
             start_ns = completed.mono_ns - round(event.duration_seconds * NANOSECONDS)
-            figures = FileFigures() if looks is None else figures_between(looks, 1, start_ns, completed.mono_ns)
+            figures = GpuFigures() if looks is None else figures_between(looks, 1, start_ns, completed.mono_ns)
             yield ExportedFile(
                 ended=iso_utc(completed.wall_ns),
                 host=completed.host,
@@ -108,13 +108,13 @@ class CaptureFiles:
         """Those at a device, or at the only GPU whose UUID begins as it is called."""
         looks = self._looks.get((host, boot, device))
         if looks is None:
-            whole = only_one_that_begins(device, self._gpus.get((host, boot), ()))
+            whole = only_one_with_prefix(device, self._gpus.get((host, boot), ()))
             looks = None if whole is None else self._looks[host, boot, whole]
         return looks
 
     def _take(self, envelope: Envelope) -> None:
         # A capture may hold what has come twice.
-        if not self._seen.setdefault((envelope.host, envelope.source, envelope.epoch), SeqTracker()).add(
+        if not self._seen.setdefault((envelope.host, envelope.source, envelope.epoch), SequenceTracker()).add(
             envelope.seq
         ):
             return
@@ -143,7 +143,7 @@ class _LookColumns:
 
     def add(self, at_ns: int, sample: GpuSampled) -> None:
         self.simulated = self.simulated or sample.simulated
-        ns, _, _, hundredths, memory, energy = look_of(at_ns, sample)
+        ns, _, _, hundredths, memory, energy = bucket_of(at_ns, sample)
         for column, value in zip(self._columns, (ns, hundredths, memory, energy), strict=True):
             column.append(value)
 
@@ -157,7 +157,7 @@ class _LookColumns:
     def __len__(self) -> int:
         return len(self._columns[0])
 
-    def __getitem__(self, at: int, /) -> Looks:
+    def __getitem__(self, at: int, /) -> SampleBucket:
         ns, hundredths, memory, energy = (column[at] for column in self._columns)
         told = int(hundredths >= 0)
         return ns, told, max(0, hundredths), hundredths, memory, energy

@@ -14,14 +14,14 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from virnucpro_bus.effect.combine import together
-from virnucpro_bus.effect.shares import Work
+from virnucpro_bus.effect.combine import combine
+from virnucpro_bus.effect.shares import HostWork
 from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.events.codec import Foreign, decode_all
 from virnucpro_bus.events.envelope import Envelope
-from virnucpro_bus.fold.host_fold import WorkLedger
-from virnucpro_bus.fold.host_view import Host
-from virnucpro_bus.fold.report import FleetReport, report_of
+from virnucpro_bus.fold.host_fold import HostFold
+from virnucpro_bus.fold.host_view import HostView
+from virnucpro_bus.fold.report import FleetReport, make_report
 from virnucpro_bus.fold.snapshot import Fold, pack, unpack
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
@@ -33,9 +33,9 @@ from virnucpro_bus.metrics import (
     SourceCounts,
     StealEvent,
     Totals,
-    added,
-    latest,
     latest_files,
+    latest_steals,
+    sum_totals,
 )
 
 FRAMES_AT_ONCE = 500
@@ -53,20 +53,20 @@ class FleetState:
         self._clock = clock
         self._interval_ns = round(interval_seconds * NANOSECONDS)
         self._local_host = local_host
-        self._hosts: dict[str, Host] = {}
+        self._hosts: dict[str, HostView] = {}
         self._lock = threading.RLock()
         self.refused: Counter[str] = Counter()
         """Frames that were not events, by FrameError.reason."""
 
     def feed(self, frames: Sequence[bytes], received_ns: int | None = None) -> None:
         """Decode and fold frames. `received_ns` is when they came, on `clock`; None when they are history."""
-        heard: Host | None = None
+        heard: HostView | None = None
         with self._lock:
             for first in range(0, len(frames), FRAMES_AT_ONCE):
                 decoded = decode_all(frames[first : first + FRAMES_AT_ONCE], self.refused)
                 for name, envelopes in groupby(decoded, attrgetter("host")):
                     heard = self._host(name)
-                    heard.ledger.apply_all(envelopes)
+                    heard.fold.apply_all(envelopes)
             if received_ns is not None:
                 for host in self._hosts.values():
                     host.compare_clocks(received_ns, just_now=host is heard)
@@ -75,7 +75,7 @@ class FleetState:
         """Fold one decoded event; False when it had been folded before."""
         with self._lock:
             host = self._host(envelope.host)
-            fresh = host.ledger.apply(envelope)
+            fresh = host.fold.apply(envelope)
             if received_ns is not None:
                 host.compare_clocks(received_ns, just_now=True)
             return fresh
@@ -85,7 +85,7 @@ class FleetState:
     def dump(self) -> bytes:
         """All that was folded, for another fleet to `load`: what that one is fed then adds up as it would here."""
         with self._lock:
-            return pack(Fold(self.refused, [host.ledger for host in self._in_order()]))
+            return pack(Fold(self.refused, [host.fold for host in self._in_order()]))
 
     def load(self, data: bytes) -> None:
         """Take over what another fleet has folded. Only for one that has folded nothing yet.
@@ -96,7 +96,7 @@ class FleetState:
         with self._lock:
             if self._hosts:
                 raise SnapshotError("a fleet that has folded something can take over no snapshot")
-            for ledger in fold.ledgers:
+            for ledger in fold.hosts:
                 self._hosts[ledger.host] = self._new_host(ledger)
             self.refused.update(fold.refused)
 
@@ -104,7 +104,7 @@ class FleetState:
         """Another one that goes by the same clock, and has folded nothing."""
         return FleetState(self._clock, self._local_host, self._interval_ns / NANOSECONDS)
 
-    def become(self, other: FleetState) -> None:
+    def replace_with(self, other: FleetState) -> None:
         """Take over what `other` has folded, in place of all of our own; nobody may feed that one any more."""
         with self._lock:
             self._hosts, self.refused = other._hosts, other.refused
@@ -120,18 +120,18 @@ class FleetState:
         """The last 50 steals, oldest first by our wall clock."""
         with self._lock:
             steals = [steal for host in self._in_order() for steal in host.steals()]
-        return latest(steals)
+        return latest_steals(steals)
 
     def get_totals(self) -> Totals:
         """All hosts together."""
         with self._lock:
-            return added([host.ledger.totals() for host in self._hosts.values()])
+            return sum_totals([host.fold.totals() for host in self._hosts.values()])
 
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
         """The last sample of a GPU by UUID, or by index where one host alone has it; stale samples are unknown."""
         with self._lock:
             hosts = self._hosts.values()
-            told = [host.ledger.utilization(device_id, host.now_ns(), self._interval_ns) for host in hosts]
+            told = [host.fold.utilization(device_id, host.now_ns(), self._interval_ns) for host in hosts]
         found = [utilization for utilization in told if utilization is not None]
         return found[0] if len(found) == 1 else UNKNOWN_UTILIZATION.copy()
 
@@ -142,42 +142,42 @@ class FleetState:
         found: dict[str, GpuUtilization] = {}
         with self._lock:
             for host in self._hosts.values():
-                for key, utilization in host.ledger.utilizations(host.now_ns(), self._interval_ns).items():
+                for key, utilization in host.fold.utilizations(host.now_ns(), self._interval_ns).items():
                     found[key] = UNKNOWN_UTILIZATION.copy() if key in found else utilization
         return found
 
     def get_effect(self) -> Effect:
         """What stealing has done for the run; the runs of several hosts as a whole."""
-        return together(self.get_effects())
+        return combine(self.get_effects())
 
     def get_effects(self) -> list[Effect]:
         """What stealing has done for the run of each host."""
         with self._lock:
             return [host.effect() for host in self._in_order()]
 
-    def get_work(self) -> list[Work]:
+    def get_work(self) -> list[HostWork]:
         """What was planned and done on each host where a plan is known. For a fleet that nobody feeds any more."""
         with self._lock:
-            every = [host.ledger.work(host.now_ns()) for host in self._in_order()]
-        return [work for work in every if work.book.assigned]
+            every = [host.fold.work(host.now_ns()) for host in self._in_order()]
+        return [work for work in every if work.log.assigned]
 
     def elapsed_seconds(self) -> float | None:
         """Time since the run started (of the first, where there are several); None where there is none."""
         with self._lock:
-            times = [host.ledger.elapsed_seconds(host.now_ns()) for host in self._hosts.values()]
+            times = [host.fold.elapsed_seconds(host.now_ns()) for host in self._hosts.values()]
         return max((time for time in times if time is not None), default=None)
 
     def break_off(self) -> None:
         """Nobody will feed it any more, and no hub is left: runs that are not over have been broken off."""
         with self._lock:
             for host in self._hosts.values():
-                host.ledger.break_off()
+                host.fold.break_off()
 
     @property
     def finished(self) -> bool:
         """Whether every announced run is over, or broken off (and at least one was announced)."""
         with self._lock:
-            runs = [host.ledger for host in self._hosts.values() if host.ledger.run is not None]
+            runs = [host.fold for host in self._hosts.values() if host.fold.run is not None]
             return bool(runs) and all(ledger.is_over for ledger in runs)
 
     def notices(self) -> list[tuple[int, str]]:
@@ -185,11 +185,11 @@ class FleetState:
         with self._lock:
             return sorted(notice for host in self._hosts.values() for notice in host.notices())
 
-    def remarks(self) -> list[str]:
+    def stream_warnings(self) -> list[str]:
         """What is to be said of the stream itself, a line each: clocks, and what could not be understood."""
         with self._lock:
-            lines = [remark for host in self._in_order() if (remark := host.remark()) is not None]
-            unknown = sum(host.ledger.unknown_kinds for host in self._hosts.values())
+            lines = [remark for host in self._in_order() if (remark := host.clock_warning()) is not None]
+            unknown = sum(host.fold.unknown_kinds for host in self._hosts.values())
             if unknown:
                 lines.append(f"events of kinds that this version does not know: {unknown}")
             refused = sorted(self.refused.items())
@@ -198,7 +198,7 @@ class FleetState:
     def lossy_sources(self) -> list[SourceCounts]:
         """The sources of whose events some are lost, by host, source and epoch."""
         with self._lock:
-            sources = [source for host in self._hosts.values() for source in host.ledger.lossy_sources()]
+            sources = [source for host in self._hosts.values() for source in host.fold.lossy_sources()]
         return sorted(sources, key=itemgetter("host", "source", "epoch"))
 
     def files(self) -> list[FileRecord]:
@@ -212,7 +212,7 @@ class FleetState:
             return {
                 file: reason
                 for host in self._in_order()
-                for file, reason in sorted(host.ledger.standing_failures().items())
+                for file, reason in sorted(host.fold.failed_files().items())
             }
 
     def attempts(self) -> dict[str, list[FailedAttempt]]:
@@ -223,27 +223,27 @@ class FleetState:
                     FailedAttempt(attempt=number, device=key, reason=reason) for number, key, reason in attempts
                 ]
                 for host in self._in_order()
-                for file, attempts in sorted(host.ledger.attempts.items())
+                for file, attempts in sorted(host.fold.attempts.items())
             }
 
-    def at_once(self) -> AbstractContextManager[object]:
+    def frozen(self) -> AbstractContextManager[object]:
         """While entered nobody else changes anything: what one thread asks then is all of one moment."""
         return self._lock
 
     def report(self) -> FleetReport:
         """Everything at once, for `--json`."""
-        return report_of(self)
+        return make_report(self)
 
     # Inside; the lock is held.
 
-    def _in_order(self) -> list[Host]:
+    def _in_order(self) -> list[HostView]:
         return [self._hosts[name] for name in sorted(self._hosts)]
 
-    def _host(self, name: str) -> Host:
+    def _host(self, name: str) -> HostView:
         host = self._hosts.get(name)
         if host is None:
-            host = self._hosts[name] = self._new_host(WorkLedger(name))
+            host = self._hosts[name] = self._new_host(HostFold(name))
         return host
 
-    def _new_host(self, ledger: WorkLedger) -> Host:
-        return Host(ledger, self._clock, is_local=ledger.host == self._local_host)
+    def _new_host(self, ledger: HostFold) -> HostView:
+        return HostView(ledger, self._clock, is_local=ledger.host == self._local_host)

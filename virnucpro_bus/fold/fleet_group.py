@@ -11,9 +11,9 @@ from contextlib import ExitStack, contextmanager
 from operator import itemgetter
 
 from virnucpro_bus.devices import device_of
-from virnucpro_bus.effect.combine import together
+from virnucpro_bus.effect.combine import combine
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.fold.report import FleetReport, report_of
+from virnucpro_bus.fold.report import FleetReport, make_report
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
     Effect,
@@ -24,13 +24,13 @@ from virnucpro_bus.metrics import (
     SourceCounts,
     StealEvent,
     Totals,
-    added,
-    latest,
     latest_files,
+    latest_steals,
+    sum_totals,
 )
 
 
-class Fleets:
+class FleetGroup:
     """Asks as many fleets as there are buses, and answers as one would. Safe to read from any thread."""
 
     def __init__(self, fleets: Mapping[str, FleetState], troubles: Callable[[], list[str]] = list) -> None:
@@ -47,11 +47,11 @@ class Fleets:
 
     def get_recent_steal_events(self) -> list[StealEvent]:
         """The last 50 steals, oldest first."""
-        return latest(steal for fleet in self._fleets.values() for steal in fleet.get_recent_steal_events())
+        return latest_steals(steal for fleet in self._fleets.values() for steal in fleet.get_recent_steal_events())
 
     def get_totals(self) -> Totals:
         """All buses together."""
-        return added([fleet.get_totals() for fleet in self._fleets.values()])
+        return sum_totals([fleet.get_totals() for fleet in self._fleets.values()])
 
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
         """The last sample of a GPU by UUID, or by index where one bus alone has it; stale samples are unknown."""
@@ -77,7 +77,7 @@ class Fleets:
 
     def get_effect(self) -> Effect:
         """What stealing has done for the runs of all buses, as a whole."""
-        return together([effect for fleet in self._fleets.values() for effect in fleet.get_effects()])
+        return combine([effect for fleet in self._fleets.values() for effect in fleet.get_effects()])
 
     def elapsed_seconds(self) -> float | None:
         """Time since the first run started; None where there is none."""
@@ -93,13 +93,13 @@ class Fleets:
         """What users should know, oldest first: (wall-clock time in nanoseconds, text)."""
         return sorted(notice for fleet in self._fleets.values() for notice in fleet.notices())
 
-    def remarks(self) -> list[str]:
+    def stream_warnings(self) -> list[str]:
         """What is to be said of the buses and their streams, a line each; with the bus where there are several."""
         several = len(self._fleets) > 1
         return self._troubles() + [
             f"{name}: {remark}" if several else remark
             for name, fleet in self._fleets.items()
-            for remark in fleet.remarks()
+            for remark in fleet.stream_warnings()
         ]
 
     def files(self) -> list[FileRecord]:
@@ -120,16 +120,16 @@ class Fleets:
         return sorted(sources, key=itemgetter("host", "source", "epoch"))
 
     @contextmanager
-    def at_once(self) -> Iterator[None]:
+    def frozen(self) -> Iterator[None]:
         """While entered nobody else changes anything: what one thread asks then is all of one moment."""
         with ExitStack() as held:
             for fleet in self._fleets.values():
-                held.enter_context(fleet.at_once())
+                held.enter_context(fleet.frozen())
             yield
 
     def report(self) -> FleetReport:
         """Everything at once, for `--json`."""
-        return report_of(self)
+        return make_report(self)
 
 
 def _age_seconds(utilization: GpuUtilization) -> float:

@@ -15,11 +15,11 @@ from typing import NamedTuple, Protocol
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.vocabulary import GpuSampled
 
-Looks = tuple[int, int, int, int, int, int]
+SampleBucket = tuple[int, int, int, int, int, int]
 """Some looks together. When the last of them was (the host's monotonic time in ns); how many of them tell the
 utilization, its sum and its greatest, in hundredths of a percent; the most memory in use, in bytes; and the energy
 counter of the last look, in mJ. The last three are NOT_TOLD where nobody could say."""
-NOT_TOLD = -1
+UNKNOWN = -1
 
 SLOTS = 64
 WIDTHS_NS = tuple(NANOSECONDS // 2 * 5**level for level in range(6))
@@ -32,15 +32,15 @@ FAR_NS = 3 * NANOSECONDS
 _FRESH_AT_ONCE = 500
 
 
-class LooksInOrder(Protocol):
+class SortedBuckets(Protocol):
     """A list of looks in the order of time, or what can be read like one."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, at: int, /) -> Looks: ...
+    def __getitem__(self, at: int, /) -> SampleBucket: ...
 
 
-class FileFigures(NamedTuple):
+class GpuFigures(NamedTuple):
     """What a GPU did while it worked on something. Every field may be unknown (None) on its own."""
 
     compute_percent: float | None = None
@@ -50,7 +50,7 @@ class FileFigures(NamedTuple):
     energy_joules: float | None = None
 
 
-def look_of(at_ns: int, sample: GpuSampled) -> Looks:
+def bucket_of(at_ns: int, sample: GpuSampled) -> SampleBucket:
     """One look, at that monotonic time of the host."""
     compute, memory, energy = sample.compute_percent, sample.memory_used_bytes, sample.energy_millijoules
     told, hundredths = (0, 0) if compute is None else (1, round(compute * 100))
@@ -58,13 +58,13 @@ def look_of(at_ns: int, sample: GpuSampled) -> Looks:
         at_ns,
         told,
         hundredths,
-        hundredths if told else NOT_TOLD,
-        NOT_TOLD if memory is None else memory,
-        NOT_TOLD if energy is None else energy,
+        hundredths if told else UNKNOWN,
+        UNKNOWN if memory is None else memory,
+        UNKNOWN if energy is None else energy,
     )
 
 
-def figures_between(looks: LooksInOrder, width_ns: int, start_ns: int, end_ns: int) -> FileFigures:
+def figures_between(looks: SortedBuckets, width_ns: int, start_ns: int, end_ns: int) -> GpuFigures:
     """The figures from `start_ns` to `end_ns`, by looks in the order of time.
 
     Each stands for a bucket of `width_ns`; 1 where they are single ones. All are unknown where no look lies within
@@ -84,15 +84,15 @@ def figures_between(looks: LooksInOrder, width_ns: int, start_ns: int, end_ns: i
         shares = [min(end_ns, at + width_ns - 1) - max(start_ns, at) + 1 for at in begun]
     told = sum(each[1] * share for each, share in zip(chosen, shares, strict=True))
     total = sum(each[2] * share for each, share in zip(chosen, shares, strict=True))
-    peak = max((each[4] for each in chosen), default=NOT_TOLD)
-    return FileFigures(
+    peak = max((each[4] for each in chosen), default=UNKNOWN)
+    return GpuFigures(
         compute_percent=total / told / 100 if told else None,
-        memory_peak_bytes=None if peak == NOT_TOLD else peak,
+        memory_peak_bytes=None if peak == UNKNOWN else peak,
         energy_joules=_energy_joules(looks, width_ns, start_ns, end_ns),
     )
 
 
-def _energy_joules(looks: LooksInOrder, width_ns: int, start_ns: int, end_ns: int) -> float | None:
+def _energy_joules(looks: SortedBuckets, width_ns: int, start_ns: int, end_ns: int) -> float | None:
     """How far the counter has gone on, which between two looks it does evenly.
 
     Before the first look and after the last it goes on as between the two that are nearest, for AROUND_NS, or for
@@ -113,7 +113,7 @@ def _energy_joules(looks: LooksInOrder, width_ns: int, start_ns: int, end_ns: in
         return None
     if first_ns < start_ns - far_ns or last_ns > end_ns + far_ns:
         return None
-    if any(counter == NOT_TOLD for _, counter in points) or any(b[1] < a[1] for a, b in pairwise(points)):
+    if any(counter == UNKNOWN for _, counter in points) or any(b[1] < a[1] for a, b in pairwise(points)):
         return None
     if len(points) < 2:
         return 0.0
@@ -125,29 +125,29 @@ def _counter_at(at_ns: int, a: tuple[int, int], b: tuple[int, int]) -> float:
     return a[1] + (b[1] - a[1]) * (at_ns - a[0]) / max(1, b[0] - a[0])
 
 
-class SampleHistory:
+class GpuHistory:
     """The looks at one GPU. Not thread-safe."""
 
     __slots__ = ("_fresh", "_levels", "_waiting")
 
-    def __init__(self, levels: Iterable[Iterable[Looks]] = ()) -> None:
+    def __init__(self, levels: Iterable[Iterable[SampleBucket]] = ()) -> None:
         """`levels` are those that a history held before, as iteration gave them. Raises ValueError."""
-        self._levels: tuple[dict[int, Looks], ...] = tuple({} for _ in WIDTHS_NS)
+        self._levels: tuple[dict[int, SampleBucket], ...] = tuple({} for _ in WIDTHS_NS)
         # Put in their places many at a time, which costs half: in the finest level whenever somebody asks for the
         # load, in the others when there are many, or somebody asks for what was long ago.
-        self._fresh: list[Looks] = []
-        self._waiting: list[Looks] = []
+        self._fresh: list[SampleBucket] = []
+        self._waiting: list[SampleBucket] = []
         kept = [list(level) for level in levels]
         if kept:
             for width_ns, level, buckets in zip(WIDTHS_NS, self._levels, kept, strict=True):
                 _put(buckets, width_ns, level)
 
-    def __iter__(self) -> Iterator[list[Looks]]:
+    def __iter__(self) -> Iterator[list[SampleBucket]]:
         """The buckets of each level in the order of time, finest first."""
         self._settle()
         return (sorted(level.values()) for level in self._levels)
 
-    def add(self, look: Looks) -> None:
+    def add(self, look: SampleBucket) -> None:
         """Take one more look in, which nobody has told before."""
         self._fresh.append(look)
         if len(self._fresh) >= _FRESH_AT_ONCE:
@@ -158,7 +158,7 @@ class SampleHistory:
         self._settle(finest_only=interval_ns <= SLOTS * WIDTHS_NS[0])
         newest_ns = self._newest_ns()
         told = total = 0
-        greatest = NOT_TOLD
+        greatest = UNKNOWN
         width_ns, level = next(
             (each for each in self._each_level() if interval_ns <= SLOTS * each[0]),
             (WIDTHS_NS[-1], self._levels[-1]),
@@ -173,7 +173,7 @@ class SampleHistory:
                 greatest = max(greatest, bucket[3])
         return (total / told / 100, greatest / 100) if told else (None, None)
 
-    def during(self, start_ns: int, end_ns: int) -> FileFigures:
+    def during(self, start_ns: int, end_ns: int) -> GpuFigures:
         """What the GPU did in that time of its host's monotonic clock, by the finest level that reaches so far.
 
         What came as little as a bucket before the start or after the end is in it, too. All is unknown where no
@@ -186,9 +186,9 @@ class SampleHistory:
             if (start_ns - AROUND_NS) // width_ns - 1 > reach:
                 looks = sorted(bucket for bucket in level.values() if bucket[0] // width_ns > reach)
                 return figures_between(looks, width_ns, start_ns, end_ns)
-        return FileFigures()
+        return GpuFigures()
 
-    def _each_level(self) -> Iterator[tuple[int, dict[int, Looks]]]:
+    def _each_level(self) -> Iterator[tuple[int, dict[int, SampleBucket]]]:
         return zip(WIDTHS_NS, self._levels, strict=True)
 
     def _newest_ns(self) -> int:
@@ -199,15 +199,15 @@ class SampleHistory:
             self._waiting.extend(_put(self._fresh, WIDTHS_NS[0], self._levels[0]))
             self._fresh = []
         if self._waiting and not (finest_only and len(self._waiting) < _FRESH_AT_ONCE):
-            looks: Iterable[Looks] = self._waiting
+            looks: Iterable[SampleBucket] = self._waiting
             for width_ns, level in zip(WIDTHS_NS[1:], self._levels[1:], strict=True):
                 looks = _put(looks, width_ns, level)
             self._waiting = []
 
 
-def _put(looks: Iterable[Looks], width_ns: int, level: dict[int, Looks]) -> Iterable[Looks]:
+def _put(looks: Iterable[SampleBucket], width_ns: int, level: dict[int, SampleBucket]) -> Iterable[SampleBucket]:
     """Put looks in the buckets of a level; returns them as they are together there, for the next level."""
-    together: dict[int, Looks] = {}
+    together: dict[int, SampleBucket] = {}
     for look in looks:
         index = look[0] // width_ns
         known = together.get(index)
@@ -222,7 +222,7 @@ def _put(looks: Iterable[Looks], width_ns: int, level: dict[int, Looks]) -> Iter
     return together.values()
 
 
-def _merged(a: Looks, b: Looks) -> Looks:
+def _merged(a: SampleBucket, b: SampleBucket) -> SampleBucket:
     a_ns, a_told, a_sum, a_most, a_memory, a_energy = a
     b_ns, b_told, b_sum, b_most, b_memory, b_energy = b
     if (b_ns, b_energy) > (a_ns, a_energy):

@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from virnucpro_bus.devices import UUID_PREFIXES
-from virnucpro_bus.fold.device import DeviceAccount
+from virnucpro_bus.fold.device import DeviceState
 
 PLACE_PREFIX = "nvml:"
 
 
-def one_account_each(devices: Mapping[str, DeviceAccount], working: Collection[str]) -> dict[str, DeviceAccount]:
+def merge_same_gpus(devices: Mapping[str, DeviceState], working: Collection[str]) -> dict[str, DeviceState]:
     """The accounts of `devices` by their keys, without those that are of the same GPU as another of them.
 
     `working` are the keys of devices that have workers: what they have done is never put under another name.
@@ -26,12 +26,12 @@ def one_account_each(devices: Mapping[str, DeviceAccount], working: Collection[s
     for key in _places_with_a_name(devices):
         del shown[key]
     gpus = SampledGpus(devices)
-    claims = {key: gpu for key in working if key in devices and (gpu := gpus.meant_by(key)) is not None}
+    claims = {key: gpu for key in working if key in devices and (gpu := gpus.find(key)) is not None}
     claimed = Counter(gpu.device.key for gpu in claims.values())
     for key, gpu in claims.items():
         whole = gpu.device.key
-        if claimed[whole] == 1 and not (whole in working or gpu.planned or gpu.robbed):
-            shown[key] = devices[key].known_as(gpu)
+        if claimed[whole] == 1 and not (whole in working or gpu.planned or gpu.stolen_away):
+            shown[key] = devices[key].renamed_to(gpu)
             del shown[whole]
     return shown
 
@@ -39,22 +39,22 @@ def one_account_each(devices: Mapping[str, DeviceAccount], working: Collection[s
 class SampledGpus:
     """The GPUs of a host that were looked at."""
 
-    def __init__(self, devices: Mapping[str, DeviceAccount]) -> None:
+    def __init__(self, devices: Mapping[str, DeviceState]) -> None:
         self._devices = devices
         self._keys = sorted(
             key for key, account in devices.items() if account.sample and key.startswith(UUID_PREFIXES)
         )
 
-    def meant_by(self, key: str) -> DeviceAccount | None:
+    def find(self, key: str) -> DeviceState | None:
         """The only one whose UUID begins with `key`, which is none that was looked at itself; else None."""
         account = self._devices.get(key)
         if account is not None and account.sample is not None:
             return None
-        whole = only_one_that_begins(key, self._keys)
+        whole = only_one_with_prefix(key, self._keys)
         return None if whole is None else self._devices[whole]
 
 
-def only_one_that_begins(beginning: str, uuids: Sequence[str]) -> str | None:
+def only_one_with_prefix(beginning: str, uuids: Sequence[str]) -> str | None:
     """The only one of `uuids`, which are sorted, that begins so. None when none does, or several do."""
     if not beginning.startswith(UUID_PREFIXES):
         return None
@@ -63,7 +63,7 @@ def only_one_that_begins(beginning: str, uuids: Sequence[str]) -> str | None:
     return fits[0] if len(fits) == 1 else None
 
 
-def _places_with_a_name(devices: Mapping[str, DeviceAccount]) -> list[str]:
+def _places_with_a_name(devices: Mapping[str, DeviceState]) -> list[str]:
     """The places whose GPU has told its UUID at a later look."""
     places = {key: account for key, account in devices.items() if key.startswith(PLACE_PREFIX)}
     if not places:

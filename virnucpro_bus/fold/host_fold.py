@@ -14,10 +14,10 @@ from typing import Any
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.effect.work_log import MOST, Steal
+from virnucpro_bus.effect.work_log import MAX_COUNT, Steal
 from virnucpro_bus.events.codec import Foreign
-from virnucpro_bus.fold.device import DeviceAccount, Reopened
-from virnucpro_bus.fold.host_state import HostFigures
+from virnucpro_bus.fold.device import DeviceState, Reopened
+from virnucpro_bus.fold.host_state import HostState
 from virnucpro_bus.fold.stream import Stream
 from virnucpro_bus.fold.windows import Completions, RollingWindow
 
@@ -27,7 +27,7 @@ LEAST_BOOT_NS = 10 * NANOSECONDS
 """A wall clock is set by less, and no machine starts in less."""
 
 
-class WorkLedger(HostFigures, array_like=True):
+class HostFold(HostState, array_like=True):
     """Folds the events of one host. Not thread-safe: its owner is one thread, or holds a lock."""
 
     def apply(self, envelope: ev.Envelope | Foreign) -> bool:
@@ -64,13 +64,13 @@ class WorkLedger(HostFigures, array_like=True):
     def _stream(self, source: str, epoch: int) -> Stream:
         return self._streams.setdefault(source, {}).setdefault(epoch, Stream())
 
-    def _account(self, key: str) -> DeviceAccount:
+    def _account(self, key: str) -> DeviceState:
         account = self._devices.get(key)
         if account is None:
-            account = self._devices[key] = DeviceAccount(ev.Device(key))
+            account = self._devices[key] = DeviceState(ev.Device(key))
         return account
 
-    def _worker_account(self, key: str, stream: Stream) -> DeviceAccount:
+    def _worker_account(self, key: str, stream: Stream) -> DeviceState:
         """The device that a worker's event is about; ties the worker's stream to it."""
         if not stream.device_key:
             stream.device_key = key
@@ -113,7 +113,7 @@ class WorkLedger(HostFigures, array_like=True):
                 account.history = account.sample = None
                 account.last_done_ns = 0
             self._completions = Completions()
-            self._book.forget_times()
+            self._book.reset_times()
         self._boot_ns = boot_ns
 
     def _notice(self, event: ev.Notice, envelope: ev.Envelope, stream: Stream) -> None:
@@ -139,7 +139,7 @@ class WorkLedger(HostFigures, array_like=True):
         if event.file is not None and event.stolen_from is not None:
             steal = Steal(event.stolen_at_ns, event.device, event.stolen_from, event.file, event.attempt)
             if steal != dead.last_steal:
-                dead.unsaid_steal = steal
+                dead.pending_steal = steal
                 self._remember(steal)
 
     def _heartbeat(self, event: ev.Heartbeat, envelope: ev.Envelope, stream: Stream) -> None:
@@ -168,7 +168,7 @@ class WorkLedger(HostFigures, array_like=True):
             account = self._worker_account(event.device, stream)
         stream.completed += 1
         sequences = stream.sequences + event.sequences
-        stream.sequences = sequences if sequences < MOST else MOST
+        stream.sequences = sequences if sequences < MAX_COUNT else MAX_COUNT
         seq, end_ns = envelope.seq, envelope.mono_ns
         if seq > stream.state_seq:
             stream.state_seq, stream.state = seq, "idle"
@@ -176,7 +176,7 @@ class WorkLedger(HostFigures, array_like=True):
         account.window.add(end_ns - int(seconds * NANOSECONDS), end_ns, event.sequences)
         # The account's own key, so that not every record holds a copy of it.
         self._book.complete(event.file, end_ns, seconds, account.device.key)
-        account.done(end_ns, envelope.wall_ns)
+        account.note_finished(end_ns, envelope.wall_ns)
         completions = self._completions
         if end_ns > completions.newest_ns:
             completions.newest_ns = end_ns
@@ -192,7 +192,7 @@ class WorkLedger(HostFigures, array_like=True):
         if event.final:
             stream.failed += 1
             self._note_failure(event.file, event.attempt, event.reason)
-        account.done(envelope.mono_ns, envelope.wall_ns)
+        account.note_finished(envelope.mono_ns, envelope.wall_ns)
 
     def _file_quarantined(self, event: ev.FileQuarantined, envelope: ev.Envelope, stream: Stream) -> None:
         self._quarantined += 1
@@ -214,9 +214,9 @@ class WorkLedger(HostFigures, array_like=True):
         steal = Steal(event.stolen_at_ns, event.thief, event.victim, event.file, event.attempt)
         if envelope.seq > stream.last_steal_seq:
             stream.last_steal, stream.last_steal_seq = steal, envelope.seq
-        if steal == stream.unsaid_steal:
+        if steal == stream.pending_steal:
             # The launcher's report came first and is remembered; now the worker's own word counts instead.
-            stream.unsaid_steal = None
+            stream.pending_steal = None
         else:
             self._remember(steal)
 
@@ -230,7 +230,7 @@ class WorkLedger(HostFigures, array_like=True):
     def _gpu_sampled(self, event: ev.GpuSampled, envelope: ev.Envelope, stream: Stream) -> None:
         account = self._account(event.device.key)
         account.describe(event.device)
-        account.sampled((envelope.epoch, envelope.seq), envelope.mono_ns, event)
+        account.add_sample((envelope.epoch, envelope.seq), envelope.mono_ns, event)
 
     def _note_failure(self, file: str, attempt: int, reason: str) -> None:
         self.failures[file] = max(self.failures.get(file, (0, "")), (attempt, reason))
@@ -241,29 +241,29 @@ class WorkLedger(HostFigures, array_like=True):
 
     def _remember(self, steal: Steal) -> None:
         self._account(steal.thief)
-        self._account(steal.victim).robbed += 1
+        self._account(steal.victim).stolen_away += 1
         self._book.steal(steal)
         insort(self._steals, steal)
         if len(self._steals) > RECENT_STEALS:
             del self._steals[0]
 
 
-_FOLDS: dict[type, Callable[[WorkLedger, Any, Any, Stream], None]] = {
-    ev.RunStarted: WorkLedger._run_started,
-    ev.FilesAssigned: WorkLedger._files_assigned,
-    ev.RunFinished: WorkLedger._run_finished,
-    ev.Notice: WorkLedger._notice,
-    ev.WorkerStarted: WorkLedger._worker_started,
-    ev.WorkerStopped: WorkLedger._worker_stopped,
-    ev.WorkerLost: WorkLedger._worker_lost,
-    ev.Heartbeat: WorkLedger._heartbeat,
-    ev.FileStarted: WorkLedger._file_started,
-    ev.FileProgress: WorkLedger._file_progress,
-    ev.FileCompleted: WorkLedger._file_completed,
-    ev.FileFailed: WorkLedger._file_failed,
-    ev.FileQuarantined: WorkLedger._file_quarantined,
-    ev.FileReopened: WorkLedger._file_reopened,
-    ev.WorkStolen: WorkLedger._work_stolen,
-    ev.QueueDepths: WorkLedger._queue_depths,
-    ev.GpuSampled: WorkLedger._gpu_sampled,
+_FOLDS: dict[type, Callable[[HostFold, Any, Any, Stream], None]] = {
+    ev.RunStarted: HostFold._run_started,
+    ev.FilesAssigned: HostFold._files_assigned,
+    ev.RunFinished: HostFold._run_finished,
+    ev.Notice: HostFold._notice,
+    ev.WorkerStarted: HostFold._worker_started,
+    ev.WorkerStopped: HostFold._worker_stopped,
+    ev.WorkerLost: HostFold._worker_lost,
+    ev.Heartbeat: HostFold._heartbeat,
+    ev.FileStarted: HostFold._file_started,
+    ev.FileProgress: HostFold._file_progress,
+    ev.FileCompleted: HostFold._file_completed,
+    ev.FileFailed: HostFold._file_failed,
+    ev.FileQuarantined: HostFold._file_quarantined,
+    ev.FileReopened: HostFold._file_reopened,
+    ev.WorkStolen: HostFold._work_stolen,
+    ev.QueueDepths: HostFold._queue_depths,
+    ev.GpuSampled: HostFold._gpu_sampled,
 }

@@ -15,12 +15,12 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.devices import display_id
 from virnucpro_bus.effect.effect import effect_of
-from virnucpro_bus.effect.shares import InHand, Look, Work
-from virnucpro_bus.effect.totals import SumsCache
-from virnucpro_bus.effect.work_log import Steal, WorkBook
-from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceAccount, Reopened
-from virnucpro_bus.fold.gpu_history import FileFigures
-from virnucpro_bus.fold.gpu_identity import SampledGpus, one_account_each
+from virnucpro_bus.effect.shares import HostWork, InProgress, RunStatus
+from virnucpro_bus.effect.totals import TotalsCache
+from virnucpro_bus.effect.work_log import Steal, WorkLog
+from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceState, Reopened
+from virnucpro_bus.fold.gpu_history import GpuFigures
+from virnucpro_bus.fold.gpu_identity import SampledGpus, merge_same_gpus
 from virnucpro_bus.fold.stream import Stream
 from virnucpro_bus.fold.windows import Completions
 from virnucpro_bus.metrics import (
@@ -38,7 +38,7 @@ INTERRUPTED = 128
 """From this exit status on a run was ended by a signal."""
 
 
-class HostFigures(Struct, array_like=True):
+class HostState(Struct, array_like=True):
     """One host's part in the runs. Not thread-safe: its owner is one thread, or holds a lock."""
 
     host: str
@@ -52,7 +52,7 @@ class HostFigures(Struct, array_like=True):
     """Events passed over, because this version does not know their kind."""
     failures: dict[str, tuple[ev.Count, str]] = {}
     """(attempt, reason) of files that failed for good."""
-    _devices: dict[str, DeviceAccount] = {}
+    _devices: dict[str, DeviceState] = {}
     _streams: dict[str, dict[ev.Count, Stream]] = {}
     _started_ns: ev.Count | None = None
     _finished_ns: ev.Count | None = None
@@ -72,7 +72,7 @@ class HostFigures(Struct, array_like=True):
     """How many quarantined files wait again."""
     _boot_ns: ev.Count | None = None
     """Wall-clock time at which the host's monotonic clock was 0, by the last run that began there."""
-    _book: WorkBook = field(default_factory=WorkBook)
+    _book: WorkLog = field(default_factory=WorkLog)
     _completions: Completions = field(default_factory=Completions)
 
     @property
@@ -117,12 +117,12 @@ class HostFigures(Struct, array_like=True):
             workers[stream.device_key][epoch, source] = stream
         shown = [
             (key, account)
-            for key, account in one_account_each(self._devices, workers.keys()).items()
-            if self.run is None or account.planned or workers[key] or account.robbed
+            for key, account in merge_same_gpus(self._devices, workers.keys()).items()
+            if self.run is None or account.planned or workers[key] or account.stolen_away
         ]
         shown.sort(key=lambda each: each[1].display_order())
         rows = [
-            account.row(self.host, self._depths.get(key), workers[key], now_ns, self._started_ns)
+            account.metrics(self.host, self._depths.get(key), workers[key], now_ns, self._started_ns)
             for key, account in shown
         ]
         if self.finished is not None and self.finished.exit_code >= INTERRUPTED:
@@ -148,7 +148,7 @@ class HostFigures(Struct, array_like=True):
             if account.sample is not None
         }
 
-    def _sampled(self, device_id: int | str) -> DeviceAccount | None:
+    def _sampled(self, device_id: int | str) -> DeviceState | None:
         if isinstance(device_id, str):
             named = self._devices.get(device_id)
             return None if named is None or named.sample is None else named
@@ -167,10 +167,10 @@ class HostFigures(Struct, array_like=True):
 
     def _record(self, completed: ev.Envelope, gpus: SampledGpus) -> FileRecord:
         event, key = completed.event, completed.event.device
-        account = gpus.meant_by(key) or self._devices.get(key, DeviceAccount(ev.Device(key)))
+        account = gpus.find(key) or self._devices.get(key, DeviceState(ev.Device(key)))
         history = account.history
         start_ns = completed.mono_ns - round(event.duration_seconds * NANOSECONDS)
-        figures = FileFigures() if history is None else history.during(start_ns, completed.mono_ns)
+        figures = GpuFigures() if history is None else history.during(start_ns, completed.mono_ns)
         return FileRecord(
             file=event.file,
             device=key,
@@ -190,26 +190,28 @@ class HostFigures(Struct, array_like=True):
         """The last 50 steals, oldest first."""
         return [self._told(steal) for steal in self._steals]
 
-    def work(self, now_ns: int) -> Work:
+    def work(self, now_ns: int) -> HostWork:
         """What was planned and done, with what else is known at that time."""
         streams = [stream for _, _, stream in self._each_stream()]
         started_ns = self._started_ns or 0
         ups = [(stream.up_ns, stream.device_key) for stream in streams if stream.up_ns is not None]
-        look = Look(
+        look = RunStatus(
             devices=frozenset(device.key for device in self.run.devices) if self.run else frozenset(),
             living=frozenset(stream.device_key for stream in streams if stream.live and stream.device_key),
             # The first of each stands, being the last to be written down.
             up_ns={key: at_ns for at_ns, key in sorted(ups, reverse=True) if at_ns >= started_ns},
             gone_ns=self._gone_ns(),
-            in_hand=[InHand(stream.device_key, stream.file, stream.since_ns) for stream in streams if stream.busy],
-            failed=self.standing_failures(),
+            in_progress=[
+                InProgress(stream.device_key, stream.file, stream.since_ns) for stream in streams if stream.busy
+            ],
+            failed=self.failed_files(),
             is_stealing=self.run is None or self.run.policy != "off",
             started_ns=started_ns,
             now_ns=self.at(now_ns),
             is_over=self.is_over,
             files_total=0 if self.run is None else self.run.files_total,
         )
-        return Work(self.run, self._book, look)
+        return HostWork(self.run, self._book, look)
 
     def _gone_ns(self) -> dict[str, int]:
         last: dict[str, tuple[int, str, int]] = {}
@@ -218,14 +220,14 @@ class HostFigures(Struct, array_like=True):
             last[stream.device_key] = max(last.get(stream.device_key, worker), worker)
         return {key: lost_ns for key, (_, _, lost_ns) in last.items() if lost_ns}
 
-    def effect(self, now_ns: int, cache: SumsCache | None = None) -> Effect:
+    def effect(self, now_ns: int, cache: TotalsCache | None = None) -> Effect:
         """What stealing has done for the run of the last session; see effect.py. `cache`: of who looks again."""
         work = self.work(now_ns)
 
         def tell(steal: Steal, saved: float | None) -> StealEffect:
             return StealEffect(**self._told(steal), saved_seconds=saved)
 
-        return effect_of(work.book, work.look, tell, cache)
+        return effect_of(work.log, work.status, tell, cache)
 
     def _told(self, steal: Steal) -> StealEvent:
         return StealEvent(
@@ -240,7 +242,7 @@ class HostFigures(Struct, array_like=True):
         """The last 10 notices to the user, oldest first: (wall-clock time in nanoseconds, text)."""
         return [(wall_ns, text) for _, _, wall_ns, text in self._notices]
 
-    def standing_failures(self) -> dict[str, str]:
+    def failed_files(self) -> dict[str, str]:
         """Why files failed for good and do not wait again, by file."""
         return {file: reason for file, (_, reason) in self.failures.items() if self._given_up.get(file, 0) > 0}
 

@@ -36,10 +36,10 @@ class FleetReport(TypedDict):
     """The last 100 completed files, oldest first."""
 
 
-class Reporting(MetricsSource, UtilizationSource, Protocol):
+class Reportable(MetricsSource, UtilizationSource, Protocol):
     """What a report is made from."""
 
-    def at_once(self) -> AbstractContextManager[object]:
+    def frozen(self) -> AbstractContextManager[object]:
         """While entered, all answers are of one moment."""
         ...
 
@@ -56,9 +56,9 @@ class Reporting(MetricsSource, UtilizationSource, Protocol):
         ...
 
 
-def report_of(fleet: Reporting) -> FleetReport:
+def make_report(fleet: Reportable) -> FleetReport:
     """Everything at once, for `--json`."""
-    with fleet.at_once():
+    with fleet.frozen():
         devices: list[DeviceReport] = []
         for row in fleet.get_gpu_metrics():
             utilization = fleet.get_gpu_utilization(row["uuid"] or row["device_id"])

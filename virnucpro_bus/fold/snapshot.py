@@ -16,17 +16,17 @@ from msgspec import Meta
 from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.events.envelope import ENVELOPES
 from virnucpro_bus.events.vocabulary import Count, FileCompleted
-from virnucpro_bus.fold.gpu_history import NOT_TOLD, SampleHistory
-from virnucpro_bus.fold.host_fold import WorkLedger
+from virnucpro_bus.fold.gpu_history import UNKNOWN, GpuHistory
+from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.fold.windows import Completions, RollingWindow
 
-MEANING = 1
+FORMAT_REVISION = 1
 """Raised when something comes to mean something else without being declared otherwise."""
 MAX_BYTES = 64 << 20
 _DIGEST_BYTES = 16
 # Sums that stay within what a snapshot holds, however much is still added to them.
 _Sum = Annotated[int, Meta(ge=0, le=2**53)]
-_OrNot = Annotated[int, Meta(ge=NOT_TOLD, le=2**63 - 1)]
+_OrNot = Annotated[int, Meta(ge=UNKNOWN, le=2**63 - 1)]
 _Looks = tuple[Count, _Sum, _Sum, _OrNot, _OrNot, _OrNot]
 
 
@@ -34,7 +34,7 @@ class Fold(msgspec.Struct, array_like=True):
     """All that a fleet has folded. How clocks stand to each other is not in it: that is every viewer's own."""
 
     refused: dict[str, Count]
-    ledgers: list[WorkLedger]
+    hosts: list[HostFold]
 
 
 def pack(fold: Fold) -> bytes:
@@ -59,12 +59,12 @@ def unpack(data: bytes) -> Fold:
 def _layout() -> bytes:
     import msgspec.inspect  # only those who hand over a fold need it
 
-    declared = f"{MEANING} {msgspec.inspect.type_info(Fold)}"
+    declared = f"{FORMAT_REVISION} {msgspec.inspect.type_info(Fold)}"
     return blake2b(declared.encode(), digest_size=_DIGEST_BYTES).digest()
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, RollingWindow | SampleHistory | Completions):
+    if isinstance(value, RollingWindow | GpuHistory | Completions):
         return list(value)
     raise NotImplementedError
 
@@ -72,8 +72,8 @@ def _plain(value: Any) -> Any:
 def _rebuilt(kind: type, value: Any) -> Any:
     if kind is RollingWindow:
         return RollingWindow(msgspec.convert(value, list[tuple[int, int, int]]))
-    if kind is SampleHistory:
-        return SampleHistory(msgspec.convert(value, list[list[_Looks]]))
+    if kind is GpuHistory:
+        return GpuHistory(msgspec.convert(value, list[list[_Looks]]))
     if kind is Completions:
         completed: Any = ENVELOPES[FileCompleted]
         return Completions(msgspec.convert(value, list[completed]))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from virnucpro_bus.effect.work_log import Steal
 from virnucpro_bus.events.envelope import Envelope
-from virnucpro_bus.events.sequence import SeqTracker
+from virnucpro_bus.events.sequence import SequenceTracker
 from virnucpro_bus.events.vocabulary import STARTING, Count, FileProgress, FileStarted, Heartbeat
 from virnucpro_bus.fold.windows import Span
 
@@ -26,7 +26,7 @@ class Counts(NamedTuple):
 class Stream:
     """One source in one epoch. Whatever is "the latest" is decided by seq. Not thread-safe."""
 
-    seen: SeqTracker = field(default_factory=SeqTracker)
+    seen: SequenceTracker = field(default_factory=SequenceTracker)
     device_key: str = ""
     """The device that the source works on; "" for a source that is not a worker, or not known yet."""
     heard_ns: Count = 0
@@ -46,7 +46,7 @@ class Stream:
     """When the launcher said so."""
     last_steal: Steal | None = None
     last_steal_seq: Count = 0
-    unsaid_steal: Steal | None = None
+    pending_steal: Steal | None = None
     """A steal that only the launcher has reported, because the worker died before it could."""
     beat_times: tuple[Count, Count] = (0, 0)
     """When the last heartbeat was sent, by the host's monotonic and its wall clock."""
@@ -70,7 +70,7 @@ class Stream:
 
     def counts(self) -> Counts:
         """What was seen, or what the last heartbeat says where that is more: totals heal what was missed."""
-        stolen = self.stolen + (self.unsaid_steal is not None)
+        stolen = self.stolen + (self.pending_steal is not None)
         beat = self._beat
         if beat is None:
             return Counts(self.completed, self.failed, self.sequences, stolen)

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-LONGEST_SNAPSHOT_BYTES = 32 << 20
+MAX_SNAPSHOT_BYTES = 32 << 20
 """What is longer is not sent: whoever asks reads everything instead."""
 
 
@@ -23,7 +23,7 @@ class HelloReply(msgspec.Struct, frozen=True, array_like=True):
     events: int = 0
 
 
-class Recorded(Protocol):
+class ReadableCapture(Protocol):
     """The bytes of a capture that may still grow."""
 
     @property
@@ -52,27 +52,27 @@ class Snapshot(NamedTuple):
     fold: bytes
 
 
-class Piece(NamedTuple):
+class CapturePiece(NamedTuple):
     """Bytes of the capture from where they were asked for, and the size of the whole."""
 
     size: int
     data: bytes
 
 
-def hello_in(answer: list[bytes]) -> HelloReply:
+def parse_hello(answer: list[bytes]) -> HelloReply:
     """What the answer to "hello" says. Raises msgspec.DecodeError when it is none."""
     return msgspec.msgpack.decode(b"".join(answer), type=HelloReply)
 
 
-def piece_in(answer: list[bytes], offset: int) -> Piece | None:
+def parse_piece(answer: list[bytes], offset: int) -> CapturePiece | None:
     """What the answer to a question for the bytes at `offset` holds; None when it answers another question."""
     match answer:
         case [at, size, data] if is_offset(size) and at == str(offset).encode():
-            return Piece(int(size), data)
+            return CapturePiece(int(size), data)
     return None
 
 
-def snapshot_in(answer: list[bytes]) -> Snapshot | None:
+def parse_snapshot(answer: list[bytes]) -> Snapshot | None:
     """What the answer to "snapshot" holds; None when it holds none."""
     match answer:
         case [offset, fold] if fold and is_offset(offset):

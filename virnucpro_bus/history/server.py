@@ -16,22 +16,22 @@ import msgspec
 from virnucpro_bus.capture.records import RecordScanner
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.history.protocol import LONGEST_SNAPSHOT_BYTES, HelloReply, Recorded, is_offset
+from virnucpro_bus.history.protocol import MAX_SNAPSHOT_BYTES, HelloReply, ReadableCapture, is_offset
 
 
-class History:
+class HistoryServer:
     """Answers questions about one capture. One thread."""
 
     def __init__(
-        self, recorded: Recorded, hello: Callable[[], HelloReply], clock: Clock, piece_bytes: int = 1 << 20
+        self, recorded: ReadableCapture, hello: Callable[[], HelloReply], clock: Clock, piece_bytes: int = 1 << 20
     ) -> None:
         """`piece_bytes` is the most that one answer holds."""
         self._recorded = recorded
         self._hello = hello
         self._piece_bytes = piece_bytes
-        self._standing = StandingFold(recorded.read, clock)
+        self._standing = IncrementalFold(recorded.read, clock)
 
-    def fold_on(self) -> None:
+    def advance_fold(self) -> None:
         """Bring the fold behind the snapshots a little further; takes a few milliseconds at most."""
         self._standing.advance(1 << 18)
 
@@ -41,9 +41,9 @@ class History:
             case [b"hello"]:
                 return [msgspec.msgpack.encode(self._hello())]
             case [b"snapshot"]:
-                self.fold_on()
+                self.advance_fold()
                 offset, snapshot = self._standing.snapshot()
-                if len(snapshot) > LONGEST_SNAPSHOT_BYTES:
+                if len(snapshot) > MAX_SNAPSHOT_BYTES:
                     offset, snapshot = 0, b""
                 return [str(offset).encode(), snapshot]
             case [b"read", offset] if is_offset(offset):
@@ -52,7 +52,7 @@ class History:
         return None
 
 
-class StandingFold:
+class IncrementalFold:
     """Answers those who join late: take over this fold, and read on from there. One thread; waits for nothing."""
 
     def __init__(self, read: Callable[[int, int], bytes], clock: Clock) -> None:

@@ -14,11 +14,11 @@ from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.codec import encode
-from virnucpro_bus.events.envelope import Stamp
+from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.events.vocabulary import Fact
 from virnucpro_bus.hub.hub import Hub
 from virnucpro_bus.run_folder import BusAddresses, RunFolder
-from virnucpro_bus.system.child_process import own_command, start_quietly, stop
+from virnucpro_bus.system.child_process import self_command, spawn_logged, stop
 from virnucpro_bus.system.disk import Disk
 
 LOG_FOLDER = "logs"
@@ -41,7 +41,7 @@ class BusServer:
         """Take the folder's lock before `open` does, to look at what is there. Raises UserError."""
         self._folder.claim()
 
-    def go_on(self, run: str) -> None:
+    def resume(self, run: str) -> None:
         """Continue the capture that is in the folder, which is of this run, rather than begin one."""
         self.run, self._goes_on = run, True
 
@@ -91,8 +91,8 @@ class BusServer:
 
         `simulated` has it make up samples of the run's simulated GPUs instead.
         """
-        command = own_command("sample", str(self.run_dir), *(["--simulate"] if simulated else []))
-        self._sampler = start_quietly(command, self.log_path("sampler"))
+        command = self_command("sample", str(self.run_dir), *(["--simulate"] if simulated else []))
+        self._sampler = spawn_logged(command, self.log_path("sampler"))
 
     def stop_sampler(self) -> None:
         """End the sampler; its last words are on the bus afterwards."""
@@ -132,11 +132,11 @@ class HubSink:
     def __init__(self, server: BusServer, clock: Clock, last_epoch: int = 0) -> None:
         """`server` may be opened later, before the first event. `last_epoch`: ours comes after it."""
         self._server = server
-        self._stamp = Stamp(
+        self._stamp = Sequencer(
             clock, source="coordinator", run=server.run, epoch=max(clock.wall_ns(), last_epoch + 1)
         )
 
     def publish(self, event: Fact) -> None:
         """Stamp, journal and forward one event."""
-        if not self._server.hub.take([encode(self._stamp.envelop(event))]):
+        if not self._server.hub.ingest([encode(self._stamp.next_envelope(event))]):
             raise RuntimeError(f"the hub has refused an event of our own: {event!r:.300}")

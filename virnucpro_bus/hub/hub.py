@@ -12,14 +12,14 @@ import zmq
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES
-from virnucpro_bus.events.dedup import Sieve
+from virnucpro_bus.events.dedup import Deduplicator
 from virnucpro_bus.history.protocol import WELCOME, HelloReply
-from virnucpro_bus.history.server import History
+from virnucpro_bus.history.server import HistoryServer
 from virnucpro_bus.run_folder import BusAddresses
-from virnucpro_bus.sockets import DONTWAIT, HIGH_WATER_MARK, bind_privately, drain, plain_send
+from virnucpro_bus.sockets import DONTWAIT, HIGH_WATER_MARK, bind_privately, drain, raw_send
 
-FRAMES_PER_TURN = 2_000
-CLOSING_TURNS = 500
+FRAMES_PER_POLL = 2_000
+CLOSING_POLLS = 500
 """A million frames are more than can be waiting; a publisher that never pauses must not keep the hub open."""
 IDLE_FRAMES = 200
 """After a turn with fewer there is time for what can be done later."""
@@ -33,16 +33,16 @@ class Hub:
         """Bind the three addresses. Hold the run folder's lock: a second bind would steal a live socket."""
         self.addresses = addresses
         self.capture = capture
-        self._sieve = Sieve()
+        self._sieve = Deduplicator()
         self.refused = self._sieve.refused
         """Frames kept out, by FrameError.reason."""
         self._context = zmq.Context()
         self._ingest = self._bind(zmq.SUB, addresses.publish)
         self._ingest.subscribe(b"")
         self._fanout = self._bind(zmq.XPUB, addresses.subscribe, (zmq.XPUB_WELCOME_MSG, WELCOME))
-        self._forward = plain_send(self._fanout)
+        self._forward = raw_send(self._fanout)
         self._asked = self._bind(zmq.ROUTER, addresses.history)
-        self._history = History(capture, self._hello, clock)
+        self._history = HistoryServer(capture, self._hello, clock)
 
     def _bind(self, kind: int, address: str, *options: tuple[int, bytes]) -> zmq.Socket[bytes]:
         bound = self._context.socket(kind)
@@ -68,22 +68,22 @@ class Hub:
         """The sockets to poll for input before calling `turn`."""
         return [self._ingest, self._fanout, self._asked]
 
-    def turn(self) -> int:
+    def poll(self) -> int:
         """Do all that can be done without waiting, up to a limit; returns the number of frames taken in."""
-        frames = drain(self._ingest, FRAMES_PER_TURN)
+        frames = drain(self._ingest, FRAMES_PER_POLL)
         if frames:
-            self.take(frames)
+            self.ingest(frames)
         self.capture.flush()
         # Nobody's subscription interests us, but they must be taken off the queue.
-        drain(self._fanout, FRAMES_PER_TURN)
+        drain(self._fanout, FRAMES_PER_POLL)
         self._serve_history()
         if len(frames) < IDLE_FRAMES:
-            self._history.fold_on()
+            self._history.advance_fold()
         return len(frames)
 
-    def take(self, frames: list[bytes]) -> int:
+    def ingest(self, frames: list[bytes]) -> int:
         """Check, journal and forward frames; returns how many. What has been here before goes no further."""
-        fresh = self._sieve.take(frames)
+        fresh = self._sieve.filter(frames)
         self.capture.append(fresh)
         send = self._forward
         for frame in fresh:
@@ -112,14 +112,14 @@ class Hub:
         except zmq.Again:
             pass  # the asker does not take its answers; it will ask again
 
-    def settle(self) -> None:
+    def drain(self) -> None:
         """Take in what has already arrived."""
-        for _ in range(CLOSING_TURNS):
-            if not self.turn():
+        for _ in range(CLOSING_POLLS):
+            if not self.poll():
                 return
 
     def close(self) -> None:
         """Take in what has already arrived, close the capture, send what is under way (1 s at most)."""
-        self.settle()
+        self.drain()
         self.capture.close()
         self._context.destroy(linger=LINGER_MS)

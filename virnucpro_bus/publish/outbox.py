@@ -8,7 +8,7 @@ import zmq
 
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.errors import AddressError
-from virnucpro_bus.sockets import DONTWAIT, plain_send
+from virnucpro_bus.sockets import DONTWAIT, raw_send
 
 HIGH_WATER_MARK = 10_000
 SPOOL_FRAMES = 100_000
@@ -39,17 +39,17 @@ class Outbox:
         self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2_000)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._send_now = plain_send(self._socket)
+        self._send_now = raw_send(self._socket)
         try:
             self._socket.connect(address)
         except zmq.ZMQError as error:
             self._context.destroy(linger=0)
             raise AddressError(f"{address!r} is not an address to publish to: {error}") from None
         self._socket.poll(int(FIRST_SUBSCRIBER_SECONDS * 1000))
-        self.service()
+        self.flush_spool()
 
     @property
-    def waiting(self) -> int:
+    def pending(self) -> int:
         """Frames in the spool."""
         return len(self._spool)
 
@@ -66,7 +66,7 @@ class Outbox:
         else:
             self.dropped += 1
 
-    def service(self) -> bool:
+    def flush_spool(self) -> bool:
         """Learn whether the hub listens, and send some of what waits. To be called now and then.
 
         Returns whether more of it could be sent at once.
@@ -90,10 +90,10 @@ class Outbox:
     def close(self) -> None:
         """Send what is left and close: at most about 2 s if a hub listens, at once if none does."""
         deadline_ns = self._clock.mono_ns() + int(SPOOL_SECONDS * 1e9)
-        self.service()
+        self.flush_spool()
         while self._spool and self._listened_to and self._clock.mono_ns() < deadline_ns:
             self._socket.poll(10, zmq.POLLOUT)
-            self.service()
+            self.flush_spool()
         self.dropped += len(self._spool)
         self._spool.clear()
         # destroy() waits for what is in the pipes; the linger bounds that for a hub that stands still.

@@ -22,7 +22,7 @@ from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.devices import device_from_environment, device_of
 from virnucpro_bus.errors import AddressError, ForkedPublisherError
 from virnucpro_bus.events.codec import decode, encode
-from virnucpro_bus.events.envelope import Stamp
+from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.events.vocabulary import NAME_CHARACTERS, STARTING
 from virnucpro_bus.publish.outbox import Outbox
 
@@ -71,7 +71,7 @@ class Publisher:
         """
         self._clock = clock or SystemClock()
         source = _key(source or f"pid-{os.getpid()}")
-        self._stamp = Stamp(self._clock, source=source, run=_key(run), epoch=epoch, host=host)
+        self._stamp = Sequencer(self._clock, source=source, run=_key(run), epoch=epoch, host=host)
         if device is not None:
             device = replace(device, key=_key(device.key), name=_key(device.name))
         self._device_key = device.key if device is not None else ""
@@ -82,7 +82,7 @@ class Publisher:
         self._closed = threading.Event()
         self._outbox = Outbox(address, self._clock)
         # Looked up once: every event passes through both.
-        self._envelop, self._send = self._stamp.envelop, self._outbox.send
+        self._envelop, self._send = self._stamp.next_envelope, self._outbox.send
         # Not atexit: a child that multiprocessing has forked ends without it and would lose what it has just sent.
         self._at_exit = Finalize(None, self.close, exitpriority=0)
         self._notice_fork()
@@ -171,25 +171,25 @@ class Publisher:
                 raise ForkedPublisherError(_FORKED)
             self._send(encode(self._envelop(event)))
 
-    def stamp(self, event: ev.Fact) -> bytes:
+    def prepare(self, event: ev.Fact) -> bytes:
         """Number an event now; its frame goes out by `send_stamped`, after it was acknowledged on another way."""
         with self._lock:
             if self._forked:
                 raise ForkedPublisherError(_FORKED)
-            return encode(self._stamp.envelop(event))
+            return encode(self._stamp.next_envelope(event))
 
-    def send_stamped(self, frame: bytes, event: ev.Fact) -> None:
+    def send_prepared(self, frame: bytes, event: ev.Fact) -> None:
         """Send what `stamp` made of `event`."""
         with self._lock:
             self._count(event)
             self._send(frame)
 
-    def send_instead(self, frame: bytes, event: ev.Fact) -> None:
+    def send_prepared_as(self, frame: bytes, event: ev.Fact) -> None:
         """Send `event` under the number that `stamp` gave to another one, which is not to be told after all."""
         stamped = decode(frame)
         make: Any = ev.ENVELOPES[type(event)]
         header = [getattr(stamped, name) for name in ev.Envelope.__struct_fields__]
-        self.send_stamped(encode(make(*header, event)), event)
+        self.send_prepared(encode(make(*header, event)), event)
 
     def _notice_fork(self) -> None:
         """In a forked child, whose sockets are broken and whose lock may be held for ever, refuse to work.
@@ -227,11 +227,11 @@ class Publisher:
         due_ns = self._clock.mono_ns()
         more = False
         while True:
-            pause_seconds = _SPOOL_RETRY_SECONDS if self._outbox.waiting else heartbeat_seconds
+            pause_seconds = _SPOOL_RETRY_SECONDS if self._outbox.pending else heartbeat_seconds
             if self._closed.wait(_SPOOL_PAUSE_SECONDS if more else pause_seconds):
                 return
             with self._lock:
-                more = self._outbox.service()
+                more = self._outbox.flush_spool()
             now_ns = self._clock.mono_ns()
             if now_ns >= due_ns:
                 due_ns = now_ns + int(heartbeat_seconds * 0.9e9)

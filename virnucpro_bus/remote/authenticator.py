@@ -26,7 +26,7 @@ def secure(listening: zmq.Socket[bytes], identity: Identity) -> None:
     listening.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
 
 
-class Doorkeeper:
+class Authenticator:
     """Answers libzmq's question whether a key may come in. One thread; one a context."""
 
     def __init__(

@@ -12,10 +12,10 @@ import zmq
 from virnucpro_bus.capture.records import RecordScanner
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError
-from virnucpro_bus.history.client import Questions
-from virnucpro_bus.history.protocol import Snapshot, hello_in, piece_in, snapshot_in
+from virnucpro_bus.history.client import HistoryClient
+from virnucpro_bus.history.protocol import Snapshot, parse_hello, parse_piece, parse_snapshot
 from virnucpro_bus.remote.keys import Identity, load_identity
-from virnucpro_bus.sockets import Connections, keep_in_touch
+from virnucpro_bus.sockets import SocketMonitor, enable_keepalive
 
 JOIN_SECONDS = 4.0
 ASK_AGAIN_NS = 2 * NANOSECONDS
@@ -41,7 +41,7 @@ class Follower:
         self.address = address
         self.behind = True
         """Whether there is history left to read."""
-        self.trouble: str | None = None
+        self.problem: str | None = None
         """Why nothing comes although the run may go on; None while all is well."""
         self._clock = clock
         self._identity = None if server_key is None else load_identity()
@@ -55,7 +55,7 @@ class Follower:
         self._heard_ns = clock.mono_ns()
         self._reason = ""
         self._context = zmq.Context()
-        self._questions = Questions(self._context, clock)
+        self._questions = HistoryClient(self._context, clock)
         socket = self._questions.socket
         # What is asked without a connection would be answered long after it was asked.
         socket.setsockopt(zmq.IMMEDIATE, 1)
@@ -64,14 +64,14 @@ class Follower:
         # The system would try again after 1, 3, 7 and more seconds: too long once the network is back.
         socket.setsockopt(zmq.CONNECT_TIMEOUT, 2_000)
         socket.setsockopt(zmq.IPV6, int("[" in address))
-        keep_in_touch(socket)
+        enable_keepalive(socket)
         if self._identity is not None and server_key is not None:
             socket.curve_publickey, socket.curve_secretkey = self._identity.public, self._identity.secret
             socket.curve_serverkey = server_key
-        self._connections = Connections(socket)
+        self._connections = SocketMonitor(socket)
         try:
             socket.connect(address)
-            self.hello = hello_in(self._ask(b"hello"))
+            self.hello = parse_hello(self._ask(b"hello"))
         except zmq.ZMQError as error:
             self.close()
             raise AddressError(f"{address}: not an address to listen to: {error}") from None
@@ -92,7 +92,7 @@ class Follower:
             if self._asked_ns is None:
                 request_id = self._put(question)
             self._questions.socket.poll(_WAIT_MS)
-            taken = self._questions.take()
+            taken = self._questions.poll()
             if taken is not None and taken[0] == request_id:
                 self._asked_ns = None
                 return self._checked(taken[1])
@@ -100,7 +100,7 @@ class Follower:
 
     def _put(self, *question: bytes) -> bytes | None:
         try:
-            request_id = self._questions.put(*question)
+            request_id = self._questions.send(*question)
         except zmq.Again:
             return None  # there is no connection just now
         self._asked_ns = self._clock.mono_ns()
@@ -114,9 +114,9 @@ class Follower:
 
     def snapshot(self) -> Snapshot | None:
         """The relay's fold of what is on record; None when it has none. Raises AddressError."""
-        return snapshot_in(self._ask(b"snapshot"))
+        return parse_snapshot(self._ask(b"snapshot"))
 
-    def begin_at(self, offset: int) -> None:
+    def seek(self, offset: int) -> None:
         """Pass over the history before `offset`, which a snapshot stands for."""
         self.offset, self.unread_bytes = offset, 0
         self._scanner = RecordScanner()
@@ -128,17 +128,17 @@ class Follower:
         if self._asked_ns is None or now_ns - self._asked_ns > ASK_AGAIN_NS:
             self._follow()
         self._questions.socket.poll(int(timeout_seconds * 1000) or (_WAIT_MS if self.behind else 0))
-        taken = self._questions.take()
+        taken = self._questions.poll()
         now_ns = self._clock.mono_ns()
         frames: list[bytes] = []
         came_ns = None if self.behind else now_ns
         if taken is not None:
-            self._heard_ns, self.trouble = now_ns, None
+            self._heard_ns, self.problem = now_ns, None
             frames = self._read(self._checked(taken[1]))
         elif now_ns - self._heard_ns > SILENT_AFTER_NS:
             silent_seconds = (now_ns - self._heard_ns) // NANOSECONDS
             why = f" ({self._reason})" if self._reason else ""
-            self.trouble = f"{self.address}: no contact for {silent_seconds} s{why}"
+            self.problem = f"{self.address}: no contact for {silent_seconds} s{why}"
             # Whoever reads up now waits for something that may never come; live, it shows as trouble.
             self.behind = False
         return frames, came_ns
@@ -148,7 +148,7 @@ class Follower:
 
     def _read(self, answer: list[bytes]) -> list[bytes]:
         """The frames in an answer; an answer to a question that was put again is passed over."""
-        piece = piece_in(answer, self.offset)
+        piece = parse_piece(answer, self.offset)
         if piece is None:
             return []
         self.offset += len(piece.data)
@@ -160,7 +160,7 @@ class Follower:
 
     def _watch_connection(self) -> None:
         """Learn from the connection why it does not work. Raises AddressError where it never will."""
-        for event, value in self._connections.news():
+        for event, value in self._connections.poll_events():
             match event:
                 case zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                     raise AddressError(f"{self.address}: {_unknown_key(self._identity)}")
@@ -178,12 +178,12 @@ class Follower:
     def prove_alive(self) -> None:
         """Raises AddressError when nothing has been heard for two minutes."""
         if self._clock.mono_ns() - self._heard_ns > GIVE_UP_AFTER_NS:
-            raise AddressError(self.trouble or f"{self.address}: no contact")
+            raise AddressError(self.problem or f"{self.address}: no contact")
 
-    def look(self) -> None:
+    def poll_hub_count(self) -> None:
         """Nothing to be done: what comes is what is on record."""
 
-    def catch_up(self) -> None:
+    def resume_history(self) -> None:
         """Nothing to be done: what is missing in the capture is missing for good."""
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ NO_HANDSHAKE = (
 NOT_OURS = "refused a connection that does not speak our protocol"
 
 
-class Strangers:
+class HandshakeTracker:
     """Follows the events of a listening socket. One thread.
 
     An event about a handshake does not say whose it was, so it is taken for that of the oldest connection that has
@@ -22,7 +22,7 @@ class Strangers:
         self._undecided: dict[int, None] = {}
         """Descriptors of connections that have neither shaken hands nor failed to, oldest first."""
 
-    def note(self, event: int, value: int) -> str | None:
+    def observe(self, event: int, value: int) -> str | None:
         """Take in one event of the socket's monitor; returns what is to be told, None: nothing."""
         match event:
             case zmq.EVENT_ACCEPTED:

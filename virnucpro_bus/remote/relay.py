@@ -19,17 +19,17 @@ from dataclasses import dataclass
 import zmq
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from virnucpro_bus.history.protocol import HelloReply, Recorded, is_offset
-from virnucpro_bus.history.server import History
-from virnucpro_bus.remote.authenticator import Doorkeeper, secure
+from virnucpro_bus.history.protocol import HelloReply, ReadableCapture, is_offset
+from virnucpro_bus.history.server import HistoryServer
+from virnucpro_bus.remote.authenticator import Authenticator, secure
 from virnucpro_bus.remote.listen_address import Access
-from virnucpro_bus.remote.rejections import Strangers
-from virnucpro_bus.sockets import Connections, keep_in_touch
+from virnucpro_bus.remote.rejections import HandshakeTracker
+from virnucpro_bus.sockets import SocketMonitor, enable_keepalive
 
 PIECE_BYTES = 1 << 18
 KEEP_ALIVE_NS = NANOSECONDS
 """After so long a question is answered even if there is nothing new."""
-MOST_VIEWERS = 256
+MAX_VIEWERS = 256
 SILENT_AFTER_NS = 3 * NANOSECONDS
 """A viewer asks at least once a second; at its end a relay waits for none that has been silent for so long."""
 FORGOTTEN_AFTER_NS = 10 * NANOSECONDS
@@ -62,7 +62,7 @@ class Relay:
     def __init__(
         self,
         address: str,
-        recorded: Recorded,
+        recorded: ReadableCapture,
         hello: HelloReply,
         clock: Clock,
         access: Access | None,
@@ -76,19 +76,19 @@ class Relay:
         self._hello = hello
         self._clock = clock
         self._tell = tell
-        self._history = History(recorded, lambda: hello, clock, PIECE_BYTES)
+        self._history = HistoryServer(recorded, lambda: hello, clock, PIECE_BYTES)
         self._viewers: dict[bytes, _Viewer] = {}
-        self._strangers = Strangers()
+        self._strangers = HandshakeTracker()
         self._context = zmq.Context()
-        self._door = None if access is None else Doorkeeper(self._context, access.allowed, tell)
+        self._door = None if access is None else Authenticator(self._context, access.allowed, tell)
         self._socket = self._context.socket(zmq.ROUTER)
         for option, value in LISTENING_OPTIONS:
             self._socket.setsockopt(option, value)
         self._socket.setsockopt(zmq.IPV6, int("[" in address))
-        keep_in_touch(self._socket)
+        enable_keepalive(self._socket)
         if access is not None:
             secure(self._socket, access.identity)
-        self._connections = Connections(self._socket)
+        self._connections = SocketMonitor(self._socket)
         try:
             self._socket.bind(address)
         except zmq.ZMQError:
@@ -103,7 +103,7 @@ class Relay:
         return inner if self._door is None else [*inner, self._door.socket]
 
     @property
-    def waiting(self) -> bool:
+    def pending(self) -> bool:
         """Whether somebody waits for what is recorded next."""
         return any(viewer.request_id is not None for viewer in self._viewers.values())
 
@@ -113,16 +113,16 @@ class Relay:
         size, since_ns = self._recorded.size_bytes, self._clock.mono_ns() - SILENT_AFTER_NS
         return all(viewer.sent >= size for viewer in self._viewers.values() if viewer.heard_ns > since_ns)
 
-    def turn(self) -> None:
+    def poll(self) -> None:
         """Do all that can be done without waiting."""
         if self._door is not None:
             self._door.answer()
-        for event, value in self._connections.news():
-            if complaint := self._strangers.note(event, value):
+        for event, value in self._connections.poll_events():
+            if complaint := self._strangers.observe(event, value):
                 self._tell(complaint)
         self._hear()
         self._answer_waiting()
-        self._history.fold_on()
+        self._history.advance_fold()
 
     def close(self) -> None:
         """Close the sockets; what is under way gets half a second. Safe to call twice."""
@@ -165,8 +165,8 @@ class Relay:
         if self._door is not None and not self._door.knows(viewer.user_id):
             self._tell(f"refused a viewer whose key {viewer.user_id} has been revoked")
             return "this machine's key has been revoked there"
-        if peer not in self._viewers and len(self._viewers) >= MOST_VIEWERS:
-            return f"{MOST_VIEWERS} others are watching already"
+        if peer not in self._viewers and len(self._viewers) >= MAX_VIEWERS:
+            return f"{MAX_VIEWERS} others are watching already"
         return None
 
     def _answer_waiting(self) -> None:

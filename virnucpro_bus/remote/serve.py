@@ -10,7 +10,7 @@ import zmq
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError
-from virnucpro_bus.history.protocol import HelloReply, Recorded
+from virnucpro_bus.history.protocol import HelloReply, ReadableCapture
 from virnucpro_bus.remote.listen_address import ListenAddress, access_for
 from virnucpro_bus.remote.relay import Relay
 from virnucpro_bus.system.signals import SignalFlag
@@ -21,12 +21,12 @@ ANNOUNCEMENT = "serving; watch it with:"
 TURN_MS = 50
 IDLE_TURN_MS = 500
 FAREWELL_NS = 5 * NANOSECONDS
-MOST_FILES = 1 << 16
-LINES_A_PERIOD = 5
+MAX_OPEN_FILES = 1 << 16
+LINES_PER_PERIOD = 5
 PERIOD_NS = 10 * NANOSECONDS
 
 
-class Sparingly:
+class RateLimitedLog:
     """Tells the first few things of each ten seconds, and how many more there were: nobody can flood the log."""
 
     def __init__(self, tell: Callable[[str], object], clock: Clock) -> None:
@@ -39,7 +39,7 @@ class Sparingly:
     def __call__(self, message: str) -> None:
         """Tell it now, or only count it."""
         self._begin_anew()
-        if message in self._told or len(self._told) >= LINES_A_PERIOD:
+        if message in self._told or len(self._told) >= LINES_PER_PERIOD:
             self._untold += 1
             return
         self._told.add(message)
@@ -56,19 +56,19 @@ class Sparingly:
         self._told.clear()
 
 
-def make_room() -> None:
+def raise_open_file_limit() -> None:
     """Let this process hold as many connections as the system allows: what it cannot accept, it is asked again."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def open_relay(address: ListenAddress, recorded: Recorded, hello: HelloReply, clock: Clock) -> Relay:
+def open_relay(address: ListenAddress, recorded: ReadableCapture, hello: HelloReply, clock: Clock) -> Relay:
     """A relay at `address`, announced on standard output; refusals go to standard error. Raises UserError."""
-    make_room()
+    raise_open_file_limit()
     access = access_for(address)
-    complain = Sparingly(lambda message: click.echo(f"virnucpro-bus: {visible(message)}", err=True), clock)
+    complain = RateLimitedLog(lambda message: click.echo(f"virnucpro-bus: {visible(message)}", err=True), clock)
     try:
         relay = Relay(address.url, recorded, hello, clock, access, complain)
     except zmq.ZMQError as error:
@@ -89,10 +89,10 @@ def serve(relay: Relay, signals: SignalFlag, clock: Clock, step: Callable[[], bo
         poller.register(source, zmq.POLLIN)
     poller.register(signals.fileno(), zmq.POLLIN)
     while not (step() or signals.signal):
-        poller.poll(TURN_MS if relay.waiting else IDLE_TURN_MS)
-        relay.turn()
+        poller.poll(TURN_MS if relay.pending else IDLE_TURN_MS)
+        relay.poll()
     poller.unregister(signals.fileno())
     until_ns = clock.mono_ns() + FAREWELL_NS
     while clock.mono_ns() < until_ns and not relay.delivered:
         poller.poll(TURN_MS)
-        relay.turn()
+        relay.poll()

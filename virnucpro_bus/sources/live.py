@@ -21,7 +21,7 @@ MUCH_BYTES = 8 << 20
 """Of history: to read and fold it takes longer than to take over a snapshot."""
 
 
-def read_up(source: LiveSource, fleet: FleetState) -> None:
+def catch_up(source: LiveSource, fleet: FleetState) -> None:
     """Bring an empty fleet up to now: by a snapshot where there is one, and by the history from there on.
 
     Raises AddressError when nobody answers any more.
@@ -32,7 +32,7 @@ def read_up(source: LiveSource, fleet: FleetState) -> None:
     fleet.feed(*source.receive(0.0))
 
 
-def leap(source: LiveSource, fleet: FleetState) -> None:
+def skip_to_snapshot(source: LiveSource, fleet: FleetState) -> None:
     """Pass over much unread history, where a snapshot holds it; for those who look at the fleet and nothing else.
 
     One who stood still for a while is so up to date again as soon as one who has just come. Raises AddressError.
@@ -51,11 +51,11 @@ def _take_snapshot(source: LiveSource, fleet: FleetState) -> None:
         ahead.load(snapshot.fold)
     except SnapshotError:
         return  # of another version: we fold everything ourselves
-    fleet.become(ahead)
-    source.begin_at(snapshot.offset)
+    fleet.replace_with(ahead)
+    source.seek(snapshot.offset)
 
 
-def listen(
+def follow_live(
     source: LiveSource, fleet: FleetState, clock: Clock, stopped: Callable[[], object]
 ) -> Iterator[list[bytes]]:
     """Feed the fleet until its run is over or `stopped` says so; yields what it was fed, after each turn.
@@ -84,8 +84,8 @@ def listen(
             looked_ns = now_ns
             # What the hub had at the last look has had the time to arrive.
             if missing(fleet, source):
-                source.catch_up()
-            source.look()
+                source.resume_history()
+            source.poll_hub_count()
 
 
 def missing(fleet: FleetState, source: LiveSource) -> bool:

@@ -37,14 +37,14 @@ class Playback:
     def run(self, stopped: Callable[[], object]) -> None:
         """Play until the end, or until `stopped`, asked about ten times a second, says so."""
         while not (stopped() or self.replay.ended):
-            self.turn(TURN_SECONDS)
+            self.step(TURN_SECONDS)
 
     def catch_up(self) -> None:
         """Fold at once what comes before the replay's place."""
         while self.replay.catching_up:
-            self.turn(0.0)
+            self.step(0.0)
 
-    def turn(self, timeout_seconds: float) -> None:
+    def step(self, timeout_seconds: float) -> None:
         """Fold what is due, waiting at most so long for it."""
         frames, received_ns = self.replay.receive(timeout_seconds)
         if self.replay.starts != self._starts:
@@ -52,7 +52,7 @@ class Playback:
             self._made = self.fleet.empty_copy()
         self._fold(frames, received_ns)
         if self._made is not self.fleet and not self.replay.catching_up:
-            self.fleet.become(self._made)
+            self.fleet.replace_with(self._made)
             self._made = self.fleet
 
     def _fold(self, frames: list[bytes], received_ns: int | None) -> None:

@@ -14,8 +14,8 @@ from virnucpro_bus.capture.records import RecordScanner
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES
-from virnucpro_bus.history.client import ANSWER_SECONDS, Questions
-from virnucpro_bus.history.protocol import WELCOME, Snapshot, hello_in, piece_in, snapshot_in
+from virnucpro_bus.history.client import ANSWER_SECONDS, HistoryClient
+from virnucpro_bus.history.protocol import WELCOME, Snapshot, parse_hello, parse_piece, parse_snapshot
 from virnucpro_bus.run_folder import read_addresses
 from virnucpro_bus.sockets import HIGH_WATER_MARK, drain
 
@@ -25,7 +25,7 @@ FRAMES_PER_TURN = 20_000
 class Subscriber:
     """Listens to one hub. One thread."""
 
-    trouble: str | None = None
+    problem: str | None = None
     """Why nothing comes although the source goes on; a hub on this machine either lives or does not."""
 
     def __init__(self, address: str, clock: Clock, run_dir: Path | None = None) -> None:
@@ -43,10 +43,10 @@ class Subscriber:
         self.events_on_record = 0
         """How many events the hub had taken in when it was last looked at."""
         self._context = zmq.Context()
-        self._questions = Questions(self._context, clock)
+        self._questions = HistoryClient(self._context, clock)
         try:
             self._questions.socket.connect(address)
-            self.hello = hello_in(self._ask(b"hello"))
+            self.hello = parse_hello(self._ask(b"hello"))
             self._live = self._context.socket(zmq.SUB)
             self._live.setsockopt(zmq.LINGER, 0)
             self._live.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
@@ -76,11 +76,11 @@ class Subscriber:
         """One question to the hub's history socket, and its answer."""
         # The answers to these would be thrown away while we wait for this one.
         self._next_piece = self._look_id = None
-        return self._answer_to(self._questions.put(*question))
+        return self._answer_to(self._questions.send(*question))
 
     def _answer_to(self, request_id: bytes) -> list[bytes]:
         try:
-            return self._questions.answer_to(request_id)
+            return self._questions.wait_for(request_id)
         except AddressError as error:
             if self._run_dir is not None:
                 read_addresses(self._run_dir)  # knows better what has become of the hub
@@ -88,9 +88,9 @@ class Subscriber:
 
     def snapshot(self) -> Snapshot | None:
         """The hub's fold of what is on record; None when it has none. Raises AddressError."""
-        return snapshot_in(self._ask(b"snapshot"))
+        return parse_snapshot(self._ask(b"snapshot"))
 
-    def begin_at(self, offset: int) -> None:
+    def seek(self, offset: int) -> None:
         """Pass over the history before `offset`, which a snapshot stands for."""
         self.offset, self.unread_bytes = offset, 0
         self._next_piece, self._scanner = None, RecordScanner()
@@ -115,7 +115,7 @@ class Subscriber:
         else:
             self._ask(b"hello")
 
-    def look(self) -> None:
+    def poll_hub_count(self) -> None:
         """Bring `events_on_record` up to date with the last answer, and ask again; does not wait.
 
         The end of a stream that was lost shows in no sequence number: only the hub can tell of it.
@@ -123,18 +123,18 @@ class Subscriber:
         if self._next_piece is not None:
             return  # what is under way is a piece of history
         try:
-            while (taken := self._questions.take()) is not None:
+            while (taken := self._questions.poll()) is not None:
                 request_id, reply = taken
                 if request_id == self._look_id:
                     self._look_id = None
-                    self.events_on_record = hello_in(reply).events
+                    self.events_on_record = parse_hello(reply).events
             # One question at a time: a hub that stands still would have to answer them all.
             if self._look_id is None:
-                self._look_id = self._questions.put(b"hello")
+                self._look_id = self._questions.send(b"hello")
         except (zmq.Again, msgspec.DecodeError):
             pass  # no answer that tells us anything
 
-    def catch_up(self) -> None:
+    def resume_history(self) -> None:
         """Read the history on from where it was last read: for a viewer that has noticed a hole."""
         self._behind = True
 
@@ -149,9 +149,9 @@ class Subscriber:
         return False
 
     def _read_history(self) -> list[bytes]:
-        request_id = self._next_piece or self._questions.put(b"read", str(self.offset).encode())
+        request_id = self._next_piece or self._questions.send(b"read", str(self.offset).encode())
         self._next_piece = self._look_id = None
-        piece = piece_in(self._answer_to(request_id), self.offset)
+        piece = parse_piece(self._answer_to(request_id), self.offset)
         if piece is None:
             return []
         self.offset += len(piece.data)
@@ -160,7 +160,7 @@ class Subscriber:
             self._behind = False
         else:
             # The hub reads and sends the next piece while this one is decoded and folded here.
-            self._next_piece = self._questions.put(b"read", str(self.offset).encode())
+            self._next_piece = self._questions.send(b"read", str(self.offset).encode())
         return [record.frame for record in self._scanner.feed(piece.data)]
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ KILLED_SECONDS = 5.0
 """Much longer than the kernel takes to end a process, unless it hangs inside a driver."""
 
 
-def own_command(*arguments: str) -> list[str]:
+def self_command(*arguments: str) -> list[str]:
     """The command line of this very program with other arguments.
 
     -P keeps the current folder off the import path: a user's workers.py there must not stand in for ours.
@@ -21,7 +21,7 @@ def own_command(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", "virnucpro_bus", *arguments]
 
 
-def start_quietly(
+def spawn_logged(
     command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None, stdin: int | None = None
 ) -> subprocess.Popen[bytes]:
     """Start `command` in a process group of its own, with all it prints in `log`, so it can tear no screen.

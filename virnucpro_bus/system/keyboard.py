@@ -30,7 +30,7 @@ class Keyboard:
         """What was typed since last asked; never waits. Empty too once the terminal has gone."""
         typed = b""
         try:
-            if is_in_front(self._terminal):
+            if is_foreground(self._terminal):
                 self._take()
                 while _is_readable(self._terminal) and (data := os.read(self._terminal, _MOST_BYTES)):
                     typed += data
@@ -41,7 +41,7 @@ class Keyboard:
     def give_back(self) -> None:
         """Have the terminal as it was; `typed` takes it again. What was typed and not read is for nobody."""
         before, self._before = self._before, None
-        if before is not None and is_in_front(self._terminal):
+        if before is not None and is_foreground(self._terminal):
             with suppress(termios.error):  # it may have gone
                 termios.tcsetattr(self._terminal, termios.TCSAFLUSH, before)
 
@@ -62,7 +62,7 @@ class Keyboard:
         self.give_back()
 
 
-def passed_on(pipe: int) -> bytes:
+def read_forwarded(pipe: int) -> bytes:
     """What was passed on by who has the keyboard, through a pipe that does not block; empty at its end too."""
     try:
         return os.read(pipe, _MOST_BYTES)
@@ -70,17 +70,17 @@ def passed_on(pipe: int) -> bytes:
         return b""
 
 
-def can_be_typed(terminal: int) -> bool:
+def is_interactive(terminal: int) -> bool:
     """Whether `terminal` is one that belongs to our session: there may be somebody who types."""
-    return group_in_front(terminal) is not None
+    return foreground_group(terminal) is not None
 
 
-def is_in_front(terminal: int, group: int | None = None) -> bool:
+def is_foreground(terminal: int, group: int | None = None) -> bool:
     """Whether a process group, None for our own, may use `terminal`: it is in front, or nobody counts there."""
-    return group_in_front(terminal) in (None, os.getpgrp() if group is None else group)
+    return foreground_group(terminal) in (None, os.getpgrp() if group is None else group)
 
 
-def group_in_front(terminal: int) -> int | None:
+def foreground_group(terminal: int) -> int | None:
     """The process group that `terminal` listens to; None where it is none, or is not that of our session."""
     try:
         return os.tcgetpgrp(terminal)

@@ -99,7 +99,7 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def holder_or_lock(descriptor: int) -> str | None:
+def try_lock(descriptor: int) -> str | None:
     """Lock an open file and sign it with our pid, without waiting; returns who holds it, None: now we do.
 
     The holder is a pid, or "unknown" while it has not signed yet.

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from virnucpro_bus.cli.main import give_up_output
-from virnucpro_bus.cli.options import Name, Seconds, interval_option, log_rotate_option
+from virnucpro_bus.cli.main import abandon_output
+from virnucpro_bus.cli.options import PathArgument, SecondsArgument, interval_option, log_rotate_option
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.effect.text_report import sentence
@@ -22,21 +22,21 @@ from virnucpro_bus.text import visible
 from workers.inputs import find_inputs
 from workers.jobs import check_job
 from workers.launch.device_discovery import MAX_DEVICES, find_devices, simulated_gpus
-from workers.launch.device_locks import DeviceClaims
-from workers.launch.estimates import with_own_estimates
+from workers.launch.device_locks import DeviceLocks
+from workers.launch.estimates import apply_job_estimates
 from workers.launch.launcher import GRACE_SECONDS, Launcher, RunPlan
 from workers.pool.watchdog import DEFAULT_HANG_SECONDS, Limits
-from workers.resume.log_path import log_place
+from workers.resume.log_path import choose_log_path
 from workers.schedule.blame import DEFAULT_RETRIES
 from workers.schedule.plan import weights_for
 from workers.schedule.policy_registry import DEFAULT_POLICY, POLICIES
 
-SECONDS = Seconds(0.1, 1e9)
+SECONDS = SecondsArgument(0.1, 1e9)
 
 
 @click.command(short_help="Run a job over many files on all devices, with a live dashboard.")
-@click.argument("inputs", nargs=-1, required=True, type=Name(path_type=Path), metavar="INPUT...")
-@click.option("--out", "run_dir", required=True, type=Name(file_okay=False, path_type=Path), metavar="DIR",
+@click.argument("inputs", nargs=-1, required=True, type=PathArgument(path_type=Path), metavar="INPUT...")
+@click.option("--out", "run_dir", required=True, type=PathArgument(file_okay=False, path_type=Path), metavar="DIR",
               help="Folder for results, capture, log and summary; made if it is missing.")  # fmt: skip
 @click.option("--job", default="sixframe", show_default=True, metavar="JOB",
               help='sixframe, MODULE:ATTR, or "shell:CMD {input} {output}".')  # fmt: skip
@@ -51,7 +51,7 @@ SECONDS = Seconds(0.1, 1e9)
               help="When an idle device takes a file from another's queue: never (off), when one is long "
               "(threshold), or when that ends the run sooner, by measured speeds (cost).")  # fmt: skip
 @click.option("--steal-interval", "steal_interval_seconds", default=0.0, show_default=True,
-              type=Seconds(0.0, 1e9), metavar="SECONDS",
+              type=SecondsArgument(0.0, 1e9), metavar="SECONDS",
               help="With threshold: how long after a steal a device steals again.")  # fmt: skip
 @click.option("--weights", default="auto", show_default=True, metavar="SPEC",
               help="Share of the first assignment: auto (by name), off, or 1.0,1.5,...")  # fmt: skip
@@ -116,7 +116,7 @@ def run(
         raise UserError("--resume goes on with a run and --force removes it: give one of them")
     if fake_gpus is not None and devices != "auto":
         raise click.UsageError("--fake-gpus takes the place of --devices: give one of them")
-    log_path = log_place(run_dir, log_file)
+    log_path = choose_log_path(run_dir, log_file)
     options = _parse_options(job_options)
     if listen is not None:
         access_for(parse_listen(listen))
@@ -134,7 +134,7 @@ def run(
     weight_figures, warnings = weights_for(weights, [device.name for device in chosen])
     for warning in warnings:
         say(warning)
-    files, problem = with_own_estimates(job, found.files)
+    files, problem = apply_job_estimates(job, found.files)
     if problem is not None:
         say(problem)
     plan = RunPlan(
@@ -157,14 +157,14 @@ def run(
         resume=resume,
         force=force,
     )
-    with DeviceClaims(chosen):
+    with DeviceLocks(chosen):
         launcher = Launcher(plan, SystemClock())
         status = launcher.run()
     try:
         _print_summary(plan, launcher.summary)
     except OSError:
         # Nobody is there to read it: the terminal has gone, say. What became of the run is its exit status.
-        give_up_output()
+        abandon_output()
     return status
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from virnucpro_bus.cli.load_capture import capture_argument, recorded_run
+from virnucpro_bus.cli.load_capture import capture_argument, load_capture
 from virnucpro_bus.effect.text_report import span
 from virnucpro_bus.text import visible
 from workers.schedule.policy_registry import POLICIES
-from workers.whatif.recorded_run import recording_of
-from workers.whatif.scenarios import Alternative, WhatIf, Wish, what_if
+from workers.whatif.recorded_run import make_recorded_run
+from workers.whatif.scenarios import Alternative, Variation, WhatIf, what_if
 
 MOST_DEVICES = 4096
 
@@ -47,7 +47,7 @@ def whatif(
       virnucpro-bus whatif first-run --devices 8 --policy cost
       virnucpro-bus whatif first-run/run.vbus --drop cuda:3 --json
     """
-    found = what_if(recording_of(recorded_run(capture)), Wish(policy, devices, weights, drop))
+    found = what_if(make_recorded_run(load_capture(capture)), Variation(policy, devices, weights, drop))
     click.echo(json.dumps(found, indent=2) if as_json else _as_text(found))
 
 

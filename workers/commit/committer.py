@@ -21,24 +21,24 @@ from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.events.envelope import Envelope
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
-from workers.fault_injection import reach
+from workers.fault_injection import fault_point
 from workers.protocol import Settled
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-class Recorder(Protocol):
+class Journal(Protocol):
     """The hub, as far as it is needed here."""
 
     capture: CaptureWriter
 
-    def take(self, frames: list[bytes]) -> int:
+    def ingest(self, frames: list[bytes]) -> int:
         """Append frames to the capture and forward them; what has been here before is passed over."""
         ...
 
 
 @dataclass
-class Report:
+class FinishedAttempt:
     """What a device's worker has reported, and is to be answered: it has finished a file."""
 
     device: str
@@ -51,13 +51,13 @@ class Report:
     """Why the results could not be taken over; None when they were, or it has not been tried yet."""
 
 
-class Commits:
+class Committer:
     """One thread owns it."""
 
     def __init__(
         self,
         store: ResultStore,
-        journal: Recorder,
+        journal: Journal,
         coordinator: WorkStealingCoordinator,
         warn: Callable[[str], object],
     ) -> None:
@@ -68,7 +68,7 @@ class Commits:
         self._journal = journal
         self._coordinator = coordinator
         self._warn = warn
-        self._unrecorded: list[Report] = []
+        self._unrecorded: list[FinishedAttempt] = []
         """In place, but the journal had no room for it."""
 
     def ready(self) -> bool:
@@ -82,10 +82,10 @@ class Commits:
             self._record(self._unrecorded)
         return not self._unrecorded
 
-    def commit(self, reports: Sequence[Report]) -> None:
+    def commit(self, reports: Sequence[FinishedAttempt]) -> None:
         """Make results of what was reported, all together; afterwards `refusal` says of each what was wrong."""
         placed = [report for report in reports if self._place(report)]
-        reach("after_place")
+        fault_point("after_place")
         try:
             self._store.sync()
         except OSError as error:
@@ -93,7 +93,7 @@ class Commits:
                 self._store.withdraw([report.held.file])
                 self._refuse(report, error)
             return
-        reach("after_results_sync")
+        fault_point("after_results_sync")
         for report in placed:
             event = report.envelope.event
             self._coordinator.record_file_completion(
@@ -112,7 +112,7 @@ class Commits:
         """Nothing more is to be committed in this session."""
         self.hopeless = self.hopeless or reason
 
-    def _place(self, report: Report) -> bool:
+    def _place(self, report: FinishedAttempt) -> bool:
         try:
             report.results = self._store.place(report.held.file, report.output)
         except OSError as error:
@@ -120,7 +120,7 @@ class Commits:
             return False
         return True
 
-    def _refuse(self, report: Report, error: OSError) -> None:
+    def _refuse(self, report: FinishedAttempt, error: OSError) -> None:
         """The attempt counts for nothing: it has failed, in the launcher."""
         report.refusal = f"the results cannot be put in place: {error.strerror}"
         if error.errno in _FULL:
@@ -136,7 +136,7 @@ class Commits:
             mono_ns=report.envelope.mono_ns,
         )
 
-    def _record(self, reports: list[Report]) -> None:
+    def _record(self, reports: list[FinishedAttempt]) -> None:
         """Write into the journal what is in place; all is kept for later when that cannot be relied on."""
         again = reports is self._unrecorded
         for report in reports:
@@ -145,13 +145,13 @@ class Commits:
                 # The hub passes over what it has had before.
                 self._journal.capture.append([frame])
             else:
-                self._journal.take([frame])
+                self._journal.ingest([frame])
             self._coordinator.record_commit(
                 report.device, report.held, report.results, settled.size_bytes, settled.digest
             )
-        reach("after_journal")
+        fault_point("after_journal")
         if self._journal.capture.sync():
-            reach("after_journal_sync")
+            fault_point("after_journal_sync")
             self._unrecorded = []
         elif not again:
             self._unrecorded += reports

@@ -17,7 +17,7 @@ from virnucpro_bus.system.disk import Disk
 _CHUNK_BYTES = 1 << 20
 
 
-class Contents(NamedTuple):
+class Manifest(NamedTuple):
     """Entries that stand next to each other: how many, the bytes of all files in and below them, their digest."""
 
     results: int
@@ -25,7 +25,7 @@ class Contents(NamedTuple):
     digest: str
 
 
-def seal(folder: str, disk: Disk) -> Contents:
+def sync_and_digest(folder: str, disk: Disk) -> Manifest:
     """Bring everything in `folder` to the disk, and measure it. Raises OSError.
 
     The names directly in `folder` are not brought there: they are about to move.
@@ -33,12 +33,12 @@ def seal(folder: str, disk: Disk) -> Contents:
     return _measure((f"{folder}/{name}" for name in os.listdir(folder)), disk)
 
 
-def measure(entries: Iterable[str]) -> Contents:
-    """Files and folders that belong together, wherever they stand, as `seal` gave them. Raises OSError."""
+def measure(entries: Iterable[str]) -> Manifest:
+    """The manifest of files and folders, wherever they are, as `sync_and_digest` makes it. Raises OSError."""
     return _measure(entries, None)
 
 
-def _measure(entries: Iterable[str], disk: Disk | None) -> Contents:
+def _measure(entries: Iterable[str], disk: Disk | None) -> Manifest:
     """`disk` None: nothing is to be brought to it."""
     paths = sorted(map(os.fsencode, entries), key=os.path.basename)
     manifest, size_bytes = sha256(), 0
@@ -46,7 +46,7 @@ def _measure(entries: Iterable[str], disk: Disk | None) -> Contents:
         for line, line_bytes in _lines(path, os.path.basename(path), disk):
             manifest.update(line)
             size_bytes += line_bytes
-    return Contents(len(paths), size_bytes, manifest.hexdigest())
+    return Manifest(len(paths), size_bytes, manifest.hexdigest())
 
 
 def _lines(path: bytes, name: bytes, disk: Disk | None) -> Iterator[tuple[bytes, int]]:

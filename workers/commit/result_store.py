@@ -10,7 +10,7 @@ from pathlib import Path
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.disk import Disk
-from workers.commit.manifest import Contents, measure
+from workers.commit.manifest import Manifest, measure
 from workers.inputs import InputFile, _covers, _dotted_prefixes
 
 
@@ -100,12 +100,12 @@ class ResultStore:
         for folder in sorted(touched, reverse=True):
             self._disk.sync_folder(folder)
 
-    def are_whole(self, expected: Sequence[tuple[InputFile, Contents]]) -> list[bool]:
+    def are_intact(self, expected: Sequence[tuple[InputFile, Manifest]]) -> list[bool]:
         """Whether what is in place of each file is what is expected of it."""
         standing = self._standing([file for file, _ in expected])
         return [self._is(file, names, then) for (file, then), names in zip(expected, standing, strict=True)]
 
-    def _is(self, file: InputFile, names: Sequence[str], then: Contents) -> bool:
+    def _is(self, file: InputFile, names: Sequence[str], then: Manifest) -> bool:
         directly = {os.fspath(self.folder / name) for name in names}
         own = os.fspath(self.folder / file.id)
         inside = {f"{own}/{name}" for name in os.listdir(own)} if os.path.isdir(own) else {own} & directly

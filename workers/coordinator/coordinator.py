@@ -17,12 +17,12 @@ from virnucpro_bus.devices import display_id
 from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
 from virnucpro_bus.publish.publisher import EventSink
 from virnucpro_bus.text import visible
-from workers.coordinator.local_fold import RunAccount
+from workers.coordinator.local_fold import LocalFold
 from workers.inputs import InputFile
 from workers.schedule.blame import Loss
 from workers.schedule.plan import assign, plan_events
 from workers.schedule.policy_registry import DEFAULT_POLICY, make_policy
-from workers.schedule.scheduler import GivenUp, Handout
+from workers.schedule.scheduler import Abandoned, Scheduler
 
 _JOB_CHARACTERS = 1000
 MAX_SECONDS = 1e12
@@ -76,7 +76,7 @@ class WorkStealingCoordinator:
         self._job = visible(job)[:_JOB_CHARACTERS]
         costs, shares = [file.cost for file in self._files], weights or [1.0] * len(self.devices)
         self._plan = assign(costs, shares)
-        self._handout = Handout(self._plan, make_policy(policy, costs, shares, steal_interval_seconds), retries)
+        self._handout = Scheduler(self._plan, make_policy(policy, costs, shares, steal_interval_seconds), retries)
         self._began_ns = self._clock.mono_ns()
         self._slots = {
             key: slot for slot, device in enumerate(devices) for key in (device.key, display_id(device))
@@ -84,12 +84,12 @@ class WorkStealingCoordinator:
         self._done_before = done_before
         self._leases: dict[int, Assignment] = {}  # by the number of the device
         self._lock = threading.Lock()
-        self._account = RunAccount(self.devices, self._clock, sink)
+        self._account = LocalFold(self.devices, self._clock, sink)
         self._run_started = ev.RunStarted(
             self._job, policy, self.devices, len(self._files) + done_before, settings
         )
         for event in self._announcement():
-            self._account.note(event)
+            self._account.record(event)
 
     # The plan.
 
@@ -98,7 +98,7 @@ class WorkStealingCoordinator:
         with self._lock:
             for event in self._announcement():
                 self._account.publish(event)
-            self._account.tell_depths(self._handout.depths())
+            self._account.announce_depths(self._handout.depths())
 
     def _announcement(self) -> Iterator[ev.Fact]:
         yield self._run_started
@@ -117,7 +117,7 @@ class WorkStealingCoordinator:
             if slot in self._leases:
                 held = self._leases[slot].file.id
                 raise RuntimeError(f"{gpu_id} still holds {held}: record its completion or failure first")
-            self._account.note_asks(slot)
+            self._account.record_request(slot)
             lease = self._handout.take(slot, self._now_seconds())
             if lease is None:
                 return None
@@ -134,8 +134,8 @@ class WorkStealingCoordinator:
         key, name = self.devices[slot].key, assignment.file.id
         if assignment.stolen_from is not None:
             stolen = ev.WorkStolen(key, assignment.stolen_from, name, assignment.attempt, assignment.stolen_at_ns)
-            self._account.note_work(slot, stolen)
-        self._account.note_work(slot, ev.FileStarted(key, name, assignment.attempt))
+            self._account.record_work(slot, stolen)
+        self._account.record_work(slot, ev.FileStarted(key, name, assignment.attempt))
 
     def record_file_completion(
         self,
@@ -158,7 +158,7 @@ class WorkStealingCoordinator:
                 name, attempt = held.file.id, held.attempt
                 self._handout.complete(slot, duration, self._now_seconds())
             done = ev.FileCompleted(self.devices[slot].key, name, attempt, sequences, duration)
-            self._account.note_work(slot, done, wall_ns, mono_ns)
+            self._account.record_work(slot, done, wall_ns, mono_ns)
 
     def record_file_failure(
         self,
@@ -178,12 +178,12 @@ class WorkStealingCoordinator:
         slot = self._slots[gpu_id]
         with self._lock:
             name, attempt, final = os.path.basename(os.fspath(file_path)), 0, True
-            given_up: list[GivenUp] = []
+            given_up: list[Abandoned] = []
             if held := self._end_lease(slot, file_path, duration):
                 name, attempt, final = held.file.id, held.attempt, held.is_last or for_good
                 given_up = self._handout.fail(slot, self._now_seconds(), for_good=for_good)
             failed = ev.FileFailed(self.devices[slot].key, name, attempt, reason, duration, final)
-            self._account.note_work(slot, failed, wall_ns, mono_ns)
+            self._account.record_work(slot, failed, wall_ns, mono_ns)
             self._tell_given_up(given_up)
 
     def _end_lease(self, slot: int, file_path: str | os.PathLike[str], duration: float) -> Assignment | None:
@@ -221,7 +221,7 @@ class WorkStealingCoordinator:
                 event = ev.WorkerLost(
                     key, source, epoch, reason, held.file.id, held.attempt, held.stolen_from, held.stolen_at_ns
                 )
-            self._account.tell_loss(slot, event)
+            self._account.announce_loss(slot, event)
             self._tell_given_up(self._handout.lose(slot, loss, reason, self._now_seconds()))
             return held
 
@@ -244,15 +244,15 @@ class WorkStealingCoordinator:
     def publish_depths(self) -> None:
         """Tell the queue depths if they have changed since last told."""
         with self._lock:
-            self._account.tell_depths(self._handout.depths())
+            self._account.announce_depths(self._handout.depths())
 
     def finish(self, exit_code: int) -> None:
         """Tell that the run is over."""
         with self._lock:
-            self._account.tell_depths(self._handout.depths())
+            self._account.announce_depths(self._handout.depths())
             totals = self._account.totals()
             done = self._done_before + totals["files_completed"]
-            self._account.tell(ev.RunFinished(exit_code, done, totals["files_failed"]))
+            self._account.announce(ev.RunFinished(exit_code, done, totals["files_failed"]))
 
     # What viewers ask: MetricsSource.
 
@@ -282,6 +282,6 @@ class WorkStealingCoordinator:
     def _now_seconds(self) -> float:
         return (self._clock.mono_ns() - self._began_ns) / NANOSECONDS
 
-    def _tell_given_up(self, files: Iterable[GivenUp]) -> None:
+    def _tell_given_up(self, files: Iterable[Abandoned]) -> None:
         for number, attempts, reason in files:
-            self._account.tell(ev.FileQuarantined(self._files[number].id, attempts, reason))
+            self._account.announce(ev.FileQuarantined(self._files[number].id, attempts, reason))

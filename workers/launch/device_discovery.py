@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from virnucpro_bus.devices import SIMULATED_PREFIX, UUID_PREFIXES, device_of, find_gpu, is_number, visible_gpus
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.system.child_process import own_command, stop
+from virnucpro_bus.system.child_process import self_command, stop
 
 LOOKUP_SECONDS = 20.0
 MAX_DEVICES = 1024
@@ -74,7 +74,7 @@ def _gpus() -> tuple[list[Device], set[str], bool]:
 
     Asked of a process of its own, so that a hung driver costs a time-out and no more.
     """
-    command = own_command("doctor", "--json")
+    command = self_command("doctor", "--json")
     silent = UserError("the GPU driver does not answer; see virnucpro-bus doctor, or use --devices cpu:N")
     asked = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:

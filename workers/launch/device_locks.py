@@ -12,10 +12,10 @@ from urllib.parse import quote
 from virnucpro_bus.devices import display_id, has_gpu
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.system.private_files import holder_or_lock, private_folder
+from virnucpro_bus.system.private_files import private_folder, try_lock
 
 
-def claims_folder() -> Path:
+def locks_folder() -> Path:
     """Where this user's locks are, made if missing: below XDG_RUNTIME_DIR, else the folder for temporary files.
 
     Raises UserError when it is not, or cannot be made, a folder of the user's own.
@@ -27,7 +27,7 @@ def claims_folder() -> Path:
         raise UserError(f"{base}: no locks can be made there: {error.strerror}; set XDG_RUNTIME_DIR") from None
 
 
-class DeviceClaims:
+class DeviceLocks:
     """While entered, the GPUs are ours: no other run of this user gets them. CPUs and simulations are shared.
 
     The kernel lets go of the locks when the process ends, however it does; the files stay and mean nothing.
@@ -54,12 +54,12 @@ class DeviceClaims:
 
 def _claim(device: Device) -> int:
     """Lock the device, with our pid in the file; returns the descriptor that holds the lock."""
-    path = claims_folder() / f"{quote(device.key, safe='')}.lock"
+    path = locks_folder() / f"{quote(device.key, safe='')}.lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise UserError(f"{path}: cannot be locked: {error.strerror}") from None
-    if (holder := holder_or_lock(descriptor)) is not None:
+    if (holder := try_lock(descriptor)) is not None:
         os.close(descriptor)
         raise UserError(
             f"GPU {display_id(device)} ({device.key}) is in use by another run (pid {holder}): "

@@ -20,15 +20,15 @@ from workers.inputs import InputFile
 from workers.jobs.loader import is_users_own
 from workers.process.estimator import Question, Reply
 
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 PARTS = 1_000_000
 """Costs are whole numbers: so many make one of the job's own units, whatever that is."""
-MOST = 1e12
+MAX_ESTIMATE = 1e12
 """The greatest estimate."""
 
 
-def with_own_estimates(
-    job: str, files: Sequence[InputFile], patience_seconds: float = PATIENCE_SECONDS
+def apply_job_estimates(
+    job: str, files: Sequence[InputFile], patience_seconds: float = TIMEOUT_SECONDS
 ) -> tuple[Sequence[InputFile], str | None]:
     """The files with the cost that the job estimates, and a warning in one line; None: all is well.
 
@@ -77,6 +77,6 @@ def _what_is_wrong(files: Sequence[InputFile], estimates: Sequence[float]) -> st
     if len(estimates) != len(files):
         return f"{len(estimates)} for {len(files)} files"
     for file, estimate in zip(files, estimates, strict=True):
-        if not 0.0 <= estimate <= MOST:
-            return f"{visible(file.id)}: {estimate} is not from 0 to {MOST:g}"
+        if not 0.0 <= estimate <= MAX_ESTIMATE:
+            return f"{visible(file.id)}: {estimate} is not from 0 to {MAX_ESTIMATE:g}"
     return None

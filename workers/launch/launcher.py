@@ -23,13 +23,13 @@ from virnucpro_bus.text import visible
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.inputs import InputFile
-from workers.launch.monitor_process import Companion
+from workers.launch.monitor_process import MonitorProcess
 from workers.launch.relay_process import RelayProcess
 from workers.launch.summary import summarize, write_summary
 from workers.pool.pool import WorkerPool
 from workers.pool.watchdog import Limits
 from workers.resume.log_path import own_logs
-from workers.resume.resume import Resumption, resume, settings_of, take_up
+from workers.resume.resume import ResumePlan, open_past_run, resume, settings_of
 from workers.schedule.blame import DEFAULT_RETRIES
 
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
@@ -83,11 +83,11 @@ class Launcher:
         self._server = BusServer(plan.run_dir, clock)
         settings = settings_of(plan.job, plan.options)
         self._resumed = self._take_up(settings)
-        before = self._resumed or Resumption(tuple(plan.files))
+        before = self._resumed or ResumePlan(tuple(plan.files))
         self._logs_before = own_logs(plan.run_dir, plan.log_file)
         self._last_epoch = before.last_worker_epoch
         self._sink = HubSink(self._server, clock, before.last_epoch)
-        self._companion = Companion(clock)
+        self._companion = MonitorProcess(clock)
         self._relay = RelayProcess(clock, self._notify)
         self.coordinator = WorkStealingCoordinator(
             plan.devices,
@@ -105,15 +105,15 @@ class Launcher:
         """May be asked for its metrics from any thread, before, during and after the run."""
         self._kill_at_ns: int | None = None
 
-    def _take_up(self, settings: str) -> Resumption | None:
+    def _take_up(self, settings: str) -> ResumePlan | None:
         """What is left of the run that the folder holds; None when a new one begins."""
         plan, server = self._plan, self._server
         server.claim()
         try:
-            past = take_up(plan.run_dir, settings, plan.log_file, go_on=plan.resume, anew=plan.force)
+            past = open_past_run(plan.run_dir, settings, plan.log_file, go_on=plan.resume, anew=plan.force)
             if past is None:
                 return None
-            server.go_on(past.run or server.run)
+            server.resume(past.run or server.run)
             return resume(past, plan.files, self._store)
         except BaseException:
             server.release()
@@ -174,11 +174,11 @@ class Launcher:
                 self._loop(server, pool, signals, deaths)
                 status = self._status(coordinator, pool, signals)
                 server.stop_sampler()
-                server.hub.settle()
+                server.hub.drain()
                 coordinator.finish(status)
             finally:
                 pool.close()
-                self._companion.finish(server.hub.turn, hurried=_is_hurried(signals))
+                self._companion.finish(server.hub.poll, hurried=_is_hurried(signals))
                 self._relay.stop()
                 self._store.tidy()
         if pool.unable is not None:
@@ -197,10 +197,10 @@ class Launcher:
         while (coordinator.unsettled and not pool.given_up) or pool.running:
             poller.poll(TURN_MS)
             deaths.drain()
-            server.hub.turn()
-            pool.turn()
+            server.hub.poll()
+            pool.poll()
             coordinator.publish_depths()
-            self._companion.turn()
+            self._companion.poll()
             if self._companion.has_ended():
                 self._notify(
                     f"the dashboard has ended, the run goes on: virnucpro-bus monitor {self._plan.run_dir}"
@@ -211,7 +211,7 @@ class Launcher:
                 self._interrupted(pool, signals)
             if self._kill_at_ns is not None and self._clock.mono_ns() >= self._kill_at_ns:
                 pool.kill()
-            self._relay.turn()
+            self._relay.poll()
             if notice := server.hub.capture.notice():
                 self._notify(notice)
 
@@ -241,7 +241,7 @@ class Launcher:
     def _let_others_watch(self, address: str) -> None:
         """Raises AddressError, before anything has begun, when they cannot."""
         try:
-            self._companion.tell(self._relay.start(self._plan.run_dir, address))
+            self._companion.report(self._relay.start(self._plan.run_dir, address))
         except AddressError:
             self._leave_nothing_but_logs()
             raise
@@ -257,7 +257,7 @@ class Launcher:
             path.unlink(missing_ok=True)
         self._store.remove_if_empty()
 
-    def _tell_what_was(self, resumed: Resumption) -> None:
+    def _tell_what_was(self, resumed: ResumePlan) -> None:
         for event in resumed.events:
             self._sink.publish(event)
         for note in resumed.notes[:NOTES_SHOWN]:
@@ -270,7 +270,7 @@ class Launcher:
     def _notify(self, message: str) -> None:
         """Tell the user while the run goes on: on the bus, where every dashboard shows it, and on stderr."""
         self._sink.publish(Notice(message[:1000]))
-        self._companion.tell(message)
+        self._companion.report(message)
 
     # Afterwards.
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import FrameType
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from virnucpro_bus.system.child_process import own_command, stop
+from virnucpro_bus.system.child_process import self_command, stop
 from virnucpro_bus.system.console import say
-from virnucpro_bus.system.keyboard import Keyboard, can_be_typed
+from virnucpro_bus.system.keyboard import Keyboard, is_interactive
 
 FAREWELL_SECONDS = 3.0
 HURRIED_SECONDS = 0.5
@@ -30,7 +30,7 @@ _STOPPED_OR_GONE = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
 _RESTORED_TERMINAL = "\x1b[?2026l\x1b[0m\x1b[?1049l\x1b[?25h"  # draw at once, plain, main screen, cursor on
 
 
-class Companion:
+class MonitorProcess:
     """Draws the run in our terminal and writes the metrics log; the run does not need it. One thread."""
 
     def __init__(self, clock: Clock) -> None:
@@ -46,14 +46,14 @@ class Companion:
         self, run_dir: Path, interval_seconds: float, log_file: Path, log_rotate_bytes: int | None, *, draw: bool
     ) -> None:
         """Start it; with `draw` False it only writes the log."""
-        command = own_command(
+        command = self_command(
             "monitor", str(run_dir), "--interval", str(interval_seconds), "--log-file", str(log_file)
         )
         if log_rotate_bytes is not None:
             command += ["--log-rotate", str(log_rotate_bytes)]
         command += ["--group", str(os.getpgrp())] if draw else ["--headless"]
         self._drawing = draw and sys.stdout.isatty()
-        has_keys = self._drawing and can_be_typed(_STANDARD_INPUT)
+        has_keys = self._drawing and is_interactive(_STANDARD_INPUT)
         keys = subprocess.PIPE if has_keys else subprocess.DEVNULL
         # A group of its own: Ctrl-C is for the launcher to act on, and the last frame is still to be drawn then.
         self._process = subprocess.Popen(command, stdin=keys, process_group=0)
@@ -70,7 +70,7 @@ class Companion:
         """What the kernel would do at once, and the terminal would not be given back."""
         return ((signal.SIGTSTP, self._suspend), (signal.SIGQUIT, self._quit))
 
-    def turn(self) -> None:
+    def poll(self) -> None:
         """Pass on what was typed."""
         process, keyboard = self._process, self._keyboard
         if process is None or process.stdin is None or keyboard is None:
@@ -110,7 +110,7 @@ class Companion:
             say(message)
         self._untold.clear()
 
-    def tell(self, message: str) -> None:
+    def report(self, message: str) -> None:
         """Tell the user on stderr: now, or, when that would tear the picture on the same terminal, afterwards."""
         if self._drawing and sys.stderr.isatty():
             self._untold.append(message)

@@ -11,7 +11,7 @@ from pathlib import Path
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.remote.serve import ANNOUNCEMENT
-from virnucpro_bus.system.child_process import own_command, stop
+from virnucpro_bus.system.child_process import self_command, stop
 
 START_SECONDS = 10.0
 FAREWELL_SECONDS = 7.0
@@ -34,7 +34,7 @@ class RelayProcess:
 
         Raises AddressError, with its own reason, when it cannot.
         """
-        command = own_command("relay", str(run_dir), "--listen", address)
+        command = self_command("relay", str(run_dir), "--listen", address)
         # A group of its own: Ctrl-C is for the launcher, and viewers are to see the end of the run.
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
@@ -55,7 +55,7 @@ class RelayProcess:
             raise AddressError(lines[-1] if lines else f"{address}: the relay did not start")
         return lines[-1]
 
-    def turn(self) -> None:
+    def poll(self) -> None:
         """Pass on what it has said; notice its end."""
         if self._process is None:
             return

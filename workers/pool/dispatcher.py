@@ -14,7 +14,7 @@ from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import FileCompleted, FileFailed
 from virnucpro_bus.hub.hub import Hub
 from virnucpro_bus.sockets import HIGH_WATER_MARK, bind_privately
-from workers.commit.committer import Commits, Report
+from workers.commit.committer import Committer, FinishedAttempt
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.pool.slot import Slot
@@ -24,7 +24,7 @@ FAREWELL_SECONDS = 10.0
 _REQUESTS_PER_TURN = 1_000
 
 
-class Desk:
+class Dispatcher:
     """One thread owns it. Whom it serves stands in the slots, which it shares with the pool."""
 
     def __init__(
@@ -51,8 +51,8 @@ class Desk:
         self._store = store
         self._clock = clock
         self._warn = warn
-        self._commits = Commits(store, hub, coordinator, warn)
-        self._reports: dict[int, Report] = {}
+        self._commits = Committer(store, hub, coordinator, warn)
+        self._reports: dict[int, FinishedAttempt] = {}
         """Of files that are finished, by the number of the slot: not yet committed, so not answered."""
         self._paused = False
         self._unable_devices: list[str] = []
@@ -64,7 +64,7 @@ class Desk:
         self.socket.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
         bind_privately(self.socket, address)
 
-    def hear(self) -> None:
+    def receive(self) -> None:
         """Take in what workers have asked."""
         try:
             for _ in range(_REQUESTS_PER_TURN):
@@ -73,7 +73,7 @@ class Desk:
             pass
         self._commit()
 
-    def answer(self) -> None:
+    def reply(self) -> None:
         """Answer all who wait and for whom there is an answer by now."""
         if not self._may_go_on() and not self.closing:
             return
@@ -114,12 +114,12 @@ class Desk:
             return "the launcher does not know of this file"
         event = envelope.event
         if isinstance(event, FileCompleted):
-            self._reports[slot.number] = Report(slot.device.key, held, output, settled, envelope)
+            self._reports[slot.number] = FinishedAttempt(slot.device.key, held, output, settled, envelope)
             return None
         slot.assignment = slot.output = None
         slot.deaths.clear()
         self._fail(slot, held, output, event.reason, envelope)
-        self._hub.take([settled.frame])
+        self._hub.ingest([settled.frame])
         if settled.disk_full:
             self._commits.stop(f"{held.file.id} has failed for want of room on the disk")
         return None

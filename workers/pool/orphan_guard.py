@@ -2,7 +2,7 @@
 
 A worker dies with its launcher (parent.py), but what its job has started does not, and may hold a GPU. Only a
 process that is not in anybody's job can be relied on to see to that: this file is both its program and, as
-`GroupGuard`, the launcher's side of it. It hears of the groups on its standard input, whose end tells it that the
+`OrphanGuard`, the launcher's side of it. It hears of the groups on its standard input, whose end tells it that the
 launcher is gone.
 """
 
@@ -17,7 +17,7 @@ from typing import BinaryIO
 _BEGUN, _ENDED = b"+", b"-"
 
 
-class GroupGuard:
+class OrphanGuard:
     """One thread. Never waits for the guard, and does without it if it dies."""
 
     def __init__(self) -> None:

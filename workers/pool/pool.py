@@ -15,10 +15,10 @@ from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.hub.bus_server import BusServer
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
-from workers.pool.dispatcher import FAREWELL_SECONDS, Desk
-from workers.pool.orphan_guard import GroupGuard
+from workers.pool.dispatcher import FAREWELL_SECONDS, Dispatcher
+from workers.pool.orphan_guard import OrphanGuard
 from workers.pool.slot import TERM_SECONDS, Slot
-from workers.pool.watchdog import Limits, Watch
+from workers.pool.watchdog import Limits, Watchdog
 from workers.protocol import WorkerConfig
 from workers.schedule.blame import Loss
 
@@ -51,9 +51,11 @@ class WorkerPool:
         self._clock = clock
         self._warn = warn
         self._slots = [Slot(number, device, last_epoch) for number, device in enumerate(coordinator.devices)]
-        self._watch = Watch(limits, clock, server.hub.events_from)
-        self._guard = GroupGuard()
-        self._desk = Desk(server.address("channel"), self._slots, server.hub, coordinator, store, clock, warn)
+        self._watch = Watchdog(limits, clock, server.hub.events_from)
+        self._guard = OrphanGuard()
+        self._desk = Dispatcher(
+            server.address("channel"), self._slots, server.hub, coordinator, store, clock, warn
+        )
 
     @property
     def socket(self) -> zmq.Socket[bytes]:
@@ -80,13 +82,13 @@ class WorkerPool:
         for slot in self._slots:
             self._spawn(slot)
 
-    def turn(self) -> None:
+    def poll(self) -> None:
         """Answer what has been asked, see to the dead, restart what is due."""
-        self._desk.hear()
-        self._watch.turn()
+        self._desk.receive()
+        self._watch.poll()
         for slot in self._slots:
             self._look_after(slot)
-        self._desk.answer()
+        self._desk.reply()
 
     def drain(self) -> None:
         """Hand out nothing more; workers end after the file in hand."""
@@ -158,7 +160,7 @@ class WorkerPool:
                 self._warn(f"{slot.source} did not end by itself in {FAREWELL_SECONDS:.0f} s: killed")
                 slot.killed_at_ns += int(FAREWELL_SECONDS * NANOSECONDS)
                 slot.signal(signal.SIGKILL)
-        elif (verdict := self._watch.verdict(slot)) is not None:
+        elif (verdict := self._watch.check(slot)) is not None:
             slot.end(*verdict, now_ns)
 
     def _wants_worker(self, slot: Slot) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.system.child_process import start_quietly
+from virnucpro_bus.system.child_process import spawn_logged
 from workers.coordinator.coordinator import Assignment
 from workers.protocol import Answer, Request, WorkerConfig
 from workers.schedule.blame import Loss
@@ -104,7 +104,7 @@ class Slot:
         seen = self.device.key if has_gpu(self.device.key) else ""
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": seen, "PYTHONUNBUFFERED": "1"}
         command = [sys.executable, "-P", "-m", "workers.process.worker"]
-        self.process = start_quietly(command, log, environment=environment, stdin=subprocess.PIPE)
+        self.process = spawn_logged(command, log, environment=environment, stdin=subprocess.PIPE)
         if self.process.stdin is not None:
             try:
                 # The pipe stays open: its end tells the worker that we are gone.

@@ -40,7 +40,7 @@ class _Signs:
     begun_ns: int = 0
 
 
-class Watch:
+class Watchdog:
     """One thread. `turn` is to be called once a turn, after what has arrived was read; then `verdict`."""
 
     def __init__(self, limits: Limits, clock: Clock, events_from: Callable[[str, int], int]) -> None:
@@ -53,7 +53,7 @@ class Watch:
         self._now_ns = self._turned_ns
         self._looking = False
 
-    def turn(self) -> None:
+    def poll(self) -> None:
         """A new turn begins. If we stood still ourselves, nobody was silent: nobody listened."""
         self._now_ns = now_ns = self._clock.mono_ns()
         if now_ns - self._turned_ns > _ABSENT_NS:
@@ -64,7 +64,7 @@ class Watch:
         if self._looking:
             self._looked_ns = now_ns
 
-    def verdict(self, slot: Slot) -> tuple[Loss, str] | None:
+    def check(self, slot: Slot) -> tuple[Loss, str] | None:
         """Why the slot's process is to be ended, in words too; None: it may go on."""
         now_ns = self._now_ns
         signs = self._signs.get(slot.number)

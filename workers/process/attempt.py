@@ -11,8 +11,8 @@ from typing import NamedTuple
 from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.system.disk import Disk
 from virnucpro_bus.text import visible
-from workers.commit.manifest import Contents, seal
-from workers.fault_injection import reach
+from workers.commit.manifest import Manifest, sync_and_digest
+from workers.fault_injection import fault_point
 from workers.inputs import state_of
 from workers.protocol import Task, to_path
 
@@ -25,7 +25,7 @@ class Outcome(NamedTuple):
     """What came of an attempt that succeeded."""
 
     sequences: int
-    contents: Contents
+    manifest: Manifest
 
 
 def attempt(job: RunJob, task: Task, disk: Disk) -> Outcome:
@@ -34,11 +34,11 @@ def attempt(job: RunJob, task: Task, disk: Disk) -> Outcome:
     _check_unchanged(task, path)
     output.mkdir()
     sequences = job(path, output)
-    reach("after_job", task.file, task.attempt)
+    fault_point("after_job", task.file, task.attempt)
     if not output.is_dir():
         raise UserError("the job has removed its output folder")
-    contents = seal(os.fspath(output), disk)
-    reach("after_seal", task.file, task.attempt)
+    contents = sync_and_digest(os.fspath(output), disk)
+    fault_point("after_seal", task.file, task.attempt)
     _check_unchanged(task, path)
     return Outcome(sequences, contents)
 

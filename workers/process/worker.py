@@ -22,7 +22,7 @@ from virnucpro_bus.events.vocabulary import Device, FileCompleted, FileFailed
 from virnucpro_bus.publish.publisher import Publisher
 from virnucpro_bus.system.disk import Disk
 from virnucpro_bus.text import visible
-from workers.fault_injection import reach
+from workers.fault_injection import fault_point
 from workers.jobs import JobContext, make_job
 from workers.process.attempt import RunJob, attempt, lacks_room, reason_of
 from workers.process.channel import Channel
@@ -58,21 +58,21 @@ class Worker:
             self._channel.ask(Unable(reason_of(error)))
             return
         self._bus.ready()
-        reach("after_load", attempt=self._config.epoch)
+        fault_point("after_load", attempt=self._config.epoch)
         answer = self._channel.ask()
         while (task := answer.task) is not None:
-            reach("before_start", task.file, task.attempt)
+            fault_point("before_start", task.file, task.attempt)
             event, settled = self._do(job, task)
-            reach("before_report", task.file, task.attempt)
+            fault_point("before_report", task.file, task.attempt)
             answer = self._channel.ask(settled)
-            reach("after_report", task.file, task.attempt)
+            fault_point("after_report", task.file, task.attempt)
             # Only now is it sent: an event that is on the bus has been accepted, whatever happens to this process.
             if answer.refusal is None:
-                self._bus.send_stamped(settled.frame, event)
+                self._bus.send_prepared(settled.frame, event)
             else:
                 failure = self._failure(task, answer.refusal, event.duration_seconds, final=task.is_last)
-                self._bus.send_instead(settled.frame, failure)
-            reach("after_send", task.file, task.attempt)
+                self._bus.send_prepared_as(settled.frame, failure)
+            fault_point("after_send", task.file, task.attempt)
 
     def _do(self, job: RunJob, task: Task) -> tuple[FileCompleted | FileFailed, Settled]:
         """Work on one file; says how it ended, for the bus and for the launcher."""
@@ -84,7 +84,7 @@ class Worker:
             )
         bus.file_started(task.file, attempt=task.attempt)
         started_ns = self._clock.mono_ns()
-        reach("before_job", task.file, task.attempt)
+        fault_point("before_job", task.file, task.attempt)
         try:
             done = attempt(job, task, self._disk)
         except (Exception, SystemExit) as error:
@@ -95,10 +95,10 @@ class Worker:
             final = task.is_last or isinstance(error, InputError)
             failed = self._failure(task, reason_of(error), seconds, final=final)
             full = lacks_room(error, to_path(task.output))
-            return failed, Settled(bus.stamp(failed), disk_full=full)
+            return failed, Settled(bus.prepare(failed), disk_full=full)
         seconds = (self._clock.mono_ns() - started_ns) / 1e9
         event = bus.completion(task.file, sequences=done.sequences, duration_seconds=seconds, attempt=task.attempt)
-        return event, Settled(bus.stamp(event), done.contents.size_bytes, done.contents.digest)
+        return event, Settled(bus.prepare(event), done.manifest.size_bytes, done.manifest.digest)
 
     def _failure(self, task: Task, reason: str, seconds: float, *, final: bool) -> FileFailed:
         return FileFailed(self._config.device_key, task.file, task.attempt, reason, seconds, final)
@@ -125,7 +125,7 @@ def main() -> None:
     launcher = ParentWatch(_take_standard_input())
     config = msgspec.json.decode(launcher.first_line(), type=WorkerConfig)
     launcher.start()
-    reach("after_start", attempt=config.epoch)
+    fault_point("after_start", attempt=config.epoch)
     device = Device(config.device_key, config.device_name, config.device_index)
     channel = Channel(config, launcher.alive)
     bus = Publisher(

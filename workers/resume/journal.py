@@ -10,7 +10,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import decode
-from workers.commit.manifest import Contents
+from workers.commit.manifest import Manifest
 
 WORKER_SOURCE = "worker-"
 """What the sources of a pool's workers begin with."""
@@ -58,10 +58,10 @@ class PastRun:
             ev.FileReopened: self._reopened,
         }
 
-    def contents(self, file: str) -> Contents:
+    def contents(self, file: str) -> Manifest:
         """What the results of a committed file were."""
         event = self.committed[file]
-        return Contents(event.results, event.size_bytes, event.digest)
+        return Manifest(event.results, event.size_bytes, event.digest)
 
     def apply(self, frames: Iterable[bytes]) -> None:
         """Fold frames in; what is no event is passed over."""

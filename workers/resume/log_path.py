@@ -14,7 +14,7 @@ from workers.commit.result_store import ATTEMPTS_NAME, RESULTS_NAME
 _OF_THE_RUN = {CAPTURE_NAME, SUMMARY_NAME, BUS_FILE, ".bus", LOG_FOLDER, RESULTS_NAME, ATTEMPTS_NAME}
 
 
-def log_place(run_dir: Path, name: str) -> Path:
+def choose_log_path(run_dir: Path, name: str) -> Path:
     """The path of the metrics log that is to be called `name`: in `run_dir`, which need not be there yet, unless
     it is a path.
 

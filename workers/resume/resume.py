@@ -31,7 +31,7 @@ FAILED = "it had failed and is tried again"
 
 
 @dataclass(frozen=True)
-class Resumption:
+class ResumePlan:
     """How a run goes on. The defaults are those of a run that begins."""
 
     remaining: tuple[InputFile, ...]
@@ -52,7 +52,7 @@ def settings_of(job: str, options: Mapping[str, str]) -> str:
     return blake2b(json.dumps([job, sorted(options.items())]).encode(), digest_size=16).hexdigest()
 
 
-def take_up(run_dir: Path, settings: str, log_file: Path, *, go_on: bool, anew: bool) -> PastRun | None:
+def open_past_run(run_dir: Path, settings: str, log_file: Path, *, go_on: bool, anew: bool) -> PastRun | None:
     """What the folder, whose lock is held, holds of a run to go on with; None when a new one is to begin.
 
     `anew`: everything of the run that it holds is removed first. Raises UserError when it holds one and neither is
@@ -85,7 +85,7 @@ def take_up(run_dir: Path, settings: str, log_file: Path, *, go_on: bool, anew: 
     return past
 
 
-def resume(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> Resumption:
+def resume(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> ResumePlan:
     """Compare what the journal says with what is there; takes results away that are not known to be whole."""
     done = _done(past, files, store)
     remaining = tuple(file for file in files if file.id not in done)
@@ -100,13 +100,13 @@ def resume(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> Res
     kept = sum(1 for file in past.committed if file in done or file not in given)
     notes = [f"{event.file}: {event.reason}: it is done again" for event in reopened if event.completed]
     events = (*past.living.values(), *reopened)
-    return Resumption(remaining, kept, events, tuple(notes), past.last_epoch, past.last_worker_epoch)
+    return ResumePlan(remaining, kept, events, tuple(notes), past.last_epoch, past.last_worker_epoch)
 
 
 def _done(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> set[str]:
     """The ids of those of `files` that need not be done again."""
     same = [file for file in files if file.id in past.committed and past.identities.get(file.id) == file.identity]
-    whole = store.are_whole([(file, past.contents(file.id)) for file in same])
+    whole = store.are_intact([(file, past.contents(file.id)) for file in same])
     return {file.id for file, is_whole in zip(same, whole, strict=True) if is_whole}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import inf
 
 from workers.schedule.forecast import Forecast
-from workers.schedule.policy import Choice, Off
+from workers.schedule.policy import Choice, OwnQueueOnly
 from workers.schedule.queues import DeviceQueues
 
 MARGIN = 1e-9
@@ -19,7 +19,7 @@ SOONER = 0.8
 """… and another device has done it in at most this part of the time."""
 
 
-class Cost(Off):
+class Cost(OwnQueueOnly):
     """Goes by what each device has in hand and waiting, and how fast it was measured to be.
 
     From the device that would finish last, the thief takes the biggest file that it will have done by the time at
@@ -27,7 +27,7 @@ class Cost(Off):
     files a device does the biggest first, but for one that makes the run longer and that another does sooner.
     """
 
-    refusal_stands = False
+    refusal_is_final = False
 
     def __init__(self, costs: Sequence[int], weights: Sequence[float]) -> None:
         """`costs` of the files, biggest first."""
@@ -38,9 +38,9 @@ class Cost(Off):
         self._refused = [(-1, -inf)] * len(weights)
         """By device, what a refusal was based on: the number of changes, and until when it holds."""
 
-    def laid(self, queues: DeviceQueues) -> None:
+    def on_queues_changed(self, queues: DeviceQueues) -> None:
         devices = range(len(self._refused))
-        self._forecast.lay(map(queues.files, devices), [queues.is_open(device) for device in devices])
+        self._forecast.set_queues(map(queues.files, devices), [queues.is_open(device) for device in devices])
         self._changes += 1
 
     def choose(self, queues: DeviceQueues, device: int, now_seconds: float) -> Choice | None:
@@ -50,23 +50,23 @@ class Cost(Off):
         if changes == self._changes and now_seconds <= holds_until:
             return None
         self._changes += self._forecast.leave_out(device)
-        holds_until = self._forecast.overruns(now_seconds)
+        holds_until = self._forecast.correct_overruns(now_seconds)
         choice = self._steal(queues, device, now_seconds)
         if choice is None:
             self._refused[device] = (self._changes, holds_until)
         return choice
 
-    def began(self, device: int, file: int, owner: int | None, now_seconds: float) -> None:
+    def on_started(self, device: int, file: int, owner: int | None, now_seconds: float) -> None:
         if owner is not None:
             self._forecast.dequeue(owner, file)
         self._forecast.begin(device, file, now_seconds)
         self._changes += 1
 
-    def ended(self, device: int, seconds: float | None, now_seconds: float) -> None:
+    def on_finished(self, device: int, seconds: float | None, now_seconds: float) -> None:
         self._forecast.end(device, seconds, now_seconds)
         self._changes += 1
 
-    def look_again(self, device: int, now_seconds: float) -> float | None:
+    def retry_at(self, device: int, now_seconds: float) -> float | None:
         holds_until = self._refused[device][1]
         return holds_until if now_seconds < holds_until < inf else None
 
@@ -80,7 +80,7 @@ class Cost(Off):
         capacity, rate = sum(forecast.capacity), forecast.rates[device]
         if not capacity or not forecast.is_measured(device):
             return None
-        together = (sum(forecast.waiting) + sum(forecast.booked)) / capacity
+        together = (sum(forecast.pending) + sum(forecast.booked)) / capacity
         in_time = max(together, max(forecast.free_at)) - now
         cost = forecast.costs[file]
         if cost / rate <= in_time * LATE:
@@ -102,7 +102,7 @@ class Cost(Off):
         if not capacity:
             return self._biggest(queues, victim, inf)
         # All others are free at one moment, if what waits is spread well; or one of them has a long file in hand.
-        together = (sum(forecast.waiting) + sum(forecast.booked)) / capacity
+        together = (sum(forecast.pending) + sum(forecast.booked)) / capacity
         longest = max(forecast.free_at)
         # What the thief takes the others do not have to do.
         affordable = max((together - now) / (1.0 / rate + 1.0 / capacity), (longest - now) * rate)

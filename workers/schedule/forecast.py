@@ -27,7 +27,7 @@ class Forecast:
         devices = len(weights)
         self._in_hand = [0] * devices
         self._since = [0.0] * devices
-        self.waiting = [0] * devices
+        self.pending = [0] * devices
         """Units in its queue."""
         self._counts = [True] * devices
         """Whether it may be given files."""
@@ -41,18 +41,18 @@ class Forecast:
         """Its rate times `free_at`, as far as it counts."""
         self._next_overrun = 0.0
 
-    def lay(self, queues: Iterable[Sequence[int]], counts: Sequence[bool]) -> None:
+    def set_queues(self, queues: Iterable[Sequence[int]], counts: Sequence[bool]) -> None:
         """The queues, and which devices count, have changed."""
         self._counts = list(counts)
         for device, files in enumerate(queues):
-            self.waiting[device] = sum(map(self.costs.__getitem__, files))
+            self.pending[device] = sum(map(self.costs.__getitem__, files))
             if not counts[device]:
                 self.free_at[device] = -inf
             self._update(device)
 
     def dequeue(self, owner: int, file: int) -> None:
         """A file has left a queue."""
-        self.waiting[owner] -= self.costs[file]
+        self.pending[owner] -= self.costs[file]
         self._update(owner)
 
     def begin(self, device: int, file: int, now: float) -> None:
@@ -65,7 +65,7 @@ class Forecast:
         """It has none any more, and will ask any moment. `seconds`: what the file took; None: it is not done."""
         cost, self._in_hand[device] = self._in_hand[device], 0
         self._since[device] = now
-        if seconds is not None and self._rates.measured(device, cost, seconds):
+        if seconds is not None and self._rates.add_measurement(device, cost, seconds):
             for other, free_at in enumerate(self.free_at):
                 if free_at > -inf:
                     self._expect(other, self._end_of_hand(other))
@@ -82,7 +82,7 @@ class Forecast:
         self._update(device)
         return counted
 
-    def overruns(self, now: float) -> float:
+    def correct_overruns(self, now: float) -> float:
         """Correct what takes longer than was expected. Returns when something will again; inf: never."""
         if now > self._next_overrun:
             for device, free_at in enumerate(self.free_at):
@@ -103,7 +103,7 @@ class Forecast:
         self._update(device)
 
     def _update(self, device: int) -> None:
-        free_at, rate, waiting = self.free_at[device], self.rates[device], self.waiting[device]
+        free_at, rate, waiting = self.free_at[device], self.rates[device], self.pending[device]
         counts = free_at > -inf
         self.capacity[device] = rate if counts else 0.0
         self.booked[device] = rate * free_at if counts else 0.0

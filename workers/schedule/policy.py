@@ -23,10 +23,10 @@ class Choice(NamedTuple):
 class Policy(Protocol):
     """Chooses at the moment of a request. Devices and files are numbers; times are seconds of any steady clock."""
 
-    refusal_stands: bool
+    refusal_is_final: bool
     """Whether a device that was given nothing will get nothing, whatever happens, until queues are laid anew."""
 
-    def laid(self, queues: DeviceQueues) -> None:
+    def on_queues_changed(self, queues: DeviceQueues) -> None:
         """The queues are new, or a device was closed and its files were moved."""
         ...
 
@@ -34,42 +34,42 @@ class Policy(Protocol):
         """What the device, which holds no file, is to do next; None: nothing for now."""
         ...
 
-    def began(self, device: int, file: int, owner: int | None, now_seconds: float) -> None:
+    def on_started(self, device: int, file: int, owner: int | None, now_seconds: float) -> None:
         """The device has a file, out of the queue of `owner`; None: it stood in none, being tried again."""
         ...
 
-    def ended(self, device: int, seconds: float | None, now_seconds: float) -> None:
+    def on_finished(self, device: int, seconds: float | None, now_seconds: float) -> None:
         """The device's file is done, in so many seconds; None: it failed, or the worker was lost."""
         ...
 
-    def look_again(self, device: int, now_seconds: float) -> float | None:
+    def retry_at(self, device: int, now_seconds: float) -> float | None:
         """When the answer to a device that was given nothing may change by time alone; None: it does not."""
         ...
 
 
-class Off:
+class OwnQueueOnly:
     """Nobody steals: every device works off the files it was given."""
 
-    refusal_stands = True
+    refusal_is_final = True
 
-    def laid(self, queues: DeviceQueues) -> None:
+    def on_queues_changed(self, queues: DeviceQueues) -> None:
         pass
 
     def choose(self, queues: DeviceQueues, device: int, now_seconds: float) -> Choice | None:
         own = queues.first(device)
         return None if own is None else Choice(device, own)
 
-    def began(self, device: int, file: int, owner: int | None, now_seconds: float) -> None:
+    def on_started(self, device: int, file: int, owner: int | None, now_seconds: float) -> None:
         pass
 
-    def ended(self, device: int, seconds: float | None, now_seconds: float) -> None:
+    def on_finished(self, device: int, seconds: float | None, now_seconds: float) -> None:
         pass
 
-    def look_again(self, device: int, now_seconds: float) -> float | None:
+    def retry_at(self, device: int, now_seconds: float) -> float | None:
         return None
 
 
-class Threshold(Off):
+class Threshold(OwnQueueOnly):
     """Steals the biggest file of the longest queue when that is long, and much longer than the thief's.
 
     Longest >= 3, and (longest > 2 x shortest or longest - shortest >= 3), where the thief's is the shortest, being
@@ -94,10 +94,10 @@ class Threshold(Off):
         file = queues.first(victim)
         return None if file is None else Choice(victim, file)
 
-    def began(self, device: int, file: int, owner: int | None, now_seconds: float) -> None:
+    def on_started(self, device: int, file: int, owner: int | None, now_seconds: float) -> None:
         if owner not in (device, None):
             self._not_before[device] = now_seconds + self._interval_seconds
 
-    def look_again(self, device: int, now_seconds: float) -> float | None:
+    def retry_at(self, device: int, now_seconds: float) -> float | None:
         not_before = self._not_before[device]
         return not_before if not_before > now_seconds else None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from virnucpro_bus.errors import UserError
 from workers.schedule.cost_policy import Cost
-from workers.schedule.policy import Off, Policy, Threshold
+from workers.schedule.policy import OwnQueueOnly, Policy, Threshold
 
 
 def make_policy(
@@ -22,7 +22,7 @@ def make_policy(
         return Threshold(len(weights), steal_interval_seconds)
     if steal_interval_seconds:
         raise UserError(f"a steal interval goes with the policy threshold, not with {name}")
-    return Off() if name == "off" else Cost(costs, weights)
+    return OwnQueueOnly() if name == "off" else Cost(costs, weights)
 
 
 POLICIES = ("off", "threshold", "cost")

@@ -32,7 +32,7 @@ class Rates:
         self.by_device = [weight * self._scale for weight in self._weights]
         """The rate of each device, as far as is known."""
 
-    def measured(self, device: int, units: float, seconds: float) -> bool:
+    def add_measurement(self, device: int, units: float, seconds: float) -> bool:
         """The device has done a file. True: the rates of devices that have done none have changed, too."""
         seconds = max(seconds, 1e-9)
         self._all_units += units

@@ -29,7 +29,7 @@ class Lease(NamedTuple):
     is_last: bool
 
 
-class GivenUp(NamedTuple):
+class Abandoned(NamedTuple):
     """A file that nobody tries again, though its worker has not said so."""
 
     file: int
@@ -37,7 +37,7 @@ class GivenUp(NamedTuple):
     reason: str
 
 
-class Handout:
+class Scheduler:
     """Every file waits in one place, is held by one device, or is settled."""
 
     def __init__(self, plan: Sequence[Sequence[int]], policy: Policy, retries: int) -> None:
@@ -46,7 +46,7 @@ class Handout:
         self._retries = Retries(len(plan))
         self._blame = Blame(len(plan), retries)
         self._policy = policy
-        policy.laid(self._queues)
+        policy.on_queues_changed(self._queues)
         self._leases: dict[int, Lease] = {}
         self.unsettled = sum(map(len, plan))
         """Files that are neither completed nor failed for good."""
@@ -64,12 +64,12 @@ class Handout:
         return self._queues.depths()
 
     @property
-    def waiting_again(self) -> int:
+    def pending_retries(self) -> int:
         """Files that wait for another attempt."""
         return len(self._retries)
 
     @property
-    def waiting(self) -> int:
+    def pending(self) -> int:
         """Files that wait, in a queue or for another attempt."""
         return self.unsettled - len(self._leases)
 
@@ -95,7 +95,7 @@ class Handout:
             return None
         if owner is None:
             self._retries.take(file)
-        self._policy.began(device, file, owner, now_seconds)
+        self._policy.on_started(device, file, owner, now_seconds)
         victim = owner if owner != device else None
         lease = Lease(file, self._blame.begin(file), victim, self._blame.is_last(file))
         self._leases[device] = lease
@@ -103,14 +103,14 @@ class Handout:
 
     def complete(self, device: int, seconds: float, now_seconds: float) -> None:
         """The device has finished the file that it holds, in so many seconds."""
-        self._policy.ended(device, seconds, now_seconds)
+        self._policy.on_finished(device, seconds, now_seconds)
         del self._leases[device]
         self._blame.settled(device)
         self.unsettled -= 1
 
-    def fail(self, device: int, now_seconds: float, *, for_good: bool) -> list[GivenUp]:
+    def fail(self, device: int, now_seconds: float, *, for_good: bool) -> list[Abandoned]:
         """The device could not do the file that it holds; `for_good`: nobody could, whatever the attempts left."""
-        self._policy.ended(device, None, now_seconds)
+        self._policy.on_finished(device, None, now_seconds)
         lease = self._leases.pop(device)
         self._blame.settled(device)
         if self._blame.failed(lease.file) or for_good:
@@ -118,16 +118,16 @@ class Handout:
             return []
         return self._wait_again(device, lease.file)
 
-    def lose(self, device: int, loss: Loss, reason: str, now_seconds: float) -> list[GivenUp]:
+    def lose(self, device: int, loss: Loss, reason: str, now_seconds: float) -> list[Abandoned]:
         """The device's worker is no more. Returns what is given up because of that."""
         lease = self._leases.pop(device, None)
-        self._policy.ended(device, None, now_seconds)
+        self._policy.on_finished(device, None, now_seconds)
         if lease is None:
             return []
         file = lease.file
         if loss is Loss.TIMED_OUT and self._blame.failed(file):
             return [self._give_up(file, reason)]
-        retired: list[GivenUp] = []
+        retired: list[Abandoned] = []
         if loss is Loss.DIED:
             culprit = self._blame.died(file, device)
             if culprit is Culprit.FILE:
@@ -136,15 +136,15 @@ class Handout:
                 retired = self.retire(device)
         return [*retired, *self._wait_again(device, file)]
 
-    def retire(self, device: int) -> list[GivenUp]:
+    def retire(self, device: int) -> list[Abandoned]:
         """The device is given no more files; the others get its own. Returns what there is no device left for."""
         left = sorted(self._queues.close(device) + self._retries.close(device))
-        self._policy.laid(self._queues)
+        self._policy.on_queues_changed(self._queues)
         return [self._give_up(file, NO_DEVICE) for file in left]
 
-    def _wait_again(self, device: int, file: int) -> list[GivenUp]:
+    def _wait_again(self, device: int, file: int) -> list[Abandoned]:
         return [] if self._retries.add(file, device) else [self._give_up(file, NO_DEVICE)]
 
-    def _give_up(self, file: int, reason: str) -> GivenUp:
+    def _give_up(self, file: int, reason: str) -> Abandoned:
         self.unsettled -= 1
-        return GivenUp(file, self._blame.attempts(file), reason)
+        return Abandoned(file, self._blame.attempts(file), reason)

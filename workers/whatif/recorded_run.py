@@ -8,7 +8,7 @@ from math import inf
 from statistics import fmean
 
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.effect.shares import Look, Share, shares_of, sums_of
+from virnucpro_bus.effect.shares import DeviceShare, RunStatus, shares_of, totals_of
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
@@ -28,7 +28,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Recording:
+class RecordedRun:
     """The run as it was."""
 
     files: tuple[SimFile, ...]
@@ -44,28 +44,28 @@ class Recording:
     steals: int
 
 
-def recording_of(fleet: FleetState) -> Recording:
+def make_recorded_run(fleet: FleetState) -> RecordedRun:
     """What the fold of a capture tells of its run. Raises UserError when that is not enough."""
     works, effect = fleet.get_work(), fleet.get_effect()
     if len(works) != 1:
         how = "several hosts have" if works else "nobody has"
         raise UserError(f"{how} recorded a plan in this capture: what-if needs the run of one host")
     (work,) = works
-    sums = sums_of(work.book, work.look)
+    sums = totals_of(work.log, work.status)
     if sums is None:
         raise UserError("the plan, or what was done of it, is not recorded as a whole: there is nothing to go by")
-    shares = shares_of(sums, work.look)
+    shares = shares_of(sums, work.status)
     rates = {key: rate for key, share in shares.items() if (rate := share.rate) is not None}
     if not rates:
         raise UserError("no file of the plan was completed, as far as it was recorded: there is nothing to go by")
     mean = fmean(rates.values())
     known = {device.key: device for device in work.run.devices} if work.run is not None else {}
-    joins, losses = _joins(shares, work.look), _losses(shares, work.look)
+    joins, losses = _joins(shares, work.status), _losses(shares, work.status)
     files, owners = [], []
     for owner, cost, done in sums.files():
         files.append(SimFile(done.seconds * rates.get(done.device, mean), cost))
         owners.append(owner)
-    return Recording(
+    return RecordedRun(
         files=tuple(files),
         owners=tuple(owners),
         devices=tuple(
@@ -80,7 +80,7 @@ def recording_of(fleet: FleetState) -> Recording:
     )
 
 
-def _joins(shares: Mapping[str, Share], look: Look) -> dict[str, float]:
+def _joins(shares: Mapping[str, DeviceShare], look: RunStatus) -> dict[str, float]:
     """When each device could do files: from its first one on, or where it never had one from when it was ready."""
     begun = {key: share.first_ns for key, share in shares.items() if share.first_ns is not None}
     zero_ns = min(begun.values())
@@ -88,7 +88,7 @@ def _joins(shares: Mapping[str, Share], look: Look) -> dict[str, float]:
     return {key: inf if up_ns is None else max(0, up_ns - zero_ns) / NANOSECONDS for key, up_ns in ups.items()}
 
 
-def _losses(shares: Mapping[str, Share], look: Look) -> dict[str, float]:
+def _losses(shares: Mapping[str, DeviceShare], look: RunStatus) -> dict[str, float]:
     """When devices were lost for good while the run went on; not those that an interrupted run has ended with."""
     zero_ns = min(share.first_ns for share in shares.values() if share.first_ns is not None)
     last_ns = max(share.done.last_ns for share in shares.values() if share.done.last_ns is not None)

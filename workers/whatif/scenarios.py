@@ -20,7 +20,7 @@ from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.text import visible
 from workers.schedule.plan import weights_for
 from workers.schedule.policy_registry import POLICIES
-from workers.whatif.recorded_run import Measured, Recording
+from workers.whatif.recorded_run import Measured, RecordedRun
 from workers.whatif.simulator import SimDevice, SimResult, simulate
 
 
@@ -51,7 +51,7 @@ class WhatIf(TypedDict):
 
 
 @dataclass(frozen=True)
-class Wish:
+class Variation:
     """What is to be different. None: as it was, or for the policy and the devices, all that is worth comparing."""
 
     policy: str | None = None
@@ -60,7 +60,7 @@ class Wish:
     drop: Sequence[str] = ()
 
 
-def what_if(recording: Recording, wish: Wish) -> WhatIf:
+def what_if(recording: RecordedRun, wish: Variation) -> WhatIf:
     """How it was beside how it would have been. Raises UserError for a wish that cannot be met."""
     devices = _wished(recording.devices, wish)
     policies = POLICIES if wish.policy is None else (wish.policy,)
@@ -90,12 +90,12 @@ def what_if(recording: Recording, wish: Wish) -> WhatIf:
     )
 
 
-def _policy_of(recording: Recording) -> str:
+def _policy_of(recording: RecordedRun) -> str:
     """That of the run, or our last where it is none of ours."""
     return recording.policy if recording.policy in POLICIES else POLICIES[-1]
 
 
-def _wished(devices: Sequence[Measured], wish: Wish) -> list[Measured]:
+def _wished(devices: Sequence[Measured], wish: Variation) -> list[Measured]:
     left = list(devices)
     for name in wish.drop:
         found = [each for each in left if name in (each.device.key, str(display_id(each.device)))]
@@ -117,7 +117,7 @@ def _so_many(devices: Sequence[Measured], count: int) -> list[Measured]:
 
 
 def _simulated(
-    recording: Recording, name: str, policy: str, devices: Sequence[Measured], weights: str | None
+    recording: RecordedRun, name: str, policy: str, devices: Sequence[Measured], weights: str | None
 ) -> Alternative:
     """The run with these devices; with its own plan where the devices are the same and no weights are wished."""
     names = [each.device.name for each in devices]
@@ -150,7 +150,7 @@ def _imagined(device: Measured, weight: float, zero_seconds: float) -> SimDevice
     )
 
 
-def _busy_seconds(recording: Recording, devices: Sequence[Measured], result: SimResult) -> float:
+def _busy_seconds(recording: RecordedRun, devices: Sequence[Measured], result: SimResult) -> float:
     return sum(
         file.work / devices[by].speed
         for file, by in zip(recording.files, result.worked_by, strict=True)

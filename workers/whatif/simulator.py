@@ -16,7 +16,7 @@ from virnucpro_bus.clock import NANOSECONDS
 from workers.schedule.blame import Loss
 from workers.schedule.plan import assign
 from workers.schedule.policy_registry import make_policy
-from workers.schedule.scheduler import Handout
+from workers.schedule.scheduler import Scheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class _Simulation:
             number_of = {place: number for number, place in enumerate(self._order)}
             numbers = [[number_of[place] for place in places] for places in plan]
         self._policy = make_policy(policy, costs, weights, steal_interval_seconds)
-        self._handout = Handout(numbers, self._policy, retries=0)
+        self._handout = Scheduler(numbers, self._policy, retries=0)
         self._happenings: list[tuple[float, _Happening, int]] = []
         self._idle: set[int] = set()
         self._looks: dict[int, float] = {}
@@ -170,7 +170,7 @@ class _Simulation:
             handout.retire(device)
         elif what is _Happening.JOINED or device in self._idle:
             self._ask(device, now)
-        if self._idle and handout.waiting and (what is _Happening.LOST or not self._policy.refusal_stands):
+        if self._idle and handout.pending and (what is _Happening.LOST or not self._policy.refusal_is_final):
             for other in sorted(self._idle - {device}):
                 self._ask(other, now)
 
@@ -181,7 +181,7 @@ class _Simulation:
         lease = self._handout.take(device, now)
         if lease is None:
             self._idle.add(device)
-            again = self._policy.look_again(device, now) if self._handout.waiting else None
+            again = self._policy.retry_at(device, now) if self._handout.pending else None
             if again is not None and self._looks.get(device) != again:
                 self._looks[device] = again
                 heapq.heappush(self._happenings, (again, _Happening.LOOKED, device))

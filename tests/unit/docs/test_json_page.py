@@ -17,8 +17,8 @@ from virnucpro_bus import metrics
 from virnucpro_bus.fold.file_table import ExportedFile
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.report import FleetReport
-from workers.whatif.recorded_run import recording_of
-from workers.whatif.scenarios import Alternative, WhatIf, Wish, what_if
+from workers.whatif.recorded_run import make_recorded_run
+from workers.whatif.scenarios import Alternative, Variation, WhatIf, what_if
 
 PAGE = (DOCS / "json.md").read_text(encoding="utf-8")
 SECTIONS: dict[str, Any] = {
@@ -89,7 +89,7 @@ def test_the_schema_is_made_from_the_declarations() -> None:
 def test_what_whatif_prints_is_what_is_declared() -> None:
     run = ImaginedRun([10] * 6, [1.0, 2.0], "cost")
     run.work()
-    told = msgspec.json.decode(msgspec.json.encode(what_if(recording_of(run.fleet()), Wish())))
+    told = msgspec.json.decode(msgspec.json.encode(what_if(make_recorded_run(run.fleet()), Variation())))
     assert msgspec.convert(told, WhatIf, strict=True) == told
     assert told.keys() == WhatIf.__annotations__.keys()
     for row in (told["recorded"], *told["alternatives"]):

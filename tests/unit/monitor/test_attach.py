@@ -78,7 +78,7 @@ def test_runs_that_are_over_are_named_as_such(tmp_path: Path, monkeypatch: pytes
     with FollowedBuses([FollowedBus(name, clock) for name in ("one", "two")], clock) as buses:
         assert buses.title == "one (broken off), two (broken off)"
         assert not buses.live
-        assert buses.troubles() == []
+        assert buses.bus_errors() == []
         assert buses.fleets.get_totals()["events_received"] == 6
 
 

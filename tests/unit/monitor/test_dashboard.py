@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from monitor.dashboard import LoadBalancingDashboard
-from monitor.model.selection import Look
+from monitor.model.selection import ViewOptions
 from monitor.model.view_model import Problem
 from tests.support.made_up_sources import BrokenGpus, Gpus, Replay, Work
 from virnucpro_bus.clock import ManualClock
@@ -161,7 +161,7 @@ def test_headless_it_writes_the_log_and_nothing_else(make: Make, tmp_path: Path)
 
 def test_of_the_devices_asked_for_those_that_were_never_there_are_told(make: Make, tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
-    dashboard = make(Work(), log_file=log, look=Look(devices=frozenset({"CPU:0", "7"})))
+    dashboard = make(Work(), log_file=log, look=ViewOptions(devices=frozenset({"CPU:0", "7"})))
     snapshot = dashboard._collect_metrics()
     assert snapshot.health == (Problem("no device fits 7"),)
     dashboard._log_metrics(snapshot)
@@ -173,7 +173,7 @@ def test_a_device_that_comes_and_goes_again_is_not_called_absent(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = Work()
-    dashboard = make(work, look=Look(devices=frozenset({"0"})))
+    dashboard = make(work, look=ViewOptions(devices=frozenset({"0"})))
     for rows in ([], [work.row(0, "GPU-1")], []):
         monkeypatch.setattr(work, "get_gpu_metrics", lambda rows=rows: rows)
         health = dashboard._collect_metrics().health

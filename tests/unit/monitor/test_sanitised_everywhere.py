@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from monitor.cli.doctor import Report, render
-from monitor.model.view_model import Snapshot
+from monitor.model.view_model import ViewModel
 from monitor.view.plain_line import line
 from tests.support.harmful_texts import (
     POINTS,
@@ -26,7 +26,7 @@ from tests.support.harmful_texts import (
 from virnucpro_bus.capture.info import CaptureInfo
 from virnucpro_bus.cli.info import _as_text as info_text
 from virnucpro_bus.effect.combine import unknown_effect
-from virnucpro_bus.effect.text_report import paragraph
+from virnucpro_bus.effect.text_report import report_paragraph
 from virnucpro_bus.events.envelope import ENVELOPES, Envelope
 from virnucpro_bus.events.render import as_json, as_line
 from virnucpro_bus.events.vocabulary import FileFailed
@@ -93,7 +93,7 @@ def tail_lines(texts: Sequence[str]) -> str:
 def line_mode(texts: Sequence[str]) -> str:
     """Three notices a line; of the devices, what fits."""
     return "\n".join(
-        line(Snapshot((), TOTALS, (), 0, news=tuple(texts[first : first + 3])))
+        line(ViewModel((), TOTALS, (), 0, news=tuple(texts[first : first + 3])))
         for first in range(0, len(texts), 3)
     )
 
@@ -113,7 +113,7 @@ def info(texts: Sequence[str]) -> str:
 def effect(texts: Sequence[str]) -> str:
     # Their numbers keep those apart that are alike.
     devices = {f"{number}{text}": 0.0 for number, text in enumerate(texts)}
-    return paragraph({**unknown_effect(), "idle_seconds": devices})
+    return report_paragraph({**unknown_effect(), "idle_seconds": devices})
 
 
 def effect_steals(texts: Sequence[str]) -> str:
@@ -122,7 +122,7 @@ def effect_steals(texts: Sequence[str]) -> str:
         {"timestamp": 0.0, "host": "", "source_gpu": a, "dest_gpu": b, "file_name": c, "saved_seconds": None}
         for b, a, c in zip(texts[0:60:3], texts[1:60:3], texts[2:60:3], strict=True)
     ]
-    return paragraph(told)
+    return report_paragraph(told)
 
 
 def doctor(texts: Sequence[str]) -> str:

@@ -8,14 +8,14 @@ import sys
 
 import pytest
 
-from workers.fault_injection import VARIABLE, reach, reacher
+from workers.fault_injection import VARIABLE, fault_point, make_fault_point
 
 PROGRAM = """
-from workers.fault_injection import reach
+from workers.fault_injection import fault_point
 import sys
 for call in sys.argv[1:]:
     point, file, attempt = call.split(",")
-    reach(point, file, int(attempt))
+    fault_point(point, file, int(attempt))
     print(call, flush=True)
 """
 
@@ -40,4 +40,4 @@ def test_other_files_pass() -> None:
 
 @pytest.mark.parametrize("environment", [{}, {VARIABLE: ""}, {VARIABLE: "kill"}])
 def test_nothing_happens_unless_a_point_is_named(environment: dict[str, str]) -> None:
-    assert reacher(environment) is reach
+    assert make_fault_point(environment) is fault_point

@@ -14,7 +14,7 @@ from virnucpro_bus.capture.recorder import Recorder
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.codec import decode
-from virnucpro_bus.events.dedup import Sieve
+from virnucpro_bus.events.dedup import Deduplicator
 from virnucpro_bus.events.vocabulary import CaptureHole
 
 
@@ -33,7 +33,7 @@ def late_clock() -> ManualClock:
 def recorded(path: Path, *batches: list[bytes], clock: ManualClock | None = None) -> Recorder:
     with Recorder(path, clock or late_clock()) as recorder:
         for frames in batches:
-            recorder.take(frames)
+            recorder.record(frames)
     return recorder
 
 
@@ -47,9 +47,9 @@ def test_each_event_is_recorded_once_in_the_order_in_which_it_came(path: Path) -
 def test_what_is_known_to_be_missing_is_counted_until_it_comes(path: Path) -> None:
     frames = some_frames(20)
     with Recorder(path, late_clock()) as recorder:
-        recorder.take(frames[:5] + frames[9:])
+        recorder.record(frames[:5] + frames[9:])
         assert (recorder.recorded, recorder.lost) == (16, 4)
-        recorder.take(frames)
+        recorder.record(frames)
         assert (recorder.recorded, recorder.lost) == (20, 0)
 
 
@@ -100,15 +100,15 @@ def full_disk(more_bytes: int, path: Path) -> Iterator[None]:
 def test_when_the_disk_is_full_it_says_so_and_goes_on_when_there_is_room(path: Path) -> None:
     frames, clock = some_frames(20), late_clock()
     with Recorder(path, clock) as recorder:
-        recorder.take(frames[:5])
+        recorder.record(frames[:5])
         with full_disk(10, path):
-            recorder.take(frames[5:9])
+            recorder.record(frames[5:9])
             assert "recording has stopped" in str(recorder.notice())
             assert (recorder.recorded, recorder.lost) == (5, 4)
         clock.advance(2)
-        recorder.take([])
+        recorder.record([])
         assert "4 events were not recorded" in str(recorder.notice())
-        recorder.take(frames[9:])
+        recorder.record(frames[9:])
         assert recorder.notice() is None
     assert (recorder.recorded, recorder.lost) == (16, 4)
     found = read_all(path)
@@ -120,6 +120,6 @@ def test_when_the_disk_is_full_it_says_so_and_goes_on_when_there_is_room(path: P
 
 
 def test_a_sieve_counts_what_it_lets_through_and_what_it_refuses() -> None:
-    frames, sieve = some_frames(6), Sieve()
-    assert sieve.take([frames[4], b"\xc1", frames[4], frames[1]]) == [frames[4], frames[1]]
+    frames, sieve = some_frames(6), Deduplicator()
+    assert sieve.filter([frames[4], b"\xc1", frames[4], frames[1]]) == [frames[4], frames[1]]
     assert (sieve.accepted, sieve.lost, sieve.refused.total()) == (2, 3, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from virnucpro_bus.effect.combine import unknown_effect
-from virnucpro_bus.effect.text_report import STEALS_SHOWN, paragraph, sentence, span
+from virnucpro_bus.effect.text_report import STEALS_SHOWN, report_paragraph, sentence, span
 from virnucpro_bus.metrics import Effect, StealEffect
 
 KNOWN: Effect = {
@@ -82,14 +82,14 @@ def test_where_no_file_was_moved_nothing_was_saved() -> None:
 
 def test_of_nothing_known_there_is_no_sentence_and_every_figure_is_unknown() -> None:
     assert sentence(unknown_effect()) is None
-    told = paragraph(unknown_effect())
+    told = report_paragraph(unknown_effect())
     assert "nothing is known" in told
     assert told.count("n/a") == 7
 
 
 def test_each_device_and_the_latest_steals_are_told_and_no_name_drives_the_terminal() -> None:
     steals = [steal(number, 14.2 if number % 2 else None) for number in range(STEALS_SHOWN + 5)]
-    told = paragraph({**KNOWN, "steals": steals})
+    told = report_paragraph({**KNOWN, "steals": steals})
     assert ["cpu:0", "10m50s", "3.0", "s", "10m53s"] in [line.split() for line in told.splitlines()]
     assert f"steals, the last {STEALS_SHOWN} of {STEALS_SHOWN + 5}" in told
     assert "cpu:1 <- 0  24" in told

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.imagined import ImaginedRun
-from virnucpro_bus.effect.device_totals import Tally
-from virnucpro_bus.effect.duration_model import FILES_HEARD
-from virnucpro_bus.effect.totals import STEALS_TOLD, Sums, SumsCache
-from virnucpro_bus.effect.work_log import Steal, WorkBook
+from virnucpro_bus.effect.device_totals import DeviceTotals
+from virnucpro_bus.effect.duration_model import FILES_SAMPLED
+from virnucpro_bus.effect.totals import MAX_STEALS_REPORTED, TotalsCache, WorkTotals
+from virnucpro_bus.effect.work_log import Steal, WorkLog
 from virnucpro_bus.events.vocabulary import PlannedFile
 from virnucpro_bus.fold.fleet import FleetState
 
@@ -34,58 +34,58 @@ entries = st.one_of(
 )
 
 
-def everything(sums: Sums) -> dict[str, Any]:
+def everything(sums: WorkTotals) -> dict[str, Any]:
     return {
         "files": sorted(sums.files()),
         "known": sums.known,
-        "tallies": {key: (tally.heard(), repr(tally)) for key, tally in sums.tallies.items()},
+        "tallies": {key: (tally.sampled_files(), repr(tally)) for key, tally in sums.devices.items()},
         "moved": {pair: (moved.files, moved.took_ns) for pair, moved in sums.moved.items()},
         "latest": sums.latest,
-        "left": {owner: repr(left) for owner, left in sums.left(()).items()},
+        "left": {owner: repr(left) for owner, left in sums.remaining(()).items()},
         "open": [sums.open_steal(file) for file in FILES],
     }
 
 
 @given(told=st.lists(entries, max_size=30), looks=st.sets(st.integers(0, 30)), data=st.data())
 def test_the_sums_are_those_of_the_whole_book_whatever_came_when_and_was_looked_at_between(
-    told: list[Callable[[WorkBook], None]], looks: set[int], data: st.DataObject
+    told: list[Callable[[WorkLog], None]], looks: set[int], data: st.DataObject
 ) -> None:
-    book, whole = WorkBook(), WorkBook()
-    cache = SumsCache()
+    book, whole = WorkLog(), WorkLog()
+    cache = TotalsCache()
     for add in told:
         add(whole)
     for number, add in enumerate(data.draw(st.permutations(told))):
         if number in looks:
             everything(cache.of(book, 3))
         add(book)
-    assert everything(cache.of(book, 3)) == everything(SumsCache().of(whole, 3))
+    assert everything(cache.of(book, 3)) == everything(TotalsCache().of(whole, 3))
 
 
 def test_what_has_been_added_up_is_not_read_again() -> None:
-    book = WorkBook()
-    cache = SumsCache()
+    book = WorkLog()
+    cache = TotalsCache()
     book.assign("a", tuple(PlannedFile(file, 1, 1) for file in FILES))
     book.complete(FILES[0], 5, 1.0, "a")
     cache.of(book, 0)
     # Nobody does so; but if it were read, it would be noticed.
     book.seconds[0], book.files[0] = 99.0, FILES[2]
     book.complete(FILES[1], 6, 1.0, "a")
-    assert cache.of(book, 0).tallies["a"].took_ns == 2e9
+    assert cache.of(book, 0).devices["a"].took_ns == 2e9
 
 
 def test_a_file_that_is_done_again_after_a_look_counts_once_as_it_was_done_later() -> None:
-    book = WorkBook()
-    cache = SumsCache()
+    book = WorkLog()
+    cache = TotalsCache()
     book.assign("a", (PlannedFile("f", 1, 7),))
     for end_ns, device in ((5, "a"), (9, "b")):
         book.complete("f", end_ns, 1.0, device)
         sums = cache.of(book, 0)
-    assert {key: tally.work for key, tally in sums.tallies.items()} == {"b": 7}
+    assert {key: tally.work for key, tally in sums.devices.items()} == {"b": 7}
 
 
 def test_a_file_that_is_stolen_again_after_a_look_has_moved_to_its_last_thief() -> None:
-    book = WorkBook()
-    cache = SumsCache()
+    book = WorkLog()
+    cache = TotalsCache()
     book.assign("a", (PlannedFile("f", 1, 1),))
     for at, thief in ((5, "b"), (9, "c")):
         book.steal(Steal(at, thief, "a", "f", at))
@@ -95,8 +95,8 @@ def test_a_file_that_is_stolen_again_after_a_look_has_moved_to_its_last_thief() 
 
 
 def test_another_session_is_added_up_anew() -> None:
-    book = WorkBook()
-    cache = SumsCache()
+    book = WorkLog()
+    cache = TotalsCache()
     book.assign("a", (PlannedFile("f", 1, 1),))
     book.complete("f", 5, 1.0, "a")
     assert cache.of(book, 0).done("f") == (5, 1.0, "a")
@@ -105,32 +105,32 @@ def test_another_session_is_added_up_anew() -> None:
 
 @given(st.integers(0, 2**63), st.lists(st.integers(1, 5), min_size=1, max_size=4))
 def test_of_many_files_the_same_ones_are_heard_however_they_came(first_ns: int, cuts: list[int]) -> None:
-    ends = [first_ns + 1_000_003 * number for number in range(3 * FILES_HEARD)]
+    ends = [first_ns + 1_000_003 * number for number in range(3 * FILES_SAMPLED)]
     works, seconds = [1 + number % 97 for number in range(len(ends))], [end % 13 / 7 for end in ends]
-    at_once, bit_by_bit = Tally(), Tally()
+    at_once, bit_by_bit = DeviceTotals(), DeviceTotals()
     at_once.complete(works, ends, seconds)
     step = len(ends) // len(cuts) + 1
     for start in reversed(range(0, len(ends), step)):
         part = slice(start, start + step)
         bit_by_bit.complete(works[part], ends[part], seconds[part])
-    assert bit_by_bit.heard() == at_once.heard()
-    assert len(at_once.heard()) == FILES_HEARD
+    assert bit_by_bit.sampled_files() == at_once.sampled_files()
+    assert len(at_once.sampled_files()) == FILES_SAMPLED
     assert bit_by_bit.took_ns == at_once.took_ns
 
 
 def test_the_files_that_are_heard_are_of_the_whole_run() -> None:
-    tally = Tally()
-    works = list(range(1, 100 * FILES_HEARD + 1))
+    tally = DeviceTotals()
+    works = list(range(1, 100 * FILES_SAMPLED + 1))
     tally.complete(works, [10**9 * work for work in works], [1.0] * len(works))
     quarter = len(works) / 4
     for first in range(4):
-        heard = [work for work, _ in tally.heard() if first * quarter < work <= (first + 1) * quarter]
-        assert len(heard) > FILES_HEARD / 5
+        heard = [work for work, _ in tally.sampled_files() if first * quarter < work <= (first + 1) * quarter]
+        assert len(heard) > FILES_SAMPLED / 5
 
 
 def test_the_latest_moves_are_kept_and_all_are_counted() -> None:
-    book, names = WorkBook(), [f"{number}.fa" for number in range(STEALS_TOLD + 50)]
-    cache = SumsCache()
+    book, names = WorkLog(), [f"{number}.fa" for number in range(MAX_STEALS_REPORTED + 50)]
+    cache = TotalsCache()
     book.assign("a", tuple(PlannedFile(name, 1, 1) for name in names))
     for at, name in enumerate(names):
         book.steal(Steal(at, "b", "a", name, 1))

@@ -11,8 +11,8 @@ from tests.support.imagined import ImaginedRun
 from tests.support.told_effects import assert_that_nothing_is_known, planned
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.effect.totals import SumsCache
-from virnucpro_bus.effect.work_log import UNPLANNED_KEPT, Steal, WorkBook
+from virnucpro_bus.effect.totals import TotalsCache
+from virnucpro_bus.effect.work_log import MAX_UNPLANNED_FILES, Steal, WorkLog
 from virnucpro_bus.events.vocabulary import STARTING, Device
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
@@ -21,8 +21,8 @@ from virnucpro_bus.testing import Script
 @given(data=st.data())
 def test_of_what_is_told_twice_of_a_file_the_later_counts_whatever_came_first(data: st.DataObject) -> None:
     early, late = Steal(1, "cpu:1", "cpu:0", "a", 1), Steal(2, "cpu:2", "cpu:0", "a", 2)
-    book = WorkBook()
-    cache = SumsCache()
+    book = WorkLog()
+    cache = TotalsCache()
     told = [
         lambda: book.complete("a", 10, 1.0, "cpu:1"),
         lambda: book.complete("a", 20, 2.0, "cpu:2"),
@@ -38,22 +38,22 @@ def test_of_what_is_told_twice_of_a_file_the_later_counts_whatever_came_first(da
         add()
     sums = cache.of(book, 0)
     assert list(sums.files()) == [("cpu:1", 2, (20, 2.0, "cpu:2"))]
-    assert {key: left.work for key, left in sums.left(()).items() if left.files} == {"cpu:0": 5}
-    assert {key: tally.files for key, tally in sums.tallies.items()} == {"cpu:2": 1}
+    assert {key: left.work for key, left in sums.remaining(()).items() if left.files} == {"cpu:0": 5}
+    assert {key: tally.files for key, tally in sums.devices.items()} == {"cpu:2": 1}
     assert (sums.latest, list(sums.moved)) == ([late], [("cpu:2", "cpu:0")])
 
 
 def test_where_nobody_plans_memory_does_not_grow_for_ever_and_a_late_plan_is_of_no_use() -> None:
-    book = WorkBook()
-    for number in range(UNPLANNED_KEPT + 5):
+    book = WorkLog()
+    for number in range(MAX_UNPLANNED_FILES + 5):
         book.complete(f"{number}.fa", number, 1.0, "cpu:0")
-    assert (len(book.files), book.passed_over) == (UNPLANNED_KEPT, 5)
+    assert (len(book.files), book.passed_over) == (MAX_UNPLANNED_FILES, 5)
     book.assign("cpu:0", (ev.PlannedFile("1.fa", 1, 1),))
     fleet = FleetState(ManualClock())
     script = planned({"1.fa": "cpu:0"})
     fleet.feed(script.frames())
     (host,) = fleet._hosts.values()
-    host.ledger._book = book
+    host.fold._book = book
     assert_that_nothing_is_known(fleet.get_effect())
 
 
@@ -84,7 +84,7 @@ def test_when_a_device_was_first_ready_is_told_alike_whatever_came_first_and_by_
     copy.load(fleet.dump())
     for each in (fleet, copy):
         (host,) = each._hosts.values()
-        assert host.ledger.work(0).look.up_ns == {"cpu:0": first}
+        assert host.fold.work(0).status.up_ns == {"cpu:0": first}
 
 
 def test_who_was_ready_in_an_earlier_session_has_to_say_so_again() -> None:
@@ -93,11 +93,11 @@ def test_who_was_ready_in_an_earlier_session_has_to_say_so_again() -> None:
     fleet = FleetState(script.clock)
     fleet.feed(script.frames())
     (host,) = fleet._hosts.values()
-    assert host.ledger.work(0).look.up_ns == {}
+    assert host.fold.work(0).status.up_ns == {}
 
 
 def test_a_book_whose_columns_do_not_belong_together_is_refused() -> None:
     with pytest.raises(ValueError, match="as files"):
-        WorkBook(files=["a.fa"])
+        WorkLog(files=["a.fa"])
     with pytest.raises(ValueError, match="as files"):
-        WorkBook(assigned=[("cpu:0", ["a.fa"], [])])
+        WorkLog(assigned=[("cpu:0", ["a.fa"], [])])

@@ -10,7 +10,7 @@ from hypothesis import given
 from tests.support.strategies import envelopes
 from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES, Foreign, decode, encode, topic_prefix
-from virnucpro_bus.events.envelope import Envelope, envelop
+from virnucpro_bus.events.envelope import Envelope, make_envelope
 from virnucpro_bus.events.vocabulary import (
     KIND_OF,
     KINDS,
@@ -23,7 +23,7 @@ from virnucpro_bus.events.vocabulary import (
 
 
 def frame_of(event: Fact) -> bytes:
-    return encode(envelop(event, run="r", host="h", source="s", epoch=0, seq=1, wall_ns=2, mono_ns=3))
+    return encode(make_envelope(event, run="r", host="h", source="s", epoch=0, seq=1, wall_ns=2, mono_ns=3))
 
 
 COMPLETED = FileCompleted("cpu:0", "a.fa", 1, 2000, 1.5)

@@ -45,7 +45,7 @@ EXAMPLES: list[ev.Fact] = [
 
 
 def addressed(event: ev.Fact) -> ev.Envelope:
-    return ev.envelop(
+    return ev.make_envelope(
         event,
         run="run-20260131",
         host="node07",

@@ -7,11 +7,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virnucpro_bus.events.sequence import SeqTracker
+from virnucpro_bus.events.sequence import SequenceTracker
 
 
-def tracker_of(*numbers: int) -> SeqTracker:
-    tracker = SeqTracker()
+def tracker_of(*numbers: int) -> SequenceTracker:
+    tracker = SequenceTracker()
     for number in numbers:
         tracker.add(number)
     return tracker
@@ -19,7 +19,7 @@ def tracker_of(*numbers: int) -> SeqTracker:
 
 @given(st.lists(st.integers(1, 40), max_size=60))
 def test_at_every_step_it_knows_what_a_set_knows(numbers: list[int]) -> None:
-    tracker, seen = SeqTracker(), set[int]()
+    tracker, seen = SequenceTracker(), set[int]()
     for number in numbers:
         assert tracker.add(number) is (number not in seen)
         seen.add(number)
@@ -44,7 +44,7 @@ def test_every_order_of_all_numbers_ends_without_a_hole(numbers: list[int]) -> N
 @given(st.lists(st.integers(1, 40), max_size=60))
 def test_taking_the_next_number_without_a_call_is_the_same_as_adding_it(numbers: list[int]) -> None:
     # The ledger and the hub move `expected` themselves when the number is the next in line.
-    added, moved = tracker_of(*numbers), SeqTracker()
+    added, moved = tracker_of(*numbers), SequenceTracker()
     for number in numbers:
         if number == moved.expected:
             moved.expected = number + 1
@@ -60,7 +60,7 @@ def test_holes_are_told_whole_and_lowest_first(numbers: set[int]) -> None:
 
 
 def test_nothing_seen_is_nothing_published() -> None:
-    tracker = SeqTracker()
+    tracker = SequenceTracker()
     assert (tracker.published, tracker.received, tracker.lost, tracker.missing()) == (0, 0, 0, [])
 
 

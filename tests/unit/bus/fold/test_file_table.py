@@ -19,7 +19,7 @@ from virnucpro_bus.cli import main as cli
 from virnucpro_bus.cli.export import COLUMNS, _cell
 from virnucpro_bus.clock import iso_utc
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.fold.file_table import CaptureFiles, ExportedFile
+from virnucpro_bus.fold.file_table import ExportedFile, FileTable
 from virnucpro_bus.testing import Script
 
 GPU = Device("GPU-a", "A100", 0)
@@ -44,7 +44,7 @@ def watched(*files: str) -> Script:
 
 def rows(path: Path, frames: list[bytes]) -> list[ExportedFile]:
     write_capture(path, frames)
-    return list(CaptureFiles(path).rows())
+    return list(FileTable(path).rows())
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_json_lines_are_the_rows(path: Path, capsys: pytest.CaptureFixture[str])
     write_capture(path, watched("a.fa", "b.fa").frames())
     assert exported(str(path.parent), "--format", "jsonl") == 0
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert told == list(CaptureFiles(path).rows())
+    assert told == list(FileTable(path).rows())
 
 
 def test_it_writes_a_new_file_and_leaves_one_that_is_there_alone(

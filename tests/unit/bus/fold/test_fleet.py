@@ -13,7 +13,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.fold.fleet_group import Fleets
+from virnucpro_bus.fold.fleet_group import FleetGroup
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, Effect, FileRecord, GpuMetrics, GpuUtilization, Totals
 from virnucpro_bus.testing import Script
 
@@ -226,7 +226,7 @@ def test_what_comes_while_a_report_is_made_is_in_all_of_it_or_nowhere(
         script.say("w0", ev.FileStarted("GPU-a", f"{number}.fa"))
     fleet = FleetState(ManualClock())
     fleet.feed(script.frames()[:1])
-    asked = Fleets({"bus": fleet}) if several else fleet
+    asked = FleetGroup({"bus": fleet}) if several else fleet
     tell_totals = asked.get_totals
     feeder = threading.Thread(target=fleet.feed, args=[script.frames()[5:]])
 

@@ -111,7 +111,7 @@ def test_a_wall_clock_that_is_far_off_changes_no_order_and_no_time(off_seconds: 
     assert wrong.report() == right.report()
     assert wrong.notices() == right.notices()
     assert [steal["host"] for steal in wrong.get_recent_steal_events()] == ["here", "third", "there"]
-    assert right.remarks() == []
+    assert right.stream_warnings() == []
 
 
 @pytest.mark.parametrize(
@@ -119,17 +119,17 @@ def test_a_wall_clock_that_is_far_off_changes_no_order_and_no_time(off_seconds: 
 )
 def test_a_wall_clock_that_is_off_is_remarked_on(off_seconds: int, words: str) -> None:
     fleet = seen(told("here"), told("there", wall_off_seconds=off_seconds))
-    assert fleet.remarks() == [f"the clock of there is {words} this one's; its times are shown in ours"]
+    assert fleet.stream_warnings() == [f"the clock of there is {words} this one's; its times are shown in ours"]
 
 
 def test_a_wall_clock_that_is_off_by_a_second_is_let_be() -> None:
     fleet = seen(told("there", wall_off_seconds=1))
-    assert fleet.remarks() == []
+    assert fleet.stream_warnings() == []
     assert fleet.notices()[0][0] == ManualClock().wall_ns() + NANOSECONDS
 
 
 def test_the_wall_clock_of_this_host_is_ours_by_definition() -> None:
-    assert seen(told("here", wall_off_seconds=3600)).remarks() == []
+    assert seen(told("here", wall_off_seconds=3600)).stream_warnings() == []
 
 
 def test_of_a_host_known_from_history_alone_the_wall_clock_is_not_judged() -> None:
@@ -137,7 +137,7 @@ def test_of_a_host_known_from_history_alone_the_wall_clock_is_not_judged() -> No
     fleet = FleetState(clock, "here")
     fleet.feed(told("gone", wall_off_seconds=-3600).frames(), None)
     fleet.feed(told("here").frames(), clock.mono_ns())
-    assert fleet.remarks() == []
+    assert fleet.stream_warnings() == []
 
 
 def test_of_a_host_that_stands_far_before_the_end_of_a_batch_the_wall_clock_is_not_judged() -> None:
@@ -146,7 +146,7 @@ def test_of_a_host_that_stands_far_before_the_end_of_a_batch_the_wall_clock_is_n
     fleet = FleetState(clock)
     clock.advance(3600)
     fleet.feed(told("gone").frames() + told("other", after_seconds=3600).frames(), clock.mono_ns())
-    assert fleet.remarks() == []
+    assert fleet.stream_warnings() == []
 
 
 def test_without_a_heartbeat_the_wall_clock_is_not_judged() -> None:
@@ -154,5 +154,5 @@ def test_without_a_heartbeat_the_wall_clock_is_not_judged() -> None:
     script.clock.wall += HOUR_NS
     script.say("coordinator", ev.Notice("hello"))
     fleet = fed(ManualClock(), script)
-    assert fleet.remarks() == []
+    assert fleet.stream_warnings() == []
     assert fleet.notices() == [(script.clock.wall_ns(), "hello")]

@@ -11,7 +11,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.fold.fleet_group import Fleets
+from virnucpro_bus.fold.fleet_group import FleetGroup
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
 from virnucpro_bus.testing import Script
 
@@ -77,7 +77,7 @@ def test_hosts_on_several_buses_are_what_they_would_be_on_one(
     buses: dict[int, list[list[bytes]]] = {}
     for host, (_, bus) in zip(hosts, runs, strict=True):
         buses.setdefault(bus, []).append(host)
-    fleets = Fleets({str(bus): fed(*frames, clock=clock) for bus, frames in buses.items()})
+    fleets = FleetGroup({str(bus): fed(*frames, clock=clock) for bus, frames in buses.items()})
     clock.advance(later_seconds)
     assert one.get_totals()["events_received"] == sum(map(len, hosts))
     assert fleets.get_gpu_metrics() == one.get_gpu_metrics()
@@ -92,13 +92,13 @@ def test_hosts_on_several_buses_are_what_they_would_be_on_one(
 @given(made_runs())
 def test_one_bus_alone_is_itself(run: MadeRun) -> None:
     fleet = fed(run.script.frames(), [b"no event"], clock=run.script.clock)
-    alone = Fleets({"bus": fleet})
-    assert (alone.report(), alone.remarks()) == (fleet.report(), fleet.remarks())
+    alone = FleetGroup({"bus": fleet})
+    assert (alone.report(), alone.stream_warnings()) == (fleet.report(), fleet.stream_warnings())
     assert (alone.finished, alone.elapsed_seconds()) == (fleet.finished, fleet.elapsed_seconds())
 
 
 def test_two_buses_on_one_host_have_accounts_of_their_own() -> None:
-    fleets = Fleets({"a": fed(completed("node", files=2)), "b": fed(completed("node", files=3))})
+    fleets = FleetGroup({"a": fed(completed("node", files=2)), "b": fed(completed("node", files=3))})
     assert [row["files_completed"] for row in fleets.get_gpu_metrics()] == [2, 3]
     assert fleets.get_totals()["files_completed"] == 5
     assert fleets.get_totals()["events_lost"] == 0
@@ -110,7 +110,7 @@ def test_rows_are_by_host_and_then_index_whichever_bus_they_came_from() -> None:
         completed("z", SECOND_GPU), completed("a", SECOND_GPU), *(completed("m", each) for each in processors)
     )
     second = fed(completed("a", GPU), completed("m", Device("cpu:3", index=3)))
-    rows = Fleets({"first": first, "second": second}).get_gpu_metrics()
+    rows = FleetGroup({"first": first, "second": second}).get_gpu_metrics()
     assert [(row["host"], row["device_id"]) for row in rows] == [
         ("a", 0),
         ("a", 1),
@@ -124,9 +124,9 @@ def test_rows_are_by_host_and_then_index_whichever_bus_they_came_from() -> None:
 
 def test_the_files_of_all_are_planned_where_any_bus_knows_of_a_plan() -> None:
     without = fed(completed("b"))
-    assert Fleets({"b": without}).get_totals()["files_total"] is None
-    assert Fleets({"a": fed(planned("a", 4)), "b": without}).get_totals()["files_total"] == 4
-    both = Fleets({"a": fed(planned("a", 4)), "c": fed(planned("c", 3))})
+    assert FleetGroup({"b": without}).get_totals()["files_total"] is None
+    assert FleetGroup({"a": fed(planned("a", 4)), "b": without}).get_totals()["files_total"] == 4
+    both = FleetGroup({"a": fed(planned("a", 4)), "c": fed(planned("c", 3))})
     assert both.get_totals()["files_total"] == 7
 
 
@@ -134,16 +134,18 @@ def test_a_gpu_is_known_from_whichever_bus_has_a_sample_of_it() -> None:
     clock = ManualClock()
     stale = fed(sampled("node", 10.0), clock=clock)
     clock.advance(10)
-    fleets = Fleets({"stale": stale, "none": fed(clock=clock), "fresh": fed(sampled("node", 90.0), clock=clock)})
+    fleets = FleetGroup(
+        {"stale": stale, "none": fed(clock=clock), "fresh": fed(sampled("node", 90.0), clock=clock)}
+    )
     assert fleets.get_gpu_utilization("GPU-a")["compute_percent"] == 90.0
     assert fleets.get_gpu_utilization("GPU-z") == UNKNOWN_UTILIZATION
 
 
 def test_an_index_of_two_hosts_is_none_of_them() -> None:
-    fleets = Fleets({"a": fed(sampled("a", 10.0)), "b": fed(sampled("b", 90.0, Device("GPU-b", "A100", 0)))})
+    fleets = FleetGroup({"a": fed(sampled("a", 10.0)), "b": fed(sampled("b", 90.0, Device("GPU-b", "A100", 0)))})
     assert fleets.get_gpu_utilization(0) == UNKNOWN_UTILIZATION
     assert fleets.get_gpu_utilization("GPU-b")["compute_percent"] == 90.0
-    assert Fleets({"a": fed(sampled("a", 10.0))}).get_gpu_utilization(0)["compute_percent"] == 10.0
+    assert FleetGroup({"a": fed(sampled("a", 10.0))}).get_gpu_utilization(0)["compute_percent"] == 10.0
 
 
 def test_the_last_50_steals_of_all_are_merged_by_time() -> None:
@@ -152,7 +154,7 @@ def test_the_last_50_steals_of_all_are_merged_by_time() -> None:
         script = scripts[number % 2]
         at_ns = script.clock.wall_ns() + number * 10**9
         script.say("w0", ev.WorkStolen("GPU-a", "GPU-b", f"{number}.fa", 1, at_ns))
-    fleets = Fleets({script.frames()[0].hex(): fed(script.frames()) for script in scripts})
+    fleets = FleetGroup({script.frames()[0].hex(): fed(script.frames()) for script in scripts})
     steals = fleets.get_recent_steal_events()
     assert [steal["file_name"] for steal in steals] == [f"{number}.fa" for number in range(10, 60)]
     assert fleets.get_totals()["steals"] == 60
@@ -163,17 +165,20 @@ def test_the_last_50_steals_of_all_are_merged_by_time() -> None:
 )
 def test_all_is_over_when_every_bus_is(buses: list[str], over: bool) -> None:
     made = [fed(finished(str(at)) if bus == "over" else planned(str(at), 1)) for at, bus in enumerate(buses)]
-    assert Fleets({str(at): fleet for at, fleet in enumerate(made)}).finished is over
+    assert FleetGroup({str(at): fleet for at, fleet in enumerate(made)}).finished is over
 
 
 def test_what_is_said_of_a_bus_names_it_where_there_are_several() -> None:
-    fleets = Fleets({"a": fed([b"x"]), "b": fed()}, lambda: ["b: has gone"])
-    assert fleets.remarks() == ["b: has gone", *(f"a: {remark}" for remark in fed([b"x"]).remarks())]
+    fleets = FleetGroup({"a": fed([b"x"]), "b": fed()}, lambda: ["b: has gone"])
+    assert fleets.stream_warnings() == [
+        "b: has gone",
+        *(f"a: {remark}" for remark in fed([b"x"]).stream_warnings()),
+    ]
 
 
 def test_sources_of_which_events_are_lost_are_told_for_all_buses() -> None:
     lossy = [fed([frames[0], frames[-1]]) for frames in (completed("b", files=3), completed("a", files=2))]
-    fleets = Fleets({"first": lossy[0], "second": lossy[1]})
+    fleets = FleetGroup({"first": lossy[0], "second": lossy[1]})
     assert [(each["host"], each["lost"]) for each in fleets.report()["sources"]] == [("a", 1), ("b", 2)]
     assert fleets.get_totals()["events_lost"] == 3
 
@@ -184,6 +189,6 @@ def test_the_attempts_at_files_of_all_buses_are_told() -> None:
         script.say("worker-0", ev.FileFailed("GPU-a", file, 1, "empty", 0.1))
         return script.frames()
 
-    fleets = Fleets({"a": fed(failed("a", "a.fa")), "b": fed(failed("b", "b.fa"))})
+    fleets = FleetGroup({"a": fed(failed("a", "a.fa")), "b": fed(failed("b", "b.fa"))})
     tried = [{"attempt": 1, "device": "GPU-a", "reason": "empty"}]
     assert fleets.attempts() == {"a.fa": tried, "b.fa": tried}

@@ -6,7 +6,7 @@ from hypothesis import given
 
 from tests.support.runs import DEVICES, MadeRun, made_runs
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.fold.fleet_group import Fleets
+from virnucpro_bus.fold.fleet_group import FleetGroup
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
 
 
@@ -26,7 +26,7 @@ def test_of_one_bus(run: MadeRun) -> None:
 
 @given(one=made_runs(), other=made_runs())
 def test_of_several_buses(one: MadeRun, other: MadeRun) -> None:
-    fleets = Fleets({"one": fleet_of(one), "other": fleet_of(other)})
+    fleets = FleetGroup({"one": fleet_of(one), "other": fleet_of(other)})
     every = fleets.get_gpu_utilizations()
     for device in DEVICES:
         assert every.get(device.key, UNKNOWN_UTILIZATION) == fleets.get_gpu_utilization(device.key)

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.vocabulary import Device, GpuSampled
 from virnucpro_bus.fold.gpu_history import (
-    NOT_TOLD,
     SLOTS,
+    UNKNOWN,
     WIDTHS_NS,
-    FileFigures,
-    Looks,
-    SampleHistory,
+    GpuFigures,
+    GpuHistory,
+    SampleBucket,
+    bucket_of,
     figures_between,
-    look_of,
 )
 
 GPU = Device("GPU-a")
@@ -29,31 +29,31 @@ START_NS = 10_000 * NANOSECONDS
 
 def look(
     seconds: float, percent: float | None = 50.0, memory: int | None = None, joules: float | None = None
-) -> Looks:
+) -> SampleBucket:
     """A look so many seconds after the start."""
     energy = None if joules is None else round(joules * 1000)
     sample = GpuSampled(GPU, percent, memory_used_bytes=memory, energy_millijoules=energy)
-    return look_of(START_NS + round(seconds * NANOSECONDS), sample)
+    return bucket_of(START_NS + round(seconds * NANOSECONDS), sample)
 
 
-def history(looks: Iterable[Looks]) -> SampleHistory:
-    made = SampleHistory()
+def history(looks: Iterable[SampleBucket]) -> GpuHistory:
+    made = GpuHistory()
     for each in looks:
         made.add(each)
     return made
 
 
-def during(looks: Iterable[Looks], start_seconds: float, end_seconds: float) -> FileFigures:
+def during(looks: Iterable[SampleBucket], start_seconds: float, end_seconds: float) -> GpuFigures:
     start_ns, end_ns = (START_NS + round(seconds * NANOSECONDS) for seconds in (start_seconds, end_seconds))
     return history(looks).during(start_ns, end_ns)
 
 
-def singly(looks: list[Looks], start_seconds: float, end_seconds: float) -> FileFigures:
+def singly(looks: list[SampleBucket], start_seconds: float, end_seconds: float) -> GpuFigures:
     start_ns, end_ns = (START_NS + round(seconds * NANOSECONDS) for seconds in (start_seconds, end_seconds))
     return figures_between(looks, 1, start_ns, end_ns)
 
 
-def steady(seconds: int, watts: float = 100.0, from_joules: float = 7.0) -> list[Looks]:
+def steady(seconds: int, watts: float = 100.0, from_joules: float = 7.0) -> list[SampleBucket]:
     """A look each half second, at a GPU that is busier by 1 % each second."""
     moments = [at / 2 for at in range(2 * seconds)]
     return [look(at, at, 1000 + int(at), from_joules + watts * at) for at in moments]
@@ -70,7 +70,7 @@ def test_a_file_has_the_mean_the_peak_and_the_energy_of_its_time() -> None:
 
 
 def test_single_looks_are_told_exactly() -> None:
-    assert singly(steady(30), 10, 20) == FileFigures(15.0, 1020, 1000.0)
+    assert singly(steady(30), 10, 20) == GpuFigures(15.0, 1020, 1000.0)
 
 
 def test_energy_between_two_looks_is_spent_evenly() -> None:
@@ -86,8 +86,8 @@ def test_files_one_after_the_other_use_together_what_the_counter_tells() -> None
 
 def test_a_file_between_two_looks_is_told_by_those_around_it() -> None:
     looks = [look(0.4, 20, 5), look(2.4, 40, 7)]
-    assert singly(looks, 1.3, 1.5) == FileFigures(30.0, 7, None)
-    assert during(looks, 1.3, 1.5) == FileFigures(30.0, 7, None)
+    assert singly(looks, 1.3, 1.5) == GpuFigures(30.0, 7, None)
+    assert during(looks, 1.3, 1.5) == GpuFigures(30.0, 7, None)
 
 
 def test_of_the_looks_around_a_short_file_only_the_nearest_count() -> None:
@@ -97,7 +97,7 @@ def test_of_the_looks_around_a_short_file_only_the_nearest_count() -> None:
 
 
 def test_far_from_any_look_nothing_is_known() -> None:
-    assert during(steady(5), 8, 9) == during([], 0, 1) == FileFigures()
+    assert during(steady(5), 8, 9) == during([], 0, 1) == GpuFigures()
 
 
 @pytest.mark.parametrize(("start", "end"), [(1, 5), (1.9, 5), (5, 10.4), (1.9, 10.4), (1.2, 1.9), (9.6, 10.4)])
@@ -156,8 +156,8 @@ def test_energy_is_unknown_after_a_long_silence() -> None:
 
 
 def test_looks_that_tell_nothing_leave_each_figure_unknown_by_itself() -> None:
-    assert during([look(at / 2, None, None, at) for at in range(20)], 2, 4) == FileFigures(None, None, 4.0)
-    assert during([look(at / 2, 10, None, None) for at in range(20)], 2, 4) == FileFigures(10.0, None, None)
+    assert during([look(at / 2, None, None, at) for at in range(20)], 2, 4) == GpuFigures(None, None, 4.0)
+    assert during([look(at / 2, 10, None, None) for at in range(20)], 2, 4) == GpuFigures(10.0, None, None)
 
 
 @pytest.mark.parametrize("ago_seconds", [20, 100, 1_000, 10_000, 40_000])
@@ -174,7 +174,7 @@ def test_a_file_of_long_ago_is_still_told_if_more_coarsely(ago_seconds: int) -> 
 
 def test_what_began_longer_than_a_day_ago_is_not_told_by_a_part_of_it() -> None:
     looks = [look(60 * at, 50, 2, at) for at in range(3 * 1440)]
-    assert during(looks, 60, 3 * 86_400 - 60) == FileFigures()
+    assert during(looks, 60, 3 * 86_400 - 60) == GpuFigures()
     assert during(looks, 2 * 86_400 + 60, 3 * 86_400 - 120).compute_percent == 50.0
 
 
@@ -190,14 +190,14 @@ def test_the_load_is_that_of_the_interval_before_the_last_look() -> None:
 
 
 def test_without_any_look_the_load_is_unknown() -> None:
-    assert SampleHistory().load(NANOSECONDS) == history([look(1, None)]).load(NANOSECONDS) == (None, None)
+    assert GpuHistory().load(NANOSECONDS) == history([look(1, None)]).load(NANOSECONDS) == (None, None)
 
 
 # In any order, and of a fixed size.
 
 
 @st.composite
-def looks_of_a_day(draw: st.DrawFn) -> list[Looks]:
+def looks_of_a_day(draw: st.DrawFn) -> list[SampleBucket]:
     moments = draw(st.lists(st.one_of(st.integers(0, 40), st.integers(0, 200_000)), min_size=1, max_size=60))
     return [
         look(
@@ -211,8 +211,8 @@ def looks_of_a_day(draw: st.DrawFn) -> list[Looks]:
 
 
 @given(data=st.data(), looks=looks_of_a_day())
-def test_any_order_ends_in_the_same_buckets(data: st.DataObject, looks: list[Looks]) -> None:
-    in_order, shuffled = history(looks), SampleHistory()
+def test_any_order_ends_in_the_same_buckets(data: st.DataObject, looks: list[SampleBucket]) -> None:
+    in_order, shuffled = history(looks), GpuHistory()
     for each in data.draw(st.permutations(looks)):
         shuffled.add(each)
         if data.draw(st.booleans()):
@@ -221,8 +221,8 @@ def test_any_order_ends_in_the_same_buckets(data: st.DataObject, looks: list[Loo
 
 
 @given(first=looks_of_a_day(), later=looks_of_a_day())
-def test_one_that_was_handed_over_goes_on_as_before(first: list[Looks], later: list[Looks]) -> None:
-    taken_over = SampleHistory(history(first))
+def test_one_that_was_handed_over_goes_on_as_before(first: list[SampleBucket], later: list[SampleBucket]) -> None:
+    taken_over = GpuHistory(history(first))
     for each in later:
         taken_over.add(each)
     assert list(taken_over) == list(history(first + later))
@@ -235,9 +235,9 @@ def test_however_long_it_is_watched_no_level_holds_more_than_its_slots() -> None
 
 def test_levels_that_are_too_many_or_too_few_are_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
-        SampleHistory([[look(1)]])
+        GpuHistory([[look(1)]])
 
 
 def test_an_unknown_figure_is_marked_as_not_told() -> None:
-    assert look_of(5, GpuSampled(GPU, lost=True)) == (5, 0, 0, NOT_TOLD, NOT_TOLD, NOT_TOLD)
-    assert look_of(5, GpuSampled(GPU, 0.0, memory_used_bytes=0, energy_millijoules=0)) == (5, 1, 0, 0, 0, 0)
+    assert bucket_of(5, GpuSampled(GPU, lost=True)) == (5, 0, 0, UNKNOWN, UNKNOWN, UNKNOWN)
+    assert bucket_of(5, GpuSampled(GPU, 0.0, memory_used_bytes=0, energy_millijoules=0)) == (5, 1, 0, 0, 0, 0)

@@ -12,9 +12,9 @@ from tests.support.captures import write_capture
 from virnucpro_bus import events as ev
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.fold.file_table import CaptureFiles
+from virnucpro_bus.fold.file_table import FileTable
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.fold.gpu_identity import only_one_that_begins
+from virnucpro_bus.fold.gpu_identity import only_one_with_prefix
 from virnucpro_bus.testing import Script
 
 FULL = Device("GPU-8932f9-aa", "A100", 0)
@@ -93,7 +93,7 @@ def test_its_files_are_told_with_the_figures_of_that_gpu() -> None:
 
 def test_its_files_are_exported_with_the_figures_of_that_gpu(tmp_path: Path) -> None:
     write_capture(tmp_path / "run.vbus", worked("GPU-89").frames())
-    (file,) = CaptureFiles(tmp_path / "run.vbus").rows()
+    (file,) = FileTable(tmp_path / "run.vbus").rows()
     assert (file["device"], file["compute_percent"], file["memory_peak_bytes"]) == ("GPU-89", 40.0, 3)
 
 
@@ -121,4 +121,4 @@ def test_two_beginnings_of_one_uuid_are_two_rows() -> None:
     [("GPU-a", "GPU-ab"), ("GPU-ab", "GPU-ab"), ("GPU-b", None), ("GPU-c", None), ("GPU-", None), ("G", None)],
 )
 def test_the_only_uuid_that_begins_so_is_found_among_sorted_ones(beginning: str, found: str | None) -> None:
-    assert only_one_that_begins(beginning, ["GPU-ab", "GPU-ba", "GPU-bb"]) == found
+    assert only_one_with_prefix(beginning, ["GPU-ab", "GPU-ba", "GPU-bb"]) == found

@@ -10,7 +10,7 @@ from tests.support.two_devices import FAST, SLOW, begun, folded, row
 from virnucpro_bus import events as ev
 from virnucpro_bus.events.codec import Foreign
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.fold.host_fold import WorkLedger
+from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.testing import Script
 
 BEAT = ev.Heartbeat("GPU-a", "idle", 0, 0, 0, 0, 0)
@@ -223,7 +223,7 @@ def test_the_end_of_the_run_freezes_every_figure(run: Script) -> None:
 
 
 def test_before_a_run_announces_itself_the_time_is_unknown() -> None:
-    assert WorkLedger("node").elapsed_seconds(10**9) is None
+    assert HostFold("node").elapsed_seconds(10**9) is None
 
 
 def foreign(source: str, seq: int, **other: Any) -> Foreign:

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 
 from tests.support.runs import MadeRun, made_runs
 from virnucpro_bus.events.envelope import Envelope
-from virnucpro_bus.fold.host_fold import WorkLedger
+from virnucpro_bus.fold.host_fold import HostFold
 
 SECOND_NS = 1_000_000_000
 
 
-def folded(envelopes: Iterable[Envelope]) -> WorkLedger:
-    ledger = WorkLedger("node")
+def folded(envelopes: Iterable[Envelope]) -> HostFold:
+    ledger = HostFold("node")
     for envelope in envelopes:
         ledger.apply(envelope)
     return ledger
 
 
-def everything(ledger: WorkLedger, run: MadeRun) -> dict[str, Any]:
+def everything(ledger: HostFold, run: MadeRun) -> dict[str, Any]:
     """All that a viewer can ask, when the last word was said, a little later and much later."""
     now_ns = run.script.clock.mono_ns()
     moments = [now_ns + seconds * SECOND_NS for seconds in (0, 4, 100)]

@@ -8,7 +8,7 @@ import pytest
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.fold.host_fold import WorkLedger
+from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.fold.snapshot import Fold, pack, unpack
 from virnucpro_bus.testing import Script
 
@@ -49,18 +49,18 @@ def go_on_to_the_end(script: Script) -> Script:
     return script
 
 
-def folded(script: Script) -> WorkLedger:
-    ledger = WorkLedger(script.envelopes[0].host)
+def folded(script: Script) -> HostFold:
+    ledger = HostFold(script.envelopes[0].host)
     ledger.apply_all(script.envelopes)
     return ledger
 
 
-def said(ledger: WorkLedger) -> dict[str, object]:
+def said(ledger: HostFold) -> dict[str, object]:
     now_ns = ledger.last_ns
     return {
         "totals": ledger.totals(),
         "rows": ledger.metrics(now_ns),
-        "failures": ledger.standing_failures(),
+        "failures": ledger.failed_files(),
         "finished": ledger.finished,
         "elapsed": ledger.elapsed_seconds(now_ns),
     }
@@ -70,7 +70,7 @@ def test_a_run_that_goes_on_is_not_over_and_what_waits_again_does_not_count() ->
     ledger = folded(run_of_two_sessions())
     totals = ledger.totals()
     assert (totals["files_completed"], totals["files_failed"], totals["sequences"]) == (0, 0, 0)
-    assert (ledger.finished, ledger.standing_failures()) == (None, {})
+    assert (ledger.finished, ledger.failed_files()) == (None, {})
     (row,) = ledger.metrics(ledger.last_ns)
     assert (row["files_completed"], row["files_failed"], row["sequences"], row["state"]) == (0, 0, 0, "idle")
     assert row["current_file"] is None
@@ -81,7 +81,7 @@ def test_at_the_end_each_file_counts_once() -> None:
     totals = ledger.totals()
     assert (totals["files_completed"], totals["files_failed"], totals["files_total"]) == (3, 1, 4)
     assert totals["sequences"] == 83
-    assert ledger.standing_failures().keys() == {"b.fa"}
+    assert ledger.failed_files().keys() == {"b.fa"}
     assert ledger.finished == ev.RunFinished(3, 3, 1)
 
 
@@ -111,5 +111,5 @@ def test_in_whatever_order_the_sessions_come_in_they_end_alike(seed: int) -> Non
 
 def test_a_snapshot_holds_the_sessions() -> None:
     ledger = folded(run_of_two_sessions())
-    (read,) = unpack(pack(Fold({}, [ledger]))).ledgers
+    (read,) = unpack(pack(Fold({}, [ledger]))).hosts
     assert said(read) == said(ledger)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virnucpro_bus.events.vocabulary import FileCompleted
-from virnucpro_bus.fold.host_fold import WorkLedger
+from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.fold.windows import KEPT_FILES
 from virnucpro_bus.testing import Script
 
@@ -19,12 +19,12 @@ def script_of(files: int, *pauses: float) -> Script:
     return script
 
 
-def names(ledger: WorkLedger) -> list[str]:
+def names(ledger: HostFold) -> list[str]:
     return [record["file"] for record in ledger.files()]
 
 
 def test_the_last_hundred_are_kept_oldest_first() -> None:
-    ledger = WorkLedger("node")
+    ledger = HostFold("node")
     ledger.apply_all(script_of(KEPT_FILES + 20, 1).envelopes)
     assert names(ledger) == [f"{at}.fa" for at in range(20, KEPT_FILES + 20)]
 
@@ -32,7 +32,7 @@ def test_the_last_hundred_are_kept_oldest_first() -> None:
 @given(data=st.data(), pauses=st.lists(st.sampled_from([0.0, 0.1]), min_size=1, max_size=5))
 def test_any_order_of_arrival_keeps_the_same(data: st.DataObject, pauses: list[float]) -> None:
     said = script_of(130, *pauses).envelopes
-    in_order, shuffled = WorkLedger("node"), WorkLedger("node")
+    in_order, shuffled = HostFold("node"), HostFold("node")
     in_order.apply_all(said)
     at = data.draw(st.lists(st.integers(0, len(said) - 1), max_size=40))
     moved = [said[each] for each in at]
@@ -42,7 +42,7 @@ def test_any_order_of_arrival_keeps_the_same(data: st.DataObject, pauses: list[f
 
 def test_many_late_ones_are_put_in_their_place_before_they_are_too_many() -> None:
     said = script_of(2_000, 1).envelopes
-    ledger = WorkLedger("node")
+    ledger = HostFold("node")
     ledger.apply_all(reversed(said))
     assert len(ledger._completions._late) < 600
     assert names(ledger) == [f"{at}.fa" for at in range(1_900, 2_000)]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.fold.host_fold import WorkLedger
+from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.testing import Script
 
 DEVICE = ev.Device("cpu:0", "CPU")
 
 
 def since_done(script: Script, later_seconds: float = 0.0) -> float | None:
-    ledger = WorkLedger("node")
+    ledger = HostFold("node")
     ledger.apply_all(script.envelopes)
-    backwards = WorkLedger("node")
+    backwards = HostFold("node")
     backwards.apply_all(reversed(script.envelopes))
     now_ns = script.clock.mono_ns() + round(later_seconds * 1e9)
     (row,), (other,) = ledger.metrics(now_ns), backwards.metrics(now_ns)
@@ -70,7 +70,7 @@ def test_a_fleet_that_takes_over_a_fold_knows_it_too() -> None:
 def test_times_of_before_the_host_was_started_anew_mean_nothing() -> None:
     script = begun()
     script.say("worker-0", ev.FileCompleted(DEVICE.key, "a.fa", 1, 10, 1.0), after_seconds=1000)
-    ledger = WorkLedger("node")
+    ledger = HostFold("node")
     ledger.apply_all(script.envelopes)
     script.clock.mono = 50_000_000_000
     again = script.say("coordinator", ev.RunStarted("job", "off", (DEVICE,), 4), epoch=2)

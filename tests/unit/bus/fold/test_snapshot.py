@@ -47,12 +47,12 @@ def everything(fleet: FleetState) -> dict[str, Any]:
         "elapsed": fleet.elapsed_seconds(),
         "finished": fleet.finished,
         "notices": fleet.notices(),
-        "remarks": fleet.remarks(),
+        "remarks": fleet.stream_warnings(),
         "failures": fleet.failures(),
         "missing": {
             (name, source, epoch): stream.seen.missing()
             for name, host in fleet._hosts.items()
-            for source, epoch, stream in host.ledger._each_stream()
+            for source, epoch, stream in host.fold._each_stream()
         },
     }
 

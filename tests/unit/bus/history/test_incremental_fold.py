@@ -14,7 +14,7 @@ from virnucpro_bus.capture.records import HEADER, MAGIC, VERSION, RecordScanner,
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.history.server import StandingFold
+from virnucpro_bus.history.server import IncrementalFold
 
 
 def capture_of(frames: list[bytes]) -> bytes:
@@ -42,7 +42,7 @@ class Growing:
         return self.data[offset : min(self.written, offset + limit)]
 
 
-def handed_over(standing: StandingFold, data: bytes) -> FleetState:
+def handed_over(standing: IncrementalFold, data: bytes) -> FleetState:
     """What a viewer has who takes over the snapshot and reads `data` on from its offset."""
     offset, snapshot = standing.snapshot()
     fleet = FleetState(ManualClock())
@@ -53,7 +53,7 @@ def handed_over(standing: StandingFold, data: bytes) -> FleetState:
 
 def assert_that_at_any_cut_it_is_whole(draw: st.DataObject, data: bytes) -> None:
     growing = Growing(data)
-    standing = StandingFold(growing.read, ManualClock())
+    standing = IncrementalFold(growing.read, ManualClock())
     whole = folded(data)
     for written in sorted(draw.draw(st.lists(st.integers(0, len(data)), min_size=1, max_size=6))):
         growing.written = written
@@ -88,7 +88,7 @@ def test_so_they_are_when_the_file_is_damaged(draw: st.DataObject, run: MadeRun)
 
 def test_it_reads_on_from_where_it_was_and_says_when_there_is_nothing_new() -> None:
     growing = Growing(capture_of(some_frames(5)))
-    standing = StandingFold(growing.read, ManualClock())
+    standing = IncrementalFold(growing.read, ManualClock())
     assert not standing.advance(1 << 20)
     growing.written = len(growing.data)
     assert standing.advance(1 << 20)
@@ -101,7 +101,7 @@ def test_the_offset_is_where_the_first_record_begins_that_is_not_folded(tmp_path
     growing = Growing(path.read_bytes())
     for start, stop in places:
         growing.written = stop - 1
-        standing = StandingFold(growing.read, ManualClock())
+        standing = IncrementalFold(growing.read, ManualClock())
         standing.advance(1 << 20)
         assert standing.snapshot()[0] == start
     assert [stop for _, stop in places[:-1]] == [start for start, _ in places[1:]]
@@ -110,7 +110,7 @@ def test_the_offset_is_where_the_first_record_begins_that_is_not_folded(tmp_path
 def test_it_follows_a_capture_as_it_is_written(tmp_path: Path) -> None:
     frames = some_frames(30)
     with CaptureWriter(tmp_path / "run.vbus", ManualClock()) as writer:
-        standing = StandingFold(writer.read, ManualClock())
+        standing = IncrementalFold(writer.read, ManualClock())
         offsets = []
         for frame in frames:
             writer.append([frame])

@@ -22,7 +22,7 @@ from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.history.protocol import WELCOME, HelloReply
 from virnucpro_bus.hub import hub as hub_module
-from virnucpro_bus.hub.hub import FRAMES_PER_TURN, Hub
+from virnucpro_bus.hub.hub import FRAMES_PER_POLL, Hub
 from virnucpro_bus.publish.publisher import Publisher
 
 PIECE_BYTES = 1 << 20
@@ -60,7 +60,7 @@ def asked(hub: Hub, *question: bytes) -> list[bytes]:
 
 
 def test_a_subscriber_hears_the_welcome_and_then_every_event_as_it_was_sent(hub: Hub) -> None:
-    frames = some_frames(3 * FRAMES_PER_TURN // 2)
+    frames = some_frames(3 * FRAMES_PER_POLL // 2)
     with peer(zmq.XPUB, hub.addresses.publish) as sender, peer(zmq.SUB, hub.addresses.subscribe) as subscriber:
         subscribed(hub, subscriber)
         turn_until(hub, lambda: sender.poll(0))
@@ -81,8 +81,8 @@ def test_a_publisher_and_the_hub_understand_each_other(tmp_path: Path) -> None:
 
 def test_every_turn_leaves_what_it_took_in_the_capture(hub: Hub) -> None:
     frames = some_frames(10)
-    hub.take(frames)
-    hub.turn()
+    hub.ingest(frames)
+    hub.poll()
     assert [record.frame for record in read_all(hub.capture.path)] == frames
 
 
@@ -98,7 +98,7 @@ def test_what_has_arrived_when_the_hub_closes_is_recorded(tmp_path: Path) -> Non
 def test_a_publisher_that_never_pauses_does_not_keep_the_hub_from_closing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "FRAMES_PER_TURN", 1)
+    monkeypatch.setattr(hub_module, "FRAMES_PER_POLL", 1)
     frames, closed = some_frames(100), threading.Event()
     with peer(zmq.XPUB, addresses_in(tmp_path).publish) as sender:
 
@@ -123,7 +123,7 @@ def test_a_subscriber_that_does_not_listen_holds_nobody_up(hub: Hub) -> None:
     with peer(zmq.SUB, hub.addresses.subscribe) as deaf:
         subscribed(hub, deaf)
         frames = some_frames(150_000)
-        hub.take(frames)
+        hub.ingest(frames)
         assert hub.accepted == len(frames)
 
 
@@ -139,19 +139,19 @@ def test_an_event_that_comes_twice_is_recorded_and_forwarded_once(hub: Hub) -> N
     frames = some_frames(6)
     with peer(zmq.SUB, hub.addresses.subscribe) as subscriber:
         subscribed(hub, subscriber)
-        hub.take([frames[4], frames[0], frames[4], frames[1]])
-        hub.take([*frames, frames[0]])
+        hub.ingest([frames[4], frames[0], frames[4], frames[1]])
+        hub.ingest([*frames, frames[0]])
         heard = [subscriber.recv() for _ in frames]
         assert subscriber.poll(20) == 0
     assert heard == [frames[at] for at in (4, 0, 1, 2, 3, 5)]
-    hub.turn()
+    hub.poll()
     assert [record.frame for record in read_all(hub.capture.path)] == heard
     assert hub.accepted == 6
 
 
 def test_a_kind_of_a_newer_version_is_let_through(hub: Hub) -> None:
     frame = msgpack.packb(["new.kind/", 2, "r", "node", "w", 1, 1, 1, 1, ["x"]])
-    hub.take([frame, frame])
+    hub.ingest([frame, frame])
     assert (hub.accepted, hub.refused.total()) == (1, 0)
 
 
@@ -167,8 +167,8 @@ HOSTILE = {
 @pytest.mark.parametrize(("reason", "frame"), HOSTILE.items(), ids=HOSTILE)
 def test_a_hostile_frame_is_refused_by_reason_and_leaves_no_trace(hub: Hub, reason: str, frame: bytes) -> None:
     good = some_frames(2)
-    hub.take([good[0], frame, good[1]])
-    hub.turn()
+    hub.ingest([good[0], frame, good[1]])
+    hub.poll()
     assert hub.refused == {reason: 1}
     assert [record.frame for record in read_all(hub.capture.path)] == good
 
@@ -188,7 +188,7 @@ def test_what_a_subscriber_sends_goes_nowhere(hub: Hub) -> None:
         subscribed(hub, subscriber)
         talker.send(some_frames(1)[0])
         for _ in range(20):
-            hub.turn()
+            hub.poll()
             subscriber.poll(1)
         assert subscriber.poll(0) == 0
     assert hub.accepted == 0
@@ -204,7 +204,7 @@ def test_it_says_who_it_is(hub: Hub) -> None:
 
 
 def test_it_promises_no_more_events_than_it_has_on_record(hub: Hub) -> None:
-    hub.take(some_frames(5))
+    hub.ingest(some_frames(5))
     hub.capture.unrecorded_frames = 2  # as after a disk that was full for a while
     (reply,) = asked(hub, b"hello")
     assert msgspec.msgpack.decode(reply, type=HelloReply).events == 3
@@ -212,7 +212,7 @@ def test_it_promises_no_more_events_than_it_has_on_record(hub: Hub) -> None:
 
 def test_history_is_the_capture_piece_by_piece(hub: Hub) -> None:
     frames = some_frames(20_000)
-    hub.take(frames)
+    hub.ingest(frames)
     scanner, offset, size, read = RecordScanner(), 0, 1, list[bytes]()
     while offset < size:
         told_offset, told_size, data = asked(hub, b"read", str(offset).encode())
@@ -258,6 +258,6 @@ def test_when_recording_has_stopped_events_still_reach_subscribers(hub: Hub) -> 
     hub.capture.problem = "run.vbus: recording has stopped: No space left on device"
     with peer(zmq.SUB, hub.addresses.subscribe) as subscriber:
         subscribed(hub, subscriber)
-        hub.take(some_frames(1))
-        hub.turn()
+        hub.ingest(some_frames(1))
+        hub.poll()
         assert subscriber.recv() == some_frames(1)[0]

@@ -16,7 +16,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock, SystemClock
 from virnucpro_bus.errors import AddressError, ForkedPublisherError
 from virnucpro_bus.events.codec import encode
-from virnucpro_bus.events.envelope import Stamp
+from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.publish import outbox
 from virnucpro_bus.publish.publisher import Publisher
@@ -51,8 +51,8 @@ def quiet(address: str, **settings: Any) -> Publisher:
 
 def test_a_stamp_numbers_from_one_and_says_who_and_when() -> None:
     clock = ManualClock()
-    stamp = Stamp(clock, source="w", run="r", epoch=7, host="h")
-    first, second = stamp.envelop(ev.QueueDepths({})), stamp.envelop(ev.QueueDepths({}), 5, 6)
+    stamp = Sequencer(clock, source="w", run="r", epoch=7, host="h")
+    first, second = stamp.next_envelope(ev.QueueDepths({})), stamp.next_envelope(ev.QueueDepths({}), 5, 6)
     assert (first.run, first.host, first.source, first.epoch, first.seq) == ("r", "h", "w", 7, 1)
     assert (first.wall_ns, first.mono_ns) == (clock.wall, clock.mono)
     assert (second.seq, second.wall_ns, second.mono_ns) == (2, 5, 6)
@@ -60,17 +60,17 @@ def test_a_stamp_numbers_from_one_and_says_who_and_when() -> None:
 
 def test_a_restarted_source_has_a_larger_epoch() -> None:
     clock = ManualClock()
-    before = Stamp(clock, source="w")
+    before = Sequencer(clock, source="w")
     clock.advance(0.001)
-    assert Stamp(clock, source="w").epoch > before.epoch
+    assert Sequencer(clock, source="w").epoch > before.epoch
 
 
 @pytest.mark.parametrize("wrong", [object(), "file.started/", CPU])
 def test_what_is_no_event_uses_up_no_number(wrong: Any) -> None:
-    stamp = Stamp(ManualClock(), source="w")
+    stamp = Sequencer(ManualClock(), source="w")
     with pytest.raises(KeyError):
-        stamp.envelop(wrong)
-    assert stamp.envelop(ev.QueueDepths({})).seq == 1
+        stamp.next_envelope(wrong)
+    assert stamp.next_envelope(ev.QueueDepths({})).seq == 1
 
 
 # On the wire.
@@ -147,9 +147,9 @@ def test_a_source_without_a_device_says_nothing_of_its_own(listener: Heard, addr
 def test_a_stamped_event_keeps_its_number_however_late_it_is_sent(listener: Heard, address: str) -> None:
     with quiet(address) as bus:
         done = bus.completion("a.fa", sequences=3, duration_seconds=1.0, attempt=1)
-        frame = bus.stamp(done)
+        frame = bus.prepare(done)
         bus.file_started("b.fa")
-        bus.send_stamped(frame, done)
+        bus.send_prepared(frame, done)
     heard = hear(listener, goodbye)
     assert [envelope.seq for envelope in heard] == [1, 3, 2, 4, 5]
     assert heard[3].event.files_completed == 1
@@ -178,10 +178,10 @@ def test_the_spool_goes_out_piece_by_piece_and_in_order(address: str) -> None:
     for frame in frames[:-1]:
         box.send(frame)
     with listening(address) as listener:
-        wait_until(box.service)
-        assert box.waiting == len(frames) - 1 - piece
+        wait_until(box.flush_spool)
+        assert box.pending == len(frames) - 1 - piece
         box.send(frames[-1])
-        assert [box.service(), box.service(), box.waiting] == [True, False, 0]
+        assert [box.flush_spool(), box.flush_spool(), box.pending] == [True, False, 0]
         heard = hear(listener, lambda envelope: envelope.seq == len(frames))
         box.close()
     assert [encode(envelope) for envelope in heard] == frames

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import zmq
 
-from virnucpro_bus.remote.rejections import BROKE_OFF, NO_HANDSHAKE, NOT_OURS, Strangers
+from virnucpro_bus.remote.rejections import BROKE_OFF, NO_HANDSHAKE, NOT_OURS, HandshakeTracker
 
 
 def told(*events: tuple[int, int]) -> list[str]:
-    strangers = Strangers()
-    return [complaint for event in events if (complaint := strangers.note(*event)) is not None]
+    strangers = HandshakeTracker()
+    return [complaint for event in events if (complaint := strangers.observe(*event)) is not None]
 
 
 ACCEPTED, GONE = zmq.EVENT_ACCEPTED, zmq.EVENT_DISCONNECTED

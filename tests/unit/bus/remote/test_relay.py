@@ -16,7 +16,7 @@ from virnucpro_bus.remote import follower as follower_module
 from virnucpro_bus.remote.feeds import PlayedCapture
 from virnucpro_bus.remote.follower import Follower
 from virnucpro_bus.sources import live as listen_module
-from virnucpro_bus.sources.live import leap, read_up
+from virnucpro_bus.sources.live import catch_up, skip_to_snapshot
 
 
 def test_a_late_follower_gets_everything_in_order_and_then_what_comes(played: PlayedCapture) -> None:
@@ -69,12 +69,12 @@ def test_a_follower_without_contact_says_so_and_is_well_again_afterwards(
     with served_relay(played) as served:
         follower = Follower(served.address, SystemClock())
         follow_until(follower, lambda _: not follower.behind)
-    follow_until(follower, lambda _: follower.trouble)
-    assert follower.trouble is not None
-    assert follower.trouble.startswith(f"{served.address}: no contact for 0 s")
+    follow_until(follower, lambda _: follower.problem)
+    assert follower.problem is not None
+    assert follower.problem.startswith(f"{served.address}: no contact for 0 s")
     monkeypatch.undo()
     with served_relay(played, address=served.address):
-        follow_until(follower, lambda _: follower.trouble is None)
+        follow_until(follower, lambda _: follower.problem is None)
     follower.close()
 
 
@@ -104,7 +104,7 @@ def test_a_viewer_may_begin_with_a_snapshot(played: PlayedCapture) -> None:
     everything.feed(frames)
     with served_relay(played) as served, follower_of(served.address) as follower:
         fleet = FleetState(clock)
-        read_up(follower, fleet)
+        catch_up(follower, fleet)
         assert fleet.get_totals() == everything.get_totals()
 
 
@@ -117,7 +117,7 @@ def test_a_viewer_far_behind_leaps_to_the_snapshot_and_is_exact(
     everything.feed(frames)
     with served_relay(played) as served, follower_of(served.address) as follower:
         fleet = FleetState(clock)
-        read_up(follower, fleet)
+        catch_up(follower, fleet)
         played.append(frames[:15_000], 1)
         wait_until(lambda: served.relay._history._standing.snapshot()[0] == played.size_bytes)
         read: list[bytes] = []
@@ -125,7 +125,7 @@ def test_a_viewer_far_behind_leaps_to_the_snapshot_and_is_exact(
             got, came_ns = follower.receive(0.05)
             fleet.feed(got, came_ns)
             read += got
-            leap(follower, fleet)
+            skip_to_snapshot(follower, fleet)
         assert len(read) < 15_000
         played.append(frames[15_000:], 2)
         while follower.offset < played.size_bytes:

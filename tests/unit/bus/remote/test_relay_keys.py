@@ -91,7 +91,7 @@ def test_without_somebody_who_looks_at_keys_nobody_comes_in(
     played.append(some_frames(100), 1)
     if fate == "absent":
         monkeypatch.setattr("virnucpro_bus.remote.authenticator._ENDPOINT", "inproc://nobody-asks-here")
-    monkeypatch.setattr("virnucpro_bus.remote.authenticator.Doorkeeper.answer", lambda self: None)
+    monkeypatch.setattr("virnucpro_bus.remote.authenticator.Authenticator.answer", lambda self: None)
     with served_relay(played, access(relay_keys, mine)) as served:
         with pytest.raises(AddressError, match="the handshake failed"):
             Follower(served.address, SystemClock(), relay_keys.public)

@@ -19,7 +19,7 @@ from virnucpro_bus.remote import relay as relay_module
 from virnucpro_bus.remote.feeds import PlayedCapture
 from virnucpro_bus.remote.follower import Follower
 from virnucpro_bus.remote.keys import Identity
-from virnucpro_bus.remote.serve import Sparingly
+from virnucpro_bus.remote.serve import RateLimitedLog
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_one_who_asks_and_never_reads_takes_little_memory_and_no_time(played: Pl
 
 
 def test_no_more_than_so_many_are_served_at_once(played: PlayedCapture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_module, "MOST_VIEWERS", 2)
+    monkeypatch.setattr(relay_module, "MAX_VIEWERS", 2)
     with (
         served_relay(played) as served,
         follower_of(served.address) as first,
@@ -124,7 +124,7 @@ def test_viewers_that_have_gone_are_forgotten(played: PlayedCapture, monkeypatch
 
 def test_complaints_are_told_a_few_at_a_time_and_the_rest_is_counted() -> None:
     clock, told = ManualClock(), list[str]()
-    complain = Sparingly(told.append, clock)
+    complain = RateLimitedLog(told.append, clock)
     for number in range(100):
         complain(f"stranger {number}")
         complain("the same stranger again")

@@ -32,7 +32,7 @@ def write_run(path: Path, run: MadeRun) -> None:
 
 def settled(playback: Playback) -> FleetReport:
     """What is shown once it has caught up and taken what is due."""
-    playback.turn(0.0)
+    playback.step(0.0)
     playback.catch_up()
     return playback.fleet.report()
 
@@ -96,7 +96,7 @@ def test_a_loop_starts_from_nothing_each_time(path: Path) -> None:
     playback = Playback(Replay(path, clock, loop=True))
     seen = []
     for _ in range(40):
-        playback.turn(0.0)
+        playback.step(0.0)
         seen.append(playback.fleet.get_totals()["files_completed"])
         clock.advance(0.5)
     assert playback.replay.starts > 2
@@ -110,7 +110,7 @@ def test_moving_back_never_shows_less_than_there_is_in_between(path: Path) -> No
     playback = Playback(replay)
     settled(playback)
     replay.skip(-1.0)
-    playback.turn(0.0)
+    playback.step(0.0)
     shown = playback.fleet.get_totals()["files_completed"]
     assert shown == (3 if replay.catching_up else 2)
     assert settled(playback)["totals"]["files_completed"] == 2
@@ -147,4 +147,4 @@ def test_kinds_that_are_left_out_are_not_taken_for_unknown_ones(tmp_path: Path) 
     playback.run(lambda: False)
     assert playback.fleet.get_totals()["files_completed"] == 1
     assert playback.fleet.get_totals()["events_lost"] == 0
-    assert playback.fleet.remarks() == []
+    assert playback.fleet.stream_warnings() == []

@@ -111,9 +111,9 @@ def test_it_reads_the_history_on_when_told_of_a_hole(tmp_path: Path) -> None:
         for frame in frames:
             sender.send(frame)
         wait_until(lambda: hub.accepted == len(frames))
-        subscriber.catch_up()
+        subscriber.resume_history()
         assert history(subscriber) == frames
-        subscriber.catch_up()
+        subscriber.resume_history()
         assert history(subscriber) == []
 
 
@@ -128,7 +128,7 @@ def test_a_look_tells_how_much_the_hub_has_though_nothing_of_it_has_come(tmp_pat
         assert subscriber.events_on_record == 0
 
         def looked() -> bool:
-            subscriber.look()
+            subscriber.poll_hub_count()
             return subscriber.events_on_record == 7
 
         wait_until(looked)
@@ -143,7 +143,7 @@ def test_looks_at_a_hub_that_stands_still_do_not_pile_up(tmp_path: Path) -> None
         turn_until(hub, lambda: subscribers)
         joining.join()
         for _ in range(20):
-            subscribers[0].look()
+            subscribers[0].poll_hub_count()
         wait_until(lambda: hub.sockets()[2].poll(0))
         (question,) = questions_waiting(hub)
         assert question[-1] == b"hello"
@@ -171,7 +171,7 @@ def test_proof_of_life_in_the_middle_of_the_history_loses_nothing(tmp_path: Path
         with listening_to(hub.addresses.history) as subscriber:
             first, _ = subscriber.receive(0.0)
             assert subscriber.behind
-            subscriber.look()
+            subscriber.poll_hub_count()
             subscriber.prove_alive()
             assert first + history(subscriber) == frames
 

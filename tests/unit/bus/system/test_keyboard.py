@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from virnucpro_bus.system.keyboard import Keyboard, can_be_typed, is_in_front, passed_on
+from virnucpro_bus.system.keyboard import Keyboard, is_foreground, is_interactive, read_forwarded
 
 
 @pytest.fixture
@@ -93,23 +93,23 @@ def test_a_terminal_that_goes_away_gives_nothing_more() -> None:
 
 def test_nothing_can_be_typed_into_a_pipe_or_somebody_elses_terminal(terminal: tuple[int, int]) -> None:
     reading, writing = os.pipe()
-    assert not can_be_typed(reading)
-    assert not can_be_typed(terminal[1])
+    assert not is_interactive(reading)
+    assert not is_interactive(terminal[1])
     os.close(reading)
     os.close(writing)
 
 
 def test_on_a_terminal_where_nobody_counts_everybody_is_in_front(terminal: tuple[int, int]) -> None:
-    assert is_in_front(terminal[1])
-    assert is_in_front(terminal[1], 1)
+    assert is_foreground(terminal[1])
+    assert is_foreground(terminal[1], 1)
 
 
 def test_what_is_passed_on_never_waits() -> None:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
-    assert passed_on(reading) == b""
+    assert read_forwarded(reading) == b""
     os.write(writing, b"np")
-    assert passed_on(reading) == b"np"
+    assert read_forwarded(reading) == b"np"
     os.close(writing)
-    assert passed_on(reading) == b""
+    assert read_forwarded(reading) == b""
     os.close(reading)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monitor.cli.display import show_once
-from monitor.model.selection import Look
+from monitor.model.selection import ViewOptions
 from tests.support.captures import write_capture
 from virnucpro_bus import events as ev
 from virnucpro_bus.cli import main as cli
@@ -96,7 +96,7 @@ def test_who_only_logs_shows_nothing_though_the_run_was_over_before_he_came(
     run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fleet = fold_capture(run_dir / "run.vbus", ManualClock())
-    show_once(fleet, False, "", Look("device"), indented=False, log_file=tmp_path / "log.csv", draw=False)
+    show_once(fleet, False, "", ViewOptions("device"), indented=False, log_file=tmp_path / "log.csv", draw=False)
     assert capsys.readouterr().out == ""
     assert is_metrics_log(tmp_path / "log.csv")
 

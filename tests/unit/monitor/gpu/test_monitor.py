@@ -73,7 +73,7 @@ def test_utilization_is_the_mean_and_the_greatest_of_the_looks_of_two_seconds(be
 def test_utilization_is_that_of_the_interval_at_which_it_is_shown(
     bench: Bench, every_seconds: float, counts: bool
 ) -> None:
-    bench.monitor.shown_every(every_seconds)
+    bench.monitor.set_display_interval(every_seconds)
     for load in (100.0, *[0.0] * 19):
         bench.backend.answer = [replace(GPU_A, compute_percent=load)]
         bench.clock.advance(0.5)
@@ -82,7 +82,7 @@ def test_utilization_is_that_of_the_interval_at_which_it_is_shown(
 
 
 def test_of_a_long_interval_the_last_ten_minutes_count(bench: Bench) -> None:
-    bench.monitor.shown_every(3600.0)
+    bench.monitor.set_display_interval(3600.0)
     bench.monitor.get_gpu_utilization("GPU-a")
     bench.backend.answer = [replace(GPU_A, compute_percent=0.0)]
     for _ in range(2):
@@ -114,7 +114,7 @@ def test_the_background_ends_when_nobody_has_asked_for_ten_seconds_and_begins_ag
 
 
 def test_the_background_goes_on_until_figures_are_shown_next_however_long_that_is(bench: Bench) -> None:
-    bench.monitor.shown_every(60.0)
+    bench.monitor.set_display_interval(60.0)
     bench.monitor.get_gpu_utilization(0)
     for looks, seconds in ((2, 30), (3, 39)):
         bench.clock.advance(seconds)

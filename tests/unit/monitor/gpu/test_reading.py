@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.gpu.reading import GpuReading
 from virnucpro_bus.events.codec import decode, encode
-from virnucpro_bus.events.envelope import envelop
+from virnucpro_bus.events.envelope import make_envelope
 from virnucpro_bus.events.vocabulary import Device, GpuSampled
 
 
@@ -48,5 +48,5 @@ def test_whatever_a_driver_says_makes_an_event_that_is_accepted(
         reading.power_watts,
         energy_millijoules=reading.energy_millijoules,
     )
-    envelope = envelop(event, run="", host="h", source="s", epoch=1, seq=1, wall_ns=1, mono_ns=1)
+    envelope = make_envelope(event, run="", host="h", source="s", epoch=1, seq=1, wall_ns=1, mono_ns=1)
     assert decode(encode(envelope)) == envelope

@@ -23,7 +23,7 @@ def looks(gpu: SimulatedGpu, busy: bool, seconds: float, clock: ManualClock) -> 
     found = []
     for _ in range(round(2 * seconds)):
         clock.advance(0.5)
-        found.append(gpu.look(busy, clock.mono_ns()))
+        found.append(gpu.sample(busy, clock.mono_ns()))
     return found
 
 
@@ -66,7 +66,7 @@ def test_energy_is_what_the_power_adds_up_to() -> None:
 
 
 def test_the_first_look_has_used_no_energy() -> None:
-    assert SimulatedGpu(SIM).look(True, 5 * NANOSECONDS).energy_millijoules == 0
+    assert SimulatedGpu(SIM).sample(True, 5 * NANOSECONDS).energy_millijoules == 0
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1e5)), max_size=30))
@@ -74,7 +74,7 @@ def test_whenever_it_is_looked_at_the_figures_are_possible_ones(steps: list[tupl
     gpu, clock, found = SimulatedGpu(SIM), ManualClock(), []
     for busy, seconds in steps:
         clock.advance(seconds)
-        found.append(gpu.look(busy, clock.mono_ns()))
+        found.append(gpu.sample(busy, clock.mono_ns()))
     for look in found:
         assert 0 <= known(look.compute_percent) <= 100
         assert 0 < known(look.memory_used_bytes) < MEMORY_BYTES

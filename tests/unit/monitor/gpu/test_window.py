@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.gpu.reading import GpuReading
-from monitor.gpu.window import RecentLooks
+from monitor.gpu.window import SampleWindow
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization
@@ -21,15 +21,15 @@ MIG = GpuReading(Device("MIG-1", "A100 MIG 1g", None), None, 1, 2, mig_of="GPU-a
 loads = st.none() | st.floats(0, 100)
 
 
-def looks_of(*seconds_and_loads: tuple[float, float | None]) -> RecentLooks:
+def looks_of(*seconds_and_loads: tuple[float, float | None]) -> SampleWindow:
     """Looks at one GPU, each with its time and what it has measured."""
-    looks = RecentLooks(window_seconds=2.0)
+    looks = SampleWindow(window_seconds=2.0)
     for seconds, load in seconds_and_loads:
         looks.add(round(seconds * NANOSECONDS), [replace(GPU, compute_percent=load)])
     return looks
 
 
-def told(looks: RecentLooks, seconds: float, device_id: int | str = "GPU-aa11") -> GpuUtilization:
+def told(looks: SampleWindow, seconds: float, device_id: int | str = "GPU-aa11") -> GpuUtilization:
     return looks.utilization(device_id, round(seconds * NANOSECONDS))
 
 
@@ -57,14 +57,14 @@ def test_the_last_look_counts_until_it_is_three_seconds_old_and_then_its_age_alo
 
 
 def test_made_up_figures_are_said_to_be_so_when_they_are_stale_too() -> None:
-    looks = RecentLooks(2.0)
+    looks = SampleWindow(2.0)
     looks.add(0, [replace(GPU, simulated=True)])
     assert told(looks, 0.0)["simulated"]
     assert told(looks, 9.0)["simulated"]
 
 
 def test_a_gpu_that_is_gone_is_said_to_be_so_when_that_is_stale_too() -> None:
-    looks = RecentLooks(2.0)
+    looks = SampleWindow(2.0)
     looks.add(0, [replace(GPU, lost=True).blank()])
     assert told(looks, 0.0) == UNKNOWN_UTILIZATION | {"sample_age_seconds": 0.0, "lost": True}
     assert told(looks, 9.0) == UNKNOWN_UTILIZATION | {"sample_age_seconds": 9.0, "lost": True}
@@ -87,7 +87,7 @@ def test_a_gpu_that_is_gone_is_said_to_be_so_when_that_is_stale_too() -> None:
     ],
 )
 def test_a_gpu_is_found_by_index_uuid_or_the_only_uuid_that_begins_so(device_id: int | str, known: bool) -> None:
-    looks = RecentLooks(2.0)
+    looks = SampleWindow(2.0)
     looks.add(0, [GPU, OTHER, MIG])
     assert (told(looks, 0.0, device_id) != UNKNOWN_UTILIZATION) == known
 

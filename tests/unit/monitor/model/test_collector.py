@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from monitor.model.collector import Failures, Sources
-from monitor.model.view_model import NOTICE, Problem, Snapshot
+from monitor.model.collector import Collector, Failures
+from monitor.model.view_model import NOTICE, Problem, ViewModel
 from tests.support.made_up_sources import Gpus, Work
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.metrics import FailedAttempt
@@ -27,7 +27,7 @@ class Told(Work):
     def notices(self) -> list[tuple[int, str]]:
         return self.said
 
-    def remarks(self) -> list[str]:
+    def stream_warnings(self) -> list[str]:
         return ["a remark"]
 
     def failures(self) -> dict[str, str]:
@@ -37,12 +37,12 @@ class Told(Work):
         return {"bad.fa": [{"attempt": 1, "device": "cpu:0", "reason": "ValueError"}]}
 
 
-def looking_at(source: Work, clock: ManualClock | None = None) -> Sources:
-    return Sources(source, Gpus(), clock or ManualClock(), Failures())
+def looking_at(source: Work, clock: ManualClock | None = None) -> Collector:
+    return Collector(source, Gpus(), clock or ManualClock(), Failures())
 
 
-def look(sources: Sources) -> Snapshot:
-    return sources.look("", None)
+def look(sources: Collector) -> ViewModel:
+    return sources.collect("", None)
 
 
 def test_what_the_run_says_is_new_at_the_first_look_after_it_and_stands_on_screen_from_then_on() -> None:
@@ -63,7 +63,7 @@ def test_files_that_no_attempt_has_failed_are_quarantined() -> None:
     assert failed.text == "failed: bad.fa (ValueError)"
 
 
-def looks(sources: Sources) -> int:
+def looks(sources: Collector) -> int:
     """How many looks the trends are of, after another."""
     return len(next(iter(look(sources).trends.values())).throughputs)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from monitor.dashboard import LoadBalancingDashboard
 from monitor.gpu.reading import GpuReading
-from monitor.model.collector import Failures, Sources
+from monitor.model.collector import Collector, Failures
 from monitor.model.view_model import Row
 from tests.support.gpu_bench import GPU_A, GPU_B, Bench
 from tests.support.made_up_sources import Gpus
@@ -18,7 +18,7 @@ from workers import WorkStealingCoordinator
 def rows(gpus: UtilizationSource) -> tuple[Row, ...]:
     """What is seen of a coordinator with two GPUs, which knows nothing of the driver."""
     coordinator = WorkStealingCoordinator([GPU_A.device, GPU_B.device], [])
-    return Sources(coordinator, gpus, ManualClock(), Failures()).look("", None).rows
+    return Collector(coordinator, gpus, ManualClock(), Failures()).collect("", None).rows
 
 
 def test_a_gpu_that_the_driver_has_lost_is_lost_whatever_the_coordinator_says() -> None:
@@ -32,11 +32,11 @@ def test_a_gpu_that_the_driver_has_lost_is_lost_whatever_the_coordinator_says() 
 def test_the_load_is_told_over_the_interval_of_the_looks() -> None:
     bench = Bench(GPU_A, GPU_B)
     coordinator = WorkStealingCoordinator([GPU_A.device], [])
-    sources = Sources(coordinator, bench.monitor, bench.clock, Failures(), interval_seconds=6.0)
-    sources.look("", None)
+    sources = Collector(coordinator, bench.monitor, bench.clock, Failures(), interval_seconds=6.0)
+    sources.collect("", None)
     bench.backend.answer = [replace(GPU_A, compute_percent=10.0)]
     bench.clock.advance(5)
-    ((_, told),) = sources.look("", None).rows
+    ((_, told),) = sources.collect("", None).rows
     bench.monitor.close()
     assert (told["compute_percent"], told["compute_max_percent"]) == (25.0, 40.0)
 

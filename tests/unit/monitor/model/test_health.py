@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monitor.model.health import in_trouble, is_stalled, problems
+from monitor.model.health import is_stalled, needs_attention, problems
 from monitor.model.view_model import Row
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, FailedAttempt, SourceCounts, Totals
 
@@ -213,12 +213,12 @@ def test_for_a_log_problems_are_named_without_reasons_and_figures_that_change() 
     ],
 )
 def test_lost_silent_and_stale_devices_are_in_trouble(seen: Row, troubled: bool) -> None:
-    assert in_trouble(seen) is troubled
+    assert needs_attention(seen) is troubled
 
 
 def test_a_stalled_device_is_in_trouble() -> None:
-    assert in_trouble(row(since=300.0))
-    assert not in_trouble(row(since=299.0))
+    assert needs_attention(row(since=300.0))
+    assert not needs_attention(row(since=299.0))
 
 
 def test_a_gpu_of_which_fresh_looks_tell_nothing_is_told_and_a_cpu_is_not() -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.model.health import in_trouble
+from monitor.model.health import needs_attention
 from monitor.model.paging import page_count, page_of, wanted
-from monitor.model.selection import SORTS, Look
+from monitor.model.selection import SORTS, ViewOptions
 from monitor.model.view_model import Row
 from tests.support.pictures import row
 
@@ -42,12 +42,12 @@ FIGURES = [
 def test_the_greatest_comes_first_the_unknown_last_and_equals_keep_their_order(
     sort: str, order: list[int]
 ) -> None:
-    assert ids(list(wanted(FIGURES, Look(sort)))) == order
+    assert ids(list(wanted(FIGURES, ViewOptions(sort)))) == order
 
 
 @given(states=STATES, room=st.integers(2, 70), sort=st.sampled_from(SORTS))
 def test_the_pages_hold_every_row_once(states: list[str], room: int, sort: str) -> None:
-    rows = wanted(fleet(*states), Look(sort))
+    rows = wanted(fleet(*states), ViewOptions(sort))
     each = [page_of(rows, room, number) for number in range(page_count(len(rows), room))]
     assert sorted(ids([row for page in each for row in page.rows])) == list(range(len(rows)))
     for page in each:
@@ -65,9 +65,9 @@ def test_any_number_is_a_page_and_any_room_is_kept(states: list[str], room: int,
 def test_where_not_all_fit_those_in_trouble_come_before_all_others(states: list[str], room: int) -> None:
     page = page_of(fleet(*states), room, 0)
     if page.pages > 1:
-        troubled = [in_trouble(row) for row in page.rows]
+        troubled = [needs_attention(row) for row in page.rows]
         assert troubled == sorted(troubled, reverse=True)
-        assert sum(troubled) == min(len(page.rows), sum(map(in_trouble, fleet(*states))))
+        assert sum(troubled) == min(len(page.rows), sum(map(needs_attention, fleet(*states))))
 
 
 def test_a_page_says_which_rows_it_holds() -> None:

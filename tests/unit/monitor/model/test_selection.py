@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.model.selection import chosen, missing
+from monitor.model.selection import select, unmatched
 from monitor.model.view_model import Row
 from tests.support.pictures import row
 
@@ -49,12 +49,12 @@ ROWS = [
     ],
 )
 def test_a_pattern_means_an_index_a_label_or_the_beginning_of_a_uuid(pattern: str, places: list[int]) -> None:
-    assert list(chosen(ROWS, {pattern})) == [ROWS[place] for place in places]
+    assert list(select(ROWS, {pattern})) == [ROWS[place] for place in places]
 
 
 def test_several_patterns_choose_what_any_of_them_means_in_the_order_of_the_rows() -> None:
-    assert list(chosen(ROWS, ["cpu:0", "1", "GPU-1a2c"])) == [ROWS[1], ROWS[2]]
+    assert list(select(ROWS, ["cpu:0", "1", "GPU-1a2c"])) == [ROWS[1], ROWS[2]]
 
 
 def test_patterns_that_mean_nothing_are_told() -> None:
-    assert missing(ROWS, {"0", "7", "cpu:3", "GPU-1a"}) == ["7", "cpu:3"]
+    assert unmatched(ROWS, {"0", "7", "cpu:3", "GPU-1a"}) == ["7", "cpu:3"]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from monitor.model.selection import SORTS, Look
+from monitor.model.selection import SORTS, ViewOptions
 from monitor.model.view_model import Problem
 from monitor.view.frame import frame, pages
 from monitor.view.glyphs import ASCII
@@ -62,19 +62,19 @@ def test_64_devices_look_as_they_should_on_bigger_terminals(width: int, height: 
 @pytest.mark.parametrize(
     ("name", "look"),
     [
-        ("page-2", Look(page=1)),
-        ("last-page", Look(page=-1)),
-        ("by-utilization", Look(sort="utilization")),
-        ("by-queue", Look(sort="queue")),
-        ("some-devices", Look(devices=frozenset({"3", "GPU-00000017"}))),
+        ("page-2", ViewOptions(page=1)),
+        ("last-page", ViewOptions(page=-1)),
+        ("by-utilization", ViewOptions(sort="utilization")),
+        ("by-queue", ViewOptions(sort="queue")),
+        ("some-devices", ViewOptions(devices=frozenset({"3", "GPU-00000017"}))),
     ],
 )
-def test_64_devices_look_as_they_should_when_looked_at_in_other_ways(name: str, look: Look) -> None:
+def test_64_devices_look_as_they_should_when_looked_at_in_other_ways(name: str, look: ViewOptions) -> None:
     assert_golden(f"64-devices-{name}-80x24", plain(snapshot(64), 80, 24, look))
 
 
 LOOKS = st.builds(
-    Look,
+    ViewOptions,
     sort=st.sampled_from(SORTS),
     page=st.integers(-100, 100),
     devices=st.none() | st.frozensets(st.integers(0, 70).map(str), max_size=5),
@@ -83,7 +83,7 @@ LOOKS = st.builds(
 
 @given(width=st.integers(1, 250), height=st.integers(1, 80), devices=st.integers(0, 70), look=LOOKS)
 @settings(max_examples=100, deadline=None)
-def test_a_frame_fits_any_terminal(width: int, height: int, devices: int, look: Look) -> None:
+def test_a_frame_fits_any_terminal(width: int, height: int, devices: int, look: ViewOptions) -> None:
     shot = replace(WITH_EFFECT, rows=snapshot(devices).rows, health=TROUBLED)
     texts = frame(shot, width, height, look=look)
     assert len(texts) <= height
@@ -102,7 +102,7 @@ def test_the_pages_together_show_every_device_once(height: int, devices: int, so
     shot = snapshot(devices)
     seen: list[str] = []
     for page in range(pages(shot, 80, height, keys=keys)):
-        picture = plain(shot, 80, height, Look(sort, page), keys=keys)
+        picture = plain(shot, 80, height, ViewOptions(sort, page), keys=keys)
         assert "\n   TOTAL " in picture
         seen += [text[3:9].strip() for text in picture.splitlines() if text[1:7] in MARKED]
     assert sorted(seen) == sorted(f"GPU {index}" for index in range(devices))
@@ -116,7 +116,9 @@ MARKED = {f"{mark} GPU " for mark in "●○×?!"}
 def test_any_number_is_a_page(page: int) -> None:
     count = pages(snapshot(64), 80, 24)
     assert count > 1
-    assert plain(snapshot(64), 80, 24, Look(page=page)) == plain(snapshot(64), 80, 24, Look(page=page % count))
+    assert plain(snapshot(64), 80, 24, ViewOptions(page=page)) == plain(
+        snapshot(64), 80, 24, ViewOptions(page=page % count)
+    )
 
 
 def test_a_frame_of_unlimited_height_has_one_page_of_everything() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.model.collector import Failures, Sources
+from monitor.model.collector import Collector, Failures
 from monitor.view.frame import frame
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
@@ -39,7 +39,7 @@ def states(fleet: FleetState) -> list[tuple[str, str | None]]:
 
 
 def picture(fleet: FleetState) -> str:
-    snapshot = Sources(fleet, fleet, ManualClock(), Failures()).look("", None)
+    snapshot = Collector(fleet, fleet, ManualClock(), Failures()).collect("", None)
     return "\n".join(line.plain for line in frame(snapshot, 100, 24))
 
 

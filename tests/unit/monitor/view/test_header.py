@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.model.view_model import Snapshot
+from monitor.model.view_model import ViewModel
 from monitor.view.glyphs import UNICODE
 from monitor.view.header import progress, title
 from tests.support.pictures import colour_of, plain, snapshot
@@ -17,7 +17,7 @@ from virnucpro_bus.metrics import Totals
 pytestmark = pytest.mark.usefixtures("utc")
 
 
-def settled(done: int, failed: int, total: int) -> Snapshot:
+def settled(done: int, failed: int, total: int) -> ViewModel:
     totals: Totals = {**snapshot().totals, "files_total": total, "files_completed": done, "files_failed": failed}
     return replace(snapshot(), totals=totals)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.model.selection import Look
+from monitor.model.selection import ViewOptions
 from monitor.model.view_model import NOTICE, Problem
 from monitor.view.plain_line import line
 from tests.support.pictures import (
@@ -104,7 +104,7 @@ def test_stale_and_made_up_figures_are_labelled() -> None:
 
 
 def test_a_line_tells_of_the_chosen_devices_in_the_order_wanted() -> None:
-    text = line(snapshot(8), Look("queue", devices=frozenset({"0", "1", "5"})))
+    text = line(snapshot(8), ViewOptions("queue", devices=frozenset({"0", "1", "5"})))
     assert [part.split()[1] for part in text.split(" | ") if part.startswith("GPU")] == ["1", "5", "0"]
 
 

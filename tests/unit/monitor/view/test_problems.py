@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from monitor.model.view_model import Problem
 from monitor.view.glyphs import ASCII, UNICODE
-from monitor.view.problems import lines_wanted, troubles
+from monitor.view.problems import lines_wanted, problem_lines
 from tests.support.pictures import TROUBLED, colour_of, snapshot
 
 LONG = Problem("failed 2: " + ", ".join(f"sample_{number}.fa (ValueError: unreadable)" for number in range(4)))
 
 
 def told(problems: tuple[Problem, ...], width: int, room: int) -> list[str]:
-    return [text.plain for text in troubles(problems, width, room, UNICODE)]
+    return [text.plain for text in problem_lines(problems, width, room, UNICODE)]
 
 
 def test_what_is_lost_is_red_with_two_marks_and_a_warning_yellow_with_one() -> None:
@@ -59,4 +59,4 @@ def test_no_problem_takes_the_room_of_all_others() -> None:
 
 
 def test_on_a_terminal_without_unicode_degrees_are_written_as_in_the_table() -> None:
-    assert troubles((Problem("hot: GPU 0 91°C"),), 60, 1, ASCII)[0].plain == " !  hot: GPU 0 91C"
+    assert problem_lines((Problem("hot: GPU 0 91°C"),), 60, 1, ASCII)[0].plain == " !  hot: GPU 0 91C"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.model.view_model import Snapshot
+from monitor.model.view_model import ViewModel
 from monitor.view.glyphs import UNICODE
 from monitor.view.steals import stealing
 from tests.support.pictures import WITH_EFFECT, colour_of, plain, snapshot
@@ -15,7 +15,7 @@ from virnucpro_bus.effect.effect import unknown_effect
 pytestmark = pytest.mark.usefixtures("utc")
 
 
-def line_of(shot: Snapshot, width: int) -> str:
+def line_of(shot: ViewModel, width: int) -> str:
     return "".join(text.plain for text in stealing(shot, width, UNICODE))
 
 

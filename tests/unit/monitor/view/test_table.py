@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.model.selection import EVERYTHING, Look
-from monitor.model.view_model import Row, Snapshot, Trend, device_key
+from monitor.model.selection import EVERYTHING, ViewOptions
+from monitor.model.view_model import Row, Trend, ViewModel, device_key
 from monitor.view.frame import frame
 from tests.support.pictures import (
     IN_TROUBLE,
@@ -25,11 +25,11 @@ from tests.support.pictures import (
 )
 
 
-def header(shot: Snapshot, width: int, look: Look = EVERYTHING) -> list[str]:
+def header(shot: ViewModel, width: int, look: ViewOptions = EVERYTHING) -> list[str]:
     return next(text for text in plain(shot, width, 24, look).splitlines() if "DEVICE" in text).split()
 
 
-def alone(state: str = "busy", **figures: float) -> Snapshot:
+def alone(state: str = "busy", **figures: float) -> ViewModel:
     """One device, with these figures of the driver."""
     metrics, utilization = row(0, state)
     return replace(snapshot(), rows=((metrics, {**utilization, **figures}),), health=())  # type: ignore[typeddict-item]
@@ -86,7 +86,7 @@ def test_labels_of_three_digits_are_whole_where_all_the_width_is_used() -> None:
 def test_a_column_is_no_wider_while_rows_are_sorted_by_it() -> None:
     by_device = plain(snapshot(8), 80, 24).splitlines()[3]
     for sort, mark in (("utilization", "▼COMPUTE"), ("queue", "▼QUEUE")):
-        sorted_by = plain(snapshot(8), 80, 24, Look(sort)).splitlines()[3]
+        sorted_by = plain(snapshot(8), 80, 24, ViewOptions(sort)).splitlines()[3]
         assert mark in sorted_by
         assert sorted_by.replace("▼", " ") == by_device
 
@@ -126,11 +126,11 @@ def test_an_alarm_in_a_column_that_is_left_out_marks_the_device() -> None:
 
 
 def test_a_filter_that_means_no_device_says_so() -> None:
-    assert "no such device" in plain(snapshot(8), 80, 24, Look(devices=frozenset({"99"})))
+    assert "no such device" in plain(snapshot(8), 80, 24, ViewOptions(devices=frozenset({"99"})))
 
 
 def test_the_total_is_of_the_chosen_devices() -> None:
-    picture = plain(snapshot(8), 100, 24, Look(devices=frozenset({"0", "1"})))
+    picture = plain(snapshot(8), 100, 24, ViewOptions(devices=frozenset({"0", "1"})))
     total = next(text for text in picture.splitlines() if "TOTAL" in text)
     assert total.split() == ["TOTAL", "2", "devices", "93%", "70%", "33.1", "13", "45", "0", "+3", "-1"]
 
@@ -238,7 +238,7 @@ def test_figures_that_are_too_old_are_yellow() -> None:
 
 
 def test_trends_are_left_out_until_there_have_been_two_looks() -> None:
-    def looked(times: int) -> Snapshot:
+    def looked(times: int) -> ViewModel:
         trend = Trend((50.0,) * times, (1.0,) * times)
         return replace(snapshot(), trends={device_key(metrics): trend for metrics, _ in snapshot().rows})
 

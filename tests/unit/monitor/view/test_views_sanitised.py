@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from monitor.model.health import problems
-from monitor.model.selection import Look
-from monitor.model.view_model import Problem, Snapshot
+from monitor.model.selection import ViewOptions
+from monitor.model.view_model import Problem, ViewModel
 from monitor.view.columns import COLUMNS, Cut
 from monitor.view.frame import frame
 from monitor.view.glyphs import ASCII
@@ -51,7 +51,7 @@ REFUSED = frozenset(
 """Controls (C0 with ESC, C1), formats (bidi, zero-width), surrogates, private, unassigned, separators of lines."""
 
 
-def nasty(text: str) -> Snapshot:
+def nasty(text: str) -> ViewModel:
     """`text` wherever an event can put one."""
     metrics, utilization = row(0)
     odd: GpuMetrics = {
@@ -170,7 +170,7 @@ def test_what_is_unprintable_is_shown_visibly_in_every_place(raw: str, written: 
 
 
 def test_a_device_chosen_by_a_nasty_name_is_shown_visibly() -> None:
-    assert r"<\x1b>" in plain(nasty("<\x1b>"), 200, 24, Look(devices=frozenset({"<\x1b>"})))
+    assert r"<\x1b>" in plain(nasty("<\x1b>"), 200, 24, ViewOptions(devices=frozenset({"<\x1b>"})))
 
 
 def test_markup_in_a_name_is_shown_as_it_is() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from virnucpro_bus.system.disk import Disk
-from workers.commit.manifest import Contents, measure, seal
+from workers.commit.manifest import Manifest, measure, sync_and_digest
 
 
-def of(folder: Path) -> Contents:
+def of(folder: Path) -> Manifest:
     return measure(str(path) for path in folder.iterdir())
 
 
@@ -39,7 +39,7 @@ def test_the_digest_of_plain_files_is_that_of_what_sha256sum_prints(tmp_path: Pa
 
 
 def test_sealing_measures_the_same(folder: Path) -> None:
-    assert seal(str(folder), Disk()) == of(folder)
+    assert sync_and_digest(str(folder), Disk()) == of(folder)
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_whatever_is_changed_changes_the_digest(folder: Path, change: object) ->
 
 def test_names_that_are_no_text_are_results_like_others(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff\n")).write_text("x")
-    assert seal(str(tmp_path), Disk())[:2] == (1, 1)
+    assert sync_and_digest(str(tmp_path), Disk())[:2] == (1, 1)
 
 
 def test_what_cannot_be_read_without_waiting_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert seal(str(tmp_path), Disk())[:2] == (1, 0)
+    assert sync_and_digest(str(tmp_path), Disk())[:2] == (1, 0)
 
 
 class Noting(Disk):
@@ -81,6 +81,6 @@ class Noting(Disk):
 
 def test_every_file_and_every_folder_below_is_brought_to_the_disk(folder: Path) -> None:
     disk = Noting()
-    seal(str(folder), disk)
+    sync_and_digest(str(folder), disk)
     files = ["a.txt", "deep/b", "deep/er/c"]
     assert sorted(disk.synced) == sorted(str(folder / name) for name in (*files, "deep", "deep/er"))

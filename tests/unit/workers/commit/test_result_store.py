@@ -12,7 +12,7 @@ import pytest
 from tests.support.plans import input_file
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.disk import Disk, StrPath
-from workers.commit.manifest import Contents, measure
+from workers.commit.manifest import Manifest, measure
 from workers.commit.result_store import ResultStore
 
 
@@ -133,7 +133,7 @@ def filled(store: ResultStore) -> None:
         store.place(file, str(attempt))
 
 
-def contents_of(folder: Path) -> Contents:
+def contents_of(folder: Path) -> Manifest:
     return measure(str(path) for path in folder.iterdir())
 
 
@@ -144,9 +144,9 @@ def test_what_is_in_place_is_known_by_what_it_was_in_the_attempt(store: ResultSt
     for name in ("a.faa", "a.b.txt"):
         (beside / name).write_text(f"{name} of a.fa")
     then = [contents_of(beside), contents_of(store.folder / "b.fa"), contents_of(store.folder / "b.fb")]
-    assert store.are_whole(list(zip(FILES, then, strict=True))) == [True, True, True]
+    assert store.are_intact(list(zip(FILES, then, strict=True))) == [True, True, True]
     then[1], then[2] = then[2], then[1]
-    assert store.are_whole(list(zip(FILES, then, strict=True))) == [True, False, False]
+    assert store.are_intact(list(zip(FILES, then, strict=True))) == [True, False, False]
 
 
 def a_file(path: Path) -> None:
@@ -169,10 +169,10 @@ def test_results_called_like_the_input_itself_are_found_again(
         make(attempt / name)
     then = contents_of(attempt)
     store.place(file, str(attempt))
-    assert store.are_whole([(file, then)]) == [True]
+    assert store.are_intact([(file, then)]) == [True]
     store.withdraw([file])
     assert list(store.folder.iterdir()) == []
-    assert store.are_whole([(file, then)]) == [not names]
+    assert store.are_intact([(file, then)]) == [not names]
 
 
 def test_what_is_withdrawn_is_gone_and_the_rest_stays(store: ResultStore) -> None:

@@ -42,7 +42,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
             assert arguments == ("doctor", "--json")
             return [sys.executable, "-c", script]
 
-        monkeypatch.setattr(discover, "own_command", command)
+        monkeypatch.setattr(discover, "self_command", command)
 
     return has
 

@@ -12,14 +12,14 @@ import pytest
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
-from workers.launch.device_locks import DeviceClaims, claims_folder
+from workers.launch.device_locks import DeviceLocks, locks_folder
 
 A, B = Device("GPU-a", "A100", 0), Device("GPU-b", "A100", 1)
 HOLDER = """
 import sys
 from virnucpro_bus.events import Device
-from workers.launch.device_locks import DeviceClaims
-with DeviceClaims([Device(key) for key in sys.argv[1:]]):
+from workers.launch.device_locks import DeviceLocks
+with DeviceLocks([Device(key) for key in sys.argv[1:]]):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -51,48 +51,48 @@ def test_a_gpu_that_another_process_holds_is_refused_with_its_pid() -> None:
     with pytest.raises(
         UserError, match=rf"^GPU 1 \(GPU-b\) is in use by another run \(pid {other.pid}\): .*--devices"
     ):
-        DeviceClaims([A, B]).__enter__()
+        DeviceLocks([A, B]).__enter__()
     end(other)
 
 
 def test_whoever_is_refused_one_gpu_holds_none() -> None:
     other = holder("GPU-b")
     with pytest.raises(UserError):
-        DeviceClaims([A, B]).__enter__()
-    with DeviceClaims([A]):
+        DeviceLocks([A, B]).__enter__()
+    with DeviceLocks([A]):
         pass
     end(other)
 
 
 def test_a_killed_holder_holds_nothing() -> None:
     end(holder("GPU-a"))
-    with DeviceClaims([A]):
+    with DeviceLocks([A]):
         pass
 
 
 def test_a_gpu_is_free_again_afterwards() -> None:
-    with DeviceClaims([A, B]):
+    with DeviceLocks([A, B]):
         pass
     end(holder("GPU-a", "GPU-b"))
 
 
 def test_cpus_are_shared_and_leave_no_file(runtime: Path) -> None:
-    with DeviceClaims([Device("cpu:0")]), DeviceClaims([Device("cpu:0")]):
+    with DeviceLocks([Device("cpu:0")]), DeviceLocks([Device("cpu:0")]):
         assert list(runtime.iterdir()) == []
 
 
 def test_what_children_inherit_is_not_the_lock() -> None:
-    with DeviceClaims([A]):
+    with DeviceLocks([A]):
         child = subprocess.Popen(["sleep", "600"], close_fds=False)
-    with DeviceClaims([A]):
+    with DeviceLocks([A]):
         pass
     child.kill()
     child.wait()
 
 
 def test_the_folder_of_the_locks_is_private_and_a_key_is_no_path(runtime: Path) -> None:
-    with DeviceClaims([Device("../../GPU x")]):
-        (lock,) = claims_folder().iterdir()
+    with DeviceLocks([Device("../../GPU x")]):
+        (lock,) = locks_folder().iterdir()
     assert lock.name == "..%2F..%2FGPU%20x.lock"
     for path in (lock.parent, lock.parent.parent):
         assert path.stat().st_mode & 0o777 == 0o700
@@ -102,4 +102,4 @@ def test_the_folder_of_the_locks_is_private_and_a_key_is_no_path(runtime: Path) 
 def test_a_folder_that_cannot_be_made_is_a_users_mistake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "missing"))
     with pytest.raises(UserError, match="set XDG_RUNTIME_DIR"):
-        DeviceClaims([A]).__enter__()
+        DeviceLocks([A]).__enter__()

@@ -10,7 +10,7 @@ import pytest
 from tests.support.lab import wait_until
 from tests.support.plans import input_file
 from workers.inputs import InputFile
-from workers.launch.estimates import with_own_estimates
+from workers.launch.estimates import apply_job_estimates
 
 FILES = [input_file("long.fa", 900), input_file("deep.fa", 100)]
 RUN = "def run(input, output, context):\n    return 1\n"
@@ -36,7 +36,7 @@ def costs(files: Sequence[InputFile]) -> list[int]:
 
 def test_a_jobs_own_estimates_take_the_place_of_bases(job: Write) -> None:
     spec = job(RUN + "run.estimate = lambda path: {'long.fa': 0.25, 'deep.fa': 7}[path.name]\n")
-    files, warning = with_own_estimates(spec, FILES)
+    files, warning = apply_job_estimates(spec, FILES)
     assert (costs(files), warning) == ([250_000, 7_000_000], None)
     assert [file.id for file in files] == ["long.fa", "deep.fa"]
 
@@ -46,28 +46,28 @@ def test_the_class_of_a_job_is_asked_without_being_made(job: Write) -> None:
         "class run:\n    def __init__(self, context):\n        raise MemoryError('a model is loaded here')\n"
         "    @staticmethod\n    def estimate(path):\n        return len(path.name)\n"
     )
-    assert costs(with_own_estimates(spec, FILES)[0]) == [7_000_000, 7_000_000]
+    assert costs(apply_job_estimates(spec, FILES)[0]) == [7_000_000, 7_000_000]
 
 
 def test_what_the_module_prints_does_no_harm(job: Write) -> None:
     spec = job(RUN + "print('hello', flush=True)\nrun.estimate = lambda path: print('asked', flush=True) or 2.0\n")
-    files, warning = with_own_estimates(spec, FILES)
+    files, warning = apply_job_estimates(spec, FILES)
     assert (costs(files), warning) == ([2_000_000, 2_000_000], None)
 
 
 @pytest.mark.parametrize("spec", ["sixframe", "shell:cp {input} {output}", "nowhere.to_be:found"])
 def test_of_a_job_without_a_module_files_keep_their_bases(job: Write, spec: str) -> None:
-    assert with_own_estimates(spec, FILES) == (FILES, None)
+    assert apply_job_estimates(spec, FILES) == (FILES, None)
 
 
 def test_a_module_without_the_word_is_not_even_imported(job: Write, tmp_path: Path) -> None:
     spec = job(RUN + "open('imported', 'w').close()\n")
-    assert with_own_estimates(spec, FILES) == (FILES, None)
+    assert apply_job_estimates(spec, FILES) == (FILES, None)
     assert not (tmp_path / "imported").exists()
 
 
 def test_a_job_that_only_speaks_of_estimates_has_none(job: Write) -> None:
-    assert with_own_estimates(job(RUN + "# no estimate\n"), FILES) == (FILES, None)
+    assert apply_job_estimates(job(RUN + "# no estimate\n"), FILES) == (FILES, None)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_job_that_only_speaks_of_estimates_has_none(job: Write) -> None:
 def test_whatever_is_wrong_files_keep_their_bases_and_one_line_says_why(
     job: Write, text: str, complaint: str
 ) -> None:
-    files, warning = with_own_estimates(job(f"{RUN}{text}\n"), FILES)
+    files, warning = apply_job_estimates(job(f"{RUN}{text}\n"), FILES)
     assert files == FILES
     assert warning is not None
     assert complaint in warning
@@ -104,7 +104,7 @@ def test_estimates_that_take_too_long_are_given_up_with_all_that_makes_them(job:
         "    time.sleep(600)\n"
         "run.estimate = estimate\n"
     )
-    files, warning = with_own_estimates(spec, FILES, patience_seconds=2.0)
+    files, warning = apply_job_estimates(spec, FILES, patience_seconds=2.0)
     assert files == FILES
     assert warning is not None
     assert warning.endswith("they take longer than 2 s")

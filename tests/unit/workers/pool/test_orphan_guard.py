@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
-from workers.pool.orphan_guard import GroupGuard
+from workers.pool.orphan_guard import OrphanGuard
 
 END_SECONDS = 30
 LAUNCHER = """
 import subprocess, sys
-from workers.pool.orphan_guard import GroupGuard
-guard = GroupGuard()
+from workers.pool.orphan_guard import OrphanGuard
+guard = OrphanGuard()
 shell = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; sleep 600 & echo; wait"], process_group=0)
 guard.watch(shell.pid)
 print(flush=True)
@@ -28,8 +28,8 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def guard() -> Iterator[GroupGuard]:
-    guard = GroupGuard()
+def guard() -> Iterator[OrphanGuard]:
+    guard = OrphanGuard()
     yield guard
     guard.close()
 
@@ -65,14 +65,14 @@ def test_a_group_that_is_watched_ends_with_all_its_processes_when_the_launcher_i
 
 
 def test_a_group_that_is_watched_ends_when_the_guard_hears_no_more(
-    guard: GroupGuard, sleeper: subprocess.Popen[bytes]
+    guard: OrphanGuard, sleeper: subprocess.Popen[bytes]
 ) -> None:
     guard.watch(sleeper.pid)
     guard.close()
     assert sleeper.wait(END_SECONDS) == -signal.SIGKILL
 
 
-def test_a_group_that_has_ended_is_forgotten(guard: GroupGuard, sleeper: subprocess.Popen[bytes]) -> None:
+def test_a_group_that_has_ended_is_forgotten(guard: OrphanGuard, sleeper: subprocess.Popen[bytes]) -> None:
     guard.watch(sleeper.pid)
     guard.forget(sleeper.pid)
     guard.close()
@@ -81,7 +81,7 @@ def test_a_group_that_has_ended_is_forgotten(guard: GroupGuard, sleeper: subproc
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_that_asks_it_to_end_does_not_end_it(
-    guard: GroupGuard, sleeper: subprocess.Popen[bytes], number: signal.Signals
+    guard: OrphanGuard, sleeper: subprocess.Popen[bytes], number: signal.Signals
 ) -> None:
     guard.watch(sleeper.pid)
     while not ignores(guard._process.pid, signal.SIGHUP):
@@ -92,7 +92,7 @@ def test_a_signal_that_asks_it_to_end_does_not_end_it(
 
 
 def test_a_guard_that_is_gone_or_stands_still_holds_nobody_up(
-    guard: GroupGuard, sleeper: subprocess.Popen[bytes]
+    guard: OrphanGuard, sleeper: subprocess.Popen[bytes]
 ) -> None:
     guard._process.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, guard._process.pid, os.WSTOPPED | os.WNOWAIT)

@@ -90,9 +90,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     def start(script: str, key: str = "cpu:3") -> Slot:
         def instead(command: list[str], *args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
             assert command[1:] == ["-P", "-m", "workers.process.worker"]
-            return processes.start_quietly([sys.executable, "-c", script], *args, **kwargs)
+            return processes.spawn_logged([sys.executable, "-c", script], *args, **kwargs)
 
-        monkeypatch.setattr(slots, "start_quietly", instead)
+        monkeypatch.setattr(slots, "spawn_logged", instead)
         slot = Slot(3, Device(key))
         slot.spawn(config(), tmp_path / "logs" / "worker.log")
         started.append(slot)
@@ -173,11 +173,11 @@ def test_a_process_that_dies_before_it_reads_its_configuration_is_reaped_like_an
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def dead_on_arrival(command: list[str], *args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
-        process = processes.start_quietly(["/bin/sh", "-c", "exit 7"], *args, **kwargs)
+        process = processes.spawn_logged(["/bin/sh", "-c", "exit 7"], *args, **kwargs)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         return process
 
-    monkeypatch.setattr(slots, "start_quietly", dead_on_arrival)
+    monkeypatch.setattr(slots, "spawn_logged", dead_on_arrival)
     slot = Slot(0, Device("cpu:0"))
     slot.spawn(config(), tmp_path / "logs" / "worker.log")
     assert slot.reap() == "ended with exit status 7"

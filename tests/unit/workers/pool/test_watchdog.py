@@ -9,7 +9,7 @@ import pytest
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.vocabulary import Device
 from workers.pool.slot import Slot
-from workers.pool.watchdog import LOADING_FACTOR, Limits, Watch
+from workers.pool.watchdog import LOADING_FACTOR, Limits, Watchdog
 from workers.protocol import Request
 from workers.schedule.blame import Loss
 
@@ -24,7 +24,7 @@ class Watched:
         self.clock = ManualClock()
         self.heard: Counter[tuple[str, int]] = Counter()
         self.slot = Slot(0, Device("cpu:0"), epoch=1, peer=b"has asked")
-        self.watch = Watch(Limits(**limits), self.clock, lambda source, epoch: self.heard[source, epoch])
+        self.watch = Watchdog(Limits(**limits), self.clock, lambda source, epoch: self.heard[source, epoch])
 
     def beat(self) -> None:
         self.heard[self.slot.source, self.slot.epoch] += 1
@@ -35,8 +35,8 @@ class Watched:
             self.clock.advance(TURN_SECONDS)
             if beating:
                 self.beat()
-            self.watch.turn()
-            if (verdict := self.watch.verdict(self.slot)) is not None:
+            self.watch.poll()
+            if (verdict := self.watch.check(self.slot)) is not None:
                 return (turn * TURN_SECONDS, *verdict)
         return None
 

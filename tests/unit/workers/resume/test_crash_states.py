@@ -46,7 +46,7 @@ def assert_that_what_is_done_is_there(run_dir: Path, inputs: Sequence[InputFile]
         return
     past = read_past(run_dir / CAPTURE_NAME)
     done = [file for file in inputs if file.id in past.committed]
-    assert all(ResultStore(run_dir).are_whole([(file, past.contents(file.id)) for file in done]))
+    assert all(ResultStore(run_dir).are_intact([(file, past.contents(file.id)) for file in done]))
 
 
 def assert_that_it_is_resumed(run_dir: Path, inputs: Sequence[InputFile], serial: dict[str, bytes]) -> None:

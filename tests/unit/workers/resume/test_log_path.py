@@ -12,7 +12,7 @@ from monitor.log.metrics_log import MetricsLog
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics_log_format import KIND, is_metrics_log
-from workers.resume.log_path import log_place, own_logs
+from workers.resume.log_path import choose_log_path, own_logs
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def run_dir(tmp_path: Path) -> Path:
 
 def test_a_name_is_one_in_the_run_folder_and_a_path_is_one(tmp_path: Path) -> None:
     missing = tmp_path / "out"
-    assert log_place(missing, "log.csv") == missing / "log.csv"
-    assert log_place(missing, str(tmp_path / "log.csv")) == tmp_path / "log.csv"
-    assert log_place(missing, "../log.csv") == missing / "../log.csv"
+    assert choose_log_path(missing, "log.csv") == missing / "log.csv"
+    assert choose_log_path(missing, str(tmp_path / "log.csv")) == tmp_path / "log.csv"
+    assert choose_log_path(missing, "../log.csv") == missing / "../log.csv"
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,12 @@ def test_what_can_be_no_log_is_refused(run_dir: Path, name: str, why: str) -> No
     (run_dir / "sub").mkdir()
     (run_dir / "link").symlink_to("run.vbus")
     with pytest.raises(UserError, match=why):
-        log_place(run_dir, name)
+        choose_log_path(run_dir, name)
 
 
 def test_a_run_folder_that_is_yet_to_be_made_is_no_log(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is a folder"):
-        log_place(tmp_path / "out", ".")
+        choose_log_path(tmp_path / "out", ".")
 
 
 # Which are the run's.

@@ -13,7 +13,7 @@ from tests.support.samples import results
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.codec import encode
-from virnucpro_bus.events.envelope import Stamp
+from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.events.vocabulary import (
     Device,
     Fact,
@@ -40,10 +40,10 @@ from workers.resume.resume import (
     FAILED,
     NOT_COMMITTED,
     NOT_GIVEN,
-    Resumption,
+    ResumePlan,
+    open_past_run,
     resume,
     settings_of,
-    take_up,
 )
 
 
@@ -59,12 +59,12 @@ def run_dir(tmp_path: Path, inputs: Sequence[InputFile]) -> Path:
     return tmp_path / "run"
 
 
-def resumed(run_dir: Path) -> Resumption:
+def resumed(run_dir: Path) -> ResumePlan:
     files = find_inputs([run_dir.parent / "in"]).files
     return resume(read_past(run_dir / CAPTURE_NAME), files, ResultStore(run_dir))
 
 
-def reopened(resumption: Resumption) -> dict[str, str]:
+def reopened(resumption: ResumePlan) -> dict[str, str]:
     return {event.file: event.reason for event in resumption.events if isinstance(event, FileReopened)}
 
 
@@ -145,11 +145,11 @@ class Told:
 
     def __init__(self) -> None:
         self.past = PastRun()
-        self._stamps: dict[str, Stamp] = {}
+        self._stamps: dict[str, Sequencer] = {}
 
     def say(self, source: str, event: Fact, epoch: int = 3) -> None:
-        stamp = self._stamps.setdefault(source, Stamp(ManualClock(), source=source, run="run-7", epoch=epoch))
-        self.past.apply([encode(stamp.envelop(event))])
+        stamp = self._stamps.setdefault(source, Sequencer(ManualClock(), source=source, run="run-7", epoch=epoch))
+        self.past.apply([encode(stamp.next_envelope(event))])
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_files_of_others_on_the_same_bus_are_not_the_runs(told: Told, tmp_path: 
 
 
 def taken_up(run_dir: Path, settings: str = SETTINGS, go_on: bool = False, anew: bool = False) -> PastRun | None:
-    return take_up(run_dir, settings, run_dir / "log", go_on=go_on, anew=anew)
+    return open_past_run(run_dir, settings, run_dir / "log", go_on=go_on, anew=anew)
 
 
 def test_an_empty_folder_begins_a_run_whatever_was_asked_for(tmp_path: Path) -> None:

@@ -30,5 +30,5 @@ def test_a_device_of_which_only_the_weight_is_known_begins_with_its_biggest_file
     costs, weights = [100, 5, 1], [0.1, 1.0]
     queues = DeviceQueues([[0, 1, 2], []])
     policy = make_policy("cost", costs, weights)
-    policy.laid(queues)
+    policy.on_queues_changed(queues)
     assert policy.choose(queues, 0, 0.0) == Choice(0, 0)

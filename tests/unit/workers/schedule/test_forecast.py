@@ -16,7 +16,7 @@ SECONDS = st.floats(0.0, 50.0)
 def measured(costs: list[int], queues: list[list[int]]) -> Forecast:
     """Each device has done file 0, of 100 units, in 10 s: its rate is 10 units a second, and it is 10 s now."""
     forecast = Forecast(costs, [1.0] * len(queues))
-    forecast.lay(queues, [True] * len(queues))
+    forecast.set_queues(queues, [True] * len(queues))
     for device in range(len(queues)):
         forecast.begin(device, 0, 0.0)
         forecast.end(device, 10.0, 10.0)
@@ -70,7 +70,7 @@ def test_what_takes_longer_than_expected_is_expected_to_take_longer_still() -> N
     forecast.begin(0, 1, 10.0)
     assert forecast.free_at[0] == pytest.approx(15.0)
     forecast.leave_out(1)
-    again = forecast.overruns(20.0)
+    again = forecast.correct_overruns(20.0)
     assert forecast.free_at[0] == pytest.approx(20.0 + OVERRUN * 10.0)
     assert again == forecast.free_at[0]
 
@@ -79,7 +79,7 @@ def test_what_is_in_time_is_left_as_it_was() -> None:
     forecast = measured([100, 50], [[1]])
     forecast.begin(0, 1, 10.0)
     expected = forecast.free_at[0]
-    assert forecast.overruns(14.0) == expected
+    assert forecast.correct_overruns(14.0) == expected
     assert forecast.free_at[0] == expected
 
 
@@ -95,7 +95,7 @@ def test_a_device_that_was_refused_counts_no_more_until_it_has_something() -> No
 def test_a_retired_device_counts_no_more_whatever_it_still_does() -> None:
     forecast = measured([100, 50], [[1], []])
     forecast.begin(1, 0, 10.0)
-    forecast.lay([[1], []], [True, False])
+    forecast.set_queues([[1], []], [True, False])
     forecast.end(1, 10.0, 20.0)
     assert forecast.free_at[1] == -inf
     assert forecast.capacity[1] == 0.0
@@ -104,7 +104,7 @@ def test_a_retired_device_counts_no_more_whatever_it_still_does() -> None:
 def test_when_all_are_left_out_nothing_will_overrun() -> None:
     forecast = Forecast([], [1.0])
     forecast.leave_out(0)
-    assert forecast.overruns(5.0) == inf
+    assert forecast.correct_overruns(5.0) == inf
 
 
 @given(
@@ -115,13 +115,13 @@ def test_capacity_and_what_is_booked_follow_from_rates_and_times(
     steps: list[tuple[int, str, float]], costs: list[int]
 ) -> None:
     forecast, now = Forecast(costs, [1.0, 2.0, 0.5]), 0.0
-    forecast.lay([list(range(len(costs))), [], []], [True] * 3)
+    forecast.set_queues([list(range(len(costs))), [], []], [True] * 3)
     for number, (device, what, seconds) in enumerate(steps):
         if what == "refuse":
             forecast.leave_out(device)
         elif what == "look":
             now += seconds
-            forecast.overruns(now)
+            forecast.correct_overruns(now)
             assert all(at >= now or at == -inf for at in forecast.free_at)
         else:
             forecast.begin(device, number % len(costs), now)

@@ -22,7 +22,7 @@ def queues_of(depths: list[int]) -> DeviceQueues:
 
 def policy(name: str, queues: DeviceQueues) -> Policy:
     made = make_policy(name, [1] * sum(queues.depths()), [1.0] * len(queues.depths()))
-    made.laid(queues)
+    made.on_queues_changed(queues)
     return made
 
 
@@ -60,16 +60,16 @@ def test_threshold_takes_the_biggest_of_the_first_longest_queue_when_that_holds_
 def test_with_an_interval_a_device_steals_again_only_when_that_has_passed() -> None:
     queues = queues_of([0, 9, 0])
     interval = Threshold(3, interval_seconds=3.0)
-    interval.began(0, 8, 1, now_seconds=10.0)
+    interval.on_started(0, 8, 1, now_seconds=10.0)
     assert interval.choose(queues, 0, 12.9) is None
-    assert interval.look_again(0, 12.9) == 13.0
+    assert interval.retry_at(0, 12.9) == 13.0
     assert interval.choose(queues, 0, 13.0) == Choice(1, 0)
     assert interval.choose(queues, 2, 12.9) == Choice(1, 0)
 
 
 def test_an_interval_does_not_keep_a_device_from_its_own_files() -> None:
     interval = Threshold(2, interval_seconds=3.0)
-    interval.began(0, 0, 1, now_seconds=10.0)
+    interval.on_started(0, 0, 1, now_seconds=10.0)
     assert interval.choose(queues_of([1, 9]), 0, 10.0) == Choice(0, 0)
 
 

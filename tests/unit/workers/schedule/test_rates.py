@@ -20,14 +20,14 @@ def test_before_anything_was_measured_rates_are_in_the_ratio_of_the_weights() ->
 
 def test_one_measurement_tells_the_scale_for_all() -> None:
     rates = Rates([1.0, 2.0], 100.0)
-    assert rates.measured(1, 100.0, 10.0)
+    assert rates.add_measurement(1, 100.0, 10.0)
     assert rates.by_device == pytest.approx([5.0, 10.0])
 
 
 def test_a_file_of_middling_size_counts_twice_as_much_as_the_weight() -> None:
     rates = Rates([1.0, 1.0], 100.0)
-    rates.measured(0, 100.0, 10.0)
-    rates.measured(1, 100.0, 20.0)
+    rates.add_measurement(0, 100.0, 10.0)
+    rates.add_measurement(1, 100.0, 20.0)
     # Of its own 100 units in 20 s, and of half a file at what both did together, 200 units in 30 s.
     prior_units = 0.85**1 * 50.0
     assert rates.by_device[1] == pytest.approx((100.0 + prior_units) / (20.0 + prior_units * 30.0 / 200.0))
@@ -36,38 +36,38 @@ def test_a_file_of_middling_size_counts_twice_as_much_as_the_weight() -> None:
 def test_in_the_end_the_measured_rate_stands_whatever_the_weight() -> None:
     rates = Rates([1.0, 100.0], 10.0)
     for _ in range(60):
-        rates.measured(0, 10.0, 1.0)
-        rates.measured(1, 10.0, 2.0)
+        rates.add_measurement(0, 10.0, 1.0)
+        rates.add_measurement(1, 10.0, 2.0)
     assert rates.by_device == pytest.approx([10.0, 5.0], rel=1e-3)
 
 
 def test_a_device_that_slows_is_known_for_slow_after_a_few_files() -> None:
     rates = Rates([1.0], 10.0)
     for _ in range(100):
-        rates.measured(0, 10.0, 1.0)
+        rates.add_measurement(0, 10.0, 1.0)
     for _ in range(7):
-        rates.measured(0, 10.0, 3.0)
+        rates.add_measurement(0, 10.0, 3.0)
     assert 10.0 / 3.0 < rates.by_device[0] < 5.0
 
 
 def test_what_others_did_is_learned_of_an_unmeasured_device_at_powers_of_two_only() -> None:
     rates = Rates([1.0, 1.0], 10.0)
-    changed = [rates.measured(0, 10.0, 1.0) for _ in range(9)]
+    changed = [rates.add_measurement(0, 10.0, 1.0) for _ in range(9)]
     assert [count for count, told in enumerate(changed, start=1) if told] == [1, 2, 4, 8]
 
 
 def test_a_device_that_has_done_something_is_not_moved_by_what_others_do() -> None:
     rates = Rates([1.0, 1.0], 10.0)
-    rates.measured(0, 10.0, 1.0)
+    rates.add_measurement(0, 10.0, 1.0)
     before = rates.by_device[0]
     for _ in range(8):
-        rates.measured(1, 10.0, 50.0)
+        rates.add_measurement(1, 10.0, 50.0)
     assert rates.by_device[0] == before
 
 
 def test_a_file_that_took_no_time_leaves_a_rate_that_is_finite() -> None:
     rates = Rates([1.0], 10.0)
-    rates.measured(0, 10.0, 0.0)
+    rates.add_measurement(0, 10.0, 0.0)
     assert 0.0 < rates.by_device[0] < 1e12
 
 
@@ -77,7 +77,7 @@ def test_whatever_is_measured_every_rate_is_above_0_and_finite(
 ) -> None:
     rates = Rates(weights, 1_000.0)
     for device, units, seconds in done:
-        rates.measured(device, units, seconds)
+        rates.add_measurement(device, units, seconds)
     assert all(0.0 < rate < 1e30 for rate in rates.by_device)
 
 
@@ -85,6 +85,6 @@ def test_whatever_is_measured_every_rate_is_above_0_and_finite(
 def test_the_unit_of_work_does_not_matter(done: list[tuple[int, int, float]], factor: float) -> None:
     small, large = Rates([1.0] * 4, 100.0), Rates([1.0] * 4, 100.0 * factor)
     for device, units, seconds in done:
-        small.measured(device, units, seconds)
-        large.measured(device, units * factor, seconds)
+        small.add_measurement(device, units, seconds)
+        large.add_measurement(device, units * factor, seconds)
     assert large.by_device == pytest.approx([factor * rate for rate in small.by_device])

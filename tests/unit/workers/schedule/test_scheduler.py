@@ -10,7 +10,7 @@ import pytest
 
 from workers.schedule.blame import DEATHS_UNTIL_QUARANTINE, Loss
 from workers.schedule.policy_registry import make_policy
-from workers.schedule.scheduler import NO_DEVICE, GivenUp, Handout
+from workers.schedule.scheduler import NO_DEVICE, Abandoned, Scheduler
 
 DEVICES = (0, 1)
 MOST_FILES = 3
@@ -19,10 +19,10 @@ MOST_FILES = 3
 class State(NamedTuple):
     """A handout, and what has happened to each file on the way to it."""
 
-    handout: Handout
+    handout: Scheduler
     done: frozenset[int] = frozenset()
     failed: frozenset[int] = frozenset()
-    given_up: frozenset[GivenUp] = frozenset()
+    given_up: frozenset[Abandoned] = frozenset()
     failures: tuple[int, ...] = (0,) * MOST_FILES
     deaths: tuple[int, ...] = (0,) * MOST_FILES
 
@@ -80,7 +80,7 @@ def _one_more(counts: tuple[int, ...], file: int) -> tuple[int, ...]:
     return tuple(count + (number == file) for number, count in enumerate(counts))
 
 
-def explore(handout: Handout, retries: int, look: Callable[[State, bool], None]) -> int:
+def explore(handout: Scheduler, retries: int, look: Callable[[State, bool], None]) -> int:
     """`look` at every state that can be reached, and whether it is an end; how many there are."""
     start = State(handout)
     seen, todo = {start.key()}, [start]
@@ -115,7 +115,7 @@ def test_in_whatever_order_workers_finish_fail_and_die_every_file_ends_once_and_
         assert len(set(settled)) == len(settled)
         assert not set(held) & set(settled)
         assert len(set(held)) == len(held)
-        waiting = sum(handout.depths()) + handout.waiting_again
+        waiting = sum(handout.depths()) + handout.pending_retries
         assert (handout.unsettled, waiting) == (files - len(settled), files - len(settled) - len(held))
         if is_end:
             assert settled == list(range(files))
@@ -132,5 +132,6 @@ def test_in_whatever_order_workers_finish_fail_and_die_every_file_ends_once_and_
             assert min(state.deaths) >= 1
 
     assert (
-        explore(Handout(plan, make_policy(policy, [1] * files, [1.0] * len(plan)), retries), retries, look) > 1_000
+        explore(Scheduler(plan, make_policy(policy, [1] * files, [1.0] * len(plan)), retries), retries, look)
+        > 1_000
     )

@@ -12,8 +12,8 @@ from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
-from workers.whatif.recorded_run import recording_of
-from workers.whatif.scenarios import Wish
+from workers.whatif.recorded_run import make_recorded_run
+from workers.whatif.scenarios import Variation
 
 POLICY = "threshold"
 
@@ -40,26 +40,28 @@ def late_run(*, ready_after: float | None = None) -> Script:
 def test_a_device_that_came_late_comes_late_again() -> None:
     fleet = FleetState(ManualClock())
     fleet.feed(late_run(ready_after=25.0).frames())
-    recording = recording_of(fleet)
+    recording = make_recorded_run(fleet)
     assert [each.joins_at_seconds for each in recording.devices] == [0.0, 10.0, 25.0]
     # One that has completed nothing is as fast as the mean of the others.
     assert [each.speed for each in recording.devices] == pytest.approx([1.0, 3.0, 2.0])
-    alone = alternatives(late_run(ready_after=25.0), Wish(policy="off", drop=["cpu:0", "cpu:1"]))
+    alone = alternatives(late_run(ready_after=25.0), Variation(policy="off", drop=["cpu:0", "cpu:1"]))
     assert alone == [("1 device", pytest.approx(90.0))]
 
 
 def test_time_counts_from_the_first_file_of_those_who_take_part() -> None:
     # cpu:1 alone does all six, 10 s each, and would not have waited 10 s for cpu:0.
-    assert alternatives(late_run(), Wish(policy="off", drop=["cpu:0", "cpu:2"])) == [
+    assert alternatives(late_run(), Variation(policy="off", drop=["cpu:0", "cpu:2"])) == [
         ("1 device", pytest.approx(60.0))
     ]
 
 
 def test_half_the_devices_are_the_first_ones_as_they_came_and_added_ones_come_as_the_middling_one_did() -> None:
-    [(_, makespan)] = alternatives(late_run(ready_after=25.0), Wish("off", devices=2, drop=["cpu:0", "cpu:1"]))
+    [(_, makespan)] = alternatives(
+        late_run(ready_after=25.0), Variation("off", devices=2, drop=["cpu:0", "cpu:1"])
+    )
     # Three files each, of 15 s on a device like cpu:2, from when both come in.
     assert makespan == pytest.approx(45.0)
-    found = dict(alternatives(late_run(ready_after=25.0), Wish(policy="off")))
+    found = dict(alternatives(late_run(ready_after=25.0), Variation(policy="off")))
     assert found["half the devices"] == pytest.approx(180.0)
     # cpu:0, 1, 2 come at 0, 10 and 25 s, the three added ones, of speed 2, at 10 s; each does one file.
     assert found["double the devices"] == pytest.approx(25.0 + 15.0)
@@ -67,7 +69,7 @@ def test_half_the_devices_are_the_first_ones_as_they_came_and_added_ones_come_as
 
 def test_files_of_a_device_that_was_never_ready_are_left_where_nobody_steals_them() -> None:
     for policy, is_unknown in (("off", True), ("cost", False)):
-        [(_, makespan)] = alternatives(late_run(), Wish(policy=policy, weights="1,1,1"))
+        [(_, makespan)] = alternatives(late_run(), Variation(policy=policy, weights="1,1,1"))
         assert (makespan is None) == is_unknown
 
 
@@ -85,7 +87,7 @@ def test_a_device_that_was_lost_for_good_is_lost_again() -> None:
     script.say("coordinator", ev.WorkerLost("cpu:1", "worker-1", 1, "was killed"), after_seconds=3.0)
     script.say("worker-0", ev.FileCompleted("cpu:0", "b", 1, 1, 10.0), after_seconds=7.0)
     script.say("worker-0", ev.FileCompleted("cpu:0", "d", 1, 1, 10.0), after_seconds=10.0)
-    assert alternatives(script, Wish(policy="off"))[0] == ("same devices", pytest.approx(30.0))
+    assert alternatives(script, Variation(policy="off"))[0] == ("same devices", pytest.approx(30.0))
 
 
 def test_devices_that_were_ended_when_the_run_was_interrupted_are_not_lost() -> None:
@@ -93,4 +95,4 @@ def test_devices_that_were_ended_when_the_run_was_interrupted_are_not_lost() -> 
     run.work(until_seconds=25.0)
     for slot in (0, 1):
         run.script.say("coordinator", ev.WorkerLost(f"cpu:{slot}", f"worker-{slot}", 1, "was killed"))
-    assert [each.lost_at_seconds for each in recording_of(run.fleet()).devices] == [None, None]
+    assert [each.lost_at_seconds for each in make_recorded_run(run.fleet()).devices] == [None, None]

@@ -17,8 +17,8 @@ from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
 from workers.schedule.policy_registry import POLICIES
-from workers.whatif.recorded_run import recording_of
-from workers.whatif.scenarios import Alternative, WhatIf, Wish, what_if
+from workers.whatif.recorded_run import make_recorded_run
+from workers.whatif.scenarios import Alternative, Variation, WhatIf, what_if
 from workers.whatif.simulator import SimDevice, SimFile, simulate
 
 POLICY = "threshold"
@@ -26,10 +26,12 @@ costs = st.lists(st.integers(1, 1000), min_size=1, max_size=40)
 speeds = st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.5]), min_size=1, max_size=5)
 
 
-def asked(costs: Sequence[int], speeds: Sequence[float], wish: Wish | None = None, policy: str = POLICY) -> WhatIf:
+def asked(
+    costs: Sequence[int], speeds: Sequence[float], wish: Variation | None = None, policy: str = POLICY
+) -> WhatIf:
     run = ImaginedRun(costs, speeds, policy)
     run.work()
-    return what_if(recording_of(run.fleet()), wish or Wish())
+    return what_if(make_recorded_run(run.fleet()), wish or Variation())
 
 
 def row(found: WhatIf, name: str, policy: str = POLICY) -> Alternative:
@@ -83,14 +85,14 @@ def test_one_device_cannot_be_halved() -> None:
 
 
 def test_an_added_device_is_of_middling_speed() -> None:
-    found = asked([10] * 60, [1.0, 2.0, 6.0], Wish(policy=POLICY, devices=4))
+    found = asked([10] * 60, [1.0, 2.0, 6.0], Variation(policy=POLICY, devices=4))
     (only,) = found["alternatives"]
     assert (only["name"], only["devices"]) == ("4 devices", 4)
     assert only["makespan_seconds"] == pytest.approx(simulated([10] * 60, [1.0, 2.0, 6.0, 2.0]), rel=1e-6)
 
 
 def test_a_dropped_device_leaves_its_files_to_the_others() -> None:
-    found = asked([10] * 12, [1.0, 2.0, 6.0], Wish(policy="off", drop=["cpu:2"]))
+    found = asked([10] * 12, [1.0, 2.0, 6.0], Variation(policy="off", drop=["cpu:2"]))
     (only,) = found["alternatives"]
     assert (only["devices"], only["makespan_seconds"]) == (2, pytest.approx(60.0))
 
@@ -98,7 +100,7 @@ def test_a_dropped_device_leaves_its_files_to_the_others() -> None:
 def test_without_weights_the_recorded_plan_is_used_for_the_same_devices() -> None:
     run = ImaginedRun([10] * 12, [1.0, 3.0], "off", [1.0, 3.0])
     run.work()
-    found = what_if(recording_of(run.fleet()), Wish(policy="off"))
+    found = what_if(make_recorded_run(run.fleet()), Variation(policy="off"))
     assert row(found, "same devices", "off")["makespan_seconds"] == pytest.approx(30.0)
 
 
@@ -110,11 +112,11 @@ def test_a_gpu_is_dropped_by_its_uuid_or_by_its_index(name: str) -> None:
     for device, file in zip(devices, "ab", strict=True):
         script.say("coordinator", ev.FilesAssigned(device.key, (ev.PlannedFile(file, 1, 1),)))
         script.say(device.key, ev.FileCompleted(device.key, file, 1, 1, 10.0), after_seconds=10.0)
-    assert alternatives(script, Wish(policy="off", drop=[name])) == [("1 device", pytest.approx(20.0))]
+    assert alternatives(script, Variation(policy="off", drop=[name])) == [("1 device", pytest.approx(20.0))]
 
 
 def test_with_weights_the_files_are_assigned_anew() -> None:
-    found = asked([10] * 12, [1.0, 3.0], Wish(policy="off", weights="1,3"))
+    found = asked([10] * 12, [1.0, 3.0], Variation(policy="off", weights="1,3"))
     (only,) = found["alternatives"]
     assert only["makespan_seconds"] == pytest.approx(30.0)
     assert found["recorded"]["policy"] == POLICY
@@ -123,13 +125,13 @@ def test_with_weights_the_files_are_assigned_anew() -> None:
 @pytest.mark.parametrize(
     ("wish", "complaint"),
     [
-        (Wish(drop=["cpu:7"]), "no such device in the run; there are: cpu:0, cpu:1"),
-        (Wish(drop=["cpu:0", "cpu:1"]), "leaves no device"),
-        (Wish(weights="1,2,3"), "3 numbers for 2 devices"),
-        (Wish(weights="much"), "--weights must be"),
+        (Variation(drop=["cpu:7"]), "no such device in the run; there are: cpu:0, cpu:1"),
+        (Variation(drop=["cpu:0", "cpu:1"]), "leaves no device"),
+        (Variation(weights="1,2,3"), "3 numbers for 2 devices"),
+        (Variation(weights="much"), "--weights must be"),
     ],
 )
-def test_a_wish_that_cannot_be_met_is_a_users_mistake(wish: Wish, complaint: str) -> None:
+def test_a_wish_that_cannot_be_met_is_a_users_mistake(wish: Variation, complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
         asked([10, 10, 10], [1.0, 1.0], wish)
 
@@ -137,7 +139,7 @@ def test_a_wish_that_cannot_be_met_is_a_users_mistake(wish: Wish, complaint: str
 def test_files_that_were_not_completed_are_left_out_and_counted() -> None:
     run = ImaginedRun([10] * 6, [1.0, 1.0], POLICY)
     run.work(until_seconds=15.0)
-    found = what_if(recording_of(run.fleet()), Wish())
+    found = what_if(make_recorded_run(run.fleet()), Variation())
     assert (found["files"], found["files_left_out"]) == (2, 4)
 
 
@@ -145,7 +147,7 @@ def test_a_run_of_which_nothing_was_completed_gives_nothing_to_go_by() -> None:
     run = ImaginedRun([10], [1.0], POLICY)
     run.work(until_seconds=1.0)
     with pytest.raises(UserError, match="nothing to go by"):
-        recording_of(run.fleet())
+        make_recorded_run(run.fleet())
 
 
 def test_runs_of_several_hosts_are_not_taken_for_one() -> None:
@@ -156,7 +158,7 @@ def test_runs_of_several_hosts_are_not_taken_for_one() -> None:
         script.say("coordinator", ev.FilesAssigned("cpu:0", (ev.PlannedFile("a.fa", 1, 1),)))
         fleet.feed(script.frames())
     with pytest.raises(UserError, match="several hosts"):
-        recording_of(fleet)
+        make_recorded_run(fleet)
 
 
 def test_a_run_with_a_policy_that_is_none_of_ours_is_simulated_with_ours() -> None:
@@ -172,6 +174,6 @@ def test_a_run_with_a_policy_that_is_none_of_ours_is_simulated_with_ours() -> No
     for slot, file in enumerate(["f0.fa", "f1.fa"]):
         done = ev.FileCompleted(f"cpu:{slot}", file, 1, 1, 10.0)
         run.script.say(f"worker-{slot}", done, epoch=2, after_seconds=10.0)
-    found = what_if(recording_of(run.fleet()), Wish())
+    found = what_if(make_recorded_run(run.fleet()), Variation())
     assert found["recorded"]["policy"] == "of-tomorrow"
     assert found["alternatives"][-1]["policy"] in POLICIES

@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from workers.jobs import JobContext
+
 FILES = 96
 SPEEDS = (1.0, 1.0, 1.5, 2.5, 1.0, 0.6)
 """Of the devices, which the plan takes for equal: so there is something to steal."""
@@ -17,7 +19,7 @@ BASES_PER_SECOND = 1_000.0
 STEPS = 10
 
 
-def job(input, output, context):
+def job(input: Path, output: Path, context: JobContext) -> int:
     """Sleep, as long as the file is; one file is broken."""
     speed = SPEEDS[int(context.device_key.rpartition(":")[2]) % len(SPEEDS)]
     bases = input.stat().st_size

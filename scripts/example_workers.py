@@ -16,6 +16,7 @@ import gzip
 import multiprocessing
 import sys
 import time
+from multiprocessing.sharedctypes import SynchronizedArray
 from pathlib import Path
 
 from virnucpro_bus import Publisher
@@ -23,7 +24,7 @@ from virnucpro_bus import Publisher
 WORKERS = 3
 
 
-def work(number: int, shares: list[list[Path]], taken) -> None:
+def work(number: int, shares: list[list[Path]], taken: SynchronizedArray[int]) -> None:
     """What one process does. `taken[n]` files of `shares[n]` are taken already; all processes see that."""
     # (1) Connect in the process that works, not in the one that starts it. The address is that of VIRNUCPRO_BUS.
     # On GPUs leave `device` out: it is told from CUDA_VISIBLE_DEVICES and LOCAL_RANK.
@@ -40,10 +41,10 @@ def work(number: int, shares: list[list[Path]], taken) -> None:
     bus.close()  # (5) says goodbye now rather than when the process ends
 
 
-def take(number: int, shares: list[list[Path]], taken) -> tuple[int, Path] | None:
+def take(number: int, shares: list[list[Path]], taken: SynchronizedArray[int]) -> tuple[int, Path] | None:
     """The next file for a worker and whose share it is from; None when all are taken."""
     with taken.get_lock():
-        left = [len(share) - gone for share, gone in zip(shares, taken, strict=True)]
+        left = [len(share) - gone for share, gone in zip(shares, taken[:], strict=True)]
         owner = number if left[number] else left.index(max(left))
         if not left[owner]:
             return None

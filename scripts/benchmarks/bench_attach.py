@@ -40,11 +40,10 @@ def _attach(files: int) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         run_dir = Path(folder) / "run"
         with child("hub", run_dir) as hub:
-            publish, _ = hub.stdout.readline().split()
+            publish, _ = hub.line().split()
             with child("flood", publish, files, 0) as sender:
-                sender.stdout.readline()
-                sender.stdin.write("go\n")
-                sender.stdin.flush()
+                sender.line()
+                sender.go()
                 while _joined(run_dir)[0]["events_received"] < wanted["events_received"]:
                     sleep(0.2)
                 return [_exact(run_dir, wanted) for _ in range(ROUNDS)]

@@ -20,7 +20,7 @@ from time import perf_counter_ns, sleep
 from typing import Any
 
 import zmq
-from workload import child, middle, row
+from workload import Peer, child, middle, row
 
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.publish.publisher import Publisher
@@ -89,7 +89,7 @@ def _measure(folder: str, *, small_disk: bool) -> list[dict[str, Any]]:
 def _bare_send() -> float:
     """The p99 of the library's own send on busy cores: what is not ours of the figure above."""
     with tempfile.TemporaryDirectory() as folder, child("sink", f"ipc://{folder}/sink") as sink:
-        sink.stdout.readline()
+        sink.line()
         context = zmq.Context()
         bare = context.socket(zmq.XPUB)
         bare.setsockopt(zmq.XPUB_NODROP, 1)
@@ -117,11 +117,12 @@ def _slowly(action: Callable[[], object]) -> list[float]:
 
 
 @contextmanager
-def _monitor(run_dir: str, hub: subprocess.Popen[str]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def _monitor(run_dir: str, hub: Peer) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A monitor that watches the hub; with it the hub's address to publish to."""
-    publish, _ = hub.stdout.readline().split()
+    publish, _ = hub.line().split()
     command = [sys.executable, "-m", "virnucpro_bus", "monitor", run_dir, "--json"]
     monitor = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert monitor.stdout is not None
     try:
         monitor.stdout.readline()
         yield publish, monitor

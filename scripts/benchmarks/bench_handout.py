@@ -16,6 +16,7 @@ from workload import child, middle, row
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.hub.bus_server import BusServer, HubSink
+from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.inputs import InputFile
 from workers.pool.pool import WorkerPool
@@ -27,7 +28,7 @@ ROUNDS = 3
 MEMORY = "/dev/shm"
 
 
-class NoStore:
+class NoStore(ResultStore):
     """Stands in for the results folder: what is measured is the hand-out, not the disk."""
 
     def new_attempt(self) -> str:
@@ -57,19 +58,17 @@ def _round(parent: str | None) -> float:
     files = [InputFile(f"f{n}.fa", Path(f"/f{n}.fa"), f"f{n}", 1000 + n, 1000 + n, False) for n in range(FILES)]
     with tempfile.TemporaryDirectory(dir=parent) as folder, BusServer(Path(folder), clock) as server:
         coordinator = WorkStealingCoordinator(devices, files, sink=HubSink(server, clock), clock=clock)
-        pool = WorkerPool(
-            server, coordinator, NoStore(), job="", options={}, limits=Limits(), clock=clock, warn=print
-        )
+        store = NoStore(Path(folder))
+        pool = WorkerPool(server, coordinator, store, job="", options={}, limits=Limits(), clock=clock, warn=print)
         for slot in pool._slots:
             slot.epoch, slot.restart_at_ns = 1, 2**63
         half = DEVICES // 2
         desk = pool._desk.address, pool._desk.token
         with child("workers", *desk, 0, half) as one, child("workers", *desk, half, DEVICES - half) as two:
             for process in (one, two):
-                process.stdout.readline()
+                process.line()
             for process in (one, two):
-                process.stdin.write("go\n")
-                process.stdin.flush()
+                process.go()
             poller = zmq.Poller()
             for source in (*server.hub.sockets(), pool.socket):
                 poller.register(source, zmq.POLLIN)

@@ -56,7 +56,7 @@ def _in_process(frames: int) -> list[dict[str, Any]]:
     with ExitStack() as stack:
         victims = [stack.enter_context(child("suffer", frames, seed, WARM_UP_FRAMES)) for seed in range(PROCESSES)]
         for victim in victims:
-            line = victim.stdout.readline() or NOTHING_TOLD
+            line = victim.line() or NOTHING_TOLD
             told.append({**json.loads(line), "status": victim.wait()})
     return told
 

@@ -18,11 +18,11 @@ def measure() -> list[dict[str, Any]]:
         with tempfile.TemporaryDirectory() as folder:
             publish, subscribe = f"ipc://{folder}/in", f"ipc://{folder}/out"
             with child("proxy", publish, subscribe) as forwarder:
-                forwarder.stdout.readline()
+                forwarder.line()
                 rate, _, _ = _through(publish, subscribe, welcome=False)
                 theirs.append(rate)
         with tempfile.TemporaryDirectory() as folder, child("hub", f"{folder}/run") as forwarder:
-            publish, subscribe = forwarder.stdout.readline().split()
+            publish, subscribe = forwarder.line().split()
             rate, missing, let_in = _through(publish, subscribe, welcome=True)
             ours.append(rate)
             lost += missing
@@ -39,12 +39,11 @@ def measure() -> list[dict[str, Any]]:
 def _through(publish: str, subscribe: str, *, welcome: bool) -> tuple[float, int, int]:
     """Send the stream through a forwarder; returns events a second, lost, and hostile frames that came out."""
     with child("flood", publish, FILES, HOSTILE_EVERY) as sender:
-        sent = int(sender.stdout.readline())
+        sent = int(sender.line())
         good = sent - len(range(0, sent, HOSTILE_EVERY + 1))
         with child("count", subscribe, sent, welcome) as receiver:
-            receiver.stdout.readline()
-            sender.stdin.write("go\n")
-            sender.stdin.flush()
-            received, hostile, seconds = receiver.stdout.readline().split()
+            receiver.line()
+            sender.go()
+            received, hostile, seconds = receiver.line().split()
     arrived = int(received) - int(hostile)
     return arrived / float(seconds), good - arrived, int(hostile)

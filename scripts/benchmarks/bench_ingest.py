@@ -27,11 +27,11 @@ def measure() -> list[dict[str, Any]]:
         source.bind(f"ipc://{folder}/events")
         source.subscribe(b"")
         with child("flood", f"ipc://{folder}/events", FILES, 0) as sender:
-            frames = int(sender.stdout.readline())
+            frames = int(sender.line())
             for _ in range(ROUNDS):
-                _go(sender)
+                sender.go()
                 bare.append(_receive_only(source, frames) / frames)
-                _go(sender)
+                sender.go()
                 ours.append(_ingest(source, frames) / frames)
         context.destroy(linger=0)
     return [
@@ -39,12 +39,6 @@ def measure() -> list[dict[str, Any]]:
         row("bare receive loop", 1e-6 / middle(bare), "M events/s"),
         row("ingest / bare receive", middle([a / b for a, b in zip(bare, ours, strict=True)]), "x", ">= 0.5"),
     ]
-
-
-def _go(sender: Any) -> None:
-    """Let the sender send the whole stream, as fast as it can."""
-    sender.stdin.write("go\n")
-    sender.stdin.flush()
 
 
 def _receive_only(source: zmq.Socket[bytes], frames: int) -> float:

@@ -6,11 +6,10 @@ import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import zmq
-from workload import child, middle, row
+from workload import Peer, child, middle, row
 
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.events.codec import decode
@@ -52,10 +51,10 @@ def _each(figures: list[float]) -> str:
 
 def _through_the_hub() -> list[float]:
     with tempfile.TemporaryDirectory() as folder, child("hub", f"{folder}/run") as hub:
-        publish, _ = hub.stdout.readline().split()
+        publish, _ = hub.line().split()
         history = read_addresses(Path(folder) / "run").history
         with child("pace", publish, EVENTS) as publisher, closing(Subscriber(history, CLOCK)) as source:
-            publisher.stdout.readline()
+            publisher.line()
             while source.behind:
                 source.receive(0.0)
             return _latencies(publisher, lambda: source.receive(TURN_SECONDS))
@@ -65,11 +64,11 @@ def _through_the_proxy() -> list[float]:
     with tempfile.TemporaryDirectory() as folder, zmq.Context() as context, context.socket(zmq.SUB) as source:
         publish, subscribe = f"ipc://{folder}/in", f"ipc://{folder}/out"
         with child("proxy", publish, subscribe) as forwarder:
-            forwarder.stdout.readline()
+            forwarder.line()
             source.subscribe(b"")
             source.connect(subscribe)
             with child("pace", publish, EVENTS) as publisher:
-                publisher.stdout.readline()
+                publisher.line()
 
                 def receive() -> tuple[list[bytes], int]:
                     source.poll(int(TURN_SECONDS * 1000))
@@ -78,12 +77,11 @@ def _through_the_proxy() -> list[float]:
                 return _latencies(publisher, receive)
 
 
-def _latencies(publisher: Popen[str], receive: Receive) -> list[float]:
+def _latencies(publisher: Peer, receive: Receive) -> list[float]:
     """Microseconds from the stamp of each event until it is folded, sorted."""
     fleet = FleetState(CLOCK)
     times: list[float] = []
-    publisher.stdin.write("go\n")
-    publisher.stdin.flush()
+    publisher.go()
     while len(times) < EVENTS:
         frames, received_ns = receive()
         fleet.feed(frames, received_ns)

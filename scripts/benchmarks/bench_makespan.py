@@ -11,6 +11,7 @@ from random import Random
 from statistics import median
 from time import perf_counter
 from typing import Any
+from unittest import mock
 
 from one_queue import measure_beside_one_queue
 from real_runs import measure_real
@@ -69,11 +70,8 @@ def _decisions(devices: int, files: int, goal_us: int) -> list[dict[str, Any]]:
     works = [1 + int(1_000 * dice.lognormvariate(0, 1)) for _ in range(files)]
     fleet = [SimDevice(UNEQUAL[number % len(UNEQUAL)]) for number in range(devices)]
     _TimedHandout.own, _TimedHandout.others = [], []
-    simulator.Scheduler = _TimedHandout
-    try:
+    with mock.patch.object(simulator, "Handout", _TimedHandout):
         result = simulate([SimFile(work, work) for work in works], fleet, "cost")
-    finally:
-        simulator.Scheduler = Scheduler
     all_us = (sum(_TimedHandout.own) + sum(_TimedHandout.others)) / result.requests * 1e6
     others_us = sorted(seconds * 1e6 for seconds in _TimedHandout.others)
     bound = sum(works) / sum(device.speed for device in fleet)

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from workload import child, events_of, millions, peak_bytes, resident_bytes, row
+from workload import Peer, child, events_of, millions, peak_bytes, resident_bytes, row
 
 DEFAULT_MILLIONS = 5
 WARM_UP_EVENTS = 1_000_000
@@ -22,17 +22,17 @@ def measure() -> list[dict[str, Any]]:
     files = millions(DEFAULT_MILLIONS) * 250_000
     events = events_of(files)
     with tempfile.TemporaryDirectory() as folder, child("hub", f"{folder}/run") as hub:
-        publish, _ = hub.stdout.readline().split()
+        publish, _ = hub.line().split()
         with child("view", f"{folder}/run", WARM_UP_EVENTS, events // 2, events) as viewer:
-            viewer.stdout.readline()
+            viewer.line()
             fresh = _resident(hub, viewer)
             started = perf_counter()
             with child("stream", publish, files) as sender:
-                viewer.stdout.readline()
+                viewer.line()
                 warm = _resident(hub, viewer)
-                viewer.stdout.readline()
+                viewer.line()
                 half = _resident(hub, viewer)
-                viewer.stdout.readline()
+                viewer.line()
                 seconds = perf_counter() - started
                 full, peak = _resident(hub, viewer), [peak_bytes(each.pid) for each in (hub, viewer)]
                 sender.wait()
@@ -54,5 +54,5 @@ def measure() -> list[dict[str, Any]]:
     return rows
 
 
-def _resident(*processes: Any) -> list[int]:
+def _resident(*processes: Peer) -> list[int]:
     return [resident_bytes(process.pid) for process in processes]

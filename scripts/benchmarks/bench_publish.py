@@ -21,7 +21,7 @@ def measure() -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         address = f"ipc://{folder}/sink"
         with child("sink", address) as sink:
-            sink.stdout.readline()
+            sink.line()
             ours, raw = _bursts(address)
     queue = _managed_queue()
     ratios = [a / b for a, b in zip(ours, raw, strict=True)]

@@ -204,10 +204,10 @@ def workers(address: str, token: str, first: str, many: str) -> None:
     clock = SystemClock()
     slots = range(int(first), int(first) + int(many))
     poller = zmq.Poller()
-    peers = {}
+    peers: dict[zmq.Socket[bytes], tuple[int, int, Stamp]] = {}
     for slot in slots:
         peer = opened(zmq.DEALER, address)
-        peers[peer] = [slot, 1, Sequencer(clock, source=f"worker-{slot}", epoch=1)]
+        peers[peer] = slot, 1, Stamp(clock, source=f"worker-{slot}", epoch=1)
         poller.register(peer, zmq.POLLIN)
     print("ready", flush=True)
     sys.stdin.readline()
@@ -216,15 +216,15 @@ def workers(address: str, token: str, first: str, many: str) -> None:
     while peers:
         for peer, _ in poller.poll(5_000):
             answer = decode_answer(peer.recv())
-            state = peers[peer]
+            slot, number, stamp = peers[peer]
             if answer.task is None:
                 del peers[peer]
                 continue
             task = answer.task
-            state[1] += 1
-            done = ev.FileCompleted(f"cpu:{state[0]}", task.file, task.attempt, 250, 0.001)
-            settled = Settled(encode(state[2].next_envelope(done)))
-            peer.send(pack(Request(token, state[0], 1, state[1], settled)))
+            peers[peer] = slot, number + 1, stamp
+            done = ev.FileCompleted(f"cpu:{slot}", task.file, task.attempt, 250, 0.001)
+            settled = Settled(encode(stamp.envelop(done)))
+            peer.send(pack(Request(token, slot, 1, number + 1, settled)))
     print("done", flush=True)
 
 

@@ -105,9 +105,9 @@ def _ours(scenario: RealScenario, policy: str) -> list[Nap]:
         for number, (size, work) in enumerate(scenario.files):
             with (inputs / f"f{number:03}_{work}.fa").open("wb") as file:
                 file.truncate(size)
-        command = [sys.executable, "-m", "virnucpro_bus", "run", inputs, "--out", out, "--job", "napping:job"]
+        command = [sys.executable, "-m", "virnucpro_bus", "run", str(inputs), "--out", str(out)]
         command += ["--devices", f"cpu:{len(scenario.speeds)}", "--weights", "off", "--policy", policy]
-        command += ["--no-dashboard", "--job-option", f"speeds={_told(scenario)}"]
+        command += ["--no-dashboard", "--job", "napping:job", "--job-option", f"speeds={_told(scenario)}"]
         subprocess.run(command, cwd=HERE, check=True, capture_output=True)
         lines = [each.read_text().split() for each in (out / "results").glob("*.nap")]
     assert len(lines) == len(scenario.files), "a file was lost"

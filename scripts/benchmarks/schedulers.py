@@ -46,10 +46,10 @@ def _nap_and_keep(file: tuple[int, int], folder: str) -> Nap:
     done = _nap(work)
     result = Path(folder, f"{name}.nap")
     part = result.with_suffix(".part")
-    with part.open("w") as file:
-        file.write(" ".join(map(str, done)))
-        file.flush()
-        os.fsync(file.fileno())
+    with part.open("w") as written:
+        written.write(" ".join(map(str, done)))
+        written.flush()
+        os.fsync(written.fileno())
     part.rename(result)
     descriptor = os.open(folder, os.O_RDONLY)
     os.fsync(descriptor)
@@ -139,7 +139,8 @@ def _dask(files: Files, speeds: list[float], *, stealing: bool) -> Iterable[Nap]
         Client(cluster) as client,
     ):
         client.wait_for_workers(len(speeds))
-        return client.gather(client.map(on_worker, [work for _, work in files], pure=False))
+        naps: list[Nap] = client.gather(client.map(on_worker, [work for _, work in files], pure=False))
+        return naps
 
 
 def dask_stealing(files: Files, speeds: list[float]) -> Iterable[Nap]:

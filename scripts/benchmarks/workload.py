@@ -80,11 +80,26 @@ def middle(values: list[float]) -> float:
     return median(values)
 
 
+class Peer(subprocess.Popen[str]):
+    """A process of `peers.py`, with a pipe each way."""
+
+    def line(self) -> str:
+        """The next line that it prints; "" when it has ended."""
+        assert self.stdout is not None
+        return self.stdout.readline()
+
+    def go(self) -> None:
+        """Give it the line for which it waits."""
+        assert self.stdin is not None
+        self.stdin.write("go\n")
+        self.stdin.flush()
+
+
 @contextmanager
-def child(role: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+def child(role: str, *arguments: object) -> Iterator[Peer]:
     """Run `peers.py ROLE ARGUMENTS...` beside us, with a pipe each way."""
     command = [sys.executable, "-P", str(Path(__file__).parent / "peers.py"), role, *map(str, arguments)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = Peer(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         yield process
     finally:

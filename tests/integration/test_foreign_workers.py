@@ -87,7 +87,7 @@ class Bus:
 
         def look() -> bool:
             reports.append(self.report())
-            return reports[-1]["totals"]["files_completed"] >= files
+            return int(reports[-1]["totals"]["files_completed"]) >= files
 
         wait_until(look, f"{files} files", seconds=5)
         return reports[-1]

@@ -67,7 +67,7 @@ def test_the_load_that_a_monitor_shows_is_that_of_its_interval(
 ) -> None:
     script = Script()
     for at in range(32):
-        sample = GpuSampled(Device(C.uuid, C.name, 0), 100.0 if at < 24 else 0.0)
+        sample = GpuSampled(Device(C.uuid, "NVIDIA A100", 0), 100.0 if at < 24 else 0.0)
         script.say("sampler", sample, after_seconds=0.5)
     (lab.folder / "ended").mkdir()
     write_capture(lab.folder / "ended" / "run.vbus", script.frames())

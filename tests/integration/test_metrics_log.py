@@ -110,7 +110,7 @@ def test_whatever_takes_the_place_of_a_log_the_monitor_goes_on(lab: Lab, bus: Bu
         ):
             log.unlink()
             _in_its_place(log, replace)
-            monitor.until(lambda said=said: said in monitor.stdout, said)
+            monitor.until_it_shows(said)
             undo()
             monitor.until(lambda: has_rows(log), "it logs again")
         stop(monitor)

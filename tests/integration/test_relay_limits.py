@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import resource
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -65,7 +65,9 @@ def finish(run: WatchedRun) -> None:
 
 
 @pytest.mark.usefixtures("many_files")
-def test_a_thousand_raw_connections(lab: Lab, run: WatchedRun, record_property: pytest.RecordProperty) -> None:
+def test_a_thousand_raw_connections(
+    lab: Lab, run: WatchedRun, record_property: Callable[[str, object], None]
+) -> None:
     before_mb = resident_mb(run.running.child("relay"))
     with ExitStack() as stack:
         for number in range(CONNECTIONS):

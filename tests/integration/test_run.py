@@ -10,13 +10,15 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.lab import Lab, Started
-from tests.support.samples import COUNT, DATA, TELLING_COMMAND, Gates, recorded, results, small_files, summary
+from tests.support.paths import DATA
+from tests.support.samples import COUNT, TELLING_COMMAND, Gates, recorded, results, small_files, summary
 from virnucpro_bus.events.vocabulary import FileCommitted, FileCompleted, FilesAssigned, RunFinished, RunStarted
 from virnucpro_bus.metrics import GpuUtilization
 
@@ -142,6 +144,9 @@ def test_monitor_replay_and_coordinator_agree_while_the_run_goes_on(lab: Lab, fo
         found: dict[str, Any] = json.loads((lab.folder / "live.json").read_text())
         return found
 
+    def shown_by(command: str) -> dict[str, Any]:
+        return parsed(lab.run(command, "out", "--once", "--json"))
+
     running.until(lambda: len(gates.waiting()) == 4, "every worker is at a gate")
     while policy == "threshold" and not coordinator()["totals"]["steals"]:
         # All but the device that has the biggest file finish theirs.
@@ -152,7 +157,7 @@ def test_monitor_replay_and_coordinator_agree_while_the_run_goes_on(lab: Lab, fo
     left_out = (NOT_ITS_BUSINESS - {"state"}) | PASSING
     for command in ("monitor", "replay"):
         # The workers' last events may still be under way.
-        eventually(lambda command=command: parsed(lab.run(command, "out", "--once", "--json")), said, left_out)
+        eventually(partial(shown_by, command), said, left_out)
     assert [device["state"] for device in said["devices"]] == ["busy"] * 4
     assert {device["current_file"] for device in said["devices"]} == set(gates.waiting())
     assert (said["totals"]["steals"] > 0) == (policy == "threshold")

@@ -24,7 +24,7 @@ def hubs(lab: Lab) -> Iterator[dict[str, Started]]:
     """Two hubs, by run folder."""
     hubs = {name: lab.start("hub", name) for name in ("one", "two")}
     for hub in hubs.values():
-        hub.until(lambda hub=hub: "monitor" in hub.stdout, "the hub is up")
+        hub.until_it_shows("monitor")
     yield hubs
     for hub in hubs.values():
         if hub.running:
@@ -178,7 +178,7 @@ def test_it_ends_when_all_runs_are_over(lab: Lab, forty: Path) -> None:
     arguments = (forty, "--devices", "cpu:1", "--job", "user_jobs:slow", "--no-dashboard")
     runs = {name: lab.start("run", *arguments, "--out", name) for name in ("one", "two")}
     for name, run in runs.items():
-        run.until(lambda name=name: (lab.folder / name / BUS_FILE).exists(), "its bus")
+        run.until((lab.folder / name / BUS_FILE).exists, "its bus")
     monitor = watched(lab, *runs)
     assert monitor.wait() == 0, monitor.stderr
     assert [run.wait() for run in runs.values()] == [0, 0]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pynvml
 import pytest
 
 GIB = 2**30
+T = TypeVar("T")
 GOOD_ROW = "0, GPU-a, NVIDIA A100, 40, 10240, 40960, 55, 250.50, [N/A]\n"
 
 
@@ -102,7 +103,7 @@ class FakeNvml:
         if self.down is not None or self.started == 0:
             raise pynvml.NVMLError(self.down or pynvml.NVML_ERROR_UNINITIALIZED)
 
-    def _answer(self, gpu: FakeGpu, function: str, value: Any) -> Any:
+    def _answer(self, gpu: FakeGpu, function: str, value: T) -> T:
         self._check()
         error = gpu.errors.get(function, gpu.errors.get("*"))
         if error is not None:

@@ -59,7 +59,8 @@ def perverted(frame: bytes, dice: random.Random) -> bytes:
         while (nested := [each for each in inside if isinstance(each, list) and each]) and dice.random() < 0.8:
             inside = dice.choice(nested)
         inside[dice.randrange(len(inside))] = dice.choice(HOSTILE)
-    return msgpack.packb(parts)
+    packed: bytes = msgpack.packb(parts)
+    return packed
 
 
 def golden_frames() -> list[bytes]:

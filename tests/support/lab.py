@@ -71,6 +71,10 @@ class Started:
         """Wait until `part` is on its stderr."""
         self.until(lambda: part in self.stderr, f"{part!r} on stderr")
 
+    def until_it_shows(self, part: str) -> None:
+        """Wait until `part` is on its stdout."""
+        self.until(lambda: part in self.stdout, f"{part!r} on stdout")
+
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 

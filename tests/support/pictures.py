@@ -87,7 +87,7 @@ def snapshot(devices: int = 8, health: tuple[Problem, ...] | None = None) -> Vie
         now_ns=1_700_000_321_000_000_000,
         elapsed_seconds=723.0,
         eta_seconds=1571.9,
-        health=problems(rows, totals, {}) if health is None else health,
+        health=problems(rows, totals, ()) if health is None else health,
         title="run 20231114-221320",
         trends=trends(rows),
     )
@@ -96,7 +96,7 @@ def snapshot(devices: int = 8, health: tuple[Problem, ...] | None = None) -> Vie
 def with_rows(shot: ViewModel, rows: Iterable[Row]) -> ViewModel:
     """`shot` with other devices, and what is wrong with these."""
     rows = tuple(rows)
-    return replace(shot, rows=rows, trends=trends(rows), health=problems(rows, shot.totals, {}))
+    return replace(shot, rows=rows, trends=trends(rows), health=problems(rows, shot.totals, ()))
 
 
 def trends(rows: tuple[Row, ...]) -> dict[DeviceKey, Trend]:
@@ -120,7 +120,7 @@ def _wave(index: int, at: int, value: float | None) -> float | None:
     return value * (1 - at / SAMPLES_KEPT) if index % 4 == 2 else value * (at * index % 9) / 9
 
 
-STALLED = tuple(
+STALLED: tuple[Row, ...] = tuple(
     ({**metrics, "seconds_since_done": 412.0}, told) if metrics["device_id"] == 5 else (metrics, told)
     for metrics, told in snapshot(8).rows
 )

@@ -123,7 +123,8 @@ class MadeRun:
         """A heartbeat."""
         if worker.alive:
             state = "busy" if worker.file else "idle"
-            self._say(worker, ev.Heartbeat(worker.device.key, state, *worker.done, 0))
+            completed, failed, sequences, steals = worker.done
+            self._say(worker, ev.Heartbeat(worker.device.key, state, completed, failed, sequences, steals, 0))
 
     def die(self, worker: Worker) -> None:
         """It is killed; the file in hand goes back to the device's own queue."""

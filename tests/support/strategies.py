@@ -43,7 +43,7 @@ def _values(shape: shapes.Type) -> SearchStrategy:
             return st.integers(low, high)
         case shapes.FloatType(ge=low, le=high):
             return st.floats(low, high, allow_nan=False)
-        case shapes.StrType(max_length=longest):
+        case shapes.StrType(max_length=int(longest)):
             # The codec "utf-8" leaves out lone surrogates, which no frame can carry.
             short = st.text(st.characters(codec="utf-8"), max_size=SHORT_TEXT)
             return st.one_of(short, st.just("x" * longest))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from unittest import mock
 
 import workers.cli.run
 from virnucpro_bus.cli.main import main
@@ -48,5 +49,5 @@ class TellingLauncher(Launcher):
 
 
 if __name__ == "__main__":
-    workers.cli.run.Launcher = TellingLauncher
-    main()
+    with mock.patch.object(workers.cli.run, "Launcher", TellingLauncher):
+        main()

@@ -37,8 +37,8 @@ def planned(
     script = Script()
     devices = (Device("cpu:0"), Device("cpu:1"))
     script.say("coordinator", ev.RunStarted("job", policy, devices, len(owners)))
-    for file, device in owners.items():
-        script.say("coordinator", ev.FilesAssigned(device, (ev.PlannedFile(file, cost, cost),)))
+    for file, owner in owners.items():
+        script.say("coordinator", ev.FilesAssigned(owner, (ev.PlannedFile(file, cost, cost),)))
     for slot, device in enumerate(devices):
         script.say(f"worker-{slot}", ev.WorkerStarted(device, 100))
         if device.key not in loading:

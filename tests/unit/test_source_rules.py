@@ -59,7 +59,7 @@ def offences(source: str, *, may_read_clocks: bool = False) -> Iterator[str]:
                 )
                 found = [f"{module}.{name}"] if banned else []
             case _:
-                found = []
+                continue
         yield from (f"{node.lineno}: {name}" for name in found)
 
 

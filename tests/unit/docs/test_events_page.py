@@ -19,8 +19,10 @@ from virnucpro_bus.events import codec
 DOC = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
 GOLDEN = bytes.fromhex((ROOT / "tests/golden/frames/file.completed.hex").read_text())
 
-RECORDS = {"Device": events.Device, "PlannedFile": events.PlannedFile}
-BODIES = {f"`{kind}` {body.__name__}": body for kind, body in events.KINDS.items()}
+RECORDS: dict[str, type[msgspec.Struct]] = {"Device": events.Device, "PlannedFile": events.PlannedFile}
+BODIES: dict[str, type[msgspec.Struct]] = {
+    f"`{kind}` {body.__name__}": body for kind, body in events.KINDS.items()
+}
 SCALARS = {
     name: alias for name, alias in vars(events).items() if isinstance(getattr(alias, "__metadata__", None), tuple)
 }
@@ -63,7 +65,7 @@ def declared(struct: type[msgspec.Struct]) -> list[list[str]]:
     return rows
 
 
-def documented_range(metadata: msgspec.Meta) -> str | tuple[float, float]:
+def documented_range(metadata: msgspec.Meta) -> str | tuple[float | None, float | None]:
     if metadata.max_length is not None:
         return f"at most {metadata.max_length} characters"
     return (metadata.ge, metadata.le)

@@ -46,9 +46,10 @@ def test_what_could_not_be_understood_is_remarked_on() -> None:
 
 def test_the_dashboard_shows_the_latest_notice_first() -> None:
     script, fleet = noticed(3)
-    console = Console(file=StringIO(), width=100)
+    screen = StringIO()
+    console = Console(file=screen, width=100)
     LoadBalancingDashboard(fleet, fleet, log_file=None, console=console, clock=script.clock).show_once()
-    shown = [line for line in console.file.getvalue().splitlines() if "was killed" in line]
+    shown = [line for line in screen.getvalue().splitlines() if "was killed" in line]
     assert [line.split()[2] for line in shown] == ["worker-2", "worker-1", "worker-0"]
 
 
@@ -56,6 +57,7 @@ def test_the_dashboard_names_the_sources_whose_events_were_lost() -> None:
     script, _ = noticed(5)
     fleet = FleetState(script.clock)
     fleet.feed([*script.frames()[:1], *script.frames()[3:]])
-    console = Console(file=StringIO(), width=100)
+    screen = StringIO()
+    console = Console(file=screen, width=100)
     LoadBalancingDashboard(fleet, fleet, log_file=None, console=console, clock=script.clock).show_once()
-    assert "lost events: 2 of 5 (coordinator: 2)" in console.file.getvalue()
+    assert "lost events: 2 of 5 (coordinator: 2)" in screen.getvalue()

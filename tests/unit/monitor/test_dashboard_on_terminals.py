@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -28,7 +28,7 @@ STOP = "dashboard.stop()\ndashboard.stop()\n"
 
 
 def run_driver(
-    log: Path, output: int | IO[bytes], *, stops: bool = True, **environment: str
+    log: Path, output: int | IO[bytes], *, stops: bool = True, environment: Mapping[str, str] = {}
 ) -> subprocess.Popen[bytes]:
     code = DRIVER.format(log=str(log)) + STOP * stops
     plain = {name: text for name, text in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
@@ -37,7 +37,7 @@ def run_driver(
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=subprocess.PIPE,
-        env=plain | {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"} | environment,
+        env=plain | {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", **environment},
     )
 
 
@@ -75,7 +75,8 @@ def test_on_a_terminal_the_table_is_drawn_full_screen_and_the_terminal_given_bac
         drawn = read_until(ours, screen, stream, lambda seen: seen.count(b"TOTAL") >= 3)
         assert b"\x1b[?1049h" in drawn
         assert b"\x1b[2Jsample" not in drawn
-        assert screen.cursor.hidden
+        cursor_was_hidden = screen.cursor.hidden
+        assert cursor_was_hidden
         assert screen.display[0].startswith(" a run ")
         assert screen.display[3].split() == [
             *("DEVICE", "COMPUTE", "LOAD", "MEMORY", "SEQ/S", "QUEUE", "DONE", "FAIL", "STEALS", "TEMP"),
@@ -136,7 +137,7 @@ def test_when_the_terminal_goes_away_the_log_goes_on(terminal: tuple[int, int], 
     "environment", [{}, {"FORCE_COLOR": "1"}, {"TTY_COMPATIBLE": "1"}, {"CLICOLOR_FORCE": "1"}]
 )
 def test_a_pipe_gets_plain_lines_only(tmp_path: Path, environment: dict[str, str]) -> None:
-    with run_driver(tmp_path / "log.csv", subprocess.PIPE, **environment) as process:
+    with run_driver(tmp_path / "log.csv", subprocess.PIPE, environment=environment) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         rest, errors = process.communicate(b"\n", 30)
@@ -150,7 +151,7 @@ def test_a_pipe_gets_plain_lines_only(tmp_path: Path, environment: dict[str, str
 def test_a_dumb_terminal_gets_plain_lines_only(terminal: tuple[int, int], tmp_path: Path) -> None:
     ours, theirs = terminal
     screen = pyte.Screen(80, 24)
-    with run_driver(tmp_path / "log.csv", theirs, TERM="dumb") as process:
+    with run_driver(tmp_path / "log.csv", theirs, environment={"TERM": "dumb"}) as process:
         seen = read_until(ours, screen, pyte.ByteStream(screen), lambda seen: seen.count(b"\n") >= 2)
         process.communicate(b"\n", 30)
     assert b"\x1b" not in seen

@@ -139,6 +139,7 @@ def doctor(texts: Sequence[str]) -> str:
                 "memory_total_bytes": None,
                 "lost": False,
                 "mig_of": None,
+                "divided": False,
             }
             for name, uuid in zip(texts[0:half:2], texts[1:half:2], strict=True)
         ],
@@ -190,9 +191,17 @@ def test_the_names_in_a_steal_are_harmless_and_whole() -> None:
 
 def test_problems_that_doctor_wraps_are_harmless() -> None:
     for first in range(0, len(POINTS), 5_000):
-        report = {"versions": {}, "gpu_backend": None, "devices": [], "environment": {}, "cpus": None}
-        report |= {"cpus_usable": 1, "socket_folder": None, "problems": [POINTS[first : first + 5_000]]}
-        assert_harmless(render(report))  # type: ignore[arg-type]
+        report: Report = {
+            "versions": {},
+            "gpu_backend": None,
+            "devices": [],
+            "environment": {},
+            "cpus": None,
+            "cpus_usable": 1,
+            "socket_folder": None,
+            "problems": [POINTS[first : first + 5_000]],
+        }
+        assert_harmless(render(report))
 
 
 @pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -14,12 +16,12 @@ from virnucpro_bus.cli.options import kinds_option, log_rotate_option
 from virnucpro_bus.events.vocabulary import KINDS
 
 
-def given(option: object, *arguments: str) -> str:
+def given(option: Callable[[Callable[..., None]], Callable[..., None]], *arguments: str) -> str:
     """What a command with this option makes of the arguments; "refused: " and why when it does not take them."""
 
     @click.command()
-    @option  # type: ignore[operator]
-    def told(**values: object) -> None:
+    @option
+    def told(**values: Any) -> None:
         click.echo(*values.values())
 
     ran = CliRunner().invoke(told, arguments)

@@ -153,4 +153,6 @@ def test_whatever_is_said_every_figure_is_a_number_or_unknown_and_none_is_below_
     json.dumps(effect, allow_nan=False)
     for name, value in effect.items():
         for each in value.values() if isinstance(value, dict) else [value]:
-            assert name in ("saved_seconds", "above_bound_percent", "steals") or each is None or each >= 0
+            if name not in ("saved_seconds", "above_bound_percent", "steals") and each is not None:
+                assert isinstance(each, int | float)
+                assert each >= 0

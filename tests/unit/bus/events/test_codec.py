@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgpack
 import msgspec
 import pytest
@@ -34,7 +36,8 @@ def with_element(position: int, value: object) -> bytes:
     """The completed frame with one element of its envelope replaced."""
     parts = msgpack.unpackb(FRAME)
     parts[position] = value
-    return msgpack.packb(parts)
+    packed: bytes = msgpack.packb(parts)
+    return packed
 
 
 def with_field(name: str, value: object) -> bytes:
@@ -54,7 +57,7 @@ def refusal(frame: bytes) -> str:
     return caught.value.reason
 
 
-def plain(value: object) -> object:
+def plain(value: object) -> Any:
     """What a reader without our declarations sees: structs and tuples as lists."""
     match value:
         case msgspec.Struct():

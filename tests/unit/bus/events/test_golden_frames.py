@@ -69,7 +69,8 @@ def reframed(event: ev.Fact, position: int, value: object) -> bytes:
     """The golden frame of `event` with one element of the envelope replaced."""
     parts = msgpack.unpackb(golden(event))
     parts[position] = value
-    return msgpack.packb(parts)
+    packed: bytes = msgpack.packb(parts)
+    return packed
 
 
 every_kind = pytest.mark.parametrize("event", EXAMPLES, ids=name_of)

@@ -60,7 +60,7 @@ def test_a_file_has_the_mean_the_peak_and_the_energy_of_exactly_its_time(path: P
     assert (first["memory_peak_bytes"], second["memory_peak_bytes"]) == (100, 101)
     assert (first["energy_joules"], second["energy_joules"]) == (200.0, 200.0)
     assert second["ended"] == iso_utc(script.clock.wall_ns())
-    told = {key: first[key] for key in ("host", "device", "file", "attempt", "sequences", "duration_seconds")}  # type: ignore[literal-required]
+    told = {key: first[key] for key in ("host", "device", "file", "attempt", "sequences", "duration_seconds")}
     assert list(told.values()) == ["node", "GPU-a", "a.fa", 1, 7, 2.0]
     assert first["simulated"] is False
 

@@ -269,7 +269,12 @@ def test_it_can_be_read_while_another_thread_feeds_it() -> None:
     fleet = FleetState(script.clock, "here")
     frames = script.frames()
     batches = [frames[at : at + 100] for at in range(0, len(frames), 100)]
-    feeder = threading.Thread(target=lambda: [fleet.feed(batch) for batch in batches])
+
+    def feed() -> None:
+        for batch in batches:
+            fleet.feed(batch)
+
+    feeder = threading.Thread(target=feed)
     feeder.start()
     seen = []
     while feeder.is_alive():

@@ -130,4 +130,4 @@ def test_a_last_heartbeat_heals_the_counters_whatever_was_missed(data: st.DataOb
     ]
     whole, part = folded(said).totals(), folded(kept).totals()
     for figure in ("files_completed", "files_failed", "sequences", "steals", "events_published"):
-        assert part[figure] == whole[figure]  # type: ignore[literal-required]
+        assert part[figure] == whole[figure]

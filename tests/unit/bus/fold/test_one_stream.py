@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Final
 
 import pytest
 import zmq
@@ -24,7 +25,7 @@ from virnucpro_bus.hub.hub import Hub
 from virnucpro_bus.sources.live import join
 from virnucpro_bus.sources.playback import fold_capture
 
-EVENT_FIGURES = ("events_published", "events_received", "events_lost")
+EVENT_FIGURES: Final = ("events_published", "events_received", "events_lost")
 
 
 def a_run_of_everything() -> CoordinatedRun:
@@ -163,7 +164,9 @@ def assert_the_accounts_agree(run: CoordinatedRun) -> None:
     run.coordinator.publish_depths()
     report = directly(run)
     own = [{**row, "state": ""} for row in run.coordinator.get_gpu_metrics()]
-    told = [{**{key: row[key] for key in own[0]}, "state": ""} for row in report["devices"]]
+    told = [
+        {**{key: figure for key, figure in row.items() if key in own[0]}, "state": ""} for row in report["devices"]
+    ]
     assert told == own
     assert report["steals"] == run.coordinator.get_recent_steal_events()
     totals = {**run.coordinator.get_totals(), **{key: report["totals"][key] for key in EVENT_FIGURES}}

@@ -24,7 +24,7 @@ from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.snapshot import _DIGEST_BYTES
 from virnucpro_bus.testing import Script
 
-KEYS = ["GPU-0", "GPU-1", "GPU-2", "cpu:0", 0, 1]
+KEYS: list[int | str] = ["GPU-0", "GPU-1", "GPU-2", "cpu:0", 0, 1]
 
 
 def folded(frames: list[bytes], clock: ManualClock | None = None) -> FleetState:

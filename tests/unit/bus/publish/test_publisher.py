@@ -108,9 +108,12 @@ def test_twenty_thousand_events_leave_no_hole(listener: Heard, address: str) -> 
 
 def test_threads_that_share_a_publisher_share_its_numbers(listener: Heard, address: str) -> None:
     with quiet(address) as bus:
-        threads = [
-            threading.Thread(target=lambda: [bus.file_progress("a.fa", at) for at in range(500)]) for _ in range(4)
-        ]
+
+        def work() -> None:
+            for at in range(500):
+                bus.file_progress("a.fa", at)
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -284,8 +284,9 @@ def test_a_list_that_others_have_become_able_to_change_lets_nobody_in_until_it_i
     path, safe = (watching.path, 0o600) if where == "file" else (watching.path.parent, 0o700)
     path.chmod(safe | 0o022)
     assert watching.current() == {}
-    assert watching.problem is not None
-    assert f"chmod {safe:o} {path}" in watching.problem
+    problem = watching.problem
+    assert problem is not None
+    assert f"chmod {safe:o} {path}" in problem
     path.chmod(safe)
     assert (watching.current(), watching.problem) == ({A: "laptop"}, None)
 

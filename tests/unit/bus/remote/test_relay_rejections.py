@@ -100,6 +100,10 @@ def test_one_who_asks_and_never_reads_takes_little_memory_and_no_time(played: Pl
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000
 
 
+def catch_up(follower: Follower) -> None:
+    follow_until(follower, lambda _: not follower.behind)
+
+
 def test_no_more_than_so_many_are_served_at_once(played: PlayedCapture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay_module, "MAX_VIEWERS", 2)
     with (
@@ -108,7 +112,7 @@ def test_no_more_than_so_many_are_served_at_once(played: PlayedCapture, monkeypa
         follower_of(served.address) as second,
     ):
         for follower in (first, second):
-            follow_until(follower, lambda _, follower=follower: not follower.behind)
+            catch_up(follower)
         with pytest.raises(AddressError, match="2 others are watching already"):
             Follower(served.address, SystemClock())
 

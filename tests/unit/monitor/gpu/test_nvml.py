@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pynvml
 import pytest
@@ -54,7 +55,7 @@ def test_memory_percent_is_used_of_total_and_not_the_bus_utilization() -> None:
         ),
     ],
 )
-def test_an_error_costs_its_field_only(functions: list[str], unknown: dict[str, None], code: int) -> None:
+def test_an_error_costs_its_field_only(functions: list[str], unknown: dict[str, Any], code: int) -> None:
     nvml = FakeNvml(FakeGpu("GPU-a"), FakeGpu("GPU-b"))
     backend = backend_of(nvml)
     whole = backend.readings()

@@ -206,7 +206,8 @@ def test_a_deleted_folder_is_told_and_its_return_noticed(tmp_path: Path) -> None
     path = tmp_path / "gone" / "log.csv"
     log = MetricsLog(path, ManualClock())
     log.write([KNOWN])
-    assert log.problem is not None
+    problem = log.problem
+    assert problem is not None
     path.parent.mkdir()
     log.write([KNOWN])
     assert log.problem is None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.model.view_model import ViewModel
+from monitor.model.view_model import Row, Snapshot
 from monitor.view.glyphs import UNICODE
 from monitor.view.header import progress, title
 from tests.support.pictures import colour_of, plain, snapshot
@@ -87,7 +87,7 @@ def test_where_there_is_no_room_the_least_important_words_are_left_out_whole(wid
 )
 def test_a_run_that_was_ended_early_has_no_eta(states: tuple[str, str], end: str) -> None:
     whole = snapshot(devices=2)
-    rows = tuple(
+    rows: tuple[Row, ...] = tuple(
         ({**metrics, "state": state}, figures)
         for state, (metrics, figures) in zip(states, whole.rows, strict=True)
     )

@@ -26,7 +26,7 @@ from tests.support.pictures import (
     row,
     snapshot,
 )
-from virnucpro_bus.metrics import Totals
+from virnucpro_bus.metrics import Effect, Totals
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -123,7 +123,7 @@ def test_a_line_is_one_line_of_bounded_length(devices: int, problems: list[str],
 
 def test_what_stealing_has_yet_to_save_is_not_called_saved() -> None:
     assert WITH_EFFECT.effect is not None
-    done = {
+    done: Effect = {
         **WITH_EFFECT.effect,
         "makespan_seconds": 600.0,
         "makespan_expected_seconds": 600.0,

@@ -10,7 +10,7 @@ from monitor.model.view_model import ViewModel
 from monitor.view.glyphs import UNICODE
 from monitor.view.steals import stealing
 from tests.support.pictures import WITH_EFFECT, colour_of, plain, snapshot
-from virnucpro_bus.effect.effect import unknown_effect
+from virnucpro_bus.effect.combine import unknown_effect
 
 pytestmark = pytest.mark.usefixtures("utc")
 

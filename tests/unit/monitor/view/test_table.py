@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -23,19 +24,20 @@ from tests.support.pictures import (
     row,
     snapshot,
 )
+from virnucpro_bus.metrics import GpuMetrics
 
 
 def header(shot: ViewModel, width: int, look: ViewOptions = EVERYTHING) -> list[str]:
     return next(text for text in plain(shot, width, 24, look).splitlines() if "DEVICE" in text).split()
 
 
-def alone(state: str = "busy", **figures: float) -> ViewModel:
+def alone(state: str = "busy", /, **figures: float) -> Snapshot:
     """One device, with these figures of the driver."""
     metrics, utilization = row(0, state)
     return replace(snapshot(), rows=((metrics, {**utilization, **figures}),), health=())  # type: ignore[typeddict-item]
 
 
-class Unformatted(dict):
+class Unformatted(dict[str, object]):
     """The metrics of a device that does not let its file be asked for, as only what is shown of it needs that."""
 
     def __getitem__(self, key: str) -> object:
@@ -45,7 +47,9 @@ class Unformatted(dict):
 
 def test_rows_of_other_pages_are_not_formatted() -> None:
     shown = snapshot(15).rows
-    others = tuple((Unformatted(metrics), utilization) for metrics, utilization in snapshot(4096).rows[15:])
+    others = tuple(
+        (cast(GpuMetrics, Unformatted(metrics)), utilization) for metrics, utilization in snapshot(4096).rows[15:]
+    )
     assert "rows 1-15 of 4096, page 1/274" in plain(replace(snapshot(8, ()), rows=shown + others), 80, 24)
 
 
@@ -93,7 +97,9 @@ def test_a_column_is_no_wider_while_rows_are_sorted_by_it() -> None:
 
 def test_the_table_stands_still_while_the_names_of_files_change() -> None:
     def renamed(name: str | None) -> str:
-        rows = tuple(({**metrics, "current_file": name}, figures) for metrics, figures in ONE_MODEL.rows)
+        rows: tuple[Row, ...] = tuple(
+            ({**metrics, "current_file": name}, figures) for metrics, figures in ONE_MODEL.rows
+        )
         return plain(replace(ONE_MODEL, rows=rows), 130, 24).splitlines()[4]
 
     assert "FILE" in renamed("a")

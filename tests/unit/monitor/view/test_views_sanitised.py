@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from monitor.model.health import problems
-from monitor.model.selection import ViewOptions
-from monitor.model.view_model import Problem, ViewModel
+from monitor.model.selection import Look
+from monitor.model.view_model import Problem, Row, Snapshot
 from monitor.view.columns import COLUMNS, Cut
 from monitor.view.frame import frame
 from monitor.view.glyphs import ASCII
 from monitor.view.plain_line import line
 from tests.support.pictures import plain, row, snapshot
 from virnucpro_bus.effect.combine import unknown_effect
-from virnucpro_bus.metrics import GpuMetrics, SourceCounts
+from virnucpro_bus.metrics import GpuMetrics, SourceCounts, StealEvent, Totals
 from virnucpro_bus.text import visible
 
 NASTY = [
@@ -65,9 +65,9 @@ def nasty(text: str) -> ViewModel:
         "seconds_since_done": 400.0,
     }
     rows = ((odd, utilization), row(1))
-    steal = {"timestamp": 1.7e9, "source_gpu": text, "dest_gpu": text, "file_name": text, "host": text}
+    steal: StealEvent = {"timestamp": 1.7e9, "source_gpu": text, "dest_gpu": text, "file_name": text, "host": text}
     lossy: SourceCounts = {"host": text, "source": text, "epoch": 1, "published": 9, "received": 8, "lost": 1}
-    totals = {**snapshot().totals, "events_lost": 1}
+    totals: Totals = {**snapshot().totals, "events_lost": 1}
     troubles = problems(rows, totals, [lossy], {text: text, f"{text}2": text}, {text: []})
     return replace(
         snapshot(),
@@ -152,7 +152,10 @@ def test_none_of_100_000_random_strings_drives_the_terminal_or_the_log() -> None
     metrics, utilization = row(0)
     names = ("device_id", "device_name", "host", "state", "current_file")
     for _ in range(STRINGS_IN_ALL // (len(names) * ROWS_AT_ONCE)):
-        rows = tuple(({**metrics, **{name: text() for name in names}}, utilization) for _ in range(ROWS_AT_ONCE))
+        rows: tuple[Row, ...] = tuple(
+            ({**metrics, **{name: text() for name in names}}, utilization)  # type: ignore[typeddict-item]
+            for _ in range(ROWS_AT_ONCE)
+        )
         shot = replace(nasty(text()), rows=rows, health=(Problem(text()), Problem(text())), news=(text(),))
         assert all(is_harmless(shown.plain) for shown in frame(shot, 200, 60))
         assert is_harmless(line(shot))

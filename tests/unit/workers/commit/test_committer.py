@@ -57,10 +57,12 @@ def committed(tmp_path: Path) -> list[str]:
     return [envelope.event.file for envelope in recorded(tmp_path / "run", FileCommitted)]
 
 
-def test_what_is_reported_together_is_synced_together(tmp_path: Path, machine: Machine, disk: Moody) -> None:
+def test_what_is_reported_together_is_synced_together(
+    tmp_path: Path, machine: Machine, disk: Moody, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reports = [machine.attempt(0), machine.attempt(1)]
     syncs: list[int] = []
-    disk.sync = syncs.append  # type: ignore[method-assign]
+    monkeypatch.setattr(disk, "sync", syncs.append)
     machine.commits.commit([report for report in reports if report is not None])
     assert len(syncs) <= 3, "the results folder, a folder of one of them, the journal"
     assert len(committed(tmp_path)) == 2

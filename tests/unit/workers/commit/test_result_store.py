@@ -57,7 +57,7 @@ def test_results_called_otherwise_stand_in_a_folder_called_like_the_input(store:
 def test_an_input_that_may_be_mixed_up_has_its_own_folder(store: ResultStore) -> None:
     attempt = begin(store)
     (attempt / "a.faa").write_text("")
-    store.place(input_file("a.fa", own_folder=True), attempt)
+    store.place(input_file("a.fa", own_folder=True), str(attempt))
     assert os.listdir(store.folder / "a.fa") == ["a.faa"]
 
 
@@ -95,7 +95,7 @@ def test_a_discarded_attempt_leaves_nothing(store: ResultStore) -> None:
     attempt = begin(store)
     (attempt / "deep").mkdir()
     (attempt / "deep" / "half").write_text("half")
-    store.discard(attempt)
+    store.discard(str(attempt))
     assert not attempt.exists()
     assert list(store.folder.iterdir()) == []
 
@@ -103,8 +103,8 @@ def test_a_discarded_attempt_leaves_nothing(store: ResultStore) -> None:
 def test_discarding_twice_is_harmless(store: ResultStore) -> None:
     attempt = begin(store)
     kept = begin(store)
-    store.discard(attempt)
-    store.discard(attempt)
+    store.discard(str(attempt))
+    store.discard(str(attempt))
     assert kept.is_dir()
 
 

@@ -7,8 +7,16 @@ import pytest
 from tests.support.plans import coordinator_of, cpus, input_file, input_files, lose, take
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events.codec import decode, encode
-from virnucpro_bus.events.envelope import make_envelope
-from virnucpro_bus.events.vocabulary import FilesAssigned, PlannedFile, RunStarted, WorkerLost
+from virnucpro_bus.events.envelope import envelop
+from virnucpro_bus.events.vocabulary import (
+    Fact,
+    FilesAssigned,
+    PlannedFile,
+    QueueDepths,
+    RunFinished,
+    RunStarted,
+    WorkerLost,
+)
 from virnucpro_bus.metrics import GpuMetrics
 from virnucpro_bus.testing import ListSink
 from workers.coordinator.coordinator import WorkStealingCoordinator
@@ -116,8 +124,7 @@ def test_a_whole_run_is_told_and_nothing_that_the_workers_tell() -> None:
         "QueueDepths",
         "RunFinished",
     ]
-    finished = sink.events[-1]
-    assert (finished.exit_code, finished.files_completed, finished.files_failed) == (3, 2, 2)
+    assert sink.events[-1] == RunFinished(exit_code=3, files_completed=2, files_failed=2)
 
 
 def test_the_plan_lists_every_file_once_under_its_device() -> None:
@@ -142,7 +149,7 @@ def test_depths_are_told_only_when_they_have_changed() -> None:
     take(coordinator, "cpu:1")
     coordinator.publish_depths()
     coordinator.publish_depths()
-    assert [event.depths for event in sink.events[told:]] == [{"cpu:0": 1, "cpu:1": 0}]
+    assert sink.events[told:] == [QueueDepths({"cpu:0": 1, "cpu:1": 0})]
 
 
 def test_a_loss_names_the_stream_the_file_and_the_theft() -> None:
@@ -175,8 +182,8 @@ def test_the_largest_events_fit_into_a_frame() -> None:
         assert_accepted(event)
 
 
-def assert_accepted(event: object) -> None:
-    envelope = make_envelope(event, run="r", host="h", source="s", epoch=1, seq=1, wall_ns=1, mono_ns=1)
+def assert_accepted(event: Fact) -> None:
+    envelope = envelop(event, run="r", host="h", source="s", epoch=1, seq=1, wall_ns=1, mono_ns=1)
     assert decode(encode(envelope)) == envelope
 
 

@@ -180,7 +180,8 @@ def test_line_ends_of_other_systems_change_nothing(tmp_path: Path, context: JobC
 
 
 def test_progress_tells_the_records_read_so_far(tmp_path: Path) -> None:
-    clock, said = ManualClock(), []
+    clock = ManualClock()
+    said: list[int] = []
 
     class EagerContext(JobContext):
         def progress(self, sequences: int) -> None:

@@ -147,10 +147,11 @@ def test_a_process_sees_its_own_device_and_no_other(run: Run, tmp_path: Path, ke
 
 def test_a_new_process_begins_a_new_conversation(run: Run, tmp_path: Path) -> None:
     slot = run("pass")
-    slot.peer, slot.answered = b"peer", Answer(7, True)
+    slot.peer, slot.answered = b"peer", Answer(7)
     ended(slot)
     slot.spawn(config(epoch=2), tmp_path / "logs" / "worker.log")
-    assert (slot.epoch, slot.peer, slot.waiting, slot.answered) == (2, b"", None, None)
+    assert (slot.epoch, slot.peer, slot.waiting) == (2, b"", None)
+    assert slot.answered is None
 
 
 @pytest.mark.parametrize(
@@ -222,6 +223,7 @@ def test_a_process_that_stands_still_is_ended_by_force_when_its_time_is_up(run: 
     slot = run(SAY_READY + "; import time; time.sleep(600)")
     told(tmp_path / "logs" / "worker.log")
     slot.signal(signal.SIGSTOP)
+    assert slot.process is not None
     # Only once it stands still does a SIGTERM have to wait.
     os.waitid(os.P_PID, slot.process.pid, os.WSTOPPED | os.WNOWAIT)
     slot.end(Loss.DIED, "hung", now_ns=0)

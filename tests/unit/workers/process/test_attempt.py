@@ -80,8 +80,12 @@ def test_an_input_that_vanishes_fails_the_attempt(path: Path) -> None:
 
 
 def test_a_job_that_removes_its_folder_has_no_results(path: Path) -> None:
+    def removing(path: Path, output: Path) -> int:
+        output.rmdir()
+        return 1
+
     with pytest.raises(UserError, match="removed its output folder"):
-        attempt(lambda path, output: output.rmdir() or 1, task_for(path, None), Disk())
+        attempt(removing, task_for(path, None), Disk())
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.schedule.forecast import OVERRUN, Forecast
+from virnucpro_bus.effect.duration_model import OVERRUN
+from workers.schedule.forecast import Forecast
 
 SECONDS = st.floats(0.0, 50.0)
 

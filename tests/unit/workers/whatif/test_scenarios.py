@@ -54,7 +54,7 @@ def test_the_same_again_takes_as_long_as_it_took_and_costs_as_much(costs: list[i
     again, recorded = row(found, "same devices"), found["recorded"]
     # A device that came in late, or never, did so because it had nothing to do: it will again.
     for figure in ("makespan_seconds", "idle_seconds", "device_seconds"):
-        assert again[figure] == pytest.approx(recorded[figure], rel=1e-6, abs=1e-6)  # type: ignore[literal-required]
+        assert again[figure] == pytest.approx(recorded[figure], rel=1e-6, abs=1e-6)
     assert again["steals"] == recorded["steals"]
 
 
@@ -94,7 +94,8 @@ def test_an_added_device_is_of_middling_speed() -> None:
 def test_a_dropped_device_leaves_its_files_to_the_others() -> None:
     found = asked([10] * 12, [1.0, 2.0, 6.0], Variation(policy="off", drop=["cpu:2"]))
     (only,) = found["alternatives"]
-    assert (only["devices"], only["makespan_seconds"]) == (2, pytest.approx(60.0))
+    assert only["devices"] == 2
+    assert only["makespan_seconds"] == pytest.approx(60.0)
 
 
 def test_without_weights_the_recorded_plan_is_used_for_the_same_devices() -> None:
@@ -112,7 +113,9 @@ def test_a_gpu_is_dropped_by_its_uuid_or_by_its_index(name: str) -> None:
     for device, file in zip(devices, "ab", strict=True):
         script.say("coordinator", ev.FilesAssigned(device.key, (ev.PlannedFile(file, 1, 1),)))
         script.say(device.key, ev.FileCompleted(device.key, file, 1, 1, 10.0), after_seconds=10.0)
-    assert alternatives(script, Variation(policy="off", drop=[name])) == [("1 device", pytest.approx(20.0))]
+    [(left, makespan)] = alternatives(script, Wish(policy="off", drop=[name]))
+    assert left == "1 device"
+    assert makespan == pytest.approx(20.0)
 
 
 def test_with_weights_the_files_are_assigned_anew() -> None:

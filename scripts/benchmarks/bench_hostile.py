@@ -1,6 +1,6 @@
 """Mutated and random frames by the million, BENCH_MILLIONS of them: what is refused and why, and what it costs.
 
-Nine tenths go through Sieve and FleetState in processes of their own, the rest over the wire into a real hub.
+Nine tenths go through Deduplicator and FleetState in their own processes, the rest over the wire into a real hub.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def measure() -> list[dict[str, Any]]:
         *(row(f"  refused: {reason}", count, "frames") for reason, count in sorted(reasons.items())),
         row("  let in: events all the same", accepted, "frames"),
         row("  let in before: the same event once more", frames - reasons.total() - accepted, "frames"),
-        row("growth of a process with Sieve and FleetState, the larger", growth / MEBIBYTE, "MiB", GROWTH),
+        row("growth of a process with Deduplicator and FleetState, the larger", growth / MEBIBYTE, "MiB", GROWTH),
         row("growth of a process with a hub", grown_bytes / MEBIBYTE, "MiB", GROWTH),
     ]
 

@@ -70,7 +70,7 @@ def _decisions(devices: int, files: int, goal_us: int) -> list[dict[str, Any]]:
     works = [1 + int(1_000 * dice.lognormvariate(0, 1)) for _ in range(files)]
     fleet = [SimDevice(UNEQUAL[number % len(UNEQUAL)]) for number in range(devices)]
     _TimedHandout.own, _TimedHandout.others = [], []
-    with mock.patch.object(simulator, "Handout", _TimedHandout):
+    with mock.patch.object(simulator, "Scheduler", _TimedHandout):
         result = simulate([SimFile(work, work) for work in works], fleet, "cost")
     all_us = (sum(_TimedHandout.own) + sum(_TimedHandout.others)) / result.requests * 1e6
     others_us = sorted(seconds * 1e6 for seconds in _TimedHandout.others)

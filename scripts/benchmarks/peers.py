@@ -204,10 +204,10 @@ def workers(address: str, token: str, first: str, many: str) -> None:
     clock = SystemClock()
     slots = range(int(first), int(first) + int(many))
     poller = zmq.Poller()
-    peers: dict[zmq.Socket[bytes], tuple[int, int, Stamp]] = {}
+    peers: dict[zmq.Socket[bytes], tuple[int, int, Sequencer]] = {}
     for slot in slots:
         peer = opened(zmq.DEALER, address)
-        peers[peer] = slot, 1, Stamp(clock, source=f"worker-{slot}", epoch=1)
+        peers[peer] = slot, 1, Sequencer(clock, source=f"worker-{slot}", epoch=1)
         poller.register(peer, zmq.POLLIN)
     print("ready", flush=True)
     sys.stdin.readline()
@@ -223,7 +223,7 @@ def workers(address: str, token: str, first: str, many: str) -> None:
             task = answer.task
             peers[peer] = slot, number + 1, stamp
             done = ev.FileCompleted(f"cpu:{slot}", task.file, task.attempt, 250, 0.001)
-            settled = Settled(encode(stamp.envelop(done)))
+            settled = Settled(encode(stamp.next_envelope(done)))
             peer.send(pack(Request(token, slot, 1, number + 1, settled)))
     print("done", flush=True)
 

@@ -23,8 +23,8 @@ from virnucpro_bus.testing import Script
 @given(data=st.data())
 def test_of_what_is_told_twice_of_a_file_the_later_counts_whatever_came_first(data: st.DataObject) -> None:
     early, late = Steal(1, "cpu:1", "cpu:0", "a", 1), Steal(2, "cpu:2", "cpu:0", "a", 2)
-    book = WorkBook()
-    cache = SumsCache()
+    book = WorkLog()
+    cache = TotalsCache()
     told: list[Callable[[], None]] = [
         lambda: book.complete("a", 10, 1.0, "cpu:1"),
         lambda: book.complete("a", 20, 2.0, "cpu:2"),

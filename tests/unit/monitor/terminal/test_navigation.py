@@ -42,8 +42,8 @@ def test_the_orders_come_one_after_the_other_each_from_its_first_page() -> None:
     seen = []
     for _ in SORTS:
         steering = steering.pressed(Key.SORT)
-        seen.append((steering.look.sort, steering.look.page))
-        assert steering.look.devices == frozenset({"0"})
+        seen.append((steering.options.sort, steering.options.page))
+        assert steering.options.devices == frozenset({"0"})
     assert seen == [("device", 0), ("utilization", 0), ("queue", 0)]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.model.view_model import Row, Snapshot
+from monitor.model.view_model import Row, ViewModel
 from monitor.view.glyphs import UNICODE
 from monitor.view.header import progress, title
 from tests.support.pictures import colour_of, plain, snapshot

@@ -31,7 +31,7 @@ def header(shot: ViewModel, width: int, look: ViewOptions = EVERYTHING) -> list[
     return next(text for text in plain(shot, width, 24, look).splitlines() if "DEVICE" in text).split()
 
 
-def alone(state: str = "busy", /, **figures: float) -> Snapshot:
+def alone(state: str = "busy", /, **figures: float) -> ViewModel:
     """One device, with these figures of the driver."""
     metrics, utilization = row(0, state)
     return replace(snapshot(), rows=((metrics, {**utilization, **figures}),), health=())  # type: ignore[typeddict-item]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from monitor.model.health import problems
-from monitor.model.selection import Look
-from monitor.model.view_model import Problem, Row, Snapshot
+from monitor.model.selection import ViewOptions
+from monitor.model.view_model import Problem, Row, ViewModel
 from monitor.view.columns import COLUMNS, Cut
 from monitor.view.frame import frame
 from monitor.view.glyphs import ASCII

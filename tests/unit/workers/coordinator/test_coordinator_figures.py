@@ -7,7 +7,7 @@ import pytest
 from tests.support.plans import coordinator_of, cpus, input_file, input_files, lose, take
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events.codec import decode, encode
-from virnucpro_bus.events.envelope import envelop
+from virnucpro_bus.events.envelope import make_envelope
 from virnucpro_bus.events.vocabulary import (
     Fact,
     FilesAssigned,
@@ -183,7 +183,7 @@ def test_the_largest_events_fit_into_a_frame() -> None:
 
 
 def assert_accepted(event: Fact) -> None:
-    envelope = envelop(event, run="r", host="h", source="s", epoch=1, seq=1, wall_ns=1, mono_ns=1)
+    envelope = make_envelope(event, run="r", host="h", source="s", epoch=1, seq=1, wall_ns=1, mono_ns=1)
     assert decode(encode(envelope)) == envelope
 
 

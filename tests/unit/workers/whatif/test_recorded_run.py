@@ -44,14 +44,14 @@ def test_a_device_that_came_late_comes_late_again() -> None:
     assert [each.joins_at_seconds for each in recording.devices] == [0.0, 10.0, 25.0]
     # One that has completed nothing is as fast as the mean of the others.
     assert [each.speed for each in recording.devices] == pytest.approx([1.0, 3.0, 2.0])
-    [(name, makespan)] = alternatives(late_run(ready_after=25.0), Wish(policy="off", drop=["cpu:0", "cpu:1"]))
+    [(name, makespan)] = alternatives(late_run(ready_after=25.0), Variation(policy="off", drop=["cpu:0", "cpu:1"]))
     assert name == "1 device"
     assert makespan == pytest.approx(90.0)
 
 
 def test_time_counts_from_the_first_file_of_those_who_take_part() -> None:
     # cpu:1 alone does all six, 10 s each, and would not have waited 10 s for cpu:0.
-    [(name, makespan)] = alternatives(late_run(), Wish(policy="off", drop=["cpu:0", "cpu:2"]))
+    [(name, makespan)] = alternatives(late_run(), Variation(policy="off", drop=["cpu:0", "cpu:2"]))
     assert name == "1 device"
     assert makespan == pytest.approx(60.0)
 
@@ -88,7 +88,7 @@ def test_a_device_that_was_lost_for_good_is_lost_again() -> None:
     script.say("coordinator", ev.WorkerLost("cpu:1", "worker-1", 1, "was killed"), after_seconds=3.0)
     script.say("worker-0", ev.FileCompleted("cpu:0", "b", 1, 1, 10.0), after_seconds=7.0)
     script.say("worker-0", ev.FileCompleted("cpu:0", "d", 1, 1, 10.0), after_seconds=10.0)
-    name, makespan = alternatives(script, Wish(policy="off"))[0]
+    name, makespan = alternatives(script, Variation(policy="off"))[0]
     assert name == "same devices"
     assert makespan == pytest.approx(30.0)
 

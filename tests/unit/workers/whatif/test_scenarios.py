@@ -113,7 +113,7 @@ def test_a_gpu_is_dropped_by_its_uuid_or_by_its_index(name: str) -> None:
     for device, file in zip(devices, "ab", strict=True):
         script.say("coordinator", ev.FilesAssigned(device.key, (ev.PlannedFile(file, 1, 1),)))
         script.say(device.key, ev.FileCompleted(device.key, file, 1, 1, 10.0), after_seconds=10.0)
-    [(left, makespan)] = alternatives(script, Wish(policy="off", drop=[name]))
+    [(left, makespan)] = alternatives(script, Variation(policy="off", drop=[name]))
     assert left == "1 device"
     assert makespan == pytest.approx(20.0)
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import atexit
 import errno
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
@@ -35,6 +34,7 @@ from monitor.view.plain_line import line
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock, thread_cpu_ns
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics import MetricsSource, UtilizationSource
+from virnucpro_bus.system.console import say
 
 STOP_WITHIN_SECONDS = 5.0
 """How long `stop` waits for a source that does not answer before it gives the terminal back without it."""
@@ -232,7 +232,7 @@ class LoadBalancingDashboard:
             if self._is_headless and self._log.problem != self._told:
                 self._told = self._log.problem
                 said = "the metrics log is written again" if self._told is None else self._told.text
-                print(f"virnucpro-bus: {said}", file=sys.stderr)
+                say(said)
 
     def _generate_table(self, metrics: ViewModel) -> Group:
         """The whole frame, cropped to the console's present size."""

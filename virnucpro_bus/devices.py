@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from itertools import dropwhile, takewhile
 
@@ -57,6 +58,15 @@ def _entries(value: str) -> list[str]:
 
 def _names_a_device(entry: str) -> bool:
     return is_number(entry) or entry.startswith(UUID_PREFIXES)
+
+
+def only_one_with_prefix(prefix: str, uuids: Sequence[str]) -> str | None:
+    """The only one of `uuids`, which are sorted, with this prefix. None when there is none, or several."""
+    if not prefix.startswith(UUID_PREFIXES):
+        return None
+    first = bisect_left(uuids, prefix)
+    matching = [uuid for uuid in uuids[first : first + 2] if uuid.startswith(prefix)]
+    return matching[0] if len(matching) == 1 else None
 
 
 def find_gpu(name: str, present: Sequence[Device]) -> Device:

@@ -185,6 +185,9 @@ class Effect(TypedDict):
     """The last 1,000 of them, oldest first."""
 
 
+STALE_AFTER_SECONDS = 3.0
+"""A sample of a GPU that is older is stale: its figures are unknown."""
+
 UNKNOWN_UTILIZATION: GpuUtilization = {
     "compute_percent": None,
     "memory_percent": None,
@@ -198,13 +201,55 @@ UNKNOWN_UTILIZATION: GpuUtilization = {
 }
 
 
-def without_stale_figures(told: GpuUtilization) -> GpuUtilization:
-    """What is left of figures that are too old: their age, whether they are made up, whether the GPU is gone."""
+class SampledFigures(Protocol):
+    """What one sample of a GPU holds; every field may be unknown (None) on its own."""
+
+    @property
+    def memory_percent(self) -> float | None: ...
+    @property
+    def temperature_celsius(self) -> float | None: ...
+    @property
+    def power_watts(self) -> float | None: ...
+    @property
+    def energy_millijoules(self) -> int | None: ...
+    @property
+    def simulated(self) -> bool: ...
+    @property
+    def lost(self) -> bool: ...
+
+
+def is_stale(utilization: GpuUtilization) -> bool:
+    """Whether the last sample is older than STALE_AFTER_SECONDS. False when there never was one."""
+    age_seconds = utilization["sample_age_seconds"]
+    return age_seconds is not None and age_seconds > STALE_AFTER_SECONDS
+
+
+def make_utilization(
+    sample: SampledFigures, mean_percent: float | None, max_percent: float | None, age_seconds: float
+) -> GpuUtilization:
+    """The figures of a GPU by its last sample, with mean and maximum load over the caller's interval.
+
+    Of a stale sample only the age is known, whether it is simulated, and whether the GPU is lost.
+    """
+    energy = sample.energy_millijoules
+    utilization = GpuUtilization(
+        compute_percent=mean_percent,
+        memory_percent=sample.memory_percent,
+        temperature=sample.temperature_celsius,
+        power_watts=sample.power_watts,
+        compute_max_percent=max_percent,
+        energy_joules=None if energy is None else energy / 1000,
+        sample_age_seconds=age_seconds,
+        simulated=sample.simulated,
+        lost=sample.lost,
+    )
+    if not is_stale(utilization):
+        return utilization
     return {
         **UNKNOWN_UTILIZATION,
-        "sample_age_seconds": told["sample_age_seconds"],
-        "simulated": told["simulated"],
-        "lost": told["lost"],
+        "sample_age_seconds": age_seconds,
+        "simulated": sample.simulated,
+        "lost": sample.lost,
     }
 
 

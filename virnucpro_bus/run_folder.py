@@ -20,6 +20,7 @@ from typing import Self
 import msgspec
 
 from virnucpro_bus.errors import AddressError, UserError
+from virnucpro_bus.system.disk import Disk
 from virnucpro_bus.system.private_files import private_folder, try_lock
 
 CAPTURE_NAME = "run.vbus"
@@ -77,6 +78,11 @@ def read_addresses(run_dir: Path) -> BusAddresses:
     return addresses
 
 
+def capture_path(path: Path) -> Path:
+    """The capture at `path`: the file itself, or the one in a run folder. It need not exist."""
+    return path / CAPTURE_NAME if path.is_dir() else path
+
+
 class RunFolder:
     """Holds the lock on a run folder from `claim` to `release`; only the holder may bind its sockets."""
 
@@ -117,13 +123,9 @@ class RunFolder:
 
     def announce(self, addresses: BusAddresses) -> None:
         """Write bus.json in one step, readable by the owner alone."""
-        path = self.path / BUS_FILE
-        draft = path.with_name(f".{BUS_FILE}.{os.getpid()}")
         text = json.dumps(msgspec.to_builtins(addresses), indent=2) + "\n"
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        draft.replace(path)
+        with Disk().replace_atomically(self.path / BUS_FILE, 0o600) as file:
+            file.write(text.encode())
 
     def release(self) -> None:
         """Take back bus.json, the sockets and the lock. Safe to call twice."""

@@ -23,9 +23,9 @@ from monitor.terminal.screen import is_screen
 from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.fold.report import FleetReport
 from virnucpro_bus.metrics import MetricsSource, UtilizationSource
+from virnucpro_bus.system.console import say
 from virnucpro_bus.system.keyboard import Keyboard, is_interactive, read_forwarded
 from virnucpro_bus.system.signals import SignalFlag
-from virnucpro_bus.text import visible
 
 _STANDARD_INPUT = 0
 VIEW_KEYS = "n p page  s sort"
@@ -200,4 +200,4 @@ def _rows(report: FleetReport) -> list[Row]:
 def _tell_missing(fleet: Displayable, look: ViewOptions) -> None:
     """Say on stderr which of the devices asked for are not there; they may yet come."""
     for pattern in unmatched(_rows(fleet.report()), look.devices or ()):
-        click.echo(f"virnucpro-bus: no device fits {visible(pattern)}", err=True)
+        say(f"no device fits {pattern}")

@@ -15,7 +15,7 @@ from monitor.model.selection import ViewOptions
 from virnucpro_bus.cli.options import PathArgument, TargetArgument, interval_option, log_rotate_option
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.remote.keys import parse_key
-from virnucpro_bus.text import visible
+from virnucpro_bus.system.console import say
 
 
 def _parse_server_keys(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> list[bytes]:
@@ -132,4 +132,4 @@ def with_server_keys(targets: Sequence[str], server_keys: Sequence[bytes]) -> li
 
 def _complain(*lines: str) -> None:
     for text in lines:
-        click.echo(f"virnucpro-bus: {visible(text)}", err=True)
+        say(text)

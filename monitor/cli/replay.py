@@ -25,7 +25,7 @@ from monitor.model.selection import ViewOptions
 from monitor.terminal.keys import Key, Keys
 from virnucpro_bus.cli.options import PathArgument, SecondsArgument, interval_option, kinds_option
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.run_folder import CAPTURE_NAME
+from virnucpro_bus.run_folder import capture_path
 from virnucpro_bus.sources.playback import Playback
 from virnucpro_bus.sources.replay import FASTEST_RATE, SLOWEST_RATE, Replay
 from virnucpro_bus.system.keyboard import Keyboard
@@ -97,7 +97,7 @@ def replay(
     if until_seconds is not None and until_seconds < from_seconds:
         raise click.UsageError("--until lies before --from")
     look = ViewOptions(sort, devices=devices)
-    path = capture / CAPTURE_NAME if capture.is_dir() else capture
+    path = capture_path(capture)
     if address is not None:
         if once or as_json or loop or start_paused or kinds is not None:
             raise click.UsageError("--serve plays the capture as it is: with --rate, --from and --until alone")

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 from monitor.gpu.reading import GpuReading
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization, without_stale_figures
+from virnucpro_bus.devices import only_one_with_prefix
+from virnucpro_bus.metrics import STALE_AFTER_SECONDS, UNKNOWN_UTILIZATION, GpuUtilization, make_utilization
 
-STALE_SECONDS = 3.0
-"""Figures older than this are not shown."""
-_STALE_NS = round(STALE_SECONDS * NANOSECONDS)
+_STALE_NS = round(STALE_AFTER_SECONDS * NANOSECONDS)
 
 
 class SampleWindow:
@@ -45,7 +44,7 @@ class SampleWindow:
         if not self._kept:
             return []
         at_ns, readings = self._kept[-1]
-        return list(readings) if now_ns - at_ns < _STALE_NS else [reading.blank() for reading in readings]
+        return list(readings) if now_ns - at_ns <= _STALE_NS else [reading.blank() for reading in readings]
 
     def utilization(self, device_id: int | str, now_ns: int) -> GpuUtilization:
         """Figures of a GPU by NVML index, UUID, or the only UUID that begins so; all None when nobody knows it."""
@@ -56,19 +55,8 @@ class SampleWindow:
         if reading is None:
             return UNKNOWN_UTILIZATION.copy()
         loads = self._loads(reading)
-        energy = reading.energy_millijoules
-        told = GpuUtilization(
-            compute_percent=sum(loads) / len(loads) if loads else None,
-            memory_percent=reading.memory_percent,
-            temperature=reading.temperature_celsius,
-            power_watts=reading.power_watts,
-            compute_max_percent=max(loads, default=None),
-            energy_joules=None if energy is None else energy / 1000,
-            sample_age_seconds=(now_ns - at_ns) / NANOSECONDS,
-            simulated=reading.simulated,
-            lost=reading.lost,
-        )
-        return told if now_ns - at_ns < _STALE_NS else without_stale_figures(told)
+        mean = sum(loads) / len(loads) if loads else None
+        return make_utilization(reading, mean, max(loads, default=None), (now_ns - at_ns) / NANOSECONDS)
 
     def _loads(self, newest: GpuReading) -> list[float]:
         """What each look has measured. Empty where the newest does not know: what was is not what is."""
@@ -87,8 +75,7 @@ def _find(device_id: int | str, readings: Sequence[GpuReading]) -> GpuReading | 
     for reading in readings:
         if device_id in (reading.device.key, reading.device.index):
             return reading
-    if isinstance(device_id, int) or not device_id.startswith(("GPU-", "MIG-")):
-        return None
     # CUDA_VISIBLE_DEVICES may hold the beginning of a UUID, and a worker then knows itself by that.
-    found = [reading for reading in readings if reading.device.key.startswith(device_id)]
-    return found[0] if len(found) == 1 else None
+    by_key = {reading.device.key: reading for reading in readings}
+    whole = only_one_with_prefix(str(device_id), sorted(by_key))
+    return None if whole is None else by_key[whole]

@@ -8,12 +8,11 @@ from itertools import islice
 from typing import Literal
 
 from monitor.model.view_model import Problem, Row, device_label, has_several_hosts
-from virnucpro_bus.effect.text_report import span
-from virnucpro_bus.metrics import FailedAttempt, GpuMetrics, GpuUtilization, SourceCounts, Totals
+from virnucpro_bus.metrics import FailedAttempt, GpuMetrics, SourceCounts, Totals, is_stale
 from virnucpro_bus.text import visible
+from virnucpro_bus.units import duration
 
 STALLED_AFTER_SECONDS = 300.0
-STALE_AFTER_SECONDS = 3.0
 HOT_CELSIUS = 90.0
 NAMED = 4
 """How many devices, sources or files are named before "and N more"."""
@@ -21,12 +20,6 @@ NAMED_BRIEFLY = 2
 REASON_CHARACTERS = 60
 _Figure = Literal["compute_percent", "memory_percent", "temperature", "power_watts"]
 _FIGURES: tuple[_Figure, ...] = ("compute_percent", "memory_percent", "temperature", "power_watts")
-
-
-def is_stale(utilization: GpuUtilization) -> bool:
-    """Whether a GPU that has been looked at has given no figures for too long."""
-    age = utilization["sample_age_seconds"]
-    return age is not None and age > STALE_AFTER_SECONDS
 
 
 def is_stalled(metrics: GpuMetrics) -> bool:
@@ -168,7 +161,7 @@ def _stalled(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
 
 
 def _at_least(seconds: float, of_how_many: int) -> str:
-    return span(seconds) + (" or more" if of_how_many > 1 else "")
+    return duration(seconds) + (" or more" if of_how_many > 1 else "")
 
 
 def _called(metrics: GpuMetrics, several_hosts: bool) -> str:

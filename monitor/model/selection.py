@@ -9,7 +9,6 @@ from monitor.model.view_model import Row, device_label
 from virnucpro_bus.metrics import GpuMetrics
 
 SORTS = ("device", "utilization", "queue")
-SORTS = ("device", "utilization", "queue")
 _UUID_STARTS = ("gpu-", "mig-")
 
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from virnucpro_bus.metrics import Effect, GpuMetrics, GpuUtilization, StealEvent, Totals
 from virnucpro_bus.text import visible
 
-UNKNOWN = "n/a"
-
 Row = tuple[GpuMetrics, GpuUtilization]
 DeviceKey = tuple[str, int | str]
 """What a device is known by from look to look: its host, and its UUID or else its device_id."""

@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from monitor.model.trends import SAMPLES_KEPT
-from monitor.model.view_model import UNKNOWN
 from monitor.view.glyphs import GAP, MARGIN, Glyphs
+from virnucpro_bus.units import UNKNOWN
 
 # The fields of one line of the table by column key: (what is written, its style).
 Cells = dict[str, tuple[str, str]]

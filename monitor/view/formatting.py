@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from monitor.model.view_model import UNKNOWN, Row
+from monitor.model.view_model import Row
 from virnucpro_bus.text import visible
+from virnucpro_bus.units import UNKNOWN
 
 
 def short_name(device_name: str) -> str:
@@ -37,16 +38,6 @@ def rate(value: float | None) -> str:
         if value < limit:
             return f"{value / divisor:.1f}{unit}"
     return f"{value:.1e}"
-
-
-def duration(seconds: float | None) -> str:
-    """H:MM:SS, with days before it from the second day on."""
-    if seconds is None:
-        return UNKNOWN
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    days, hour = divmod(hours, 24)
-    return f"{f'{days}d ' if days else ''}{hour}:{minute:02d}:{second:02d}"
 
 
 def known_mean(values: Iterable[float | None]) -> float | None:

@@ -8,9 +8,10 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from monitor.model.view_model import ViewModel
-from monitor.view.formatting import describe_devices, duration
+from monitor.view.formatting import describe_devices
 from monitor.view.glyphs import GAP, MARGIN, Glyphs, counts
 from virnucpro_bus.clock import local_time_of_day
+from virnucpro_bus.units import duration
 
 BAR_CELLS = 6
 """The least of a progress bar."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitor.model.health import is_stale, is_stalled
+from monitor.model.health import is_stalled
 from monitor.model.paging import troubled_first, wanted
 from monitor.model.selection import EVERYTHING, ViewOptions
-from monitor.model.view_model import NOTICE, UNKNOWN, Row, ViewModel, device_label, has_several_hosts
-from monitor.view.formatting import duration, percent, rate
+from monitor.model.view_model import NOTICE, Row, ViewModel, device_label, has_several_hosts
+from monitor.view.formatting import percent, rate
 from monitor.view.glyphs import STALLED, STATE_WORDS, UNICODE
 from virnucpro_bus.clock import iso_utc
 from virnucpro_bus.effect.text_report import outcome
+from virnucpro_bus.metrics import is_stale
 from virnucpro_bus.text import visible
+from virnucpro_bus.units import UNKNOWN, duration
 
 DEVICES_CHARACTERS = 480
 """What devices may take of a line; those that do not fit are counted."""

@@ -9,11 +9,10 @@ from math import inf
 
 from rich.text import Text
 
-from monitor.model.health import HOT_CELSIUS, is_stale, is_stalled
+from monitor.model.health import HOT_CELSIUS, is_stalled
 from monitor.model.paging import Page, page_of
 from monitor.model.selection import ViewOptions
 from monitor.model.view_model import (
-    UNKNOWN,
     Row,
     Trend,
     ViewModel,
@@ -25,7 +24,8 @@ from monitor.model.view_model import (
 from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column, fit_columns, header_line, line_of
 from monitor.view.formatting import known_mean, percent, rate, short_name
 from monitor.view.glyphs import MARGIN, STALLED, STATE_WORDS, Glyphs, counts, sparkline, state_word
-from virnucpro_bus.metrics import Totals
+from virnucpro_bus.metrics import Totals, is_stale
+from virnucpro_bus.units import UNKNOWN
 
 ALARM = "bold red"
 STATE_STYLES = {"busy": "green", "lost": ALARM, "silent": "bold yellow"}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from virnucpro_bus.errors import CaptureError
+from virnucpro_bus.system.disk import Disk
 
 try:
     if sys.version_info >= (3, 14):
@@ -42,29 +43,16 @@ def compress_capture(path: Path) -> None:
     Killed at any moment it leaves one or the other, whole. It does nothing where there is nothing to gain (no
     zstd, a small file, one that is compressed or gone), and leaves the plain one where the disk is too full.
     """
-    draft = path.with_name(f".{path.name}.zst")
     try:
         with path.open("rb") as source:
             size_bytes = os.fstat(source.fileno()).st_size
             if not HAS_ZSTD or size_bytes < _WORTHWHILE_BYTES or source.read(4) == ZSTD_MAGIC:
                 return
             source.seek(0)
-            with draft.open("wb") as target:
+            with Disk().replace_atomically(path) as target:
                 _compress(source, target)
-                target.flush()
-                os.fsync(target.fileno())
-        draft.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
     except OSError:
-        # The plain capture is as good; only a draft must not take up what little space there is.
-        try:
-            draft.unlink(missing_ok=True)
-        except OSError:
-            pass
+        pass  # the plain capture is as good
 
 
 def decompress_capture(path: Path) -> None:
@@ -72,20 +60,13 @@ def decompress_capture(path: Path) -> None:
 
     Killed at any moment it leaves one or the other, whole. Raises OSError; CaptureError where there is no zstd.
     """
-    draft = path.with_name(f".{path.name}.plain")
-    try:
-        with path.open("rb") as source:
-            if source.read(len(ZSTD_MAGIC)) != ZSTD_MAGIC:
-                return
-            source.seek(0)
-            with draft.open("wb") as target:
-                for _, plain in decompressed(source):
-                    target.write(plain)
-                target.flush()
-                os.fsync(target.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with path.open("rb") as source:
+        if source.read(len(ZSTD_MAGIC)) != ZSTD_MAGIC:
+            return
+        source.seek(0)
+        with Disk().replace_atomically(path) as target:
+            for _, plain in decompressed(source):
+                target.write(plain)
 
 
 def _compress(source: BinaryIO, target: BinaryIO) -> None:

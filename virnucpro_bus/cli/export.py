@@ -14,7 +14,8 @@ import click
 from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.fold.file_table import ExportedFile, FileTable
-from virnucpro_bus.run_folder import CAPTURE_NAME
+from virnucpro_bus.run_folder import capture_path
+from virnucpro_bus.system.console import say
 from virnucpro_bus.text import spreadsheet_safe, visible
 
 COLUMNS = tuple(ExportedFile.__annotations__)
@@ -37,12 +38,12 @@ def export(capture: Path, form: str, output: Path | None) -> None:
       virnucpro-bus export first-run -o files.csv
       virnucpro-bus export first-run/run.vbus --format jsonl
     """
-    path = capture / CAPTURE_NAME if capture.is_dir() else capture
+    path = capture_path(capture)
     if output is not None and output.exists():
         raise UserError(f"{output}: exists already; choose another name, or remove it first")
     files = FileTable(path)
     for warning in _warnings(path, files):
-        click.echo(f"virnucpro-bus: {visible(warning)}", err=True)
+        say(warning)
     lines = _csv_lines(files.rows()) if form == "csv" else _json_lines(files.rows())
     if output is None:
         for line in lines:

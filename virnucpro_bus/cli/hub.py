@@ -14,6 +14,7 @@ from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.hub.bus_server import BusServer
 from virnucpro_bus.publish.publisher import ADDRESS_VARIABLE, RUN_VARIABLE
+from virnucpro_bus.system.console import say
 from virnucpro_bus.system.signals import SignalFlag
 from virnucpro_bus.text import visible
 
@@ -51,7 +52,7 @@ def hub(run_dir: Path) -> int:
             poller.poll(1000)
             server.hub.poll()
             if notice := server.hub.capture.notice():
-                click.echo(f"virnucpro-bus: {visible(notice)}", err=True)
+                say(notice)
         server.stop_sampler()
     events, refused = server.hub.accepted - server.hub.capture.unrecorded_frames, server.hub.refused.total()
     recorded = f"# {events} events recorded in {visible(str(run_dir / 'run.vbus'))}"

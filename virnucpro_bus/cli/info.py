@@ -10,6 +10,7 @@ import click
 from virnucpro_bus.capture.info import CaptureInfo, capture_info
 from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import iso_utc
+from virnucpro_bus.run_folder import capture_path
 from virnucpro_bus.text import visible
 
 
@@ -23,7 +24,7 @@ def info(capture: Path, as_json: bool) -> None:
     Example:
       virnucpro-bus info my-run/run.vbus
     """
-    found = capture_info(capture / "run.vbus" if capture.is_dir() else capture)
+    found = capture_info(capture_path(capture))
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:

@@ -12,8 +12,9 @@ from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.run_folder import CAPTURE_NAME
+from virnucpro_bus.run_folder import capture_path
 from virnucpro_bus.sources.replay import Replay
+from virnucpro_bus.system.console import say
 from virnucpro_bus.text import visible
 
 NAMED = 4
@@ -29,7 +30,7 @@ def load_capture(capture: Path) -> FleetState:
 
     Raises CaptureError when it is no capture, UserError when there is not one event in it.
     """
-    path = capture / CAPTURE_NAME if capture.is_dir() else capture
+    path = capture_path(capture)
     replay = Replay(path, SystemClock(), rate=None)
     fleet = FleetState(replay)
     # What is folded stays to the end: to look through it for garbage, again and again, would take a fifth longer.
@@ -41,7 +42,7 @@ def load_capture(capture: Path) -> FleetState:
         gc.freeze()
         gc.enable()
     for line in _what_is_missing(replay, fleet):
-        click.echo(f"virnucpro-bus: {visible(str(path))}: {visible(line)}", err=True)
+        say(f"{path}: {line}")
     if not fleet.get_totals()["events_received"]:
         raise UserError(f"{visible(str(path))}: no events are recorded there")
     return fleet

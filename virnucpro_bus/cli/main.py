@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points, version
 import click
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.text import visible
+from virnucpro_bus.system.console import say
 
 COMMANDS_GROUP = "virnucpro_bus.commands"
 EXIT_REFUSED = 1
@@ -71,10 +71,10 @@ def main(arguments: list[str] | None = None) -> None:
         if sys.stdout is not None:
             sys.stdout.flush()
     except UserError as error:
-        _say(str(error))
+        say(str(error))
         sys.exit(EXIT_USAGE)
     except click.ClickException as error:
-        _say(_in_one_line(error))
+        say(_in_one_line(error))
         sys.exit(EXIT_USAGE)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(EXIT_INTERRUPTED)
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         place = "the output cannot be written" if abandon_output() else error.filename
-        _say(reason if place is None else f"{place}: {reason}")
+        say(reason if place is None else f"{place}: {reason}")
         sys.exit(EXIT_REFUSED)
     sys.exit(status if isinstance(status, int) else 0)
 
@@ -110,7 +110,3 @@ def _in_one_line(error: click.ClickException) -> str:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f"{message}; see {error.ctx.command_path} --help"
     return message
-
-
-def _say(message: str) -> None:
-    print("virnucpro-bus:", visible(message), file=sys.stderr)

@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from virnucpro_bus.events.vocabulary import KINDS
-from virnucpro_bus.text import visible
+from virnucpro_bus.system.console import say
 
 _SIZE = re.compile(r"([0-9]{1,18})([KMG]?)", re.IGNORECASE)
 _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
@@ -85,7 +85,7 @@ def _parse_kinds(context: click.Context, parameter: click.Parameter, value: str 
         raise click.BadParameter("write kinds with commas between them, for example file.completed,work.stolen")
     for kind in sorted(kinds - KINDS.keys()):
         # A newer version's kinds are events too, but more often it is a slip of the pen.
-        click.echo(f"virnucpro-bus: {visible(kind)[:-1]}: not a kind that this version knows", err=True)
+        say(f"{kind[:-1]}: not a kind that this version knows")
     return kinds
 
 

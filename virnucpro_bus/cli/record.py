@@ -13,6 +13,7 @@ from virnucpro_bus.cli.options import PathArgument, TargetArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.sources.live import follow_live, join
+from virnucpro_bus.system.console import say
 from virnucpro_bus.system.signals import SignalFlag
 from virnucpro_bus.text import visible
 
@@ -44,7 +45,7 @@ def record(target: str, output: Path) -> int:
                 for frames in follow_live(source, FleetState(clock), clock, lambda: signals.signal):
                     recorder.record(frames)
                     if notice := recorder.notice():
-                        click.echo(f"virnucpro-bus: {visible(notice)}", err=True)
+                        say(notice)
             finally:
                 lost = f"{recorder.lost} more are" if recorder.lost else "none is"
                 click.echo(

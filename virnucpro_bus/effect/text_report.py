@@ -4,33 +4,14 @@ from __future__ import annotations
 
 from virnucpro_bus.metrics import Effect
 from virnucpro_bus.text import visible
+from virnucpro_bus.units import UNKNOWN, duration
 
-UNKNOWN = "n/a"
 STEALS_SHOWN = 20
-
-
-def span(seconds: float | None) -> str:
-    """A length of time as one would say it: 0 s, 17 ms, 4.2 s, 3m12s, 2h05m, 3d04h; n/a when it is unknown."""
-    if seconds is None:
-        return UNKNOWN
-    if seconds < 0:
-        return f"-{span(-seconds)}"
-    if seconds < 0.9995:
-        milliseconds = round(seconds * 1000)
-        return f"{milliseconds} ms" if milliseconds else "0 s"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    days, hour = divmod(hours, 24)
-    if days:
-        return f"{days}d{hour:02d}h"
-    return f"{hour}h{minute:02d}m" if hour else f"{minute}m{second:02d}s"
 
 
 def gain(seconds: float) -> str:
     """What was saved, or lost."""
-    return f"{'lost' if seconds < 0 else 'saved'} {span(abs(seconds))}"
+    return f"{'lost' if seconds < 0 else 'saved'} {duration(abs(seconds))}"
 
 
 def sentence(effect: Effect) -> str | None:
@@ -45,7 +26,7 @@ def effect_parts(effect: Effect) -> list[str]:
     moves, above = effect["moves"], effect["above_bound_percent"]
     parts = [f"{moves} move{'' if moves == 1 else 's'}" if moves else "no file moved"]
     if told := outcome(effect):
-        parts.append(f"{told} of {span(effect['makespan_without_stealing_seconds'])}")
+        parts.append(f"{told} of {duration(effect['makespan_without_stealing_seconds'])}")
     if above is not None:
         parts.append(f"{max(0.0, above):.1f} % above the bound")
     return parts
@@ -57,17 +38,17 @@ def outcome(effect: Effect) -> str | None:
     if saved is None or not effect["moves"]:
         return None
     # What is only expected is not told as if it were done.
-    return gain(saved) if _is_over(effect) else f"will {'lose' if saved < 0 else 'save'} {span(abs(saved))}"
+    return gain(saved) if _is_over(effect) else f"will {'lose' if saved < 0 else 'save'} {duration(abs(saved))}"
 
 
 def report_paragraph(effect: Effect) -> str:
     """All of it, on several lines."""
     figures = [
-        ("makespan", span(effect["makespan_seconds"])),
-        ("expected", span(effect["makespan_expected_seconds"])),
-        ("without stealing", span(effect["makespan_without_stealing_seconds"])),
-        ("lower bound", span(effect["lower_bound_seconds"])),
-        ("tail", span(effect["tail_seconds"])),
+        ("makespan", duration(effect["makespan_seconds"])),
+        ("expected", duration(effect["makespan_expected_seconds"])),
+        ("without stealing", duration(effect["makespan_without_stealing_seconds"])),
+        ("lower bound", duration(effect["lower_bound_seconds"])),
+        ("tail", duration(effect["tail_seconds"])),
         ("jain index", _ratio(effect["jain_index"])),
         ("max/mean finish", _ratio(effect["max_over_mean_finish"])),
     ]
@@ -78,7 +59,7 @@ def report_paragraph(effect: Effect) -> str:
     if names:
         lines += ["", f"{'device':<{wide}} {'busy':>9} {'idle':>9} {'finish':>9}"]
     for name, key in zip(names, effect["idle_seconds"], strict=True):
-        times = [span(effect[what].get(key)) for what in ("busy_seconds", "idle_seconds", "finish_seconds")]
+        times = [duration(effect[what].get(key)) for what in ("busy_seconds", "idle_seconds", "finish_seconds")]
         lines.append(f"{name:<{wide}} " + " ".join(f"{time:>9}" for time in times))
     steals = effect["steals"][-STEALS_SHOWN:]
     if steals:

@@ -14,9 +14,6 @@ from virnucpro_bus.events.vocabulary import (
     Seconds,
 )
 
-MAX_COUNT = 2**63 - 1
-"""Where a count stays: an event can tell no more, and a snapshot hold no more."""
-
 
 class Steal(NamedTuple):
     """One stolen file. Sorts by the time of the decision."""

@@ -24,7 +24,7 @@ import msgspec
 
 from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.envelope import ENVELOPES, Envelope
-from virnucpro_bus.events.vocabulary import KINDS, VERSION
+from virnucpro_bus.events.vocabulary import KINDS, MAX_COUNT, VERSION
 
 MAX_FRAME_BYTES = 64 * 1024
 MAX_TEXT_BYTES = 4096
@@ -120,7 +120,7 @@ def _decode_foreign(frame: bytes, why: Exception) -> Foreign:
     texts, numbers = header[1:4], [version, *header[4:]]
     if not all(isinstance(text, str) and len(text) <= 256 for text in texts):
         raise FrameError("bad-header", "run, host and source must be text")
-    if not all(type(number) is int and 0 <= number < 2**63 for number in numbers) or numbers[2] < 1:
+    if not all(type(number) is int and 0 <= number <= MAX_COUNT for number in numbers) or numbers[2] < 1:
         raise FrameError("bad-header", "version, epoch, seq and times must be counts")
     if version == VERSION and kind in KINDS:
         # A kind that we do know and that did not pass the typed decoder is wrong, not new.

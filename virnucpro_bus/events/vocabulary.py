@@ -11,13 +11,17 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Number = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+MAX_COUNT = 2**63 - 1
+"""The largest count or time in nanoseconds that an event, or a snapshot, can hold."""
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Number = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 Seconds = Annotated[float, Meta(ge=0.0, le=1e12)]
 Percent = Annotated[float, Meta(ge=0.0, le=100.0)]
 Celsius = Annotated[float, Meta(ge=-273.15, le=1e4)]
 Watts = Annotated[float, Meta(ge=0.0, le=1e6)]
 Text = Annotated[str, Meta(max_length=4096)]
+REASON_CHARACTERS = 1_000
+"""Reasons, notices and file names are cut to this length before they are published."""
 NAME_CHARACTERS = 256
 Name = Annotated[str, Meta(max_length=NAME_CHARACTERS)]
 

@@ -9,15 +9,14 @@ from msgspec.structs import replace
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.devices import display_id
-from virnucpro_bus.effect.work_log import MAX_COUNT
+from virnucpro_bus.devices import UUID_PREFIXES, display_id
+from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.gpu_history import GpuHistory, bucket_of
 from virnucpro_bus.fold.stream import Stream
 from virnucpro_bus.fold.windows import RollingWindow
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, without_stale_figures
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, make_utilization
 
-SILENT_AFTER_NS = 5 * NANOSECONDS
-STALE_AFTER_NS = 3 * NANOSECONDS
+WORKER_SILENT_AFTER_NS = 5 * NANOSECONDS
 LOAD_INTERVAL_NS = 2 * NANOSECONDS
 """Over so long a GPU's load is told, where nobody says otherwise."""
 
@@ -93,7 +92,7 @@ class DeviceState(Struct, array_like=True):
         live = [stream for stream in workers.values() if stream.live]
         if not live:
             return "lost" if workers[max(workers)].lost else "stopped"
-        if all(stream.beats and now_ns - stream.heard_ns > SILENT_AFTER_NS for stream in live):
+        if all(stream.beats and now_ns - stream.heard_ns > WORKER_SILENT_AFTER_NS for stream in live):
             return "silent"
         states = {stream.state for stream in live}
         return next(state for state in ("busy", "idle", "starting") if state in states)
@@ -114,23 +113,12 @@ class DeviceState(Struct, array_like=True):
         age_ns = max(0, now_ns - self._sampled_ns)
         # What was known a moment ago is not what is.
         mean, greatest = (None, None) if sample.compute_percent is None else self.history.load(interval_ns)
-        told = GpuUtilization(
-            compute_percent=mean,
-            memory_percent=sample.memory_percent,
-            temperature=sample.temperature_celsius,
-            power_watts=sample.power_watts,
-            compute_max_percent=greatest,
-            energy_joules=None if sample.energy_millijoules is None else sample.energy_millijoules / 1000,
-            sample_age_seconds=age_ns / NANOSECONDS,
-            simulated=sample.simulated,
-            lost=sample.lost,
-        )
-        return told if age_ns <= STALE_AFTER_NS else without_stale_figures(told)
+        return make_utilization(sample, mean, greatest, age_ns / NANOSECONDS)
 
     def display_order(self) -> tuple[int, str]:
         """Sorts devices by index, then key; those without an index come last."""
         index = self.device.index
-        return (2**63 if index is None else index, self.device.key)
+        return (MAX_COUNT + 1 if index is None else index, self.device.key)
 
     def note_finished(self, mono_ns: int, wall_ns: int) -> None:
         """It has completed or failed a file, at that time by the host's clocks."""
@@ -158,7 +146,7 @@ class DeviceState(Struct, array_like=True):
             work_stolen_to=sum(count.stolen for count in counts),
             throughput=self.window.throughput(now_ns, in_hand),
             last_update_time=self.last_done_wall_ns / NANOSECONDS if self.last_done_wall_ns else None,
-            uuid=key if key.startswith(("GPU-", "MIG-")) else None,
+            uuid=key if key.startswith(UUID_PREFIXES) else None,
             host=host,
             sequences=sum(count.sequences for count in counts) - self.reopened.sequences,
             files_failed=sum(count.failed for count in counts) - self.reopened.failed,

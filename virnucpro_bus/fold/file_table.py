@@ -14,12 +14,12 @@ from typing import TypedDict
 
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.clock import NANOSECONDS, iso_utc
+from virnucpro_bus.devices import only_one_with_prefix
 from virnucpro_bus.events.codec import Foreign, decode_all
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.sequence import SequenceTracker
 from virnucpro_bus.events.vocabulary import CaptureHole, FileCompleted, GpuSampled, RunStarted
 from virnucpro_bus.fold.gpu_history import GpuFigures, SampleBucket, bucket_of, figures_between
-from virnucpro_bus.fold.gpu_identity import only_one_with_prefix
 from virnucpro_bus.fold.host_fold import LEAST_BOOT_NS
 
 _by_time = attrgetter("wall_ns", "host", "source", "epoch", "seq")

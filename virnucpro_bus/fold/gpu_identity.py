@@ -7,11 +7,10 @@ all that is known by then, so that the order in which it came does not matter.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
-from virnucpro_bus.devices import UUID_PREFIXES
+from virnucpro_bus.devices import UUID_PREFIXES, only_one_with_prefix
 from virnucpro_bus.fold.device import DeviceState
 
 PLACE_PREFIX = "nvml:"
@@ -52,15 +51,6 @@ class SampledGpus:
             return None
         whole = only_one_with_prefix(key, self._keys)
         return None if whole is None else self._devices[whole]
-
-
-def only_one_with_prefix(beginning: str, uuids: Sequence[str]) -> str | None:
-    """The only one of `uuids`, which are sorted, that begins so. None when none does, or several do."""
-    if not beginning.startswith(UUID_PREFIXES):
-        return None
-    first = bisect_left(uuids, beginning)
-    fits = [uuid for uuid in uuids[first : first + 2] if uuid.startswith(beginning)]
-    return fits[0] if len(fits) == 1 else None
 
 
 def _places_with_a_name(devices: Mapping[str, DeviceState]) -> list[str]:

@@ -14,8 +14,9 @@ from typing import Any
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.effect.work_log import MAX_COUNT, Steal
+from virnucpro_bus.effect.work_log import Steal
 from virnucpro_bus.events.codec import Foreign
+from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.device import DeviceState, Reopened
 from virnucpro_bus.fold.host_state import HostState
 from virnucpro_bus.fold.stream import Stream

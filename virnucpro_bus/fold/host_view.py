@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.effect.totals import TotalsCache
 from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.metrics import Effect, FileRecord, GpuMetrics, StealEvent
+from virnucpro_bus.units import duration
 
 LEAST_SKEW_SECONDS = 2
 """Wall clocks that differ by less are taken to agree: a message's way takes time, too."""
@@ -104,5 +104,5 @@ class HostView:
         skew_seconds = self.skew_seconds()
         if not skew_seconds:
             return None
-        how_far = f"{timedelta(seconds=abs(skew_seconds))} {'behind' if skew_seconds > 0 else 'ahead of'}"
+        how_far = f"{duration(abs(skew_seconds))} {'behind' if skew_seconds > 0 else 'ahead of'}"
         return f"the clock of {self.fold.host} is {how_far} this one's; its times are shown in ours"

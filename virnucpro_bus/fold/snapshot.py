@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.events.envelope import ENVELOPES
-from virnucpro_bus.events.vocabulary import Count, FileCompleted
+from virnucpro_bus.events.vocabulary import MAX_COUNT, Count, FileCompleted
 from virnucpro_bus.fold.gpu_history import UNKNOWN, GpuHistory
 from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.fold.windows import Completions, RollingWindow
@@ -26,7 +26,7 @@ MAX_BYTES = 64 << 20
 _DIGEST_BYTES = 16
 # Sums that stay within what a snapshot holds, however much is still added to them.
 _Sum = Annotated[int, Meta(ge=0, le=2**53)]
-_OrNot = Annotated[int, Meta(ge=UNKNOWN, le=2**63 - 1)]
+_OrNot = Annotated[int, Meta(ge=UNKNOWN, le=MAX_COUNT)]
 _Looks = tuple[Count, _Sum, _Sum, _OrNot, _OrNot, _OrNot]
 
 

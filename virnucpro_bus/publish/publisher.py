@@ -23,7 +23,7 @@ from virnucpro_bus.devices import device_from_environment, device_of
 from virnucpro_bus.errors import AddressError, ForkedPublisherError
 from virnucpro_bus.events.codec import decode, encode
 from virnucpro_bus.events.envelope import Sequencer
-from virnucpro_bus.events.vocabulary import NAME_CHARACTERS, STARTING
+from virnucpro_bus.events.vocabulary import MAX_COUNT, NAME_CHARACTERS, REASON_CHARACTERS, STARTING
 from virnucpro_bus.publish.outbox import Outbox
 
 ADDRESS_VARIABLE = "VIRNUCPRO_BUS"
@@ -144,7 +144,9 @@ class Publisher:
     ) -> None:
         """`file` failed for good; `reason` in one line."""
         attempt, seconds = _count("attempt", attempt), _seconds(duration_seconds)
-        self._tell(ev.FileFailed(self._device_key, _name(file), attempt, _text(reason)[:1000], seconds))
+        self._tell(
+            ev.FileFailed(self._device_key, _name(file), attempt, _text(reason)[:REASON_CHARACTERS], seconds)
+        )
 
     def work_stolen(
         self, *, source: int | str, file: str | os.PathLike[str], attempt: int = 0, stolen_at_ns: int | None = None
@@ -258,7 +260,7 @@ class Publisher:
             self._thread.join()
         self.publish(self._heartbeat())
         if self._device_key:
-            self.publish(ev.WorkerStopped(self._device_key, _text(reason)[:1000]))
+            self.publish(ev.WorkerStopped(self._device_key, _text(reason)[:REASON_CHARACTERS]))
         with self._lock:
             self._outbox.close()
 
@@ -276,7 +278,7 @@ def _text(text: str) -> str:
 
 def _name(file: str | os.PathLike[str]) -> str:
     """A file's base name, cut to a sensible length."""
-    return _text(os.path.basename(os.fspath(file)))[-1000:]
+    return _text(os.path.basename(os.fspath(file)))[-REASON_CHARACTERS:]
 
 
 def _key(name: str) -> str:
@@ -286,7 +288,7 @@ def _key(name: str) -> str:
 
 def _count(name: str, number: int) -> int:
     count = int(number)
-    if not 0 <= count < 2**63:
+    if not 0 <= count <= MAX_COUNT:
         raise ValueError(f"{name} must be a count, not {number}")
     return count
 

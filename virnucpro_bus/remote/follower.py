@@ -19,7 +19,7 @@ from virnucpro_bus.sockets import SocketMonitor, enable_keepalive
 
 JOIN_SECONDS = 4.0
 ASK_AGAIN_NS = 2 * NANOSECONDS
-SILENT_AFTER_NS = 3 * NANOSECONDS
+RELAY_SILENT_AFTER_NS = 3 * NANOSECONDS
 """A relay answers within a second; so long without a word is a connection that does not work."""
 GIVE_UP_AFTER_NS = 120 * NANOSECONDS
 _WAIT_MS = 50
@@ -135,7 +135,7 @@ class Follower:
         if taken is not None:
             self._heard_ns, self.problem = now_ns, None
             frames = self._read(self._checked(taken[1]))
-        elif now_ns - self._heard_ns > SILENT_AFTER_NS:
+        elif now_ns - self._heard_ns > RELAY_SILENT_AFTER_NS:
             silent_seconds = (now_ns - self._heard_ns) // NANOSECONDS
             why = f" ({self._reason})" if self._reason else ""
             self.problem = f"{self.address}: no contact for {silent_seconds} s{why}"

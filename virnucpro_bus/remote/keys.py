@@ -189,11 +189,8 @@ class ClientList:
 
     def _save(self, allowed: Mapping[bytes, str]) -> None:
         """Put another list in the file's place in one step. The lock is held."""
-        draft = self.path.with_name(f".{self.path.name}.draft")
-        draft.unlink(missing_ok=True)  # of one that was killed
-        write_private(draft, "".join(f"{key.hex()} {name}\n" for key, name in allowed.items()))
-        draft.replace(self.path)
-        Disk().sync_folder(self.path.parent)
+        with Disk().replace_atomically(self.path, 0o600) as file:
+            file.writelines(f"{key.hex()} {name}\n".encode() for key, name in allowed.items())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

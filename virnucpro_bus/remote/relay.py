@@ -30,7 +30,7 @@ PIECE_BYTES = 1 << 18
 KEEP_ALIVE_NS = NANOSECONDS
 """After so long a question is answered even if there is nothing new."""
 MAX_VIEWERS = 256
-SILENT_AFTER_NS = 3 * NANOSECONDS
+VIEWER_SILENT_AFTER_NS = 3 * NANOSECONDS
 """A viewer asks at least once a second; at its end a relay waits for none that has been silent for so long."""
 FORGOTTEN_AFTER_NS = 10 * NANOSECONDS
 LISTENING_OPTIONS = (
@@ -110,7 +110,7 @@ class Relay:
     @property
     def delivered(self) -> bool:
         """Whether all who follow, as far as they still ask, have been sent all there is."""
-        size, since_ns = self._recorded.size_bytes, self._clock.mono_ns() - SILENT_AFTER_NS
+        size, since_ns = self._recorded.size_bytes, self._clock.mono_ns() - VIEWER_SILENT_AFTER_NS
         return all(viewer.sent >= size for viewer in self._viewers.values() if viewer.heard_ns > since_ns)
 
     def poll(self) -> None:

@@ -13,8 +13,8 @@ from virnucpro_bus.errors import AddressError
 from virnucpro_bus.history.protocol import HelloReply, ReadableCapture
 from virnucpro_bus.remote.listen_address import ListenAddress, access_for
 from virnucpro_bus.remote.relay import Relay
+from virnucpro_bus.system.console import say
 from virnucpro_bus.system.signals import SignalFlag
-from virnucpro_bus.text import visible
 
 ANNOUNCEMENT = "serving; watch it with:"
 """Begins what a relay says once it listens; whoever has started it waits for that."""
@@ -68,7 +68,7 @@ def open_relay(address: ListenAddress, recorded: ReadableCapture, hello: HelloRe
     """A relay at `address`, announced on standard output; refusals go to standard error. Raises UserError."""
     raise_open_file_limit()
     access = access_for(address)
-    complain = RateLimitedLog(lambda message: click.echo(f"virnucpro-bus: {visible(message)}", err=True), clock)
+    complain = RateLimitedLog(say, clock)
     try:
         relay = Relay(address.url, recorded, hello, clock, access, complain)
     except zmq.ZMQError as error:

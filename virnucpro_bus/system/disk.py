@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
 
 StrPath = str | os.PathLike[str]
 
@@ -52,3 +56,24 @@ class Disk:
             self.sync(descriptor)
         finally:
             os.close(descriptor)
+
+    @contextmanager
+    def replace_atomically(self, path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+        """A file that takes the place of `path` at the end, in one step and on the disk. One writer at a time.
+
+        Killed at any moment it leaves the old file or the new one, whole; so does an exception, which also
+        removes the draft. `mode` is that of the new file, less the umask.
+        """
+        draft = path.with_name(f".{path.name}.draft")
+        draft.unlink(missing_ok=True)  # of a writer that was killed
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            with os.fdopen(os.open(draft, flags, mode), "wb") as file:
+                yield file
+                file.flush()
+                self.sync(file.fileno())
+            self.rename(draft, path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        self.sync_folder(path.parent)

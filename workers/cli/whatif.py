@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from virnucpro_bus.cli.load_capture import capture_argument, load_capture
-from virnucpro_bus.effect.text_report import span
 from virnucpro_bus.text import visible
+from virnucpro_bus.units import duration
 from workers.schedule.policy_registry import POLICIES
 from workers.whatif.recorded_run import make_recorded_run
 from workers.whatif.scenarios import Alternative, Variation, WhatIf, what_if
@@ -73,8 +73,8 @@ def _cells(row: Alternative) -> tuple[str, ...]:
         row["name"],
         visible(row["policy"]),
         str(row["devices"]),
-        span(row["makespan_seconds"]),
-        span(row["idle_seconds"]),
-        span(row["device_seconds"]),
+        duration(row["makespan_seconds"]),
+        duration(row["idle_seconds"]),
+        duration(row["device_seconds"]),
         str(row["steals"]),
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
 from virnucpro_bus.devices import display_id
+from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
 from virnucpro_bus.publish.publisher import EventSink
 from virnucpro_bus.text import visible
@@ -24,7 +25,6 @@ from workers.schedule.plan import assign, plan_events
 from workers.schedule.policy_registry import DEFAULT_POLICY, make_policy
 from workers.schedule.scheduler import Abandoned, Scheduler
 
-_JOB_CHARACTERS = 1000
 MAX_SECONDS = 1e12
 
 
@@ -73,7 +73,7 @@ class WorkStealingCoordinator:
         self._files = tuple(sorted(files, key=lambda file: -file.cost))
         self._clock = clock or SystemClock()
         # Whatever it was given by the command line, it must fit into an event.
-        self._job = visible(job)[:_JOB_CHARACTERS]
+        self._job = visible(job)[:REASON_CHARACTERS]
         costs, shares = [file.cost for file in self._files], weights or [1.0] * len(self.devices)
         self._plan = assign(costs, shares)
         self._handout = Scheduler(self._plan, make_policy(policy, costs, shares, steal_interval_seconds), retries)

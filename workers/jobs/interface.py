@@ -26,11 +26,11 @@ from types import MappingProxyType
 from typing import Protocol
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
+from virnucpro_bus.events.vocabulary import MAX_COUNT
 
 MAX_PROGRESS_PER_SECOND = 4
 _PROGRESS_INTERVAL_NS = NANOSECONDS // MAX_PROGRESS_PER_SECOND
 # What an event can carry.
-_MAX_COUNT = 2**63 - 1
 
 
 class JobContext:
@@ -92,4 +92,4 @@ def count_of(value: object) -> int | None:
         count = index(value)  # type: ignore[arg-type]
     except TypeError:
         return None
-    return count if 0 <= count <= _MAX_COUNT else None
+    return count if 0 <= count <= MAX_COUNT else None

@@ -14,7 +14,7 @@ from virnucpro_bus.capture.compression import compress_capture
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.errors import AddressError, UserError
-from virnucpro_bus.events.vocabulary import Device, Notice
+from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Device, Notice
 from virnucpro_bus.hub.bus_server import BusServer, HubSink
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
@@ -269,7 +269,7 @@ class Launcher:
 
     def _notify(self, message: str) -> None:
         """Tell the user while the run goes on: on the bus, where every dashboard shows it, and on stderr."""
-        self._sink.publish(Notice(message[:1000]))
+        self._sink.publish(Notice(message[:REASON_CHARACTERS]))
         self._companion.report(message)
 
     # Afterwards.

@@ -10,9 +10,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from time import sleep
 from types import FrameType
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
@@ -140,7 +140,7 @@ class MonitorProcess:
             for _ in range(round(STOP_SECONDS / _LOOK_SECONDS)):
                 if os.waitid(os.P_PID, process.pid, _STOPPED_OR_GONE) is not None:
                     break
-                threading.Event().wait(_LOOK_SECONDS)
+                sleep(_LOOK_SECONDS)
         if self._keyboard is not None:
             self._keyboard.give_back()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
 from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError
@@ -49,7 +49,7 @@ class RelayProcess:
             lines += self._lines()
             if ended:
                 break
-            threading.Event().wait(_STEP_SECONDS)
+            sleep(_STEP_SECONDS)
         if not listens:
             self.stop()
             raise AddressError(lines[-1] if lines else f"{address}: the relay did not start")

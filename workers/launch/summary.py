@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.sources.playback import fold_capture
+from virnucpro_bus.system.disk import Disk
 
 
 def summarize(
@@ -40,7 +40,5 @@ def summarize(
 
 def write_summary(run_dir: Path, summary: Mapping[str, Any]) -> None:
     """Put it in the run folder in one step. Raises OSError."""
-    path = run_dir / SUMMARY_NAME
-    draft = path.with_name(f".{SUMMARY_NAME}.{os.getpid()}")
-    draft.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    draft.replace(path)
+    with Disk().replace_atomically(run_dir / SUMMARY_NAME) as file:
+        file.write(f"{json.dumps(summary, indent=2)}\n".encode())

@@ -6,8 +6,8 @@ It is driven by the launcher's loop, one thread; what to work on is the coordina
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable, Mapping
+from time import sleep
 
 import zmq
 
@@ -104,7 +104,7 @@ class WorkerPool:
         while self.running and self._clock.mono_ns() < give_up_ns:
             for slot in self._slots:
                 self._look_after(slot)
-            threading.Event().wait(_LOOK_SECONDS)
+            sleep(_LOOK_SECONDS)
 
     def close(self) -> None:
         """End what is left and close the channel. Safe to call twice."""

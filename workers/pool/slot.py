@@ -19,7 +19,7 @@ from workers.coordinator.coordinator import Assignment
 from workers.protocol import Answer, Request, WorkerConfig
 from workers.schedule.blame import Loss
 
-DEATHS_UNTIL_RETIREMENT = 3
+FAILED_STARTS_UNTIL_RETIREMENT = 3
 TERM_SECONDS = 1.0
 """How long a process that is to end has for it, before it is ended by force."""
 FIRST_DELAY_SECONDS = 0.25
@@ -37,7 +37,7 @@ class DeathRecord:
         """A worker has died. True when three have died before they had a file: the device is to be retired."""
         self.deaths += 1
         self.without_file += not with_file
-        return self.without_file >= DEATHS_UNTIL_RETIREMENT
+        return self.without_file >= FAILED_STARTS_UNTIL_RETIREMENT
 
     def clear(self) -> None:
         """The device has settled a file."""

@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import threading
+from time import sleep
 from typing import BinaryIO
 
 EXIT_ORPHANED = 1
@@ -46,7 +47,7 @@ class ParentWatch:
             pass
         self._gone.set()
         # The main thread leaves by itself when it waits for the launcher; if it is in a job, nothing else ends it.
-        threading.Event().wait(GRACE_SECONDS)
+        sleep(GRACE_SECONDS)
         if os.getpgrp() == os.getpid():
             os.killpg(os.getpid(), signal.SIGKILL)
         os._exit(EXIT_ORPHANED)

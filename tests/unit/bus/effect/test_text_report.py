@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from virnucpro_bus.effect.combine import unknown_effect
-from virnucpro_bus.effect.text_report import STEALS_SHOWN, report_paragraph, sentence, span
+from virnucpro_bus.effect.text_report import STEALS_SHOWN, report_paragraph, sentence
 from virnucpro_bus.metrics import Effect, StealEffect
 
 KNOWN: Effect = {
@@ -32,30 +30,6 @@ def steal(number: int, saved_seconds: float | None) -> StealEffect:
         "host": "node",
         "saved_seconds": saved_seconds,
     }
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [
-        (None, "n/a"),
-        (0.0, "0 s"),
-        (0.0004, "0 s"),
-        (0.017, "17 ms"),
-        (0.9994, "999 ms"),
-        (0.9996, "1.0 s"),
-        (-0.3, "-300 ms"),
-        (14.24, "14.2 s"),
-        (59.94, "59.9 s"),
-        (59.96, "1m00s"),
-        (192.0, "3m12s"),
-        (7500.0, "2h05m"),
-        (90_061.0, "1d01h"),
-        (-14.2, "-14.2 s"),
-        (1e12, "11574074d01h"),
-    ],
-)
-def test_a_length_of_time_is_told_as_one_would_say_it(seconds: float | None, told: str) -> None:
-    assert span(seconds) == told
 
 
 def test_all_of_it_is_one_sentence() -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from tests.support.captures import write_capture
 from virnucpro_bus import events as ev
+from virnucpro_bus.devices import only_one_with_prefix
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.file_table import FileTable
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.fold.gpu_identity import only_one_with_prefix
 from virnucpro_bus.testing import Script
 
 FULL = Device("GPU-8932f9-aa", "A100", 0)

@@ -65,7 +65,7 @@ def test_a_follower_of_a_relay_that_comes_back_misses_nothing_and_gets_nothing_t
 def test_a_follower_without_contact_says_so_and_is_well_again_afterwards(
     played: PlayedCapture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follower_module, "SILENT_AFTER_NS", 50_000_000)
+    monkeypatch.setattr(follower_module, "RELAY_SILENT_AFTER_NS", 50_000_000)
     with served_relay(played) as served:
         follower = Follower(served.address, SystemClock())
         follow_until(follower, lambda _: not follower.behind)

@@ -51,9 +51,10 @@ def test_what_the_last_look_does_not_know_is_unknown_whatever_was_before() -> No
 
 def test_the_last_look_counts_until_it_is_three_seconds_old_and_then_its_age_alone_is_told() -> None:
     looks = looks_of((0.0, 20.0))
-    assert told(looks, 2.9)["compute_percent"] == 20.0
-    assert told(looks, 3.0) == UNKNOWN_UTILIZATION | {"sample_age_seconds": 3.0}
-    assert looks.last(3 * NANOSECONDS) == [GPU.blank()]
+    assert told(looks, 3.0)["compute_percent"] == 20.0
+    assert told(looks, 3.5) == UNKNOWN_UTILIZATION | {"sample_age_seconds": 3.5}
+    assert looks.last(3 * NANOSECONDS) == [replace(GPU, compute_percent=20.0)]
+    assert looks.last(4 * NANOSECONDS) == [GPU.blank()]
 
 
 def test_made_up_figures_are_said_to_be_so_when_they_are_stale_too() -> None:

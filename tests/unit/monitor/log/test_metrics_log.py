@@ -16,7 +16,7 @@ from monitor.log.metrics_log import COLUMNS, MetricsLog
 from monitor.model.view_model import Row
 from tests.support.paths import DOCS
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, without_stale_figures
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
 from virnucpro_bus.text import spreadsheet_safe, visible
 
 DOCUMENT = DOCS / "metrics-log.md"
@@ -103,7 +103,7 @@ def test_what_is_unknown_is_an_empty_cell(tmp_path: Path) -> None:
 
 def test_a_gpu_that_is_none_of_a_demonstration_is_not_simulated(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
-    stale_row: Row = (KNOWN[0], without_stale_figures({**KNOWN[1], "simulated": False}))
+    stale_row: Row = (KNOWN[0], {**UNKNOWN_UTILIZATION, "sample_age_seconds": 0.25})
     MetricsLog(log, ManualClock()).write([stale_row])
     row = dict(zip(*read(log), strict=True))
     assert (row["compute_percent"], row["sample_age_seconds"], row["simulated"]) == ("", "0.25", "false")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.model.view_model import device_label, known_sum, remaining_seconds
-from monitor.view.formatting import duration, known_mean, rate
+from monitor.view.formatting import known_mean, rate
 from virnucpro_bus.effect.combine import unknown_effect
 from virnucpro_bus.metrics import Effect, Totals
 
@@ -80,13 +80,6 @@ def test_rates_are_written_briefly(value: float | None, text: str) -> None:
 @given(st.floats(0, 1e300))
 def test_no_rate_is_longer_than_its_column(value: float) -> None:
     assert len(rate(value)) <= 8
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(None, "n/a"), (0.9, "0:00:00"), (3723.0, "1:02:03"), (90_061.0, "1d 1:01:01")]
-)
-def test_durations_are_written_as_clocks_show_them(seconds: float | None, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_sums_and_means_are_over_what_is_known() -> None:

@@ -46,7 +46,7 @@ def picture(fleet: FleetState) -> str:
 def test_while_it_goes_on_somebody_is_at_work_and_an_end_is_expected() -> None:
     fleet = fleet_of(run_in_the_middle())
     assert states(fleet) == [("busy", "2.fa"), ("lost", None)]
-    assert "ETA 0:" in picture(fleet)
+    assert "ETA " in picture(fleet)
     assert not fleet.finished
 
 

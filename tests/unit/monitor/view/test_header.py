@@ -64,11 +64,12 @@ def test_failures_are_marked_and_yellow() -> None:
 @pytest.mark.parametrize(
     ("width", "words"),
     [
-        (60, "209/291 files 71% !2 failed ETA 0:26:11"),
-        (44, "209/291 files 71% !2 failed ETA 0:26:11"),
-        (43, "209/291 files !2 failed ETA 0:26:11"),
-        (39, "209/291 files !2 failed ETA 0:26:11"),
-        (36, "209/291 files ETA 0:26:11"),
+        (60, "209/291 files 71% !2 failed elapsed 12m03s ETA 26m12s"),
+        (53, "209/291 files 71% !2 failed ETA 26m12s"),
+        (43, "209/291 files 71% !2 failed ETA 26m12s"),
+        (42, "209/291 files !2 failed ETA 26m12s"),
+        (38, "209/291 files !2 failed ETA 26m12s"),
+        (35, "209/291 files ETA 26m12s"),
         (20, "209/291 files"),
     ],
 )
@@ -81,8 +82,8 @@ def test_where_there_is_no_room_the_least_important_words_are_left_out_whole(wid
     ("states", "end"),
     [
         (("stopped", "lost"), "ended early"),
-        (("stopped", "busy"), "ETA 0:26:11"),
-        (("lost", "lost"), "ETA 0:26:11"),
+        (("stopped", "busy"), "ETA 26m12s"),
+        (("lost", "lost"), "ETA 26m12s"),
     ],
 )
 def test_a_run_that_was_ended_early_has_no_eta(states: tuple[str, str], end: str) -> None:

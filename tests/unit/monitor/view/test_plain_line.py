@@ -65,10 +65,10 @@ def test_a_stalled_device_is_called_so() -> None:
 
 
 def test_the_last_line_says_how_the_run_has_ended() -> None:
-    assert " elapsed 0:12:03 finished | " in line(FINISHED)
+    assert " elapsed 12m03s finished | " in line(FINISHED)
     early: Totals = {**FINISHED.totals, "files_total": 301}
-    assert " elapsed 0:12:03 ended early | " in line(replace(FINISHED, totals=early))
-    assert " eta 0:26:11 | " in line(snapshot())
+    assert " elapsed 12m03s ended early | " in line(replace(FINISHED, totals=early))
+    assert " eta 26m12s | " in line(snapshot())
 
 
 def test_time_that_stealing_has_lost_is_called_so() -> None:

@@ -1,0 +1,31 @@
+"""Figures as text."""
+
+from __future__ import annotations
+
+import pytest
+
+from virnucpro_bus.units import duration
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (None, "n/a"),
+        (0.0, "0 s"),
+        (0.0004, "0 s"),
+        (0.017, "17 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1.0 s"),
+        (-0.3, "-300 ms"),
+        (14.24, "14.2 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1m00s"),
+        (192.0, "3m12s"),
+        (7500.0, "2h05m"),
+        (90_061.0, "1d01h"),
+        (-14.2, "-14.2 s"),
+        (1e12, "11574074d01h"),
+    ],
+)
+def test_a_length_of_time_is_told_as_one_would_say_it(seconds: float | None, told: str) -> None:
+    assert duration(seconds) == told

@@ -1,0 +1,25 @@
+"""Figures as text for people, in the same form wherever they are shown. Pure."""
+
+from __future__ import annotations
+
+UNKNOWN = "n/a"
+"""Stands for every figure that is not known (None)."""
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time: 0 s, 17 ms, 4.2 s, 3m12s, 2h05m, 3d04h; `n/a` when it is unknown (None)."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
+    if seconds < 0.9995:
+        milliseconds = round(seconds * 1000)
+        return f"{milliseconds} ms" if milliseconds else "0 s"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days}d{hour:02d}h"
+    return f"{hour}h{minute:02d}m" if hour else f"{minute}m{second:02d}s"

@@ -101,11 +101,12 @@ print(sys.modules[entry.module].__file__)
 
 def test_the_three_packages_share_one_parent_folder() -> None:
     """`workers` and `monitor` are common names: any other package of that name on the path would win silently."""
-    assert {origin(package).parents[1] for package in PACKAGES} == {ROOT}
+    origins = [importlib.util.find_spec(package).origin for package in PACKAGES]
+    assert {Path(origin).parents[1] for origin in origins} == {ROOT}
 
 
-def origin(package: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin)
+def test_the_citation_names_the_version_and_license_of_the_package() -> None:
+    lines = (ROOT / "CITATION.cff").read_text(encoding="utf-8").splitlines()
+    assert f"version: {PROJECT['version']}" in lines
+    assert f"license: {PROJECT['license']}" in lines
+    assert f"repository-code: {PROJECT['urls']['Homepage']}" in lines

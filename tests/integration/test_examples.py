@@ -63,10 +63,8 @@ def test_own_workers_are_counted_exactly_and_replay_to_the_same(bus: ForeignBus)
 
 def run_own_job(lab: Lab, inputs: Path, *options: str) -> Path:
     """Run the example's job on two workers; the run's folder."""
-    ended = lab.run(
-        *("run", inputs, "--out", "out", "--devices", "cpu:2", "--job", "own_job:GcContent", *options),
-        PYTHONPATH=str(EXAMPLES),
-    )
+    arguments = ("--out", "out", "--devices", "cpu:2", "--job", "own_job:GcContent", *options)
+    ended = lab.run("run", inputs, *arguments, PYTHONPATH=str(EXAMPLES))
     assert ended.wait() == 0, ended.stderr
     assert "estimates are not used" not in ended.stderr
     return lab.folder / "out"

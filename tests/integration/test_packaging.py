@@ -101,8 +101,14 @@ print(sys.modules[entry.module].__file__)
 
 def test_the_three_packages_share_one_parent_folder() -> None:
     """`workers` and `monitor` are common names: any other package of that name on the path would win silently."""
-    origins = [importlib.util.find_spec(package).origin for package in PACKAGES]
-    assert {Path(origin).parents[1] for origin in origins} == {ROOT}
+    assert {origin(package).parents[1] for package in PACKAGES} == {ROOT}
+
+
+def origin(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin)
 
 
 def test_the_citation_names_the_version_and_license_of_the_package() -> None:

@@ -44,7 +44,7 @@ class ForeignBus:
 
         def all_completed() -> bool:
             reports.append(self.report())
-            return reports[-1]["totals"]["files_completed"] >= files
+            return int(reports[-1]["totals"]["files_completed"]) >= files
 
         wait_until(all_completed, f"{files} files", seconds=5)
         return reports[-1]

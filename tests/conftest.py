@@ -8,8 +8,10 @@ import signal
 from hypothesis import settings
 
 # No deadline: how long an example takes says more about the machine than about the code.
-settings.register_profile("project", deadline=None, derandomize="CI" in os.environ)
-settings.load_profile("project")
+settings.register_profile("quick", deadline=None, derandomize="CI" in os.environ, max_examples=40)
+# For `scripts/test --slow`, which looks for what the quick search does not meet.
+settings.register_profile("thorough", deadline=None, max_examples=400)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 # The programs under test inherit what is ignored: nohup, or a script's "&", must not make them deaf.
 for number in (signal.SIGHUP, signal.SIGQUIT):

@@ -23,7 +23,7 @@ from virnucpro_bus.hub.hub import Hub
 
 REASONS = {"not-messagepack", "not-an-event", "bad-header", "bad-fields"}
 RSS_GROWTH_BYTES = 16 * 2**20
-FRAMES = 1_000_000
+FRAMES = 300_000
 BATCH = 2_000
 WARM_UP = 20_000
 
@@ -66,7 +66,7 @@ class Victim:
             self.fleet.feed(frames, SystemClock().mono_ns())
 
 
-def test_a_million_hostile_frames_are_counted_by_reason_and_cost_no_memory(hub: Hub) -> None:
+def test_many_hostile_frames_are_counted_by_reason_and_cost_no_memory(hub: Hub) -> None:
     with peer(zmq.XPUB, hub.addresses.publish) as sender:
         turn_until(hub, lambda: sender.poll(0))
         victim = Victim(hub, sender)

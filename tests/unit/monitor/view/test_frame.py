@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -82,7 +82,6 @@ LOOKS = st.builds(
 
 
 @given(width=st.integers(1, 250), height=st.integers(1, 80), devices=st.integers(0, 70), look=LOOKS)
-@settings(max_examples=100, deadline=None)
 def test_a_frame_fits_any_terminal(width: int, height: int, devices: int, look: ViewOptions) -> None:
     shot = replace(WITH_EFFECT, rows=snapshot(devices).rows, health=TROUBLED)
     texts = frame(shot, width, height, look=look)
@@ -97,7 +96,6 @@ def test_a_frame_fits_any_terminal(width: int, height: int, devices: int, look: 
     sort=st.sampled_from(SORTS),
     keys=st.sampled_from(["", KEYS]),
 )
-@settings(max_examples=60, deadline=None)
 def test_the_pages_together_show_every_device_once(height: int, devices: int, sort: str, keys: str) -> None:
     shot = snapshot(devices)
     seen: list[str] = []
@@ -112,7 +110,6 @@ MARKED = {f"{mark} GPU " for mark in "●○×?!"}
 
 
 @given(page=st.integers(-(2**70), 2**70))
-@settings(deadline=None)
 def test_any_number_is_a_page(page: int) -> None:
     count = pages(snapshot(64), 80, 24)
     assert count > 1

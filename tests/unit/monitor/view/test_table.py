@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.model.selection import EVERYTHING, ViewOptions
@@ -54,7 +54,6 @@ def test_rows_of_other_pages_are_not_formatted() -> None:
 
 
 @given(width=st.integers(20, 250))
-@settings(deadline=None)
 def test_no_header_is_ever_cut(width: int) -> None:
     assert set(header(snapshot(), width)) <= {
         *("DEVICE", "NAME", "STATE", "COMPUTE", "MAX", "LOAD", "MEMORY", "SEQ/S", "RATE", "QUEUE", "DONE", "FAIL"),

@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -103,7 +103,6 @@ def test_no_nasty_name_drives_the_terminal_or_breaks_the_layout(text: str) -> No
 
 
 @given(text=st.text(st.characters()))
-@settings(deadline=None)
 def test_no_name_at_all_drives_the_terminal_or_breaks_the_layout(text: str) -> None:
     assert_harmless(text)
 

@@ -255,7 +255,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
 
 
 def test_no_file_is_lost_or_leased_twice_or_settled_twice() -> None:
-    run_state_machine_as_test(CoordinatorMachine, settings=settings(max_examples=2_000, stateful_step_count=25))
+    run_state_machine_as_test(CoordinatorMachine, settings=settings(max_examples=500, stateful_step_count=25))
 
 
 @pytest.mark.slow

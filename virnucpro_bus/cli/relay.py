@@ -42,7 +42,7 @@ def relay(run_dir: Path, address: str) -> int:
     with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         opened = open_relay(listen_address, capture, HelloReply(capture.run, capture.host, ""), clock)
         try:
-            serve(opened, signals, clock, lambda: capture.over)
+            serve(opened, signals, clock, lambda: capture.is_complete)
         finally:
             opened.close()
             capture.close()

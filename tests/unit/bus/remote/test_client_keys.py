@@ -82,7 +82,7 @@ def test_a_key_is_64_hexadecimal_characters_of_either_case(key: bytes, upper: bo
     ],
 )
 def test_what_is_no_key_is_refused_in_a_line(text: str) -> None:
-    with pytest.raises(UserError, match="is no key, which has 64 hexadecimal characters"):
+    with pytest.raises(UserError, match="is not a key: expected 64 hexadecimal characters"):
         parse_key(text)
 
 
@@ -107,7 +107,7 @@ def test_the_secret_shows_neither_in_what_is_printed_nor_in_a_traceback() -> Non
 
 def test_a_key_that_others_may_rely_on_is_not_overwritten() -> None:
     first = new_identity()
-    with pytest.raises(UserError, match=f"^{identity_path()}: there is a key already, .* remove that file first$"):
+    with pytest.raises(UserError, match=f"^{identity_path()}: already contains a key, .* remove that file first$"):
         new_identity()
     assert load_identity() == first
     identity_path().unlink()
@@ -117,13 +117,13 @@ def test_a_key_that_others_may_rely_on_is_not_overwritten() -> None:
 def test_a_key_in_another_place_is_not_written_through_a_link(tmp_path: Path) -> None:
     identity_path().parent.mkdir(0o700, parents=True)
     identity_path().symlink_to(tmp_path / "stolen")
-    with pytest.raises(UserError, match="there is a key already"):
+    with pytest.raises(UserError, match="already contains a key"):
         new_identity()
     assert not (tmp_path / "stolen").exists()
 
 
 def test_without_a_key_it_is_said_how_to_make_one() -> None:
-    with pytest.raises(UserError, match=f"^{identity_path()}: there is no key yet; .*: virnucpro-bus keys new$"):
+    with pytest.raises(UserError, match=f"^{identity_path()}: does not exist; .*: virnucpro-bus keys new$"):
         load_identity()
 
 
@@ -148,7 +148,7 @@ def test_a_link_to_a_key_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_holds_no_key_is_refused(content: bytes) -> None:
     new_identity()
     identity_path().write_bytes(content)
-    with pytest.raises(UserError, match=f"^{identity_path()}: holds no secret key; .*: virnucpro-bus keys new$"):
+    with pytest.raises(UserError, match=f"^{identity_path()}: is not a secret key; .*: virnucpro-bus keys new$"):
         load_identity()
 
 
@@ -191,7 +191,7 @@ def test_one_key_has_one_name_and_one_name_one_key() -> None:
     clients.allow(A, "laptop")
     with pytest.raises(UserError, match="allowed already, as laptop"):
         clients.allow(A, "desk")
-    with pytest.raises(UserError, match=r"^laptop: another client has this name"):
+    with pytest.raises(UserError, match=r"^laptop: is the name of another client"):
         clients.allow(B, "laptop")
     assert clients.current() == {A: "laptop"}
 
@@ -201,7 +201,7 @@ def test_one_key_has_one_name_and_one_name_one_key() -> None:
 )
 def test_a_name_that_no_line_or_screen_could_hold_is_refused(name: str) -> None:
     clients = ClientList()
-    with pytest.raises(UserError, match="is no name for a client"):
+    with pytest.raises(UserError, match="is not a name for a client"):
         clients.allow(A, name)
     assert clients.current() == {}
 

@@ -61,7 +61,7 @@ def test_an_address_that_others_can_reach_needs_keys_and_clients(text: str) -> N
     ):
         access_for(address)
     identity = new_identity()
-    with pytest.raises(UserError, match="names no client yet"):
+    with pytest.raises(UserError, match="contains no client"):
         access_for(address)
     client = new_keys()
     ClientList().allow(client.public, "laptop")

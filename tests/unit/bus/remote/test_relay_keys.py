@@ -30,13 +30,17 @@ def test_a_known_key_is_let_in(played: PlayedCapture, mine: Identity) -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[Identity], bytes | None], str, str]] = {
-    "no key": (lambda relay_keys: None, "it lets in known keys only", "without the key"),
+    "no key": (lambda relay_keys: None, "the relay accepts known keys only", "without the required key"),
     "a wrong server key": (
         lambda relay_keys: new_keys().public,
-        "is --server-key its key",
+        "check that --server-key is the relay's public key",
         "another --server-key",
     ),
-    "an unknown key": (lambda relay_keys: relay_keys.public, "not on the list of clients", "not on the list"),
+    "an unknown key": (
+        lambda relay_keys: relay_keys.public,
+        "not on the relay's list of clients",
+        "not on the list",
+    ),
 }
 
 

@@ -32,7 +32,7 @@ def test_what_is_no_question_gets_no_data(played: PlayedCapture, question: list[
     with served_relay(played) as served, peer(zmq.DEALER, served.address) as stranger:
         stranger.send_multipart([b"1", *question])
         if question:
-            assert stranger.recv_multipart() == [b"1", b"refused", b"that is not a question"]
+            assert stranger.recv_multipart() == [b"1", b"refused", b"unknown request"]
         stranger.send_multipart([b"2", b"hello"])
         assert stranger.recv_multipart()[0] == b"2"
 
@@ -113,7 +113,7 @@ def test_no_more_than_so_many_are_served_at_once(played: PlayedCapture, monkeypa
     ):
         for follower in (first, second):
             catch_up(follower)
-        with pytest.raises(AddressError, match="2 others are watching already"):
+        with pytest.raises(AddressError, match="the relay already serves 2 viewers"):
             Follower(served.address, SystemClock())
 
 
@@ -135,4 +135,4 @@ def test_complaints_are_told_a_few_at_a_time_and_the_rest_is_counted() -> None:
     assert told == ["stranger 0", "the same stranger again", "stranger 1", "stranger 2", "stranger 3"]
     clock.advance(10)
     complain("another")
-    assert told[5:] == ["195 more were refused since", "another"]
+    assert told[5:] == ["refused 195 more connections since then", "another"]

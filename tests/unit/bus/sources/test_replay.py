@@ -15,7 +15,7 @@ from virnucpro_bus.clock import NANOSECONDS, ManualClock, SystemClock
 from virnucpro_bus.errors import CaptureError
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.sources.playback import fold_capture
-from virnucpro_bus.sources.replay import FASTEST_RATE, LOOP_REST_NS, SLOWEST_RATE, Replay
+from virnucpro_bus.sources.replay import FASTEST_RATE, LOOP_PAUSE_NS, SLOWEST_RATE, Replay
 
 RATES = [None, 1e6]
 
@@ -233,7 +233,7 @@ def test_a_loop_rests_at_the_end_and_begins_again_where_it_began(path: Path) -> 
         clock.advance(2)
         assert replay.receive(0.0)[0] == frames[8:]
         assert (replay.ended, replay.starts) == (False, starts)
-        clock.advance(LOOP_REST_NS / NANOSECONDS - 0.1)
+        clock.advance(LOOP_PAUSE_NS / NANOSECONDS - 0.1)
         assert (replay.receive(0.0)[0], replay.starts) == ([], starts)
         clock.advance(0.1)
         assert (replay.receive(0.0)[0], replay.starts) == ([], starts + 1)

@@ -69,7 +69,7 @@ def test_a_second_new_is_one_line_and_status_2(typed: Typed) -> None:
 def test_list_shows_ones_own_key_the_clients_and_where_they_are(typed: Typed, config: Path) -> None:
     assert typed("list") == (
         0,
-        f"own key  none; make one with: virnucpro-bus keys new\nclients  0 ({config}/clients)\n",
+        f"own key  none; create one with: virnucpro-bus keys new\nclients  0 ({config}/clients)\n",
         "",
     )
     typed("new")

@@ -76,7 +76,7 @@ def test_events_that_are_lost_are_told_of_by_source(tmp_path: Path, command: cli
     assert told.exit_code == 0
     assert told.stderr == (
         f"virnucpro-bus: {tmp_path / 'run.vbus'}: 3 events are not recorded "
-        f"(worker-0 of {run.host}: 1, worker-1 of {run.host}: 2); the figures lack what they told\n"
+        f"(worker-0 of {run.host}: 1, worker-1 of {run.host}: 2); the figures lack them\n"
     )
 
 
@@ -108,7 +108,7 @@ def test_a_capture_without_an_event_is_said_to_be_one(tmp_path: Path, command: c
     write_capture(tmp_path / "run.vbus", [])
     refused = asked(command, tmp_path)
     assert isinstance(refused.exception, UserError)
-    assert "no events are recorded there" in str(refused.exception)
+    assert "contains no events" in str(refused.exception)
 
 
 @COMMANDS

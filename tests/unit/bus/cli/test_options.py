@@ -44,7 +44,7 @@ def test_a_size_is_bytes_by_powers_of_1024(written: str, size_bytes: int) -> Non
 )
 def test_a_size_that_is_none_is_told_which_there_are(written: str) -> None:
     refused = given(log_rotate_option, "--log-rotate", written)
-    expected = f"'--log-rotate': '{written}': write a size from 1K to 1000000G, for example 10M"
+    expected = f"'--log-rotate': '{written}': is not a size: expected 1K to 1000000G, for example 10M"
     assert refused == f"refused: Error: Invalid value for {expected}"
 
 

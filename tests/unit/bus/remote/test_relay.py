@@ -1,4 +1,4 @@
-"""Relay and follower on real TCP sockets: what comes over, and how it goes on after trouble."""
+"""Relay and follower on real TCP sockets: what arrives, and how it continues after a failure."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_follower_of_a_relay_that_comes_back_misses_nothing_and_gets_nothing_t
     assert got == frames
 
 
-def test_a_follower_without_contact_says_so_and_is_well_again_afterwards(
+def test_a_follower_without_contact_has_a_problem_until_there_is_contact_again(
     played: PlayedCapture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(follower_module, "RELAY_SILENT_AFTER_NS", 50_000_000)
@@ -133,7 +133,7 @@ def test_a_viewer_far_behind_leaps_to_the_snapshot_and_is_exact(
         assert fleet.get_totals() == everything.get_totals()
 
 
-def test_nobody_at_an_address_is_an_error_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_without_a_listener_is_an_error_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower_module, "JOIN_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

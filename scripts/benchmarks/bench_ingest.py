@@ -12,7 +12,7 @@ from workload import child, middle, row
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.sockets import drain
-from virnucpro_bus.sources.subscriber import FRAMES_PER_TURN
+from virnucpro_bus.sources.subscriber import FRAMES_PER_RECEIVE
 
 FILES = 50_000
 ROUNDS = 5
@@ -57,7 +57,7 @@ def _ingest(source: zmq.Socket[bytes], frames: int) -> float:
     left = frames
     while left:
         source.poll()
-        batch = drain(source, FRAMES_PER_TURN)
+        batch = drain(source, FRAMES_PER_RECEIVE)
         fleet.feed(batch, 0)
         left -= len(batch)
     elapsed = perf_counter() - started

@@ -17,7 +17,7 @@ from virnucpro_bus.events.vocabulary import FileCompleted
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.run_folder import read_addresses
 from virnucpro_bus.sockets import drain
-from virnucpro_bus.sources.subscriber import FRAMES_PER_TURN, Subscriber
+from virnucpro_bus.sources.subscriber import FRAMES_PER_RECEIVE, Subscriber
 
 EVENTS = 3_000
 ROUNDS = 5
@@ -72,7 +72,7 @@ def _through_the_proxy() -> list[float]:
 
                 def receive() -> tuple[list[bytes], int]:
                     source.poll(int(TURN_SECONDS * 1000))
-                    return drain(source, FRAMES_PER_TURN), CLOCK.mono_ns()
+                    return drain(source, FRAMES_PER_RECEIVE), CLOCK.mono_ns()
 
                 return _latencies(publisher, receive)
 

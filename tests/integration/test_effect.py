@@ -179,8 +179,8 @@ def test_estimates_that_cannot_be_had_cost_a_line_and_not_the_run(lab: Lab) -> N
     [
         (("effect", "nothing-here"), "nothing-here"),
         (("whatif", "nothing-here"), "nothing-here"),
-        (("effect", "bare"), "no events are recorded"),
-        (("whatif", "bare"), "no events are recorded"),
+        (("effect", "bare"), "contains no events"),
+        (("whatif", "bare"), "contains no events"),
     ],
 )
 def test_what_cannot_be_told_is_one_line_that_says_why(

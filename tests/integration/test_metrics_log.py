@@ -66,7 +66,7 @@ def test_a_size_that_is_none_is_refused_in_one_line(lab: Lab, forty: Path, size:
     assert ended.wait() == 2
     assert len(ended.stderr.splitlines()) == 1
     assert "--log-rotate" in ended.stderr
-    assert "write a size from 1K to 1000000G" in ended.stderr
+    assert "is not a size: expected 1K to 1000000G" in ended.stderr
 
 
 def watching(bus: Bus, log: Path) -> Started:

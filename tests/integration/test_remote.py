@@ -87,8 +87,10 @@ def test_with_keys_only_those_on_the_list_get_in_and_both_ends_say_why(lab: Lab,
     made = re.search("[0-9a-f]{64}", lab.run("keys", "new", **stranger).stdout)
     assert made is not None
     refusals = {
-        "; give its key with --server-key": lab.start("monitor", address, "--json"),
-        "is --server-key its key?": lab.start("monitor", address, "--server-key", made[0], "--json"),
+        "; give its public key with --server-key": lab.start("monitor", address, "--json"),
+        "check that --server-key is the relay's public key": lab.start(
+            "monitor", address, "--server-key", made[0], "--json"
+        ),
         f"virnucpro-bus keys allow {made[0]}": lab.start(
             "monitor", address, "--server-key", keys, "--json", **stranger
         ),
@@ -101,7 +103,7 @@ def test_with_keys_only_those_on_the_list_get_in_and_both_ends_say_why(lab: Lab,
         assert reason in refused.stderr
         assert refused.stderr.count("\n") == 1
         assert refused.stdout == ""
-    run.running.until_it_says("without the key that is needed")
+    run.running.until_it_says("without the required key")
     run.running.until_it_says("another --server-key")
     run.running.until_it_says(f"virnucpro-bus keys allow {made[0]}")
     end = run.finish()

@@ -193,7 +193,7 @@ def test_it_ends_when_all_runs_are_over(lab: Lab, forty: Path) -> None:
         (("one", "./one"), "is given twice"),
         (("one", "--server-key", "ab" * 32), "--server-key goes with an address tcp://"),
         (("tcp://a:1", "tcp://b:1", "tcp://c:1", *("--server-key", "ab" * 32) * 2), "once for each of them"),
-        (("tcp://a:1", "--server-key", "abc"), "is no key"),
+        (("tcp://a:1", "--server-key", "abc"), "is not a key"),
     ],
 )
 def test_a_mistake_in_what_is_to_be_watched_is_one_line(lab: Lab, arguments: tuple[str, ...], said: str) -> None:

@@ -67,7 +67,7 @@ def test_a_recording_that_began_late_replays_to_the_same_as_the_runs_own_capture
     assert reports[0]["totals"]["files_completed"] == COUNT
     assert reports[1] == reports[0]
     events = printed_json(lab.run("info", "copy.vbus", "--json"))["events"]
-    assert recording.stdout == f"{events} events recorded in copy.vbus; none is known to be missing\n"
+    assert recording.stdout == f"{events} events recorded in copy.vbus; no event is known to be missing\n"
     assert events == printed_json(lab.run("info", "out", "--json"))["events"]
 
 
@@ -90,7 +90,7 @@ def test_an_interrupted_recording_is_whole(lab: Lab) -> None:
     recording.until((lab.folder / "c").exists, "it records")
     recording.signal(signal.SIGINT)
     assert recording.wait() == 130
-    assert "events recorded in c; none is known to be missing" in recording.stdout
+    assert "events recorded in c; no event is known to be missing" in recording.stdout
     found = printed_json(lab.run("info", "c", "--json"))
     assert (found["damaged_places"], found["skipped_bytes"]) == (0, 0)
     bus.signal(signal.SIGINT)
@@ -124,7 +124,9 @@ def test_tail_prints_all_of_a_capture_or_some_kinds_of_it(lab: Lab, finished: Pa
 def test_tail_says_that_it_does_not_know_a_kind(lab: Lab, finished: Path) -> None:
     ended = lab.run("tail", finished, "--kinds", "file.complete")
     assert (ended.wait(), ended.stdout) == (0, "")
-    assert ended.stderr == "virnucpro-bus: file.complete: not a kind that this version knows\n"
+    assert (
+        ended.stderr == "virnucpro-bus: file.complete: is not a kind that this version knows; check its spelling\n"
+    )
 
 
 def test_tail_of_a_bus_goes_on_until_it_is_interrupted(lab: Lab) -> None:

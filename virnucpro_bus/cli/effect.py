@@ -1,4 +1,4 @@
-"""The subcommand `effect`: what stealing has done for a recorded run."""
+"""The `effect` subcommand: shows what work stealing changed in a recorded run."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from virnucpro_bus.cli.load_capture import capture_argument, load_capture
 from virnucpro_bus.effect.text_report import report_paragraph
 
 
-@click.command(short_help="Tell whether stealing helped.")
+@click.command(short_help="Show whether work stealing helped.")
 @capture_argument
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def effect(capture: Path, as_json: bool) -> None:
-    """Tell what stealing has done for the run in CAPTURE (a run.vbus file, or a run folder).
+    """Show what work stealing changed in the run in CAPTURE (a run.vbus file or a run folder).
 
-    How long it took, how long it would have taken had every device worked off the files that it was first given,
-    how fast it could have been at best, who was idle, and what each steal has saved or lost. Unknown is n/a.
+    How long the run took, how long it would have taken if every device had processed the files that were first
+    assigned to it, the lower bound, how long devices were idle, and what each steal saved or lost. Unknown is n/a.
 
     \b
     Examples:
       virnucpro-bus effect first-run
       virnucpro-bus effect first-run/run.vbus --json
     """
-    found = load_capture(capture).get_effect()
-    click.echo(json.dumps(found, indent=2) if as_json else report_paragraph(found))
+    figures = load_capture(capture).get_effect()
+    click.echo(json.dumps(figures, indent=2) if as_json else report_paragraph(figures))

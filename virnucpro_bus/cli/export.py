@@ -1,4 +1,4 @@
-"""The subcommand `export`: a table of what a recorded run has done."""
+"""The `export` subcommand: writes a table of the completed files of a recorded run."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from virnucpro_bus.text import spreadsheet_safe, visible
 COLUMNS = tuple(ExportedFile.__annotations__)
 
 
-@click.command(short_help="Write a table of the files of a recorded run.")
+@click.command(short_help="Write a table of the completed files of a recorded run.")
 @click.argument("capture", type=PathArgument(path_type=Path))
 @click.option("--format", "form", default="csv", show_default=True, type=click.Choice(["csv", "jsonl"]),
-              help="A table for spreadsheets, or a JSON object a line.")  # fmt: skip
+              help="csv for spreadsheets; jsonl: one JSON object per line.")  # fmt: skip
 @click.option("-o", "--output", type=PathArgument(dir_okay=False, path_type=Path), metavar="FILE",
-              help="A new file; by default it is printed.")  # fmt: skip
+              help="Write to FILE, which must not exist yet (default: standard output).")  # fmt: skip
 def export(capture: Path, form: str, output: Path | None) -> None:
-    """Write a row for each completed file in CAPTURE (a run.vbus file, or a run folder).
+    """Write one row for each completed file in CAPTURE (a run.vbus file or a run folder).
 
-    With when and where it was done, how long it took, and what the GPU did meanwhile: mean utilization, most
-    memory in use, energy. What is unknown is an empty cell, or null. Times are UTC.
+    A row contains when and where the file was processed, how long it took, and the GPU's mean utilization, peak
+    memory and energy meanwhile. Unknown values are empty cells in csv and null in jsonl. Times are UTC.
 
     \b
     Examples:
@@ -40,7 +40,7 @@ def export(capture: Path, form: str, output: Path | None) -> None:
     """
     path = capture_path(capture)
     if output is not None and output.exists():
-        raise UserError(f"{output}: exists already; choose another name, or remove it first")
+        raise UserError(f"{output}: already exists; choose another name, or remove it first")
     files = FileTable(path)
     for warning in _warnings(path, files):
         say(warning)
@@ -54,13 +54,13 @@ def export(capture: Path, form: str, output: Path | None) -> None:
 
 def _warnings(path: Path, files: FileTable) -> Iterator[str]:
     if files.is_empty:
-        yield f"{path}: holds no events; the table is empty"
+        yield f"{path}: contains no events; the table is empty"
     if files.skipped_bytes:
-        yield f"{path}: {files.skipped_bytes} bytes are damaged or cut off; the table lacks what they held"
+        yield f"{path}: {files.skipped_bytes} bytes are damaged or cut off; the table lacks their events"
     if files.refused:
-        yield f"{path}: {files.refused.total()} records hold no events; the table lacks what they held"
+        yield f"{path}: {files.refused.total()} records are not events; the table lacks their content"
     if files.unrecorded_frames:
-        yield f"{path}: {files.unrecorded_frames} events were not recorded; the table may lack files"
+        yield f"{path}: {files.unrecorded_frames} events were not recorded; files may be missing in the table"
 
 
 def _csv_lines(rows: Iterable[ExportedFile]) -> Iterator[str]:
@@ -68,12 +68,13 @@ def _csv_lines(rows: Iterable[ExportedFile]) -> Iterator[str]:
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        yield _taken(buffer)
+        yield _taken_from(buffer)
         writer.writerow([_cell(row[column]) for column in COLUMNS])  # type: ignore[literal-required]
-    yield _taken(buffer)
+    yield _taken_from(buffer)
 
 
-def _taken(buffer: io.StringIO) -> str:
+def _taken_from(buffer: io.StringIO) -> str:
+    """Return the text in the buffer, and empty it."""
     text = buffer.getvalue()
     buffer.seek(0)
     buffer.truncate()
@@ -97,10 +98,10 @@ def _write(path: Path, lines: Iterable[str]) -> None:
                 file.writelines(lines)
                 file.flush()
             except BaseException:
-                # Half a table would be taken for a whole one.
+                # Half a table would be mistaken for a whole one.
                 path.unlink()
                 raise
     except FileExistsError:
-        raise UserError(f"{path}: exists already; choose another name, or remove it first") from None
+        raise UserError(f"{path}: already exists; choose another name, or remove it first") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None

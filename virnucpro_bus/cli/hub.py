@@ -1,4 +1,4 @@
-"""The subcommands that need neither workers nor a screen: `hub` and `info`."""
+"""The `hub` subcommand: serves a bus for workers that other programs start."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from virnucpro_bus.system.signals import SignalFlag
 from virnucpro_bus.text import visible
 
 
-@click.command(short_help="Serve a bus for workers that were not started here.")
+@click.command(short_help="Serve a bus for workers that other programs start.")
 @click.argument("run_dir", type=PathArgument(file_okay=False, path_type=Path))
 def hub(run_dir: Path) -> int:
-    """Serve a bus in RUN_DIR for workers that were started by other means.
+    """Serve a bus in RUN_DIR for workers that other programs start.
 
-    Receives their events, records them in RUN_DIR/run.vbus, samples this machine's GPUs, and lets any number of
-    monitors attach, until it is interrupted. It prints the address that the workers need.
+    Records their events in RUN_DIR/run.vbus, samples this machine's GPUs, and serves any number of monitors, until
+    you interrupt it. Prints the address that the workers need.
 
     \b
     Example:
       virnucpro-bus hub my-run &
-      export VIRNUCPRO_BUS=...            # the line that it prints
+      export VIRNUCPRO_BUS=...            # the line that hub prints
       python my_workers.py &
       virnucpro-bus monitor my-run
     """
     with (
-        SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as stopped,
+        SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals,
         BusServer(run_dir, SystemClock()) as server,
     ):
         server.start_sampler()
         publish = shlex.quote(server.hub.addresses.publish)
         click.echo(f"export {ADDRESS_VARIABLE}={publish} {RUN_VARIABLE}={server.run}")
-        # A line end in the folder's name would end the comment, and the shell run what comes after it.
-        watch = visible(shlex.quote(str(run_dir)))
-        click.echo(f"# the bus is up; watch it with: virnucpro-bus monitor {watch}")
+        # A line end in the folder's name would end the comment, and the shell would run what follows.
+        folder = visible(shlex.quote(str(run_dir)))
+        click.echo(f"# the bus is up; watch it with: virnucpro-bus monitor {folder}")
         poller = zmq.Poller()
-        for source in server.hub.sockets():
-            poller.register(source, zmq.POLLIN)
-        poller.register(stopped.fileno(), zmq.POLLIN)
-        while not stopped.signal:
+        for socket in server.hub.sockets():
+            poller.register(socket, zmq.POLLIN)
+        poller.register(signals.fileno(), zmq.POLLIN)
+        while not signals.signal:
             poller.poll(1000)
             server.hub.poll()
             if notice := server.hub.capture.notice():

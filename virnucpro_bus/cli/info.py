@@ -1,4 +1,4 @@
-"""The `info` subcommand: what a capture contains."""
+"""The `info` subcommand: shows what a capture contains."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from virnucpro_bus.run_folder import capture_path
 from virnucpro_bus.text import visible
 
 
-@click.command(short_help="Tell what is in a capture.")
+@click.command(short_help="Show what a capture contains.")
 @click.argument("capture", type=PathArgument(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def info(capture: Path, as_json: bool) -> None:
-    """Tell what is in CAPTURE (a run.vbus file, or a run folder): runs, devices, events by kind, damage.
+    """Show what CAPTURE (a run.vbus file or a run folder) contains: runs, devices, events by kind, damage.
 
     \b
     Example:
@@ -46,7 +46,7 @@ def _as_text(found: CaptureInfo) -> str:
     if found["damaged_places"] or found["skipped_bytes"] or found["refused_frames"]:
         lines.append(
             f"damage    {found['damaged_places']} places, {found['skipped_bytes']} bytes skipped, "
-            f"{found['refused_frames']} records that are no events"
+            f"{found['refused_frames']} records that are not events"
         )
     else:
         lines.append("damage    none")

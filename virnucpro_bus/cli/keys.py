@@ -1,4 +1,4 @@
-"""The subcommands `keys new`, `list`, `allow` and `revoke`: who may watch from another machine."""
+"""The `keys` subcommands `new`, `list`, `allow` and `revoke`: keys for watching from another machine."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from virnucpro_bus.remote.keys import ClientList, identity_path, load_identity, 
 from virnucpro_bus.text import visible
 
 
-@click.group(invoke_without_command=True, short_help="Say who may watch from another machine.")
+@click.group(invoke_without_command=True, short_help="Manage the keys for watching from another machine.")
 @click.pass_context
 def keys(context: click.Context) -> int | None:
-    """Say who may watch from another machine.
+    """Manage the keys for watching from another machine.
 
-    Each user has one key pair on a machine, and one list of clients: the public keys of those who may watch this
-    user's runs through `relay` or `run --listen`. Public keys are no secret; the secret key stays in its file.
+    On each machine a user has one key pair and one list of clients: the public keys that may watch this user's
+    runs through `relay` or `run --listen`. Public keys may be shown to anyone; the secret key stays in its file.
 
     \b
     Examples:
       virnucpro-bus keys new                        on both machines
-      virnucpro-bus keys allow PUBLIC_KEY laptop    where the run is, with the key of the machine that watches
-      virnucpro-bus keys revoke laptop              a connection that is open is cut off
+      virnucpro-bus keys allow PUBLIC_KEY laptop    on the machine of the run, with the key of the viewer's machine
+      virnucpro-bus keys revoke laptop              also closes an open connection
     """
     if context.invoked_subcommand is not None:
         return None
@@ -35,7 +35,7 @@ def keys(context: click.Context) -> int | None:
 
 @keys.command("new")
 def new() -> None:
-    """Make this user's key pair on this machine, once.
+    """Create this user's key pair on this machine, once.
 
     \b
     Example:
@@ -45,15 +45,15 @@ def new() -> None:
     host = socket.gethostname()
     click.echo(f"public key  {public}")
     click.echo(f"secret key  in {visible(str(identity_path()))}; it never leaves this machine")
-    click.echo("\nTo watch the run of another machine from here, have this done there:")
+    click.echo("\nTo watch a run on another machine from here, run this there:")
     click.echo(f"  virnucpro-bus keys allow {public} {shlex.quote(visible(host))}")
-    click.echo("To let others watch a run that is here, allow their keys and give them this command:")
+    click.echo("To let others watch a run on this machine, allow their keys and give them this command:")
     click.echo(f"  virnucpro-bus monitor tcp://{visible(host)}:PORT --server-key {public}")
 
 
 @keys.command("list")
 def list_keys() -> None:
-    """Show this user's public key, and who is allowed to watch.
+    """Show this user's public key and the list of clients.
 
     \b
     Example:
@@ -64,7 +64,7 @@ def list_keys() -> None:
     if os.path.lexists(identity_path()):
         click.echo(f"own key  {load_identity().public.hex()}  ({visible(str(identity_path()))})")
     else:
-        click.echo("own key  none; make one with: virnucpro-bus keys new")
+        click.echo("own key  none; create one with: virnucpro-bus keys new")
     if clients.problem is not None:
         raise UserError(clients.problem)
     click.echo(f"clients  {len(allowed)} ({visible(str(clients.path))})")
@@ -76,23 +76,24 @@ def list_keys() -> None:
 @click.argument("public_key")
 @click.argument("name", required=False)
 def allow(public_key: str, name: str | None) -> None:
-    """Let the owner of PUBLIC_KEY watch, under NAME (default: the first characters of the key).
+    """Allow a client to watch.
 
-    Relays that are running know it within a second.
+    The owner of PUBLIC_KEY may watch under NAME (default: the key's first 8 characters). Running relays admit it
+    within a second.
 
     \b
     Example:
-      virnucpro-bus keys allow 5e0f...c2 laptop    # all 64 characters, as `keys list` shows them there
+      virnucpro-bus keys allow 5e0f...c2 laptop    # all 64 characters, as `keys list` shows them
     """
     key = parse_key(public_key)
-    known_as = ClientList().allow(key, name)
-    click.echo(f"{known_as} may watch ({key.hex()})")
+    client = ClientList().allow(key, name)
+    click.echo(f"{client} may watch ({key.hex()})")
 
 
 @keys.command("revoke")
 @click.argument("client", metavar="NAME|PUBLIC_KEY")
 def revoke(client: str) -> None:
-    """Let a client watch no longer. Running relays cut it off within seconds.
+    """Remove a client from the list. Running relays disconnect it within seconds.
 
     \b
     Example:

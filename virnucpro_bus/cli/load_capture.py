@@ -1,4 +1,4 @@
-"""A recorded run, for the commands that figure something out from it: its fold, and what that lacks."""
+"""Loads a recorded run for the commands that compute figures from it, and warns of what is missing in it."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ from virnucpro_bus.sources.replay import Replay
 from virnucpro_bus.system.console import say
 from virnucpro_bus.text import visible
 
-NAMED = 4
-"""How many sources are named before "and N more"."""
-
+MAX_NAMED_SOURCES = 4
+"""How many sources a warning names before "and N more"."""
 
 capture_argument = click.argument("capture", type=PathArgument(path_type=Path))
-"""Gives the path of a run.vbus file or of a run folder, for `load_capture`."""
+"""The path of a run.vbus file or of a run folder, for `load_capture`."""
 
 
 def load_capture(capture: Path) -> FleetState:
-    """All that is recorded in a run.vbus file, or in that of a run folder; says on stderr what is missing there.
+    """Fold the capture in a file or a run folder, and print on stderr what is missing in it.
 
-    Raises CaptureError when it is no capture, UserError when there is not one event in it.
+    Raises CaptureError when it is not a capture, UserError when it contains no event.
     """
     path = capture_path(capture)
     replay = Replay(path, SystemClock(), rate=None)
     fleet = FleetState(replay)
-    # What is folded stays to the end: to look through it for garbage, again and again, would take a fifth longer.
+    # Everything that is folded stays in use: searching it for garbage again and again takes a fifth longer.
     gc.disable()
     try:
         while not replay.ended:
@@ -41,20 +40,22 @@ def load_capture(capture: Path) -> FleetState:
     finally:
         gc.freeze()
         gc.enable()
-    for line in _what_is_missing(replay, fleet):
-        say(f"{path}: {line}")
+    for warning in _warnings(replay, fleet):
+        say(f"{path}: {warning}")
     if not fleet.get_totals()["events_received"]:
-        raise UserError(f"{visible(str(path))}: no events are recorded there")
+        raise UserError(f"{visible(str(path))}: contains no events")
     return fleet
 
 
-def _what_is_missing(replay: Replay, fleet: FleetState) -> Iterator[str]:
+def _warnings(replay: Replay, fleet: FleetState) -> Iterator[str]:
     scanner = replay.reader.scanner
     if bytes_lost := scanner.skipped_bytes + scanner.waiting_bytes:
-        yield f"{bytes_lost} bytes are damaged or cut off; the figures lack what they held"
+        yield f"{bytes_lost} bytes are damaged or cut off; the figures lack their events"
     if lossy := fleet.lossy_sources():
         lost = sum(source["lost"] for source in lossy)
-        names = [f"{source['source']} of {source['host']}: {source['lost']}" for source in lossy[:NAMED]]
-        more = [f"and {len(lossy) - NAMED} more"] if len(lossy) > NAMED else []
-        yield f"{lost} events are not recorded ({', '.join(names + more)}); the figures lack what they told"
+        names = [
+            f"{source['source']} of {source['host']}: {source['lost']}" for source in lossy[:MAX_NAMED_SOURCES]
+        ]
+        more = [f"and {len(lossy) - MAX_NAMED_SOURCES} more"] if len(lossy) > MAX_NAMED_SOURCES else []
+        yield f"{lost} events are not recorded ({', '.join(names + more)}); the figures lack them"
     yield from fleet.stream_warnings()

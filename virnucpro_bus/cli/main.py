@@ -1,4 +1,4 @@
-"""The `virnucpro-bus` command: finds its subcommands by entry point, imports only the one that is called."""
+"""The `virnucpro-bus` command: finds its subcommands by entry point and imports only the one that is called."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ from virnucpro_bus.system.console import say
 
 COMMANDS_GROUP = "virnucpro_bus.commands"
 EXIT_REFUSED = 1
-"""What the system has refused: a full disk, a name that is too long."""
+"""The system refused something: a full disk, a name that is too long."""
 EXIT_USAGE = 2
+"""The command line, or a file that it names, is wrong."""
 EXIT_INTERRUPTED = 130
 
 
 class LazyCommands(click.Group):
-    """A group whose commands stand in package metadata; a command's module is imported when it is called."""
-
-    def _entry_points(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=COMMANDS_GROUP)}
+    """A group of commands that are declared as entry points; a command's module is imported when it is called."""
 
     def list_commands(self, context: click.Context) -> list[str]:
+        """Return the names of all installed subcommands."""
         return sorted(self._entry_points())
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Import a subcommand; None when there is none of this name."""
         point = self._entry_points().get(name)
         if point is None:
             return None
         command: click.Command = point.load()
         return command
+
+    def _entry_points(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=COMMANDS_GROUP)}
 
 
 @click.group(
@@ -50,7 +53,7 @@ def cli(context: click.Context) -> int | None:
     Start here:
       virnucpro-bus run samples/ --out results-dir        run, with a live dashboard
       virnucpro-bus monitor results-dir                   watch the run from another terminal
-      virnucpro-bus replay results-dir/run.vbus           watch it again afterwards
+      virnucpro-bus replay results-dir/run.vbus           watch a recorded run
     """
     if context.invoked_subcommand is not None:
         return None
@@ -61,10 +64,10 @@ def cli(context: click.Context) -> int | None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit.
 
-    A user's mistake is one line on stderr and exit status 2, what the system refuses one and exit status 1.
+    An error is one line on stderr; the status is 2 for a mistake of the user, and 1 where the system refused.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A character that the output's encoding lacks is no reason to print nothing.
+        # Text that the output's encoding cannot represent is escaped instead of raising an error.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = cli.main(arguments, standalone_mode=False)
@@ -74,12 +77,12 @@ def main(arguments: list[str] | None = None) -> None:
         say(str(error))
         sys.exit(EXIT_USAGE)
     except click.ClickException as error:
-        say(_in_one_line(error))
+        say(_one_line(error))
         sys.exit(EXIT_USAGE)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        abandon_output()  # its reader has gone (| head)
+        abandon_output()  # the reader has closed the pipe (| head)
         sys.exit(EXIT_REFUSED)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -90,8 +93,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def abandon_output() -> bool:
-    """Whether what is left of the output cannot be written. It goes nowhere then: Python would complain of it once
-    more while closing stdout."""
+    """Flush stdout; returns whether that fails. The remaining output is discarded then.
+
+    Otherwise Python would report the failure once more when it closes stdout.
+    """
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -101,11 +106,11 @@ def abandon_output() -> bool:
     return False
 
 
-def _in_one_line(error: click.ClickException) -> str:
-    """What is wrong with the command line, without click's three lines of usage before it."""
+def _one_line(error: click.ClickException) -> str:
+    """Return click's message in one line, without the lines of usage before it."""
     message = error.format_message()
     if isinstance(error, click.MissingParameter):
-        message = " ".join(message.split())  # it lists choices below each other, and quotes nothing of the user's
+        message = " ".join(message.split())  # its choices are listed below each other; it quotes no user text
     message = message.rstrip(".")
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f"{message}; see {error.ctx.command_path} --help"

@@ -1,4 +1,4 @@
-"""The `record` subcommand: a live bus into a capture of one's own."""
+"""The `record` subcommand: records a live bus into a new capture."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from virnucpro_bus.system.signals import SignalFlag
 from virnucpro_bus.text import visible
 
 
-@click.command(short_help="Record a bus into a capture of your own.")
+@click.command(short_help="Record a live bus into a new capture.")
 @click.argument("target", type=TargetArgument(), metavar="ADDRESS|RUN_DIR")
 @click.option(
     "-o", "--output", type=PathArgument(dir_okay=False, path_type=Path), metavar="FILE", required=True,
-    help="The capture to make; it must not be there yet.",
+    help="The capture to create; it must not exist yet.",
 )  # fmt: skip
 def record(target: str, output: Path) -> int:
-    """Record everything that was and is said on a live bus into FILE, each event once.
+    """Record every event of a live bus into FILE: those so far and those to come, each once.
 
-    Ends with the run, and on Ctrl-C; what has been recorded by then is whole.
+    Ends with the run, or on Ctrl-C; FILE is then a complete capture of what was received.
 
     \b
     Example:
@@ -36,7 +36,7 @@ def record(target: str, output: Path) -> int:
     clock = SystemClock()
     source = join(target, clock)
     try:
-        # The signals first: from the moment there is a file, an interruption leaves it whole and says so.
+        # Signals first: as soon as the file exists, an interruption must leave it complete and report it.
         with (
             SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals,
             Recorder(output, clock) as recorder,
@@ -47,9 +47,9 @@ def record(target: str, output: Path) -> int:
                     if notice := recorder.notice():
                         say(notice)
             finally:
-                lost = f"{recorder.lost} more are" if recorder.lost else "none is"
+                missing = f"{recorder.lost} are" if recorder.lost else "no event is"
                 click.echo(
-                    f"{recorder.recorded} events recorded in {visible(str(output))}; {lost} known to be missing"
+                    f"{recorder.recorded} events recorded in {visible(str(output))}; {missing} known to be missing"
                 )
     finally:
         source.close()

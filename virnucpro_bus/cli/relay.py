@@ -1,4 +1,4 @@
-"""The subcommand `relay`: a live run, to be watched from other machines."""
+"""The `relay` subcommand: serves a live run to viewers on other machines."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from virnucpro_bus.remote.listen_address import parse_listen
 from virnucpro_bus.remote.serve import open_relay, serve
 from virnucpro_bus.system.signals import SignalFlag
 
-_NICER = 5
+_NICENESS = 5
+"""Viewers must not slow down the workers."""
 
 
-@click.command(short_help="Let a live run be watched from other machines.")
+@click.command(short_help="Let other machines watch a live run.")
 @click.argument("run_dir", type=PathArgument(exists=True, file_okay=False, path_type=Path))
 @click.option("--listen", "address", required=True, metavar="tcp://HOST:PORT",
-              help="Where viewers connect to; * as HOST: every address of this machine.")  # fmt: skip
+              help="Address for viewers; HOST * is each address of this machine, PORT * a free port.")  # fmt: skip
 def relay(run_dir: Path, address: str) -> int:
-    """Let the live run in RUN_DIR be watched over TCP, read only, until it is over or you interrupt.
+    """Serve the live run in RUN_DIR over TCP, read only, until it ends or you interrupt it.
 
     On 127.0.0.1 it needs no keys: watch through an ssh tunnel. An address that other machines can reach needs keys
-    (virnucpro-bus keys --help), and lets in only the clients on your list.
+    (virnucpro-bus keys --help) and admits only the clients on your list.
 
     \b
     Examples:
@@ -37,13 +38,12 @@ def relay(run_dir: Path, address: str) -> int:
     clock = SystemClock()
     listen_address = parse_listen(address)
     capture = LiveCapture(run_dir)
-    # Watching comes after the work.
-    os.nice(_NICER)
+    os.nice(_NICENESS)
     with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-        opened = open_relay(listen_address, capture, HelloReply(capture.run, capture.host, ""), clock)
+        server = open_relay(listen_address, capture, HelloReply(capture.run, capture.host, ""), clock)
         try:
-            serve(opened, signals, clock, lambda: capture.over)
+            serve(server, signals, clock, lambda: capture.is_complete)
         finally:
-            opened.close()
+            server.close()
             capture.close()
     return 128 + signals.signal if signals.signal else 0

@@ -1,4 +1,4 @@
-"""The subcommands that pass on a stream as it is: `tail` and `record`."""
+"""The `tail` subcommand: prints the events of a live bus or of a capture."""
 
 from __future__ import annotations
 
@@ -22,15 +22,20 @@ from virnucpro_bus.sources.live import LiveSource, follow_live, join
 from virnucpro_bus.system.signals import SignalFlag
 
 
-@click.command(short_help="Print events, one a line, as they come.")
+@click.command(short_help="Print events, one per line, as they arrive.")
 @click.argument("target", default=".", type=TargetArgument(or_file=True), metavar="[RUN_DIR|ADDRESS|CAPTURE]")
-@click.option("--jsonl", "as_jsonl", is_flag=True, help="Print one JSON object a line, with everything in it.")
+@click.option(
+    "--jsonl",
+    "as_jsonl",
+    is_flag=True,
+    help="Print each event as a JSON object with all its fields, one per line.",
+)
 @kinds_option
 def tail(target: str, as_jsonl: bool, kinds: frozenset[str] | None) -> int:
     """Print the events of a live bus from now on, or those of a capture from its beginning.
 
-    A run folder is listened to while its run goes on; afterwards its capture is printed. Ends with the run or the
-    capture, and on Ctrl-C.
+    Of a run folder (default: the current folder) it prints the live bus while the run is in progress, and the
+    capture afterwards. Ends with the run or the capture, or on Ctrl-C.
 
     \b
     Examples:
@@ -38,12 +43,12 @@ def tail(target: str, as_jsonl: bool, kinds: frozenset[str] | None) -> int:
       virnucpro-bus tail first-run/run.vbus --jsonl > events.jsonl
     """
     source = _open(target, clock := SystemClock())
-    written = as_json if as_jsonl else as_line
+    render = as_json if as_jsonl else as_line
     try:
         with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            for frames in _news(source, clock, lambda: signals.signal):
+            for frames in _new_frames(source, clock, lambda: signals.signal):
                 envelopes = decode_all(frames, Counter())
-                if lines := [written(each) for each in envelopes if kinds is None or kind_of(each) in kinds]:
+                if lines := [render(each) for each in envelopes if kinds is None or kind_of(each) in kinds]:
                     click.echo("\n".join(lines))
     finally:
         if not isinstance(source, CaptureReader):
@@ -52,7 +57,7 @@ def tail(target: str, as_jsonl: bool, kinds: frozenset[str] | None) -> int:
 
 
 def _open(target: str, clock: Clock) -> LiveSource | CaptureReader:
-    """Whatever `target` is: a file, a live bus, or the folder of a run that is over. Raises UserError."""
+    """Open `target`: a file, a live bus, or the capture in a folder whose run is over. Raises UserError."""
     path = Path(target)
     if "://" not in target and path.is_file():
         return CaptureReader(path)
@@ -65,10 +70,10 @@ def _open(target: str, clock: Clock) -> LiveSource | CaptureReader:
         return CaptureReader(capture)
 
 
-def _news(
+def _new_frames(
     source: LiveSource | CaptureReader, clock: Clock, stopped: Callable[[], object]
 ) -> Iterator[list[bytes]]:
-    """All frames of a capture; each event of a live bus once, from now on."""
+    """Yield all frames of a capture, or each event of a live bus once, from now on."""
     if isinstance(source, CaptureReader):
         for records in source.batches():
             for first in range(0, len(records), FRAMES_AT_ONCE):
@@ -76,10 +81,10 @@ def _news(
                     return
                 yield [each.frame for each in records[first : first + FRAMES_AT_ONCE]]
         return
-    fleet, sieve = FleetState(clock), Deduplicator()
+    fleet, deduplicator = FleetState(clock), Deduplicator()
     while source.behind and not stopped():
         frames, received_ns = source.receive(0.0)
         fleet.feed(frames, received_ns)
-        sieve.filter(frames)
+        deduplicator.filter(frames)
     for frames in follow_live(source, fleet, clock, stopped):
-        yield sieve.filter(frames)
+        yield deduplicator.filter(frames)

@@ -1,5 +1,5 @@
-"""History: how a viewer that joins late gets what was said before it came.
+"""History: gives a viewer that joins late every event that was recorded before.
 
-A client asks hello, snapshot or read; the server answers from a capture and from a fold that it keeps up to date.
-`protocol.py` is what both ends send. May import fold and capture. Start with `protocol.py`.
+A client requests hello, snapshot or read; the server answers from the capture and from a fold that it keeps up to
+date. May import fold, capture and what they import. Start with `protocol.py`, which defines what both ends send.
 """

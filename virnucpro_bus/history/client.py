@@ -1,4 +1,4 @@
-"""Questions to a hub or a relay, and their answers: a viewer's end of the history socket."""
+"""The viewer's end of the history socket: sends requests to a hub or a relay and receives the answers."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ ANSWER_SECONDS = 5.0
 
 
 class HistoryClient:
-    """Puts questions and finds their answers. One thread."""
+    """Sends requests and matches the answers to them by request id. Not thread-safe."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], clock: Clock) -> None:
         self.socket = context.socket(zmq.DEALER)
-        """To be connected before the first question."""
+        """Connect it before the first request."""
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_SNAPSHOT_BYTES)
         self._clock = clock
-        self._number = 0
+        self._last_request = 0
 
-    def send(self, *question: bytes) -> bytes:
-        """Send a question; returns its id. Raises zmq.Again when nobody is there to be asked."""
-        self._number += 1
-        request_id = str(self._number).encode()
-        self.socket.send_multipart([request_id, *question], zmq.DONTWAIT)
+    def send(self, *request: bytes) -> bytes:
+        """Send a request; returns its id. Raises zmq.Again when there is no connection."""
+        self._last_request += 1
+        request_id = str(self._last_request).encode()
+        self.socket.send_multipart([request_id, *request], zmq.DONTWAIT)
         return request_id
 
     def poll(self) -> tuple[bytes, list[bytes]] | None:
-        """(id of the question, its answer) if one has come; None: none has. Does not wait."""
+        """Return the next (request id, answer) without waiting; None when no answer has arrived."""
         try:
             request_id, *answer = self.socket.recv_multipart(zmq.DONTWAIT)
         except zmq.Again:
@@ -38,11 +38,11 @@ class HistoryClient:
         return request_id, answer
 
     def wait_for(self, request_id: bytes) -> list[bytes]:
-        """Wait for the answer to one question; those to others are thrown away. Raises AddressError."""
+        """Wait for the answer to one request and discard the others. Raises AddressError after 5 s."""
         deadline_ns = self._clock.mono_ns() + int(ANSWER_SECONDS * NANOSECONDS)
-        while (left_ns := deadline_ns - self._clock.mono_ns()) > 0:
-            self.socket.poll(left_ns // 1_000_000 + 1)
-            taken = self.poll()
-            if taken is not None and taken[0] == request_id:
-                return taken[1]
-        raise AddressError("no hub answers there; is the run still going on?")
+        while (remaining_ns := deadline_ns - self._clock.mono_ns()) > 0:
+            self.socket.poll(remaining_ns // 1_000_000 + 1)
+            received = self.poll()
+            if received is not None and received[0] == request_id:
+                return received[1]
+        raise AddressError("no hub answers there; check that the run is still in progress")

@@ -1,4 +1,11 @@
-"""What both ends of the history socket send: hello, snapshots, pieces of the capture."""
+"""The messages of the history socket: hello, snapshots and pieces of the capture.
+
+    hello            -> HelloReply as MessagePack
+    snapshot         -> offset, a fold of everything before it (empty: there is no snapshot)
+    read, offset     -> offset, size, bytes of the capture from that offset
+
+Offset and size are in bytes, as decimal text. Hub and relay put a request id before request and answer.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +13,18 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+WELCOME = b"hub/welcome"
+"""Sent by the hub to each new subscriber, which receives every later event."""
 MAX_SNAPSHOT_BYTES = 32 << 20
-"""What is longer is not sent: whoever asks reads everything instead."""
+"""A longer snapshot is not sent: the viewer reads the whole capture instead."""
+_MAX_OFFSET_DIGITS = 18
 
 
 class HelloReply(msgspec.Struct, frozen=True, array_like=True):
-    """What a hub or a relay says of itself.
+    """How a hub or a relay describes itself.
 
-    `subscribe` is where live events come from; empty where they are read from the history too (a relay). `events`
-    is how many are on record so far; 0 where nobody counts.
+    `subscribe` is the address of live events; empty where they are read from the history as well (a relay).
+    `events` is the number of events on record so far; 0 where they are not counted.
     """
 
     run: str
@@ -23,58 +33,54 @@ class HelloReply(msgspec.Struct, frozen=True, array_like=True):
     events: int = 0
 
 
-class ReadableCapture(Protocol):
-    """The bytes of a capture that may still grow."""
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes so far."""
-        ...
-
-    def read(self, offset: int, limit: int) -> bytes:
-        """Up to `limit` bytes from `offset`."""
-        ...
-
-
-def is_offset(text: bytes) -> bool:
-    """Whether it is the decimal text of a place in a file."""
-    return text.isdigit() and len(text) < 19
-
-
-WELCOME = b"hub/welcome"
-"""Sent by the hub to each new subscriber, so that it knows from when on it hears everything."""
-
-
 class Snapshot(NamedTuple):
-    """A fold of all that stands before `offset` in the capture; see FleetState.load."""
+    """A fold of everything before `offset` in the capture, in the form that FleetState.load reads."""
 
     offset: int
     fold: bytes
 
 
 class CapturePiece(NamedTuple):
-    """Bytes of the capture from where they were asked for, and the size of the whole."""
+    """Bytes of the capture from the requested offset, and the size of the whole capture in bytes."""
 
     size: int
     data: bytes
 
 
+class ReadableCapture(Protocol):
+    """The bytes of a capture that may still grow."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Current size in bytes."""
+        ...
+
+    def read(self, offset: int, limit: int) -> bytes:
+        """Return up to `limit` bytes from `offset`."""
+        ...
+
+
+def is_offset(text: bytes) -> bool:
+    """Return whether `text` is an offset in a file, written in decimal digits."""
+    return text.isdigit() and len(text) <= _MAX_OFFSET_DIGITS
+
+
 def parse_hello(answer: list[bytes]) -> HelloReply:
-    """What the answer to "hello" says. Raises msgspec.DecodeError when it is none."""
+    """Decode the answer to "hello". Raises msgspec.DecodeError for anything else."""
     return msgspec.msgpack.decode(b"".join(answer), type=HelloReply)
 
 
-def parse_piece(answer: list[bytes], offset: int) -> CapturePiece | None:
-    """What the answer to a question for the bytes at `offset` holds; None when it answers another question."""
-    match answer:
-        case [at, size, data] if is_offset(size) and at == str(offset).encode():
-            return CapturePiece(int(size), data)
-    return None
-
-
 def parse_snapshot(answer: list[bytes]) -> Snapshot | None:
-    """What the answer to "snapshot" holds; None when it holds none."""
+    """Decode the answer to "snapshot"; None when it contains no snapshot."""
     match answer:
         case [offset, fold] if fold and is_offset(offset):
             return Snapshot(int(offset), fold)
+    return None
+
+
+def parse_piece(answer: list[bytes], offset: int) -> CapturePiece | None:
+    """Decode the answer to "read" at `offset`; None when it answers another request."""
+    match answer:
+        case [at, size, data] if is_offset(size) and at == str(offset).encode():
+            return CapturePiece(int(size), data)
     return None

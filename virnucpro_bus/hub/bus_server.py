@@ -1,4 +1,4 @@
-"""A bus of one run folder, ready for use: lock, capture, hub, bus.json and GPU sampler, taken down in order."""
+"""Sets up the bus of a run folder and takes it down in order: lock, capture, hub, bus.json and GPU sampler."""
 
 from __future__ import annotations
 
@@ -25,28 +25,35 @@ LOG_FOLDER = "logs"
 
 
 class BusServer:
-    """Holds everything that a bus needs, from `open` to `close`. One thread owns it; `hub` is its loop."""
+    """A hub and everything it needs: the folder's lock, the capture, bus.json and the sampler. Not thread-safe."""
 
     def __init__(self, run_dir: Path, clock: Clock, disk: Disk | None = None) -> None:
+        """Does nothing in `run_dir` yet. `disk` is what the capture is written with; None is the real disk."""
         self.run_dir = run_dir
         self.run = f"run-{secrets.token_hex(4)}"
-        self._goes_on = False
+        """The run's id."""
+        self.hub: Hub
+        """The loop of the bus; set by `open`."""
         self._disk = disk
         self._clock = clock
         self._folder = RunFolder(run_dir)
+        self._is_resumed = False
         self._sampler: subprocess.Popen[bytes] | None = None
-        self.hub: Hub
 
     def claim(self) -> None:
-        """Take the folder's lock before `open` does, to look at what is there. Raises UserError."""
+        """Take the folder's lock before `open` does, so that its contents can be read. Raises UserError."""
         self._folder.claim()
 
+    def release(self) -> None:
+        """Release the folder's lock where `open` was not called after `claim`."""
+        self._folder.release()
+
     def resume(self, run: str) -> None:
-        """Continue the capture that is in the folder, which is of this run, rather than begin one."""
-        self.run, self._goes_on = run, True
+        """Let `open` continue the capture in the folder, which is of this run, instead of creating one."""
+        self.run, self._is_resumed = run, True
 
     def open(self) -> Self:
-        """Raises UserError when the folder cannot be used, is in use, or already holds a run."""
+        """Start the bus. Raises UserError when the folder cannot be used, is in use, or already holds a run."""
         self._folder.claim()
         try:
             capture = self._open_capture()
@@ -65,59 +72,34 @@ class BusServer:
             raise
         return self
 
-    def _open_capture(self) -> CaptureWriter:
-        path = self._folder.capture_path
-        try:
-            if self._goes_on:
-                decompress_capture(path)
-            return CaptureWriter(path, self._clock, self.run, disk=self._disk, go_on=self._goes_on)
-        except FileExistsError:
-            raise UserError(
-                f"{self.run_dir}: already holds a run ({path.name}); choose another folder, or remove it first"
-            ) from None
-        except OSError as error:
-            raise UserError(f"{path}: cannot be written: {error.strerror}") from None
-
     def log_path(self, name: str) -> Path:
-        """Where a helper process called `name` writes what it has to say."""
+        """Return the log file of the helper process called `name`."""
         return self.run_dir / LOG_FOLDER / f"{name}.log"
 
     def address(self, name: str) -> str:
-        """The address for a further socket beside the hub's own."""
+        """Return the address of a further socket called `name`, beside the hub's own."""
         return self._folder.address(name)
 
     def start_sampler(self, *, simulated: bool = False) -> None:
-        """Start the process that puts GPU samples on the bus; it ends by itself where there is no GPU.
+        """Start the process that publishes GPU samples; it ends by itself where there is no GPU.
 
-        `simulated` has it make up samples of the run's simulated GPUs instead.
+        With `simulated` it publishes made-up samples of the run's simulated GPUs instead.
         """
         command = self_command("sample", str(self.run_dir), *(["--simulate"] if simulated else []))
         self._sampler = spawn_logged(command, self.log_path("sampler"))
 
     def stop_sampler(self) -> None:
-        """End the sampler; its last words are on the bus afterwards."""
+        """End the sampler; the hub can still ingest its last events afterwards."""
         if self._sampler is not None:
             stop(self._sampler)
             self._sampler = None
 
     def close(self) -> None:
-        """Stop the sampler, take in what is under way, close the capture, free the folder. Safe to call twice."""
+        """Stop the sampler, close hub and capture, release the folder, remove empty logs. Safe to call twice."""
         self.stop_sampler()
         self.hub.close()
         self.release()
-        logs = self.run_dir / LOG_FOLDER
-        if logs.is_dir():
-            for log in logs.glob("*.log"):
-                if log.stat().st_size == 0:
-                    log.unlink()
-            try:
-                logs.rmdir()
-            except OSError:
-                pass  # somebody had something to say
-
-    def release(self) -> None:
-        """Give the folder's lock back where `open` was not called after `claim`."""
-        self._folder.release()
+        self._remove_empty_logs()
 
     def __enter__(self) -> Self:
         return self.open()
@@ -125,18 +107,43 @@ class BusServer:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def _open_capture(self) -> CaptureWriter:
+        path = self._folder.capture_path
+        try:
+            if self._is_resumed:
+                decompress_capture(path)
+            return CaptureWriter(path, self._clock, self.run, disk=self._disk, go_on=self._is_resumed)
+        except FileExistsError:
+            raise UserError(
+                f"{self.run_dir}: already holds a run ({path.name}); choose another folder, or remove it first"
+            ) from None
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+
+    def _remove_empty_logs(self) -> None:
+        logs = self.run_dir / LOG_FOLDER
+        if not logs.is_dir():
+            return
+        for log in logs.glob("*.log"):
+            if log.stat().st_size == 0:
+                log.unlink()
+        try:
+            logs.rmdir()
+        except OSError:
+            pass  # it still has logs
+
 
 class HubSink:
-    """An EventSink in the hub's own process: straight into it. One thread."""
+    """An EventSink that passes the coordinator's events directly to a hub in this process. Not thread-safe."""
 
     def __init__(self, server: BusServer, clock: Clock, last_epoch: int = 0) -> None:
-        """`server` may be opened later, before the first event. `last_epoch`: ours comes after it."""
+        """`server` must be open before the first event. The epoch of these events comes after `last_epoch`."""
         self._server = server
-        self._stamp = Sequencer(
+        self._sequencer = Sequencer(
             clock, source="coordinator", run=server.run, epoch=max(clock.wall_ns(), last_epoch + 1)
         )
 
     def publish(self, event: Fact) -> None:
-        """Stamp, journal and forward one event."""
-        if not self._server.hub.ingest([encode(self._stamp.next_envelope(event))]):
-            raise RuntimeError(f"the hub has refused an event of our own: {event!r:.300}")
+        """Number, journal and forward one event. Raises RuntimeError when the hub refuses it."""
+        if not self._server.hub.ingest([encode(self._sequencer.next_envelope(event))]):
+            raise RuntimeError(f"the hub refused an event of its own process: {event!r:.300}")

@@ -1,8 +1,8 @@
-"""The hub: receives from publishers, keeps hostile frames out, journals, forwards, and serves history.
+"""The hub: receives from publishers, keeps hostile frames out, journals, forwards, and serves the history.
 
-One poll loop, no thread of its own: whoever owns it (the launcher, the `hub` command) registers its sockets and
-calls `turn`. Forwarding is best effort, the journal is the truth: a subscriber that missed something asks for it
-(history.py).
+It has no thread of its own: its owner (the launcher, the `hub` command) polls `sockets` and calls `poll`.
+Forwarding is best effort, and the journal is complete: a subscriber that missed an event requests it
+(`history/server.py`).
 """
 
 from __future__ import annotations
@@ -19,30 +19,79 @@ from virnucpro_bus.run_folder import BusAddresses
 from virnucpro_bus.sockets import DONTWAIT, HIGH_WATER_MARK, bind_privately, drain, raw_send
 
 FRAMES_PER_POLL = 2_000
+REQUESTS_PER_POLL = 16
 CLOSING_POLLS = 500
-"""A million frames are more than can be waiting; a publisher that never pauses must not keep the hub open."""
+"""A million frames are more than can be queued; a publisher that never pauses must not keep the hub open."""
 IDLE_FRAMES = 200
-"""After a turn with fewer there is time for what can be done later."""
+"""A poll that took in fewer frames leaves time to fold what was recorded."""
 LINGER_MS = 1_000
 
 
 class Hub:
-    """One thread owns it, so there are no locks."""
+    """Journals and forwards the events of one bus, and answers requests for its history. Not thread-safe."""
 
     def __init__(self, addresses: BusAddresses, capture: CaptureWriter, clock: Clock) -> None:
-        """Bind the three addresses. Hold the run folder's lock: a second bind would steal a live socket."""
+        """Bind the three addresses. The caller holds the run folder's lock: a second bind steals a live socket."""
         self.addresses = addresses
         self.capture = capture
-        self._sieve = Deduplicator()
-        self.refused = self._sieve.refused
-        """Frames kept out, by FrameError.reason."""
+        self._deduplicator = Deduplicator()
+        self.refused = self._deduplicator.refused
+        """Number of frames kept out, by FrameError.reason."""
         self._context = zmq.Context()
-        self._ingest = self._bind(zmq.SUB, addresses.publish)
-        self._ingest.subscribe(b"")
+        self._receiver = self._bind(zmq.SUB, addresses.publish)
+        self._receiver.subscribe(b"")
         self._fanout = self._bind(zmq.XPUB, addresses.subscribe, (zmq.XPUB_WELCOME_MSG, WELCOME))
         self._forward = raw_send(self._fanout)
-        self._asked = self._bind(zmq.ROUTER, addresses.history)
+        self._requests = self._bind(zmq.ROUTER, addresses.history)
         self._history = HistoryServer(capture, self._hello, clock)
+
+    @property
+    def accepted(self) -> int:
+        """Number of different events received so far."""
+        return self._deduplicator.accepted
+
+    def events_from(self, source: str, epoch: int) -> int:
+        """Return the number of different events received from a source of this host in one epoch."""
+        return self._deduplicator.received(source, self.addresses.host, epoch)
+
+    def sockets(self) -> list[zmq.Socket[bytes]]:
+        """The sockets to poll for input before calling `poll`."""
+        return [self._receiver, self._fanout, self._requests]
+
+    def poll(self) -> int:
+        """Do what can be done without waiting, up to a limit; returns the number of frames received."""
+        frames = drain(self._receiver, FRAMES_PER_POLL)
+        if frames:
+            self.ingest(frames)
+        self.capture.flush()
+        # Subscription messages are not needed, but they must be taken off the queue.
+        drain(self._fanout, FRAMES_PER_POLL)
+        self._serve_history()
+        if len(frames) < IDLE_FRAMES:
+            self._history.advance_fold()
+        return len(frames)
+
+    def ingest(self, frames: list[bytes]) -> int:
+        """Check, journal and forward frames; returns the number of new ones. Duplicates are discarded."""
+        new = self._deduplicator.filter(frames)
+        self.capture.append(new)
+        send = self._forward
+        for frame in new:
+            # Never blocks: a subscriber whose pipe is full misses this frame and notices the gap in the numbers.
+            send(frame, DONTWAIT)
+        return len(new)
+
+    def drain(self) -> None:
+        """Ingest the frames that have already arrived."""
+        for _ in range(CLOSING_POLLS):
+            if not self.poll():
+                return
+
+    def close(self) -> None:
+        """Ingest what has already arrived, close the capture, and send what is queued (within 1 s)."""
+        self.drain()
+        self.capture.close()
+        self._context.destroy(linger=LINGER_MS)
 
     def _bind(self, kind: int, address: str, *options: tuple[int, bytes]) -> zmq.Socket[bytes]:
         bound = self._context.socket(kind)
@@ -55,71 +104,23 @@ class Hub:
         bind_privately(bound, address)
         return bound
 
-    @property
-    def accepted(self) -> int:
-        """Different events received so far."""
-        return self._sieve.accepted
-
-    def events_from(self, source: str, epoch: int) -> int:
-        """Different events that a source of this host has been heard to say, in one epoch."""
-        return self._sieve.received(source, self.addresses.host, epoch)
-
-    def sockets(self) -> list[zmq.Socket[bytes]]:
-        """The sockets to poll for input before calling `turn`."""
-        return [self._ingest, self._fanout, self._asked]
-
-    def poll(self) -> int:
-        """Do all that can be done without waiting, up to a limit; returns the number of frames taken in."""
-        frames = drain(self._ingest, FRAMES_PER_POLL)
-        if frames:
-            self.ingest(frames)
-        self.capture.flush()
-        # Nobody's subscription interests us, but they must be taken off the queue.
-        drain(self._fanout, FRAMES_PER_POLL)
-        self._serve_history()
-        if len(frames) < IDLE_FRAMES:
-            self._history.advance_fold()
-        return len(frames)
-
-    def ingest(self, frames: list[bytes]) -> int:
-        """Check, journal and forward frames; returns how many. What has been here before goes no further."""
-        fresh = self._sieve.filter(frames)
-        self.capture.append(fresh)
-        send = self._forward
-        for frame in fresh:
-            # Never blocks: a subscriber whose pipe is full misses this one, and finds out by the hole in the seqs.
-            send(frame, DONTWAIT)
-        return len(fresh)
-
     def _hello(self) -> HelloReply:
         on_record = self.capture.frames_before + self.accepted - self.capture.unrecorded_frames
         return HelloReply(self.addresses.run, self.addresses.host, self.addresses.subscribe, on_record)
 
     def _serve_history(self) -> None:
         try:
-            for _ in range(16):
-                self._answer(self._asked.recv_multipart(zmq.DONTWAIT))
+            for _ in range(REQUESTS_PER_POLL):
+                self._answer(self._requests.recv_multipart(zmq.DONTWAIT))
         except zmq.Again:
             pass
 
-    def _answer(self, request: list[bytes]) -> None:
-        answer = self._history.answer(request[2:])
+    def _answer(self, message: list[bytes]) -> None:
+        answer = self._history.answer(message[2:])
         if answer is None:
             self.refused["bad-history-request"] += 1
             return
         try:
-            self._asked.send_multipart([*request[:2], *answer], zmq.DONTWAIT)
+            self._requests.send_multipart([*message[:2], *answer], zmq.DONTWAIT)
         except zmq.Again:
-            pass  # the asker does not take its answers; it will ask again
-
-    def drain(self) -> None:
-        """Take in what has already arrived."""
-        for _ in range(CLOSING_POLLS):
-            if not self.poll():
-                return
-
-    def close(self) -> None:
-        """Take in what has already arrived, close the capture, send what is under way (1 s at most)."""
-        self.drain()
-        self.capture.close()
-        self._context.destroy(linger=LINGER_MS)
+            pass  # the viewer does not read its answers; it will ask again

@@ -1,11 +1,11 @@
-"""Who may watch from another machine: the key pair of this user here, and the list of clients that are let in.
+"""The keys for watching from another machine: this user's own key pair, and the list of clients that may connect.
 
 ${XDG_CONFIG_HOME:-~/.config}/virnucpro-bus/    (0700)
     identity.key    the secret key (0600)
-    clients         one line a client: public key, space, name (0600)
+    clients         one line for each client: public key, space, name (0600)
 
-A key is 32 bytes, which zmq takes as they are, and 64 hexadecimal characters wherever a person meets it: zmq's
-own text form does not survive a shell.
+A key is 32 bytes for zmq, and 64 hexadecimal characters wherever a person sees it: zmq's own text form contains
+characters that a shell interprets.
 """
 
 from __future__ import annotations
@@ -46,33 +46,33 @@ class Identity:
 
 
 def config_folder() -> Path:
-    """Where this user's keys are. Raises UserError when there is no home folder to have them in."""
+    """Return the folder of this user's keys. Raises UserError when the home folder is unknown."""
     configured = os.environ.get("XDG_CONFIG_HOME", "")
     try:
-        # A relative path is to be ignored, says the XDG specification.
+        # The XDG specification requires that a relative path is ignored.
         base = Path(configured) if os.path.isabs(configured) else Path.home() / ".config"
     except RuntimeError:
-        raise UserError("there is no home folder here; set XDG_CONFIG_HOME to a folder for the keys") from None
+        raise UserError("the home folder is unknown; set XDG_CONFIG_HOME to a folder for the keys") from None
     return base / "virnucpro-bus"
 
 
 def identity_path() -> Path:
-    """The file of the secret key. Raises UserError as `config_folder` does, and so do all below."""
+    """Return the file of the secret key. Raises UserError as `config_folder` does."""
     return config_folder() / "identity.key"
 
 
 def parse_key(text: str) -> bytes:
-    """The key that is written as 64 hexadecimal characters. Raises UserError when it is none."""
+    """Parse a key of 64 hexadecimal characters. Raises UserError for any other text."""
     if not _HEX_KEY.fullmatch(text):
         raise UserError(
-            f"{visible(text[:80])}: is no key, which has 64 hexadecimal characters; its owner sees it with: "
+            f"{visible(text[:80])}: is not a key: expected 64 hexadecimal characters; its owner can show it with: "
             "virnucpro-bus keys list"
         )
     return bytes.fromhex(text)
 
 
 def new_identity() -> Identity:
-    """Make and keep this user's key pair. Raises UserError when there is one already, or it cannot be kept."""
+    """Create this user's key pair. Raises UserError when there is one already, or it cannot be written."""
     path = identity_path()
     public, secret = (z85.decode(key) for key in zmq.curve_keypair())
     private_parent(path)
@@ -80,7 +80,7 @@ def new_identity() -> Identity:
         write_private(path, f"{secret.hex()}\n")
     except FileExistsError:
         raise UserError(
-            f"{path}: there is a key already, which others may rely on; to replace it, remove that file first"
+            f"{path}: already contains a key, which other machines may use; to replace it, remove that file first"
         ) from None
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
@@ -88,15 +88,15 @@ def new_identity() -> Identity:
 
 
 def load_identity() -> Identity:
-    """This user's key pair. Raises UserError when there is none, or others could have read it."""
+    """Load this user's key pair. Raises UserError when there is no key, or other users could have read it."""
     path = identity_path()
     try:
         text = read_private(path, OTHERS_AT_ALL).strip()
     except FileNotFoundError:
-        raise UserError(f"{path}: there is no key yet; make one with: virnucpro-bus keys new") from None
+        raise UserError(f"{path}: does not exist; create a key pair with: virnucpro-bus keys new") from None
     if not _HEX_KEY.fullmatch(text):
         raise UserError(
-            f"{path}: holds no secret key; bring the right file back, or remove it and make another key with: "
+            f"{path}: is not a secret key; restore the file, or remove it and create another key pair with: "
             "virnucpro-bus keys new"
         )
     secret = bytes.fromhex(text)
@@ -104,32 +104,32 @@ def load_identity() -> Identity:
 
 
 class ClientList:
-    """The clients that are let in, on disk. A relay asks `current` again and again. One thread."""
+    """The file of the clients that may connect, read again whenever it changes. Not thread-safe."""
 
     def __init__(self, path: Path | None = None) -> None:
         """`path` None is this user's own list. Reads nothing yet."""
         self.path = path or config_folder() / "clients"
         self.problem: str | None = None
-        """Why the list cannot be used, in one line; None when it can, or when there is none yet."""
+        """Why the list cannot be used, in one line; None when it can, and when it does not exist."""
         self._allowed: Mapping[bytes, str] = {}
-        self._seen: object = None
+        self._loaded_state: object = None
 
     def current(self) -> Mapping[bytes, str]:
-        """Names by public key as of now; empty when there is a `problem`. Cheap while nothing changes."""
-        # Taken before the file is read, so that a change meanwhile is seen the next time.
-        seen = self._look()
-        if seen is None or seen != self._seen:
+        """Return the current names by public key; empty when there is a `problem`. Cheap while nothing changes."""
+        # Read before the file's contents, so that a change in between is noticed at the next call.
+        state = self._file_state()
+        if state is None or state != self._loaded_state:
             try:
                 self._allowed, self.problem = MappingProxyType(self._load()), None
             except UserError as error:
                 self._allowed, self.problem = {}, str(error)
-            self._seen = seen
+            self._loaded_state = state
         return self._allowed
 
     def allow(self, key: bytes, name: str | None = None) -> str:
-        """Let a client in; returns its name (`name` None: the one that it has, or the key's first characters).
+        """Add a client; returns its name. `name` None keeps its present name, or takes the key's first characters.
 
-        Raises UserError when the name is taken or is none, or the list cannot be used or written.
+        Raises UserError when the name is in use or invalid, or the list cannot be used or written.
         """
         with self._locked():
             allowed = self._load()
@@ -137,14 +137,16 @@ class ClientList:
                 name = allowed.get(key, key.hex()[:8])
             _check_name(name)
             if allowed.get(key, name) != name:
-                raise UserError(f"this key is allowed already, as {allowed[key]}; to rename it, revoke it first")
+                raise UserError(f"{key.hex()}: allowed already, as {allowed[key]}; to rename it, revoke it first")
             if key not in allowed and name in allowed.values():
-                raise UserError(f"{name}: another client has this name; choose another one, or revoke that first")
+                raise UserError(
+                    f"{name}: is the name of another client; choose another name, or revoke that client first"
+                )
             self._save({**allowed, key: name})
         return name
 
     def revoke(self, name_or_key: str) -> str:
-        """Let a client in no more; returns its name.
+        """Remove a client; returns its name.
 
         Raises UserError when there is no such client, or the list cannot be used or written.
         """
@@ -155,20 +157,20 @@ class ClientList:
                     self._save({each: allowed[each] for each in allowed if each != key})
                     return name
         raise UserError(
-            f"{visible(name_or_key[:80])}: no client has this name or key; see all with: virnucpro-bus keys list"
+            f"{visible(name_or_key[:80])}: no client has this name or key; list them with: virnucpro-bus keys list"
         )
 
-    def _look(self) -> object:
-        """What changes whenever the file does, or who may change it; None when it cannot be looked at."""
+    def _file_state(self) -> object:
+        """Return a value that changes with the file and its permissions; None when it cannot be read."""
         try:
             folder, file = self.path.parent.stat(), self.path.lstat()
         except OSError:
             return None
-        # The time of change too: another mode or owner does not touch the time of modification.
+        # Also the time of status change: another mode or owner does not change the time of modification.
         return folder.st_mode, folder.st_uid, file.st_ino, file.st_size, file.st_mtime_ns, file.st_ctime_ns
 
     def _load(self) -> dict[bytes, str]:
-        """The list in the file; empty when there is none. Raises UserError when it cannot be used."""
+        """Read the file; empty when it does not exist. Raises UserError when it cannot be used."""
         try:
             lines = read_private(self.path, OTHERS_WRITE).splitlines()
         except FileNotFoundError:
@@ -180,21 +182,21 @@ class ClientList:
                 _check_name(name)
                 public = parse_key(key)
             except UserError:
-                raise UserError(f"{self.path}: line {number} is not a key, a space and a name; mend it") from None
-            # Revoking one of two equal ones would leave the other.
+                raise UserError(f"{self.path}: line {number} is not a key, a space, a name; correct it") from None
+            # Revoking one of two equal lines would leave the other.
             if public in allowed or name in allowed.values():
                 raise UserError(f"{self.path}: line {number} repeats a key or a name; remove it")
             allowed[public] = name
         return allowed
 
     def _save(self, allowed: Mapping[bytes, str]) -> None:
-        """Put another list in the file's place in one step. The lock is held."""
+        """Replace the file atomically. The caller holds the lock."""
         with Disk().replace_atomically(self.path, 0o600) as file:
             file.writelines(f"{key.hex()} {name}\n".encode() for key, name in allowed.items())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One at a time reads the list and writes it again. Raises UserError for what the system refuses."""
+        """Hold the lock under which the list is read and replaced. Raises UserError when the system refuses."""
         private_parent(self.path)
         # A file of its own: the list is replaced, and a network file system does not lock folders.
         lock_path = self.path.with_name(f".{self.path.name}.lock")
@@ -210,8 +212,8 @@ class ClientList:
 
 
 def _check_name(name: str) -> None:
-    """Raises UserError unless `name` fits a line and a screen, and cannot be taken for a key."""
+    """Check that `name` is one visible line and cannot be mistaken for a key. Raises UserError."""
     if not 0 < len(name) <= NAME_CHARACTERS or name != visible(name).strip() or _HEX_KEY.fullmatch(name):
         raise UserError(
-            f"{visible(name[:80])}: is no name for a client; choose {NAME_CHARACTERS} visible characters at most"
+            f"{visible(name[:80])}: is not a name for a client: expected 1 to {NAME_CHARACTERS} visible characters"
         )

@@ -1,14 +1,13 @@
-"""The relay: lets viewers on other machines follow a run over TCP. Reads only, in a process of its own.
+"""The relay: serves a run's capture over TCP to viewers on other machines, read only, in a process of its own.
 
-A viewer asks and is answered; nothing is ever sent that was not asked for. So there are no subscriptions to pile
-up, one who does not read has nothing sent to it, and one that lost its connection asks again from where it was: no
-gap, nothing twice.
+A relay only answers requests. So no subscriptions pile up, nothing more is sent to a viewer that does not read,
+and a viewer that lost its connection asks again from the same offset: without a gap and without duplicates.
 
     [request id, "hello"]                -> [request id, HelloReply as MessagePack]
     [request id, "snapshot"]             -> [request id, offset, snapshot]
     [request id, "follow", run, offset]  -> [request id, offset, size, bytes]
-                                            once there are any from there on, or after a second
-    any of them                          -> [request id, "refused", why]
+                                            when there are bytes after the offset, or after a second
+    any of them                          -> [request id, "refused", reason]
 """
 
 from __future__ import annotations
@@ -28,59 +27,67 @@ from virnucpro_bus.sockets import SocketMonitor, enable_keepalive
 
 PIECE_BYTES = 1 << 18
 KEEP_ALIVE_NS = NANOSECONDS
-"""After so long a question is answered even if there is nothing new."""
+"""A request is answered after this time even if there is nothing new."""
 MAX_VIEWERS = 256
 VIEWER_SILENT_AFTER_NS = 3 * NANOSECONDS
-"""A viewer asks at least once a second; at its end a relay waits for none that has been silent for so long."""
+"""A viewer asks at least once a second; a relay that ends does not wait for one that was silent for longer."""
 FORGOTTEN_AFTER_NS = 10 * NANOSECONDS
+"""A viewer without a request for this time no longer counts as one."""
 LISTENING_OPTIONS = (
     (zmq.LINGER, 0),
-    # Answers of PIECE_BYTES that may wait for one viewer: all the memory that one who never reads can take.
+    # Answers of PIECE_BYTES that are queued for one viewer: limits the memory that one which never reads can take.
     (zmq.SNDHWM, 2),
     (zmq.RCVHWM, 100),
-    # The longest question has some fifty bytes, a CURVE handshake a few hundred.
+    # The longest request has some fifty bytes, a CURVE handshake a few hundred.
     (zmq.MAXMSGSIZE, 1024),
     (zmq.BACKLOG, 1024),
 )
-_REQUESTS_PER_TURN = 1_000
+_REQUESTS_PER_POLL = 1_000
 
 
 @dataclass
 class _Viewer:
-    heard_ns: int
-    sent: int = 0
-    """Up to where it has been sent the capture."""
+    """What a relay knows of one viewer."""
+
+    last_request_ns: int
+    sent_offset: int = 0
+    """Up to where the capture has been sent to it, in bytes."""
     request_id: bytes | None = None
-    """The question that waits for an answer; None: none does."""
+    """The pending "follow" request; None when it has been answered."""
     offset: int = 0
+    """From where that request wants the capture, in bytes."""
     user_id: str = ""
+    """Its public key in hexadecimal; empty without CURVE."""
 
 
 class Relay:
-    """Answers viewers. One thread: poll `sockets` (and again every 50 ms while `waiting`), then call `turn`."""
+    """Answers viewers. Not thread-safe.
+
+    Poll `sockets`, every 50 ms while `pending`, then call `poll`.
+    """
 
     def __init__(
         self,
         address: str,
-        recorded: ReadableCapture,
+        capture: ReadableCapture,
         hello: HelloReply,
         clock: Clock,
         access: Access | None,
-        tell: Callable[[str], object],
+        report: Callable[[str], object],
     ) -> None:
-        """Bind `address`. `access` None lets in whoever can reach it: for addresses of this machine alone.
+        """Bind `address`. `access` None admits every client, for addresses that only this machine can reach.
 
-        `tell` is told, in a line, who was refused and why. Raises zmq.ZMQError when the address cannot be bound.
+        `report` receives one line for each refused connection. Raises zmq.ZMQError when binding fails.
         """
-        self._recorded = recorded
+        self._capture = capture
         self._hello = hello
         self._clock = clock
-        self._tell = tell
-        self._history = HistoryServer(recorded, lambda: hello, clock, PIECE_BYTES)
+        self._report = report
+        self._history = HistoryServer(capture, lambda: hello, clock, PIECE_BYTES)
         self._viewers: dict[bytes, _Viewer] = {}
-        self._strangers = HandshakeTracker()
+        self._handshakes = HandshakeTracker()
         self._context = zmq.Context()
-        self._door = None if access is None else Authenticator(self._context, access.allowed, tell)
+        self._authenticator = None if access is None else Authenticator(self._context, access.allowed, report)
         self._socket = self._context.socket(zmq.ROUTER)
         for option, value in LISTENING_OPTIONS:
             self._socket.setsockopt(option, value)
@@ -88,106 +95,107 @@ class Relay:
         enable_keepalive(self._socket)
         if access is not None:
             secure(self._socket, access.identity)
-        self._connections = SocketMonitor(self._socket)
+        self._monitor = SocketMonitor(self._socket)
         try:
             self._socket.bind(address)
         except zmq.ZMQError:
             self.close()
             raise
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
-        """Where it listens, with the port that a wildcard stood for."""
+        """The address that was bound, with the actual port in place of a wildcard."""
 
     def sockets(self) -> list[zmq.Socket[bytes]]:
-        """The sockets to poll for input before calling `turn`."""
-        inner = [self._socket, self._connections.socket]
-        return inner if self._door is None else [*inner, self._door.socket]
+        """The sockets to poll for input before calling `poll`."""
+        inner = [self._socket, self._monitor.socket]
+        return inner if self._authenticator is None else [*inner, self._authenticator.socket]
 
     @property
     def pending(self) -> bool:
-        """Whether somebody waits for what is recorded next."""
+        """Whether a viewer waits for the next bytes of the capture."""
         return any(viewer.request_id is not None for viewer in self._viewers.values())
 
     @property
     def delivered(self) -> bool:
-        """Whether all who follow, as far as they still ask, have been sent all there is."""
-        size, since_ns = self._recorded.size_bytes, self._clock.mono_ns() - VIEWER_SILENT_AFTER_NS
-        return all(viewer.sent >= size for viewer in self._viewers.values() if viewer.heard_ns > since_ns)
+        """Whether every viewer that still asks has been sent the whole capture."""
+        size, since_ns = self._capture.size_bytes, self._clock.mono_ns() - VIEWER_SILENT_AFTER_NS
+        active = [viewer for viewer in self._viewers.values() if viewer.last_request_ns > since_ns]
+        return all(viewer.sent_offset >= size for viewer in active)
 
     def poll(self) -> None:
-        """Do all that can be done without waiting."""
-        if self._door is not None:
-            self._door.answer()
-        for event, value in self._connections.poll_events():
-            if complaint := self._strangers.observe(event, value):
-                self._tell(complaint)
-        self._hear()
-        self._answer_waiting()
+        """Do what can be done without waiting."""
+        if self._authenticator is not None:
+            self._authenticator.answer()
+        for event, value in self._monitor.poll_events():
+            if message := self._handshakes.observe(event, value):
+                self._report(message)
+        self._receive()
+        self._answer_pending()
         self._history.advance_fold()
 
     def close(self) -> None:
-        """Close the sockets; what is under way gets half a second. Safe to call twice."""
+        """Close the sockets; queued answers get half a second. Safe to call twice."""
         if not self._socket.closed:
-            self._connections.close()
+            self._monitor.close()
         self._context.destroy(linger=500)
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         try:
-            for _ in range(_REQUESTS_PER_TURN):
+            for _ in range(_REQUESTS_PER_POLL):
                 frames = self._socket.recv_multipart(zmq.DONTWAIT, copy=False)
-                user_id = "" if self._door is None else str(frames[-1].get("User-Id"))
-                self._take([frame.bytes for frame in frames], user_id)
+                user_id = "" if self._authenticator is None else str(frames[-1].get("User-Id"))
+                self._handle([frame.bytes for frame in frames], user_id)
         except zmq.Again:
             pass
 
-    def _take(self, request: list[bytes], user_id: str) -> None:
-        if len(request) < 3:
+    def _handle(self, message: list[bytes], user_id: str) -> None:
+        if len(message) < 3:
             return
-        peer, request_id, *question = request
+        peer, request_id, *request = message
         viewer = self._viewers.get(peer) or _Viewer(0)
-        viewer.heard_ns, viewer.user_id = self._clock.mono_ns(), user_id
+        viewer.last_request_ns, viewer.user_id = self._clock.mono_ns(), user_id
         if refusal := self._refusal(peer, viewer):
             self._refuse(peer, request_id, refusal)
             return
-        match question:
+        match request:
             case [b"follow", run, offset] if is_offset(offset):
                 if run != self._hello.run.encode():
-                    self._refuse(peer, request_id, "another run is served there now")
+                    self._refuse(peer, request_id, "the relay now serves another run")
                     return
                 viewer.request_id, viewer.offset = request_id, int(offset)
                 self._viewers[peer] = viewer
             case [b"hello"] | [b"snapshot"]:
-                self._send(peer, request_id, self._history.answer(question) or [])
+                self._send(peer, request_id, self._history.answer(request) or [])
             case _:
-                self._refuse(peer, request_id, "that is not a question")
+                self._refuse(peer, request_id, "unknown request")
 
     def _refusal(self, peer: bytes, viewer: _Viewer) -> str | None:
-        """Why it gets no answer; None: it does. Asked for each message: keys are revoked while viewers watch."""
-        if self._door is not None and not self._door.knows(viewer.user_id):
-            self._tell(f"refused a viewer whose key {viewer.user_id} has been revoked")
+        """Return why this viewer is refused; None when it is not. A key may be revoked while its owner watches."""
+        if self._authenticator is not None and not self._authenticator.is_allowed(viewer.user_id):
+            self._report(f"refused a viewer whose key {viewer.user_id} has been revoked")
             return "this machine's key has been revoked there"
         if peer not in self._viewers and len(self._viewers) >= MAX_VIEWERS:
-            return f"{MAX_VIEWERS} others are watching already"
+            return f"the relay already serves {MAX_VIEWERS} viewers, which is its limit"
         return None
 
-    def _answer_waiting(self) -> None:
-        now_ns, size = self._clock.mono_ns(), self._recorded.size_bytes
+    def _answer_pending(self) -> None:
+        now_ns, size = self._clock.mono_ns(), self._capture.size_bytes
         for peer, viewer in list(self._viewers.items()):
             if viewer.request_id is None:
-                if now_ns - viewer.heard_ns > FORGOTTEN_AFTER_NS:
+                if now_ns - viewer.last_request_ns > FORGOTTEN_AFTER_NS:
                     del self._viewers[peer]
             elif refusal := self._refusal(peer, viewer):
                 self._refuse(peer, viewer.request_id, refusal)
-            elif viewer.offset < size or now_ns - viewer.heard_ns >= KEEP_ALIVE_NS:
+            elif viewer.offset < size or now_ns - viewer.last_request_ns >= KEEP_ALIVE_NS:
                 answer = self._history.answer([b"read", str(viewer.offset).encode()]) or []
                 self._send(peer, viewer.request_id, answer)
-                viewer.request_id, viewer.sent = None, viewer.offset + len(answer[-1])
+                viewer.request_id, viewer.sent_offset = None, viewer.offset + len(answer[-1])
 
-    def _refuse(self, peer: bytes, request_id: bytes, why: str) -> None:
+    def _refuse(self, peer: bytes, request_id: bytes, reason: str) -> None:
         self._viewers.pop(peer, None)
-        self._send(peer, request_id, [b"refused", why.encode()])
+        self._send(peer, request_id, [b"refused", reason.encode()])
 
     def _send(self, peer: bytes, request_id: bytes, answer: list[bytes]) -> None:
         try:
             self._socket.send_multipart([peer, request_id, *answer], zmq.DONTWAIT)
         except zmq.ZMQError:
-            pass  # it does not read, or has gone: it will ask again
+            pass  # it does not read, or it has gone; it can ask again

@@ -1,4 +1,4 @@
-"""The loop of a relay, the line that says where it can be watched, and how it complains: not too often."""
+"""Runs a relay: opens it, prints the command with which it can be watched, and serves until the run ends."""
 
 from __future__ import annotations
 
@@ -17,82 +17,81 @@ from virnucpro_bus.system.console import say
 from virnucpro_bus.system.signals import SignalFlag
 
 ANNOUNCEMENT = "serving; watch it with:"
-"""Begins what a relay says once it listens; whoever has started it waits for that."""
-TURN_MS = 50
-IDLE_TURN_MS = 500
-FAREWELL_NS = 5 * NANOSECONDS
+"""Printed once the relay listens; the process that started it waits for this text."""
+POLL_MS = 50
+IDLE_POLL_MS = 500
+FINISH_NS = 5 * NANOSECONDS
+"""How long viewers may still read after the run has ended."""
 MAX_OPEN_FILES = 1 << 16
 LINES_PER_PERIOD = 5
 PERIOD_NS = 10 * NANOSECONDS
 
 
 class RateLimitedLog:
-    """Tells the first few things of each ten seconds, and how many more there were: nobody can flood the log."""
+    """Reports at most five different refusals in ten seconds and counts the others: nothing can flood the log."""
 
-    def __init__(self, tell: Callable[[str], object], clock: Clock) -> None:
-        self._tell = tell
+    def __init__(self, report: Callable[[str], object], clock: Clock) -> None:
+        self._report = report
         self._clock = clock
         self._since_ns = clock.mono_ns()
-        self._told: set[str] = set()
-        self._untold = 0
+        self._reported: set[str] = set()
+        self._suppressed = 0
 
     def __call__(self, message: str) -> None:
-        """Tell it now, or only count it."""
-        self._begin_anew()
-        if message in self._told or len(self._told) >= LINES_PER_PERIOD:
-            self._untold += 1
+        """Report `message`, or only count it."""
+        self._start_period_when_due()
+        if message in self._reported or len(self._reported) >= LINES_PER_PERIOD:
+            self._suppressed += 1
             return
-        self._told.add(message)
-        self._tell(message)
+        self._reported.add(message)
+        self._report(message)
 
-    def _begin_anew(self) -> None:
-        """Begin the next ten seconds when it is time."""
+    def _start_period_when_due(self) -> None:
         now_ns = self._clock.mono_ns()
         if now_ns - self._since_ns < PERIOD_NS:
             return
-        if self._untold:
-            self._tell(f"{self._untold} more were refused since")
-        self._since_ns, self._untold = now_ns, 0
-        self._told.clear()
+        if self._suppressed:
+            self._report(f"refused {self._suppressed} more connections since then")
+        self._since_ns, self._suppressed = now_ns, 0
+        self._reported.clear()
 
 
 def raise_open_file_limit() -> None:
-    """Let this process hold as many connections as the system allows: what it cannot accept, it is asked again."""
+    """Allow as many connections as the system permits; one that cannot be accepted would keep the loop busy."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def open_relay(address: ListenAddress, recorded: ReadableCapture, hello: HelloReply, clock: Clock) -> Relay:
-    """A relay at `address`, announced on standard output; refusals go to standard error. Raises UserError."""
+def open_relay(address: ListenAddress, capture: ReadableCapture, hello: HelloReply, clock: Clock) -> Relay:
+    """Open a relay and print on stdout how to watch it; refusals go to stderr. Raises UserError."""
     raise_open_file_limit()
     access = access_for(address)
-    complain = RateLimitedLog(say, clock)
     try:
-        relay = Relay(address.url, recorded, hello, clock, access, complain)
+        relay = Relay(address.url, capture, hello, clock, access, RateLimitedLog(say, clock))
     except zmq.ZMQError as error:
         raise AddressError(f"{address.url}: cannot listen there: {error}") from None
-    seen = address.seen_from_outside(int(relay.address.rpartition(":")[2]))
+    url = address.seen_from_outside(int(relay.address.rpartition(":")[2]))
     key = "" if access is None else f" --server-key {access.identity.public.hex()}"
-    click.echo(f"# {ANNOUNCEMENT} virnucpro-bus monitor {seen}{key}")
+    click.echo(f"# {ANNOUNCEMENT} virnucpro-bus monitor {url}{key}")
     return relay
 
 
 def serve(relay: Relay, signals: SignalFlag, clock: Clock, step: Callable[[], bool]) -> None:
-    """Answer viewers until a signal comes, or `step`, called at every turn, says that nothing more will come.
+    """Answer viewers until a signal arrives, or until `step` returns True because the capture is complete.
 
-    Then those who watch get what they have not read yet, within five seconds.
+    `step` is called before each poll. At the end viewers have five seconds to read the remaining events.
     """
     poller = zmq.Poller()
     for source in relay.sockets():
         poller.register(source, zmq.POLLIN)
     poller.register(signals.fileno(), zmq.POLLIN)
     while not (step() or signals.signal):
-        poller.poll(TURN_MS if relay.pending else IDLE_TURN_MS)
+        poller.poll(POLL_MS if relay.pending else IDLE_POLL_MS)
         relay.poll()
     poller.unregister(signals.fileno())
-    until_ns = clock.mono_ns() + FAREWELL_NS
-    while clock.mono_ns() < until_ns and not relay.delivered:
-        poller.poll(TURN_MS)
+    deadline_ns = clock.mono_ns() + FINISH_NS
+    while clock.mono_ns() < deadline_ns and not relay.delivered:
+        poller.poll(POLL_MS)
         relay.poll()

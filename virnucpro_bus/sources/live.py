@@ -1,4 +1,4 @@
-"""The loop of all who listen to a live bus: holes are filled, a dead hub is noticed, the end is the run's."""
+"""Joins a live bus, on this machine or through a relay, and keeps a fold of it up to date until its run ends."""
 
 from __future__ import annotations
 
@@ -13,89 +13,29 @@ from virnucpro_bus.run_folder import read_addresses
 from virnucpro_bus.sources.subscriber import Subscriber
 
 LiveSource = Subscriber | Follower
-TURN_SECONDS = 0.1
-HOLE_NS = NANOSECONDS // 2
-QUIET_NS = 2 * NANOSECONDS
-LAST_WORDS_NS = NANOSECONDS
-MUCH_BYTES = 8 << 20
-"""Of history: to read and fold it takes longer than to take over a snapshot."""
+RECEIVE_SECONDS = 0.1
+GAP_CHECK_NS = NANOSECONDS // 2
+SILENT_AFTER_NS = 2 * NANOSECONDS
+MAX_WAIT_AT_END_NS = NANOSECONDS
+"""How long to wait for missing events after the run has finished."""
+SNAPSHOT_FROM_BYTES = 8 << 20
+"""Taking over a snapshot is faster than reading and folding this much history."""
 
 
-def catch_up(source: LiveSource, fleet: FleetState) -> None:
-    """Bring an empty fleet up to now: by a snapshot where there is one, and by the history from there on.
+def join(target: str, clock: Clock, server_key: bytes | None = None) -> LiveSource:
+    """Join the bus of a run folder, or at an address: that of a relay (tcp://) or of a hub's history (ipc://).
 
-    Raises AddressError when nobody answers any more.
+    `server_key` is the relay's public key; None for a relay without keys. Raises AddressError when no bus answers,
+    and UserError when the keys cannot be used.
     """
-    _take_snapshot(source, fleet)
-    while source.behind:
-        fleet.feed(*source.receive(0.0))
-    fleet.feed(*source.receive(0.0))
-
-
-def skip_to_snapshot(source: LiveSource, fleet: FleetState) -> None:
-    """Pass over much unread history, where a snapshot holds it; for those who look at the fleet and nothing else.
-
-    One who stood still for a while is so up to date again as soon as one who has just come. Raises AddressError.
-    """
-    if source.unread_bytes >= MUCH_BYTES:
-        _take_snapshot(source, fleet)
-
-
-def _take_snapshot(source: LiveSource, fleet: FleetState) -> None:
-    """Let the fleet become what the source has folded, where that is further on than what has been read."""
-    snapshot = source.snapshot()
-    if snapshot is None or snapshot.offset <= source.offset:
-        return
-    ahead = fleet.empty_copy()
-    try:
-        ahead.load(snapshot.fold)
-    except SnapshotError:
-        return  # of another version: we fold everything ourselves
-    fleet.replace_with(ahead)
-    source.seek(snapshot.offset)
-
-
-def follow_live(
-    source: LiveSource, fleet: FleetState, clock: Clock, stopped: Callable[[], object]
-) -> Iterator[list[bytes]]:
-    """Feed the fleet until its run is over or `stopped` says so; yields what it was fed, after each turn.
-
-    When there has been a hole for half a second the history is read on; a bus that is quiet for 2 s has to prove
-    that its hub is alive, else AddressError is raised. What comes twice is yielded twice.
-    """
-    looked_ns = heard_ns = clock.mono_ns()
-    finished_ns: int | None = None
-    while not stopped():
-        frames, received_ns = source.receive(TURN_SECONDS)
-        fleet.feed(frames, received_ns)
-        yield frames
-        now_ns = clock.mono_ns()
-        if frames:
-            heard_ns = now_ns
-        elif now_ns - heard_ns > QUIET_NS:
-            source.prove_alive()
-            heard_ns = now_ns
-        if fleet.finished:
-            finished_ns = now_ns if finished_ns is None else finished_ns
-            # What is still missing now is asked for once more, then it is over all the same.
-            if not missing(fleet, source) or now_ns - finished_ns > LAST_WORDS_NS:
-                return
-        if now_ns - looked_ns > HOLE_NS:
-            looked_ns = now_ns
-            # What the hub had at the last look has had the time to arrive.
-            if missing(fleet, source):
-                source.resume_history()
-            source.poll_hub_count()
-
-
-def missing(fleet: FleetState, source: LiveSource) -> bool:
-    """Whether events are known to exist that have not arrived: a hole, or fewer than the hub has."""
-    totals = fleet.get_totals()
-    return totals["events_lost"] > 0 or totals["events_received"] < source.events_on_record
+    address = history_address(target)
+    if address.startswith("tcp://"):
+        return Follower(address, clock, server_key)
+    return Subscriber(address, clock, None if "://" in target else Path(target))
 
 
 def history_address(target: str) -> str:
-    """The history address of a run folder, or `target` itself when it is an address. Raises AddressError."""
+    """Return the history address of a run folder, or `target` itself if it is an address. Raises AddressError."""
     if "://" in target:
         return target
     folder = Path(target)
@@ -106,13 +46,74 @@ def history_address(target: str) -> str:
     return read_addresses(folder).history
 
 
-def join(target: str, clock: Clock, server_key: bytes | None = None) -> Subscriber | Follower:
-    """Join the live bus of a run folder, or at an address: that of a relay (tcp://) or of a hub's history (ipc://).
+def catch_up(source: LiveSource, fleet: FleetState) -> None:
+    """Feed an empty fleet everything up to now: a snapshot if there is one, then the history after it.
 
-    `server_key` is the relay's public key; None for a relay that needs none. Raises AddressError when nobody can
-    be joined there, and UserError when the keys cannot be used.
+    Raises AddressError when the bus no longer answers.
     """
-    address = history_address(target)
-    if address.startswith("tcp://"):
-        return Follower(address, clock, server_key)
-    return Subscriber(address, clock, None if "://" in target else Path(target))
+    _take_snapshot(source, fleet)
+    while source.behind:
+        fleet.feed(*source.receive(0.0))
+    fleet.feed(*source.receive(0.0))
+
+
+def skip_to_snapshot(source: LiveSource, fleet: FleetState) -> None:
+    """Replace long unread history by a snapshot, for viewers that need the fleet and not each event.
+
+    So a viewer that was stopped for a while is up to date as soon as a new one. Raises AddressError.
+    """
+    if source.unread_bytes >= SNAPSHOT_FROM_BYTES:
+        _take_snapshot(source, fleet)
+
+
+def follow_live(
+    source: LiveSource, fleet: FleetState, clock: Clock, stopped: Callable[[], object]
+) -> Iterator[list[bytes]]:
+    """Feed the fleet until its run ends or `stopped` returns true; yields the frames after each receive.
+
+    While events are missing, the history is read on every half second. A bus that is silent for 2 s must prove
+    that its hub is alive; otherwise AddressError is raised. Frames that arrive twice are yielded twice.
+    """
+    checked_ns = received_ns = clock.mono_ns()
+    finished_ns: int | None = None
+    while not stopped():
+        frames, arrived_ns = source.receive(RECEIVE_SECONDS)
+        fleet.feed(frames, arrived_ns)
+        yield frames
+        now_ns = clock.mono_ns()
+        if frames:
+            received_ns = now_ns
+        elif now_ns - received_ns > SILENT_AFTER_NS:
+            source.prove_alive()
+            received_ns = now_ns
+        if fleet.finished:
+            finished_ns = now_ns if finished_ns is None else finished_ns
+            # Missing events are requested once more; after that the run ends without them.
+            if not _misses_events(fleet, source) or now_ns - finished_ns > MAX_WAIT_AT_END_NS:
+                return
+        if now_ns - checked_ns > GAP_CHECK_NS:
+            checked_ns = now_ns
+            # What the hub had counted at the last check has had time to arrive.
+            if _misses_events(fleet, source):
+                source.resume_history()
+            source.poll_hub_count()
+
+
+def _misses_events(fleet: FleetState, source: LiveSource) -> bool:
+    """Return whether known events have not arrived: there is a gap, or the hub has recorded more."""
+    totals = fleet.get_totals()
+    return totals["events_lost"] > 0 or totals["events_received"] < source.events_on_record
+
+
+def _take_snapshot(source: LiveSource, fleet: FleetState) -> None:
+    """Replace the fleet by the source's snapshot, if that covers more than what has been read."""
+    snapshot = source.snapshot()
+    if snapshot is None or snapshot.offset <= source.offset:
+        return
+    loaded = fleet.empty_copy()
+    try:
+        loaded.load(snapshot.fold)
+    except SnapshotError:
+        return  # made by another version: read the whole history instead
+    fleet.replace_with(loaded)
+    source.seek(snapshot.offset)

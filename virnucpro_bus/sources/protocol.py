@@ -1,4 +1,4 @@
-"""What every source of frames offers."""
+"""The protocol that every source of frames implements."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ class EventSource(Protocol):
     """Where a viewer's frames come from: a live bus or a capture."""
 
     def receive(self, timeout_seconds: float) -> tuple[list[bytes], int | None]:
-        """Frames that are due, waiting at most so long for the first.
+        """Return the frames that are due, waiting at most `timeout_seconds` for the first.
 
-        The number is when they came, on the clock that the viewer goes by; None when they are history.
+        The number is the time of their arrival in ns on the viewer's monotonic clock; None when they are history.
         """
         ...
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether no more frames will come."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release sockets and files."""
+        ...

@@ -1,7 +1,7 @@
 """A capture as an event source: the recorded events at the recorded pace, or as fast as they can be read.
 
-It can be paused, run faster or slower, and moved. Moved forward it hands out at once what lies between; moved back
-it begins again at the start and hands out at once what comes before, so that a fold is right wherever it stands.
+A replay can be paused, run faster or slower, and moved. Moved forward, it returns at once the events in between;
+moved back, it starts over and returns at once the events before its position. So a fold is right at any position.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from virnucpro_bus.clock import NANOSECONDS, Clock
 
 SLOWEST_RATE = 0.001
 FASTEST_RATE = 1e6
-LOOP_REST_NS = 2 * NANOSECONDS
-"""How long, in real time, a looping replay stands at its end."""
+LOOP_PAUSE_NS = 2 * NANOSECONDS
+"""How long a looping replay stays at its end, in real time."""
 _NEVER_NS = 1 << 64
 _received_ns = attrgetter("received_ns")
 
 
 class Replay:
-    """An EventSource and the Clock that goes with it: it says what time it was. One thread feeds it on."""
+    """An EventSource, and the Clock of its recording: it shows the recorded time. Only one thread may receive."""
 
     def __init__(
         self,
@@ -39,30 +39,33 @@ class Replay:
     ) -> None:
         """`rate` is recorded seconds per second; None is as fast as possible. Raises CaptureError.
 
-        `from_seconds` and `until_seconds` count from the start of the recording; until None is its end. What comes
-        before `from_seconds` is handed out at once. `loop` begins again after the end.
+        `from_seconds` and `until_seconds` count from the start of the recording; until None is its end. Events
+        before `from_seconds` are returned at once. `loop` starts over after the end.
         """
-        self._clock = clock
         self.rate = rate or 1.0
         self.paused = paused
         self.starts = 0
-        """How often it has begun; what was handed out before the last time is void."""
+        """How often it has started; what it returned before the last start is void."""
         self.reader = CaptureReader(path)
-        self._tape = _Tape(self.reader)
-        self._start_ns = self._tape.next_ns or 0
+        self._clock = clock
+        self._cursor = _RecordCursor(self.reader)
+        self._start_ns = self._cursor.next_ns or 0
         self._from_ns = _NEVER_NS if rate is None else self._start_ns + int(from_seconds * NANOSECONDS)
         self._until_ns = _NEVER_NS if until_seconds is None else self._start_ns + int(until_seconds * NANOSECONDS)
-        self._loop = loop and self._tape.next_ns is not None
-        self._rest_until_ns = 0
+        self._loop = loop and self._cursor.next_ns is not None
+        self._loop_at_ns = 0
+        """When a looping replay at its end starts over, on `clock`."""
         self._position_ns = self._target_ns = self._anchor_ns = self._anchored_at_ns = 0
-        self._begin(self._from_ns)
+        self._start(self._from_ns)
 
     # Clock: the time in the recording.
 
     def wall_ns(self) -> int:
+        """Return the position in the recording as wall-clock time, in ns."""
         return self._position_ns
 
     def mono_ns(self) -> int:
+        """Return the same: a recording has one clock."""
         return self._position_ns
 
     # EventSource.
@@ -73,33 +76,34 @@ class Replay:
         return self._at_end and not self._loop
 
     def receive(self, timeout_seconds: float) -> tuple[list[bytes], int | None]:
-        """The frames that are due by now, waiting at most so long for the first. See EventSource."""
+        """Return the frames that are due by now, waiting at most so long for the first. See EventSource."""
         if self._at_end:
-            return self._stand_at_end(timeout_seconds), self._position_ns
+            self._wait_at_end(timeout_seconds)
+            return [], self._position_ns
         if self.catching_up:
             return self._catch_up()
         if self.paused:
-            due = self._take(self._position_ns)
+            due = self._take_until(self._position_ns)
             if not due:
                 time.sleep(timeout_seconds)
             return [record.frame for record in due], self._position_ns
         self._wait_for_next(timeout_seconds)
         elapsed_ns = int((self._clock.mono_ns() - self._anchored_at_ns) * self.rate)
         self._position_ns = max(self._position_ns, self._anchor_ns + elapsed_ns)
-        return [record.frame for record in self._take(self._position_ns)], self._position_ns
+        return [record.frame for record in self._take_until(self._position_ns)], self._position_ns
 
     def close(self) -> None:
-        """Nothing is held open between reads that would need it."""
+        """Do nothing: the file is open only while it is read."""
 
-    # What a viewer may do to it.
+    # Controls of a viewer.
 
     def pause(self) -> None:
-        """Stand still, or go on again."""
+        """Pause, or resume when paused."""
         self._anchor()
         self.paused = not self.paused
 
     def change_rate(self, factor: float) -> None:
-        """Run so many times as fast as before, within SLOWEST_RATE and FASTEST_RATE."""
+        """Multiply the rate by `factor`, within SLOWEST_RATE and FASTEST_RATE."""
         self._anchor()
         self.rate = min(max(self.rate * factor, SLOWEST_RATE), FASTEST_RATE)
 
@@ -108,96 +112,98 @@ class Replay:
         here_ns = self._target_ns if self.catching_up else self._position_ns
         target_ns = max(self._start_ns, here_ns + int(seconds * NANOSECONDS))
         if seconds < 0:
-            self._begin(target_ns)
+            self._start(target_ns)
         else:
             self._target_ns = target_ns
 
     @property
     def catching_up(self) -> bool:
-        """Whether it hands out at once what comes before the place to which it was moved."""
+        """Whether events before the position that it was moved to are still to be returned, at once."""
         return self._position_ns < self._target_ns and not self._at_end
 
-    # Inside.
+    # Internals.
 
     @property
     def _at_end(self) -> bool:
-        return self._tape.next_ns is None or self._tape.next_ns > self._until_ns
+        return self._cursor.next_ns is None or self._cursor.next_ns > self._until_ns
 
-    def _begin(self, target_ns: int) -> None:
-        """Back to the start, and from there at once to `target_ns`."""
+    def _start(self, target_ns: int) -> None:
+        """Go to the start of the recording, and from there at once to `target_ns`."""
         if self.starts:
-            self._tape = _Tape(self.reader)
+            self._cursor = _RecordCursor(self.reader)
         self.starts += 1
         self._position_ns = self._start_ns
         self._target_ns = target_ns
         self._anchor()
 
     def _anchor(self) -> None:
-        """From here on the position is counted from where it is now."""
+        """Count the position from where it is now on, for a change of pace."""
         self._anchor_ns = self._position_ns
         self._anchored_at_ns = self._clock.mono_ns()
 
     def _wait_for_next(self, timeout_seconds: float) -> None:
         now_ns = self._clock.mono_ns()
-        if self._tape.next_ns is not None:
-            due_ns = self._anchored_at_ns + int((self._tape.next_ns - self._anchor_ns) / self.rate)
+        if self._cursor.next_ns is not None:
+            due_ns = self._anchored_at_ns + int((self._cursor.next_ns - self._anchor_ns) / self.rate)
             time.sleep(max(0.0, min((due_ns - now_ns) / NANOSECONDS, timeout_seconds)))
 
+    def _wait_at_end(self, timeout_seconds: float) -> None:
+        """Wait until a looping replay starts over, at most `timeout_seconds`; without a loop return at once."""
+        if not self._loop:
+            return
+        remaining_ns = self._loop_at_ns - self._clock.mono_ns()
+        if self.paused:
+            time.sleep(timeout_seconds)
+        elif remaining_ns > 0:
+            time.sleep(min(remaining_ns / NANOSECONDS, timeout_seconds))
+        else:
+            self._start(self._from_ns)
+
     def _catch_up(self) -> tuple[list[bytes], int]:
-        records = self._take(self._target_ns)
+        records = self._take_until(self._target_ns)
         received_ns = records[-1].received_ns if records else self._position_ns
-        if not self._at_end and self._tape.next_ns is not None and self._tape.next_ns > self._target_ns:
+        if not self._at_end and self._cursor.next_ns is not None and self._cursor.next_ns > self._target_ns:
             self._position_ns = self._target_ns
             self._anchor()
         return [record.frame for record in records], received_ns
 
-    def _take(self, limit_ns: int) -> list[Record]:
-        records = self._tape.take(min(limit_ns, self._until_ns))
+    def _take_until(self, limit_ns: int) -> list[Record]:
+        """Take records up to `limit_ns`; moves the position while catching up, and at the end."""
+        records = self._cursor.take_until(min(limit_ns, self._until_ns))
         if records and (self.catching_up or self._at_end):
             self._position_ns = records[-1].received_ns
         if self._at_end:
-            if self._tape.next_ns is not None:
+            if self._cursor.next_ns is not None:
                 self._position_ns = self._until_ns
-            self._rest_until_ns = self._clock.mono_ns() + LOOP_REST_NS
+            self._loop_at_ns = self._clock.mono_ns() + LOOP_PAUSE_NS
         return records
 
-    def _stand_at_end(self, timeout_seconds: float) -> list[bytes]:
-        if self._loop:
-            left_ns = self._rest_until_ns - self._clock.mono_ns()
-            if self.paused:
-                time.sleep(timeout_seconds)
-            elif left_ns > 0:
-                time.sleep(min(left_ns / NANOSECONDS, timeout_seconds))
-            else:
-                self._begin(self._from_ns)
-        return []
 
-
-class _Tape:
-    """The records of a capture from its start on, taken piece by piece."""
+class _RecordCursor:
+    """The records of a capture from its start, read batch by batch."""
 
     def __init__(self, reader: CaptureReader) -> None:
         self.next_ns: int | None = None
         """When the next record was received; None at the end."""
         self._batches = reader.batches()
         self._batch: list[Record] = []
-        self._at = 0
-        self._look()
+        self._index = 0
+        self._read_next_batch()
 
-    def take(self, limit_ns: int) -> list[Record]:
-        """Records up to the time `limit_ns`, some at least if there are any."""
-        stop = bisect_right(self._batch, limit_ns, lo=self._at, key=_received_ns)
-        taken = self._batch[self._at : stop]
-        self._at = stop
-        self._look()
+    def take_until(self, limit_ns: int) -> list[Record]:
+        """Take records received up to `limit_ns`: at least one if there is one, but not always all."""
+        stop = bisect_right(self._batch, limit_ns, lo=self._index, key=_received_ns)
+        taken = self._batch[self._index : stop]
+        self._index = stop
+        self._read_next_batch()
         return taken
 
-    def _look(self) -> None:
-        """A piece of the file without any record (damage) is passed over."""
-        while self._at >= len(self._batch):
+    def _read_next_batch(self) -> None:
+        """Read on when the batch is used up, past batches that damage has left without a record."""
+        while self._index >= len(self._batch):
             batch = next(self._batches, None)
             if batch is None:
                 self.next_ns = None
                 return
-            self._batch, self._at = batch, 0
-        self.next_ns = self._batch[self._at].received_ns
+            self._batch, self._index = batch, 0
+        self.next_ns = self._batch[self._index].received_ns

@@ -1,6 +1,7 @@
-"""The receiving end: everything that was and is on a bus, in one stream, whenever one joins.
+"""The live source for a bus on this machine: all its events, past and future, in one stream.
 
-It listens first and then reads the history, so nothing falls between the two; what comes twice, the fold ignores.
+It subscribes first and then reads the history, so that no event falls between the two; the fold ignores events
+that arrive twice.
 """
 
 from __future__ import annotations
@@ -19,33 +20,42 @@ from virnucpro_bus.history.protocol import WELCOME, Snapshot, parse_hello, parse
 from virnucpro_bus.run_folder import read_addresses
 from virnucpro_bus.sockets import HIGH_WATER_MARK, drain
 
-FRAMES_PER_TURN = 20_000
+FRAMES_PER_RECEIVE = 20_000
 
 
 class Subscriber:
-    """Listens to one hub. One thread."""
+    """An EventSource that subscribes to one hub. Not thread-safe."""
 
     problem: str | None = None
-    """Why nothing comes although the source goes on; a hub on this machine either lives or does not."""
+    """Always None: a hub on this machine is either alive or not. Follower has problems that pass."""
+    ended = False
+    """Always False: the run ends, not the bus."""
 
     def __init__(self, address: str, clock: Clock, run_dir: Path | None = None) -> None:
-        """Join the bus whose history is at `address`. Raises AddressError when nobody answers within 5 s.
+        """Join the bus whose history is at `address`. Raises AddressError when no hub answers within 5 s.
 
-        `run_dir` is the bus's run folder where it is on this machine: its lock tells whether the hub is alive.
+        `run_dir` is the bus's run folder where it is known: its lock shows whether the hub is alive.
         """
+        self.behind = True
+        """Whether there is unread history."""
+        self.offset = 0
+        """Up to where the history has been read, in bytes of the capture."""
+        self.unread_bytes = 0
+        """Bytes of history that remained unread after the last piece."""
+        self.events_on_record = 0
+        """Number of events that the hub had recorded at its last answer to `poll_hub_count`."""
         self._clock = clock
         self._run_dir = run_dir
-        self._place = run_dir or address
-        self._next_piece: bytes | None = None
-        """The id of a question for history that has been put already."""
-        self._look_id: bytes | None = None
-        """The id of the question that `look` waits for; None: it waits for none."""
-        self.events_on_record = 0
-        """How many events the hub had taken in when it was last looked at."""
+        self._name = run_dir or address
+        self._scanner = RecordScanner()
+        self._piece_request: bytes | None = None
+        """The id of the pending request for the next piece of history; None when there is none."""
+        self._count_request: bytes | None = None
+        """The id of the pending request of `poll_hub_count`; None when there is none."""
         self._context = zmq.Context()
-        self._questions = HistoryClient(self._context, clock)
+        self._client = HistoryClient(self._context, clock)
         try:
-            self._questions.socket.connect(address)
+            self._client.socket.connect(address)
             self.hello = parse_hello(self._ask(b"hello"))
             self._live = self._context.socket(zmq.SUB)
             self._live.setsockopt(zmq.LINGER, 0)
@@ -53,115 +63,102 @@ class Subscriber:
             self._live.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
             self._live.connect(self.hello.subscribe)
             self._live.subscribe(b"")
-            # The welcome is the first thing the hub sends us; from then on everything reaches us.
+            # The welcome is the first message of the hub; every event after it is delivered.
             if not self._live.poll(int(ANSWER_SECONDS * 1000)):
                 raise AddressError(f"{address}: the hub does not accept subscribers")
         except zmq.ZMQError as error:
-            self._context.destroy(linger=0)
-            raise AddressError(f"{address}: not an address to listen to: {error}") from None
+            self.close()
+            raise AddressError(
+                f"{address}: is not a valid address: {error}; expected ipc:///path or tcp://host:port"
+            ) from None
         except msgspec.DecodeError as error:
-            self._context.destroy(linger=0)
-            raise AddressError(f"{address}: what answers there is no hub: {error}") from None
+            self.close()
+            raise AddressError(f"{address}: is not a hub ({error}); check the address") from None
         except AddressError:
-            self._context.destroy(linger=0)
+            self.close()
             raise
-        self._scanner = RecordScanner()
-        self.offset = 0
-        """Up to where the history has been read, in the bytes of the capture."""
-        self.unread_bytes = 0
-        """How much was left to read after the last piece."""
-        self._behind = True
-
-    def _ask(self, *question: bytes) -> list[bytes]:
-        """One question to the hub's history socket, and its answer."""
-        # The answers to these would be thrown away while we wait for this one.
-        self._next_piece = self._look_id = None
-        return self._answer_to(self._questions.send(*question))
-
-    def _answer_to(self, request_id: bytes) -> list[bytes]:
-        try:
-            return self._questions.wait_for(request_id)
-        except AddressError as error:
-            if self._run_dir is not None:
-                read_addresses(self._run_dir)  # knows better what has become of the hub
-            raise AddressError(f"{self._place}: {error}") from None
 
     def snapshot(self) -> Snapshot | None:
-        """The hub's fold of what is on record; None when it has none. Raises AddressError."""
+        """Request the hub's fold of what is on record; None when it has none. Raises AddressError."""
         return parse_snapshot(self._ask(b"snapshot"))
 
     def seek(self, offset: int) -> None:
-        """Pass over the history before `offset`, which a snapshot stands for."""
+        """Skip the history before `offset`, which a snapshot covers."""
         self.offset, self.unread_bytes = offset, 0
-        self._next_piece, self._scanner = None, RecordScanner()
+        self._piece_request, self._scanner = None, RecordScanner()
 
     def receive(self, timeout_seconds: float) -> tuple[list[bytes], int | None]:
-        """A piece of history while there is some left to read, else live frames. See EventSource."""
-        if self._behind:
+        """Return a piece of history while there is unread history, else live frames. See EventSource."""
+        if self.behind:
             return self._read_history(), None
         if not self._live.poll(int(timeout_seconds * 1000)):
             return [], self._clock.mono_ns()
-        frames = drain(self._live, FRAMES_PER_TURN)
-        # The welcome comes again whenever the connection was lost and found.
+        frames = drain(self._live, FRAMES_PER_RECEIVE)
+        # A further welcome means that the connection was lost and restored.
         if WELCOME in frames:
             frames = [frame for frame in frames if frame != WELCOME]
-            self._behind = self.offset > 0
+            self.behind = self.offset > 0
         return frames, self._clock.mono_ns()
 
     def prove_alive(self) -> None:
-        """Raises AddressError when the hub is no longer alive."""
+        """Raise AddressError when the hub is no longer alive."""
         if self._run_dir is not None:
             read_addresses(self._run_dir)
         else:
             self._ask(b"hello")
 
     def poll_hub_count(self) -> None:
-        """Bring `events_on_record` up to date with the last answer, and ask again; does not wait.
+        """Update `events_on_record` from the last answer and ask again, without waiting.
 
-        The end of a stream that was lost shows in no sequence number: only the hub can tell of it.
+        Events lost at the end of a stream leave no gap in the sequence numbers: only the hub's count shows them.
         """
-        if self._next_piece is not None:
-            return  # what is under way is a piece of history
+        if self._piece_request is not None:
+            return  # an answer may be a piece of history, which must not be discarded
         try:
-            while (taken := self._questions.poll()) is not None:
-                request_id, reply = taken
-                if request_id == self._look_id:
-                    self._look_id = None
-                    self.events_on_record = parse_hello(reply).events
-            # One question at a time: a hub that stands still would have to answer them all.
-            if self._look_id is None:
-                self._look_id = self._questions.send(b"hello")
+            while (received := self._client.poll()) is not None:
+                request_id, answer = received
+                if request_id == self._count_request:
+                    self._count_request = None
+                    self.events_on_record = parse_hello(answer).events
+            # One request at a time: a hub that is stopped would have to answer all of them later.
+            if self._count_request is None:
+                self._count_request = self._client.send(b"hello")
         except (zmq.Again, msgspec.DecodeError):
-            pass  # no answer that tells us anything
+            pass  # the count stays as it was
 
     def resume_history(self) -> None:
-        """Read the history on from where it was last read: for a viewer that has noticed a hole."""
-        self._behind = True
+        """Read the history on from `offset`, for a viewer that has noticed a gap."""
+        self.behind = True
 
-    @property
-    def behind(self) -> bool:
-        """Whether there is history left to read."""
-        return self._behind
+    def close(self) -> None:
+        """Disconnect. Safe to call twice."""
+        self._context.destroy(linger=0)
 
-    @property
-    def ended(self) -> bool:
-        """A live bus has no end of its own."""
-        return False
+    def _ask(self, request: bytes) -> list[bytes]:
+        """Send one request to the hub's history socket and wait for its answer."""
+        # The answers to earlier requests are discarded while we wait for this one.
+        self._piece_request = self._count_request = None
+        return self._wait_for(self._client.send(request))
+
+    def _wait_for(self, request_id: bytes) -> list[bytes]:
+        try:
+            return self._client.wait_for(request_id)
+        except AddressError as error:
+            if self._run_dir is not None:
+                read_addresses(self._run_dir)  # raises a more precise error when the hub has ended
+            raise AddressError(f"{self._name}: {error}") from None
 
     def _read_history(self) -> list[bytes]:
-        request_id = self._next_piece or self._questions.send(b"read", str(self.offset).encode())
-        self._next_piece = self._look_id = None
-        piece = parse_piece(self._answer_to(request_id), self.offset)
+        request_id = self._piece_request or self._client.send(b"read", str(self.offset).encode())
+        self._piece_request = self._count_request = None
+        piece = parse_piece(self._wait_for(request_id), self.offset)
         if piece is None:
             return []
         self.offset += len(piece.data)
         self.unread_bytes = piece.size - self.offset
         if not piece.data or self.unread_bytes <= 0:
-            self._behind = False
+            self.behind = False
         else:
             # The hub reads and sends the next piece while this one is decoded and folded here.
-            self._next_piece = self._questions.send(b"read", str(self.offset).encode())
+            self._piece_request = self._client.send(b"read", str(self.offset).encode())
         return [record.frame for record in self._scanner.feed(piece.data)]
-
-    def close(self) -> None:
-        self._context.destroy(linger=0)

@@ -37,7 +37,7 @@ def typed(capsys: pytest.CaptureFixture[str]) -> Typed:
     return Typed(capsys)
 
 
-def test_new_tells_the_public_key_and_the_commands_that_come_next(typed: Typed) -> None:
+def test_new_prints_the_public_key_and_the_next_commands(typed: Typed) -> None:
     status, out, err = typed("new")
     public = load_identity().public.hex()
     commands = [shlex.split(line) for line in out.splitlines() if line.startswith("  virnucpro-bus ")]
@@ -69,7 +69,7 @@ def test_a_second_new_is_one_line_and_status_2(typed: Typed) -> None:
 def test_list_shows_ones_own_key_the_clients_and_where_they_are(typed: Typed, config: Path) -> None:
     assert typed("list") == (
         0,
-        f"own key  none; make one with: virnucpro-bus keys new\nclients  0 ({config}/clients)\n",
+        f"own key  none; create one with: virnucpro-bus keys new\nclients  0 ({config}/clients)\n",
         "",
     )
     typed("new")
@@ -113,7 +113,7 @@ def test_a_mistake_is_one_safe_line_and_status_2(typed: Typed, arguments: tuple[
     assert "\x1b" not in err
 
 
-def test_a_list_that_cannot_be_trusted_is_said_by_list(typed: Typed, config: Path) -> None:
+def test_list_reports_a_list_that_cannot_be_trusted(typed: Typed, config: Path) -> None:
     typed("allow", KEY, "laptop")
     (config / "clients").chmod(0o666)
     status, _, err = typed("list")

@@ -1,4 +1,4 @@
-"""`effect` and `whatif` on captures that lack something, and on such as hold nothing."""
+"""`effect` and `whatif` on captures that lack something, and on empty ones."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ def answer(command: click.Command, path: Path) -> Any:
 
 
 @COMMANDS
-def test_of_a_whole_capture_there_is_nothing_to_complain_of(tmp_path: Path, command: click.Command) -> None:
+def test_a_complete_capture_causes_no_warning(tmp_path: Path, command: click.Command) -> None:
     recorded(tmp_path / "run.vbus", a_run().script.envelopes)
-    told = asked(command, tmp_path)
-    assert (told.exit_code, told.stderr) == (0, "")
+    result = asked(command, tmp_path)
+    assert (result.exit_code, result.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not HAS_ZSTD, reason="this Python has no zstd")
 @COMMANDS
-def test_a_compressed_capture_tells_the_same(tmp_path: Path, command: click.Command) -> None:
+def test_a_compressed_capture_gives_the_same_answer(tmp_path: Path, command: click.Command) -> None:
     path = tmp_path / "run.vbus"
     recorded(path, a_run().script.envelopes, times=20)
     plain, size = answer(command, path), path.stat().st_size
@@ -68,20 +68,20 @@ def test_a_compressed_capture_tells_the_same(tmp_path: Path, command: click.Comm
 
 
 @COMMANDS
-def test_events_that_are_lost_are_told_of_by_source(tmp_path: Path, command: click.Command) -> None:
+def test_lost_events_are_reported_by_source(tmp_path: Path, command: click.Command) -> None:
     run = a_run()
     lost = {("worker-0", 7), ("worker-1", 9), ("worker-1", 10)}
     recorded(tmp_path / "run.vbus", [each for each in run.script.envelopes if (each.source, each.seq) not in lost])
-    told = asked(command, tmp_path / "run.vbus")
-    assert told.exit_code == 0
-    assert told.stderr == (
+    result = asked(command, tmp_path / "run.vbus")
+    assert result.exit_code == 0
+    assert result.stderr == (
         f"virnucpro-bus: {tmp_path / 'run.vbus'}: 3 events are not recorded "
-        f"(worker-0 of {run.host}: 1, worker-1 of {run.host}: 2); the figures lack what they told\n"
+        f"(worker-0 of {run.host}: 1, worker-1 of {run.host}: 2); the figures lack them\n"
     )
 
 
 @COMMANDS
-def test_damage_is_told_of(tmp_path: Path, command: click.Command) -> None:
+def test_damage_is_reported(tmp_path: Path, command: click.Command) -> None:
     path = tmp_path / "run.vbus"
     start, stop = spans(write_capture(path, [*a_run().script.frames(), b"no event"]))[-4]
     data = bytearray(path.read_bytes())
@@ -104,11 +104,11 @@ def test_where_part_of_the_plan_is_lost_nothing_is_made_up(tmp_path: Path) -> No
 
 
 @COMMANDS
-def test_a_capture_without_an_event_is_said_to_be_one(tmp_path: Path, command: click.Command) -> None:
+def test_a_capture_without_an_event_is_an_error(tmp_path: Path, command: click.Command) -> None:
     write_capture(tmp_path / "run.vbus", [])
     refused = asked(command, tmp_path)
     assert isinstance(refused.exception, UserError)
-    assert "no events are recorded there" in str(refused.exception)
+    assert "contains no events" in str(refused.exception)
 
 
 @COMMANDS

@@ -129,7 +129,7 @@ def test_what_a_command_returns_is_the_exit_status(monkeypatch: pytest.MonkeyPat
     assert ended("returning") == (status or 0)
 
 
-def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_prints_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended("--version") == 0
     assert capsys.readouterr().out.strip() == f"virnucpro-bus, version {version('virnucpro-bus')}"
 

@@ -1,4 +1,4 @@
-"""Options that several commands share: what they take, what they refuse, and what a shell is offered for them."""
+"""Options that several commands share: what they accept, what they refuse, and what they complete."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def test_a_size_is_bytes_by_powers_of_1024(written: str, size_bytes: int) -> Non
 @pytest.mark.parametrize(
     "written", ["", "0", "1023", "0K", "-1M", "1 K", "1T", "K", "1.5G", "1000001G", "999999999999999999G"]
 )
-def test_a_size_that_is_none_is_told_which_there_are(written: str) -> None:
+def test_an_invalid_size_is_refused_with_the_valid_ones(written: str) -> None:
     refused = given(log_rotate_option, "--log-rotate", written)
-    expected = f"'--log-rotate': '{written}': write a size from 1K to 1000000G, for example 10M"
+    expected = f"'--log-rotate': '{written}': is not a size: expected 1K to 1000000G, for example 10M"
     assert refused == f"refused: Error: Invalid value for {expected}"
 
 

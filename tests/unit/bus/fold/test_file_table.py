@@ -148,7 +148,7 @@ def test_it_writes_a_new_file_and_leaves_one_that_is_there_alone(
     assert exported(str(path), "-o", str(table)) == 2
     assert (
         capsys.readouterr().err
-        == f"virnucpro-bus: {table}: exists already; choose another name, or remove it first\n"
+        == f"virnucpro-bus: {table}: already exists; choose another name, or remove it first\n"
     )
     assert table.read_bytes() == written
 
@@ -163,7 +163,7 @@ def test_a_capture_that_was_cut_off_is_read_as_far_as_it_goes_and_that_is_said(
     told = capsys.readouterr()
     assert [json.loads(line)["file"] for line in told.out.splitlines()] == ["a.fa"]
     assert told.err.startswith(f"virnucpro-bus: {path}: ")
-    assert told.err.endswith("bytes are damaged or cut off; the table lacks what they held\n")
+    assert told.err.endswith("bytes are damaged or cut off; the table lacks their events\n")
 
 
 def test_events_that_were_not_recorded_and_records_that_hold_none_are_told(
@@ -173,7 +173,7 @@ def test_events_that_were_not_recorded_and_records_that_hold_none_are_told(
     script.say("capture", ev.CaptureHole(12, 1000))
     write_capture(path, [*script.frames(), b"\xc1"])
     assert exported(str(path), "--format", "jsonl") == 0
-    assert "1 records hold no events" in (said := capsys.readouterr().err)
+    assert "1 records are not events" in (said := capsys.readouterr().err)
     assert "12 events were not recorded" in said
 
 
@@ -191,7 +191,7 @@ def test_of_a_capture_that_holds_no_event_the_table_is_empty_and_that_is_said(
     assert exported(str(path)) == 0
     said = capsys.readouterr()
     assert said.out == f"{','.join(COLUMNS)}\r\n"
-    assert said.err == f"virnucpro-bus: {path}: holds no events; the table is empty\n"
+    assert said.err == f"virnucpro-bus: {path}: contains no events; the table is empty\n"
 
 
 def test_a_table_that_the_disk_has_no_room_for_leaves_no_half_of_it(

@@ -1,4 +1,4 @@
-"""The fold of a capture that is being written, and what is left to read for whoever takes it over."""
+"""The fold of a capture that is being written, and what a viewer that takes it over still has to read."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Growing:
         return self.data[offset : min(self.written, offset + limit)]
 
 
-def handed_over(standing: IncrementalFold, data: bytes) -> FleetState:
-    """What a viewer has who takes over the snapshot and reads `data` on from its offset."""
-    offset, snapshot = standing.snapshot()
+def taken_over(fold: IncrementalFold, data: bytes) -> FleetState:
+    """Return the fold of a viewer that takes over the snapshot and reads `data` on from its offset."""
+    offset, snapshot = fold.snapshot()
     fleet = FleetState(ManualClock())
     fleet.load(snapshot)
     read_into(fleet, data[offset:], RecordScanner())
@@ -53,15 +53,15 @@ def handed_over(standing: IncrementalFold, data: bytes) -> FleetState:
 
 def assert_that_at_any_cut_it_is_whole(draw: st.DataObject, data: bytes) -> None:
     growing = Growing(data)
-    standing = IncrementalFold(growing.read, ManualClock())
+    fold = IncrementalFold(growing.read, ManualClock())
     whole = folded(data)
     for written in sorted(draw.draw(st.lists(st.integers(0, len(data)), min_size=1, max_size=6))):
         growing.written = written
         limit = draw.draw(st.integers(1, len(data)))
         for _ in range(draw.draw(st.integers(0, 20))):
-            standing.advance(limit)
-        assert standing.snapshot()[0] <= written
-        late = handed_over(standing, data)
+            fold.advance(limit)
+        assert fold.snapshot()[0] <= written
+        late = taken_over(fold, data)
         assert (late.report(), late.failures(), late.notices()) == (
             whole.report(),
             whole.failures(),
@@ -86,13 +86,13 @@ def test_so_they_are_when_the_file_is_damaged(draw: st.DataObject, run: MadeRun)
     assert_that_at_any_cut_it_is_whole(draw, bytes(data))
 
 
-def test_it_reads_on_from_where_it_was_and_says_when_there_is_nothing_new() -> None:
+def test_it_continues_where_it_was_and_returns_false_when_there_is_nothing_new() -> None:
     growing = Growing(capture_of(some_frames(5)))
-    standing = IncrementalFold(growing.read, ManualClock())
-    assert not standing.advance(1 << 20)
+    fold = IncrementalFold(growing.read, ManualClock())
+    assert not fold.advance(1 << 20)
     growing.written = len(growing.data)
-    assert standing.advance(1 << 20)
-    assert not standing.advance(1 << 20)
+    assert fold.advance(1 << 20)
+    assert not fold.advance(1 << 20)
 
 
 def test_the_offset_is_where_the_first_record_begins_that_is_not_folded(tmp_path: Path) -> None:
@@ -101,24 +101,24 @@ def test_the_offset_is_where_the_first_record_begins_that_is_not_folded(tmp_path
     growing = Growing(path.read_bytes())
     for start, stop in places:
         growing.written = stop - 1
-        standing = IncrementalFold(growing.read, ManualClock())
-        standing.advance(1 << 20)
-        assert standing.snapshot()[0] == start
+        fold = IncrementalFold(growing.read, ManualClock())
+        fold.advance(1 << 20)
+        assert fold.snapshot()[0] == start
     assert [stop for _, stop in places[:-1]] == [start for start, _ in places[1:]]
 
 
 def test_it_follows_a_capture_as_it_is_written(tmp_path: Path) -> None:
     frames = some_frames(30)
     with CaptureWriter(tmp_path / "run.vbus", ManualClock()) as writer:
-        standing = IncrementalFold(writer.read, ManualClock())
+        fold = IncrementalFold(writer.read, ManualClock())
         offsets = []
         for frame in frames:
             writer.append([frame])
             writer.flush()
-            assert standing.advance(1 << 20)
-            offsets.append(standing.snapshot()[0])
+            assert fold.advance(1 << 20)
+            offsets.append(fold.snapshot()[0])
         assert offsets[-1] == writer.size_bytes
     assert all(earlier < later for earlier, later in pairwise(offsets))
     fleet = FleetState(ManualClock())
-    fleet.load(standing.snapshot()[1])
+    fleet.load(fold.snapshot()[1])
     assert fleet.get_totals()["files_completed"] == 30

@@ -79,7 +79,7 @@ def test_a_publisher_and_the_hub_understand_each_other(tmp_path: Path) -> None:
     assert kinds == [ev.WorkerStarted, ev.FileStarted, ev.Heartbeat, ev.WorkerStopped]
 
 
-def test_every_turn_leaves_what_it_took_in_the_capture(hub: Hub) -> None:
+def test_every_poll_leaves_what_it_ingested_in_the_capture(hub: Hub) -> None:
     frames = some_frames(10)
     hub.ingest(frames)
     hub.poll()
@@ -119,7 +119,7 @@ def test_a_publisher_that_never_pauses_does_not_keep_the_hub_from_closing(
     assert 0 < hub.accepted <= len(frames)
 
 
-def test_a_subscriber_that_does_not_listen_holds_nobody_up(hub: Hub) -> None:
+def test_a_subscriber_that_does_not_read_delays_nothing(hub: Hub) -> None:
     with peer(zmq.SUB, hub.addresses.subscribe) as deaf:
         subscribed(hub, deaf)
         frames = some_frames(150_000)
@@ -173,7 +173,7 @@ def test_a_hostile_frame_is_refused_by_reason_and_leaves_no_trace(hub: Hub, reas
     assert [record.frame for record in read_all(hub.capture.path)] == good
 
 
-def test_hostile_frames_on_the_wire_hold_nobody_up(hub: Hub) -> None:
+def test_hostile_frames_on_the_wire_delay_nothing(hub: Hub) -> None:
     with peer(zmq.XPUB, hub.addresses.publish) as bad, peer(zmq.XPUB, hub.addresses.publish) as good:
         turn_until(hub, lambda: bad.poll(0) and good.poll(0))
         for frame in (b"", b"\xc1" * 100, HOSTILE["bad-fields"], HOSTILE["oversized"]):
@@ -197,7 +197,7 @@ def test_what_a_subscriber_sends_goes_nowhere(hub: Hub) -> None:
 # History.
 
 
-def test_it_says_who_it_is(hub: Hub) -> None:
+def test_hello_is_answered_with_run_host_and_address(hub: Hub) -> None:
     (reply,) = asked(hub, b"hello")
     hello = msgspec.msgpack.decode(reply, type=HelloReply)
     assert hello == HelloReply("run-1", "node", hub.addresses.subscribe)

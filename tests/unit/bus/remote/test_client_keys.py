@@ -1,4 +1,4 @@
-"""Keys of this user, and the list of clients: kept privately, and nobody is let in by mistake."""
+"""Keys of this user, and the list of clients: both are private, and no client is admitted by mistake."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def test_a_key_is_64_hexadecimal_characters_of_either_case(key: bytes, upper: bo
         z85.encode(A).decode(),
     ],
 )
-def test_what_is_no_key_is_refused_in_a_line(text: str) -> None:
-    with pytest.raises(UserError, match="is no key, which has 64 hexadecimal characters"):
+def test_a_text_that_is_not_a_key_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(UserError, match="is not a key: expected 64 hexadecimal characters"):
         parse_key(text)
 
 
@@ -107,7 +107,7 @@ def test_the_secret_shows_neither_in_what_is_printed_nor_in_a_traceback() -> Non
 
 def test_a_key_that_others_may_rely_on_is_not_overwritten() -> None:
     first = new_identity()
-    with pytest.raises(UserError, match=f"^{identity_path()}: there is a key already, .* remove that file first$"):
+    with pytest.raises(UserError, match=f"^{identity_path()}: already contains a key, .* remove that file first$"):
         new_identity()
     assert load_identity() == first
     identity_path().unlink()
@@ -117,13 +117,13 @@ def test_a_key_that_others_may_rely_on_is_not_overwritten() -> None:
 def test_a_key_in_another_place_is_not_written_through_a_link(tmp_path: Path) -> None:
     identity_path().parent.mkdir(0o700, parents=True)
     identity_path().symlink_to(tmp_path / "stolen")
-    with pytest.raises(UserError, match="there is a key already"):
+    with pytest.raises(UserError, match="already contains a key"):
         new_identity()
     assert not (tmp_path / "stolen").exists()
 
 
-def test_without_a_key_it_is_said_how_to_make_one() -> None:
-    with pytest.raises(UserError, match=f"^{identity_path()}: there is no key yet; .*: virnucpro-bus keys new$"):
+def test_without_a_key_the_error_names_the_command_that_creates_one() -> None:
+    with pytest.raises(UserError, match=f"^{identity_path()}: does not exist; .*: virnucpro-bus keys new$"):
         load_identity()
 
 
@@ -145,17 +145,17 @@ def test_a_link_to_a_key_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"\n", b"nonsense", b"ab" * 31, b"ab" * 33, b"\xff" * 64, b"ab" * 32 + b" x"]
 )
-def test_a_file_that_holds_no_key_is_refused(content: bytes) -> None:
+def test_a_file_that_is_not_a_key_is_refused(content: bytes) -> None:
     new_identity()
     identity_path().write_bytes(content)
-    with pytest.raises(UserError, match=f"^{identity_path()}: holds no secret key; .*: virnucpro-bus keys new$"):
+    with pytest.raises(UserError, match=f"^{identity_path()}: is not a secret key; .*: virnucpro-bus keys new$"):
         load_identity()
 
 
 # The list of clients.
 
 
-def test_where_there_is_no_list_nobody_is_let_in() -> None:
+def test_without_a_list_no_client_is_admitted() -> None:
     clients = ClientList()
     assert (clients.current(), clients.problem) == ({}, None)
 
@@ -171,7 +171,7 @@ def test_clients_are_let_in_and_revoked_by_name_or_key() -> None:
     assert (clients.current(), clients.problem) == ({}, None)
 
 
-def test_the_list_is_a_line_a_client_and_nobody_elses() -> None:
+def test_the_list_has_a_line_for_each_client_and_is_private() -> None:
     clients = ClientList()
     clients.allow(A, "my laptop")
     clients.allow(B, "desk")
@@ -191,7 +191,7 @@ def test_one_key_has_one_name_and_one_name_one_key() -> None:
     clients.allow(A, "laptop")
     with pytest.raises(UserError, match="allowed already, as laptop"):
         clients.allow(A, "desk")
-    with pytest.raises(UserError, match=r"^laptop: another client has this name"):
+    with pytest.raises(UserError, match=r"^laptop: is the name of another client"):
         clients.allow(B, "laptop")
     assert clients.current() == {A: "laptop"}
 
@@ -201,12 +201,12 @@ def test_one_key_has_one_name_and_one_name_one_key() -> None:
 )
 def test_a_name_that_no_line_or_screen_could_hold_is_refused(name: str) -> None:
     clients = ClientList()
-    with pytest.raises(UserError, match="is no name for a client"):
+    with pytest.raises(UserError, match="is not a name for a client"):
         clients.allow(A, name)
     assert clients.current() == {}
 
 
-def test_revoking_one_who_is_not_there_is_refused() -> None:
+def test_revoking_an_unknown_client_is_refused() -> None:
     ClientList().allow(A, "laptop")
     for unknown in ("desk", "lap", B.hex(), ""):
         with pytest.raises(UserError, match="no client has this name or key"):
@@ -240,7 +240,7 @@ def test_what_was_written_is_what_is_read(allowed: dict[bytes, str]) -> None:
         f"{A.hex()} desk",
     ],
 )
-def test_a_list_that_is_not_understood_lets_nobody_in(line: str) -> None:
+def test_an_invalid_list_admits_no_client(line: str) -> None:
     clients = written(f"{B.hex()} desk\n{line}\n")
     assert clients.current() == {}
     assert clients.problem is not None
@@ -249,7 +249,7 @@ def test_a_list_that_is_not_understood_lets_nobody_in(line: str) -> None:
         clients.allow(bytes(32), "other")
 
 
-def test_bytes_that_are_no_text_let_nobody_in() -> None:
+def test_a_list_that_is_not_utf8_admits_no_client() -> None:
     clients = written(A.hex().encode() + b" caf\xe9\n")
     assert clients.current() == {}
     assert clients.problem is not None
@@ -258,7 +258,7 @@ def test_bytes_that_are_no_text_let_nobody_in() -> None:
 # While a relay is running.
 
 
-def test_a_change_by_another_process_is_seen_at_the_next_look() -> None:
+def test_a_change_by_another_process_is_seen_at_the_next_call() -> None:
     watching, changing = ClientList(), ClientList()
     assert watching.current() == {}
     changing.allow(A, "laptop")
@@ -277,7 +277,7 @@ def test_an_unchanged_list_is_not_read_again() -> None:
 
 
 @pytest.mark.parametrize("where", ["file", "folder"])
-def test_a_list_that_others_have_become_able_to_change_lets_nobody_in_until_it_is_mended(where: str) -> None:
+def test_a_list_that_other_users_can_change_admits_no_client_until_it_is_private_again(where: str) -> None:
     watching = ClientList()
     watching.allow(A, "laptop")
     assert watching.current() == {A: "laptop"}
@@ -291,7 +291,7 @@ def test_a_list_that_others_have_become_able_to_change_lets_nobody_in_until_it_i
     assert (watching.current(), watching.problem) == ({A: "laptop"}, None)
 
 
-def test_a_list_that_became_a_link_lets_nobody_in(tmp_path: Path) -> None:
+def test_a_list_that_became_a_link_admits_no_client(tmp_path: Path) -> None:
     watching = ClientList()
     watching.allow(A, "laptop")
     watching.path.rename(tmp_path / "elsewhere")
@@ -316,7 +316,7 @@ def test_processes_that_allow_at_the_same_time_lose_nothing() -> None:
     assert ClientList().current() == {bytes([number]) * 32: f"client {number}" for number in range(30)}
 
 
-def test_the_draft_of_one_that_was_killed_is_in_nobodys_way() -> None:
+def test_the_draft_of_a_killed_process_does_no_harm() -> None:
     clients = ClientList()
     clients.allow(A, "laptop")
     clients.path.with_name(".clients.draft").write_text("half a li")

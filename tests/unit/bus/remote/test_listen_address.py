@@ -1,4 +1,4 @@
-"""Where a relay may listen, and what it needs for that."""
+"""The addresses on which a relay may listen, and which of them need keys."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_an_address_to_listen_at_is_understood(text: str, url: str) -> None:
      "tcp://1.2.3.4:5599/x", "tcp://\x1b[2J:1"],
     ids=repr,
 )  # fmt: skip
-def test_what_is_no_address_to_listen_at_is_an_error_in_one_printable_line(text: str) -> None:
+def test_an_invalid_listen_address_is_an_error_in_one_printable_line(text: str) -> None:
     with pytest.raises(AddressError) as error:
         parse_listen(text)
     assert str(error.value).isprintable()
@@ -54,14 +54,14 @@ def test_an_address_of_this_machine_alone_needs_no_keys(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["tcp://*:5599", "tcp://10.1.2.3:5599", "tcp://[::]:5599", "tcp://0.0.0.0:5599"])
-def test_an_address_that_others_can_reach_needs_keys_and_clients(text: str) -> None:
+def test_an_address_that_other_machines_can_reach_needs_keys_and_clients(text: str) -> None:
     address = parse_listen(text)
     with pytest.raises(
         UserError, match=r"needs keys: .*virnucpro-bus keys new.* ssh -N -L 5599:127\.0\.0\.1:5599"
     ):
         access_for(address)
     identity = new_identity()
-    with pytest.raises(UserError, match="names no client yet"):
+    with pytest.raises(UserError, match="contains no client"):
         access_for(address)
     client = new_keys()
     ClientList().allow(client.public, "laptop")
@@ -71,7 +71,7 @@ def test_an_address_that_others_can_reach_needs_keys_and_clients(text: str) -> N
     assert access.allowed() == {client.public: "laptop"}
 
 
-def test_keys_that_others_can_read_do_not_open_the_door(config: Path) -> None:
+def test_keys_that_other_users_can_read_do_not_open_an_address(config: Path) -> None:
     new_identity()
     ClientList().allow(new_keys().public, "laptop")
     (config / "virnucpro-bus" / "identity.key").chmod(0o644)
@@ -79,7 +79,7 @@ def test_keys_that_others_can_read_do_not_open_the_door(config: Path) -> None:
         access_for(parse_listen("tcp://*:5599"))
 
 
-def test_a_viewer_is_told_the_host_by_name_where_every_address_is_listened_at(
+def test_the_wildcard_address_is_shown_to_viewers_by_host_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: "node7")

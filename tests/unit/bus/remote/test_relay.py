@@ -1,4 +1,4 @@
-"""Relay and follower on real TCP sockets: what comes over, and how it goes on after trouble."""
+"""Relay and follower on real TCP sockets: what arrives, and how it continues after a failure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.remote import follower as follower_module
 from virnucpro_bus.remote.feeds import PlayedCapture
 from virnucpro_bus.remote.follower import Follower
-from virnucpro_bus.sources import live as listen_module
+from virnucpro_bus.sources import live as live_module
 from virnucpro_bus.sources.live import catch_up, skip_to_snapshot
 
 
@@ -62,7 +62,7 @@ def test_a_follower_of_a_relay_that_comes_back_misses_nothing_and_gets_nothing_t
     assert got == frames
 
 
-def test_a_follower_without_contact_says_so_and_is_well_again_afterwards(
+def test_a_follower_without_contact_has_a_problem_until_there_is_contact_again(
     played: PlayedCapture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(follower_module, "RELAY_SILENT_AFTER_NS", 50_000_000)
@@ -91,7 +91,7 @@ def test_a_follower_of_one_run_is_not_given_another_run(played: PlayedCapture) -
         follower = Follower(served.address, SystemClock())
     with (
         served_relay(played, address=served.address, run="run-2"),
-        pytest.raises(AddressError, match="another run is served there now"),
+        pytest.raises(AddressError, match="the relay now serves another run"),
     ):
         follow_until(follower, lambda _: False)
     follower.close()
@@ -111,7 +111,7 @@ def test_a_viewer_may_begin_with_a_snapshot(played: PlayedCapture) -> None:
 def test_a_viewer_far_behind_leaps_to_the_snapshot_and_is_exact(
     played: PlayedCapture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listen_module, "MUCH_BYTES", 1_000)
+    monkeypatch.setattr(live_module, "SNAPSHOT_FROM_BYTES", 1_000)
     frames = some_frames(20_000)
     everything = FleetState(clock := SystemClock())
     everything.feed(frames)
@@ -119,7 +119,7 @@ def test_a_viewer_far_behind_leaps_to_the_snapshot_and_is_exact(
         fleet = FleetState(clock)
         catch_up(follower, fleet)
         played.append(frames[:15_000], 1)
-        wait_until(lambda: served.relay._history._standing.snapshot()[0] == played.size_bytes)
+        wait_until(lambda: served.relay._history._fold.snapshot()[0] == played.size_bytes)
         read: list[bytes] = []
         while follower.offset < played.size_bytes:
             got, came_ns = follower.receive(0.05)
@@ -133,9 +133,9 @@ def test_a_viewer_far_behind_leaps_to_the_snapshot_and_is_exact(
         assert fleet.get_totals() == everything.get_totals()
 
 
-def test_nobody_at_an_address_is_an_error_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_without_a_listener_is_an_error_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower_module, "JOIN_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with pytest.raises(AddressError, match=f"tcp://127.0.0.1:{port}: nobody listens there"):
+    with pytest.raises(AddressError, match=f"tcp://127.0.0.1:{port}: nothing listens there"):
         Follower(f"tcp://127.0.0.1:{port}", SystemClock())

@@ -1,4 +1,4 @@
-"""Who is let in by a relay, by key, and what those learn who are not."""
+"""Which keys a relay admits, and what both ends report about the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from virnucpro_bus.remote.keys import Identity
 from virnucpro_bus.remote.listen_address import Access
 
 
-def test_a_known_key_is_let_in(played: PlayedCapture, mine: Identity) -> None:
+def test_a_known_key_is_admitted(played: PlayedCapture, mine: Identity) -> None:
     relay_keys, frames = new_keys(), some_frames(100)
     played.append(frames, 1)
     with (
@@ -30,33 +30,37 @@ def test_a_known_key_is_let_in(played: PlayedCapture, mine: Identity) -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[Identity], bytes | None], str, str]] = {
-    "no key": (lambda relay_keys: None, "it lets in known keys only", "without the key"),
+    "no key": (lambda relay_keys: None, "the relay accepts known keys only", "without the required key"),
     "a wrong server key": (
         lambda relay_keys: new_keys().public,
-        "is --server-key its key",
+        "check that --server-key is the relay's public key",
         "another --server-key",
     ),
-    "an unknown key": (lambda relay_keys: relay_keys.public, "not on the list of clients", "not on the list"),
+    "an unknown key": (
+        lambda relay_keys: relay_keys.public,
+        "not on the relay's list of clients",
+        "not on the list",
+    ),
 }
 
 
-@pytest.mark.parametrize(("server_key", "said_here", "said_there"), REFUSED.values(), ids=REFUSED)
-def test_who_is_refused_learns_why_and_so_does_the_relay(
+@pytest.mark.parametrize(("server_key", "viewer_reports", "relay_reports"), REFUSED.values(), ids=REFUSED)
+def test_a_refusal_is_explained_to_the_viewer_and_to_the_relay(
     played: PlayedCapture,
     mine: Identity,
     server_key: Callable[[Identity], bytes | None],
-    said_here: str,
-    said_there: str,
+    viewer_reports: str,
+    relay_reports: str,
 ) -> None:
     relay_keys = new_keys()
     played.append(some_frames(100), 1)
     with served_relay(played, access(relay_keys, new_keys())) as served:
-        with pytest.raises(AddressError, match=said_here):
+        with pytest.raises(AddressError, match=viewer_reports):
             Follower(served.address, SystemClock(), server_key(relay_keys))
-        wait_until(lambda: any(said_there in message for message in served.told))
+        wait_until(lambda: any(relay_reports in message for message in served.told))
 
 
-def test_who_is_not_known_is_named_with_the_command_that_would_let_it_in(
+def test_an_unknown_key_is_reported_with_the_command_that_would_allow_it(
     played: PlayedCapture, mine: Identity
 ) -> None:
     relay_keys = new_keys()
@@ -84,13 +88,13 @@ def test_a_key_that_is_revoked_while_it_watches_gets_nothing_more(played: Played
 
 
 @pytest.mark.parametrize("fate", ["absent", "dead"])
-def test_without_somebody_who_looks_at_keys_nobody_comes_in(
+def test_without_an_authenticator_that_answers_no_client_is_admitted(
     played: PlayedCapture, mine: Identity, fate: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     relay_keys = new_keys()
     played.append(some_frames(100), 1)
     if fate == "absent":
-        monkeypatch.setattr("virnucpro_bus.remote.authenticator._ENDPOINT", "inproc://nobody-asks-here")
+        monkeypatch.setattr("virnucpro_bus.remote.authenticator._ENDPOINT", "inproc://nobody-connects-here")
     monkeypatch.setattr("virnucpro_bus.remote.authenticator.Authenticator.answer", lambda self: None)
     with served_relay(played, access(relay_keys, mine)) as served:
         with pytest.raises(AddressError, match="the handshake failed"):
@@ -98,7 +102,7 @@ def test_without_somebody_who_looks_at_keys_nobody_comes_in(
         wait_until(lambda: served.told)
 
 
-def test_without_a_key_of_ones_own_the_error_says_how_to_get_one(
+def test_without_an_own_key_the_error_names_the_command_that_creates_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))

@@ -1,4 +1,4 @@
-"""Whoever means no good to a relay, or asks for too much."""
+"""Clients that are hostile to a relay, or that ask for too much."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from virnucpro_bus.remote.serve import RateLimitedLog
     [[b"follow", b"run-1", b"-1"], [b"follow", b"run-1", b"9" * 19], [b"read", b"0"], [b"follow"], [b""], []],
     ids=repr,
 )
-def test_what_is_no_question_gets_no_data(played: PlayedCapture, question: list[bytes]) -> None:
+def test_an_unknown_request_gets_no_data(played: PlayedCapture, question: list[bytes]) -> None:
     played.append(some_frames(100), 1)
     with served_relay(played) as served, peer(zmq.DEALER, served.address) as stranger:
         stranger.send_multipart([b"1", *question])
         if question:
-            assert stranger.recv_multipart() == [b"1", b"refused", b"that is not a question"]
+            assert stranger.recv_multipart() == [b"1", b"refused", b"unknown request"]
         stranger.send_multipart([b"2", b"hello"])
         assert stranger.recv_multipart()[0] == b"2"
 
@@ -47,12 +47,12 @@ GARBAGE = (
 
 
 @contextmanager
-def stranger_at(address: str, says: bytes) -> Iterator[socket.socket]:
-    """A plain TCP connection to a relay, on which something has been said."""
+def stranger_at(address: str, data: bytes) -> Iterator[socket.socket]:
+    """A plain TCP connection to a relay, on which `data` has been sent."""
     host, _, port = address.removeprefix("tcp://").rpartition(":")
     with socket.create_connection((host, int(port))) as stranger:
         stranger.settimeout(5)
-        stranger.sendall(says)
+        stranger.sendall(data)
         yield stranger
 
 
@@ -67,7 +67,7 @@ def hung_up(stranger: socket.socket) -> bool:
 
 
 @pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
-def test_garbage_on_a_port_with_keys_is_hung_up_on_and_told(
+def test_garbage_on_a_port_with_keys_is_disconnected_and_reported(
     played: PlayedCapture, mine: Identity, garbage: bytes
 ) -> None:
     with served_relay(played, access(new_keys(), mine)) as served:
@@ -77,7 +77,7 @@ def test_garbage_on_a_port_with_keys_is_hung_up_on_and_told(
 
 
 @pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
-def test_garbage_on_a_port_without_keys_harms_nobody(played: PlayedCapture, garbage: bytes) -> None:
+def test_garbage_on_a_port_without_keys_does_no_harm(played: PlayedCapture, garbage: bytes) -> None:
     played.append(some_frames(100), 1)
     with (
         served_relay(played) as served,
@@ -87,7 +87,7 @@ def test_garbage_on_a_port_without_keys_harms_nobody(played: PlayedCapture, garb
         assert len(follow_until(follower, lambda got: len(got) >= 100)) == 100
 
 
-def test_one_who_asks_and_never_reads_takes_little_memory_and_no_time(played: PlayedCapture) -> None:
+def test_a_viewer_that_asks_and_never_reads_takes_little_memory_and_no_time(played: PlayedCapture) -> None:
     frames = some_frames(200_000)
     played.append(frames, 1)
     with served_relay(played) as served, peer(zmq.DEALER, served.address) as greedy:
@@ -113,7 +113,7 @@ def test_no_more_than_so_many_are_served_at_once(played: PlayedCapture, monkeypa
     ):
         for follower in (first, second):
             catch_up(follower)
-        with pytest.raises(AddressError, match="2 others are watching already"):
+        with pytest.raises(AddressError, match="the relay already serves 2 viewers"):
             Follower(served.address, SystemClock())
 
 
@@ -126,13 +126,13 @@ def test_viewers_that_have_gone_are_forgotten(played: PlayedCapture, monkeypatch
         wait_until(lambda: not served.relay._viewers)
 
 
-def test_complaints_are_told_a_few_at_a_time_and_the_rest_is_counted() -> None:
-    clock, told = ManualClock(), list[str]()
-    complain = RateLimitedLog(told.append, clock)
+def test_a_few_refusals_are_reported_at_a_time_and_the_others_are_counted() -> None:
+    clock, reported = ManualClock(), list[str]()
+    log = RateLimitedLog(reported.append, clock)
     for number in range(100):
-        complain(f"stranger {number}")
-        complain("the same stranger again")
-    assert told == ["stranger 0", "the same stranger again", "stranger 1", "stranger 2", "stranger 3"]
+        log(f"stranger {number}")
+        log("the same stranger again")
+    assert reported == ["stranger 0", "the same stranger again", "stranger 1", "stranger 2", "stranger 3"]
     clock.advance(10)
-    complain("another")
-    assert told[5:] == ["195 more were refused since", "another"]
+    log("another")
+    assert reported[5:] == ["refused 195 more connections since then", "another"]

@@ -1,4 +1,4 @@
-"""The fold of a replay is that of what comes before its place, wherever and however it is moved there."""
+"""The fold of a replay is exact at every position, however it was moved there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from virnucpro_bus.testing import Script
 
 
 def write_run(path: Path, run: MadeRun) -> None:
-    """A capture of the run in which every event was received when it was said."""
+    """A capture of the run in which every event was received when it was published."""
     clock = ManualClock(run.script.envelopes[0].wall_ns, run.script.envelopes[0].mono_ns)
     with CaptureWriter(path, clock) as writer:
         for envelope in run.script.envelopes:
@@ -46,7 +46,7 @@ def folded_until(path: Path, seconds: float) -> FleetReport:
     clock = ManualClock(before[-1].received_ns, before[-1].received_ns)
     fleet = FleetState(clock)
     fleet.feed([record.frame for record in before], clock.mono_ns())
-    # Behind the last record nothing goes on.
+    # After the last record the clock does not advance.
     clock.wall = clock.mono = at_ns if len(before) < len(records) else before[-1].received_ns
     return fleet.report()
 

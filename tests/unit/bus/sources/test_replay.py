@@ -15,7 +15,7 @@ from virnucpro_bus.clock import NANOSECONDS, ManualClock, SystemClock
 from virnucpro_bus.errors import CaptureError
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.sources.playback import fold_capture
-from virnucpro_bus.sources.replay import FASTEST_RATE, LOOP_REST_NS, SLOWEST_RATE, Replay
+from virnucpro_bus.sources.replay import FASTEST_RATE, LOOP_PAUSE_NS, SLOWEST_RATE, Replay
 
 RATES = [None, 1e6]
 
@@ -120,7 +120,7 @@ def test_folding_a_capture_is_feeding_all_its_frames(path: Path) -> None:
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_a_file_that_is_no_capture_is_refused(path: Path, rate: float | None) -> None:
+def test_a_file_that_is_not_a_capture_is_refused(path: Path, rate: float | None) -> None:
     path.write_text("no capture")
     with pytest.raises(CaptureError):
         Replay(path, SystemClock(), rate)
@@ -156,7 +156,7 @@ def test_what_comes_before_its_beginning_is_handed_out_at_once(path: Path) -> No
     assert replay.receive(0.0)[0] == [frames[4]]
 
 
-def test_it_ends_where_it_is_told_to(path: Path) -> None:
+def test_it_ends_at_until_seconds(path: Path) -> None:
     frames, _, replay = opened(path, from_seconds=3.5, until_seconds=5.5)
     assert caught_up(replay) == frames[:4]
     assert not replay.ended
@@ -226,14 +226,14 @@ def test_back_it_begins_again_and_hands_out_what_comes_before(path: Path, back: 
     assert at_seconds(path, replay) == place
 
 
-def test_a_loop_rests_at_the_end_and_begins_again_where_it_began(path: Path) -> None:
+def test_a_loop_pauses_at_the_end_and_starts_over_where_it_started(path: Path) -> None:
     frames, clock, replay = opened(path, from_seconds=7, loop=True)
     for starts in (1, 2, 3):
         assert caught_up(replay) == frames[:8]
         clock.advance(2)
         assert replay.receive(0.0)[0] == frames[8:]
         assert (replay.ended, replay.starts) == (False, starts)
-        clock.advance(LOOP_REST_NS / NANOSECONDS - 0.1)
+        clock.advance(LOOP_PAUSE_NS / NANOSECONDS - 0.1)
         assert (replay.receive(0.0)[0], replay.starts) == ([], starts)
         clock.advance(0.1)
         assert (replay.receive(0.0)[0], replay.starts) == ([], starts + 1)

@@ -1,4 +1,4 @@
-"""Every integration test ends with a look at the books; these show that a wrong one would be noticed."""
+"""Every integration test ends with a check of the event counts; these tests show that it notices wrong ones."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ def report(tmp_path: Path) -> dict[str, Any]:
     return dict(fold_capture(tmp_path / "run.vbus", SystemClock()).report())
 
 
-def look(folder: Path, report: dict[str, Any]) -> None:
+def check_counts(folder: Path, report: dict[str, Any]) -> None:
     (folder / "summary.json").write_text(json.dumps(report))
     assert_that_the_books_balance(folder)
 
 
 def test_a_true_report_balances(tmp_path: Path, report: dict[str, Any]) -> None:
-    look(tmp_path, report)
+    check_counts(tmp_path, report)
     assert report["totals"]["events_lost"] == 1
 
 
-def test_a_loss_that_is_not_told_is_noticed(tmp_path: Path, report: dict[str, Any]) -> None:
+def test_a_loss_that_is_not_reported_is_noticed(tmp_path: Path, report: dict[str, Any]) -> None:
     report["totals"] |= {"events_lost": 0, "events_published": 9}
     with pytest.raises(AssertionError):
-        look(tmp_path, report | {"sources": []})
+        check_counts(tmp_path, report | {"sources": []})
 
 
-def test_a_loss_that_is_told_of_another_source_is_noticed(tmp_path: Path, report: dict[str, Any]) -> None:
+def test_a_loss_that_is_reported_for_another_source_is_noticed(tmp_path: Path, report: dict[str, Any]) -> None:
     report["sources"][0]["source"] = "somebody else"
     with pytest.raises(AssertionError):
-        look(tmp_path, report)
+        check_counts(tmp_path, report)
 
 
 def test_totals_that_do_not_add_up_are_noticed_in_what_was_printed_too(

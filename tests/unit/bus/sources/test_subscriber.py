@@ -1,4 +1,4 @@
-"""The receiving end against real hubs: joins whenever it likes and misses nothing."""
+"""A subscriber against real hubs: it joins at any time and misses nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.captures import some_frames
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.history import client as questions
+from virnucpro_bus.history import client as client_module
 from virnucpro_bus.history.protocol import HelloReply
 from virnucpro_bus.hub.hub import Hub
 from virnucpro_bus.sources import subscriber as subscriber_module
@@ -35,7 +35,7 @@ def listening_to(address: str) -> Iterator[Subscriber]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (questions, subscriber_module):
+    for module in (client_module, subscriber_module):
         monkeypatch.setattr(module, "ANSWER_SECONDS", 0.1)
 
 
@@ -99,7 +99,7 @@ def history(subscriber: Subscriber) -> list[bytes]:
     return frames
 
 
-def test_it_reads_the_history_on_when_told_of_a_hole(tmp_path: Path) -> None:
+def test_it_reads_on_in_the_history_after_resume_history(tmp_path: Path) -> None:
     frames = some_frames(30)
     with (
         served_hub(tmp_path) as hub,
@@ -117,7 +117,7 @@ def test_it_reads_the_history_on_when_told_of_a_hole(tmp_path: Path) -> None:
         assert history(subscriber) == []
 
 
-def test_a_look_tells_how_much_the_hub_has_though_nothing_of_it_has_come(tmp_path: Path) -> None:
+def test_the_hub_count_is_known_although_none_of_its_events_has_arrived(tmp_path: Path) -> None:
     """The lost end of a stream shows in no sequence number."""
     with served_hub(tmp_path) as hub, listening_to(hub.addresses.history) as subscriber:
         with peer(zmq.XPUB, hub.addresses.publish) as sender:
@@ -134,7 +134,7 @@ def test_a_look_tells_how_much_the_hub_has_though_nothing_of_it_has_come(tmp_pat
         wait_until(looked)
 
 
-def test_looks_at_a_hub_that_stands_still_do_not_pile_up(tmp_path: Path) -> None:
+def test_count_requests_to_a_hub_that_is_stopped_do_not_pile_up(tmp_path: Path) -> None:
     with hub_in(tmp_path) as hub:
         joining = threading.Thread(target=lambda: subscribers.append(Subscriber(address, SystemClock())))
         subscribers: list[Subscriber] = []
@@ -197,13 +197,15 @@ def test_a_hub_that_has_gone_is_noticed_when_it_has_to_prove_itself(tmp_path: Pa
 @pytest.mark.usefixtures("impatient")
 def test_where_no_hub_answers_there_is_an_error_with_the_address(tmp_path: Path) -> None:
     address = addresses_in(tmp_path).history
-    with pytest.raises(AddressError, match=f"^{address}: no hub answers there; is the run still going on"):
+    with pytest.raises(
+        AddressError, match=f"^{address}: no hub answers there; check that the run is still in progress"
+    ):
         Subscriber(address, SystemClock())
 
 
 @pytest.mark.parametrize("address", ["nonsense://x", "ipc://", "tcp://no-port"])
-def test_what_is_no_address_is_an_error(address: str) -> None:
-    with pytest.raises(AddressError, match="not an address to listen to"):
+def test_an_invalid_address_is_an_error(address: str) -> None:
+    with pytest.raises(AddressError, match="is not a valid address: "):
         Subscriber(address, SystemClock())
 
 
@@ -216,8 +218,8 @@ def impostor(address: str, answer: Callable[[bytes], list[bytes]]) -> Iterator[N
         def serve() -> None:
             while not stopped.is_set():
                 if router.poll(10):
-                    who, request_id, *_ = router.recv_multipart()
-                    router.send_multipart([who, *answer(request_id)])
+                    client, request_id, *_ = router.recv_multipart()
+                    router.send_multipart([client, *answer(request_id)])
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -230,17 +232,20 @@ def impostor(address: str, answer: Callable[[bytes], list[bytes]]) -> Iterator[N
 
 Answer = Callable[[bytes], list[bytes]]
 IMPOSTORS: dict[str, tuple[Answer, str]] = {
-    "nothing": (lambda asked: [asked], "no hub: "),
-    "no MessagePack": (lambda asked: [asked, b"\xc1"], "no hub: "),
-    "another object": (lambda asked: [asked, msgspec.msgpack.encode({"a": 1})], "no hub: "),
-    "a bad address": (lambda asked: [asked, msgspec.msgpack.encode(HelloReply("r", "h", "x"))], "not an address"),
+    "nothing": (lambda asked: [asked], "is not a hub "),
+    "no MessagePack": (lambda asked: [asked, b"\xc1"], "is not a hub "),
+    "another object": (lambda asked: [asked, msgspec.msgpack.encode({"a": 1})], "is not a hub "),
+    "a bad address": (
+        lambda asked: [asked, msgspec.msgpack.encode(HelloReply("r", "h", "x"))],
+        "is not a valid address",
+    ),
     "another's answer": (lambda asked: [b"not " + asked, b""], "no hub answers"),
 }
 
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("answer", "said"), IMPOSTORS.values(), ids=IMPOSTORS)
-def test_a_program_that_is_no_hub_is_an_error(tmp_path: Path, answer: Answer, said: str) -> None:
+def test_a_program_that_is_not_a_hub_is_an_error(tmp_path: Path, answer: Answer, said: str) -> None:
     address = addresses_in(tmp_path).history
     with impostor(address, answer), pytest.raises(AddressError, match=said):
         Subscriber(address, SystemClock())

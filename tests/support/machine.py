@@ -93,7 +93,7 @@ class Machine:
 
     def start(self) -> None:
         """Announce the run."""
-        self._store.prepare(go_on=self._resumed)
+        self._store.prepare(resume=self._resumed)
         self.coordinator.start()
         self.capture.flush()
         for event in self._before.events:
@@ -104,7 +104,7 @@ class Machine:
         """From the start to the end, as far as it can be reached."""
         self.start()
         reports: list[FinishedAttempt] = []
-        while self.coordinator.unsettled and self.commits.hopeless is None:
+        while self.coordinator.unsettled and self.commits.stop_reason is None:
             if self.commits.ready():
                 reports = reports or [report for at in range(2) if (report := self.attempt(at)) is not None]
             if self.commits.ready():

@@ -143,7 +143,7 @@ class Launcher:
     def _work(self, signals: SignalFlag) -> int:
         plan, coordinator = self._plan, self.coordinator
         with SignalFlag(signal.SIGCHLD) as deaths, self._server as server:
-            self._store.prepare(go_on=self._resumed is not None)
+            self._store.prepare(resume=self._resumed is not None)
             pool = WorkerPool(
                 server,
                 coordinator,

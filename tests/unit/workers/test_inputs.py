@@ -129,22 +129,22 @@ def said_of(*arguments: Path) -> str:
 
 
 def test_a_missing_path_is_named_visibly(tmp_path: Path) -> None:
-    assert said_of(tmp_path / "no\x1b.fa") == f"{tmp_path}/no\\x1b.fa: no such file or folder"
+    assert said_of(tmp_path / "no\x1b.fa") == f"{tmp_path}/no\\x1b.fa: does not exist; check the path"
 
 
 def test_a_broken_link_in_a_folder_is_missing(tmp_path: Path) -> None:
     (tmp_path / "a.fa").symlink_to(tmp_path / "gone")
-    assert "a.fa: no such file" in said_of(tmp_path)
+    assert "a.fa: does not exist" in said_of(tmp_path)
 
 
 def test_a_folder_without_sequence_files_is_told_what_was_looked_for(tmp_path: Path) -> None:
     a_file(tmp_path / "notes.txt")
-    assert "no sequence files in this folder (looked for .fa .fasta" in said_of(tmp_path)
+    assert ": contains no sequence files (.fa .fasta" in said_of(tmp_path)
 
 
 def test_what_is_no_regular_file_is_refused_without_opening_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.fa")
-    assert "not a regular file" in said_of(tmp_path / "pipe.fa")
+    assert "is not a regular file; give a file or a folder" in said_of(tmp_path / "pipe.fa")
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a.fa/below"])

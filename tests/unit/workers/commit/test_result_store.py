@@ -117,7 +117,7 @@ def test_results_that_are_there_already_are_not_mixed_with_new_ones(store: Resul
 
 def test_a_run_that_goes_on_finds_its_results(store: ResultStore) -> None:
     (store.folder / "a.faa").write_text("old")
-    store.prepare(go_on=True)
+    store.prepare(resume=True)
     assert (store.folder / "a.faa").read_text() == "old"
 
 

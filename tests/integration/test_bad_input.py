@@ -169,7 +169,7 @@ def test_an_output_folder_that_may_not_be_written_is_refused(lab: Lab, inputs: P
         ("--devices tpu:0", "write auto, cpu:N, cuda:0,1 or GPU UUIDs"),
         ("--devices GPU-of-somebody-else", "GPU GPU-of-somebody-else is not there"),
         ("--weights fast", "must be auto, off or numbers such as 1.0,1.5"),
-        ("--weights 1,2,3", "has 3 numbers for 1 devices"),
+        ("--weights 1,2,3", "must be one number for each device: 1, not 3"),
         ("--weights 0", "must be finite numbers above 0"),
         ("--interval 0", "is not in the range 0.1<=x<=3600"),
         ("--interval nan", "nan is not a number of seconds"),

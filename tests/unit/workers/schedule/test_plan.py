@@ -127,8 +127,8 @@ def test_given_weights_are_taken_in_device_order() -> None:
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("1.0", "has 1 numbers for 2 devices"),
-        ("1,2,3", "has 3 numbers for 2 devices"),
+        ("1.0", "must be one number for each device: 2, not 1"),
+        ("1,2,3", "must be one number for each device: 2, not 3"),
         ("1,0", "above 0"),
         ("1,-2", "above 0"),
         ("1,nan", "finite"),

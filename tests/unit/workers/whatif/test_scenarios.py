@@ -128,10 +128,10 @@ def test_with_weights_the_files_are_assigned_anew() -> None:
 @pytest.mark.parametrize(
     ("wish", "complaint"),
     [
-        (Variation(drop=["cpu:7"]), "no such device in the run; there are: cpu:0, cpu:1"),
-        (Variation(drop=["cpu:0", "cpu:1"]), "leaves no device"),
-        (Variation(weights="1,2,3"), "3 numbers for 2 devices"),
-        (Variation(weights="much"), "--weights must be"),
+        (Variation(drop=["cpu:7"]), "--drop cpu:7: is not a device of the run; choose from: cpu:0, cpu:1"),
+        (Variation(drop=["cpu:0", "cpu:1"]), "--drop: leaves no device for the files"),
+        (Variation(weights="1,2,3"), "must be one number for each device: 2, not 3"),
+        (Variation(weights="much"), "--weights: must be auto"),
     ],
 )
 def test_a_wish_that_cannot_be_met_is_a_users_mistake(wish: Variation, complaint: str) -> None:
@@ -149,7 +149,7 @@ def test_files_that_were_not_completed_are_left_out_and_counted() -> None:
 def test_a_run_of_which_nothing_was_completed_gives_nothing_to_go_by() -> None:
     run = ImaginedRun([10], [1.0], POLICY)
     run.work(until_seconds=1.0)
-    with pytest.raises(UserError, match="nothing to go by"):
+    with pytest.raises(UserError, match="contains no completed file of the plan"):
         make_recorded_run(run.fleet())
 
 
@@ -160,7 +160,7 @@ def test_runs_of_several_hosts_are_not_taken_for_one() -> None:
         script.say("coordinator", ev.RunStarted("job", "off", (Device("cpu:0"),), 1))
         script.say("coordinator", ev.FilesAssigned("cpu:0", (ev.PlannedFile("a.fa", 1, 1),)))
         fleet.feed(script.frames())
-    with pytest.raises(UserError, match="several hosts"):
+    with pytest.raises(UserError, match="contains the plans of several hosts"):
         make_recorded_run(fleet)
 
 

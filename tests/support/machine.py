@@ -25,7 +25,7 @@ from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.inputs import InputFile, find_inputs
 from workers.process.attempt import attempt
 from workers.protocol import Settled, Task, to_bytes
-from workers.resume.resume import ResumePlan, open_past_run, resume
+from workers.resume.resume import ResumePlan, open_past_run, plan_resume
 
 SETTINGS = "settings"
 
@@ -58,8 +58,8 @@ class Machine:
         self._disk = disk
         self._store = ResultStore(run_dir, disk)
         path = run_dir / CAPTURE_NAME
-        past = open_past_run(run_dir, SETTINGS, run_dir / "log", go_on=True, anew=False)
-        before = ResumePlan(tuple(files)) if past is None else resume(past, files, self._store)
+        past = open_past_run(run_dir, SETTINGS, run_dir / "log", resume=True, force=False)
+        before = ResumePlan(tuple(files)) if past is None else plan_resume(past, files, self._store)
         self.capture = CaptureWriter(path, self._clock, "run", disk=disk, go_on=past is not None)
         self._sieve = Deduplicator()
         self._resumed = past is not None

@@ -1,8 +1,8 @@
 """The results folder of a run: which path each result gets there, and moving an attempt's results into it.
 
 Results named after their input lie directly in the results folder, all others in a folder named by the input's
-id. `place_results` applies that rule to an attempt, `results_of` reverses it; `ResultStore` does the file
-operations.
+id. `result_folder` applies that rule to an attempt, `results_of` finds results of the first sort again;
+`ResultStore` does the file operations.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RESULTS_NAME = "results"
 ATTEMPTS_NAME = ".attempts"
 
 
-def place_results(input_file: InputFile, names: Sequence[str]) -> str:
+def result_folder(input_file: InputFile, names: Sequence[str]) -> str:
     """Return the folder in the results folder that gets the results `names`; "": the results folder itself.
 
     That is the folder named by the input's id, unless all `names` are the input's stem or continue it with a dot.
@@ -85,7 +85,7 @@ class ResultStore:
         It survives a power failure only after `sync`. Raises OSError, and then nothing of it stays in place.
         """
         names = sorted(os.listdir(attempt))
-        target = self.folder / place_results(file, names)
+        target = self.folder / result_folder(file, names)
         self._touched.add(target)
         try:
             if target != self.folder:

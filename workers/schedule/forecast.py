@@ -13,8 +13,8 @@ class Forecast:
     """Expected times by device number, in seconds of the caller's clock.
 
     A device counts from the start, before its worker runs, as one that asks at any moment; the longer it does not
-    ask, the later it is expected. It counts no more once it was refused a file, until it leases one, and never
-    again once it is retired.
+    ask, the later it is expected. A device that was refused a file does not count until it leases one, and a
+    retired device never counts.
     """
 
     def __init__(self, costs: Sequence[int], weights: Sequence[float]) -> None:
@@ -65,7 +65,7 @@ class Forecast:
     def finish(self, device: int, seconds: float | None, now: float) -> None:
         """End the device's lease: it asks again at any moment.
 
-        `seconds` is how long the file took; None: the attempt failed, and says nothing about the rate.
+        `seconds` is how long the file took; None: the attempt failed, which leaves the rate as it is.
         """
         cost, self._leased[device] = self._leased[device], 0
         self._since[device] = now

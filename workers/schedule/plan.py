@@ -71,14 +71,14 @@ def weights_for(spec: str, names: Sequence[str]) -> tuple[tuple[float, ...], lis
         ]
         return tuple(weights[name][0] for name in names), warnings
     try:
-        given = tuple(float(number) for number in spec.split(","))
+        numbers = tuple(float(number) for number in spec.split(","))
     except ValueError:
         raise UserError(f"--weights: must be auto, off or numbers such as 1.0,1.5, not {spec!r}") from None
-    if not all(weight > 0 and math.isfinite(weight) for weight in given):
+    if not all(weight > 0 and math.isfinite(weight) for weight in numbers):
         raise UserError(f"--weights: must be finite numbers above 0, not {spec!r}")
-    if len(given) != len(names):
-        raise UserError(f"--weights: must be one number for each device: {len(names)}, not {len(given)}")
-    return given, []
+    if len(numbers) != len(names):
+        raise UserError(f"--weights: must be one number for each device: {len(names)}, not {len(numbers)}")
+    return numbers, []
 
 
 def assign(costs: Sequence[int], weights: Sequence[float]) -> list[list[int]]:

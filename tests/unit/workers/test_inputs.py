@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.support.paths import DATA
 from virnucpro_bus.errors import InputError
-from workers.commit.result_store import place_results
+from workers.commit.result_store import result_folder
 from workers.inputs import InputFile, find_inputs, make_ids, need_own_folder, stem_of
 
 NOBODY = 65534
@@ -281,7 +281,7 @@ def test_no_two_inputs_can_claim_one_result_path(paths: list[Path], data: st.Dat
         results = own
         if data is not None and data.draw(st.booleans()):
             results = data.draw(st.lists(st.sampled_from(sorted(tempting)), max_size=4))
-        folder = place_results(file, results)
+        folder = result_folder(file, results)
         for name in results:
             path = Path(folder, name)
             # Neither the file itself nor a folder it stands in may be another's.
@@ -292,22 +292,22 @@ def test_no_two_inputs_can_claim_one_result_path(paths: list[Path], data: st.Dat
 def test_results_called_like_an_input_of_its_own_name_stand_directly() -> None:
     (file,) = planned([Path("/x/reads.fa")])
     assert not file.own_folder
-    assert place_results(file, ["reads", "reads.protein.faa"]) == ""
+    assert result_folder(file, ["reads", "reads.protein.faa"]) == ""
 
 
 def test_results_called_otherwise_go_to_a_folder_of_the_inputs_name() -> None:
     (file,) = planned([Path("/x/reads.fa")])
-    assert place_results(file, ["reads.protein.faa", "log.txt"]) == "reads.fa"
-    assert place_results(file, ["readsome.txt"]) == "reads.fa"
+    assert result_folder(file, ["reads.protein.faa", "log.txt"]) == "reads.fa"
+    assert result_folder(file, ["readsome.txt"]) == "reads.fa"
 
 
 def test_inputs_with_stems_that_could_be_mixed_up_have_folders_of_their_own() -> None:
     mixed, other, alone = planned([Path("/reads.fa"), Path("/reads.v2.fa"), Path("/reads-3.fa")])
     assert (mixed.own_folder, other.own_folder, alone.own_folder) == (True, True, False)
-    assert place_results(mixed, ["reads.protein.faa"]) == "reads.fa"
+    assert result_folder(mixed, ["reads.protein.faa"]) == "reads.fa"
 
 
 def test_inputs_of_one_name_have_folders_called_by_their_ids() -> None:
     first, second = planned([Path("/x/reads.fa"), Path("/y/reads.fa")])
-    assert place_results(first, ["reads.protein.faa"]) == "x+reads.fa"
-    assert place_results(second, ["reads.protein.faa"]) == "y+reads.fa"
+    assert result_folder(first, ["reads.protein.faa"]) == "x+reads.fa"
+    assert result_folder(second, ["reads.protein.faa"]) == "y+reads.fa"

@@ -1,4 +1,4 @@
-"""When the disk is full or fails: pause, go on or end, and never call done what is not."""
+"""When the disk is full or fails: pause, continue or stop, and never call a file done that is not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workers.inputs import InputFile
 
 
 class Moody(Disk):
-    """Works until it is told not to."""
+    """A disk that works until an error is set."""
 
     write_error = sync_error = rename_error = 0
 
@@ -99,7 +99,7 @@ def test_a_journal_that_could_not_be_synced_is_never_relied_on_again(
     assert machine.commits.stop_reason is not None
 
 
-def test_results_whose_folder_could_not_be_synced_are_taken_back(
+def test_results_whose_folder_could_not_be_synced_are_removed(
     tmp_path: Path, machine: Machine, disk: Moody
 ) -> None:
     report = machine.attempt(0)

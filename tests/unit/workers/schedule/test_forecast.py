@@ -1,4 +1,4 @@
-"""When each device is expected to have done what it has in hand, and what waits for it."""
+"""When each device is expected to finish its lease and its queue."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_device_is_done_with_its_queue_when_its_rate_says() -> None:
     assert forecast.finish_at == pytest.approx([18.0, -inf])
 
 
-def test_what_it_has_in_hand_comes_before_its_queue() -> None:
+def test_its_lease_comes_before_its_queue() -> None:
     forecast = measured([100, 50, 30], [[1, 2], []])
     forecast.dequeue(0, 1)
     forecast.start(0, 1, 11.0)
@@ -50,7 +50,7 @@ def test_a_file_that_costs_nothing_is_expected_to_take_some_time() -> None:
     assert Forecast([0, 0], [1.0]).costs == [1, 1]
 
 
-def test_a_failed_attempt_says_nothing_of_the_rate() -> None:
+def test_a_failed_attempt_does_not_change_the_rate() -> None:
     forecast = measured([100, 50], [[1]])
     forecast.start(0, 1, 10.0)
     forecast.finish(0, None, 300.0)
@@ -84,7 +84,7 @@ def test_what_is_in_time_is_left_as_it_was() -> None:
     assert forecast.free_at[0] == expected
 
 
-def test_a_device_that_was_refused_counts_no_more_until_it_has_something() -> None:
+def test_a_device_that_was_refused_does_not_count_until_it_leases_a_file() -> None:
     forecast = measured([100, 50], [[1], []])
     assert forecast.exclude(1)
     assert not forecast.exclude(1)
@@ -93,7 +93,7 @@ def test_a_device_that_was_refused_counts_no_more_until_it_has_something() -> No
     assert forecast.capacity[1] == pytest.approx(10.0)
 
 
-def test_a_retired_device_counts_no_more_whatever_it_still_does() -> None:
+def test_a_retired_device_does_not_count_even_while_it_works() -> None:
     forecast = measured([100, 50], [[1], []])
     forecast.start(1, 0, 10.0)
     forecast.set_queues([[1], []], [True, False])
@@ -109,7 +109,7 @@ def test_when_all_are_left_out_nothing_will_overrun() -> None:
 
 
 @given(
-    steps=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["work", "fail", "refuse", "look"]), SECONDS)),
+    steps=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["work", "fail", "refuse", "correct"]), SECONDS)),
     costs=st.lists(st.integers(0, 1_000), min_size=1, max_size=9),
 )
 def test_capacity_and_what_is_booked_follow_from_rates_and_times(
@@ -120,7 +120,7 @@ def test_capacity_and_what_is_booked_follow_from_rates_and_times(
     for number, (device, what, seconds) in enumerate(steps):
         if what == "refuse":
             forecast.exclude(device)
-        elif what == "look":
+        elif what == "correct":
             now += seconds
             forecast.correct_overruns(now)
             assert all(at >= now or at == -inf for at in forecast.free_at)

@@ -1,4 +1,4 @@
-"""When an idle device takes a file from another one's queue, and whose: `off` and `threshold`."""
+"""When an idle device steals a file, and out of which queue: `off` and `threshold`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def policy(name: str, queues: DeviceQueues) -> Policy:
 
 @pytest.mark.parametrize("name", POLICIES)
 @given(depths=depths, data=st.data())
-def test_with_any_policy_a_device_is_given_the_biggest_of_its_own_files(
+def test_with_any_policy_a_device_gets_the_biggest_of_its_own_files(
     name: str, depths: list[int], data: st.DataObject
 ) -> None:
     device = data.draw(st.integers(0, len(depths) - 1))
@@ -73,7 +73,7 @@ def test_an_interval_does_not_keep_a_device_from_its_own_files() -> None:
     assert interval.choose(queues_of([1, 9]), 0, 10.0) == Choice(0, 0)
 
 
-def test_an_unknown_policy_is_refused_with_those_there_are() -> None:
+def test_an_unknown_policy_is_refused_with_a_list_of_policies() -> None:
     with pytest.raises(UserError, match="unknown policy 'greedy': choose one of off, threshold, cost"):
         make_policy("greedy", [], [1.0])
 

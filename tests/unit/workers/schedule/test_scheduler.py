@@ -1,4 +1,4 @@
-"""Two workers and up to three files: every order in which they can take, finish, fail and die."""
+"""Two workers and up to three files: every order in which they can lease, finish, fail and die."""
 
 from __future__ import annotations
 
@@ -80,14 +80,14 @@ def _one_more(counts: tuple[int, ...], file: int) -> tuple[int, ...]:
     return tuple(count + (number == file) for number, count in enumerate(counts))
 
 
-def explore(scheduler: Scheduler, retries: int, look: Callable[[State, bool], None]) -> int:
-    """`look` at every state that can be reached, and whether it is an end; how many there are."""
+def explore(scheduler: Scheduler, retries: int, check: Callable[[State, bool], None]) -> int:
+    """Call `check` with every reachable state and whether it is an end; return how many there are."""
     start = State(scheduler)
     seen, todo = {start.key()}, [start]
     while todo:
         state = todo.pop()
         following = list(steps(state, retries))
-        look(state, not following)
+        check(state, not following)
         for each in following:
             if (key := each.key()) not in seen:
                 seen.add(key)
@@ -104,12 +104,12 @@ def explore(scheduler: Scheduler, retries: int, look: Callable[[State, bool], No
         pytest.param([[0], [1]], "off", 2, marks=pytest.mark.slow),
     ],
 )
-def test_in_whatever_order_workers_finish_fail_and_die_every_file_ends_once_and_nobody_is_blamed_falsely(
+def test_in_whatever_order_workers_finish_fail_and_die_every_file_ends_once_and_is_blamed_rightly(
     plan: list[list[int]], policy: str, retries: int
 ) -> None:
     files = sum(map(len, plan))
 
-    def look(state: State, is_end: bool) -> None:
+    def check(state: State, is_end: bool) -> None:
         scheduler, settled = state.scheduler, state.settled
         held = [lease.file for device in DEVICES if (lease := scheduler.held(device)) is not None]
         assert len(set(settled)) == len(settled)
@@ -132,6 +132,6 @@ def test_in_whatever_order_workers_finish_fail_and_die_every_file_ends_once_and_
             assert min(state.deaths) >= 1
 
     assert (
-        explore(Scheduler(plan, make_policy(policy, [1] * files, [1.0] * len(plan)), retries), retries, look)
+        explore(Scheduler(plan, make_policy(policy, [1] * files, [1.0] * len(plan)), retries), retries, check)
         > 1_000
     )

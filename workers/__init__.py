@@ -1,4 +1,8 @@
-"""Files to devices: assignment, work stealing, worker processes."""
+"""Runs a job over many input files on several devices: assignment, work stealing, worker processes.
+
+`launch/launcher.py` runs a whole run; `coordinator/coordinator.py` decides which device gets which file. User code
+runs in `process/` only. May import virnucpro_bus; importing this package loads no GPU library.
+"""
 
 from typing import TYPE_CHECKING
 

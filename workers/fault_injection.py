@@ -1,8 +1,8 @@
-"""Named points at which a test can have a process killed or stopped; they do nothing unless a test asks for it.
+"""Fault injection for tests: named points at which a process kills or stops itself. Inactive by default.
 
-    VIRNUCPRO_FAULT="kill after_job small_03.fa small_06.fa"      what, where, and with which files (none: always)
+    VIRNUCPRO_FAULT="kill after_job small_03.fa small_06.fa"      action, point, files (none: any file)
 
-It happens only with a file's first attempt, so that whatever is tried again gets through.
+A fault happens only in a file's first attempt, so that every retry gets through.
 """
 
 from __future__ import annotations
@@ -12,27 +12,29 @@ import signal
 from collections.abc import Callable, Mapping
 
 VARIABLE = "VIRNUCPRO_FAULT"
+"""The environment variable that requests a fault."""
 _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 FaultPoint = Callable[..., None]
+"""Called as `fault_point(point, file="", attempt=1)`."""
 
 
 def make_fault_point(environment: Mapping[str, str]) -> FaultPoint:
-    """What is to be called at each point: `fault_point(point, file, attempt)`."""
-    what, _, rest = environment.get(VARIABLE, "").partition(" ")
-    if not rest:
-        return _pass_by
-    where, *files = rest.split()
+    """Return the function to call at every point: it injects the fault that `environment` requests, if any."""
+    action, _, target = environment.get(VARIABLE, "").partition(" ")
+    if not target:
+        return _do_nothing
+    fault_at, *files = target.split()
 
     def fault_point(point: str, file: str = "", attempt: int = 1) -> None:
-        if point == where and attempt == 1 and (not files or file in files):
-            os.kill(os.getpid(), _SIGNALS[what])
+        if point == fault_at and attempt == 1 and (not files or file in files):
+            os.kill(os.getpid(), _SIGNALS[action])
 
     return fault_point
 
 
-def _pass_by(point: str, file: str = "", attempt: int = 1) -> None:
-    """No test is going on."""
+def _do_nothing(point: str, file: str = "", attempt: int = 1) -> None:
+    """Inject no fault."""
 
 
 fault_point = make_fault_point(os.environ)

@@ -1,7 +1,7 @@
-"""What is to be worked on: the input files, what each is called, and where its results go.
+"""The input files of a run: which they are, their ids, and where their results may go.
 
-Everything is decided before the run starts, so that two inputs can never write to one place, whatever they are
-named and whichever worker takes them.
+All of this is decided before the run starts, so that two inputs can never write to the same path, whatever their
+names are and whichever worker takes them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from virnucpro_bus.text import visible
 
 SEQUENCE_SUFFIXES = (".fa", ".fasta", ".fna", ".faa", ".fas", ".ffn", ".fq", ".fastq")
 GZ_BASES_PER_BYTE = 4
+"""The estimated bases in one byte of a .gz file; a byte of any other file counts as one base."""
 MAX_ID_BYTES = 200
 # Room for the "~N" that makes a shortened id unique.
 _CUT_ID_BYTES = MAX_ID_BYTES - 10
 
 
 class FileState(NamedTuple):
-    """By what a file is known not to have changed."""
+    """What shows whether a file has changed: its size, modification time and inode."""
 
     size_bytes: int
     mtime_ns: int
@@ -34,7 +35,7 @@ class FileState(NamedTuple):
 
 
 def state_of(path: Path) -> FileState:
-    """What a file is now. Raises OSError."""
+    """Return the present state of a file. Raises OSError."""
     return _state(path.stat())
 
 
@@ -44,25 +45,25 @@ def _state(status: os.stat_result) -> FileState:
 
 @dataclass(frozen=True)
 class InputFile:
-    """One input file.
-
-    `id` is unique in the run, printable and at most 200 bytes long: the base name where that will do. `path` is
-    absolute. `cost` is the estimated work, in bases unless the job has its own estimates (estimates.py).
-    `own_folder` says that results may not stand directly in the results folder, because they could be taken for
-    another input's. `state` is what the file was when it was found; None: nobody has looked.
-    """
+    """One input file of a run."""
 
     id: str
+    """Unique in the run, printable and at most 200 bytes long: the base name where that is enough."""
     path: Path
+    """Absolute."""
     stem: str
+    """The base name without ".gz" and one suffix; results named after it need no folder of their own."""
     size_bytes: int
     cost: int
+    """Estimated work: in bases, unless the job has its own estimates (launch/estimates.py)."""
     own_folder: bool
+    """Whether all results go to a folder of their own, because they could be taken for another input's."""
     state: FileState | None = None
+    """The file's state when it was found; None: unknown."""
 
     @property
     def identity(self) -> str:
-        """A digest of its path and state; another one is another input. "" where nobody has looked."""
+        """A digest of path and state, equal only for the same, unchanged input; "" where the state is unknown."""
         if self.state is None:
             return ""
         state = " ".join(map(str, self.state)).encode()
@@ -71,18 +72,20 @@ class InputFile:
 
 @dataclass(frozen=True)
 class FoundInputs:
-    """The files to work on, in the order given, and what was given again: (path, path it is the same file as)."""
+    """The input files that the arguments of a run name."""
 
     files: tuple[InputFile, ...]
+    """In the order given."""
     aliases: tuple[tuple[Path, Path], ...]
+    """Paths that lead to a file of an earlier path, as (path, earlier path)."""
 
 
 def find_inputs(arguments: Sequence[Path]) -> FoundInputs:
-    """The files that `arguments` name; a folder stands for the sequence files directly in it, by name.
+    """Return the files that `arguments` name; a folder stands for the sequence files directly in it, by name.
 
-    Hidden files of a folder are passed over. A file reached twice, by links too, is taken once. An empty file is
-    taken. Raises InputError for what is missing, cannot be read, is no regular file, or is a folder without
-    sequence files.
+    Hidden files of a folder are skipped. A file that is reached twice, through a link for example, is taken once.
+    Empty files are taken. Raises InputError for a path that is missing, cannot be read, is not a regular file, or
+    is a folder without sequence files.
     """
     first_path: dict[tuple[int, int], Path] = {}
     states: list[FileState] = []
@@ -117,7 +120,7 @@ def find_inputs(arguments: Sequence[Path]) -> FoundInputs:
 
 
 def stem_of(path: Path) -> str:
-    """The file name without ".gz" and then without one suffix: "reads" for reads.fa.gz. Never empty."""
+    """Return the file name without ".gz" and then without one suffix: "reads" for reads.fa.gz. Never empty."""
     name = path.name
     if _is_gz(name) and len(name) > len(".gz"):
         name = name[: -len(".gz")]
@@ -125,21 +128,21 @@ def stem_of(path: Path) -> str:
 
 
 def make_ids(paths: Sequence[Path]) -> list[str]:
-    """A unique, printable id for each of `paths`, which are absolute and all different.
+    """Return a unique, printable id for each of `paths`, which are absolute and all different.
 
-    The base name where it is unique; else the end of the path that is, as short as possible, with "+" for "/";
-    where that will not do either, the base name and "~2", "~3" ...
+    An id is the base name where that is unique; else the shortest end of the path that is unique, with "+" for
+    "/"; else, and where that is too long, the base name and "~2", "~3" ...
     """
     ids = [""] * len(paths)
     taken: set[str] = set()
-    waiting = list(range(len(paths)))
+    pending = list(range(len(paths)))
     numbered: list[int] = []
     depth = 1
-    while waiting:
-        ends = ["+".join(paths[index].parts[-depth:]).replace("/", "") for index in waiting]
+    while pending:
+        ends = ["+".join(paths[index].parts[-depth:]).replace("/", "") for index in pending]
         uses = Counter(ends)
         longer: list[int] = []
-        for index, end in zip(waiting, ends, strict=True):
+        for index, end in zip(pending, ends, strict=True):
             text = visible(end)
             if len(text.encode()) > MAX_ID_BYTES or depth > len(paths[index].parts):
                 numbered.append(index)
@@ -148,7 +151,7 @@ def make_ids(paths: Sequence[Path]) -> list[str]:
             else:
                 taken.add(text)
                 ids[index] = text
-        waiting = longer
+        pending = longer
         depth += 1
     next_number: Counter[str] = Counter()
     for index in sorted(numbered):
@@ -163,26 +166,25 @@ def make_ids(paths: Sequence[Path]) -> list[str]:
 
 
 def need_own_folder(stems: Sequence[str], ids: Sequence[str]) -> list[bool]:
-    """For each input, whether results called like its stem could be taken for another's results or folder."""
-    inputs_of_stem = Counter(stems)
-    # How many inputs use, as stem or as folder, a name that a stem covers.
+    """Return for each input whether results named after its stem could be taken for another's, or its folder."""
+    all_stems = set(stems)
+    # By stem: how many inputs have a stem or an id that this stem covers.
     claims: Counter[str] = Counter()
     for stem, name in zip(stems, ids, strict=True):
-        claims.update(
-            prefix for prefix in {*_dotted_prefixes(stem), *_dotted_prefixes(name)} if prefix in inputs_of_stem
-        )
+        claims.update(all_stems.intersection((*stems_covering(stem), *stems_covering(name))))
     return [
-        claims[stem] > 1 or any(prefix in inputs_of_stem for prefix in _dotted_prefixes(stem) if prefix != stem)
+        claims[stem] > 1 or any(other in all_stems for other in stems_covering(stem) if other != stem)
         for stem in stems
     ]
 
 
-def _covers(stem: str, name: str) -> bool:
+def covers(stem: str, name: str) -> bool:
+    """Return whether a result called `name` is named after `stem`: is equal to it, or continues it with a dot."""
     return name == stem or name.startswith(f"{stem}.")
 
 
-def _dotted_prefixes(name: str) -> Iterator[str]:
-    """Every stem that covers `name`."""
+def stems_covering(name: str) -> Iterator[str]:
+    """Yield every stem that covers `name`, the shortest first."""
     end = name.find(".")
     while end >= 0:
         yield name[:end]
@@ -200,7 +202,8 @@ def _is_sequence_name(name: str) -> bool:
 
 
 def _expand(path: Path) -> list[Path]:
-    # Not Path.is_dir: that one raises for some paths that cannot be looked at.
+    """Return the path itself, or the sequence files directly in the folder."""
+    # Not Path.is_dir: it raises for some paths, such as too long ones.
     if not os.path.isdir(path):
         return [path]
     try:
@@ -209,21 +212,23 @@ def _expand(path: Path) -> list[Path]:
     except OSError as error:
         raise InputError(f"{visible(str(path))}: cannot list the folder: {error.strerror}") from error
     if not names:
+        suffixes = " ".join(SEQUENCE_SUFFIXES)
         raise InputError(
-            f"{visible(str(path))}: no sequence files in this folder "
-            f"(looked for {' '.join(SEQUENCE_SUFFIXES)}, each also with .gz)"
+            f"{visible(str(path))}: contains no sequence files ({suffixes}, each also with .gz); "
+            "choose another folder, or name the files themselves"
         )
     return [path / name for name in names]
 
 
 def _status_of_readable(path: Path) -> os.stat_result:
+    """Return the status of a regular file that can be opened. Raises InputError for anything else."""
     try:
         status = path.stat()
         if stat.S_ISREG(status.st_mode):
             path.open("rb").close()
             return status
     except FileNotFoundError as error:
-        raise InputError(f"{visible(str(path))}: no such file or folder") from error
+        raise InputError(f"{visible(str(path))}: does not exist; check the path") from error
     except OSError as error:
         raise InputError(f"{visible(str(path))}: cannot be read: {error.strerror}") from error
-    raise InputError(f"{visible(str(path))}: not a regular file; give a file or a folder")
+    raise InputError(f"{visible(str(path))}: is not a regular file; give a file or a folder")

@@ -1,7 +1,8 @@
-"""What the launcher and its workers say to each other: one question, one answer (not the event bus).
+"""The messages between the launcher and its workers: one request, one answer. Not the event bus.
 
-A worker asks "this is done; what is next?" and is answered exactly once, also if it has to ask again: a request
-carries a number, and the same number gets the same answer.
+A worker reports how its file ended and asks for the next one. A request carries a number, and the launcher gives
+the same number the same answer, so a worker may send a request again. `process/channel.py` is the worker's end,
+`pool/dispatcher.py` the launcher's.
 """
 
 from __future__ import annotations
@@ -17,15 +18,20 @@ from virnucpro_bus.errors import ChannelError
 from workers.inputs import FileState
 
 Text = Annotated[str, Meta(max_length=4096)]
+# msgspec checks nesting and text with Python's own exceptions.
+_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class WorkerConfig(Struct, frozen=True):
-    """What a worker process is told on its standard input, as JSON."""
+    """The configuration of a worker process, which reads it from its standard input as JSON."""
 
     slot: int
+    """The worker's number in the pool, from 0."""
     token: str
     channel: str
+    """Address of the launcher's end of this protocol."""
     publish: str
+    """Address at which the hub receives events."""
     run: str
     source: str
     epoch: int
@@ -37,96 +43,104 @@ class WorkerConfig(Struct, frozen=True):
 
 
 class Settled(Struct, frozen=True, array_like=True, tag="settled"):
-    """The file in hand is finished or has failed. `frame` is the event that says so, stamped but not yet sent.
-
-    When it is finished the disk has all results, so many bytes, known by `digest` (contents.py). `disk_full`: it
-    has failed where there was no room left.
-    """
+    """The leased file is completed or has failed."""
 
     frame: bytes
+    """The event that reports it, with its envelope, not yet sent on the bus."""
     size_bytes: int = 0
+    """Bytes of all results; they are synced to the disk."""
     digest: str = ""
+    """Digest of all results (commit/manifest.py)."""
     disk_full: bool = False
+    """Whether the attempt failed because the disk is full."""
 
 
 class Unable(Struct, frozen=True, array_like=True, tag="unable"):
-    """The worker cannot work at all: the job does not load."""
+    """The worker cannot run the job at all: it does not load."""
 
     reason: Text
 
 
 class Request(Struct, frozen=True, array_like=True):
-    """Worker to launcher. `token` proves that the launcher started it; `settled` None: nothing in hand."""
+    """Worker to launcher: reports what was settled and asks for a file."""
 
     token: Text
+    """Proves that the launcher started this worker."""
     slot: int
     epoch: int
     number: int
+    """Counts the worker's requests; the same number is the same request."""
     settled: Settled | Unable | None = None
+    """None: the worker held no file."""
 
 
 class Task(Struct, frozen=True, array_like=True):
-    """One file to work on. Paths are bytes: file names need not be UTF-8.
-
-    `state` is what the file must be, before and after the work; None: whatever it is. `is_last`: if this attempt
-    fails, nobody tries the file again.
-    """
+    """One leased file. Paths are bytes, because file names need not be UTF-8."""
 
     file: Text
+    """Its id."""
     path: bytes
     output: bytes
+    """The folder for the results, which the worker creates."""
     attempt: int
+    """From 1."""
     stolen_from: str | None = None
+    """Key of the victim; None: not stolen."""
     stolen_at_ns: int = 0
+    """Wall-clock time of the steal; 0: not stolen."""
     state: FileState | None = None
+    """The state that the input must have before and after the attempt; None: any."""
     is_last: bool = True
+    """Whether the file is not tried again if this attempt fails."""
 
 
 class Answer(Struct, frozen=True, array_like=True):
-    """Launcher to worker, to request `number`. `task` None: there is nothing more, end yourself.
-
-    `refusal` None: what was settled counts, and the worker sends its event on the bus too. Else it says why the
-    results could not be taken over, and the worker tells that instead.
-    """
+    """Launcher to worker: the answer to request `number`."""
 
     number: int
     task: Task | None = None
+    """The next file; None: no more files, the worker ends."""
     refusal: Text | None = None
+    """Why the reported results were refused: the worker reports a failure instead. None: they are accepted, and
+    the worker sends its event on the bus."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
-# Nesting and text are checked by Python itself, in its own words.
-_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _decode_request = msgspec.msgpack.Decoder(Request).decode
 _decode_answer = msgspec.msgpack.Decoder(Answer).decode
 
 
+def encode_request(request: Request) -> bytes:
+    """Return the message that a worker sends."""
+    return _encode(request)
+
+
+def decode_request(message: bytes) -> Request:
+    """Return the request in a worker's message. Raises ChannelError when it is malformed."""
+    try:
+        return _decode_request(message)
+    except _MALFORMED as error:
+        raise ChannelError(f"the message is not a request: {error}") from None
+
+
 def encode_answer(answer: Answer) -> bytes:
-    """For the launcher's ROUTER."""
+    """Return the message that the launcher sends."""
     return _encode(answer)
 
 
 def decode_answer(message: bytes) -> Answer:
-    """For a worker. Raises ChannelError."""
+    """Return the answer in the launcher's message. Raises ChannelError when it is malformed."""
     try:
         return _decode_answer(message)
     except _MALFORMED as error:
-        raise ChannelError(f"not an answer: {error}") from None
-
-
-def decode_request(message: bytes) -> Request:
-    """For the launcher's ROUTER. Raises ChannelError."""
-    try:
-        return _decode_request(message)
-    except _MALFORMED as error:
-        raise ChannelError(f"not a request: {error}") from None
+        raise ChannelError(f"the message is not an answer: {error}") from None
 
 
 def to_bytes(path: str | os.PathLike[str]) -> bytes:
-    """A path as it goes over the channel."""
+    """Return a path as the bytes that a message carries."""
     return os.fsencode(path)
 
 
 def to_path(raw: bytes) -> Path:
-    """A path as it came over the channel."""
+    """Return the path that a message carries."""
     return Path(os.fsdecode(raw))

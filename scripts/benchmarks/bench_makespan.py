@@ -50,15 +50,15 @@ def _simulated() -> list[dict[str, Any]]:
     return rows
 
 
-class _TimedHandout(Scheduler):
-    """Keeps how long each decision took, and whether it was one about another's file."""
+class _TimedScheduler(Scheduler):
+    """Records the seconds of each decision, those about own files and those about others' apart."""
 
     own: list[float]
     others: list[float]
 
-    def take(self, device: int, now_seconds: float) -> Lease | None:
+    def lease(self, device: int, now_seconds: float) -> Lease | None:
         started = perf_counter()
-        lease = super().take(device, now_seconds)
+        lease = super().lease(device, now_seconds)
         seconds = perf_counter() - started
         (self.own if lease is not None and lease.victim is None else self.others).append(seconds)
         return lease
@@ -69,11 +69,11 @@ def _decisions(devices: int, files: int, goal_us: int) -> list[dict[str, Any]]:
     dice = Random(1)
     works = [1 + int(1_000 * dice.lognormvariate(0, 1)) for _ in range(files)]
     fleet = [SimDevice(UNEQUAL[number % len(UNEQUAL)]) for number in range(devices)]
-    _TimedHandout.own, _TimedHandout.others = [], []
-    with mock.patch.object(simulator, "Scheduler", _TimedHandout):
+    _TimedScheduler.own, _TimedScheduler.others = [], []
+    with mock.patch.object(simulator, "Scheduler", _TimedScheduler):
         result = simulate([SimFile(work, work) for work in works], fleet, "cost")
-    all_us = (sum(_TimedHandout.own) + sum(_TimedHandout.others)) / result.requests * 1e6
-    others_us = sorted(seconds * 1e6 for seconds in _TimedHandout.others)
+    all_us = (sum(_TimedScheduler.own) + sum(_TimedScheduler.others)) / result.requests * 1e6
+    others_us = sorted(seconds * 1e6 for seconds in _TimedScheduler.others)
     bound = sum(works) / sum(device.speed for device in fleet)
     size = f"{devices:,} devices, {files:,} files"
     return [

@@ -75,14 +75,14 @@ def test_a_gzipped_file_gives_what_the_plain_one_gives(lab: Lab, inputs: Path) -
 
 def test_a_missing_file_is_refused_before_anything_is_started(lab: Lab, inputs: Path) -> None:
     line = refusal(lab.run("run", "in", "missing.fa", "--out", "out", *ONE_WORKER))
-    assert line == f"{lab.folder}/missing.fa: no such file or folder"
+    assert line == f"{lab.folder}/missing.fa: does not exist; check the path"
     assert not (lab.folder / "out").exists()
 
 
 def test_a_folder_without_sequence_files_is_refused(lab: Lab) -> None:
     (lab.folder / "nothing").mkdir()
     line = refusal(lab.run("run", "nothing", "--out", "out", *ONE_WORKER))
-    assert line.startswith(f"{lab.folder}/nothing: no sequence files in this folder")
+    assert line.startswith(f"{lab.folder}/nothing: contains no sequence files")
 
 
 def test_an_unreadable_file_or_folder_is_refused(lab: Lab, inputs: Path) -> None:
@@ -169,7 +169,7 @@ def test_an_output_folder_that_may_not_be_written_is_refused(lab: Lab, inputs: P
         ("--devices tpu:0", "write auto, cpu:N, cuda:0,1 or GPU UUIDs"),
         ("--devices GPU-of-somebody-else", "GPU GPU-of-somebody-else is not there"),
         ("--weights fast", "must be auto, off or numbers such as 1.0,1.5"),
-        ("--weights 1,2,3", "has 3 numbers for 1 devices"),
+        ("--weights 1,2,3", "must be one number for each device: 1, not 3"),
         ("--weights 0", "must be finite numbers above 0"),
         ("--interval 0", "is not in the range 0.1<=x<=3600"),
         ("--interval nan", "nan is not a number of seconds"),

@@ -134,7 +134,7 @@ def test_a_changed_input_is_done_again_and_counted_once(lab: Lab) -> None:
     (lab.folder / "in" / names[0]).write_text(">other\nACGTACGTACGTACGT\n")
     again = lab.run(*arguments, "--resume")
     assert again.wait() == 0, again.stderr
-    assert f"{names[0]}: the input has changed since: it is done again" in again.stderr
+    assert f"{names[0]}: is done again: the input has changed" in again.stderr
     new = results(out)
     assert old.keys() == new.keys()
     assert {name.partition(".")[0] for name in new if new[name] != old[name]} == {names[0].removesuffix(".fa")}

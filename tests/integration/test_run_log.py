@@ -47,10 +47,10 @@ def test_the_log_is_written_where_it_was_asked_for(lab: Lab, name: str) -> None:
     [
         ("", "--log-file: the name is empty"),
         (".", "--log-file .: is a folder"),
-        ("run.vbus", "--log-file run.vbus: is where the run keeps something else"),
-        ("results/log.csv", "--log-file results/log.csv: is where the run keeps something else"),
-        ("sub/log.csv", "there is no folder {lab}/out/sub; make it first"),
-        ("bad\nname/x", "--log-file bad\\x0aname/x: there is no folder"),
+        ("run.vbus", "--log-file run.vbus: is reserved for other files of the run"),
+        ("results/log.csv", "--log-file results/log.csv: is reserved for other files of the run"),
+        ("sub/log.csv", "the folder {lab}/out/sub does not exist; create it first"),
+        ("bad\nname/x", "--log-file bad\\x0aname/x: the folder {lab}/out/bad\\x0aname does not exist"),
     ],
 )
 @pytest.mark.parametrize("force", [[], ["--force"]], ids=["", "force"])

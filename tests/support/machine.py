@@ -25,7 +25,7 @@ from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.inputs import InputFile, find_inputs
 from workers.process.attempt import attempt
 from workers.protocol import Settled, Task, to_bytes
-from workers.resume.resume import ResumePlan, open_past_run, resume
+from workers.resume.resume import ResumePlan, open_past_run, plan_resume
 
 SETTINGS = "settings"
 
@@ -58,8 +58,8 @@ class Machine:
         self._disk = disk
         self._store = ResultStore(run_dir, disk)
         path = run_dir / CAPTURE_NAME
-        past = open_past_run(run_dir, SETTINGS, run_dir / "log", go_on=True, anew=False)
-        before = ResumePlan(tuple(files)) if past is None else resume(past, files, self._store)
+        past = open_past_run(run_dir, SETTINGS, run_dir / "log", resume=True, force=False)
+        before = ResumePlan(tuple(files)) if past is None else plan_resume(past, files, self._store)
         self.capture = CaptureWriter(path, self._clock, "run", disk=disk, go_on=past is not None)
         self._sieve = Deduplicator()
         self._resumed = past is not None
@@ -93,7 +93,7 @@ class Machine:
 
     def start(self) -> None:
         """Announce the run."""
-        self._store.prepare(go_on=self._resumed)
+        self._store.prepare(resume=self._resumed)
         self.coordinator.start()
         self.capture.flush()
         for event in self._before.events:
@@ -104,7 +104,7 @@ class Machine:
         """From the start to the end, as far as it can be reached."""
         self.start()
         reports: list[FinishedAttempt] = []
-        while self.coordinator.unsettled and self.commits.hopeless is None:
+        while self.coordinator.unsettled and self.commits.stop_reason is None:
             if self.commits.ready():
                 reports = reports or [report for at in range(2) if (report := self.attempt(at)) is not None]
             if self.commits.ready():

@@ -1,5 +1,5 @@
-"""The commit: a file's results become part of the run exactly once, and stay after a power failure.
+"""The commit: a file's results become part of the run exactly once, and survive a power failure.
 
-`committer.py` has the order of steps (rename, sync, journal, answer); `result_store.py` places files;
-`manifest.py` is the digest of what an attempt left. May import coordinator. Start with `committer.py`.
+`committer.py` has the order of steps (rename, sync, journal, answer); `result_store.py` is the results folder;
+`manifest.py` measures and digests what an attempt has left. May import coordinator. Start with `committer.py`.
 """

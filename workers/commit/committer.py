@@ -1,13 +1,13 @@
-"""Finished attempts become results, exactly once: put in place, brought to the disk, and only then journalled.
+"""The commit of finished attempts, exactly once: results are placed, synced to the disk, and only then journalled.
 
-    worker     brings its results to the disk, then reports              (attempt.py)
-    launcher   renames them into the results folder, brings that to the disk
-               writes completion and commit into the journal, brings it to the disk
+    worker     syncs its results, then reports                            (process/attempt.py)
+    launcher   renames them into the results folder, syncs that folder
+               writes completion and commit into the journal, syncs the journal
                answers the worker
 
-What the journal says is done is therefore on disk, whenever the power goes. What is on disk without the
-journal's knowing was never called done: a resumed run takes it away and does it again (resume.py). All that has
-been reported in one turn of the loop is brought to the disk together.
+So the results of every file that the journal calls committed are on disk, whenever the power fails. Results on
+disk that the journal does not know were never committed: a resumed run removes them and does the file again
+(resume/resume.py). All attempts that are reported in one turn of the launcher's loop share their syncs.
 """
 
 from __future__ import annotations
@@ -24,35 +24,40 @@ from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.fault_injection import fault_point
 from workers.protocol import Settled
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Journal(Protocol):
-    """The hub, as far as it is needed here."""
+    """The part of the hub that a commit needs: the capture, which is the run's journal."""
 
     capture: CaptureWriter
 
     def ingest(self, frames: list[bytes]) -> int:
-        """Append frames to the capture and forward them; what has been here before is passed over."""
+        """Append new frames to the capture and forward them; return how many were new."""
         ...
 
 
 @dataclass
 class FinishedAttempt:
-    """What a device's worker has reported, and is to be answered: it has finished a file."""
+    """A worker's report that it has completed its leased file; the worker waits for the answer."""
 
     device: str
+    """The device's key."""
     held: Assignment
+    """The lease."""
     output: str
+    """The attempt's output folder."""
     settled: Settled
     envelope: Envelope
+    """The decoded `settled.frame`: a FileCompleted."""
     results: int = 0
+    """How many entries were placed in the results folder."""
     refusal: str | None = None
-    """Why the results could not be taken over; None when they were, or it has not been tried yet."""
+    """Why the results could not be placed; None: they are placed, or `commit` has not run yet."""
 
 
 class Committer:
-    """One thread owns it."""
+    """Commits finished attempts: places their results and records them in the journal. Not thread-safe."""
 
     def __init__(
         self,
@@ -61,97 +66,97 @@ class Committer:
         coordinator: WorkStealingCoordinator,
         warn: Callable[[str], object],
     ) -> None:
-        """`warn` is told, in one line, what a user should know."""
-        self.hopeless: str | None = None
-        """Why nothing more can be committed in this session; None while all is well."""
+        """`warn` is called with one line for the user."""
+        self.stop_reason: str | None = None
+        """Why this session can commit nothing more; None while it can."""
         self._store = store
         self._journal = journal
         self._coordinator = coordinator
         self._warn = warn
         self._unrecorded: list[FinishedAttempt] = []
-        """In place, but the journal had no room for it."""
+        """Placed, but not in the journal: it could not be written."""
 
     def ready(self) -> bool:
-        """Whether the journal can be written, so that there is any use in working on."""
+        """Record what could not be journalled before; return whether the journal can be written."""
         capture = self._journal.capture
         if capture.problem is not None:
-            if capture.is_broken and self.hopeless is None:
-                self.hopeless = "the journal cannot be relied on any more"
+            if capture.is_broken:
+                self.stop("the journal could not be synced, so what the disk holds of it is unknown")
             return False
         if self._unrecorded:
             self._record(self._unrecorded)
         return not self._unrecorded
 
-    def commit(self, reports: Sequence[FinishedAttempt]) -> None:
-        """Make results of what was reported, all together; afterwards `refusal` says of each what was wrong."""
-        placed = [report for report in reports if self._place(report)]
+    def commit(self, attempts: Sequence[FinishedAttempt]) -> None:
+        """Commit all attempts together; afterwards each one's `refusal` is why it was refused, or None."""
+        placed = [attempt for attempt in attempts if self._place(attempt)]
         fault_point("after_place")
         try:
             self._store.sync()
         except OSError as error:
-            for report in placed:
-                self._store.withdraw([report.held.file])
-                self._refuse(report, error)
+            for attempt in placed:
+                self._store.withdraw([attempt.held.file])
+                self._refuse(attempt, error)
             return
         fault_point("after_results_sync")
-        for report in placed:
-            event = report.envelope.event
+        for attempt in placed:
+            event = attempt.envelope.event
             self._coordinator.record_file_completion(
-                report.device,
-                report.held.file.id,
+                attempt.device,
+                attempt.held.file.id,
                 event.sequences,
                 event.duration_seconds,
-                wall_ns=report.envelope.wall_ns,
-                mono_ns=report.envelope.mono_ns,
+                wall_ns=attempt.envelope.wall_ns,
+                mono_ns=attempt.envelope.mono_ns,
             )
-            self._store.discard(report.output)
+            self._store.discard(attempt.output)
         if placed:
             self._record(placed)
 
     def stop(self, reason: str) -> None:
-        """Nothing more is to be committed in this session."""
-        self.hopeless = self.hopeless or reason
+        """Commit nothing more in this session. The first reason stays."""
+        self.stop_reason = self.stop_reason or reason
 
-    def _place(self, report: FinishedAttempt) -> bool:
+    def _place(self, attempt: FinishedAttempt) -> bool:
         try:
-            report.results = self._store.place(report.held.file, report.output)
+            attempt.results = self._store.place(attempt.held.file, attempt.output)
         except OSError as error:
-            self._refuse(report, error)
+            self._refuse(attempt, error)
             return False
         return True
 
-    def _refuse(self, report: FinishedAttempt, error: OSError) -> None:
-        """The attempt counts for nothing: it has failed, in the launcher."""
-        report.refusal = f"the results cannot be put in place: {error.strerror}"
-        if error.errno in _FULL:
-            self.stop(report.refusal)
-        self._warn(f"{report.held.file.id}: {report.refusal}")
-        self._store.discard(report.output)
+    def _refuse(self, attempt: FinishedAttempt, error: OSError) -> None:
+        """Record the attempt as failed: its results could not be placed."""
+        attempt.refusal = f"the results cannot be moved into the results folder: {error.strerror}"
+        if error.errno in _DISK_FULL:
+            self.stop(attempt.refusal)
+        self._warn(f"{attempt.held.file.id}: {attempt.refusal}")
+        self._store.discard(attempt.output)
         self._coordinator.record_file_failure(
-            report.device,
-            report.held.file.id,
-            report.refusal,
-            report.envelope.event.duration_seconds,
-            wall_ns=report.envelope.wall_ns,
-            mono_ns=report.envelope.mono_ns,
+            attempt.device,
+            attempt.held.file.id,
+            attempt.refusal,
+            attempt.envelope.event.duration_seconds,
+            wall_ns=attempt.envelope.wall_ns,
+            mono_ns=attempt.envelope.mono_ns,
         )
 
-    def _record(self, reports: list[FinishedAttempt]) -> None:
-        """Write into the journal what is in place; all is kept for later when that cannot be relied on."""
-        again = reports is self._unrecorded
-        for report in reports:
-            frame, settled = report.settled.frame, report.settled
-            if again:
-                # The hub passes over what it has had before.
+    def _record(self, attempts: list[FinishedAttempt]) -> None:
+        """Record placed results in the journal; keep them in `_unrecorded` when it cannot be synced."""
+        is_retry = attempts is self._unrecorded
+        for attempt in attempts:
+            frame, settled = attempt.settled.frame, attempt.settled
+            if is_retry:
+                # The hub skips frames that it has received before.
                 self._journal.capture.append([frame])
             else:
                 self._journal.ingest([frame])
             self._coordinator.record_commit(
-                report.device, report.held, report.results, settled.size_bytes, settled.digest
+                attempt.device, attempt.held, attempt.results, settled.size_bytes, settled.digest
             )
         fault_point("after_journal")
         if self._journal.capture.sync():
             fault_point("after_journal_sync")
             self._unrecorded = []
-        elif not again:
-            self._unrecorded += reports
+        elif not is_retry:
+            self._unrecorded += attempts

@@ -1,4 +1,9 @@
-"""From an attempt's output folder to the results folder."""
+"""The results folder of a run: which path each result gets there, and moving an attempt's results into it.
+
+Results named after their input lie directly in the results folder, all others in a folder named by the input's
+id. `result_folder` applies that rule to an attempt, `results_of` finds results of the first sort again;
+`ResultStore` does the file operations.
+"""
 
 from __future__ import annotations
 
@@ -11,77 +16,76 @@ from pathlib import Path
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.disk import Disk
 from workers.commit.manifest import Manifest, measure
-from workers.inputs import InputFile, _covers, _dotted_prefixes
-
-
-def place_results(input_file: InputFile, names: Sequence[str]) -> str:
-    """Which folder of the results folder takes the results `names`: "" for none, they stand directly in it.
-
-    Only results called like the input (its stem, or stem and a dot and more) may stand there; else all of them
-    go to a folder called by the input's id.
-    """
-    if input_file.own_folder or not all(_covers(input_file.stem, name) for name in names):
-        return input_file.id
-    return ""
-
-
-def results_of(files: Sequence[InputFile], names: Iterable[str]) -> list[list[str]]:
-    """Which of `names`, which stand directly in the results folder, are results of each of `files`."""
-    owners = {file.stem: at for at, file in enumerate(files) if not file.own_folder}
-    found: list[list[str]] = [[] for _ in files]
-    for name in names:
-        owner = next((owners[prefix] for prefix in _dotted_prefixes(name) if prefix in owners), None)
-        if owner is not None:
-            found[owner].append(name)
-    return found
-
+from workers.inputs import InputFile, covers, stems_covering
 
 RESULTS_NAME = "results"
 ATTEMPTS_NAME = ".attempts"
 
 
+def result_folder(input_file: InputFile, names: Sequence[str]) -> str:
+    """Return the folder in the results folder that gets the results `names`; "": the results folder itself.
+
+    That is the folder named by the input's id, unless all `names` are the input's stem or continue it with a dot.
+    """
+    if input_file.own_folder or not all(covers(input_file.stem, name) for name in names):
+        return input_file.id
+    return ""
+
+
+def results_of(files: Sequence[InputFile], names: Iterable[str]) -> list[list[str]]:
+    """Return for each of `files` its results among `names`, which lie directly in the results folder."""
+    owners = {file.stem: number for number, file in enumerate(files) if not file.own_folder}
+    found: list[list[str]] = [[] for _ in files]
+    for name in names:
+        owner = next((owners[stem] for stem in stems_covering(name) if stem in owners), None)
+        if owner is not None:
+            found[owner].append(name)
+    return found
+
+
 class ResultStore:
-    """The results folder of a run, and the attempts' output folders beside it, on the same file system."""
+    """The results folder of a run, and beside it, on the same file system, the attempts' output folders."""
 
     def __init__(self, run_dir: Path, disk: Disk | None = None) -> None:
         self.folder = run_dir / RESULTS_NAME
         self._disk = disk or Disk()
         self._attempts = os.fspath(run_dir.absolute() / ATTEMPTS_NAME)
-        # A worker that outlives its launcher for a moment must not write where a resumed run does.
+        # A worker that outlives its launcher for a moment must not write into the folders of a resumed run.
         self._session = secrets.token_hex(4)
-        self._named = 0
+        self._attempts_named = 0
         self._touched: set[Path] = set()
-        """Folders whose names the disk has yet to be told."""
+        """Folders with entries that are not synced yet."""
 
-    def prepare(self, *, go_on: bool = False) -> None:
-        """Make both folders. Raises UserError when the place cannot be written, or there are results already.
+    def prepare(self, *, resume: bool = False) -> None:
+        """Create both folders, and remove what earlier attempts left in theirs.
 
-        `go_on`: there may be results. What attempts have left behind is void.
+        `resume`: the results folder may contain results. Raises UserError when it does and may not, and when a
+        folder cannot be written.
         """
         try:
             self._disk.make_folder(self.folder)
-            if not go_on and any(self.folder.iterdir()):
+            if not resume and any(self.folder.iterdir()):
                 raise UserError(f"{self.folder}: already holds results; choose another output folder")
             shutil.rmtree(self._attempts, ignore_errors=True)
             os.mkdir(self._attempts)
-            # The capture is in there too: from now on it will be found again.
+            # This folder also contains the capture, which must be found again after a power failure.
             self._disk.sync_folder(self.folder.parent)
             self._disk.sync_folder(self.folder.absolute().parent.parent)
         except OSError as error:
             raise UserError(f"{error.filename or self.folder}: cannot be written: {error.strerror}") from None
 
     def new_attempt(self) -> str:
-        """The folder for one attempt's results, which the worker is to make; absolute."""
-        self._named += 1
-        return f"{self._attempts}/{self._session}-{self._named}"
+        """Return the absolute path of a new attempt's output folder, which the worker creates."""
+        self._attempts_named += 1
+        return f"{self._attempts}/{self._session}-{self._attempts_named}"
 
     def place(self, file: InputFile, attempt: str) -> int:
-        """Move everything the attempt has left in its folder to its final place; returns how many entries.
+        """Move everything in the attempt's output folder to its final path; return how many entries.
 
-        It is there for certain only after `sync`. Raises OSError, and then nothing of it is in place.
+        It survives a power failure only after `sync`. Raises OSError, and then nothing of it stays in place.
         """
         names = sorted(os.listdir(attempt))
-        target = self.folder / place_results(file, names)
+        target = self.folder / result_folder(file, names)
         self._touched.add(target)
         try:
             if target != self.folder:
@@ -95,52 +99,55 @@ class ResultStore:
         return len(names)
 
     def sync(self) -> None:
-        """Wait until the disk has everything that was placed since the last time. Raises OSError."""
+        """Sync everything that was placed since the last call. Raises OSError."""
         touched, self._touched = self._touched, set()
         for folder in sorted(touched, reverse=True):
             self._disk.sync_folder(folder)
 
     def are_intact(self, expected: Sequence[tuple[InputFile, Manifest]]) -> list[bool]:
-        """Whether what is in place of each file is what is expected of it."""
-        standing = self._standing([file for file, _ in expected])
-        return [self._is(file, names, then) for (file, then), names in zip(expected, standing, strict=True)]
+        """Return for each file whether its results in place have the manifest expected of them."""
+        placed = self._placed([file for file, _ in expected])
+        return [
+            self._has_manifest(file, names, manifest)
+            for (file, manifest), names in zip(expected, placed, strict=True)
+        ]
 
-    def _is(self, file: InputFile, names: Sequence[str], then: Manifest) -> bool:
+    def _has_manifest(self, file: InputFile, names: Sequence[str], expected: Manifest) -> bool:
         directly = {os.fspath(self.folder / name) for name in names}
         own = os.fspath(self.folder / file.id)
         inside = {f"{own}/{name}" for name in os.listdir(own)} if os.path.isdir(own) else {own} & directly
         try:
-            # A folder called by the input's id holds its results, or is itself one, which the job has made.
-            return then in (measure(directly - {own} | inside), measure(directly))
+            # The folder named by the input's id contains its results, or is one itself that the job created.
+            return expected in (measure(directly - {own} | inside), measure(directly))
         except OSError:
             return False
 
     def withdraw(self, files: Sequence[InputFile]) -> None:
-        """Remove what is in place of each of `files`, as far as that can be done."""
-        for file, names in zip(files, self._standing(files), strict=True):
+        """Remove the results in place of each of `files`, as far as possible."""
+        for file, names in zip(files, self._placed(files), strict=True):
             for name in {*names, file.id}:
                 try:
                     self._disk.remove(self.folder / name)
                 except OSError:
-                    continue  # the next attempt will say so when it gets in its way
+                    continue  # it is reported when it is in the way of the next attempt
 
-    def _standing(self, files: Sequence[InputFile]) -> list[list[str]]:
-        """What stands directly in the results folder of each of `files`."""
+    def _placed(self, files: Sequence[InputFile]) -> list[list[str]]:
+        """Return for each of `files` the names of its results directly in the results folder."""
         try:
             return results_of(files, os.listdir(self.folder))
         except OSError:
             return [[] for _ in files]
 
     def discard(self, attempt: str) -> None:
-        """An attempt that counts for nothing leaves nothing behind."""
+        """Remove the output folder of an attempt."""
         shutil.rmtree(attempt, ignore_errors=True)
 
     def tidy(self) -> None:
-        """At the end of the run: the attempts' folder goes."""
+        """Remove the folder of all attempts, at the end of the run."""
         shutil.rmtree(self._attempts, ignore_errors=True)
 
     def remove_if_empty(self) -> None:
-        """Take back what `prepare` has made, as far as nothing has been put there."""
+        """Remove the results folder if it is empty: undoes `prepare` for a run that could not begin."""
         try:
             self.folder.rmdir()
         except OSError:

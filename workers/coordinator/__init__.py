@@ -1,5 +1,5 @@
-"""The coordinator: which file is whose, what was done, and what a viewer is told of it.
+"""The coordinator: which device holds which file, how each file ended, and the metrics that viewers ask for.
 
-`coordinator.py` (`WorkStealingCoordinator`) gives files out and records their ends; `local_fold.py` is its own
-account of the run, made with the fold that viewers use. May import schedule. Start with `coordinator.py`.
+`coordinator.py` (`WorkStealingCoordinator`) leases files and records how they end; `local_fold.py` derives the
+metrics, with the fold that viewers use. May import schedule. Start with `coordinator.py`.
 """

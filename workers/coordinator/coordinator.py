@@ -1,7 +1,8 @@
-"""Who works on what: hands out files, moves them between queues, and keeps the account.
+"""The coordinator: leases files to devices, records how they end, and answers for the run's metrics.
 
-The state machine behind the launcher, usable on its own too: `LoadBalancingDashboard(coordinator, GPUMonitor())`
-shows a coordinator in the same process. It does no I/O; events that only it knows go to its `sink`.
+It is the state machine behind the launcher, and works without one too: `LoadBalancingDashboard(coordinator,
+GPUMonitor())` shows a coordinator of the same process. It does no I/O; the events that no worker publishes go to
+its `sink`.
 """
 
 from __future__ import annotations
@@ -26,26 +27,29 @@ from workers.schedule.policy_registry import DEFAULT_POLICY, make_policy
 from workers.schedule.scheduler import Abandoned, Scheduler
 
 MAX_SECONDS = 1e12
+"""The longest duration that is accepted."""
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """A file leased to a device. The lease ends with a completion, a failure, or the worker's death.
-
-    `attempt` counts from 1. `stolen_from` is the key of the device whose queue it stood in, None for the device's
-    own; `stolen_at_ns` is the wall-clock time of the theft, 0 for none. `is_last`: nobody tries the file again if
-    this attempt fails.
-    """
+    """A file leased to a device. The lease ends with a completion, a failure, or the loss of the worker."""
 
     file: InputFile
     attempt: int
+    """From 1."""
     stolen_from: str | None = None
+    """Key of the victim; None: not stolen."""
     stolen_at_ns: int = 0
+    """Wall-clock time of the steal; 0: not stolen."""
     is_last: bool = True
+    """Whether the file is not tried again if this attempt fails."""
 
 
 class WorkStealingCoordinator:
-    """Safe to call from any thread; every call is short."""
+    """Leases the files of a run to its devices and steals files between their queues.
+
+    A device is named by its key or its displayed id. All methods are short, and safe to call from any thread.
+    """
 
     def __init__(
         self,
@@ -62,63 +66,67 @@ class WorkStealingCoordinator:
         settings: str = "",
         done_before: int = 0,
     ) -> None:
-        """Distribute `files` over `devices`, longest first, in proportion to `weights` (None: all alike).
+        """Assign `files` to `devices`, longest first, in proportion to `weights` (None: all equal).
 
-        A file that fails is tried up to `retries` times more, by other devices where there are any.
-        `settings` is a digest of the job and its options; `done_before`: how many files were done before it was
-        resumed. Raises UserError for an unknown policy.
+        A file that fails is tried up to `retries` times more, on other devices if there are any. A thief steals
+        again at the earliest after `steal_interval_seconds` (policy threshold only). `sink` gets the events for
+        the bus (None: no bus). `job` and `settings`, a digest of the job and its options, are part of the run's
+        first event; `done_before` is how many files earlier sessions of a resumed run have completed. Raises
+        UserError for an unknown policy.
         """
         self.devices = tuple(devices)
-        # Numbered by size, as the queues want it.
+        # Numbered by size, as the queues require.
         self._files = tuple(sorted(files, key=lambda file: -file.cost))
         self._clock = clock or SystemClock()
-        # Whatever it was given by the command line, it must fit into an event.
+        # It comes from the command line, and must fit into an event.
         self._job = visible(job)[:REASON_CHARACTERS]
-        costs, shares = [file.cost for file in self._files], weights or [1.0] * len(self.devices)
-        self._plan = assign(costs, shares)
-        self._handout = Scheduler(self._plan, make_policy(policy, costs, shares, steal_interval_seconds), retries)
-        self._began_ns = self._clock.mono_ns()
+        costs, speeds = [file.cost for file in self._files], weights or [1.0] * len(self.devices)
+        self._plan = assign(costs, speeds)
+        chosen = make_policy(policy, costs, speeds, steal_interval_seconds)
+        self._scheduler = Scheduler(self._plan, chosen, retries)
+        self._start_ns = self._clock.mono_ns()
         self._slots = {
             key: slot for slot, device in enumerate(devices) for key in (device.key, display_id(device))
         }
         self._done_before = done_before
-        self._leases: dict[int, Assignment] = {}  # by the number of the device
+        self._leases: dict[int, Assignment] = {}
+        """By device number."""
         self._lock = threading.Lock()
-        self._account = LocalFold(self.devices, self._clock, sink)
+        self._fold = LocalFold(self.devices, self._clock, sink)
         self._run_started = ev.RunStarted(
             self._job, policy, self.devices, len(self._files) + done_before, settings
         )
-        for event in self._announcement():
-            self._account.record(event)
+        for event in self._opening_events():
+            self._fold.record(event)
 
     # The plan.
 
     def start(self) -> None:
-        """Tell who takes part and who was given what."""
+        """Publish the run's devices and the plan."""
         with self._lock:
-            for event in self._announcement():
-                self._account.publish(event)
-            self._account.announce_depths(self._handout.depths())
+            for event in self._opening_events():
+                self._fold.publish(event)
+            self._fold.announce_depths(self._scheduler.depths())
 
-    def _announcement(self) -> Iterator[ev.Fact]:
+    def _opening_events(self) -> Iterator[ev.Fact]:
         yield self._run_started
         yield from plan_events(self.devices, self._files, self._plan)
 
     # What workers ask and report.
 
     def next_file(self, gpu_id: int | str) -> Assignment | None:
-        """Lease the next file to a device: its own next one, else a stolen one. None: there is none for it now,
-        or the device has been retired.
+        """Lease the next file to a device: one of its own queue, else a stolen one; None: no file for now.
 
-        Raises RuntimeError when the device still holds one, KeyError for an unknown device.
+        A retired device gets none. Raises RuntimeError when the device still holds a file, KeyError for an unknown
+        device.
         """
         slot = self._slots[gpu_id]
         with self._lock:
             if slot in self._leases:
                 held = self._leases[slot].file.id
                 raise RuntimeError(f"{gpu_id} still holds {held}: record its completion or failure first")
-            self._account.record_request(slot)
-            lease = self._handout.take(slot, self._now_seconds())
+            self._fold.record_request(slot)
+            lease = self._scheduler.lease(slot, self._now_seconds())
             if lease is None:
                 return None
             stolen_from, stolen_at_ns = None, 0
@@ -127,15 +135,15 @@ class WorkStealingCoordinator:
             file = self._files[lease.file]
             assignment = Assignment(file, lease.attempt, stolen_from, stolen_at_ns, lease.is_last)
             self._leases[slot] = assignment
-            self._note_start(slot, assignment)
+            self._record_start(slot, assignment)
             return assignment
 
-    def _note_start(self, slot: int, assignment: Assignment) -> None:
+    def _record_start(self, slot: int, assignment: Assignment) -> None:
         key, name = self.devices[slot].key, assignment.file.id
         if assignment.stolen_from is not None:
             stolen = ev.WorkStolen(key, assignment.stolen_from, name, assignment.attempt, assignment.stolen_at_ns)
-            self._account.record_work(slot, stolen)
-        self._account.record_work(slot, ev.FileStarted(key, name, assignment.attempt))
+            self._fold.record_work(slot, stolen)
+        self._fold.record_work(slot, ev.FileStarted(key, name, assignment.attempt))
 
     def record_file_completion(
         self,
@@ -147,18 +155,19 @@ class WorkStealingCoordinator:
         wall_ns: int | None = None,
         mono_ns: int | None = None,
     ) -> None:
-        """A device has finished a file (its id or path) in `duration` seconds; ends the lease if it had one.
+        """Record that a device completed a file (its id or path) in `duration` seconds; end the lease, if any.
 
-        The times are when it was finished, now by default. Raises KeyError for an unknown device.
+        The times are those of the completion; None: now. Raises KeyError for an unknown device, ValueError for a
+        duration that is not from 0 to 1e12.
         """
         slot = self._slots[gpu_id]
         with self._lock:
             name, attempt = os.path.basename(os.fspath(file_path)), 0
             if held := self._end_lease(slot, file_path, duration):
                 name, attempt = held.file.id, held.attempt
-                self._handout.complete(slot, duration, self._now_seconds())
+                self._scheduler.complete(slot, duration, self._now_seconds())
             done = ev.FileCompleted(self.devices[slot].key, name, attempt, sequences, duration)
-            self._account.record_work(slot, done, wall_ns, mono_ns)
+            self._fold.record_work(slot, done, wall_ns, mono_ns)
 
     def record_file_failure(
         self,
@@ -171,46 +180,46 @@ class WorkStealingCoordinator:
         wall_ns: int | None = None,
         mono_ns: int | None = None,
     ) -> None:
-        """A device could not do a file, which is tried again if attempts are left; see record_file_completion.
+        """Record that an attempt failed; the file is tried again while attempts are left.
 
-        `for_good`: it is not to be tried again, whatever the attempts left.
+        `for_good`: it is not tried again in any case. For the rest see record_file_completion.
         """
         slot = self._slots[gpu_id]
         with self._lock:
             name, attempt, final = os.path.basename(os.fspath(file_path)), 0, True
-            given_up: list[Abandoned] = []
+            abandoned: list[Abandoned] = []
             if held := self._end_lease(slot, file_path, duration):
                 name, attempt, final = held.file.id, held.attempt, held.is_last or for_good
-                given_up = self._handout.fail(slot, self._now_seconds(), for_good=for_good)
+                abandoned = self._scheduler.fail(slot, self._now_seconds(), for_good=for_good)
             failed = ev.FileFailed(self.devices[slot].key, name, attempt, reason, duration, final)
-            self._account.record_work(slot, failed, wall_ns, mono_ns)
-            self._tell_given_up(given_up)
+            self._fold.record_work(slot, failed, wall_ns, mono_ns)
+            self._announce_abandoned(abandoned)
 
     def _end_lease(self, slot: int, file_path: str | os.PathLike[str], duration: float) -> Assignment | None:
-        """End the lease on a file; None: there was none. Raises ValueError for an impossible duration."""
+        """End the device's lease on the file and return it; None without one. Raises ValueError for `duration`."""
         if not 0.0 <= duration <= MAX_SECONDS:
-            raise ValueError(f"a duration of {duration} seconds cannot be")
-        held, given = self._leases.get(slot), os.fspath(file_path)
-        if held is None or given not in (held.file.id, os.fspath(held.file.path)):
+            raise ValueError(f"duration: must be from 0 to {MAX_SECONDS:g} seconds, not {duration}")
+        held, reported = self._leases.get(slot), os.fspath(file_path)
+        if held is None or reported not in (held.file.id, os.fspath(held.file.path)):
             return None
         return self._leases.pop(slot)
 
     def record_commit(
         self, gpu_id: int | str, assignment: Assignment, results: int, size_bytes: int, digest: str = ""
     ) -> None:
-        """The results of a file, so many files of so many bytes, are in place, and on disk."""
+        """Publish that a file's results are in place and synced: `results` entries of `size_bytes` in all."""
         key, file, attempt = self.devices[self._slots[gpu_id]].key, assignment.file.id, assignment.attempt
         with self._lock:
-            self._account.publish(ev.FileCommitted(key, file, attempt, results, size_bytes, digest))
+            self._fold.publish(ev.FileCommitted(key, file, attempt, results, size_bytes, digest))
 
     def worker_lost(
         self, gpu_id: int | str, source: str, epoch: int, reason: str, loss: Loss = Loss.DIED
     ) -> Assignment | None:
-        """A device's worker is no more and has been reaped: what it held waits again, or is given up.
+        """Record that a device's worker has ended and was reaped: the file that it held is pending again.
 
-        Given up is a file that has killed three workers, that has used up its attempts, or that no device is left
-        for. A device on which three different files have died is retired. Returns what the worker held, None for
-        nothing.
+        The file is quarantined instead when it has killed three workers, when its last attempt timed out, and when
+        no device is left for it. A device on which three different files have died is retired. Returns what
+        the worker held, None for nothing.
         """
         slot = self._slots[gpu_id]
         key = self.devices[slot].key
@@ -221,67 +230,67 @@ class WorkStealingCoordinator:
                 event = ev.WorkerLost(
                     key, source, epoch, reason, held.file.id, held.attempt, held.stolen_from, held.stolen_at_ns
                 )
-            self._account.announce_loss(slot, event)
-            self._tell_given_up(self._handout.lose(slot, loss, reason, self._now_seconds()))
+            self._fold.announce_loss(slot, event)
+            self._announce_abandoned(self._scheduler.lose(slot, loss, reason, self._now_seconds()))
             return held
 
     def retire(self, gpu_id: int | str) -> None:
-        """A device is out of use: the others get its files; where there is no other, those files have failed."""
+        """Retire a device: the others get its files; if none is left, the files are quarantined."""
         with self._lock:
-            self._tell_given_up(self._handout.retire(self._slots[gpu_id]))
+            self._announce_abandoned(self._scheduler.retire(self._slots[gpu_id]))
 
     def is_retired(self, gpu_id: int | str) -> bool:
-        """Whether the device is given no more files."""
+        """Return whether the device gets no more files."""
         with self._lock:
-            return not self._handout.is_open(self._slots[gpu_id])
+            return not self._scheduler.is_open(self._slots[gpu_id])
 
     @property
     def unsettled(self) -> int:
-        """Files that are neither completed nor failed for good."""
+        """How many files are neither completed nor failed for good."""
         with self._lock:
-            return self._handout.unsettled
+            return self._scheduler.unsettled
 
     def publish_depths(self) -> None:
-        """Tell the queue depths if they have changed since last told."""
+        """Publish the queue depths if they have changed since they were last published."""
         with self._lock:
-            self._account.announce_depths(self._handout.depths())
+            self._fold.announce_depths(self._scheduler.depths())
 
     def finish(self, exit_code: int) -> None:
-        """Tell that the run is over."""
+        """Publish that the run is over."""
         with self._lock:
-            self._account.announce_depths(self._handout.depths())
-            totals = self._account.totals()
+            self._fold.announce_depths(self._scheduler.depths())
+            totals = self._fold.totals()
             done = self._done_before + totals["files_completed"]
-            self._account.announce(ev.RunFinished(exit_code, done, totals["files_failed"]))
+            self._fold.announce(ev.RunFinished(exit_code, done, totals["files_failed"]))
 
-    # What viewers ask: MetricsSource.
+    # What viewers ask for: the protocol MetricsSource.
 
     def get_gpu_metrics(self) -> list[GpuMetrics]:
-        """One row a device, by index."""
+        """Return one row for each device, by index."""
         with self._lock:
-            return self._account.metrics(self._handout.depths())
+            return self._fold.metrics(self._scheduler.depths())
 
     def get_recent_steal_events(self) -> list[StealEvent]:
-        """The last 50 steals, oldest first."""
+        """Return the last 50 steals, oldest first."""
         with self._lock:
-            return self._account.steals()
+            return self._fold.steals()
 
     def get_totals(self) -> Totals:
-        """The run as a whole; the event figures are those of its own account, which loses none."""
+        """Return the figures of the whole run; its event counts are those of the local fold, which loses none."""
         with self._lock:
-            return self._account.totals()
+            return self._fold.totals()
 
     def get_effect(self) -> Effect:
-        """What stealing has done for the run so far; all unknown before the first file is begun."""
+        """Return what stealing has gained or lost so far; all figures are unknown before the first file starts."""
         with self._lock:
             devices = range(len(self.devices))
-            return self._account.effect([slot for slot in devices if not self._handout.is_open(slot)])
+            return self._fold.effect([slot for slot in devices if not self._scheduler.is_open(slot)])
 
-    # Inside; the lock is held.
+    # Private; the caller holds the lock.
 
     def _now_seconds(self) -> float:
-        return (self._clock.mono_ns() - self._began_ns) / NANOSECONDS
+        return (self._clock.mono_ns() - self._start_ns) / NANOSECONDS
 
-    def _tell_given_up(self, files: Iterable[Abandoned]) -> None:
+    def _announce_abandoned(self, files: Iterable[Abandoned]) -> None:
         for number, attempts, reason in files:
-            self._account.announce(ev.FileQuarantined(self._files[number].id, attempts, reason))
+            self._fold.announce(ev.FileQuarantined(self._files[number].id, attempts, reason))

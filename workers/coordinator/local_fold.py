@@ -1,8 +1,8 @@
-"""What the coordinator has to tell: to the bus what only it knows, and everything to its own account of the run.
+"""The coordinator's own fold of the run, from which it answers for metrics without a bus.
 
-The account is kept by the same fold that viewers use. Its events are local ones, a stream a worker, and never
-leave: on the bus the workers tell the same facts (one fact, one publisher). So what the coordinator says and what
-a monitor has gathered can be compared field by field.
+It is the fold that viewers use, so the coordinator's figures and a monitor's can be compared field by field. It
+gets every event: those that only the coordinator publishes, and a local copy of those that the workers publish,
+in one stream for each worker. The copies never reach the bus: one fact has one publisher.
 """
 
 from __future__ import annotations
@@ -23,93 +23,95 @@ from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
 from virnucpro_bus.publish.publisher import EventSink
 
 
-class _OwnLedger(HostFold, array_like=True):
-    """Here nobody hears workers start and stop; but which devices are given no more files is known."""
+class _CoordinatorHostFold(HostFold, array_like=True):
+    """A host fold that gets no events of workers starting and stopping, but knows the retired devices."""
 
     retired: set[str] = msgspec.field(default_factory=set)
+    """Keys of the devices that get no more files."""
     up_ns: dict[str, int] = msgspec.field(default_factory=dict)
-    """When each device first asked for files, by key."""
+    """When each device first asked for a file, by key."""
 
     def work(self, now_ns: int) -> HostWork:
+        """Return the host's work, with the devices' status as the coordinator knows it."""
         work = super().work(now_ns)
         living = work.status.devices - self.retired
-        # Of earlier sessions nothing is known here; but nothing is ever missing.
+        # 0, unknown: the files of earlier sessions are not in this fold, which else would seem incomplete.
         return replace(work, status=replace(work.status, living=living, up_ns=self.up_ns, files_total=0))
 
 
 class LocalFold:
-    """Not thread-safe: its owner holds a lock."""
+    """Folds the events of a run locally, and publishes those that are the coordinator's own. Not thread-safe."""
 
     def __init__(self, devices: Sequence[ev.Device], clock: Clock, sink: EventSink | None) -> None:
-        """`sink` is the way onto the bus; None: there is none."""
+        """`sink` receives the events for the bus; None: no bus."""
         host = socket.gethostname()
-        self._ledger = _OwnLedger(host)
+        self._fold = _CoordinatorHostFold(host)
         self._devices = devices
         self._clock = clock
         self._sink = sink
-        self._own = Sequencer(clock, source="coordinator", epoch=1, host=host)
-        self._workers = [Sequencer(clock, source=device.key, epoch=1, host=host) for device in devices]
-        self._told_depths: Sequence[int] | None = None
-        self._sums = TotalsCache()
+        self._sequencer = Sequencer(clock, source="coordinator", epoch=1, host=host)
+        self._worker_sequencers = [Sequencer(clock, source=device.key, epoch=1, host=host) for device in devices]
+        self._announced_depths: Sequence[int] | None = None
+        self._totals_cache = TotalsCache()
 
     def publish(self, event: ev.Fact) -> None:
-        """To the bus only."""
+        """Publish an event on the bus, without folding it."""
         if self._sink is not None:
             self._sink.publish(event)
 
     def record(self, event: ev.Fact) -> None:
-        """Into the account only."""
-        self._ledger.apply(self._own.next_envelope(event))
+        """Fold an event of the coordinator, without publishing it."""
+        self._fold.apply(self._sequencer.next_envelope(event))
 
     def announce(self, event: ev.Fact) -> None:
-        """A fact of the coordinator's own: into the account, and onto the bus."""
+        """Fold an event of the coordinator and publish it."""
         self.record(event)
         self.publish(event)
 
     def announce_depths(self, depths: Sequence[int]) -> None:
-        """How many files wait, by device; passed over where nothing has changed since last told."""
-        if depths != self._told_depths:
-            self._told_depths = depths
+        """Announce the number of pending files of each device, if it has changed since the last call."""
+        if depths != self._announced_depths:
+            self._announced_depths = depths
             self.announce(self._depths_event(depths))
 
     def record_request(self, slot: int) -> None:
-        """The worker of device number `slot` is there, and asks for files."""
-        self._ledger.up_ns.setdefault(self._devices[slot].key, self._clock.mono_ns())
+        """Record that the worker of device number `slot` runs and asks for a file."""
+        self._fold.up_ns.setdefault(self._devices[slot].key, self._clock.mono_ns())
 
     def record_work(
         self, slot: int, event: ev.Fact, wall_ns: int | None = None, mono_ns: int | None = None
     ) -> None:
-        """A fact about the worker of device number `slot`, now or at the times given, which it tells the bus."""
-        self._ledger.apply(self._workers[slot].next_envelope(event, wall_ns, mono_ns))
+        """Fold an event that the worker of device number `slot` publishes, at the times given; None: now."""
+        self._fold.apply(self._worker_sequencers[slot].next_envelope(event, wall_ns, mono_ns))
 
     def announce_loss(self, slot: int, event: ev.WorkerLost) -> None:
-        """The worker has died: its stream here ends too, and the next one's begins."""
+        """Announce the loss of a worker: its local stream ends, and that of the next worker begins."""
         self.publish(event)
-        dead = self._workers[slot]
-        self.record(msgspec.structs.replace(event, source=dead.source, epoch=dead.epoch))
-        self._workers[slot] = Sequencer(
-            self._clock, source=dead.source, epoch=dead.epoch + 1, host=self._ledger.host
+        lost = self._worker_sequencers[slot]
+        self.record(msgspec.structs.replace(event, source=lost.source, epoch=lost.epoch))
+        self._worker_sequencers[slot] = Sequencer(
+            self._clock, source=lost.source, epoch=lost.epoch + 1, host=self._fold.host
         )
 
-    # What can be asked.
+    # Figures.
 
     def metrics(self, depths: Sequence[int]) -> list[GpuMetrics]:
-        """One row a device, where so many files wait now."""
+        """Return one row for each device. `depths` are the present numbers of pending files."""
         self.record(self._depths_event(depths))
-        return self._ledger.metrics(self._clock.mono_ns())
+        return self._fold.metrics(self._clock.mono_ns())
 
     def steals(self) -> list[StealEvent]:
-        """The last 50, oldest first."""
-        return self._ledger.steals()
+        """Return the last 50 steals, oldest first."""
+        return self._fold.steals()
 
     def totals(self) -> Totals:
-        """The run as a whole."""
-        return self._ledger.totals()
+        """Return the figures of the whole run."""
+        return self._fold.totals()
 
     def effect(self, retired: Iterable[int]) -> Effect:
-        """What stealing has done so far. `retired` are the devices that are given no more files, by number."""
-        self._ledger.retired = {self._devices[slot].key for slot in retired}
-        return self._ledger.effect(self._clock.mono_ns(), self._sums)
+        """Return what stealing has gained or lost. `retired` are the numbers of devices that get no more files."""
+        self._fold.retired = {self._devices[slot].key for slot in retired}
+        return self._fold.effect(self._clock.mono_ns(), self._totals_cache)
 
     def _depths_event(self, depths: Sequence[int]) -> ev.QueueDepths:
         return ev.QueueDepths({device.key: depth for device, depth in zip(self._devices, depths, strict=True)})

@@ -29,7 +29,7 @@ from workers.launch.summary import summarize, write_summary
 from workers.pool.pool import WorkerPool
 from workers.pool.watchdog import Limits
 from workers.resume.log_path import own_logs
-from workers.resume.resume import ResumePlan, open_past_run, resume, settings_of
+from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settings_of
 from workers.schedule.blame import DEFAULT_RETRIES
 
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
@@ -110,11 +110,11 @@ class Launcher:
         plan, server = self._plan, self._server
         server.claim()
         try:
-            past = open_past_run(plan.run_dir, settings, plan.log_file, go_on=plan.resume, anew=plan.force)
+            past = open_past_run(plan.run_dir, settings, plan.log_file, resume=plan.resume, force=plan.force)
             if past is None:
                 return None
             server.resume(past.run or server.run)
-            return resume(past, plan.files, self._store)
+            return plan_resume(past, plan.files, self._store)
         except BaseException:
             server.release()
             raise
@@ -143,7 +143,7 @@ class Launcher:
     def _work(self, signals: SignalFlag) -> int:
         plan, coordinator = self._plan, self.coordinator
         with SignalFlag(signal.SIGCHLD) as deaths, self._server as server:
-            self._store.prepare(go_on=self._resumed is not None)
+            self._store.prepare(resume=self._resumed is not None)
             pool = WorkerPool(
                 server,
                 coordinator,

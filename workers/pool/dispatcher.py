@@ -140,7 +140,7 @@ class Dispatcher:
     def _may_go_on(self) -> bool:
         """Whether results can be committed. While they cannot the run pauses; where they never will it ends."""
         ready = self._commits.ready()
-        hopeless = self._commits.hopeless
+        hopeless = self._commits.stop_reason
         if hopeless is not None and not self.closing:
             self.closing = True
             self._warn(f"nothing more is handed out: {hopeless}; the same command with --resume goes on from here")

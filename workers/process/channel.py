@@ -7,7 +7,7 @@ from collections.abc import Callable
 import zmq
 
 from virnucpro_bus.errors import ChannelError
-from workers.protocol import Answer, Request, Settled, Unable, WorkerConfig, _encode, decode_answer
+from workers.protocol import Answer, Request, Settled, Unable, WorkerConfig, decode_answer, encode_request
 
 ASK_AGAIN_MS = 5_000
 _POLL_MS = 200
@@ -32,7 +32,7 @@ class Channel:
         """
         self._number += 1
         config = self._config
-        request = _encode(Request(config.token, config.slot, config.epoch, self._number, settled))
+        request = encode_request(Request(config.token, config.slot, config.epoch, self._number, settled))
         self._socket.send(request)
         waited_ms = 0
         while self._launcher_alive():

@@ -1,4 +1,4 @@
-"""What the capture tells of a run, for the launcher that goes on with it: the capture is the run's journal."""
+"""The journal: what the capture records of a run's earlier sessions, for a launcher that resumes it."""
 
 from __future__ import annotations
 
@@ -13,41 +13,45 @@ from virnucpro_bus.events.codec import decode
 from workers.commit.manifest import Manifest
 
 WORKER_SOURCE = "worker-"
-"""What the sources of a pool's workers begin with."""
+"""The prefix of the source names of a pool's workers."""
 
 
-class Ended(NamedTuple):
-    """How a file was settled. `device` is "" where it was given up without an attempt that had failed."""
+class SettledFile(NamedTuple):
+    """How a file was settled: completed, or failed for good."""
 
     device: str
+    """Key of the device of the last attempt; "" when the file was quarantined."""
     completed: bool
     sequences: int
     reason: str
+    """Why it failed; "" when it was completed."""
 
 
 class PastRun:
-    """The sessions of a run so far, folded from its events in the order in which they were recorded."""
+    """The earlier sessions of a run, folded from their events in the order of the capture."""
 
     def __init__(self) -> None:
         self.started: ev.RunStarted | None = None
-        """What the last session began with; None where none had come so far."""
+        """The first event of the last session; None when no session got that far."""
         self.run = ""
+        """The run's id; "" when no session got that far."""
         self.identities: dict[str, str] = {}
-        """Of the files that were planned, by id: which input they were."""
-        self.ended: dict[str, Ended] = {}
-        """How files were settled; those that wait are not in it."""
+        """`InputFile.identity` of every planned file, by id."""
+        self.settled: dict[str, SettledFile] = {}
+        """How files were settled, by id; pending files are not in it."""
         self.committed: dict[str, ev.FileCommitted] = {}
-        self.living: dict[tuple[str, int], ev.WorkerLost] = {}
-        """Workers that nobody has told the end of, by stream: what is to be told of each."""
+        """The commits that still count, by file id."""
+        self.running_workers: dict[tuple[str, int], ev.WorkerLost] = {}
+        """Workers whose end was not recorded, by source and epoch: the event to publish about each."""
         self.last_epoch = 0
-        """The latest of a coordinator's stream …"""
+        """The latest epoch of a coordinator …"""
         self.last_worker_epoch = 0
-        """… and of any worker's."""
+        """… and of any worker."""
         self._folds: dict[type, Callable[[Any, ev.Envelope], None]] = {
             ev.RunStarted: self._run_started,
             ev.FilesAssigned: self._assigned,
             ev.WorkerStarted: self._worker_started,
-            ev.WorkerStopped: self._worker_gone,
+            ev.WorkerStopped: self._worker_stopped,
             ev.WorkerLost: self._worker_lost,
             ev.WorkStolen: self._stolen,
             ev.FileStarted: self._file_started,
@@ -58,13 +62,13 @@ class PastRun:
             ev.FileReopened: self._reopened,
         }
 
-    def contents(self, file: str) -> Manifest:
-        """What the results of a committed file were."""
+    def manifest_of(self, file: str) -> Manifest:
+        """Return the manifest of a committed file's results."""
         event = self.committed[file]
         return Manifest(event.results, event.size_bytes, event.digest)
 
     def apply(self, frames: Iterable[bytes]) -> None:
-        """Fold frames in; what is no event is passed over."""
+        """Fold frames in; skip those that are not events."""
         for frame in frames:
             try:
                 envelope = decode(frame)
@@ -80,65 +84,68 @@ class PastRun:
     def _assigned(self, event: ev.FilesAssigned, envelope: ev.Envelope) -> None:
         for file in event.files:
             self.identities[file.file] = file.identity
-            # Given out again, it was not taken for done.
+            # A session planned it again, so its results were not accepted as done.
             self.committed.pop(file.file, None)
 
     def _worker_started(self, event: ev.WorkerStarted, envelope: ev.Envelope) -> None:
         source, epoch = envelope.source, envelope.epoch
         if source.startswith(WORKER_SOURCE) and envelope.run == self.run:
             self.last_worker_epoch = max(self.last_worker_epoch, epoch)
-            self.living[source, epoch] = ev.WorkerLost(event.device.key, source, epoch, "the launcher has ended")
+            self.running_workers[source, epoch] = ev.WorkerLost(
+                event.device.key, source, epoch, "the launcher has ended"
+            )
 
-    def _worker_gone(self, event: ev.WorkerStopped, envelope: ev.Envelope) -> None:
-        self.living.pop((envelope.source, envelope.epoch), None)
+    def _worker_stopped(self, event: ev.WorkerStopped, envelope: ev.Envelope) -> None:
+        self.running_workers.pop((envelope.source, envelope.epoch), None)
 
     def _worker_lost(self, event: ev.WorkerLost, envelope: ev.Envelope) -> None:
-        self.living.pop((event.source, event.epoch), None)
+        self.running_workers.pop((event.source, event.epoch), None)
 
     def _stolen(self, event: ev.WorkStolen, envelope: ev.Envelope) -> None:
-        self._holds(envelope, event.file, event.attempt, event.victim, event.stolen_at_ns)
+        self._set_lease(envelope, event.file, event.attempt, event.victim, event.stolen_at_ns)
 
     def _file_started(self, event: ev.FileStarted, envelope: ev.Envelope) -> None:
-        known = self.living.get((envelope.source, envelope.epoch))
+        known = self.running_workers.get((envelope.source, envelope.epoch))
         if known is None or (known.file, known.attempt) != (event.file, event.attempt):
-            self._holds(envelope, event.file, event.attempt, None, 0)
+            self._set_lease(envelope, event.file, event.attempt, None, 0)
 
-    def _holds(
+    def _set_lease(
         self, envelope: ev.Envelope, file: str | None, attempt: int, stolen_from: str | None, stolen_at_ns: int
     ) -> None:
-        """From now on this is the file that a worker has in hand."""
+        """Set the file that a running worker holds; None: no file."""
         stream = envelope.source, envelope.epoch
-        if lost := self.living.get(stream):
-            self.living[stream] = ev.WorkerLost(
+        if lost := self.running_workers.get(stream):
+            self.running_workers[stream] = ev.WorkerLost(
                 lost.device, lost.source, lost.epoch, lost.reason, file, attempt, stolen_from, stolen_at_ns
             )
 
     def _completed(self, event: ev.FileCompleted, envelope: ev.Envelope) -> None:
-        self._holds(envelope, None, 0, None, 0)
-        self._end(event.file, Ended(event.device, True, event.sequences, ""))
+        self._set_lease(envelope, None, 0, None, 0)
+        self._settle(event.file, SettledFile(event.device, True, event.sequences, ""))
 
     def _failed(self, event: ev.FileFailed, envelope: ev.Envelope) -> None:
-        self._holds(envelope, None, 0, None, 0)
+        self._set_lease(envelope, None, 0, None, 0)
         if event.final:
-            self._end(event.file, Ended(event.device, False, 0, event.reason))
+            self._settle(event.file, SettledFile(event.device, False, 0, event.reason))
 
     def _quarantined(self, event: ev.FileQuarantined, envelope: ev.Envelope) -> None:
-        self._end(event.file, Ended("", False, 0, event.reason))
+        self._settle(event.file, SettledFile("", False, 0, event.reason))
 
-    def _end(self, file: str, how: Ended) -> None:
+    def _settle(self, file: str, settled: SettledFile) -> None:
+        # Other programs may publish on the same bus: their files are not in the plan.
         if file in self.identities:
-            self.ended[file] = how
+            self.settled[file] = settled
 
     def _committed(self, event: ev.FileCommitted, envelope: ev.Envelope) -> None:
         self.committed[event.file] = event
 
     def _reopened(self, event: ev.FileReopened, envelope: ev.Envelope) -> None:
-        self.ended.pop(event.file, None)
+        self.settled.pop(event.file, None)
         self.committed.pop(event.file, None)
 
 
-def read_past(path: Path) -> PastRun:
-    """What the capture at `path` tells. Raises CaptureError."""
+def read_past_run(path: Path) -> PastRun:
+    """Return the run that the capture at `path` records. Raises CaptureError."""
     past = PastRun()
     for batch in CaptureReader(path).batches():
         past.apply(record.frame for record in batch)

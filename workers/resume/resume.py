@@ -1,8 +1,8 @@
-"""Going on with a run that was broken off: what is done, what is to be done, and what viewers have to be told.
+"""Resuming an interrupted run: which files are done, which remain, and which events bring viewers up to date.
 
-Done is a file that the journal says was committed, whose input is the same as then, and whose results are in place
-and have the digest that they had. Everything else is done from the beginning: leases and attempts of before are
-void, files that had failed are tried again, and results in place that are not known to be whole are taken away.
+A file is done if the journal records its commit, its input has not changed since, and its results are in place
+with the digest that was recorded. All other files start over: earlier leases and attempts are void, failed files
+are tried again, and results in place that are not known to be intact are removed.
 """
 
 from __future__ import annotations
@@ -20,100 +20,103 @@ from virnucpro_bus.system.disk import Disk
 from virnucpro_bus.text import visible
 from workers.commit.result_store import ATTEMPTS_NAME, RESULTS_NAME, ResultStore
 from workers.inputs import InputFile
-from workers.resume.journal import PastRun, read_past
+from workers.resume.journal import PastRun, read_past_run
 from workers.resume.log_path import own_logs
 
-CHANGED = "the input has changed since"
-DAMAGED = "its results are not there as they were"
-NOT_COMMITTED = "its results had not been brought to the disk yet"
-NOT_GIVEN = "it is not among the inputs any more"
+# Reasons why a settled file is not done, as viewers show them.
+CHANGED = "the input has changed"
+DAMAGED = "its results are missing or have changed"
+NOT_COMMITTED = "its results were not committed"
+NO_LONGER_INPUT = "it is no longer an input"
 FAILED = "it had failed and is tried again"
 
 
 @dataclass(frozen=True)
 class ResumePlan:
-    """How a run goes on. The defaults are those of a run that begins."""
+    """What a session of a run starts with. The defaults are those of a new run."""
 
     remaining: tuple[InputFile, ...]
     done: int = 0
-    """Files of the run that are done already."""
+    """How many files of the run are done already."""
     events: tuple[Fact, ...] = ()
-    """What is to be published once the run has been announced: the end of workers, files that wait again."""
+    """To publish once the run is announced: lost workers of earlier sessions, and files that are pending again."""
     notes: tuple[str, ...] = ()
-    """What the user should know, a line each."""
+    """Messages for the user, one line each."""
     last_epoch: int = 0
-    """The latest epoch that a coordinator of the run has had …"""
+    """The latest epoch of the run's coordinators so far …"""
     last_worker_epoch: int = 0
-    """… and any of its workers."""
+    """… and of its workers."""
 
 
 def settings_of(job: str, options: Mapping[str, str]) -> str:
-    """A digest of what makes results what they are, apart from their inputs."""
+    """Return a digest of what determines the results besides the inputs: the job and its options."""
     return blake2b(json.dumps([job, sorted(options.items())]).encode(), digest_size=16).hexdigest()
 
 
-def open_past_run(run_dir: Path, settings: str, log_file: Path, *, go_on: bool, anew: bool) -> PastRun | None:
-    """What the folder, whose lock is held, holds of a run to go on with; None when a new one is to begin.
+def open_past_run(run_dir: Path, settings: str, log_file: Path, *, resume: bool, force: bool) -> PastRun | None:
+    """Return the run in the folder, to be resumed; None: a new run begins. The caller holds the folder's lock.
 
-    `anew`: everything of the run that it holds is removed first. Raises UserError when it holds one and neither is
-    wanted, and when the run that it holds is another one.
+    `force`: remove the run in the folder first, with all its files. Raises UserError when the folder holds a run
+    and neither `resume` nor `force` is set, and when `settings` are not those of the run to resume.
     """
     capture = run_dir / CAPTURE_NAME
     if not capture.exists():
         return None
-    if anew:
+    if force:
         disk = Disk()
-        # The capture last: as long as it is there, the rest is known to be ours.
-        folders = (run_dir / RESULTS_NAME, run_dir / ATTEMPTS_NAME)
-        for path in (*folders, run_dir / SUMMARY_NAME, *own_logs(run_dir, log_file), capture):
+        others = (run_dir / name for name in (RESULTS_NAME, ATTEMPTS_NAME, SUMMARY_NAME))
+        # The capture last: as long as it exists, the other files are known to be the run's.
+        for path in (*others, *own_logs(run_dir, log_file), capture):
             try:
                 disk.remove(path)
             except OSError as error:
                 raise UserError(f"{path}: cannot be removed: {error.strerror}") from None
         return None
-    if not go_on:
+    if not resume:
         raise UserError(
             f"{run_dir}: already holds a run ({CAPTURE_NAME}); choose another folder, or give the same command "
-            "with --resume to go on with it, or with --force to remove it and begin anew"
+            "with --resume to continue it, or with --force to remove it and start over"
         )
-    past = read_past(capture)
+    past = read_past_run(capture)
     if past.started is not None and past.started.settings != settings:
         raise UserError(
             f"{run_dir}: holds a run of another job or with other job options (job {visible(past.started.job)}); "
-            "give the same ones, or choose another folder"
+            "give the same job and options, or choose another folder"
         )
     return past
 
 
-def resume(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> ResumePlan:
-    """Compare what the journal says with what is there; takes results away that are not known to be whole."""
+def plan_resume(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> ResumePlan:
+    """Compare the journal with inputs and results, and remove the results that are not known to be intact."""
     done = _done(past, files, store)
     remaining = tuple(file for file in files if file.id not in done)
     store.withdraw(remaining)
-    given = {file.id: file for file in files}
+    inputs = {file.id: file for file in files}
     reopened = []
-    for file, how in past.ended.items():
-        if file in done or (file not in given and file in past.committed):
+    for file, end in past.settled.items():
+        if file in done or (file not in inputs and file in past.committed):
             continue
-        reason = FAILED if not how.completed else _why(past, given.get(file), file)
-        reopened.append(FileReopened(file, how.device, how.completed, how.sequences, reason))
-    kept = sum(1 for file in past.committed if file in done or file not in given)
-    notes = [f"{event.file}: {event.reason}: it is done again" for event in reopened if event.completed]
-    events = (*past.living.values(), *reopened)
+        reason = FAILED if not end.completed else _reason(past, file, inputs.get(file))
+        reopened.append(FileReopened(file, end.device, end.completed, end.sequences, reason))
+    kept = sum(1 for file in past.committed if file in done or file not in inputs)
+    notes = [f"{event.file}: is done again: {event.reason}" for event in reopened if event.completed]
+    events = (*past.running_workers.values(), *reopened)
     return ResumePlan(remaining, kept, events, tuple(notes), past.last_epoch, past.last_worker_epoch)
 
 
 def _done(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> set[str]:
-    """The ids of those of `files` that need not be done again."""
-    same = [file for file in files if file.id in past.committed and past.identities.get(file.id) == file.identity]
-    whole = store.are_intact([(file, past.contents(file.id)) for file in same])
-    return {file.id for file, is_whole in zip(same, whole, strict=True) if is_whole}
+    """Return the ids of those of `files` that are done."""
+    unchanged = [
+        file for file in files if file.id in past.committed and past.identities.get(file.id) == file.identity
+    ]
+    intact = store.are_intact([(file, past.manifest_of(file.id)) for file in unchanged])
+    return {file.id for file, is_intact in zip(unchanged, intact, strict=True) if is_intact}
 
 
-def _why(past: PastRun, given: InputFile | None, file: str) -> str:
-    """Why a file that was completed is not done."""
-    if given is None:
-        return NOT_GIVEN
+def _reason(past: PastRun, file: str, found: InputFile | None) -> str:
+    """Return why a completed file is not done. `found` is the present input with this id, if any."""
+    if found is None:
+        return NO_LONGER_INPUT
     if file not in past.committed:
         return NOT_COMMITTED
-    return CHANGED if past.identities.get(file) != given.identity else DAMAGED
+    return CHANGED if past.identities.get(file) != found.identity else DAMAGED

@@ -1,4 +1,4 @@
-"""Whose fault it is that an attempt has ended in vain: the file's, the device's, or nobody's. Pure."""
+"""Blame: whether an attempt that came to nothing is the file's fault, the device's, or unknown. Pure."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ DEFAULT_RETRIES = 2
 
 
 class Loss(Enum):
-    """Why a worker is no more."""
+    """How a worker was lost."""
 
     DIED = auto()
-    """It ended without having been asked to, or was hung."""
+    """It ended without being asked to, or was ended because it hung."""
     TIMED_OUT = auto()
-    """It was ended because the file took too long: one of the file's failures, and no death."""
+    """It was ended because its attempt took too long: a failure of the file, and not a death."""
     STOPPED = auto()
-    """It was ended because the run is: nobody's fault."""
+    """It was ended because the run ends: neither a failure nor a death."""
 
 
 class Culprit(Enum):
-    """What a death says, together with those before it."""
+    """What a worker's death is blamed on, in the light of earlier deaths."""
 
     UNKNOWN = auto()
     FILE = auto()
@@ -30,10 +30,11 @@ class Culprit(Enum):
 
 
 class Blame:
-    """The attempts at each file, and what has become of them. Files and devices are numbers.
+    """Counts the attempts at each file, their failures, and the deaths during them. Files and devices are numbers.
 
-    A file has failed for good with its (retries + 1)-th failure, or its third death. A device is to blame once
-    three different files have died on it since it last settled one, and on no other device.
+    A file has failed for good with its (retries + 1)-th failure or its third death. A device is to blame once
+    three different files have died on it, and on no other device, since one of its workers last survived an
+    attempt.
     """
 
     def __init__(self, devices: int, retries: int) -> None:
@@ -41,40 +42,41 @@ class Blame:
         self._attempts: Counter[int] = Counter()
         self._failures: Counter[int] = Counter()
         self._died_on: dict[int, list[int]] = {}
+        """By file: the device of each death."""
         self._suspected: list[set[int]] = [set() for _ in range(devices)]
-        """By device: the files that have died on it since it last settled one."""
+        """By device: the files that have died on it since a worker last survived an attempt."""
 
-    def begin(self, file: int) -> int:
-        """Another attempt; its number, from 1."""
+    def start_attempt(self, file: int) -> int:
+        """Count another attempt at the file; return its number, from 1."""
         self._attempts[file] += 1
         return self._attempts[file]
 
     def attempts(self, file: int) -> int:
-        """How often the file was tried."""
+        """Return how many attempts at the file were started."""
         return self._attempts[file]
 
     def is_last(self, file: int) -> bool:
-        """Whether one more failure is the file's last."""
+        """Return whether the file has failed for good if it fails once more."""
         return self._failures[file] >= self._retries
 
-    def failed(self, file: int) -> bool:
-        """An attempt has failed, or timed out. True when it was the last."""
+    def record_failure(self, file: int) -> bool:
+        """Count an attempt that failed or timed out; return whether it was the last."""
         is_last = self.is_last(file)
         self._failures[file] += 1
         return is_last
 
-    def died(self, file: int, device: int) -> Culprit:
-        """A worker has died with the file in hand."""
+    def record_death(self, file: int, device: int) -> Culprit:
+        """Count a worker's death during an attempt; return what is to blame."""
         died_on = self._died_on.setdefault(file, [])
         died_on.append(device)
         suspected = self._suspected[device]
         suspected.add(file)
         if len(died_on) >= DEATHS_UNTIL_QUARANTINE:
             return Culprit.FILE
-        # What has died elsewhere too speaks against itself.
-        here_alone = [each for each in suspected if set(self._died_on[each]) == {device}]
-        return Culprit.DEVICE if len(here_alone) >= DEATHS_UNTIL_RETIREMENT else Culprit.UNKNOWN
+        # A file that has died on other devices too is itself the likelier culprit.
+        only_here = [each for each in suspected if set(self._died_on[each]) == {device}]
+        return Culprit.DEVICE if len(only_here) >= DEATHS_UNTIL_RETIREMENT else Culprit.UNKNOWN
 
-    def settled(self, device: int) -> None:
-        """A worker of the device has brought an attempt to an end, in vain or not: it can live."""
+    def acquit(self, device: int) -> None:
+        """Clear a device of suspicion: its worker survived an attempt, whether that succeeded or failed."""
         self._suspected[device].clear()

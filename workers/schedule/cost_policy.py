@@ -1,4 +1,4 @@
-"""The policy `cost`: an idle device takes a file where that brings the end of the run nearer. Pure."""
+"""The policy `cost`: an idle device steals a file when that ends the run sooner. Pure."""
 
 from __future__ import annotations
 
@@ -7,92 +7,100 @@ from collections.abc import Sequence
 from math import inf
 
 from workers.schedule.forecast import Forecast
-from workers.schedule.policy import Choice, OwnQueueOnly
+from workers.schedule.policy import Choice, Policy
 from workers.schedule.queues import DeviceQueues
 
 MARGIN = 1e-9
-"""What is nearer by less than this share is not nearer: it is the rounding of sums."""
+"""The least gain that counts, as a share; less than that is rounding of sums."""
 
-LATE = 1.1
-"""A file is left to others where it takes so many times what is left of the run …"""
-SOONER = 0.8
-"""… and another device has done it in at most this part of the time."""
+LATE_FACTOR = 1.1
+"""A device leaves an own file to others when the file takes it this many times what is left of the run …"""
+SOONER_FACTOR = 0.8
+"""… and another device finishes it within this share of the time."""
 
 
-class Cost(OwnQueueOnly):
-    """Goes by what each device has in hand and waiting, and how fast it was measured to be.
+class CostPolicy(Policy):
+    """Compares when each device will have finished its lease and its queue, by the rates measured so far.
 
-    From the device that would finish last, the thief takes the biggest file that it will have done by the time at
-    which the others would have done all the rest; else one that nobody else would have done sooner. Of its own
-    files a device does the biggest first, but for one that makes the run longer and that another does sooner.
+    The thief steals from the device that would finish last: the biggest file that it finishes by the time at which
+    the others would have done everything else; failing that, a file that no other device would finish sooner. Of
+    its own files a device does the biggest first, except one that would lengthen the run and that another device
+    would finish sooner.
     """
 
     refusal_is_final = False
 
     def __init__(self, costs: Sequence[int], weights: Sequence[float]) -> None:
-        """`costs` of the files, biggest first."""
+        """`costs` are those of the files, biggest first; `weights` those of the devices."""
         self._forecast = Forecast(costs, weights)
         # Ascending, for bisect.
-        self._negated = [-cost for cost in self._forecast.costs]
+        self._negated_costs = [-cost for cost in self._forecast.costs]
         self._changes = 0
+        """Counts the changes of the forecast."""
         self._refused = [(-1, -inf)] * len(weights)
-        """By device, what a refusal was based on: the number of changes, and until when it holds."""
+        """By device: the number of changes at its last refusal, and until when that refusal holds."""
 
     def on_queues_changed(self, queues: DeviceQueues) -> None:
+        """Forecast with the new queues."""
         devices = range(len(self._refused))
         self._forecast.set_queues(map(queues.files, devices), [queues.is_open(device) for device in devices])
         self._changes += 1
 
-    def choose(self, queues: DeviceQueues, device: int, now_seconds: float) -> Choice | None:
-        if (own := super().choose(queues, device, now_seconds)) is not None:
-            return self._left_to_others(queues, device, own.file, now_seconds) or own
-        changes, holds_until = self._refused[device]
-        if changes == self._changes and now_seconds <= holds_until:
-            return None
-        self._changes += self._forecast.leave_out(device)
-        holds_until = self._forecast.correct_overruns(now_seconds)
-        choice = self._steal(queues, device, now_seconds)
-        if choice is None:
-            self._refused[device] = (self._changes, holds_until)
-        return choice
-
     def on_started(self, device: int, file: int, owner: int | None, now_seconds: float) -> None:
+        """Forecast with the new lease."""
         if owner is not None:
             self._forecast.dequeue(owner, file)
-        self._forecast.begin(device, file, now_seconds)
+        self._forecast.start(device, file, now_seconds)
         self._changes += 1
 
     def on_finished(self, device: int, seconds: float | None, now_seconds: float) -> None:
-        self._forecast.end(device, seconds, now_seconds)
+        """Learn the device's rate from a completed file."""
+        self._forecast.finish(device, seconds, now_seconds)
         self._changes += 1
 
     def retry_at(self, device: int, now_seconds: float) -> float | None:
+        """Return when a device that works is next overdue, which changes the forecast; None: never."""
         holds_until = self._refused[device][1]
         return holds_until if now_seconds < holds_until < inf else None
 
-    def _left_to_others(self, queues: DeviceQueues, device: int, file: int, now: float) -> Choice | None:
-        """The next one of its own queue that the device does in time, if `file` is better done by another one.
+    def _choose_own(self, queues: DeviceQueues, device: int, biggest: int, now_seconds: float) -> Choice | None:
+        return self._smaller_own(queues, device, biggest, now_seconds) or Choice(device, biggest)
 
-        That is a file with which it would be much later than all the others, and another much sooner than it.
-        None: there is no such file, or nothing is known of the device but its weight.
+    def _steal(self, queues: DeviceQueues, thief: int, now_seconds: float) -> Choice | None:
+        changes, holds_until = self._refused[thief]
+        if changes == self._changes and now_seconds <= holds_until:
+            return None
+        # The forecast is that of the others: the thief does not count in it.
+        self._changes += self._forecast.exclude(thief)
+        holds_until = self._forecast.correct_overruns(now_seconds)
+        choice = self._most_useful(queues, thief, now_seconds)
+        if choice is None:
+            self._refused[thief] = (self._changes, holds_until)
+        return choice
+
+    def _smaller_own(self, queues: DeviceQueues, device: int, file: int, now: float) -> Choice | None:
+        """Return the biggest own file that the device finishes in time, when `file` is better left to another one.
+
+        It is when this device would finish it much later than all others finish, and another one much sooner than
+        this device. None: do `file`, since it is not, or no smaller file is in time, or the rate is not measured.
         """
         forecast = self._forecast
         capacity, rate = sum(forecast.capacity), forecast.rates[device]
         if not capacity or not forecast.is_measured(device):
             return None
-        together = (sum(forecast.pending) + sum(forecast.booked)) / capacity
-        in_time = max(together, max(forecast.free_at)) - now
+        all_done_at = (sum(forecast.pending) + sum(forecast.booked)) / capacity
+        seconds_left = max(all_done_at, max(forecast.free_at)) - now
         cost = forecast.costs[file]
-        if cost / rate <= in_time * LATE:
+        if cost / rate <= seconds_left * LATE_FACTOR:
             return None
-        sooner = now + cost / rate * SOONER
+        sooner = now + cost / rate * SOONER_FACTOR
         for other, free_at in enumerate(forecast.free_at):
             if free_at > -inf and other != device and free_at + cost / forecast.rates[other] < sooner:
-                return self._biggest(queues, device, in_time * rate)
+                return self._biggest(queues, device, seconds_left * rate)
         return None
 
-    def _steal(self, queues: DeviceQueues, thief: int, now: float) -> Choice | None:
-        """The thief itself does not count in the forecast."""
+    def _most_useful(self, queues: DeviceQueues, thief: int, now: float) -> Choice | None:
+        """Return the file whose steal ends the run soonest; None: no steal does."""
         forecast = self._forecast
         last = max(forecast.finish_at)
         if last == -inf:
@@ -101,15 +109,15 @@ class Cost(OwnQueueOnly):
         rate, capacity = forecast.rates[thief], sum(forecast.capacity)
         if not capacity:
             return self._biggest(queues, victim, inf)
-        # All others are free at one moment, if what waits is spread well; or one of them has a long file in hand.
-        together = (sum(forecast.pending) + sum(forecast.booked)) / capacity
+        # All others finish together if the pending files are spread well, or one of them has a long lease.
+        all_done_at = (sum(forecast.pending) + sum(forecast.booked)) / capacity
         longest = max(forecast.free_at)
-        # What the thief takes the others do not have to do.
-        affordable = max((together - now) / (1.0 / rate + 1.0 / capacity), (longest - now) * rate)
+        # The others do not have to do what the thief takes.
+        affordable = max((all_done_at - now) / (1.0 / rate + 1.0 / capacity), (longest - now) * rate)
         if (choice := self._biggest(queues, victim, affordable)) is not None:
             return choice
-        sooner = self._sooner_than_any(thief, now) * (1.0 - MARGIN)
-        in_time = (max(together, longest) - now) * rate * (1.0 - MARGIN)
+        sooner = self._biggest_done_sooner(thief, now) * (1.0 - MARGIN)
+        in_time = (max(all_done_at, longest) - now) * rate * (1.0 - MARGIN)
         for _, owner in sorted((-at, owner) for owner, at in enumerate(forecast.finish_at) if at > -inf):
             if (choice := self._biggest(queues, owner, max(affordable, sooner))) is not None:
                 return choice
@@ -118,20 +126,20 @@ class Cost(OwnQueueOnly):
                 return Choice(owner, smallest)
         return None
 
-    def _biggest(self, queues: DeviceQueues, owner: int, most: float) -> Choice | None:
-        """The biggest file of a queue that costs no more than `most`."""
-        file = queues.first_from(owner, bisect_left(self._negated, -most))
+    def _biggest(self, queues: DeviceQueues, owner: int, max_cost: float) -> Choice | None:
+        """Return the biggest file of a queue that costs at most `max_cost`."""
+        file = queues.first_from(owner, bisect_left(self._negated_costs, -max_cost))
         return None if file is None else Choice(owner, file)
 
-    def _sooner_than_any(self, thief: int, now: float) -> float:
-        """How big a file may be for the thief to have done it before anybody else, who would begin when free."""
+    def _biggest_done_sooner(self, thief: int, now: float) -> float:
+        """Return the cost up to which the thief finishes a file before all others, which begin when free."""
         forecast = self._forecast
         rates, rate = forecast.rates, forecast.rates[thief]
         return min(
             (
                 max(0.0, free_at - now) / (1.0 / rate - 1.0 / rates[other])
                 for other, free_at in enumerate(forecast.free_at)
-                # By what one unit takes: two rates can differ by less than their inverses can show.
+                # Compared by seconds per unit: two rates can differ though their inverses are equal.
                 if free_at > -inf and 1.0 / rates[other] < 1.0 / rate
             ),
             default=inf,

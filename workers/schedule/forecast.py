@@ -1,4 +1,4 @@
-"""When each device will have done what it has: the expected finish of a run, kept up to date. Pure."""
+"""The forecast: when each device will have finished its lease and its queue, kept up to date. Pure."""
 
 from __future__ import annotations
 
@@ -10,80 +10,84 @@ from workers.schedule.rates import Rates
 
 
 class Forecast:
-    """Expectations by device number; times are seconds of the clock that the caller goes by.
+    """Expected times by device number, in seconds of the caller's clock.
 
-    A device counts from the start, before its worker is there, as one that will ask any moment; the longer it
-    does not, the less that is believed. It counts no more once it has been refused, or retired.
+    A device counts from the start, before its worker runs, as one that asks at any moment; the longer it does not
+    ask, the later it is expected. A device that was refused a file does not count until it leases one, and a
+    retired device never counts.
     """
 
     def __init__(self, costs: Sequence[int], weights: Sequence[float]) -> None:
-        """`costs` of the files, by number."""
-        # A file that costs nothing takes some time, too.
+        """`costs` of the files, by number; `weights` are the assumed relative speeds of the devices."""
+        # A file that costs nothing takes some time too.
         self.costs = [max(cost, 1) for cost in costs]
-        middling = sum(self.costs) / len(self.costs) if costs else 1.0
-        self._rates = Rates(weights, middling)
+        self._rates = Rates(weights, sum(self.costs) / len(self.costs) if costs else 1.0)
         self.rates = self._rates.by_device
-        """Units a second."""
+        """Units per second."""
         devices = len(weights)
-        self._in_hand = [0] * devices
+        self._leased = [0] * devices
+        """Cost of the leased file; 0 without one."""
         self._since = [0.0] * devices
+        """When the lease began, or the last one ended."""
+        self._is_open = [True] * devices
         self.pending = [0] * devices
-        """Units in its queue."""
-        self._counts = [True] * devices
-        """Whether it may be given files."""
+        """Cost of all files in its queue."""
         self.free_at = [0.0] * devices
-        """When it will have done what it has in hand; -inf where it counts no more."""
+        """When it finishes its lease; -inf when it does not count."""
         self.finish_at = [0.0] * devices
-        """When it will have done its queue, too; -inf where there is nothing in it."""
+        """When it finishes its queue too; -inf when that is empty."""
         self.capacity = [0.0] * devices
-        """Its rate, as far as it counts."""
+        """Its rate; 0.0 when it does not count."""
         self.booked = [0.0] * devices
-        """Its rate times `free_at`, as far as it counts."""
+        """Its rate times `free_at`; 0.0 when it does not count."""
         self._next_overrun = 0.0
 
-    def set_queues(self, queues: Iterable[Sequence[int]], counts: Sequence[bool]) -> None:
-        """The queues, and which devices count, have changed."""
-        self._counts = list(counts)
+    def set_queues(self, queues: Iterable[Sequence[int]], is_open: Sequence[bool]) -> None:
+        """Replace the queues, and which devices still get files."""
+        self._is_open = list(is_open)
         for device, files in enumerate(queues):
             self.pending[device] = sum(map(self.costs.__getitem__, files))
-            if not counts[device]:
+            if not is_open[device]:
                 self.free_at[device] = -inf
             self._update(device)
 
     def dequeue(self, owner: int, file: int) -> None:
-        """A file has left a queue."""
+        """Remove a file from the queue of device `owner`."""
         self.pending[owner] -= self.costs[file]
         self._update(owner)
 
-    def begin(self, device: int, file: int, now: float) -> None:
-        """The device has a file in hand."""
-        self._in_hand[device] = self.costs[file]
+    def start(self, device: int, file: int, now: float) -> None:
+        """Begin the device's lease on a file."""
+        self._leased[device] = self.costs[file]
         self._since[device] = now
-        self._expect(device, self._end_of_hand(device))
+        self._expect(device, self._lease_end(device))
 
-    def end(self, device: int, seconds: float | None, now: float) -> None:
-        """It has none any more, and will ask any moment. `seconds`: what the file took; None: it is not done."""
-        cost, self._in_hand[device] = self._in_hand[device], 0
+    def finish(self, device: int, seconds: float | None, now: float) -> None:
+        """End the device's lease: it asks again at any moment.
+
+        `seconds` is how long the file took; None: the attempt failed, which leaves the rate as it is.
+        """
+        cost, self._leased[device] = self._leased[device], 0
         self._since[device] = now
         if seconds is not None and self._rates.add_measurement(device, cost, seconds):
             for other, free_at in enumerate(self.free_at):
                 if free_at > -inf:
-                    self._expect(other, self._end_of_hand(other))
+                    self._expect(other, self._lease_end(other))
         self._expect(device, now)
 
     def is_measured(self, device: int) -> bool:
-        """Whether it has done a file, so that more is known of it than its weight."""
+        """Return whether the device has completed a file, so that its rate is more than its weight."""
         return self._rates.is_measured(device)
 
-    def leave_out(self, device: int) -> bool:
-        """The device itself asks: it counts no more until it has got something. False: it did not count before."""
+    def exclude(self, device: int) -> bool:
+        """Stop counting a device that asks for a file, until it leases one. Returns whether it counted before."""
         counted = self.free_at[device] > -inf
         self.free_at[device] = -inf
         self._update(device)
         return counted
 
     def correct_overruns(self, now: float) -> float:
-        """Correct what takes longer than was expected. Returns when something will again; inf: never."""
+        """Postpone what is later than expected. Returns when the next overrun is due; inf: never."""
         if now > self._next_overrun:
             for device, free_at in enumerate(self.free_at):
                 if -inf < free_at < now:
@@ -91,20 +95,20 @@ class Forecast:
             self._next_overrun = min((at for at in self.free_at if at > -inf), default=inf)
         return self._next_overrun
 
-    def _end_of_hand(self, device: int) -> float:
-        """When it will have done what it has in hand; a hair later, so that who is in time overruns nothing."""
-        seconds = self._in_hand[device] / self.rates[device]
+    def _lease_end(self, device: int) -> float:
+        """Return when the lease is expected to end; a hair late, so that a device in time is not an overrun."""
+        seconds = self._leased[device] / self.rates[device]
         return self._since[device] + seconds * (1.0 + ROUNDING)
 
     def _expect(self, device: int, free_at: float) -> None:
-        self.free_at[device] = free_at = free_at if self._counts[device] else -inf
+        self.free_at[device] = free_at = free_at if self._is_open[device] else -inf
         if -inf < free_at < self._next_overrun:
             self._next_overrun = free_at
         self._update(device)
 
     def _update(self, device: int) -> None:
-        free_at, rate, waiting = self.free_at[device], self.rates[device], self.pending[device]
+        free_at, rate, pending = self.free_at[device], self.rates[device], self.pending[device]
         counts = free_at > -inf
         self.capacity[device] = rate if counts else 0.0
         self.booked[device] = rate * free_at if counts else 0.0
-        self.finish_at[device] = free_at + waiting / rate if waiting else -inf
+        self.finish_at[device] = free_at + pending / rate if pending else -inf

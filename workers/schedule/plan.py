@@ -1,8 +1,7 @@
-"""The plan a run starts with: which device is given which files. Pure.
+"""The plan of a run: which device is first assigned which files, by the weights of the devices. Pure.
 
 Longest processing time first: the biggest file goes to the device that would finish it earliest, then the next
-biggest. Devices differ in speed, told by a weight relative to an RTX 3090; work stealing mends what the weights
-got wrong.
+biggest. A device's weight is its speed relative to an RTX 3090; work stealing corrects what the weights get wrong.
 """
 
 from __future__ import annotations
@@ -34,19 +33,19 @@ UNKNOWN_WEIGHT = 1.0
 MAX_EXACT_WEIGHTS = 64
 _FILES_PER_EVENT = 128
 
-# Words of a device name that do not change which model it is: vendor, and how the card is built.
-_PASSED_OVER = re.compile(r"NVIDIA|TESLA|GEFORCE|PCIE|SXM\d?|HBM\d?E?|NVL|DGXS|FHHL")
+# Words of a device name that do not change the model: the vendor, and how the card is built.
+_IGNORED_WORDS = re.compile(r"NVIDIA|TESLA|GEFORCE|PCIE|SXM\d?|HBM\d?E?|NVL|DGXS|FHHL")
 _MEMORY = re.compile(r"\d+GB")
 
 
 def weight_of(device_name: str) -> tuple[float, bool]:
-    """How fast a device is, relative to an RTX 3090, and whether it is in the table (else the weight is 1.0).
+    """Return a device's speed relative to an RTX 3090, and whether that is known (else it is 1.0).
 
-    A name is known only when no word of it speaks of another model: "SUPER", "Ti", "Laptop GPU", "D", "Ada" and
+    A name is known only when none of its words means another model: "SUPER", "Ti", "Laptop GPU", "D", "Ada" and
     MIG slices are other devices than the plain model, and unknown. A V100 is known only with its memory size.
     """
     words = [
-        word for word in re.split(r"[\s-]+", device_name.upper()) if word and not _PASSED_OVER.fullmatch(word)
+        word for word in re.split(r"[\s-]+", device_name.upper()) if word and not _IGNORED_WORDS.fullmatch(word)
     ]
     model = " ".join(word for word in words if not _MEMORY.fullmatch(word))
     for name in (" ".join(words), model):
@@ -56,53 +55,53 @@ def weight_of(device_name: str) -> tuple[float, bool]:
 
 
 def weights_for(spec: str, names: Sequence[str]) -> tuple[tuple[float, ...], list[str]]:
-    """The weight of each device by `spec`, and warnings, one line each.
+    """Return the weight of each device by `spec`, and warnings, one line each.
 
-    `spec` is "auto" (by device name), "off" (all equal) or a number for each of `names`, separated by commas.
-    Raises UserError when the numbers are not that many, or not all finite and above 0.
+    `spec` is "auto" (by device name), "off" (all equal) or one number for each of `names`, separated by commas.
+    Raises UserError for another count of numbers, and for a number that is not finite and above 0.
     """
     if spec == "off":
         return (1.0,) * len(names), []
     if spec == "auto":
         weights = {name: weight_of(name) for name in names}
         warnings = [
-            f"no weight is known for {visible(name)}: taken as {UNKNOWN_WEIGHT}; --weights sets it"
+            f"{visible(name)}: its weight is unknown, {UNKNOWN_WEIGHT} is used; set it with --weights"
             for name, (_, known) in weights.items()
             if not known
         ]
         return tuple(weights[name][0] for name in names), warnings
     try:
-        given = tuple(float(number) for number in spec.split(","))
+        numbers = tuple(float(number) for number in spec.split(","))
     except ValueError:
-        raise UserError(f"--weights must be auto, off or numbers such as 1.0,1.5, not {spec!r}") from None
-    if not all(weight > 0 and math.isfinite(weight) for weight in given):
-        raise UserError(f"--weights must be finite numbers above 0, not {spec!r}")
-    if len(given) != len(names):
-        raise UserError(f"--weights has {len(given)} numbers for {len(names)} devices; give one for each device")
-    return given, []
+        raise UserError(f"--weights: must be auto, off or numbers such as 1.0,1.5, not {spec!r}") from None
+    if not all(weight > 0 and math.isfinite(weight) for weight in numbers):
+        raise UserError(f"--weights: must be finite numbers above 0, not {spec!r}")
+    if len(numbers) != len(names):
+        raise UserError(f"--weights: must be one number for each device: {len(names)}, not {len(numbers)}")
+    return numbers, []
 
 
 def assign(costs: Sequence[int], weights: Sequence[float]) -> list[list[int]]:
-    """Indices of `costs` for each device, biggest first and in input order where equal.
+    """Return the files of each device, as indices of `costs`: biggest first, equal ones in input order.
 
-    Each file, the biggest first, goes to the device with the smallest (load + cost) / weight, to the lower index
-    where equal. A file costs at least 1, or empty ones would pile up on one device. Exact as long as there are at
-    most 64 different weights (beyond that, weights are rounded to 64 steps of equal ratio between the extremes).
-    Takes time in proportion to files x (different weights + log devices). `weights` are finite and above 0.
+    Each file, the biggest first, goes to the device with the smallest (load + cost) / weight, and among equal ones
+    to the lowest index. A file costs at least 1, or empty ones would pile up on one device. `weights` are finite
+    and above 0. The result is exact for up to 64 different weights; more are rounded to 64 steps of equal ratio.
+    The time is proportional to files x (different weights + log devices).
     """
-    # Among devices of one weight, the least loaded finishes first whatever the cost: a heap for each weight tells
-    # it exactly, which one heap over devices of different weights cannot.
+    # Of devices of equal weight the least loaded finishes first, whatever the cost. So a heap for each weight is
+    # exact; one heap over devices of different weights is not.
     heaps: dict[float, list[tuple[int, int]]] = {}
     for device, weight in enumerate(_steps(weights)):
         heaps.setdefault(weight, []).append((0, device))
-    fleets = list(heaps.items())
+    groups = list(heaps.items())
     queues: list[list[int]] = [[] for _ in weights]
     for file in sorted(range(len(costs)), key=lambda index: -costs[index]):
         cost = max(costs[file], 1)
         best_finish = math.inf
         best_device = len(queues)
-        best_heap = fleets[0][1]
-        for weight, heap in fleets:
+        best_heap = groups[0][1]
+        for weight, heap in groups:
             load, device = heap[0]
             finish = (load + cost) / weight
             if finish < best_finish or (finish == best_finish and device < best_device):
@@ -115,7 +114,7 @@ def assign(costs: Sequence[int], weights: Sequence[float]) -> list[list[int]]:
 def plan_events(
     devices: Sequence[Device], files: Sequence[InputFile], plan: Sequence[Sequence[int]]
 ) -> Iterator[FilesAssigned]:
-    """What tells the plan: for each device the numbers of its `files`, as many events as it takes."""
+    """Yield the events that announce the plan; `plan` has each device's files as indices of `files`."""
     for device, numbers in zip(devices, plan, strict=True):
         for first in range(0, len(numbers), _FILES_PER_EVENT):
             chosen = [files[number] for number in numbers[first : first + _FILES_PER_EVENT]]
@@ -126,7 +125,7 @@ def plan_events(
 
 
 def _steps(weights: Sequence[float]) -> list[float]:
-    """`weights`, rounded to MAX_EXACT_WEIGHTS different values where there are more than that."""
+    """Return `weights`, rounded to MAX_EXACT_WEIGHTS different values if there are more."""
     if len(set(weights)) <= MAX_EXACT_WEIGHTS:
         return list(weights)
     lowest = min(weights)

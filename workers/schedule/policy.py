@@ -1,103 +1,95 @@
-"""Which file a device that asks is given: one of its own queue, or one out of another's, and whose. Pure.
+"""Policies: which file a device that asks gets next, out of its own queue or stolen out of another one. Pure.
 
-A policy belongs to one run. It is told what happens, and when; it reads no clock.
+`Policy` is the base: it serves every device from its own queue and steals nothing, which is the policy `off`.
+Subclasses add what they steal: `ThresholdPolicy` here, `CostPolicy` in cost_policy.py.
 """
 
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from workers.schedule.queues import DeviceQueues
 
-THRESHOLD = 3
+MIN_VICTIM_DEPTH = 3
 
 
 class Choice(NamedTuple):
-    """A file to be taken, and the device in whose queue it stands."""
+    """A file, and the device in whose queue it is."""
 
     owner: int
     file: int
 
 
-class Policy(Protocol):
-    """Chooses at the moment of a request. Devices and files are numbers; times are seconds of any steady clock."""
+class Policy:
+    """Serves a device from its own queue, biggest file first, and never steals: the policy `off`, and the base.
 
-    refusal_is_final: bool
-    """Whether a device that was given nothing will get nothing, whatever happens, until queues are laid anew."""
-
-    def on_queues_changed(self, queues: DeviceQueues) -> None:
-        """The queues are new, or a device was closed and its files were moved."""
-        ...
-
-    def choose(self, queues: DeviceQueues, device: int, now_seconds: float) -> Choice | None:
-        """What the device, which holds no file, is to do next; None: nothing for now."""
-        ...
-
-    def on_started(self, device: int, file: int, owner: int | None, now_seconds: float) -> None:
-        """The device has a file, out of the queue of `owner`; None: it stood in none, being tried again."""
-        ...
-
-    def on_finished(self, device: int, seconds: float | None, now_seconds: float) -> None:
-        """The device's file is done, in so many seconds; None: it failed, or the worker was lost."""
-        ...
-
-    def retry_at(self, device: int, now_seconds: float) -> float | None:
-        """When the answer to a device that was given nothing may change by time alone; None: it does not."""
-        ...
-
-
-class OwnQueueOnly:
-    """Nobody steals: every device works off the files it was given."""
+    A policy belongs to one run. It chooses at the moment of a request and is notified of everything that happens.
+    Devices and files are numbers; times are seconds of any steady clock, and passed in.
+    """
 
     refusal_is_final = True
-
-    def on_queues_changed(self, queues: DeviceQueues) -> None:
-        pass
+    """Whether a device that was refused a file gets none until the queues change, except by `retry_at`."""
 
     def choose(self, queues: DeviceQueues, device: int, now_seconds: float) -> Choice | None:
+        """Return the next file of a device that holds none; None: no file for now."""
         own = queues.first(device)
-        return None if own is None else Choice(device, own)
+        if own is None:
+            return self._steal(queues, device, now_seconds)
+        return self._choose_own(queues, device, own, now_seconds)
+
+    def on_queues_changed(self, queues: DeviceQueues) -> None:
+        """Take note that the queues are new, or that a device was closed and its files were moved."""
 
     def on_started(self, device: int, file: int, owner: int | None, now_seconds: float) -> None:
-        pass
+        """Take note that a device leased a file out of the queue of `owner`; None: a retry, out of no queue."""
 
     def on_finished(self, device: int, seconds: float | None, now_seconds: float) -> None:
-        pass
+        """Take note that a device completed its file in `seconds`; None: it failed, or the worker was lost."""
 
     def retry_at(self, device: int, now_seconds: float) -> float | None:
+        """Return when a device that was refused may get a file though nothing else happens; None: never."""
+        return None
+
+    def _choose_own(self, queues: DeviceQueues, device: int, biggest: int, now_seconds: float) -> Choice | None:
+        """Return a file of the device's own queue, which is not empty: by default the biggest."""
+        return Choice(device, biggest)
+
+    def _steal(self, queues: DeviceQueues, thief: int, now_seconds: float) -> Choice | None:
+        """Return a file of another queue for a device whose own is empty; None: steal nothing, the default."""
         return None
 
 
-class Threshold(OwnQueueOnly):
+class ThresholdPolicy(Policy):
     """Steals the biggest file of the longest queue when that is long, and much longer than the thief's.
 
-    Longest >= 3, and (longest > 2 x shortest or longest - shortest >= 3), where the thief's is the shortest, being
-    empty: so longest >= 3. Ties go to the first device. A device steals again no sooner than `interval_seconds`
-    after it last did.
+    That is: longest >= 3, and (longest > 2 x shortest or longest - shortest >= 3). The thief's queue is empty and
+    so the shortest, which leaves longest >= 3. Among equal queues the first device is the victim. A thief steals
+    again at the earliest `interval_seconds` after its last steal.
     """
 
     def __init__(self, devices: int, interval_seconds: float = 0.0) -> None:
         self._interval_seconds = interval_seconds
         self._not_before = [-inf] * devices
-
-    def choose(self, queues: DeviceQueues, device: int, now_seconds: float) -> Choice | None:
-        if (own := super().choose(queues, device, now_seconds)) is not None:
-            return own
-        if now_seconds < self._not_before[device]:
-            return None
-        depths = queues.depths()
-        longest = max(depths)
-        if longest < THRESHOLD:
-            return None
-        victim = depths.index(longest)
-        file = queues.first(victim)
-        return None if file is None else Choice(victim, file)
+        """By device: when it may steal again."""
 
     def on_started(self, device: int, file: int, owner: int | None, now_seconds: float) -> None:
+        """Begin the interval after a steal."""
         if owner not in (device, None):
             self._not_before[device] = now_seconds + self._interval_seconds
 
     def retry_at(self, device: int, now_seconds: float) -> float | None:
+        """Return the end of the device's interval; None when it is over."""
         not_before = self._not_before[device]
         return not_before if not_before > now_seconds else None
+
+    def _steal(self, queues: DeviceQueues, thief: int, now_seconds: float) -> Choice | None:
+        if now_seconds < self._not_before[thief]:
+            return None
+        depths = queues.depths()
+        longest = max(depths)
+        if longest < MIN_VICTIM_DEPTH:
+            return None
+        victim = depths.index(longest)
+        file = queues.first(victim)
+        return None if file is None else Choice(victim, file)

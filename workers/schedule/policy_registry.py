@@ -1,29 +1,28 @@
-"""Makes the policy of a run, by name."""
+"""The policies by name, as `--policy` has them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from virnucpro_bus.errors import UserError
-from workers.schedule.cost_policy import Cost
-from workers.schedule.policy import OwnQueueOnly, Policy, Threshold
+from workers.schedule.cost_policy import CostPolicy
+from workers.schedule.policy import Policy, ThresholdPolicy
+
+POLICIES = ("off", "threshold", "cost")
+DEFAULT_POLICY = "cost"
 
 
 def make_policy(
     name: str, costs: Sequence[int], weights: Sequence[float], steal_interval_seconds: float = 0.0
 ) -> Policy:
-    """A policy for one run. `costs` of the files, biggest first; `weights` of the devices.
+    """Make a policy for one run. `costs` are those of the files, biggest first; `weights` those of the devices.
 
-    Raises UserError for a name that is not one of POLICIES, and for an interval with a policy that has none.
+    Raises UserError for a name that is not one of POLICIES, and for an interval with another than threshold.
     """
     if name not in POLICIES:
         raise UserError(f"unknown policy {name!r}: choose one of {', '.join(POLICIES)}")
     if name == "threshold":
-        return Threshold(len(weights), steal_interval_seconds)
+        return ThresholdPolicy(len(weights), steal_interval_seconds)
     if steal_interval_seconds:
-        raise UserError(f"a steal interval goes with the policy threshold, not with {name}")
-    return OwnQueueOnly() if name == "off" else Cost(costs, weights)
-
-
-POLICIES = ("off", "threshold", "cost")
-DEFAULT_POLICY = "cost"
+        raise UserError(f"--steal-interval: works only with the policy threshold, not with {name}; leave it out")
+    return Policy() if name == "off" else CostPolicy(costs, weights)

@@ -1,7 +1,7 @@
-"""Who holds which file, and what becomes of it: the decisions of the coordinator, in numbers alone.
+"""The scheduler: which device holds which file, and what happens to the file when its attempt ends.
 
 Files are numbered by size, the biggest is 0; devices are numbered as in the plan. Pure: no I/O, no clock and no
-locks, so that every order of events can be tried out.
+locks, so that tests can try every order of events.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ NO_DEVICE = "no device is left to work on it"
 
 
 class Lease(NamedTuple):
-    """A file in the hands of a device. `victim` is the device in whose queue it stood, None for the own one.
-
-    `is_last`: if this attempt fails, nobody tries the file again.
-    """
+    """A file that a device holds, for one attempt."""
 
     file: int
     attempt: int
+    """From 1."""
     victim: int | None
+    """The device out of whose queue it was stolen; None: not stolen."""
     is_last: bool
+    """Whether the file is not tried again if this attempt fails."""
 
 
 class Abandoned(NamedTuple):
-    """A file that nobody tries again, though its worker has not said so."""
+    """A file that is not tried again, although no worker has reported its failure."""
 
     file: int
     attempts: int
@@ -38,10 +38,10 @@ class Abandoned(NamedTuple):
 
 
 class Scheduler:
-    """Every file waits in one place, is held by one device, or is settled."""
+    """Leases files to devices. Every file is pending in one place, leased to one device, or settled."""
 
     def __init__(self, plan: Sequence[Sequence[int]], policy: Policy, retries: int) -> None:
-        """`plan[d]` are the files first given to device d."""
+        """`plan[d]` are the files first assigned to device d; a failed file is retried up to `retries` times."""
         self._queues = DeviceQueues(plan)
         self._retries = Retries(len(plan))
         self._blame = Blame(len(plan), retries)
@@ -49,102 +49,106 @@ class Scheduler:
         policy.on_queues_changed(self._queues)
         self._leases: dict[int, Lease] = {}
         self.unsettled = sum(map(len, plan))
-        """Files that are neither completed nor failed for good."""
+        """How many files are neither completed nor failed for good."""
 
     def held(self, device: int) -> Lease | None:
-        """What the device holds."""
+        """Return the device's lease; None without one."""
         return self._leases.get(device)
 
     def is_open(self, device: int) -> bool:
-        """Whether the device may still be given files."""
+        """Return whether the device still gets files."""
         return self._queues.is_open(device)
 
     def depths(self) -> list[int]:
-        """Files waiting, by device; those that wait for another attempt stand in nobody's queue."""
+        """Return the number of files in each device's queue; pending retries are in no queue."""
         return self._queues.depths()
 
     @property
     def pending_retries(self) -> int:
-        """Files that wait for another attempt."""
+        """How many files are pending for another attempt."""
         return len(self._retries)
 
     @property
     def pending(self) -> int:
-        """Files that wait, in a queue or for another attempt."""
+        """How many files are pending, in a queue or for another attempt."""
         return self.unsettled - len(self._leases)
 
-    def take(self, device: int, now_seconds: float) -> Lease | None:
-        """Lease the device, which holds nothing, its next file. None: there is none for it now.
+    def lease(self, device: int, now_seconds: float) -> Lease | None:
+        """Lease its next file to a device that holds none. Returns None when it gets none for now.
 
-        The bigger of its own next one and of those that failed elsewhere; then a stolen one; last of all, one that
-        every device has tried.
+        That is the bigger one of its own next file and the biggest retry that it has not tried; without these, a
+        stolen file; without that, a retry that every device has tried.
         """
         if not self.is_open(device):
             return None
         owner: int | None = None
         own = self._queues.first(device)
-        file = self._retries.new_to(device)
+        file = self._retries.first_untried(device)
         if file is None or (own is not None and own < file):
             choice = self._policy.choose(self._queues, device, now_seconds)
             if choice is not None:
                 owner, file = choice
                 self._queues.remove(owner, file)
             else:
-                file = self._retries.tried_by_all()
+                file = self._retries.first_tried_by_all()
         if file is None:
             return None
         if owner is None:
-            self._retries.take(file)
+            self._retries.remove(file)
         self._policy.on_started(device, file, owner, now_seconds)
         victim = owner if owner != device else None
-        lease = Lease(file, self._blame.begin(file), victim, self._blame.is_last(file))
+        lease = Lease(file, self._blame.start_attempt(file), victim, self._blame.is_last(file))
         self._leases[device] = lease
         return lease
 
     def complete(self, device: int, seconds: float, now_seconds: float) -> None:
-        """The device has finished the file that it holds, in so many seconds."""
+        """End the device's lease: it completed the file in `seconds`."""
         self._policy.on_finished(device, seconds, now_seconds)
         del self._leases[device]
-        self._blame.settled(device)
+        self._blame.acquit(device)
         self.unsettled -= 1
 
     def fail(self, device: int, now_seconds: float, *, for_good: bool) -> list[Abandoned]:
-        """The device could not do the file that it holds; `for_good`: nobody could, whatever the attempts left."""
+        """End the device's lease: the attempt failed. `for_good`: the file is not tried again in any case.
+
+        Returns the file if no device is left to try it again.
+        """
         self._policy.on_finished(device, None, now_seconds)
         lease = self._leases.pop(device)
-        self._blame.settled(device)
-        if self._blame.failed(lease.file) or for_good:
+        self._blame.acquit(device)
+        if self._blame.record_failure(lease.file) or for_good:
             self.unsettled -= 1
             return []
-        return self._wait_again(device, lease.file)
+        return self._retry(device, lease.file)
 
     def lose(self, device: int, loss: Loss, reason: str, now_seconds: float) -> list[Abandoned]:
-        """The device's worker is no more. Returns what is given up because of that."""
+        """End the device's lease, if any: its worker is lost. Returns the files that are abandoned for that."""
         lease = self._leases.pop(device, None)
         self._policy.on_finished(device, None, now_seconds)
         if lease is None:
             return []
         file = lease.file
-        if loss is Loss.TIMED_OUT and self._blame.failed(file):
-            return [self._give_up(file, reason)]
+        if loss is Loss.TIMED_OUT and self._blame.record_failure(file):
+            return [self._abandon(file, reason)]
         retired: list[Abandoned] = []
         if loss is Loss.DIED:
-            culprit = self._blame.died(file, device)
+            culprit = self._blame.record_death(file, device)
             if culprit is Culprit.FILE:
-                return [self._give_up(file, f"it ended {DEATHS_UNTIL_QUARANTINE} workers, the last: {reason}")]
+                return [self._abandon(file, f"it ended {DEATHS_UNTIL_QUARANTINE} workers, the last: {reason}")]
             if culprit is Culprit.DEVICE:
                 retired = self.retire(device)
-        return [*retired, *self._wait_again(device, file)]
+        return [*retired, *self._retry(device, file)]
 
     def retire(self, device: int) -> list[Abandoned]:
-        """The device is given no more files; the others get its own. Returns what there is no device left for."""
-        left = sorted(self._queues.close(device) + self._retries.close(device))
+        """Lease no more files to the device; the others get its own. Returns those that no device is left for."""
+        orphans = sorted(self._queues.close(device) + self._retries.close(device))
         self._policy.on_queues_changed(self._queues)
-        return [self._give_up(file, NO_DEVICE) for file in left]
+        return [self._abandon(file, NO_DEVICE) for file in orphans]
 
-    def _wait_again(self, device: int, file: int) -> list[Abandoned]:
-        return [] if self._retries.add(file, device) else [self._give_up(file, NO_DEVICE)]
+    def _retry(self, device: int, file: int) -> list[Abandoned]:
+        """Make a file that `device` has tried pending again; return it if no device is left for it."""
+        return [] if self._retries.add(file, device) else [self._abandon(file, NO_DEVICE)]
 
-    def _give_up(self, file: int, reason: str) -> Abandoned:
+    def _abandon(self, file: int, reason: str) -> Abandoned:
         self.unsettled -= 1
         return Abandoned(file, self._blame.attempts(file), reason)

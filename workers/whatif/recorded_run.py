@@ -1,4 +1,4 @@
-"""A recorded run as what-if goes by it: files with the work that they proved to be, devices with rates. Pure."""
+"""A recorded run as the input of simulations: files with measured work, devices with measured speeds. Pure."""
 
 from __future__ import annotations
 
@@ -16,63 +16,71 @@ from workers.whatif.simulator import SimFile
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A device as the run has shown it; times count from the start of the first file."""
+class RecordedDevice:
+    """A device of the recorded run. Times count from the start of the run's first file."""
 
     device: Device
     speed: float
+    """Units of work per second, as measured; the mean of the others' for a device that completed nothing."""
     joins_at_seconds: float
-    """inf where it was never ready for a file."""
+    """When it was first ready for a file; inf: never."""
     lost_at_seconds: float | None = None
-    """When it was lost for good; None: it was not."""
+    """When it was lost for good; None: never."""
 
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """The run as it was."""
+    """A run as it was recorded."""
 
     files: tuple[SimFile, ...]
-    """Those that were completed."""
+    """The completed ones."""
     owners: tuple[str, ...]
-    """The device that each of them was first given to, by key."""
-    devices: tuple[Measured, ...]
+    """The key of the device that each of `files` was first assigned to."""
+    devices: tuple[RecordedDevice, ...]
     files_left_out: int
+    """How many planned files were not completed."""
     policy: str
-    """"" where nobody has said."""
+    """"" when it is unknown."""
     makespan_seconds: float | None
+    """None when it is unknown."""
     idle_seconds: float
+    """Of all devices together."""
     steals: int
 
 
 def make_recorded_run(fleet: FleetState) -> RecordedRun:
-    """What the fold of a capture tells of its run. Raises UserError when that is not enough."""
+    """Return the run that was folded from a capture. Raises UserError if it is not a complete run of one host."""
     works, effect = fleet.get_work(), fleet.get_effect()
     if len(works) != 1:
-        how = "several hosts have" if works else "nobody has"
-        raise UserError(f"{how} recorded a plan in this capture: what-if needs the run of one host")
+        found = "the plans of several hosts" if works else "no plan"
+        raise UserError(f"the capture: contains {found}; choose that of a run on one host")
     (work,) = works
-    sums = totals_of(work.log, work.status)
-    if sums is None:
-        raise UserError("the plan, or what was done of it, is not recorded as a whole: there is nothing to go by")
-    shares = shares_of(sums, work.status)
+    totals = totals_of(work.log, work.status)
+    if totals is None:
+        raise UserError(
+            "the capture: is incomplete, events of the plan or of completed files are missing; choose another"
+        )
+    shares = shares_of(totals, work.status)
     rates = {key: rate for key, share in shares.items() if (rate := share.rate) is not None}
     if not rates:
-        raise UserError("no file of the plan was completed, as far as it was recorded: there is nothing to go by")
+        raise UserError(
+            "the capture: contains no completed file of the plan; choose that of a run with completed files"
+        )
     mean = fmean(rates.values())
     known = {device.key: device for device in work.run.devices} if work.run is not None else {}
     joins, losses = _joins(shares, work.status), _losses(shares, work.status)
     files, owners = [], []
-    for owner, cost, done in sums.files():
+    for owner, cost, done in totals.files():
         files.append(SimFile(done.seconds * rates.get(done.device, mean), cost))
         owners.append(owner)
     return RecordedRun(
         files=tuple(files),
         owners=tuple(owners),
         devices=tuple(
-            Measured(known.get(key, Device(key)), rates.get(key, mean), joins[key], losses.get(key))
+            RecordedDevice(known.get(key, Device(key)), rates.get(key, mean), joins[key], losses.get(key))
             for key in [*known, *(key for key in shares if key not in known)]
         ),
-        files_left_out=sums.planned - len(files),
+        files_left_out=totals.planned - len(files),
         policy="" if work.run is None else work.run.policy,
         makespan_seconds=effect["makespan_seconds"],
         idle_seconds=sum(effect["idle_seconds"].values()),
@@ -80,17 +88,19 @@ def make_recorded_run(fleet: FleetState) -> RecordedRun:
     )
 
 
-def _joins(shares: Mapping[str, DeviceShare], look: RunStatus) -> dict[str, float]:
-    """When each device could do files: from its first one on, or where it never had one from when it was ready."""
-    begun = {key: share.first_ns for key, share in shares.items() if share.first_ns is not None}
-    zero_ns = min(begun.values())
-    ups = {key: begun.get(key, look.up_ns.get(key)) for key in shares}
-    return {key: inf if up_ns is None else max(0, up_ns - zero_ns) / NANOSECONDS for key, up_ns in ups.items()}
+def _joins(shares: Mapping[str, DeviceShare], status: RunStatus) -> dict[str, float]:
+    """Return when each device joined: the start of its first file, or if it had none, when it was ready."""
+    started_ns = {key: share.first_ns for key, share in shares.items() if share.first_ns is not None}
+    zero_ns = min(started_ns.values())
+    joined_ns = {key: started_ns.get(key, status.up_ns.get(key)) for key in shares}
+    return {
+        key: inf if at_ns is None else max(0, at_ns - zero_ns) / NANOSECONDS for key, at_ns in joined_ns.items()
+    }
 
 
-def _losses(shares: Mapping[str, DeviceShare], look: RunStatus) -> dict[str, float]:
-    """When devices were lost for good while the run went on; not those that an interrupted run has ended with."""
+def _losses(shares: Mapping[str, DeviceShare], status: RunStatus) -> dict[str, float]:
+    """Return when devices were lost for good, without those lost after the last completed file."""
     zero_ns = min(share.first_ns for share in shares.values() if share.first_ns is not None)
     last_ns = max(share.done.last_ns for share in shares.values() if share.done.last_ns is not None)
-    gone = {key: at_ns for key, at_ns in look.gone_ns.items() if at_ns < last_ns}
+    gone = {key: at_ns for key, at_ns in status.gone_ns.items() if at_ns < last_ns}
     return {key: max(0, at_ns - zero_ns) / NANOSECONDS for key, at_ns in gone.items()}

@@ -1,9 +1,9 @@
-"""What a recorded run would have been like with another policy, other devices or other weights.
+"""Scenarios: how long a recorded run would have taken with another policy, other devices or other weights. Pure.
 
-The files that were completed, with the time that each took on its device, are worked off in the simulator: on
-another device a file takes seconds x rate of its device / rate of the other one, rates as effect.py measures them.
-Loading the job, and what lies between two files, is not simulated; each device comes in when it did then, and one
-that was lost for good is lost when it was. Pure.
+The simulator runs the files that were completed, with the time that each took on its device; on another device a
+file takes seconds x rate of its device / rate of the other device, with the rates of effect/shares.py. Loading the
+job, and the time between two files, is not simulated. Each device joins when it joined in the recorded run, and is
+lost when it was lost for good there.
 """
 
 from __future__ import annotations
@@ -20,22 +20,24 @@ from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.text import visible
 from workers.schedule.plan import weights_for
 from workers.schedule.policy_registry import POLICIES
-from workers.whatif.recorded_run import Measured, RecordedRun
+from workers.whatif.recorded_run import RecordedDevice, RecordedRun
 from workers.whatif.simulator import SimDevice, SimResult, simulate
 
 
 class Alternative(TypedDict):
-    """One line of the comparison."""
+    """One run of the comparison, recorded or simulated."""
 
     name: str
     policy: str
+    """"" when it is unknown."""
     devices: int
+    """How many."""
     makespan_seconds: float | None
-    """From the start of the first file to the end of the last; None where a file is left that nobody would do."""
+    """From the start of the first file to the end of the last; None when no device is left for some file."""
     idle_seconds: float | None
-    """Of all devices together; None where the makespan is."""
+    """Of all devices together; None when the makespan is None."""
     device_seconds: float | None
-    """What it costs: every device, from the start of the first file to the end of the last; None likewise."""
+    """The makespan times the number of devices; None when the makespan is None."""
     steals: int
 
 
@@ -43,104 +45,110 @@ class WhatIf(TypedDict):
     """The object that `whatif --json` prints."""
 
     files: int
-    """Files that were completed, and so are simulated."""
+    """How many files were completed, and so are simulated."""
     files_left_out: int
+    """How many planned files were not completed."""
     recorded: Alternative
-    """How it really was."""
+    """The run as it was."""
     alternatives: list[Alternative]
 
 
 @dataclass(frozen=True)
 class Variation:
-    """What is to be different. None: as it was, or for the policy and the devices, all that is worth comparing."""
+    """How the simulated runs differ from the recorded one."""
 
     policy: str | None = None
+    """None: every policy."""
     devices: int | None = None
+    """How many; None: as many as recorded, and unless some are dropped, half and double as many too."""
     weights: str | None = None
+    """As for `--weights`, for a new plan; None: the recorded plan when the devices are the same, else "auto"."""
     drop: Sequence[str] = ()
+    """Devices to leave out, each by its key or its displayed id."""
 
 
-def what_if(recording: RecordedRun, wish: Variation) -> WhatIf:
-    """How it was beside how it would have been. Raises UserError for a wish that cannot be met."""
-    devices = _wished(recording.devices, wish)
-    policies = POLICIES if wish.policy is None else (wish.policy,)
-    same = devices == list(recording.devices)
+def what_if(recorded: RecordedRun, variation: Variation) -> WhatIf:
+    """Compare the recorded run with simulated ones. Raises UserError for a variation that does not fit the run."""
+    devices = _select_devices(recorded.devices, variation)
+    policies = POLICIES if variation.policy is None else (variation.policy,)
+    same = devices == list(recorded.devices)
     name = "same devices" if same else f"{len(devices)} device{'' if len(devices) == 1 else 's'}"
-    alternatives = [_simulated(recording, name, policy, devices, wish.weights) for policy in policies]
-    if wish.devices is None and not wish.drop:
-        # The number of weights given tells how many devices are meant.
-        counts = [] if wish.weights not in (None, "auto", "off") else [len(devices) // 2, 2 * len(devices)]
-        policy = policies[0] if len(policies) == 1 else _policy_of(recording)
+    alternatives = [_simulate(recorded, name, policy, devices, variation.weights) for policy in policies]
+    if variation.devices is None and not variation.drop:
+        # Explicit weights fix the number of devices.
+        counts = [] if variation.weights not in (None, "auto", "off") else [len(devices) // 2, 2 * len(devices)]
+        policy = policies[0] if len(policies) == 1 else _policy_of(recorded)
         for count, called in zip(counts, ("half the devices", "double the devices"), strict=False):
             if count:
-                chosen = _so_many(recording.devices, count)
-                alternatives.append(_simulated(recording, called, policy, chosen, wish.weights))
+                chosen = _resize(recorded.devices, count)
+                alternatives.append(_simulate(recorded, called, policy, chosen, variation.weights))
     return WhatIf(
-        files=len(recording.files),
-        files_left_out=recording.files_left_out,
-        recorded=_line(
+        files=len(recorded.files),
+        files_left_out=recorded.files_left_out,
+        recorded=_alternative(
             "recorded",
-            recording.policy,
-            len(recording.devices),
-            recording.makespan_seconds,
-            recording.idle_seconds,
-            recording.steals,
+            recorded.policy,
+            len(recorded.devices),
+            recorded.makespan_seconds,
+            recorded.idle_seconds,
+            recorded.steals,
         ),
         alternatives=alternatives,
     )
 
 
-def _policy_of(recording: RecordedRun) -> str:
-    """That of the run, or our last where it is none of ours."""
-    return recording.policy if recording.policy in POLICIES else POLICIES[-1]
+def _policy_of(recorded: RecordedRun) -> str:
+    """Return the policy of the run, or the last of POLICIES if this version does not know it."""
+    return recorded.policy if recorded.policy in POLICIES else POLICIES[-1]
 
 
-def _wished(devices: Sequence[Measured], wish: Variation) -> list[Measured]:
-    left = list(devices)
-    for name in wish.drop:
-        found = [each for each in left if name in (each.device.key, str(display_id(each.device)))]
+def _select_devices(devices: Sequence[RecordedDevice], variation: Variation) -> list[RecordedDevice]:
+    """Return the devices without those to drop, and as many as the variation asks for."""
+    remaining = list(devices)
+    for name in variation.drop:
+        found = [each for each in remaining if name in (each.device.key, str(display_id(each.device)))]
         if not found:
-            names = ", ".join(visible(str(display_id(each.device))) for each in left) or "none is left"
-            raise UserError(f"--drop {visible(name)}: no such device in the run; there are: {names}")
-        left = [each for each in left if each not in found]
-    if not left:
-        raise UserError("--drop leaves no device to work on the files")
-    return left if wish.devices is None else _so_many(left, wish.devices)
+            names = ", ".join(visible(str(display_id(each.device))) for each in remaining) or "none"
+            raise UserError(f"--drop {visible(name)}: is not a device of the run; choose from: {names}")
+        remaining = [each for each in remaining if each not in found]
+    if not remaining:
+        raise UserError("--drop: leaves no device for the files; drop fewer devices")
+    return remaining if variation.devices is None else _resize(remaining, variation.devices)
 
 
-def _so_many(devices: Sequence[Measured], count: int) -> list[Measured]:
-    """The first `count`; where there are fewer, more of middling speed."""
+def _resize(devices: Sequence[RecordedDevice], count: int) -> list[RecordedDevice]:
+    """Return the first `count` devices, or all of them and new ones of median speed."""
     joins = median([each.joins_at_seconds for each in devices if each.joins_at_seconds < inf] or [0.0])
     speed = median(each.speed for each in devices)
-    more = [Measured(Device(f"added:{number}"), speed, joins) for number in range(count - len(devices))]
+    more = [RecordedDevice(Device(f"added:{number}"), speed, joins) for number in range(count - len(devices))]
     return [*devices[:count], *more]
 
 
-def _simulated(
-    recording: RecordedRun, name: str, policy: str, devices: Sequence[Measured], weights: str | None
+def _simulate(
+    recorded: RecordedRun, name: str, policy: str, devices: Sequence[RecordedDevice], weights: str | None
 ) -> Alternative:
-    """The run with these devices; with its own plan where the devices are the same and no weights are wished."""
+    """Simulate the run with these devices; by the recorded plan if they are the same and `weights` is None."""
     names = [each.device.name for each in devices]
-    shares, _ = weights_for("auto" if weights is None else weights, names)
-    # The first file of these devices is the first that counts.
+    relative_speeds, _ = weights_for("auto" if weights is None else weights, names)
+    # Times count from the first file of these devices.
     zero = min((each.joins_at_seconds for each in devices if each.joins_at_seconds < inf), default=0.0)
-    imagined = [_imagined(each, weight, zero) for each, weight in zip(devices, shares, strict=True)]
+    sim_devices = [_sim_device(each, weight, zero) for each, weight in zip(devices, relative_speeds, strict=True)]
     plan: list[list[int]] | None = None
-    if weights is None and list(devices) == list(recording.devices):
-        at = {each.device.key: number for number, each in enumerate(devices)}
+    if weights is None and list(devices) == list(recorded.devices):
+        number_of = {each.device.key: number for number, each in enumerate(devices)}
         plan = [[] for _ in devices]
-        for place, owner in enumerate(recording.owners):
-            plan[at[owner]].append(place)
-    result = simulate(recording.files, imagined, policy, plan=plan)
+        for file, owner in enumerate(recorded.owners):
+            plan[number_of[owner]].append(file)
+    result = simulate(recorded.files, sim_devices, policy, plan=plan)
     if None in result.worked_by:
-        return _line(name, policy, len(devices), None, None, len(result.steals))
+        return _alternative(name, policy, len(devices), None, None, len(result.steals))
     makespan = result.makespan_seconds
-    idle = max(0.0, len(devices) * makespan - _busy_seconds(recording, devices, result))
-    return _line(name, policy, len(devices), makespan, idle, len(result.steals))
+    idle = max(0.0, len(devices) * makespan - _busy_seconds(recorded, devices, result))
+    return _alternative(name, policy, len(devices), makespan, idle, len(result.steals))
 
 
-def _imagined(device: Measured, weight: float, zero_seconds: float) -> SimDevice:
-    """The device, with times that count from `zero_seconds` on."""
+def _sim_device(device: RecordedDevice, weight: float, zero_seconds: float) -> SimDevice:
+    """Return the device for the simulator, with times that count from `zero_seconds`."""
     lost = device.lost_at_seconds
     return SimDevice(
         device.speed,
@@ -150,15 +158,16 @@ def _imagined(device: Measured, weight: float, zero_seconds: float) -> SimDevice
     )
 
 
-def _busy_seconds(recording: RecordedRun, devices: Sequence[Measured], result: SimResult) -> float:
+def _busy_seconds(recorded: RecordedRun, devices: Sequence[RecordedDevice], result: SimResult) -> float:
+    """Return how long all devices together worked on files."""
     return sum(
         file.work / devices[by].speed
-        for file, by in zip(recording.files, result.worked_by, strict=True)
+        for file, by in zip(recorded.files, result.worked_by, strict=True)
         if by is not None
     )
 
 
-def _line(
+def _alternative(
     name: str, policy: str, devices: int, makespan: float | None, idle: float | None, steals: int
 ) -> Alternative:
     return Alternative(

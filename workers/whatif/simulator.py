@@ -1,7 +1,7 @@
-"""How long a run would take: the coordinator's own decisions, made for devices that are only imagined.
+"""The simulator: how long a run would take, with the real scheduler and simulated devices.
 
-A discrete-event simulation over the very parts that a real run uses (assignment, Handout, policies). Exact, pure,
-and without a clock: time is what the simulation says it is.
+A discrete-event simulation over the parts that a real run uses: plan, scheduler, policies. Exact and pure: no
+clock, since the simulation itself computes the times.
 """
 
 from __future__ import annotations
@@ -21,30 +21,33 @@ from workers.schedule.scheduler import Scheduler
 
 @dataclass(frozen=True, slots=True)
 class SimFile:
-    """A file that takes `work` / speed seconds. `cost` is the estimate of its work that plan and policy go by."""
+    """A file of a simulated run."""
 
     work: float
+    """A device takes `work` / speed seconds for it."""
     cost: int
+    """The estimate of `work` that plan and policy use."""
 
 
 @dataclass(frozen=True, slots=True)
 class SimDevice:
-    """A device that does `speed` units of work a second, and of which the plan believes `weight`.
-
-    `changes` are (second, speed from then on), in order. It asks for files from `joins_at_seconds` on, inf for
-    never; at `lost_at_seconds` its worker dies and it is retired, None for never. Speeds and weights are above 0.
-    """
+    """A device of a simulated run. Speed and weight are above 0."""
 
     speed: float = 1.0
+    """Units of work per second."""
     weight: float = 1.0
+    """The relative speed that the plan assumes."""
     changes: tuple[tuple[float, float], ...] = ()
+    """Changes of speed, in order, as (seconds, speed from then on)."""
     joins_at_seconds: float = 0.0
+    """When it first asks for a file; inf: never."""
     lost_at_seconds: float | None = None
+    """When its worker dies and it is retired; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
 class SimSteal:
-    """Device `thief` took `file` (its place in `files`) out of the share of `victim`."""
+    """A steal of a simulated run. Devices and files are indices of what `simulate` was given."""
 
     at_seconds: float
     thief: int
@@ -54,27 +57,27 @@ class SimSteal:
 
 @dataclass(frozen=True)
 class SimResult:
-    """What became of a simulated run; devices and files by their places in what was given."""
+    """The result of a simulated run. Devices and files are indices of what `simulate` was given."""
 
     makespan_seconds: float
     finish_seconds: tuple[float, ...]
-    """When each device finished its last file; 0.0 where it had none."""
+    """When each device finished its last file; 0.0 without one."""
     idle_seconds: tuple[float, ...]
-    """How long each device was there without a file, up to the end of the run."""
+    """How long each device was in the run without a file."""
     worked_by: tuple[int | None, ...]
-    """The device that did each file; None: no device was left for it."""
+    """The device that completed each file; None: no device was left for it."""
     steals: tuple[SimSteal, ...]
     requests: int
     """How often a device asked for a file."""
 
 
-class _Happening(IntEnum):
-    """What happens at one moment is dealt with in this order."""
+class _EventKind(IntEnum):
+    """The kinds of simulated events. Those of one moment are handled in this order."""
 
     LOST = 0
     FINISHED = 1
     JOINED = 2
-    LOOKED = 3
+    RETRIED = 3
 
 
 def simulate(
@@ -85,15 +88,17 @@ def simulate(
     plan: Sequence[Sequence[int]] | None = None,
     steal_interval_seconds: float = 0.0,
 ) -> SimResult:
-    """Work off `files` on `devices`, as a run with that policy does.
+    """Simulate a run over `files` on `devices` with that policy.
 
-    `plan[d]` are the places of the files first given to device d; None: they are assigned as a run does it, by
+    `plan[d]` are the indices of the files first assigned to device d; None: the plan is made as in a real run, by
     cost and weight. Raises UserError for an unknown policy.
     """
     return _Simulation(files, devices, policy, plan, steal_interval_seconds).run()
 
 
 class _Simulation:
+    """One simulated run. Device numbers are indices; the scheduler's file numbers are positions in `_order`."""
+
     def __init__(
         self,
         files: Sequence[SimFile],
@@ -102,99 +107,103 @@ class _Simulation:
         plan: Sequence[Sequence[int]] | None,
         steal_interval_seconds: float,
     ) -> None:
-        # Numbered by size, as the queues want it.
-        self._order = sorted(range(len(files)), key=lambda place: -files[place].cost)
-        self._work = [files[place].work for place in self._order]
+        # Numbered by size, as the queues require.
+        self._order = sorted(range(len(files)), key=lambda index: -files[index].cost)
+        self._work = [files[index].work for index in self._order]
         self._devices = devices
-        costs = [files[place].cost for place in self._order]
+        costs = [files[index].cost for index in self._order]
         weights = [device.weight for device in devices]
         if plan is None:
             numbers = assign(costs, weights)
         else:
-            number_of = {place: number for number, place in enumerate(self._order)}
-            numbers = [[number_of[place] for place in places] for places in plan]
+            number_of = {index: number for number, index in enumerate(self._order)}
+            numbers = [[number_of[index] for index in indices] for indices in plan]
         self._policy = make_policy(policy, costs, weights, steal_interval_seconds)
-        self._handout = Scheduler(numbers, self._policy, retries=0)
-        self._happenings: list[tuple[float, _Happening, int]] = []
+        self._scheduler = Scheduler(numbers, self._policy, retries=0)
+        self._events: list[tuple[float, _EventKind, int]] = []
+        """A heap of (seconds, kind, device)."""
         self._idle: set[int] = set()
-        self._looks: dict[int, float] = {}
-        """When an idle device asks again by itself."""
-        self._started: dict[int, float] = {}
-        """When each busy device began its file."""
+        self._retry_at: dict[int, float] = {}
+        """When an idle device asks again though nothing else happens."""
+        self._started_at: dict[int, float] = {}
+        """When each busy device started its file."""
         self._busy_seconds = [0.0] * len(devices)
-        self._finish = [0.0] * len(devices)
-        self._gone_at = [inf] * len(devices)
+        self._finish_seconds = [0.0] * len(devices)
+        self._lost_at = [inf] * len(devices)
         self._worked_by: list[int | None] = [None] * len(files)
         self._steals: list[SimSteal] = []
         self._requests = 0
 
     def run(self) -> SimResult:
-        for number, device in enumerate(self._devices):
-            self._happenings.append((device.joins_at_seconds, _Happening.JOINED, number))
-            if device.lost_at_seconds is not None:
-                self._happenings.append((device.lost_at_seconds, _Happening.LOST, number))
-        heapq.heapify(self._happenings)
-        handout, happenings = self._handout, self._happenings
-        while happenings and handout.unsettled:
-            now, what, number = heapq.heappop(happenings)
-            self._happen(now, what, number)
-        makespan = max(self._finish, default=0.0)
+        """Handle all events until every file is settled."""
+        for number, simulated in enumerate(self._devices):
+            self._events.append((simulated.joins_at_seconds, _EventKind.JOINED, number))
+            if simulated.lost_at_seconds is not None:
+                self._events.append((simulated.lost_at_seconds, _EventKind.LOST, number))
+        heapq.heapify(self._events)
+        scheduler, events = self._scheduler, self._events
+        while events and scheduler.unsettled:
+            now, kind, device = heapq.heappop(events)
+            self._handle(now, kind, device)
+        makespan = max(self._finish_seconds, default=0.0)
         return SimResult(
             makespan,
-            tuple(self._finish),
+            tuple(self._finish_seconds),
             tuple(self._idle_seconds(device, makespan) for device in range(len(self._devices))),
             tuple(self._worked_by),
             tuple(self._steals),
             self._requests,
         )
 
-    def _happen(self, now: float, what: _Happening, device: int) -> None:
-        handout = self._handout
-        if now >= self._gone_at[device]:
+    def _handle(self, now: float, kind: _EventKind, device: int) -> None:
+        scheduler = self._scheduler
+        if now >= self._lost_at[device]:
             return
-        if what is _Happening.FINISHED:
-            held = handout.held(device)
+        if kind is _EventKind.FINISHED:
+            held = scheduler.held(device)
             assert held is not None
-            started = self._started.pop(device)
+            started = self._started_at.pop(device)
             self._worked_by[self._order[held.file]] = device
             self._busy_seconds[device] += now - started
-            self._finish[device] = now
-            handout.complete(device, now - started, now)
+            self._finish_seconds[device] = now
+            scheduler.complete(device, now - started, now)
             self._ask(device, now)
-        elif what is _Happening.LOST:
-            self._gone_at[device] = now
+        elif kind is _EventKind.LOST:
+            self._lost_at[device] = now
             self._idle.discard(device)
-            if (began := self._started.pop(device, None)) is not None:
+            if (began := self._started_at.pop(device, None)) is not None:
                 self._busy_seconds[device] += now - began
-            handout.lose(device, Loss.STOPPED, "lost", now)
-            handout.retire(device)
-        elif what is _Happening.JOINED or device in self._idle:
+            scheduler.lose(device, Loss.STOPPED, "lost", now)
+            scheduler.retire(device)
+        elif kind is _EventKind.JOINED or device in self._idle:
             self._ask(device, now)
-        if self._idle and handout.pending and (what is _Happening.LOST or not self._policy.refusal_is_final):
+        if self._idle and scheduler.pending and (kind is _EventKind.LOST or not self._policy.refusal_is_final):
             for other in sorted(self._idle - {device}):
                 self._ask(other, now)
 
     def _ask(self, device: int, now: float) -> None:
-        """The device, which has no file, asks for one."""
+        """Let a device without a file ask for one."""
         self._requests += 1
         self._idle.discard(device)
-        lease = self._handout.take(device, now)
+        lease = self._scheduler.lease(device, now)
         if lease is None:
             self._idle.add(device)
-            again = self._policy.retry_at(device, now) if self._handout.pending else None
-            if again is not None and self._looks.get(device) != again:
-                self._looks[device] = again
-                heapq.heappush(self._happenings, (again, _Happening.LOOKED, device))
+            again = self._policy.retry_at(device, now) if self._scheduler.pending else None
+            if again is not None and self._retry_at.get(device) != again:
+                self._retry_at[device] = again
+                heapq.heappush(self._events, (again, _EventKind.RETRIED, device))
             return
-        self._started[device] = now
+        self._started_at[device] = now
         if lease.victim is not None:
             self._steals.append(SimSteal(now, device, lease.victim, self._order[lease.file]))
-        end = self._end(device, now, self._work[lease.file])
-        heapq.heappush(self._happenings, (end, _Happening.FINISHED, device))
+        end = self._end_of(device, now, self._work[lease.file])
+        heapq.heappush(self._events, (end, _EventKind.FINISHED, device))
 
-    def _end(self, device: int, now: float, work: float) -> float:
-        """When the device has done `work` that it begins now, to the nanosecond, as clocks tell it: what happens
-        at once must not be put in some order by how sums of seconds are rounded."""
+    def _end_of(self, device: int, now: float, work: float) -> float:
+        """Return when the device finishes `work` that it starts now.
+
+        Rounded to the nanosecond, so that no rounding of sums decides the order of simultaneous events.
+        """
         speed = self._devices[device].speed
         for second, changed in self._devices[device].changes:
             if second > now:
@@ -206,5 +215,5 @@ class _Simulation:
         return round((now + work / speed) * NANOSECONDS) / NANOSECONDS
 
     def _idle_seconds(self, device: int, makespan: float) -> float:
-        here = min(makespan, self._gone_at[device]) - self._devices[device].joins_at_seconds
-        return max(0.0, here - self._busy_seconds[device])
+        present = min(makespan, self._lost_at[device]) - self._devices[device].joins_at_seconds
+        return max(0.0, present - self._busy_seconds[device])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.support.paths import DATA
 from virnucpro_bus.errors import InputError
-from workers.commit.result_store import place_results
+from workers.commit.result_store import result_folder
 from workers.inputs import InputFile, find_inputs, make_ids, need_own_folder, stem_of
 
 NOBODY = 65534
@@ -27,7 +27,7 @@ def a_file(path: Path, content: bytes = b">a\nACGT\n") -> Path:
 
 
 def planned(paths: list[Path]) -> list[InputFile]:
-    """What find_inputs would make of these paths if they were there."""
+    """What find_inputs would return for these paths if they existed."""
     ids, stems = make_ids(paths), [stem_of(path) for path in paths]
     return [
         InputFile(name, path, stem, 0, 0, own)
@@ -41,7 +41,7 @@ def ids_of(*paths: str) -> list[str]:
 
 @contextmanager
 def without_root() -> Iterator[None]:
-    """Root may read everything, so its rights are given up for a while."""
+    """Root may read everything, so its rights are dropped for a while."""
     was_root = os.geteuid() == 0
     if was_root:
         os.seteuid(NOBODY)
@@ -82,7 +82,7 @@ def test_a_folder_stands_for_the_sequence_files_directly_in_it_by_name(tmp_path:
     assert [file.path.name for file in find_inputs([tmp_path]).files] == wanted
 
 
-def test_paths_are_absolute_whatever_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_are_absolute_whatever_the_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a_file(tmp_path / "a.fa")
     monkeypatch.chdir(tmp_path)
     assert [file.path for file in find_inputs([Path("a.fa")]).files] == [tmp_path / "a.fa"]
@@ -121,7 +121,7 @@ def test_the_sample_has_at_least_24_files_of_uneven_size() -> None:
 # faults
 
 
-def said_of(*arguments: Path) -> str:
+def error_of(*arguments: Path) -> str:
     with pytest.raises(InputError) as caught:
         find_inputs(arguments)
     assert str(caught.value).isprintable()
@@ -129,44 +129,44 @@ def said_of(*arguments: Path) -> str:
 
 
 def test_a_missing_path_is_named_visibly(tmp_path: Path) -> None:
-    assert said_of(tmp_path / "no\x1b.fa") == f"{tmp_path}/no\\x1b.fa: no such file or folder"
+    assert error_of(tmp_path / "no\x1b.fa") == f"{tmp_path}/no\\x1b.fa: does not exist; check the path"
 
 
 def test_a_broken_link_in_a_folder_is_missing(tmp_path: Path) -> None:
     (tmp_path / "a.fa").symlink_to(tmp_path / "gone")
-    assert "a.fa: no such file" in said_of(tmp_path)
+    assert "a.fa: does not exist" in error_of(tmp_path)
 
 
-def test_a_folder_without_sequence_files_is_told_what_was_looked_for(tmp_path: Path) -> None:
+def test_a_folder_without_sequence_files_is_refused_with_the_suffixes(tmp_path: Path) -> None:
     a_file(tmp_path / "notes.txt")
-    assert "no sequence files in this folder (looked for .fa .fasta" in said_of(tmp_path)
+    assert ": contains no sequence files (.fa .fasta" in error_of(tmp_path)
 
 
-def test_what_is_no_regular_file_is_refused_without_opening_it(tmp_path: Path) -> None:
+def test_what_is_not_a_regular_file_is_refused_without_opening_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.fa")
-    assert "not a regular file" in said_of(tmp_path / "pipe.fa")
+    assert "is not a regular file; give a file or a folder" in error_of(tmp_path / "pipe.fa")
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a.fa/below"])
-def test_a_path_that_cannot_be_looked_at_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_path_that_cannot_be_examined_is_refused(tmp_path: Path, name: str) -> None:
     a_file(tmp_path / "a.fa")
-    assert "cannot be read: " in said_of(tmp_path / name)
+    assert "cannot be read: " in error_of(tmp_path / name)
 
 
 def test_an_unreadable_file_is_refused(closed: Path) -> None:
     closed.parent.chmod(0o755)
     with without_root():
-        assert said_of(closed) == f"{closed}: cannot be read: Permission denied"
+        assert error_of(closed) == f"{closed}: cannot be read: Permission denied"
 
 
 def test_an_unreadable_folder_is_refused(closed: Path) -> None:
     with without_root():
-        assert said_of(closed.parent) == f"{closed.parent}: cannot list the folder: Permission denied"
+        assert error_of(closed.parent) == f"{closed.parent}: cannot list the folder: Permission denied"
 
 
 def test_a_file_in_a_folder_that_may_not_be_entered_is_refused(closed: Path) -> None:
     with without_root():
-        assert said_of(closed) == f"{closed}: cannot be read: Permission denied"
+        assert error_of(closed) == f"{closed}: cannot be read: Permission denied"
 
 
 # names
@@ -213,7 +213,7 @@ def test_names_that_look_the_same_once_made_visible_get_different_ids() -> None:
     assert ids_of("/x/a\x01.fa", "/x/a\\x01.fa") == ["a\\x01.fa", "x+a\\x01.fa"]
 
 
-def test_bytes_that_are_no_text_are_written_out() -> None:
+def test_bytes_that_are_not_text_are_written_out() -> None:
     assert ids_of(os.fsdecode(b"/x/caf\xe9\xe2\x80\xae.fa")) == ["caf\\xe9\\u202e.fa"]
 
 
@@ -271,7 +271,7 @@ def test_ids_are_unique_printable_and_short_enough_for_a_folder(paths: list[Path
 @example([Path("/a/x.fa"), Path("/b/x.fa"), Path("/c/a+x.fasta")], None)
 @example([Path("/reads.fa"), Path("/reads.fa.fa")], None)
 def test_no_two_inputs_can_claim_one_result_path(paths: list[Path], data: st.DataObject | None) -> None:
-    """Whatever files the jobs leave: those called like their input, like any other input, folder or result."""
+    """Whatever files the jobs leave: those named after their input, or like any other input, folder or result."""
     inputs = planned(paths)
     tempting = {file.path.name for file in inputs} | {file.id for file in inputs} | {file.stem for file in inputs}
     tempting |= {f"{name}.faa" for name in tempting} | {f"{name}/inner" for name in tempting}
@@ -281,7 +281,7 @@ def test_no_two_inputs_can_claim_one_result_path(paths: list[Path], data: st.Dat
         results = own
         if data is not None and data.draw(st.booleans()):
             results = data.draw(st.lists(st.sampled_from(sorted(tempting)), max_size=4))
-        folder = place_results(file, results)
+        folder = result_folder(file, results)
         for name in results:
             path = Path(folder, name)
             # Neither the file itself nor a folder it stands in may be another's.
@@ -289,25 +289,25 @@ def test_no_two_inputs_can_claim_one_result_path(paths: list[Path], data: st.Dat
                 assert owner_of.setdefault(str(claimed), file.id) == file.id
 
 
-def test_results_called_like_an_input_of_its_own_name_stand_directly() -> None:
+def test_results_named_after_an_input_of_unique_name_need_no_folder() -> None:
     (file,) = planned([Path("/x/reads.fa")])
     assert not file.own_folder
-    assert place_results(file, ["reads", "reads.protein.faa"]) == ""
+    assert result_folder(file, ["reads", "reads.protein.faa"]) == ""
 
 
-def test_results_called_otherwise_go_to_a_folder_of_the_inputs_name() -> None:
+def test_other_results_go_to_a_folder_named_by_the_inputs_id() -> None:
     (file,) = planned([Path("/x/reads.fa")])
-    assert place_results(file, ["reads.protein.faa", "log.txt"]) == "reads.fa"
-    assert place_results(file, ["readsome.txt"]) == "reads.fa"
+    assert result_folder(file, ["reads.protein.faa", "log.txt"]) == "reads.fa"
+    assert result_folder(file, ["readsome.txt"]) == "reads.fa"
 
 
 def test_inputs_with_stems_that_could_be_mixed_up_have_folders_of_their_own() -> None:
     mixed, other, alone = planned([Path("/reads.fa"), Path("/reads.v2.fa"), Path("/reads-3.fa")])
     assert (mixed.own_folder, other.own_folder, alone.own_folder) == (True, True, False)
-    assert place_results(mixed, ["reads.protein.faa"]) == "reads.fa"
+    assert result_folder(mixed, ["reads.protein.faa"]) == "reads.fa"
 
 
-def test_inputs_of_one_name_have_folders_called_by_their_ids() -> None:
+def test_inputs_of_one_name_have_folders_named_by_their_ids() -> None:
     first, second = planned([Path("/x/reads.fa"), Path("/y/reads.fa")])
-    assert place_results(first, ["reads.protein.faa"]) == "x+reads.fa"
-    assert place_results(second, ["reads.protein.faa"]) == "y+reads.fa"
+    assert result_folder(first, ["reads.protein.faa"]) == "x+reads.fa"
+    assert result_folder(second, ["reads.protein.faa"]) == "y+reads.fa"

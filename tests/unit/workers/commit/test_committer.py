@@ -1,4 +1,4 @@
-"""When the disk is full or fails: pause, go on or end, and never call done what is not."""
+"""When the disk is full or fails: pause, continue or stop, and never call a file done that is not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workers.inputs import InputFile
 
 
 class Moody(Disk):
-    """Works until it is told not to."""
+    """A disk that works until an error is set."""
 
     write_error = sync_error = rename_error = 0
 
@@ -83,7 +83,7 @@ def test_while_the_journal_has_no_room_nothing_is_ready_and_then_it_is_recorded(
     machine.wait(1)
     assert machine.commits.ready()
     assert committed(tmp_path) == [report.held.file.id]
-    assert machine.commits.hopeless is None
+    assert machine.commits.stop_reason is None
 
 
 def test_a_journal_that_could_not_be_synced_is_never_relied_on_again(
@@ -96,17 +96,17 @@ def test_a_journal_that_could_not_be_synced_is_never_relied_on_again(
     disk.sync_error = 0
     machine.wait(10)
     assert not machine.commits.ready()
-    assert machine.commits.hopeless is not None
+    assert machine.commits.stop_reason is not None
 
 
-def test_results_whose_folder_could_not_be_synced_are_taken_back(
+def test_results_whose_folder_could_not_be_synced_are_removed(
     tmp_path: Path, machine: Machine, disk: Moody
 ) -> None:
     report = machine.attempt(0)
     assert report is not None
     disk.sync_error = errno.EIO
     machine.commits.commit([report])
-    assert report.refusal == "the results cannot be put in place: no"
+    assert report.refusal == "the results cannot be moved into the results folder: no"
     assert results(tmp_path / "run") == {}
     assert machine.coordinator.get_totals()["files_completed"] == 0
     disk.sync_error = 0
@@ -122,6 +122,6 @@ def test_where_there_is_no_room_for_results_the_session_ends(
     disk.rename_error = error
     machine.commits.commit([report])
     assert report.refusal is not None
-    assert (machine.commits.hopeless is not None) is ends
+    assert (machine.commits.stop_reason is not None) is ends
     assert results(tmp_path / "run") == {}
     assert committed(tmp_path) == []

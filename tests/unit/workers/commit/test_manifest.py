@@ -1,4 +1,4 @@
-"""The digest of results: what it depends on, and that everything is on the disk before it is told."""
+"""The digest of results: what it depends on, and that everything is synced before it is returned."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_digest_of_plain_files_is_that_of_what_sha256sum_prints(tmp_path: Pa
     assert of(tmp_path).digest == hashlib.sha256(lines.encode()).hexdigest()
 
 
-def test_sealing_measures_the_same(folder: Path) -> None:
+def test_syncing_measures_the_same(folder: Path) -> None:
     assert sync_and_digest(str(folder), Disk()) == of(folder)
 
 
@@ -61,7 +61,7 @@ def test_whatever_is_changed_changes_the_digest(folder: Path, change: object) ->
     assert of(folder).digest != before.digest
 
 
-def test_names_that_are_no_text_are_results_like_others(tmp_path: Path) -> None:
+def test_names_that_are_not_text_are_results_like_others(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff\n")).write_text("x")
     assert sync_and_digest(str(tmp_path), Disk())[:2] == (1, 1)
 
@@ -79,7 +79,7 @@ class Noting(Disk):
         self.synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
 
 
-def test_every_file_and_every_folder_below_is_brought_to_the_disk(folder: Path) -> None:
+def test_every_file_and_every_folder_below_is_synced(folder: Path) -> None:
     disk = Noting()
     sync_and_digest(str(folder), disk)
     files = ["a.txt", "deep/b", "deep/er/c"]

@@ -37,7 +37,7 @@ def test_each_attempt_gets_a_new_folder_of_its_own(store: ResultStore) -> None:
     assert first.parent.is_dir()
 
 
-def test_results_called_like_their_input_stand_in_the_results_folder(store: ResultStore) -> None:
+def test_results_named_after_their_input_lie_in_the_results_folder(store: ResultStore) -> None:
     attempt = begin(store)
     (attempt / "a.faa").write_text("four")
     (attempt / "a.tsv").write_text("sixsix")
@@ -46,7 +46,7 @@ def test_results_called_like_their_input_stand_in_the_results_folder(store: Resu
     assert (store.folder / "a.tsv").read_text() == "sixsix"
 
 
-def test_results_called_otherwise_stand_in_a_folder_called_like_the_input(store: ResultStore) -> None:
+def test_other_results_lie_in_a_folder_named_by_the_input(store: ResultStore) -> None:
     attempt = begin(store)
     (attempt / "a.faa").write_text("")
     (attempt / "report.txt").write_text("")
@@ -115,9 +115,9 @@ def test_results_that_are_there_already_are_not_mixed_with_new_ones(store: Resul
     assert (store.folder / "a.faa").read_text() == "old"
 
 
-def test_a_run_that_goes_on_finds_its_results(store: ResultStore) -> None:
+def test_a_resumed_run_finds_its_results(store: ResultStore) -> None:
     (store.folder / "a.faa").write_text("old")
-    store.prepare(go_on=True)
+    store.prepare(resume=True)
     assert (store.folder / "a.faa").read_text() == "old"
 
 
@@ -161,7 +161,7 @@ def a_folder(path: Path) -> None:
 @pytest.mark.parametrize("make", [a_file, a_folder])
 @pytest.mark.parametrize("names", [["a.fa"], ["a.fa", "a.txt"], ["other"], ["a.fa", "other"], []])
 @pytest.mark.parametrize("own_folder", [False, True])
-def test_results_called_like_the_input_itself_are_found_again(
+def test_results_named_like_the_input_itself_are_found_again(
     store: ResultStore, make: Callable[[Path], None], names: list[str], own_folder: bool
 ) -> None:
     attempt, file = begin(store), input_file("a.fa", own_folder=own_folder)

@@ -1,4 +1,4 @@
-"""The coordinator alone: who is given which file, and how files are settled."""
+"""The coordinator alone: which device gets which file, and how files are settled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 # --- handing out
 
 
-def test_a_device_is_given_its_own_files_biggest_first() -> None:
+def test_a_device_gets_its_own_files_biggest_first() -> None:
     coordinator = coordinator_of(1, [1, 9, 4])
     given = []
     while (assignment := coordinator.next_file("cpu:0")) is not None:
@@ -70,7 +70,7 @@ def test_policy_off_never_steals() -> None:
     assert one_sided(9, policy="off").next_file("cpu:0") is None
 
 
-def test_an_idle_device_takes_the_biggest_waiting_file_of_the_longest_queue() -> None:
+def test_an_idle_device_steals_the_biggest_pending_file_of_the_longest_queue() -> None:
     files = input_files([50, 40, 30, 20, 10, 9, 8])
     clock = ManualClock()
     coordinator = WorkStealingCoordinator(
@@ -144,7 +144,7 @@ def test_a_completion_of_another_file_is_counted_and_leaves_the_lease() -> None:
         coordinator.next_file("cpu:0")
 
 
-def test_without_retries_a_failed_file_is_settled_and_not_handed_out_again() -> None:
+def test_without_retries_a_failed_file_is_settled_and_not_leased_again() -> None:
     coordinator = coordinator_of(1, [1])
     take(coordinator, "cpu:0")
     coordinator.record_file_failure("cpu:0", "f0.fa", "no header", 0.1)
@@ -166,7 +166,7 @@ def frequent_switches() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("frequent_switches")
-def test_four_threads_are_handed_every_file_exactly_once() -> None:
+def test_four_threads_lease_every_file_exactly_once() -> None:
     total = 2000
     coordinator = WorkStealingCoordinator(
         cpus(4), input_files([1] * total), policy="threshold", weights=[1.0, 1.0, 1.0, 50.0]

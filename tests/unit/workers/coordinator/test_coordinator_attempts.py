@@ -1,4 +1,4 @@
-"""Attempts that fail and workers that die: what becomes of the file, and of the device."""
+"""Attempts that fail and workers that die: what happens to the file, and to the device."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_file_that_failed_goes_to_another_device_first() -> None:
     assert given == ["f3.fa", "f1.fa"]
 
 
-def test_a_file_waits_for_a_device_that_has_not_tried_it_even_if_that_is_busy() -> None:
+def test_a_file_is_pending_for_a_device_that_has_not_tried_it_even_if_that_is_busy() -> None:
     coordinator = retrying(2, [9, 8], retries=1)
     take(coordinator, "cpu:1")
     fail(coordinator, "cpu:0")
@@ -53,7 +53,7 @@ def test_a_failure_that_no_attempt_can_mend_is_the_last() -> None:
     assert (coordinator.unsettled, coordinator.get_totals()["files_failed"]) == (0, 1)
 
 
-def test_a_file_that_failed_and_has_no_device_left_is_given_up_and_counts_once() -> None:
+def test_a_file_that_failed_and_has_no_device_left_is_quarantined_and_counts_once() -> None:
     coordinator = retrying(1, [1], retries=2)
     held = take(coordinator, "cpu:0")
     coordinator.retire("cpu:0")
@@ -70,7 +70,7 @@ def test_a_file_that_takes_too_long_uses_up_its_attempts_and_blames_no_device() 
     assert (coordinator.unsettled, coordinator.get_totals()["files_failed"]) == (2, 3)
 
 
-def test_a_worker_that_was_stopped_with_the_run_blames_nobody() -> None:
+def test_a_worker_that_was_stopped_with_the_run_is_not_blamed_on_file_or_device() -> None:
     coordinator = coordinator_of(1, [3, 2, 1])
     for epoch in range(9):
         take(coordinator, "cpu:0")
@@ -98,7 +98,7 @@ def test_what_a_dead_worker_held_is_taken_over_by_another_device_before_its_own_
     assert (again.file, again.attempt, again.stolen_from) == (held.file, 2, None)
 
 
-def test_a_worker_that_dies_with_nothing_in_hand_costs_nothing() -> None:
+def test_a_worker_that_dies_without_a_lease_costs_nothing() -> None:
     coordinator = coordinator_of(1, [1])
     assert lose(coordinator, "cpu:0") is None
     assert (coordinator.unsettled, take(coordinator, "cpu:0").attempt) == (1, 1)
@@ -178,7 +178,7 @@ def test_a_retired_device_leaves_its_files_to_the_others() -> None:
     assert coordinator.unsettled == 6
 
 
-def test_a_retired_device_is_given_nothing_more() -> None:
+def test_a_retired_device_gets_no_more_files() -> None:
     coordinator = one_sided(9)
     coordinator.retire("cpu:0")
     assert coordinator.next_file("cpu:0") is None
@@ -191,7 +191,7 @@ def test_files_have_failed_when_the_last_device_retires() -> None:
     assert (coordinator.unsettled, coordinator.get_totals()["files_failed"]) == (0, 3)
 
 
-def test_a_file_in_hand_has_failed_when_its_worker_dies_after_the_last_device_retired() -> None:
+def test_a_leased_file_has_failed_when_its_worker_dies_after_the_last_device_retired() -> None:
     coordinator = coordinator_of(1, [1])
     take(coordinator, "cpu:0")
     coordinator.retire("cpu:0")

@@ -1,4 +1,4 @@
-"""What the coordinator tells: its figures to viewers, its events to the bus."""
+"""What the coordinator reports: its figures to viewers, its events to the bus."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def test_throughput_and_last_update_are_unknown_before_the_first_completion() ->
     assert (row["throughput"], row["last_update_time"]) == (None, None)
 
 
-def test_what_stealing_has_done_is_told_of_a_coordinator_that_nobody_has_started() -> None:
-    """On its own, in somebody's process, it has no bus on which a start would be told."""
+def test_the_effect_of_stealing_is_known_without_a_call_of_start() -> None:
+    """On its own, in another program's process, it has no bus on which to announce a start."""
     clock = ManualClock()
     coordinator = WorkStealingCoordinator(cpus(2), input_files([30, 20, 10]), policy="off", clock=clock)
     assert coordinator.get_effect()["makespan_seconds"] is None
@@ -71,12 +71,12 @@ def test_last_update_time_is_the_wall_clock_of_the_last_completion_or_failure() 
     assert coordinator.get_gpu_metrics()[0]["last_update_time"] == clock.wall_ns() / NANOSECONDS
     clock.advance(5)
     coordinator.record_file_failure("cpu:0", take(coordinator, "cpu:0").file.id, "no", 1.0)
-    told_ns = clock.wall_ns()
+    recorded_ns = clock.wall_ns()
     clock.advance(5)
-    assert coordinator.get_gpu_metrics()[0]["last_update_time"] == told_ns / NANOSECONDS
+    assert coordinator.get_gpu_metrics()[0]["last_update_time"] == recorded_ns / NANOSECONDS
 
 
-def test_a_completion_counts_from_the_times_it_is_told_with() -> None:
+def test_a_completion_counts_from_the_times_that_it_is_recorded_with() -> None:
     clock = ManualClock()
     coordinator = WorkStealingCoordinator(cpus(1), input_files([1]), clock=clock)
     name = take(coordinator, "cpu:0").file.id
@@ -91,7 +91,7 @@ def test_a_completion_counts_from_the_times_it_is_told_with() -> None:
 # --- what goes out
 
 
-def test_a_whole_run_is_told_and_nothing_that_the_workers_tell() -> None:
+def test_a_whole_run_is_published_without_the_events_of_the_workers() -> None:
     sink = ListSink()
     coordinator = WorkStealingCoordinator(
         cpus(2), input_files([4, 3, 2, 1]), policy="threshold", weights=[1e-9, 1.0], sink=sink, clock=ManualClock()
@@ -139,17 +139,17 @@ def test_the_plan_lists_every_file_once_under_its_device() -> None:
     assert {part.device for part in parts} == {"cpu:0", "cpu:1", "cpu:2"}
 
 
-def test_depths_are_told_only_when_they_have_changed() -> None:
+def test_depths_are_published_only_when_they_have_changed() -> None:
     sink = ListSink()
     coordinator = WorkStealingCoordinator(cpus(2), input_files([2, 1]), sink=sink)
     coordinator.start()
-    told = len(sink.events)
+    published = len(sink.events)
     coordinator.publish_depths()
-    assert len(sink.events) == told
+    assert len(sink.events) == published
     take(coordinator, "cpu:1")
     coordinator.publish_depths()
     coordinator.publish_depths()
-    assert sink.events[told:] == [QueueDepths({"cpu:0": 1, "cpu:1": 0})]
+    assert sink.events[published:] == [QueueDepths({"cpu:0": 1, "cpu:1": 0})]
 
 
 def test_a_loss_names_the_stream_the_file_and_the_theft() -> None:

@@ -29,7 +29,7 @@ device_numbers = st.integers(0, MAX_DEVICES - 1)
 
 
 class CoordinatorMachine(RuleBasedStateMachine):
-    """The model knows which files wait, who holds what, and how each file ended; not who waits in which queue."""
+    """The model knows which files are pending, which device holds what, and how each file ended; not queues."""
 
     @initialize(
         devices=st.integers(1, MAX_DEVICES),
@@ -235,8 +235,8 @@ class CoordinatorMachine(RuleBasedStateMachine):
         totals = self.coordinator.get_totals()
         assert totals["files_completed"] == len(self.completed)
         assert totals["files_failed"] == len(self.failed) + len(self.given_up)
-        told = [event for event in self.sink.events if isinstance(event, FileQuarantined)]
-        assert sorted((event.file, event.attempts) for event in told) == sorted(
+        announced = [event for event in self.sink.events if isinstance(event, FileQuarantined)]
+        assert sorted((event.file, event.attempts) for event in announced) == sorted(
             (name, self.attempts[name]) for name in self.given_up
         )
 

@@ -20,7 +20,7 @@ from virnucpro_bus.run_folder import CAPTURE_NAME
 from virnucpro_bus.system.disk import Disk, StrPath
 from workers.commit.result_store import ResultStore
 from workers.inputs import InputFile
-from workers.resume.journal import read_past
+from workers.resume.journal import read_past_run
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +38,15 @@ def serial(inputs: Sequence[InputFile], tmp_path_factory: pytest.TempPathFactory
 
 def committed_files(run_dir: Path) -> set[str]:
     """The files that the journal calls done; their results must be whole."""
-    return set(read_past(run_dir / CAPTURE_NAME).committed) if (run_dir / CAPTURE_NAME).exists() else set()
+    return set(read_past_run(run_dir / CAPTURE_NAME).committed) if (run_dir / CAPTURE_NAME).exists() else set()
 
 
 def assert_that_what_is_done_is_there(run_dir: Path, inputs: Sequence[InputFile]) -> None:
     if not (run_dir / CAPTURE_NAME).exists():
         return
-    past = read_past(run_dir / CAPTURE_NAME)
+    past = read_past_run(run_dir / CAPTURE_NAME)
     done = [file for file in inputs if file.id in past.committed]
-    assert all(ResultStore(run_dir).are_intact([(file, past.contents(file.id)) for file in done]))
+    assert all(ResultStore(run_dir).are_intact([(file, past.manifest_of(file.id)) for file in done]))
 
 
 def assert_that_it_is_resumed(run_dir: Path, inputs: Sequence[InputFile], serial: dict[str, bytes]) -> None:

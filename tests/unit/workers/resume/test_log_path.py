@@ -1,4 +1,4 @@
-"""Where a run's metrics log may go, and which files are taken for logs of the run."""
+"""Where a run's metrics log may go, and which files are logs of the run."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ def test_a_name_is_one_in_the_run_folder_and_a_path_is_one(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("", "the name is empty"),
-        *((name, "is a folder") for name in (".", "..", "sub", "sub/..", "/", "sub/deeper/..")),
+        ("", "the name is empty; give a file name or a path"),
+        *((name, "is a folder; add a file name") for name in (".", "..", "sub", "sub/..", "/", "sub/deeper/..")),
         *(
-            (name, "is where the run keeps something else")
+            (name, "is reserved for other files of the run; choose another name")
             for name in ("run.vbus", "summary.json", "bus.json", "sub/../run.vbus", "../out/run.vbus", "link")
         ),
         *(
-            (f"{name}/log.csv", "is where the run keeps something else")
+            (f"{name}/log.csv", "is reserved for other files of the run; choose another name")
             for name in ("results", "results/deeper", "logs", ".attempts", ".bus")
         ),
-        ("missing/log.csv", "there is no folder"),
-        ("/nowhere/at/all/log.csv", "there is no folder /nowhere/at/all; make it first"),
+        ("missing/log.csv", "does not exist; create it first"),
+        ("/nowhere/at/all/log.csv", "the folder /nowhere/at/all does not exist; create it first"),
     ],
 )
-def test_what_can_be_no_log_is_refused(run_dir: Path, name: str, why: str) -> None:
+def test_a_path_that_cannot_be_a_log_is_refused(run_dir: Path, name: str, why: str) -> None:
     (run_dir / "sub").mkdir()
     (run_dir / "link").symlink_to("run.vbus")
     with pytest.raises(UserError, match=why):
         choose_log_path(run_dir, name)
 
 
-def test_a_run_folder_that_is_yet_to_be_made_is_no_log(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is a folder"):
+def test_a_run_folder_that_is_yet_to_be_made_is_not_a_log(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a folder; add a file name"):
         choose_log_path(tmp_path / "out", ".")
 
 
@@ -88,7 +88,7 @@ NO_LOGS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("make", NO_LOGS.values(), ids=NO_LOGS)
-def test_what_is_no_metrics_log_is_nobodys_to_remove(run_dir: Path, make: Callable[[Path], object]) -> None:
+def test_what_is_not_a_metrics_log_is_not_removed(run_dir: Path, make: Callable[[Path], object]) -> None:
     make(run_dir / "log.csv")
     make(run_dir / "log.csv.1")
     assert own_logs(run_dir, run_dir / "log.csv") == []

@@ -1,4 +1,4 @@
-"""Going on with a run: what counts as done, what is done again and why, and what the viewers are told."""
+"""Resuming a run: what counts as done, what is done again and why, and what is published about it."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.system.disk import Disk
 from workers.commit.result_store import ResultStore
 from workers.inputs import InputFile, find_inputs
-from workers.resume.journal import PastRun, read_past
+from workers.resume.journal import PastRun, read_past_run
 from workers.resume.resume import (
     CHANGED,
     DAMAGED,
     FAILED,
+    NO_LONGER_INPUT,
     NOT_COMMITTED,
-    NOT_GIVEN,
     ResumePlan,
     open_past_run,
-    resume,
+    plan_resume,
     settings_of,
 )
 
@@ -61,7 +61,7 @@ def run_dir(tmp_path: Path, inputs: Sequence[InputFile]) -> Path:
 
 def resumed(run_dir: Path) -> ResumePlan:
     files = find_inputs([run_dir.parent / "in"]).files
-    return resume(read_past(run_dir / CAPTURE_NAME), files, ResultStore(run_dir))
+    return plan_resume(read_past_run(run_dir / CAPTURE_NAME), files, ResultStore(run_dir))
 
 
 def reopened(resumption: ResumePlan) -> dict[str, str]:
@@ -97,14 +97,14 @@ def added(run_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [grown, turned, removed, added])
-def test_results_that_are_not_as_they_were_are_taken_away_and_made_again(
+def test_results_that_are_not_as_they_were_are_removed_and_made_again(
     run_dir: Path, damage: Callable[[Path], None]
 ) -> None:
     damage(run_dir)
     resumption = resumed(run_dir)
     assert [file.id for file in resumption.remaining] == ["two.fa"]
     assert (resumption.done, reopened(resumption)) == (4, {"two.fa": DAMAGED})
-    assert resumption.notes == (f"two.fa: {DAMAGED}: it is done again",)
+    assert resumption.notes == (f"two.fa: is done again: {DAMAGED}",)
     assert not list((run_dir / "results").glob("two*"))
 
 
@@ -137,96 +137,98 @@ def test_the_results_that_are_made_again_are_what_they_were(run_dir: Path) -> No
     assert results(run_dir) == before
 
 
-# What the journal tells
+# What the journal records
 
 
-class Told:
-    """A journal, said event by event."""
+class Journal:
+    """A journal, recorded event by event."""
 
     def __init__(self) -> None:
         self.past = PastRun()
         self._stamps: dict[str, Sequencer] = {}
 
-    def say(self, source: str, event: Fact, epoch: int = 3) -> None:
+    def record(self, source: str, event: Fact, epoch: int = 3) -> None:
         stamp = self._stamps.setdefault(source, Sequencer(ManualClock(), source=source, run="run-7", epoch=epoch))
         self.past.apply([encode(stamp.next_envelope(event))])
 
 
 @pytest.fixture
-def told() -> Told:
-    made = Told()
-    made.say("coordinator", RunStarted("job", "off", (), 2, "s"), epoch=44)
+def journal() -> Journal:
+    made = Journal()
+    made.record("coordinator", RunStarted("job", "off", (), 2, "s"), epoch=44)
     planned = PlannedFile("a.fa", 1, 1, "i"), PlannedFile("b.fa", 1, 1, "j")
-    made.say("coordinator", FilesAssigned("cpu:0", planned))
-    made.say("worker-0", WorkerStarted(Device("cpu:0"), 1))
+    made.record("coordinator", FilesAssigned("cpu:0", planned))
+    made.record("worker-0", WorkerStarted(Device("cpu:0"), 1))
     return made
 
 
-def events_of(told: Told, tmp_path: Path) -> Sequence[Fact]:
-    return resume(told.past, [], ResultStore(tmp_path)).events
+def events_of(journal: Journal, tmp_path: Path) -> Sequence[Fact]:
+    return plan_resume(journal.past, [], ResultStore(tmp_path)).events
 
 
-def test_a_worker_that_nobody_has_told_the_end_of_is_told_to_be_lost_with_what_it_held(
-    told: Told, tmp_path: Path
+def test_a_worker_whose_end_was_not_recorded_is_published_as_lost_with_what_it_held(
+    journal: Journal, tmp_path: Path
 ) -> None:
-    told.say("worker-0", WorkStolen("cpu:0", "cpu:1", "a.fa", 2, 77))
-    told.say("worker-0", FileStarted("cpu:0", "a.fa", 2))
+    journal.record("worker-0", WorkStolen("cpu:0", "cpu:1", "a.fa", 2, 77))
+    journal.record("worker-0", FileStarted("cpu:0", "a.fa", 2))
     lost = WorkerLost("cpu:0", "worker-0", 3, "the launcher has ended", "a.fa", 2, "cpu:1", 77)
-    assert events_of(told, tmp_path) == (lost,)
-    told.say("coordinator", lost)
-    assert events_of(told, tmp_path) == ()
+    assert events_of(journal, tmp_path) == (lost,)
+    journal.record("coordinator", lost)
+    assert events_of(journal, tmp_path) == ()
 
 
-def test_epochs_go_on_after_those_of_before(told: Told, tmp_path: Path) -> None:
-    resumption = resume(told.past, [], ResultStore(tmp_path))
+def test_epochs_continue_after_the_earlier_ones(journal: Journal, tmp_path: Path) -> None:
+    resumption = plan_resume(journal.past, [], ResultStore(tmp_path))
     assert (resumption.last_epoch, resumption.last_worker_epoch) == (44, 3)
-    assert told.past.run == "run-7"
+    assert journal.past.run == "run-7"
 
 
-def test_what_was_completed_but_not_committed_counts_no_more(told: Told, tmp_path: Path) -> None:
-    told.say("worker-0", FileCompleted("cpu:0", "a.fa", 1, 70, 1.0))
-    (_, event) = events_of(told, tmp_path)
-    assert event == FileReopened("a.fa", "cpu:0", True, 70, NOT_GIVEN)
+def test_what_was_completed_but_not_committed_does_not_count(journal: Journal, tmp_path: Path) -> None:
+    journal.record("worker-0", FileCompleted("cpu:0", "a.fa", 1, 70, 1.0))
+    (_, event) = events_of(journal, tmp_path)
+    assert event == FileReopened("a.fa", "cpu:0", True, 70, NO_LONGER_INPUT)
     given = InputFile("a.fa", Path("/a.fa"), "a", 1, 1, False)
-    (_, event) = resume(told.past, [given], ResultStore(tmp_path)).events
+    (_, event) = plan_resume(journal.past, [given], ResultStore(tmp_path)).events
     assert event == FileReopened("a.fa", "cpu:0", True, 70, NOT_COMMITTED)
 
 
-def test_what_had_failed_for_good_is_tried_again(told: Told, tmp_path: Path) -> None:
-    told.say("worker-0", FileFailed("cpu:0", "a.fa", 1, "bad", 1.0, False))
-    assert len(events_of(told, tmp_path)) == 1
-    told.say("worker-0", FileFailed("cpu:0", "a.fa", 2, "bad", 1.0, True))
-    (_, event) = events_of(told, tmp_path)
+def test_what_had_failed_for_good_is_tried_again(journal: Journal, tmp_path: Path) -> None:
+    journal.record("worker-0", FileFailed("cpu:0", "a.fa", 1, "bad", 1.0, False))
+    assert len(events_of(journal, tmp_path)) == 1
+    journal.record("worker-0", FileFailed("cpu:0", "a.fa", 2, "bad", 1.0, True))
+    (_, event) = events_of(journal, tmp_path)
     assert event == FileReopened("a.fa", "cpu:0", False, 0, FAILED)
-    told.say("coordinator", event)
-    assert len(events_of(told, tmp_path)) == 1
+    journal.record("coordinator", event)
+    assert len(events_of(journal, tmp_path)) == 1
 
 
-def test_files_of_others_on_the_same_bus_are_not_the_runs(told: Told, tmp_path: Path) -> None:
-    told.say("pid-17", FileCompleted("cuda:0", "mine.fa", 0, 70, 1.0), epoch=10**18)
-    assert len(events_of(told, tmp_path)) == 1
+def test_files_of_others_on_the_same_bus_are_not_the_runs(journal: Journal, tmp_path: Path) -> None:
+    journal.record("pid-17", FileCompleted("cuda:0", "mine.fa", 0, 70, 1.0), epoch=10**18)
+    assert len(events_of(journal, tmp_path)) == 1
 
 
-# What may be gone on with
+# Which runs may be resumed
 
 
-def taken_up(run_dir: Path, settings: str = SETTINGS, go_on: bool = False, anew: bool = False) -> PastRun | None:
-    return open_past_run(run_dir, settings, run_dir / "log", go_on=go_on, anew=anew)
+def opened(run_dir: Path, settings: str = SETTINGS, resume: bool = False, force: bool = False) -> PastRun | None:
+    return open_past_run(run_dir, settings, run_dir / "log", resume=resume, force=force)
 
 
 def test_an_empty_folder_begins_a_run_whatever_was_asked_for(tmp_path: Path) -> None:
-    assert taken_up(tmp_path) is taken_up(tmp_path, go_on=True) is taken_up(tmp_path, anew=True) is None
+    assert opened(tmp_path) is opened(tmp_path, resume=True) is opened(tmp_path, force=True) is None
 
 
 def test_a_folder_that_holds_a_run_says_what_can_be_done(run_dir: Path) -> None:
-    with pytest.raises(UserError, match=r"already holds a run \(run.vbus\).*--resume to go on.*--force to remove"):
-        taken_up(run_dir)
+    with pytest.raises(
+        UserError, match=r"already holds a run \(run.vbus\).*--resume to continue it.*--force to remove"
+    ):
+        opened(run_dir)
 
 
-def test_a_run_of_another_job_is_not_gone_on_with(run_dir: Path) -> None:
+def test_a_run_of_another_job_is_not_resumed(run_dir: Path) -> None:
     before = results(run_dir)
     with pytest.raises(UserError, match="a run of another job or with other job options"):
-        taken_up(run_dir, settings="others", go_on=True)
+        opened(run_dir, settings="others", resume=True)
     assert results(run_dir) == before
 
 
@@ -235,16 +237,16 @@ def test_settings_are_the_job_and_its_options_in_any_order() -> None:
     assert len({settings_of("j", {}), settings_of("k", {}), settings_of("j", {"a": "1"})}) == 3
 
 
-def test_beginning_anew_removes_what_is_of_the_run_and_nothing_else(run_dir: Path) -> None:
+def test_force_removes_what_belongs_to_the_run_and_nothing_else(run_dir: Path) -> None:
     for name in ("log", "log.1", "log.9", SUMMARY_NAME, "mine"):
         (run_dir / name).write_bytes(KIND)
     (run_dir / "log.2").mkdir()
     (run_dir / "log.3").write_text("mine")
-    assert taken_up(run_dir, anew=True) is None
+    assert opened(run_dir, force=True) is None
     assert sorted(os.listdir(run_dir)) == ["log.2", "log.3", "mine"]
 
 
 def test_without_a_capture_nothing_is_removed(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
-    assert taken_up(tmp_path, anew=True) is None
+    assert opened(tmp_path, force=True) is None
     assert (tmp_path / "results").is_dir()

@@ -8,7 +8,7 @@ from workers.schedule.queues import DeviceQueues
 from workers.whatif.simulator import SimDevice, SimFile, simulate
 
 
-def test_a_device_found_out_for_slow_leaves_a_big_file_to_one_that_does_it_sooner() -> None:
+def test_a_device_measured_as_slow_leaves_a_big_file_to_one_that_does_it_sooner() -> None:
     """Its first file took 50 s; the rest of the run is expected to take 18 s, and its next file 45 s."""
     costs = [10, 10, 10, 10, 10, 10, 10, 9, 1, 1, 1]
     plan = [[0, 7, 8, 9, 10], [1, 2, 3, 4, 5, 6]]

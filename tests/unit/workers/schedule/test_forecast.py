@@ -1,4 +1,4 @@
-"""When each device is expected to have done what it has in hand, and what waits for it."""
+"""When each device is expected to finish its lease and its queue."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def measured(costs: list[int], queues: list[list[int]]) -> Forecast:
     forecast = Forecast(costs, [1.0] * len(queues))
     forecast.set_queues(queues, [True] * len(queues))
     for device in range(len(queues)):
-        forecast.begin(device, 0, 0.0)
-        forecast.end(device, 10.0, 10.0)
+        forecast.start(device, 0, 0.0)
+        forecast.finish(device, 10.0, 10.0)
     assert forecast.rates == pytest.approx([10.0] * len(queues))
     return forecast
 
@@ -31,17 +31,17 @@ def test_a_device_is_done_with_its_queue_when_its_rate_says() -> None:
     assert forecast.finish_at == pytest.approx([18.0, -inf])
 
 
-def test_what_it_has_in_hand_comes_before_its_queue() -> None:
+def test_its_lease_comes_before_its_queue() -> None:
     forecast = measured([100, 50, 30], [[1, 2], []])
     forecast.dequeue(0, 1)
-    forecast.begin(0, 1, 11.0)
+    forecast.start(0, 1, 11.0)
     assert (forecast.free_at[0], forecast.finish_at[0]) == pytest.approx((16.0, 19.0))
 
 
 def test_a_file_that_another_device_takes_is_expected_of_that_one() -> None:
     forecast = measured([100, 50, 30], [[1, 2], []])
     forecast.dequeue(0, 1)
-    forecast.begin(1, 1, 10.0)
+    forecast.start(1, 1, 10.0)
     assert forecast.finish_at[0] == pytest.approx(13.0)
     assert forecast.free_at[1] == pytest.approx(15.0)
 
@@ -50,27 +50,27 @@ def test_a_file_that_costs_nothing_is_expected_to_take_some_time() -> None:
     assert Forecast([0, 0], [1.0]).costs == [1, 1]
 
 
-def test_a_failed_attempt_says_nothing_of_the_rate() -> None:
+def test_a_failed_attempt_does_not_change_the_rate() -> None:
     forecast = measured([100, 50], [[1]])
-    forecast.begin(0, 1, 10.0)
-    forecast.end(0, None, 300.0)
+    forecast.start(0, 1, 10.0)
+    forecast.finish(0, None, 300.0)
     assert forecast.rates == pytest.approx([10.0])
     assert forecast.free_at == pytest.approx([300.0])
 
 
 def test_what_is_learned_of_one_device_changes_what_is_expected_of_those_not_yet_measured() -> None:
     forecast = Forecast([100, 100], [1.0, 1.0])
-    forecast.begin(0, 0, 0.0)
-    forecast.begin(1, 1, 0.0)
-    forecast.end(0, 10.0, 10.0)
+    forecast.start(0, 0, 0.0)
+    forecast.start(1, 1, 0.0)
+    forecast.finish(0, 10.0, 10.0)
     assert forecast.free_at == pytest.approx([10.0, 10.0])
 
 
 def test_what_takes_longer_than_expected_is_expected_to_take_longer_still() -> None:
     forecast = measured([100, 50], [[1], []])
-    forecast.begin(0, 1, 10.0)
+    forecast.start(0, 1, 10.0)
     assert forecast.free_at[0] == pytest.approx(15.0)
-    forecast.leave_out(1)
+    forecast.exclude(1)
     again = forecast.correct_overruns(20.0)
     assert forecast.free_at[0] == pytest.approx(20.0 + OVERRUN * 10.0)
     assert again == forecast.free_at[0]
@@ -78,38 +78,38 @@ def test_what_takes_longer_than_expected_is_expected_to_take_longer_still() -> N
 
 def test_what_is_in_time_is_left_as_it_was() -> None:
     forecast = measured([100, 50], [[1]])
-    forecast.begin(0, 1, 10.0)
+    forecast.start(0, 1, 10.0)
     expected = forecast.free_at[0]
     assert forecast.correct_overruns(14.0) == expected
     assert forecast.free_at[0] == expected
 
 
-def test_a_device_that_was_refused_counts_no_more_until_it_has_something() -> None:
+def test_a_device_that_was_refused_does_not_count_until_it_leases_a_file() -> None:
     forecast = measured([100, 50], [[1], []])
-    assert forecast.leave_out(1)
-    assert not forecast.leave_out(1)
+    assert forecast.exclude(1)
+    assert not forecast.exclude(1)
     assert (forecast.free_at[1], forecast.capacity[1], forecast.booked[1]) == (-inf, 0.0, 0.0)
-    forecast.begin(1, 1, 12.0)
+    forecast.start(1, 1, 12.0)
     assert forecast.capacity[1] == pytest.approx(10.0)
 
 
-def test_a_retired_device_counts_no_more_whatever_it_still_does() -> None:
+def test_a_retired_device_does_not_count_even_while_it_works() -> None:
     forecast = measured([100, 50], [[1], []])
-    forecast.begin(1, 0, 10.0)
+    forecast.start(1, 0, 10.0)
     forecast.set_queues([[1], []], [True, False])
-    forecast.end(1, 10.0, 20.0)
+    forecast.finish(1, 10.0, 20.0)
     assert forecast.free_at[1] == -inf
     assert forecast.capacity[1] == 0.0
 
 
 def test_when_all_are_left_out_nothing_will_overrun() -> None:
     forecast = Forecast([], [1.0])
-    forecast.leave_out(0)
+    forecast.exclude(0)
     assert forecast.correct_overruns(5.0) == inf
 
 
 @given(
-    steps=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["work", "fail", "refuse", "look"]), SECONDS)),
+    steps=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["work", "fail", "refuse", "correct"]), SECONDS)),
     costs=st.lists(st.integers(0, 1_000), min_size=1, max_size=9),
 )
 def test_capacity_and_what_is_booked_follow_from_rates_and_times(
@@ -119,15 +119,15 @@ def test_capacity_and_what_is_booked_follow_from_rates_and_times(
     forecast.set_queues([list(range(len(costs))), [], []], [True] * 3)
     for number, (device, what, seconds) in enumerate(steps):
         if what == "refuse":
-            forecast.leave_out(device)
-        elif what == "look":
+            forecast.exclude(device)
+        elif what == "correct":
             now += seconds
             forecast.correct_overruns(now)
             assert all(at >= now or at == -inf for at in forecast.free_at)
         else:
-            forecast.begin(device, number % len(costs), now)
+            forecast.start(device, number % len(costs), now)
             now += seconds
-            forecast.end(device, seconds if what == "work" else None, now)
+            forecast.finish(device, seconds if what == "work" else None, now)
         for free_at, rate, capacity, booked in zip(
             forecast.free_at, forecast.rates, forecast.capacity, forecast.booked, strict=True
         ):

@@ -1,4 +1,4 @@
-"""Weights by device name, and the plan a run starts with."""
+"""Weights by device name, and the plan of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ weights = st.lists(st.sampled_from([*DEVICE_WEIGHTS.values(), 0.5, 2.0, 1e-9, 1e
 
 
 def plain_assign(costs: list[int], weights: list[float]) -> list[list[int]]:
-    """Longest processing time first, looking at every device for every file."""
+    """Longest processing time first, by trying every device for every file."""
     loads = [0] * len(weights)
     queues: list[list[int]] = [[] for _ in weights]
     for file in sorted(range(len(costs)), key=lambda index: (-costs[index], index)):
@@ -49,7 +49,7 @@ def test_more_than_64_different_weights_are_rounded_by_little() -> None:
     assert max(finishes) < 1.03 * 20_000 / sum(weights)
 
 
-def test_a_device_twice_as_fast_is_given_twice_as_much() -> None:
+def test_a_device_twice_as_fast_is_assigned_twice_as_much() -> None:
     assert [len(queue) for queue in assign([5] * 30, [1.0, 2.0])] == [10, 20]
 
 
@@ -120,15 +120,15 @@ def test_weights_off_makes_all_devices_equal_without_a_warning() -> None:
     assert weights_for("off", ["NVIDIA H200", "NVIDIA RTX A6000"]) == ((1.0, 1.0), [])
 
 
-def test_given_weights_are_taken_in_device_order() -> None:
+def test_explicit_weights_are_in_device_order() -> None:
     assert weights_for("1.0, 1.5", ["x", "y"]) == ((1.0, 1.5), [])
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "message"),
     [
-        ("1.0", "has 1 numbers for 2 devices"),
-        ("1,2,3", "has 3 numbers for 2 devices"),
+        ("1.0", "must be one number for each device: 2, not 1"),
+        ("1,2,3", "must be one number for each device: 2, not 3"),
         ("1,0", "above 0"),
         ("1,-2", "above 0"),
         ("1,nan", "finite"),
@@ -138,6 +138,6 @@ def test_given_weights_are_taken_in_device_order() -> None:
         ("1,", "auto, off or numbers"),
     ],
 )
-def test_weights_that_do_not_fit_are_refused(spec: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_weights_that_do_not_fit_are_refused(spec: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         weights_for(spec, ["x", "y"])

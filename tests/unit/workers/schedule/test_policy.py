@@ -1,4 +1,4 @@
-"""When an idle device takes a file from another one's queue, and whose: `off` and `threshold`."""
+"""When an idle device steals a file, and out of which queue: `off` and `threshold`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virnucpro_bus.errors import UserError
-from workers.schedule.policy import Choice, Policy, Threshold
+from workers.schedule.policy import Choice, Policy, ThresholdPolicy
 from workers.schedule.policy_registry import POLICIES, make_policy
 from workers.schedule.queues import DeviceQueues
 
@@ -28,7 +28,7 @@ def policy(name: str, queues: DeviceQueues) -> Policy:
 
 @pytest.mark.parametrize("name", POLICIES)
 @given(depths=depths, data=st.data())
-def test_with_any_policy_a_device_is_given_the_biggest_of_its_own_files(
+def test_with_any_policy_a_device_gets_the_biggest_of_its_own_files(
     name: str, depths: list[int], data: st.DataObject
 ) -> None:
     device = data.draw(st.integers(0, len(depths) - 1))
@@ -59,7 +59,7 @@ def test_threshold_takes_the_biggest_of_the_first_longest_queue_when_that_holds_
 
 def test_with_an_interval_a_device_steals_again_only_when_that_has_passed() -> None:
     queues = queues_of([0, 9, 0])
-    interval = Threshold(3, interval_seconds=3.0)
+    interval = ThresholdPolicy(3, interval_seconds=3.0)
     interval.on_started(0, 8, 1, now_seconds=10.0)
     assert interval.choose(queues, 0, 12.9) is None
     assert interval.retry_at(0, 12.9) == 13.0
@@ -68,17 +68,19 @@ def test_with_an_interval_a_device_steals_again_only_when_that_has_passed() -> N
 
 
 def test_an_interval_does_not_keep_a_device_from_its_own_files() -> None:
-    interval = Threshold(2, interval_seconds=3.0)
+    interval = ThresholdPolicy(2, interval_seconds=3.0)
     interval.on_started(0, 0, 1, now_seconds=10.0)
     assert interval.choose(queues_of([1, 9]), 0, 10.0) == Choice(0, 0)
 
 
-def test_an_unknown_policy_is_refused_with_those_there_are() -> None:
+def test_an_unknown_policy_is_refused_with_a_list_of_policies() -> None:
     with pytest.raises(UserError, match="unknown policy 'greedy': choose one of off, threshold, cost"):
         make_policy("greedy", [], [1.0])
 
 
 @pytest.mark.parametrize("name", ["off", "cost"])
 def test_an_interval_is_refused_with_a_policy_that_has_none(name: str) -> None:
-    with pytest.raises(UserError, match=f"a steal interval goes with the policy threshold, not with {name}"):
+    with pytest.raises(
+        UserError, match=f"--steal-interval: works only .* threshold, not with {name}; leave it out"
+    ):
         make_policy(name, [], [1.0], steal_interval_seconds=3.0)

@@ -1,4 +1,4 @@
-"""The queues of waiting files, on their own."""
+"""The queues of pending files, on their own."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_queue_gives_its_own_files_biggest_first_and_then_none(plan: list[list
 
 
 @given(plans())
-def test_depths_are_the_files_that_wait(plan: list[list[int]]) -> None:
+def test_depths_count_the_pending_files(plan: list[list[int]]) -> None:
     assert DeviceQueues(plan).depths() == [len(files) for files in plan]
 
 

@@ -1,4 +1,4 @@
-"""How fast devices are taken to be: by their weights first, by what they did after that."""
+"""Rates of devices: by their weights first, by their measurements after that."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def test_before_anything_was_measured_rates_are_in_the_ratio_of_the_weights() ->
     assert rates == pytest.approx([rates[0], 2 * rates[0], 4 * rates[0]])
 
 
-def test_one_measurement_tells_the_scale_for_all() -> None:
+def test_one_measurement_sets_the_scale_for_all() -> None:
     rates = Rates([1.0, 2.0], 100.0)
     assert rates.add_measurement(1, 100.0, 10.0)
     assert rates.by_device == pytest.approx([5.0, 10.0])
 
 
-def test_a_file_of_middling_size_counts_twice_as_much_as_the_weight() -> None:
+def test_a_file_of_mean_size_counts_twice_as_much_as_the_weight() -> None:
     rates = Rates([1.0, 1.0], 100.0)
     rates.add_measurement(0, 100.0, 10.0)
     rates.add_measurement(1, 100.0, 20.0)
@@ -41,7 +41,7 @@ def test_in_the_end_the_measured_rate_stands_whatever_the_weight() -> None:
     assert rates.by_device == pytest.approx([10.0, 5.0], rel=1e-3)
 
 
-def test_a_device_that_slows_is_known_for_slow_after_a_few_files() -> None:
+def test_a_device_that_slows_has_a_low_rate_after_a_few_files() -> None:
     rates = Rates([1.0], 10.0)
     for _ in range(100):
         rates.add_measurement(0, 10.0, 1.0)
@@ -53,7 +53,7 @@ def test_a_device_that_slows_is_known_for_slow_after_a_few_files() -> None:
 def test_what_others_did_is_learned_of_an_unmeasured_device_at_powers_of_two_only() -> None:
     rates = Rates([1.0, 1.0], 10.0)
     changed = [rates.add_measurement(0, 10.0, 1.0) for _ in range(9)]
-    assert [count for count, told in enumerate(changed, start=1) if told] == [1, 2, 4, 8]
+    assert [count for count, has_changed in enumerate(changed, start=1) if has_changed] == [1, 2, 4, 8]
 
 
 def test_a_device_that_has_done_something_is_not_moved_by_what_others_do() -> None:

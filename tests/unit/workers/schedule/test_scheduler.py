@@ -1,4 +1,4 @@
-"""Two workers and up to three files: every order in which they can take, finish, fail and die."""
+"""Two workers and up to three files: every order in which they can lease, finish, fail and die."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ MOST_FILES = 3
 
 
 class State(NamedTuple):
-    """A handout, and what has happened to each file on the way to it."""
+    """A scheduler, and what has happened to each file on the way to it."""
 
-    handout: Scheduler
+    scheduler: Scheduler
     done: frozenset[int] = frozenset()
     failed: frozenset[int] = frozenset()
     given_up: frozenset[Abandoned] = frozenset()
@@ -32,7 +32,7 @@ class State(NamedTuple):
 
     def key(self) -> str:
         """What tells states apart from which something else may follow."""
-        parts = vars(self.handout)
+        parts = vars(self.scheduler)
         return repr([self[1:], *(_inside(each) for each in parts.values())])
 
 
@@ -52,42 +52,42 @@ def _plain(value: object) -> object:
 def steps(state: State, retries: int) -> Iterator[State]:
     """All that can happen next, one thing at a time."""
     for device in DEVICES:
-        handout = deepcopy(state.handout)
-        lease = handout.held(device)
+        scheduler = deepcopy(state.scheduler)
+        lease = scheduler.held(device)
         if lease is None:
-            lease = handout.take(device, 0.0)
+            lease = scheduler.lease(device, 0.0)
             if lease is not None:
                 assert lease.is_last == (state.failures[lease.file] >= retries)
                 assert lease.attempt == 1 + state.failures[lease.file] + state.deaths[lease.file]
-                yield state._replace(handout=handout)
+                yield state._replace(scheduler=scheduler)
             continue
         file = lease.file
-        handout.complete(device, 1.0, 0.0)
-        yield state._replace(handout=handout, done=state.done | {file})
+        scheduler.complete(device, 1.0, 0.0)
+        yield state._replace(scheduler=scheduler, done=state.done | {file})
 
         failures = _one_more(state.failures, file)
-        handout = deepcopy(state.handout)
-        given_up = state.given_up | set(handout.fail(device, 0.0, for_good=False))
+        scheduler = deepcopy(state.scheduler)
+        given_up = state.given_up | set(scheduler.fail(device, 0.0, for_good=False))
         failed = state.failed | {file} if lease.is_last else state.failed
-        yield state._replace(handout=handout, failed=failed, given_up=given_up, failures=failures)
+        yield state._replace(scheduler=scheduler, failed=failed, given_up=given_up, failures=failures)
 
-        handout = deepcopy(state.handout)
-        given_up = state.given_up | set(handout.lose(device, Loss.DIED, "was killed", 0.0))
-        yield state._replace(handout=handout, given_up=given_up, deaths=_one_more(state.deaths, file))
+        scheduler = deepcopy(state.scheduler)
+        given_up = state.given_up | set(scheduler.lose(device, Loss.DIED, "was killed", 0.0))
+        yield state._replace(scheduler=scheduler, given_up=given_up, deaths=_one_more(state.deaths, file))
 
 
 def _one_more(counts: tuple[int, ...], file: int) -> tuple[int, ...]:
     return tuple(count + (number == file) for number, count in enumerate(counts))
 
 
-def explore(handout: Scheduler, retries: int, look: Callable[[State, bool], None]) -> int:
-    """`look` at every state that can be reached, and whether it is an end; how many there are."""
-    start = State(handout)
+def explore(scheduler: Scheduler, retries: int, check: Callable[[State, bool], None]) -> int:
+    """Call `check` with every reachable state and whether it is an end; return how many there are."""
+    start = State(scheduler)
     seen, todo = {start.key()}, [start]
     while todo:
         state = todo.pop()
         following = list(steps(state, retries))
-        look(state, not following)
+        check(state, not following)
         for each in following:
             if (key := each.key()) not in seen:
                 seen.add(key)
@@ -104,19 +104,19 @@ def explore(handout: Scheduler, retries: int, look: Callable[[State, bool], None
         pytest.param([[0], [1]], "off", 2, marks=pytest.mark.slow),
     ],
 )
-def test_in_whatever_order_workers_finish_fail_and_die_every_file_ends_once_and_nobody_is_blamed_falsely(
+def test_in_whatever_order_workers_finish_fail_and_die_every_file_ends_once_and_is_blamed_rightly(
     plan: list[list[int]], policy: str, retries: int
 ) -> None:
     files = sum(map(len, plan))
 
-    def look(state: State, is_end: bool) -> None:
-        handout, settled = state.handout, state.settled
-        held = [lease.file for device in DEVICES if (lease := handout.held(device)) is not None]
+    def check(state: State, is_end: bool) -> None:
+        scheduler, settled = state.scheduler, state.settled
+        held = [lease.file for device in DEVICES if (lease := scheduler.held(device)) is not None]
         assert len(set(settled)) == len(settled)
         assert not set(held) & set(settled)
         assert len(set(held)) == len(held)
-        waiting = sum(handout.depths()) + handout.pending_retries
-        assert (handout.unsettled, waiting) == (files - len(settled), files - len(settled) - len(held))
+        waiting = sum(scheduler.depths()) + scheduler.pending_retries
+        assert (scheduler.unsettled, waiting) == (files - len(settled), files - len(settled) - len(held))
         if is_end:
             assert settled == list(range(files))
         for file in state.failed:
@@ -124,14 +124,14 @@ def test_in_whatever_order_workers_finish_fail_and_die_every_file_ends_once_and_
         for given_up in state.given_up:
             assert given_up.attempts == state.failures[given_up.file] + state.deaths[given_up.file]
             if given_up.reason == NO_DEVICE:
-                assert not any(map(handout.is_open, DEVICES))
+                assert not any(map(scheduler.is_open, DEVICES))
             else:
                 assert state.deaths[given_up.file] == DEATHS_UNTIL_QUARANTINE
         # Three different files have to die on a device before it is retired.
-        if not all(map(handout.is_open, DEVICES)):
+        if not all(map(scheduler.is_open, DEVICES)):
             assert min(state.deaths) >= 1
 
     assert (
-        explore(Scheduler(plan, make_policy(policy, [1] * files, [1.0] * len(plan)), retries), retries, look)
+        explore(Scheduler(plan, make_policy(policy, [1] * files, [1.0] * len(plan)), retries), retries, check)
         > 1_000
     )

@@ -19,7 +19,7 @@ POLICY = "threshold"
 
 
 def late_run(*, ready_after: float | None = None) -> Script:
-    """cpu:1, thrice as fast, comes in 10 s after cpu:0; cpu:2 has no file, and is ready so long after."""
+    """cpu:1, thrice as fast, joins 10 s after cpu:0; cpu:2 has no file, and is ready after `ready_after`."""
     script = Script()
     devices = tuple(Device(f"cpu:{number}") for number in range(3))
     script.say("coordinator", ev.RunStarted("job", "off", devices, 6))
@@ -56,7 +56,7 @@ def test_time_counts_from_the_first_file_of_those_who_take_part() -> None:
     assert makespan == pytest.approx(60.0)
 
 
-def test_half_the_devices_are_the_first_ones_as_they_came_and_added_ones_come_as_the_middling_one_did() -> None:
+def test_half_the_devices_are_the_first_ones_as_they_came_and_added_ones_come_as_the_median_one_did() -> None:
     [(_, makespan)] = alternatives(
         late_run(ready_after=25.0), Variation("off", devices=2, drop=["cpu:0", "cpu:1"])
     )
@@ -68,7 +68,7 @@ def test_half_the_devices_are_the_first_ones_as_they_came_and_added_ones_come_as
     assert found["double the devices"] == pytest.approx(25.0 + 15.0)
 
 
-def test_files_of_a_device_that_was_never_ready_are_left_where_nobody_steals_them() -> None:
+def test_files_of_a_device_that_was_never_ready_are_left_where_no_device_steals_them() -> None:
     for policy, is_unknown in (("off", True), ("cost", False)):
         [(_, makespan)] = alternatives(late_run(), Variation(policy=policy, weights="1,1,1"))
         assert (makespan is None) == is_unknown

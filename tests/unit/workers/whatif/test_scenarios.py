@@ -27,11 +27,11 @@ speeds = st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.5]), min_size=1, max_size=5)
 
 
 def asked(
-    costs: Sequence[int], speeds: Sequence[float], wish: Variation | None = None, policy: str = POLICY
+    costs: Sequence[int], speeds: Sequence[float], variation: Variation | None = None, policy: str = POLICY
 ) -> WhatIf:
     run = ImaginedRun(costs, speeds, policy)
     run.work()
-    return what_if(make_recorded_run(run.fleet()), wish or Variation())
+    return what_if(make_recorded_run(run.fleet()), variation or Variation())
 
 
 def row(found: WhatIf, name: str, policy: str = POLICY) -> Alternative:
@@ -68,8 +68,8 @@ def test_another_policy_takes_as_long_as_the_simulator_says(policy: str) -> None
 
 def test_by_default_all_policies_and_half_and_double_the_devices_are_compared() -> None:
     found = asked([10] * 16, [1.0] * 4)
-    told = [(each["name"], each["policy"], each["devices"]) for each in found["alternatives"]]
-    assert told == [
+    compared = [(each["name"], each["policy"], each["devices"]) for each in found["alternatives"]]
+    assert compared == [
         *(("same devices", policy, 4) for policy in POLICIES),
         ("half the devices", POLICY, 2),
         ("double the devices", POLICY, 8),
@@ -84,7 +84,7 @@ def test_one_device_cannot_be_halved() -> None:
     assert "double the devices" in names
 
 
-def test_an_added_device_is_of_middling_speed() -> None:
+def test_an_added_device_is_of_median_speed() -> None:
     found = asked([10] * 60, [1.0, 2.0, 6.0], Variation(policy=POLICY, devices=4))
     (only,) = found["alternatives"]
     assert (only["name"], only["devices"]) == ("4 devices", 4)
@@ -118,7 +118,7 @@ def test_a_gpu_is_dropped_by_its_uuid_or_by_its_index(name: str) -> None:
     assert makespan == pytest.approx(20.0)
 
 
-def test_with_weights_the_files_are_assigned_anew() -> None:
+def test_with_weights_the_files_are_assigned_again() -> None:
     found = asked([10] * 12, [1.0, 3.0], Variation(policy="off", weights="1,3"))
     (only,) = found["alternatives"]
     assert only["makespan_seconds"] == pytest.approx(30.0)
@@ -126,17 +126,17 @@ def test_with_weights_the_files_are_assigned_anew() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "complaint"),
+    ("variation", "complaint"),
     [
-        (Variation(drop=["cpu:7"]), "no such device in the run; there are: cpu:0, cpu:1"),
-        (Variation(drop=["cpu:0", "cpu:1"]), "leaves no device"),
-        (Variation(weights="1,2,3"), "3 numbers for 2 devices"),
-        (Variation(weights="much"), "--weights must be"),
+        (Variation(drop=["cpu:7"]), "--drop cpu:7: is not a device of the run; choose from: cpu:0, cpu:1"),
+        (Variation(drop=["cpu:0", "cpu:1"]), "--drop: leaves no device for the files"),
+        (Variation(weights="1,2,3"), "must be one number for each device: 2, not 3"),
+        (Variation(weights="much"), "--weights: must be auto"),
     ],
 )
-def test_a_wish_that_cannot_be_met_is_a_users_mistake(wish: Variation, complaint: str) -> None:
+def test_a_variation_that_does_not_fit_is_a_user_error(variation: Variation, complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
-        asked([10, 10, 10], [1.0, 1.0], wish)
+        asked([10, 10, 10], [1.0, 1.0], variation)
 
 
 def test_files_that_were_not_completed_are_left_out_and_counted() -> None:
@@ -146,10 +146,10 @@ def test_files_that_were_not_completed_are_left_out_and_counted() -> None:
     assert (found["files"], found["files_left_out"]) == (2, 4)
 
 
-def test_a_run_of_which_nothing_was_completed_gives_nothing_to_go_by() -> None:
+def test_a_run_without_completed_files_is_refused() -> None:
     run = ImaginedRun([10], [1.0], POLICY)
     run.work(until_seconds=1.0)
-    with pytest.raises(UserError, match="nothing to go by"):
+    with pytest.raises(UserError, match="contains no completed file of the plan"):
         make_recorded_run(run.fleet())
 
 
@@ -160,11 +160,11 @@ def test_runs_of_several_hosts_are_not_taken_for_one() -> None:
         script.say("coordinator", ev.RunStarted("job", "off", (Device("cpu:0"),), 1))
         script.say("coordinator", ev.FilesAssigned("cpu:0", (ev.PlannedFile("a.fa", 1, 1),)))
         fleet.feed(script.frames())
-    with pytest.raises(UserError, match="several hosts"):
+    with pytest.raises(UserError, match="contains the plans of several hosts"):
         make_recorded_run(fleet)
 
 
-def test_a_run_with_a_policy_that_is_none_of_ours_is_simulated_with_ours() -> None:
+def test_a_run_with_an_unknown_policy_is_simulated_with_a_known_one() -> None:
     run = ImaginedRun([10, 10], [1.0, 1.0], POLICY)
     run.work()
     fleet = run.fleet()

@@ -18,12 +18,12 @@ speeds = st.lists(st.sampled_from([0.3, 1.0, 1.5, 2.5]), min_size=1, max_size=6)
 times = st.floats(0.0, 300.0)
 
 
-def known(costs: list[int]) -> list[SimFile]:
+def known_files(costs: list[int]) -> list[SimFile]:
     """Files of which exactly as much is known as there is to do."""
     return [SimFile(cost, cost) for cost in costs]
 
 
-def told(speeds: list[float]) -> list[SimDevice]:
+def known_devices(speeds: list[float]) -> list[SimDevice]:
     """Devices of which the plan knows the speed."""
     return [SimDevice(speed, weight=speed) for speed in speeds]
 
@@ -63,7 +63,9 @@ def test_cost_ends_no_later_than_off_where_sizes_and_speeds_are_known(
 ) -> None:
     """A file of no cost is left out: it takes no time, and is taken for one that does."""
     costs = [max(cost, 1) for cost in costs]
-    off, cost = (simulate(known(costs), told(speeds), policy).makespan_seconds for policy in ("off", "cost"))
+    off, cost = (
+        simulate(known_files(costs), known_devices(speeds), policy).makespan_seconds for policy in ("off", "cost")
+    )
     assert cost <= off * (1 + 1e-6)
 
 
@@ -72,34 +74,37 @@ def test_cost_makes_no_plan_worse(costs: list[int], speeds: list[float], data: s
     costs = [max(cost, 1) for cost in costs]
     owners = data.draw(st.lists(st.integers(0, len(speeds) - 1), min_size=len(costs), max_size=len(costs)))
     plan = [[file for file, owner in enumerate(owners) if owner == device] for device in range(len(speeds))]
-    ends = [simulate(known(costs), told(speeds), policy, plan=plan).makespan_seconds for policy in ("off", "cost")]
+    ends = [
+        simulate(known_files(costs), known_devices(speeds), policy, plan=plan).makespan_seconds
+        for policy in ("off", "cost")
+    ]
     assert ends[1] <= ends[0] * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_one_device_takes_as_long_as_all_the_work(policy: str) -> None:
-    assert simulate(known([3, 5, 4]), [SimDevice(2.0)], policy).makespan_seconds == 6.0
+    assert simulate(known_files([3, 5, 4]), [SimDevice(2.0)], policy).makespan_seconds == 6.0
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_with_more_devices_than_files_the_rest_is_idle(policy: str) -> None:
-    result = simulate(known([6, 6]), [SimDevice()] * 4, policy)
+    result = simulate(known_files([6, 6]), [SimDevice()] * 4, policy)
     assert (result.makespan_seconds, result.idle_seconds, result.steals) == (6.0, (0.0, 0.0, 6.0, 6.0), ())
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_equal_files_on_equal_devices_are_not_moved(policy: str) -> None:
-    result = simulate(known([10] * 12), [SimDevice()] * 4, policy)
+    result = simulate(known_files([10] * 12), [SimDevice()] * 4, policy)
     assert (result.makespan_seconds, result.steals) == (30.0, ())
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_files_of_no_length_are_done_at_once(policy: str) -> None:
-    assert simulate(known([0] * 9), [SimDevice()] * 2, policy).makespan_seconds == 0.0
+    assert simulate(known_files([0] * 9), [SimDevice()] * 2, policy).makespan_seconds == 0.0
 
 
 def test_rates_that_differ_by_less_than_their_inverses_are_taken_for_the_same() -> None:
-    assert simulate(known([0, 4]), told([0.3, 0.3, 1.0]), "cost").worked_by == (0, 2)
+    assert simulate(known_files([0, 4]), known_devices([0.3, 0.3, 1.0]), "cost").worked_by == (0, 2)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -110,57 +115,59 @@ def test_no_files_are_no_run(policy: str) -> None:
 def test_when_sizes_are_unknown_stealing_mends_what_the_plan_got_wrong() -> None:
     dice = random.Random(3)
     files = [SimFile(dice.lognormvariate(0, 1), 0) for _ in range(400)]
-    devices = told([1.0, 1.0, 1.5, 2.5])
+    devices = known_devices([1.0, 1.0, 1.5, 2.5])
     off, cost = (simulate(files, devices, policy).makespan_seconds for policy in ("off", "cost"))
     assert cost < 0.95 * off
 
 
 def test_a_device_that_comes_late_takes_its_share_of_what_is_left() -> None:
-    late = simulate(known([1] * 100), [SimDevice(), SimDevice(joins_at_seconds=40.0)], "cost")
+    late = simulate(known_files([1] * 100), [SimDevice(), SimDevice(joins_at_seconds=40.0)], "cost")
     assert late.makespan_seconds == 70.0
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_what_a_lost_device_held_and_had_waiting_is_done_by_the_others(policy: str) -> None:
-    result = simulate(known([10] * 4), [SimDevice(), SimDevice(lost_at_seconds=15.0)], policy)
+    result = simulate(known_files([10] * 4), [SimDevice(), SimDevice(lost_at_seconds=15.0)], policy)
     assert (result.makespan_seconds, sorted(result.worked_by, key=str)) == (30.0, [0, 0, 0, 1])
 
 
 def test_files_for_which_no_device_is_left_are_done_by_none() -> None:
-    result = simulate(known([10] * 2), [SimDevice(lost_at_seconds=15.0)], "cost")
+    result = simulate(known_files([10] * 2), [SimDevice(lost_at_seconds=15.0)], "cost")
     assert result.worked_by.count(None) == 1
 
 
 def test_a_device_works_at_the_speed_that_it_has_at_each_moment() -> None:
     slowing = SimDevice(2.0, changes=((3.0, 1.0), (5.0, 0.5)))
-    assert simulate(known([10]), [slowing], "off").finish_seconds == (9.0,)
+    assert simulate(known_files([10]), [slowing], "off").finish_seconds == (9.0,)
 
 
 def test_a_slow_device_does_not_take_the_last_big_file() -> None:
     """The fast one does both sooner than the slow one does either; threshold would not know."""
     plan = [[], [0, 1, 2]]
-    devices = told([0.1, 1.0])
-    careless, careful = (simulate(known([10, 9, 8]), devices, name, plan=plan) for name in ("threshold", "cost"))
+    devices = known_devices([0.1, 1.0])
+    careless, careful = (
+        simulate(known_files([10, 9, 8]), devices, name, plan=plan) for name in ("threshold", "cost")
+    )
     assert careless.makespan_seconds == pytest.approx(100.0)
     assert (careful.makespan_seconds, careful.steals) == (27.0, ())
 
 
 def test_a_thief_that_asks_first_leaves_a_fast_victim_its_biggest_file() -> None:
     plan = [[], [0, 1, 2, 3]]
-    result = simulate(known([40, 30, 4, 3]), told([0.5, 1.0]), "cost", plan=plan)
+    result = simulate(known_files([40, 30, 4, 3]), known_devices([0.5, 1.0]), "cost", plan=plan)
     [first, *_] = result.steals
     assert first.file != 0
     assert result.worked_by[0] == 1
 
 
 def test_a_steal_names_thief_victim_and_file_as_they_were_given() -> None:
-    result = simulate(known([1, 2, 3]), [SimDevice(), SimDevice()], "cost", plan=[[], [0, 1, 2]])
+    result = simulate(known_files([1, 2, 3]), [SimDevice(), SimDevice()], "cost", plan=[[], [0, 1, 2]])
     assert result.steals[0] == SimSteal(0.0, 0, 1, 2)
 
 
 def test_with_an_interval_threshold_is_the_polling_plan() -> None:
     plan = [[], list(range(9))]
-    result = simulate(known([1] * 9), [SimDevice()] * 2, "threshold", plan=plan, steal_interval_seconds=3.0)
+    result = simulate(known_files([1] * 9), [SimDevice()] * 2, "threshold", plan=plan, steal_interval_seconds=3.0)
     assert [steal.at_seconds for steal in result.steals] == [0.0, 3.0]
 
 
@@ -175,7 +182,7 @@ def test_a_large_run_is_exact_and_with_stealing_near_the_bound(policy: str, devi
     dice = random.Random(devices)
     works = [int(1_000 * dice.lognormvariate(0, 0.5)) + 1 for _ in range(files)]
     speeds = [dice.choice([1.0, 1.5, 2.5]) for _ in range(devices)]
-    result = simulate(known(works), [SimDevice(speed) for speed in speeds], policy)
+    result = simulate(known_files(works), [SimDevice(speed) for speed in speeds], policy)
     done = [0.0] * devices
     for file, device in enumerate(result.worked_by):
         assert device is not None
@@ -189,7 +196,7 @@ def test_a_large_run_is_exact_and_with_stealing_near_the_bound(policy: str, devi
 
 def test_the_places_of_steals_are_those_of_files_that_the_thief_did() -> None:
     plan = [list(range(20)), [], []]
-    result = simulate(known(list(range(1, 21))), [SimDevice()] * 3, "cost", plan=plan)
+    result = simulate(known_files(list(range(1, 21))), [SimDevice()] * 3, "cost", plan=plan)
     stolen = {steal.file: steal.thief for steal in result.steals}
     assert {file: device for file, device in enumerate(result.worked_by) if device} == stolen
     assert set(chain(stolen)) < set(range(20))

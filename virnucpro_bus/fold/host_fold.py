@@ -24,7 +24,7 @@ from virnucpro_bus.fold.windows import Completions, RollingWindow
 
 RECENT_STEALS = 50
 RECENT_NOTICES = 10
-LEAST_BOOT_NS = 10 * NANOSECONDS
+MIN_BOOT_NS = 10 * NANOSECONDS
 """A wall clock is set by less, and no machine starts in less."""
 
 
@@ -106,7 +106,7 @@ class HostFold(HostState, array_like=True):
     def _notice_boot(self, envelope: ev.Envelope) -> None:
         """When the host was started anew its monotonic clock was, too: times of before mean nothing now."""
         boot_ns = max(0, envelope.wall_ns - envelope.mono_ns)
-        if self._boot_ns is not None and abs(boot_ns - self._boot_ns) > LEAST_BOOT_NS:
+        if self._boot_ns is not None and abs(boot_ns - self._boot_ns) > MIN_BOOT_NS:
             for _, _, stream in self._each_stream():
                 stream.heard_ns = min(stream.heard_ns, envelope.mono_ns)
             for account in self._devices.values():

@@ -26,8 +26,9 @@ MAX_BYTES = 64 << 20
 _DIGEST_BYTES = 16
 # Sums that stay within what a snapshot holds, however much is still added to them.
 _Sum = Annotated[int, Meta(ge=0, le=2**53)]
-_OrNot = Annotated[int, Meta(ge=UNKNOWN, le=MAX_COUNT)]
-_Looks = tuple[Count, _Sum, _Sum, _OrNot, _OrNot, _OrNot]
+_OrUnknown = Annotated[int, Meta(ge=UNKNOWN, le=MAX_COUNT)]
+# Field by field as in SampleBucket.
+_Bucket = tuple[Count, _Sum, _Sum, _OrUnknown, _OrUnknown, _OrUnknown]
 
 
 class Fold(msgspec.Struct, array_like=True):
@@ -73,7 +74,7 @@ def _rebuilt(kind: type, value: Any) -> Any:
     if kind is RollingWindow:
         return RollingWindow(msgspec.convert(value, list[tuple[int, int, int]]))
     if kind is GpuHistory:
-        return GpuHistory(msgspec.convert(value, list[list[_Looks]]))
+        return GpuHistory(msgspec.convert(value, list[list[_Bucket]]))
     if kind is Completions:
         completed: Any = ENVELOPES[FileCompleted]
         return Completions(msgspec.convert(value, list[completed]))

@@ -17,6 +17,7 @@ from virnucpro_bus.fold.gpu_history import (
     WIDTHS_NS,
     GpuFigures,
     GpuHistory,
+    PlainBucket,
     SampleBucket,
     bucket_of,
     figures_between,
@@ -29,31 +30,31 @@ START_NS = 10_000 * NANOSECONDS
 
 def look(
     seconds: float, percent: float | None = 50.0, memory: int | None = None, joules: float | None = None
-) -> SampleBucket:
+) -> PlainBucket:
     """A look so many seconds after the start."""
     energy = None if joules is None else round(joules * 1000)
     sample = GpuSampled(GPU, percent, memory_used_bytes=memory, energy_millijoules=energy)
     return bucket_of(START_NS + round(seconds * NANOSECONDS), sample)
 
 
-def history(looks: Iterable[SampleBucket]) -> GpuHistory:
+def history(looks: Iterable[PlainBucket]) -> GpuHistory:
     made = GpuHistory()
     for each in looks:
         made.add(each)
     return made
 
 
-def during(looks: Iterable[SampleBucket], start_seconds: float, end_seconds: float) -> GpuFigures:
+def during(looks: Iterable[PlainBucket], start_seconds: float, end_seconds: float) -> GpuFigures:
     start_ns, end_ns = (START_NS + round(seconds * NANOSECONDS) for seconds in (start_seconds, end_seconds))
     return history(looks).during(start_ns, end_ns)
 
 
-def singly(looks: list[SampleBucket], start_seconds: float, end_seconds: float) -> GpuFigures:
+def singly(looks: list[PlainBucket], start_seconds: float, end_seconds: float) -> GpuFigures:
     start_ns, end_ns = (START_NS + round(seconds * NANOSECONDS) for seconds in (start_seconds, end_seconds))
     return figures_between(looks, 1, start_ns, end_ns)
 
 
-def steady(seconds: int, watts: float = 100.0, from_joules: float = 7.0) -> list[SampleBucket]:
+def steady(seconds: int, watts: float = 100.0, from_joules: float = 7.0) -> list[PlainBucket]:
     """A look each half second, at a GPU that is busier by 1 % each second."""
     moments = [at / 2 for at in range(2 * seconds)]
     return [look(at, at, 1000 + int(at), from_joules + watts * at) for at in moments]
@@ -135,8 +136,9 @@ def test_two_looks_at_one_moment_tell_no_slope() -> None:
 
 
 def test_energy_is_unknown_when_the_counter_goes_back() -> None:
-    again = [(*each[:5], each[5] - 500_000) for each in steady(20)[20:]]
-    looks = steady(20)[:20] + again
+    buckets = [SampleBucket(*each) for each in steady(20)[20:]]
+    again = [each._replace(energy_millijoules=each.energy_millijoules - 500_000) for each in buckets]
+    looks = [*steady(20)[:20], *again]
     assert during(looks, 5, 15).energy_joules is None
     assert during(looks, 2, 8).energy_joules == pytest.approx(600)
     assert during(looks, 12, 18).energy_joules == pytest.approx(600)
@@ -150,7 +152,7 @@ def test_energy_is_unknown_where_the_counter_is_not_told() -> None:
 
 
 def test_energy_is_unknown_after_a_long_silence() -> None:
-    looks = [each for each in steady(40) if not START_NS + 10e9 < each[0] < START_NS + 20e9]
+    looks = [each for each in steady(40) if not START_NS + 10e9 < SampleBucket(*each).last_ns < START_NS + 20e9]
     assert during(looks, 14, 25).energy_joules is None
     assert during(looks, 5, 25).energy_joules == pytest.approx(2000)
 
@@ -200,7 +202,7 @@ def test_without_any_look_the_load_is_unknown() -> None:
 
 
 @st.composite
-def looks_of_a_day(draw: st.DrawFn) -> list[SampleBucket]:
+def looks_of_a_day(draw: st.DrawFn) -> list[PlainBucket]:
     moments = draw(st.lists(st.one_of(st.integers(0, 40), st.integers(0, 200_000)), min_size=1, max_size=60))
     return [
         look(
@@ -214,7 +216,7 @@ def looks_of_a_day(draw: st.DrawFn) -> list[SampleBucket]:
 
 
 @given(data=st.data(), looks=looks_of_a_day())
-def test_any_order_ends_in_the_same_buckets(data: st.DataObject, looks: list[SampleBucket]) -> None:
+def test_any_order_ends_in_the_same_buckets(data: st.DataObject, looks: list[PlainBucket]) -> None:
     in_order, shuffled = history(looks), GpuHistory()
     for each in data.draw(st.permutations(looks)):
         shuffled.add(each)
@@ -224,7 +226,7 @@ def test_any_order_ends_in_the_same_buckets(data: st.DataObject, looks: list[Sam
 
 
 @given(first=looks_of_a_day(), later=looks_of_a_day())
-def test_one_that_was_handed_over_goes_on_as_before(first: list[SampleBucket], later: list[SampleBucket]) -> None:
+def test_one_that_was_handed_over_goes_on_as_before(first: list[PlainBucket], later: list[PlainBucket]) -> None:
     taken_over = GpuHistory(history(first))
     for each in later:
         taken_over.add(each)

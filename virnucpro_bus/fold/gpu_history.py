@@ -24,9 +24,8 @@ NEAR_NS = NANOSECONDS
 """A time between two samples has the figures of these two, if they are no further away than this. For as long the
 energy counter is assumed to rise evenly before the first sample and after the last."""
 MAX_SILENCE_NS = 3 * NANOSECONDS
-"""The energy used during a longer gap between samples is not attributed to a part of that gap."""
+"""In a longer gap between samples it is unknown when the energy was used."""
 _FRESH_AT_ONCE = 500
-"""So many samples are put in their buckets together, which halves the cost."""
 
 
 class SampleBucket(NamedTuple):
@@ -76,10 +75,13 @@ class GpuHistory:
     __slots__ = ("_fresh", "_levels", "_pending")
 
     def __init__(self, levels: Iterable[Iterable[PlainBucket]] = ()) -> None:
-        """`levels` are those of an earlier history, as its iteration gave them. Raises ValueError."""
+        """`levels` are those of an earlier history, as its iteration gave them.
+
+        Raises ValueError if their number is not that of WIDTHS_NS.
+        """
         self._levels: tuple[dict[int, PlainBucket], ...] = tuple({} for _ in WIDTHS_NS)
-        # Put in their buckets many at a time, which halves the cost: in the finest level whenever the load is
-        # read, in the others when there are many, or when an older interval is read.
+        # Samples are put in their buckets many at a time, which halves the cost: in the finest level when the load
+        # is read, in the others when _FRESH_AT_ONCE are pending or a file's figures are read.
         self._fresh: list[PlainBucket] = []
         self._pending: list[PlainBucket] = []
         kept = [list(level) for level in levels]

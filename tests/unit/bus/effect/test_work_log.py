@@ -55,7 +55,7 @@ def test_where_nobody_plans_memory_does_not_grow_for_ever_and_a_late_plan_is_of_
     script = planned({"1.fa": "cpu:0"})
     fleet.feed(script.frames())
     (host,) = fleet._hosts.values()
-    host.fold._book = log
+    host.fold._log = log
     assert_that_nothing_is_known(fleet.get_effect())
 
 

@@ -218,8 +218,8 @@ def test_ranges_of_numbers_that_contradict_each_other_are_refused(ranges: list[A
     named = {"expected": expected, "_newest_start": newest, "_starts": starts, "_ends": ends}
     whole = a_fleet().dump()
     fold = msgspec.msgpack.decode(whole[_DIGEST_BYTES:])
-    (ledger,) = fold[1]
-    streams = next(part for part in ledger if isinstance(part, dict) and "w0" in part)
+    (host,) = fold[1]
+    streams = next(part for part in host if isinstance(part, dict) and "w0" in part)
     assert set(streams["w0"][1]["seen"]) == set(named)
     streams["w0"][1]["seen"] = named
     with pytest.raises(SnapshotError, match=r"numbers|zip"):
@@ -235,7 +235,7 @@ def test_a_snapshot_of_another_layout_is_refused() -> None:
 def test_a_fleet_that_has_folded_something_takes_over_nothing() -> None:
     fleet = a_fleet()
     before = everything(fleet)
-    with pytest.raises(SnapshotError, match="has folded"):
+    with pytest.raises(SnapshotError, match="already folded"):
         fleet.load(a_fleet().dump())
     assert everything(fleet) == before
 

@@ -7,7 +7,7 @@ whatever the device's speed. Each device's smaller half is paired with its bigge
 devices vote, weighted by how much the two sizes differ. As with Theil's slope (1950), the median of all pairs, a
 few outliers do not change the result.
 
-`remaining_seconds` then says how long a file in progress still takes, also if it has exceeded its expected time.
+`remaining_seconds` estimates how long a file in progress still takes, even one that exceeds its expected time.
 Scheduling (workers/schedule/forecast.py) and the effect of stealing share this rule.
 """
 

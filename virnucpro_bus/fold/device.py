@@ -71,7 +71,7 @@ class DeviceState(Struct, array_like=True):
 
     @property
     def sample_order(self) -> tuple[int, int]:
-        """(epoch, seq) of the last sample, which tells which of two samples is later; zeros before the first."""
+        """(epoch, seq) of the last sample, by which samples are ordered; zeros before the first."""
         return self._sample_order
 
     def renamed_to(self, gpu: DeviceState) -> DeviceState:

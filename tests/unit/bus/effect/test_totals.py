@@ -47,7 +47,7 @@ def everything(totals: WorkTotals) -> dict[str, Any]:
 
 
 @given(told=st.lists(entries, max_size=30), looks=st.sets(st.integers(0, 30)), data=st.data())
-def test_the_sums_are_those_of_the_whole_book_whatever_came_when_and_was_looked_at_between(
+def test_the_totals_are_those_of_the_whole_log_whatever_came_when_and_was_read_between(
     told: list[Callable[[WorkLog], None]], looks: set[int], data: st.DataObject
 ) -> None:
     log, whole = WorkLog(), WorkLog()
@@ -73,7 +73,7 @@ def test_what_has_been_added_up_is_not_read_again() -> None:
     assert cache.of(log, 0).devices["a"].took_ns == 2e9
 
 
-def test_a_file_that_is_done_again_after_a_look_counts_once_as_it_was_done_later() -> None:
+def test_a_file_that_is_done_again_after_an_update_counts_once_as_it_was_done_later() -> None:
     log = WorkLog()
     cache = TotalsCache()
     log.assign("a", (PlannedFile("f", 1, 7),))
@@ -83,7 +83,7 @@ def test_a_file_that_is_done_again_after_a_look_counts_once_as_it_was_done_later
     assert {key: device.work for key, device in totals.devices.items()} == {"b": 7}
 
 
-def test_a_file_that_is_stolen_again_after_a_look_has_moved_to_its_last_thief() -> None:
+def test_a_file_that_is_stolen_again_after_an_update_has_moved_to_its_last_thief() -> None:
     log = WorkLog()
     cache = TotalsCache()
     log.assign("a", (PlannedFile("f", 1, 1),))
@@ -143,7 +143,7 @@ def test_the_latest_moves_are_kept_and_all_are_counted() -> None:
 
 
 @given(seed=st.integers(0, 5), shares=st.lists(st.floats(0.01, 1.2), max_size=5).map(sorted))
-def test_looks_on_the_way_change_nothing_of_what_is_said_at_the_end(seed: int, shares: list[float]) -> None:
+def test_updates_on_the_way_change_nothing_of_the_result_at_the_end(seed: int, shares: list[float]) -> None:
     run = ImaginedRun([15 * (7 * number % (11 + seed) + 1) for number in range(25)], [1.0, 2.5, 0.5], "cost")
     run.work()
     frames = run.script.frames()

@@ -57,7 +57,7 @@ def test_without_a_run_every_sampled_gpu_has_a_row() -> None:
     assert folded(script).totals()["files_total"] is None
 
 
-def test_when_a_host_is_started_anew_its_earlier_looks_and_files_are_not_told_as_if_they_were_of_now() -> None:
+def test_when_a_host_is_started_anew_its_earlier_samples_and_files_do_not_count_as_current() -> None:
     script = Script()
     script.say("coordinator", ev.RunStarted("job", "off", (FAST,), 1))
     began_ns = script.clock.mono

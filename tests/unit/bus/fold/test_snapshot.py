@@ -264,7 +264,7 @@ def test_the_snapshot_of_4096_busy_devices_is_a_few_megabytes() -> None:
     assert len(folded(script.frames()).dump()) < 6_000_000
 
 
-def test_the_snapshot_of_a_gpu_that_was_looked_at_for_days_takes_a_few_kilobytes() -> None:
+def test_the_snapshot_of_a_gpu_that_was_sampled_for_days_takes_a_few_kilobytes() -> None:
     fleet = FleetState(ManualClock())
     fleet.feed(a_long_watch(days=2).frames())
     assert len(fleet.dump()) < 20_000

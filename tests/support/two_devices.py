@@ -21,10 +21,10 @@ def begun() -> Script:
 
 
 def folded(script: Script) -> HostFold:
-    ledger = HostFold("node")
+    fold = HostFold("node")
     for envelope in script.envelopes:
-        ledger.apply(envelope)
-    return ledger
+        fold.apply(envelope)
+    return fold
 
 
 def row(script: Script, device: Device = FAST, after_seconds: float = 0.0) -> GpuMetrics:

@@ -1,5 +1,5 @@
-"""The effect of stealing: what moving files between devices saved or cost, computed from events alone.
+"""The effect of stealing: how much time moving files between devices saved or cost, computed from events alone.
 
-`work_log.py` keeps plan, completions and steals; `totals.py` adds them up incrementally; `effect.py` holds the
+`work_log.py` keeps the plan, completions and steals; `totals.py` adds them up incrementally; `effect.py` holds the
 formulas, which docs/effect.md explains. Pure: no I/O, and the time is passed in. May import events.
 """

@@ -1,4 +1,4 @@
-"""The effect of stealing out of its figures, and that of several runs as a whole. Pure functions."""
+"""Makes the effect of stealing from its figures, and combines the effects of several runs. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from virnucpro_bus.metrics import Effect, StealEffect
 
 
 def make_effect(
+    *,
     makespan: float | None = None,
     expected: float | None = None,
     without: float | None = None,
@@ -21,17 +22,20 @@ def make_effect(
     idle: dict[str, float] | None = None,
     busy: dict[str, float] | None = None,
     finish: dict[str, float] | None = None,
-    *,
-    worked: Sequence[float] | None = None,
-    finishes: Sequence[float] | None = None,
+    busy_times: Sequence[float] | None = None,
+    finish_times: Sequence[float] | None = None,
     steals: list[StealEffect],
     moves: int,
 ) -> Effect:
-    """With what follows from the rest. `worked`, `finishes`: of all devices, where keys do not tell them apart."""
-    worked = list((busy or {}).values()) if worked is None else worked
-    finishes = list((finish or {}).values()) if finishes is None else finishes
-    squares = math.fsum(each * each for each in worked)
-    mean = fmean(finishes) if finishes else 0.0
+    """Make an Effect, with the figures that follow from the given ones. Times are seconds, None: unknown.
+
+    `busy_times` and `finish_times` are those of all devices, where several have the same key; by default the
+    values of `busy` and `finish`.
+    """
+    busy_times = list((busy or {}).values()) if busy_times is None else busy_times
+    finish_times = list((finish or {}).values()) if finish_times is None else finish_times
+    squares = math.fsum(each * each for each in busy_times)
+    mean = fmean(finish_times) if finish_times else 0.0
     return Effect(
         makespan_seconds=makespan,
         makespan_expected_seconds=expected,
@@ -40,8 +44,8 @@ def make_effect(
         above_bound_percent=100 * (expected / bound - 1) if expected is not None and bound else None,
         saved_seconds=without - expected if without is not None and expected is not None else None,
         tail_seconds=tail,
-        jain_index=math.fsum(worked) ** 2 / (len(worked) * squares) if squares else None,
-        max_over_mean_finish=max(finishes) / mean if mean else None,
+        jain_index=math.fsum(busy_times) ** 2 / (len(busy_times) * squares) if squares else None,
+        max_over_mean_finish=max(finish_times) / mean if mean else None,
         idle_seconds=idle or {},
         busy_seconds=busy or {},
         finish_seconds=finish or {},
@@ -51,18 +55,21 @@ def make_effect(
 
 
 def unknown_effect() -> Effect:
-    """Nothing is known."""
+    """Make an Effect of which every figure is unknown."""
     return make_effect(steals=[], moves=0)
 
 
 def combine(effects: Iterable[Effect]) -> Effect:
-    """Several runs as a whole: the longest counts, idle time adds up, and every device of each run counts for the
-    balance. What is unknown of one run is unknown of all; but runs of which nothing is known count for nothing."""
-    every = list(effects)
-    known = [effect for effect in every if effect["makespan_seconds"] is not None]
-    if len(known or every) == 1:
-        return (known or every)[0]
-    steals = sorted((steal for effect in every for steal in effect["steals"]), key=itemgetter("timestamp", "host"))
+    """Combine the effects of several runs: the longest run counts, idle and busy times add up.
+
+    Balance is computed over all devices of all runs. A figure that is unknown for one run is unknown for the
+    combination, but runs of which every figure is unknown are ignored.
+    """
+    given = list(effects)
+    known = [effect for effect in given if effect["makespan_seconds"] is not None]
+    if len(known or given) == 1:
+        return (known or given)[0]
+    steals = sorted((steal for effect in given for steal in effect["steals"]), key=itemgetter("timestamp", "host"))
     return make_effect(
         makespan=_longest(effect["makespan_seconds"] for effect in known),
         expected=_longest(effect["makespan_expected_seconds"] for effect in known),
@@ -73,20 +80,22 @@ def combine(effects: Iterable[Effect]) -> Effect:
         busy=_merged([effect["busy_seconds"] for effect in known], math.fsum),
         finish=_merged([effect["finish_seconds"] for effect in known], max),
         # Devices of two hosts may have the same key.
-        worked=[seconds for effect in known for seconds in effect["busy_seconds"].values()],
-        finishes=[seconds for effect in known for seconds in effect["finish_seconds"].values()],
+        busy_times=[seconds for effect in known for seconds in effect["busy_seconds"].values()],
+        finish_times=[seconds for effect in known for seconds in effect["finish_seconds"].values()],
         steals=steals[-MAX_STEALS_REPORTED:],
-        moves=sum(effect["moves"] for effect in every),
+        moves=sum(effect["moves"] for effect in given),
     )
 
 
 def _longest(seconds: Iterable[float | None]) -> float | None:
+    """The greatest time; None if any is unknown, or there are none."""
     every = list(seconds)
     known = [each for each in every if each is not None]
     return max(known) if known and len(known) == len(every) else None
 
 
 def _merged(parts: Iterable[dict[str, float]], merge: Callable[[list[float]], float]) -> dict[str, float]:
+    """One dict of all keys, in order, with the times of equal keys merged."""
     found = defaultdict[str, list[float]](list)
     for part in parts:
         for key, seconds in part.items():

@@ -1,6 +1,6 @@
-"""What one device has done, added up. Pure, and the same whatever the order in which it is told.
+"""The work that one device has done, added up. Pure; the order of additions does not matter.
 
-Times are whole nanoseconds, so sums are exact.
+Times are whole nanoseconds, so the totals are exact.
 """
 
 from __future__ import annotations
@@ -13,74 +13,79 @@ from operator import sub
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.duration_model import FILES_SAMPLED
 
-# By Fibonacci hashing (Knuth) moments that are near each other lie far apart.
-_SCATTER = 0x9E3779B97F4A7C15
-_LOTS = 2**64 - 1
+# Fibonacci hashing (Knuth): the hashes of times that are close together are far apart.
+_HASH_FACTOR = 0x9E3779B97F4A7C15
+_HASH_MASK = 2**64 - 1
 
 
 @dataclass(slots=True, eq=False)
 class DeviceTotals:
-    """Of one session. Moments are by the host's monotonic clock. Not thread-safe."""
+    """What one device has completed and failed in one session. Not thread-safe.
+
+    Times are by the host's monotonic clock. Work is as estimated in the plan, at least 1 per file.
+    """
 
     files: int = 0
-    """Completed ones."""
+    """Completed files; the next three are about these."""
     took_ns: int = 0
-    """All of these together."""
+    """How long all of them took."""
     longest_ns: int = 0
+    """How long the longest one took."""
     work: int = 0
-    """Theirs, as estimated, at least 1 a file."""
+    """The estimated work of all of them."""
     attempts: int = 0
-    """Failed ones."""
+    """Failed attempts."""
     failed_ns: int = 0
+    """How long all failed attempts took."""
     first_ns: int | None = None
-    """When it took its first file; None before it has put one down, as for the next."""
+    """When the first of these files or attempts began; None before the first has ended, like the next one."""
     last_ns: int | None = None
-    """When it last put one down."""
-    _heard: list[tuple[int, int, float]] = field(default_factory=list)
-    """(lot, work, seconds) of files from which is learned what every file costs."""
+    """When the last of them ended."""
+    _sampled: list[tuple[int, int, float]] = field(default_factory=list)
+    """(hash, work, seconds) of the completed files from which the cost of any file is learned."""
 
     def complete(self, works: Sequence[int], ends_ns: Sequence[int], seconds: Sequence[float]) -> None:
-        """Files are done, at least one: the estimated work of each, at least 1, its end, and what it took."""
+        """Add completed files, at least one: the estimated work, the end and the duration of each."""
         took_ns = [round(each * NANOSECONDS) for each in seconds]
         self.files += len(took_ns)
         self.took_ns += sum(took_ns)
         self.longest_ns = max(self.longest_ns, max(took_ns))
         self.work += sum(works)
-        self._put_down(min(map(sub, ends_ns, took_ns)), max(ends_ns))
-        # Who is heard is drawn by lot, and the lot of a file is the same whatever came before it.
-        lots = [end_ns * _SCATTER & _LOTS for end_ns in ends_ns]
-        drawn = nsmallest(FILES_SAMPLED, zip(lots, works, seconds, strict=True))
-        self._heard = sorted(self._heard + drawn)[:FILES_SAMPLED]
+        self._extend(min(map(sub, ends_ns, took_ns)), max(ends_ns))
+        # The sample is random, but the same for any order: the hash of a file depends on its end alone.
+        hashes = [end_ns * _HASH_FACTOR & _HASH_MASK for end_ns in ends_ns]
+        drawn = nsmallest(FILES_SAMPLED, zip(hashes, works, seconds, strict=True))
+        self._sampled = sorted(self._sampled + drawn)[:FILES_SAMPLED]
 
     def fail(self, end_ns: int, seconds: float) -> None:
-        """An attempt has failed."""
+        """Add a failed attempt."""
         took_ns = round(seconds * NANOSECONDS)
         self.attempts += 1
         self.failed_ns += took_ns
-        self._put_down(end_ns - took_ns, end_ns)
+        self._extend(end_ns - took_ns, end_ns)
 
-    def _put_down(self, first_ns: int, last_ns: int) -> None:
+    def _extend(self, first_ns: int, last_ns: int) -> None:
         self.first_ns = first_ns if self.first_ns is None else min(self.first_ns, first_ns)
         self.last_ns = last_ns if self.last_ns is None else max(self.last_ns, last_ns)
 
     def sampled_files(self) -> list[tuple[int, float]]:
-        """(work, seconds) of up to FILES_HEARD completed files, for `fixed_work`."""
-        return [(work, seconds) for _, work, seconds in self._heard]
+        """(work, seconds) of up to FILES_SAMPLED completed files, for `fixed_work`."""
+        return [(work, seconds) for _, work, seconds in self._sampled]
 
     def rate(self, fixed: int) -> float | None:
-        """Work per second, `fixed` being what every file costs; None when it has completed nothing."""
+        """Work per second, with `fixed` added to the work of every file; None before the first completed file."""
         if not self.took_ns:
             return None
         return (self.work + fixed * self.files) * NANOSECONDS / self.took_ns
 
     @property
     def done_seconds(self) -> float:
-        """How long it worked on files that it has put down."""
+        """How long it worked on files and attempts that have ended."""
         return (self.took_ns + self.failed_ns) / NANOSECONDS
 
     @property
     def gap_seconds(self) -> float | None:
-        """The mean time between two files that it has put down; None before the second."""
+        """The mean time between two files or attempts; None before the second has ended."""
         files = self.files + self.attempts
         if files < 2 or self.first_ns is None or self.last_ns is None:
             return None

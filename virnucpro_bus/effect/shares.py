@@ -1,4 +1,4 @@
-"""Who has done, holds, or was first given what: the book of a host's work as it stands at a moment. Pure."""
+"""The share of each device in a host's work at a moment: what it has done, works on, and has pending. Pure."""
 
 from __future__ import annotations
 
@@ -24,32 +24,35 @@ class InProgress(NamedTuple):
 
 @dataclass(frozen=True)
 class RunStatus:
-    """What else is known of the run at the moment of the look, besides its book."""
+    """The state of a host's run at a moment, apart from its work log. Devices are named by key.
+
+    Times are by the host's monotonic clock.
+    """
 
     devices: frozenset[str]
-    """Those that take part, by key …"""
+    """The devices that take part in the run …"""
     living: frozenset[str]
-    """… and those that can be given files."""
+    """… and those to which files can still be assigned."""
     up_ns: Mapping[str, int]
-    """When each first could do files in this session, by key; those that never could are not in it."""
+    """When each device was first ready for files in this session; without those that never were."""
     gone_ns: Mapping[str, int]
-    """When each of those that have no worker any more, having lost the last, had lost it, by key."""
+    """When each device lost its last worker; only devices that have no worker any more."""
     in_progress: Sequence[InProgress]
     failed: Collection[str]
-    """Files that nobody will try again."""
+    """Files that will not be tried again."""
     is_stealing: bool
     started_ns: int
-    """When the session was announced, on the host's monotonic clock; 0 when that is unknown."""
+    """When the session was announced; 0 if unknown."""
     now_ns: int
     is_over: bool
-    """Whether nothing more will be handed out."""
+    """Whether no more files will be assigned."""
     files_total: int = 0
-    """Of the run, with those that were done in earlier sessions; 0 when that is unknown."""
+    """The files of the run, including those completed in earlier sessions; 0 if unknown."""
 
 
 @dataclass(frozen=True)
 class HostWork:
-    """One host's part, for those who figure something out from it; the book is the fold's own."""
+    """The work of one host at a moment. The log is the fold's own, not a copy."""
 
     run: RunStarted | None
     log: WorkLog
@@ -58,80 +61,82 @@ class HostWork:
 
 @dataclass
 class DeviceShare:
-    """One device's part in the work of the session; work is as estimated, and with what every file costs."""
+    """One device's part in the work of the session. Work is as estimated, plus `fixed` per file."""
 
     done: DeviceTotals = field(default_factory=DeviceTotals)
-    """What it has put down."""
+    """What it has completed and failed; its `work` is without `fixed`."""
     fixed: int = 0
-    """What every file costs."""
+    """The fixed cost of every file, as work."""
     pending: int = 0
-    """The work that was first given to it and that nobody has begun …"""
+    """The work that was first assigned to it and that no device has started …"""
     biggest_pending: int = 0
     """… and the biggest file of that."""
     in_progress: InProgress | None = None
+    """The file that it works on; None: none."""
     in_progress_work: int = 0
+    """The work of that file."""
 
-    def has_in_progress(self, held: InProgress, work: int) -> None:
-        """It works on a file."""
-        self.in_progress, self.in_progress_work = held, work + self.fixed
+    def set_in_progress(self, file: InProgress, work: int) -> None:
+        """Set the file that it works on, of this estimated work."""
+        self.in_progress, self.in_progress_work = file, work + self.fixed
 
-    def has_pending(self, left: Remaining) -> None:
-        """Files that nobody has begun were given to it."""
-        self.pending = left.work + self.fixed * left.files
-        self.biggest_pending = left.biggest + self.fixed if left.files else 0
+    def set_pending(self, remaining: Remaining) -> None:
+        """Set the files that were first assigned to it and that no device has started."""
+        self.pending = remaining.work + self.fixed * remaining.files
+        self.biggest_pending = remaining.biggest + self.fixed if remaining.files else 0
 
     @property
     def biggest_left(self) -> int:
-        """The biggest file that waits, or in hand."""
+        """The work of the biggest file that is pending or in progress."""
         return max(self.biggest_pending, self.in_progress_work)
 
     @property
     def first_ns(self) -> int | None:
-        """When it took its first file; None before it has."""
+        """When it started its first file; None before that."""
         starts = (self.done.first_ns, None if self.in_progress is None else self.in_progress.since_ns)
         return min((start for start in starts if start is not None), default=None)
 
     @property
     def work(self) -> int:
-        """Of the completed files."""
+        """The work of its completed files."""
         return self.done.work + self.fixed * self.done.files
 
     @property
     def rate(self) -> float | None:
-        """Work per second; None when it has completed nothing."""
+        """Work per second; None before its first completed file."""
         return self.done.rate(self.fixed)
 
 
-def totals_of(book: WorkLog, look: RunStatus, cache: TotalsCache | None = None) -> WorkTotals | None:
-    """The session's part of the book, added up; None where the plan, or what was done, is not known as a whole."""
-    if not book.assigned or book.passed_over:
+def totals_of(log: WorkLog, status: RunStatus, cache: TotalsCache | None = None) -> WorkTotals | None:
+    """Add up the session's part of the log; None if the plan, or the completed work, is not fully known."""
+    if not log.assigned or log.dropped:
         return None
-    sums = (cache or TotalsCache()).of(book, look.started_ns)
-    return sums if sums.known >= look.files_total else None
+    totals = (cache or TotalsCache()).of(log, status.started_ns)
+    return totals if totals.known >= status.files_total else None
 
 
-def shares_of(sums: WorkTotals, look: RunStatus) -> dict[str, DeviceShare]:
-    """Every device's share, by key in order.
+def shares_of(totals: WorkTotals, status: RunStatus) -> dict[str, DeviceShare]:
+    """Return every device's share, by key in order.
 
-    A file that nobody will do (any more) is in none of them.
+    A file that will not be done (any more) is in none of them.
     """
-    fixed = fixed_work(tally.sampled_files() for tally in sums.devices.values())
+    fixed = fixed_work(done.sampled_files() for done in totals.devices.values())
     shares = defaultdict[str, DeviceShare](lambda: DeviceShare(fixed=fixed))
-    for key in look.devices | sums.devices.keys() | sums.remaining(()).keys():
-        shares[key].done = sums.devices.get(key) or DeviceTotals()
-    if not look.is_over:
-        # Of two that seem to work on one file the later is believed, and of two files in one hand the later.
-        held = {each.file: each for each in sorted(look.in_progress, key=_by_time)}
-        taken = {place for file in look.failed if (place := sums.pending_position(file)) is not None}
-        for holder in sorted(held.values(), key=_by_time):
-            place = sums.pending_position(holder.file)
-            if place is not None and place not in taken:
-                shares[holder.device].has_in_progress(holder, sums.work(place))
-                taken.add(place)
-        for owner, left in sums.remaining(taken).items():
-            shares[owner].has_pending(left)
+    for key in status.devices | totals.devices.keys() | totals.remaining(()).keys():
+        shares[key].done = totals.devices.get(key) or DeviceTotals()
+    if not status.is_over:
+        # The later one counts, of two devices that report the same file, and of two files of one device.
+        latest = {each.file: each for each in sorted(status.in_progress, key=_by_time)}
+        taken = {at for file in status.failed if (at := totals.pending_position(file)) is not None}
+        for file in sorted(latest.values(), key=_by_time):
+            position = totals.pending_position(file.file)
+            if position is not None and position not in taken:
+                shares[file.device].set_in_progress(file, totals.work(position))
+                taken.add(position)
+        for owner, remaining in totals.remaining(taken).items():
+            shares[owner].set_pending(remaining)
     return dict(sorted(shares.items()))
 
 
-def _by_time(held: InProgress) -> tuple[int, InProgress]:
-    return held.since_ns, held
+def _by_time(file: InProgress) -> tuple[int, InProgress]:
+    return file.since_ns, file

@@ -1,8 +1,8 @@
-"""A book added up: what each device has done, what is left of what it was first given, and what has moved.
+"""A work log added up: what each device has done, what remains of the first assignment, and what was moved.
 
-A look at a long run must not take long, so only what the book has got since the last look is read. The sums are
-the same whatever came in which order: a plan that grows, a file that is done again and one that is stolen again,
-all of them rare, make everything be added up anew. Pure.
+Totals of a long run must not take long, so an update only reads what was added to the log since the last one. The
+result does not depend on the order of events. A plan that grows, and a file that is completed or stolen once more,
+are rare: they make the totals start over. Pure.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from virnucpro_bus.effect.device_totals import DeviceTotals
 from virnucpro_bus.effect.work_log import Steal, WorkLog
 
 MAX_STEALS_REPORTED = 1_000
-"""The latest ones, of which the effect is told one by one."""
-_NEVER = -1
+"""How many of the latest steals the effect lists one by one."""
+_PENDING = -1
 
 
 class CompletedFile(NamedTuple):
-    """A completed file: when it ended, by the host's monotonic clock, how long it took, and where."""
+    """How a file was completed: when, by the host's monotonic clock, how long it took, and on which device."""
 
     end_ns: int
     seconds: float
@@ -33,230 +33,235 @@ class CompletedFile(NamedTuple):
 
 @dataclass(slots=True)
 class Remaining:
-    """What was first given to a device and is not done; its work is as estimated, at least 1 a file."""
+    """What was first assigned to a device and is not done. Work is as estimated, at least 1 per file."""
 
     files: int = 0
     work: int = 0
     biggest: int = 0
+    """The work of the biggest file."""
 
 
 @dataclass(slots=True)
 class Moves:
-    """Files that one device has stolen from another and done: how many, and how long they took it."""
+    """Files that one device has stolen from another and completed."""
 
     files: int = 0
     took_ns: int = 0
+    """How long all of them took the thief."""
 
 
 class WorkTotals:
-    """Of one session. Times are by the host's monotonic clock. Not thread-safe: its owner is the book's."""
+    """The totals of one session. Times are by the host's monotonic clock. Not thread-safe, like the log."""
 
-    def __init__(self, book: WorkLog, since_ns: int) -> None:
-        """`since_ns`: what ended before that is of another session."""
-        self._book = book
-        self._columns = book.files, book.ends_ns, book.seconds, book.devices
+    def __init__(self, log: WorkLog, since_ns: int) -> None:
+        """`since_ns` is the start of the session: what ended before belongs to an earlier one."""
+        self._log = log
+        self._columns = log.files, log.ends_ns, log.seconds, log.devices
         self._since_ns = since_ns
-        self._revision = book.revision
-        self._assigned, self._parts = book.assigned, len(book.assigned)
-        self._places: dict[str, int] = {}
-        """Where the next three tell of a file of the plan: …"""
+        self._revision = log.revision
+        self._assigned, self._parts = log.assigned, len(log.assigned)
+        self._positions: dict[str, int] = {}
+        """The position of each file of the plan in the next three columns: …"""
         self._owners: list[str] = []
-        """… the device that it was first given to, …"""
+        """… the device that it was first assigned to, …"""
         self._costs: list[int] = []
         """… its estimated work, …"""
         self._records: array[int]
-        """… and where the book tells how it was done the last time."""
+        """… and the index in the log of its last completion; _PENDING: not completed."""
         self._by_size: dict[str, list[int]] = defaultdict(list)
-        """The places of each device's files, the biggest last; of these, those that are done are taken away."""
-        self._before: set[str] = set()
-        """Files that were done in earlier sessions, and are not in the plan."""
+        """The positions of each device's files, the biggest last. Completed ones are removed from the end."""
+        self._done_before: set[str] = set()
+        """Files that were completed in earlier sessions and are not in the plan."""
         self._completions_read = 0
-        self._lay_plan()
-        self._begin()
+        self._read_plan()
+        self._reset()
 
-    def _lay_plan(self) -> None:
-        places, owners, costs = self._places, self._owners, self._costs
+    def _read_plan(self) -> None:
+        positions, owners, costs = self._positions, self._owners, self._costs
         for device, files, their_costs in self._assigned:
             for file, cost in zip(files, their_costs, strict=True):
-                place = places.setdefault(file, len(owners))
-                if place == len(owners):
+                position = positions.setdefault(file, len(owners))
+                if position == len(owners):
                     owners.append(device)
                     costs.append(cost)
-                elif (device, cost) > (owners[place], costs[place]):
-                    owners[place], costs[place] = device, cost
-        self._records = array("q", [_NEVER]) * len(owners)
-        for place, owner in enumerate(owners):
-            self._by_size[owner].append(place)
-        for its in self._by_size.values():
-            its.sort(key=costs.__getitem__)
+                elif (device, cost) > (owners[position], costs[position]):
+                    owners[position], costs[position] = device, cost
+        self._records = array("q", [_PENDING]) * len(owners)
+        for position, owner in enumerate(owners):
+            self._by_size[owner].append(position)
+        for its_positions in self._by_size.values():
+            its_positions.sort(key=costs.__getitem__)
 
-    def _begin(self) -> None:
-        """Nothing is added up yet."""
+    def _reset(self) -> None:
+        """Start over with nothing added up, but with the plan and completions that were read."""
         self.devices: dict[str, DeviceTotals] = defaultdict(DeviceTotals)
         """By device key."""
         self.moved: dict[tuple[str, str], Moves] = defaultdict(Moves)
-        """By thief and victim."""
+        """By the keys of thief and victim."""
         self.latest: list[Steal] = []
-        """The last STEALS_TOLD of those moves, oldest first."""
+        """The last MAX_STEALS_REPORTED steals whose files the thief has completed, oldest first."""
         self._open_steals: dict[str, Steal] = {}
-        """Of files that are not done."""
+        """Steals of files that are not done, by file."""
         self._failures_read = self._steals_read = 0
-        self._left: dict[str, Remaining] = defaultdict(Remaining)
+        self._remaining: dict[str, Remaining] = defaultdict(Remaining)
         for owner, cost in zip(self._owners, self._costs, strict=True):
-            left = self._left[owner]
-            left.files += 1
-            left.work += cost or 1
+            remaining = self._remaining[owner]
+            remaining.files += 1
+            remaining.work += cost or 1
 
-    # Reading on.
+    # Updating.
 
-    def is_valid_for(self, book: WorkLog, since_ns: int) -> bool:
-        """Whether these are of `book`, of which nothing was replaced since, and of the session of `since_ns`."""
-        assigned = book.assigned
+    def is_valid_for(self, log: WorkLog, since_ns: int) -> bool:
+        """Whether these are totals of `log` and of the session of `since_ns`, and `update` can continue them."""
+        assigned = log.assigned
         same_plan = assigned is self._assigned and len(assigned) == self._parts
-        return book is self._book and same_plan and book.revision == self._revision and since_ns == self._since_ns
+        return log is self._log and same_plan and log.revision == self._revision and since_ns == self._since_ns
 
     def update(self) -> None:
-        """Add up what the book has got since the last time."""
+        """Add up what was added to the log since the last update."""
         fresh, is_replaced = self._read_completions()
         if is_replaced:
-            self._begin()
-            fresh = [place for place, record in enumerate(self._records) if record != _NEVER]
+            self._reset()
+            fresh = [position for position, record in enumerate(self._records) if record != _PENDING]
         self._add(fresh)
         self._read_failures()
         self._read_steals()
 
     def _read_completions(self) -> tuple[list[int], bool]:
-        """The places of files that were not done before; whether a file that was has been done again."""
+        """The positions of files that were not done before; whether a file that was has been done again."""
         files, ends_ns, _, _ = self._columns
-        places, records, fresh, is_replaced = self._places, self._records, list[int](), False
+        positions, records, fresh, is_replaced = self._positions, self._records, list[int](), False
         first, self._completions_read = self._completions_read, len(files)
         for number in range(first, len(files)):
-            place = places.get(files[number])
+            position = positions.get(files[number])
             if ends_ns[number] < self._since_ns:
-                if place is None:
-                    self._before.add(files[number])
-            elif place is not None:
-                known = records[place]
-                if known == _NEVER:
-                    records[place] = number
-                    fresh.append(place)
-                elif self._done(number) > self._done(known):
-                    records[place], is_replaced = number, True
+                if position is None:
+                    self._done_before.add(files[number])
+            elif position is not None:
+                known = records[position]
+                if known == _PENDING:
+                    records[position] = number
+                    fresh.append(position)
+                elif self._completed(number) > self._completed(known):
+                    records[position], is_replaced = number, True
         return fresh, is_replaced
 
-    def _add(self, places: Iterable[int]) -> None:
+    def _add(self, positions: Iterable[int]) -> None:
         files, ends_ns, seconds, devices = self._columns
         records, costs, owners = self._records, self._costs, self._owners
-        lefts, open_steals = self._left, self._open_steals
+        all_remaining, open_steals = self._remaining, self._open_steals
         added = defaultdict[str, tuple[list[int], list[int], list[float]]](lambda: ([], [], []))
-        for place in places:
-            number, work = records[place], costs[place] or 1
+        for position in positions:
+            number, work = records[position], costs[position] or 1
             its_works, its_ends_ns, its_seconds = added[devices[number]]
             its_works.append(work)
             its_ends_ns.append(ends_ns[number])
             its_seconds.append(seconds[number])
-            left = lefts[owners[place]]
-            left.files -= 1
-            left.work -= work
+            remaining = all_remaining[owners[position]]
+            remaining.files -= 1
+            remaining.work -= work
             if open_steals and (steal := open_steals.pop(files[number], None)) is not None:
-                self._settle(steal, number)
-        for device, its in added.items():
-            self.devices[device].complete(*its)
+                self._add_move(steal, number)
+        for device, columns in added.items():
+            self.devices[device].complete(*columns)
 
     def _read_failures(self) -> None:
-        for end_ns, seconds, device in islice(self._book.failed, self._failures_read, None):
+        for end_ns, seconds, device in islice(self._log.failed, self._failures_read, None):
             if end_ns >= self._since_ns:
                 self.devices[device].fail(end_ns, seconds)
-        self._failures_read = len(self._book.failed)
+        self._failures_read = len(self._log.failed)
 
     def _read_steals(self) -> None:
-        steals = self._book.steals
-        # New ones stand at the end.
+        steals = self._log.steals
+        # New ones are at the end.
         for steal in islice(reversed(steals.values()), len(steals) - self._steals_read):
-            place = self._places.get(steal.file)
-            if place is None or self._owners[place] == steal.thief:
+            position = self._positions.get(steal.file)
+            if position is None or self._owners[position] == steal.thief:
                 continue
-            if (record := self._records[place]) == _NEVER:
+            if (record := self._records[position]) == _PENDING:
                 self._open_steals[steal.file] = steal
             else:
-                self._settle(steal, record)
+                self._add_move(steal, record)
         self._steals_read = len(steals)
         self.latest.sort()
         del self.latest[:-MAX_STEALS_REPORTED]
 
-    def _settle(self, steal: Steal, record: int) -> None:
-        """A stolen file is done; that was a move if its thief has done it."""
-        if self._book.devices[record] == steal.thief:
-            moved = self.moved[steal.thief, steal.victim]
-            moved.files += 1
-            moved.took_ns += round(self._book.seconds[record] * NANOSECONDS)
+    def _add_move(self, steal: Steal, record: int) -> None:
+        """Count the steal of a completed file as a move, if its thief has completed it."""
+        if self._log.devices[record] == steal.thief:
+            moves = self.moved[steal.thief, steal.victim]
+            moves.files += 1
+            moves.took_ns += round(self._log.seconds[record] * NANOSECONDS)
             self.latest.append(steal)
 
-    # What can be asked.
+    # Reading.
 
     @property
     def planned(self) -> int:
-        """Files of the plan."""
-        return len(self._places)
+        """How many files are in the plan."""
+        return len(self._positions)
 
     @property
     def known(self) -> int:
-        """Files of the plan, and those that were done before it was made."""
-        return len(self._places) + len(self._before)
+        """How many files are in the plan, or were completed before it was made."""
+        return len(self._positions) + len(self._done_before)
 
     def pending_position(self, file: str) -> int | None:
-        """Where a file of the plan stands in it that is not done; None: it is done, or there is no such file."""
-        place = self._places.get(file)
-        return None if place is None or self._records[place] != _NEVER else place
+        """The position in the plan of a file that is not done; None if it is done, or not in the plan."""
+        position = self._positions.get(file)
+        return None if position is None or self._records[position] != _PENDING else position
 
-    def work(self, place: int) -> int:
-        """The estimated work of a file, at least 1."""
-        return self._costs[place] or 1
+    def work(self, position: int) -> int:
+        """The estimated work of the file at this position, at least 1."""
+        return self._costs[position] or 1
 
     def remaining(self, taken: Collection[int]) -> dict[str, Remaining]:
-        """What is left of what each device was first given, without the undone files at the places `taken`."""
-        found = {owner: Remaining(left.files, left.work) for owner, left in self._left.items()}
-        for place in taken:
-            left = found[self._owners[place]]
-            left.files -= 1
-            left.work -= self._costs[place] or 1
-        for owner, left in found.items():
-            its = self._by_size[owner]
-            while its and self._records[its[-1]] != _NEVER:
-                its.pop()
-            waits = (place for place in reversed(its) if self._records[place] == _NEVER and place not in taken)
-            left.biggest = max((self.work(place) for place in islice(waits, 1)), default=0)
+        """What remains of each device's first assignment, without the pending files at the positions `taken`."""
+        found = {owner: Remaining(each.files, each.work) for owner, each in self._remaining.items()}
+        for position in taken:
+            remaining = found[self._owners[position]]
+            remaining.files -= 1
+            remaining.work -= self._costs[position] or 1
+        records = self._records
+        for owner, remaining in found.items():
+            positions = self._by_size[owner]
+            while positions and records[positions[-1]] != _PENDING:
+                positions.pop()
+            pending = (at for at in reversed(positions) if records[at] == _PENDING and at not in taken)
+            remaining.biggest = max((self.work(at) for at in islice(pending, 1)), default=0)
         return found
 
     def open_steal(self, file: str) -> Steal | None:
-        """How a file that is not done was stolen the last time from the device that it was first given to."""
+        """The last steal of a file that is not done; None if there is none, or its thief is its first owner."""
         return self._open_steals.get(file)
 
     def done(self, file: str) -> CompletedFile | None:
-        """How a file of the plan was done the last time; None: it was not."""
-        place = self._places.get(file)
-        return None if place is None or (record := self._records[place]) == _NEVER else self._done(record)
+        """The last completion of a file of the plan; None if it is not done."""
+        position = self._positions.get(file)
+        if position is None or (record := self._records[position]) == _PENDING:
+            return None
+        return self._completed(record)
 
     def files(self) -> Iterator[tuple[str, int, CompletedFile]]:
-        """Of each file of the plan that is done, in the order of the plan: its first owner, its cost, and how."""
+        """The completed files of the plan, in its order: first owner, estimated work, and last completion."""
         for owner, cost, record in zip(self._owners, self._costs, self._records, strict=True):
-            if record != _NEVER:
-                yield owner, cost, self._done(record)
+            if record != _PENDING:
+                yield owner, cost, self._completed(record)
 
-    def _done(self, record: int) -> CompletedFile:
-        book = self._book
-        return CompletedFile(book.ends_ns[record], book.seconds[record], book.devices[record])
+    def _completed(self, record: int) -> CompletedFile:
+        log = self._log
+        return CompletedFile(log.ends_ns[record], log.seconds[record], log.devices[record])
 
 
 class TotalsCache:
-    """The sums of the last look, kept by who looks again and again. Not thread-safe."""
+    """Keeps the totals of a log, so that computing them once more only reads what is new. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._sums: WorkTotals | None = None
+        self._totals: WorkTotals | None = None
 
-    def of(self, book: WorkLog, since_ns: int) -> WorkTotals:
-        """All of `book` added up, valid until it grows; what ended before `since_ns` is of another session."""
-        if self._sums is None or not self._sums.is_valid_for(book, since_ns):
-            self._sums = WorkTotals(book, since_ns)
-        self._sums.update()
-        return self._sums
+    def of(self, log: WorkLog, since_ns: int) -> WorkTotals:
+        """Return the totals of `log`, valid until it grows. `since_ns` is the start of the session."""
+        if self._totals is None or not self._totals.is_valid_for(log, since_ns):
+            self._totals = WorkTotals(log, since_ns)
+        self._totals.update()
+        return self._totals

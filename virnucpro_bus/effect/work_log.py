@@ -1,6 +1,7 @@
-"""What was planned, and when and where each file was done: what the effect of stealing is figured out from.
+"""The log of one host's work: the plan, when and where each file was done, failed attempts and steals.
 
-A small record a file. Pure, and the same whatever the order of arrival: of two answers the later one is kept.
+The effect of stealing is computed from it. It keeps a few values per file. Pure; the order in which events arrive
+does not matter: of two events about the same fact the later one is kept.
 """
 
 from __future__ import annotations
@@ -8,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from virnucpro_bus.events.vocabulary import (
-    Count,
-    PlannedFile,
-    Seconds,
-)
+from virnucpro_bus.events.vocabulary import Count, PlannedFile, Seconds
+
+MAX_UNPLANNED_FILES = 5_000
+"""How many files are kept while no plan is known; so memory stays bounded for workers without a coordinator."""
 
 
 class Steal(NamedTuple):
@@ -25,68 +25,67 @@ class Steal(NamedTuple):
     attempt: int
 
 
-MAX_UNPLANNED_FILES = 5_000
-"""So many files are remembered while no plan is known; where nobody plans, memory must not grow for ever."""
-
-
-# Its columns are looked up with every completion, which a plain class does faster than a Struct.
+# Every completion reads its columns, which is faster with a plain class than with a Struct.
 @dataclass(slots=True, eq=False)
 class WorkLog:
-    """Of one host. `host_fold.py` fills it, `totals.py` adds it up. Not thread-safe."""
+    """The plan of one host's last session, and the work done in all sessions. Not thread-safe.
+
+    `host_fold.py` fills it, `totals.py` adds it up. Times are by the host's monotonic clock.
+    """
 
     assigned: list[tuple[str, list[str], list[Count]]] = field(default_factory=list)
-    """The initial assignment of the last session: a device's key, files, and the estimated work of each."""
+    """The initial assignment of the last session: device key, files, and the estimated work of each."""
     files: list[str] = field(default_factory=list)
-    """What was completed, in all sessions; the next three lists say of each file …"""
+    """The completed files of all sessions. The next three lists have the same length; they hold for each file …"""
     ends_ns: list[Count] = field(default_factory=list)
-    """… when that was, by the host's monotonic clock, …"""
+    """… when it was completed, …"""
     seconds: list[Seconds] = field(default_factory=list)
-    """… how long it had taken …"""
+    """… how long it took …"""
     devices: list[str] = field(default_factory=list)
-    """… and where."""
+    """… and the key of the device that did it."""
     failed: list[tuple[Count, Seconds, str]] = field(default_factory=list)
-    """Failed attempts of all sessions: when each ended, how long it took, the device."""
+    """Failed attempts of all sessions: when each ended, how long it took, and the device's key."""
     steals: dict[str, Steal] = field(default_factory=dict)
-    """By file, of all sessions: the last time that it was stolen."""
-    passed_over: Count = 0
-    """Completions that were not remembered. Where there were any, a plan that comes later is no longer enough."""
+    """The last steal of each stolen file, in all sessions."""
+    dropped: Count = 0
+    """Completions that were not kept, for MAX_UNPLANNED_FILES; more than 0 makes a later plan useless."""
     revision: Count = 0
-    """Raised when an entry is replaced rather than added: sums of before are of no use then."""
+    """Increases when an entry is replaced instead of added, which invalidates totals."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError when what was read from a snapshot does not belong together."""
+        """Raises ValueError when the columns of a snapshot do not match."""
         counts = {len(column) for column in (self.files, self.ends_ns, self.seconds, self.devices)}
         if len(counts) != 1 or any(len(files) != len(costs) for _, files, costs in self.assigned):
             raise ValueError("not as many times, or costs, as files")
 
     def assign(self, device: str, files: tuple[PlannedFile, ...]) -> None:
-        """These files stand in the device's queue at first."""
+        """Add a part of the plan: files that are in the device's queue at first."""
         self.assigned.append((device, [each.file for each in files], [each.cost for each in files]))
 
     def complete(self, file: str, end_ns: int, seconds: float, device: str) -> None:
-        """A file has been done."""
-        # Columns and not a record a file, nor a place in a dict: that costs a tenth.
+        """Add a completed file."""
+        # Columns cost a tenth of a record per file, or of an entry in a dict.
         if self.assigned or len(self.files) < MAX_UNPLANNED_FILES:
             self.files.append(file)
             self.ends_ns.append(end_ns)
             self.seconds.append(seconds)
             self.devices.append(device)
         else:
-            self.passed_over += 1
+            self.dropped += 1
 
     def reset_times(self) -> None:
-        """The clock has begun anew: what was done before that has ended before all that comes."""
+        """Make all that was done so far end before all that comes: the host's monotonic clock has restarted."""
         self.ends_ns[:] = [0] * len(self.ends_ns)
         self.failed[:] = [(0, seconds, device) for _, seconds, device in self.failed]
         self.revision += 1
 
     def fail(self, end_ns: int, seconds: float, device: str) -> None:
-        """An attempt has failed."""
+        """Add a failed attempt."""
         if len(self.failed) < MAX_UNPLANNED_FILES or self.assigned:
             self.failed.append((end_ns, seconds, device))
 
     def steal(self, steal: Steal) -> None:
-        """A file has changed hands."""
+        """Add a steal; it replaces an earlier one of the same file."""
         known = self.steals.get(steal.file)
         if known is not None:
             if steal > known:

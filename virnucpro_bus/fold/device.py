@@ -1,4 +1,4 @@
-"""One device's account: what its workers did and what the driver says of it, whatever the order of arrival."""
+"""The state of one device: what its workers did and what the driver reports, whatever the order of arrival."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from virnucpro_bus.fold.windows import RollingWindow
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, make_utilization
 
 WORKER_SILENT_AFTER_NS = 5 * NANOSECONDS
+"""A worker without a heartbeat or other event for longer than this is silent."""
 LOAD_INTERVAL_NS = 2 * NANOSECONDS
-"""Over so long a GPU's load is told, where nobody says otherwise."""
-
+"""The interval before the last sample of which a GPU's load is the mean, by default."""
 
 Workers = Mapping[tuple[int, str], Stream]
 """The workers of one device, by (epoch, source)."""
 
 
 class Reopened(Struct, frozen=True, array_like=True):
-    """What counts no more, because the files wait again."""
+    """What no longer counts, because its files are pending again."""
 
     completed: ev.Count = 0
     failed: ev.Count = 0
     sequences: ev.Count = 0
 
     def plus(self, other: Reopened) -> Reopened:
-        """Both together."""
+        """Return the sum of both."""
         sequences = min(self.sequences + other.sequences, MAX_COUNT)
         return Reopened(self.completed + other.completed, self.failed + other.failed, sequences)
 
 
 class DeviceState(Struct, array_like=True):
-    """What is known of one device's work, apart from what its workers' streams say themselves."""
+    """What is known of one device, apart from its workers' streams. Not thread-safe."""
 
     device: ev.Device
     window: RollingWindow = field(default_factory=RollingWindow)
@@ -48,80 +48,84 @@ class DeviceState(Struct, array_like=True):
     last_done_wall_ns: ev.Count = 0
     """… and by its wall clock."""
     stolen_away: ev.Count = 0
-    """Files that others have stolen from its queue."""
-    planned: bool = False
-    """Whether a run has said that it uses this device."""
+    """Files that other devices have stolen from its queue."""
+    is_planned: bool = False
+    """Whether a run has announced that it uses this device."""
     sample: ev.GpuSampled | None = None
+    """The last sample; None if it was never sampled."""
     history: GpuHistory | None = None
-    """None where nobody has ever looked."""
-    _sample_at: tuple[ev.Count, ev.Count] = (0, 0)
+    """All samples; None if it was never sampled."""
+    _sample_order: tuple[ev.Count, ev.Count] = (0, 0)
     _sampled_ns: ev.Count = 0
     reopened: Reopened = Reopened()
 
     @property
     def device_id(self) -> int | str:
-        """What a person calls the device."""
+        """What the device is called in reports; see GpuMetrics.device_id."""
         return display_id(self.device)
 
     @property
     def is_lost(self) -> bool:
-        """Whether the driver has lost the GPU."""
+        """Whether the driver has lost the GPU, by the last sample."""
         return self.sample is not None and self.sample.lost
 
     @property
-    def sampled_at(self) -> tuple[int, int]:
-        """When the last look was, by (epoch, seq); zeros before the first."""
-        return self._sample_at
+    def sample_order(self) -> tuple[int, int]:
+        """(epoch, seq) of the last sample, by which samples are ordered; zeros before the first."""
+        return self._sample_order
 
     def renamed_to(self, gpu: DeviceState) -> DeviceState:
-        """A copy of this one, with the name and the samples of `gpu`."""
+        """Return a copy with the name and the samples of `gpu`."""
         return replace(self, device=gpu.device, sample=gpu.sample, history=gpu.history)
 
     def describe(self, device: ev.Device) -> None:
-        """Learn the name and index; of two answers the larger is kept, so that the order does not matter."""
+        """Set name and index. Of two values the greater is kept, so the order of arrival does not matter."""
         known = self.device
         indices = [index for index in (known.index, device.index) if index is not None]
         self.device = ev.Device(known.key, max(known.name, device.name), max(indices, default=None))
 
     def state(self, workers: Workers, now_ns: int) -> str:
-        """One word for the device, by the workers that are alive on it; see GpuMetrics.state."""
+        """The device's state as one word, by its live workers; see GpuMetrics.state."""
         if self.is_lost:
             return "lost"
         if not workers:
-            return "starting" if self.planned else "unused"
-        live = [stream for stream in workers.values() if stream.live]
+            return "starting" if self.is_planned else "unused"
+        live = [stream for stream in workers.values() if stream.is_live]
         if not live:
-            return "lost" if workers[max(workers)].lost else "stopped"
-        if all(stream.beats and now_ns - stream.heard_ns > WORKER_SILENT_AFTER_NS for stream in live):
+            return "lost" if workers[max(workers)].is_lost else "stopped"
+        if all(stream.has_heartbeat and now_ns - stream.heard_ns > WORKER_SILENT_AFTER_NS for stream in live):
             return "silent"
         states = {stream.state for stream in live}
         return next(state for state in ("busy", "idle", "starting") if state in states)
 
-    def add_sample(self, at: tuple[int, int], mono_ns: int, sample: ev.GpuSampled) -> None:
-        """Remember a look; the sample is the last one, by (epoch, seq)."""
+    def add_sample(self, order: tuple[int, int], mono_ns: int, sample: ev.GpuSampled) -> None:
+        """Add a sample taken at `mono_ns`. `order` is its (epoch, seq): the greatest is the last sample."""
         if self.history is None:
             self.history = GpuHistory()
         self.history.add(bucket_of(mono_ns, sample))
-        if at > self._sample_at:
-            self._sample_at, self._sampled_ns, self.sample = at, mono_ns, sample
+        if order > self._sample_order:
+            self._sample_order, self._sampled_ns, self.sample = order, mono_ns, sample
 
     def utilization(self, now_ns: int, interval_ns: int) -> GpuUtilization:
-        """The last look, with the load of all in the interval before it; all unknown when it is older than 3 s."""
+        """The figures of the last sample, with the load over the interval before it.
+
+        All are unknown if it is stale, or the device was never sampled.
+        """
         sample = self.sample
         if sample is None or self.history is None:
             return UNKNOWN_UTILIZATION.copy()
         age_ns = max(0, now_ns - self._sampled_ns)
-        # What was known a moment ago is not what is.
+        # A load that the last sample does not report is unknown, even if earlier ones did.
         mean, greatest = (None, None) if sample.compute_percent is None else self.history.load(interval_ns)
         return make_utilization(sample, mean, greatest, age_ns / NANOSECONDS)
 
     def display_order(self) -> tuple[int, str]:
-        """Sorts devices by index, then key; those without an index come last."""
+        """Sort key: by index, then key; devices without an index come last."""
         index = self.device.index
         return (MAX_COUNT + 1 if index is None else index, self.device.key)
 
     def note_finished(self, mono_ns: int, wall_ns: int) -> None:
-        """It has completed or failed a file, at that time by the host's clocks."""
+        """Record that it completed or failed a file, at these times of the host's clocks."""
         if mono_ns > self.last_done_ns:
             self.last_done_ns = mono_ns
         if wall_ns > self.last_done_wall_ns:
@@ -130,12 +134,15 @@ class DeviceState(Struct, array_like=True):
     def metrics(
         self, host: str, queue_depth: int | None, workers: Workers, now_ns: int, started_ns: int | None
     ) -> GpuMetrics:
-        """The device's figures at the host's monotonic time `now_ns`; `started_ns` of its run, None: unknown."""
+        """The device's figures at `now_ns`. `started_ns` is the start of its run; None: unknown.
+
+        Both times are by the host's monotonic clock.
+        """
         last_ns = max(self.last_done_ns, started_ns or 0)
         streams = workers.values()
         counts = [stream.counts() for stream in streams]
-        in_hand = [span for stream in streams if (span := stream.in_hand(now_ns)) is not None]
-        busy = [(stream.since_ns, stream.file) for stream in streams if stream.busy]
+        in_progress = [span for stream in streams if (span := stream.in_progress(now_ns)) is not None]
+        busy = [(stream.since_ns, stream.file) for stream in streams if stream.is_busy]
         key = self.device.key
         return GpuMetrics(
             device_id=self.device_id,
@@ -144,7 +151,7 @@ class DeviceState(Struct, array_like=True):
             files_completed=sum(count.completed for count in counts) - self.reopened.completed,
             work_stolen_from=self.stolen_away,
             work_stolen_to=sum(count.stolen for count in counts),
-            throughput=self.window.throughput(now_ns, in_hand),
+            throughput=self.window.throughput(now_ns, in_progress),
             last_update_time=self.last_done_wall_ns / NANOSECONDS if self.last_done_wall_ns else None,
             uuid=key if key.startswith(UUID_PREFIXES) else None,
             host=host,

@@ -1,6 +1,6 @@
-"""Every completed file of a capture with what its GPU did meanwhile, by all looks that the capture holds.
+"""A table of every completed file of a capture, with what its GPU did meanwhile by all samples of the capture.
 
-The fold tells the same of the last files, from looks that are put together in buckets; here none is.
+The fold reports the same of the last 100 files, from samples combined in buckets; here each one counts by itself.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from virnucpro_bus.events.codec import Foreign, decode_all
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.sequence import SequenceTracker
 from virnucpro_bus.events.vocabulary import CaptureHole, FileCompleted, GpuSampled, RunStarted
-from virnucpro_bus.fold.gpu_history import GpuFigures, SampleBucket, bucket_of, figures_between
-from virnucpro_bus.fold.host_fold import LEAST_BOOT_NS
+from virnucpro_bus.fold.gpu_history import GpuFigures, PlainBucket, SampleBucket, bucket_of, figures_between
+from virnucpro_bus.fold.host_fold import MIN_BOOT_NS
 
 _by_time = attrgetter("wall_ns", "host", "source", "epoch", "seq")
 
 
 class ExportedFile(TypedDict):
-    """A row of the export. None is unknown: an empty cell, or null."""
+    """A row of the export: one completed file. None means unknown: an empty cell, or null."""
 
     ended: str
     """ISO-8601 in UTC, by the clock of the file's host."""
@@ -35,61 +35,62 @@ class ExportedFile(TypedDict):
     """The device's key: a GPU's UUID, "cpu:N", "sim:N"."""
     file: str
     attempt: int
-    """From 1; 0 where nobody counts."""
+    """Which attempt at the file it was, from 1; 0 where attempts are not counted."""
     sequences: int
     duration_seconds: float
     compute_percent: float | None
-    """Mean of the looks from the file's start to its end; where none does, of those just before and after."""
+    """Mean of the samples from the file's start to its end; without any, of those just before and after."""
     memory_peak_bytes: int | None
-    """The most memory in use at any of these looks, whoever used it."""
+    """The most memory in use at any of these samples, by any process."""
     energy_joules: float | None
-    """None where the counter was not told all the time, but for a second at either end, or has gone back."""
+    """None if the counter was reset, or is unknown for more than a second at either end or at any time between."""
     simulated: bool | None
-    """Whether the figures are made up; None where nobody has looked at the device."""
+    """Whether the figures are simulated; None where the device was never sampled."""
 
 
 class FileTable:
-    """What a capture tells of files and GPUs. A file that was done again has a row for each time."""
+    """The completed files of a capture with the figures of their GPUs. A file that was done twice has two rows."""
 
     def __init__(self, path: Path) -> None:
-        """Read all of it. Raises CaptureError when it is not a capture."""
+        """Read the whole capture. Raises CaptureError if `path` is not a capture."""
         self.refused: Counter[str] = Counter()
-        """Records that hold no event, by reason."""
+        """Records that do not contain an event, by reason."""
         self.unrecorded_frames = 0
-        """Events that came while the capture could not be written."""
+        """Events that are missing because the capture could not be written."""
         self._completed: list[tuple[Envelope, int]] = []
-        self._looks: dict[tuple[str, int, str], _LookColumns] = {}
+        self._samples: dict[tuple[str, int, str], _SampleColumns] = {}
+        """By host, number of its boot, and device key."""
         self._seen: dict[tuple[str, str, int], SequenceTracker] = {}
         self._boots: dict[str, tuple[int, int]] = {}
-        """By host: how often it was started anew, and when that was last, by the wall clock."""
+        """By host: how often it has booted since the first event, and when it last did, by its wall clock."""
         self._gpus: dict[tuple[str, int], list[str]] = {}
-        """Keys of those that were looked at, sorted."""
+        """By host and number of its boot: the sorted keys of the sampled devices."""
         self._reader = CaptureReader(path)
         for batch in self._reader.batches():
             for envelope in decode_all([record.frame for record in batch], self.refused):
                 if not isinstance(envelope, Foreign):
-                    self._take(envelope)
-        for (host, boot, key), looks in sorted(self._looks.items(), key=itemgetter(0)):
-            looks.put_in_order()
+                    self._add(envelope)
+        for (host, boot, key), samples in sorted(self._samples.items(), key=itemgetter(0)):
+            samples.sort()
             self._gpus.setdefault((host, boot), []).append(key)
 
     @property
     def is_empty(self) -> bool:
-        """Whether it holds no event that is known."""
+        """Whether the capture contains no known event."""
         return not self._seen
 
     @property
     def skipped_bytes(self) -> int:
-        """Bytes that could not be read, a last record that was cut off among them."""
+        """Bytes that could not be read, including a last record that is cut off."""
         return self._reader.scanner.skipped_bytes + self._reader.scanner.waiting_bytes
 
     def rows(self) -> Iterator[ExportedFile]:
-        """A row a completion, in the order in which they ended."""
+        """One row per completion, in the order of their ends."""
         for completed, boot in sorted(self._completed, key=lambda each: _by_time(each[0])):
             event: FileCompleted = completed.event
-            looks = self._looks_at(completed.host, boot, event.device)
+            samples = self._samples_of(completed.host, boot, event.device)
             start_ns = completed.mono_ns - round(event.duration_seconds * NANOSECONDS)
-            figures = GpuFigures() if looks is None else figures_between(looks, 1, start_ns, completed.mono_ns)
+            figures = GpuFigures() if samples is None else figures_between(samples, 1, start_ns, completed.mono_ns)
             yield ExportedFile(
                 ended=iso_utc(completed.wall_ns),
                 host=completed.host,
@@ -101,19 +102,19 @@ class FileTable:
                 compute_percent=figures.compute_percent,
                 memory_peak_bytes=figures.memory_peak_bytes,
                 energy_joules=figures.energy_joules,
-                simulated=None if looks is None else looks.simulated,
+                simulated=None if samples is None else samples.simulated,
             )
 
-    def _looks_at(self, host: str, boot: int, device: str) -> _LookColumns | None:
-        """Those at a device, or at the only GPU whose UUID begins as it is called."""
-        looks = self._looks.get((host, boot, device))
-        if looks is None:
-            whole = only_one_with_prefix(device, self._gpus.get((host, boot), ()))
-            looks = None if whole is None else self._looks[host, boot, whole]
-        return looks
+    def _samples_of(self, host: str, boot: int, device: str) -> _SampleColumns | None:
+        """The samples of a device, or of the only GPU whose UUID begins with its key."""
+        samples = self._samples.get((host, boot, device))
+        if samples is None:
+            uuid = only_one_with_prefix(device, self._gpus.get((host, boot), ()))
+            samples = None if uuid is None else self._samples[host, boot, uuid]
+        return samples
 
-    def _take(self, envelope: Envelope) -> None:
-        # A capture may hold what has come twice.
+    def _add(self, envelope: Envelope) -> None:
+        # A capture may contain an event twice.
         if not self._seen.setdefault((envelope.host, envelope.source, envelope.epoch), SequenceTracker()).add(
             envelope.seq
         ):
@@ -123,19 +124,19 @@ class FileTable:
         if isinstance(event, FileCompleted):
             self._completed.append((envelope, boot))
         elif isinstance(event, GpuSampled):
-            looks = self._looks.setdefault((envelope.host, boot, event.device.key), _LookColumns())
-            looks.add(envelope.mono_ns, event)
+            samples = self._samples.setdefault((envelope.host, boot, event.device.key), _SampleColumns())
+            samples.add(envelope.mono_ns, event)
         elif isinstance(event, RunStarted):
-            now_ns = envelope.wall_ns - envelope.mono_ns
-            anew = booted_ns is not None and abs(now_ns - booted_ns) > LEAST_BOOT_NS
-            # Its monotonic clock begins anew, too: times of before are not to be compared with those of now.
-            self._boots[envelope.host] = (boot + anew, now_ns)
+            now_booted_ns = envelope.wall_ns - envelope.mono_ns
+            has_rebooted = booted_ns is not None and abs(now_booted_ns - booted_ns) > MIN_BOOT_NS
+            # A boot restarts the monotonic clock: times of before cannot be compared with later ones.
+            self._boots[envelope.host] = (boot + has_rebooted, now_booted_ns)
         elif isinstance(event, CaptureHole):
             self.unrecorded_frames += event.frames
 
 
-class _LookColumns:
-    """Single looks in a few bytes each; read like a list of them."""
+class _SampleColumns:
+    """The samples of one device in 32 bytes each; reads like a list of buckets of one sample each."""
 
     def __init__(self) -> None:
         self.simulated = False
@@ -143,12 +144,13 @@ class _LookColumns:
 
     def add(self, at_ns: int, sample: GpuSampled) -> None:
         self.simulated = self.simulated or sample.simulated
-        ns, _, _, hundredths, memory, energy = bucket_of(at_ns, sample)
-        for column, value in zip(self._columns, (ns, hundredths, memory, energy), strict=True):
+        bucket = SampleBucket(*bucket_of(at_ns, sample))
+        values = bucket.last_ns, bucket.hundredths_max, bucket.memory_bytes, bucket.energy_millijoules
+        for column, value in zip(self._columns, values, strict=True):
             column.append(value)
 
-    def put_in_order(self) -> None:
-        """Sort them by time, where they have not come in that order."""
+    def sort(self) -> None:
+        """Put the samples in the order of time, if they arrived in another one."""
         times = self._columns[0]
         order = sorted(range(len(times)), key=times.__getitem__)
         if order != list(range(len(times))):
@@ -157,7 +159,7 @@ class _LookColumns:
     def __len__(self) -> int:
         return len(self._columns[0])
 
-    def __getitem__(self, at: int, /) -> SampleBucket:
-        ns, hundredths, memory, energy = (column[at] for column in self._columns)
-        told = int(hundredths >= 0)
-        return ns, told, max(0, hundredths), hundredths, memory, energy
+    def __getitem__(self, at: int, /) -> PlainBucket:
+        last_ns, hundredths, memory_bytes, energy_millijoules = (column[at] for column in self._columns)
+        known = int(hundredths >= 0)
+        return last_ns, known, max(0, hundredths), hundredths, memory_bytes, energy_millijoules

@@ -1,8 +1,8 @@
-"""What one GPU has looked like: fine for the last half minute, coarser the longer ago, for a day.
+"""The history of one GPU's samples: fine for the last half minute, coarser further back, for a day.
 
-Looks are put together in buckets of a fixed width. A level keeps the newest 64 of one width; each level's are five
-times as wide as those of the level before, so that a device takes the same little room however long it is watched.
-Pure, and the same whatever the order of arrival: only whole numbers are added up.
+Samples are combined in buckets of a fixed width. A level keeps the newest 64 of one width; the buckets of each
+level are five times as wide as those of the level before, so the size of a history does not grow with time.
+Pure, and the result does not depend on the order of arrival: only whole numbers are added.
 """
 
 from __future__ import annotations
@@ -15,149 +15,96 @@ from typing import NamedTuple, Protocol
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.vocabulary import GpuSampled
 
-SampleBucket = tuple[int, int, int, int, int, int]
-"""Some looks together. When the last of them was (the host's monotonic time in ns); how many of them tell the
-utilization, its sum and its greatest, in hundredths of a percent; the most memory in use, in bytes; and the energy
-counter of the last look, in mJ. The last three are NOT_TOLD where nobody could say."""
 UNKNOWN = -1
-
+"""Stands for a figure of a bucket that is not known."""
 SLOTS = 64
 WIDTHS_NS = tuple(NANOSECONDS // 2 * 5**level for level in range(6))
-"""Of the buckets of each level: from half a second, at which looks come, to 26 minutes."""
-AROUND_NS = NANOSECONDS
-"""What lies between two looks is told by these two, where they are no further away. So long the energy counter is
-taken to have gone on evenly before the first look and after the last, too."""
-FAR_NS = 3 * NANOSECONDS
-"""Over a longer silence nobody knows how the energy was spent."""
+"""Of the buckets of each level: from half a second, the interval between samples, to 26 minutes."""
+NEAR_NS = NANOSECONDS
+"""A time between two samples has the figures of these two, if they are no further away than this. For as long the
+energy counter is assumed to rise evenly before the first sample and after the last."""
+MAX_SILENCE_NS = 3 * NANOSECONDS
+"""In a longer gap between samples it is unknown when the energy was used."""
 _FRESH_AT_ONCE = 500
 
 
+class SampleBucket(NamedTuple):
+    """Samples of one GPU, combined. Sorts by the time of the last one."""
+
+    last_ns: int
+    """The host's monotonic time of the last sample."""
+    known: int
+    """How many of the samples report the utilization."""
+    hundredths_sum: int
+    """The sum of these utilizations, in hundredths of a percent."""
+    hundredths_max: int
+    """The greatest of them; UNKNOWN without any."""
+    memory_bytes: int
+    """The most memory in use at any of the samples; UNKNOWN where none reports it."""
+    energy_millijoules: int
+    """The energy counter at the last sample; UNKNOWN where that does not report it."""
+
+
+PlainBucket = tuple[int, int, int, int, int, int]
+"""The fields of a SampleBucket as a plain tuple, which takes a third of the time to make: one is made for every
+sample and for each of its levels."""
+_LAST_NS = SampleBucket._fields.index("last_ns")
+
+
 class SortedBuckets(Protocol):
-    """A list of looks in the order of time, or what can be read like one."""
+    """A sequence of buckets in the order of time."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, at: int, /) -> SampleBucket: ...
+    def __getitem__(self, at: int, /) -> PlainBucket: ...
 
 
 class GpuFigures(NamedTuple):
-    """What a GPU did while it worked on something. Every field may be unknown (None) on its own."""
+    """What a GPU did during an interval. Every field may be unknown (None) on its own."""
 
     compute_percent: float | None = None
-    """The mean of the looks."""
+    """The mean of the samples."""
     memory_peak_bytes: int | None = None
-    """The greatest of the looks."""
+    """The greatest of the samples."""
     energy_joules: float | None = None
 
 
-def bucket_of(at_ns: int, sample: GpuSampled) -> SampleBucket:
-    """One look, at that monotonic time of the host."""
-    compute, memory, energy = sample.compute_percent, sample.memory_used_bytes, sample.energy_millijoules
-    told, hundredths = (0, 0) if compute is None else (1, round(compute * 100))
-    return (
-        at_ns,
-        told,
-        hundredths,
-        hundredths if told else UNKNOWN,
-        UNKNOWN if memory is None else memory,
-        UNKNOWN if energy is None else energy,
-    )
-
-
-def figures_between(looks: SortedBuckets, width_ns: int, start_ns: int, end_ns: int) -> GpuFigures:
-    """The figures from `start_ns` to `end_ns`, by looks in the order of time.
-
-    Each stands for a bucket of `width_ns`; 1 where they are single ones. All are unknown where no look lies within
-    that time, nor as near as a second to it.
-    """
-    first = bisect_left(looks, (start_ns // width_ns * width_ns,))
-    stop = bisect_left(looks, ((end_ns // width_ns + 1) * width_ns,))
-    if first == stop:
-        # The last one before, and the first one after.
-        beside = [looks[at] for at in (first - 1, first) if 0 <= at < len(looks)]
-        chosen = [each for each in beside if start_ns - AROUND_NS <= each[0] <= end_ns + AROUND_NS]
-        shares = [1] * len(chosen)
-    else:
-        chosen = [looks[at] for at in range(first, stop)]
-        # A bucket at either end counts for the part of it that lies within the time.
-        begun = [each[0] // width_ns * width_ns for each in chosen]
-        shares = [min(end_ns, at + width_ns - 1) - max(start_ns, at) + 1 for at in begun]
-    told = sum(each[1] * share for each, share in zip(chosen, shares, strict=True))
-    total = sum(each[2] * share for each, share in zip(chosen, shares, strict=True))
-    peak = max((each[4] for each in chosen), default=UNKNOWN)
-    return GpuFigures(
-        compute_percent=total / told / 100 if told else None,
-        memory_peak_bytes=None if peak == UNKNOWN else peak,
-        energy_joules=_energy_joules(looks, width_ns, start_ns, end_ns),
-    )
-
-
-def _energy_joules(looks: SortedBuckets, width_ns: int, start_ns: int, end_ns: int) -> float | None:
-    """How far the counter has gone on, which between two looks it does evenly.
-
-    Before the first look and after the last it goes on as between the two that are nearest, for AROUND_NS, or for
-    the width of a bucket, of which nobody knows when the first of its looks was. None where it was not told all
-    the time, or has gone back.
-    """
-    around_ns, far_ns = max(AROUND_NS, width_ns), max(FAR_NS, 2 * width_ns)
-    before, after = bisect_left(looks, (start_ns + 1,)) - 1, bisect_left(looks, (end_ns,))
-    if before < 0:
-        before, after = 0, max(after, 1)
-    if after >= len(looks):
-        before, after = min(before, len(looks) - 2), len(looks) - 1
-    if before < 0:
-        return None
-    points = [(looks[at][0], looks[at][5]) for at in range(before, after + 1)]
-    first_ns, last_ns = points[0][0], points[-1][0]
-    if first_ns > start_ns + around_ns or last_ns < end_ns - around_ns:
-        return None
-    if first_ns < start_ns - far_ns or last_ns > end_ns + far_ns:
-        return None
-    if any(counter == UNKNOWN for _, counter in points) or any(b[1] < a[1] for a, b in pairwise(points)):
-        return None
-    if len(points) < 2:
-        return 0.0
-    return max(0.0, _counter_at(end_ns, *points[-2:]) - _counter_at(start_ns, *points[:2])) / 1000
-
-
-def _counter_at(at_ns: int, a: tuple[int, int], b: tuple[int, int]) -> float:
-    """The counter between two looks, or beside them."""
-    return a[1] + (b[1] - a[1]) * (at_ns - a[0]) / max(1, b[0] - a[0])
-
-
 class GpuHistory:
-    """The looks at one GPU. Not thread-safe."""
+    """The samples of one GPU, in buckets. Not thread-safe."""
 
-    __slots__ = ("_fresh", "_levels", "_waiting")
+    __slots__ = ("_fresh", "_levels", "_pending")
 
-    def __init__(self, levels: Iterable[Iterable[SampleBucket]] = ()) -> None:
-        """`levels` are those that a history held before, as iteration gave them. Raises ValueError."""
-        self._levels: tuple[dict[int, SampleBucket], ...] = tuple({} for _ in WIDTHS_NS)
-        # Put in their places many at a time, which costs half: in the finest level whenever somebody asks for the
-        # load, in the others when there are many, or somebody asks for what was long ago.
-        self._fresh: list[SampleBucket] = []
-        self._waiting: list[SampleBucket] = []
+    def __init__(self, levels: Iterable[Iterable[PlainBucket]] = ()) -> None:
+        """`levels` are those of an earlier history, as its iteration gave them.
+
+        Raises ValueError if their number is not that of WIDTHS_NS.
+        """
+        self._levels: tuple[dict[int, PlainBucket], ...] = tuple({} for _ in WIDTHS_NS)
+        # Samples are put in their buckets many at a time, which halves the cost: in the finest level when the load
+        # is read, in the others when _FRESH_AT_ONCE are pending or a file's figures are read.
+        self._fresh: list[PlainBucket] = []
+        self._pending: list[PlainBucket] = []
         kept = [list(level) for level in levels]
         if kept:
             for width_ns, level, buckets in zip(WIDTHS_NS, self._levels, kept, strict=True):
                 _put(buckets, width_ns, level)
 
-    def __iter__(self) -> Iterator[list[SampleBucket]]:
+    def __iter__(self) -> Iterator[list[PlainBucket]]:
         """The buckets of each level in the order of time, finest first."""
         self._settle()
         return (sorted(level.values()) for level in self._levels)
 
-    def add(self, look: SampleBucket) -> None:
-        """Take one more look in, which nobody has told before."""
-        self._fresh.append(look)
+    def add(self, sample: PlainBucket) -> None:
+        """Add one sample, as a bucket of its own. Adding it twice counts it twice."""
+        self._fresh.append(sample)
         if len(self._fresh) >= _FRESH_AT_ONCE:
             self._settle()
 
     def load(self, interval_ns: int) -> tuple[float | None, float | None]:
-        """Mean and greatest utilization in percent, over so long before the last look; None where not told."""
+        """Mean and greatest utilization in percent over `interval_ns` before the last sample; None: unknown."""
         self._settle(finest_only=interval_ns <= SLOTS * WIDTHS_NS[0])
         newest_ns = self._newest_ns()
-        told = total = 0
+        known = total = 0
         greatest = UNKNOWN
         width_ns, level = next(
             (each for each in self._each_level() if interval_ns <= SLOTS * each[0]),
@@ -167,71 +114,150 @@ class GpuHistory:
         oldest = max(newest - SLOTS, min(newest - 1, (newest_ns - interval_ns) // width_ns)) + 1
         for index in range(oldest, newest + 1):
             bucket = level.get(index % SLOTS)
-            if bucket is not None and bucket[0] // width_ns == index:
-                told += bucket[1]
-                total += bucket[2]
-                greatest = max(greatest, bucket[3])
-        return (total / told / 100, greatest / 100) if told else (None, None)
+            if bucket is not None:
+                last_ns, its_known, its_sum, its_max, _, _ = bucket
+                if last_ns // width_ns == index:
+                    known += its_known
+                    total += its_sum
+                    greatest = max(greatest, its_max)
+        return (total / known / 100, greatest / 100) if known else (None, None)
 
     def during(self, start_ns: int, end_ns: int) -> GpuFigures:
         """What the GPU did in that time of its host's monotonic clock, by the finest level that reaches so far.
 
-        What came as little as a bucket before the start or after the end is in it, too. All is unknown where no
-        level reaches so far.
+        This includes samples up to the width of a bucket before the start or after the end. All figures are
+        unknown if no level reaches so far.
         """
         self._settle()
         newest_ns = self._newest_ns()
         for width_ns, level in self._each_level():
             reach = newest_ns // width_ns - SLOTS
-            if (start_ns - AROUND_NS) // width_ns - 1 > reach:
-                looks = sorted(bucket for bucket in level.values() if bucket[0] // width_ns > reach)
-                return figures_between(looks, width_ns, start_ns, end_ns)
+            if (start_ns - NEAR_NS) // width_ns - 1 > reach:
+                buckets = sorted(bucket for bucket in level.values() if bucket[_LAST_NS] // width_ns > reach)
+                return figures_between(buckets, width_ns, start_ns, end_ns)
         return GpuFigures()
 
-    def _each_level(self) -> Iterator[tuple[int, dict[int, SampleBucket]]]:
+    def _each_level(self) -> Iterator[tuple[int, dict[int, PlainBucket]]]:
         return zip(WIDTHS_NS, self._levels, strict=True)
 
     def _newest_ns(self) -> int:
-        return max(self._levels[0].values(), default=(0,))[0]
+        return max(self._levels[0].values(), default=(0,))[_LAST_NS]
 
     def _settle(self, *, finest_only: bool = False) -> None:
         if self._fresh:
-            self._waiting.extend(_put(self._fresh, WIDTHS_NS[0], self._levels[0]))
+            self._pending.extend(_put(self._fresh, WIDTHS_NS[0], self._levels[0]))
             self._fresh = []
-        if self._waiting and not (finest_only and len(self._waiting) < _FRESH_AT_ONCE):
-            looks: Iterable[SampleBucket] = self._waiting
+        if self._pending and not (finest_only and len(self._pending) < _FRESH_AT_ONCE):
+            buckets: Iterable[PlainBucket] = self._pending
             for width_ns, level in zip(WIDTHS_NS[1:], self._levels[1:], strict=True):
-                looks = _put(looks, width_ns, level)
-            self._waiting = []
+                buckets = _put(buckets, width_ns, level)
+            self._pending = []
 
 
-def _put(looks: Iterable[SampleBucket], width_ns: int, level: dict[int, SampleBucket]) -> Iterable[SampleBucket]:
-    """Put looks in the buckets of a level; returns them as they are together there, for the next level."""
-    together: dict[int, SampleBucket] = {}
-    for look in looks:
-        index = look[0] // width_ns
-        known = together.get(index)
-        together[index] = look if known is None else _merged(known, look)
-    # A slot keeps the newest of all the buckets that would go there: which one that is no order can change.
-    for index, bucket in together.items():
+def bucket_of(at_ns: int, sample: GpuSampled) -> PlainBucket:
+    """One sample as a bucket of its own, at that monotonic time of the host."""
+    compute, memory, energy = sample.compute_percent, sample.memory_used_bytes, sample.energy_millijoules
+    known, hundredths = (0, 0) if compute is None else (1, round(compute * 100))
+    return (
+        at_ns,
+        known,
+        hundredths,
+        hundredths if known else UNKNOWN,
+        UNKNOWN if memory is None else memory,
+        UNKNOWN if energy is None else energy,
+    )
+
+
+def figures_between(buckets: SortedBuckets, width_ns: int, start_ns: int, end_ns: int) -> GpuFigures:
+    """The figures from `start_ns` to `end_ns`, by buckets in the order of time.
+
+    `width_ns` is the width of each bucket; 1 for single samples. All figures are unknown if no bucket lies within
+    that time or at most NEAR_NS beside it.
+    """
+    first = bisect_left(buckets, (start_ns // width_ns * width_ns,))
+    stop = bisect_left(buckets, ((end_ns // width_ns + 1) * width_ns,))
+    if first == stop:
+        # The last one before, and the first one after.
+        beside = [SampleBucket(*buckets[at]) for at in (first - 1, first) if 0 <= at < len(buckets)]
+        chosen = [each for each in beside if start_ns - NEAR_NS <= each.last_ns <= end_ns + NEAR_NS]
+        weights = [1] * len(chosen)
+    else:
+        chosen = [SampleBucket(*buckets[at]) for at in range(first, stop)]
+        # A bucket at either end counts for the part of it that lies within the time.
+        begins = [each.last_ns // width_ns * width_ns for each in chosen]
+        weights = [min(end_ns, at + width_ns - 1) - max(start_ns, at) + 1 for at in begins]
+    known = sum(each.known * weight for each, weight in zip(chosen, weights, strict=True))
+    total = sum(each.hundredths_sum * weight for each, weight in zip(chosen, weights, strict=True))
+    peak = max((each.memory_bytes for each in chosen), default=UNKNOWN)
+    return GpuFigures(
+        compute_percent=total / known / 100 if known else None,
+        memory_peak_bytes=None if peak == UNKNOWN else peak,
+        energy_joules=_energy_joules(buckets, width_ns, start_ns, end_ns),
+    )
+
+
+def _energy_joules(buckets: SortedBuckets, width_ns: int, start_ns: int, end_ns: int) -> float | None:
+    """How far the energy counter rose; between two samples it rises evenly.
+
+    Before the first bucket and after the last it rises as between the two nearest ones: for NEAR_NS, or for the
+    width of a bucket, because the time of the first sample in a bucket is unknown. None if the counter is not
+    known all the time, or was reset.
+    """
+    near_ns, silence_ns = max(NEAR_NS, width_ns), max(MAX_SILENCE_NS, 2 * width_ns)
+    before, after = bisect_left(buckets, (start_ns + 1,)) - 1, bisect_left(buckets, (end_ns,))
+    if before < 0:
+        before, after = 0, max(after, 1)
+    if after >= len(buckets):
+        before, after = min(before, len(buckets) - 2), len(buckets) - 1
+    if before < 0:
+        return None
+    points = [SampleBucket(*buckets[at]) for at in range(before, after + 1)]
+    first_ns, last_ns = points[0].last_ns, points[-1].last_ns
+    if first_ns > start_ns + near_ns or last_ns < end_ns - near_ns:
+        return None
+    if first_ns < start_ns - silence_ns or last_ns > end_ns + silence_ns:
+        return None
+    counters = [point.energy_millijoules for point in points]
+    if UNKNOWN in counters or any(later < earlier for earlier, later in pairwise(counters)):
+        return None
+    if len(points) < 2:
+        return 0.0
+    return max(0.0, _counter_at(end_ns, *points[-2:]) - _counter_at(start_ns, *points[:2])) / 1000
+
+
+def _counter_at(at_ns: int, a: SampleBucket, b: SampleBucket) -> float:
+    """The energy counter between two samples, or beside them, in millijoules."""
+    rise = b.energy_millijoules - a.energy_millijoules
+    return a.energy_millijoules + rise * (at_ns - a.last_ns) / max(1, b.last_ns - a.last_ns)
+
+
+def _put(samples: Iterable[PlainBucket], width_ns: int, level: dict[int, PlainBucket]) -> Iterable[PlainBucket]:
+    """Put samples in the buckets of a level; returns them as combined there, for the next level."""
+    combined: dict[int, PlainBucket] = {}
+    for sample in samples:
+        index = sample[_LAST_NS] // width_ns
+        known = combined.get(index)
+        combined[index] = sample if known is None else _merged(known, sample)
+    # A slot keeps the newest of all the buckets that belong there: no order can change which one that is.
+    for index, bucket in combined.items():
         known = level.get(index % SLOTS)
-        if known is None or known[0] // width_ns < index:
+        if known is None or known[_LAST_NS] // width_ns < index:
             level[index % SLOTS] = bucket
-        elif known[0] // width_ns == index:
+        elif known[_LAST_NS] // width_ns == index:
             level[index % SLOTS] = _merged(known, bucket)
-    return together.values()
+    return combined.values()
 
 
-def _merged(a: SampleBucket, b: SampleBucket) -> SampleBucket:
-    a_ns, a_told, a_sum, a_most, a_memory, a_energy = a
-    b_ns, b_told, b_sum, b_most, b_memory, b_energy = b
+def _merged(a: PlainBucket, b: PlainBucket) -> PlainBucket:
+    a_ns, a_known, a_sum, a_most, a_memory, a_energy = a
+    b_ns, b_known, b_sum, b_most, b_memory, b_energy = b
     if (b_ns, b_energy) > (a_ns, a_energy):
         last_ns, energy = b_ns, b_energy
     else:
         last_ns, energy = a_ns, a_energy
     return (
         last_ns,
-        a_told + b_told,
+        a_known + b_known,
         a_sum + b_sum,
         a_most if a_most > b_most else b_most,
         a_memory if a_memory > b_memory else b_memory,

@@ -1,8 +1,8 @@
-"""Which accounts of a host are of one GPU, though they go by different names. Pure.
+"""Merges the device states of a host that belong to one GPU under several keys. Pure.
 
-A GPU that could not be read at first goes by its place, "nvml:1", until it tells its UUID. A worker that somebody
-else has started may know the beginning of its GPU's UUID alone. Both are found out whenever somebody asks, from
-all that is known by then, so that the order in which it came does not matter.
+A GPU that could not be read at first is called by its position, "nvml:1", until a sample reports its UUID. A
+worker that another program has started may know only the beginning of its GPU's UUID. Both are resolved when
+metrics are read, from all that is known by then, so the order of arrival does not matter.
 """
 
 from __future__ import annotations
@@ -13,58 +13,58 @@ from collections.abc import Collection, Mapping
 from virnucpro_bus.devices import UUID_PREFIXES, only_one_with_prefix
 from virnucpro_bus.fold.device import DeviceState
 
-PLACE_PREFIX = "nvml:"
+POSITION_PREFIX = "nvml:"
 
 
 def merge_same_gpus(devices: Mapping[str, DeviceState], working: Collection[str]) -> dict[str, DeviceState]:
-    """The accounts of `devices` by their keys, without those that are of the same GPU as another of them.
+    """Return `devices` by key, without those that belong to the same GPU as another one.
 
-    `working` are the keys of devices that have workers: what they have done is never put under another name.
+    `working` are the keys of devices that have workers: two of these are never merged.
     """
-    shown = dict(devices)
-    for key in _places_with_a_name(devices):
-        del shown[key]
+    merged = dict(devices)
+    for key in _identified_positions(devices):
+        del merged[key]
     gpus = SampledGpus(devices)
     claims = {key: gpu for key in working if key in devices and (gpu := gpus.find(key)) is not None}
     claimed = Counter(gpu.device.key for gpu in claims.values())
     for key, gpu in claims.items():
-        whole = gpu.device.key
-        if claimed[whole] == 1 and not (whole in working or gpu.planned or gpu.stolen_away):
-            shown[key] = devices[key].renamed_to(gpu)
-            del shown[whole]
-    return shown
+        uuid = gpu.device.key
+        if claimed[uuid] == 1 and not (uuid in working or gpu.is_planned or gpu.stolen_away):
+            merged[key] = devices[key].renamed_to(gpu)
+            del merged[uuid]
+    return merged
 
 
 class SampledGpus:
-    """The GPUs of a host that were looked at."""
+    """The GPUs of a host that were sampled, to be found by the beginning of their UUID."""
 
     def __init__(self, devices: Mapping[str, DeviceState]) -> None:
         self._devices = devices
-        self._keys = sorted(
-            key for key, account in devices.items() if account.sample and key.startswith(UUID_PREFIXES)
+        self._uuids = sorted(
+            key for key, device in devices.items() if device.sample and key.startswith(UUID_PREFIXES)
         )
 
     def find(self, key: str) -> DeviceState | None:
-        """The only one whose UUID begins with `key`, which is none that was looked at itself; else None."""
-        account = self._devices.get(key)
-        if account is not None and account.sample is not None:
+        """Return the only GPU whose UUID begins with `key`; None without one, or if `key` itself was sampled."""
+        device = self._devices.get(key)
+        if device is not None and device.sample is not None:
             return None
-        whole = only_one_with_prefix(key, self._keys)
-        return None if whole is None else self._devices[whole]
+        uuid = only_one_with_prefix(key, self._uuids)
+        return None if uuid is None else self._devices[uuid]
 
 
-def _places_with_a_name(devices: Mapping[str, DeviceState]) -> list[str]:
-    """The places whose GPU has told its UUID at a later look."""
-    places = {key: account for key, account in devices.items() if key.startswith(PLACE_PREFIX)}
-    if not places:
+def _identified_positions(devices: Mapping[str, DeviceState]) -> list[str]:
+    """The positions whose GPU a later sample reports with its UUID."""
+    positions = {key: device for key, device in devices.items() if key.startswith(POSITION_PREFIX)}
+    if not positions:
         return []
-    named_at: dict[int | None, tuple[int, int]] = {}
-    for key, account in devices.items():
-        if account.sample is not None and key.startswith(UUID_PREFIXES):
-            index = account.sample.device.index
-            named_at[index] = max(named_at.get(index, (0, 0)), account.sampled_at)
+    identified: dict[int | None, tuple[int, int]] = {}
+    for key, device in devices.items():
+        if device.sample is not None and key.startswith(UUID_PREFIXES):
+            index = device.sample.device.index
+            identified[index] = max(identified.get(index, (0, 0)), device.sample_order)
     return [
         key
-        for key, account in places.items()
-        if account.sample is not None and account.sampled_at < named_at.get(account.device.index, (0, 0))
+        for key, device in positions.items()
+        if device.sample is not None and device.sample_order < identified.get(device.device.index, (0, 0))
     ]

@@ -1,9 +1,9 @@
-"""The fold: one host's events in, its devices' figures out.
+"""The fold of one host: a handler for each kind of event, which updates the host's state.
 
-Pure and deterministic: no I/O, no clock, no threads. Two promises carry everything that is built on it: applying
-an event twice changes nothing, and a gap that is filled later ends in the state that in-order delivery would have
-given. So counters count only events whose (source, epoch, seq) is new, and "the latest" is decided by seq, never
-by the order of arrival.
+Pure and deterministic: no I/O, no clock, no threads. Everything built on it relies on two promises: an event that
+is applied twice changes nothing, and a gap that is filled later leads to the same state as delivery in order. So
+counters only count events whose (source, epoch, seq) is new, and "the latest" is decided by seq, never by the
+order of arrival.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from virnucpro_bus.fold.windows import Completions, RollingWindow
 
 RECENT_STEALS = 50
 RECENT_NOTICES = 10
-LEAST_BOOT_NS = 10 * NANOSECONDS
-"""A wall clock is set by less, and no machine starts in less."""
+MIN_BOOT_NS = 10 * NANOSECONDS
+"""A boot time that changes by more means a reboot: clocks are adjusted by less, and no machine boots in less."""
 
 
 class HostFold(HostState, array_like=True):
-    """Folds the events of one host. Not thread-safe: its owner is one thread, or holds a lock."""
+    """Folds the events of one host into its state. Not thread-safe: its owner is one thread, or holds a lock."""
 
     def apply(self, envelope: ev.Envelope | Foreign) -> bool:
-        """Fold one event in. Returns False when it had been folded before."""
+        """Fold one event. Returns False if it had been folded before."""
         return self.apply_all((envelope,)) == 1
 
     def apply_all(self, envelopes: Iterable[ev.Envelope | Foreign]) -> int:
-        """Fold events in. Returns how many of them had not been folded before."""
-        streams, folds = self._streams, _FOLDS
+        """Fold events. Returns how many of them had not been folded before."""
+        streams, handlers = self._streams, _HANDLERS
         fresh = 0
         for envelope in envelopes:
             try:
@@ -45,7 +45,7 @@ class HostFold(HostState, array_like=True):
             except KeyError:
                 stream = self._stream(envelope.source, envelope.epoch)
             seen, seq = stream.seen, envelope.seq
-            # The next number in line, which is nearly every event, is not worth a call.
+            # Nearly every event has the next number: that case does without a call.
             if seq == seen.expected:
                 seen.expected = seq + 1
             elif not seen.add(seq):
@@ -55,9 +55,9 @@ class HostFold(HostState, array_like=True):
             if mono_ns > stream.heard_ns:
                 stream.heard_ns = mono_ns
             event = envelope.event
-            fold = folds.get(type(event))
-            if fold is not None:
-                fold(self, event, envelope, stream)
+            handler = handlers.get(type(event))
+            if handler is not None:
+                handler(self, event, envelope, stream)
             elif event is None:
                 self.unknown_kinds += 1
         return fresh
@@ -65,56 +65,56 @@ class HostFold(HostState, array_like=True):
     def _stream(self, source: str, epoch: int) -> Stream:
         return self._streams.setdefault(source, {}).setdefault(epoch, Stream())
 
-    def _account(self, key: str) -> DeviceState:
-        account = self._devices.get(key)
-        if account is None:
-            account = self._devices[key] = DeviceState(ev.Device(key))
-        return account
+    def _device(self, key: str) -> DeviceState:
+        device = self._devices.get(key)
+        if device is None:
+            device = self._devices[key] = DeviceState(ev.Device(key))
+        return device
 
-    def _worker_account(self, key: str, stream: Stream) -> DeviceState:
-        """The device that a worker's event is about; ties the worker's stream to it."""
+    def _worker_device(self, key: str, stream: Stream) -> DeviceState:
+        """Return the device that a worker's event names, and assign the worker's stream to it."""
         if not stream.device_key:
             stream.device_key = key
-        # Nearly always it is known, and not worth a call.
-        return self._devices.get(key) or self._account(key)
+        # Nearly always the device is known: that case does without a call.
+        return self._devices.get(key) or self._device(key)
 
     def _run_started(self, event: ev.RunStarted, envelope: ev.Envelope, stream: Stream) -> None:
-        for device in event.devices:
-            account = self._account(device.key)
-            account.describe(device)
-            account.planned = True
-        if self._is_of_the_last_session(envelope):
+        for announced in event.devices:
+            device = self._device(announced.key)
+            device.describe(announced)
+            device.is_planned = True
+        if self._enter_session(envelope):
             self.run, self._started_ns = event, envelope.mono_ns
-            self._notice_boot(envelope)
+            self._detect_boot(envelope)
 
     def _run_finished(self, event: ev.RunFinished, envelope: ev.Envelope, stream: Stream) -> None:
-        if self._is_of_the_last_session(envelope):
+        if self._enter_session(envelope):
             self.finished, self._finished_ns = event, envelope.mono_ns
 
-    def _is_of_the_last_session(self, envelope: ev.Envelope) -> bool:
-        """Whether no launcher that has begun later has been heard; what ended before it is not over any more."""
+    def _enter_session(self, envelope: ev.Envelope) -> bool:
+        """Start a session if the launcher's event is of a later one. Returns whether it is of the last session."""
         if envelope.epoch > self._session:
             self._session = envelope.epoch
             self.finished = self._finished_ns = None
-            self._book.assigned = []
+            self._log.assigned = []
         return envelope.epoch == self._session
 
     def _files_assigned(self, event: ev.FilesAssigned, envelope: ev.Envelope, stream: Stream) -> None:
-        if self._is_of_the_last_session(envelope):
-            self._book.assign(event.device, event.files)
+        if self._enter_session(envelope):
+            self._log.assign(event.device, event.files)
 
-    def _notice_boot(self, envelope: ev.Envelope) -> None:
-        """When the host was started anew its monotonic clock was, too: times of before mean nothing now."""
+    def _detect_boot(self, envelope: ev.Envelope) -> None:
+        """Drop all monotonic times of before if the host was rebooted, which restarts its monotonic clock."""
         boot_ns = max(0, envelope.wall_ns - envelope.mono_ns)
-        if self._boot_ns is not None and abs(boot_ns - self._boot_ns) > LEAST_BOOT_NS:
+        if self._boot_ns is not None and abs(boot_ns - self._boot_ns) > MIN_BOOT_NS:
             for _, _, stream in self._each_stream():
                 stream.heard_ns = min(stream.heard_ns, envelope.mono_ns)
-            for account in self._devices.values():
-                account.window = RollingWindow()
-                account.history = account.sample = None
-                account.last_done_ns = 0
+            for device in self._devices.values():
+                device.window = RollingWindow()
+                device.history = device.sample = None
+                device.last_done_ns = 0
             self._completions = Completions()
-            self._book.reset_times()
+            self._log.reset_times()
         self._boot_ns = boot_ns
 
     def _notice(self, event: ev.Notice, envelope: ev.Envelope, stream: Stream) -> None:
@@ -122,35 +122,35 @@ class HostFold(HostState, array_like=True):
         del self._notices[:-RECENT_NOTICES]
 
     def _worker_started(self, event: ev.WorkerStarted, envelope: ev.Envelope, stream: Stream) -> None:
-        self._worker_account(event.device.key, stream).describe(event.device)
-        stream.now(envelope.seq, "idle")
+        self._worker_device(event.device.key, stream).describe(event.device)
+        stream.set_state(envelope.seq, "idle")
 
     def _worker_stopped(self, event: ev.WorkerStopped, envelope: ev.Envelope, stream: Stream) -> None:
-        self._worker_account(event.device, stream)
-        stream.now(envelope.seq, "stopped")
+        self._worker_device(event.device, stream)
+        stream.set_state(envelope.seq, "stopped")
 
     def _worker_lost(self, event: ev.WorkerLost, envelope: ev.Envelope, stream: Stream) -> None:
         dead = self._stream(event.source, event.epoch)
-        dead.lost, dead.lost_ns = True, max(dead.lost_ns, envelope.mono_ns)
+        dead.is_lost, dead.lost_ns = True, max(dead.lost_ns, envelope.mono_ns)
         if not dead.device_key:
             dead.device_key = event.device
-            self._account(event.device)
+            self._device(event.device)
         if event.file is not None:
-            self._note_attempt(event.file, event.attempt, event.device, event.reason)
+            self._add_failed_attempt(event.file, event.attempt, event.device, event.reason)
         if event.file is not None and event.stolen_from is not None:
             steal = Steal(event.stolen_at_ns, event.device, event.stolen_from, event.file, event.attempt)
             if steal != dead.last_steal:
                 dead.pending_steal = steal
-                self._remember(steal)
+                self._add_steal(steal)
 
     def _heartbeat(self, event: ev.Heartbeat, envelope: ev.Envelope, stream: Stream) -> None:
         if event.device:
-            self._worker_account(event.device, stream)
-        stream.beat(envelope)
+            self._worker_device(event.device, stream)
+        stream.add_heartbeat(envelope)
 
     def _file_started(self, event: ev.FileStarted, envelope: ev.Envelope, stream: Stream) -> None:
         if not stream.device_key:
-            self._worker_account(event.device, stream)
+            self._worker_device(event.device, stream)
         seq = envelope.seq
         if seq > stream.state_seq:
             stream.state_seq, stream.state = seq, "busy"
@@ -158,15 +158,15 @@ class HostFold(HostState, array_like=True):
 
     def _file_progress(self, event: ev.FileProgress, envelope: ev.Envelope, stream: Stream) -> None:
         if not stream.device_key:
-            self._worker_account(event.device, stream)
+            self._worker_device(event.device, stream)
         seq = envelope.seq
         if seq > stream.progress_seq:
             stream.progress_seq, stream.progress = seq, event
 
     def _file_completed(self, event: ev.FileCompleted, envelope: ev.Envelope, stream: Stream) -> None:
-        account = self._devices.get(event.device)
-        if account is None or not stream.device_key:
-            account = self._worker_account(event.device, stream)
+        device = self._devices.get(event.device)
+        if device is None or not stream.device_key:
+            device = self._worker_device(event.device, stream)
         stream.completed += 1
         sequences = stream.sequences + event.sequences
         stream.sequences = sequences if sequences < MAX_COUNT else MAX_COUNT
@@ -174,10 +174,10 @@ class HostFold(HostState, array_like=True):
         if seq > stream.state_seq:
             stream.state_seq, stream.state = seq, "idle"
         seconds = event.duration_seconds
-        account.window.add(end_ns - int(seconds * NANOSECONDS), end_ns, event.sequences)
-        # The account's own key, so that not every record holds a copy of it.
-        self._book.complete(event.file, end_ns, seconds, account.device.key)
-        account.note_finished(end_ns, envelope.wall_ns)
+        device.window.add(end_ns - int(seconds * NANOSECONDS), end_ns, event.sequences)
+        # The device's own key: the event's equal string would take memory for every file.
+        self._log.complete(event.file, end_ns, seconds, device.device.key)
+        device.note_finished(end_ns, envelope.wall_ns)
         completions = self._completions
         if end_ns > completions.newest_ns:
             completions.newest_ns = end_ns
@@ -186,70 +186,70 @@ class HostFold(HostState, array_like=True):
             completions.add_late(envelope)
 
     def _file_failed(self, event: ev.FileFailed, envelope: ev.Envelope, stream: Stream) -> None:
-        account = self._worker_account(event.device, stream)
-        stream.now(envelope.seq, "idle")
-        self._note_attempt(event.file, event.attempt, event.device, event.reason)
-        self._book.fail(envelope.mono_ns, event.duration_seconds, event.device)
+        device = self._worker_device(event.device, stream)
+        stream.set_state(envelope.seq, "idle")
+        self._add_failed_attempt(event.file, event.attempt, event.device, event.reason)
+        self._log.fail(envelope.mono_ns, event.duration_seconds, event.device)
         if event.final:
             stream.failed += 1
-            self._note_failure(event.file, event.attempt, event.reason)
-        account.note_finished(envelope.mono_ns, envelope.wall_ns)
+            self._add_failed_file(event.file, event.attempt, event.reason)
+        device.note_finished(envelope.mono_ns, envelope.wall_ns)
 
     def _file_quarantined(self, event: ev.FileQuarantined, envelope: ev.Envelope, stream: Stream) -> None:
         self._quarantined += 1
-        self._note_failure(event.file, event.attempts, event.reason)
+        self._add_failed_file(event.file, event.attempts, event.reason)
 
     def _file_reopened(self, event: ev.FileReopened, envelope: ev.Envelope, stream: Stream) -> None:
         if not event.completed:
-            self._given_up[event.file] = self._given_up.get(event.file, 0) - 1
+            self._net_failures[event.file] = self._net_failures.get(event.file, 0) - 1
         if event.device:
-            account = self._account(event.device)
-            again = Reopened(int(event.completed), int(not event.completed), event.sequences)
-            account.reopened = account.reopened.plus(again)
+            device = self._device(event.device)
+            reopened = Reopened(int(event.completed), int(not event.completed), event.sequences)
+            device.reopened = device.reopened.plus(reopened)
         else:
-            self._unquarantined += 1
+            self._reopened_quarantined += 1
 
     def _work_stolen(self, event: ev.WorkStolen, envelope: ev.Envelope, stream: Stream) -> None:
-        self._worker_account(event.thief, stream)
+        self._worker_device(event.thief, stream)
         stream.stolen += 1
         steal = Steal(event.stolen_at_ns, event.thief, event.victim, event.file, event.attempt)
         if envelope.seq > stream.last_steal_seq:
             stream.last_steal, stream.last_steal_seq = steal, envelope.seq
         if steal == stream.pending_steal:
-            # The launcher's report came first and is remembered; now the worker's own word counts instead.
+            # The launcher's report came first and was added; now the worker's own event counts instead.
             stream.pending_steal = None
         else:
-            self._remember(steal)
+            self._add_steal(steal)
 
     def _queue_depths(self, event: ev.QueueDepths, envelope: ev.Envelope, stream: Stream) -> None:
         for key in event.depths:
-            self._account(key)
-        at = (envelope.epoch, envelope.seq)
-        if at > self._depths_at:
-            self._depths_at, self._depths = at, event.depths
+            self._device(key)
+        order = (envelope.epoch, envelope.seq)
+        if order > self._depths_order:
+            self._depths_order, self._depths = order, event.depths
 
     def _gpu_sampled(self, event: ev.GpuSampled, envelope: ev.Envelope, stream: Stream) -> None:
-        account = self._account(event.device.key)
-        account.describe(event.device)
-        account.add_sample((envelope.epoch, envelope.seq), envelope.mono_ns, event)
+        device = self._device(event.device.key)
+        device.describe(event.device)
+        device.add_sample((envelope.epoch, envelope.seq), envelope.mono_ns, event)
 
-    def _note_failure(self, file: str, attempt: int, reason: str) -> None:
+    def _add_failed_file(self, file: str, attempt: int, reason: str) -> None:
         self.failures[file] = max(self.failures.get(file, (0, "")), (attempt, reason))
-        self._given_up[file] = self._given_up.get(file, 0) + 1
+        self._net_failures[file] = self._net_failures.get(file, 0) + 1
 
-    def _note_attempt(self, file: str, attempt: int, device: str, reason: str) -> None:
+    def _add_failed_attempt(self, file: str, attempt: int, device: str, reason: str) -> None:
         insort(self.attempts.setdefault(file, []), (attempt, device, reason))
 
-    def _remember(self, steal: Steal) -> None:
-        self._account(steal.thief)
-        self._account(steal.victim).stolen_away += 1
-        self._book.steal(steal)
+    def _add_steal(self, steal: Steal) -> None:
+        self._device(steal.thief)
+        self._device(steal.victim).stolen_away += 1
+        self._log.steal(steal)
         insort(self._steals, steal)
         if len(self._steals) > RECENT_STEALS:
             del self._steals[0]
 
 
-_FOLDS: dict[type, Callable[[HostFold, Any, Any, Stream], None]] = {
+_HANDLERS: dict[type, Callable[[HostFold, Any, Any, Stream], None]] = {
     ev.RunStarted: HostFold._run_started,
     ev.FilesAssigned: HostFold._files_assigned,
     ev.RunFinished: HostFold._run_finished,

@@ -19,7 +19,7 @@ from virnucpro_bus.metrics import (
 
 
 class DeviceReport(GpuMetrics, GpuUtilization):
-    """One device in the `--json` object: its work and what the driver says of it."""
+    """One device in the `--json` object: its work, and what the driver reports of it."""
 
 
 class FleetReport(TypedDict):
@@ -29,26 +29,26 @@ class FleetReport(TypedDict):
     totals: Totals
     steals: list[StealEvent]
     sources: list[SourceCounts]
-    """Those of whose events some are lost."""
+    """The sources with lost events."""
     effect: Effect
-    """What stealing has done for the run."""
+    """The effect of stealing on the run."""
     files: list[FileRecord]
     """The last 100 completed files, oldest first."""
 
 
 class Reportable(MetricsSource, UtilizationSource, Protocol):
-    """What a report is made from."""
+    """A source of all that a report contains, such as a fleet."""
 
     def frozen(self) -> AbstractContextManager[object]:
-        """While entered, all answers are of one moment."""
+        """A context in which all that is read is of one moment."""
         ...
 
     def lossy_sources(self) -> list[SourceCounts]:
-        """The sources of whose events some are lost, by host, source and epoch."""
+        """The sources with lost events, by host, source and epoch."""
         ...
 
     def get_effect(self) -> Effect:
-        """What stealing has done for the run."""
+        """The effect of stealing on the run."""
         ...
 
     def files(self) -> list[FileRecord]:
@@ -57,7 +57,7 @@ class Reportable(MetricsSource, UtilizationSource, Protocol):
 
 
 def make_report(fleet: Reportable) -> FleetReport:
-    """Everything at once, for `--json`."""
+    """Make the `--json` object of `fleet`, all of one moment."""
     with fleet.frozen():
         devices: list[DeviceReport] = []
         for row in fleet.get_gpu_metrics():

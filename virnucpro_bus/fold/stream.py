@@ -1,4 +1,4 @@
-"""What one source has said in one epoch, and what follows from it whatever the order in which it arrived."""
+"""The state of one source in one epoch, as its events report it, whatever the order in which they arrived."""
 
 from __future__ import annotations
 
@@ -21,91 +21,100 @@ class Counts(NamedTuple):
     stolen: int
 
 
-# Set with every event, which a plain class does four times as fast as a Struct.
+# Every event sets some of its fields, which is four times as fast with a plain class as with a Struct.
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One source in one epoch. Whatever is "the latest" is decided by seq. Not thread-safe."""
+    """One source in one epoch. Which event is the latest is decided by seq. Not thread-safe.
+
+    Times are by the host's monotonic clock.
+    """
 
     seen: SequenceTracker = field(default_factory=SequenceTracker)
     device_key: str = ""
-    """The device that the source works on; "" for a source that is not a worker, or not known yet."""
+    """The device that the source works on; "" for a source that is not a worker, or while it is unknown."""
     heard_ns: Count = 0
+    """When its newest event was published."""
     completed: Count = 0
     failed: Count = 0
     sequences: Count = 0
     stolen: Count = 0
     state: str = STARTING
     state_seq: Count = 0
+    """The seq of the event that set `state`."""
     task: FileStarted | None = None
-    """The file in hand while `state` is "busy", begun at `since_ns`."""
+    """The file in progress while `state` is "busy", started at `since_ns`."""
     since_ns: Count = 0
     progress: FileProgress | None = None
     progress_seq: Count = 0
-    lost: bool = False
+    is_lost: bool = False
+    """Whether the launcher has reported the worker's death."""
     lost_ns: Count = 0
-    """When the launcher said so."""
+    """When the launcher reported it."""
     last_steal: Steal | None = None
     last_steal_seq: Count = 0
     pending_steal: Steal | None = None
     """A steal that only the launcher has reported, because the worker died before it could."""
-    beat_times: tuple[Count, Count] = (0, 0)
-    """When the last heartbeat was sent, by the host's monotonic and its wall clock."""
-    _beat: Heartbeat | None = None
-    _beat_seq: Count = 0
+    heartbeat_times: tuple[Count, Count] = (0, 0)
+    """When the last heartbeat was sent, by the host's monotonic and its wall clock; zeros before the first."""
+    _heartbeat: Heartbeat | None = None
+    _heartbeat_seq: Count = 0
     up_ns: Count | None = None
-    """When it first said that it can do files; None before that."""
+    """When it first reported being ready for files; None before that."""
 
-    def now(self, seq: int, state: str) -> None:
-        """From event `seq` on the worker is in `state`, with no file in hand."""
+    def set_state(self, seq: int, state: str) -> None:
+        """Set the worker's state from event `seq` on, without a file in progress."""
         if seq > self.state_seq:
             self.state_seq, self.state = seq, state
 
-    def beat(self, envelope: Envelope) -> None:
-        """Take over what a heartbeat tells."""
-        if envelope.seq > self._beat_seq:
-            self._beat_seq, self._beat = envelope.seq, envelope.event
-            self.beat_times = (envelope.mono_ns, envelope.wall_ns)
+    def add_heartbeat(self, envelope: Envelope) -> None:
+        """Keep a heartbeat if it is the latest, and its time if it is the first of a worker that is ready."""
+        if envelope.seq > self._heartbeat_seq:
+            self._heartbeat_seq, self._heartbeat = envelope.seq, envelope.event
+            self.heartbeat_times = (envelope.mono_ns, envelope.wall_ns)
         if envelope.event.state != STARTING and (self.up_ns is None or envelope.mono_ns < self.up_ns):
             self.up_ns = envelope.mono_ns
 
     def counts(self) -> Counts:
-        """What was seen, or what the last heartbeat says where that is more: totals heal what was missed."""
+        """The counts of received events, or those of the last heartbeat where they are greater.
+
+        So the counters are right again after lost events.
+        """
         stolen = self.stolen + (self.pending_steal is not None)
-        beat = self._beat
-        if beat is None:
+        heartbeat = self._heartbeat
+        if heartbeat is None:
             return Counts(self.completed, self.failed, self.sequences, stolen)
         return Counts(
-            max(self.completed, beat.files_completed),
-            max(self.failed, beat.files_failed),
-            max(self.sequences, beat.sequences),
-            max(stolen, beat.steals),
+            max(self.completed, heartbeat.files_completed),
+            max(self.failed, heartbeat.files_failed),
+            max(self.sequences, heartbeat.sequences),
+            max(stolen, heartbeat.steals),
         )
 
     @property
-    def beats(self) -> bool:
-        """Whether it has ever sent a heartbeat; only then does silence mean something."""
-        return self._beat is not None
+    def has_heartbeat(self) -> bool:
+        """Whether it has ever sent a heartbeat; only then silence is a problem."""
+        return self._heartbeat is not None
 
     @property
-    def busy(self) -> bool:
-        """Whether a file is in hand."""
-        return self.state == "busy" and not self.lost
+    def is_busy(self) -> bool:
+        """Whether it has a file in progress."""
+        return self.state == "busy" and not self.is_lost
 
     @property
-    def live(self) -> bool:
-        """Whether the worker may still do something."""
-        return not self.lost and self.state != "stopped"
+    def is_live(self) -> bool:
+        """Whether the worker can still work: it has neither stopped nor died."""
+        return not self.is_lost and self.state != "stopped"
 
     @property
     def file(self) -> str:
-        """The name of the file in hand; "" for none."""
-        return self.task.file if self.busy and self.task is not None else ""
+        """The name of the file in progress; "" without one."""
+        return self.task.file if self.is_busy and self.task is not None else ""
 
-    def in_hand(self, now_ns: int) -> Span | None:
-        """The file in hand with the sequences done so far; None when the worker has not told of any."""
+    def in_progress(self, now_ns: int) -> Span | None:
+        """The file in progress with the sequences done so far; None if the worker has not reported any."""
         task, progress = self.task, self.progress
-        # The file alone does not tell: where nobody counts attempts, it may have been begun again since.
-        if not self.busy or task is None or progress is None or self.progress_seq < self.state_seq:
+        # The name is not enough: where attempts are not counted, the file may have been started again since.
+        if not self.is_busy or task is None or progress is None or self.progress_seq < self.state_seq:
             return None
         if (progress.file, progress.attempt) != (task.file, task.attempt):
             return None

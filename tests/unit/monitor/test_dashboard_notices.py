@@ -40,7 +40,7 @@ def test_what_could_not_be_understood_is_remarked_on() -> None:
     fleet.feed([script.frames()[0].replace(b"run.notice/", b"run.newest/"), b"garbage"])
     assert fleet.stream_warnings() == [
         "events of kinds that this version does not know: 1",
-        "frames that are no events (not-messagepack): 1",
+        "frames that are not events (not-messagepack): 1",
     ]
 
 

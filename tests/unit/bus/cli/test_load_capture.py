@@ -89,7 +89,7 @@ def test_damage_is_reported(tmp_path: Path, command: click.Command) -> None:
     path.write_bytes(data)
     complaints = asked(command, path).stderr
     assert f"{stop - start} bytes are damaged or cut off" in complaints
-    assert "frames that are no events" in complaints
+    assert "frames that are not events" in complaints
 
 
 def test_where_part_of_the_plan_is_lost_nothing_is_made_up(tmp_path: Path) -> None:

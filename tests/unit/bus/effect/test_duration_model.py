@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.imagined import ImaginedRun
 from virnucpro_bus import events as ev
-from virnucpro_bus.effect.duration_model import MAX_FILES, fixed_work
+from virnucpro_bus.effect.duration_model import MAX_FIXED_SHARE, fixed_work
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
@@ -43,7 +43,7 @@ def test_one_device_on_which_something_was_odd_does_not_count() -> None:
 
 @pytest.mark.parametrize("files", [took(2.0, 0.0), took(9.0, -0.001)], ids=["the same time", "less for more"])
 def test_where_size_says_nothing_all_files_are_as_good_as_equal(files: list[tuple[int, float]]) -> None:
-    assert fixed_work([files]) == MAX_FILES * sum(WORKS) / len(WORKS)
+    assert fixed_work([files]) == MAX_FIXED_SHARE * sum(WORKS) / len(WORKS)
 
 
 def test_a_few_files_and_files_of_one_size_prove_nothing() -> None:

@@ -23,39 +23,39 @@ from virnucpro_bus.testing import Script
 @given(data=st.data())
 def test_of_what_is_told_twice_of_a_file_the_later_counts_whatever_came_first(data: st.DataObject) -> None:
     early, late = Steal(1, "cpu:1", "cpu:0", "a", 1), Steal(2, "cpu:2", "cpu:0", "a", 2)
-    book = WorkLog()
+    log = WorkLog()
     cache = TotalsCache()
     told: list[Callable[[], None]] = [
-        lambda: book.complete("a", 10, 1.0, "cpu:1"),
-        lambda: book.complete("a", 20, 2.0, "cpu:2"),
-        lambda: book.steal(early),
-        lambda: book.steal(late),
-        lambda: book.assign("cpu:0", (ev.PlannedFile("a", 1, 1), ev.PlannedFile("b", 1, 5))),
-        lambda: book.assign("cpu:1", (ev.PlannedFile("a", 1, 2),)),
+        lambda: log.complete("a", 10, 1.0, "cpu:1"),
+        lambda: log.complete("a", 20, 2.0, "cpu:2"),
+        lambda: log.steal(early),
+        lambda: log.steal(late),
+        lambda: log.assign("cpu:0", (ev.PlannedFile("a", 1, 1), ev.PlannedFile("b", 1, 5))),
+        lambda: log.assign("cpu:1", (ev.PlannedFile("a", 1, 2),)),
     ]
     looked_at = data.draw(st.sets(st.integers(0, len(told))))
     for number, add in enumerate(data.draw(st.permutations(told))):
         if number in looked_at:
-            cache.of(book, 0)
+            cache.of(log, 0)
         add()
-    sums = cache.of(book, 0)
-    assert list(sums.files()) == [("cpu:1", 2, (20, 2.0, "cpu:2"))]
-    assert {key: left.work for key, left in sums.remaining(()).items() if left.files} == {"cpu:0": 5}
-    assert {key: tally.files for key, tally in sums.devices.items()} == {"cpu:2": 1}
-    assert (sums.latest, list(sums.moved)) == ([late], [("cpu:2", "cpu:0")])
+    totals = cache.of(log, 0)
+    assert list(totals.files()) == [("cpu:1", 2, (20, 2.0, "cpu:2"))]
+    assert {key: left.work for key, left in totals.remaining(()).items() if left.files} == {"cpu:0": 5}
+    assert {key: device.files for key, device in totals.devices.items()} == {"cpu:2": 1}
+    assert (totals.latest, list(totals.moved)) == ([late], [("cpu:2", "cpu:0")])
 
 
 def test_where_nobody_plans_memory_does_not_grow_for_ever_and_a_late_plan_is_of_no_use() -> None:
-    book = WorkLog()
+    log = WorkLog()
     for number in range(MAX_UNPLANNED_FILES + 5):
-        book.complete(f"{number}.fa", number, 1.0, "cpu:0")
-    assert (len(book.files), book.passed_over) == (MAX_UNPLANNED_FILES, 5)
-    book.assign("cpu:0", (ev.PlannedFile("1.fa", 1, 1),))
+        log.complete(f"{number}.fa", number, 1.0, "cpu:0")
+    assert (len(log.files), log.dropped) == (MAX_UNPLANNED_FILES, 5)
+    log.assign("cpu:0", (ev.PlannedFile("1.fa", 1, 1),))
     fleet = FleetState(ManualClock())
     script = planned({"1.fa": "cpu:0"})
     fleet.feed(script.frames())
     (host,) = fleet._hosts.values()
-    host.fold._book = book
+    host.fold._log = log
     assert_that_nothing_is_known(fleet.get_effect())
 
 

@@ -76,7 +76,7 @@ def test_in_any_order_and_twice_the_table_is_the_same(
     assert shuffled == rows(folder / "in-order.vbus", frames)
 
 
-def test_without_any_look_the_figures_are_unknown(path: Path) -> None:
+def test_without_any_sample_the_figures_are_unknown(path: Path) -> None:
     script = Script()
     script.say("w0", ev.FileCompleted("cpu:0", "a.fa", 0, 7, 2.0))
     (row,) = rows(path, script.frames())
@@ -91,7 +91,7 @@ def test_made_up_figures_are_marked(path: Path) -> None:
     assert rows(path, script.frames())[0]["simulated"] is True
 
 
-def test_looks_of_before_the_host_was_started_anew_do_not_count(path: Path) -> None:
+def test_samples_of_before_the_host_was_started_anew_do_not_count(path: Path) -> None:
     script = Script()
     script.say("coordinator", ev.RunStarted("job", "off", (GPU,), 2))
     before = script.clock.mono

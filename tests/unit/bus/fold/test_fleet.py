@@ -108,7 +108,7 @@ def looked_at_each_half_second(*percents: float) -> tuple[ManualClock, list[byte
 
 
 @pytest.mark.parametrize(("interval_seconds", "mean", "greatest"), [(0.1, 80, 80), (1.0, 70, 80), (2.0, 57.5, 90)])
-def test_load_is_the_mean_and_the_greatest_of_the_looks_of_the_interval(
+def test_load_is_the_mean_and_the_greatest_of_the_samples_of_the_interval(
     interval_seconds: float, mean: float, greatest: float
 ) -> None:
     clock, frames = looked_at_each_half_second(100, 100, 0, 90, 60, 80)
@@ -118,7 +118,7 @@ def test_load_is_the_mean_and_the_greatest_of_the_looks_of_the_interval(
     assert (found["compute_percent"], found["compute_max_percent"]) == (mean, greatest)
 
 
-def test_a_look_that_does_not_tell_the_load_makes_it_unknown() -> None:
+def test_a_sample_that_does_not_report_the_load_makes_it_unknown() -> None:
     clock, frames = looked_at_each_half_second(20, 40)
     lost = Script(host="here")
     lost.say("sampler", ev.GpuSampled(GPU, lost=True), epoch=2, after_seconds=1.5)

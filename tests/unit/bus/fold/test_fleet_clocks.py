@@ -119,7 +119,8 @@ def test_a_wall_clock_that_is_far_off_changes_no_order_and_no_time(off_seconds: 
 )
 def test_a_wall_clock_that_is_off_is_remarked_on(off_seconds: int, words: str) -> None:
     fleet = seen(told("here"), told("there", wall_off_seconds=off_seconds))
-    assert fleet.stream_warnings() == [f"the clock of there is {words} this one's; its times are shown in ours"]
+    warning = f"the clock of there is {words} this machine's; times are shown by this machine's clock"
+    assert fleet.stream_warnings() == [warning]
 
 
 def test_a_wall_clock_that_is_off_by_a_second_is_let_be() -> None:

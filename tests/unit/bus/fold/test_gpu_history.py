@@ -1,4 +1,4 @@
-"""The looks at a GPU, kept in buckets: true for what was, the same in any order, and never more than so many."""
+"""The samples of a GPU, kept in buckets: true for what was, the same in any order, and never more than so many."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from virnucpro_bus.fold.gpu_history import (
     WIDTHS_NS,
     GpuFigures,
     GpuHistory,
+    PlainBucket,
     SampleBucket,
     bucket_of,
     figures_between,
@@ -27,36 +28,36 @@ HALF_NS = NANOSECONDS // 2
 START_NS = 10_000 * NANOSECONDS
 
 
-def look(
+def sample_at(
     seconds: float, percent: float | None = 50.0, memory: int | None = None, joules: float | None = None
-) -> SampleBucket:
-    """A look so many seconds after the start."""
+) -> PlainBucket:
+    """One sample, so many seconds after the start."""
     energy = None if joules is None else round(joules * 1000)
     sample = GpuSampled(GPU, percent, memory_used_bytes=memory, energy_millijoules=energy)
     return bucket_of(START_NS + round(seconds * NANOSECONDS), sample)
 
 
-def history(looks: Iterable[SampleBucket]) -> GpuHistory:
+def history(samples: Iterable[PlainBucket]) -> GpuHistory:
     made = GpuHistory()
-    for each in looks:
+    for each in samples:
         made.add(each)
     return made
 
 
-def during(looks: Iterable[SampleBucket], start_seconds: float, end_seconds: float) -> GpuFigures:
+def during(samples: Iterable[PlainBucket], start_seconds: float, end_seconds: float) -> GpuFigures:
     start_ns, end_ns = (START_NS + round(seconds * NANOSECONDS) for seconds in (start_seconds, end_seconds))
-    return history(looks).during(start_ns, end_ns)
+    return history(samples).during(start_ns, end_ns)
 
 
-def singly(looks: list[SampleBucket], start_seconds: float, end_seconds: float) -> GpuFigures:
+def singly(samples: list[PlainBucket], start_seconds: float, end_seconds: float) -> GpuFigures:
     start_ns, end_ns = (START_NS + round(seconds * NANOSECONDS) for seconds in (start_seconds, end_seconds))
-    return figures_between(looks, 1, start_ns, end_ns)
+    return figures_between(samples, 1, start_ns, end_ns)
 
 
-def steady(seconds: int, watts: float = 100.0, from_joules: float = 7.0) -> list[SampleBucket]:
-    """A look each half second, at a GPU that is busier by 1 % each second."""
+def steady(seconds: int, watts: float = 100.0, from_joules: float = 7.0) -> list[PlainBucket]:
+    """A sample each half second, of a GPU that is busier by 1 % each second."""
     moments = [at / 2 for at in range(2 * seconds)]
-    return [look(at, at, 1000 + int(at), from_joules + watts * at) for at in moments]
+    return [sample_at(at, at, 1000 + int(at), from_joules + watts * at) for at in moments]
 
 
 # What is told of a file.
@@ -69,141 +70,142 @@ def test_a_file_has_the_mean_the_peak_and_the_energy_of_its_time() -> None:
     assert told.energy_joules == pytest.approx(1000)
 
 
-def test_single_looks_are_told_exactly() -> None:
+def test_single_samples_are_counted_exactly() -> None:
     assert singly(steady(30), 10, 20) == GpuFigures(15.0, 1020, 1000.0)
 
 
-def test_energy_between_two_looks_is_spent_evenly() -> None:
+def test_energy_between_two_samples_is_spent_evenly() -> None:
     assert singly(steady(30), 10.2, 10.3).energy_joules == pytest.approx(10)
 
 
 def test_files_one_after_the_other_use_together_what_the_counter_tells() -> None:
-    looks = steady(30)
+    samples = steady(30)
     ends = [3.1, 3.4, 8.0, 20.7]
-    parts = [during(looks, start, end).energy_joules or 0.0 for start, end in pairwise(ends)]
+    parts = [during(samples, start, end).energy_joules or 0.0 for start, end in pairwise(ends)]
     assert sum(parts) == pytest.approx(100 * (20.7 - 3.1))
 
 
-def test_a_file_between_two_looks_is_told_by_those_around_it() -> None:
-    looks = [look(0.4, 20, 5), look(2.4, 40, 7)]
-    assert singly(looks, 1.3, 1.5) == GpuFigures(30.0, 7, None)
-    assert during(looks, 1.3, 1.5) == GpuFigures(30.0, 7, None)
+def test_a_file_between_two_samples_has_the_figures_of_those_around_it() -> None:
+    samples = [sample_at(0.4, 20, 5), sample_at(2.4, 40, 7)]
+    assert singly(samples, 1.3, 1.5) == GpuFigures(30.0, 7, None)
+    assert during(samples, 1.3, 1.5) == GpuFigures(30.0, 7, None)
 
 
-def test_of_the_looks_around_a_short_file_only_the_nearest_count() -> None:
-    looks = [look(0.5, 100), look(1, 10), look(1.5, 20), look(2, 100)]
-    assert singly(looks, 1.1, 1.3).compute_percent == 15.0
-    assert singly(looks, 2.2, 2.3).compute_percent == 100.0
+def test_of_the_samples_around_a_short_file_only_the_nearest_count() -> None:
+    samples = [sample_at(0.5, 100), sample_at(1, 10), sample_at(1.5, 20), sample_at(2, 100)]
+    assert singly(samples, 1.1, 1.3).compute_percent == 15.0
+    assert singly(samples, 2.2, 2.3).compute_percent == 100.0
 
 
-def test_far_from_any_look_nothing_is_known() -> None:
+def test_far_from_any_sample_nothing_is_known() -> None:
     assert during(steady(5), 8, 9) == during([], 0, 1) == GpuFigures()
 
 
 @pytest.mark.parametrize(("start", "end"), [(1, 5), (1.9, 5), (5, 10.4), (1.9, 10.4), (1.2, 1.9), (9.6, 10.4)])
-def test_up_to_a_second_before_the_first_and_after_the_last_look_energy_is_spent_as_beside_it(
+def test_up_to_a_second_before_the_first_and_after_the_last_sample_energy_is_spent_as_beside_it(
     start: float, end: float
 ) -> None:
-    looks = steady(10)[4:]
-    assert singly(looks, start, end).energy_joules == pytest.approx(100 * (end - start))
-    assert during(looks, start, end).energy_joules == pytest.approx(100 * (end - start))
+    samples = steady(10)[4:]
+    assert singly(samples, start, end).energy_joules == pytest.approx(100 * (end - start))
+    assert during(samples, start, end).energy_joules == pytest.approx(100 * (end - start))
 
 
-def test_energy_is_unknown_longer_before_the_first_and_after_the_last_look() -> None:
-    looks = steady(10)[4:]
+def test_energy_is_unknown_longer_before_the_first_and_after_the_last_sample() -> None:
+    samples = steady(10)[4:]
     for start, end in ((0.9, 5), (5, 10.6), (0.5, 0.9), (0.5, 1.5)):
-        assert singly(looks, start, end).energy_joules is None
-        assert during(looks, start, end).energy_joules is None
-    assert during(looks, 0.9, 5).compute_percent is not None
+        assert singly(samples, start, end).energy_joules is None
+        assert during(samples, start, end).energy_joules is None
+    assert during(samples, 0.9, 5).compute_percent is not None
 
 
-def test_one_look_alone_tells_no_energy() -> None:
+def test_one_sample_alone_gives_no_energy() -> None:
     assert singly(steady(1)[:1], -0.2, 0.2).energy_joules is None
     assert singly([], 1, 2).energy_joules is None
 
 
 @pytest.mark.parametrize("seconds", [10, 60, 600, 6000])
-def test_the_energy_of_a_file_that_began_just_before_the_first_look_is_told_however_long_it_took(
+def test_the_energy_of_a_file_that_began_just_before_the_first_sample_is_known_however_long_it_took(
     seconds: int,
 ) -> None:
-    looks = [look(0.1 + at / 2, 50, 2, 7 + 100 * at / 2) for at in range(2 * seconds + 4)]
-    assert during(looks, 0, seconds).energy_joules == pytest.approx(100 * seconds, rel=0.01)
+    samples = [sample_at(0.1 + at / 2, 50, 2, 7 + 100 * at / 2) for at in range(2 * seconds + 4)]
+    assert during(samples, 0, seconds).energy_joules == pytest.approx(100 * seconds, rel=0.01)
 
 
-def test_two_looks_at_one_moment_tell_no_slope() -> None:
-    assert singly([look(1, joules=5), look(1, joules=5)], 0.5, 1).energy_joules == 0.0
+def test_two_samples_at_one_moment_give_no_slope() -> None:
+    assert singly([sample_at(1, joules=5), sample_at(1, joules=5)], 0.5, 1).energy_joules == 0.0
 
 
 def test_energy_is_unknown_when_the_counter_goes_back() -> None:
-    again = [(*each[:5], each[5] - 500_000) for each in steady(20)[20:]]
-    looks = steady(20)[:20] + again
-    assert during(looks, 5, 15).energy_joules is None
-    assert during(looks, 2, 8).energy_joules == pytest.approx(600)
-    assert during(looks, 12, 18).energy_joules == pytest.approx(600)
+    buckets = [SampleBucket(*each) for each in steady(20)[20:]]
+    again = [each._replace(energy_millijoules=each.energy_millijoules - 500_000) for each in buckets]
+    samples = [*steady(20)[:20], *again]
+    assert during(samples, 5, 15).energy_joules is None
+    assert during(samples, 2, 8).energy_joules == pytest.approx(600)
+    assert during(samples, 12, 18).energy_joules == pytest.approx(600)
 
 
 def test_energy_is_unknown_where_the_counter_is_not_told() -> None:
-    looks = steady(20)
-    looks[20] = look(10, 10, 1010, None)
-    assert during(looks, 5, 15).energy_joules is None
-    assert during(looks, 11, 15).energy_joules == pytest.approx(400)
+    samples = steady(20)
+    samples[20] = sample_at(10, 10, 1010, None)
+    assert during(samples, 5, 15).energy_joules is None
+    assert during(samples, 11, 15).energy_joules == pytest.approx(400)
 
 
 def test_energy_is_unknown_after_a_long_silence() -> None:
-    looks = [each for each in steady(40) if not START_NS + 10e9 < each[0] < START_NS + 20e9]
-    assert during(looks, 14, 25).energy_joules is None
-    assert during(looks, 5, 25).energy_joules == pytest.approx(2000)
+    samples = [each for each in steady(40) if not START_NS + 10e9 < SampleBucket(*each).last_ns < START_NS + 20e9]
+    assert during(samples, 14, 25).energy_joules is None
+    assert during(samples, 5, 25).energy_joules == pytest.approx(2000)
 
 
-def test_looks_that_tell_nothing_leave_each_figure_unknown_by_itself() -> None:
-    assert during([look(at / 2, None, None, at) for at in range(20)], 2, 4) == GpuFigures(None, None, 4.0)
-    assert during([look(at / 2, 10, None, None) for at in range(20)], 2, 4) == GpuFigures(10.0, None, None)
+def test_samples_that_report_nothing_leave_each_figure_unknown_by_itself() -> None:
+    assert during([sample_at(at / 2, None, None, at) for at in range(20)], 2, 4) == GpuFigures(None, None, 4.0)
+    assert during([sample_at(at / 2, 10, None, None) for at in range(20)], 2, 4) == GpuFigures(10.0, None, None)
 
 
 @pytest.mark.parametrize("ago_seconds", [20, 100, 1_000, 10_000, 40_000])
 def test_a_file_of_long_ago_is_still_told_if_more_coarsely(ago_seconds: int) -> None:
     """Busy for as long as it was ago, idle before and after that."""
-    looks, step = [], max(1, ago_seconds // 100)
+    samples, step = [], max(1, ago_seconds // 100)
     for at in range(0, 3 * ago_seconds, step):
         busy = ago_seconds <= at < 2 * ago_seconds
-        looks.append(look(at, 90.0 if busy else 0.0, 2, at))
-    told = during(looks, ago_seconds, 2 * ago_seconds)
+        samples.append(sample_at(at, 90.0 if busy else 0.0, 2, at))
+    told = during(samples, ago_seconds, 2 * ago_seconds)
     assert told.compute_percent == pytest.approx(90, rel=0.15)
     assert told.memory_peak_bytes == 2
 
 
 def test_what_began_longer_than_a_day_ago_is_not_told_by_a_part_of_it() -> None:
-    looks = [look(60 * at, 50, 2, at) for at in range(3 * 1440)]
-    assert during(looks, 60, 3 * 86_400 - 60) == GpuFigures()
-    assert during(looks, 2 * 86_400 + 60, 3 * 86_400 - 120).compute_percent == 50.0
+    samples = [sample_at(60 * at, 50, 2, at) for at in range(3 * 1440)]
+    assert during(samples, 60, 3 * 86_400 - 60) == GpuFigures()
+    assert during(samples, 2 * 86_400 + 60, 3 * 86_400 - 120).compute_percent == 50.0
 
 
 # The load.
 
 
-def test_the_load_is_that_of_the_interval_before_the_last_look() -> None:
-    looks = history(steady(30))
-    mean, greatest = looks.load(2 * NANOSECONDS)
+def test_the_load_is_that_of_the_interval_before_the_last_sample() -> None:
+    samples = history(steady(30))
+    mean, greatest = samples.load(2 * NANOSECONDS)
     assert mean == pytest.approx(28.75)
     assert greatest == 29.5
-    assert looks.load(1) == (29.5, 29.5)
-    mean, greatest = looks.load(3600 * NANOSECONDS)
+    assert samples.load(1) == (29.5, 29.5)
+    mean, greatest = samples.load(3600 * NANOSECONDS)
     assert mean == pytest.approx(14.75)
     assert greatest == 29.5
 
 
-def test_without_any_look_the_load_is_unknown() -> None:
-    assert GpuHistory().load(NANOSECONDS) == history([look(1, None)]).load(NANOSECONDS) == (None, None)
+def test_without_any_sample_the_load_is_unknown() -> None:
+    assert GpuHistory().load(NANOSECONDS) == history([sample_at(1, None)]).load(NANOSECONDS) == (None, None)
 
 
 # In any order, and of a fixed size.
 
 
 @st.composite
-def looks_of_a_day(draw: st.DrawFn) -> list[SampleBucket]:
+def samples_of_a_day(draw: st.DrawFn) -> list[PlainBucket]:
     moments = draw(st.lists(st.one_of(st.integers(0, 40), st.integers(0, 200_000)), min_size=1, max_size=60))
     return [
-        look(
+        sample_at(
             at / 2,
             draw(st.none() | st.floats(0, 100)),
             draw(st.none() | st.integers(0, 2**40)),
@@ -213,18 +215,18 @@ def looks_of_a_day(draw: st.DrawFn) -> list[SampleBucket]:
     ]
 
 
-@given(data=st.data(), looks=looks_of_a_day())
-def test_any_order_ends_in_the_same_buckets(data: st.DataObject, looks: list[SampleBucket]) -> None:
-    in_order, shuffled = history(looks), GpuHistory()
-    for each in data.draw(st.permutations(looks)):
+@given(data=st.data(), samples=samples_of_a_day())
+def test_any_order_ends_in_the_same_buckets(data: st.DataObject, samples: list[PlainBucket]) -> None:
+    in_order, shuffled = history(samples), GpuHistory()
+    for each in data.draw(st.permutations(samples)):
         shuffled.add(each)
         if data.draw(st.booleans()):
             shuffled.load(NANOSECONDS)
     assert list(shuffled) == list(in_order)
 
 
-@given(first=looks_of_a_day(), later=looks_of_a_day())
-def test_one_that_was_handed_over_goes_on_as_before(first: list[SampleBucket], later: list[SampleBucket]) -> None:
+@given(first=samples_of_a_day(), later=samples_of_a_day())
+def test_one_that_was_handed_over_goes_on_as_before(first: list[PlainBucket], later: list[PlainBucket]) -> None:
     taken_over = GpuHistory(history(first))
     for each in later:
         taken_over.add(each)
@@ -232,13 +234,13 @@ def test_one_that_was_handed_over_goes_on_as_before(first: list[SampleBucket], l
 
 
 def test_however_long_it_is_watched_no_level_holds_more_than_its_slots() -> None:
-    looks = history(look(10.5 * at, at % 100, at, at) for at in range(20_000))
-    assert [len(level) for level in looks] == [SLOTS] * len(WIDTHS_NS)
+    samples = history(sample_at(10.5 * at, at % 100, at, at) for at in range(20_000))
+    assert [len(level) for level in samples] == [SLOTS] * len(WIDTHS_NS)
 
 
 def test_levels_that_are_too_many_or_too_few_are_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
-        GpuHistory([[look(1)]])
+        GpuHistory([[sample_at(1)]])
 
 
 def test_an_unknown_figure_is_marked_as_not_told() -> None:

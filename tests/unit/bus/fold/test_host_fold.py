@@ -215,11 +215,11 @@ def test_the_end_of_the_run_freezes_every_figure(run: Script) -> None:
     run.say("w0", BEAT)
     run.say("sampler", ev.GpuSampled(FAST, 50.0))
     run.say("coordinator", ev.RunFinished(0, 1, 0), after_seconds=1)
-    ledger, now_ns = folded(run), run.clock.mono_ns()
+    fold, now_ns = folded(run), run.clock.mono_ns()
     later_ns = now_ns + 3600 * 10**9
-    assert ledger.metrics(later_ns) == ledger.metrics(now_ns)
-    assert ledger.utilization(0, later_ns) == ledger.utilization(0, now_ns)
-    assert ledger.elapsed_seconds(later_ns) == 5.0
+    assert fold.metrics(later_ns) == fold.metrics(now_ns)
+    assert fold.utilization(0, later_ns) == fold.utilization(0, now_ns)
+    assert fold.elapsed_seconds(later_ns) == 5.0
 
 
 def test_before_a_run_announces_itself_the_time_is_unknown() -> None:
@@ -232,13 +232,13 @@ def foreign(source: str, seq: int, **other: Any) -> Foreign:
 
 
 def test_an_unknown_kind_is_counted_once_and_changes_nothing_else(run: Script) -> None:
-    ledger, now_ns = folded(run), run.clock.mono_ns()
-    before = ledger.metrics(now_ns)
-    assert [ledger.apply(foreign("w0", 2)) for _ in range(2)] == [True, False]
-    assert (ledger.unknown_kinds, ledger.metrics(now_ns)) == (1, before)
+    fold, now_ns = folded(run), run.clock.mono_ns()
+    before = fold.metrics(now_ns)
+    assert [fold.apply(foreign("w0", 2)) for _ in range(2)] == [True, False]
+    assert (fold.unknown_kinds, fold.metrics(now_ns)) == (1, before)
 
 
 def test_an_unknown_kind_leaves_no_hole_in_its_stream(run: Script) -> None:
-    ledger = folded(run)
-    ledger.apply(foreign("w0", 2))
-    assert (ledger.totals()["events_published"], ledger.totals()["events_lost"]) == (4, 0)
+    fold = folded(run)
+    fold.apply(foreign("w0", 2))
+    assert (fold.totals()["events_published"], fold.totals()["events_lost"]) == (4, 0)

@@ -16,34 +16,34 @@ SECOND_NS = 1_000_000_000
 
 
 def folded(envelopes: Iterable[Envelope]) -> HostFold:
-    ledger = HostFold("node")
+    fold = HostFold("node")
     for envelope in envelopes:
-        ledger.apply(envelope)
-    return ledger
+        fold.apply(envelope)
+    return fold
 
 
-def everything(ledger: HostFold, run: MadeRun) -> dict[str, Any]:
+def everything(fold: HostFold, run: MadeRun) -> dict[str, Any]:
     """All that a viewer can ask, when the last word was said, a little later and much later."""
     now_ns = run.script.clock.mono_ns()
     moments = [now_ns + seconds * SECOND_NS for seconds in (0, 4, 100)]
     return {
-        "metrics": [ledger.metrics(moment) for moment in moments],
-        "utilization": [ledger.utilization(device, moment) for device in ("GPU-0", 1) for moment in moments],
-        "loads": [ledger.utilization("GPU-0", now_ns, seconds * SECOND_NS) for seconds in (1, 10, 1000)],
-        "files": ledger.files(),
-        "elapsed": [ledger.elapsed_seconds(moment) for moment in moments],
-        "effect": [ledger.effect(moment) for moment in moments],
-        "totals": ledger.totals(),
-        "steals": ledger.steals(),
-        "failures": ledger.failures,
-        "finished": ledger.finished,
+        "metrics": [fold.metrics(moment) for moment in moments],
+        "utilization": [fold.utilization(device, moment) for device in ("GPU-0", 1) for moment in moments],
+        "loads": [fold.utilization("GPU-0", now_ns, seconds * SECOND_NS) for seconds in (1, 10, 1000)],
+        "files": fold.files(),
+        "elapsed": [fold.elapsed_seconds(moment) for moment in moments],
+        "effect": [fold.effect(moment) for moment in moments],
+        "totals": fold.totals(),
+        "steals": fold.steals(),
+        "failures": fold.failures,
+        "finished": fold.finished,
     }
 
 
 @given(made_runs())
 def test_in_order_the_figures_are_what_happened(run: MadeRun) -> None:
-    ledger = folded(run.script.envelopes)
-    rows = ledger.metrics(run.script.clock.mono_ns())
+    fold = folded(run.script.envelopes)
+    rows = fold.metrics(run.script.clock.mono_ns())
     told = {
         row["uuid"]: (
             row["files_completed"],

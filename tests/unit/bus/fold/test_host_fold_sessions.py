@@ -50,44 +50,44 @@ def go_on_to_the_end(script: Script) -> Script:
 
 
 def folded(script: Script) -> HostFold:
-    ledger = HostFold(script.envelopes[0].host)
-    ledger.apply_all(script.envelopes)
-    return ledger
+    fold = HostFold(script.envelopes[0].host)
+    fold.apply_all(script.envelopes)
+    return fold
 
 
-def said(ledger: HostFold) -> dict[str, object]:
-    now_ns = ledger.last_ns
+def said(fold: HostFold) -> dict[str, object]:
+    now_ns = fold.last_ns
     return {
-        "totals": ledger.totals(),
-        "rows": ledger.metrics(now_ns),
-        "failures": ledger.failed_files(),
-        "finished": ledger.finished,
-        "elapsed": ledger.elapsed_seconds(now_ns),
+        "totals": fold.totals(),
+        "rows": fold.metrics(now_ns),
+        "failures": fold.failed_files(),
+        "finished": fold.finished,
+        "elapsed": fold.elapsed_seconds(now_ns),
     }
 
 
 def test_a_run_that_goes_on_is_not_over_and_what_waits_again_does_not_count() -> None:
-    ledger = folded(run_of_two_sessions())
-    totals = ledger.totals()
+    fold = folded(run_of_two_sessions())
+    totals = fold.totals()
     assert (totals["files_completed"], totals["files_failed"], totals["sequences"]) == (0, 0, 0)
-    assert (ledger.finished, ledger.failed_files()) == (None, {})
-    (row,) = ledger.metrics(ledger.last_ns)
+    assert (fold.finished, fold.failed_files()) == (None, {})
+    (row,) = fold.metrics(fold.last_ns)
     assert (row["files_completed"], row["files_failed"], row["sequences"], row["state"]) == (0, 0, 0, "idle")
     assert row["current_file"] is None
 
 
 def test_at_the_end_each_file_counts_once() -> None:
-    ledger = folded(go_on_to_the_end(run_of_two_sessions()))
-    totals = ledger.totals()
+    fold = folded(go_on_to_the_end(run_of_two_sessions()))
+    totals = fold.totals()
     assert (totals["files_completed"], totals["files_failed"], totals["files_total"]) == (3, 1, 4)
     assert totals["sequences"] == 83
-    assert ledger.failed_files().keys() == {"b.fa"}
-    assert ledger.finished == ev.RunFinished(3, 3, 1)
+    assert fold.failed_files().keys() == {"b.fa"}
+    assert fold.finished == ev.RunFinished(3, 3, 1)
 
 
 def test_time_is_that_of_the_last_session() -> None:
-    ledger = folded(run_of_two_sessions())
-    assert ledger.elapsed_seconds(ledger.last_ns) == 5.0
+    fold = folded(run_of_two_sessions())
+    assert fold.elapsed_seconds(fold.last_ns) == 5.0
 
 
 def test_after_a_new_start_of_the_machine_time_is_that_of_its_new_clock() -> None:
@@ -95,11 +95,11 @@ def test_after_a_new_start_of_the_machine_time_is_that_of_its_new_clock() -> Non
     before = folded(script).metrics(script.clock.mono)[0]["throughput"]
     script.clock.mono = 5 * NANOSECONDS
     script.say("coordinator", ev.RunStarted("job", "off", (GPU,), 4), epoch=300)
-    ledger = folded(script)
-    assert ledger.last_ns == 5 * NANOSECONDS
-    assert ledger.elapsed_seconds(9 * NANOSECONDS) == 4.0
+    fold = folded(script)
+    assert fold.last_ns == 5 * NANOSECONDS
+    assert fold.elapsed_seconds(9 * NANOSECONDS) == 4.0
     assert before == pytest.approx(70 / 11)
-    assert ledger.metrics(9 * NANOSECONDS)[0]["throughput"] is None
+    assert fold.metrics(9 * NANOSECONDS)[0]["throughput"] is None
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -111,6 +111,6 @@ def test_in_whatever_order_the_sessions_come_in_they_end_alike(seed: int) -> Non
 
 
 def test_a_snapshot_holds_the_sessions() -> None:
-    ledger = folded(run_of_two_sessions())
-    (read,) = unpack(pack(Fold({}, [ledger]))).hosts
-    assert said(read) == said(ledger)
+    fold = folded(run_of_two_sessions())
+    (read,) = unpack(pack(Fold({}, [fold]))).hosts
+    assert said(read) == said(fold)

@@ -27,22 +27,22 @@ def test_a_gpu_that_is_gone_is_told_from_one_whose_worker_is_gone_however_long_a
     run.say("sampler", ev.GpuSampled(FAST, lost=True))
     run.say("sampler", ev.GpuSampled(SLOW, 5.0))
     run.say("coordinator", ev.WorkerLost("GPU-b", "w1", 1, "was killed"))
-    ledger, now_ns = folded(run), run.clock.mono_ns() + 60 * 10**9
-    assert [each["state"] for each in ledger.metrics(now_ns)] == ["lost", "lost"]
-    each = [ledger.utilization(key, now_ns) for key in ("GPU-a", "GPU-b")]
+    fold, now_ns = folded(run), run.clock.mono_ns() + 60 * 10**9
+    assert [each["state"] for each in fold.metrics(now_ns)] == ["lost", "lost"]
+    each = [fold.utilization(key, now_ns) for key in ("GPU-a", "GPU-b")]
     assert [told is not None and told["lost"] for told in each] == [True, False]
 
 
 def test_a_sample_is_known_by_uuid_and_index_for_three_seconds(run: Script) -> None:
     run.say("sampler", ev.GpuSampled(FAST, 50.0, 25.0, 1, 4, 60.0, None))
-    ledger, now_ns = folded(run), run.clock.mono_ns()
+    fold, now_ns = folded(run), run.clock.mono_ns()
     known = {"compute_percent": 50.0, "memory_percent": 25.0, "temperature": 60.0, "power_watts": None}
     more = {"compute_max_percent": 50.0, "energy_joules": None, "simulated": False, "lost": False}
-    assert ledger.utilization("GPU-a", now_ns) == {**known, **more, "sample_age_seconds": 0.0}
-    assert ledger.utilization(0, now_ns + 3 * 10**9) == {**known, **more, "sample_age_seconds": 3.0}
-    stale = ledger.utilization(0, now_ns + 3 * 10**9 + 10**8)
+    assert fold.utilization("GPU-a", now_ns) == {**known, **more, "sample_age_seconds": 0.0}
+    assert fold.utilization(0, now_ns + 3 * 10**9) == {**known, **more, "sample_age_seconds": 3.0}
+    stale = fold.utilization(0, now_ns + 3 * 10**9 + 10**8)
     assert stale == {**UNKNOWN_UTILIZATION, "sample_age_seconds": 3.1}
-    assert ledger.utilization("GPU-b", now_ns) is None
+    assert fold.utilization("GPU-b", now_ns) is None
 
 
 def test_a_gpu_that_a_run_does_not_use_has_no_row_of_its_own(run: Script) -> None:
@@ -57,7 +57,7 @@ def test_without_a_run_every_sampled_gpu_has_a_row() -> None:
     assert folded(script).totals()["files_total"] is None
 
 
-def test_when_a_host_is_started_anew_its_earlier_looks_and_files_are_not_told_as_if_they_were_of_now() -> None:
+def test_when_a_host_is_started_anew_its_earlier_samples_and_files_do_not_count_as_current() -> None:
     script = Script()
     script.say("coordinator", ev.RunStarted("job", "off", (FAST,), 1))
     began_ns = script.clock.mono
@@ -68,6 +68,6 @@ def test_when_a_host_is_started_anew_its_earlier_looks_and_files_are_not_told_as
     script.clock.mono = began_ns
     script.say("coordinator", ev.RunStarted("job", "off", (FAST,), 1), epoch=2)
     script.say("w0", ev.FileCompleted("GPU-a", "b.fa", 1, 1, 2.0), epoch=2, after_seconds=3)
-    ledger = folded(script)
-    assert [(file["file"], file["compute_percent"]) for file in ledger.files()] == [("b.fa", None)]
-    assert ledger.utilization("GPU-a", script.clock.mono_ns()) is None
+    fold = folded(script)
+    assert [(file["file"], file["compute_percent"]) for file in fold.files()] == [("b.fa", None)]
+    assert fold.utilization("GPU-a", script.clock.mono_ns()) is None

@@ -19,14 +19,14 @@ def script_of(files: int, *pauses: float) -> Script:
     return script
 
 
-def names(ledger: HostFold) -> list[str]:
-    return [record["file"] for record in ledger.files()]
+def names(fold: HostFold) -> list[str]:
+    return [record["file"] for record in fold.files()]
 
 
 def test_the_last_hundred_are_kept_oldest_first() -> None:
-    ledger = HostFold("node")
-    ledger.apply_all(script_of(KEPT_FILES + 20, 1).envelopes)
-    assert names(ledger) == [f"{at}.fa" for at in range(20, KEPT_FILES + 20)]
+    fold = HostFold("node")
+    fold.apply_all(script_of(KEPT_FILES + 20, 1).envelopes)
+    assert names(fold) == [f"{at}.fa" for at in range(20, KEPT_FILES + 20)]
 
 
 @given(data=st.data(), pauses=st.lists(st.sampled_from([0.0, 0.1]), min_size=1, max_size=5))
@@ -42,7 +42,7 @@ def test_any_order_of_arrival_keeps_the_same(data: st.DataObject, pauses: list[f
 
 def test_many_late_ones_are_put_in_their_place_before_they_are_too_many() -> None:
     said = script_of(2_000, 1).envelopes
-    ledger = HostFold("node")
-    ledger.apply_all(reversed(said))
-    assert len(ledger._completions._late) < 600
-    assert names(ledger) == [f"{at}.fa" for at in range(1_900, 2_000)]
+    fold = HostFold("node")
+    fold.apply_all(reversed(said))
+    assert len(fold._completions._late) < 600
+    assert names(fold) == [f"{at}.fa" for at in range(1_900, 2_000)]

@@ -12,12 +12,12 @@ DEVICE = ev.Device("cpu:0", "CPU")
 
 
 def since_done(script: Script, later_seconds: float = 0.0) -> float | None:
-    ledger = HostFold("node")
-    ledger.apply_all(script.envelopes)
+    fold = HostFold("node")
+    fold.apply_all(script.envelopes)
     backwards = HostFold("node")
     backwards.apply_all(reversed(script.envelopes))
     now_ns = script.clock.mono_ns() + round(later_seconds * 1e9)
-    (row,), (other,) = ledger.metrics(now_ns), backwards.metrics(now_ns)
+    (row,), (other,) = fold.metrics(now_ns), backwards.metrics(now_ns)
     assert row == other
     return row["seconds_since_done"]
 
@@ -70,10 +70,10 @@ def test_a_fleet_that_takes_over_a_fold_knows_it_too() -> None:
 def test_times_of_before_the_host_was_started_anew_mean_nothing() -> None:
     script = begun()
     script.say("worker-0", ev.FileCompleted(DEVICE.key, "a.fa", 1, 10, 1.0), after_seconds=1000)
-    ledger = HostFold("node")
-    ledger.apply_all(script.envelopes)
+    fold = HostFold("node")
+    fold.apply_all(script.envelopes)
     script.clock.mono = 50_000_000_000
     again = script.say("coordinator", ev.RunStarted("job", "off", (DEVICE,), 4), epoch=2)
-    ledger.apply(again)
-    (row,) = ledger.metrics(again.mono_ns + 30_000_000_000)
+    fold.apply(again)
+    (row,) = fold.metrics(again.mono_ns + 30_000_000_000)
     assert row["seconds_since_done"] == 30.0

@@ -217,8 +217,8 @@ def test_ranges_of_numbers_that_contradict_each_other_are_refused(ranges: list[A
     named = {"expected": expected, "_newest_start": newest, "_starts": starts, "_ends": ends}
     whole = a_fleet().dump()
     fold = msgspec.msgpack.decode(whole[_DIGEST_BYTES:])
-    (ledger,) = fold[1]
-    streams = next(part for part in ledger if isinstance(part, dict) and "w0" in part)
+    (host,) = fold[1]
+    streams = next(part for part in host if isinstance(part, dict) and "w0" in part)
     assert set(streams["w0"][1]["seen"]) == set(named)
     streams["w0"][1]["seen"] = named
     with pytest.raises(SnapshotError, match=r"numbers|zip"):
@@ -234,7 +234,7 @@ def test_a_snapshot_of_another_layout_is_refused() -> None:
 def test_a_fleet_that_has_folded_something_takes_over_nothing() -> None:
     fleet = a_fleet()
     before = everything(fleet)
-    with pytest.raises(SnapshotError, match="has folded"):
+    with pytest.raises(SnapshotError, match="already folded"):
         fleet.load(a_fleet().dump())
     assert everything(fleet) == before
 
@@ -263,7 +263,7 @@ def test_the_snapshot_of_4096_busy_devices_is_a_few_megabytes() -> None:
     assert len(folded(script.frames()).dump()) < 6_000_000
 
 
-def test_the_snapshot_of_a_gpu_that_was_looked_at_for_days_takes_a_few_kilobytes() -> None:
+def test_the_snapshot_of_a_gpu_that_was_sampled_for_days_takes_a_few_kilobytes() -> None:
     fleet = FleetState(ManualClock())
     fleet.feed(a_long_watch(days=2).frames())
     assert len(fleet.dump()) < 20_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -183,12 +183,18 @@ def test_a_package_hands_out_what_it_says_and_what_type_checkers_see(package: st
         module.nothing  # noqa: B018
 
 
+NOT_FOR_WORKERS = {"asyncio", "click", "dnaio", "virnucpro_bus.fold.fleet", "workers.coordinator.coordinator"}
+
+
 def test_a_worker_loads_no_more_than_it_needs() -> None:
-    """Each of them is waited for, with a GPU that idles."""
+    """The time to start a worker is time in which a GPU idles."""
     program = "import sys, workers.process.worker; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
     loaded = set(ran.stdout.split())
     assert "zmq" in loaded
-    assert loaded.isdisjoint(
-        {"asyncio", "dnaio", "virnucpro_bus.fold.fleet", "workers.coordinator.coordinator", "click"}
-    )
+    assert loaded.isdisjoint(NOT_FOR_WORKERS)
+
+
+@pytest.mark.parametrize("name", sorted(NOT_FOR_WORKERS))
+def test_each_module_that_a_worker_must_not_load_exists(name: str) -> None:
+    assert importlib.util.find_spec(name) is not None

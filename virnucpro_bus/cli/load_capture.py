@@ -50,7 +50,7 @@ def load_capture(capture: Path) -> FleetState:
 
 def _what_is_missing(replay: Replay, fleet: FleetState) -> Iterator[str]:
     scanner = replay.reader.scanner
-    if bytes_lost := scanner.skipped_bytes + scanner.waiting_bytes:
+    if bytes_lost := scanner.skipped_bytes + scanner.incomplete_bytes:
         yield f"{bytes_lost} bytes are damaged or cut off; the figures lack what they held"
     if lossy := fleet.lossy_sources():
         lost = sum(source["lost"] for source in lossy)

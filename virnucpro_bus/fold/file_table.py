@@ -81,7 +81,7 @@ class FileTable:
     @property
     def skipped_bytes(self) -> int:
         """Bytes that could not be read, a last record that was cut off among them."""
-        return self._reader.scanner.skipped_bytes + self._reader.scanner.waiting_bytes
+        return self._reader.scanner.skipped_bytes + self._reader.scanner.incomplete_bytes
 
     def rows(self) -> Iterator[ExportedFile]:
         """A row a completion, in the order in which they ended."""

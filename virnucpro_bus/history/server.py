@@ -74,4 +74,4 @@ class IncrementalFold:
 
         There begins what is not folded yet; it may be the middle of a write, but never that of a record.
         """
-        return self._read_bytes - self._scanner.waiting_bytes, self._fleet.dump()
+        return self._read_bytes - self._scanner.incomplete_bytes, self._fleet.dump()

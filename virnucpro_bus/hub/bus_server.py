@@ -70,7 +70,7 @@ class BusServer:
         try:
             if self._goes_on:
                 decompress_capture(path)
-            return CaptureWriter(path, self._clock, self.run, disk=self._disk, go_on=self._goes_on)
+            return CaptureWriter(path, self._clock, self.run, disk=self._disk, resume=self._goes_on)
         except FileExistsError:
             raise UserError(
                 f"{self.run_dir}: already holds a run ({path.name}); choose another folder, or remove it first"

@@ -73,7 +73,11 @@ def test_a_compressed_capture_holds_the_same_records_and_is_smaller(path: Path) 
     assert path.stat().st_size < plain_bytes
     got, reader = read_with(path)
     assert got == records
-    assert (reader.scanner.damaged_places, reader.scanner.skipped_bytes, reader.scanner.waiting_bytes) == (0, 0, 0)
+    assert (reader.scanner.damaged_places, reader.scanner.skipped_bytes, reader.scanner.incomplete_bytes) == (
+        0,
+        0,
+        0,
+    )
 
 
 def test_nothing_is_left_beside_it(path: Path) -> None:
@@ -165,7 +169,7 @@ def test_cut_anywhere_it_is_read_to_its_last_whole_frame(path: Path) -> None:
         whole = max(at for at, start in enumerate(starts) if start <= length)
         assert sum(len(record.frame) + 20 for record in got) > whole * MEBIBYTE - 70_000 or length == len(data)
         # Cut between two frames, it may end in the first bytes of a record, as a plain one may.
-        noticed = reader.scanner.damaged_places == 1 or reader.scanner.waiting_bytes > 0
+        noticed = reader.scanner.damaged_places == 1 or reader.scanner.incomplete_bytes > 0
         assert noticed == (length < len(data)), f"cut at {length}"
 
 

@@ -101,14 +101,14 @@ def test_recording_stops_and_goes_on_a_second_after_there_is_room_and_each_is_to
         *(("frames", 5), ("wait", 1), ("frames", 20)),
     )
     assert numbered(path) == [*range(22), hole_of(13), *range(35, 55)]
-    assert told["notices"] == [STOPPED, "recording goes on; 13 events were not recorded"]
+    assert told["notices"] == [STOPPED, "recording has resumed; 13 events were not recorded"]
     assert capture_info(path)["skipped_bytes"] == 0
 
 
 def test_it_goes_on_without_a_further_event_to_record(path: Path) -> None:
     told = recorded(path, ("frames", 2), ("limit", size_of(2)), ("frames", 3), ("limit", -1), ("wait", 1))
     assert numbered(path) == [0, 1, hole_of(3)]
-    assert told["notices"] == [STOPPED, "recording goes on; 3 events were not recorded"]
+    assert told["notices"] == [STOPPED, "recording has resumed; 3 events were not recorded"]
 
 
 def test_a_disk_that_fills_again_makes_another_hole(path: Path) -> None:
@@ -252,5 +252,5 @@ def test_on_a_small_disk_that_is_full_and_then_is_not(tmp_path: Path, path: Path
     assert stopped >= 170
     assert ran.stdout.splitlines() == [
         "recording has stopped: No space left on device",
-        f"recording goes on; {470 - stopped} events were not recorded",
+        f"recording has resumed; {470 - stopped} events were not recorded",
     ]

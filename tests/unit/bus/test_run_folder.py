@@ -65,10 +65,10 @@ def mode(path: Path) -> int:
 # One holder.
 
 
-def test_a_second_holder_is_refused_and_told_who_is_first(path: Path) -> None:
+def test_a_second_holder_is_refused_and_the_first_is_named(path: Path) -> None:
     with (
         held_elsewhere(path) as holder,
-        pytest.raises(UserError, match=rf"^{path}: in use by another run \(pid {holder.pid}\)$"),
+        pytest.raises(UserError, match=rf"^{path}: in use by another run \(pid {holder.pid}\); choose another"),
     ):
         RunFolder(path).claim()
 
@@ -143,7 +143,7 @@ def test_a_link_in_place_of_the_socket_folder_is_refused(path: Path, tmp_path: P
     path.mkdir()
     (tmp_path / "elsewhere").mkdir()
     (path / ".bus").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match=r"\.bus: must be a folder of your own, not a link"):
+    with pytest.raises(UserError, match=r"\.bus: must be a folder that you own, not a link"):
         RunFolder(path).claim()
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
@@ -153,7 +153,7 @@ def test_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     os.chown(foreign, NOBODY, NOBODY)
-    with pytest.raises(UserError, match="must be a folder of your own"):
+    with pytest.raises(UserError, match="must be a folder that you own"):
         private_folder(foreign)
 
 
@@ -210,13 +210,13 @@ def test_somebody_elses_folder_in_the_runtime_folder_is_refused(long_path: Path,
     trap = short / f"virnucpro-bus-{os.getuid()}"
     trap.mkdir()
     os.chown(trap, NOBODY, NOBODY)
-    with pytest.raises(UserError, match="must be a folder of your own"):
+    with pytest.raises(UserError, match="must be a folder that you own"):
         RunFolder(long_path).claim()
 
 
 def test_a_link_in_the_runtime_folder_is_refused(long_path: Path, short: Path, tmp_path: Path) -> None:
     (short / f"virnucpro-bus-{os.getuid()}").symlink_to(tmp_path)
-    with pytest.raises(UserError, match="must be a folder of your own"):
+    with pytest.raises(UserError, match="must be a folder that you own"):
         RunFolder(long_path).claim()
 
 

@@ -1,4 +1,4 @@
-"""Rules about the source itself that no linter of ours checks."""
+"""Rules about the source code that the linters do not check."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ MAX_LINES = 400
 BANNED_MODULES = {"pickle", "_pickle", "cloudpickle", "dill", "marshal", "shelve", "yaml"}
 BANNED_CALLS = {"eval", "exec"}
 BANNED_ATTRIBUTES = {"recv_pyobj", "send_pyobj", "fork", "forkpty"}
-# Shared through a manager process or a feeder thread; the names are innocent on the modules below.
+# Shared through a manager process or a feeder thread; allowed on the modules below.
 BANNED_SHARING = {"Queue", "JoinableQueue", "SimpleQueue", "Manager", "Lock", "RLock"}
 THREAD_MODULES = {"threading", "queue", "asyncio"}
 
 
 def is_clock(module: str, name: str) -> bool:
-    """Everything in `time` but sleep reads a clock, or is next to it; so do now() and today()."""
+    """Whether a name reads a clock: everything in `time` but sleep counts, and now() and today()."""
     return (module == "time" and name != "sleep") or (
         module in {"datetime", "date"} and name in {"now", "utcnow", "today"}
     )
 
 
 def offences(source: str, *, may_read_clocks: bool = False) -> Iterator[str]:
-    """What `source` does that is banned, as `line: name`."""
+    """Yield what `source` does that is banned, as `line: name`."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Import(names=names):
@@ -120,7 +120,7 @@ def test_no_file_is_longer_than_400_lines(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
 
-# Records who is asked for, so an import that is tried and caught counts even where the module is not installed.
+# Records requests, so an import that is tried and caught counts even where the module is not installed.
 WATCHED_IMPORT = """
 import importlib, json, sys
 class Watch:
@@ -167,7 +167,7 @@ def test_init_files_hold_only_a_docstring_imports_a_sorted_all_and_where_to_find
 
 
 @pytest.mark.parametrize("package", ["virnucpro_bus", "workers", "monitor", "monitor.gpu"])
-def test_a_package_hands_out_what_it_says_and_what_type_checkers_see(package: str) -> None:
+def test_a_package_exports_the_names_in_all_that_type_checkers_see(package: str) -> None:
     module = importlib.import_module(package)
     tree = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text(encoding="utf-8"))
     seen = {

@@ -113,7 +113,7 @@ def test_releasing_twice_does_not_take_the_next_holders_folder(path: Path) -> No
         assert read_addresses(path) == ADDRESSES
 
 
-def test_what_somebody_else_has_put_there_stays(path: Path) -> None:
+def test_files_of_other_programs_stay(path: Path) -> None:
     with claimed(path):
         (path / ".bus" / "notes.txt").write_text("mine")
     assert (path / ".bus" / "notes.txt").read_text() == "mine"
@@ -148,8 +148,8 @@ def test_a_link_in_place_of_the_socket_folder_is_refused(path: Path, tmp_path: P
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a folder that is somebody else's")
-def test_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_another_users_folder_is_refused(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     os.chown(foreign, NOBODY, NOBODY)
@@ -205,8 +205,8 @@ def test_the_sockets_of_a_path_that_is_not_utf_8_are_in_the_runtime_folder_and_w
         assert folder.address("subscribe").startswith(f"ipc://{short}/")
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a folder that is somebody else's")
-def test_somebody_elses_folder_in_the_runtime_folder_is_refused(long_path: Path, short: Path) -> None:
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_another_users_folder_in_the_runtime_folder_is_refused(long_path: Path, short: Path) -> None:
     trap = short / f"virnucpro-bus-{os.getuid()}"
     trap.mkdir()
     os.chown(trap, NOBODY, NOBODY)
@@ -251,7 +251,7 @@ def test_without_bus_json_there_is_no_live_run(tmp_path: Path) -> None:
         read_addresses(tmp_path)
 
 
-def test_a_hub_that_was_killed_is_told_from_one_that_lives(path: Path) -> None:
+def test_a_killed_hub_is_distinguished_from_a_live_one(path: Path) -> None:
     path.mkdir()
     (path / "bus.json").write_bytes(msgspec.json.encode(ADDRESSES))
     with pytest.raises(AddressError, match=r"the hub of this run \(pid 4321\) is no longer alive"):

@@ -183,7 +183,7 @@ def test_two_damaged_places_are_two(path: Path) -> None:
     assert scanner.damaged_places == 2
 
 
-def test_a_file_that_goes_on_with_garbage_is_read_up_to_it(path: Path) -> None:
+def test_a_file_that_ends_in_garbage_is_read_up_to_it(path: Path) -> None:
     records = write_capture(path, some_frames(5))
     with path.open("ab") as file:
         file.write((MARKER + b"\xff" * 30) * 50)
@@ -248,15 +248,13 @@ def test_another_file_is_refused_as_no_capture(path: Path, content: bytes) -> No
 
 
 def test_a_newer_version_is_refused_as_such(path: Path) -> None:
-    path.write_bytes(HEADER.pack(MAGIC, 2, 0) + b"what nobody knows yet" * 10)
+    path.write_bytes(HEADER.pack(MAGIC, 2, 0) + b"a future format" * 10)
     with pytest.raises(CaptureError, match="newer version"):
         CaptureReader(path)
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null")], ids=["pipe", "device"])
-def test_what_is_no_file_is_refused_without_waiting_for_what_it_may_hold(
-    path: Path, make: Callable[[Path], None]
-) -> None:
+def test_a_pipe_is_refused_without_waiting_for_its_content(path: Path, make: Callable[[Path], None]) -> None:
     make(path)
     with pytest.raises(CaptureError, match=r"run\.vbus: is not a file, and so not a capture of virnucpro-bus$"):
         CaptureReader(path)

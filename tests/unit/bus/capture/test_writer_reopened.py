@@ -73,7 +73,7 @@ def test_a_missing_capture_cannot_be_resumed(path: Path) -> None:
         CaptureWriter(path, ManualClock(), resume=True)
 
 
-def test_syncing_says_whether_the_disk_has_it(path: Path) -> None:
+def test_syncing_returns_whether_everything_is_on_disk(path: Path) -> None:
     class Broken(Disk):
         works = True
 

@@ -1,4 +1,4 @@
-"""Consecutive numbers, and who sent an event when."""
+"""Envelopes: consecutive numbers, sender and time."""
 
 from __future__ import annotations
 

@@ -141,14 +141,14 @@ def test_a_file_that_is_too_long_to_be_one_of_ours_is_refused(path: Path) -> Non
 
 
 @as_root
-def test_somebody_elses_file_is_refused(written: Path) -> None:
+def test_another_users_file_is_refused(written: Path) -> None:
     os.chown(written, NOBODY, -1)
     with pytest.raises(UserError, match="must be a file that you own"):
         read_private(written, OTHERS_AT_ALL)
 
 
 @as_root
-def test_somebody_elses_folder_is_refused(written: Path) -> None:
+def test_another_users_folder_is_refused(written: Path) -> None:
     os.chown(written.parent, NOBODY, -1)
     with pytest.raises(UserError, match="must be a folder that you own"):
         read_private(written, OTHERS_AT_ALL)

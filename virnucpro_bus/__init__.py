@@ -1,4 +1,7 @@
-"""Events of GPU workers on a ZeroMQ bus: publish, serve, record, replay, fold."""
+"""Events of GPU workers on a ZeroMQ bus: publish, serve, record, replay and fold them.
+
+The names below are public; each is imported on first use.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,6 +1,6 @@
-"""Names that a package hands out, each imported when it is first asked for.
+"""The public names of a package, each imported on first use.
 
-A worker is waited for, and needs few of them: importing all that can be asked for takes as long again.
+A worker needs few of them, and its GPU idles until it is up: importing them all would double its start time.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from importlib import import_module
 
 
 def lazily(package: str, names: Mapping[str, Sequence[str]]) -> Callable[[str], object]:
-    """The `__getattr__` of a package, which finds `names` in its modules, by which they are listed."""
-    homes = {name: module for module, its in names.items() for name in its}
+    """Return the `__getattr__` for `package` that imports `names`, a list of names per module."""
+    homes = {name: module for module, listed in names.items() for name in listed}
 
     def find(name: str) -> object:
         if name not in homes:

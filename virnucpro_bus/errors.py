@@ -1,31 +1,31 @@
-"""Everything this package raises on purpose.
+"""The exceptions that virnucpro_bus, workers and monitor raise on purpose.
 
     BusError
-    ├── UserError            the user can mend it; the command line prints one line and exits 2
+    ├── UserError            the user can correct it; the command line prints one line and exits 2
     │   ├── InputError       an input file or folder cannot be used
     │   ├── AddressError     a run folder or address cannot be reached
-    │   └── CaptureError     a file is not a capture, or not one of a version we read
-    ├── SnapshotError        bytes that are not a fold of this version's
-    ├── FrameError           bytes that are not an event of ours; has a short `reason` to count by
-    ├── ForkedPublisherError a publisher was carried across fork(); connect again in the child
+    │   └── CaptureError     a file is not a capture, or one of a newer version
+    ├── SnapshotError        bytes are not a fold of this version
+    ├── FrameError           bytes are not an event; has a short `reason` to count by
+    ├── ForkedPublisherError a publisher was used after fork(); connect again in the child
     └── ChannelError         the launcher and a worker do not understand each other
 
-Foreign exceptions (zmq, msgspec, OSError) are turned into these where they come in, nowhere else.
+Exceptions of other libraries (zmq, msgspec, OSError) are converted to these where they occur, nowhere else.
 """
 
 from __future__ import annotations
 
 
 class BusError(Exception):
-    """Base of all errors raised on purpose by virnucpro_bus, workers and monitor."""
+    """Base of all exceptions raised on purpose by virnucpro_bus, workers and monitor."""
 
 
 class UserError(BusError):
-    """Something the user can mend. The text is one line that says what to do."""
+    """A problem that the user can correct. The text is one line: the thing, what is wrong, what to do."""
 
 
 class InputError(UserError):
-    """An input cannot be used: missing, unreadable, or not what it should be."""
+    """An input file or folder cannot be used: missing, unreadable, or of the wrong kind."""
 
 
 class AddressError(UserError):
@@ -33,13 +33,13 @@ class AddressError(UserError):
 
 
 class CaptureError(UserError):
-    """A file is not a capture, or was written by a version that this one cannot read."""
+    """A file is not a capture, or was written by a newer version."""
 
 
 class FrameError(BusError):
-    """Bytes that are not an event of ours.
+    """Bytes are not an event.
 
-    `reason` is one of a small fixed set of words, so that refusals can be counted by it.
+    `reason` is one of a small fixed set of words (docs/events.md), so that refusals can be counted by it.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -48,12 +48,12 @@ class FrameError(BusError):
 
 
 class SnapshotError(BusError):
-    """Bytes that are not a fold which this version can take over."""
+    """Bytes are not a fold that this version can load."""
 
 
 class ForkedPublisherError(BusError):
-    """A publisher was carried across fork(): ZeroMQ sockets do not survive that."""
+    """A publisher was used in a forked child: ZeroMQ sockets do not survive fork()."""
 
 
 class ChannelError(BusError):
-    """A message on the worker channel could not be understood or was never answered."""
+    """A message between the launcher and a worker could not be decoded, or was never answered."""

@@ -1,38 +1,39 @@
-"""What a viewer is shown, and the two protocols by which it asks for it.
+"""The figures that a viewer shows, and the two protocols through which it reads them.
 
-`MetricsSource` is spoken by the coordinator (in its own process) and by the fleet fold (over the bus or from a
-capture); `UtilizationSource` by the GPU monitor (this machine) and by the fleet fold. So one dashboard serves
+`MetricsSource` is implemented by the coordinator (in its own process) and by the fleet fold (over the bus or from
+a capture); `UtilizationSource` by the GPU monitor (this machine) and by the fleet fold. So one dashboard serves
 `LoadBalancingDashboard(coordinator, GPUMonitor())` as well as `LoadBalancingDashboard(fleet, fleet)`.
 
-None always means unknown: shown as n/a, an empty cell in a log, null in JSON; never 0.
+None always means unknown: n/a on screen, an empty cell in a log, null in JSON; never 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from operator import itemgetter
 from typing import Protocol, TypedDict
+
+STALE_AFTER_SECONDS = 3.0
+"""An older sample of a GPU is stale: its figures are unknown."""
 
 
 class GpuMetrics(TypedDict):
-    """One device's work. Counters are since the start of the run."""
+    """The work of one device. Counters are since the start of the run."""
 
     device_id: int | str
-    """The GPU's NVML index; "cpu:N" for a CPU worker; the key itself where no index is known. Display only."""
+    """The GPU's NVML index; "cpu:N" for a CPU worker; the key when the index is unknown. For display only."""
     device_name: str
     queue_depth: int | None
-    """Files waiting in this device's queue; None when nobody has said (workers without a coordinator)."""
+    """Files pending in this device's queue; None: not reported (workers without a coordinator)."""
     files_completed: int
     work_stolen_from: int
-    """Files that others took from this device's queue."""
+    """Files that other devices took from this device's queue."""
     work_stolen_to: int
-    """Files that this device took from others' queues."""
+    """Files that this device took from the queues of others."""
     throughput: float | None
     """Sequences per second over the rolling window; None before the first completion or progress."""
     last_update_time: float | None
     """Wall-clock time (seconds since 1970) of the last completion or failure; None before the first."""
     uuid: str | None
-    """The GPU's UUID; None for a CPU worker or where it is unknown."""
+    """The GPU's UUID; None for a CPU worker, or when unknown."""
     host: str
     sequences: int
     files_failed: int
@@ -40,14 +41,14 @@ class GpuMetrics(TypedDict):
     """"starting", "idle", "busy", "stopped", "lost", or "silent" when heartbeats have stopped coming."""
     current_file: str | None
     seconds_since_done: float | None
-    """Since its last completion or failure, or since the start of the run; None where neither is known."""
+    """Since its last completion or failure, or since the start of the run; None when neither is known."""
 
 
 class GpuUtilization(TypedDict):
-    """What the driver says of one GPU. Every field may be unknown on its own.
+    """The figures of one GPU, as its driver reports them. Each field may be unknown on its own.
 
-    The GPU is looked at more often than it is shown: `compute_percent` is the mean of the looks of the last
-    interval, the others are those of the last look. Figures older than 3 s are unknown; their age is not.
+    A GPU is sampled more often than it is shown: `compute_percent` is the mean of the samples of the last
+    interval, the other figures are those of the last sample. Figures older than 3 s are unknown; their age is not.
     """
 
     compute_percent: float | None
@@ -56,19 +57,32 @@ class GpuUtilization(TypedDict):
     """Degrees Celsius."""
     power_watts: float | None
     compute_max_percent: float | None
-    """The greatest of the same looks."""
+    """The maximum of the same samples."""
     energy_joules: float | None
     """Since the driver was loaded."""
     sample_age_seconds: float | None
-    """How old the last look is; None where there has never been one."""
+    """Age of the last sample; None: the GPU was never sampled."""
     simulated: bool
-    """Whether the figures are made up, for a demonstration."""
+    """Whether the figures are simulated, for a demonstration."""
     lost: bool
-    """Whether the driver has said at the last look that the GPU is gone, however long ago that was."""
+    """Whether the driver reported the GPU as gone at the last sample, however old that is."""
+
+
+UNKNOWN_UTILIZATION: GpuUtilization = {
+    "compute_percent": None,
+    "memory_percent": None,
+    "temperature": None,
+    "power_watts": None,
+    "compute_max_percent": None,
+    "energy_joules": None,
+    "sample_age_seconds": None,
+    "simulated": False,
+    "lost": False,
+}
 
 
 class StealEvent(TypedDict):
-    """One file that moved from one device's queue to another device."""
+    """One file that another device took from a device's queue."""
 
     timestamp: float
     """Wall-clock time of the decision, seconds since 1970."""
@@ -81,12 +95,12 @@ class StealEvent(TypedDict):
 
 
 class SourceCounts(TypedDict):
-    """What is known of the events of one source: received + lost = published, always."""
+    """The events of one source: received + lost = published, always."""
 
     host: str
     source: str
     epoch: int
-    """Which start of the source; a greater one is a later one."""
+    """The start of the source; a greater number is a later start."""
     published: int
     """Events that the source is known to have published (the highest sequence number of its stream)."""
     received: int
@@ -94,39 +108,39 @@ class SourceCounts(TypedDict):
 
 
 class FailedAttempt(TypedDict):
-    """An attempt at a file that came to nothing."""
+    """A failed attempt at a file."""
 
     attempt: int
-    """Its number, from 1; 0 where nobody counts."""
+    """Its number, from 1; 0: not counted."""
     device: str
     """The device's key."""
     reason: str
 
 
 class FileRecord(TypedDict):
-    """A completed file, and what its GPU did meanwhile: unknown where nobody looked at the GPU then."""
+    """A completed file, and what its GPU did meanwhile: unknown if the GPU was not sampled then."""
 
     file: str
     device: str
-    """The key of the device that did it."""
+    """The key of the device that processed it."""
     device_id: int | str
-    """What that device is called."""
+    """The `device_id` of that device, for display."""
     host: str
     attempt: int
-    """Which attempt at the file it was, from 1; 0 where nobody counts."""
+    """The number of the attempt at the file, from 1; 0: not counted."""
     ended: float
     """Wall-clock time, seconds since 1970."""
     duration_seconds: float
     sequences: int
     compute_percent: float | None
-    """Mean of the looks while the file was worked on; where there was none, of those just before and after."""
+    """Mean of the samples while the file was processed; without any, of those just before and after."""
     memory_peak_bytes: int | None
-    """The most memory in use at any of these looks, whoever used it."""
+    """The most memory in use at any of these samples, by any process."""
     energy_joules: float | None
-    """What the GPU has used from the file's start to its end; None where its counter was not told all the time (up
-    to a second at either end is made good by what was told beside it), or has gone back."""
+    """Used by the GPU from the file's start to its end; None if its counter is unknown for part of that time, or
+    went back. Up to a second at either end is extrapolated from the samples beside it."""
     simulated: bool | None
-    """Whether the figures are made up; None where nobody has looked at the device."""
+    """Whether the figures are simulated; None: the device was never sampled."""
 
 
 class Totals(TypedDict):
@@ -146,80 +160,81 @@ class Totals(TypedDict):
 
 
 class StealEffect(StealEvent):
-    """A steal, and what came of it."""
+    """A steal and its effect on the run."""
 
     saved_seconds: float | None
-    """How much sooner both were done because of this one steal; less than 0 when later, None when unknown."""
+    """How much sooner thief and victim were both done; negative: later; None: unknown, or not done yet."""
 
 
 class Effect(TypedDict):
-    """What stealing has done for a run; see effect.py. Times count from the start of the first file."""
+    """The effect of stealing on a run. Times count from the start of the first file."""
 
     makespan_seconds: float | None
     """Until now, or until the last file was done."""
     makespan_expected_seconds: float | None
-    """Until the last file will be done; the same as above when it is."""
+    """Until the last file will be done, estimated; equal to the above once it is."""
     makespan_without_stealing_seconds: float | None
-    """Until the last file would be done if every device worked off the files that it was first given."""
+    """Until the last file would be done if each device processed the files initially assigned to it."""
     lower_bound_seconds: float | None
-    """No way of sharing out the files could be faster than that."""
+    """No distribution of the files could be faster."""
     above_bound_percent: float | None
     """How much the expected makespan is above the lower bound."""
     saved_seconds: float | None
-    """What stealing has saved in all: without it, less what is expected."""
+    """Saved by stealing in total: the makespan without it, minus the expected one."""
     tail_seconds: float | None
-    """From the first device that had nothing more to do until the end, or until now."""
+    """From when the first device had nothing more to do until the end, or until now."""
     jain_index: float | None
-    """How even the devices' busy times are: 1 for all alike, 1/n where one of n did everything."""
+    """How even the devices' busy times are: 1 for all equal, 1/n if one of n did everything."""
     max_over_mean_finish: float | None
-    """The last device's finish as a multiple of the mean finish."""
+    """The finish of the last device as a multiple of the mean finish."""
     idle_seconds: dict[str, float]
-    """By device key: how long it had no file in hand."""
+    """By device key: how long it had no file in progress."""
     busy_seconds: dict[str, float]
-    """By device key: how long it had one."""
+    """By device key: how long it had a file in progress."""
     finish_seconds: dict[str, float]
-    """By device key: when it last had one."""
+    """By device key: when it last had a file in progress."""
     moves: int
-    """Stolen files that the thief has done, or has in hand."""
+    """Stolen files that the thief has done or has in progress."""
     steals: list[StealEffect]
     """The last 1,000 of them, oldest first."""
 
 
-STALE_AFTER_SECONDS = 3.0
-"""A sample of a GPU that is older is stale: its figures are unknown."""
-
-UNKNOWN_UTILIZATION: GpuUtilization = {
-    "compute_percent": None,
-    "memory_percent": None,
-    "temperature": None,
-    "power_watts": None,
-    "compute_max_percent": None,
-    "energy_joules": None,
-    "sample_age_seconds": None,
-    "simulated": False,
-    "lost": False,
-}
-
-
 class SampledFigures(Protocol):
-    """What one sample of a GPU holds; every field may be unknown (None) on its own."""
+    """What one sample of a GPU holds. Each field may be unknown (None) on its own."""
 
     @property
-    def memory_percent(self) -> float | None: ...
+    def memory_percent(self) -> float | None:
+        """Memory used / total."""
+        ...
+
     @property
-    def temperature_celsius(self) -> float | None: ...
+    def temperature_celsius(self) -> float | None:
+        """Temperature of the chip."""
+        ...
+
     @property
-    def power_watts(self) -> float | None: ...
+    def power_watts(self) -> float | None:
+        """Power drawn."""
+        ...
+
     @property
-    def energy_millijoules(self) -> int | None: ...
+    def energy_millijoules(self) -> int | None:
+        """Energy used since the driver was loaded."""
+        ...
+
     @property
-    def simulated(self) -> bool: ...
+    def simulated(self) -> bool:
+        """Whether the figures are simulated."""
+        ...
+
     @property
-    def lost(self) -> bool: ...
+    def lost(self) -> bool:
+        """Whether the driver reports the GPU as gone."""
+        ...
 
 
 def is_stale(utilization: GpuUtilization) -> bool:
-    """Whether the last sample is older than STALE_AFTER_SECONDS. False when there never was one."""
+    """Whether the last sample is older than STALE_AFTER_SECONDS. False when the GPU was never sampled."""
     age_seconds = utilization["sample_age_seconds"]
     return age_seconds is not None and age_seconds > STALE_AFTER_SECONDS
 
@@ -227,9 +242,9 @@ def is_stale(utilization: GpuUtilization) -> bool:
 def make_utilization(
     sample: SampledFigures, mean_percent: float | None, max_percent: float | None, age_seconds: float
 ) -> GpuUtilization:
-    """The figures of a GPU by its last sample, with mean and maximum load over the caller's interval.
+    """Make the figures of a GPU from its last sample, and the mean and maximum load over the caller's interval.
 
-    Of a stale sample only the age is known, whether it is simulated, and whether the GPU is lost.
+    Of a stale sample, only its age, `simulated` and `lost` are known.
     """
     energy = sample.energy_millijoules
     utilization = GpuUtilization(
@@ -254,49 +269,24 @@ def make_utilization(
 
 
 class MetricsSource(Protocol):
-    """Where work figures come from. Safe to call from any thread."""
+    """A source of work figures. Safe to call from any thread."""
 
     def get_gpu_metrics(self) -> list[GpuMetrics]:
-        """One row a device, in a stable order."""
+        """Return one row per device, in a stable order."""
         ...
 
     def get_recent_steal_events(self) -> list[StealEvent]:
-        """The last 50 steals, oldest first."""
+        """Return the last 50 steals, oldest first."""
         ...
 
     def get_totals(self) -> Totals:
-        """The run as a whole."""
+        """Return the totals of the run."""
         ...
 
 
 class UtilizationSource(Protocol):
-    """Where GPU figures come from. Safe to call from any thread; never blocks on a driver for long."""
+    """A source of GPU figures. Safe to call from any thread; never blocks on a driver for long."""
 
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
-        """Figures of a GPU by NVML index or UUID; every field None for a device that nobody knows."""
+        """Return the figures of a GPU by NVML index or UUID; for an unknown device every figure is None."""
         ...
-
-
-def sum_totals(each: Sequence[Totals]) -> Totals:
-    """Several parts of a run, or several runs, as a whole. Files are planned where any part knows of a plan."""
-    planned = [total for totals in each if (total := totals["files_total"]) is not None]
-    return Totals(
-        files_total=sum(planned) if planned else None,
-        files_completed=sum(totals["files_completed"] for totals in each),
-        files_failed=sum(totals["files_failed"] for totals in each),
-        sequences=sum(totals["sequences"] for totals in each),
-        steals=sum(totals["steals"] for totals in each),
-        events_published=sum(totals["events_published"] for totals in each),
-        events_received=sum(totals["events_received"] for totals in each),
-        events_lost=sum(totals["events_lost"] for totals in each),
-    )
-
-
-def latest_files(files: Iterable[FileRecord]) -> list[FileRecord]:
-    """The last 100 of all these files, oldest first, and by host where the time is the same."""
-    return sorted(files, key=itemgetter("ended", "host"))[-100:]
-
-
-def latest_steals(steals: Iterable[StealEvent]) -> list[StealEvent]:
-    """The last 50 of all these steals, oldest first, and by host where the time is the same."""
-    return sorted(steals, key=itemgetter("timestamp", "host"))[-50:]

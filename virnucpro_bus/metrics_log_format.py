@@ -1,4 +1,4 @@
-"""Which files are metrics logs: for the monitor, which writes them, and the launcher, which removes a run's."""
+"""How to recognise metrics logs: the monitor writes them, the launcher removes those of a run that is replaced."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import stat
 from pathlib import Path
 
 FIRST_COLUMNS = ("timestamp", "gpu_id", "sequences_per_sec", "compute_percent", "memory_percent")
-KIND = ",".join(FIRST_COLUMNS).encode()
-"""How every metrics log begins, whatever version has written it."""
-KEPT = 9
-"""So many that were moved aside, to NAME.1, NAME.2 and so on, are kept beside NAME."""
+SIGNATURE = ",".join(FIRST_COLUMNS).encode()
+"""The first bytes of every metrics log, of any version."""
+ROTATED_LOGS = 9
+"""How many rotated logs, NAME.1 to NAME.9, are kept beside NAME."""
 
 
 def is_metrics_log(path: Path) -> bool:
-    """Whether a metrics log stands at `path` itself: a file, and neither a link to one nor what cannot be read."""
+    """Whether `path` itself is a metrics log; False for a link to one, and for a file that cannot be read."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             return False
         with path.open("rb") as file:
-            return file.read(len(KIND)) == KIND
+            return file.read(len(SIGNATURE)) == SIGNATURE
     except OSError:
         return False
 
 
 def logs_at(path: Path) -> list[Path]:
-    """The metrics logs that stand at `path` and where rotation moves them aside, the newest first."""
-    moved = (path.with_name(f"{path.name}.{number}") for number in range(1, KEPT + 1))
-    return [each for each in (path, *moved) if is_metrics_log(each)]
+    """Return the metrics logs at `path` and at the names that rotation gives them, newest first."""
+    rotated = (path.with_name(f"{path.name}.{number}") for number in range(1, ROTATED_LOGS + 1))
+    return [each for each in (path, *rotated) if is_metrics_log(each)]

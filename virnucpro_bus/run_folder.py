@@ -1,8 +1,8 @@
-"""A run folder on disk: its files, its sockets, its lock. What is where, and who may use it.
+"""The run folder: its files, its sockets, its lock, and which process may use them.
 
-DIR/bus.json        addresses of the live hub (0600; gone when the hub has ended)
-DIR/run.vbus        the capture, which is the journal too
-DIR/summary.json    what came of the run
+DIR/bus.json        addresses of the live hub (0600; removed when the hub ends)
+DIR/run.vbus        the capture, which is also the journal
+DIR/summary.json    the result of the run
 DIR/.bus/           lock and sockets (0700); the sockets are elsewhere when the path would be too long
 """
 
@@ -26,12 +26,15 @@ from virnucpro_bus.system.private_files import private_folder, try_lock
 CAPTURE_NAME = "run.vbus"
 SUMMARY_NAME = "summary.json"
 BUS_FILE = "bus.json"
-# The kernel's limit for the path of a local socket is 107 bytes; this is the longest name we put there.
-_LONGEST_SOCKET_FOLDER = 107 - len("/subscribe.sock")
+_MAX_SOCKET_FOLDER_BYTES = 107 - len("/subscribe.sock")
+"""The kernel limits the path of a local socket to 107 bytes; this is the longest name of a socket."""
 
 
 class BusAddresses(msgspec.Struct, frozen=True):
-    """What bus.json holds. `pid` is the hub's process on `host`."""
+    """The content of bus.json: the run id, the hub's process, and the addresses of its sockets.
+
+    `pid` is the hub's process id on `host`.
+    """
 
     run: str
     host: str
@@ -42,9 +45,9 @@ class BusAddresses(msgspec.Struct, frozen=True):
 
 
 def socket_folder(run_dir: Path) -> Path:
-    """Where the sockets of `run_dir` go: inside it, or below the user's runtime folder if that can be no address.
+    """Return the folder for the sockets of `run_dir`: inside it, or else below the user's runtime folder.
 
-    Raises UserError when neither can.
+    Raises UserError when the path of either is too long for an address.
     """
     inside = run_dir.absolute() / ".bus"
     digest = hashlib.sha256(os.fsencode(run_dir.resolve())).hexdigest()[:16]
@@ -53,19 +56,13 @@ def socket_folder(run_dir: Path) -> Path:
         Path(base) / f"virnucpro-bus-{os.getuid()}" / digest for base in bases if base and os.path.isdir(base)
     ]
     for folder in (inside, *outside):
-        if _may_be_an_address(folder):
+        if _is_usable_as_address(folder):
             return folder
     raise UserError(f"{run_dir}: the path is too long for local sockets; set XDG_RUNTIME_DIR to a short one")
 
 
-def _may_be_an_address(folder: Path) -> bool:
-    """Whether it is short enough, and ZeroMQ takes it: only UTF-8."""
-    name = os.fsencode(folder)
-    return len(name) <= _LONGEST_SOCKET_FOLDER and name.decode(errors="replace").encode() == name
-
-
 def read_addresses(run_dir: Path) -> BusAddresses:
-    """The addresses of the hub that serves `run_dir`. Raises AddressError when no hub is alive there."""
+    """Return the addresses of the hub of `run_dir`. Raises AddressError when no hub is live there."""
     path = run_dir / BUS_FILE
     try:
         addresses = msgspec.json.decode(path.read_bytes(), type=BusAddresses)
@@ -79,23 +76,24 @@ def read_addresses(run_dir: Path) -> BusAddresses:
 
 
 def capture_path(path: Path) -> Path:
-    """The capture at `path`: the file itself, or the one in a run folder. It need not exist."""
+    """Return the path of the capture at `path`, a capture or a run folder. It need not exist."""
     return path / CAPTURE_NAME if path.is_dir() else path
 
 
 class RunFolder:
-    """Holds the lock on a run folder from `claim` to `release`; only the holder may bind its sockets."""
+    """Holds the lock of a run folder from `claim` to `release`; only the holder may bind its sockets."""
 
     def __init__(self, path: Path) -> None:
+        """Touch nothing yet; `path` need not exist."""
         self.path = path
         self.capture_path = path / CAPTURE_NAME
         self._sockets: Path | None = None
         self._lock_fd: int | None = None
 
     def claim(self) -> Self:
-        """Make the folder, take its lock, clear stale sockets. Raises UserError when another process holds it.
+        """Make the folder, take its lock, remove stale sockets. Safe to call twice.
 
-        Safe to call twice.
+        Raises UserError when another process holds the lock, or the folder cannot be made.
         """
         if self._lock_fd is not None:
             return self
@@ -103,7 +101,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             sockets = socket_folder(self.path)
             if sockets.parent != self.path.absolute():
-                # Where others may write too: what is above our folder must be ours as well.
+                # Other users may write to the folder of temporary files: ours must be private from its top.
                 private_folder(sockets.parent)
             self._lock_fd = _lock(private_folder(self.path / ".bus") / "lock")
         except (FileExistsError, NotADirectoryError):
@@ -116,45 +114,54 @@ class RunFolder:
         return self
 
     def address(self, name: str) -> str:
-        """The ipc address of the socket called `name`; valid while claimed."""
+        """Return the ipc address of the socket called `name`. Raises RuntimeError unless claimed."""
         if self._sockets is None:
             raise RuntimeError("the run folder is not claimed")
         return f"ipc://{self._sockets}/{name}.sock"
 
     def announce(self, addresses: BusAddresses) -> None:
-        """Write bus.json in one step, readable by the owner alone."""
+        """Write bus.json atomically, readable by this user alone."""
         text = json.dumps(msgspec.to_builtins(addresses), indent=2) + "\n"
         with Disk().replace_atomically(self.path / BUS_FILE, 0o600) as file:
             file.write(text.encode())
 
     def release(self) -> None:
-        """Take back bus.json, the sockets and the lock. Safe to call twice."""
+        """Remove bus.json, the sockets and the lock. Safe to call twice."""
         if self._lock_fd is None or self._sockets is None:
             return
         (self.path / BUS_FILE).unlink(missing_ok=True)
         for stale in self._sockets.glob("*.sock"):
             stale.unlink(missing_ok=True)
-        # Unlinked while still locked: whoever waits for it notices that its file is gone and opens a new one.
+        # Unlinked while still locked: a process that waits for it finds its file gone, and opens a new one.
         (self.path / ".bus" / "lock").unlink(missing_ok=True)
         for folder in (self._sockets, self.path / ".bus"):
             try:
                 folder.rmdir()
             except OSError:
-                pass  # removed a line above, or somebody else's file is in it
+                pass  # it was removed just before, or contains a file of another program
         os.close(self._lock_fd)
         self._lock_fd = None
 
 
+def _is_usable_as_address(folder: Path) -> bool:
+    """Whether the path is short enough, and UTF-8, as ZeroMQ requires."""
+    name = os.fsencode(folder)
+    return len(name) <= _MAX_SOCKET_FOLDER_BYTES and name.decode(errors="replace").encode() == name
+
+
 def _lock(path: Path) -> int:
-    """Open and lock `path`, with our pid in it; returns the descriptor that holds the lock."""
+    """Open and lock `path`, write our pid to it, and return the descriptor that holds the lock."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if (holder := try_lock(descriptor)) is not None:
             os.close(descriptor)
-            raise UserError(f"{path.parent.parent}: in use by another run (pid {holder})")
+            raise UserError(
+                f"{path.parent.parent}: in use by another run (pid {holder}); "
+                "choose another folder, or wait for its end"
+            )
         if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
             return descriptor
-        os.close(descriptor)  # its holder removed it between our two calls
+        os.close(descriptor)  # the holder removed it between open and lock
 
 
 def _is_locked(run_dir: Path) -> bool:

@@ -1,4 +1,4 @@
-"""What every socket here has in common: how it is bound, how much may wait in it, how it is emptied."""
+"""What all ZeroMQ sockets here share: how they are bound, kept alive, emptied and monitored."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ import zmq
 
 DONTWAIT = int(zmq.DONTWAIT)
 HIGH_WATER_MARK = 100_000
-"""Messages that may wait in a pipe of the hub; the library's 1,000 loses most of a burst at full speed."""
+"""Messages that a pipe of the hub can hold; the library's default of 1,000 loses most of a burst at full speed."""
 HANDSHAKE_MS = 3_000
 HEARTBEAT_MS = 1_000
 HEARTBEAT_TIMEOUT_MS = 3_000
+_MONITORED_EVENTS = (
+    zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_ACCEPTED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_CONNECT_RETRIED
+)
 
 
 def bind_privately(target: zmq.Socket[bytes], address: str) -> None:
-    """Bind a local address that no other user can connect to."""
+    """Bind a local address that no other user can connect to. Changes the umask of the process meanwhile."""
     umask = os.umask(0o077)
     try:
         target.bind(address)
@@ -24,14 +33,22 @@ def bind_privately(target: zmq.Socket[bytes], address: str) -> None:
         os.umask(umask)
 
 
+def enable_keepalive(target: zmq.Socket[bytes]) -> None:
+    """Have TCP peers dropped that do not finish their handshake, or no longer answer heartbeats, within 3 s."""
+    target.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
+    target.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+    target.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
+    target.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
+
+
 def raw_send(target: zmq.Socket[bytes]) -> Callable[[bytes, int], object]:
-    """The send that zmq.Socket inherits: its own wrapper, for options not used here, costs as much again."""
+    """Return the send that zmq.Socket inherits; its own wrapper, for options not used here, doubles the cost."""
     send: Callable[[bytes, int], object] = super(zmq.Socket, target).send
     return send
 
 
 def drain(source: zmq.Socket[bytes], limit: int) -> list[bytes]:
-    """Up to `limit` messages that have arrived on `source`; does not wait.
+    """Receive up to `limit` messages that have arrived on `source`. Never waits.
 
     Polling once and then draining costs a sixth of polling before each message.
     """
@@ -45,46 +62,31 @@ def drain(source: zmq.Socket[bytes], limit: int) -> list[bytes]:
     return frames
 
 
-def enable_keepalive(target: zmq.Socket[bytes]) -> None:
-    """For TCP: who stands silent in a handshake is let go of, and a connection that has died is noticed."""
-    target.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
-    target.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-    target.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
-    target.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
-
-
-HANDSHAKES = (
-    zmq.EVENT_HANDSHAKE_SUCCEEDED
-    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-    | zmq.EVENT_ACCEPTED
-    | zmq.EVENT_DISCONNECTED
-    | zmq.EVENT_CONNECT_RETRIED
-)
-
-
 class SocketMonitor:
-    """What happens to a socket's connections. One thread."""
+    """Reports the connections of a socket: accepted, handshakes, disconnected, retried.
+
+    Belongs to the thread of the socket.
+    """
 
     def __init__(self, watched: zmq.Socket[bytes]) -> None:
+        """Start monitoring `watched`."""
         self._watched = watched
-        self.socket = watched.get_monitor_socket(HANDSHAKES)
-        """To be polled for input before `news`."""
+        self.socket = watched.get_monitor_socket(_MONITORED_EVENTS)
+        """Readable when `poll_events` has something to return."""
 
     def poll_events(self, limit: int = 1_000) -> list[tuple[int, int]]:
-        """(event, its value) of what has happened since the last call, up to a limit; does not wait."""
-        from zmq.utils.monitor import parse_monitor_message  # brings asyncio with it, which most do without
+        """Return up to `limit` events since the last call, each with its value, oldest first. Never waits."""
+        from zmq.utils.monitor import parse_monitor_message  # imports asyncio, which most processes do without
 
-        happened = []
+        events = []
         try:
             for _ in range(limit):
                 message = parse_monitor_message(self.socket.recv_multipart(zmq.DONTWAIT))
-                happened.append((int(message["event"]), int(message["value"])))
+                events.append((int(message["event"]), int(message["value"])))
         except zmq.Again:
             pass
-        return happened
+        return events
 
     def close(self) -> None:
-        """Stop watching; before the watched socket is closed."""
+        """Stop monitoring. To be called before the watched socket is closed."""
         self._watched.disable_monitor()

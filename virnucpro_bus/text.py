@@ -1,8 +1,8 @@
-r"""Text from outside, made safe to show: the one sanitiser.
+r"""Makes text from outside safe to print: the only sanitiser.
 
-A file or device name can hold anything. Nothing that drives a terminal, hides, or reverses text may pass to a
-screen or a log, and nothing that a spreadsheet would run may pass to a CSV file. What is refused is written
-out, so that it can be seen and told apart: ESC becomes the four characters `\x1b`.
+A file or device name can contain anything. Nothing that controls a terminal, or hides or reverses text, may reach
+a screen or a log, and nothing that a spreadsheet would evaluate may reach a CSV file. What is refused is written
+out, so that it is visible and distinguishable: ESC becomes the four characters `\x1b`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import unicodedata
 # Controls, formats (bidi, zero-width), surrogates, private, unassigned, line and paragraph separators.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
-# Drawn without ink or width although Unicode files them under letters and marks (its Default_Ignorable list):
-# the grapheme joiner, Hangul fillers, Khmer inherent vowels and all variation selectors.
+# Invisible although Unicode classifies them as letters and marks (its Default_Ignorable list): the grapheme
+# joiner, Hangul fillers, Khmer inherent vowels and all variation selectors.
 _INVISIBLE = frozenset(
     map(
         chr,
@@ -27,19 +27,18 @@ _INVISIBLE = frozenset(
     )
 )
 
-# The signs in every width and height: spreadsheets of East Asian locales read full-width ones as the plain ones.
+# The signs in all widths and heights: spreadsheets in East Asian locales read full-width ones like the plain ones.
 _SIGNS = "=+-@＝＋－＠﹦﹢﹣﹫⁼⁺⁻₌₊₋⩵⩶﬩"
-# What starts a formula: a sign or a control at the beginning of a cell. Some programs pass over blanks and quotes
-# before it, and where lists are written with semicolons a cell begins after each of them, too.
+# What starts a formula: a sign or a control character at the beginning of a cell. Some programs skip blanks and
+# quotes before it, and in locales that separate cells by semicolons a cell also begins after each of them.
 _FORMULA = re.compile(rf"""(^|;)(?=[\s"]*(?:[{re.escape(_SIGNS)}\t\r\n\0]|\\x(?:09|0a|0d|00)))""")
 
 
 def visible(text: str) -> str:
-    r"""`text` with every character that could drive or confuse a terminal written as \xNN, \uNNNN or \UNNNNNNNN.
+    r"""Write every character that could control or confuse a terminal as \xNN, \uNNNN or \UNNNNNNNN.
 
-    Accents, CJK, emoji and spaces pass unchanged, and so does the backslash: the result is for people and is
-    not meant to be read back. A byte smuggled in as a surrogate (os.fsdecode) is shown as that byte, \xNN.
-    Applying it twice changes nothing.
+    Accents, CJK, emoji and spaces pass unchanged, and so does the backslash: the result is for people, and cannot
+    be parsed back. A byte that is carried as a surrogate (os.fsdecode) is written as that byte, \xNN. Idempotent.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -47,9 +46,11 @@ def visible(text: str) -> str:
 
 
 def spreadsheet_safe(text: str) -> str:
-    """`text` as a text cell that no spreadsheet takes for a formula: a leading = + - @ tab, CR, LF or NUL (also as
-    `visible` writes it, and after blanks, quotes or a semicolon) gets an apostrophe before it. Never for numbers,
-    whose minus sign is meant. Applying it twice changes nothing."""
+    """Put an apostrophe before what a spreadsheet would evaluate as a formula. Idempotent.
+
+    That is a leading = + - @ tab, CR, LF or NUL, also as `visible` writes it, and after blanks, quotes or a
+    semicolon. Not for numbers, whose minus sign is intended.
+    """
     if text[:1].isalnum() and ";" not in text:
         return text  # nearly every cell, at a tenth of the cost
     return _FORMULA.sub(r"\1'", text)

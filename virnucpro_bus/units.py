@@ -1,13 +1,13 @@
-"""Figures as text for people, in the same form wherever they are shown. Pure."""
+"""Figures as text for people, in one form everywhere. Pure functions."""
 
 from __future__ import annotations
 
 UNKNOWN = "n/a"
-"""Stands for every figure that is not known (None)."""
+"""The text for every figure that is unknown (None)."""
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time: 0 s, 17 ms, 4.2 s, 3m12s, 2h05m, 3d04h; `n/a` when it is unknown (None)."""
+    """Write a length of time: 0 s, 17 ms, 4.2 s, 3m12s, 2h05m, 3d04h; `n/a` when it is None."""
     if seconds is None:
         return UNKNOWN
     if seconds < 0:

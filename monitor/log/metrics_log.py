@@ -15,7 +15,7 @@ from monitor.log.rotating_file import LogFile
 from monitor.model.view_model import Problem, Row
 from virnucpro_bus.clock import Clock, iso_utc
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.metrics_log_format import FIRST_COLUMNS, KIND
+from virnucpro_bus.metrics_log_format import FIRST_COLUMNS, SIGNATURE
 from virnucpro_bus.text import spreadsheet_safe, visible
 
 COLUMNS = (
@@ -39,7 +39,7 @@ class MetricsLog:
         """A log that would become longer than `rotate_bytes` is moved aside, to PATH.1; None: it never is."""
         self._path = os.fspath(path)
         self._clock = clock
-        self._file = LogFile(self._path, _csv([COLUMNS]), KIND, rotate_bytes)
+        self._file = LogFile(self._path, _csv([COLUMNS]), SIGNATURE, rotate_bytes)
         self.problem: Problem | None = None
         """What is wrong with the log; None when nothing is."""
 

@@ -14,7 +14,7 @@ import stat
 from threading import Event
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.metrics_log_format import KEPT
+from virnucpro_bus.metrics_log_format import ROTATED_LOGS
 
 _LOCK_TRIES = 1_000
 _LOCK_PAUSE_SECONDS = 0.001
@@ -115,8 +115,8 @@ class LogFile:
         """Raises OSError, and then nothing is lost."""
         # Behind a link it is the file that becomes too long, and its folder that has room for more.
         path = os.path.realpath(self._path)
-        names = [path, *(f"{path}.{number}" for number in range(1, KEPT + 1))]
-        free = next((number for number, name in enumerate(names) if not os.path.lexists(name)), KEPT)
+        names = [path, *(f"{path}.{number}" for number in range(1, ROTATED_LOGS + 1))]
+        free = next((number for number, name in enumerate(names) if not os.path.lexists(name)), ROTATED_LOGS)
         for number in range(free, 0, -1):
             os.rename(names[number - 1], names[number])
 

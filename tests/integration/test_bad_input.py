@@ -167,7 +167,7 @@ def test_an_output_folder_that_may_not_be_written_is_refused(lab: Lab, inputs: P
         ("--job-option size=500", "job sixframe has no option 'size'; it has: chunk"),
         ("--devices cpu:0", "write cpu:N with N from 1"),
         ("--devices tpu:0", "write auto, cpu:N, cuda:0,1 or GPU UUIDs"),
-        ("--devices GPU-of-somebody-else", "GPU GPU-of-somebody-else is not there"),
+        ("--devices GPU-of-somebody-else", "GPU GPU-of-somebody-else was not found"),
         ("--weights fast", "must be auto, off or numbers such as 1.0,1.5"),
         ("--weights 1,2,3", "must be one number for each device: 1, not 3"),
         ("--weights 0", "must be finite numbers above 0"),

@@ -89,7 +89,7 @@ def test_a_run_does_not_guess_which_of_unlike_gpus_an_index_means(nvml: FakeNvml
     small_files(lab.folder / "in", 2)
     ended = lab.run("run", "in", "--out", "out", "--no-dashboard", CUDA_VISIBLE_DEVICES="0")
     assert ended.wait() == 2
-    assert "which GPU 0 is cannot be told" in ended.stderr
+    assert "GPU 0 is ambiguous" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
@@ -120,8 +120,8 @@ def test_a_run_whose_gpus_are_all_hidden_works_on_cpus_and_says_so(
 @pytest.mark.parametrize(
     ("gpus", "visible", "why"),
     [
-        ((C, A), "7", "GPU 7 is not there; this machine has: 0 (GPU-cc33-0001), 1 (GPU-aa11-0002)"),
-        ((replace(C, lost=True), A), "1", "which GPU 1 is cannot be told while one is lost or cannot be read"),
+        ((C, A), "7", "GPU 7 was not found; this machine has: 0 (GPU-cc33-0001), 1 (GPU-aa11-0002)"),
+        ((replace(C, lost=True), A), "1", "GPU 1 is ambiguous while a GPU is lost or cannot be read"),
     ],
 )
 def test_a_run_does_not_begin_on_fewer_or_other_gpus_than_a_number_may_mean(

@@ -202,7 +202,8 @@ def test_a_run_folder_belongs_to_one_process_at_a_time(interrupted: Interrupted,
     arguments = {"run": ("run", "in", "--out", "out", *TWO_WORKERS), "hub": ("hub", "out")}[second]
     refused = interrupted.lab.run(*arguments)
     assert refused.wait() == 2
-    assert refused.stderr == f"virnucpro-bus: out: in use by another run (pid {interrupted.command.pid})\n"
+    in_use = f"virnucpro-bus: out: in use by another run (pid {interrupted.command.pid}); "
+    assert refused.stderr == in_use + "choose another folder, or wait for its end\n"
     interrupted.gates.open()
     assert interrupted.exit_codes() == (0, 0, 0)
     assert results(interrupted.run_dir).keys() == result_names(interrupted.names)

@@ -15,7 +15,7 @@ from virnucpro_bus.publish.publisher import Publisher
 from virnucpro_bus.run_folder import read_addresses
 
 STOPPED = "recording has stopped: File too large"
-GOES_ON = "recording goes on"
+RESUMED = "recording has resumed"
 
 
 def limit_files(command: Started, size_bytes: int) -> None:
@@ -43,7 +43,7 @@ def test_a_hub_records_again_when_there_is_room_and_the_capture_says_what_it_lac
         publish(publisher, 300)
         hub.until_it_says(STOPPED)
         limit_files(hub, resource.RLIM_INFINITY)
-        hub.until_it_says(GOES_ON)
+        hub.until_it_says(RESUMED)
         publish(publisher, 500)
     wait_until(lambda: recorded(path) > 1_500, "the last events are recorded")
     hub.signal(signal.SIGINT)
@@ -53,7 +53,7 @@ def test_a_hub_records_again_when_there_is_room_and_the_capture_says_what_it_lac
     assert info["holes"] == info["events_by_kind"]["capture.hole/"] == 1
     assert 1_500 <= completed < 1_800 <= completed + missing
     assert f"{missing} events were not recorded" in hub.stderr
-    assert hub.stderr.count(STOPPED) == hub.stderr.count(GOES_ON) == 1
+    assert hub.stderr.count(STOPPED) == hub.stderr.count(RESUMED) == 1
     assert path.read_bytes().startswith(ZSTD_MAGIC) == HAS_ZSTD
 
 
@@ -65,7 +65,7 @@ def test_a_run_goes_on_without_its_capture_and_loses_no_result(lab: Lab, forty: 
     limit_files(run, (out / "run.vbus").stat().st_size)
     run.until_it_says(STOPPED)
     limit_files(run, resource.RLIM_INFINITY)
-    run.until_it_says(GOES_ON)
+    run.until_it_says(RESUMED)
     assert run.wait() == 0
     info = capture_info(out / "run.vbus")
     assert info["holes"] == 1

@@ -11,7 +11,7 @@ import pytest
 from tests.support.captures import some_frames, write_capture
 from tests.support.lab import Lab, Started
 from tests.support.samples import SAMPLE
-from virnucpro_bus.metrics_log_format import KIND, is_metrics_log
+from virnucpro_bus.metrics_log_format import SIGNATURE, is_metrics_log
 
 INPUT = SAMPLE / "reads_01.fa"
 
@@ -119,7 +119,7 @@ def test_beginning_anew_begins_the_log_anew_in_the_run_folder_and_goes_on_with_o
         assert run(lab, "--log-file", log, "--force").wait() == 0
     assert b"before" not in inside.read_bytes()
     assert b"before" in outside.read_bytes()
-    assert outside.read_bytes().count(KIND) == 1
+    assert outside.read_bytes().count(SIGNATURE) == 1
 
 
 # A run that cannot begin.
@@ -138,7 +138,7 @@ def test_a_run_that_cannot_begin_takes_its_own_log_away(lab: Lab) -> None:
 
 PRECIOUS = {
     "text": b"precious\n",
-    "log": KIND + b",more\r\n",
+    "log": SIGNATURE + b",more\r\n",
 }
 
 

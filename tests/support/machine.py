@@ -60,7 +60,7 @@ class Machine:
         path = run_dir / CAPTURE_NAME
         past = open_past_run(run_dir, SETTINGS, run_dir / "log", resume=True, force=False)
         before = ResumePlan(tuple(files)) if past is None else plan_resume(past, files, self._store)
-        self.capture = CaptureWriter(path, self._clock, "run", disk=disk, go_on=past is not None)
+        self.capture = CaptureWriter(path, self._clock, "run", disk=disk, resume=past is not None)
         self._sieve = Deduplicator()
         self._resumed = past is not None
         self._before = before

@@ -1,9 +1,9 @@
-"""Rules about the source itself that no linter of ours checks."""
+"""Rules about the source code that the linters do not check."""
 
 from __future__ import annotations
 
 import ast
-import importlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -21,20 +21,20 @@ MAX_LINES = 400
 BANNED_MODULES = {"pickle", "_pickle", "cloudpickle", "dill", "marshal", "shelve", "yaml"}
 BANNED_CALLS = {"eval", "exec"}
 BANNED_ATTRIBUTES = {"recv_pyobj", "send_pyobj", "fork", "forkpty"}
-# Shared through a manager process or a feeder thread; the names are innocent on the modules below.
+# Shared through a manager process or a feeder thread; allowed on the modules below.
 BANNED_SHARING = {"Queue", "JoinableQueue", "SimpleQueue", "Manager", "Lock", "RLock"}
 THREAD_MODULES = {"threading", "queue", "asyncio"}
 
 
 def is_clock(module: str, name: str) -> bool:
-    """Everything in `time` but sleep reads a clock, or is next to it; so do now() and today()."""
+    """Whether a name reads a clock: everything in `time` but sleep counts, and now() and today()."""
     return (module == "time" and name != "sleep") or (
         module in {"datetime", "date"} and name in {"now", "utcnow", "today"}
     )
 
 
 def offences(source: str, *, may_read_clocks: bool = False) -> Iterator[str]:
-    """What `source` does that is banned, as `line: name`."""
+    """Yield what `source` does that is banned, as `line: name`."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Import(names=names):
@@ -120,7 +120,7 @@ def test_no_file_is_longer_than_400_lines(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
 
-# Records who is asked for, so an import that is tried and caught counts even where the module is not installed.
+# Records requests, so an import that is tried and caught counts even where the module is not installed.
 WATCHED_IMPORT = """
 import importlib, json, sys
 class Watch:
@@ -167,7 +167,7 @@ def test_init_files_hold_only_a_docstring_imports_a_sorted_all_and_where_to_find
 
 
 @pytest.mark.parametrize("package", ["virnucpro_bus", "workers", "monitor", "monitor.gpu"])
-def test_a_package_hands_out_what_it_says_and_what_type_checkers_see(package: str) -> None:
+def test_a_package_exports_the_names_in_all_that_type_checkers_see(package: str) -> None:
     module = importlib.import_module(package)
     tree = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text(encoding="utf-8"))
     seen = {
@@ -183,12 +183,18 @@ def test_a_package_hands_out_what_it_says_and_what_type_checkers_see(package: st
         module.nothing  # noqa: B018
 
 
+NOT_FOR_WORKERS = {"asyncio", "click", "dnaio", "virnucpro_bus.fold.fleet", "workers.coordinator.coordinator"}
+
+
 def test_a_worker_loads_no_more_than_it_needs() -> None:
-    """Each of them is waited for, with a GPU that idles."""
+    """The time to start a worker is time in which a GPU idles."""
     program = "import sys, workers.process.worker; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
     loaded = set(ran.stdout.split())
     assert "zmq" in loaded
-    assert loaded.isdisjoint(
-        {"asyncio", "dnaio", "virnucpro_bus.fold.fleet", "workers.coordinator.coordinator", "click"}
-    )
+    assert loaded.isdisjoint(NOT_FOR_WORKERS)
+
+
+@pytest.mark.parametrize("name", sorted(NOT_FOR_WORKERS))
+def test_each_module_that_a_worker_must_not_load_exists(name: str) -> None:
+    assert importlib.util.find_spec(name) is not None

@@ -1,9 +1,9 @@
-"""Captures made small once they are complete, and read all the same.
+"""Compresses complete captures, and reads compressed ones.
 
-A compressed capture is a series of zstd frames of at most 1 MiB of capture each, with checksums: damage costs the
-frame that it hits. `zstd -d` reads it too. It keeps the capture's name; readers go by the first bytes.
+A compressed capture is a series of zstd frames with checksums, each of at most 1 MiB of capture: damage loses only
+the frame it is in. `zstd -d` reads it too. It keeps the capture's name; readers recognise it by its first bytes.
 
-Python 3.14 brings zstd, older ones need a package for it. Where a Python has none, captures stay plain.
+Python 3.14 has zstd, older versions need a package for it. A Python without either leaves captures plain.
 """
 
 from __future__ import annotations
@@ -29,36 +29,38 @@ else:
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _PLAIN_BYTES = 1 << 20
-_MOST_BYTES = _PLAIN_BYTES + (1 << 14)
-"""More than a frame of ours can have: what does not compress grows by 1/256 at most."""
+"""How much of a capture is in one zstd frame."""
+_MAX_FRAME_BYTES = _PLAIN_BYTES + (1 << 14)
+"""No frame written here is longer: data that does not compress grows by 1/256 at most."""
 _READ_BYTES = 1 << 22
 _WINDOW_LOG = 20
 _LEVEL = 3
-_WORTHWHILE_BYTES = 1 << 16
+_MIN_CAPTURE_BYTES = 1 << 16
+"""Smaller captures stay plain."""
 
 
 def compress_capture(path: Path) -> None:
-    """Put a compressed capture in the place of the plain one at `path`, which nobody writes to any more.
+    """Replace the plain capture at `path`, which must be complete, by a compressed one.
 
-    Killed at any moment it leaves one or the other, whole. It does nothing where there is nothing to gain (no
-    zstd, a small file, one that is compressed or gone), and leaves the plain one where the disk is too full.
+    Killed at any moment, it leaves one or the other, whole. The file stays as it is when there is nothing to gain
+    (no zstd, a small file, one that is compressed or missing) and when the disk is too full.
     """
     try:
         with path.open("rb") as source:
             size_bytes = os.fstat(source.fileno()).st_size
-            if not HAS_ZSTD or size_bytes < _WORTHWHILE_BYTES or source.read(4) == ZSTD_MAGIC:
+            if not HAS_ZSTD or size_bytes < _MIN_CAPTURE_BYTES or source.read(4) == ZSTD_MAGIC:
                 return
             source.seek(0)
             with Disk().replace_atomically(path) as target:
                 _compress(source, target)
     except OSError:
-        pass  # the plain capture is as good
+        pass  # the plain capture serves as well
 
 
 def decompress_capture(path: Path) -> None:
-    """Put the plain capture in the place of a compressed one, which is to go on. A plain one is left as it is.
+    """Replace the compressed capture at `path` by a plain one, to append to. A plain one stays as it is.
 
-    Killed at any moment it leaves one or the other, whole. Raises OSError; CaptureError where there is no zstd.
+    Killed at any moment, it leaves one or the other, whole. Raises OSError; CaptureError without zstd.
     """
     with path.open("rb") as source:
         if source.read(len(ZSTD_MAGIC)) != ZSTD_MAGIC:
@@ -79,9 +81,9 @@ def _compress(source: BinaryIO, target: BinaryIO) -> None:
 
 
 def decompressed(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """The plain pieces in order, each with the number of compressed bytes before it that could not be read.
+    """Yield the plain pieces in order, each with the number of unreadable compressed bytes before it.
 
-    Raises CaptureError where there is no zstd. Bounded in memory, whatever the file says of itself.
+    Raises CaptureError without zstd. Its memory is bounded, whatever the file declares.
     """
     if not HAS_ZSTD:
         raise CaptureError(
@@ -89,17 +91,17 @@ def decompressed(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         )
     buffer, position, skipped_bytes = b"", 0, 0
     while True:
-        if len(buffer) - position < _MOST_BYTES and (more := file.read(_READ_BYTES)):
+        if len(buffer) - position < _MAX_FRAME_BYTES and (more := file.read(_READ_BYTES)):
             buffer, position = buffer[position:] + more, 0
         if position == len(buffer):
             break
-        plain, used_bytes = _one_frame(memoryview(buffer)[position : position + _MOST_BYTES])
+        plain, used_bytes = _first_frame(memoryview(buffer)[position : position + _MAX_FRAME_BYTES])
         if used_bytes:
             yield skipped_bytes, plain
             skipped_bytes = 0
         else:
             following = buffer.find(ZSTD_MAGIC, position + 1)
-            # Without another frame in sight, the last bytes may still be the beginning of one.
+            # If no other frame follows, the last bytes may be the beginning of one.
             stop = following if following >= 0 else max(position + 1, len(buffer) - len(ZSTD_MAGIC) + 1)
             used_bytes = stop - position
             skipped_bytes += used_bytes
@@ -108,14 +110,14 @@ def decompressed(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         yield skipped_bytes, b""
 
 
-def _one_frame(data: memoryview) -> tuple[bytes, int]:
-    """The plain bytes of the frame at the start of `data` and its length; (b"", 0) when there is no whole one."""
+def _first_frame(data: memoryview) -> tuple[bytes, int]:
+    """Return the plain bytes of the frame at the start of `data`, and its length; (b"", 0) if it is not whole."""
     if data[: len(ZSTD_MAGIC)] != ZSTD_MAGIC:
         return b"", 0
     try:
         size_bytes = zstd.get_frame_size(data)
         decoder = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
-        # Room for one byte more, so that a frame of more than we write is not taken for a whole one.
+        # Room for one byte more, so that a frame with more than is written here counts as damaged.
         plain = decoder.decompress(data[:size_bytes], max_length=_PLAIN_BYTES + 1)
     except zstd.ZstdError:
         return b"", 0

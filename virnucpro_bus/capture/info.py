@@ -1,4 +1,4 @@
-"""What is in a capture, without playing it."""
+"""Summarizes what a capture contains, without folding it."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ class CaptureInfo(TypedDict):
     runs: list[str]
     hosts: list[str]
     devices: list[str]
-    """Device keys that a run announced or a worker named."""
+    """Keys of the devices that a run or a worker named."""
     started_ns: int | None
-    """When the first event was received, nanoseconds since 1970; None in an empty capture."""
+    """When the first event was received, in nanoseconds since 1970; None: the capture is empty."""
     duration_seconds: float
     events: int
     events_by_kind: dict[str, int]
     refused_frames: int
-    """Whole records that hold no event."""
+    """Whole records whose frame is not an event."""
     damaged_places: int
     skipped_bytes: int
-    """Bytes lost to damage, and a last record that was cut off. A compressed capture is lost a frame at a time."""
+    """Bytes of damage, and of a last record that was cut off; a compressed capture loses whole zstd frames."""
     holes: int
-    """How often recording stopped and went on again, for instance because the disk was full."""
+    """How often recording stopped and resumed, for example because the disk was full."""
     unrecorded_frames: int
-    """Frames received meanwhile, which the capture lacks."""
+    """Frames that were received meanwhile, and are not in the capture."""
 
 
 def capture_info(path: Path) -> CaptureInfo:
-    """Read the whole capture. Raises CaptureError when it is not one."""
+    """Read the whole capture at `path`. Raises CaptureError when it is not a capture."""
     kinds: Counter[str] = Counter()
     runs: set[str] = set()
     hosts: set[str] = set()
@@ -83,7 +83,7 @@ def capture_info(path: Path) -> CaptureInfo:
         events_by_kind=dict(sorted(kinds.items())),
         refused_frames=refused,
         damaged_places=reader.scanner.damaged_places,
-        skipped_bytes=reader.scanner.skipped_bytes + reader.scanner.waiting_bytes,
+        skipped_bytes=reader.scanner.skipped_bytes + reader.scanner.incomplete_bytes,
         holes=holes,
         unrecorded_frames=unrecorded,
     )

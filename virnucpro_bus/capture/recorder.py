@@ -1,4 +1,4 @@
-"""From any bus into a capture of one's own: what was said before and what is said now, each event once."""
+"""Records any bus into a new capture: its history and its live events, each event once."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from virnucpro_bus.events.dedup import Deduplicator
 
 
 class Recorder:
-    """Writes a new capture. One thread.
+    """Writes the events it is handed to a new capture, without duplicates. Not thread-safe.
 
-    History comes all at once, so an event is recorded as received when it was said, as far as that is possible:
-    not later than now, and not before the event that is recorded before it. When the disk is full recording stops,
-    and goes on when there is room; see CaptureWriter.
+    History arrives all at once, so the capture's time of receipt is the time at which an event was published, as
+    far as possible: not later than now, and not before the event recorded before it. When the disk is full,
+    recording stops, and resumes when there is room; see CaptureWriter.
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        """Create `path`. Raises UserError when it is there already or cannot be written."""
+        """Create `path`. Raises UserError when it exists or cannot be written."""
         self.path = path
         self._clock = clock
-        # What the capture takes for now; its two clocks stand to each other as ours do at this moment.
+        # The capture's clock, set for each event. Its wall and monotonic clocks keep the present difference.
         self._time = ManualClock(clock.wall_ns(), clock.mono_ns())
         self._offset_ns = self._time.wall - self._time.mono
         self._latest_ns = 0
-        self._sieve = Deduplicator()
+        self._deduplicator = Deduplicator()
         try:
             self._capture = CaptureWriter(path, self._time)
         except FileExistsError:
-            raise UserError(f"{path}: is there already and is not overwritten; choose another name") from None
+            raise UserError(f"{path}: exists and is not overwritten; choose another name") from None
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {error.strerror}") from None
 
     def record(self, frames: list[bytes]) -> None:
         """Record those of `frames` that have not been recorded yet."""
-        fresh = self._sieve.filter(frames)
+        new_frames = self._deduplicator.filter(frames)
         now_ns = self._clock.wall_ns()
-        for frame, envelope in zip(fresh, decode_all(fresh, Counter()), strict=True):
+        for frame, envelope in zip(new_frames, decode_all(new_frames, Counter()), strict=True):
             self._set_time(min(envelope.wall_ns, now_ns))
             self._capture.append([frame])
         if self._capture.problem is not None:
-            # Where nobody says anything time must go on too, so that it is tried again.
+            # Time must advance without new events too, so that the capture is retried.
             self._set_time(now_ns)
         self._capture.flush()
 
@@ -55,18 +55,18 @@ class Recorder:
         self._time.mono = self._latest_ns - self._offset_ns
 
     def notice(self) -> str | None:
-        """One line for the user when recording has stopped or goes on since the last call; None: nothing new."""
+        """Return a line for the user if recording stopped or resumed since the last call, else None."""
         return self._capture.notice()
 
     @property
     def recorded(self) -> int:
         """Events recorded so far."""
-        return self._sieve.accepted - self._capture.unrecorded_frames
+        return self._deduplicator.accepted - self._capture.unrecorded_frames
 
     @property
     def lost(self) -> int:
-        """Events that are known to have been published and are not in the capture."""
-        return self._sieve.lost + self._capture.unrecorded_frames
+        """Events that are known to have been published, and are not in the capture."""
+        return self._deduplicator.lost + self._capture.unrecorded_frames
 
     def close(self) -> None:
         """Sync and close the capture."""

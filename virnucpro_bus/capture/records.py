@@ -1,11 +1,11 @@
-"""The records of a capture: how they look on disk, and how they are found again in whatever is left of them.
+"""The records of a capture: their form on disk, and the scanner that finds them in a damaged file.
 
     file   = header record*
     header = magic (8 bytes) version (u32) reserved (u32)                        little-endian throughout
     record = marker (4 bytes) crc (u32) length (u32) received_ns (u64) frame (length bytes)
 
-`crc` is CRC-32 over length, received_ns and frame. A damaged record, its length field included, costs itself: the
-scanner looks for the next marker whose record checks out, and counts what it skipped.
+`crc` is CRC-32 over length, received_ns and frame. Damage to a record, even to its length field, loses only that
+record: the scanner searches for the next marker with a valid record, and counts what it skipped.
 """
 
 from __future__ import annotations
@@ -17,52 +17,59 @@ from msgspec import Struct
 
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES
 
-_CHUNK_BYTES = 1 << 20
-
 MAGIC = b"\x89VBUS\r\n\x1a"
 VERSION = 1
+"""Version of the format of the file."""
 MARKER = b"\xf5\x9aVB"
 HEADER = struct.Struct("<8sII")
 RECORD = struct.Struct("<4sIIQ")
+"""All of a record but its frame."""
+CHUNK_BYTES = 1 << 20
+"""How much of a capture is read and scanned at a time."""
 _CHECKED = struct.Struct("<IQ")
 _CHECKED_AT = 8
+"""Where in a record begins what `crc` covers."""
 
 
 class Record(Struct, frozen=True, gc=False):
-    """One captured frame and when the hub received it (nanoseconds since 1970)."""
+    """One captured frame, and when the hub received it (nanoseconds since 1970)."""
 
     received_ns: int
     frame: bytes
 
 
 def pack_record(frame: bytes, received_ns: int) -> bytes:
-    """`frame` as it stands in a capture."""
+    """Return the bytes of a record that holds `frame`."""
     crc = crc32(frame, crc32(_CHECKED.pack(len(frame), received_ns)))
     return RECORD.pack(MARKER, crc, len(frame), received_ns) + frame
 
 
 class RecordScanner:
-    """Turns the bytes of a capture, fed piece by piece, into records; reads what the hub serves as history too."""
+    """Finds the records in a capture that is fed to it piece by piece, from a file or from the hub's history.
+
+    Not thread-safe.
+    """
 
     def __init__(self) -> None:
         self.damaged_places = 0
-        """Stretches of bytes that were not records."""
+        """Stretches of bytes that were not valid records."""
         self.skipped_bytes = 0
-        self._rest = b""
+        """Bytes in those places."""
+        self._incomplete = b""
         self._started = False
         self._in_damage = False
 
     @property
-    def waiting_bytes(self) -> int:
+    def incomplete_bytes(self) -> int:
         """Bytes at the end of what was fed that are not a whole record yet."""
-        return len(self._rest)
+        return len(self._incomplete)
 
     def feed(self, data: bytes) -> list[Record]:
-        """Add `data`; returns the records that are complete now."""
-        buffer = self._rest + data if self._rest else data
+        """Add `data`; returns the records that are now complete."""
+        buffer = self._incomplete + data if self._incomplete else data
         if not self._started:
             if len(buffer) < HEADER.size:
-                self._rest = buffer
+                self._incomplete = buffer
                 return []
             self._started = True
             if buffer.startswith(MAGIC):
@@ -70,16 +77,16 @@ class RecordScanner:
         return self._scan(buffer, final=False)
 
     def finish(self) -> list[Record]:
-        """No more bytes will come: look for whole records in what is left, behind a damaged length field."""
-        return self._scan(self._rest, final=True)
+        """Return the whole records in what is left, behind a damaged length field; no more bytes will come."""
+        return self._scan(self._incomplete, final=True)
 
     def skip(self, size_bytes: int) -> list[Record]:
-        """Here `size_bytes` are missing: what is fed next does not go on with what was fed before."""
+        """Leave a gap of `size_bytes` between what was fed and what will be fed. Returns what `finish` does."""
         records = self.finish()
         self.damaged_places += not self._in_damage
-        self.skipped_bytes += size_bytes + len(self._rest)
+        self.skipped_bytes += size_bytes + len(self._incomplete)
         self._started = self._in_damage = True
-        self._rest = b""
+        self._incomplete = b""
         return records
 
     def _scan(self, buffer: bytes, final: bool) -> list[Record]:
@@ -101,9 +108,9 @@ class RecordScanner:
             self.damaged_places += not self._in_damage
             self._in_damage = True
             following = buffer.find(MARKER, position + 1)
-            # Without another marker in sight, the last three bytes may still be the beginning of one.
+            # If no other marker follows, the last three bytes may be the beginning of one.
             skip_to = following if following >= 0 else max(position + 1, size - len(MARKER) + 1)
             self.skipped_bytes += skip_to - position
             position = skip_to
-        self._rest = buffer[position:]
+        self._incomplete = buffer[position:]
         return records

@@ -49,7 +49,7 @@ def load_capture(capture: Path) -> FleetState:
 
 def _warnings(replay: Replay, fleet: FleetState) -> Iterator[str]:
     scanner = replay.reader.scanner
-    if bytes_lost := scanner.skipped_bytes + scanner.waiting_bytes:
+    if bytes_lost := scanner.skipped_bytes + scanner.incomplete_bytes:
         yield f"{bytes_lost} bytes are damaged or cut off; the figures lack their events"
     if lossy := fleet.lossy_sources():
         lost = sum(source["lost"] for source in lossy)

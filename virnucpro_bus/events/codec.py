@@ -1,15 +1,15 @@
-"""Bytes <-> envelopes; the only file that packs or unpacks events.
+"""Bytes <-> envelopes: the only module that encodes or decodes events.
 
 One frame is one MessagePack array of ten elements:
 
     [kind, version, run, host, source, epoch, seq, wall_ns, mono_ns, [fields of the event ...]]
 
-The kind stands first and ends in "/", so the frame's own leading bytes are its topic: a ZeroMQ subscription to
+The kind comes first and ends in "/", so a frame's leading bytes are its topic: a ZeroMQ subscription to
 `topic_prefix(kind)` filters without a second message part, and a frame is complete in itself.
 
-Kinds declared in `events` are read by one typed decoder, which refuses wrong types, NaN, infinities and values
-out of range. What is not declared there (a newer version's kinds) is read without a schema, under limits, as a
-`Foreign`: it is kept and shown, never guessed at.
+The kinds of `vocabulary.py` are decoded by one typed decoder, which refuses wrong types, NaN, infinities and
+values out of range. Other kinds (of a newer version) are decoded without declarations, under limits, as a
+`Foreign`: kept and printed, never interpreted.
 """
 
 from __future__ import annotations
@@ -24,23 +24,25 @@ import msgspec
 
 from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.envelope import ENVELOPES, Envelope
-from virnucpro_bus.events.vocabulary import KINDS, MAX_COUNT, VERSION
+from virnucpro_bus.events.vocabulary import KINDS, MAX_COUNT, NAME_CHARACTERS, VERSION
 
 MAX_FRAME_BYTES = 64 * 1024
 MAX_TEXT_BYTES = 4096
+"""Of each string in a frame that is decoded without declarations."""
 MAX_ITEMS = 64
-HEADER_FIELDS = 10
+"""Of each array and each map in such a frame."""
+ENVELOPE_ELEMENTS = 10
 
 encode = msgspec.msgpack.Encoder().encode
-"""Envelope -> frame. Does not check ranges: the decoder on the other side does."""
+"""Envelope -> frame. Does not check ranges: the receiver's decoder does."""
 
-# The union is built from a table, which no static type can spell.
+# The union is built from a table, which a static type cannot express.
 _typed_decode = msgspec.msgpack.Decoder(Union[tuple(ENVELOPES.values())]).decode  # noqa: UP007
 
 
 @dataclass(frozen=True)
 class Foreign:
-    """A well-formed frame of a kind or version that this program does not know. `body` is what was in it."""
+    """A well-formed frame of a kind or version that this program does not know; `body` is its tenth element."""
 
     kind: str
     version: int
@@ -53,24 +55,24 @@ class Foreign:
     mono_ns: int
     body: Any
     event: object = None
-    """None, where an Envelope has its event; of one whose content is left out on purpose, something else."""
+    """Stands where an Envelope has its event. Not None: the content is left out on purpose."""
 
 
 def decode(frame: bytes) -> Envelope | Foreign:
-    """Read one frame. Raises FrameError with a countable reason for anything that is not an event."""
+    """Decode one frame. Raises FrameError, whose `reason` can be counted, for anything that is not an event."""
     if len(frame) > MAX_FRAME_BYTES:
         raise FrameError("oversized", f"{len(frame)} bytes")
     try:
         envelope: Envelope = _typed_decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
-        return _decode_foreign(frame, why)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as refusal:
+        return _decode_foreign(frame, refusal)
     return envelope
 
 
 def decode_all(frames: Sequence[bytes], refused: Counter[str]) -> list[Envelope | Foreign]:
-    """Read many frames; what is not an event is counted in `refused` by reason and left out."""
+    """Decode many frames; those that are not events are left out and counted in `refused`, by reason."""
     try:
-        # Nearly always all are of kinds that we know, and this is all there is to do.
+        # Nearly always all frames are of known kinds, and this is all there is to do.
         envelopes: list[Envelope | Foreign] = [_typed_decode(frame) for frame in frames]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         envelopes = []
@@ -87,15 +89,17 @@ def decode_all(frames: Sequence[bytes], refused: Counter[str]) -> list[Envelope 
 
 
 def topic_prefix(kind: str) -> bytes:
-    """The bytes with which every version-1 frame of `kind` begins, for use as a ZeroMQ subscription."""
+    """Return the bytes with which every version-1 frame of `kind` begins, for a ZeroMQ subscription."""
     packed: bytes = msgpack.packb(kind)
-    return bytes([0x90 + HEADER_FIELDS]) + packed
+    return bytes([0x90 + ENVELOPE_ELEMENTS]) + packed
 
 
 _KNOWN_PREFIXES = tuple(topic_prefix(kind) + bytes([VERSION]) for kind in KINDS)
+"""How the frames of known kinds begin."""
 
 
-def _decode_foreign(frame: bytes, why: Exception) -> Foreign:
+def _decode_foreign(frame: bytes, refusal: Exception) -> Foreign:
+    """Decode a frame that the typed decoder refused, without declarations. Raises FrameError."""
     try:
         parts = msgpack.unpackb(
             frame,
@@ -108,21 +112,20 @@ def _decode_foreign(frame: bytes, why: Exception) -> Foreign:
         )
     except Exception as error:
         # msgpack raises ValueError, its own exceptions and UnicodeDecodeError, depending on what is wrong.
-        if isinstance(why, msgspec.ValidationError) and frame.startswith(_KNOWN_PREFIXES):
-            raise FrameError("bad-fields", str(why)) from None
+        if isinstance(refusal, msgspec.ValidationError) and frame.startswith(_KNOWN_PREFIXES):
+            raise FrameError("bad-fields", str(refusal)) from None
         raise FrameError("not-messagepack", type(error).__name__) from None
-    if not isinstance(parts, list) or len(parts) < HEADER_FIELDS:
-        raise FrameError("not-an-event", "no array of ten elements")
+    if not isinstance(parts, list) or len(parts) < ENVELOPE_ELEMENTS:
+        raise FrameError("not-an-event", "is not an array of ten elements")
     kind, version = parts[0], parts[1]
-    if not isinstance(kind, str) or not 1 < len(kind) <= 256 or kind[-1] != "/":
-        raise FrameError("not-an-event", "no kind")
-    header = parts[1:9]
-    texts, numbers = header[1:4], [version, *header[4:]]
-    if not all(isinstance(text, str) and len(text) <= 256 for text in texts):
+    if not isinstance(kind, str) or not 1 < len(kind) <= NAME_CHARACTERS or kind[-1] != "/":
+        raise FrameError("not-an-event", "does not begin with a kind")
+    texts, numbers = parts[2:5], [version, *parts[5:9]]
+    if not all(isinstance(text, str) and len(text) <= NAME_CHARACTERS for text in texts):
         raise FrameError("bad-header", "run, host and source must be text")
     if not all(type(number) is int and 0 <= number <= MAX_COUNT for number in numbers) or numbers[2] < 1:
         raise FrameError("bad-header", "version, epoch, seq and times must be counts")
     if version == VERSION and kind in KINDS:
-        # A kind that we do know and that did not pass the typed decoder is wrong, not new.
-        raise FrameError("bad-fields", str(why))
-    return Foreign(*parts[:HEADER_FIELDS])
+        # A known kind that the typed decoder refused is wrong, not new.
+        raise FrameError("bad-fields", str(refusal))
+    return Foreign(*parts[:ENVELOPE_ELEMENTS])

@@ -1,4 +1,4 @@
-"""Each event once: what a hub and a recorder let through, and what they know to be missing."""
+"""Each event once: which frames a hub or a recorder keeps, and how many events it knows to be missing."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from virnucpro_bus.events.sequence import SequenceTracker
 
 
 class Deduplicator:
-    """Keeps out what is no event and what has been here before. Not thread-safe."""
+    """Filters out what is not an event, and events received before. Not thread-safe."""
 
     def __init__(self) -> None:
         self.accepted = 0
-        """Different events so far."""
+        """Different events received so far."""
         self.refused: Counter[str] = Counter()
-        """Frames that were no events, by FrameError.reason."""
+        """Frames that were not events, by FrameError.reason."""
         self._seen: dict[tuple[str, str, int], SequenceTracker] = {}
 
     def filter(self, frames: Iterable[bytes]) -> list[bytes]:
-        """Those of `frames` that are events and have not been here before, in their order."""
-        fresh = []
+        """Return those of `frames` that are new events, in order; what is not an event is counted in `refused`."""
+        new_frames = []
         seen = self._seen
         for frame in frames:
             try:
@@ -35,21 +35,21 @@ class Deduplicator:
             if tracker is None:
                 tracker = seen[stream] = SequenceTracker()
             seq = envelope.seq
-            # The next number in line, which is nearly every event, is not worth a call.
+            # Nearly every event has the expected number, and is spared a call.
             if seq == tracker.expected:
                 tracker.expected = seq + 1
             elif not tracker.add(seq):
                 continue
-            fresh.append(frame)
-        self.accepted += len(fresh)
-        return fresh
+            new_frames.append(frame)
+        self.accepted += len(new_frames)
+        return new_frames
 
     def received(self, source: str, host: str, epoch: int) -> int:
-        """Different events of one stream so far."""
+        """Different events of one stream received so far."""
         tracker = self._seen.get((source, host, epoch))
         return 0 if tracker is None else tracker.received
 
     @property
     def lost(self) -> int:
-        """Events that are known to have been published and have not come."""
+        """Events that are known to have been published and were not received."""
         return sum(tracker.lost for tracker in self._seen.values())

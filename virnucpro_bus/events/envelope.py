@@ -1,4 +1,7 @@
-"""The envelope: who sent an event and when, and the sender that numbers one stream."""
+"""The envelope of an event: which source sent it, when, and as which number of its stream.
+
+`Sequencer` numbers the events of one stream; `make_envelope` addresses a single event by hand.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,11 @@ from virnucpro_bus.events.vocabulary import KINDS, VERSION, Count, Fact, Name, N
 
 
 class Envelope(Struct, frozen=True, array_like=True, gc=False):
-    """Who said it, and when; the event itself is `event`.
+    """The header of an event, with the event itself in `event`.
 
-    `run` may be "" where no run is known. `source` names the stream's publisher on `host`, `epoch` its restart;
-    `seq` counts from 1 without holes. `wall_ns` is for display, `mono_ns` is the host's monotonic clock.
+    `run` is "" when unknown. `source` is the publisher on `host`, `epoch` its start (a greater number is a later
+    start); `seq` counts the stream's events from 1 without gaps. `wall_ns` (nanoseconds since 1970) is for
+    display, `mono_ns` is the host's monotonic clock.
     """
 
     version: Annotated[int, Meta(ge=VERSION, le=VERSION)]
@@ -34,7 +38,7 @@ class Envelope(Struct, frozen=True, array_like=True, gc=False):
 
 
 def _envelope_of(kind: str, body: type[Fact]) -> type[Envelope]:
-    made = msgspec.defstruct(
+    envelope = msgspec.defstruct(
         f"{body.__name__}Envelope",
         [("event", body)],
         bases=(Envelope,),
@@ -44,17 +48,17 @@ def _envelope_of(kind: str, body: type[Fact]) -> type[Envelope]:
         frozen=True,
         gc=False,
     )
-    return cast("type[Envelope]", made)
+    return cast("type[Envelope]", envelope)
 
 
-# One envelope type a kind, so that one typed decoder reads every frame and the kind stands at its very front.
 ENVELOPES: dict[type[Fact], type[Envelope]] = {body: _envelope_of(kind, body) for kind, body in KINDS.items()}
+"""One envelope type per kind, so that one typed decoder reads every frame and the kind is the first element."""
 
 
 def make_envelope(
     event: Fact, *, run: str, host: str, source: str, epoch: int, seq: int, wall_ns: int, mono_ns: int
 ) -> Envelope:
-    """Address `event`. Raises KeyError when its type is not one of KINDS."""
+    """Address `event` with a header given in full. Raises KeyError when its type is not one of KINDS."""
     # mypy knows only the header of the generated types.
     make: Any = ENVELOPES[type(event)]
     envelope: Envelope = make(VERSION, run, host, source, epoch, seq, wall_ns, mono_ns, event)
@@ -62,12 +66,15 @@ def make_envelope(
 
 
 class Sequencer:
-    """One stream's sender: who, in which epoch, and the next number. One thread at a time."""
+    """Puts the events of one stream into envelopes with consecutive numbers. One thread at a time."""
 
     def __init__(
         self, clock: Clock, *, source: str, run: str = "", epoch: int | None = None, host: str | None = None
     ) -> None:
-        """`epoch` defaults to the wall-clock time, which is larger at each restart; `host` to this machine."""
+        """Start at number 1.
+
+        `epoch` None is the wall-clock time, which is greater at each restart; `host` None is this machine.
+        """
         self.source = source
         self.epoch = clock.wall_ns() if epoch is None else epoch
         self._wall_ns, self._mono_ns = clock.wall_ns, clock.mono_ns
@@ -77,7 +84,7 @@ class Sequencer:
         self._seq = 0
 
     def next_envelope(self, event: Fact, wall_ns: int | None = None, mono_ns: int | None = None) -> Envelope:
-        """Address `event` under the next number, now or as of the times given."""
+        """Address `event` under the next number. A time that is None is now."""
         make = self._make[type(event)]
         self._seq = seq = self._seq + 1
         if wall_ns is None:

@@ -1,4 +1,4 @@
-"""One event as one line: for people, or as a JSON object. Pure functions."""
+"""One event as one line: as text for people, or as a JSON object. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ from virnucpro_bus.events.vocabulary import KIND_OF
 from virnucpro_bus.text import visible
 
 MAX_DEPTH = 32
-"""A foreign body may be nested as deep as its frame is long; below this it is not shown."""
+"""Levels that are printed; a foreign body may be nested as deep as its frame is long."""
 TOO_DEEP = "(nested too deep)"
 VALUE_CHARACTERS = 300
+"""A longer value is cut in `as_line`."""
 SOURCE_CHARACTERS = 20
+"""Width of the column host/source; a longer one shifts the rest of its line."""
 KIND_CHARACTERS = 16
 
 
 def kind_of(envelope: Envelope | Foreign) -> str:
-    """The kind as it is on the wire, for example "file.completed/"."""
+    """Return the kind as on the wire, for example "file.completed/"."""
     return envelope.kind if isinstance(envelope, Foreign) else KIND_OF[type(envelope.event)]
 
 
 def as_json(envelope: Envelope | Foreign) -> str:
-    """The whole event as one line of valid JSON in plain ASCII.
+    """Write the whole event as one line of valid JSON in plain ASCII.
 
-    An event of ours has its fields by name in "event"; what we do not know stands in "body" as it came, with null
-    for NaN and the infinities, which JSON has no words for.
+    An event of a known kind has its fields by name in "event"; any other is in "body" as received, with null for
+    NaN and the infinities, which JSON cannot express.
     """
     content = {"body": envelope.body} if isinstance(envelope, Foreign) else {"event": envelope.event}
     header = {name: getattr(envelope, name) for name in Envelope.__struct_fields__}
@@ -40,21 +42,21 @@ def as_json(envelope: Envelope | Foreign) -> str:
 
 
 def as_line(envelope: Envelope | Foreign) -> str:
-    """The event for people: local time, host/source, kind, and the fields; nothing in it can drive a terminal."""
+    """Write the event for people: local time, host/source, kind, fields; safe to print on a terminal."""
     source = visible(f"{envelope.host}/{envelope.source}")
     kind = visible(kind_of(envelope).removesuffix("/"))
     content = _plain(envelope.body if isinstance(envelope, Foreign) else envelope.event)
-    shown = _fields(content) if isinstance(content, dict) else _value(content)
-    return f"{_time(envelope.wall_ns)}  {source:<{SOURCE_CHARACTERS}}  {kind:<{KIND_CHARACTERS}}  {shown}".rstrip()
+    text = _fields(content) if isinstance(content, dict) else _value(content)
+    return f"{_time(envelope.wall_ns)}  {source:<{SOURCE_CHARACTERS}}  {kind:<{KIND_CHARACTERS}}  {text}".rstrip()
 
 
 def _time(wall_ns: int) -> str:
-    seconds, rest_ns = divmod(wall_ns, NANOSECONDS)
-    return f"{local_time_of_day(seconds * NANOSECONDS)}.{rest_ns // 1_000_000:03d}"
+    seconds, below_second_ns = divmod(wall_ns, NANOSECONDS)
+    return f"{local_time_of_day(seconds * NANOSECONDS)}.{below_second_ns // 1_000_000:03d}"
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
-    """`value` of nothing but what JSON knows; structs become objects of their fields."""
+    """Return `value` in JSON's own types; a struct becomes an object of its fields."""
     if depth > MAX_DEPTH:
         return TOO_DEEP
     match value:
@@ -81,7 +83,7 @@ def _value(value: Any) -> str:
         case None:
             text = "n/a"
         case str():
-            # Quoted where it could not be told from what stands beside it.
+            # Quoted where it could be confused with what is beside it.
             plain = value != "" and not set(value) & set(' "=')
             text = visible(value) if plain else visible(json.dumps(value, ensure_ascii=False))
         case float():

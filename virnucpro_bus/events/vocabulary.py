@@ -1,8 +1,9 @@
-"""The event vocabulary: what can be said on the bus, each kind declared once.
+"""The event vocabulary: every kind of event, and the types of their fields, declared once.
 
-An event is a small frozen fact without addressing; an `Envelope` says who said it and when. Order and identity
-are (host, source, epoch, seq) and never a clock; docs/events.md is checked against the declarations. Evolution: a
-field is only ever appended, with a default; none is retyped, reordered or reused; the envelope never changes.
+An event is a small frozen fact without addressing; its `Envelope` names the sender and the time. Order and
+identity are (host, source, epoch, seq), never a clock. docs/events.md is checked against these declarations.
+Evolution: a field is only ever appended, with a default; none is retyped, moved or reused; the envelope never
+changes.
 """
 
 from __future__ import annotations
@@ -11,8 +12,17 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+VERSION = 1
+"""Version of the vocabulary, in every envelope."""
 MAX_COUNT = 2**63 - 1
-"""The largest count or time in nanoseconds that an event, or a snapshot, can hold."""
+"""The largest count or time in nanoseconds that an event or a snapshot can hold."""
+NAME_CHARACTERS = 256
+"""The longest `Name`: of a device, a source, a host, a run."""
+REASON_CHARACTERS = 1_000
+"""Reasons, notices and file names are cut to this length before they are published."""
+STARTING = "starting"
+"""The state of a worker that is up, but not ready for files yet."""
+
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Number = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 Seconds = Annotated[float, Meta(ge=0.0, le=1e12)]
@@ -20,26 +30,19 @@ Percent = Annotated[float, Meta(ge=0.0, le=100.0)]
 Celsius = Annotated[float, Meta(ge=-273.15, le=1e4)]
 Watts = Annotated[float, Meta(ge=0.0, le=1e6)]
 Text = Annotated[str, Meta(max_length=4096)]
-REASON_CHARACTERS = 1_000
-"""Reasons, notices and file names are cut to this length before they are published."""
-NAME_CHARACTERS = 256
 Name = Annotated[str, Meta(max_length=NAME_CHARACTERS)]
 
 
-STARTING = "starting"
-"""The state of a worker that is there, but can do no file yet."""
-
-
 class Fact(Struct, frozen=True, array_like=True, gc=False):
-    """Base of all event bodies and of the records inside them."""
+    """Base of all events and of the records inside them."""
 
 
 class Device(Fact, frozen=True):
-    """A device that files are worked on.
+    """What processes files: a GPU or a CPU worker.
 
     `key` is its identity: a GPU UUID as NVML writes it ("GPU-…", "MIG-…"); "cpu:N" for a CPU worker; "cuda:N"
-    where only a CUDA ordinal is known; "sim:N" for a simulated GPU. `index` is NVML's index, for display only;
-    None when unknown.
+    if only a CUDA ordinal is known; "sim:N" for a simulated GPU. `index` is NVML's index, for a CPU worker or a
+    simulated GPU its number; for display only; None when unknown.
     """
 
     key: Name
@@ -48,9 +51,10 @@ class Device(Fact, frozen=True):
 
 
 class PlannedFile(Fact, frozen=True):
-    """One file of the plan. `cost` is its estimated work: in bases, or in millionths of the job's own unit.
+    """One file of the plan.
 
-    `identity` is a digest of path, size, time of change and inode: another one is another input. "" when unknown.
+    `cost` is its estimated work: in bases, or in millionths of the job's own unit. `identity` is a digest of path,
+    size, modification time and inode: a different digest is a different input; "" when unknown.
     """
 
     file: Text
@@ -59,14 +63,11 @@ class PlannedFile(Fact, frozen=True):
     identity: Name = ""
 
 
-VERSION = 1
-
-
 class RunStarted(Fact, frozen=True):
-    """A launched run begins, or goes on. Published by the coordinator, first of all its events.
+    """A launched run starts or resumes. Published by the coordinator, as the first of its events.
 
-    A run that is resumed begins again, under a later epoch of the coordinator; `files_total` counts what was done
-    before, too. `settings` is a digest of the job and its options, "" when unknown.
+    A resumed run has a later epoch of the coordinator; `files_total` includes the files done before. `settings` is
+    a digest of the job and its options; "" when unknown.
     """
 
     job: Text
@@ -77,14 +78,14 @@ class RunStarted(Fact, frozen=True):
 
 
 class FilesAssigned(Fact, frozen=True):
-    """Part of the initial assignment: these files stand in this device's queue. Published by the coordinator."""
+    """Part of the initial assignment: these files are in this device's queue. Published by the coordinator."""
 
     device: Name
     files: tuple[PlannedFile, ...]
 
 
 class RunFinished(Fact, frozen=True):
-    """The run is over, nothing more will be handed out. Published by the coordinator, last of all its events."""
+    """The run is over; no more files will be assigned. Published by the coordinator, as the last of its events."""
 
     exit_code: Count
     files_completed: Count
@@ -92,20 +93,20 @@ class RunFinished(Fact, frozen=True):
 
 
 class Notice(Fact, frozen=True):
-    """Something a user should know, in one line. Published by the coordinator, and by the sampler."""
+    """A message for the user, in one line. Published by the coordinator, and by the sampler."""
 
     text: Text
 
 
 class WorkerStarted(Fact, frozen=True):
-    """A worker process is up and about to ask for files. Published by that worker, first of its stream."""
+    """A worker process is up; it may still have to load its job. Published by that worker, first of its stream."""
 
     device: Device
     pid: Count
 
 
 class WorkerStopped(Fact, frozen=True):
-    """A worker ended of its own will. Published by that worker, last of its stream."""
+    """A worker ended by itself. Published by that worker, last of its stream."""
 
     device: Name
     reason: Text
@@ -114,9 +115,10 @@ class WorkerStopped(Fact, frozen=True):
 class WorkerLost(Fact, frozen=True):
     """A worker process died. Published by the coordinator after it has reaped the process.
 
-    `source` and `epoch` name the dead worker's stream. `file` is the file that it held, None when it held none;
-    that attempt counts for nothing, whatever the worker still said about it. `stolen_from` is the device the
-    file had been stolen from, None when it had not been stolen.
+    `source` and `epoch` name the dead worker's stream. `file` is the file it had in progress, None if it had no
+    file; that attempt is void, whatever the worker had reported about it. `stolen_from` is the device that the
+    file had been stolen from, None if it had not been stolen; `stolen_at_ns` is then the wall-clock time of that
+    steal.
     """
 
     device: Name
@@ -130,7 +132,7 @@ class WorkerLost(Fact, frozen=True):
 
 
 class FileStarted(Fact, frozen=True):
-    """A worker begins a file. Published by the worker. `attempt` counts from 1; 0 where nobody counts."""
+    """A worker starts a file. Published by the worker. `attempt` counts from 1; 0: not counted."""
 
     device: Name
     file: Text
@@ -138,7 +140,7 @@ class FileStarted(Fact, frozen=True):
 
 
 class FileProgress(Fact, frozen=True):
-    """Sequences done so far within the file in hand. Published by the worker."""
+    """How many sequences of its current file a worker has done. Published by the worker."""
 
     device: Name
     file: Text
@@ -147,7 +149,7 @@ class FileProgress(Fact, frozen=True):
 
 
 class FileCompleted(Fact, frozen=True):
-    """A worker has finished a file. `duration_seconds` is the time from its start. Published by the worker."""
+    """A worker completed a file. `duration_seconds` is the time since its start. Published by the worker."""
 
     device: Name
     file: Text
@@ -157,7 +159,7 @@ class FileCompleted(Fact, frozen=True):
 
 
 class FileFailed(Fact, frozen=True):
-    """An attempt at a file failed: for good if `final`, else the file is tried again. Published by the worker."""
+    """An attempt at a file failed: for good if `final`, else the file is retried. Published by the worker."""
 
     device: Name
     file: Text
@@ -168,9 +170,10 @@ class FileFailed(Fact, frozen=True):
 
 
 class FileCommitted(Fact, frozen=True):
-    """The results of a file are in place under their final names, and on disk. Published by the coordinator.
+    """The results of a file have their final names and are synced to disk. Published by the coordinator.
 
-    `digest` is that of the results (workers/contents.py), "" when unknown.
+    `results` is the number of result files, `size_bytes` their total size, `digest` the digest of their manifest
+    (workers/commit/manifest.py); "" when unknown.
     """
 
     device: Name
@@ -182,10 +185,10 @@ class FileCommitted(Fact, frozen=True):
 
 
 class FileReopened(Fact, frozen=True):
-    """A file that was completed or had failed waits again, and what was counted for it counts no more.
+    """A file that was completed or had failed is pending again, and its earlier counts no longer apply.
 
-    Published by the coordinator when it resumes a run. `device` is the one that had settled it, "" for none;
-    `completed` is False where it had failed; `sequences` is what it had been completed with.
+    Published by the coordinator when it resumes a run. `device` is the one that had ended it, "" for no device;
+    `completed` is False if it had failed; `sequences` is what was counted for it.
     """
 
     file: Text
@@ -196,7 +199,7 @@ class FileReopened(Fact, frozen=True):
 
 
 class FileQuarantined(Fact, frozen=True):
-    """The file will not be tried again: nobody could finish it. Published by the coordinator."""
+    """The file will not be retried: no worker could finish it. Published by the coordinator."""
 
     file: Text
     attempts: Count
@@ -204,7 +207,7 @@ class FileQuarantined(Fact, frozen=True):
 
 
 class WorkStolen(Fact, frozen=True):
-    """`thief` took a whole file that stood in `victim`'s queue. Published by the thief's worker.
+    """`thief` took a whole file from `victim`'s queue. Published by the thief's worker.
 
     `stolen_at_ns` is the wall-clock time of the decision.
     """
@@ -217,15 +220,15 @@ class WorkStolen(Fact, frozen=True):
 
 
 class QueueDepths(Fact, frozen=True):
-    """Files waiting per device, by device key. Published by the coordinator when they have changed."""
+    """Pending files per device, by device key. Published by the coordinator when they have changed."""
 
     depths: dict[Name, Count]
 
 
 class Heartbeat(Fact, frozen=True):
-    """A source is alive. Its own seq is the watermark: all smaller seqs of the stream have been published.
+    """The source is alive. Its own seq is the watermark: all smaller ones of the stream have been published.
 
-    The counters are cumulative over the stream, so a viewer that missed events is right again after one.
+    The counters are totals of the stream, so one heartbeat corrects a viewer that missed events.
     `events_dropped` counts events that never left the publisher because its spool was full.
     """
 
@@ -239,11 +242,11 @@ class Heartbeat(Fact, frozen=True):
 
 
 class GpuSampled(Fact, frozen=True):
-    """One look at one GPU of the publishing host, by the sampler. None means: could not be known.
+    """One sample of one GPU of the publishing host. Published by the sampler. None: unknown.
 
-    `compute_percent` is NVML's utilization.gpu (share of its last sample period in which a kernel ran);
-    `memory_percent` is used/total. `lost`: the driver says that the GPU is gone. `energy_millijoules` counts from
-    when the driver was loaded. `simulated`: all this is made up, for a demonstration.
+    `compute_percent` is NVML's utilization.gpu (share of the driver's last sample period in which a kernel ran);
+    `memory_percent` is used/total. `lost`: the driver reports the GPU as gone. `energy_millijoules` counts from
+    when the driver was loaded. `simulated`: the figures are simulated, for a demonstration.
     """
 
     device: Device
@@ -259,13 +262,13 @@ class GpuSampled(Fact, frozen=True):
 
 
 class CaptureHole(Fact, frozen=True):
-    """Here the capture lacks what came while it could not be written (full disk). Published by the capture."""
+    """Here the capture lacks frames that it could not record (full disk). Published by the capture."""
 
     frames: Count
     size_bytes: Count
 
 
-# The kind is also the topic: it is the first element of the frame and ends in a delimiter.
+# The kind is also the topic: it is the first element of the frame, and ends in a delimiter.
 KINDS: dict[str, type[Fact]] = {
     "run.started/": RunStarted,
     "run.assigned/": FilesAssigned,

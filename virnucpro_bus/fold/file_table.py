@@ -82,7 +82,7 @@ class FileTable:
     @property
     def skipped_bytes(self) -> int:
         """Bytes that could not be read, including a last record that is cut off."""
-        return self._reader.scanner.skipped_bytes + self._reader.scanner.waiting_bytes
+        return self._reader.scanner.skipped_bytes + self._reader.scanner.incomplete_bytes
 
     def rows(self) -> Iterator[ExportedFile]:
         """One row per completion, in the order of their ends."""

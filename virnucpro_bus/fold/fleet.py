@@ -21,6 +21,7 @@ from virnucpro_bus.events.codec import Foreign, decode_all
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.fold.host_view import HostView
+from virnucpro_bus.fold.merge import latest_files, latest_steals, sum_totals
 from virnucpro_bus.fold.report import FleetReport, make_report
 from virnucpro_bus.fold.snapshot import Fold, pack, unpack
 from virnucpro_bus.metrics import (
@@ -33,9 +34,6 @@ from virnucpro_bus.metrics import (
     SourceCounts,
     StealEvent,
     Totals,
-    latest_files,
-    latest_steals,
-    sum_totals,
 )
 
 FRAMES_AT_ONCE = 500

@@ -13,6 +13,7 @@ from operator import itemgetter
 from virnucpro_bus.devices import device_of
 from virnucpro_bus.effect.combine import combine
 from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.fold.merge import latest_files, latest_steals, sum_totals
 from virnucpro_bus.fold.report import FleetReport, make_report
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
@@ -24,9 +25,6 @@ from virnucpro_bus.metrics import (
     SourceCounts,
     StealEvent,
     Totals,
-    latest_files,
-    latest_steals,
-    sum_totals,
 )
 
 

@@ -75,4 +75,4 @@ class IncrementalFold:
 
         The first record that is not folded yet begins at that offset. It may be incomplete so far.
         """
-        return Snapshot(self._read_bytes - self._scanner.waiting_bytes, self._fleet.dump())
+        return Snapshot(self._read_bytes - self._scanner.incomplete_bytes, self._fleet.dump())

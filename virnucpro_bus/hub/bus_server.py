@@ -112,7 +112,7 @@ class BusServer:
         try:
             if self._is_resumed:
                 decompress_capture(path)
-            return CaptureWriter(path, self._clock, self.run, disk=self._disk, go_on=self._is_resumed)
+            return CaptureWriter(path, self._clock, self.run, disk=self._disk, resume=self._is_resumed)
         except FileExistsError:
             raise UserError(
                 f"{self.run_dir}: already holds a run ({path.name}); choose another folder, or remove it first"

@@ -1,4 +1,4 @@
-"""A publisher's socket and what waits for it: it never waits itself, and counts what is lost."""
+"""The socket of a publisher and its spool: sending never waits, and dropped frames are counted."""
 
 from __future__ import annotations
 
@@ -11,29 +11,31 @@ from virnucpro_bus.errors import AddressError
 from virnucpro_bus.sockets import DONTWAIT, raw_send
 
 HIGH_WATER_MARK = 10_000
+"""Messages that the pipe to the hub can hold."""
 SPOOL_FRAMES = 100_000
+"""Frames that the spool can hold; further ones are dropped."""
 SPOOL_FRAMES_AT_ONCE = 100
-"""Sent in one go: who publishes meanwhile waits for them, some 0.1 ms."""
+"""Sent by one `flush_spool`: other threads wait for it to publish, for about 0.1 ms."""
 FIRST_SUBSCRIBER_SECONDS = 1.0
 LINGER_SECONDS = 1.0
 SPOOL_SECONDS = 0.8
-"""For the spool at the end; with the linger after it, and what else ends then, less than 2 s."""
+"""Limit for sending the spool at the end; closing takes less than 2 s with the linger and all else."""
 
 
 class Outbox:
-    """Frames on their way to one hub. One thread at a time; not across fork()."""
+    """Sends frames to one hub, spooling what it cannot send yet. One thread at a time; not across fork()."""
 
     def __init__(self, address: str, clock: Clock) -> None:
-        """Connect, and wait at most 1 s until the hub listens. Raises AddressError for an unusable address."""
+        """Connect, and wait at most 1 s until the hub subscribes. Raises AddressError for an unusable address."""
         self.dropped = 0
-        """Frames that fell off the spool because it was full, or were left at the end."""
+        """Frames that were not sent because the spool was full, or at the end."""
         self._clock = clock
         self._spool: deque[bytes] = deque()
-        self._listened_to = False
+        self._has_subscriber = False
         self._ready = False
-        """Whether the next frame may go out at once: somebody listens and nothing waits before it."""
+        """Whether the next frame may be sent at once: the hub is subscribed and the spool is empty."""
         self._context = zmq.Context()
-        # XPUB rather than PUB: it tells whether somebody listens, and with NODROP when a send did not go out.
+        # XPUB rather than PUB: it reports subscriptions, and with NODROP that a frame could not be sent.
         self._socket = self._context.socket(zmq.XPUB)
         self._socket.setsockopt(zmq.XPUB_NODROP, 1)
         self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
@@ -54,7 +56,7 @@ class Outbox:
         return len(self._spool)
 
     def send(self, frame: bytes) -> None:
-        """Send now, else keep for later, else drop and count. Never waits."""
+        """Send `frame` now, or else spool it, or else drop and count it. Never waits."""
         if self._ready:
             try:
                 self._send_now(frame, DONTWAIT)
@@ -67,13 +69,13 @@ class Outbox:
             self.dropped += 1
 
     def flush_spool(self) -> bool:
-        """Learn whether the hub listens, and send some of what waits. To be called now and then.
+        """Check whether the hub is subscribed, and send some spooled frames. To be called regularly.
 
-        Returns whether more of it could be sent at once.
+        Returns whether more of them can be sent at once.
         """
-        self._notice_subscribers()
+        self._read_subscriptions()
         spool = self._spool
-        if not self._listened_to:
+        if not self._has_subscriber:
             self._ready = False
             return False
         for _ in range(SPOOL_FRAMES_AT_ONCE):
@@ -88,23 +90,23 @@ class Outbox:
         return True
 
     def close(self) -> None:
-        """Send what is left and close: at most about 2 s if a hub listens, at once if none does."""
+        """Send what is spooled, and close. Takes at most about 2 s if the hub is subscribed, no time otherwise."""
         deadline_ns = self._clock.mono_ns() + int(SPOOL_SECONDS * 1e9)
         self.flush_spool()
-        while self._spool and self._listened_to and self._clock.mono_ns() < deadline_ns:
+        while self._spool and self._has_subscriber and self._clock.mono_ns() < deadline_ns:
             self._socket.poll(10, zmq.POLLOUT)
             self.flush_spool()
         self.dropped += len(self._spool)
         self._spool.clear()
-        # destroy() waits for what is in the pipes; the linger bounds that for a hub that stands still.
-        self._context.destroy(linger=int(LINGER_SECONDS * 1000) if self._listened_to else 0)
-        self._listened_to = self._ready = False
+        # destroy() waits for what is in the pipe; the linger limits that for a hub that does not read.
+        self._context.destroy(linger=int(LINGER_SECONDS * 1000) if self._has_subscriber else 0)
+        self._has_subscriber = self._ready = False
 
-    def _notice_subscribers(self) -> None:
-        """XPUB delivers 1 + topic when the first subscriber of a topic comes, 0 + topic when the last one goes."""
+    def _read_subscriptions(self) -> None:
+        """Read what XPUB delivers: 1 + topic for a first subscription, 0 + topic when the last one has ended."""
         while True:
             try:
                 message = self._socket.recv(DONTWAIT)
             except zmq.Again:
                 return
-            self._listened_to = message[:1] == b"\x01"
+            self._has_subscriber = message[:1] == b"\x01"

@@ -1,6 +1,6 @@
-"""The sending end: numbers events and puts them on the bus without ever waiting for anybody.
+"""The sending end of the bus: a publisher numbers events and sends them, without ever waiting for a reader.
 
-Two lines are enough in somebody else's worker:
+Two lines are enough in a worker of your own:
 
     bus = Publisher.connect()                       # address from VIRNUCPRO_BUS
     bus.file_completed("a.fa", sequences=250, duration_seconds=3.2)
@@ -23,31 +23,33 @@ from virnucpro_bus.devices import device_from_environment, device_of
 from virnucpro_bus.errors import AddressError, ForkedPublisherError
 from virnucpro_bus.events.codec import decode, encode
 from virnucpro_bus.events.envelope import Sequencer
-from virnucpro_bus.events.vocabulary import MAX_COUNT, NAME_CHARACTERS, REASON_CHARACTERS, STARTING
+from virnucpro_bus.events.vocabulary import STARTING
 from virnucpro_bus.publish.outbox import Outbox
+from virnucpro_bus.publish.values import as_count, as_file_name, as_name, as_reason, as_seconds
 
 ADDRESS_VARIABLE = "VIRNUCPRO_BUS"
 RUN_VARIABLE = "VIRNUCPRO_RUN"
 HEARTBEAT_SECONDS = 1.0
 _SPOOL_RETRY_SECONDS = 0.05
+"""Between two attempts to send spooled events."""
 _SPOOL_PAUSE_SECONDS = 0.0005
-"""Between two pieces of the spool, so that whoever waits to publish gets his turn."""
+"""Between two parts of the spool, so that a thread that waits to publish gets the lock."""
 _FORKED = "this publisher was made before fork(): call Publisher.connect in the child"
 
 
 class EventSink(Protocol):
-    """Anything that takes events: a Publisher, the coordinator's hub, a list in a test."""
+    """Anything that accepts events: a Publisher, the coordinator's hub, a list in a test."""
 
     def publish(self, event: ev.Fact) -> object:
-        """Take one event; never waits."""
+        """Accept one event. Never waits."""
         ...
 
 
 class Publisher:
-    """One stream of events. Safe to use from several threads; not across fork().
+    """Publishes one stream of events. Safe to use from several threads; not across fork().
 
-    Events that cannot be sent now (no hub yet, or it stands still) wait in a spool of bounded length; what falls
-    off it is counted and told in the heartbeats. A thread sends a heartbeat every second and empties the spool.
+    Events that cannot be sent now (no hub yet, or it does not read) are spooled, up to a limit; what exceeds it is
+    dropped and counted in the heartbeats. A thread sends a heartbeat every second and empties the spool.
     """
 
     def __init__(
@@ -63,17 +65,17 @@ class Publisher:
         heartbeat_seconds: float | None = HEARTBEAT_SECONDS,
         loading: bool = False,
     ) -> None:
-        """Connect to the hub at `address` and wait at most 1 s for it to listen.
+        """Connect to the hub at `address`, and wait at most 1 s until it subscribes.
 
-        `device` None is a source that works on no device (coordinator, sampler). `source` defaults to the process
-        id, `epoch` to the time, `heartbeat_seconds` None sends none. `loading`: it can do no file before it says
-        `ready`. Raises AddressError for an unusable address.
+        `device` None: a source without a device (coordinator, sampler). `source` None: named after the process id.
+        `epoch` None: the time. `heartbeat_seconds` None: no heartbeats. `loading`: not ready for files before
+        `ready` is called. Raises AddressError for an unusable address.
         """
         self._clock = clock or SystemClock()
-        source = _key(source or f"pid-{os.getpid()}")
-        self._stamp = Sequencer(self._clock, source=source, run=_key(run), epoch=epoch, host=host)
+        source = as_name(source or f"pid-{os.getpid()}")
+        self._sequencer = Sequencer(self._clock, source=source, run=as_name(run), epoch=epoch, host=host)
         if device is not None:
-            device = replace(device, key=_key(device.key), name=_key(device.name))
+            device = replace(device, key=as_name(device.key), name=as_name(device.name))
         self._device_key = device.key if device is not None else ""
         self._state = STARTING if loading else "idle"
         self._completed = self._failed = self._sequences = self._steals = 0
@@ -82,10 +84,10 @@ class Publisher:
         self._closed = threading.Event()
         self._outbox = Outbox(address, self._clock)
         # Looked up once: every event passes through both.
-        self._envelop, self._send = self._stamp.next_envelope, self._outbox.send
-        # Not atexit: a child that multiprocessing has forked ends without it and would lose what it has just sent.
+        self._next_envelope, self._send = self._sequencer.next_envelope, self._outbox.send
+        # Not atexit: a child forked by multiprocessing ends without it, and would lose what it has just sent.
         self._at_exit = Finalize(None, self.close, exitpriority=0)
-        self._notice_fork()
+        self._refuse_after_fork()
         if device is not None:
             self.publish(ev.WorkerStarted(device, os.getpid()))
         self._thread: threading.Thread | None = None
@@ -105,9 +107,9 @@ class Publisher:
     ) -> Publisher:
         """Join a bus from any worker script.
 
-        `address` defaults to the environment variable VIRNUCPRO_BUS (raises AddressError when neither is given).
-        `device` is a GPU UUID, a CUDA ordinal, or any name; by default it is told from CUDA_VISIBLE_DEVICES and
-        LOCAL_RANK.
+        `address` None: the environment variable VIRNUCPRO_BUS. `device` is a GPU UUID, a CUDA ordinal, or any
+        name; None: derived from CUDA_VISIBLE_DEVICES and LOCAL_RANK. `environment` None: that of this process.
+        Raises AddressError when there is no address, or an unusable one.
         """
         environment = os.environ if environment is None else environment
         address = address or environment.get(ADDRESS_VARIABLE)
@@ -116,87 +118,94 @@ class Publisher:
         chosen = device_from_environment(environment) if device is None else device_of(str(device))
         return cls(address, device=chosen, run=environment.get(RUN_VARIABLE, ""))
 
-    # What a worker says. A number that cannot be right (negative, NaN) raises ValueError.
+    # One method per event of a worker. Each raises ValueError for a number that cannot be right (negative, NaN).
 
     def ready(self) -> None:
-        """From now on this worker, which was loading, can do files; told at once."""
+        """Report, at once, that this worker has finished loading and can process files."""
         self._state = "idle"
         self.publish(self._heartbeat())
 
     def file_started(self, file: str | os.PathLike[str], *, attempt: int = 0) -> None:
-        """This worker begins `file` (a path; only its name is sent)."""
+        """Report that this worker starts `file`, a path of which only the last part is sent."""
         self._state = "busy"
-        self.publish(ev.FileStarted(self._device_key, _name(file), _count("attempt", attempt)))
+        self.publish(ev.FileStarted(self._device_key, as_file_name(file), as_count("attempt", attempt)))
 
     def file_progress(self, file: str | os.PathLike[str], sequences: int, *, attempt: int = 0) -> None:
-        """`sequences` of `file` are done so far."""
-        attempt, sequences = _count("attempt", attempt), _count("sequences", sequences)
-        self.publish(ev.FileProgress(self._device_key, _name(file), attempt, sequences))
+        """Report that `sequences` of `file` are done since the start of this attempt."""
+        attempt, sequences = as_count("attempt", attempt), as_count("sequences", sequences)
+        self.publish(ev.FileProgress(self._device_key, as_file_name(file), attempt, sequences))
 
     def file_completed(
         self, file: str | os.PathLike[str], *, sequences: int, duration_seconds: float, attempt: int = 0
     ) -> None:
-        """`file` is done."""
-        self._tell(self.completion(file, sequences=sequences, duration_seconds=duration_seconds, attempt=attempt))
+        """Report that `file` is done."""
+        self._publish_counted(
+            self.completion(file, sequences=sequences, duration_seconds=duration_seconds, attempt=attempt)
+        )
 
     def file_failed(
         self, file: str | os.PathLike[str], reason: str, *, duration_seconds: float = 0.0, attempt: int = 0
     ) -> None:
-        """`file` failed for good; `reason` in one line."""
-        attempt, seconds = _count("attempt", attempt), _seconds(duration_seconds)
-        self._tell(
-            ev.FileFailed(self._device_key, _name(file), attempt, _text(reason)[:REASON_CHARACTERS], seconds)
+        """Report that `file` failed for good; `reason` is one line."""
+        attempt, seconds = as_count("attempt", attempt), as_seconds(duration_seconds)
+        self._publish_counted(
+            ev.FileFailed(self._device_key, as_file_name(file), attempt, as_reason(reason), seconds)
         )
 
     def work_stolen(
         self, *, source: int | str, file: str | os.PathLike[str], attempt: int = 0, stolen_at_ns: int | None = None
     ) -> None:
-        """This worker's device took `file` out of the queue of the device `source`."""
-        attempt = _count("attempt", attempt)
-        at_ns = _count("stolen_at_ns", self._clock.wall_ns() if stolen_at_ns is None else stolen_at_ns)
-        victim = _key(device_of(str(source)).key)
-        self._tell(ev.WorkStolen(self._device_key, victim, _name(file), attempt, at_ns))
+        """Report that this worker's device took `file` from the queue of the device `source`.
+
+        `stolen_at_ns` is the time of the decision in nanoseconds since 1970; None: now.
+        """
+        attempt = as_count("attempt", attempt)
+        at_ns = as_count("stolen_at_ns", self._clock.wall_ns() if stolen_at_ns is None else stolen_at_ns)
+        victim = as_name(device_of(str(source)).key)
+        self._publish_counted(ev.WorkStolen(self._device_key, victim, as_file_name(file), attempt, at_ns))
 
     def completion(
         self, file: str | os.PathLike[str], *, sequences: int, duration_seconds: float, attempt: int = 0
     ) -> ev.FileCompleted:
-        """The event that `file_completed` publishes, for a worker that has it acknowledged first."""
-        attempt, sequences = _count("attempt", attempt), _count("sequences", sequences)
-        return ev.FileCompleted(self._device_key, _name(file), attempt, sequences, _seconds(duration_seconds))
+        """Return the event that `file_completed` publishes, for a worker that has it acknowledged first."""
+        attempt, sequences = as_count("attempt", attempt), as_count("sequences", sequences)
+        return ev.FileCompleted(
+            self._device_key, as_file_name(file), attempt, sequences, as_seconds(duration_seconds)
+        )
 
-    # Sending.
+    # Any event.
 
     def publish(self, event: ev.Fact) -> None:
         """Number and send one event. Never waits. Raises ForkedPublisherError in a forked child."""
         with self._lock:
             if self._forked:
                 raise ForkedPublisherError(_FORKED)
-            self._send(encode(self._envelop(event)))
+            self._send(encode(self._next_envelope(event)))
 
     def prepare(self, event: ev.Fact) -> bytes:
-        """Number an event now; its frame goes out by `send_stamped`, after it was acknowledged on another way."""
+        """Number an event now and return its frame, for `send_prepared` once it was acknowledged elsewhere."""
         with self._lock:
             if self._forked:
                 raise ForkedPublisherError(_FORKED)
-            return encode(self._stamp.next_envelope(event))
+            return encode(self._sequencer.next_envelope(event))
 
     def send_prepared(self, frame: bytes, event: ev.Fact) -> None:
-        """Send what `stamp` made of `event`."""
+        """Send the frame that `prepare` returned for `event`."""
         with self._lock:
-            self._count(event)
+            self._add_to_totals(event)
             self._send(frame)
 
     def send_prepared_as(self, frame: bytes, event: ev.Fact) -> None:
-        """Send `event` under the number that `stamp` gave to another one, which is not to be told after all."""
-        stamped = decode(frame)
+        """Send `event` under the number that `prepare` gave another event, which is not to be published."""
+        prepared = decode(frame)
         make: Any = ev.ENVELOPES[type(event)]
-        header = [getattr(stamped, name) for name in ev.Envelope.__struct_fields__]
+        header = [getattr(prepared, name) for name in ev.Envelope.__struct_fields__]
         self.send_prepared(encode(make(*header, event)), event)
 
-    def _notice_fork(self) -> None:
-        """In a forked child, whose sockets are broken and whose lock may be held for ever, refuse to work.
+    def _refuse_after_fork(self) -> None:
+        """Make the copy in a forked child refuse to work: its sockets are broken, its lock may be held for ever.
 
-        A hook rather than a look at the process id, which costs as much as the whole encoding.
+        A hook, because comparing the process id at each event costs as much as encoding it.
         """
         publisher = weakref.ref(self)
 
@@ -207,14 +216,14 @@ class Publisher:
 
         os.register_at_fork(after_in_child=in_child)
 
-    def _tell(self, event: ev.Fact) -> None:
-        """Publish an event that the heartbeats' totals count."""
+    def _publish_counted(self, event: ev.Fact) -> None:
+        """Publish an event that counts in the totals of the heartbeats."""
         with self._lock:
-            self._count(event)
+            self._add_to_totals(event)
         self.publish(event)
 
-    def _count(self, event: ev.Fact) -> None:
-        """Keep the totals that the heartbeats carry."""
+    def _add_to_totals(self, event: ev.Fact) -> None:
+        """Update the totals and the state that heartbeats carry."""
         if isinstance(event, ev.FileCompleted):
             self._completed += 1
             self._sequences += event.sequences
@@ -227,13 +236,13 @@ class Publisher:
 
     def _keep_alive(self, heartbeat_seconds: float) -> None:
         due_ns = self._clock.mono_ns()
-        more = False
+        has_more = False
         while True:
             pause_seconds = _SPOOL_RETRY_SECONDS if self._outbox.pending else heartbeat_seconds
-            if self._closed.wait(_SPOOL_PAUSE_SECONDS if more else pause_seconds):
+            if self._closed.wait(_SPOOL_PAUSE_SECONDS if has_more else pause_seconds):
                 return
             with self._lock:
-                more = self._outbox.flush_spool()
+                has_more = self._outbox.flush_spool()
             now_ns = self._clock.mono_ns()
             if now_ns >= due_ns:
                 due_ns = now_ns + int(heartbeat_seconds * 0.9e9)
@@ -251,7 +260,10 @@ class Publisher:
         )
 
     def close(self, reason: str = "finished") -> None:
-        """Say goodbye and send what is left: about 2 s at most if a hub listens. Safe to call twice."""
+        """Publish the last heartbeat and WorkerStopped, and send what is spooled. Safe to call twice.
+
+        Takes at most about 2 s if a hub is subscribed, no time otherwise.
+        """
         if self._closed.is_set() or self._forked:
             return
         self._closed.set()
@@ -260,7 +272,7 @@ class Publisher:
             self._thread.join()
         self.publish(self._heartbeat())
         if self._device_key:
-            self.publish(ev.WorkerStopped(self._device_key, _text(reason)[:REASON_CHARACTERS]))
+            self.publish(ev.WorkerStopped(self._device_key, as_reason(reason)))
         with self._lock:
             self._outbox.close()
 
@@ -269,32 +281,3 @@ class Publisher:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def _text(text: str) -> str:
-    """Text as MessagePack can carry it: bytes of a name that are not UTF-8 become visible."""
-    return text.encode(errors="backslashreplace").decode()
-
-
-def _name(file: str | os.PathLike[str]) -> str:
-    """A file's base name, cut to a sensible length."""
-    return _text(os.path.basename(os.fspath(file)))[-REASON_CHARACTERS:]
-
-
-def _key(name: str) -> str:
-    """What a device or a source is called, cut to what an event can carry: one that is longer the hub refuses."""
-    return _text(name)[:NAME_CHARACTERS]
-
-
-def _count(name: str, number: int) -> int:
-    count = int(number)
-    if not 0 <= count <= MAX_COUNT:
-        raise ValueError(f"{name} must be a count, not {number}")
-    return count
-
-
-def _seconds(number: float) -> float:
-    seconds = float(number)
-    if not 0.0 <= seconds <= 1e12:
-        raise ValueError(f"duration_seconds must be a time of 0 or more, not {number}")
-    return seconds

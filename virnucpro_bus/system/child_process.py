@@ -1,4 +1,4 @@
-"""Processes of our own that run beside this one: started fresh (never forked), ended by their own id."""
+"""Child processes of this program: started with exec (never just forked), ended by their own process id."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 STOP_SECONDS = 2.0
+"""How long a process may take to end after SIGTERM."""
 KILLED_SECONDS = 5.0
-"""Much longer than the kernel takes to end a process, unless it hangs inside a driver."""
+"""How long `stop` waits after SIGKILL: far longer than the kernel takes, unless a driver hangs."""
 
 
 def self_command(*arguments: str) -> list[str]:
-    """The command line of this very program with other arguments.
+    """Return the command line that runs this program with `arguments`.
 
-    -P keeps the current folder off the import path: a user's workers.py there must not stand in for ours.
+    -P keeps the current folder off the import path: a user's workers.py there must not replace the package.
     """
     return [sys.executable, "-P", "-m", "virnucpro_bus", *arguments]
 
@@ -24,9 +25,10 @@ def self_command(*arguments: str) -> list[str]:
 def spawn_logged(
     command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None, stdin: int | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start `command` in a process group of its own, with all it prints in `log`, so it can tear no screen.
+    """Start `command` in a process group of its own, with its stdout and stderr appended to the file `log`.
 
-    The group keeps a terminal's Ctrl-C away from it: who started it also decides when it ends.
+    So it cannot print into a screen, and a terminal's Ctrl-C does not reach it: only the caller ends it.
+    `environment` None: that of this process. `stdin` is a descriptor; None: /dev/null. Raises OSError.
     """
     log.parent.mkdir(exist_ok=True)
     with log.open("ab") as output:
@@ -41,9 +43,9 @@ def spawn_logged(
 
 
 def stop(process: subprocess.Popen[bytes], seconds: float = STOP_SECONDS) -> int:
-    """Ask `process` to end, insist after `seconds`; returns its exit status. Safe on one that has ended.
+    """Send SIGTERM, after `seconds` SIGKILL, and return the exit status. Safe for a process that has ended.
 
-    One that hangs inside a GPU driver cannot be ended by anybody: it is left behind after 5 s.
+    A process that hangs inside a GPU driver cannot be ended: after 5 s it is left behind, as if ended by SIGKILL.
     """
     if process.poll() is None:
         process.terminate()

@@ -1,4 +1,4 @@
-"""The one way to print a line to the user."""
+"""The only way to print a line to the user, apart from a command's own output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from virnucpro_bus.text import visible
 
 
 def say(message: str) -> None:
-    """One line on stderr, safe for a terminal; nothing where the terminal has gone."""
+    """Print one line to stderr, safe for a terminal. Does nothing when stderr is closed or its terminal gone."""
     try:
         print(f"virnucpro-bus: {visible(message)}", file=sys.stderr)
     except OSError:

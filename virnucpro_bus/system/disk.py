@@ -1,7 +1,7 @@
-"""The file operations on which it depends what a crash leaves behind, in one place.
+"""The file operations that decide what a crash leaves on disk, in one place.
 
-Whoever must be able to pick up after a crash (capture, results, worker) does them through a `Disk`. It adds
-nothing to the system's calls; tests put another one in its place, which notes them, or lets the n-th one fail.
+Code that must recover from a crash (capture, results, worker) performs them through a `Disk`. Tests replace it by
+one that records the operations, or lets the n-th fail.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ StrPath = str | os.PathLike[str]
 
 
 class Disk:
-    """Has no state; safe from any thread. Everything raises OSError, as the system's calls do."""
+    """File operations of the operating system. Stateless, so safe from any thread. All methods raise OSError."""
 
     def write(self, descriptor: int, data: bytes | memoryview) -> int:
-        """Write at the end of a file; returns how many bytes went in."""
+        """Write at the end of an open file; returns how many bytes were written."""
         return os.write(descriptor, data)
 
     def truncate(self, descriptor: int, size_bytes: int) -> None:
-        """Cut a file."""
+        """Cut an open file to `size_bytes`."""
         os.ftruncate(descriptor, size_bytes)
 
     def sync(self, descriptor: int) -> None:
-        """Wait until the disk has the content of an open file."""
+        """Wait until the content of an open file is on disk."""
         os.fsync(descriptor)
 
     def make_folder(self, path: StrPath) -> None:
-        """Make a folder, and those above it; it may be there already."""
+        """Make a folder and its missing parents; it may exist."""
         os.makedirs(path, exist_ok=True)
 
     def rename(self, source: StrPath, target: StrPath) -> None:
-        """Give a file or folder another name, in one step, in the place of a file of that name."""
+        """Rename a file or folder atomically; an existing file `target` is replaced."""
         os.rename(source, target)
 
     def remove(self, path: StrPath) -> None:
-        """Remove a file, or a folder with all that is in it; it may be gone already."""
+        """Remove a file, a link, or a folder with its content; it may be missing."""
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path)
         else:
@@ -50,7 +50,7 @@ class Disk:
                 pass
 
     def sync_folder(self, path: StrPath) -> None:
-        """Wait until the disk has the names in a folder: what was made, renamed and removed there."""
+        """Wait until the names in a folder are on disk: what was created, renamed and removed there."""
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self.sync(descriptor)
@@ -59,13 +59,13 @@ class Disk:
 
     @contextmanager
     def replace_atomically(self, path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
-        """A file that takes the place of `path` at the end, in one step and on the disk. One writer at a time.
+        """Yield a file that replaces `path` at the end of the block, atomically and on disk. One writer at a time.
 
-        Killed at any moment it leaves the old file or the new one, whole; so does an exception, which also
+        Killed at any moment, it leaves the old file or the new one, whole; so does an exception, which also
         removes the draft. `mode` is that of the new file, less the umask.
         """
         draft = path.with_name(f".{path.name}.draft")
-        draft.unlink(missing_ok=True)  # of a writer that was killed
+        draft.unlink(missing_ok=True)  # left by a writer that was killed
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
             with os.fdopen(os.open(draft, flags, mode), "wb") as file:

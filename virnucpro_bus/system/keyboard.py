@@ -1,5 +1,7 @@
-"""What is typed on a terminal, as it is typed: without Enter, and without being seen. What the bytes mean is no
-business of this file."""
+"""The keyboard of a terminal: bytes as they are typed, without Enter and without echo.
+
+What the bytes mean is decided elsewhere (monitor/terminal/keys.py).
+"""
 
 from __future__ import annotations
 
@@ -11,43 +13,43 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-_MOST_BYTES = 1024
+_MAX_BYTES = 1024
 
 
 class Keyboard:
-    """The keyboard of a terminal, taken from the first `typed` on until it is given back. One thread.
+    """Reads what is typed on a terminal, which it takes over from the first `typed` until `give_back`.
 
-    Ctrl-C stays a signal. While the terminal belongs to another job it is left alone: reading from it, or changing
-    it, would stop us.
+    Ctrl-C remains a signal. While the terminal belongs to another job, it is not touched: reading from it or
+    changing it would stop this process. Not thread-safe.
     """
 
     def __init__(self, terminal: int) -> None:
-        """`terminal` is a descriptor."""
+        """`terminal` is the descriptor of a terminal; nothing is changed yet."""
         self._terminal = terminal
         self._before: list[Any] | None = None
 
     def typed(self) -> bytes:
-        """What was typed since last asked; never waits. Empty too once the terminal has gone."""
+        """Return what was typed since the last call. Never waits; empty too when the terminal is gone."""
         typed = b""
         try:
             if is_foreground(self._terminal):
-                self._take()
-                while _is_readable(self._terminal) and (data := os.read(self._terminal, _MOST_BYTES)):
+                self._take_over()
+                while _is_readable(self._terminal) and (data := os.read(self._terminal, _MAX_BYTES)):
                     typed += data
         except (OSError, termios.error):
-            pass  # it has gone: a signal says so too
+            pass  # the terminal is gone, which a signal reports too
         return typed
 
     def give_back(self) -> None:
-        """Have the terminal as it was; `typed` takes it again. What was typed and not read is for nobody."""
+        """Restore the terminal and discard what was typed and not read; `typed` takes it over again."""
         before, self._before = self._before, None
         if before is not None and is_foreground(self._terminal):
-            with suppress(termios.error):  # it may have gone
+            with suppress(termios.error):  # it may be gone
                 termios.tcsetattr(self._terminal, termios.TCSAFLUSH, before)
 
-    def _take(self) -> None:
+    def _take_over(self) -> None:
         now = termios.tcgetattr(self._terminal)
-        # A shell that has had it meanwhile has made it wait for Enter again.
+        # A shell that used the terminal meanwhile has made it wait for Enter again.
         if self._before is None or now[3] & termios.ICANON:
             self._before = self._before or now
             tty.setcbreak(self._terminal)
@@ -63,25 +65,28 @@ class Keyboard:
 
 
 def read_forwarded(pipe: int) -> bytes:
-    """What was passed on by who has the keyboard, through a pipe that does not block; empty at its end too."""
+    """Return what was forwarded from a keyboard through a non-blocking pipe; empty also at the end of the pipe."""
     try:
-        return os.read(pipe, _MOST_BYTES)
+        return os.read(pipe, _MAX_BYTES)
     except BlockingIOError:
         return b""
 
 
 def is_interactive(terminal: int) -> bool:
-    """Whether `terminal` is one that belongs to our session: there may be somebody who types."""
+    """Whether `terminal` is the terminal of this session, so that a user may type there."""
     return foreground_group(terminal) is not None
 
 
 def is_foreground(terminal: int, group: int | None = None) -> bool:
-    """Whether a process group, None for our own, may use `terminal`: it is in front, or nobody counts there."""
+    """Whether a process group may use `terminal`: it is in the foreground, or the terminal has no job control.
+
+    `group` None: that of this process.
+    """
     return foreground_group(terminal) in (None, os.getpgrp() if group is None else group)
 
 
 def foreground_group(terminal: int) -> int | None:
-    """The process group that `terminal` listens to; None where it is none, or is not that of our session."""
+    """Return the foreground process group of `terminal`; None if it is not the terminal of this session."""
     try:
         return os.tcgetpgrp(terminal)
     except OSError:

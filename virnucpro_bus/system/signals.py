@@ -8,22 +8,23 @@ from typing import Any, Self
 
 
 class SignalFlag:
-    """While entered, the given signals are noted instead of acted on. Main thread only; restores what was before.
+    """Records the given signals while entered, instead of their usual effect. Main thread only.
 
-    SIGHUP stays ignored where it is: who starts us by nohup means that.
-    `fileno()` becomes readable when one arrives, so a poll loop wakes at once.
+    `fileno()` becomes readable when one arrives, so a poll loop wakes at once. A SIGHUP that is ignored (nohup)
+    stays ignored. The previous handlers are restored at the end.
     """
 
     def __init__(self, *signals: signal.Signals) -> None:
         self.signal = 0
-        """Number of the last signal that arrived; 0 for none yet."""
+        """Number of the last signal that arrived; 0: no signal yet."""
         self.count = 0
+        """How many signals have arrived."""
         self._signals = signals
         self._previous: dict[signal.Signals, Any] = {}
         self._read_fd = self._write_fd = -1
 
     def fileno(self) -> int:
-        """A descriptor to poll for reading; `drain` empties it."""
+        """Return a descriptor to poll for reading; `drain` empties it."""
         return self._read_fd
 
     def drain(self) -> None:
@@ -33,20 +34,12 @@ class SignalFlag:
         except BlockingIOError:
             pass
 
-    def _note(self, number: int, frame: object) -> None:
-        self.signal = number
-        self.count += 1
-        try:
-            os.write(self._write_fd, b"\0")
-        except BlockingIOError:
-            pass  # many are waiting already
-
     def __enter__(self) -> Self:
         self._read_fd, self._write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         for number in self._signals:
             if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
                 continue
-            self._previous[number] = signal.signal(number, self._note)
+            self._previous[number] = signal.signal(number, self._record)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -54,3 +47,11 @@ class SignalFlag:
             signal.signal(number, handler)
         os.close(self._read_fd)
         os.close(self._write_fd)
+
+    def _record(self, number: int, frame: object) -> None:
+        self.signal = number
+        self.count += 1
+        try:
+            os.write(self._write_fd, b"\0")
+        except BlockingIOError:
+            pass  # the pipe is full, so the loop wakes anyway

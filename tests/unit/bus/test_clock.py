@@ -16,7 +16,7 @@ def test_the_system_clock_is_the_machines() -> None:
     assert mono <= clock.mono_ns() <= time.monotonic_ns()
 
 
-def test_a_manual_clock_moves_only_when_told_to() -> None:
+def test_a_manual_clock_moves_only_when_it_is_advanced() -> None:
     clock = ManualClock(wall=5, mono=7)
     assert (clock.wall_ns(), clock.mono_ns(), clock.wall_ns()) == (5, 7, 5)
     clock.advance(1.5)

@@ -1,4 +1,4 @@
-"""What devices are called, and which one the environment means."""
+"""How devices are named, and which GPUs the environment selects."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ def test_visible_devices_are_read_as_cuda_reads_them(value: str | None, devices:
         ("0,٣", "٣"),
     ],
 )
-def test_where_cuda_stops_reading_is_told_unless_it_was_meant_so(value: str | None, entry: str | None) -> None:
+def test_the_entry_at_which_cuda_stops_is_found_unless_it_was_intended(
+    value: str | None, entry: str | None
+) -> None:
     environment = {} if value is None else {"CUDA_VISIBLE_DEVICES": value}
     assert unread_entry(environment) == entry
 
@@ -87,7 +89,7 @@ def test_where_cuda_stops_reading_is_told_unless_it_was_meant_so(value: str | No
         ("my tpu", Device("my tpu")),
     ],
 )
-def test_a_device_is_made_of_what_a_person_writes(key: str, device: Device) -> None:
+def test_a_device_is_made_from_what_a_person_writes(key: str, device: Device) -> None:
     assert device_of(key) == device
 
 
@@ -125,7 +127,7 @@ def test_a_device_is_shown_by_its_index_where_that_is_known(device: Device, show
         (f"{UUID},{MIG}", {"LOCAL_RANK": "1"}, MIG),
     ],
 )
-def test_a_workers_device_is_told_by_its_environment(
+def test_a_workers_device_is_derived_from_its_environment(
     visible: str | None, others: dict[str, str], key: str
 ) -> None:
     environment = others if visible is None else {**others, "CUDA_VISIBLE_DEVICES": visible}
@@ -140,7 +142,7 @@ def test_a_cuda_ordinal_is_not_taken_for_an_index() -> None:
 def test_a_number_is_refused_while_a_gpu_is_missing_and_a_uuid_is_not(order: str | None) -> None:
     present = [Device("GPU-b1", "A100", 1), Device("GPU-c1", "A100", 2)]
     environment = {"CUDA_VISIBLE_DEVICES": "GPU-c,1"} | ({} if order is None else {"CUDA_DEVICE_ORDER": order})
-    with pytest.raises(UserError, match=r"which GPU 1 is cannot be told while one is lost .*; name them by UUID"):
+    with pytest.raises(UserError, match=r"GPU 1 is ambiguous while a GPU is lost .*; name GPUs by UUID"):
         visible_gpus(environment, present, some_missing=True)
     assert [gpu.key for gpu in visible_gpus(environment, present)] == ["GPU-c1", "GPU-b1"]
     by_uuid = environment | {"CUDA_VISIBLE_DEVICES": "GPU-c,GPU-b"}
@@ -156,7 +158,7 @@ entries = st.sampled_from(["0", "1", "2", "7", "-1", "", "x", "GPU-a", "GPU-a1",
     value=st.none() | st.lists(entries, max_size=4).map(",".join),
     order=st.sampled_from([None, "FASTEST_FIRST", "PCI_BUS_ID"]),
 )
-def test_what_is_visible_is_there_and_never_told_by_a_number_that_may_mean_another(
+def test_what_is_visible_is_present_and_never_selected_by_an_ambiguous_number(
     names: list[str], value: str | None, order: str | None
 ) -> None:
     keys = ("GPU-a1", "GPU-a2", "GPU-b1")

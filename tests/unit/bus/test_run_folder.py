@@ -65,10 +65,10 @@ def mode(path: Path) -> int:
 # One holder.
 
 
-def test_a_second_holder_is_refused_and_told_who_is_first(path: Path) -> None:
+def test_a_second_holder_is_refused_and_the_first_is_named(path: Path) -> None:
     with (
         held_elsewhere(path) as holder,
-        pytest.raises(UserError, match=rf"^{path}: in use by another run \(pid {holder.pid}\)$"),
+        pytest.raises(UserError, match=rf"^{path}: in use by another run \(pid {holder.pid}\); choose another"),
     ):
         RunFolder(path).claim()
 
@@ -113,7 +113,7 @@ def test_releasing_twice_does_not_take_the_next_holders_folder(path: Path) -> No
         assert read_addresses(path) == ADDRESSES
 
 
-def test_what_somebody_else_has_put_there_stays(path: Path) -> None:
+def test_files_of_other_programs_stay(path: Path) -> None:
     with claimed(path):
         (path / ".bus" / "notes.txt").write_text("mine")
     assert (path / ".bus" / "notes.txt").read_text() == "mine"
@@ -143,17 +143,17 @@ def test_a_link_in_place_of_the_socket_folder_is_refused(path: Path, tmp_path: P
     path.mkdir()
     (tmp_path / "elsewhere").mkdir()
     (path / ".bus").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match=r"\.bus: must be a folder of your own, not a link"):
+    with pytest.raises(UserError, match=r"\.bus: must be a folder that you own, not a link"):
         RunFolder(path).claim()
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a folder that is somebody else's")
-def test_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_another_users_folder_is_refused(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     os.chown(foreign, NOBODY, NOBODY)
-    with pytest.raises(UserError, match="must be a folder of your own"):
+    with pytest.raises(UserError, match="must be a folder that you own"):
         private_folder(foreign)
 
 
@@ -205,18 +205,18 @@ def test_the_sockets_of_a_path_that_is_not_utf_8_are_in_the_runtime_folder_and_w
         assert folder.address("subscribe").startswith(f"ipc://{short}/")
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a folder that is somebody else's")
-def test_somebody_elses_folder_in_the_runtime_folder_is_refused(long_path: Path, short: Path) -> None:
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_another_users_folder_in_the_runtime_folder_is_refused(long_path: Path, short: Path) -> None:
     trap = short / f"virnucpro-bus-{os.getuid()}"
     trap.mkdir()
     os.chown(trap, NOBODY, NOBODY)
-    with pytest.raises(UserError, match="must be a folder of your own"):
+    with pytest.raises(UserError, match="must be a folder that you own"):
         RunFolder(long_path).claim()
 
 
 def test_a_link_in_the_runtime_folder_is_refused(long_path: Path, short: Path, tmp_path: Path) -> None:
     (short / f"virnucpro-bus-{os.getuid()}").symlink_to(tmp_path)
-    with pytest.raises(UserError, match="must be a folder of your own"):
+    with pytest.raises(UserError, match="must be a folder that you own"):
         RunFolder(long_path).claim()
 
 
@@ -251,7 +251,7 @@ def test_without_bus_json_there_is_no_live_run(tmp_path: Path) -> None:
         read_addresses(tmp_path)
 
 
-def test_a_hub_that_was_killed_is_told_from_one_that_lives(path: Path) -> None:
+def test_a_killed_hub_is_distinguished_from_a_live_one(path: Path) -> None:
     path.mkdir()
     (path / "bus.json").write_bytes(msgspec.json.encode(ADDRESSES))
     with pytest.raises(AddressError, match=r"the hub of this run \(pid 4321\) is no longer alive"):

@@ -8,7 +8,7 @@ from virnucpro_bus.units import duration
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "text"),
     [
         (None, "n/a"),
         (0.0, "0 s"),
@@ -27,5 +27,5 @@ from virnucpro_bus.units import duration
         (1e12, "11574074d01h"),
     ],
 )
-def test_a_length_of_time_is_told_as_one_would_say_it(seconds: float | None, told: str) -> None:
-    assert duration(seconds) == told
+def test_a_length_of_time_is_written_in_units_of_its_size(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,4 +1,4 @@
-"""Compressed captures: the same records, whatever becomes of the file or of whoever compresses it."""
+"""Compressed captures: the same records, whatever happens to the file or to the process that compresses it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,11 @@ def test_a_compressed_capture_holds_the_same_records_and_is_smaller(path: Path) 
     assert path.stat().st_size < plain_bytes
     got, reader = read_with(path)
     assert got == records
-    assert (reader.scanner.damaged_places, reader.scanner.skipped_bytes, reader.scanner.waiting_bytes) == (0, 0, 0)
+    assert (reader.scanner.damaged_places, reader.scanner.skipped_bytes, reader.scanner.incomplete_bytes) == (
+        0,
+        0,
+        0,
+    )
 
 
 def test_nothing_is_left_beside_it(path: Path) -> None:
@@ -136,14 +140,14 @@ def test_a_damaged_plain_capture_is_as_damaged_afterwards(path: Path) -> None:
 
 
 def test_a_newer_version_is_refused_compressed_too(path: Path) -> None:
-    path.write_bytes(HEADER.pack(MAGIC, 2, 0) + b"what nobody knows yet" * 10_000)
+    path.write_bytes(HEADER.pack(MAGIC, 2, 0) + b"a future format" * 10_000)
     compress_capture(path)
     assert path.read_bytes().startswith(ZSTD_MAGIC)
     with pytest.raises(CaptureError, match="newer version"):
         CaptureReader(path)
 
 
-def test_something_else_that_was_compressed_is_no_capture(path: Path) -> None:
+def test_a_compressed_file_of_another_kind_is_not_a_capture(path: Path) -> None:
     path.write_bytes(zstd.compress(b">not\nACGT\n" * 100))
     with pytest.raises(CaptureError, match="is not a capture"):
         CaptureReader(path)
@@ -165,7 +169,7 @@ def test_cut_anywhere_it_is_read_to_its_last_whole_frame(path: Path) -> None:
         whole = max(at for at, start in enumerate(starts) if start <= length)
         assert sum(len(record.frame) + 20 for record in got) > whole * MEBIBYTE - 70_000 or length == len(data)
         # Cut between two frames, it may end in the first bytes of a record, as a plain one may.
-        noticed = reader.scanner.damaged_places == 1 or reader.scanner.waiting_bytes > 0
+        noticed = reader.scanner.damaged_places == 1 or reader.scanner.incomplete_bytes > 0
         assert noticed == (length < len(data)), f"cut at {length}"
 
 
@@ -225,7 +229,7 @@ def test_a_disk_too_full_for_it_leaves_the_plain_one_and_no_draft(path: Path) ->
 def test_killed_at_any_moment_it_leaves_a_readable_capture(path: Path) -> None:
     records = written(path)
     plain, dice = path.read_bytes(), random.Random(5)
-    # It says when it has begun, so that the kill falls within the work and not within Python's start.
+    # It prints when it has begun, so that the kill falls within the work and not within Python's start.
     ready = f"import virnucpro_bus.capture.compression; print('ready', flush=True); {COMPRESS}"
     for _ in range(20):
         path.write_bytes(plain)

@@ -78,7 +78,7 @@ def test_a_cut_off_end_is_counted_to_the_byte(path: Path) -> None:
         assert capture_info(path)["skipped_bytes"] == length - start
 
 
-def test_a_file_that_is_no_capture_is_refused(path: Path) -> None:
+def test_a_file_that_is_not_a_capture_is_refused(path: Path) -> None:
     path.write_text(">not\nACGT\n")
     with pytest.raises(CaptureError, match="is not a capture"):
         capture_info(path)

@@ -1,4 +1,4 @@
-"""A bus written into a capture: each event once, at the time when it was said."""
+"""A bus recorded into a capture: each event once, at the time when it was published."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def test_what_is_known_to_be_missing_is_counted_until_it_comes(path: Path) -> No
         assert (recorder.recorded, recorder.lost) == (20, 0)
 
 
-def test_what_is_no_event_is_not_recorded(path: Path) -> None:
+def test_what_is_not_an_event_is_not_recorded(path: Path) -> None:
     frames = some_frames(2)
     assert recorded(path, [frames[0], b"\xc1", b"", frames[1]]).recorded == 2
     assert [record.frame for record in read_all(path)] == frames
 
 
-def test_history_has_the_times_at_which_it_was_said(path: Path) -> None:
+def test_history_has_the_times_at_which_it_was_published(path: Path) -> None:
     frames = some_frames(5)
     recorded(path, frames)
     assert [record.received_ns for record in read_all(path)] == [decode(frame).wall_ns for frame in frames]
@@ -97,7 +97,7 @@ def full_disk(more_bytes: int, path: Path) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_when_the_disk_is_full_it_says_so_and_goes_on_when_there_is_room(path: Path) -> None:
+def test_a_full_disk_is_reported_and_recording_resumes_when_there_is_room(path: Path) -> None:
     frames, clock = some_frames(20), late_clock()
     with Recorder(path, clock) as recorder:
         recorder.record(frames[:5])

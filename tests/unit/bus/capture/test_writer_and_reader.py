@@ -115,7 +115,7 @@ def test_a_record_that_was_cut_off_is_accounted_for_to_the_byte(path: Path) -> N
     start, stop = spans(records)[-1]
     for length in range(start, stop):
         _, scanner = scanned(path.read_bytes()[:length])
-        assert scanner.skipped_bytes + scanner.waiting_bytes == length - start
+        assert scanner.skipped_bytes + scanner.incomplete_bytes == length - start
 
 
 # Damaged.
@@ -162,7 +162,7 @@ def test_a_wrong_length_field_costs_its_record(path: Path, length: int, which: i
     got, scanner = scanned(bytes(data))
     assert got == records[:which] + records[which + 1 :]
     assert scanner.damaged_places == 1
-    assert scanner.skipped_bytes + scanner.waiting_bytes == stop - start
+    assert scanner.skipped_bytes + scanner.incomplete_bytes == stop - start
 
 
 @pytest.mark.parametrize("length", [MAX_FRAME_BYTES + 1, 2**32 - 1])
@@ -183,7 +183,7 @@ def test_two_damaged_places_are_two(path: Path) -> None:
     assert scanner.damaged_places == 2
 
 
-def test_a_file_that_goes_on_with_garbage_is_read_up_to_it(path: Path) -> None:
+def test_a_file_that_ends_in_garbage_is_read_up_to_it(path: Path) -> None:
     records = write_capture(path, some_frames(5))
     with path.open("ab") as file:
         file.write((MARKER + b"\xff" * 30) * 50)
@@ -203,7 +203,7 @@ def test_byte_by_byte_is_the_same_as_at_once(path: Path, damage: int | None) -> 
     pieces, piecewise = scanned(*(bytes([byte]) for byte in data))
     assert pieces == whole
     assert piecewise.damaged_places == at_once.damaged_places
-    assert piecewise.skipped_bytes + piecewise.waiting_bytes == at_once.skipped_bytes + at_once.waiting_bytes
+    assert piecewise.skipped_bytes + piecewise.incomplete_bytes == at_once.skipped_bytes + at_once.incomplete_bytes
 
 
 @given(st.lists(st.integers(0, 3_000)), st.one_of(st.none(), st.integers(0, 8 * 2_000)))
@@ -248,17 +248,15 @@ def test_another_file_is_refused_as_no_capture(path: Path, content: bytes) -> No
 
 
 def test_a_newer_version_is_refused_as_such(path: Path) -> None:
-    path.write_bytes(HEADER.pack(MAGIC, 2, 0) + b"what nobody knows yet" * 10)
+    path.write_bytes(HEADER.pack(MAGIC, 2, 0) + b"a future format" * 10)
     with pytest.raises(CaptureError, match="newer version"):
         CaptureReader(path)
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null")], ids=["pipe", "device"])
-def test_what_is_no_file_is_refused_without_waiting_for_what_it_may_hold(
-    path: Path, make: Callable[[Path], None]
-) -> None:
+def test_a_pipe_is_refused_without_waiting_for_its_content(path: Path, make: Callable[[Path], None]) -> None:
     make(path)
-    with pytest.raises(CaptureError, match=r"run\.vbus: is no file, and so no capture of virnucpro-bus$"):
+    with pytest.raises(CaptureError, match=r"run\.vbus: is not a file, and so not a capture of virnucpro-bus$"):
         CaptureReader(path)
 
 

@@ -1,4 +1,4 @@
-"""A disk that is full, and then is not: recording stops, says so, goes on, and the capture says what it lacks."""
+"""A disk that is full, and then is not: recording stops, resumes, and reports both; the capture notes the hole."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FRAME_BYTES = 150
 RECORD_BYTES = RECORD_HEADER_BYTES + FRAME_BYTES
 STOPPED = "recording has stopped: File too large"
 
-# Steps: ["limit", bytes or -1], ["frames", count], ["wait", seconds]. Tells its notices, and what history gives.
+# Steps: ["limit", bytes or -1], ["frames", count], ["wait", seconds]. Prints its notices, and what history reads.
 LIMITED = """
 import json, resource, sys
 from pathlib import Path
@@ -62,8 +62,8 @@ print(json.dumps({"frames": number, "notices": notices, "history": history}))
 def recorded(path: Path, *steps: tuple[str, int]) -> dict[str, Any]:
     command = [sys.executable, "-c", LIMITED, str(path), json.dumps(steps)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    told: dict[str, Any] = json.loads(ran.stdout)
-    return told
+    result: dict[str, Any] = json.loads(ran.stdout)
+    return result
 
 
 def numbered(path: Path) -> list[int | CaptureHole]:
@@ -94,36 +94,36 @@ def size_of(frames: int) -> int:
     return HEADER_BYTES + frames * RECORD_BYTES
 
 
-def test_recording_stops_and_goes_on_a_second_after_there_is_room_and_each_is_told_once(path: Path) -> None:
-    told = recorded(
+def test_recording_stops_and_resumes_a_second_after_there_is_room_with_one_notice_each(path: Path) -> None:
+    result = recorded(
         path,
         *(("frames", 20), ("limit", size_of(22) + 40), ("frames", 10), ("wait", 0), ("limit", -1)),
         *(("frames", 5), ("wait", 1), ("frames", 20)),
     )
     assert numbered(path) == [*range(22), hole_of(13), *range(35, 55)]
-    assert told["notices"] == [STOPPED, "recording goes on; 13 events were not recorded"]
+    assert result["notices"] == [STOPPED, "recording has resumed; 13 events were not recorded"]
     assert capture_info(path)["skipped_bytes"] == 0
 
 
-def test_it_goes_on_without_a_further_event_to_record(path: Path) -> None:
-    told = recorded(path, ("frames", 2), ("limit", size_of(2)), ("frames", 3), ("limit", -1), ("wait", 1))
+def test_recording_resumes_without_a_further_event(path: Path) -> None:
+    result = recorded(path, ("frames", 2), ("limit", size_of(2)), ("frames", 3), ("limit", -1), ("wait", 1))
     assert numbered(path) == [0, 1, hole_of(3)]
-    assert told["notices"] == [STOPPED, "recording goes on; 3 events were not recorded"]
+    assert result["notices"] == [STOPPED, "recording has resumed; 3 events were not recorded"]
 
 
 def test_a_disk_that_fills_again_makes_another_hole(path: Path) -> None:
     again = (("limit", HEADER_BYTES), ("frames", 3), ("limit", -1), ("wait", 1), ("frames", 2))
-    told = recorded(path, ("frames", 2), *again, *again)
+    result = recorded(path, ("frames", 2), *again, *again)
     assert numbered(path) == [0, 1, hole_of(3), 5, 6, hole_of(3), 10, 11]
-    assert len(told["notices"]) == 4
+    assert len(result["notices"]) == 4
     info = capture_info(path)
     assert (info["holes"], info["unrecorded_frames"], info["runs"]) == (2, 6, ["run-1"])
 
 
 @pytest.mark.parametrize("limit", [0, 5, HEADER_BYTES, HEADER_BYTES + 7])
 def test_a_capture_that_could_not_even_begin_begins_later(path: Path, limit: int) -> None:
-    told = recorded(path, ("limit", limit), ("frames", 3), ("limit", -1), ("wait", 1), ("frames", 2))
-    assert told["notices"][0] == STOPPED
+    result = recorded(path, ("limit", limit), ("frames", 3), ("limit", -1), ("wait", 1), ("frames", 2))
+    assert result["notices"][0] == STOPPED
     assert numbered(path) == [hole_of(3), 3, 4]
     assert capture_info(path)["damaged_places"] == 0
 
@@ -135,16 +135,16 @@ def test_a_hole_at_the_end_is_marked_by_closing(path: Path) -> None:
 
 @pytest.mark.parametrize("limit", [0, 5, 16, 1_000, 5_007])
 def test_on_a_disk_that_stays_full_is_what_there_was_room_for(path: Path, limit: int) -> None:
-    told = recorded(path, ("limit", limit), ("frames", 100))
-    assert told["notices"] == [STOPPED]
+    result = recorded(path, ("limit", limit), ("frames", 100))
+    assert result["notices"] == [STOPPED]
     kept = [number for number in numbered(path) if isinstance(number, int)]
     assert kept == list(range(max(0, limit - HEADER_BYTES) // RECORD_BYTES))
     assert path.stat().st_size <= limit
 
 
 def test_history_is_what_is_in_the_file_also_while_recording_has_stopped(path: Path) -> None:
-    told = recorded(path, ("frames", 2), ("limit", size_of(2) + 100), ("frames", 3))
-    data, size_bytes = bytes.fromhex(told["history"][0]), told["history"][1]
+    result = recorded(path, ("frames", 2), ("limit", size_of(2) + 100), ("frames", 3))
+    data, size_bytes = bytes.fromhex(result["history"][0]), result["history"][1]
     assert len(RecordScanner().feed(data)) == 2
     assert len(data) == size_bytes == size_of(2)
 
@@ -160,7 +160,7 @@ def test_frames_and_holes_together_are_always_all_that_came(
         for limit, limited, free in phases
         for step in (("limit", limit), ("frames", limited), ("limit", -1), ("wait", 1), ("frames", free))
     ]
-    told = recorded(path, *steps)
+    result = recorded(path, *steps)
     at = 0
     for found in numbered(path):
         if isinstance(found, CaptureHole):
@@ -168,7 +168,7 @@ def test_frames_and_holes_together_are_always_all_that_came(
         else:
             assert found == at
             at += 1
-    assert at == told["frames"]
+    assert at == result["frames"]
 
 
 def test_a_replayed_hole_is_an_event_like_any_other(path: Path) -> None:
@@ -210,7 +210,7 @@ folder, out = Path(sys.argv[1]), Path(sys.argv[2])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)], check=True)
 ballast, clock, number = folder / "ballast", ManualClock(), 0
 writer = CaptureWriter(folder / "run.vbus", clock)
-def say(count):
+def write(count):
     global number
     for _ in range(count):
         writer.append([b"%03d" % number * 50])
@@ -219,19 +219,19 @@ def say(count):
     if notice := writer.notice():
         print(notice.partition(": ")[2], flush=True)
 # A record that does not fit leaves room for a mark in the last page.
-say(170)
+write(170)
 with ballast.open("wb", buffering=0) as file:
     try:
         while file.write(bytes(4096)):
             pass
     except OSError:
         pass
-say(200)
+write(200)
 clock.advance(1)
-say(100)
+write(100)
 ballast.unlink()
 clock.advance(1)
-say(100)
+write(100)
 writer.close()
 out.write_bytes(writer.path.read_bytes())
 """
@@ -252,5 +252,5 @@ def test_on_a_small_disk_that_is_full_and_then_is_not(tmp_path: Path, path: Path
     assert stopped >= 170
     assert ran.stdout.splitlines() == [
         "recording has stopped: No space left on device",
-        f"recording goes on; {470 - stopped} events were not recorded",
+        f"recording has resumed; {470 - stopped} events were not recorded",
     ]

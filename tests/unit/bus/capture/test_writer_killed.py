@@ -1,4 +1,4 @@
-"""Whoever writes a capture may be killed at any moment: what was synced is there."""
+"""A writer of a capture may be killed at any moment: what was synced is there."""
 
 from __future__ import annotations
 

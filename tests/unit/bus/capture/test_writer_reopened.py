@@ -1,4 +1,4 @@
-"""A capture that goes on: what is torn at its end is cut off, and the rest is read as if it had never stopped."""
+"""A resumed capture: an incomplete last record is cut off, the rest is read as if recording had never stopped."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "run.vbus"
 
 
-def go_on(path: Path, clock: ManualClock | None = None) -> None:
-    with CaptureWriter(path, clock or ManualClock(), go_on=True) as writer:
+def resume(path: Path, clock: ManualClock | None = None) -> None:
+    with CaptureWriter(path, clock or ManualClock(), resume=True) as writer:
         writer.append([b"later"])
 
 
 def test_what_is_written_later_follows_what_was_there(path: Path) -> None:
     before = write_capture(path, some_frames(20))
-    go_on(path)
+    resume(path)
     assert [record.frame for record in read_all(path)] == [*(record.frame for record in before), b"later"]
 
 
-def test_wherever_it_was_torn_the_whole_records_stay_and_it_goes_on(path: Path) -> None:
+def test_wherever_it_was_torn_the_whole_records_stay_and_it_is_resumed(path: Path) -> None:
     ends = [stop for _, stop in spans(write_capture(path, some_frames(4)))]
     data = path.read_bytes()
     for size in range(len(data) + 1):
         path.write_bytes(data[:size])
-        go_on(path)
+        resume(path)
         reader = CaptureReader(path)
         frames = [record.frame for record in reader]
         assert len(frames) == 1 + sum(1 for end in ends if end <= size)
@@ -48,7 +48,7 @@ def test_whole_records_behind_a_damaged_length_are_not_cut_off(path: Path) -> No
     data = bytearray(path.read_bytes())
     data[HEADER_BYTES + 9] = 0xFF
     path.write_bytes(data)
-    go_on(path)
+    resume(path)
     assert len(read_all(path)) == 10
 
 
@@ -56,24 +56,24 @@ def test_its_time_never_goes_back(path: Path) -> None:
     clock = ManualClock()
     with CaptureWriter(path, clock) as writer:
         writer.append([b"one"])
-    go_on(path, ManualClock(clock.wall - 3600 * NANOSECONDS))
+    resume(path, ManualClock(clock.wall - 3600 * NANOSECONDS))
     first, second = read_all(path)
     assert second.received_ns >= first.received_ns
 
 
 def test_history_is_that_of_the_whole_capture(path: Path) -> None:
     write_capture(path, some_frames(3))
-    with CaptureWriter(path, ManualClock(), go_on=True) as writer:
+    with CaptureWriter(path, ManualClock(), resume=True) as writer:
         assert writer.size_bytes == path.stat().st_size
         assert writer.read(0, 1 << 20) == path.read_bytes()
 
 
-def test_what_is_not_there_cannot_go_on(path: Path) -> None:
+def test_a_missing_capture_cannot_be_resumed(path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        CaptureWriter(path, ManualClock(), go_on=True)
+        CaptureWriter(path, ManualClock(), resume=True)
 
 
-def test_syncing_says_whether_the_disk_has_it(path: Path) -> None:
+def test_syncing_returns_whether_everything_is_on_disk(path: Path) -> None:
     class Broken(Disk):
         works = True
 
@@ -92,7 +92,7 @@ def test_syncing_says_whether_the_disk_has_it(path: Path) -> None:
 
 
 @pytest.mark.skipif(not HAS_ZSTD, reason="this Python has no zstd")
-def test_a_compressed_capture_becomes_plain_again_and_goes_on(path: Path) -> None:
+def test_a_compressed_capture_becomes_plain_again_and_is_resumed(path: Path) -> None:
     before = write_capture(path, some_frames(2_000))
     plain = path.read_bytes()
     compress_capture(path)
@@ -100,6 +100,6 @@ def test_a_compressed_capture_becomes_plain_again_and_goes_on(path: Path) -> Non
     decompress_capture(path)
     assert path.read_bytes() == plain
     decompress_capture(path)
-    go_on(path)
+    resume(path)
     assert len(read_all(path)) == len(before) + 1
     assert list(path.parent.iterdir()) == [path]

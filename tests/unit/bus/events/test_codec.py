@@ -160,7 +160,7 @@ def test_a_wrong_envelope_is_refused_as_bad_header(position: int, value: object)
         pytest.param(["k" * 256 + "/", 1, "r", "h", "s", 0, 1, 2, 3, []], id="kind too long"),
     ],
 )
-def test_messagepack_that_is_no_event_is_refused_as_such(value: object) -> None:
+def test_messagepack_that_is_not_an_event_is_refused_as_such(value: object) -> None:
     assert refusal(msgpack.packb(value)) == "not-an-event"
 
 

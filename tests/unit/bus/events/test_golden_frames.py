@@ -114,7 +114,7 @@ def test_fields_with_defaults_may_be_missing_from_an_older_frame(event: ev.Fact)
 
 
 @every_kind
-def test_a_kind_that_nobody_knows_yet_is_kept_whole(event: ev.Fact) -> None:
+def test_an_unknown_kind_is_kept_whole(event: ev.Fact) -> None:
     body = msgpack.unpackb(golden(event))[9]
     read = decode(reframed(event, 0, "file.polished/"))
     assert isinstance(read, Foreign)

@@ -23,7 +23,7 @@ from virnucpro_bus.text import visible
 HEADER = ("version", "run", "host", "source", "epoch", "seq", "wall_ns", "mono_ns")
 
 
-def said(event: ev.Fact) -> Envelope:
+def enveloped(event: ev.Fact) -> Envelope:
     return Script().say("w0", event)
 
 
@@ -32,7 +32,7 @@ def foreign(body: Any) -> Foreign:
 
 
 def parsed(envelope: Envelope | Foreign) -> dict[str, Any]:
-    """The JSON line read by a reader that refuses what is no JSON."""
+    """The JSON line, read by a parser that refuses NaN and infinities."""
 
     def refuse(word: str) -> None:
         pytest.fail(f"{word} is not JSON")
@@ -42,14 +42,14 @@ def parsed(envelope: Envelope | Foreign) -> dict[str, Any]:
 
 
 def test_the_json_object_has_the_header_the_kind_and_the_fields_by_name() -> None:
-    envelope = said(ev.FileCompleted("GPU-a", "ä.fa", 1, 250, 3.5))
+    envelope = enveloped(ev.FileCompleted("GPU-a", "ä.fa", 1, 250, 3.5))
     event = {"device": "GPU-a", "file": "ä.fa", "attempt": 1, "sequences": 250, "duration_seconds": 3.5}
     header = {name: getattr(envelope, name) for name in HEADER}
     assert parsed(envelope) == {"kind": "file.completed/", **header, "event": event}
 
 
 def test_what_is_nested_in_an_event_is_named_too() -> None:
-    found = parsed(said(ev.RunStarted("job", "off", (Device("GPU-a", "A100", 3), Device("cpu:0")), 2)))
+    found = parsed(enveloped(ev.RunStarted("job", "off", (Device("GPU-a", "A100", 3), Device("cpu:0")), 2)))
     assert found["event"]["devices"] == [
         {"key": "GPU-a", "name": "A100", "index": 3},
         {"key": "cpu:0", "name": "", "index": None},
@@ -67,7 +67,7 @@ def test_nan_and_the_infinities_of_a_foreign_body_become_null() -> None:
     assert parsed(foreign([math.nan, {"a": math.inf}, -math.inf, 1.5]))["body"] == [None, {"a": None}, None, 1.5]
 
 
-def test_a_body_that_is_nested_too_deep_is_cut_off_and_said_so() -> None:
+def test_a_body_that_is_nested_too_deep_is_cut_off_visibly() -> None:
     body: list[Any] = []
     for _ in range(500):
         body = [body]
@@ -79,28 +79,30 @@ def test_a_body_that_is_nested_too_deep_is_cut_off_and_said_so() -> None:
 
 
 def test_a_line_tells_time_source_kind_and_fields() -> None:
-    words = as_line(said(ev.WorkStolen("GPU-a", "GPU-b", "x.fa", 1, 5))).split()
+    words = as_line(enveloped(ev.WorkStolen("GPU-a", "GPU-b", "x.fa", 1, 5))).split()
     assert words[0].endswith(":20.000")
     assert words[1:3] == ["node/w0", "work.stolen"]
     assert {"file=x.fa", "attempt=1"} <= set(words[3:])
 
 
 def test_text_that_could_be_taken_for_two_fields_is_quoted() -> None:
-    assert 'file="a.fa attempt=9"' in as_line(said(ev.FileStarted("GPU-a", "a.fa attempt=9", 1)))
+    assert 'file="a.fa attempt=9"' in as_line(enveloped(ev.FileStarted("GPU-a", "a.fa attempt=9", 1)))
 
 
 def test_what_is_unknown_is_na_in_a_line() -> None:
-    assert " temperature_celsius=n/a" in as_line(said(ev.GpuSampled(Device("GPU-a"), 1.0, None, 1, 2, None, 3.0)))
+    assert " temperature_celsius=n/a" in as_line(
+        enveloped(ev.GpuSampled(Device("GPU-a"), 1.0, None, 1, 2, None, 3.0))
+    )
 
 
 def test_a_very_long_value_is_cut_in_a_line_but_not_in_json() -> None:
-    envelope = said(ev.FileStarted("GPU-a", "x" * 4000, 1))
+    envelope = enveloped(ev.FileStarted("GPU-a", "x" * 4000, 1))
     assert len(as_line(envelope)) < 500
     assert parsed(envelope)["event"]["file"] == "x" * 4000
 
 
 def test_nothing_in_a_line_can_drive_the_terminal() -> None:
-    line = as_line(said(ev.FileStarted("GPU-a", "\x1b[2J\u202eevil\n.fa", 1)))
+    line = as_line(enveloped(ev.FileStarted("GPU-a", "\x1b[2J\u202eevil\n.fa", 1)))
     assert "\\x1b[2J" in line
     assert line.isprintable()
 

@@ -54,7 +54,7 @@ def test_taking_the_next_number_without_a_call_is_the_same_as_adding_it(numbers:
 
 
 @given(st.sets(st.integers(1, 40), min_size=1))
-def test_holes_are_told_whole_and_lowest_first(numbers: set[int]) -> None:
+def test_gaps_are_returned_whole_and_lowest_first(numbers: set[int]) -> None:
     holes = tracker_of(*numbers).missing()
     assert all(last + 1 < following for (_, last), (following, _) in pairwise(holes))
 

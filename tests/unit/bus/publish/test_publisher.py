@@ -1,4 +1,4 @@
-"""Publishers on real sockets, against a plain SUB that stands where the hub would."""
+"""Publishers on real sockets, with a plain SUB in the place of the hub."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ import pytest
 from tests.support.buses import Heard, goodbye, hear, listening, wait_until
 from tests.support.captures import some_frames
 from virnucpro_bus import events as ev
-from virnucpro_bus.clock import ManualClock, SystemClock
+from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import AddressError, ForkedPublisherError
 from virnucpro_bus.events.codec import encode
-from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.publish import outbox
 from virnucpro_bus.publish.publisher import Publisher
@@ -37,40 +36,13 @@ def listener(address: str) -> Iterator[Heard]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Publishers that find nobody do not wait the usual second."""
+    """Publishers without a hub do not wait the usual second."""
     monkeypatch.setattr(outbox, "FIRST_SUBSCRIBER_SECONDS", 0.01)
 
 
 def quiet(address: str, **settings: Any) -> Publisher:
-    """A publisher of cpu:0 that sends nothing but what it is told to, and its goodbye."""
+    """A publisher of cpu:0 without heartbeats."""
     return Publisher(address, **{"device": CPU, "heartbeat_seconds": None, **settings})
-
-
-# Stamps.
-
-
-def test_a_stamp_numbers_from_one_and_says_who_and_when() -> None:
-    clock = ManualClock()
-    stamp = Sequencer(clock, source="w", run="r", epoch=7, host="h")
-    first, second = stamp.next_envelope(ev.QueueDepths({})), stamp.next_envelope(ev.QueueDepths({}), 5, 6)
-    assert (first.run, first.host, first.source, first.epoch, first.seq) == ("r", "h", "w", 7, 1)
-    assert (first.wall_ns, first.mono_ns) == (clock.wall, clock.mono)
-    assert (second.seq, second.wall_ns, second.mono_ns) == (2, 5, 6)
-
-
-def test_a_restarted_source_has_a_larger_epoch() -> None:
-    clock = ManualClock()
-    before = Sequencer(clock, source="w")
-    clock.advance(0.001)
-    assert Sequencer(clock, source="w").epoch > before.epoch
-
-
-@pytest.mark.parametrize("wrong", [object(), "file.started/", CPU])
-def test_what_is_no_event_uses_up_no_number(wrong: Any) -> None:
-    stamp = Sequencer(ManualClock(), source="w")
-    with pytest.raises(KeyError):
-        stamp.next_envelope(wrong)
-    assert stamp.next_envelope(ev.QueueDepths({})).seq == 1
 
 
 # On the wire.
@@ -99,7 +71,7 @@ def test_from_the_first_event_to_the_last_all_arrive_in_order(listener: Heard, a
     assert {(each.run, each.host, each.source, each.epoch) for each in heard} == {("r", "h", "w", 3)}
 
 
-def test_twenty_thousand_events_leave_no_hole(listener: Heard, address: str) -> None:
+def test_twenty_thousand_events_leave_no_gap(listener: Heard, address: str) -> None:
     with quiet(address) as bus:
         for at in range(20_000):
             bus.file_progress("a.fa", at)
@@ -132,7 +104,7 @@ def test_heartbeats_come_by_themselves_with_the_totals(listener: Heard, address:
     assert goodbye(hear(listener, goodbye)[-1])
 
 
-def test_a_worker_that_loads_is_starting_until_it_says_that_it_is_ready(listener: Heard, address: str) -> None:
+def test_a_worker_that_loads_is_starting_until_it_is_ready(listener: Heard, address: str) -> None:
     with quiet(address, heartbeat_seconds=0.02, loading=True) as bus:
         hear(listener, lambda envelope: envelope.event == ev.Heartbeat("cpu:0", "starting", 0, 0, 0, 0, 0))
         bus.ready()
@@ -140,14 +112,14 @@ def test_a_worker_that_loads_is_starting_until_it_says_that_it_is_ready(listener
     assert goodbye(hear(listener, goodbye)[-1])
 
 
-def test_a_source_without_a_device_says_nothing_of_its_own(listener: Heard, address: str) -> None:
+def test_a_source_without_a_device_publishes_no_worker_events(listener: Heard, address: str) -> None:
     with quiet(address, device=None) as bus:
         bus.publish(ev.QueueDepths({"cpu:0": 1}))
     (depths, _) = hear(listener, lambda envelope: isinstance(envelope.event, ev.Heartbeat))
     assert depths.event == ev.QueueDepths({"cpu:0": 1})
 
 
-def test_a_stamped_event_keeps_its_number_however_late_it_is_sent(listener: Heard, address: str) -> None:
+def test_a_prepared_event_keeps_its_number_however_late_it_is_sent(listener: Heard, address: str) -> None:
     with quiet(address) as bus:
         done = bus.completion("a.fa", sequences=3, duration_seconds=1.0, attempt=1)
         frame = bus.prepare(done)
@@ -158,11 +130,11 @@ def test_a_stamped_event_keeps_its_number_however_late_it_is_sent(listener: Hear
     assert heard[3].event.files_completed == 1
 
 
-# Nobody listens.
+# Without a hub.
 
 
 @pytest.mark.usefixtures("impatient")
-def test_events_wait_for_a_listener_that_comes_later(address: str) -> None:
+def test_events_are_spooled_for_a_listener_that_comes_later(address: str) -> None:
     bus = quiet(address, heartbeat_seconds=0.02)
     for at in range(1_000):
         bus.file_progress("a.fa", at)
@@ -174,15 +146,15 @@ def test_events_wait_for_a_listener_that_comes_later(address: str) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_the_spool_goes_out_piece_by_piece_and_in_order(address: str) -> None:
-    """Whoever publishes meanwhile waits for one piece at most."""
-    frames, piece = some_frames(5 * outbox.SPOOL_FRAMES_AT_ONCE // 2), outbox.SPOOL_FRAMES_AT_ONCE
+def test_the_spool_is_sent_part_by_part_and_in_order(address: str) -> None:
+    """So a thread that publishes meanwhile waits for one part at most."""
+    frames, part = some_frames(5 * outbox.SPOOL_FRAMES_AT_ONCE // 2), outbox.SPOOL_FRAMES_AT_ONCE
     box = outbox.Outbox(address, SystemClock())
     for frame in frames[:-1]:
         box.send(frame)
     with listening(address) as listener:
         wait_until(box.flush_spool)
-        assert box.pending == len(frames) - 1 - piece
+        assert box.pending == len(frames) - 1 - part
         box.send(frames[-1])
         assert [box.flush_spool(), box.flush_spool(), box.pending] == [True, False, 0]
         heard = hear(listener, lambda envelope: envelope.seq == len(frames))
@@ -191,7 +163,9 @@ def test_the_spool_goes_out_piece_by_piece_and_in_order(address: str) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_what_falls_off_a_full_spool_is_counted_and_told(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_what_a_full_spool_drops_is_counted_in_the_heartbeats(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
     monkeypatch.setattr(outbox, "SPOOL_FRAMES", 10)
     bus = quiet(address, heartbeat_seconds=0.02)
     for at in range(29):
@@ -217,7 +191,7 @@ def test_without_any_hub_closing_does_not_wait_and_leaves_no_thread(address: str
     assert [thread.name for thread in threading.enumerate() if thread.name == "bus-heartbeat"] == []
 
 
-def test_closing_twice_says_goodbye_once(listener: Heard, address: str) -> None:
+def test_closing_twice_publishes_the_last_events_once(listener: Heard, address: str) -> None:
     bus = quiet(address)
     bus.close()
     bus.close()

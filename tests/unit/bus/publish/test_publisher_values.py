@@ -1,4 +1,4 @@
-"""What a worker may say through a publisher, and where it finds the bus."""
+"""Which values a publisher accepts, and how it finds the bus."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def listener(address: str) -> Iterator[Heard]:
 
 
 def quiet(address: str) -> Publisher:
-    """A publisher of cpu:0 that sends nothing but what it is told to, and its goodbye."""
+    """A publisher of cpu:0 without heartbeats."""
     return Publisher(address, device=Device("cpu:0"), heartbeat_seconds=None)
 
 
 class Integer:
-    """An integer as numpy has them."""
+    """An integer type of another library, such as numpy's."""
 
     def __init__(self, value: int) -> None:
         self._value = value
@@ -73,7 +73,7 @@ def test_a_number_that_cannot_be_right_is_refused_and_uses_up_no_number(
     assert [envelope.seq for envelope in hear(listener, goodbye)] == [1, 2, 3]
 
 
-def test_numbers_of_other_libraries_are_taken(listener: Heard, address: str) -> None:
+def test_numbers_of_other_libraries_are_accepted(listener: Heard, address: str) -> None:
     with quiet(address) as bus:
         number: Any = Integer(7)
         bus.file_started("a", attempt=number)
@@ -154,6 +154,6 @@ def test_an_address_that_is_given_goes_before_that_of_the_environment(listener: 
 
 
 @pytest.mark.parametrize("environment", [{}, {ADDRESS_VARIABLE: ""}])
-def test_without_any_address_a_worker_is_told_what_to_set(environment: dict[str, str]) -> None:
+def test_without_any_address_the_error_names_what_to_set(environment: dict[str, str]) -> None:
     with pytest.raises(AddressError, match=f"no bus address: pass one, or set {ADDRESS_VARIABLE}"):
         Publisher.connect(environment=environment)

@@ -130,7 +130,7 @@ def test_without_a_key_the_error_names_the_command_that_creates_one() -> None:
 def test_a_key_that_others_may_read_is_refused_with_the_remedy() -> None:
     new_identity()
     identity_path().chmod(0o640)
-    with pytest.raises(UserError, match=f"others may read or change it; .*: chmod 600 {identity_path()}$"):
+    with pytest.raises(UserError, match=f"other users may read or change it; .*: chmod 600 {identity_path()}$"):
         load_identity()
 
 

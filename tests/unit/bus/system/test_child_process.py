@@ -1,4 +1,4 @@
-"""Ending processes: those that end when asked, those that have to be made to, and those that nobody can end."""
+"""Ending child processes: those that end when asked, those that have to be killed, and those that cannot be."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def test_a_process_that_ends_when_asked_is_ended_so() -> None:
     assert stop(started(SLEEPER)) == -signal.SIGTERM
 
 
-def test_a_process_that_does_not_listen_is_killed() -> None:
+def test_a_process_that_ignores_sigterm_is_killed() -> None:
     assert stop(started(DEAF), seconds=0.05) == -signal.SIGKILL
 
 
-def test_the_status_of_one_that_has_ended_is_told() -> None:
+def test_the_status_of_a_process_that_has_ended_is_returned() -> None:
     process = started("print('up')")
     process.wait()
     assert stop(process) == 0
@@ -47,7 +47,7 @@ class InTheDriver(subprocess.Popen[bytes]):
         pass
 
 
-def test_a_process_that_nobody_can_end_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_cannot_be_ended_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "KILLED_SECONDS", 0.05)
     process = InTheDriver([sys.executable, "-c", SLEEPER])
     assert stop(process, seconds=0.05) == -signal.SIGKILL

@@ -52,7 +52,7 @@ def test_the_terminal_is_as_it_was_even_after_an_error(terminal: tuple[int, int]
     assert termios.tcgetattr(program) == before
 
 
-def test_what_was_typed_and_not_read_is_for_nobody(terminal: tuple[int, int]) -> None:
+def test_what_was_typed_and_not_read_is_discarded(terminal: tuple[int, int]) -> None:
     hands, program = terminal
     with Keyboard(program):
         os.write(hands, b"rm -r *\n")
@@ -91,7 +91,7 @@ def test_a_terminal_that_goes_away_gives_nothing_more() -> None:
     os.close(program)
 
 
-def test_nothing_can_be_typed_into_a_pipe_or_somebody_elses_terminal(terminal: tuple[int, int]) -> None:
+def test_a_pipe_and_the_terminal_of_another_session_are_not_interactive(terminal: tuple[int, int]) -> None:
     reading, writing = os.pipe()
     assert not is_interactive(reading)
     assert not is_interactive(terminal[1])
@@ -99,12 +99,12 @@ def test_nothing_can_be_typed_into_a_pipe_or_somebody_elses_terminal(terminal: t
     os.close(writing)
 
 
-def test_on_a_terminal_where_nobody_counts_everybody_is_in_front(terminal: tuple[int, int]) -> None:
+def test_on_a_terminal_without_job_control_every_group_is_in_the_foreground(terminal: tuple[int, int]) -> None:
     assert is_foreground(terminal[1])
     assert is_foreground(terminal[1], 1)
 
 
-def test_what_is_passed_on_never_waits() -> None:
+def test_reading_what_is_forwarded_never_waits() -> None:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     assert read_forwarded(reading) == b""

@@ -1,4 +1,4 @@
-"""Files of this user alone: what others could have read or changed is refused."""
+"""Files of this user alone: what other users could have read or changed is refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.private_files import (
-    MOST_BYTES,
+    MAX_BYTES,
     OTHERS_AT_ALL,
     OTHERS_WRITE,
     private_parent,
@@ -67,7 +67,7 @@ def test_what_was_written_is_read(written: Path) -> None:
 @pytest.mark.parametrize("others", [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666])
 def test_a_secret_that_others_may_read_or_change_is_refused_with_the_remedy(written: Path, others: int) -> None:
     written.chmod(others)
-    with pytest.raises(UserError, match=rf"^{written}: others may .*: chmod 600 {written}$"):
+    with pytest.raises(UserError, match=rf"^{written}: other users may .*: chmod 600 {written}$"):
         read_private(written, OTHERS_AT_ALL)
     written.chmod(0o600)
     assert read_private(written, OTHERS_AT_ALL) == "text\n"
@@ -76,7 +76,7 @@ def test_a_secret_that_others_may_read_or_change_is_refused_with_the_remedy(writ
 @pytest.mark.parametrize("others", [0o620, 0o602, 0o622, 0o666])
 def test_a_list_that_others_may_change_is_refused(written: Path, others: int) -> None:
     written.chmod(others)
-    with pytest.raises(UserError, match=rf"^{written}: others may change it; .*: chmod 600 {written}$"):
+    with pytest.raises(UserError, match=rf"^{written}: other users may change it; .*: chmod 600 {written}$"):
         read_private(written, OTHERS_WRITE)
 
 
@@ -90,7 +90,7 @@ def test_a_list_that_others_may_only_read_is_read(written: Path, others: int) ->
 def test_a_folder_in_which_others_may_put_files_is_refused_with_the_remedy(written: Path, others: int) -> None:
     written.parent.chmod(others)
     for use in (lambda: read_private(written, OTHERS_WRITE), lambda: private_parent(written)):
-        with pytest.raises(UserError, match=rf"others may change what is there; .*: chmod 700 {written.parent}$"):
+        with pytest.raises(UserError, match=rf"other users may change its files; .*: chmod 700 {written.parent}$"):
             use()
 
 
@@ -108,7 +108,7 @@ def test_the_remedy_can_be_pasted_into_a_shell_whatever_the_name(tmp_path: Path)
 def test_a_link_is_refused_even_to_a_file_of_ours(written: Path) -> None:
     link = written.with_name("link")
     link.symlink_to(written)
-    with pytest.raises(UserError, match=f"^{link}: cannot be read: is a link; put the file itself there$"):
+    with pytest.raises(UserError, match=f"^{link}: cannot be read: is a link; replace it by the file itself$"):
         read_private(link, OTHERS_AT_ALL)
 
 
@@ -124,37 +124,37 @@ def test_writing_neither_replaces_a_file_nor_follows_a_link(written: Path) -> No
 
 def test_a_pipe_is_refused_and_not_waited_for(path: Path) -> None:
     os.mkfifo(path, 0o600)
-    with pytest.raises(UserError, match="must be a file of your own"):
+    with pytest.raises(UserError, match="must be a file that you own"):
         read_private(path, OTHERS_AT_ALL)
 
 
 def test_a_folder_in_the_files_place_is_refused(path: Path) -> None:
     path.mkdir(0o700)
-    with pytest.raises(UserError, match="must be a file of your own"):
+    with pytest.raises(UserError, match="must be a file that you own"):
         read_private(path, OTHERS_AT_ALL)
 
 
 def test_a_file_that_is_too_long_to_be_one_of_ours_is_refused(path: Path) -> None:
-    write_private(path, "x" * (MOST_BYTES + 1))
+    write_private(path, "x" * (MAX_BYTES + 1))
     with pytest.raises(UserError, match="of at most 1 MiB"):
         read_private(path, OTHERS_AT_ALL)
 
 
 @as_root
-def test_somebody_elses_file_is_refused(written: Path) -> None:
+def test_another_users_file_is_refused(written: Path) -> None:
     os.chown(written, NOBODY, -1)
-    with pytest.raises(UserError, match="must be a file of your own"):
+    with pytest.raises(UserError, match="must be a file that you own"):
         read_private(written, OTHERS_AT_ALL)
 
 
 @as_root
-def test_somebody_elses_folder_is_refused(written: Path) -> None:
+def test_another_users_folder_is_refused(written: Path) -> None:
     os.chown(written.parent, NOBODY, -1)
-    with pytest.raises(UserError, match="must be a folder of your own"):
+    with pytest.raises(UserError, match="must be a folder that you own"):
         read_private(written, OTHERS_AT_ALL)
 
 
-def test_a_file_in_the_folders_place_is_said_in_a_line(tmp_path: Path) -> None:
+def test_a_file_in_the_folders_place_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("")
-    with pytest.raises(UserError, match=f"^{tmp_path}/config/ours: cannot be made a folder: Not a directory$"):
+    with pytest.raises(UserError, match=f"^{tmp_path}/config/ours: cannot be created: Not a directory$"):
         private_parent(tmp_path / "config" / "ours" / "file")

@@ -167,12 +167,12 @@ def test_where_nvidia_smi_alone_works_it_is_used_and_the_reason_told(
 @pytest.mark.parametrize(
     ("visible", "line"),
     [
-        ("7", "CUDA_VISIBLE_DEVICES: GPU 7 is not there; this machine has: 0 (GPU-a), 1 (GPU-b)"),
-        ("GPU-x", "CUDA_VISIBLE_DEVICES: GPU GPU-x is not there; this machine has: 0 (GPU-a), 1 (GPU-b)"),
-        ("GPU-", "CUDA_VISIBLE_DEVICES: GPU GPU- fits several"),
+        ("7", "CUDA_VISIBLE_DEVICES: GPU 7 was not found; this machine has: 0 (GPU-a), 1 (GPU-b)"),
+        ("GPU-x", "CUDA_VISIBLE_DEVICES: GPU GPU-x was not found; this machine has: 0 (GPU-a), 1 (GPU-b)"),
+        ("GPU-", "CUDA_VISIBLE_DEVICES: GPU GPU- matches several GPUs"),
         (
             "1",
-            "CUDA_VISIBLE_DEVICES: which GPU 1 is cannot be told, since they differ and CUDA counts the fastest",
+            "CUDA_VISIBLE_DEVICES: GPU 1 is ambiguous, since the models differ and CUDA numbers the fastest",
         ),
     ],
 )
@@ -210,7 +210,7 @@ def test_a_number_while_a_gpu_is_lost_is_one_line_more(nvml: FakeNvmlLibrary) ->
     nvml.shows(Gpu("GPU-a", lost=True), Gpu("GPU-b"))
     lost, number = problems_of(nvml, CUDA_VISIBLE_DEVICES="1")
     assert lost.startswith("GPU 0 (GPU-a) is lost")
-    assert number.startswith("CUDA_VISIBLE_DEVICES: which GPU 1 is cannot be told while one is lost")
+    assert number.startswith("CUDA_VISIBLE_DEVICES: GPU 1 is ambiguous while a GPU is lost")
 
 
 def test_an_index_among_unlike_gpus_is_right_when_cuda_counts_as_nvml_does(nvml: FakeNvmlLibrary) -> None:

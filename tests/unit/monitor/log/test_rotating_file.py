@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from monitor.log.rotating_file import LogFile
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.metrics_log_format import KEPT
+from virnucpro_bus.metrics_log_format import ROTATED_LOGS as KEPT
 
 HEADER = b"when,what,more\r\n"
 KIND = b"when,what"

@@ -111,14 +111,14 @@ def test_auto_uses_no_gpu_when_all_are_hidden(machine: Machine, visible: str) ->
 
 def test_auto_says_which_visible_device_is_not_there(machine: Machine) -> None:
     machine(A)
-    with pytest.raises(UserError, match="GPU 5 is not there; this machine has: 0 \\(GPU-aa11\\)"):
+    with pytest.raises(UserError, match="GPU 5 was not found; this machine has: 0 \\(GPU-aa11\\)"):
         find_devices("auto", {"CUDA_VISIBLE_DEVICES": "5"})
 
 
 def test_a_gpu_that_is_lost_or_has_no_uuid_is_not_worked_on(machine: Machine) -> None:
     machine(A, gpu("GPU-ab22", 1, lost=True), gpu("nvml:2", 2))
     assert keys("auto") == ["GPU-aa11"]
-    with pytest.raises(UserError, match="GPU 1 is not there"):
+    with pytest.raises(UserError, match="GPU 1 was not found"):
         find_devices("cuda:0,1", {})
 
 
@@ -127,7 +127,7 @@ def test_a_number_is_not_taken_for_a_gpu_while_another_is_lost_or_cannot_be_read
     machine: Machine, missing: dict[str, Any]
 ) -> None:
     machine(A, missing, C)
-    with pytest.raises(UserError, match="which GPU 2 is cannot be told while one is lost or cannot be read; name"):
+    with pytest.raises(UserError, match="GPU 2 is ambiguous while a GPU is lost or cannot be read; name"):
         find_devices("auto", {"CUDA_VISIBLE_DEVICES": "2"})
     assert keys("auto", {"CUDA_VISIBLE_DEVICES": "GPU-cc33"}) == keys("cuda:2") == ["GPU-cc33"]
 
@@ -161,9 +161,7 @@ def test_an_index_among_unlike_gpus_is_refused_because_cuda_counts_otherwise(
 ) -> None:
     machine(A, gpu("GPU-t4", 1, name="NVIDIA T4"))
     environment = {"CUDA_VISIBLE_DEVICES": "1"} | ({} if order is None else {"CUDA_DEVICE_ORDER": order})
-    with pytest.raises(
-        UserError, match=r"which GPU 1 is cannot be told.*set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name"
-    ):
+    with pytest.raises(UserError, match=r"GPU 1 is ambiguous.*set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name"):
         find_devices("auto", environment)
 
 
@@ -204,7 +202,7 @@ def test_a_whole_uuid_wins_over_longer_ones_that_begin_so(machine: Machine) -> N
 
 def test_a_beginning_that_fits_several_is_refused(machine: Machine) -> None:
     machine(A, B, C)
-    with pytest.raises(UserError, match=r"GPU GPU-a fits several; this machine has: 0 .*, 1 .*, 2 "):
+    with pytest.raises(UserError, match=r"GPU GPU-a matches several GPUs; this machine has: 0 .*, 1 .*, 2 "):
         find_devices("GPU-a", {})
 
 
@@ -218,13 +216,13 @@ def test_a_device_named_twice_is_refused(machine: Machine, spec: str) -> None:
 @pytest.mark.parametrize("spec", ["cuda:7", "GPU-zz"])
 def test_a_gpu_that_is_not_there_is_named_with_those_that_are(machine: Machine, spec: str) -> None:
     machine(A)
-    with pytest.raises(UserError, match=r"GPU \S+ is not there; this machine has: 0 \(GPU-aa11\)"):
+    with pytest.raises(UserError, match=r"GPU \S+ was not found; this machine has: 0 \(GPU-aa11\)"):
         find_devices(spec, {})
 
 
 def test_a_machine_without_gpus_says_so(machine: Machine) -> None:
     machine()
-    with pytest.raises(UserError, match="GPU 0 is not there; this machine has: none"):
+    with pytest.raises(UserError, match="GPU 0 was not found; this machine has: none"):
         find_devices("cuda:0", {})
 
 

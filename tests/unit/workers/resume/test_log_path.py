@@ -11,7 +11,7 @@ import pytest
 from monitor.log.metrics_log import MetricsLog
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.metrics_log_format import KIND, is_metrics_log
+from virnucpro_bus.metrics_log_format import SIGNATURE, is_metrics_log
 from workers.resume.log_path import choose_log_path, own_logs
 
 
@@ -82,7 +82,7 @@ NO_LOGS: dict[str, Callable[[Path], object]] = {
     "a pipe": os.mkfifo,
     "somebody's text": lambda path: path.write_text("precious"),
     "an empty file": lambda path: path.touch(),
-    "less than a header": lambda path: path.write_bytes(KIND[:-1]),
+    "less than a header": lambda path: path.write_bytes(SIGNATURE[:-1]),
     "a link to a log": lambda path: path.symlink_to(logged(path.with_name("real"))),
 }
 

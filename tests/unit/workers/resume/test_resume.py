@@ -28,7 +28,7 @@ from virnucpro_bus.events.vocabulary import (
     WorkerStarted,
     WorkStolen,
 )
-from virnucpro_bus.metrics_log_format import KIND
+from virnucpro_bus.metrics_log_format import SIGNATURE
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.system.disk import Disk
 from workers.commit.result_store import ResultStore
@@ -239,7 +239,7 @@ def test_settings_are_the_job_and_its_options_in_any_order() -> None:
 
 def test_force_removes_what_belongs_to_the_run_and_nothing_else(run_dir: Path) -> None:
     for name in ("log", "log.1", "log.9", SUMMARY_NAME, "mine"):
-        (run_dir / name).write_bytes(KIND)
+        (run_dir / name).write_bytes(SIGNATURE)
     (run_dir / "log.2").mkdir()
     (run_dir / "log.3").write_text("mine")
     assert opened(run_dir, force=True) is None

@@ -1,0 +1,36 @@
+"""Figures of several hosts or buses, merged into one. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+
+from virnucpro_bus.metrics import FileRecord, StealEvent, Totals
+
+RECENT_FILES = 100
+RECENT_STEALS = 50
+
+
+def sum_totals(each: Sequence[Totals]) -> Totals:
+    """Add up parts of a run, or several runs. `files_total` is None only if it is None in every part."""
+    planned = [total for totals in each if (total := totals["files_total"]) is not None]
+    return Totals(
+        files_total=sum(planned) if planned else None,
+        files_completed=sum(totals["files_completed"] for totals in each),
+        files_failed=sum(totals["files_failed"] for totals in each),
+        sequences=sum(totals["sequences"] for totals in each),
+        steals=sum(totals["steals"] for totals in each),
+        events_published=sum(totals["events_published"] for totals in each),
+        events_received=sum(totals["events_received"] for totals in each),
+        events_lost=sum(totals["events_lost"] for totals in each),
+    )
+
+
+def latest_files(files: Iterable[FileRecord]) -> list[FileRecord]:
+    """Return the RECENT_FILES last files, oldest first; by host if the time is the same."""
+    return sorted(files, key=itemgetter("ended", "host"))[-RECENT_FILES:]
+
+
+def latest_steals(steals: Iterable[StealEvent]) -> list[StealEvent]:
+    """Return the RECENT_STEALS last steals, oldest first; by host if the time is the same."""
+    return sorted(steals, key=itemgetter("timestamp", "host"))[-RECENT_STEALS:]

@@ -13,8 +13,8 @@ import click
 
 from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.fold.file_table import ExportedFile, FileTable
 from virnucpro_bus.run_folder import capture_path
+from virnucpro_bus.sources.file_table import ExportedFile, FileTable
 from virnucpro_bus.system.console import say
 from virnucpro_bus.text import spreadsheet_safe, visible
 

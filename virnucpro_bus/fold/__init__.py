@@ -2,5 +2,5 @@
 
 `host_fold.py` has a handler for each kind of event; `fleet.py` holds the hosts of one bus and answers for all of
 them; `snapshot.py` converts a fold to bytes and back. Pure: no I/O, and the time is passed in. May import effect
-and events; only `file_table.py` reads a capture.
+and events. Start with `host_fold.py`.
 """

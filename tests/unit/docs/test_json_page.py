@@ -14,9 +14,9 @@ from tests.support.paths import DOCS
 from tests.support.report_schema import report_schema
 from tests.support.runs import MadeRun
 from virnucpro_bus import metrics
-from virnucpro_bus.fold.file_table import ExportedFile
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.report import FleetReport
+from virnucpro_bus.sources.file_table import ExportedFile
 from workers.whatif.recorded_run import make_recorded_run
 from workers.whatif.scenarios import Alternative, Variation, WhatIf, what_if
 

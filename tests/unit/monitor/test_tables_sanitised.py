@@ -26,8 +26,8 @@ from tests.support.harmful_texts import (
 from tests.support.pictures import row
 from virnucpro_bus.cli.export import _csv_lines as csv_lines
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.fold.file_table import ExportedFile
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
+from virnucpro_bus.sources.file_table import ExportedFile
 from virnucpro_bus.text import spreadsheet_safe, visible
 
 NAMED = ("host", "uuid", "device_name", "current_file")

@@ -13,8 +13,8 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.devices import only_one_with_prefix
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.fold.file_table import FileTable
 from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.sources.file_table import FileTable
 from virnucpro_bus.testing import Script
 
 FULL = Device("GPU-8932f9-aa", "A100", 0)

@@ -19,7 +19,7 @@ from virnucpro_bus.cli import main as cli
 from virnucpro_bus.cli.export import COLUMNS, _cell
 from virnucpro_bus.clock import iso_utc
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.fold.file_table import ExportedFile, FileTable
+from virnucpro_bus.sources.file_table import ExportedFile, FileTable
 from virnucpro_bus.testing import Script
 
 GPU = Device("GPU-a", "A100", 0)

@@ -82,7 +82,7 @@ def test_the_closing_lines_of_a_run_show_its_folder(lab: Lab) -> None:
 
 def test_doctor_shows_where_the_sockets_go(tmp_path: Path) -> None:
     report: Report = {**examine(tmp_path, {}), "socket_folder": f"/run{HARM}"}
-    assert f"  sockets: /run{SEEN}" in harmless(render(report))
+    assert f"  socket folder: /run{SEEN}" in harmless(render(report))
 
 
 def test_info_shows_where_the_capture_is(lab: Lab) -> None:

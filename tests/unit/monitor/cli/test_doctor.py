@@ -92,7 +92,7 @@ def test_the_real_binding_reports_a_good_and_a_lost_gpu(nvml: FakeNvmlLibrary) -
             "divided": False,
         },
     ]
-    assert report["problems"] == ["GPU 1 (GPU-1111) is lost; see dmesg, have it reset, or reboot"]
+    assert report["problems"] == ["GPU 1 (GPU-1111): is lost; check dmesg, reset it, or reboot"]
 
 
 def test_mig_instances_are_listed_after_their_gpu(nvml: FakeNvmlLibrary) -> None:

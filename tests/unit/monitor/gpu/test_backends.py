@@ -182,7 +182,7 @@ def test_nvidia_smi_goes_on_as_it_is_until_nvml_works(smi: Path) -> None:
         ("GPU-a", False),
         ("GPU-b", True),
     ]
-    assert backend.problems[0].endswith("; nvidia-smi is used meanwhile")
+    assert backend.problems[0].endswith("; using nvidia-smi until then")
     nvml.down = None
     clock.advance(5)
     assert [reading.energy_millijoules for reading in backend.readings()] == [7_000_500]

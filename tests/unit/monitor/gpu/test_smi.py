@@ -114,5 +114,5 @@ def test_what_nvidia_smi_says_in_place_of_gpus_is_one_line_of_a_fixed_length_wit
     (smi / "output").write_text(f"{said}\nmore\n" if said else "")
     with pytest.raises(BackendUnavailable) as caught:
         SmiBackend()
-    told = " ".join(said[:200].rstrip(".").split()) or "shows no GPU"
-    assert str(caught.value) == f"nvidia-smi: {told}; start the container with its GPUs, or look into dmesg"
+    told = " ".join(said[:200].rstrip(".").split()) or "prints no GPU"
+    assert str(caught.value) == f"nvidia-smi: {told}; start the container with its GPUs, or check dmesg"

@@ -86,7 +86,7 @@ def test_what_a_source_does_not_tell_is_unknown(make: Make) -> None:
 def test_a_driver_that_fails_leaves_the_figures_unknown_and_says_so(make: Make) -> None:
     snapshot = make(Work(), BrokenGpus())._collect_metrics()
     assert [utilization for _, utilization in snapshot.rows] == [UNKNOWN_UTILIZATION] * 2
-    assert snapshot.health == (Problem("dashboard: 2 failures, the last: RuntimeError: no cpu:0"),)
+    assert snapshot.health == (Problem("dashboard: 2 failures, the latest: RuntimeError: no cpu:0"),)
 
 
 def test_time_counts_from_start_when_the_source_does_not_know_it(make: Make) -> None:
@@ -107,7 +107,7 @@ def test_a_device_that_completes_nothing_for_300_s_is_told_as_stalled(make: Make
     work = Work()
     work.since = 300.0
     snapshot = make(work)._collect_metrics()
-    assert snapshot.health[0].text == "stalled: no file done by GPU 0, cpu:0 for 5m00s or more, and 6 waiting"
+    assert snapshot.health[0].text == "stalled: no file finished on GPU 0, cpu:0 for 5m00s or more, 6 queued"
 
 
 def test_a_source_that_fails_leaves_the_last_figures_on_screen_with_a_word(make: Make) -> None:
@@ -122,7 +122,7 @@ def test_a_source_that_fails_leaves_the_last_figures_on_screen_with_a_word(make:
     dashboard.stop()
     last = output.getvalue().splitlines()[-1]
     assert "GPU 0 87% 12.3/s q3" in last
-    assert "the last: RuntimeError: boom" in last
+    assert "the latest: RuntimeError: boom" in last
 
 
 def test_the_dashboard_outlives_a_disk_that_was_full_for_a_while(make: Make) -> None:

@@ -75,9 +75,9 @@ def told(*args: Any, **options: Any) -> list[str]:
 
 def test_a_device_with_waiting_files_and_none_completed_for_300_s_is_stalled() -> None:
     assert told([row(since=299.9)], TOTALS) == []
-    assert told([row(since=300.0)], TOTALS) == ["stalled: no file done by cpu:0 for 5m00s, and 7 waiting"]
+    assert told([row(since=300.0)], TOTALS) == ["stalled: no file finished on cpu:0 for 5m00s, 7 queued"]
     assert told([row(0, since=400.0), row(1, since=360.0), row(2)], TOTALS) == [
-        "stalled: no file done by GPU 0, GPU 1 for 6m00s or more, and 14 waiting"
+        "stalled: no file finished on GPU 0, GPU 1 for 6m00s or more, 14 queued"
     ]
 
 
@@ -144,8 +144,8 @@ def test_with_several_hosts_a_source_is_named_with_its_host() -> None:
 def test_many_devices_in_trouble_make_few_lines() -> None:
     rows = [row(index, state="silent", since=400.0 + index) for index in range(64)]
     assert told(rows, TOTALS) == [
-        "silent: no sign of life from GPU 0, GPU 1, GPU 2, GPU 3 and 60 more",
-        "stalled: no file done by GPU 0, GPU 1, GPU 2, GPU 3 and 60 more for 6m40s or more, and 448 waiting",
+        "silent: no heartbeat from GPU 0, GPU 1, GPU 2, GPU 3 and 60 more",
+        "stalled: no file finished on GPU 0, GPU 1, GPU 2, GPU 3 and 60 more for 6m40s or more, 448 queued",
     ]
 
 
@@ -155,13 +155,13 @@ def test_hot_gpus_are_told_the_hottest_first_although_their_column_may_be_left_o
 
 def test_a_gpu_that_gives_no_figures_is_told_with_their_age() -> None:
     assert told([row(0, age=7.2), known(1, age=3.0), row("cpu:0")], TOTALS) == [
-        "stale: no GPU figures from GPU 0 for 7.2 s",
+        "stale: no GPU sample from GPU 0 for 7.2 s",
     ]
 
 
 def test_many_gpus_without_figures_make_one_line() -> None:
     (line,) = told([row(index, age=9.0 + index) for index in range(6)], TOTALS)
-    assert line == "stale: no GPU figures from GPU 0, GPU 1, GPU 2, GPU 3 and 2 more for 9.0 s or more"
+    assert line == "stale: no GPU sample from GPU 0, GPU 1, GPU 2, GPU 3 and 2 more for 9.0 s or more"
 
 
 def test_a_lost_gpu_is_not_told_to_be_stale_too() -> None:
@@ -225,11 +225,11 @@ def test_a_gpu_of_which_fresh_looks_tell_nothing_is_told_and_a_cpu_is_not() -> N
     rows = [row(0, age=0.5), row(1, age=0.5, state="lost"), known(2, age=0.5), row("cpu:0")]
     assert told(rows, TOTALS) == [
         "lost: no worker on GPU 1",
-        "unknown: the driver tells nothing of GPU 0; see doctor",
+        "unknown: the driver reports no figures for GPU 0; see virnucpro-bus doctor",
     ]
 
 
 def test_a_gpu_that_is_gone_is_told_from_a_worker_that_is_gone() -> None:
     metrics, utilization = row(0, state="lost")
     rows = [(metrics, {**utilization, "lost": True}), row(1, state="lost"), row("cpu:2", state="lost")]
-    assert told(rows, TOTALS) == ["lost: GPU 0 fell off the bus", "lost: no worker on GPU 1, cpu:2"]
+    assert told(rows, TOTALS) == ["lost: the driver has lost GPU 0", "lost: no worker on GPU 1, cpu:2"]

@@ -60,7 +60,7 @@ def test_64_devices_look_as_they_should_on_bigger_terminals(width: int, height: 
 
 
 @pytest.mark.parametrize(
-    ("name", "look"),
+    ("name", "options"),
     [
         ("page-2", ViewOptions(page=1)),
         ("last-page", ViewOptions(page=-1)),
@@ -69,11 +69,11 @@ def test_64_devices_look_as_they_should_on_bigger_terminals(width: int, height: 
         ("some-devices", ViewOptions(devices=frozenset({"3", "GPU-00000017"}))),
     ],
 )
-def test_64_devices_look_as_they_should_when_looked_at_in_other_ways(name: str, look: ViewOptions) -> None:
-    assert_golden(f"64-devices-{name}-80x24", plain(snapshot(64), 80, 24, look))
+def test_64_devices_look_as_they_should_when_looked_at_in_other_ways(name: str, options: ViewOptions) -> None:
+    assert_golden(f"64-devices-{name}-80x24", plain(snapshot(64), 80, 24, options))
 
 
-LOOKS = st.builds(
+OPTIONS = st.builds(
     ViewOptions,
     sort=st.sampled_from(SORTS),
     page=st.integers(-100, 100),
@@ -81,11 +81,11 @@ LOOKS = st.builds(
 )
 
 
-@given(width=st.integers(1, 250), height=st.integers(1, 80), devices=st.integers(0, 70), look=LOOKS)
+@given(width=st.integers(1, 250), height=st.integers(1, 80), devices=st.integers(0, 70), options=OPTIONS)
 @settings(max_examples=100, deadline=None)
-def test_a_frame_fits_any_terminal(width: int, height: int, devices: int, look: ViewOptions) -> None:
+def test_a_frame_fits_any_terminal(width: int, height: int, devices: int, options: ViewOptions) -> None:
     shot = replace(WITH_EFFECT, rows=snapshot(devices).rows, health=TROUBLED)
-    texts = frame(shot, width, height, look=look)
+    texts = frame(shot, width, height, options=options)
     assert len(texts) <= height
     assert all(cell_len(text.plain) <= width for text in texts)
     assert all("\n" not in text.plain for text in texts)

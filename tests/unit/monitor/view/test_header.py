@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.model.view_model import Row, ViewModel
 from monitor.view.glyphs import UNICODE
-from monitor.view.header import progress, title
+from monitor.view.header import progress_line, title_line
 from tests.support.pictures import colour_of, plain, snapshot
 from virnucpro_bus.metrics import Totals
 
@@ -23,7 +23,7 @@ def settled(done: int, failed: int, total: int) -> ViewModel:
 
 
 def bar(done: int, failed: int, total: int) -> str:
-    return progress(settled(done, failed, total), 80, UNICODE).plain.split()[0]
+    return progress_line(settled(done, failed, total), 80, UNICODE).plain.split()[0]
 
 
 def test_an_unfinished_run_is_never_at_100_percent() -> None:
@@ -74,7 +74,7 @@ def test_failures_are_marked_and_yellow() -> None:
     ],
 )
 def test_where_there_is_no_room_the_least_important_words_are_left_out_whole(width: int, words: str) -> None:
-    text = progress(snapshot(), width, UNICODE).plain
+    text = progress_line(snapshot(), width, UNICODE).plain
     assert " ".join(word for word in text.split() if not set(word) <= set("━×─")) == words
 
 
@@ -96,6 +96,6 @@ def test_a_run_that_was_ended_early_has_no_eta(states: tuple[str, str], end: str
 
 
 def test_the_devices_are_told_beside_the_title_where_there_is_room() -> None:
-    assert title(snapshot(), 80, UNICODE).plain.startswith(" run 20231114-221320  8 devices  ")
-    assert "devices" not in title(snapshot(), 70, UNICODE).plain
-    assert "1 SILENT" in title(snapshot(), 70, UNICODE).plain
+    assert title_line(snapshot(), 80, UNICODE).plain.startswith(" run 20231114-221320  8 devices  ")
+    assert "devices" not in title_line(snapshot(), 70, UNICODE).plain
+    assert "1 SILENT" in title_line(snapshot(), 70, UNICODE).plain

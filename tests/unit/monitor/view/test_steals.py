@@ -8,7 +8,7 @@ import pytest
 
 from monitor.model.view_model import ViewModel
 from monitor.view.glyphs import UNICODE
-from monitor.view.steals import stealing
+from monitor.view.steals import effect_line
 from tests.support.pictures import WITH_EFFECT, colour_of, plain, snapshot
 from virnucpro_bus.effect.combine import unknown_effect
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("utc")
 
 
 def line_of(shot: ViewModel, width: int) -> str:
-    return "".join(text.plain for text in stealing(shot, width, UNICODE))
+    return "".join(text.plain for text in effect_line(shot, width, UNICODE))
 
 
 def test_a_frame_with_little_room_leaves_out_what_stealing_has_done() -> None:

@@ -132,7 +132,7 @@ def test_an_alarm_in_a_column_that_is_left_out_marks_the_device() -> None:
 
 
 def test_a_filter_that_means_no_device_says_so() -> None:
-    assert "no such device" in plain(snapshot(8), 80, 24, ViewOptions(devices=frozenset({"99"})))
+    assert "no device matches" in plain(snapshot(8), 80, 24, ViewOptions(devices=frozenset({"99"})))
 
 
 def test_the_total_is_of_the_chosen_devices() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.log.rotating_file import LogFile
+from monitor.log.rotating_file import RotatingFile
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics_log_format import KEPT
 
@@ -24,8 +24,8 @@ def line(number: int) -> bytes:
     return b"%08d\r\n" % number
 
 
-def appending(path: Path, rotate_bytes: int | None = None) -> LogFile:
-    return LogFile(str(path), HEADER, KIND, rotate_bytes)
+def appending(path: Path, rotate_bytes: int | None = None) -> RotatingFile:
+    return RotatingFile(str(path), HEADER, KIND, rotate_bytes)
 
 
 def numbers(path: Path) -> list[int]:
@@ -114,7 +114,7 @@ def test_where_it_cannot_be_moved_that_is_told_and_the_old_file_goes_on(path: Pa
     aside(path, KEPT).unlink()
     aside(path, KEPT).mkdir()
     log.append(line(0))
-    assert log.append(line(1)) == "cannot be moved aside and goes on growing: Is a directory"
+    assert log.append(line(1)) == "cannot be moved aside and keeps growing: Is a directory"
     assert numbers(path) == [0, 1]
     aside(path, KEPT).rmdir()
     assert log.append(line(2)) is None
@@ -152,7 +152,7 @@ def test_a_file_with_other_columns_that_cannot_be_moved_aside_is_left_alone(path
 @pytest.mark.parametrize("content", [b"#!/bin/sh\n", b"what,when\n", b"\n", b"\0" * 100])
 def test_a_file_that_holds_something_else_is_not_touched(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(UserError, match="holds something else; give the log another name"):
+    with pytest.raises(UserError, match="is not a metrics log; give the log another name"):
         appending(path, 1).append(line(1))
     assert path.read_bytes() == content
     assert os.listdir(path.parent) == ["log.csv"]
@@ -178,7 +178,7 @@ def test_a_directory_in_its_place_is_told(path: Path) -> None:
 def test_a_pipe_in_its_place_is_told_and_nobody_waits_for_it(path: Path, somebody_reads: bool) -> None:
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK) if somebody_reads else None
-    with pytest.raises(UserError, match="is no file; give the log another name"):
+    with pytest.raises(UserError, match="is not a file; give the log another name"):
         appending(path).append(line(1))
     if reader is not None:
         assert os.read(reader, 100) == b""
@@ -207,7 +207,7 @@ def test_a_link_to_a_file_that_is_no_log_leads_nowhere(path: Path, tmp_path: Pat
     target = tmp_path / "profile"
     target.write_bytes(b"export PATH\n")
     path.symlink_to(target)
-    with pytest.raises(UserError, match="holds something else"):
+    with pytest.raises(UserError, match="is not a metrics log"):
         appending(path).append(line(1))
     assert target.read_bytes() == b"export PATH\n"
 

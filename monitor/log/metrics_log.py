@@ -33,7 +33,7 @@ Value = str | bool | int | float | None
 class MetricsLog:
     """A CSV file of rows, one per device and interval. Never raises: what is wrong is in `problem`. One thread.
 
-    After a failure the next `write` tries again. `RotatingFile` handles what happens to the file between two writes.
+    After a failure the next `write` tries again. `RotatingFile` handles what happens to the file meanwhile.
     """
 
     def __init__(self, path: str | os.PathLike[str], clock: Clock, rotate_bytes: int | None = None) -> None:

@@ -163,7 +163,7 @@ def test_of_the_devices_asked_for_those_that_were_never_there_are_told(make: Mak
     log = tmp_path / "log.csv"
     dashboard = make(Work(), log_file=log, look=ViewOptions(devices=frozenset({"CPU:0", "7"})))
     snapshot = dashboard._collect_metrics()
-    assert snapshot.health == (Problem("no device fits 7"),)
+    assert snapshot.health == (Problem("no device matches 7"),)
     dashboard._log_metrics(snapshot)
     with log.open(newline="") as file:
         assert [row["gpu_id"] for row in csv.DictReader(file)] == ["cpu:0"]
@@ -198,11 +198,11 @@ def test_looks_that_cost_much_are_taken_less_often(make: Make, monkeypatch: pyte
     dashboard = make(Work(), console=Console(file=output), update_interval=0.001)
     waits: list[float] = []
 
-    def attend(seconds: float) -> None:
+    def handle_requests(seconds: float) -> None:
         waits.append(seconds)
         dashboard._stopping.set()
 
-    monkeypatch.setattr(dashboard, "_attend", attend)
+    monkeypatch.setattr(dashboard, "_handle_requests", handle_requests)
     dashboard._update_loop()
     assert waits == [pytest.approx(0.1 / 0.05)]
 

@@ -24,14 +24,14 @@ def test_without_a_picture_trouble_with_the_log_is_told_once_and_its_end_too(
     folder = tmp_path / "logs"
     headless = dashboard(folder / "gpu.log", draw=False)
     for _ in range(3):
-        headless._observe()
+        headless._update()
     (told,) = capsys.readouterr().err.splitlines()
     assert told.startswith("virnucpro-bus: ")
     assert "gpu.log" in told
     folder.mkdir()
     for _ in range(2):
-        headless._observe()
-    assert capsys.readouterr().err == "virnucpro-bus: the metrics log is written again\n"
+        headless._update()
+    assert capsys.readouterr().err == "virnucpro-bus: metrics log: works again\n"
 
 
 def test_beside_a_picture_it_is_told_in_the_picture_alone(
@@ -39,6 +39,6 @@ def test_beside_a_picture_it_is_told_in_the_picture_alone(
 ) -> None:
     drawing = dashboard(tmp_path / "missing" / "gpu.log", draw=True)
     for _ in range(2):
-        drawing._observe()
+        drawing._update()
     assert capsys.readouterr().err == ""
     assert "gpu.log" in " ".join(problem.text for problem in drawing._latest.health)

@@ -103,12 +103,12 @@ def test_handlers_of_logging_are_held_whether_made_before_or_meanwhile(terminal:
 def test_of_too_much_the_newest_is_kept_and_the_rest_is_counted(
     terminal: Terminal, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holding, "PIECES_HELD", 2)
+    monkeypatch.setattr(holding, "WRITES_HELD", 2)
     held = request.getfixturevalue("hold")()
     for number in range(5):
         sys.stdout.write(f"{number}\n")
     held.release()
-    assert terminal.printed == "(3 earlier pieces of output were not kept)\n3\n4\n"
+    assert terminal.printed == "(the first 3 pieces of output were dropped)\n3\n4\n"
 
 
 def test_what_goes_elsewhere_is_left_alone(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,7 +116,7 @@ def test_a_metrics_log_that_cannot_be_written_is_told_of_by_what_is_seen_of_its_
 def test_a_device_that_is_asked_for_and_not_there_is_shown(lab: Lab) -> None:
     ended = lab.run("monitor", recorded(lab).name, "--devices", f"a,cpu{HARM}:0", "--once", "--json")
     assert ended.wait() == 0
-    assert harmless(ended.stderr) == [f"virnucpro-bus: no device fits cpu{SEEN}:0"]
+    assert harmless(ended.stderr) == [f"virnucpro-bus: no device matches cpu{SEEN}:0"]
 
 
 def test_a_size_that_is_none_is_shown(lab: Lab) -> None:

@@ -76,7 +76,7 @@ def test_runs_that_are_over_are_named_as_such(tmp_path: Path, monkeypatch: pytes
         write_capture(tmp_path / name / "run.vbus", some_frames(3))
     clock = SystemClock()
     with FollowedBuses([FollowedBus(name, clock) for name in ("one", "two")], clock) as buses:
-        assert buses.title == "one (broken off), two (broken off)"
+        assert buses.title == "one (interrupted), two (interrupted)"
         assert not buses.live
         assert buses.bus_errors() == []
         assert buses.fleets.get_totals()["events_received"] == 6
@@ -86,7 +86,7 @@ def test_a_run_that_is_over_is_none_for_those_who_want_a_live_one(tmp_path: Path
     write_capture(tmp_path / "run.vbus", some_frames(3))
     clock = SystemClock()
     with pytest.raises(AddressError, match="no run is live here"):
-        FollowedBuses([FollowedBus(str(tmp_path), clock, ended_too=False)], clock).__enter__()
+        FollowedBuses([FollowedBus(str(tmp_path), clock, accept_ended=False)], clock).__enter__()
 
 
 def test_a_capture_that_is_none_is_a_users_mistake_in_a_line(tmp_path: Path) -> None:

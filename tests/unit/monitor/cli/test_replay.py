@@ -43,7 +43,7 @@ class Keyboard:
 
     def type(self, *keys: Key) -> bool:
         self._keys[:] = keys
-        quits = self._controls.attend()
+        quits = self._controls.handle_keys()
         self._keys.clear()
         return quits
 

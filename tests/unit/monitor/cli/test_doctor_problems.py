@@ -66,7 +66,7 @@ def test_device_files_that_were_taken_away_are_one_line_with_what_to_do(nvml: Fa
     )
 
 
-def test_a_driver_that_does_not_count_its_gpus_says_why_and_what_to_do(nvml: FakeNvmlLibrary) -> None:
+def test_a_driver_that_cannot_count_its_gpus_is_one_line_with_what_to_do(nvml: FakeNvmlLibrary) -> None:
     nvml.follows(Step((Gpu("GPU-a"),), down=999))
     (problem,) = problems_of(nvml)
     assert problem.startswith("NVML: stopped responding: Unknown Error (code 999); the device files may have been")
@@ -90,17 +90,17 @@ def test_one_gpu_that_refuses_one_question_is_named_with_the_question(
     ]
 
 
-def test_what_a_gpu_has_not_is_no_problem(nvml: FakeNvmlLibrary) -> None:
+def test_a_figure_that_a_gpu_lacks_is_not_a_problem(nvml: FakeNvmlLibrary) -> None:
     nvml.shows(Gpu("GPU-a", compute=None, used=None, temperature=None, milliwatts=None, millijoules=None))
     assert problems_of(nvml) == []
 
 
-def test_a_gpu_without_uuid_is_told_for_no_run_can_use_it(nvml: FakeNvmlLibrary) -> None:
+def test_a_gpu_without_uuid_is_a_problem_because_no_run_can_use_it(nvml: FakeNvmlLibrary) -> None:
     nvml.shows(Gpu("GPU-a", errors={"uuid": pynvml.NVML_ERROR_NOT_SUPPORTED}))
     assert problems_of(nvml) == ["NVML: GPU 0: does not report its UUID; the driver is too old: update it"]
 
 
-def test_the_mig_instances_of_a_lost_gpu_are_not_told_again(
+def test_the_mig_instances_of_a_lost_gpu_are_not_listed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = ScriptedBackend(replace(GPU_A, lost=True), replace(MIG, lost=True))
@@ -118,7 +118,7 @@ def test_one_gpu_that_may_not_be_opened_is_named(nvml: FakeNvmlLibrary) -> None:
 
 
 @pytest.mark.parametrize("question", ["init", "count", "power"])
-def test_a_driver_that_hangs_is_said_to_hang(nvml: FakeNvmlLibrary, question: str) -> None:
+def test_a_driver_that_hangs_is_reported_as_hanging(nvml: FakeNvmlLibrary, question: str) -> None:
     nvml.follows(Step((Gpu("GPU-a"),), hang=(question,)))
     script = "import monitor.cli.doctor as it; it.DRIVER_SECONDS = 1.0; it.doctor()"
     report = json.loads(run_doctor("--json", environment=nvml.environment, script=script))
@@ -155,7 +155,7 @@ def test_the_stand_in_starts_as_bindings_of_any_age_ask_it_to(nvml: FakeNvmlLibr
     assert run_doctor(function, environment=nvml.environment, script=script) == "0 0\n"
 
 
-def test_where_nvidia_smi_alone_works_it_is_used_and_the_reason_told(
+def test_if_only_nvidia_smi_works_it_is_used_and_the_reason_listed(
     nvml: FakeNvmlLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nvml.follows(Step(init=pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH))
@@ -178,7 +178,7 @@ def test_where_nvidia_smi_alone_works_it_is_used_and_the_reason_told(
         ),
     ],
 )
-def test_a_visible_device_that_cannot_be_told_is_one_line_with_what_to_do(
+def test_an_unusable_visible_device_is_one_line_with_what_to_do(
     nvml: FakeNvmlLibrary, visible: str, line: str
 ) -> None:
     nvml.shows(Gpu("GPU-a", "NVIDIA A100"), Gpu("GPU-b", "NVIDIA T4"))
@@ -220,7 +220,7 @@ def test_an_index_among_unlike_gpus_is_right_when_cuda_counts_as_nvml_does(nvml:
     assert problems_of(nvml, CUDA_VISIBLE_DEVICES="1", CUDA_DEVICE_ORDER="PCI_BUS_ID") == []
 
 
-def test_a_machine_without_nvidia_smi_and_driver_is_told_what_to_do_and_exits_0(tmp_path: Path) -> None:
+def test_without_nvidia_smi_and_driver_the_report_says_what_to_do_and_exits_0(tmp_path: Path) -> None:
     # A library that cannot be loaded stands before the machine's own, if there is one.
     (tmp_path / "libnvidia-ml.so.1").write_bytes(b"")
     report = json.loads(

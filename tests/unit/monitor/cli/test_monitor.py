@@ -63,13 +63,13 @@ def test_order_and_choice_of_the_devices_reach_the_picture(
 
 
 @pytest.mark.parametrize("once", [("--once",), ()])
-def test_the_report_is_of_the_devices_that_were_asked_for_and_tells_which_are_missing(
+def test_the_report_has_the_selected_devices_and_stderr_names_the_absent_ones(
     run_dir: Path, capsys: pytest.CaptureFixture[str], once: tuple[str, ...]
 ) -> None:
     assert monitored(run_dir, "--json", "--devices", "cpu:2,cpu:7", *once) == 0
-    said = capsys.readouterr()
-    assert [device["device_id"] for device in json.loads(said.out)["devices"]] == ["cpu:2"]
-    assert said.err.splitlines()[0] == "virnucpro-bus: no device matches cpu:7"
+    printed = capsys.readouterr()
+    assert [device["device_id"] for device in json.loads(printed.out)["devices"]] == ["cpu:2"]
+    assert printed.err.splitlines()[0] == "virnucpro-bus: no device matches cpu:7"
 
 
 @pytest.mark.parametrize(("once", "several_lines"), [(("--once",), True), ((), False)])
@@ -87,11 +87,11 @@ def test_of_a_run_that_is_over_the_end_is_logged_for_the_devices_that_are_shown(
     log = tmp_path / "log.csv"
     assert monitored(run_dir, "--log-file", log, "--devices", "cpu:1,cpu:2", *once) == 0
     with log.open(newline="") as file:
-        told = [(row["gpu_id"], row["queue_depth"]) for row in csv.DictReader(file)]
-    assert told == [("cpu:1", "9"), ("cpu:2", "5")]
+        logged = [(row["gpu_id"], row["queue_depth"]) for row in csv.DictReader(file)]
+    assert logged == [("cpu:1", "9"), ("cpu:2", "5")]
 
 
-def test_who_only_logs_shows_nothing_though_the_run_was_over_before_he_came(
+def test_a_headless_monitor_logs_an_ended_run_and_shows_nothing(
     run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fleet = fold_capture(run_dir / "run.vbus", ManualClock())

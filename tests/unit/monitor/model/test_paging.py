@@ -70,7 +70,7 @@ def test_where_not_all_fit_those_in_trouble_come_before_all_others(states: list[
         assert sum(troubled) == min(len(page.rows), sum(map(needs_attention, fleet(*states))))
 
 
-def test_a_page_says_which_rows_it_holds() -> None:
+def test_the_label_of_a_page_names_its_rows() -> None:
     rows = fleet(*["busy"] * 64)
     assert page_of(rows, 15, 0).label == "rows 1-14 of 64, page 1/5"
     assert page_of(rows, 15, 4).label == "rows 57-64 of 64, page 5/5"
@@ -83,6 +83,6 @@ def test_rows_that_all_fit_need_no_word() -> None:
     assert page_of([], 0, 0).label == ""
 
 
-def test_a_room_of_one_line_says_that_there_is_no_room() -> None:
+def test_with_room_for_one_line_the_label_says_that_there_is_no_room() -> None:
     page = page_of(fleet("busy", "busy"), 1, 3)
     assert (page.rows, page.label) == ([], "no room for 2 rows")

@@ -72,7 +72,7 @@ def test_nothing_comes_until_it_is_released_and_then_all_in_order(terminal: Term
     assert sys.stdout is terminal.stream
 
 
-def test_whoever_has_kept_the_stand_in_writes_through_it_afterwards(terminal: Terminal, hold: Hold) -> None:
+def test_a_stand_in_that_was_kept_writes_through_afterwards(terminal: Terminal, hold: Hold) -> None:
     held = hold()
     kept = sys.stdout
     assert kept.isatty()

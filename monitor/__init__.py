@@ -1,4 +1,4 @@
-"""GPU figures and everything that a person looks at."""
+"""GPU sampling, and everything that shows a run: dashboard, plain lines, JSON, metrics log."""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,6 @@
-"""From live buses to what is shown of them: each is followed by a thread of its own, all are shown as one fleet.
+"""Attaching to live buses: each is followed by a thread of its own, and all are shown as one fleet.
 
-A bus that cannot be followed, or no longer, is a line of health as long as there are others; without any other it
-is the end.
+A bus that cannot be followed is a problem line as long as there are others; without any other it is an error.
 """
 
 from __future__ import annotations
@@ -21,13 +20,15 @@ from virnucpro_bus.sources.live import LiveSource, catch_up, follow_live, join, 
 from virnucpro_bus.sources.playback import fold_capture
 
 TURN_SECONDS = 0.05
-LAST_TURN_SECONDS = 0.5
-"""How long buses are waited for when all is over; one that waits for an answer is left alone."""
+"""How often events of the threads are checked for."""
+CLOSE_SECONDS = 0.5
+"""How long closing waits for the threads; one that waits for an answer is left behind."""
 TITLE_CHARACTERS = 72
+"""A longer title names fewer buses."""
 
 
 class FollowedBus:
-    """One bus: its fold, and what has become of it."""
+    """One bus that a thread follows: its fold, and its failure if it has one."""
 
     def __init__(
         self,
@@ -36,47 +37,47 @@ class FollowedBus:
         server_key: bytes | None = None,
         *,
         interval_seconds: float = 2.0,
-        ended_too: bool = True,
+        accept_ended: bool = True,
     ) -> None:
         """`target` is a run folder or an address; `server_key` is as for `join`.
 
-        `interval_seconds` is as for FleetState. `ended_too` says that a run folder without a live bus is shown as
-        its capture has it.
+        `interval_seconds` is as for FleetState. `accept_ended`: a run folder without a live bus is read from its
+        capture.
         """
         self.target = target
         self.name = target
-        """The target, with a word on a run that was over already."""
-        # The clock of another machine may run ahead or behind, even where that machine has this one's name.
+        """The target, with a note if its run has ended."""
+        # Another machine's clock may be ahead or behind, even if that machine has this one's name.
         local_host = None if target.startswith("tcp://") else socket.gethostname()
         self.fleet = FleetState(clock, local_host, interval_seconds)
         self.failure: Exception | None = None
-        """Why it cannot be followed, or no longer; None while it can, and when its run is over."""
+        """Why the bus is not followed; None while it is, and when its run is over."""
         self._clock = clock
         self._server_key = server_key
         self._interval_seconds = interval_seconds
-        self._ended_too = ended_too
+        self._accept_ended = accept_ended
         self._source: LiveSource | None = None
-        self._is_broken_off = False
+        self._is_interrupted = False
         self._caught_up = threading.Event()
         self._stopping = threading.Event()
-        # The program must be able to end while this one waits for an answer.
+        # A daemon: the program must be able to end while this thread waits for an answer.
         self._thread = threading.Thread(target=self._run, name=f"follow {target}", daemon=True)
 
     def start(self) -> None:
-        """Begin to read its history."""
+        """Start reading its history."""
         self._thread.start()
 
     def catch_up(self) -> None:
-        """Wait until all there is has been read, or cannot be."""
+        """Wait until its history is read, or has failed to be."""
         while not self._caught_up.wait(TURN_SECONDS):
             pass
 
     def stop(self) -> None:
-        """Follow it no longer; does not wait."""
+        """Stop following it; does not wait."""
         self._stopping.set()
 
     def wait(self, seconds: float) -> None:
-        """Wait until it is not followed any more, at most so long."""
+        """Wait until the thread has ended, at most `seconds`."""
         self._thread.join(seconds)
 
     @property
@@ -89,14 +90,14 @@ class FollowedBus:
         """What is wrong with it, in a line that names it; None when nothing is."""
         source = self._source
         text = str(self.failure) if self.failure is not None else source.problem if source is not None else None
-        if self._is_broken_off and self.fleet.finished:
-            text = "the run was broken off; run --resume goes on with it"
+        if self._is_interrupted and self.fleet.finished:
+            text = "the run was interrupted; continue it with run --resume"
         return text if text is None or self.target.rstrip("/") in text else f"{self.target}: {text}"
 
     def _run(self) -> None:
         try:
             self._follow()
-        except Exception as error:  # raised again where it can be shown
+        except Exception as error:  # FollowedBuses raises it in the main thread, or shows it
             self.failure = error
         finally:
             self._caught_up.set()
@@ -106,12 +107,9 @@ class FollowedBus:
             self._source = source = join(self.target, self._clock, self._server_key)
         except AddressError:
             capture = Path(self.target) / CAPTURE_NAME
-            if not self._ended_too or not capture.is_file():
+            if not self._accept_ended or not capture.is_file():
                 raise
-            self.fleet = fold_capture(capture, self._clock, interval_seconds=self._interval_seconds)
-            self._is_broken_off = not self.fleet.finished
-            self.name = f"{self.target} ({'broken off' if self._is_broken_off else 'over'})"
-            self.fleet.break_off()
+            self._read_capture(capture)
             return
         try:
             catch_up(source, self.fleet)
@@ -121,19 +119,25 @@ class FollowedBus:
         finally:
             source.close()
 
+    def _read_capture(self, capture: Path) -> None:
+        self.fleet = fold_capture(capture, self._clock, interval_seconds=self._interval_seconds)
+        self._is_interrupted = not self.fleet.finished
+        self.name = f"{self.target} ({'interrupted' if self._is_interrupted else 'ended'})"
+        self.fleet.break_off()
+
 
 class FollowedBuses:
-    """All that is watched, from `with` on, which waits until they have been read up to now. One thread."""
+    """Several buses as one fleet. Entering waits until the history of each is read. One thread."""
 
     def __init__(self, buses: Sequence[FollowedBus], clock: Clock) -> None:
         self._buses = buses
         self._clock = clock
         self.fleets: FleetGroup
-        """All as one; once entered."""
+        """All buses as one fleet; set by entering."""
 
     @property
     def title(self) -> str:
-        """Their names, as many as are readable."""
+        """The names of the buses, as many as fit TITLE_CHARACTERS, and the number of the others."""
         names = [bus.name for bus in self._buses]
         shown = len(names)
         while shown > 1 and len(", ".join(names[:shown])) > TITLE_CHARACTERS:
@@ -142,35 +146,36 @@ class FollowedBuses:
 
     @property
     def live(self) -> bool:
-        """Whether any is being followed."""
+        """Whether any bus is being followed."""
         return any(bus.live for bus in self._buses)
 
     def bus_errors(self) -> list[str]:
-        """What is wrong with any of them, a line each."""
-        return [trouble for bus in self._buses if (trouble := bus.problem) is not None]
+        """Return what is wrong with the buses, a line each."""
+        return [problem for bus in self._buses if (problem := bus.problem) is not None]
 
-    def follow(self, stopped: Callable[[], object], tell: Callable[[str], object]) -> None:
-        """Return when the run of each is over, or it has failed, or `stopped` says so, which is asked often.
+    def follow(self, stopped: Callable[[], object], report: Callable[[str], object]) -> None:
+        """Wait until the run of each bus is over or it has failed, or `stopped()`, which is called often, is true.
 
-        `tell` is told once what is wrong with one while others go on. Raises UserError when all have failed.
+        `report` receives each problem of one bus once, while others continue. Raises UserError when all have
+        failed.
         """
-        told: dict[FollowedBus, bool] = {}
+        reported: dict[FollowedBus, bool] = {}
         while not stopped():
             self._raise_failure()
             for bus in self._buses:
-                failed, trouble = bus.failure is not None, bus.problem
-                if trouble is None:
-                    told.pop(bus, None)
-                elif told.get(bus) != failed:
-                    told[bus] = failed
-                    tell(trouble)
-            waited_for = next((bus for bus in self._buses if bus.live), None)
-            if waited_for is None:
+                has_failed, problem = bus.failure is not None, bus.problem
+                if problem is None:
+                    reported.pop(bus, None)
+                elif reported.get(bus) != has_failed:
+                    reported[bus] = has_failed
+                    report(problem)
+            live = next((bus for bus in self._buses if bus.live), None)
+            if live is None:
                 return
-            waited_for.wait(TURN_SECONDS)
+            live.wait(TURN_SECONDS)
 
     def _raise_failure(self) -> None:
-        """Raise what is a fault of ours; and what all have failed from, if all have."""
+        """Raise any exception that is a bug; and the reason if every bus has failed."""
         failures = [bus.failure for bus in self._buses if bus.failure is not None]
         for failure in failures:
             if not isinstance(failure, UserError):
@@ -179,7 +184,7 @@ class FollowedBuses:
             raise failures[0] if len(failures) == 1 else AddressError("; ".join(self.bus_errors()))
 
     def __enter__(self) -> Self:
-        """Raises UserError when none can be followed."""
+        """Raises UserError when no bus can be followed."""
         for bus in self._buses:
             bus.start()
         for bus in self._buses:
@@ -189,7 +194,7 @@ class FollowedBuses:
         return self
 
     def __exit__(self, *_: object) -> None:
-        deadline_ns = self._clock.mono_ns() + int(LAST_TURN_SECONDS * NANOSECONDS)
+        deadline_ns = self._clock.mono_ns() + int(CLOSE_SECONDS * NANOSECONDS)
         for bus in self._buses:
             bus.stop()
         for bus in self._buses:

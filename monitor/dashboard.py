@@ -1,18 +1,16 @@
-"""The dashboard: one thread that looks at the sources, logs, and draws. Lifecycle and wiring only.
+"""The dashboard: one thread that collects figures, logs them and shows them. Lifecycle and wiring only.
 
-    LoadBalancingDashboard(coordinator, GPUMonitor())     in the process that hands out the work
+    LoadBalancingDashboard(coordinator, GPUMonitor())     in the process of the coordinator
     LoadBalancingDashboard(fleet, fleet)                  over the bus, or from a capture
 
-How the sources are asked is in `sources`, what a picture says in `view`, how it comes to the terminal in `screen`,
-what is kept in `metrics_log`.
+`model/collector.py` asks the sources, `view/frame.py` makes a picture, `terminal/output.py` shows it, and
+`log/metrics_log.py` keeps the figures.
 """
 
 from __future__ import annotations
 
 import atexit
-import errno
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
 from queue import Empty, SimpleQueue
@@ -27,41 +25,34 @@ from monitor.model.selection import EVERYTHING, ViewOptions, select, unmatched
 from monitor.model.view_model import Problem, ViewModel
 from monitor.terminal.keys import Key
 from monitor.terminal.navigation import Navigation
-from monitor.terminal.screen import glyphs_for, is_screen, usable
-from monitor.terminal.session import TerminalSession
-from monitor.view.frame import frame, pages
-from monitor.view.plain_line import line
+from monitor.terminal.output import DashboardOutput
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock, thread_cpu_ns
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics import MetricsSource, UtilizationSource
 from virnucpro_bus.system.console import say
 
 STOP_WITHIN_SECONDS = 5.0
-"""How long `stop` waits for a source that does not answer before it gives the terminal back without it."""
+"""How long `stop` waits for a source that does not answer before it gives the terminal back."""
 
 MOST_OF_A_CORE = 0.05
-"""What looking and drawing may take; thousands of devices are looked at less often where it would be more."""
-
-# What writing says when the reader of a pipe, or the terminal itself, is gone for good.
-_GONE = {errno.EPIPE, errno.EIO}
+"""The share of a CPU core that updates may take; with thousands of devices the interval grows instead."""
 
 
-class _Wish(Enum):
-    """What the thread is woken for, besides keys."""
+class _Request(Enum):
+    """What wakes the thread, besides keys."""
 
-    LOOK = "look at the sources now"
-    REDRAW = "draw what was seen last"
+    UPDATE = "collect, log and show"
+    REDRAW = "show the latest figures again"
 
 
 class LoadBalancingDashboard:
-    """Shows and logs, every `update_interval` seconds, what the sources say.
+    """Shows and logs, every `update_interval` seconds, the state of a run and its GPUs.
 
-    On a terminal full-screen pictures, in the size that it has at any time; what the program prints meanwhile is
-    printed when they are gone. Elsewhere (a pipe, a Slurm log, TERM=dumb) one plain line an interval. `log_file`
-    None keeps no log; `draw` False shows nothing and only logs, and what is wrong with the log is told on stderr
-    then. `start` and `stop` belong to one thread (or use it as a context manager); where that is the main thread,
-    a signal that ends the program gives the terminal back first. The sources are asked from a thread of the
-    dashboard's own.
+    On a terminal it shows full-screen pictures in the terminal's present size; what the program prints meanwhile
+    appears when they are gone. Elsewhere (a pipe, a Slurm log, TERM=dumb) it prints one plain line per interval.
+
+    `start` and `stop` belong to one thread, or use it as a context manager. If that is the main thread, a signal
+    that ends the program gives the terminal back first. The sources are asked by a thread of the dashboard's own.
     """
 
     def __init__(
@@ -80,41 +71,57 @@ class LoadBalancingDashboard:
         group: int | None = None,
         keys: str = "",
     ) -> None:
-        """`look` says which devices are shown and logged, and in which order they are shown at first;
-        `log_rotate_bytes` how long the log may become, None: as long as it likes. `group` is the process group
-        whose terminal it is, None: our own; while another one has the terminal nothing is drawn. `keys` says in a
-        few words, on the screen, what keys do that the program gives to `press`.
+        """Make a dashboard; `start` shows it.
+
+        Args:
+            coordinator: Knows the work: a WorkStealingCoordinator, or a FleetState.
+            gpu_monitor: Knows the GPUs: a GPUMonitor, or a FleetState.
+            update_interval: Seconds between updates of screen and log.
+            log_file: The metrics log (CSV); None: no log.
+            console: Where to show it; None: the standard output.
+            clock: The clock of the figures; None: this machine's.
+            title: The name of the run on screen.
+            draw: Whether anything is shown. If not, problems with the log are printed on stderr.
+            look: The devices that are shown and logged, and the order in which they are shown at first.
+            log_rotate_bytes: The size from which the log is rotated; None: never.
+            group: The process group that owns the terminal, for a dashboard of another process; None: our own.
+                Nothing is drawn while another group has the terminal.
+            keys: A short list for the screen of the keys that the program passes to `press`.
 
         Raises UserError when `update_interval` is not a number of seconds above 0.
         """
         if not 0 < update_interval <= TIMEOUT_MAX:
             raise UserError(f"the update interval must be more than 0 seconds, not {update_interval}")
         self._update_interval = update_interval
-        self._console = usable(console or Console(markup=False, highlight=False, emoji=False))
         self._clock = clock or SystemClock()
         self._title = title
-        self._drawing = draw
         self._is_headless = not draw
-        self._told: Problem | None = None
-        """The log's trouble that was told on stderr, where no picture tells of it."""
-        self._group = group
-        self._keys = keys
-        self._steering = Navigation(look)
+        self._reported_problem: Problem | None = None
+        """The problem with the log that was printed on stderr last."""
+        self._navigation = Navigation(look)
         self._never_seen = sorted(look.devices or ())
-        self._log = None if log_file is None else MetricsLog(log_file, self._clock, log_rotate_bytes)
+        """The patterns for devices that have not matched any device so far."""
         self._failures = Failures()
-        self._sources = Collector(coordinator, gpu_monitor, self._clock, self._failures, update_interval)
+        self._collector = Collector(coordinator, gpu_monitor, self._clock, self._failures, update_interval)
         self._latest = nothing_yet(self._clock.wall_ns(), title)
+        self._log = None if log_file is None else MetricsLog(log_file, self._clock, log_rotate_bytes)
+        # A signal handler can put into a SimpleQueue, whatever it has interrupted; an Event might deadlock.
+        self._requests: SimpleQueue[_Request | Key] = SimpleQueue()
+        self._output = DashboardOutput(
+            console,
+            self._failures,
+            lambda: self._requests.put(_Request.REDRAW),
+            is_enabled=draw,
+            group=group,
+            keys=keys,
+        )
         self._started_mono_ns: int | None = None
         self._owner = os.getpid()
         self._stopping = Event()
-        # Unlike an Event it can be put to by a handler of signals, whatever that has interrupted.
-        self._wishes: SimpleQueue[_Wish | Key] = SimpleQueue()
         self._thread: Thread | None = None
-        self._terminal: TerminalSession | None = None
 
     def start(self) -> None:
-        """Draw the first frame soon and go on in the background. Does nothing when it runs already."""
+        """Show the first frame soon, and update it in the background. Does nothing while it runs already."""
         if self._thread is not None:
             return
         self._owner = os.getpid()
@@ -122,43 +129,36 @@ class LoadBalancingDashboard:
         self._stopping.clear()
         # A program that ends without stop() must not leave the terminal on the alternate screen.
         atexit.register(self.stop)
-        if self._drawing and is_screen(self._console):
-            self._put(self._take_terminal)
+        self._output.open()
         self._thread = Thread(target=self._update_loop, name="dashboard", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Look once more, give the terminal back, and print the final table on it. Does nothing when stopped."""
+        """Update once more, give the terminal back, and print the final table. Does nothing when stopped."""
         if self._thread is None or os.getpid() != self._owner:
-            return  # in a child that was forked, the parent's dashboard goes on
+            return  # a forked child leaves its parent's dashboard alone
         thread, self._thread = self._thread, None
         atexit.unregister(self.stop)
         self._stopping.set()
-        self._wishes.put(_Wish.LOOK)
-        terminal, self._terminal = self._terminal, None
+        self._requests.put(_Request.UPDATE)
         try:
             thread.join(STOP_WITHIN_SECONDS)
             if not thread.is_alive():
-                self._observe()
+                self._update()
         finally:
-            if terminal is not None:
-                self._put(terminal.give_back)
-        if terminal is None:
-            self._show(self._latest)
-        else:
-            self._put(lambda: self._print_whole(self._latest))
+            self._output.close(self._latest, self._navigation.options)
 
     def retitle(self, title: str) -> None:
-        """Show another title, and everything else as it is by now, at once. For any thread."""
+        """Change the title, and update at once. For any thread."""
         self._title = title
-        self._wishes.put(_Wish.LOOK)
+        self._requests.put(_Request.UPDATE)
 
     def press(self, key: Key) -> None:
         """Turn the page, or change the order. For any thread."""
-        self._wishes.put(key)
+        self._requests.put(key)
 
     def show_once(self) -> None:
-        """Print and log the whole table as it is now, and nothing again. For a dashboard that is not started.
+        """Print and log the whole table as it is now. For a dashboard that is not started.
 
         Raises what the coordinator raises.
         """
@@ -166,7 +166,7 @@ class LoadBalancingDashboard:
         self._log_metrics(metrics)
         if self._log is not None and self._log.problem is not None:
             metrics = replace(metrics, health=(*metrics.health, self._log.problem))
-        self._put(lambda: self._print_whole(metrics))
+        self._output.print_table(metrics, self._navigation.options)
 
     def __enter__(self) -> Self:
         self.start()
@@ -178,119 +178,69 @@ class LoadBalancingDashboard:
     def _update_loop(self) -> None:
         while not self._stopping.is_set():
             before_ns = thread_cpu_ns()
-            self._observe()
+            self._update()
             if self._stopping.is_set():
-                return  # the last word is stop's
-            self._show(self._latest)
+                return  # stop() shows the last figures
+            self._output.show(self._latest, self._navigation.options)
             taken_seconds = (thread_cpu_ns() - before_ns) / NANOSECONDS
-            self._attend(max(self._update_interval, taken_seconds / MOST_OF_A_CORE))
+            self._handle_requests(max(self._update_interval, taken_seconds / MOST_OF_A_CORE))
 
-    def _attend(self, seconds: float) -> None:
-        """For so long, or until a look is wanted: move the view, and draw again what was seen."""
-        clock = SystemClock()  # a replay's would stand still with it
+    def _handle_requests(self, seconds: float) -> None:
+        """Move the view by keys and draw again on request, for `seconds` or until an update is requested."""
+        clock = SystemClock()  # a paused replay's clock stands still
         due_ns = clock.mono_ns() + round(seconds * NANOSECONDS)
         while True:
             try:
-                wishes = [self._wishes.get(timeout=max(0.0, (due_ns - clock.mono_ns()) / NANOSECONDS))]
+                requests = [self._requests.get(timeout=max(0.0, (due_ns - clock.mono_ns()) / NANOSECONDS))]
             except Empty:
                 break
-            while not self._wishes.empty():  # a storm of them is one picture
-                wishes.append(self._wishes.get())
-            for key in wishes:
+            while not self._requests.empty():  # many requests need one picture
+                requests.append(self._requests.get())
+            for key in requests:
                 if isinstance(key, Key):
-                    self._steering = self._steering.pressed(key)
-            if _Wish.LOOK in wishes:
+                    self._navigation = self._navigation.pressed(key)
+            if _Request.UPDATE in requests:
                 return
-            if self._terminal is not None:
-                self._show(self._latest)
-        self._steering = self._steering.after_picture(self._pages())
+            if self._output.is_full_screen:
+                self._output.show(self._latest, self._navigation.options)
+        page_count = self._output.page_count(self._latest, self._navigation.options)
+        self._navigation = self._navigation.after_picture(page_count)
 
-    def _observe(self) -> None:
-        """Collect and log. Never raises: when a source fails, the last figures stand, with a word on it."""
+    def _update(self) -> None:
+        """Collect and log. Never raises: when a source fails, the last figures stay and the problem is shown."""
         try:
             self._latest = self._collect_metrics()
             self._log_metrics(self._latest)
-        except Exception as error:  # the thread must outlive any fault of a source
+        except Exception as error:  # the thread must survive every fault of a source
             self._failures.add(error)
             self._latest = replace(
                 self._latest, now_ns=self._clock.wall_ns(), health=self._own_problems(), news=()
             )
 
     def _collect_metrics(self) -> ViewModel:
-        """One consistent look at both sources. Raises what the coordinator raises."""
+        """Return the state of both sources at one moment. Raises what the coordinator raises."""
         started_ns = self._started_mono_ns
         since_start = None if started_ns is None else (self._clock.mono_ns() - started_ns) / NANOSECONDS
-        snapshot = self._sources.collect(self._title, since_start)
-        self._never_seen = unmatched(snapshot.rows, self._never_seen)
-        return replace(snapshot, health=snapshot.health + self._own_problems())
+        metrics = self._collector.collect(self._title, since_start)
+        self._never_seen = unmatched(metrics.rows, self._never_seen)
+        return replace(metrics, health=metrics.health + self._own_problems())
 
     def _log_metrics(self, metrics: ViewModel) -> None:
-        """Append one row a device to the log. Never raises; the log's trouble is shown as health."""
-        if self._log is not None:
-            devices = self._steering.options.devices
-            self._log.write(metrics.rows if devices is None else select(metrics.rows, devices))
-            if self._is_headless and self._log.problem != self._told:
-                self._told = self._log.problem
-                said = "the metrics log is written again" if self._told is None else self._told.text
-                say(said)
+        """Append one row per device to the log. Never raises; a problem with the log is shown as health."""
+        if self._log is None:
+            return
+        devices = self._navigation.options.devices
+        self._log.write(metrics.rows if devices is None else select(metrics.rows, devices))
+        if self._is_headless and self._log.problem != self._reported_problem:
+            problem = self._reported_problem = self._log.problem
+            say("metrics log: works again" if problem is None else problem.text)
 
     def _generate_table(self, metrics: ViewModel) -> Group:
-        """The whole frame, cropped to the console's present size."""
-        width, height = self._console.size
-        return Group(*frame(metrics, width, height, glyphs_for(self._console), self._steering.options))
-
-    def _pages(self) -> int:
-        """How many pages the devices make at present; 1 where there are none to be turned."""
-        if self._terminal is None:
-            return 1
-        width, height = self._console.size
-        return pages(self._latest, width, height, glyphs_for(self._console), self._steering.options, self._keys)
-
-    def _show(self, metrics: ViewModel) -> None:
-        terminal = self._terminal
-        if terminal is None:
-            self._put(lambda: self._print_plain(line(metrics, self._steering.options)))
-        else:
-            self._put(lambda: self._draw(terminal, metrics))
-
-    def _draw(self, terminal: TerminalSession, metrics: ViewModel) -> None:
-        width, height = self._console.size
-        picture = frame(metrics, width, height, glyphs_for(self._console), self._steering.options, self._keys)
-        terminal.draw(picture, width, height)
-
-    def _print_whole(self, metrics: ViewModel) -> None:
-        """Every row of it, as ordinary output that scrolls; where there is no screen without any control code,
-        unless FORCE_COLOR asks for colours, for `less -R`, say."""
-        picture = frame(metrics, self._console.width, None, glyphs_for(self._console), self._steering.options)
-        if is_screen(self._console) or os.environ.get("FORCE_COLOR"):
-            self._console.print(Group(*picture))
-        else:
-            self._print_plain("\n".join(text.plain.rstrip() for text in picture))
-
-    def _print_plain(self, text: str) -> None:
-        # Not through the console: FORCE_COLOR would make it put codes into a log.
-        file = self._console.file
-        encoding = getattr(file, "encoding", None) or "utf-8"
-        file.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-        file.flush()
-
-    def _put(self, write: Callable[[], object]) -> None:
-        """Write to the output. Never raises: when the output is gone for good nothing is drawn any more, and any
-        other failure is counted."""
-        if not self._drawing:
-            return
-        try:
-            write()
-        except Exception as error:  # one bad frame must not end the thread, nor the run that owns it
-            if isinstance(error, OSError) and error.errno in _GONE:
-                self._drawing = False
-            else:
-                self._failures.add(error)
-
-    def _take_terminal(self) -> None:
-        self._terminal = TerminalSession(self._console, lambda: self._wishes.put(_Wish.REDRAW), self._group)
+        """Return the whole frame, cropped to the console's present size."""
+        return self._output.cropped_table(metrics, self._navigation.options)
 
     def _own_problems(self) -> tuple[Problem, ...]:
+        """The problems of the dashboard itself: failures, the log, devices that are not there."""
         log = None if self._log is None else self._log.problem
-        absent = Problem(f"no device fits {', '.join(self._never_seen)}") if self._never_seen else None
+        absent = Problem(f"no device matches {', '.join(self._never_seen)}") if self._never_seen else None
         return (*self._failures.problems(), *(problem for problem in (log, absent) if problem is not None))

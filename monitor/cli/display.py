@@ -1,4 +1,4 @@
-"""How a fleet is shown by the commands: once, or again and again; as a dashboard, or as JSON."""
+"""How `monitor` and `replay` show a fleet: once or continuously, as a dashboard or as JSON."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -16,25 +17,20 @@ import click
 from rich.console import Console
 
 from monitor.dashboard import LoadBalancingDashboard
-from monitor.model.selection import SORTS, ViewOptions, select, unmatched
+from monitor.model.selection import EVERYTHING, SORTS, ViewOptions, select, unmatched
 from monitor.model.view_model import Row
 from monitor.terminal.keys import Key, Keys
 from monitor.terminal.screen import is_screen
-from virnucpro_bus.clock import Clock, SystemClock
+from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
 from virnucpro_bus.fold.report import FleetReport
 from virnucpro_bus.metrics import MetricsSource, UtilizationSource
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.keyboard import Keyboard, is_interactive, read_forwarded
 from virnucpro_bus.system.signals import SignalFlag
 
-_STANDARD_INPUT = 0
 VIEW_KEYS = "n p page  s sort"
-
-once_option = click.option("--once", is_flag=True, help="Print the state once and end.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON objects (one an interval).")
-sort_option = click.option(
-    "--sort", type=click.Choice(SORTS), default="device", show_default=True, help="Order of the devices on screen."
-)
+"""The keys that move the view, as the screen lists them."""
+_STANDARD_INPUT = 0
 
 
 def _parse_devices(context: click.Context, parameter: click.Parameter, value: str | None) -> frozenset[str] | None:
@@ -42,83 +38,122 @@ def _parse_devices(context: click.Context, parameter: click.Parameter, value: st
         return None
     devices = frozenset(name.strip() for name in value.split(","))
     if "" in devices:
-        raise click.BadParameter("write devices with commas between them, for example 0,3 or GPU-1a2b,node2:cpu:0")
+        raise click.BadParameter("expected devices separated by commas, for example 0,3 or GPU-1a2b,node2:cpu:0")
     return devices
 
 
+once_option = click.option("--once", is_flag=True, help="Print the state once and exit.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True,
+    help="Print JSON instead of a dashboard: one object per interval, or one in all with --once.",
+)  # fmt: skip
+sort_option = click.option(
+    "--sort", type=click.Choice(SORTS), default="device", show_default=True,
+    help="Order of the devices on screen: by name, by greatest utilization, or by longest queue.",
+)  # fmt: skip
 devices_option = click.option(
     "--devices", callback=_parse_devices, metavar="D,...",
-    help="Only these: indices, UUIDs or how they begin, names as on screen; with HOST: before them, of that host.",
+    help="Show and log only these devices: indices, UUIDs or their beginnings, or names as on screen; with HOST: "
+    "in front, those of one host (default: all devices).",
 )  # fmt: skip
 """Gives the patterns; None for all devices."""
+
+
+@dataclass(frozen=True)
+class DisplayOptions:
+    """How a command shows a fleet, and where it logs it."""
+
+    title: str = ""
+    """The name of the run on screen."""
+    view: ViewOptions = EVERYTHING
+    """The devices that are shown and logged, and their order on screen."""
+    once: bool = False
+    """Whether only one state is asked for: its JSON is indented for people, otherwise an object is a line."""
+    as_json: bool = False
+    """Whether JSON is printed instead of a dashboard."""
+    interval_seconds: float = 2.0
+    """Seconds between screen updates, log rows and JSON objects."""
+    log_file: Path | None = None
+    """The metrics log; None: no log."""
+    log_rotate_bytes: int | None = None
+    """The size from which the log is rotated; None: never."""
+    draw: bool = True
+    """Whether the dashboard is visible; otherwise it only logs."""
+    group: int | None = None
+    """The process group of the run for which the dashboard is drawn; None: the terminal is our own.
+
+    That run reads the keyboard, forwards what is typed to our standard input, and ends us.
+    """
 
 
 class Displayable(MetricsSource, UtilizationSource, Protocol):
     """What can be shown: one fleet, or several as one."""
 
     def report(self) -> FleetReport:
-        """Everything at once, for `--json`."""
+        """Return everything at one moment, for `--json`."""
         ...
 
 
 Driver = Callable[[Callable[[], object]], None]
-"""Feeds a fleet until its run is over or what it is given says that it is stopped, which it asks often."""
+"""Feeds a fleet until its run is over or the given function, which it calls often, returns true."""
 
 
-def watch(
-    advance: Driver,
-    fleet: Displayable,
-    clock: Clock,
-    title: str,
-    as_json: bool,
-    interval_seconds: float,
-    log_file: Path | None,
-    *,
-    look: ViewOptions,
-    log_rotate_bytes: int | None = None,
-    draw: bool = True,
-    group: int | None = None,
-) -> int:
-    """Show the fleet until its run is over or somebody stops us; returns the exit status.
+def watch(driver: Driver, fleet: Displayable, clock: Clock, options: DisplayOptions) -> int:
+    """Show `fleet` until its run is over, or a key or signal ends it. Returns the exit status.
 
-    Where there is a keyboard, keys turn the pages, change the order and end it. `group` is that of the run in
-    whose place we draw: it reads the keyboard, passes on what is typed through our standard input, and ends us.
-    None: the terminal is our own.
+    Keys turn the pages, change the order and quit, if there is a keyboard.
     """
-    if group is not None:
-        # `stty tostop` stops who draws without being in front.
+    if options.group is not None:
+        # With `stty tostop` this signal would stop a process that draws in the background.
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT) as signals:
-        if as_json:
-            _print_json_lines(advance, fleet, look, interval_seconds, lambda: signals.signal)
+        if options.as_json:
+            _print_json_lines(driver, fleet, options, lambda: signals.signal)
         else:
             with (
-                LoadBalancingDashboard(
-                    fleet,
-                    fleet,
-                    interval_seconds,
-                    log_file,
-                    clock=clock,
-                    title=title,
-                    draw=draw,
-                    look=look,
-                    log_rotate_bytes=log_rotate_bytes,
-                    group=group,
-                    keys=_keys_told(group),
-                ) as dashboard,
-                _keyboard(group) as pressed,
+                make_dashboard(fleet, options, clock, _usable_keys(options.group)) as dashboard,
+                _keyboard(options.group) as pressed,
             ):
-                advance(lambda: signals.signal or _moved(dashboard, pressed()))
+                driver(lambda: signals.signal or _pass_keys(dashboard, pressed()))
     return 128 + signals.signal if signals.signal else 0
 
 
+def show_once(fleet: Displayable, options: DisplayOptions) -> None:
+    """Print the state of `fleet`, and log it."""
+    if options.as_json:
+        _report_unmatched(fleet, options.view)
+        indent = 2 if options.once else None
+        click.echo(json.dumps(_selected_report(fleet, options.view), indent=indent))
+    else:
+        make_dashboard(fleet, options).show_once()
+
+
+def make_dashboard(
+    fleet: Displayable, options: DisplayOptions, clock: Clock | None = None, keys: str = ""
+) -> LoadBalancingDashboard:
+    """Make a dashboard of `fleet`. `clock` and `keys` are as for LoadBalancingDashboard."""
+    return LoadBalancingDashboard(
+        fleet,
+        fleet,
+        options.interval_seconds,
+        options.log_file,
+        clock=clock,
+        title=options.title,
+        draw=options.draw,
+        look=options.view,
+        log_rotate_bytes=options.log_rotate_bytes,
+        group=options.group,
+        keys=keys,
+    )
+
+
 def has_keyboard() -> bool:
-    """Whether a picture is shown where somebody can type."""
+    """Whether pictures are shown on a terminal that a user can type on."""
     return is_screen(Console()) and is_interactive(_STANDARD_INPUT)
 
 
-def _keys_told(group: int | None) -> str:
-    """What to say of the keys, where there are any; `group` as for `watch`."""
+def _usable_keys(group: int | None) -> str:
+    """The keys that the screen lists, if any can be typed; `group` is as for DisplayOptions."""
     if group is not None:
         return VIEW_KEYS if stat.S_ISFIFO(os.fstat(_STANDARD_INPUT).st_mode) else ""
     return f"{VIEW_KEYS}  q quit" if has_keyboard() else ""
@@ -126,7 +161,7 @@ def _keys_told(group: int | None) -> str:
 
 @contextmanager
 def _keyboard(group: int | None) -> Iterator[Callable[[], list[Key]]]:
-    """What asks for the keys that were typed; where nobody can there are none. `group` as for `watch`."""
+    """Give a function that returns the keys typed since its last call; `group` is as for DisplayOptions."""
     if group is not None:
         os.set_blocking(_STANDARD_INPUT, False)
         keys = Keys(partial(read_forwarded, _STANDARD_INPUT))
@@ -138,66 +173,46 @@ def _keyboard(group: int | None) -> Iterator[Callable[[], list[Key]]]:
         yield list
 
 
-def _moved(dashboard: LoadBalancingDashboard, keys: list[Key]) -> bool:
-    """Give `dashboard` its keys; whether it is to end."""
+def _pass_keys(dashboard: LoadBalancingDashboard, keys: list[Key]) -> bool:
+    """Pass `keys` to `dashboard`. Returns whether one of them quits."""
     for key in keys:
         dashboard.press(key)
     return Key.QUIT in keys
 
 
 def _print_json_lines(
-    advance: Driver, fleet: Displayable, look: ViewOptions, interval_seconds: float, stopped: Callable[[], object]
+    driver: Driver, fleet: Displayable, options: DisplayOptions, stopped: Callable[[], object]
 ) -> None:
-    """One compact object a line: now, at every interval, and at the end."""
+    """Print one compact object per line: now, at every interval, and at the end."""
     clock = SystemClock()
     due_ns = clock.mono_ns()
-    _tell_missing(fleet, look)
+    _report_unmatched(fleet, options.view)
 
-    def tick() -> object:
+    def print_when_due() -> object:
         nonlocal due_ns
         if clock.mono_ns() >= due_ns:
-            due_ns = clock.mono_ns() + int(interval_seconds * 1e9)
-            click.echo(json.dumps(_report(fleet, look)))
+            due_ns = clock.mono_ns() + int(options.interval_seconds * NANOSECONDS)
+            click.echo(json.dumps(_selected_report(fleet, options.view)))
         return stopped()
 
-    advance(tick)
-    click.echo(json.dumps(_report(fleet, look)))
+    driver(print_when_due)
+    click.echo(json.dumps(_selected_report(fleet, options.view)))
 
 
-def show_once(
-    fleet: Displayable,
-    as_json: bool,
-    title: str,
-    look: ViewOptions,
-    *,
-    indented: bool,
-    log_file: Path | None = None,
-    log_rotate_bytes: int | None = None,
-    draw: bool = True,
-) -> None:
-    """Print the state of the fleet, and log it. `indented` JSON is for people: it takes more than a line."""
-    if as_json:
-        _tell_missing(fleet, look)
-        click.echo(json.dumps(_report(fleet, look), indent=2 if indented else None))
-        return
-    LoadBalancingDashboard(
-        fleet, fleet, log_file=log_file, title=title, draw=draw, look=look, log_rotate_bytes=log_rotate_bytes
-    ).show_once()
-
-
-def _report(fleet: Displayable, look: ViewOptions) -> FleetReport:
+def _selected_report(fleet: Displayable, view: ViewOptions) -> FleetReport:
+    """The report of `fleet` with the devices that `view` selects."""
     report = fleet.report()
-    if look.devices is None:
+    if view.devices is None:
         return report
-    own = {id(device) for device, _ in select(_rows(report), look.devices)}
-    return {**report, "devices": [device for device in report["devices"] if id(device) in own]}
+    selected = {id(device) for device, _ in select(_rows(report), view.devices)}
+    return {**report, "devices": [device for device in report["devices"] if id(device) in selected]}
 
 
 def _rows(report: FleetReport) -> list[Row]:
     return [(device, device) for device in report["devices"]]
 
 
-def _tell_missing(fleet: Displayable, look: ViewOptions) -> None:
-    """Say on stderr which of the devices asked for are not there; they may yet come."""
-    for pattern in unmatched(_rows(fleet.report()), look.devices or ()):
-        say(f"no device fits {pattern}")
+def _report_unmatched(fleet: Displayable, view: ViewOptions) -> None:
+    """Print on stderr which of the selected devices are absent; they may appear later."""
+    for pattern in unmatched(_rows(fleet.report()), view.devices or ()):
+        say(f"no device matches {pattern}")

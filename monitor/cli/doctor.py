@@ -1,4 +1,4 @@
-"""`virnucpro-bus doctor`: what this machine offers, in plain lines or as one JSON object."""
+"""The subcommand `doctor`: checks this machine, and prints plain lines or one JSON object."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ from virnucpro_bus.devices import UUID_PREFIXES, unread_entry, visible_gpus
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.run_folder import socket_folder
 from virnucpro_bus.text import visible
+from virnucpro_bus.units import UNKNOWN
 
 DRIVER_SECONDS = 15.0
-"""Longer than a cold start of many GPUs; a driver that takes longer is said to hang."""
+"""Longer than a cold start of many GPUs; a driver that takes longer is reported as hanging."""
 LINE_CHARACTERS = 80
+"""The width of the printed report."""
 GIB = 2**30
 
 _WRAPPER = textwrap.TextWrapper(
@@ -56,48 +58,53 @@ class GpuInventoryRow(TypedDict):
     mig_of: str | None
     """The UUID of the GPU of which this is a MIG instance; None for a whole GPU."""
     divided: bool
-    """Whether it is in MIG mode: nothing can work on it but on its instances."""
+    """Whether it is in MIG mode: only its instances can be used."""
 
 
 class Report(TypedDict):
-    """What doctor prints; with --json, exactly this."""
+    """The report of `doctor`; the keys of its JSON object."""
 
     versions: dict[str, str | None]
     """None for a package that is not installed."""
     gpu_backend: str | None
-    """ "nvml", "nvidia-smi", "none"; None when the driver did not answer."""
+    """How the GPUs were read: "nvml", "nvidia-smi", "none"; None when the driver did not answer."""
     devices: list[GpuInventoryRow]
     environment: dict[str, str | None]
-    """None for a variable that is not set, which is not the same as an empty one."""
+    """None for a variable that is not set, unlike one that is empty."""
     cpus: int | None
+    """The machine's CPUs; None when their number is unknown."""
     cpus_usable: int
+    """The CPUs that this process may use."""
     socket_folder: str | None
+    """Where a run in RUN_DIR would put its sockets; None when no folder can be used."""
     problems: list[str]
+    """One line per problem, with what to do about it."""
 
 
-@click.command(short_help="Say what this machine offers: versions, GPUs, where sockets go.", epilog=EXAMPLE)
+@click.command(short_help="Check this machine: package versions, GPUs, socket folder.", epilog=EXAMPLE)
 @click.argument("run_dir", required=False, default=".", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 def doctor(run_dir: Path, as_json: bool) -> None:
-    """Say what this machine offers: versions, GPUs and how they are read, and where the sockets of a run in the
-    folder RUN_DIR (the current one by default) go. Changes nothing. Exits 0 on a machine without a GPU too."""
+    """Check this machine, and list what is wrong and what to do about it.
+
+    The report has the package versions, the GPUs and how they are read, and the folder for the sockets of a run in
+    RUN_DIR (default: the current folder). Nothing is changed. The exit status is 0 on a machine without GPUs too.
+    """
     report = examine(run_dir, os.environ)
     click.echo(json.dumps(report, indent=2) if as_json else render(report))
 
 
 def examine(run_dir: Path, environment: Mapping[str, str]) -> Report:
-    """Look at the machine. Takes DRIVER_SECONDS when the GPU driver hangs."""
+    """Examine this machine. Takes DRIVER_SECONDS when the GPU driver hangs."""
     monitor = GPUMonitor()
     readings = monitor.readings(wait_seconds=DRIVER_SECONDS)
     backend, problems = monitor.backend_name, monitor.problems
     monitor.close()
     if backend is None and not problems:
-        problems.append(
-            f"GPU driver: no answer within {DRIVER_SECONDS:.0f} s, it hangs; look into dmesg, or reboot"
-        )
+        problems.append(f"GPU driver: no answer within {DRIVER_SECONDS:.0f} s, it hangs; check dmesg, or reboot")
     if backend == "nvml" and not readings and not problems:
-        problems.append("the driver shows no GPU: start the container or job with its GPUs, or see lspci")
-    problems += [_lost_line(reading) for reading in readings if reading.lost and reading.mig_of is None]
+        problems.append("GPU driver: reports no GPU; start the container or job with its GPUs, or check lspci")
+    problems += [_loss_line(reading) for reading in readings if reading.lost and reading.mig_of is None]
     problems += _visibility_problems(readings, environment)
     sockets: str | None = None
     try:
@@ -117,12 +124,12 @@ def examine(run_dir: Path, environment: Mapping[str, str]) -> Report:
 
 
 def render(report: Report) -> str:
-    """`report` as plain lines for a terminal of 80 columns."""
+    """Return `report` as plain lines for a terminal of 80 columns."""
     lines = ["Versions"]
     lines += [f"  {name:<14} {version or 'not installed'}" for name, version in report["versions"].items()]
     backend = report["gpu_backend"]
-    answers = {None: " (the driver does not answer)", "none": ""}.get(backend, f" (told by {backend})")
-    lines += ["", f"GPUs{answers}"]
+    source = {None: " (the driver does not answer)", "none": ""}.get(backend, f" (read by {backend})")
+    lines += ["", f"GPUs{source}"]
     for device in report["devices"]:
         index = "-" if device["index"] is None else device["index"]
         lines.append(f"  {index:>2}  {visible(device['name'] or 'name unknown')}  {_memory(device)}")
@@ -132,7 +139,7 @@ def render(report: Report) -> str:
     lines += ["", "Environment"]
     lines += [f"  {name} {_setting(value)}" for name, value in report["environment"].items()]
     lines.append(f"  CPUs: {report['cpus_usable']} usable of {report['cpus'] or 'an unknown number'}")
-    lines.append(f"  sockets: {visible(report['socket_folder'] or 'nowhere, see below')}")
+    lines.append(f"  socket folder: {visible(report['socket_folder'] or 'none, see Problems')}")
     lines += ["", "Problems"]
     for problem in report["problems"]:
         lines += _WRAPPER.wrap(visible(problem))
@@ -166,33 +173,33 @@ def _device(reading: GpuReading) -> GpuInventoryRow:
 
 
 def _visibility_problems(readings: Sequence[GpuReading], environment: Mapping[str, str]) -> list[str]:
-    """What is wrong with CUDA_VISIBLE_DEVICES; nothing can be said of it where no GPU is known."""
-    whole = {reading.device.key for reading in readings if reading.divided}
+    """What is wrong with CUDA_VISIBLE_DEVICES; empty when no GPU is known, since it cannot be checked then."""
+    divided = {reading.device.key for reading in readings if reading.divided}
     readable = [each.device for each in readings if not each.lost and each.device.key.startswith(UUID_PREFIXES)]
     if not readable:
         return []
     problems = []
     if (entry := unread_entry(environment)) is not None:
         problems.append(
-            f'CUDA_VISIBLE_DEVICES: CUDA stops reading at "{entry}", which is no index and no UUID; write indices '
-            "or UUIDs, or unset it"
+            f'CUDA_VISIBLE_DEVICES: CUDA stops reading at "{entry}", which is neither an index nor a UUID; use '
+            "indices or UUIDs, or unset it"
         )
     try:
-        visible_gpus(environment, readable, whole, some_missing=len(readable) < len(readings))
+        visible_gpus(environment, readable, divided, some_missing=len(readable) < len(readings))
     except UserError as why:
         problems.append(str(why))
     return problems
 
 
-def _lost_line(reading: GpuReading) -> str:
-    return f"GPU {reading.device.index} ({reading.device.key}) is lost; see dmesg, have it reset, or reboot"
+def _loss_line(reading: GpuReading) -> str:
+    return f"GPU {reading.device.index} ({reading.device.key}): is lost; check dmesg, reset it, or reboot"
 
 
 def _memory(device: GpuInventoryRow) -> str:
     if device["lost"]:
         return "LOST"
     used, total = (
-        "n/a" if size is None else f"{size / GIB:.1f}"
+        UNKNOWN if size is None else f"{size / GIB:.1f}"
         for size in (device["memory_used_bytes"], device["memory_total_bytes"])
     )
     return f"{used} of {total} GiB used"

@@ -10,7 +10,15 @@ from pathlib import Path
 import click
 
 from monitor.attach import FollowedBus, FollowedBuses
-from monitor.cli.display import devices_option, json_option, once_option, show_once, sort_option, watch
+from monitor.cli.display import (
+    DisplayOptions,
+    devices_option,
+    json_option,
+    once_option,
+    show_once,
+    sort_option,
+    watch,
+)
 from monitor.model.selection import ViewOptions
 from virnucpro_bus.cli.options import PathArgument, TargetArgument, interval_option, log_rotate_option
 from virnucpro_bus.clock import SystemClock
@@ -26,7 +34,7 @@ def _parse_server_keys(context: click.Context, parameter: click.Parameter, value
 @click.argument("targets", nargs=-1, type=TargetArgument(), metavar="[RUN_DIR|ADDRESS]...")
 @click.option(
     "--server-key", "server_keys", multiple=True, callback=_parse_server_keys, metavar="KEY",
-    help="Public key of a tcp:// address; once for all of them, or once for each in order.",
+    help="Public key of the relay at a tcp:// address: once for all addresses, or once for each in their order.",
 )  # fmt: skip
 @once_option
 @json_option
@@ -35,11 +43,11 @@ def _parse_server_keys(context: click.Context, parameter: click.Parameter, value
 @sort_option
 @click.option(
     "--log-file", type=PathArgument(dir_okay=False, path_type=Path), metavar="PATH",
-    help="Write a metrics log (CSV) there too.",
+    help="Append a row per device and interval to this metrics log (CSV; default: no log).",
 )  # fmt: skip
 @log_rotate_option
-@click.option("--headless", is_flag=True, hidden=True, help="Show nothing, only log.")
-@click.option("--group", type=int, hidden=True, help="Draw for a run, on the terminal of its process group.")
+@click.option("--headless", is_flag=True, hidden=True, help="Write the log and show nothing.")
+@click.option("--group", type=int, hidden=True, help="Draw for a run, on the terminal of this process group.")
 def monitor(
     targets: tuple[str, ...],
     server_keys: list[bytes],
@@ -55,12 +63,12 @@ def monitor(
 ) -> int:
     """Watch the run in RUN_DIR (the folder given to `run --out` or `hub`; default: the current one), or several.
 
-    It may start late, be stopped, and come back: its counts are exact. An ADDRESS is that of a relay on another
-    machine, tcp://HOST:PORT. A run that is over, or was broken off, is shown as it ended. Several are shown as one
-    fleet; one that cannot be reached any more does not end the others.
+    A monitor may start late, stop and start again: its counts are exact. An ADDRESS is that of a relay on another
+    machine, tcp://HOST:PORT. A run that has ended or was interrupted is shown in its last state. Several runs are
+    shown as one fleet; if one of them becomes unreachable the others are still shown.
 
-    In a terminal: n and p (or page down and page up) turn the page, s changes the order, q ends. Until one of them
-    is pressed the pages turn by themselves.
+    In a terminal: n and p (or page down and page up) turn the page, s changes the order, q quits. The pages turn
+    by themselves until a key is pressed.
 
     \b
     Examples:
@@ -70,66 +78,53 @@ def monitor(
       virnucpro-bus monitor tcp://node1:5555 tcp://node2:5555 --server-key KEY1 --server-key KEY2
     """
     if log_file is not None and as_json:
-        raise click.UsageError("--log-file goes with the dashboard, not with --json")
+        raise click.UsageError("--log-file needs the dashboard: leave out --json")
     if log_rotate_bytes is not None and log_file is None:
-        raise click.UsageError("--log-rotate goes with --log-file PATH")
-    look = ViewOptions(sort, devices=devices)
+        raise click.UsageError("--log-rotate needs --log-file PATH")
     clock = SystemClock()
-    keyed = with_server_keys(targets or (".",), server_keys)
     followed = [
-        FollowedBus(target, clock, key, interval_seconds=interval_seconds, ended_too=not headless)
-        for target, key in keyed
+        FollowedBus(target, clock, key, interval_seconds=interval_seconds, accept_ended=not headless)
+        for target, key in with_server_keys(targets or (".",), server_keys)
     ]
     with FollowedBuses(followed, clock) as buses:
-        if once or not buses.live:
-            show_once(
-                buses.fleets,
-                as_json,
-                buses.title,
-                look,
-                indented=once,
-                log_file=log_file,
-                log_rotate_bytes=log_rotate_bytes,
-                draw=not headless,
-            )
-            _complain(*buses.bus_errors())
-            return 0
-        # While a dashboard has the screen, what is wrong stands in its line of health.
-        tell: Callable[[str], None] = _complain if as_json else lambda trouble: None
-        advance = partial(buses.follow, tell=tell)
-        status = watch(
-            advance,
-            buses.fleets,
-            clock,
-            buses.title,
-            as_json,
-            interval_seconds,
-            log_file,
-            look=look,
+        options = DisplayOptions(
+            title=buses.title,
+            view=ViewOptions(sort, devices=devices),
+            once=once,
+            as_json=as_json,
+            interval_seconds=interval_seconds,
+            log_file=log_file,
             log_rotate_bytes=log_rotate_bytes,
             draw=not headless,
             group=group,
         )
+        if once or not buses.live:
+            show_once(buses.fleets, options)
+            _print_errors(buses)
+            return 0
+        # A dashboard shows problems itself while it has the screen.
+        report: Callable[[str], None] = say if as_json else lambda problem: None
+        status = watch(partial(buses.follow, report=report), buses.fleets, clock, options)
         if not as_json:
-            _complain(*buses.bus_errors())
+            _print_errors(buses)
         return status
 
 
 def with_server_keys(targets: Sequence[str], server_keys: Sequence[bytes]) -> list[tuple[str, bytes | None]]:
-    """Each target with its server's key; None for one that has none. Raises UsageError."""
+    """Return each target with its server's key; None for a target without one. Raises UsageError."""
     places = [target if "://" in target else os.path.realpath(target) for target in targets]
     for target, place in zip(targets, places, strict=True):
         if places.count(place) > 1:
             raise click.UsageError(f"{target}: is given twice")
     remote = sum(target.startswith("tcp://") for target in targets)
     if server_keys and not remote:
-        raise click.UsageError("--server-key goes with an address tcp://HOST:PORT")
+        raise click.UsageError("--server-key needs an address tcp://HOST:PORT")
     if len(server_keys) not in (0, 1, remote):
-        raise click.UsageError("give --server-key once for all tcp:// addresses, or once for each of them")
+        raise click.UsageError("--server-key: give it once for all tcp:// addresses, or once for each of them")
     keys = iter(server_keys if len(server_keys) == remote else [*server_keys] * remote)
     return [(target, next(keys, None) if target.startswith("tcp://") else None) for target in targets]
 
 
-def _complain(*lines: str) -> None:
-    for text in lines:
-        say(text)
+def _print_errors(buses: FollowedBuses) -> None:
+    for error in buses.bus_errors():
+        say(error)

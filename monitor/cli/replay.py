@@ -1,26 +1,28 @@
-"""The subcommand `replay`: a capture through the dashboard, moved by keys where there is a terminal."""
+"""The subcommand `replay`, which plays a capture through the dashboard; in a terminal, keys control it."""
 
 from __future__ import annotations
 
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from monitor.cli.display import (
     VIEW_KEYS,
+    DisplayOptions,
     devices_option,
     has_keyboard,
     json_option,
+    make_dashboard,
     once_option,
     show_once,
     sort_option,
     watch,
 )
-from monitor.cli.serve_replay import serve_again
-from monitor.dashboard import LoadBalancingDashboard
+from monitor.cli.serve_replay import serve_replay
 from monitor.model.selection import ViewOptions
 from monitor.terminal.keys import Key, Keys
 from virnucpro_bus.cli.options import PathArgument, SecondsArgument, interval_option, kinds_option
@@ -32,8 +34,9 @@ from virnucpro_bus.system.keyboard import Keyboard
 from virnucpro_bus.system.signals import SignalFlag
 
 SKIP_SECONDS = 10.0
+"""How far an arrow key moves."""
 LONGEST_SECONDS = 1e9
-_PLACE = SecondsArgument(0, LONGEST_SECONDS)
+_POSITION = SecondsArgument(0, LONGEST_SECONDS)
 
 
 def _parse_rate(context: click.Context, parameter: click.Parameter, value: str) -> float | None:
@@ -44,23 +47,24 @@ def _parse_rate(context: click.Context, parameter: click.Parameter, value: str) 
     except ValueError:
         rate = 0.0
     if not SLOWEST_RATE <= rate <= FASTEST_RATE:
-        raise click.BadParameter(f"write a number from {SLOWEST_RATE:g} to {FASTEST_RATE:.0f}, or max")
+        raise click.BadParameter(f"expected a number from {SLOWEST_RATE:g} to {FASTEST_RATE:.0f}, or max")
     return rate
 
 
 @click.command(short_help="Watch a recorded run.")
 @click.argument("capture", type=PathArgument(path_type=Path))
 @click.option("--rate", default="1", show_default=True, callback=_parse_rate, metavar="X|max",
-              help="Recorded seconds per second.")  # fmt: skip
-@click.option("--from", "from_seconds", type=_PLACE, default=0.0, metavar="S",
-              help="Begin so many seconds after the start of the recording.")  # fmt: skip
-@click.option("--until", "until_seconds", type=_PLACE, metavar="S",
-              help="End so many seconds after the start of the recording.")  # fmt: skip
+              help="Recorded seconds to play per second; max: as fast as possible.")  # fmt: skip
+@click.option("--from", "from_seconds", type=_POSITION, default=0.0, metavar="S",
+              help="Start S seconds after the start of the recording (default: 0).")  # fmt: skip
+@click.option("--until", "until_seconds", type=_POSITION, metavar="S",
+              help="Stop S seconds after the start of the recording (default: at its end).")  # fmt: skip
 @kinds_option
-@click.option("--loop", is_flag=True, help="Begin again after the end.")
-@click.option("--start-paused", is_flag=True, help="Stand still until space is pressed.")
+@click.option("--loop", is_flag=True, help="Start over at the end.")
+@click.option("--start-paused", is_flag=True, help="Pause at the start, until space is pressed.")
 @click.option("--serve", "address", metavar="tcp://HOST:PORT",
-              help="Show nothing, but let any monitor watch it there, as it was live.")  # fmt: skip
+              help="Show nothing; serve the run at this address, where any monitor can watch it as if it were "
+              "live.")  # fmt: skip
 @once_option
 @json_option
 @interval_option
@@ -83,9 +87,9 @@ def replay(
 ) -> int:
     """Play CAPTURE (a run.vbus file, or a run folder) through the dashboard, as it was live.
 
-    In a terminal: space pauses and goes on, the right and left arrow move 10 s, + and - double and halve the rate,
-    n and p (or page down and page up) turn the page, s changes the order, q ends. What is shown is exact wherever
-    it is moved to.
+    In a terminal: space pauses and resumes, the right and left arrow move 10 s, + and - double and halve the rate,
+    n and p (or page down and page up) turn the page, s changes the order, q quits. The figures are exact at every
+    position.
 
     \b
     Examples:
@@ -95,28 +99,29 @@ def replay(
       virnucpro-bus replay first-run --serve tcp://127.0.0.1:5599
     """
     if until_seconds is not None and until_seconds < from_seconds:
-        raise click.UsageError("--until lies before --from")
-    look = ViewOptions(sort, devices=devices)
+        raise click.UsageError("--until is before --from: give it a later time")
     path = capture_path(capture)
     if address is not None:
         if once or as_json or loop or start_paused or kinds is not None:
-            raise click.UsageError("--serve plays the capture as it is: with --rate, --from and --until alone")
+            raise click.UsageError("--serve plays the whole capture: use it with --rate, --from and --until only")
         clock = SystemClock()
-        return serve_again(
-            Replay(path, clock, rate, from_seconds=from_seconds, until_seconds=until_seconds), address, clock
-        )
+        served = Replay(path, clock, rate, from_seconds=from_seconds, until_seconds=until_seconds)
+        return serve_replay(served, address, clock)
+    options = DisplayOptions(
+        view=ViewOptions(sort, devices=devices), once=once, as_json=as_json, interval_seconds=interval_seconds
+    )
     if once or rate is None:
         if loop or start_paused:
-            raise click.UsageError("--loop and --start-paused need a pace: leave out --once and --rate max")
+            raise click.UsageError("--loop and --start-paused need a rate: leave out --once and --rate max")
         played = Replay(path, SystemClock(), None, until_seconds=until_seconds)
         playback = Playback(played, kinds, interval_seconds)
         playback.run(lambda: False)
-        place = "end" if until_seconds is None else f"at {until_seconds:g} s"
-        show_once(playback.fleet, as_json, f"{path} ({place})", look, indented=once)
+        position = "end" if until_seconds is None else f"at {until_seconds:g} s"
+        show_once(playback.fleet, replace(options, title=f"{path} ({position})"))
         return 0
     with_keys = not as_json and has_keyboard()
     if start_paused and not with_keys:
-        raise click.UsageError("--start-paused needs a terminal with a keyboard: here nobody could let it go on")
+        raise click.UsageError("--start-paused needs a terminal with a keyboard: without keys it cannot resume")
     played = Replay(
         path,
         SystemClock(),
@@ -129,27 +134,25 @@ def replay(
     playback = Playback(played, kinds, interval_seconds)
     playback.catch_up()
     if with_keys:
-        return _play_with_keys(playback, str(path), interval_seconds, look)
-    title = _title(str(path), played)
-    return watch(playback.run, playback.fleet, played, title, as_json, interval_seconds, None, look=look)
+        return _play_with_keys(playback, str(path), options)
+    return watch(playback.run, playback.fleet, played, replace(options, title=_title(str(path), played)))
 
 
-def _play_with_keys(playback: Playback, name: str, interval_seconds: float, look: ViewOptions) -> int:
-    replay, fleet = playback.replay, playback.fleet
+def _play_with_keys(playback: Playback, name: str, options: DisplayOptions) -> int:
+    replay = playback.replay
     with (
         SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT) as signals,
-        LoadBalancingDashboard(
-            *(fleet, fleet, interval_seconds, None),
-            clock=replay,
-            title=_title(name, replay),
-            look=look,
-            keys=f"space pause  <- -> 10 s  + - rate  {VIEW_KEYS}  q quit",
+        make_dashboard(
+            playback.fleet,
+            replace(options, title=_title(name, replay)),
+            replay,
+            f"space pause  <- -> skip 10 s  + - rate  {VIEW_KEYS}  q quit",
         ) as dashboard,
         Keyboard(sys.stdin.fileno()) as keyboard,
     ):
         pressed = Keys(keyboard.typed).pressed
         controls = Controls(replay, pressed, lambda: dashboard.retitle(_title(name, replay)), dashboard.press)
-        playback.run(lambda: signals.signal or controls.attend())
+        playback.run(lambda: signals.signal or controls.handle_keys())
     return 128 + signals.signal if signals.signal else 0
 
 
@@ -158,25 +161,28 @@ def _title(name: str, replay: Replay) -> str:
 
 
 class Controls:
-    """Does to a replay what the keys say."""
+    """Controls a replay by keys."""
 
     def __init__(
         self,
         replay: Replay,
         pressed: Callable[[], list[Key]],
         show: Callable[[], object],
-        move: Callable[[Key], object],
+        move_view: Callable[[Key], object],
     ) -> None:
-        """`show` is called when something has changed and the fold is up to it, `move` for keys that concern only
-        what is shown of it."""
+        """`pressed` returns the keys since its last call.
+
+        `show` is called after a change, once the fold has caught up with it; `move_view` gets the keys that only
+        concern the view.
+        """
         self._replay = replay
         self._pressed = pressed
         self._show = show
-        self._move = move
+        self._move_view = move_view
         self._changed = False
 
-    def attend(self) -> bool:
-        """Look for keys, before each turn of the replay; whether it is to end."""
+    def handle_keys(self) -> bool:
+        """Do what the keys ask for, before each step of the replay. Returns whether the replay is to end."""
         if self._changed and not self._replay.catching_up:
             self._changed = False
             self._show()
@@ -184,7 +190,7 @@ class Controls:
             self._changed = True
             match key:
                 case Key.NEXT_PAGE | Key.PREVIOUS_PAGE | Key.SORT:
-                    self._move(key)
+                    self._move_view(key)
                 case Key.PAUSE:
                     self._replay.pause()
                 case Key.FORWARD:

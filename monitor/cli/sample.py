@@ -1,4 +1,4 @@
-"""The subcommand `sample`, which feeds a bus with GPU figures; it draws nothing, and loads nothing that draws."""
+"""The subcommand `sample`, which publishes GPU samples on a bus. It imports nothing that draws."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from virnucpro_bus.run_folder import BusAddresses, read_addresses
 from virnucpro_bus.sources.live import join
 
 SAMPLE_SECONDS = 0.5
-"""More often than is shown, so that what is shown can be the mean of several looks."""
+"""Shorter than the display interval, so that a load on screen is the mean of several samples."""
 
 
-@click.command(short_help="Put this machine's GPU samples on a bus (run and hub do it themselves).")
+@click.command(short_help="Publish this machine's GPU samples on a bus (run and hub start it themselves).")
 @click.argument("run_dir", type=PathArgument(exists=True, file_okay=False, path_type=Path))
-@click.option("--simulate", is_flag=True, hidden=True, help="Make up figures of the run's simulated GPUs.")
+@click.option("--simulate", is_flag=True, hidden=True, help="Publish samples of the run's simulated GPUs.")
 def sample(run_dir: Path, simulate: bool) -> int:
-    """Publish what the GPU driver says, twice a second, on the bus of RUN_DIR; ends at once without a driver.
+    """Publish this machine's GPU samples on the bus of RUN_DIR, twice a second, until its hub ends.
 
-    A driver that does not work is told of on the bus, and asked again every few seconds.
+    Without a GPU driver the command ends at once. If the driver does not work, the reason is published as a
+    notice, and the driver is tried again every few seconds.
 
     \b
     Example:
@@ -45,7 +46,7 @@ def sample(run_dir: Path, simulate: bool) -> int:
     if not has_driver():
         return 0
     gpus = GPUMonitor(clock=clock, cache_seconds=0.0)
-    # Nobody else tells us when the hub is killed.
+    # Nothing else ends this process when the hub is killed.
     threading.Thread(target=_stop_with_hub, args=(run_dir, addresses.run, stop), daemon=True).start()
     with Publisher(addresses.publish, source="sampler", run=addresses.run, clock=clock) as bus:
         Sampler(bus, gpus, clock, SAMPLE_SECONDS).run(stop)
@@ -58,7 +59,7 @@ def _simulate(run_dir: Path, addresses: BusAddresses, clock: Clock, stop: thread
         with Publisher(addresses.publish, source="sampler", run=addresses.run, clock=clock) as bus:
             publish_simulated(source, bus, clock, SAMPLE_SECONDS, stop)
     except AddressError:
-        return 0  # the hub is gone, and nobody is left to be told anything
+        return 0  # the hub is gone, and with it all viewers
     source.close()
     return 0
 

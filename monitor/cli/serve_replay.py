@@ -1,4 +1,4 @@
-"""A recorded run, put back on a bus: any monitor can watch it as if it were live."""
+"""Serving a recorded run over TCP: any monitor can watch it as if it were live."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from virnucpro_bus.sources.replay import Replay
 from virnucpro_bus.system.signals import SignalFlag
 
 
-def serve_again(replay: Replay, address: str, clock: Clock) -> int:
-    """Play into a relay at `address` until a signal comes, also after the end; returns the exit status.
+def serve_replay(replay: Replay, address: str, clock: Clock) -> int:
+    """Serve `replay` at `address` until a signal ends it, also after the replay's end. Returns the exit status.
 
     Raises UserError when it cannot listen there.
     """
@@ -35,7 +35,7 @@ def serve_again(replay: Replay, address: str, clock: Clock) -> int:
 
     with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         relay = open_relay(parse_listen(address), played, hello, clock)
-        click.echo("# it goes on being served after its end; Ctrl-C ends it")
+        click.echo("# still served after its end; press Ctrl-C to stop")
         try:
             serve(relay, signals, clock, play)
         finally:

@@ -1,4 +1,4 @@
-"""What several looks at the GPUs say together: the mean and the greatest load of the last seconds."""
+"""The last seconds of GPU samples: mean and maximum load over them."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ _STALE_NS = round(STALE_AFTER_SECONDS * NANOSECONDS)
 
 
 class SampleWindow:
-    """The looks of the last `window_seconds`, counted back from the last one. One thread at a time."""
+    """The samples of the last `window_seconds`, counted back from the latest. One thread at a time."""
 
     def __init__(self, window_seconds: float) -> None:
         self._window_ns = round(window_seconds * NANOSECONDS)
-        self._kept: deque[tuple[int, Sequence[GpuReading]]] = deque()
+        self._samples: deque[tuple[int, Sequence[GpuReading]]] = deque()
 
     def add(self, at_ns: int, readings: Sequence[GpuReading]) -> None:
-        """A look at monotonic time `at_ns`, later than those before."""
-        self._kept.append((at_ns, readings))
-        while at_ns - self._kept[0][0] >= self._window_ns and len(self._kept) > 1:
-            self._kept.popleft()
+        """Add the sample of monotonic time `at_ns`, which is later than those before."""
+        self._samples.append((at_ns, readings))
+        while at_ns - self._samples[0][0] >= self._window_ns and len(self._samples) > 1:
+            self._samples.popleft()
 
     def keep(self, window_seconds: float) -> None:
-        """From now on the looks of so long are kept."""
+        """Set the length of the window, from the next sample on."""
         self._window_ns = round(window_seconds * NANOSECONDS)
 
     def clear(self) -> None:
-        """Forget them all."""
-        self._kept.clear()
+        """Remove all samples."""
+        self._samples.clear()
 
     @property
     def last_ns(self) -> int | None:
-        """When the last look was; None before the first."""
-        return self._kept[-1][0] if self._kept else None
+        """Monotonic time of the latest sample; None before the first."""
+        return self._samples[-1][0] if self._samples else None
 
     def last(self, now_ns: int) -> list[GpuReading]:
-        """Every GPU as the last look has it, with nothing known of them when that was more than 3 s ago."""
-        if not self._kept:
+        """Return the latest reading of every GPU; blank readings when it is more than 3 s old."""
+        if not self._samples:
             return []
-        at_ns, readings = self._kept[-1]
+        at_ns, readings = self._samples[-1]
         return list(readings) if now_ns - at_ns <= _STALE_NS else [reading.blank() for reading in readings]
 
     def utilization(self, device_id: int | str, now_ns: int) -> GpuUtilization:
-        """Figures of a GPU by NVML index, UUID, or the only UUID that begins so; all None when nobody knows it."""
-        if not self._kept:
+        """Return the figures of a GPU by NVML index, UUID or unique UUID prefix; all None for an unknown GPU."""
+        if not self._samples:
             return UNKNOWN_UTILIZATION.copy()
-        at_ns, readings = self._kept[-1]
+        at_ns, readings = self._samples[-1]
         reading = _find(device_id, readings)
         if reading is None:
             return UNKNOWN_UTILIZATION.copy()
@@ -58,15 +58,15 @@ class SampleWindow:
         mean = sum(loads) / len(loads) if loads else None
         return make_utilization(reading, mean, max(loads, default=None), (now_ns - at_ns) / NANOSECONDS)
 
-    def _loads(self, newest: GpuReading) -> list[float]:
-        """What each look has measured. Empty where the newest does not know: what was is not what is."""
-        if newest.compute_percent is None:
+    def _loads(self, latest: GpuReading) -> list[float]:
+        """The known loads of the window; empty if the latest is unknown, since older ones are out of date."""
+        if latest.compute_percent is None:
             return []
         same = (
             reading
-            for _, readings in self._kept
+            for _, readings in self._samples
             for reading in readings
-            if reading.device.key == newest.device.key
+            if reading.device.key == latest.device.key
         )
         return [reading.compute_percent for reading in same if reading.compute_percent is not None]
 
@@ -75,7 +75,7 @@ def _find(device_id: int | str, readings: Sequence[GpuReading]) -> GpuReading | 
     for reading in readings:
         if device_id in (reading.device.key, reading.device.index):
             return reading
-    # CUDA_VISIBLE_DEVICES may hold the beginning of a UUID, and a worker then knows itself by that.
+    # CUDA_VISIBLE_DEVICES may hold the beginning of a UUID, and a worker then knows its GPU only by that.
     by_key = {reading.device.key: reading for reading in readings}
-    whole = only_one_with_prefix(str(device_id), sorted(by_key))
-    return None if whole is None else by_key[whole]
+    key = only_one_with_prefix(str(device_id), sorted(by_key))
+    return None if key is None else by_key[key]

@@ -1,5 +1,4 @@
-"""The metrics log: one CSV row a device and interval.
+"""The metrics log: one CSV row per device and interval.
 
-`metrics_log.py` is what stands in a row; `rotating_file.py` is the file under it, which survives a full disk and
-rotates.
+`metrics_log.py` makes the rows; `rotating_file.py` is the file under them, which survives a full disk and rotates.
 """

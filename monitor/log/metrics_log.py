@@ -1,7 +1,7 @@
-"""The metrics log: one CSV row a device and interval, for spreadsheets, pandas and R.
+"""The metrics log: one CSV row per device and interval, for spreadsheets, pandas and R.
 
-RFC 4180, times in ISO-8601 UTC, an empty cell where a figure is unknown. The first five columns never change;
-others are only ever added after the last. What each means is in docs/metrics-log.md.
+RFC 4180, times in ISO-8601 UTC, an empty cell for an unknown figure. The first five columns never change; new ones
+are only added after the last. docs/metrics-log.md describes each.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import io
 import os
 from collections.abc import Sequence
 
-from monitor.log.rotating_file import LogFile
+from monitor.log.rotating_file import RotatingFile
 from monitor.model.view_model import Problem, Row
 from virnucpro_bus.clock import Clock, iso_utc
 from virnucpro_bus.errors import UserError
@@ -25,37 +25,39 @@ COLUMNS = (
     *("compute_max_percent", "energy_joules", "sample_age_seconds", "simulated"),
 )
 DECIMALS = 3
+"""How many decimals a figure has."""
 
 Value = str | bool | int | float | None
 
 
 class MetricsLog:
-    """Appends to one CSV file. Never raises: what is wrong is in `problem`, and the next interval tries again.
+    """A CSV file of rows, one per device and interval. Never raises: what is wrong is in `problem`. One thread.
 
-    What happens to the file meanwhile is the business of LogFile. For one thread.
+    After a failure the next `write` tries again. `RotatingFile` handles what happens to the file meanwhile.
     """
 
     def __init__(self, path: str | os.PathLike[str], clock: Clock, rotate_bytes: int | None = None) -> None:
-        """A log that would become longer than `rotate_bytes` is moved aside, to PATH.1; None: it never is."""
+        """A log that would become longer than `rotate_bytes` is moved aside to PATH.1; None: never."""
         self._path = os.fspath(path)
         self._clock = clock
-        self._file = LogFile(self._path, _csv([COLUMNS]), SIGNATURE, rotate_bytes)
+        self._file = RotatingFile(self._path, _csv([COLUMNS]), SIGNATURE, rotate_bytes)
         self.problem: Problem | None = None
         """What is wrong with the log; None when nothing is."""
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Append one row a device, in one write; the header comes first in a new or empty file."""
+        """Append one row per device, in one write; a new or empty file gets the header first."""
         timestamp = iso_utc(self._clock.wall_ns())
         lines = _csv([_cells(timestamp, row) for row in rows])
         try:
-            wrong = self._file.append(lines)
+            reason = self._file.append(lines)
         except UserError as error:
-            wrong = str(error)
-        except (OSError, ValueError) as error:  # ValueError: a path that holds a NUL
-            reason = getattr(error, "strerror", None) or error
-            wrong = f"{reason}; will try again"
-        text, brief = f"metrics log {visible(self._path)}: {wrong}", f"metrics log: {wrong}"
-        self.problem = None if wrong is None else Problem(text, brief=brief)
+            reason = str(error)
+        except OSError as error:
+            reason = f"{error.strerror or error}; will try again"
+        except ValueError as error:  # a path that contains a NUL
+            reason = f"{error}; will try again"
+        text, brief = f"metrics log {visible(self._path)}: {reason}", f"metrics log: {reason}"
+        self.problem = None if reason is None else Problem(text, brief=brief)
 
 
 def _cells(timestamp: str, row: Row) -> list[str]:
@@ -82,7 +84,7 @@ def _cells(timestamp: str, row: Row) -> list[str]:
         utilization["compute_max_percent"],
         utilization["energy_joules"],
         utilization["sample_age_seconds"],
-        # Where the GPU was never seen nobody has said whether it is one.
+        # Unknown until there is a sample of the GPU.
         None if utilization["sample_age_seconds"] is None else utilization["simulated"],
     )
     return [_cell(value) for value in values]

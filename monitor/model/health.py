@@ -1,4 +1,4 @@
-"""What is wrong, the worst first. Pure functions."""
+"""The problems of a run, the worst first. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from virnucpro_bus.units import duration
 STALLED_AFTER_SECONDS = 300.0
 HOT_CELSIUS = 90.0
 NAMED = 4
-"""How many devices, sources or files are named before "and N more"."""
+"""How many devices, sources or files a line names before "and N more"."""
 NAMED_BRIEFLY = 2
+"""The same for `Problem.brief`."""
 REASON_CHARACTERS = 60
+"""Longer reasons and file names are cut."""
 _Figure = Literal["compute_percent", "memory_percent", "temperature", "power_watts"]
 _FIGURES: tuple[_Figure, ...] = ("compute_percent", "memory_percent", "temperature", "power_watts")
 
 
 def is_stalled(metrics: GpuMetrics) -> bool:
-    """Whether the device has finished nothing for too long although files wait for it."""
-    seconds = metrics.get("seconds_since_done")  # a user's own source may not tell
-    waits = bool(metrics["queue_depth"]) and metrics["state"] not in ("lost", "stopped")
-    return waits and seconds is not None and seconds >= STALLED_AFTER_SECONDS
+    """Whether the device has finished nothing for STALLED_AFTER_SECONDS although files are queued for it."""
+    seconds = metrics.get("seconds_since_done")  # a user's own source may lack it
+    has_work = bool(metrics["queue_depth"]) and metrics["state"] not in ("lost", "stopped")
+    return has_work and seconds is not None and seconds >= STALLED_AFTER_SECONDS
 
 
 def needs_attention(row: Row) -> bool:
-    """Whether the device should be seen before others: lost, silent, stalled, or without fresh figures."""
+    """Whether the device has a problem: lost, silent, stalled, or stale GPU figures."""
     metrics, utilization = row
     return metrics["state"] in ("lost", "silent") or is_stale(utilization) or is_stalled(metrics)
 
@@ -42,32 +44,34 @@ def problems(
     failures: Mapping[str, str] | None = None,
     attempts: Mapping[str, Sequence[FailedAttempt]] | None = None,
 ) -> tuple[Problem, ...]:
-    """What is wrong: first what is lost (events, devices, files), then what may yet be well again.
+    """Return what is wrong: first what is lost (events, devices, files), then what may recover.
 
-    `lossy` are the sources of lost events, `failures` the files that failed for good with the reasons, `attempts`
-    what was tried with them, where they are known.
+    `lossy` are the sources of lost events, `failures` the files that failed for good with their reasons,
+    `attempts` the failed attempts by file; None when unknown.
     """
     several = has_several_hosts(rows)
     failures = failures or {}
-    taken_out = {} if attempts is None else _taken_out(failures, attempts)
-    failed = {file: reason for file, reason in failures.items() if file not in taken_out}
+    quarantined = {} if attempts is None else _quarantined(failures, attempts)
+    failed = {file: reason for file, reason in failures.items() if file not in quarantined}
     found = [
         *_lost_events(totals, lossy, several),
         *_lost(rows, several),
         *_hot(rows, several),
-        *_files("quarantined", taken_out, is_bad=True),
+        *_files("quarantined", quarantined, is_bad=True),
         *_silent(rows, several),
         *_stale(rows, several),
-        *_blind(rows, several),
+        *_without_figures(rows, several),
         *_stalled(rows, several),
         *_files("failed", failed),
     ]
     return tuple(found)
 
 
-def _taken_out(failures: Mapping[str, str], attempts: Mapping[str, Sequence[FailedAttempt]]) -> dict[str, str]:
-    """Those for which no attempt of their own speaks, but the coordinator: they have ended too many workers, or no
-    device is left for them."""
+def _quarantined(failures: Mapping[str, str], attempts: Mapping[str, Sequence[FailedAttempt]]) -> dict[str, str]:
+    """The failures that no attempt reported but the coordinator decided.
+
+    Such a file has ended too many workers, or no device is left for it.
+    """
     return {
         file: reason
         for file, reason in failures.items()
@@ -83,37 +87,36 @@ def _lost_events(totals: Totals, lossy: Sequence[SourceCounts], several_hosts: b
 
 
 def _lost(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
-    """GPUs that the driver has lost, and devices whose worker is gone: not the same, and not mended alike."""
+    """GPUs that the driver has lost, and devices whose worker is gone: causes with different remedies."""
     lost = [row for row in rows if row[0]["state"] == "lost"]
-    for is_gpu, words in ((True, "lost: {} fell off the bus"), (False, "lost: no worker on {}")):
-        devices = [_called(metrics, several_hosts) for metrics, told in lost if told["lost"] is is_gpu]
+    for is_gpu, cause in ((True, "the driver has lost"), (False, "no worker on")):
+        devices = [_name(metrics, several_hosts) for metrics, utilization in lost if utilization["lost"] is is_gpu]
         if devices:
-            yield Problem(
-                words.format(_listed(devices)), is_bad=True, kind="lost", brief=_briefly("lost", devices)
-            )
+            text = f"lost: {cause} {_listed(devices)}"
+            yield Problem(text, is_bad=True, kind="lost", brief=_brief("lost", devices))
 
 
 def _silent(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
-    devices = [_called(metrics, several_hosts) for metrics, _ in rows if metrics["state"] == "silent"]
+    devices = [_name(metrics, several_hosts) for metrics, _ in rows if metrics["state"] == "silent"]
     if devices:
-        text = f"silent: no sign of life from {_listed(devices)}"
-        yield Problem(text, kind="silent", brief=_briefly("silent", devices))
+        text = f"silent: no heartbeat from {_listed(devices)}"
+        yield Problem(text, kind="silent", brief=_brief("silent", devices))
 
 
 def _hot(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
-    """The hottest first. Told here too, because there may be no room for the column."""
+    """The hottest first. Listed although it has a column, which may not fit on the screen."""
     found = [
-        (celsius, f"{_called(metrics, several_hosts)} {celsius:.0f}°C")
+        (celsius, f"{_name(metrics, several_hosts)} {celsius:.0f}°C")
         for metrics, utilization in rows
         if (celsius := utilization["temperature"]) is not None and celsius >= HOT_CELSIUS
     ]
-    hot = [called for _, called in sorted(found, key=lambda each: -each[0])]
+    hot = [device for _, device in sorted(found, key=lambda each: -each[0])]
     if hot:
-        yield Problem(f"hot: {_listed(hot)}", is_bad=True, kind="hot", brief=_briefly("hot", hot))
+        yield Problem(f"hot: {_listed(hot)}", is_bad=True, kind="hot", brief=_brief("hot", hot))
 
 
 def _files(kind: str, reasons: Mapping[str, str], *, is_bad: bool = False) -> Iterator[Problem]:
-    """Files with what is the matter with them; of several first how many they are."""
+    """Files with the reasons for their failure; their number if there are several."""
     if reasons:
         count = f" {len(reasons)}" if len(reasons) > 1 else ""
         named = [f"{visible(name)} ({_cut(reason)})" for name, reason in islice(reasons.items(), NAMED)]
@@ -122,55 +125,55 @@ def _files(kind: str, reasons: Mapping[str, str], *, is_bad: bool = False) -> It
             f"{kind}{count}: {_listed(named, len(reasons))}",
             is_bad,
             kind,
-            _briefly(kind + count, names, len(reasons)),
+            _brief(kind + count, names, len(reasons)),
         )
 
 
 def _stale(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
     stale = [row for row in rows if is_stale(row[1]) and row[0]["state"] != "lost"]
     if stale:
-        devices = [_called(metrics, several_hosts) for metrics, _ in stale]
+        devices = [_name(metrics, several_hosts) for metrics, _ in stale]
         least = min(utilization["sample_age_seconds"] or 0.0 for _, utilization in stale)
-        text = f"stale: no GPU figures from {_listed(devices)} for {_at_least(least, len(stale))}"
-        yield Problem(text, kind="stale", brief=_briefly("stale", devices))
+        text = f"stale: no GPU sample from {_listed(devices)} for {_at_least(least, len(stale))}"
+        yield Problem(text, kind="stale", brief=_brief("stale", devices))
 
 
-def _blind(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
-    """GPUs of which the driver answers, but tells nothing at all."""
-    blind = [
-        _called(metrics, several_hosts)
+def _without_figures(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
+    """GPUs for which the driver answers, but with every figure unknown."""
+    unknown = [
+        _name(metrics, several_hosts)
         for metrics, utilization in rows
         if utilization["sample_age_seconds"] is not None
         and not is_stale(utilization)
         and metrics["state"] != "lost"
         and all(utilization[name] is None for name in _FIGURES)
     ]
-    if blind:
-        text = f"unknown: the driver tells nothing of {_listed(blind)}; see doctor"
-        yield Problem(text, kind="unknown", brief=_briefly("unknown", blind))
+    if unknown:
+        text = f"unknown: the driver reports no figures for {_listed(unknown)}; see virnucpro-bus doctor"
+        yield Problem(text, kind="unknown", brief=_brief("unknown", unknown))
 
 
 def _stalled(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
     stalled = [metrics for metrics, _ in rows if is_stalled(metrics)]
     if stalled:
-        devices = [_called(metrics, several_hosts) for metrics in stalled]
-        waiting = sum(metrics["queue_depth"] or 0 for metrics in stalled)
+        devices = [_name(metrics, several_hosts) for metrics in stalled]
+        queued = sum(metrics["queue_depth"] or 0 for metrics in stalled)
         least = _at_least(min(metrics["seconds_since_done"] or 0.0 for metrics in stalled), len(stalled))
-        text = f"stalled: no file done by {_listed(devices)} for {least}, and {waiting} waiting"
-        yield Problem(text, kind="stalled", brief=_briefly("stalled", devices))
+        text = f"stalled: no file finished on {_listed(devices)} for {least}, {queued} queued"
+        yield Problem(text, kind="stalled", brief=_brief("stalled", devices))
 
 
-def _at_least(seconds: float, of_how_many: int) -> str:
-    return duration(seconds) + (" or more" if of_how_many > 1 else "")
+def _at_least(seconds: float, devices: int) -> str:
+    return duration(seconds) + (" or more" if devices > 1 else "")
 
 
-def _called(metrics: GpuMetrics, several_hosts: bool) -> str:
+def _name(metrics: GpuMetrics, several_hosts: bool) -> str:
     label = device_label(metrics["device_id"])
     return f"{visible(metrics['host'])} {label}" if several_hosts else label
 
 
 def _losses(lossy: Sequence[SourceCounts], several_hosts: bool) -> str:
-    """The sources with what they have lost in all their epochs, the most first."""
+    """The sources with their losses over all epochs, the greatest first."""
     lost = Counter[tuple[str, str]]()
     for source in lossy:
         lost[source["host"] if several_hosts else "", source["source"]] += source["lost"]
@@ -183,13 +186,13 @@ def _cut(text: str) -> str:
     return shown if len(shown) <= REASON_CHARACTERS else f"{shown[:REASON_CHARACTERS].rstrip(' .')}..."
 
 
-def _briefly(kind: str, names: Sequence[str], total: int | None = None) -> str:
+def _brief(kind: str, names: Sequence[str], total: int | None = None) -> str:
     total = len(names) if total is None else total
     return f"{kind}: {_listed(names[:NAMED_BRIEFLY], total)}"
 
 
 def _listed(names: Sequence[str], total: int | None = None) -> str:
-    """The first of `names`, of which there are so many in all."""
+    """The first of `names`, and how many of `total` are not among them."""
     total, shown = len(names) if total is None else total, names[:NAMED]
     more = "" if len(shown) == total else f" and {total - len(shown)} more"
     return ", ".join(shown) + more

@@ -1,4 +1,4 @@
-"""What a person wants to see of a snapshot: which devices, in which order, which page. Pure functions."""
+"""Which devices are shown, in which order, and which page of them. Pure functions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from monitor.model.view_model import Row, device_label
 from virnucpro_bus.metrics import GpuMetrics
 
 SORTS = ("device", "utilization", "queue")
-_UUID_STARTS = ("gpu-", "mig-")
+_UUID_PREFIXES = ("gpu-", "mig-")
 
 
 @dataclass(frozen=True)
 class ViewOptions:
-    """One way of looking at a snapshot."""
+    """What a view shows of a ViewModel: devices, order, page."""
 
     sort: str = "device"
     """One of SORTS: by host and index, or the greatest compute percentage or the longest queue first."""
@@ -29,28 +29,28 @@ EVERYTHING = ViewOptions()
 
 
 def select(rows: Iterable[Row], patterns: Collection[str]) -> tuple[Row, ...]:
-    """The rows of the devices that any of `patterns` means, in their order.
+    """Return the rows of the devices that match any of `patterns`, in their order.
 
     A pattern is a GPU's index, a label as on screen ("GPU 0", "cpu:0"), a UUID or its beginning ("GPU-1a2b"), or
-    one of these behind a host and a colon ("node1:0"). Upper and lower case are the same.
+    one of these after a host and a colon ("node1:0"). Case is ignored.
     """
     wanted = {_folded(pattern) for pattern in patterns}
-    starts = _uuid_starts(wanted)
-    return tuple(row for row in rows if _is_meant(row[0], wanted, starts))
+    prefixes = _uuid_prefixes(wanted)
+    return tuple(row for row in rows if _matches(row[0], wanted, prefixes))
 
 
 def unmatched(rows: Iterable[Row], patterns: Collection[str]) -> list[str]:
-    """Those of `patterns` that mean no device, in order."""
-    seen = list(rows)
-    return sorted(pattern for pattern in patterns if not select(seen, (pattern,)))
+    """Return those of `patterns` that match no device, sorted."""
+    present = list(rows)
+    return sorted(pattern for pattern in patterns if not select(present, (pattern,)))
 
 
-def _is_meant(metrics: GpuMetrics, wanted: Collection[str], starts: tuple[str, ...]) -> bool:
+def _matches(metrics: GpuMetrics, wanted: Collection[str], prefixes: tuple[str, ...]) -> bool:
     host = _folded(metrics["host"])
     for name in _names(metrics):
         for full in (name, f"{host}:{name}"):
-            # str.startswith takes a tuple, and none of () matches.
-            if full in wanted or (name.startswith(_UUID_STARTS) and full.startswith(starts)):
+            # str.startswith takes a tuple; the empty one matches nothing.
+            if full in wanted or (name.startswith(_UUID_PREFIXES) and full.startswith(prefixes)):
                 return True
     return False
 
@@ -61,9 +61,9 @@ def _names(metrics: GpuMetrics) -> list[str]:
     return [_folded(name) for name in names if name]
 
 
-def _uuid_starts(wanted: Iterable[str]) -> tuple[str, ...]:
+def _uuid_prefixes(wanted: Iterable[str]) -> tuple[str, ...]:
     """Those of `wanted` that may be the beginning of a UUID, with or without a host before it."""
-    return tuple(name for name in wanted if name.rpartition(":")[2].startswith(_UUID_STARTS))
+    return tuple(name for name in wanted if name.rpartition(":")[2].startswith(_UUID_PREFIXES))
 
 
 def _folded(name: str) -> str:

@@ -1,6 +1,7 @@
-"""How a device's figures have gone lately: kept from look to look, and drawn as a row of small bars.
+"""The trends of devices: their figures over the last samples.
 
-Kept by the run's own time, as a replay can stand still and go back."""
+Recorded by the run's own time, because a replay can pause and go back.
+"""
 
 from __future__ import annotations
 
@@ -16,27 +17,26 @@ _NO_TREND = Trend()
 
 
 class TrendKeeper:
-    """Remembers the figures of the last looks at each device; of a device that has gone, nothing."""
+    """Keeps the trend of each device that is present; the trend of a device that disappears is removed."""
 
     def __init__(self) -> None:
         self._trends: dict[DeviceKey, Trend] = {}
         self._seconds = -inf
 
     def add(self, rows: Sequence[Row], seconds: float) -> Mapping[DeviceKey, Trend]:
-        """Take in one look at all devices, at that time; their trends with it. From one thread.
+        """Add one sample of all devices at run time `seconds`, and return the trends with it. One thread.
 
-        While time stands still nothing is added. Where it has gone back, what was seen is yet to come, and nothing
-        of it is kept.
+        If time has not moved nothing is added. If it has gone back all trends start over.
         """
         if seconds == self._seconds:
             return self._trends
         before = self._trends if seconds > self._seconds else {}
         self._seconds = seconds
-        self._trends = {(key := device_key(row[0])): _longer(before.get(key, _NO_TREND), row) for row in rows}
+        self._trends = {(key := device_key(row[0])): _extended(before.get(key, _NO_TREND), row) for row in rows}
         return self._trends
 
 
-def _longer(trend: Trend, row: Row) -> Trend:
+def _extended(trend: Trend, row: Row) -> Trend:
     metrics, utilization = row
     return Trend(
         (*trend.compute_percents[1 - SAMPLES_KEPT :], utilization["compute_percent"]),

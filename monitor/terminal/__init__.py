@@ -1,5 +1,6 @@
-"""The terminal: taken, drawn to in one write a picture, and always given back.
+"""The terminal: taken over, drawn to in one write per picture, and always given back.
 
-`session.py` takes it and gives it back, `screen.py` draws, `keys.py` and `navigation.py` are what is typed and
-what it does. May import view and model. Start with `session.py`.
+`output.py` shows a dashboard; on a terminal it uses `session.py`, which takes the terminal over and gives it back.
+`screen.py` draws; `keys.py` and `navigation.py` are what is typed and what it does. May import view and model.
+Start with `output.py`.
 """

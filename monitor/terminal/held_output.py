@@ -1,7 +1,7 @@
-"""What the program itself prints on a terminal while pictures stand there: held, and printed when they are gone.
+"""The program's own output while pictures are on the terminal: it is held, and printed when they are gone.
 
-For what goes through Python's standard streams: prints, warnings, tracebacks, and logging handlers, whether they
-were made before or after. What other processes or C code write there stands until the next picture.
+This covers Python's standard streams: prints, warnings, tracebacks, and logging handlers, whether they were made
+before or after. What other processes or C code write is visible until the next picture.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, TextIO, cast
 
-PIECES_HELD = 20_000
-"""Writes that are held at most, the newest; a print makes two."""
+WRITES_HELD = 20_000
+"""How many writes are held at most, the newest; a print makes two."""
 
 
 class HeldOutput:
@@ -23,16 +23,16 @@ class HeldOutput:
     def __init__(self, terminal: int) -> None:
         self._terminal = os.fstat(terminal).st_rdev
         self._streams: list[tuple[str, _HeldStream]] = []
-        self._pieces: deque[tuple[TextIO, str]] = deque(maxlen=PIECES_HELD)
+        self._writes: deque[tuple[TextIO, str]] = deque(maxlen=WRITES_HELD)
         self._count = 0
 
     def hold(self, stream: TextIO, text: str) -> None:
-        """Keep what was to be written to `stream`. Any thread."""
+        """Hold what is written to `stream`. Any thread."""
         self._count += 1
-        self._pieces.append((stream, text))
+        self._writes.append((stream, text))
 
     def start(self) -> None:
-        """From now on nothing is printed on the terminal."""
+        """Hold the output from now on."""
         for name in ("stdout", "stderr"):
             stream: TextIO | None = getattr(sys, name)
             if stream is not None and self._is_on_terminal(stream):
@@ -43,20 +43,20 @@ class HeldOutput:
                 _redirect_logging(stream, held)
 
     def release(self) -> None:
-        """Print what was held. Does nothing when nothing is."""
+        """Print what was held, and hold nothing more. Does nothing before `start`."""
         streams, self._streams = self._streams, []
         for name, held in streams:
-            # Whoever still has the stand-in writes through it.
+            # Code that has kept the stand-in writes through it.
             held.holder = None
             if getattr(sys, name) is held:
                 setattr(sys, name, held.stream)
             _redirect_logging(held, held.stream)
-        left_out = self._count - len(self._pieces)
-        if left_out and streams:
-            streams[-1][1].stream.write(f"({left_out} earlier pieces of output were not kept)\n")
+        dropped = self._count - len(self._writes)
+        if dropped and streams:
+            streams[-1][1].stream.write(f"(the first {dropped} pieces of output were dropped)\n")
         self._count = 0
-        while self._pieces:
-            stream, text = self._pieces.popleft()
+        while self._writes:
+            stream, text = self._writes.popleft()
             stream.write(text)
         for _, held in streams:
             held.stream.flush()
@@ -64,21 +64,22 @@ class HeldOutput:
     def _is_on_terminal(self, stream: TextIO) -> bool:
         try:
             return stream.isatty() and os.fstat(stream.fileno()).st_rdev == self._terminal
-        except (OSError, ValueError):  # it has no descriptor, or is closed
+        except (OSError, ValueError):  # the stream has no descriptor, or is closed
             return False
 
 
 class _HeldStream:
-    """Stands in for a standard stream; apart from what is written it is that stream."""
+    """A stand-in for a standard stream: writes are held, everything else is passed on to the stream."""
 
     def __init__(self, stream: TextIO, holder: HeldOutput) -> None:
         self.stream = stream
         self.rich_proxied_file = stream
-        """By this name a Console finds the file to write to."""
+        """The name by which a rich Console finds the file to write to."""
         self.holder: HeldOutput | None = holder
+        """None once the output is released."""
 
     def write(self, text: str) -> int:
-        """As the stream's own, but held."""
+        """Hold `text`."""
         holder = self.holder
         if holder is None:
             return self.stream.write(text)
@@ -86,7 +87,7 @@ class _HeldStream:
         return len(text)
 
     def writelines(self, lines: Iterator[str]) -> None:
-        """As the stream's own, but held."""
+        """Hold `lines`."""
         for line in lines:
             self.write(line)
 
@@ -95,9 +96,9 @@ class _HeldStream:
 
 
 def _redirect_logging(old: object, new: object) -> None:
-    """Have every handler that writes to `old` write to `new`."""
+    """Make every handler that writes to `old` write to `new`."""
     loggers = [logging.root, *logging.root.manager.loggerDict.values()]
     for logger in loggers:
-        for handler in getattr(logger, "handlers", ()):  # a logger that is only a placeholder has none
+        for handler in getattr(logger, "handlers", ()):  # a placeholder has no handlers
             if isinstance(handler, logging.StreamHandler) and handler.stream is old:
                 handler.setStream(cast("TextIO", new))

@@ -1,4 +1,4 @@
-"""What the bytes that are typed on a terminal mean: keys."""
+"""The keys of a dashboard, parsed from the bytes that are typed on a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PATTERN = re.compile(
 
 
 class Key(Enum):
-    """What a key means: to a replay, or to a dashboard (pages, order, end)."""
+    """A key that controls a replay, or the view of a dashboard (page, order, quit)."""
 
     PAUSE = b" "
     FORWARD = b"\x1b[C"
@@ -29,26 +29,26 @@ _PAGE_DOWN, _PAGE_UP = b"\x1b[6~", b"\x1b[5~"
 _KEYS = {key.value: key for key in Key} | {_PAGE_DOWN: Key.NEXT_PAGE, _PAGE_UP: Key.PREVIOUS_PAGE}
 
 
-def parse(typed: bytes) -> tuple[list[Key], bytes]:
-    """The keys in `typed`, and what may be the beginning of another. Keys that mean nothing are passed over."""
-    keys, rest = [], b""
-    for found in _PATTERN.finditer(typed):
-        if found["begun"]:
-            rest = found["begun"]
-        # A terminal in its application mode writes O where others write [.
-        elif key := _KEYS.get(found[0].replace(b"\x1bO", b"\x1b[")):
-            keys.append(key)
-    return keys, rest
-
-
 class Keys:
-    """The keys in what `typed` gives, which is asked each time. One thread."""
+    """Reads keys from `typed`, a function that returns the bytes typed since its last call. One thread."""
 
     def __init__(self, typed: Callable[[], bytes]) -> None:
         self._typed = typed
-        self._rest = b""
+        self._unfinished = b""
 
     def pressed(self) -> list[Key]:
-        """The keys since last asked; never waits."""
-        keys, self._rest = parse(self._rest + self._typed())
+        """Return the keys since the last call; never waits."""
+        keys, self._unfinished = parse(self._unfinished + self._typed())
         return keys
+
+
+def parse(typed: bytes) -> tuple[list[Key], bytes]:
+    """Return the keys in `typed`, and the bytes at its end that may begin another. Other keys are ignored."""
+    keys, unfinished = [], b""
+    for found in _PATTERN.finditer(typed):
+        if found["begun"]:
+            unfinished = found["begun"]
+        # A terminal in application mode sends O where others send [.
+        elif key := _KEYS.get(found[0].replace(b"\x1bO", b"\x1b[")):
+            keys.append(key)
+    return keys, unfinished

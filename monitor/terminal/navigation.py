@@ -1,4 +1,4 @@
-"""How the view of a dashboard is moved: by keys, and until one is pressed, page after page by itself. Pure."""
+"""The view of a dashboard, moved by keys; until one is pressed the pages turn by themselves. Pure."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from monitor.model.selection import SORTS, ViewOptions
 from monitor.terminal.keys import Key
 
 PICTURES_A_PAGE = 5
-"""After so many pictures of a page the next one comes."""
+"""After so many pictures the next page is shown."""
 
 
 @dataclass(frozen=True)
 class Navigation:
-    """The options that is shown, and when it changes by itself."""
+    """The view that is shown, and when its page turns by itself."""
 
     options: ViewOptions = field(default_factory=ViewOptions)
     by_hand: bool = False
-    """Whether a key has been pressed: nothing moves by itself from then on."""
+    """Whether a key was pressed: pages do not turn by themselves from then on."""
     pictures: int = 0
-    """Of this page, so far."""
+    """How many pictures of this page were shown."""
 
     def pressed(self, key: Key) -> Navigation:
-        """After a key; others than those for pages and order change nothing."""
+        """Return the navigation after `key`; keys that concern neither page nor order change nothing."""
         options = self.options
         match key:
             case Key.NEXT_PAGE:
@@ -30,14 +30,14 @@ class Navigation:
             case Key.PREVIOUS_PAGE:
                 options = replace(options, page=options.page - 1)
             case Key.SORT:
-                after = (SORTS.index(options.sort) + 1) % len(SORTS)
-                options = replace(options, sort=SORTS[after], page=0)
+                following = (SORTS.index(options.sort) + 1) % len(SORTS)
+                options = replace(options, sort=SORTS[following], page=0)
             case _:
                 return self
         return Navigation(options, by_hand=True)
 
     def after_picture(self, pages: int) -> Navigation:
-        """After a new picture was shown of a view that has so many pages."""
+        """Return the navigation after a picture of one of `pages` pages was shown."""
         if self.by_hand or pages <= 1:
             return self
         if self.pictures + 1 < PICTURES_A_PAGE:

@@ -1,7 +1,7 @@
-"""A terminal while pictures stand on it: each is one write, and it is given back as it was.
+"""The alternate screen of a terminal: each picture is one write, and the terminal is restored afterwards.
 
-Every line is put in its place by itself, so that nothing scrolls where the terminal has become smaller meanwhile,
-and nothing is cleared between two pictures.
+Every line is positioned on its own, so nothing scrolls if the terminal has become smaller meanwhile. Nothing is
+cleared between two pictures.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from virnucpro_bus.system.keyboard import is_foreground
 
 _ENTER = "\x1b[?1049h\x1b[?25l"
 _LEAVE = "\x1b[0m\x1b[?25h\x1b[?1049l"
-# A terminal that knows these shows all of what stands between them at once.
+# A terminal that knows these shows everything between them at once.
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
 _ERASE_LINE_REST, _ERASE_BELOW = "\x1b[K", "\x1b[J"
 _C_LOCALES = ("C", "POSIX")
@@ -31,21 +31,21 @@ class Screen:
     """The alternate screen of the terminal that `console` writes to. Any thread."""
 
     def __init__(self, console: Console, group: int | None = None) -> None:
-        """`group` is the process group whose terminal it is; None: our own."""
+        """`group` is the process group that owns the terminal; None: this process's own."""
         self._console = console
         self._descriptor = console.file.fileno()
         self._owner = os.getpid()
         self._group = group
-        # Reentrant: a signal may come while the same thread draws.
+        # Reentrant: a signal may arrive while the same thread draws.
         self._lock = threading.RLock()
         self._shown = False
         self._paused = False
 
     def draw(self, picture: Sequence[Text], width: int, height: int) -> None:
-        """Show `picture`, lines that fit `width` cells and `height` lines, in place of the one before.
+        """Replace the picture on the screen by `picture`, which fits `width` cells and `height` lines.
 
-        Nothing happens while paused, or while the terminal belongs to another job: then it is given back. Raises
-        OSError when it has gone.
+        Does nothing while paused, or while another job has the terminal: it is given back then. Raises OSError
+        when the terminal is gone.
         """
         drawn = self._encoded(picture, width, height)
         with self._lock:
@@ -58,13 +58,13 @@ class Screen:
             self._shown = True
 
     def pause(self) -> None:
-        """Give the terminal back and draw nothing until `resume`. Raises OSError when it has gone."""
+        """Restore the terminal, and draw nothing until `resume`. Raises OSError when the terminal is gone."""
         with self._lock:
             self._paused = True
             self._leave()
 
     def resume(self) -> None:
-        """Draw again, from the next picture on."""
+        """Draw again from the next picture on."""
         self._paused = False
 
     def _leave(self) -> None:
@@ -79,44 +79,43 @@ class Screen:
                 self._console.print(text, soft_wrap=True)
         parts = [_BEGIN]
         for row, (text, line) in enumerate(zip(picture, captured.get().split("\n"), strict=False), start=1):
-            # After the last column there is no rest, and some terminals would erase that column.
-            rest = _ERASE_LINE_REST if cell_len(text.plain) < width else ""
-            parts.append(f"\x1b[{row};1H{line}{rest}")
+            # After a full line there is nothing to erase, and some terminals would erase its last column.
+            erase = _ERASE_LINE_REST if cell_len(text.plain) < width else ""
+            parts.append(f"\x1b[{row};1H{line}{erase}")
         if len(picture) < height:
             parts.append(f"\x1b[{len(picture) + 1};1H{_ERASE_BELOW}")
         return "".join([*parts, _END]).encode(self._console.encoding, "backslashreplace")
 
     def _write(self, data: bytes) -> None:
-        """All of `data`, in one write where the terminal takes it in one."""
+        """Write all of `data`, in one write if the terminal accepts that."""
         while data:
             try:
                 data = data[os.write(self._descriptor, data) :]
-            except BlockingIOError:  # somebody who shares the terminal has made it so
+            except BlockingIOError:  # another process that shares the terminal has made it non-blocking
                 select.select([], [self._descriptor], [], 1.0)
 
 
 def is_screen(console: Console) -> bool:
-    """Whether pictures can be drawn: on a real terminal, whatever FORCE_COLOR says, of which it is known that it
-    can do more than a typewriter."""
+    """Whether pictures can be drawn: on a real terminal, whatever FORCE_COLOR says, whose TERM is not dumb."""
     isatty = getattr(console.file, "isatty", None)
     able = os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
     return bool(isatty and isatty()) and console.is_interactive and able
 
 
-def usable(console: Console) -> Console:
-    """`console`, with a size at which something can be seen: COLUMNS=0 is none."""
+def with_size(console: Console) -> Console:
+    """Return `console`, with the terminal's size if its own is 0 (COLUMNS=0)."""
     if 0 in console.size:
         console.size = shutil.get_terminal_size()
     return console
 
 
 def glyphs_for(console: Console) -> Glyphs:
-    """What can be written there: no more than ASCII where the encoding or the language C says so."""
+    """Return the glyphs for `console`: ASCII if its encoding is not a Unicode one, or the language is C."""
     if not console.encoding.startswith("utf"):
         return ASCII
     setting = os.environ.get("LC_ALL")
     if not setting:
-        # Python itself sets LC_CTYPE to C.UTF-8 where the language is C; that says nothing of the terminal.
+        # If the language is C, Python itself sets LC_CTYPE to C.UTF-8: that does not describe the terminal.
         own = os.environ.get("LC_CTYPE", "")
         setting = own if own and own != "C.UTF-8" else os.environ.get("LANG", "")
     return ASCII if setting in _C_LOCALES else UNICODE

@@ -1,4 +1,4 @@
-"""A terminal that is taken for a dashboard, and given back."""
+"""A terminal that is taken over for a dashboard, and given back."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from monitor.terminal.signals import TerminalSignals
 class TerminalSession:
     """The terminal that `console` writes to, with a picture on it from the first `draw` on.
 
-    Made and given back by one thread, drawn on by any other. What the program prints meanwhile comes afterwards.
+    What the program prints meanwhile is held, and printed when the terminal is given back. One thread makes the
+    session and gives it back; any thread may draw.
     """
 
     def __init__(self, console: Console, redraw: Callable[[], object], group: int | None = None) -> None:
-        """`redraw` as for Interrupts, `group` as for Screen.
+        """`redraw` is as for TerminalSignals, `group` as for Screen.
 
         Raises OSError or ValueError when `console` has no descriptor.
         """
         self._screen = Screen(console, group)
         self._held = HeldOutput(console.file.fileno())
-        self._interrupts = TerminalSignals(self._screen, self._held, redraw)
+        self._signals = TerminalSignals(self._screen, self._held, redraw)
         self._held.start()
-        self._interrupts.install()
+        self._signals.install()
 
     def draw(self, picture: Sequence[Text], width: int, height: int) -> None:
-        """As `Screen.draw`; nothing once it is given back."""
+        """Draw as `Screen.draw` does; does nothing once the terminal is given back."""
         self._screen.draw(picture, width, height)
 
     def give_back(self) -> None:
-        """Raises OSError when it has gone."""
+        """Restore the terminal, and print what was held. Raises OSError when the terminal is gone."""
         try:
             self._screen.pause()
         finally:
-            self._interrupts.remove()
+            self._signals.remove()
             self._held.release()

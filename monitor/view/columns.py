@@ -1,4 +1,4 @@
-"""The columns of the table of devices: which of them fit, how wide they are, and how a line is written in them."""
+"""The columns of the device table: which of them fit, how wide they are, and how a line is written in them."""
 
 from __future__ import annotations
 
@@ -13,35 +13,38 @@ from monitor.model.trends import SAMPLES_KEPT
 from monitor.view.glyphs import GAP, MARGIN, Glyphs
 from virnucpro_bus.units import UNKNOWN
 
-# The fields of one line of the table by column key: (what is written, its style).
 Cells = dict[str, tuple[str, str]]
+"""One line of the table, by column key: (content, style)."""
 NO_CELL = ("", "")
 
 
 class Cut(Enum):
-    """What a column does with what is too long for it."""
+    """Where a column cuts a content that is too long for it."""
 
     NEVER = auto()
     END = auto()
     START = auto()
     OLDEST = auto()
-    """The start too, but without a mark: for sparklines, which begin anywhere."""
+    """The start, but without an ellipsis: for sparklines, which begin anywhere."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the table. What does not fit is dropped by `rank`, the highest first."""
+    """One column of the table. Columns that do not fit are dropped by `rank`, the highest first."""
 
     key: str
     header: str
     rank: int
     cells: int
-    """Least width, so that the table stands still while figures change. Figures get more when they need it; what
-    may be cut gets no more than it needs."""
+    """The width, so that the table does not move while figures change.
+
+    A column that is never cut gets more if it needs more; one that may be cut gets less if it needs less.
+    """
     most_cells: int = 0
-    """How wide what may be cut grows when there is room."""
+    """The width up to which a column that may be cut grows if there is room."""
     cut: Cut = Cut.NEVER
     left: bool = False
+    """Whether it is aligned to the left."""
 
 
 COLUMNS = (
@@ -63,12 +66,12 @@ COLUMNS = (
     Column("power", "POWER", 13, 6),
     Column("file", "FILE", 14, 14, 28, Cut.START, left=True),
 )
-"""At 80 cells they fit up to the steals, at 100 up to the power or, of several models, the names."""
+"""At 80 cells the columns up to STEALS fit, at 100 those up to POWER or, with several models, NAME."""
 
 
 def fit_columns(columns: Sequence[Column], lines: Sequence[Cells], width: int) -> list[Column]:
-    """Those that fit, with their widths for what stands in `lines`. What may be cut shares what is left over."""
-    wanted = {column.key: _wanted(column, lines) for column in columns}
+    """Return the columns that fit, with their widths for `lines`. Those that may be cut share the spare cells."""
+    wanted = {column.key: _wanted_cells(column, lines) for column in columns}
     kept: dict[str, Column] = {}
     left = width - len(MARGIN) + len(GAP)
     for column in sorted(columns, key=lambda column: column.rank):
@@ -86,30 +89,29 @@ def fit_columns(columns: Sequence[Column], lines: Sequence[Cells], width: int) -
     ]
 
 
-def _wanted(column: Column, lines: Sequence[Cells]) -> int:
+def _wanted_cells(column: Column, lines: Sequence[Cells]) -> int:
     if column.cut is Cut.START:
-        # Files change all the time: were they measured, the columns before them would sway.
+        # File names change all the time: if they were measured, the columns before them would move.
         return column.most_cells
     return max(len(column.header), *(cell_len(cells.get(column.key, NO_CELL)[0]) for cells in lines))
 
 
 def _shares(columns: Iterable[Column], wanted: Mapping[str, int], left: int) -> dict[str, int]:
-    """How `left` cells are shared out, evenly, among those that may be cut."""
+    """Divide `left` cells evenly among the columns that may be cut."""
     growth = sorted(
         (max(0, min(column.most_cells, wanted[column.key]) - column.cells), column.key)
         for column in columns
         if column.cut is not Cut.NEVER
     )
     shares = {}
-    for waiting, (most, key) in zip(range(len(growth), 0, -1), growth, strict=True):
-        shares[key] = min(most, left // waiting)
+    for remaining, (most, key) in zip(range(len(growth), 0, -1), growth, strict=True):
+        shares[key] = min(most, left // remaining)
         left -= shares[key]
     return shares
 
 
 def header_line(columns: Sequence[Column], sorted_by: str | None, glyphs: Glyphs) -> Text:
-    """What stands above the columns. The mark of the one that rows are sorted by takes a cell of the gap before
-    it, so that nothing moves."""
+    """Return the headers. The mark of the sorted column takes a cell of the gap before it, so nothing moves."""
     text = Text(style="bold cyan")
     for index, column in enumerate(columns):
         gap = GAP if index else MARGIN
@@ -122,7 +124,7 @@ def header_line(columns: Sequence[Column], sorted_by: str | None, glyphs: Glyphs
 
 
 def line_of(columns: Sequence[Column], cells: Cells, glyphs: Glyphs) -> Text:
-    """One line of the table."""
+    """Return one line of the table."""
     text = Text()
     for index, column in enumerate(columns):
         content, style = cells.get(column.key, NO_CELL)

@@ -1,4 +1,4 @@
-"""Numbers and names as text, with `n/a` for what is not known."""
+"""Figures and names as text, with `n/a` for unknown figures. Durations are formatted by `virnucpro_bus.units`."""
 
 from __future__ import annotations
 
@@ -10,26 +10,31 @@ from virnucpro_bus.units import UNKNOWN
 
 
 def short_name(device_name: str) -> str:
-    """A GPU's name without the maker, which is the same in every row."""
+    """Return a GPU's name without its maker and brand, which are the same in every row."""
     return device_name.removeprefix("NVIDIA ").removeprefix("GeForce ").removeprefix("Tesla ")
 
 
 def describe_devices(rows: Sequence[Row]) -> str:
-    """All in a few words: "8 x A100-SXM4-80GB" where they are of one model, else "8 devices"; "" for none."""
+    """Summarize the devices: "8 x A100-SXM4-80GB" if they are of one model, else "8 devices"; "" for none."""
     models = {short_name(visible(metrics["device_name"])) for metrics, _ in rows}
     model = models.pop() if len(models) == 1 else ""
     if model:
         return f"{len(rows)} x {model}"
-    return f"{len(rows)} device{'' if len(rows) == 1 else 's'}" if rows else ""
+    return count_devices(len(rows)) if rows else ""
+
+
+def count_devices(count: int) -> str:
+    """Return "1 device" or "8 devices"."""
+    return f"{count} device{'' if count == 1 else 's'}"
 
 
 def percent(value: float | None) -> str:
-    """A whole percentage."""
+    """Return a whole percentage."""
     return UNKNOWN if value is None else f"{value:.0f}%"
 
 
 def rate(value: float | None) -> str:
-    """Sequences per second, in at most seven characters."""
+    """Return sequences per second, in at most seven characters."""
     if value is None:
         return UNKNOWN
     if value < 9.995:
@@ -41,6 +46,6 @@ def rate(value: float | None) -> str:
 
 
 def known_mean(values: Iterable[float | None]) -> float | None:
-    """The mean of what is known; None when nothing is."""
+    """Return the mean of the known values; None when all are unknown."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None

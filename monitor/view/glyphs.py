@@ -1,4 +1,4 @@
-"""The characters and words that a frame is drawn with, and how text is made to fit. Pure functions."""
+"""The characters that a frame is drawn with, and the texts that are made of them. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,17 +12,23 @@ from monitor.model.trends import SAMPLES_KEPT
 from virnucpro_bus.text import visible
 
 MARGIN = " "
+"""At either side of a frame."""
 GAP = "  "
+"""Between two columns, or two words of a line."""
 STATE_WORDS = {"lost": "LOST", "silent": "SILENT"}
+"""The states that are written in capitals, because they are problems."""
 STALLED = "STALLED"
+STATE_CELLS = 8
+STATES_COUNTED = 4
+"""How many states a count names, the most frequent first."""
 
 
 @dataclass(frozen=True)
 class Glyphs:
-    """The characters that a frame is drawn with."""
+    """A set of characters for drawing, for Unicode or for ASCII."""
 
     full: str = "━"
-    rest: str = "─"
+    empty: str = "─"
     ellipsis: str = "…"
     degrees: str = "°C"
     fine: str = "✓"
@@ -32,20 +38,20 @@ class Glyphs:
     lost: str = "×"
     greatest_first: str = "▼"
     bars: str = "▁▂▃▄▅▆▇"
-    """Of a sparkline, the lowest first; without the full block, for those of two rows would melt into one."""
+    """Of a sparkline, the lowest first; without the full block, which would merge with the row below."""
     unknown: str = "·"
-    """In a sparkline, where a value was not known."""
+    """In a sparkline, an unknown value."""
     ascii_only: bool = False
 
     def text(self, raw: str) -> str:
-        """`raw`, which may come from outside, as it may stand on this screen."""
+        """Return `raw`, which may come from outside, in a form that is safe to print."""
         safe = visible(raw)
         if not self.ascii_only:
             return safe
         return safe.replace(UNICODE.degrees, self.degrees).encode("ascii", "backslashreplace").decode()
 
     def shorten(self, text: str, cells: int, *, keep_end: bool = False) -> str:
-        """`text` in at most `cells` terminal cells, with an ellipsis where it was cut."""
+        """Return `text` in at most `cells` terminal cells, with an ellipsis where it was cut."""
         # Combining marks take no cell, but a name of nothing else must be bounded too.
         characters = 4 * cells
         if len(text) <= characters and cell_len(text) <= cells:
@@ -57,60 +63,61 @@ class Glyphs:
             tail = tail[1:]
         return self.ellipsis + tail
 
-    def wrapped(self, text: str, cells: int, lines: int) -> list[str]:
-        """`text` in at most `lines` lines of so many cells, broken between words where there are any; an ellipsis
-        where even that was not enough."""
-        told: list[str] = []
-        while len(told) < lines - 1 and cell_len(text) > cells:
+    def wrap(self, text: str, cells: int, lines: int) -> list[str]:
+        """Return `text` in at most `lines` lines of `cells` cells, broken between words where possible.
+
+        Ends with an ellipsis if it does not fit.
+        """
+        wrapped: list[str] = []
+        while len(wrapped) < lines - 1 and cell_len(text) > cells:
             piece = chop_cells(text[: 4 * cells], cells)[0]
             at = piece.rfind(" ") if text[len(piece)] != " " else len(piece)
-            # A word that would leave half of the line empty is rather broken itself.
+            # A word that would leave half of the line empty is broken instead.
             at = at if at > len(piece) // 2 else len(piece)
-            told.append(text[:at].rstrip())
+            wrapped.append(text[:at].rstrip())
             text = text[at:].lstrip()
-        return [*told, self.shorten(text, cells)]
+        return [*wrapped, self.shorten(text, cells)]
 
-    def fitting(self, parts: Sequence[str], cells: int, between: str = GAP) -> str:
-        """As many of `parts`, the first ones, as fit whole; of the very first what fits."""
+    def join_fitting(self, parts: Sequence[str], cells: int, separator: str = GAP) -> str:
+        """Join as many of `parts`, from the first, as fit whole; cut the first one if even that does not fit."""
         for count in range(len(parts), 1, -1):
-            if cell_len(text := between.join(parts[:count])) <= cells:
+            if cell_len(text := separator.join(parts[:count])) <= cells:
                 return text
         return self.shorten(parts[0], cells) if parts else ""
 
     def bar(self, done: int, failed: int, total: int, cells: int) -> tuple[str, str, str]:
-        """The parts of a bar for what is done, what has failed, and what is left, `cells` long together.
+        """Return the parts of a progress bar, `cells` long together: done, failed, remaining.
 
-        Only a whole that is settled fills it, and what has failed is never too little to be seen.
+        Only a finished run fills the bar, and a failure is always visible.
         """
         settled = cells if done + failed >= total else (done + failed) * cells // total
         bad = max(1, failed * cells // max(total, failed)) if failed else 0
         good = max(0, settled - bad)
-        return self.full * good, self.lost * bad, self.rest * (cells - good - bad)
+        return self.full * good, self.lost * bad, self.empty * (cells - good - bad)
+
+    def sparkline(self, values: Sequence[float | None], top: float) -> str:
+        """Return one character per value, SAMPLES_KEPT long, the latest at the right; blank before the first.
+
+        `top` is the value of the highest bar. If it is 0 every known value has the lowest bar.
+        """
+        highest = len(self.bars) - 1
+
+        def bar(value: float) -> str:
+            share = min(1.0, max(0.0, value / top)) if top > 0 else 0.0
+            return self.bars[round(share * highest)]
+
+        bars = (self.unknown if value is None else bar(value) for value in values[-SAMPLES_KEPT:])
+        return "".join(bars).rjust(SAMPLES_KEPT)
+
+    def state(self, state: str) -> str:
+        """Return the word for a device's state."""
+        return STATE_WORDS.get(state) or self.shorten(self.text(state), STATE_CELLS)
+
+    def state_counts(self, states: Counter[str]) -> str:
+        """Return for example "6 busy  1 idle  1 LOST", the most frequent first."""
+        return GAP.join(f"{count} {self.state(state)}" for state, count in states.most_common(STATES_COUNTED))
 
 
 UNICODE = Glyphs()
 ASCII = Glyphs("#", "-", "~", "C", "ok", "*", "o", ".", "x", "v", "_.-=#", " ", ascii_only=True)
 """For a terminal whose encoding is not a Unicode one."""
-
-
-def state_word(state: str, glyphs: Glyphs) -> str:
-    return STATE_WORDS.get(state) or glyphs.shorten(glyphs.text(state), 8)
-
-
-def counts(states: Counter[str], glyphs: Glyphs) -> str:
-    """For example "6 busy  1 idle  1 LOST", the most frequent first."""
-    return GAP.join(f"{count} {state_word(state, glyphs)}" for state, count in states.most_common(4))
-
-
-def sparkline(values: Sequence[float | None], top: float, glyphs: Glyphs) -> str:
-    """One character a value, the latest at the right, LOOKS_KEPT long; blank where there was no look yet.
-
-    `top` is the value of the highest bar. Where it is 0 all known values are drawn as the lowest.
-    """
-
-    def bar(value: float) -> str:
-        share = min(1.0, max(0.0, value / top)) if top > 0 else 0.0
-        return glyphs.bars[round(share * (len(glyphs.bars) - 1))]
-
-    drawn = [glyphs.unknown if value is None else bar(value) for value in values[-SAMPLES_KEPT:]]
-    return "".join(drawn).rjust(SAMPLES_KEPT)

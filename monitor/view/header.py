@@ -1,4 +1,4 @@
-"""What a frame says above the table: which run it is, how its devices are, how far it has come. Pure functions."""
+"""The header of a frame: the run, the states of its devices, and its progress. Pure functions."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from rich.text import Text
 
 from monitor.model.view_model import ViewModel
 from monitor.view.formatting import describe_devices
-from monitor.view.glyphs import GAP, MARGIN, Glyphs, counts
+from monitor.view.glyphs import GAP, MARGIN, Glyphs
 from virnucpro_bus.clock import local_time_of_day
 from virnucpro_bus.units import duration
 
 BAR_CELLS = 6
-"""The least of a progress bar."""
+"""The least width of a progress bar."""
 SIMULATED, SIMULATED_BRIEFLY = "SIMULATED GPU FIGURES", "SIMULATED"
 LEAST_FIRST = ("elapsed", "percent", "failed", "end")
-"""Words on the progress, in the order in which they are left out where there is no room."""
+"""The parts of the progress line, in the order in which they are left out if there is no room."""
 
 
-def title(snapshot: ViewModel, width: int, glyphs: Glyphs) -> Text:
-    """The title, and what does not crowd it: the devices, how many are in which state, and the time of day."""
+def title_line(model: ViewModel, width: int, glyphs: Glyphs) -> Text:
+    """Return the title, and as far as there is room the devices, how many are in which state, and the time."""
     inner = width - 2 * len(MARGIN)
     text = Text(MARGIN)
-    if snapshot.is_simulated:
-        # Before the title, so that this is cut last.
+    if model.is_simulated:
+        # Before the title, so that it is cut last.
         text.append(SIMULATED if inner >= 2 * len(SIMULATED) else SIMULATED_BRIEFLY, "bold yellow").append(GAP)
     left = inner - len(text) + len(MARGIN)
-    name = glyphs.shorten(glyphs.text(snapshot.title or "virnucpro-bus"), max(1, left))
+    name = glyphs.shorten(glyphs.text(model.title or "virnucpro-bus"), max(1, left))
     text.append(name, "bold")
-    time_of_day = local_time_of_day(snapshot.now_ns)
-    states = counts(Counter(metrics["state"] for metrics, _ in snapshot.rows), glyphs) + GAP + time_of_day
-    together = glyphs.text(describe_devices(snapshot.rows))
-    devices = together and GAP + together
+    time_of_day = local_time_of_day(model.now_ns)
+    states = glyphs.state_counts(Counter(metrics["state"] for metrics, _ in model.rows)) + GAP + time_of_day
+    summary = glyphs.text(describe_devices(model.rows))
+    devices = summary and GAP + summary
     for beside, right in ((devices, states), ("", states), ("", time_of_day)):
         space = left - cell_len(name + beside) - cell_len(right)
         if space >= len(GAP):
@@ -41,36 +41,39 @@ def title(snapshot: ViewModel, width: int, glyphs: Glyphs) -> Text:
     return text
 
 
-def progress(snapshot: ViewModel, width: int, glyphs: Glyphs, *, untitled: bool = False) -> Text:
-    """Bar, files done/total, percent, failed, elapsed, ETA: as many of the words as have room, and the bar in what
-    is left. `untitled`: no title above says that figures are made up."""
+def progress_line(model: ViewModel, width: int, glyphs: Glyphs, *, is_untitled: bool = False) -> Text:
+    """Return the progress: a bar, files done/total, percent, failed, elapsed, ETA.
+
+    Parts that do not fit are left out, and the bar takes the remaining width. `is_untitled`: no title line above
+    says that figures are simulated.
+    """
     text = Text(MARGIN)
-    if untitled and snapshot.is_simulated:
+    if is_untitled and model.is_simulated:
         text.append(SIMULATED_BRIEFLY + GAP, "bold yellow")
-    words, room = _words(snapshot), width - len(text) - len(MARGIN)
+    parts, room = _progress_parts(model), width - len(text) - len(MARGIN)
     for name in LEAST_FIRST:
-        if len(GAP.join(words.values())) > room:
-            words.pop(name, None)
-    totals, bar_cells = snapshot.totals, room - len(GAP.join(words.values())) - len(GAP)
+        if len(GAP.join(parts.values())) > room:
+            parts.pop(name, None)
+    totals, bar_cells = model.totals, room - len(GAP.join(parts.values())) - len(GAP)
     if bar_cells >= BAR_CELLS and totals["files_total"]:
-        done, failed, rest = glyphs.bar(
+        done, failed, remaining = glyphs.bar(
             totals["files_completed"], totals["files_failed"], totals["files_total"], bar_cells
         )
-        text.append(done, "green").append(failed, "red").append(rest + GAP, "dim")
-    for name, word in words.items():
-        text.append(word if name == "files" else GAP + word, "yellow" if name == "failed" else "")
+        text.append(done, "green").append(failed, "red").append(remaining + GAP, "dim")
+    for name, part in parts.items():
+        text.append(part if name == "files" else GAP + part, "yellow" if name == "failed" else "")
     return text
 
 
-def _words(snapshot: ViewModel) -> dict[str, str]:
-    """What is to be said of the progress, in that order."""
-    totals = snapshot.totals
+def _progress_parts(model: ViewModel) -> dict[str, str]:
+    """The parts of the progress line, in order."""
+    totals = model.totals
     done, failed, total = totals["files_completed"], totals["files_failed"], totals["files_total"]
-    words = {"files": f"{done:,} files done" if total is None else f"{done:,}/{total:,} files"}
+    parts = {"files": f"{done:,} files done" if total is None else f"{done:,}/{total:,} files"}
     if total is not None:
-        words["percent"] = f"{100 * done // total if total else 100}%"
+        parts["percent"] = f"{100 * done // total if total else 100}%"
     if failed:
-        words["failed"] = f"!{failed:,} failed"
-    words["elapsed"] = f"elapsed {duration(snapshot.elapsed_seconds)}"
-    words["end"] = snapshot.end or f"ETA {duration(snapshot.eta_seconds)}"
-    return words
+        parts["failed"] = f"!{failed:,} failed"
+    parts["elapsed"] = f"elapsed {duration(model.elapsed_seconds)}"
+    parts["end"] = model.end or f"ETA {duration(model.eta_seconds)}"
+    return parts

@@ -1,11 +1,11 @@
-"""A snapshot as one plain line for a log, made to be searched with grep. Pure functions."""
+"""A view model as one plain line, for logs and grep. Pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from monitor.model.health import is_stalled
-from monitor.model.paging import troubled_first, wanted
+from monitor.model.paging import attention_first, rows_in_view
 from monitor.model.selection import EVERYTHING, ViewOptions
 from monitor.model.view_model import NOTICE, Row, ViewModel, device_label, has_several_hosts
 from monitor.view.formatting import percent, rate
@@ -17,74 +17,76 @@ from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN, duration
 
 DEVICES_CHARACTERS = 480
-"""What devices may take of a line; those that do not fit are counted."""
-PROBLEMS_TOLD, PROBLEM_CHARACTERS = 3, 80
-NEWS_CHARACTERS = 160
-_IN_ROWS = {"lost", "silent", "stale", "stalled"}
-"""Problems that stand beside the devices which have them."""
+"""How much of a line devices may take; those that do not fit are counted."""
+LABEL_CELLS = 40
+"""Longer labels of devices are cut."""
+TEXTS_SHOWN = 3
+"""How many problems, and how many notices, a line names; the others are counted."""
+PROBLEM_CHARACTERS, NOTICE_CHARACTERS = 80, 160
+"""Longer problems and notices are cut."""
+_SHOWN_WITH_DEVICES = {"lost", "silent", "stale", "stalled"}
+"""The kinds of problems that stand beside their devices."""
 
 
-def line(snapshot: ViewModel, look: ViewOptions = EVERYTHING) -> str:
-    """The whole picture as one line of bounded length, without control characters.
+def line(model: ViewModel, options: ViewOptions = EVERYTHING) -> str:
+    """Return the whole state as one line of bounded length, without control characters.
 
-    Problems are named briefly, as they are in every line for as long as they last; what the run tells at one time
-    is told once.
+    Problems appear in their brief form, in every line while they last; a notice appears in one line only.
     """
-    totals = snapshot.totals
+    totals = model.totals
     files_total = "" if totals["files_total"] is None else f"/{totals['files_total']}"
     parts = [
-        f"{iso_utc(snapshot.now_ns)[:19]}Z files {totals['files_completed']}{files_total}"
-        f" failed {totals['files_failed']} {rate(snapshot.throughput)} seq/s"
-        f" elapsed {duration(snapshot.elapsed_seconds)} {snapshot.end or f'eta {duration(snapshot.eta_seconds)}'}"
+        f"{iso_utc(model.now_ns)[:19]}Z files {totals['files_completed']}{files_total}"
+        f" failed {totals['files_failed']} {rate(model.throughput)} seq/s"
+        f" elapsed {duration(model.elapsed_seconds)} {model.end or f'eta {duration(model.eta_seconds)}'}"
     ]
-    if snapshot.is_simulated:
+    if model.is_simulated:
         parts.append("simulated GPU figures")
-    devices, left_out = _devices(wanted(snapshot.rows, look), snapshot)
+    devices, left_out = _devices(rows_in_view(model.rows, options), has_several_hosts(model.rows))
     parts += devices
     if left_out:
         parts.append(f"{left_out} more devices")
-    came_of_it = None if snapshot.effect is None else outcome(snapshot.effect)
-    parts.append(f"steals {totals['steals']}{f' {came_of_it}' if came_of_it else ''}")
+    saved = None if model.effect is None else outcome(model.effect)
+    parts.append(f"steals {totals['steals']}{f' {saved}' if saved else ''}")
     if totals["events_lost"] > 0:
         parts.append(f"events lost {totals['events_lost']}")
-    told = {NOTICE, "lost events"} | (set() if left_out else _IN_ROWS)
-    others = [problem.brief or problem.text for problem in snapshot.health if problem.kind not in told]
-    parts += _few(others, PROBLEM_CHARACTERS, "problems")
-    parts += _few(snapshot.news, NEWS_CHARACTERS, "notices")
+    shown_elsewhere = {NOTICE, "lost events"} | (set() if left_out else _SHOWN_WITH_DEVICES)
+    others = [problem.brief or problem.text for problem in model.health if problem.kind not in shown_elsewhere]
+    parts += _first_texts(others, PROBLEM_CHARACTERS, "problems")
+    parts += _first_texts(model.news, NOTICE_CHARACTERS, "notices")
     return " | ".join(parts)
 
 
-def _few(texts: Sequence[str], characters: int, what: str) -> list[str]:
-    """The first of `texts`, and how many more there are."""
-    told = [UNICODE.shorten(visible(text), characters) for text in texts[:PROBLEMS_TOLD]]
-    more = len(texts) - len(told)
-    return [*told, f"{more} more {what}"] if more else told
+def _first_texts(texts: Sequence[str], characters: int, what: str) -> list[str]:
+    """The first of `texts`, and the number of the others."""
+    first = [UNICODE.shorten(visible(text), characters) for text in texts[:TEXTS_SHOWN]]
+    more = len(texts) - len(first)
+    return [*first, f"{more} more {what}"] if more else first
 
 
-def _devices(rows: Sequence[Row], snapshot: ViewModel) -> tuple[list[str], int]:
-    """As many devices as fit, those in trouble first where not all do; and how many are left out."""
-    told = _fitting(rows, snapshot)
-    if len(told) < len(rows):
-        told = _fitting(troubled_first(rows), snapshot)
-    return told, len(rows) - len(told)
+def _devices(rows: Sequence[Row], several_hosts: bool) -> tuple[list[str], int]:
+    """The devices that fit, those that need attention first if not all fit; and how many are left out."""
+    devices = _fitting_devices(rows, several_hosts)
+    if len(devices) < len(rows):
+        devices = _fitting_devices(attention_first(rows), several_hosts)
+    return devices, len(rows) - len(devices)
 
 
-def _fitting(rows: Sequence[Row], snapshot: ViewModel) -> list[str]:
-    several_hosts = has_several_hosts(snapshot.rows)
-    told: list[str] = []
+def _fitting_devices(rows: Sequence[Row], several_hosts: bool) -> list[str]:
+    devices: list[str] = []
     left = DEVICES_CHARACTERS
     for row in rows:
-        told.append(_device(row, several_hosts))
-        left -= len(told[-1])
+        devices.append(_device(row, several_hosts))
+        left -= len(devices[-1])
         if left < 0:
-            return told[:-1]
-    return told
+            return devices[:-1]
+    return devices
 
 
 def _device(row: Row, several_hosts: bool) -> str:
     metrics, utilization = row
     label = device_label(metrics["device_id"])
-    label = UNICODE.shorten(f"{visible(metrics['host'])} {label}" if several_hosts else label, 40)
+    label = UNICODE.shorten(f"{visible(metrics['host'])} {label}" if several_hosts else label, LABEL_CELLS)
     states = [
         STATE_WORDS.get(metrics["state"]),
         STALLED if is_stalled(metrics) else None,

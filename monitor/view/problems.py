@@ -1,4 +1,4 @@
-"""How a frame tells what is wrong: in whole sentences, as far as there is room. Pure functions."""
+"""The problems in a frame: whole sentences, as far as there is room. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from monitor.model.view_model import Problem
 from monitor.view.glyphs import MARGIN, Glyphs
 
 MOST_LINES = 4
-"""Of one problem."""
+"""The most lines that one problem may take."""
 LEAST_CELLS = 8
+_MARK_CELLS = 3
 
 
 def problem_lines(problems: Sequence[Problem], width: int, room: int, glyphs: Glyphs) -> list[Text]:
-    """The problems in at most `room` lines (one at least), the last of which says how many are left out.
+    """Return the problems in at most `room` lines, or 1; the last line counts the problems that do not fit.
 
-    Each has a line; what is left of the room the first ones get, so that less of them must be cut.
+    Each problem has one line; the first ones share the remaining lines, so that less of them is cut.
     """
     if not problems:
         return [Text(f"{MARGIN}{glyphs.fine} no problems seen", "green dim")]
@@ -27,19 +28,19 @@ def problem_lines(problems: Sequence[Problem], width: int, room: int, glyphs: Gl
     for index, problem in enumerate(shown, start=1):
         more = f"  (+{hidden} more)" if hidden and index == len(shown) else ""
         mark, style = ("!!", "bold red") if problem.is_bad else ("!", "yellow")
-        words = _sentence(problem, width - len(more), 1 + spare, glyphs)
-        spare -= len(words) - 1
-        words[-1] += more
-        lines += [Text(f"{MARGIN}{mark:2} {words[0]}", style)]
-        lines += [Text(f"{MARGIN}   {rest}", style) for rest in words[1:]]
+        first, *others = _wrapped(problem, width - len(more), 1 + spare, glyphs)
+        spare -= len(others)
+        texts = [f"{mark:{_MARK_CELLS}}{first}", *(" " * _MARK_CELLS + other for other in others)]
+        texts[-1] += more
+        lines += [Text(MARGIN + text, style) for text in texts]
     return lines
 
 
 def lines_wanted(problems: Sequence[Problem], width: int, glyphs: Glyphs) -> int:
-    """How many lines all of it takes."""
-    return sum(len(_sentence(problem, width, MOST_LINES, glyphs)) for problem in problems) or 1
+    """Return how many lines all problems need."""
+    return sum(len(_wrapped(problem, width, MOST_LINES, glyphs)) for problem in problems) or 1
 
 
-def _sentence(problem: Problem, width: int, lines: int, glyphs: Glyphs) -> list[str]:
-    cells = max(LEAST_CELLS, width - 2 * len(MARGIN) - 3)
-    return glyphs.wrapped(glyphs.text(problem.text), cells, min(MOST_LINES, lines))
+def _wrapped(problem: Problem, width: int, lines: int, glyphs: Glyphs) -> list[str]:
+    cells = max(LEAST_CELLS, width - 2 * len(MARGIN) - _MARK_CELLS)
+    return glyphs.wrap(glyphs.text(problem.text), cells, min(MOST_LINES, lines))

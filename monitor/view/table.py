@@ -1,4 +1,4 @@
-"""The table of devices: what stands in each cell, which rows are shown, the total. Pure functions."""
+"""The device table of a frame: the rows of a page, their cells, and the total. Pure functions."""
 
 from __future__ import annotations
 
@@ -22,39 +22,43 @@ from monitor.model.view_model import (
     known_sum,
 )
 from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column, fit_columns, header_line, line_of
-from monitor.view.formatting import known_mean, percent, rate, short_name
-from monitor.view.glyphs import MARGIN, STALLED, STATE_WORDS, Glyphs, counts, sparkline, state_word
+from monitor.view.formatting import count_devices, known_mean, percent, rate, short_name
+from monitor.view.glyphs import MARGIN, STALLED, STATE_WORDS, Glyphs
 from virnucpro_bus.metrics import Totals, is_stale
 from virnucpro_bus.units import UNKNOWN
 
 ALARM = "bold red"
 STATE_STYLES = {"busy": "green", "lost": ALARM, "silent": "bold yellow"}
+NOTABLE_MEMORY_PERCENT, HIGH_MEMORY_PERCENT = 85.0, 95.0
+NOTABLE_CELSIUS = 80.0
+LOW_COMPUTE_PERCENT, NOTABLE_COMPUTE_PERCENT = 10.0, 30.0
+"""Below these a busy GPU is marked."""
 
-SORTED = {"utilization": "compute", "queue": "queue"}
-"""The column that the rows are sorted by, by Look.sort."""
+SORT_COLUMNS = {"utilization": "compute", "queue": "queue"}
+"""The column that rows are sorted by, by ViewOptions.sort."""
 
 
 def table(
-    snapshot: ViewModel,
+    model: ViewModel,
     all_rows: Sequence[Row],
     width: int,
     room: int,
     glyphs: Glyphs,
-    look: ViewOptions,
+    options: ViewOptions,
     keys: str = "",
 ) -> tuple[Text, list[Text], Text]:
-    """Header, at most `room` lines of devices (the last of them may say which these are), and the total.
+    """Return the header, at most `room` lines of devices (the last may be the page's label), and the total.
 
-    `all_rows` are those that `look` wants, of all pages; only those that are shown are formatted. `keys` says what
-    can be typed, beside the page, where there is room.
+    `all_rows` are those that `options` selects, of all pages; only those of its page are formatted. `keys` lists
+    the keys that work, beside the page's label, if there is room.
     """
-    page = page_of(all_rows, room, look.page)
-    bodies = [_cells(row, snapshot, glyphs) for row in page.rows]
-    total = _total_cells(all_rows, snapshot.totals if look.devices is None else None)
-    columns = fit_columns(_worth_showing(bodies, snapshot.rows), [*bodies, total], width)
+    page = page_of(all_rows, room, options.page)
+    bodies = [_cells(row, model, glyphs) for row in page.rows]
+    total = _total_cells(all_rows, model.totals if options.devices is None else None)
+    columns = fit_columns(_useful_columns(bodies, model.rows), [*bodies, total], width)
     shown = {column.key for column in columns}
     for body, (metrics, _) in zip(bodies, page.rows, strict=True):
-        # Without a column of their own the bad states stand where a figure would mislead.
+        # Without a STATE column the bad states replace a figure that would mislead.
         if metrics["state"] not in STATE_WORDS:
             if any(style == ALARM for key, (_, style) in body.items() if key not in shown):
                 body["device"] = _marked(body["device"])
@@ -66,46 +70,46 @@ def table(
 
     rows = [line_of(columns, body, glyphs) for body in bodies]
     if not all_rows and room > 0:
-        rows = [Text(f"{MARGIN}  {'no such device' if snapshot.rows else 'waiting for the first device'}", "dim")]
-    elif page.in_words and room > 0:
-        words = [page.in_words, *([keys] if keys else []), f"({_not_shown(page, all_rows, glyphs)} not shown)"]
+        text = "no device matches" if model.rows else "waiting for the first device"
+        rows = [Text(f"{MARGIN}  {text}", "dim")]
+    elif page.label and room > 0:
+        parts = [page.label, *([keys] if keys else []), f"({_not_shown(page, all_rows, glyphs)} not shown)"]
         lead = MARGIN + "  "
-        rows.append(Text(lead + glyphs.fitting(words, width - len(lead)), "dim"))
-    return header_line(columns, SORTED.get(look.sort), glyphs), rows, line_of(columns, total, glyphs)
+        rows.append(Text(lead + glyphs.join_fitting(parts, width - len(lead)), "dim"))
+    return header_line(columns, SORT_COLUMNS.get(options.sort), glyphs), rows, line_of(columns, total, glyphs)
 
 
 def _not_shown(page: Page, all_rows: Sequence[Row], glyphs: Glyphs) -> str:
     states = Counter(metrics["state"] for metrics, _ in all_rows)
     states.subtract(metrics["state"] for metrics, _ in page.rows)
-    return counts(+states, glyphs)
+    return glyphs.state_counts(+states)
 
 
-def _worth_showing(bodies: Sequence[Cells], all_rows: Sequence[Row]) -> list[Column]:
-    """The columns that tell something: the host only where there are several, names only where they differ, a
-    trend only where there is one."""
-    empty = {key for key in ("compute_trend", "rate_trend") if all(body[key] == NO_CELL for body in bodies)}
+def _useful_columns(bodies: Sequence[Cells], all_rows: Sequence[Row]) -> list[Column]:
+    """All columns, but HOST only with several hosts, NAME only if names differ, a trend only if there is one."""
+    useless = {key for key in ("compute_trend", "rate_trend") if all(body[key] == NO_CELL for body in bodies)}
     if not has_several_hosts(all_rows):
-        empty.add("host")
+        useless.add("host")
     if len({metrics["device_name"] for metrics, _ in all_rows}) <= 1:
-        empty.add("name")
-    return [column for column in COLUMNS if column.key not in empty]
+        useless.add("name")
+    return [column for column in COLUMNS if column.key not in useless]
 
 
 def _marked(device: tuple[str, str]) -> tuple[str, str]:
-    """The device's label with a sign that something is wrong in place of that of its state."""
+    """The device's label with a warning mark in place of the mark of its state."""
     return f"!{device[0][1:]}", "yellow"
 
 
-def _cells(row: Row, snapshot: ViewModel, glyphs: Glyphs) -> Cells:
+def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
     metrics, utilization = row
-    trend = snapshot.trends.get(device_key(metrics), Trend())
+    trend = model.trends.get(device_key(metrics), Trend())
     state = metrics["state"]
     state_style = STATE_STYLES.get(state, "dim")
     marks = {"busy": glyphs.busy, "lost": glyphs.lost, "silent": "?", "stopped": glyphs.ended}
     label = glyphs.text(device_label(metrics["device_id"]))
     failed = metrics["files_failed"]
     fastest = max((each for each in trend.throughputs if each is not None), default=0.0)
-    device, word = (f"{marks.get(state, glyphs.idle)} {label}", state_style), state_word(state, glyphs)
+    device, word = (f"{marks.get(state, glyphs.idle)} {label}", state_style), glyphs.state(state)
     if is_stalled(metrics):
         device, word, state_style = _marked(device), STALLED, "yellow"
     return {
@@ -118,23 +122,23 @@ def _cells(row: Row, snapshot: ViewModel, glyphs: Glyphs) -> Cells:
         else _compute(utilization["compute_percent"], state),
         "max": _figure(utilization["compute_max_percent"], "%"),
         "compute_trend": _trend(trend.compute_percents, 100.0, glyphs),
-        "memory": _figure(utilization["memory_percent"], "%", 85.0, 95.0),
+        "memory": _figure(utilization["memory_percent"], "%", NOTABLE_MEMORY_PERCENT, HIGH_MEMORY_PERCENT),
         "rate": (rate(metrics["throughput"]), ""),
         "rate_trend": _trend(trend.throughputs, fastest, glyphs),
         "queue": _figure(metrics["queue_depth"], ""),
         "completed": (str(metrics["files_completed"]), ""),
         "failed": _figure(failed, "", 1) if failed else ("0", "dim"),
         "stolen": (_moved(metrics["work_stolen_to"], metrics["work_stolen_from"]), ""),
-        "temperature": _figure(utilization["temperature"], glyphs.degrees, 80.0, HOT_CELSIUS),
+        "temperature": _figure(utilization["temperature"], glyphs.degrees, NOTABLE_CELSIUS, HOT_CELSIUS),
         "power": _figure(utilization["power_watts"], "W"),
         "file": (glyphs.text(metrics["current_file"] or ""), "dim"),
     }
 
 
 def _total_cells(rows: Sequence[Row], totals: Totals | None) -> Cells:
-    """Sums of what is known; means for the percentages; nothing where a total has no meaning.
+    """The sums of known figures, and the means of percentages; columns without a meaningful total stay empty.
 
-    `totals` are the run's, which know of failures that are no device's; None where `rows` are not the whole run.
+    `totals` are the run's, with the failures that belong to no device; None when `rows` are not the whole run.
     """
     metrics = [row[0] for row in rows]
     utilization = [row[1] for row in rows]
@@ -150,7 +154,7 @@ def _total_cells(rows: Sequence[Row], totals: Totals | None) -> Cells:
         completed, failed, stolen = totals["files_completed"], totals["files_failed"], str(totals["steals"])
     cells = {
         "device": "  TOTAL",
-        "name": f"{len(metrics)} device{'' if len(metrics) == 1 else 's'}",
+        "name": count_devices(len(metrics)),
         "compute": percent(known_mean(row["compute_percent"] for row in utilization)),
         "memory": percent(known_mean(row["memory_percent"] for row in utilization)),
         "rate": rate(known_sum(row["throughput"] for row in metrics)),
@@ -163,15 +167,15 @@ def _total_cells(rows: Sequence[Row], totals: Totals | None) -> Cells:
     return {**bold, "failed": (f"!{failed}", "bold yellow") if failed else ("0", "bold")}
 
 
-def _moved(here: int, away: int) -> str:
-    return f"+{here} -{away}"
+def _moved(gained: int, lost: int) -> str:
+    return f"+{gained} -{lost}"
 
 
-# Every colour has a mark beside it: "!" where it is yellow, "!!" where it is red.
+# Every colour has a mark beside it: "!" for yellow, "!!" for red.
 
 
 def _figure(value: float | None, unit: str, warn: float = inf, bad: float = inf) -> tuple[str, str]:
-    """A whole number with a mark from `warn` on, and a stronger one from `bad` on."""
+    """A whole number, with "!" from `warn` on and "!!" from `bad` on."""
     if value is None:
         return UNKNOWN, ""
     if value >= bad:
@@ -180,18 +184,16 @@ def _figure(value: float | None, unit: str, warn: float = inf, bad: float = inf)
 
 
 def _compute(value: float | None, state: str) -> tuple[str, str]:
-    """A GPU at work should be busy: little use of it stands out, unless there is nothing to do."""
+    """A percentage, marked if it is low although the device works on a file."""
     if value is None or state != "busy":
         return percent(value), ""
-    if value < 10.0:
+    if value < LOW_COMPUTE_PERCENT:
         return f"!!{percent(value)}", ALARM
-    return (f"!{percent(value)}", "yellow") if value < 30.0 else (percent(value), "")
+    return (f"!{percent(value)}", "yellow") if value < NOTABLE_COMPUTE_PERCENT else (percent(value), "")
 
 
 def _trend(values: Sequence[float | None], top: float, glyphs: Glyphs) -> tuple[str, str]:
-    """Nothing where nothing was ever known, or there was but one look."""
-    return (
-        NO_CELL
-        if len(values) < 2 or all(value is None for value in values)
-        else (sparkline(values, top, glyphs), "dim")
-    )
+    """A sparkline; empty if no value is known, or there is only one."""
+    if len(values) < 2 or all(value is None for value in values):
+        return NO_CELL
+    return glyphs.sparkline(values, top), "dim"

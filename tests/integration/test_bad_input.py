@@ -195,7 +195,7 @@ def test_an_option_that_makes_no_sense_is_refused_before_anything_is_started(
         ("monitor in", "in: no run is live here"),
         ("monitor nonsense://nowhere", "is not a valid address: "),
         ("replay in/reads_01.fa", "in/reads_01.fa: is not a capture of virnucpro-bus"),
-        ("replay in --rate 0", "write a number from 0.001 to 1000000, or max"),
+        ("replay in --rate 0", "expected a number from 0.001 to 1000000, or max"),
         ("info in/reads_01.fa", "in/reads_01.fa: is not a capture of virnucpro-bus"),
         ("hub in/reads_01.fa", "is a file"),
     ],

@@ -187,10 +187,10 @@ def test_nothing_outlives_a_launcher_that_is_killed(lab: Lab) -> None:
     wait_until(lambda: not workers & lab.processes().keys(), "the workers have ended", ORPHANED_SECONDS)
     looked = lab.run("monitor", "out", "--once")
     assert looked.wait() == 0, looked.stderr
-    assert "(broken off)" in looked.stdout
+    assert "(interrupted)" in looked.stdout
     assert "busy" not in looked.stdout
     assert "ended early" in looked.stdout
-    assert "the run was broken off; run --resume goes on with it" in looked.stdout
+    assert "the run was interrupted; continue it with run --resume" in looked.stdout
     again = lab.run("run", "in", "--out", "out", *TWO_WORKERS)
     assert (again.wait(), again.stderr.count("\n")) == (2, 1)
     assert "already holds a run" in again.stderr

@@ -116,4 +116,4 @@ def test_a_run_is_shown_by_nvidia_smi_where_nvml_does_not_start_and_says_so(
     run.end()
     assert (device["uuid"], device["energy_joules"], *figures(device)) == (C.uuid, None, None, 25.0, 55.0, 250.5)
     (notice,) = [envelope.event.text for envelope in recorded(lab.folder / "out", Notice)]
-    assert notice.endswith("; nvidia-smi is used meanwhile")
+    assert notice.endswith("; using nvidia-smi until then")

@@ -41,7 +41,7 @@ def test_figures_of_a_hung_driver_are_stale_the_monitor_goes_on_and_nothing_is_h
     assert figures(row(monitor, C.uuid)) == (None, None, None, None)
     assert row(monitor, C.uuid)["state"] != "lost"
     assert row(monitor, C.uuid)["sample_age_seconds"] > 3
-    assert "stale: no GPU figures from" in lab.run("monitor", "bus", "--once").stdout
+    assert "stale: no GPU sample from" in lab.run("monitor", "bus", "--once").stdout
     before = len(monitor.reports)
     wait_until(lambda: len(monitor.reports) > before + 5, "the monitor goes on")
     nvml.shows(C, A, B)
@@ -58,7 +58,7 @@ def test_a_driver_that_goes_is_told_of_and_believed_again_when_it_comes_back(
     wait_until(lambda: row(monitor, C.uuid).get("compute_percent") == 90.0, "the figures of a good GPU")
     nvml.follows(Step((C, A, B), init=9, down=1))
     wait_until(lambda: row(monitor, C.uuid)["compute_percent"] is None, "nothing is known any more")
-    assert "the driver tells nothing of GPU 0" in lab.run("monitor", "bus", "--once").stdout
+    assert "the driver reports no figures for GPU 0" in lab.run("monitor", "bus", "--once").stdout
     assert row(monitor, C.uuid)["state"] != "lost"
     nvml.shows(C, A, B)
     wait_until(lambda: row(monitor, C.uuid)["compute_percent"] == 90.0, "NVML is there again")

@@ -82,7 +82,7 @@ def test_the_closing_lines_of_a_run_show_its_folder(lab: Lab) -> None:
 
 def test_doctor_shows_where_the_sockets_go(tmp_path: Path) -> None:
     report: Report = {**examine(tmp_path, {}), "socket_folder": f"/run{HARM}"}
-    assert f"  sockets: /run{SEEN}" in harmless(render(report))
+    assert f"  socket folder: /run{SEEN}" in harmless(render(report))
 
 
 def test_info_shows_where_the_capture_is(lab: Lab) -> None:
@@ -116,7 +116,7 @@ def test_a_metrics_log_that_cannot_be_written_is_told_of_by_what_is_seen_of_its_
 def test_a_device_that_is_asked_for_and_not_there_is_shown(lab: Lab) -> None:
     ended = lab.run("monitor", recorded(lab).name, "--devices", f"a,cpu{HARM}:0", "--once", "--json")
     assert ended.wait() == 0
-    assert harmless(ended.stderr) == [f"virnucpro-bus: no device fits cpu{SEEN}:0"]
+    assert harmless(ended.stderr) == [f"virnucpro-bus: no device matches cpu{SEEN}:0"]
 
 
 def test_a_size_that_is_none_is_shown(lab: Lab) -> None:

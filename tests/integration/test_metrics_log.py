@@ -104,8 +104,8 @@ def test_whatever_takes_the_place_of_a_log_the_monitor_goes_on(lab: Lab, bus: Bu
         monitor = watching(bus, log)
         for replace, undo, said in (
             (log.mkdir, log.rmdir, "Is a directory"),
-            (lambda: os.mkfifo(log), log.unlink, "is no file"),
-            (lambda: log.write_text("mine\n"), log.unlink, "holds something else"),
+            (lambda: os.mkfifo(log), log.unlink, "is not a file"),
+            (lambda: log.write_text("mine\n"), log.unlink, "is not a metrics log"),
             (lambda: log.symlink_to(log), log.unlink, "Too many levels of symbolic links"),
         ):
             log.unlink()
@@ -165,13 +165,13 @@ def test_three_who_write_and_rotate_one_log_lose_no_row_and_tear_none(tmp_path: 
 SMALL_DISK = """
 import subprocess, sys
 from pathlib import Path
-from monitor.log.rotating_file import LogFile
+from monitor.log.rotating_file import RotatingFile
 from virnucpro_bus.errors import BusError
 
 folder, out = Path(sys.argv[1]), Path(sys.argv[2])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,nr_inodes=8", "none", str(folder)], check=True)
 path, number = folder / "log.csv", 0
-log = LogFile(str(path), b"when\\r\\n", b"when", 60_000)
+log = RotatingFile(str(path), b"when\\r\\n", b"when", 60_000)
 def say(count):
     global number
     told = set()

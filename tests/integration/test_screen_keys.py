@@ -108,4 +108,4 @@ def test_only_the_devices_asked_for_are_shown_and_what_is_not_there_is_told(lab:
     picked = lab.run("monitor", "bus", "--once", "--devices", "cpu:2,cpu:4,cpu:77")
     assert picked.wait() == 0
     assert re.findall(r"cpu:\d+", picked.stdout) == ["cpu:2", "cpu:4", "cpu:77"]
-    assert "no device fits cpu:77" in picked.stdout
+    assert "no device matches cpu:77" in picked.stdout

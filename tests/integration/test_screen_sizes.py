@@ -90,7 +90,7 @@ def test_a_thousand_sizes_are_a_thousand_writes_and_each_picture_is_right(
     stream = pyte.ByteStream(emulated)
     screen = Screen(console)
     for page, (width, height) in enumerate(sizes):
-        picture = frame(told, width, height, look=ViewOptions(page=page))
+        picture = frame(told, width, height, options=ViewOptions(page=page))
         screen.draw(picture, width, height)
         drawn = reader.picture()
         assert drawn.count(BEGUN) == 1

@@ -191,7 +191,7 @@ def test_it_ends_when_all_runs_are_over(lab: Lab, forty: Path) -> None:
     ("arguments", "said"),
     [
         (("one", "./one"), "is given twice"),
-        (("one", "--server-key", "ab" * 32), "--server-key goes with an address tcp://"),
+        (("one", "--server-key", "ab" * 32), "--server-key needs an address tcp://"),
         (("tcp://a:1", "tcp://b:1", "tcp://c:1", *("--server-key", "ab" * 32) * 2), "once for each of them"),
         (("tcp://a:1", "--server-key", "abc"), "is not a key"),
     ],

@@ -220,9 +220,11 @@ ALL = {
 }
 
 
-def plain(shot: ViewModel, width: int, height: int | None, look: ViewOptions = EVERYTHING, keys: str = "") -> str:
+def plain(
+    shot: ViewModel, width: int, height: int | None, options: ViewOptions = EVERYTHING, keys: str = ""
+) -> str:
     """The frame as text."""
-    return "".join(text.plain.rstrip() + "\n" for text in frame(shot, width, height, look=look, keys=keys))
+    return "".join(text.plain.rstrip() + "\n" for text in frame(shot, width, height, options=options, keys=keys))
 
 
 def colour_of(shot: ViewModel, width: int, words: str, beside: str = "") -> str:

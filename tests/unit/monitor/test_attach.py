@@ -1,4 +1,4 @@
-"""What is followed: which key belongs to which address, what it is called, and faults that must not be hidden."""
+"""Buses that are followed: their keys, their title, and bugs that must not be hidden."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from monitor import attach as follow
+from monitor import attach
 from monitor.attach import TITLE_CHARACTERS, FollowedBus, FollowedBuses
 from monitor.cli.monitor import with_server_keys
 from tests.support.captures import some_frames, write_capture
@@ -29,7 +29,7 @@ FIRST, SECOND = "tcp://first:1", "tcp://second:2"
         (["."], [], [None]),
     ],
 )
-def test_server_keys_go_to_the_addresses_that_can_have_one(
+def test_server_keys_are_assigned_to_tcp_addresses_in_order(
     targets: list[str], keys: list[bytes], expected: list[bytes | None]
 ) -> None:
     assert with_server_keys(targets, keys) == list(zip(targets, expected, strict=True))
@@ -61,7 +61,7 @@ def title(*targets: str) -> str:
     return FollowedBuses([FollowedBus(target, clock) for target in targets], clock).title
 
 
-def test_the_title_names_as_many_as_are_readable() -> None:
+def test_the_title_names_as_many_buses_as_fit() -> None:
     assert title("one") == "one"
     assert title("one", "two", "three") == "one, two, three"
     addresses = [f"tcp://node-{number}.cluster:5599" for number in range(8)]
@@ -69,34 +69,34 @@ def test_the_title_names_as_many_as_are_readable() -> None:
     assert title("x" * TITLE_CHARACTERS, "two") == f"{'x' * TITLE_CHARACTERS} and 1 more"
 
 
-def test_runs_that_are_over_are_named_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_title_notes_that_a_run_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         write_capture(tmp_path / name / "run.vbus", some_frames(3))
     clock = SystemClock()
     with FollowedBuses([FollowedBus(name, clock) for name in ("one", "two")], clock) as buses:
-        assert buses.title == "one (broken off), two (broken off)"
+        assert buses.title == "one (interrupted), two (interrupted)"
         assert not buses.live
         assert buses.bus_errors() == []
         assert buses.fleets.get_totals()["events_received"] == 6
 
 
-def test_a_run_that_is_over_is_none_for_those_who_want_a_live_one(tmp_path: Path) -> None:
+def test_an_ended_run_is_refused_where_a_live_one_is_required(tmp_path: Path) -> None:
     write_capture(tmp_path / "run.vbus", some_frames(3))
     clock = SystemClock()
     with pytest.raises(AddressError, match="no run is live here"):
-        FollowedBuses([FollowedBus(str(tmp_path), clock, ended_too=False)], clock).__enter__()
+        FollowedBuses([FollowedBus(str(tmp_path), clock, accept_ended=False)], clock).__enter__()
 
 
-def test_a_capture_that_is_none_is_a_users_mistake_in_a_line(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_capture_is_a_user_error_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "run.vbus").write_bytes(b"something else entirely")
     clock = SystemClock()
     with pytest.raises(UserError, match=r"run\.vbus"):
         FollowedBuses([FollowedBus(str(tmp_path), clock)], clock).__enter__()
 
 
-def test_a_fault_of_the_program_itself_is_raised_even_while_others_could_go_on(
+def test_a_bug_is_raised_even_while_other_buses_could_be_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_capture(tmp_path / "run.vbus", some_frames(3))
@@ -106,7 +106,7 @@ def test_a_fault_of_the_program_itself_is_raised_even_while_others_could_go_on(
             raise RuntimeError("a fault")
         raise AddressError("no run is live here")
 
-    monkeypatch.setattr(follow, "join", failing)
+    monkeypatch.setattr(attach, "join", failing)
     clock = SystemClock()
     with pytest.raises(RuntimeError, match="a fault"):
         FollowedBuses([FollowedBus(target, clock) for target in (str(tmp_path), "broken")], clock).__enter__()

@@ -1,4 +1,4 @@
-"""The dashboard's life: what it draws where, and that no fault of others ends it or spoils the terminal."""
+"""The dashboard: what it draws where, and that no fault of others ends it or damages the terminal."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Make = Callable[..., LoadBalancingDashboard]
 
 
 class Reports(io.StringIO):
-    """A text file that says when it was written to often enough, and fails when told to."""
+    """A text file that sets `written` after `wanted` writes, and raises `fault` if it is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,9 +71,9 @@ def test_a_gpu_is_looked_up_by_uuid_and_another_device_by_its_id(make: Make) -> 
     assert [utilization["compute_percent"] for _, utilization in rows] == [87.0, None]
 
 
-def test_what_a_source_does_not_tell_is_unknown(make: Make) -> None:
+def test_a_figure_that_a_source_lacks_is_unknown(make: Make) -> None:
     class FourFigures:
-        """As a program may have it that knows of no others."""
+        """A user's own source, which has no other figures."""
 
         def get_gpu_utilization(self, device_id: int | str) -> dict[str, float]:
             return {"compute_percent": 12.0, "memory_percent": 3.0, "temperature": 40.0, "power_watts": 90.0}
@@ -83,10 +83,10 @@ def test_what_a_source_does_not_tell_is_unknown(make: Make) -> None:
     assert utilization == UNKNOWN_UTILIZATION | FourFigures().get_gpu_utilization("GPU-1")
 
 
-def test_a_driver_that_fails_leaves_the_figures_unknown_and_says_so(make: Make) -> None:
+def test_a_failing_driver_leaves_figures_unknown_and_is_a_problem(make: Make) -> None:
     snapshot = make(Work(), BrokenGpus())._collect_metrics()
     assert [utilization for _, utilization in snapshot.rows] == [UNKNOWN_UTILIZATION] * 2
-    assert snapshot.health == (Problem("dashboard: 2 failures, the last: RuntimeError: no cpu:0"),)
+    assert snapshot.health == (Problem("dashboard: 2 failures, the latest: RuntimeError: no cpu:0"),)
 
 
 def test_time_counts_from_start_when_the_source_does_not_know_it(make: Make) -> None:
@@ -103,14 +103,14 @@ def test_a_source_that_knows_the_time_of_the_run_is_believed(make: Make) -> None
     assert make(Replay())._collect_metrics().elapsed_seconds == 60.0
 
 
-def test_a_device_that_completes_nothing_for_300_s_is_told_as_stalled(make: Make) -> None:
+def test_a_device_that_completes_nothing_for_300_s_is_shown_as_stalled(make: Make) -> None:
     work = Work()
     work.since = 300.0
     snapshot = make(work)._collect_metrics()
-    assert snapshot.health[0].text == "stalled: no file done by GPU 0, cpu:0 for 5m00s or more, and 6 waiting"
+    assert snapshot.health[0].text == "stalled: no file finished on GPU 0, cpu:0 for 5m00s or more, 6 queued"
 
 
-def test_a_source_that_fails_leaves_the_last_figures_on_screen_with_a_word(make: Make) -> None:
+def test_a_source_that_fails_leaves_the_last_figures_on_screen_with_the_problem(make: Make) -> None:
     work, output = Work(), Reports()
     dashboard = make(work, console=Console(file=output), update_interval=0.001)
     dashboard.start()
@@ -122,7 +122,7 @@ def test_a_source_that_fails_leaves_the_last_figures_on_screen_with_a_word(make:
     dashboard.stop()
     last = output.getvalue().splitlines()[-1]
     assert "GPU 0 87% 12.3/s q3" in last
-    assert "the last: RuntimeError: boom" in last
+    assert "the latest: RuntimeError: boom" in last
 
 
 def test_the_dashboard_outlives_a_disk_that_was_full_for_a_while(make: Make) -> None:
@@ -136,7 +136,7 @@ def test_the_dashboard_outlives_a_disk_that_was_full_for_a_while(make: Make) -> 
     assert "No space left on device" in output.getvalue()
 
 
-def test_when_the_reader_is_gone_it_goes_on_without_drawing(make: Make, tmp_path: Path) -> None:
+def test_when_the_reader_is_gone_it_continues_without_drawing(make: Make, tmp_path: Path) -> None:
     output, work, log = Reports(), Work(), tmp_path / "log.csv"
     output.fault = BrokenPipeError(32, "Broken pipe")
     dashboard = make(work, console=Console(file=output), update_interval=0.001, log_file=log)
@@ -159,11 +159,11 @@ def test_headless_it_writes_the_log_and_nothing_else(make: Make, tmp_path: Path)
         assert {row["gpu_id"] for row in csv.DictReader(file)} == {"0", "cpu:0"}
 
 
-def test_of_the_devices_asked_for_those_that_were_never_there_are_told(make: Make, tmp_path: Path) -> None:
+def test_patterns_that_never_matched_a_device_are_a_problem(make: Make, tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     dashboard = make(Work(), log_file=log, look=ViewOptions(devices=frozenset({"CPU:0", "7"})))
     snapshot = dashboard._collect_metrics()
-    assert snapshot.health == (Problem("no device fits 7"),)
+    assert snapshot.health == (Problem("no device matches 7"),)
     dashboard._log_metrics(snapshot)
     with log.open(newline="") as file:
         assert [row["gpu_id"] for row in csv.DictReader(file)] == ["cpu:0"]
@@ -180,7 +180,7 @@ def test_a_device_that_comes_and_goes_again_is_not_called_absent(
     assert health == ()
 
 
-def test_a_source_that_knows_all_gpus_at_once_is_asked_for_them_at_once(make: Make) -> None:
+def test_a_source_that_gives_all_gpus_at_once_is_asked_once(make: Make) -> None:
     class Fleet(Gpus):
         def get_gpu_utilizations(self) -> dict[str, GpuUtilization]:
             return {"GPU-1": {**UNKNOWN_UTILIZATION, "compute_percent": 12.0}}
@@ -191,23 +191,23 @@ def test_a_source_that_knows_all_gpus_at_once_is_asked_for_them_at_once(make: Ma
     assert gpus.asked_for == []
 
 
-def test_looks_that_cost_much_are_taken_less_often(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expensive_updates_are_made_less_often(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     costs = iter(range(0, 10**12, 10**8))  # a tenth of a second of CPU time each
     monkeypatch.setattr("monitor.dashboard.thread_cpu_ns", lambda: next(costs))
     output = Reports()
     dashboard = make(Work(), console=Console(file=output), update_interval=0.001)
     waits: list[float] = []
 
-    def attend(seconds: float) -> None:
+    def handle_requests(seconds: float) -> None:
         waits.append(seconds)
         dashboard._stopping.set()
 
-    monkeypatch.setattr(dashboard, "_attend", attend)
+    monkeypatch.setattr(dashboard, "_handle_requests", handle_requests)
     dashboard._update_loop()
     assert waits == [pytest.approx(0.1 / 0.05)]
 
 
-def test_trouble_with_the_log_is_shown(make: Make) -> None:
+def test_a_problem_with_the_log_is_shown(make: Make) -> None:
     dashboard = make(Work(), log_file="/dev/full")
     dashboard._log_metrics(dashboard._collect_metrics())
     assert dashboard._collect_metrics().health == (
@@ -218,7 +218,9 @@ def test_trouble_with_the_log_is_shown(make: Make) -> None:
     )
 
 
-def test_shown_once_the_table_is_logged_once_and_trouble_with_the_log_is_shown(make: Make, tmp_path: Path) -> None:
+def test_shown_once_the_table_is_logged_once_and_a_problem_with_the_log_is_shown(
+    make: Make, tmp_path: Path
+) -> None:
     log = tmp_path / "log.csv"
     make(Work(), log_file=log).show_once()
     assert log.read_bytes().count(b"\r\n") == 1 + 2

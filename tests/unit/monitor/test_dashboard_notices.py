@@ -1,4 +1,4 @@
-"""What the run has to say to its user goes over the bus into every dashboard."""
+"""The notices of a run reach every dashboard over the bus."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_notices_that_arrive_in_any_order_end_in_theirs() -> None:
     assert other.notices() == fleet.notices()
 
 
-def test_what_could_not_be_understood_is_remarked_on() -> None:
+def test_undecodable_frames_are_a_stream_warning() -> None:
     script = Script()
     script.say("coordinator", Notice("all is well"))
     fleet = FleetState(script.clock)

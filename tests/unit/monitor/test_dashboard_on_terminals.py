@@ -117,7 +117,7 @@ def test_a_program_that_ends_without_stop_gives_the_terminal_back_too(
     assert not screen.cursor.hidden
 
 
-def test_when_the_terminal_goes_away_the_log_goes_on(terminal: tuple[int, int], tmp_path: Path) -> None:
+def test_when_the_terminal_goes_away_the_log_continues(terminal: tuple[int, int], tmp_path: Path) -> None:
     ours, theirs = terminal
     log = tmp_path / "log.csv"
     screen = pyte.Screen(80, 24)

@@ -100,7 +100,7 @@ def test_where_part_of_the_plan_is_lost_nothing_is_made_up(tmp_path: Path) -> No
     assert (figures["makespan_seconds"], figures["saved_seconds"], figures["jain_index"]) == (None, None, None)
     refused = asked(whatif, tmp_path)
     assert isinstance(refused.exception, UserError)
-    assert "not recorded as a whole" in str(refused.exception)
+    assert "events of the plan or of completed files are missing" in str(refused.exception)
 
 
 @COMMANDS

@@ -92,14 +92,14 @@ def test_the_real_binding_reports_a_good_and_a_lost_gpu(nvml: FakeNvmlLibrary) -
             "divided": False,
         },
     ]
-    assert report["problems"] == ["GPU 1 (GPU-1111) is lost; see dmesg, have it reset, or reboot"]
+    assert report["problems"] == ["GPU 1 (GPU-1111): is lost; check dmesg, reset it, or reboot"]
 
 
 def test_mig_instances_are_listed_after_their_gpu(nvml: FakeNvmlLibrary) -> None:
     nvml.shows(Gpu("GPU-a", mig=(Gpu("MIG-1"), Gpu("MIG-2"))), Gpu("GPU-b"))
     devices = json.loads(run_doctor("--json", environment=nvml.environment))["devices"]
-    told = ("uuid", "index", "mig_of", "divided")
-    assert [tuple(device[name] for name in told) for device in devices] == [
+    keys = ("uuid", "index", "mig_of", "divided")
+    assert [tuple(device[name] for name in keys) for device in devices] == [
         ("GPU-a", 0, None, True),
         ("MIG-1", None, "GPU-a", False),
         ("MIG-2", None, "GPU-a", False),
@@ -129,7 +129,7 @@ def test_the_socket_folder_is_that_of_the_run_folder(tmp_path: Path) -> None:
     assert json.loads(result.stdout)["socket_folder"] == str(socket_folder(tmp_path / "run"))
 
 
-def test_an_unset_variable_is_told_from_an_empty_one(tmp_path: Path) -> None:
+def test_an_unset_variable_differs_from_an_empty_one(tmp_path: Path) -> None:
     assert examine(tmp_path, {"CUDA_VISIBLE_DEVICES": ""})["environment"] == {
         "CUDA_VISIBLE_DEVICES": "",
         "CUDA_DEVICE_ORDER": None,
@@ -141,7 +141,7 @@ def test_json_has_the_keys_of_the_report(tmp_path: Path) -> None:
     assert report.keys() == Report.__annotations__.keys()
 
 
-def test_the_plain_report_says_what_is_unknown_lost_unset_and_empty() -> None:
+def test_the_plain_report_shows_what_is_unknown_lost_unset_and_empty() -> None:
     lines = render(REPORT).splitlines()
     assert "  nvidia-ml-py   not installed" in lines
     assert "   0  NVIDIA A100-SXM4-80GB  1.5 of 80.0 GiB used" in lines
@@ -158,7 +158,7 @@ def test_the_plain_report_fits_80_columns_and_holds_no_control_characters() -> N
     assert all(line.isprintable() for line in lines)
 
 
-def test_a_driver_that_does_not_answer_is_told_from_no_gpu() -> None:
+def test_a_driver_that_does_not_answer_differs_from_no_gpu() -> None:
     text = render({**REPORT, "gpu_backend": None, "devices": []})
     assert "GPUs (the driver does not answer)\n  none" in text
 

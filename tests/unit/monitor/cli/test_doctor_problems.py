@@ -39,12 +39,12 @@ def test_nothing_is_wrong_with_a_good_machine(nvml: FakeNvmlLibrary) -> None:
         (pynvml.NVML_ERROR_DRIVER_NOT_LOADED, "Driver Not Loaded (code 9); load the driver (modprobe nvidia)"),
         (pynvml.NVML_ERROR_NO_PERMISSION, "Insufficient Permissions (code 4); give your user access"),
         (pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, "(code 18); the driver was updated under the running kernel"),
-        (pynvml.NVML_ERROR_UNKNOWN, "Unknown Error (code 999); the device files may have been taken away"),
-        (pynvml.NVML_ERROR_UNINITIALIZED, "Uninitialized (code 1); look into dmesg, or reboot"),
-        (pynvml.NVML_ERROR_TIMEOUT, "Timeout (code 10); the driver is slow or hangs: look into dmesg, or reboot"),
-        (pynvml.NVML_ERROR_FUNCTION_NOT_FOUND, "(code 13); the driver is too old for this: update it"),
-        (pynvml.NVML_ERROR_RESET_REQUIRED, "GPU requires restart (code 16); have the GPU reset, or reboot"),
-        (pynvml.NVML_ERROR_OPERATING_SYSTEM, "(code 17); the system or the container keeps it away: give it"),
+        (pynvml.NVML_ERROR_UNKNOWN, "Unknown Error (code 999); the device files may have been removed"),
+        (pynvml.NVML_ERROR_UNINITIALIZED, "Uninitialized (code 1); check dmesg, or reboot"),
+        (pynvml.NVML_ERROR_TIMEOUT, "Timeout (code 10); the driver is slow or hangs: check dmesg, or reboot"),
+        (pynvml.NVML_ERROR_FUNCTION_NOT_FOUND, "(code 13); the driver is too old: update it"),
+        (pynvml.NVML_ERROR_RESET_REQUIRED, "GPU requires restart (code 16); reset the GPU, or reboot"),
+        (pynvml.NVML_ERROR_OPERATING_SYSTEM, "(code 17); the system or the container blocks access: allow access"),
         (pynvml.NVML_ERROR_MEMORY, "Insufficient Memory (code 20); free some memory of this machine, or reboot"),
     ],
 )
@@ -61,20 +61,22 @@ def test_device_files_that_were_taken_away_are_one_line_with_what_to_do(nvml: Fa
     nvml.shows(Gpu("GPU-a", errors={"*": 999}), Gpu("GPU-b", errors={"*": 999}))
     (problem,) = problems_of(nvml)
     assert problem == (
-        "NVML: stopped answering, Unknown Error (code 999); the device files may have been taken away: "
+        "NVML: stopped responding: Unknown Error (code 999); the device files may have been removed: "
         "restart the container, or reboot"
     )
 
 
-def test_a_driver_that_does_not_count_its_gpus_says_why_and_what_to_do(nvml: FakeNvmlLibrary) -> None:
+def test_a_driver_that_cannot_count_its_gpus_is_one_line_with_what_to_do(nvml: FakeNvmlLibrary) -> None:
     nvml.follows(Step((Gpu("GPU-a"),), down=999))
     (problem,) = problems_of(nvml)
-    assert problem.startswith("NVML: stopped answering, Unknown Error (code 999); the device files may have been")
+    assert problem.startswith("NVML: stopped responding: Unknown Error (code 999); the device files may have been")
 
 
 def test_a_driver_without_any_gpu_is_one_line_with_what_to_do(nvml: FakeNvmlLibrary) -> None:
     nvml.shows()
-    assert problems_of(nvml) == ["the driver shows no GPU: start the container or job with its GPUs, or see lspci"]
+    assert problems_of(nvml) == [
+        "GPU driver: reports no GPU; start the container or job with its GPUs, or check lspci"
+    ]
 
 
 @pytest.mark.parametrize(("field", "function"), [("memory", "MemoryInfo"), ("power", "PowerUsage")])
@@ -88,23 +90,23 @@ def test_one_gpu_that_refuses_one_question_is_named_with_the_question(
     ]
 
 
-def test_what_a_gpu_has_not_is_no_problem(nvml: FakeNvmlLibrary) -> None:
+def test_a_figure_that_a_gpu_lacks_is_not_a_problem(nvml: FakeNvmlLibrary) -> None:
     nvml.shows(Gpu("GPU-a", compute=None, used=None, temperature=None, milliwatts=None, millijoules=None))
     assert problems_of(nvml) == []
 
 
-def test_a_gpu_without_uuid_is_told_for_no_run_can_use_it(nvml: FakeNvmlLibrary) -> None:
+def test_a_gpu_without_uuid_is_a_problem_because_no_run_can_use_it(nvml: FakeNvmlLibrary) -> None:
     nvml.shows(Gpu("GPU-a", errors={"uuid": pynvml.NVML_ERROR_NOT_SUPPORTED}))
-    assert problems_of(nvml) == ["NVML: GPU 0: does not tell its UUID; the driver is too old for this: update it"]
+    assert problems_of(nvml) == ["NVML: GPU 0: does not report its UUID; the driver is too old: update it"]
 
 
-def test_the_mig_instances_of_a_lost_gpu_are_not_told_again(
+def test_the_mig_instances_of_a_lost_gpu_are_not_listed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = ScriptedBackend(replace(GPU_A, lost=True), replace(MIG, lost=True))
     monkeypatch.setattr("monitor.cli.doctor.GPUMonitor", lambda: GPUMonitor(backend))
     assert [line for line in examine(tmp_path, {})["problems"] if "lost" in line] == [
-        "GPU 0 (GPU-a) is lost; see dmesg, have it reset, or reboot"
+        "GPU 0 (GPU-a): is lost; check dmesg, reset it, or reboot"
     ]
 
 
@@ -116,12 +118,12 @@ def test_one_gpu_that_may_not_be_opened_is_named(nvml: FakeNvmlLibrary) -> None:
 
 
 @pytest.mark.parametrize("question", ["init", "count", "power"])
-def test_a_driver_that_hangs_is_said_to_hang(nvml: FakeNvmlLibrary, question: str) -> None:
+def test_a_driver_that_hangs_is_reported_as_hanging(nvml: FakeNvmlLibrary, question: str) -> None:
     nvml.follows(Step((Gpu("GPU-a"),), hang=(question,)))
     script = "import monitor.cli.doctor as it; it.DRIVER_SECONDS = 1.0; it.doctor()"
     report = json.loads(run_doctor("--json", environment=nvml.environment, script=script))
     assert (report["gpu_backend"], report["devices"]) == (None, [])
-    assert report["problems"] == ["GPU driver: no answer within 1 s, it hangs; look into dmesg, or reboot"]
+    assert report["problems"] == ["GPU driver: no answer within 1 s, it hangs; check dmesg, or reboot"]
 
 
 def test_a_foreign_pynvml_is_named(nvml: FakeNvmlLibrary, tmp_path: Path) -> None:
@@ -153,7 +155,7 @@ def test_the_stand_in_starts_as_bindings_of_any_age_ask_it_to(nvml: FakeNvmlLibr
     assert run_doctor(function, environment=nvml.environment, script=script) == "0 0\n"
 
 
-def test_where_nvidia_smi_alone_works_it_is_used_and_the_reason_told(
+def test_if_only_nvidia_smi_works_it_is_used_and_the_reason_listed(
     nvml: FakeNvmlLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nvml.follows(Step(init=pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH))
@@ -176,7 +178,7 @@ def test_where_nvidia_smi_alone_works_it_is_used_and_the_reason_told(
         ),
     ],
 )
-def test_a_visible_device_that_cannot_be_told_is_one_line_with_what_to_do(
+def test_an_unusable_visible_device_is_one_line_with_what_to_do(
     nvml: FakeNvmlLibrary, visible: str, line: str
 ) -> None:
     nvml.shows(Gpu("GPU-a", "NVIDIA A100"), Gpu("GPU-b", "NVIDIA T4"))
@@ -191,7 +193,7 @@ def test_a_visible_device_that_hides_others_is_one_line_with_what_to_do(
     nvml.shows(Gpu("GPU-a"), Gpu("GPU-b"))
     (problem,) = problems_of(nvml, CUDA_VISIBLE_DEVICES=visible)
     entry = visible.split(",")[-1].strip()
-    assert problem.startswith(f'CUDA_VISIBLE_DEVICES: CUDA stops reading at "{entry}", which is no index and')
+    assert problem.startswith(f'CUDA_VISIBLE_DEVICES: CUDA stops reading at "{entry}", which is neither an')
 
 
 @pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles", "1,-1"])
@@ -209,7 +211,7 @@ def test_what_to_do_about_a_visible_device_is_not_to_ask_the_doctor_again(nvml: 
 def test_a_number_while_a_gpu_is_lost_is_one_line_more(nvml: FakeNvmlLibrary) -> None:
     nvml.shows(Gpu("GPU-a", lost=True), Gpu("GPU-b"))
     lost, number = problems_of(nvml, CUDA_VISIBLE_DEVICES="1")
-    assert lost.startswith("GPU 0 (GPU-a) is lost")
+    assert lost.startswith("GPU 0 (GPU-a): is lost")
     assert number.startswith("CUDA_VISIBLE_DEVICES: GPU 1 is ambiguous while a GPU is lost")
 
 
@@ -218,7 +220,7 @@ def test_an_index_among_unlike_gpus_is_right_when_cuda_counts_as_nvml_does(nvml:
     assert problems_of(nvml, CUDA_VISIBLE_DEVICES="1", CUDA_DEVICE_ORDER="PCI_BUS_ID") == []
 
 
-def test_a_machine_without_nvidia_smi_and_driver_is_told_what_to_do_and_exits_0(tmp_path: Path) -> None:
+def test_without_nvidia_smi_and_driver_the_report_says_what_to_do_and_exits_0(tmp_path: Path) -> None:
     # A library that cannot be loaded stands before the machine's own, if there is one.
     (tmp_path / "libnvidia-ml.so.1").write_bytes(b"")
     report = json.loads(

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.cli.display import show_once
-from monitor.model.selection import ViewOptions
+from monitor.cli.display import DisplayOptions, show_once
 from tests.support.captures import write_capture
 from virnucpro_bus import events as ev
 from virnucpro_bus.cli import main as cli
@@ -64,13 +63,13 @@ def test_order_and_choice_of_the_devices_reach_the_picture(
 
 
 @pytest.mark.parametrize("once", [("--once",), ()])
-def test_the_report_is_of_the_devices_that_were_asked_for_and_tells_which_are_missing(
+def test_the_report_has_the_selected_devices_and_stderr_names_the_absent_ones(
     run_dir: Path, capsys: pytest.CaptureFixture[str], once: tuple[str, ...]
 ) -> None:
     assert monitored(run_dir, "--json", "--devices", "cpu:2,cpu:7", *once) == 0
-    said = capsys.readouterr()
-    assert [device["device_id"] for device in json.loads(said.out)["devices"]] == ["cpu:2"]
-    assert said.err.splitlines()[0] == "virnucpro-bus: no device fits cpu:7"
+    printed = capsys.readouterr()
+    assert [device["device_id"] for device in json.loads(printed.out)["devices"]] == ["cpu:2"]
+    assert printed.err.splitlines()[0] == "virnucpro-bus: no device matches cpu:7"
 
 
 @pytest.mark.parametrize(("once", "several_lines"), [(("--once",), True), ((), False)])
@@ -88,15 +87,15 @@ def test_of_a_run_that_is_over_the_end_is_logged_for_the_devices_that_are_shown(
     log = tmp_path / "log.csv"
     assert monitored(run_dir, "--log-file", log, "--devices", "cpu:1,cpu:2", *once) == 0
     with log.open(newline="") as file:
-        told = [(row["gpu_id"], row["queue_depth"]) for row in csv.DictReader(file)]
-    assert told == [("cpu:1", "9"), ("cpu:2", "5")]
+        logged = [(row["gpu_id"], row["queue_depth"]) for row in csv.DictReader(file)]
+    assert logged == [("cpu:1", "9"), ("cpu:2", "5")]
 
 
-def test_who_only_logs_shows_nothing_though_the_run_was_over_before_he_came(
+def test_a_headless_monitor_logs_an_ended_run_and_shows_nothing(
     run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fleet = fold_capture(run_dir / "run.vbus", ManualClock())
-    show_once(fleet, False, "", ViewOptions("device"), indented=False, log_file=tmp_path / "log.csv", draw=False)
+    show_once(fleet, DisplayOptions(log_file=tmp_path / "log.csv", draw=False))
     assert capsys.readouterr().out == ""
     assert is_metrics_log(tmp_path / "log.csv")
 
@@ -111,9 +110,9 @@ def test_a_log_that_is_too_long_is_moved_aside_where_nothing_more_comes_too(run_
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (("--log-rotate", "1M"), "--log-rotate goes with --log-file PATH"),
-        (("--log-file", "log.csv", "--json"), "--log-file goes with the dashboard, not with --json"),
-        (("--log-file", "log.csv", "--json", "--once"), "--log-file goes with the dashboard, not with --json"),
+        (("--log-rotate", "1M"), "--log-rotate needs --log-file PATH"),
+        (("--log-file", "log.csv", "--json"), "--log-file needs the dashboard: leave out --json"),
+        (("--log-file", "log.csv", "--json", "--once"), "--log-file needs the dashboard: leave out --json"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(

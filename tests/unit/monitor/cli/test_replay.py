@@ -43,7 +43,7 @@ class Keyboard:
 
     def type(self, *keys: Key) -> bool:
         self._keys[:] = keys
-        quits = self._controls.attend()
+        quits = self._controls.handle_keys()
         self._keys.clear()
         return quits
 
@@ -61,7 +61,7 @@ def test_as_fast_as_possible_the_report_is_a_line_unless_it_is_asked_for_once(
         assert (capsys.readouterr().out.count("\n") > 1) is several_lines
 
 
-def test_space_pauses_and_goes_on(path: Path) -> None:
+def test_space_pauses_and_resumes(path: Path) -> None:
     keyboard = Keyboard(path)
     assert not keyboard.type(Key.PAUSE)
     assert not keyboard.replay.paused
@@ -94,7 +94,7 @@ def test_plus_and_minus_double_and_halve_the_rate(path: Path) -> None:
     assert keyboard.replay.rate == 0.5
 
 
-def test_q_ends(path: Path) -> None:
+def test_q_quits(path: Path) -> None:
     assert Keyboard(path).type(Key.QUIT)
 
 
@@ -134,8 +134,8 @@ def test_what_does_not_go_together_is_one_line_and_status_2(
     path: Path, capsys: pytest.CaptureFixture[str], options: str
 ) -> None:
     assert ended(str(path), *options.split()) == 2
-    said = capsys.readouterr()
-    assert (said.out, said.err.count("\n")) == ("", 1)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Which way of reading GPUs is taken, and what is said of those that were not."""
+"""Which backend is chosen, and why the better ones were not."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_nothing_comes_last_with_both_reasons(smi: Path) -> None:
     assert "No devices were found" in backend.problems[1]
 
 
-def test_a_machine_without_nvidia_smi_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_nvidia_smi_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     nvml = FakeNvml()
     nvml.down = pynvml.NVML_ERROR_LIBRARY_NOT_FOUND
@@ -171,7 +171,7 @@ def test_nvml_that_was_not_there_at_first_is_used_when_it_is_and_tried_once_in_f
     assert nvml.starts == 3
 
 
-def test_nvidia_smi_goes_on_as_it_is_until_nvml_works(smi: Path) -> None:
+def test_nvidia_smi_stays_in_use_until_nvml_works(smi: Path) -> None:
     (smi / "output").write_text(GOOD_ROW + "1, GPU-b, NVIDIA H100, 40, 1, 2, 55, 250.50, [N/A]\n")
     nvml = FakeNvml(FakeGpu("GPU-a"))
     backend, clock = best_of(nvml)
@@ -182,7 +182,7 @@ def test_nvidia_smi_goes_on_as_it_is_until_nvml_works(smi: Path) -> None:
         ("GPU-a", False),
         ("GPU-b", True),
     ]
-    assert backend.problems[0].endswith("; nvidia-smi is used meanwhile")
+    assert backend.problems[0].endswith("; using nvidia-smi until then")
     nvml.down = None
     clock.advance(5)
     assert [reading.energy_millijoules for reading in backend.readings()] == [7_000_500]

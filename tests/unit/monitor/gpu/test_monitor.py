@@ -1,4 +1,4 @@
-"""GPUMonitor: whom it finds, what it tells, and how often it looks."""
+"""GPUMonitor: which GPUs it finds, their figures, and how often it samples."""
 
 from __future__ import annotations
 
@@ -61,12 +61,16 @@ def test_the_driver_is_asked_twice_a_second(bench: Bench) -> None:
     assert bench.backend.calls == 5
 
 
-def test_utilization_is_the_mean_and_the_greatest_of_the_looks_of_two_seconds(bench: Bench) -> None:
+def test_utilization_is_the_mean_and_the_maximum_of_two_seconds_of_samples(bench: Bench) -> None:
     for load in (100.0, 10.0, 20.0, 60.0, 50.0):
         bench.backend.answer = [replace(GPU_A, compute_percent=load, power_watts=load)]
         bench.clock.advance(0.5)
-        told = bench.monitor.get_gpu_utilization("GPU-a")
-    assert (told["compute_percent"], told["compute_max_percent"], told["power_watts"]) == (35.0, 60.0, 50.0)
+        figures = bench.monitor.get_gpu_utilization("GPU-a")
+    assert (figures["compute_percent"], figures["compute_max_percent"], figures["power_watts"]) == (
+        35.0,
+        60.0,
+        50.0,
+    )
 
 
 @pytest.mark.parametrize(("every_seconds", "counts"), [(2.0, False), (9.0, False), (10.0, True), (3600.0, True)])
@@ -77,8 +81,8 @@ def test_utilization_is_that_of_the_interval_at_which_it_is_shown(
     for load in (100.0, *[0.0] * 19):
         bench.backend.answer = [replace(GPU_A, compute_percent=load)]
         bench.clock.advance(0.5)
-        told = bench.monitor.get_gpu_utilization("GPU-a")
-    assert (told["compute_percent"], told["compute_max_percent"]) == ((5.0, 100.0) if counts else (0.0, 0.0))
+        figures = bench.monitor.get_gpu_utilization("GPU-a")
+    assert (figures["compute_percent"], figures["compute_max_percent"]) == ((5.0, 100.0) if counts else (0.0, 0.0))
 
 
 def test_of_a_long_interval_the_last_ten_minutes_count(bench: Bench) -> None:
@@ -87,25 +91,25 @@ def test_of_a_long_interval_the_last_ten_minutes_count(bench: Bench) -> None:
     bench.backend.answer = [replace(GPU_A, compute_percent=0.0)]
     for _ in range(2):
         bench.clock.advance(300)
-        told = bench.monitor.get_gpu_utilization("GPU-a")
-    assert told["compute_max_percent"] == 0.0
+        figures = bench.monitor.get_gpu_utilization("GPU-a")
+    assert figures["compute_max_percent"] == 0.0
 
 
 def test_the_gpus_are_looked_at_in_the_background_while_figures_are_asked_for(bench: Bench) -> None:
     bench.monitor.get_gpu_utilization(0)
-    for looks in (2, 3):
+    for samples in (2, 3):
         bench.clock.advance(0.5)
-        bench.until_looked_at(looks)
+        bench.until_looked_at(samples)
     assert bench.backend.overlaps == 0
 
 
-def test_nobody_looks_in_the_background_when_readings_alone_are_asked_for(bench: Bench) -> None:
+def test_readings_alone_start_no_sampling_in_the_background(bench: Bench) -> None:
     bench.monitor.readings()
     bench.until_the_thread_has_ended()
     assert bench.backend.calls == 1
 
 
-def test_the_background_ends_when_nobody_has_asked_for_ten_seconds_and_begins_again(bench: Bench) -> None:
+def test_sampling_ends_ten_seconds_after_the_last_request_and_starts_again(bench: Bench) -> None:
     bench.monitor.get_gpu_utilization(0)
     bench.clock.advance(10)
     bench.until_the_thread_has_ended()
@@ -113,12 +117,12 @@ def test_the_background_ends_when_nobody_has_asked_for_ten_seconds_and_begins_ag
     assert bench.backend.calls == 2
 
 
-def test_the_background_goes_on_until_figures_are_shown_next_however_long_that_is(bench: Bench) -> None:
+def test_sampling_continues_until_the_next_display_however_long_that_is(bench: Bench) -> None:
     bench.monitor.set_display_interval(60.0)
     bench.monitor.get_gpu_utilization(0)
-    for looks, seconds in ((2, 30), (3, 39)):
+    for samples, seconds in ((2, 30), (3, 39)):
         bench.clock.advance(seconds)
-        bench.until_looked_at(looks)
+        bench.until_looked_at(samples)
     bench.clock.advance(1)
     bench.until_the_thread_has_ended()
 

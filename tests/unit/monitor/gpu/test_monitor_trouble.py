@@ -62,7 +62,7 @@ def test_a_driver_that_answers_again_is_believed_again(bench: Bench) -> None:
     assert bench.monitor.readings() == [GPU_B]
 
 
-def test_a_backend_that_raises_is_told_of_and_asked_again(bench: Bench) -> None:
+def test_a_backend_that_raises_is_a_problem_and_is_read_again(bench: Bench) -> None:
     bench.backend.answer = RuntimeError("broken binding")
     assert bench.monitor.readings(DEADLINE_SECONDS) == []
     assert bench.monitor.problems == ["one problem", "reading the GPUs failed: RuntimeError: broken binding"]
@@ -72,7 +72,7 @@ def test_a_backend_that_raises_is_told_of_and_asked_again(bench: Bench) -> None:
     assert bench.monitor.problems == ["one problem"]
 
 
-def test_what_a_backend_has_said_of_itself_is_told_when_its_first_look_fails(
+def test_the_problems_of_a_backend_are_listed_when_its_first_reading_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     backend = ScriptedBackend()
@@ -101,7 +101,7 @@ def test_close_does_not_wait_for_a_hung_driver_which_is_let_go_of_later(bench: B
     assert bench.backend.closed.wait(DEADLINE_SECONDS)
 
 
-def test_after_close_nothing_is_known_and_nobody_is_asked(bench: Bench) -> None:
+def test_after_close_nothing_is_known_and_the_driver_is_not_called(bench: Bench) -> None:
     bench.monitor.readings()
     bench.monitor.close()
     bench.clock.advance(2)

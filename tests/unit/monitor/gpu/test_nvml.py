@@ -114,7 +114,7 @@ def test_a_lost_gpu_keeps_its_name_and_the_others_live_on() -> None:
     assert backend.readings() == [before[0], GpuReading(Device("GPU-b", "NVIDIA H100", 1), lost=True)]
 
 
-def test_a_gpu_that_can_no_longer_tell_its_name_keeps_it() -> None:
+def test_a_gpu_that_no_longer_reports_its_name_keeps_it() -> None:
     nvml = FakeNvml(FakeGpu("GPU-a"))
     backend = backend_of(nvml)
     before = backend.readings()

@@ -30,7 +30,7 @@ def backend_of(nvml: FakeNvml, clock: ManualClock | None = None) -> NvmlBackend:
         (4242, "code 4242"),
     ],
 )
-def test_nvml_that_does_not_start_says_why_in_one_line(code: int, word: str) -> None:
+def test_why_nvml_does_not_start_is_one_line(code: int, word: str) -> None:
     nvml = FakeNvml(FakeGpu("GPU-a"))
     nvml.down = code
     with pytest.raises(BackendUnavailable) as caught:
@@ -54,7 +54,7 @@ def test_nvml_lost_while_running_leaves_the_gpus_with_nothing_known() -> None:
 
 
 @pytest.mark.parametrize("function", ["nvmlDeviceGetUUID", "nvmlDeviceGetPowerUsage"])
-def test_nvml_may_be_lost_in_the_middle_of_a_look(function: str) -> None:
+def test_nvml_may_fail_in_the_middle_of_a_reading(function: str) -> None:
     nvml = FakeNvml(FakeGpu("GPU-a"))
     backend = backend_of(nvml)
     backend.readings()

@@ -1,4 +1,4 @@
-"""One look at one GPU: what it may hold, and that the bus accepts it."""
+"""One reading of one GPU: what it may hold, and that the bus accepts it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from virnucpro_bus.events.vocabulary import Device, GpuSampled
 
 
 @pytest.mark.parametrize(("used", "total"), [(None, 4), (4, None), (0, 0), (5, 4)])
-def test_memory_percent_is_unknown_when_it_cannot_be_told(used: int | None, total: int | None) -> None:
+def test_memory_percent_is_unknown_when_it_cannot_be_computed(used: int | None, total: int | None) -> None:
     reading = GpuReading(Device("GPU-a"), memory_used_bytes=used, memory_total_bytes=total)
     assert reading.memory_percent is None
 
@@ -34,7 +34,7 @@ numbers = st.none() | st.floats() | st.integers()
 
 
 @given(compute=numbers, used=numbers, total=numbers, temperature=numbers, power=numbers, energy=numbers)
-def test_whatever_a_driver_says_makes_an_event_that_is_accepted(
+def test_every_reading_makes_an_event_that_is_accepted(
     compute: Any, used: Any, total: Any, temperature: Any, power: Any, energy: Any
 ) -> None:
     reading = GpuReading(Device("GPU-a"), compute, used, total, temperature, power, energy_millijoules=energy)

@@ -26,21 +26,21 @@ class ListSink:
 
 
 class ScriptedSource:
-    """Always the same readings; its looks take so many seconds of the manual clock, then no time at all."""
+    """Always the same readings; a sample takes so many seconds of the manual clock, later ones no time."""
 
     def __init__(
-        self, *answer: GpuReading, clock: ManualClock | None = None, looks_take: tuple[int, ...] = ()
+        self, *answer: GpuReading, clock: ManualClock | None = None, sample_seconds: tuple[int, ...] = ()
     ) -> None:
         self.answer = list(answer)
         self.clock = clock or ManualClock()
-        self.looks_take = list(looks_take)
+        self.sample_seconds = list(sample_seconds)
         self.problems: list[str] = []
         self.started_at: list[float] = []
         self._first_ns = self.clock.mono_ns()
 
     def new_readings(self) -> list[GpuReading]:
         self.started_at.append((self.clock.mono_ns() - self._first_ns) / NANOSECONDS)
-        self.clock.advance(self.looks_take.pop(0) if self.looks_take else 0)
+        self.clock.advance(self.sample_seconds.pop(0) if self.sample_seconds else 0)
         return self.answer
 
 
@@ -80,7 +80,7 @@ def test_unknown_figures_stay_unknown() -> None:
     assert sampled(GpuReading(GPU_A)) == [GpuSampled(GPU_A)]
 
 
-def test_a_lost_gpu_is_said_to_be_lost() -> None:
+def test_a_lost_gpu_is_published_as_lost() -> None:
     assert sampled(GpuReading(GPU_A, lost=True)) == [GpuSampled(GPU_A, lost=True)]
 
 
@@ -94,7 +94,7 @@ def test_a_machine_without_gpus_publishes_nothing() -> None:
     assert sampled() == []
 
 
-def test_what_is_wrong_is_said_once_and_in_a_line_that_is_not_endless() -> None:
+def test_a_problem_is_published_once_and_cut_to_a_limit() -> None:
     source, sink = ScriptedSource(), ListSink()
     sampler = Sampler(sink, source, ManualClock())
     for problems in ([], ["NVML: gone"], ["NVML: gone", "x" * 9999], [], ["NVML: gone"]):
@@ -114,21 +114,21 @@ def test_run_samples_at_every_interval_and_when_it_is_stopped() -> None:
     assert source.started_at == [0.0, 0.5, 1.0, 1.5]
 
 
-def test_the_time_that_a_look_takes_is_part_of_the_interval() -> None:
+def test_the_time_that_a_sample_takes_is_part_of_the_interval() -> None:
     clock = ManualClock()
-    source = ScriptedSource(clock=clock, looks_take=(1, 1, 1))
+    source = ScriptedSource(clock=clock, sample_seconds=(1, 1, 1))
     Sampler(ListSink(), source, clock, interval_seconds=2.0).run(StopAfter(3, clock))
     assert source.started_at == [0.0, 2.0, 4.0, 6.0]
 
 
-def test_looks_that_come_too_late_are_skipped_and_not_caught_up() -> None:
+def test_overdue_samples_are_skipped() -> None:
     clock = ManualClock()
-    source = ScriptedSource(clock=clock, looks_take=(5,))
+    source = ScriptedSource(clock=clock, sample_seconds=(5,))
     Sampler(ListSink(), source, clock, interval_seconds=1.0).run(StopAfter(4, clock))
     assert source.started_at == [0.0, 5.0, 6.0, 7.0, 8.0]
 
 
-def test_run_looks_once_when_already_stopped() -> None:
+def test_run_samples_once_when_already_stopped() -> None:
     source, sink, stop = ScriptedSource(GpuReading(GPU_A)), ListSink(), threading.Event()
     stop.set()
     Sampler(sink, source, ManualClock()).run(stop)
@@ -142,7 +142,7 @@ class OneGpu(NullBackend):
         return [GpuReading(GPU_A)]
 
 
-def test_a_look_of_a_monitor_is_published_once_and_never_again_as_a_new_one() -> None:
+def test_a_sample_of_a_monitor_is_published_once_only() -> None:
     clock, sink = ManualClock(), ListSink()
     gpus = GPUMonitor(OneGpu(), clock, cache_seconds=1.0)
     sampler = Sampler(sink, gpus, clock)

@@ -66,7 +66,7 @@ def test_an_nvidia_smi_that_does_not_know_mig_is_asked_without_it(smi: Path) -> 
         assert [(reading.power_watts, reading.divided) for reading in backend.readings()] == [(250.5, False)]
 
 
-def test_nvidia_smi_says_lost_in_the_fields(smi: Path) -> None:
+def test_nvidia_smi_reports_a_lost_gpu_in_its_fields(smi: Path) -> None:
     row = "1, GPU-b, NVIDIA H100, 40, 1, 2, 55, 250.50, Disabled\n"
     (smi / "output").write_text(GOOD_ROW + row)
     backend = SmiBackend()
@@ -107,12 +107,12 @@ def test_nvidia_smi_that_cannot_be_run_is_named(smi: Path) -> None:
         SmiBackend()
 
 
-@pytest.mark.parametrize("said", ["No devices were found", "", "x" * 99_999, "GPU 0: Weird.\tReally."])
-def test_what_nvidia_smi_says_in_place_of_gpus_is_one_line_of_a_fixed_length_with_what_to_do(
-    smi: Path, said: str
+@pytest.mark.parametrize("printed", ["No devices were found", "", "x" * 99_999, "GPU 0: Weird.\tReally."])
+def test_what_nvidia_smi_prints_in_place_of_gpus_is_one_line_of_limited_length_with_what_to_do(
+    smi: Path, printed: str
 ) -> None:
-    (smi / "output").write_text(f"{said}\nmore\n" if said else "")
+    (smi / "output").write_text(f"{printed}\nmore\n" if printed else "")
     with pytest.raises(BackendUnavailable) as caught:
         SmiBackend()
-    told = " ".join(said[:200].rstrip(".").split()) or "shows no GPU"
-    assert str(caught.value) == f"nvidia-smi: {told}; start the container with its GPUs, or look into dmesg"
+    message = " ".join(printed[:200].rstrip(".").split()) or "prints no GPU"
+    assert str(caught.value) == f"nvidia-smi: {message}; start the container with its GPUs, or check dmesg"

@@ -1,4 +1,4 @@
-"""What several looks say together, at times that the test gives."""
+"""Mean and maximum over several samples, at times that the test gives."""
 
 from __future__ import annotations
 
@@ -21,54 +21,60 @@ MIG = GpuReading(Device("MIG-1", "A100 MIG 1g", None), None, 1, 2, mig_of="GPU-a
 loads = st.none() | st.floats(0, 100)
 
 
-def looks_of(*seconds_and_loads: tuple[float, float | None]) -> SampleWindow:
+def window_of(*seconds_and_loads: tuple[float, float | None]) -> SampleWindow:
     """Looks at one GPU, each with its time and what it has measured."""
-    looks = SampleWindow(window_seconds=2.0)
+    window = SampleWindow(window_seconds=2.0)
     for seconds, load in seconds_and_loads:
-        looks.add(round(seconds * NANOSECONDS), [replace(GPU, compute_percent=load)])
-    return looks
+        window.add(round(seconds * NANOSECONDS), [replace(GPU, compute_percent=load)])
+    return window
 
 
-def told(looks: SampleWindow, seconds: float, device_id: int | str = "GPU-aa11") -> GpuUtilization:
-    return looks.utilization(device_id, round(seconds * NANOSECONDS))
+def figures_at(window: SampleWindow, seconds: float, device_id: int | str = "GPU-aa11") -> GpuUtilization:
+    return window.utilization(device_id, round(seconds * NANOSECONDS))
 
 
-def test_a_look_older_than_the_window_no_longer_counts() -> None:
-    looks = looks_of((0.0, 100.0), (0.5, 20.0), (1.0, 40.0), (2.4, 60.0))
-    assert (told(looks, 2.4)["compute_percent"], told(looks, 2.4)["compute_max_percent"]) == (40.0, 60.0)
+def test_a_sample_older_than_the_window_no_longer_counts() -> None:
+    window = window_of((0.0, 100.0), (0.5, 20.0), (1.0, 40.0), (2.4, 60.0))
+    assert (figures_at(window, 2.4)["compute_percent"], figures_at(window, 2.4)["compute_max_percent"]) == (
+        40.0,
+        60.0,
+    )
 
 
-def test_a_look_that_did_not_know_the_load_does_not_count_as_idle() -> None:
-    looks = looks_of((0.0, 20.0), (0.5, None), (1.0, 40.0))
-    assert told(looks, 1.0)["compute_percent"] == 30.0
+def test_a_sample_without_a_load_does_not_count_as_idle() -> None:
+    window = window_of((0.0, 20.0), (0.5, None), (1.0, 40.0))
+    assert figures_at(window, 1.0)["compute_percent"] == 30.0
 
 
-def test_what_the_last_look_does_not_know_is_unknown_whatever_was_before() -> None:
-    looks = looks_of((0.0, 20.0), (0.5, None))
-    assert (told(looks, 0.5)["compute_percent"], told(looks, 0.5)["compute_max_percent"]) == (None, None)
-    assert told(looks, 0.5)["temperature"] == 55.0
+def test_a_figure_unknown_in_the_latest_sample_is_unknown_whatever_was_before() -> None:
+    window = window_of((0.0, 20.0), (0.5, None))
+    assert (figures_at(window, 0.5)["compute_percent"], figures_at(window, 0.5)["compute_max_percent"]) == (
+        None,
+        None,
+    )
+    assert figures_at(window, 0.5)["temperature"] == 55.0
 
 
-def test_the_last_look_counts_until_it_is_three_seconds_old_and_then_its_age_alone_is_told() -> None:
-    looks = looks_of((0.0, 20.0))
-    assert told(looks, 3.0)["compute_percent"] == 20.0
-    assert told(looks, 3.5) == UNKNOWN_UTILIZATION | {"sample_age_seconds": 3.5}
-    assert looks.last(3 * NANOSECONDS) == [replace(GPU, compute_percent=20.0)]
-    assert looks.last(4 * NANOSECONDS) == [GPU.blank()]
+def test_the_latest_sample_counts_until_it_is_three_seconds_old_and_then_only_its_age_is_known() -> None:
+    window = window_of((0.0, 20.0))
+    assert figures_at(window, 3.0)["compute_percent"] == 20.0
+    assert figures_at(window, 3.5) == UNKNOWN_UTILIZATION | {"sample_age_seconds": 3.5}
+    assert window.last(3 * NANOSECONDS) == [replace(GPU, compute_percent=20.0)]
+    assert window.last(4 * NANOSECONDS) == [GPU.blank()]
 
 
-def test_made_up_figures_are_said_to_be_so_when_they_are_stale_too() -> None:
-    looks = SampleWindow(2.0)
-    looks.add(0, [replace(GPU, simulated=True)])
-    assert told(looks, 0.0)["simulated"]
-    assert told(looks, 9.0)["simulated"]
+def test_stale_figures_are_still_marked_as_simulated() -> None:
+    window = SampleWindow(2.0)
+    window.add(0, [replace(GPU, simulated=True)])
+    assert figures_at(window, 0.0)["simulated"]
+    assert figures_at(window, 9.0)["simulated"]
 
 
-def test_a_gpu_that_is_gone_is_said_to_be_so_when_that_is_stale_too() -> None:
-    looks = SampleWindow(2.0)
-    looks.add(0, [replace(GPU, lost=True).blank()])
-    assert told(looks, 0.0) == UNKNOWN_UTILIZATION | {"sample_age_seconds": 0.0, "lost": True}
-    assert told(looks, 9.0) == UNKNOWN_UTILIZATION | {"sample_age_seconds": 9.0, "lost": True}
+def test_a_lost_gpu_is_still_lost_when_its_sample_is_stale() -> None:
+    window = SampleWindow(2.0)
+    window.add(0, [replace(GPU, lost=True).blank()])
+    assert figures_at(window, 0.0) == UNKNOWN_UTILIZATION | {"sample_age_seconds": 0.0, "lost": True}
+    assert figures_at(window, 9.0) == UNKNOWN_UTILIZATION | {"sample_age_seconds": 9.0, "lost": True}
 
 
 @pytest.mark.parametrize(
@@ -88,20 +94,20 @@ def test_a_gpu_that_is_gone_is_said_to_be_so_when_that_is_stale_too() -> None:
     ],
 )
 def test_a_gpu_is_found_by_index_uuid_or_the_only_uuid_that_begins_so(device_id: int | str, known: bool) -> None:
-    looks = SampleWindow(2.0)
-    looks.add(0, [GPU, OTHER, MIG])
-    assert (told(looks, 0.0, device_id) != UNKNOWN_UTILIZATION) == known
+    window = SampleWindow(2.0)
+    window.add(0, [GPU, OTHER, MIG])
+    assert (figures_at(window, 0.0, device_id) != UNKNOWN_UTILIZATION) == known
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 3), loads), min_size=1, max_size=20))
-def test_the_mean_is_never_above_the_maximum_and_both_are_of_looks_that_were_taken(
+def test_the_mean_is_never_above_the_maximum_and_both_are_of_samples_that_were_taken(
     steps: list[tuple[float, float | None]],
 ) -> None:
     seconds, taken = 0.0, []
     for pause, load in steps:
         seconds += pause
         taken.append((seconds, load))
-    figures = told(looks_of(*taken), seconds)
+    figures = figures_at(window_of(*taken), seconds)
     mean, greatest = figures["compute_percent"], figures["compute_max_percent"]
     assert (mean is None) == (greatest is None) == (taken[-1][1] is None)
     if mean is not None and greatest is not None:

@@ -101,7 +101,7 @@ def test_what_is_unknown_is_an_empty_cell(tmp_path: Path) -> None:
     }
 
 
-def test_a_gpu_that_is_none_of_a_demonstration_is_not_simulated(tmp_path: Path) -> None:
+def test_a_real_gpu_is_not_simulated(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     stale_row: Row = (KNOWN[0], {**UNKNOWN_UTILIZATION, "sample_age_seconds": 0.25})
     MetricsLog(log, ManualClock()).write([stale_row])
@@ -120,7 +120,7 @@ def test_a_log_that_would_be_too_long_is_moved_aside(tmp_path: Path) -> None:
     assert sum(len(read(each)) - 1 for each in logs) == 10
 
 
-def test_lines_end_as_rfc_4180_says(tmp_path: Path) -> None:
+def test_lines_end_as_rfc_4180_requires(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     MetricsLog(log, ManualClock()).write([KNOWN])
     assert [line[-1:] for line in log.read_bytes().split(b"\n")[:-1]] == [b"\r", b"\r"]
@@ -194,7 +194,7 @@ def test_every_column_is_explained_in_the_document() -> None:
     assert tuple(explained) == COLUMNS
 
 
-def test_a_full_disk_is_told_and_tried_again() -> None:
+def test_a_full_disk_is_reported_and_tried_again() -> None:
     log = MetricsLog("/dev/full", ManualClock())
     log.write([KNOWN])
     assert log.problem is not None
@@ -202,7 +202,7 @@ def test_a_full_disk_is_told_and_tried_again() -> None:
     assert log.problem.brief == "metrics log: No space left on device; will try again"
 
 
-def test_a_deleted_folder_is_told_and_its_return_noticed(tmp_path: Path) -> None:
+def test_a_deleted_folder_is_reported_and_its_return_noticed(tmp_path: Path) -> None:
     path = tmp_path / "gone" / "log.csv"
     log = MetricsLog(path, ManualClock())
     log.write([KNOWN])
@@ -215,7 +215,7 @@ def test_a_deleted_folder_is_told_and_its_return_noticed(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("path", ["", "\0", "/"])
-def test_a_path_that_cannot_be_a_file_is_told(path: str) -> None:
+def test_a_path_that_cannot_be_a_file_is_reported(path: str) -> None:
     log = MetricsLog(path, ManualClock())
     log.write([KNOWN])
     assert log.problem is not None

@@ -1,4 +1,4 @@
-"""A file that is appended to for days: moved aside when it is long, and whatever else becomes of it."""
+"""A file that is appended to for days: rotated when it is long, and whatever else happens to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.log.rotating_file import LogFile
+from monitor.log.rotating_file import RotatingFile
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics_log_format import ROTATED_LOGS as KEPT
 
@@ -24,8 +24,8 @@ def line(number: int) -> bytes:
     return b"%08d\r\n" % number
 
 
-def appending(path: Path, rotate_bytes: int | None = None) -> LogFile:
-    return LogFile(str(path), HEADER, KIND, rotate_bytes)
+def appending(path: Path, rotate_bytes: int | None = None) -> RotatingFile:
+    return RotatingFile(str(path), HEADER, KIND, rotate_bytes)
 
 
 def numbers(path: Path) -> list[int]:
@@ -107,14 +107,14 @@ def test_a_gap_among_those_moved_aside_is_filled_and_nothing_goes(path: Path) ->
     assert [aside(path, number).read_bytes() for number in (2, 3, KEPT)] == [b"1", b"3", b"%d" % KEPT]
 
 
-def test_where_it_cannot_be_moved_that_is_told_and_the_old_file_goes_on(path: Path) -> None:
+def test_a_failed_rotation_is_reported_and_the_old_file_keeps_growing(path: Path) -> None:
     log = appending(path, len(HEADER) + LINE_BYTES)
     for number in range(1, KEPT + 1):
         aside(path, number).write_bytes(b"kept")
     aside(path, KEPT).unlink()
     aside(path, KEPT).mkdir()
     log.append(line(0))
-    assert log.append(line(1)) == "cannot be moved aside and goes on growing: Is a directory"
+    assert log.append(line(1)) == "cannot be moved aside and keeps growing: Is a directory"
     assert numbers(path) == [0, 1]
     aside(path, KEPT).rmdir()
     assert log.append(line(2)) is None
@@ -152,14 +152,14 @@ def test_a_file_with_other_columns_that_cannot_be_moved_aside_is_left_alone(path
 @pytest.mark.parametrize("content", [b"#!/bin/sh\n", b"what,when\n", b"\n", b"\0" * 100])
 def test_a_file_that_holds_something_else_is_not_touched(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(UserError, match="holds something else; give the log another name"):
+    with pytest.raises(UserError, match="is not a metrics log; give the log another name"):
         appending(path, 1).append(line(1))
     assert path.read_bytes() == content
     assert os.listdir(path.parent) == ["log.csv"]
 
 
 @pytest.mark.parametrize("size_bytes", range(len(HEADER)))
-def test_a_header_that_was_cut_off_is_begun_anew(path: Path, size_bytes: int) -> None:
+def test_an_incomplete_header_is_written_again(path: Path, size_bytes: int) -> None:
     path.write_bytes(HEADER[:size_bytes])
     appending(path).append(line(1))
     assert numbers(path) == [1]
@@ -168,24 +168,24 @@ def test_a_header_that_was_cut_off_is_begun_anew(path: Path, size_bytes: int) ->
 # What takes its place.
 
 
-def test_a_directory_in_its_place_is_told(path: Path) -> None:
+def test_a_directory_in_its_place_is_reported(path: Path) -> None:
     path.mkdir()
     with pytest.raises(IsADirectoryError):
         appending(path).append(line(1))
 
 
-@pytest.mark.parametrize("somebody_reads", [True, False])
-def test_a_pipe_in_its_place_is_told_and_nobody_waits_for_it(path: Path, somebody_reads: bool) -> None:
+@pytest.mark.parametrize("has_reader", [True, False])
+def test_a_pipe_in_its_place_is_reported_and_never_waited_for(path: Path, has_reader: bool) -> None:
     os.mkfifo(path)
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK) if somebody_reads else None
-    with pytest.raises(UserError, match="is no file; give the log another name"):
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK) if has_reader else None
+    with pytest.raises(UserError, match="is not a file; give the log another name"):
         appending(path).append(line(1))
     if reader is not None:
         assert os.read(reader, 100) == b""
         os.close(reader)
 
 
-def test_a_socket_in_its_place_is_told(path: Path) -> None:
+def test_a_socket_in_its_place_is_reported(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as there:
         there.bind(str(path))
         with pytest.raises(OSError, match="No such device or address"):
@@ -207,18 +207,18 @@ def test_a_link_to_a_file_that_is_no_log_leads_nowhere(path: Path, tmp_path: Pat
     target = tmp_path / "profile"
     target.write_bytes(b"export PATH\n")
     path.symlink_to(target)
-    with pytest.raises(UserError, match="holds something else"):
+    with pytest.raises(UserError, match="is not a metrics log"):
         appending(path).append(line(1))
     assert target.read_bytes() == b"export PATH\n"
 
 
-def test_a_link_to_itself_is_told(path: Path) -> None:
+def test_a_link_to_itself_is_reported(path: Path) -> None:
     path.symlink_to(path)
     with pytest.raises(OSError, match="Too many levels of symbolic links"):
         appending(path).append(line(1))
 
 
-def test_a_file_that_is_moved_away_or_deleted_begins_anew(path: Path) -> None:
+def test_a_file_that_is_moved_away_or_deleted_starts_over(path: Path) -> None:
     log = appending(path)
     log.append(line(1))
     path.rename(path.with_name("elsewhere"))
@@ -228,16 +228,16 @@ def test_a_file_that_is_moved_away_or_deleted_begins_anew(path: Path) -> None:
     assert numbers(path) == [3]
 
 
-# Others who write.
+# Other writers.
 
 
-def test_one_who_stands_still_with_the_lock_holds_nobody_up_for_long(path: Path) -> None:
+def test_a_writer_that_keeps_the_lock_delays_others_only_briefly(path: Path) -> None:
     log = appending(path, len(HEADER) + LINE_BYTES)
     log.append(line(1))
     with path.open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         log.append(line(2))
-    assert numbers(path) == [1, 2]  # it is moved aside by nobody who is not alone
+    assert numbers(path) == [1, 2]  # a writer without the lock does not rotate it
     log.append(line(3))
     assert numbers(path) == [3]
 
@@ -259,7 +259,7 @@ def test_a_file_that_was_moved_aside_while_we_waited_for_the_lock_is_not_written
     assert (numbers(path), numbers(moved)) == ([2], [1])
 
 
-def test_who_begins_a_new_file_after_another_has_begun_it_writes_no_second_header(
+def test_a_writer_adds_no_header_to_a_file_that_another_has_begun(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = appending(path, len(HEADER) + 2 * LINE_BYTES)
@@ -277,7 +277,7 @@ def test_who_begins_a_new_file_after_another_has_begun_it_writes_no_second_heade
     assert (numbers(aside(path, 1)), numbers(path)) == ([0, 1], [8, 2])
 
 
-def test_where_there_are_no_locks_it_goes_without(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_locks_is_used_without_them(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(descriptor: int, operation: int) -> None:
         raise OSError(37, "No locks available")
 

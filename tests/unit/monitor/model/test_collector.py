@@ -1,4 +1,4 @@
-"""What one look at the sources puts together."""
+"""How the answers of the collector are combined."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from virnucpro_bus.metrics import FailedAttempt
 
 
 @dataclass
-class Told(Work):
-    """A source that tells of the run itself."""
+class Detailed(Work):
+    """A source that has details of the run itself."""
 
     elapsed: float | None = 60.0
-    said: list[tuple[int, str]] = field(default_factory=list)
+    published: list[tuple[int, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -25,10 +25,10 @@ class Told(Work):
         return self.elapsed
 
     def notices(self) -> list[tuple[int, str]]:
-        return self.said
+        return self.published
 
     def stream_warnings(self) -> list[str]:
-        return ["a remark"]
+        return ["a warning"]
 
     def failures(self) -> dict[str, str]:
         return {"bad.fa": "ValueError", "deadly.fa": "it ended 3 workers"}
@@ -37,51 +37,51 @@ class Told(Work):
         return {"bad.fa": [{"attempt": 1, "device": "cpu:0", "reason": "ValueError"}]}
 
 
-def looking_at(source: Work, clock: ManualClock | None = None) -> Collector:
+def collector_of(source: Work, clock: ManualClock | None = None) -> Collector:
     return Collector(source, Gpus(), clock or ManualClock(), Failures())
 
 
-def look(sources: Collector) -> ViewModel:
-    return sources.collect("", None)
+def collect(collector: Collector) -> ViewModel:
+    return collector.collect("", None)
 
 
-def test_what_the_run_says_is_new_at_the_first_look_after_it_and_stands_on_screen_from_then_on() -> None:
-    source = Told(said=[(0, "one")])
-    sources = looking_at(source)
-    news = [look(sources).news]
-    source.said = [(0, "one"), (10**9, "two")]
-    news += [look(sources).news, look(sources).news]
-    assert [[text.split()[1] for text in told] for told in news] == [["one"], ["two"], []]
-    notices = [problem.text.split()[1] for problem in look(sources).health if problem.kind == NOTICE]
+def test_a_notice_is_news_once_and_a_problem_from_then_on() -> None:
+    source = Detailed(published=[(0, "one")])
+    collector = collector_of(source)
+    news = [collect(collector).news]
+    source.published = [(0, "one"), (10**9, "two")]
+    news += [collect(collector).news, collect(collector).news]
+    assert [[text.split()[1] for text in each] for each in news] == [["one"], ["two"], []]
+    notices = [problem.text.split()[1] for problem in collect(collector).health if problem.kind == NOTICE]
     assert notices == ["two", "one"]
-    assert look(sources).health[-1] == Problem("a remark")
+    assert collect(collector).health[-1] == Problem("a warning")
 
 
 def test_files_that_no_attempt_has_failed_are_quarantined() -> None:
-    quarantined, failed, *_ = look(looking_at(Told())).health
+    quarantined, failed, *_ = collect(collector_of(Detailed())).health
     assert quarantined.text == "quarantined: deadly.fa (it ended 3 workers)"
     assert failed.text == "failed: bad.fa (ValueError)"
 
 
-def looks(sources: Collector) -> int:
-    """How many looks the trends are of, after another."""
-    return len(next(iter(look(sources).trends.values())).throughputs)
+def samples_in_trend(collector: Collector) -> int:
+    """How many samples the trends have, after another one."""
+    return len(next(iter(collect(collector).trends.values())).throughputs)
 
 
-def test_trends_go_by_the_time_of_the_run_which_a_replay_may_stop_or_turn_back() -> None:
-    source = Told()
-    sources = looking_at(source)
+def test_trends_use_the_run_time_which_a_replay_may_stop_or_turn_back() -> None:
+    source = Detailed()
+    collector = collector_of(source)
     seen = []
     for source.elapsed in (60.0, 60.0, 62.0, 62.0, 50.0):
-        seen.append(looks(sources))
+        seen.append(samples_in_trend(collector))
     assert seen == [1, 1, 2, 2, 1]
 
 
-def test_where_nobody_knows_the_time_of_the_run_trends_go_by_the_clock() -> None:
+def test_without_a_known_run_time_trends_use_the_clock() -> None:
     clock = ManualClock()
-    sources = looking_at(Told(elapsed=None), clock)
+    collector = collector_of(Detailed(elapsed=None), clock)
     seen = []
     for seconds in (0.0, 2.0, 0.0):
         clock.advance(seconds)
-        seen.append(looks(sources))
+        seen.append(samples_in_trend(collector))
     assert seen == [1, 2, 2]

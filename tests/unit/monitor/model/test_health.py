@@ -1,4 +1,4 @@
-"""What is said of the health of a run."""
+"""The problems of a run, as texts."""
 
 from __future__ import annotations
 
@@ -64,37 +64,37 @@ def tried(reason: str) -> FailedAttempt:
 
 
 def known(device: int, *, age: float) -> Row:
-    """Of which the driver tells something."""
+    """A GPU of which the driver reports a figure."""
     metrics, utilization = row(device, age=age)
     return metrics, {**utilization, "power_watts": 200.0}
 
 
-def told(*args: Any, **options: Any) -> list[str]:
+def texts(*args: Any, **options: Any) -> list[str]:
     return [problem.text for problem in problems(*args, **options)]
 
 
-def test_a_device_with_waiting_files_and_none_completed_for_300_s_is_stalled() -> None:
-    assert told([row(since=299.9)], TOTALS) == []
-    assert told([row(since=300.0)], TOTALS) == ["stalled: no file done by cpu:0 for 5m00s, and 7 waiting"]
-    assert told([row(0, since=400.0), row(1, since=360.0), row(2)], TOTALS) == [
-        "stalled: no file done by GPU 0, GPU 1 for 6m00s or more, and 14 waiting"
+def test_a_device_with_queued_files_that_completed_none_for_300_s_is_stalled() -> None:
+    assert texts([row(since=299.9)], TOTALS) == []
+    assert texts([row(since=300.0)], TOTALS) == ["stalled: no file finished on cpu:0 for 5m00s, 7 queued"]
+    assert texts([row(0, since=400.0), row(1, since=360.0), row(2)], TOTALS) == [
+        "stalled: no file finished on GPU 0, GPU 1 for 6m00s or more, 14 queued"
     ]
 
 
 @pytest.mark.parametrize("idle", [{"queue": 0}, {"queue": None}, {"state": "lost"}, {"state": "stopped"}])
-def test_a_device_without_waiting_files_or_that_is_out_of_use_is_not_stalled(idle: dict[str, Any]) -> None:
+def test_a_device_without_queued_files_or_out_of_use_is_not_stalled(idle: dict[str, Any]) -> None:
     metrics, _ = row(**idle, since=4000.0)
     assert not is_stalled(metrics)
 
 
-def test_of_a_source_that_does_not_say_since_when_nobody_is_called_stalled() -> None:
+def test_without_the_time_of_the_last_completion_no_device_is_stalled() -> None:
     metrics, _ = row(since=4000.0)
     assert is_stalled(metrics)
     del metrics["seconds_since_done"]  # type: ignore[misc]
     assert not is_stalled(metrics)
 
 
-def test_what_is_lost_is_told_before_what_may_yet_be_well() -> None:
+def test_what_is_lost_comes_before_what_may_recover() -> None:
     rows = [row(0, state="silent"), hot(1, 90.0), row(2, state="lost"), row(3, age=9.0, since=400.0)]
     lossy: Totals = {**TOTALS, "events_published": 500, "events_lost": 12}
     failures, attempts = {"a": "x", "b": "y"}, {"b": [tried("y")]}
@@ -122,70 +122,70 @@ def lossy(source: str, lost: int, *, host: str = "here", epoch: int = 1) -> Sour
     }
 
 
-def test_lost_events_are_told_with_their_sources_the_most_first() -> None:
+def test_lost_events_are_listed_with_their_sources_the_greatest_loss_first() -> None:
     totals: Totals = {**TOTALS, "events_published": 3400, "events_lost": 12}
     sources = [lossy("sampler", 2), lossy("worker-1", 4), lossy("worker-1", 6, epoch=2)]
-    assert told([], totals, sources) == ["lost events: 12 of 3400 (worker-1: 10, sampler: 2)"]
+    assert texts([], totals, sources) == ["lost events: 12 of 3400 (worker-1: 10, sampler: 2)"]
 
 
 def test_of_many_sources_that_lost_events_a_few_are_named() -> None:
     totals: Totals = {**TOTALS, "events_lost": 9}
-    (line,) = told([], totals, [lossy(f"w{number}", 1) for number in range(9)])
+    (line,) = texts([], totals, [lossy(f"w{number}", 1) for number in range(9)])
     assert line == "lost events: 9 of 500 (w0: 1, w1: 1, w2: 1, w3: 1 and 5 more)"
 
 
 def test_with_several_hosts_a_source_is_named_with_its_host() -> None:
     rows = [row(0, host="a"), row(0, host="b")]
     totals: Totals = {**TOTALS, "events_lost": 9}
-    (line,) = told(rows, totals, [lossy("w0", 5, host="a"), lossy("w0\x1b", 4, host="b")])
+    (line,) = texts(rows, totals, [lossy("w0", 5, host="a"), lossy("w0\x1b", 4, host="b")])
     assert line == r"lost events: 9 of 500 (a w0: 5, b w0\x1b: 4)"
 
 
-def test_many_devices_in_trouble_make_few_lines() -> None:
+def test_many_devices_with_problems_make_few_lines() -> None:
     rows = [row(index, state="silent", since=400.0 + index) for index in range(64)]
-    assert told(rows, TOTALS) == [
-        "silent: no sign of life from GPU 0, GPU 1, GPU 2, GPU 3 and 60 more",
-        "stalled: no file done by GPU 0, GPU 1, GPU 2, GPU 3 and 60 more for 6m40s or more, and 448 waiting",
+    assert texts(rows, TOTALS) == [
+        "silent: no heartbeat from GPU 0, GPU 1, GPU 2, GPU 3 and 60 more",
+        "stalled: no file finished on GPU 0, GPU 1, GPU 2, GPU 3 and 60 more for 6m40s or more, 448 queued",
     ]
 
 
-def test_hot_gpus_are_told_the_hottest_first_although_their_column_may_be_left_out() -> None:
-    assert told([hot(0, 90.0), hot(1, 89.9), hot(2, 91.4)], TOTALS) == ["hot: GPU 2 91°C, GPU 0 90°C"]
+def test_hot_gpus_are_listed_the_hottest_first_although_they_have_a_column() -> None:
+    assert texts([hot(0, 90.0), hot(1, 89.9), hot(2, 91.4)], TOTALS) == ["hot: GPU 2 91°C, GPU 0 90°C"]
 
 
-def test_a_gpu_that_gives_no_figures_is_told_with_their_age() -> None:
-    assert told([row(0, age=7.2), known(1, age=3.0), row("cpu:0")], TOTALS) == [
-        "stale: no GPU figures from GPU 0 for 7.2 s",
+def test_a_gpu_with_stale_figures_is_listed_with_their_age() -> None:
+    assert texts([row(0, age=7.2), known(1, age=3.0), row("cpu:0")], TOTALS) == [
+        "stale: no GPU sample from GPU 0 for 7.2 s",
     ]
 
 
 def test_many_gpus_without_figures_make_one_line() -> None:
-    (line,) = told([row(index, age=9.0 + index) for index in range(6)], TOTALS)
-    assert line == "stale: no GPU figures from GPU 0, GPU 1, GPU 2, GPU 3 and 2 more for 9.0 s or more"
+    (line,) = texts([row(index, age=9.0 + index) for index in range(6)], TOTALS)
+    assert line == "stale: no GPU sample from GPU 0, GPU 1, GPU 2, GPU 3 and 2 more for 9.0 s or more"
 
 
-def test_a_lost_gpu_is_not_told_to_be_stale_too() -> None:
-    assert told([row(0, age=60.0, state="lost")], TOTALS) == ["lost: no worker on GPU 0"]
+def test_a_lost_gpu_is_not_listed_as_stale_too() -> None:
+    assert texts([row(0, age=60.0, state="lost")], TOTALS) == ["lost: no worker on GPU 0"]
 
 
-def test_failed_files_are_told_with_the_reasons_a_few_by_name_and_first_how_many() -> None:
+def test_failed_files_are_counted_and_a_few_are_named_with_their_reasons() -> None:
     failures = {f"f{number}.fa": "x" * 99 if number else "exit\x1b 1" for number in range(6)}
-    (line,) = told([], TOTALS, failures=failures)
+    (line,) = texts([], TOTALS, failures=failures)
     assert line.startswith(rf"failed 6: f0.fa (exit\x1b 1), f1.fa ({'x' * 60}...), f2.fa (")
     assert line.endswith(" and 2 more")
 
 
-def test_a_file_that_was_given_up_for_what_no_attempt_has_said_is_told_as_quarantined() -> None:
+def test_a_file_that_failed_for_a_reason_of_no_attempt_is_quarantined() -> None:
     failures = {"bad.fa": "ValueError: x", "deadly.fa": "it ended 3 workers", "left.fa": "no device is left"}
     attempts = {"bad.fa": [tried("killed"), tried("ValueError: x")], "deadly.fa": [tried("killed")] * 3}
-    assert told([], TOTALS, failures=failures, attempts=attempts) == [
+    assert texts([], TOTALS, failures=failures, attempts=attempts) == [
         "quarantined 2: deadly.fa (it ended 3 workers), left.fa (no device is left)",
         "failed: bad.fa (ValueError: x)",
     ]
 
 
-def test_a_source_that_tells_of_no_attempts_has_no_quarantined_files() -> None:
-    assert told([], TOTALS, failures={"a.fa": "x"}) == ["failed: a.fa (x)"]
+def test_a_source_without_attempts_has_no_quarantined_files() -> None:
+    assert texts([], TOTALS, failures={"a.fa": "x"}) == ["failed: a.fa (x)"]
 
 
 def test_for_a_log_problems_are_named_without_reasons_and_figures_that_change() -> None:
@@ -212,24 +212,24 @@ def test_for_a_log_problems_are_named_without_reasons_and_figures_that_change() 
         (row(state="stopped"), False),
     ],
 )
-def test_lost_silent_and_stale_devices_are_in_trouble(seen: Row, troubled: bool) -> None:
+def test_lost_silent_and_stale_devices_need_attention(seen: Row, troubled: bool) -> None:
     assert needs_attention(seen) is troubled
 
 
-def test_a_stalled_device_is_in_trouble() -> None:
+def test_a_stalled_device_needs_attention() -> None:
     assert needs_attention(row(since=300.0))
     assert not needs_attention(row(since=299.0))
 
 
-def test_a_gpu_of_which_fresh_looks_tell_nothing_is_told_and_a_cpu_is_not() -> None:
+def test_a_gpu_whose_fresh_samples_hold_no_figures_is_listed_and_a_cpu_is_not() -> None:
     rows = [row(0, age=0.5), row(1, age=0.5, state="lost"), known(2, age=0.5), row("cpu:0")]
-    assert told(rows, TOTALS) == [
+    assert texts(rows, TOTALS) == [
         "lost: no worker on GPU 1",
-        "unknown: the driver tells nothing of GPU 0; see doctor",
+        "unknown: the driver reports no figures for GPU 0; see virnucpro-bus doctor",
     ]
 
 
-def test_a_gpu_that_is_gone_is_told_from_a_worker_that_is_gone() -> None:
+def test_a_lost_gpu_and_a_lost_worker_are_distinguished() -> None:
     metrics, utilization = row(0, state="lost")
     rows = [(metrics, {**utilization, "lost": True}), row(1, state="lost"), row("cpu:2", state="lost")]
-    assert told(rows, TOTALS) == ["lost: GPU 0 fell off the bus", "lost: no worker on GPU 1, cpu:2"]
+    assert texts(rows, TOTALS) == ["lost: the driver has lost GPU 0", "lost: no worker on GPU 1, cpu:2"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.model.health import needs_attention
-from monitor.model.paging import page_count, page_of, wanted
+from monitor.model.paging import page_count, page_of, rows_in_view
 from monitor.model.selection import SORTS, ViewOptions
 from monitor.model.view_model import Row
 from tests.support.pictures import row
@@ -42,16 +42,16 @@ FIGURES = [
 def test_the_greatest_comes_first_the_unknown_last_and_equals_keep_their_order(
     sort: str, order: list[int]
 ) -> None:
-    assert ids(list(wanted(FIGURES, ViewOptions(sort)))) == order
+    assert ids(list(rows_in_view(FIGURES, ViewOptions(sort)))) == order
 
 
 @given(states=STATES, room=st.integers(2, 70), sort=st.sampled_from(SORTS))
 def test_the_pages_hold_every_row_once(states: list[str], room: int, sort: str) -> None:
-    rows = wanted(fleet(*states), ViewOptions(sort))
+    rows = rows_in_view(fleet(*states), ViewOptions(sort))
     each = [page_of(rows, room, number) for number in range(page_count(len(rows), room))]
     assert sorted(ids([row for page in each for row in page.rows])) == list(range(len(rows)))
     for page in each:
-        assert len(page.rows) + bool(page.in_words) <= room
+        assert len(page.rows) + bool(page.label) <= room
 
 
 @given(states=STATES, room=st.integers(-5, 70), number=st.integers())
@@ -70,19 +70,19 @@ def test_where_not_all_fit_those_in_trouble_come_before_all_others(states: list[
         assert sum(troubled) == min(len(page.rows), sum(map(needs_attention, fleet(*states))))
 
 
-def test_a_page_says_which_rows_it_holds() -> None:
+def test_the_label_of_a_page_names_its_rows() -> None:
     rows = fleet(*["busy"] * 64)
-    assert page_of(rows, 15, 0).in_words == "rows 1-14 of 64, page 1/5"
-    assert page_of(rows, 15, 4).in_words == "rows 57-64 of 64, page 5/5"
+    assert page_of(rows, 15, 0).label == "rows 1-14 of 64, page 1/5"
+    assert page_of(rows, 15, 4).label == "rows 57-64 of 64, page 5/5"
     assert page_of(rows, 15, 5) == page_of(rows, 15, 0)
     assert page_of(rows, 15, -1) == page_of(rows, 15, 4)
 
 
 def test_rows_that_all_fit_need_no_word() -> None:
-    assert page_of(fleet("busy", "busy"), 2, 0).in_words == ""
-    assert page_of([], 0, 0).in_words == ""
+    assert page_of(fleet("busy", "busy"), 2, 0).label == ""
+    assert page_of([], 0, 0).label == ""
 
 
-def test_a_room_of_one_line_says_that_there_is_no_room() -> None:
+def test_with_room_for_one_line_the_label_says_that_there_is_no_room() -> None:
     page = page_of(fleet("busy", "busy"), 1, 3)
-    assert (page.rows, page.in_words) == ([], "no room for 2 rows")
+    assert (page.rows, page.label) == ([], "no room for 2 rows")

@@ -56,5 +56,5 @@ def test_several_patterns_choose_what_any_of_them_means_in_the_order_of_the_rows
     assert list(select(ROWS, ["cpu:0", "1", "GPU-1a2c"])) == [ROWS[1], ROWS[2]]
 
 
-def test_patterns_that_mean_nothing_are_told() -> None:
+def test_patterns_that_match_no_device_are_listed() -> None:
     assert unmatched(ROWS, {"0", "7", "cpu:3", "GPU-1a"}) == ["7", "cpu:3"]

@@ -72,7 +72,7 @@ def test_nothing_comes_until_it_is_released_and_then_all_in_order(terminal: Term
     assert sys.stdout is terminal.stream
 
 
-def test_whoever_has_kept_the_stand_in_writes_through_it_afterwards(terminal: Terminal, hold: Hold) -> None:
+def test_a_stand_in_that_was_kept_writes_through_afterwards(terminal: Terminal, hold: Hold) -> None:
     held = hold()
     kept = sys.stdout
     assert kept.isatty()
@@ -103,12 +103,12 @@ def test_handlers_of_logging_are_held_whether_made_before_or_meanwhile(terminal:
 def test_of_too_much_the_newest_is_kept_and_the_rest_is_counted(
     terminal: Terminal, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holding, "PIECES_HELD", 2)
+    monkeypatch.setattr(holding, "WRITES_HELD", 2)
     held = request.getfixturevalue("hold")()
     for number in range(5):
         sys.stdout.write(f"{number}\n")
     held.release()
-    assert terminal.printed == "(3 earlier pieces of output were not kept)\n3\n4\n"
+    assert terminal.printed == "(the first 3 pieces of output were dropped)\n3\n4\n"
 
 
 def test_what_goes_elsewhere_is_left_alone(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Frames: goldens, how their lines are shared out, and what must hold at every size.
 
-Write the goldens anew with:  UPDATE_GOLDENS=1 .venv/bin/python -m pytest tests/unit/test_view.py
+Update the golden files with:  UPDATE_GOLDENS=1 .venv/bin/pytest tests/unit/monitor/view
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def test_64_devices_look_as_they_should_on_bigger_terminals(width: int, height: 
 
 
 @pytest.mark.parametrize(
-    ("name", "look"),
+    ("name", "options"),
     [
         ("page-2", ViewOptions(page=1)),
         ("last-page", ViewOptions(page=-1)),
@@ -69,11 +69,11 @@ def test_64_devices_look_as_they_should_on_bigger_terminals(width: int, height: 
         ("some-devices", ViewOptions(devices=frozenset({"3", "GPU-00000017"}))),
     ],
 )
-def test_64_devices_look_as_they_should_when_looked_at_in_other_ways(name: str, look: ViewOptions) -> None:
-    assert_golden(f"64-devices-{name}-80x24", plain(snapshot(64), 80, 24, look))
+def test_64_devices_look_as_they_should_with_other_options(name: str, options: ViewOptions) -> None:
+    assert_golden(f"64-devices-{name}-80x24", plain(snapshot(64), 80, 24, options))
 
 
-LOOKS = st.builds(
+OPTIONS = st.builds(
     ViewOptions,
     sort=st.sampled_from(SORTS),
     page=st.integers(-100, 100),
@@ -81,10 +81,10 @@ LOOKS = st.builds(
 )
 
 
-@given(width=st.integers(1, 250), height=st.integers(1, 80), devices=st.integers(0, 70), look=LOOKS)
-def test_a_frame_fits_any_terminal(width: int, height: int, devices: int, look: ViewOptions) -> None:
+@given(width=st.integers(1, 250), height=st.integers(1, 80), devices=st.integers(0, 70), options=OPTIONS)
+def test_a_frame_fits_any_terminal(width: int, height: int, devices: int, options: ViewOptions) -> None:
     shot = replace(WITH_EFFECT, rows=snapshot(devices).rows, health=TROUBLED)
-    texts = frame(shot, width, height, look=look)
+    texts = frame(shot, width, height, options=options)
     assert len(texts) <= height
     assert all(cell_len(text.plain) <= width for text in texts)
     assert all("\n" not in text.plain for text in texts)
@@ -170,7 +170,7 @@ def test_a_picture_that_is_printed_has_no_more_than_eight_steals() -> None:
     assert plain(snapshot(8), 80, None).count(" <- ") == 8
 
 
-def test_keys_stand_on_the_last_line_of_the_screen_and_nowhere_where_there_are_none() -> None:
+def test_keys_stand_on_the_last_line_of_the_screen_if_there_are_any() -> None:
     lines = plain(ON_CPUS, 80, 40, keys=KEYS).splitlines()
     assert len(lines) == 40
     assert lines[-1] == f" {KEYS}"
@@ -184,7 +184,7 @@ def test_on_a_small_screen_keys_stand_beside_the_page() -> None:
     assert "quit" not in plain(snapshot(4), 80, 10, keys=KEYS)
 
 
-def test_of_keys_that_do_not_fit_the_first_ones_are_told_whole() -> None:
+def test_if_not_all_keys_fit_the_first_ones_are_shown_whole() -> None:
     assert plain(snapshot(8), 20, 24, keys=KEYS).splitlines()[-1] == " n p page  s sort"
 
 

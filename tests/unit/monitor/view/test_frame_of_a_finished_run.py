@@ -1,4 +1,4 @@
-"""A run of which nothing more will come, ended early or broken off: nobody is at work, and nothing is expected."""
+"""A run that ended early or was interrupted: no device is busy, and no end is expected."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def picture(fleet: FleetState) -> str:
     return "\n".join(line.plain for line in frame(snapshot, 100, 24))
 
 
-def test_while_it_goes_on_somebody_is_at_work_and_an_end_is_expected() -> None:
+def test_during_the_run_devices_are_busy_and_an_end_is_expected() -> None:
     fleet = fleet_of(run_in_the_middle())
     assert states(fleet) == [("busy", "2.fa"), ("lost", None)]
     assert "ETA " in picture(fleet)
     assert not fleet.finished
 
 
-def test_in_a_run_that_was_broken_off_nobody_is_at_work_and_nothing_is_expected() -> None:
+def test_in_an_interrupted_run_no_device_is_busy_and_no_end_is_expected() -> None:
     fleet = fleet_of(run_in_the_middle())
     fleet.break_off()
     assert states(fleet) == [("stopped", None), ("lost", None)]
@@ -80,7 +80,7 @@ def test_a_run_that_is_over_cannot_be_broken_off() -> None:
     assert states(fleet) == [("busy", "2.fa"), ("lost", None)]
 
 
-def test_workers_that_nobody_launched_may_still_be_at_work_when_their_hub_is_gone() -> None:
+def test_workers_without_a_launcher_may_be_busy_after_their_hub_is_gone() -> None:
     script = Script()
     script.say("mine", ev.WorkerStarted(FIRST, 100))
     script.say("mine", ev.FileStarted(FIRST.key, "0.fa", 0))

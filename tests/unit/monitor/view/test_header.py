@@ -1,4 +1,4 @@
-"""The lines above the table: the title, and how far the run has come."""
+"""The lines above the table: title and progress."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.model.view_model import Row, ViewModel
 from monitor.view.glyphs import UNICODE
-from monitor.view.header import progress, title
+from monitor.view.header import progress_line, title_line
 from tests.support.pictures import colour_of, plain, snapshot
 from virnucpro_bus.metrics import Totals
 
@@ -23,7 +23,7 @@ def settled(done: int, failed: int, total: int) -> ViewModel:
 
 
 def bar(done: int, failed: int, total: int) -> str:
-    return progress(settled(done, failed, total), 80, UNICODE).plain.split()[0]
+    return progress_line(settled(done, failed, total), 80, UNICODE).plain.split()[0]
 
 
 def test_an_unfinished_run_is_never_at_100_percent() -> None:
@@ -31,17 +31,17 @@ def test_an_unfinished_run_is_never_at_100_percent() -> None:
     assert " 99%" in plain(replace(snapshot(), totals=totals), 80, 24)
 
 
-def test_a_run_with_nothing_left_says_that_it_is_finished() -> None:
+def test_a_run_without_remaining_files_is_shown_as_finished() -> None:
     assert plain(settled(8, 2, 10), 80, 24).splitlines()[1].endswith("finished")
 
 
-def test_the_bar_of_a_run_with_nothing_left_is_full_and_shows_what_has_failed() -> None:
+def test_the_bar_of_a_finished_run_is_full_and_shows_failures() -> None:
     assert set(bar(397, 3, 400)) == {"━", "×"}
     assert bar(397, 3, 400).count("×") == 1
     assert bar(200, 200, 400).count("×") == len(bar(200, 200, 400)) // 2
 
 
-def test_what_has_failed_is_seen_in_the_bar_however_little_it_is_and_in_red() -> None:
+def test_a_failure_is_visible_in_the_bar_however_small_and_in_red() -> None:
     assert bar(0, 1, 10_000)[:2] == "×─"
     assert "×" not in bar(50, 0, 100)
     assert colour_of(settled(50, 1, 1000), 80, "×") == "red"
@@ -73,8 +73,8 @@ def test_failures_are_marked_and_yellow() -> None:
         (20, "209/291 files"),
     ],
 )
-def test_where_there_is_no_room_the_least_important_words_are_left_out_whole(width: int, words: str) -> None:
-    text = progress(snapshot(), width, UNICODE).plain
+def test_without_room_the_least_important_parts_are_left_out_whole(width: int, words: str) -> None:
+    text = progress_line(snapshot(), width, UNICODE).plain
     assert " ".join(word for word in text.split() if not set(word) <= set("━×─")) == words
 
 
@@ -95,7 +95,7 @@ def test_a_run_that_was_ended_early_has_no_eta(states: tuple[str, str], end: str
     assert plain(replace(whole, rows=rows), 80, 24).splitlines()[1].endswith(end)
 
 
-def test_the_devices_are_told_beside_the_title_where_there_is_room() -> None:
-    assert title(snapshot(), 80, UNICODE).plain.startswith(" run 20231114-221320  8 devices  ")
-    assert "devices" not in title(snapshot(), 70, UNICODE).plain
-    assert "1 SILENT" in title(snapshot(), 70, UNICODE).plain
+def test_the_devices_stand_beside_the_title_if_there_is_room() -> None:
+    assert title_line(snapshot(), 80, UNICODE).plain.startswith(" run 20231114-221320  8 devices  ")
+    assert "devices" not in title_line(snapshot(), 70, UNICODE).plain
+    assert "1 SILENT" in title_line(snapshot(), 70, UNICODE).plain

@@ -1,6 +1,6 @@
-"""One plain line a look, as it stands in a log.
+"""One plain line per interval, as it stands in a log.
 
-Write the goldens anew with:  UPDATE_GOLDENS=1 .venv/bin/python -m pytest tests/unit/test_lines.py
+Update the golden files with:  UPDATE_GOLDENS=1 .venv/bin/pytest tests/unit/monitor/view
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ def test_lost_events_are_on_the_line_only_when_there_are_any() -> None:
     assert "lost" not in line(snapshot(3))
 
 
-def test_problems_that_a_line_does_not_tell_otherwise_stand_briefly_at_its_end() -> None:
+def test_problems_not_shown_beside_devices_stand_briefly_at_the_end_of_a_line() -> None:
     assert line(IN_TROUBLE).endswith(
         " | steals 12 | hot: GPU 1 92°C, GPU 5 92°C | quarantined: sample_05.fa"
         " | failed 2: sample_13.fa, sample_21.fa"
     )
 
 
-def test_what_the_run_tells_at_one_time_is_told_once() -> None:
+def test_a_notice_stands_in_one_line_only() -> None:
     news = ("12:00:01 GPU 3 is used no more", "12:00:00 a.fa has failed")
-    told = snapshot(2, tuple(Problem(text, kind=NOTICE) for text in news))
-    assert line(told) == line(snapshot(2, ()))
-    assert line(replace(told, news=news)).endswith(" | " + " | ".join(news))
+    model = snapshot(2, tuple(Problem(text, kind=NOTICE) for text in news))
+    assert line(model) == line(snapshot(2, ()))
+    assert line(replace(model, news=news)).endswith(" | " + " | ".join(news))
 
 
-def test_of_many_problems_and_notices_a_few_are_told_and_the_others_counted() -> None:
+def test_of_many_problems_and_notices_a_few_are_shown_and_the_others_counted() -> None:
     shot = snapshot(2, tuple(Problem(f"wrong {index}") for index in range(9)))
     text = line(replace(shot, news=("a", "b", "c", "d")))
     assert text.endswith(" | wrong 0 | wrong 1 | wrong 2 | 6 more problems | a | b | c | 1 more notices")
@@ -64,7 +64,7 @@ def test_a_stalled_device_is_called_so() -> None:
     assert "| GPU 5 STALLED 88% " in line(IN_TROUBLE)
 
 
-def test_the_last_line_says_how_the_run_has_ended() -> None:
+def test_the_last_line_shows_how_the_run_has_ended() -> None:
     assert " elapsed 12m03s finished | " in line(FINISHED)
     early: Totals = {**FINISHED.totals, "files_total": 301}
     assert " elapsed 12m03s ended early | " in line(replace(FINISHED, totals=early))
@@ -78,7 +78,7 @@ def test_time_that_stealing_has_lost_is_called_so() -> None:
 
 
 @pytest.mark.parametrize("devices", [64, 1000])
-def test_a_line_stays_short_and_says_how_many_devices_it_leaves_out(devices: int) -> None:
+def test_a_line_stays_short_and_counts_the_devices_it_leaves_out(devices: int) -> None:
     text = line(snapshot(devices))
     named = text.count("| GPU ")
     assert len(text) < 800
@@ -92,7 +92,7 @@ def test_devices_in_trouble_are_on_the_line_even_where_not_all_fit() -> None:
     assert "| GPU 61 SILENT " in text
 
 
-def test_where_not_all_devices_fit_those_lost_are_told_as_problems_too() -> None:
+def test_if_not_all_devices_fit_lost_ones_are_listed_as_problems_too() -> None:
     assert "lost: GPU 3" in line(snapshot(64, TROUBLED))
     assert "lost: GPU 3" not in line(snapshot(8, TROUBLED))
 
@@ -103,7 +103,7 @@ def test_stale_and_made_up_figures_are_labelled() -> None:
     assert "simulated" not in line(snapshot())
 
 
-def test_a_line_tells_of_the_chosen_devices_in_the_order_wanted() -> None:
+def test_a_line_has_the_selected_devices_in_the_selected_order() -> None:
     text = line(snapshot(8), ViewOptions("queue", devices=frozenset({"0", "1", "5"})))
     assert [part.split()[1] for part in text.split(" | ") if part.startswith("GPU")] == ["1", "5", "0"]
 

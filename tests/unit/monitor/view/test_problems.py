@@ -1,4 +1,4 @@
-"""How a frame tells what is wrong."""
+"""The problems in a frame."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.pictures import TROUBLED, colour_of, snapshot
 LONG = Problem("failed 2: " + ", ".join(f"sample_{number}.fa (ValueError: unreadable)" for number in range(4)))
 
 
-def told(problems: tuple[Problem, ...], width: int, room: int) -> list[str]:
+def lines_of(problems: tuple[Problem, ...], width: int, room: int) -> list[str]:
     return [text.plain for text in problem_lines(problems, width, room, UNICODE)]
 
 
@@ -20,16 +20,16 @@ def test_what_is_lost_is_red_with_two_marks_and_a_warning_yellow_with_one() -> N
     assert colour_of(shot, 80, "!  stale: GPU 1") == "yellow"
 
 
-def test_where_nothing_is_wrong_that_is_said_in_green() -> None:
+def test_without_problems_a_green_line_says_so() -> None:
     assert colour_of(snapshot(8, ()), 80, "✓ no problems seen") == "green dim"
 
 
 def test_problems_that_do_not_fit_are_counted() -> None:
-    assert told(TROUBLED, 80, 1) == [" !! lost events: 12 of 5000 (worker-1: 12)  (+7 more)"]
+    assert lines_of(TROUBLED, 80, 1) == [" !! lost events: 12 of 5000 (worker-1: 12)  (+7 more)"]
 
 
-def test_a_long_problem_is_wrapped_between_words_where_there_are_lines_for_it() -> None:
-    lines = told((LONG, Problem("next")), 60, 9)
+def test_a_long_problem_is_wrapped_between_words_if_there_are_lines_for_it() -> None:
+    lines = lines_of((LONG, Problem("next")), 60, 9)
     assert len(lines) == lines_wanted((LONG, Problem("next")), 60, UNICODE) > 3
     assert lines[-1] == " !  next"
     assert all(line.startswith("    ") for line in lines[1:-1])
@@ -37,19 +37,19 @@ def test_a_long_problem_is_wrapped_between_words_where_there_are_lines_for_it() 
 
 
 def test_where_lines_are_few_every_problem_has_one_before_any_has_two() -> None:
-    lines = told((LONG, LONG, Problem("next")), 60, 4)
+    lines = lines_of((LONG, LONG, Problem("next")), 60, 4)
     assert [line[1] for line in lines] == ["!", " ", "!", "!"]
     assert lines[1].endswith("…")
     assert lines[2].endswith("…")
 
 
 def test_a_word_that_is_longer_than_a_line_is_broken() -> None:
-    lines = told((Problem("x" * 150),), 60, 9)
+    lines = lines_of((Problem("x" * 150),), 60, 9)
     assert "".join(line[4:] for line in lines) == "x" * 150
 
 
 def test_wide_characters_are_counted_as_they_are_shown() -> None:
-    lines = told((Problem("試料" * 40),), 31, 9)
+    lines = lines_of((Problem("試料" * 40),), 31, 9)
     assert "".join(line[4:] for line in lines).rstrip("…") in "試料" * 40
     assert len(lines[0]) == 4 + 13
 

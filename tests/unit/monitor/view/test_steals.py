@@ -8,7 +8,7 @@ import pytest
 
 from monitor.model.view_model import ViewModel
 from monitor.view.glyphs import UNICODE
-from monitor.view.steals import stealing
+from monitor.view.steals import effect_line
 from tests.support.pictures import WITH_EFFECT, colour_of, plain, snapshot
 from virnucpro_bus.effect.combine import unknown_effect
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("utc")
 
 
 def line_of(shot: ViewModel, width: int) -> str:
-    return "".join(text.plain for text in stealing(shot, width, UNICODE))
+    return "".join(text.plain for text in effect_line(shot, width, UNICODE))
 
 
 def test_a_frame_with_little_room_leaves_out_what_stealing_has_done() -> None:
@@ -38,12 +38,12 @@ def test_what_does_not_fit_is_left_out_whole(width: int, told: str) -> None:
     assert line_of(WITH_EFFECT, width) == told
 
 
-def test_nothing_is_said_of_stealing_while_nothing_is_known() -> None:
+def test_without_a_known_effect_there_is_no_line_about_stealing() -> None:
     assert line_of(snapshot(), 80) == ""
     assert line_of(replace(snapshot(), effect=unknown_effect()), 80) == ""
 
 
-def test_where_no_file_was_moved_that_is_said_and_no_count_of_them() -> None:
+def test_without_a_move_the_line_says_so_in_place_of_a_count() -> None:
     assert WITH_EFFECT.effect is not None
     unmoved = replace(WITH_EFFECT, effect={**WITH_EFFECT.effect, "moves": 0})
     assert line_of(unmoved, 80) == " stealing: no file moved, 1.7 % above the lower bound"
@@ -54,7 +54,7 @@ def test_where_no_file_was_moved_and_nothing_else_is_known_there_is_no_line() ->
     assert line_of(replace(WITH_EFFECT, effect=known), 80) == ""  # type: ignore[arg-type]
 
 
-def test_a_steal_is_told_with_what_came_of_it_where_that_is_known() -> None:
+def test_a_steal_is_shown_with_its_result_if_that_is_known() -> None:
     picture = plain(WITH_EFFECT, 120, 60)
     assert " 22:14:23 GPU 4 <- GPU 1 sample_9.fa saved 14.2 s\n" in picture
     assert " 22:14:30 GPU 7 <- GPU 2 sample_10.fa\n" in picture

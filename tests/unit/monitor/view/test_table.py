@@ -27,8 +27,8 @@ from tests.support.pictures import (
 from virnucpro_bus.metrics import GpuMetrics
 
 
-def header(shot: ViewModel, width: int, look: ViewOptions = EVERYTHING) -> list[str]:
-    return next(text for text in plain(shot, width, 24, look).splitlines() if "DEVICE" in text).split()
+def header(shot: ViewModel, width: int, options: ViewOptions = EVERYTHING) -> list[str]:
+    return next(text for text in plain(shot, width, 24, options).splitlines() if "DEVICE" in text).split()
 
 
 def alone(state: str = "busy", /, **figures: float) -> ViewModel:
@@ -74,7 +74,7 @@ def test_at_100_cells_the_rate_has_one_too() -> None:
     assert {"RATE", "POWER"} < set(header(ONE_MODEL, 100))
 
 
-def test_a_model_that_all_devices_are_of_is_told_once() -> None:
+def test_a_model_that_all_devices_share_is_named_once() -> None:
     picture = plain(ONE_MODEL, 250, 24)
     assert "NAME" not in header(ONE_MODEL, 250)
     assert picture.count("A100-SXM4-80GB") == 1
@@ -130,8 +130,8 @@ def test_an_alarm_in_a_column_that_is_left_out_marks_the_device() -> None:
     assert "● GPU 0" in plain(alone(memory_percent=94.0), 40, 24)
 
 
-def test_a_filter_that_means_no_device_says_so() -> None:
-    assert "no such device" in plain(snapshot(8), 80, 24, ViewOptions(devices=frozenset({"99"})))
+def test_a_filter_that_matches_no_device_is_shown() -> None:
+    assert "no device matches" in plain(snapshot(8), 80, 24, ViewOptions(devices=frozenset({"99"})))
 
 
 def test_the_total_is_of_the_chosen_devices() -> None:
@@ -155,14 +155,14 @@ def test_big_figures_are_never_cut() -> None:
     assert "987654321" in text
 
 
-def test_what_is_unknown_says_so_and_is_never_zero() -> None:
+def test_an_unknown_figure_is_shown_as_unknown_and_never_as_zero() -> None:
     cpu = next(text for text in plain(ON_CPUS, 80, 24).splitlines() if "cpu:0" in text)
     assert (cpu.split()[2], cpu.split()[-1], cpu.count("n/a")) == ("n/a", "n/a", 3)
     lost = next(text for text in plain(snapshot(), 200, 24).splitlines() if "GPU 3" in text)
     assert lost.split().count("n/a") == 6
 
 
-def test_bad_states_can_be_told_without_colour_at_every_width() -> None:
+def test_bad_states_are_recognizable_without_colour_at_every_width() -> None:
     for width in (40, 60, 80, 120, 200):
         text = plain(snapshot(), width, 24)
         assert "LOST" in text
@@ -242,13 +242,13 @@ def test_figures_that_are_too_old_are_yellow() -> None:
     assert colour_of(STALE, 80, "STALE") == "yellow"
 
 
-def test_trends_are_left_out_until_there_have_been_two_looks() -> None:
-    def looked(times: int) -> ViewModel:
+def test_trends_are_left_out_until_there_are_two_samples() -> None:
+    def sampled(times: int) -> ViewModel:
         trend = Trend((50.0,) * times, (1.0,) * times)
         return replace(snapshot(), trends={device_key(metrics): trend for metrics, _ in snapshot().rows})
 
-    assert not {"LOAD", "RATE"} & set(header(looked(1), 200))
-    assert {"LOAD", "RATE"} < set(header(looked(2), 200))
+    assert not {"LOAD", "RATE"} & set(header(sampled(1), 200))
+    assert {"LOAD", "RATE"} < set(header(sampled(2), 200))
 
 
 def test_trends_of_what_was_never_known_are_left_out() -> None:

@@ -122,6 +122,11 @@ def decode_request(message: bytes) -> Request:
         raise ChannelError(f"not a request: {error}") from None
 
 
+def encode_request(request: Request) -> bytes:
+    """Return the message that a worker sends to the launcher's ROUTER."""
+    return _encode(request)
+
+
 def to_bytes(path: str | os.PathLike[str]) -> bytes:
     """A path as it goes over the channel."""
     return os.fsencode(path)

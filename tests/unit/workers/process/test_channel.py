@@ -161,7 +161,7 @@ def test_each_question_has_the_next_number(launcher: Launcher) -> None:
 def test_a_question_that_is_not_answered_is_asked_again_word_for_word(
     launcher: Launcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_end, "ASK_AGAIN_MS", 50)
+    monkeypatch.setattr(worker_end, "RETRY_MS", 50)
     monkeypatch.setattr(worker_end, "_POLL_MS", 10)
     asked = launcher.asks(Settled(b"frame"))
     first = launcher.hears()

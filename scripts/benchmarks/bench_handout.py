@@ -63,8 +63,8 @@ def _round(parent: str | None) -> float:
         for slot in pool._slots:
             slot.epoch, slot.restart_at_ns = 1, 2**63
         half = DEVICES // 2
-        desk = pool._desk.address, pool._desk.token
-        with child("workers", *desk, 0, half) as one, child("workers", *desk, half, DEVICES - half) as two:
+        channel = pool._dispatcher.address, pool._dispatcher.token
+        with child("workers", *channel, 0, half) as one, child("workers", *channel, half, DEVICES - half) as two:
             for process in (one, two):
                 process.line()
             for process in (one, two):

@@ -158,8 +158,8 @@ def test_a_full_disk_ends_the_run_with_one_line_and_it_can_be_resumed(lab: Lab, 
     arguments = ("run", "in", "--out", "out", *TWO_WORKERS, "--job", f"{jobs}:needs_room")
     first = lab.run(*arguments)
     assert first.wait() == 2
-    (line,) = [line for line in first.stderr.splitlines() if "nothing more is handed out" in line]
-    assert "has failed for want of room on the disk; the same command with --resume goes on from here" in line
+    (line,) = [line for line in first.stderr.splitlines() if "the run ends early" in line]
+    assert ".fa failed because the disk is full; to continue it, give the same command with --resume" in line
     (lab.folder / "room").touch()
     again = lab.run(*arguments, "--resume")
     assert again.wait() == 0, again.stderr

@@ -194,7 +194,7 @@ class Launcher:
         poller.register(signals.fileno(), zmq.POLLIN)
         poller.register(deaths.fileno(), zmq.POLLIN)
         seen_signals = 0
-        while (coordinator.unsettled and not pool.given_up) or pool.running:
+        while (coordinator.unsettled and not pool.closing) or pool.running:
             poller.poll(TURN_MS)
             deaths.drain()
             server.hub.poll()

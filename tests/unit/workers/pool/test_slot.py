@@ -147,11 +147,11 @@ def test_a_process_sees_its_own_device_and_no_other(run: Run, tmp_path: Path, ke
 
 def test_a_new_process_begins_a_new_conversation(run: Run, tmp_path: Path) -> None:
     slot = run("pass")
-    slot.peer, slot.answered = b"peer", Answer(7)
+    slot.peer, slot.last_answer = b"peer", Answer(7)
     ended(slot)
     slot.spawn(config(epoch=2), tmp_path / "logs" / "worker.log")
-    assert (slot.epoch, slot.peer, slot.waiting) == (2, b"", None)
-    assert slot.answered is None
+    assert (slot.epoch, slot.peer, slot.pending) == (2, b"", None)
+    assert slot.last_answer is None
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_process_that_is_ended_ends_with_its_children(run: Run, tmp_path: Path
     child = int(told(tmp_path / "logs" / "worker.log"))
     slot.end(Loss.TIMED_OUT, "timed out", now_ns=0)
     if how == "was killed by SIGKILL":
-        slot.insist(int(TERM_SECONDS * NANOSECONDS))
+        slot.kill_if_due(int(TERM_SECONDS * NANOSECONDS))
     assert ended(slot) == how
     wait_until_dead(child)
     assert slot.process is None
@@ -227,9 +227,9 @@ def test_a_process_that_stands_still_is_ended_by_force_when_its_time_is_up(run: 
     # Only once it stands still does a SIGTERM have to wait.
     os.waitid(os.P_PID, slot.process.pid, os.WSTOPPED | os.WNOWAIT)
     slot.end(Loss.DIED, "hung", now_ns=0)
-    slot.insist(int(TERM_SECONDS * NANOSECONDS) - 1)
+    slot.kill_if_due(int(TERM_SECONDS * NANOSECONDS) - 1)
     assert slot.reap() is None
-    slot.insist(int(TERM_SECONDS * NANOSECONDS))
+    slot.kill_if_due(int(TERM_SECONDS * NANOSECONDS))
     assert ended(slot) == "was killed by SIGKILL"
 
 
@@ -245,7 +245,7 @@ def test_where_there_is_no_process_there_is_nothing_to_reap_or_end() -> None:
     slot = Slot(0, Device("cpu:0"))
     slot.signal(signal.SIGTERM)
     slot.end(Loss.STOPPED, "was ended with the run", now_ns=0)
-    slot.insist(now_ns=2**62)
+    slot.kill_if_due(now_ns=2**62)
     assert (slot.reap(), slot.ending) == (None, None)
 
 
@@ -253,6 +253,6 @@ def test_a_process_is_dismissed_by_an_answer_without_a_task() -> None:
     slot = Slot(0, Device("cpu:0"))
     task = functools.partial(Answer, 1)
     said = []
-    for slot.answered in (None, task(Task("f", b"", b"", 1)), task(None)):
+    for slot.last_answer in (None, task(Task("f", b"", b"", 1)), task(None)):
         said.append(slot.dismissed)
     assert said == [False, False, True]

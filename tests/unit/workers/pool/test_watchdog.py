@@ -103,5 +103,5 @@ def test_every_attempt_has_the_whole_time() -> None:
 def test_the_time_in_which_a_worker_waits_for_an_answer_is_not_its_own() -> None:
     watched = Watched(file_seconds=5)
     watched.slot.output = "attempt-1"
-    watched.slot.waiting = Request("token", 0, 1, 7)
+    watched.slot.pending = Request("token", 0, 1, 7)
     assert watched.pass_seconds(100, beating=True) is None

@@ -150,7 +150,9 @@ def test_a_gpu_that_is_divided_cannot_be_worked_on_itself(machine: Machine) -> N
 
 def test_auto_does_not_take_a_divided_gpu_without_known_instances_for_no_gpu(machine: Machine) -> None:
     machine(A | {"divided": True})
-    with pytest.raises(UserError, match="GPU GPU-aa11 is divided into MIG instances, of which none is known; "):
+    with pytest.raises(
+        UserError, match="GPU GPU-aa11 is divided into MIG instances, but the driver lists no instance; "
+    ):
         find_devices("auto", {})
     assert keys("auto", {"CUDA_VISIBLE_DEVICES": ""})[0] == "cpu:0"
 

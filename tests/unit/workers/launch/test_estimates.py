@@ -104,10 +104,10 @@ def test_estimates_that_take_too_long_are_given_up_with_all_that_makes_them(job:
         "    time.sleep(600)\n"
         "run.estimate = estimate\n"
     )
-    files, warning = apply_job_estimates(spec, FILES, patience_seconds=2.0)
+    files, warning = apply_job_estimates(spec, FILES, timeout_seconds=2.0)
     assert files == FILES
     assert warning is not None
-    assert warning.endswith("they take longer than 2 s")
+    assert warning.endswith("estimating takes longer than 2 s")
     child = int((tmp_path / "child").read_text())
     wait_until(lambda: not is_running(child), "the child has ended")
 

@@ -36,7 +36,7 @@ def refusal(ended: Started) -> str:
 
 
 BAD_FILES = {
-    "empty.fa": (b"", "empty, no FASTA record in it"),
+    "empty.fa": (b"", "contains no FASTA record"),
     "no_header.fa": (b"ACGT\nACGT\n", "does not begin with a FASTA header ('>')"),
     "binary.fa": (bytes(range(256)) * 8, "not a FASTA file"),
     "binary_later.fa": (b">one\nACGT\n>two\nAC\x00GT\x1b[2J\n", "binary data in record 2; not a FASTA file"),

@@ -17,7 +17,7 @@ import msgspec
 
 from virnucpro_bus.text import visible
 from workers.inputs import InputFile
-from workers.jobs.loader import is_users_own
+from workers.jobs.loader import is_user_job
 from workers.process.estimator import Question, Reply
 
 TIMEOUT_SECONDS = 60.0
@@ -34,7 +34,7 @@ def apply_job_estimates(
     The files are returned unchanged if the job has no estimates, or if one of them is unusable: sizes in bases and
     estimates in the job's own unit cannot be compared with each other.
     """
-    if not files or not is_users_own(job):
+    if not files or not is_user_job(job):
         return files, None
     question = Question(job, [os.fsencode(file.path) for file in files])
     reply = _estimate(question, timeout_seconds)

@@ -142,7 +142,10 @@ class Dispatcher:
             slot.refusal = report.refusal
 
     def _can_commit(self) -> bool:
-        """Whether results can be committed now. While they cannot, the run pauses; if they never can, it ends."""
+        """Whether results can be committed now.
+
+        While they cannot, the run pauses; if they no longer can, it ends. A warning reports either, once.
+        """
         ready = self._committer.ready()
         hopeless = self._committer.hopeless
         if hopeless is not None and not self.closing:

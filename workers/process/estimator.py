@@ -16,7 +16,7 @@ import msgspec
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import visible
-from workers.jobs.loader import module_of, named_by
+from workers.jobs.loader import import_job, module_of
 from workers.process.parent_watch import end_with_parent
 
 _ATTRIBUTE = "estimate"
@@ -40,7 +40,7 @@ def reply_to(question: Question) -> Reply:
     """Import the job's module and estimate the files. Raises only UserError, when it cannot be imported."""
     if not _may_have_estimates(question.job):
         return Reply()
-    estimate = getattr(named_by(question.job), _ATTRIBUTE, None)
+    estimate = getattr(import_job(question.job), _ATTRIBUTE, None)
     if estimate is None:
         return Reply()
     estimates = []

@@ -141,7 +141,7 @@ def test_what_a_job_raises_reaches_the_worker_unchanged(user_module: Any, tmp_pa
     [
         ("import no_such_module_anywhere", "run", "ModuleNotFoundError"),
         ("", "run", "AttributeError"),
-        ("run = 3", "run", "not callable but 3"),
+        ("run = 3", "run", "not callable: it is 3"),
         ("def run(:", "run", "SyntaxError"),
         (
             "class Run:\n    def __init__(self, context):\n        raise OSError('no model\\nhere')",

@@ -116,7 +116,7 @@ def test_braces_that_mean_nothing_are_refused_with_advice(command: str) -> None:
         ("echo first >&2; echo 'the last' >&2; echo >&2; exit 3 #{input}", "exit status 3: the last"),
         ("exit 3 #{input}", "exit status 3"),
         ("kill -KILL $$ #{input}", "was killed by SIGKILL"),
-        ("sh -c 'kill -TERM $$'; exit $? #{input}", "exit status 143 (what it ran was killed by SIGTERM)"),
+        ("sh -c 'kill -TERM $$'; exit $? #{input}", "exit status 143 (its program was killed by SIGTERM)"),
         ("printf 'one\\rtwo\\033[2J' >&2; exit 1 #{input}", r"exit status 1: two\x1b[2J"),
         ("printf '\\377x' >&2; exit 1 #{input}", r"exit status 1: \xffx"),
         ("no-such-command-here {input}", "exit status 127: "),

@@ -201,9 +201,9 @@ _PACKED = gzip.compress(b">a\n" + _NOISE + b"\n", mtime=0)
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.fa", b"", "empty"),
-        ("a.fa", b"\n\n", "empty"),
-        ("a.fa.gz", b"", "empty"),
+        ("a.fa", b"", "contains no FASTA record"),
+        ("a.fa", b"\n\n", "contains no FASTA record"),
+        ("a.fa.gz", b"", "contains no FASTA record"),
         ("a.fa", b"ACGT\nACGT\n", "does not begin with a FASTA header"),
         ("a.fa", b"@r1\nACGT\n+\nIIII\n", "does not begin with a FASTA header"),
         ("a.fa", b"\x7fELF\x02\x01\x01\x00\x00\x00\n", "does not begin with a FASTA header"),

@@ -1,7 +1,7 @@
-"""Wall time of a run / the least possible, by policy: simulated, and with real processes beside other schedulers.
+"""Benchmark of the policies: wall time / lower bound, simulated, and with real processes beside other schedulers.
 
-Median of 5 seeds. In the environment: BENCH_REAL_SECONDS=N, how long each real run is to take at best, 0 for none;
-BENCH_REAL_SEEDS=N, of how many seeds the real runs are. With 10 and 5 the real runs take about 30 minutes.
+Median of 5 seeds. Environment variables: BENCH_REAL_SECONDS=N, the lower bound of each real run in seconds (0: no
+real runs); BENCH_REAL_SEEDS=N, the number of their seeds. With 10 and 5 the real runs take about 30 minutes.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ REAL_SECONDS = 6.0
 
 
 def measure() -> list[dict[str, Any]]:
+    """Measure simulated runs, one queue, the cost of a decision, and real runs."""
     print(f"  load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
     decisions = [*_decisions(8, 100_000, 20), *_decisions(1_024, 1_000_000, 100)]
     return [*_simulated(), *measure_beside_one_queue(), *decisions, *_real()]
@@ -50,13 +51,14 @@ def _simulated() -> list[dict[str, Any]]:
     return rows
 
 
-class _TimedHandout(Scheduler):
-    """Keeps how long each decision took, and whether it was one about another's file."""
+class _TimedScheduler(Scheduler):
+    """Records how long each decision took: those for a file of the own queue, and all others."""
 
     own: list[float]
     others: list[float]
 
     def take(self, device: int, now_seconds: float) -> Lease | None:
+        """Choose a file, and record how long that took."""
         started = perf_counter()
         lease = super().take(device, now_seconds)
         seconds = perf_counter() - started
@@ -65,20 +67,20 @@ class _TimedHandout(Scheduler):
 
 
 def _decisions(devices: int, files: int, goal_us: int) -> list[dict[str, Any]]:
-    """The cost of one request, with unequal devices that the plan takes for equal: so many files are moved."""
+    """Time one request, with unequal devices that the plan assumes to be equal, so that many files are stolen."""
     dice = Random(1)
     works = [1 + int(1_000 * dice.lognormvariate(0, 1)) for _ in range(files)]
     fleet = [SimDevice(UNEQUAL[number % len(UNEQUAL)]) for number in range(devices)]
-    _TimedHandout.own, _TimedHandout.others = [], []
-    with mock.patch.object(simulator, "Scheduler", _TimedHandout):
+    _TimedScheduler.own, _TimedScheduler.others = [], []
+    with mock.patch.object(simulator, "Scheduler", _TimedScheduler):
         result = simulate([SimFile(work, work) for work in works], fleet, "cost")
-    all_us = (sum(_TimedHandout.own) + sum(_TimedHandout.others)) / result.requests * 1e6
-    others_us = sorted(seconds * 1e6 for seconds in _TimedHandout.others)
+    all_us = (sum(_TimedScheduler.own) + sum(_TimedScheduler.others)) / result.requests * 1e6
+    others_us = sorted(seconds * 1e6 for seconds in _TimedScheduler.others)
     bound = sum(works) / sum(device.speed for device in fleet)
     size = f"{devices:,} devices, {files:,} files"
     return [
         row(f"{size}: makespan, cost", result.makespan_seconds / bound, "x bound", "<= 1.01"),
         row(f"{size}: a request", all_us, "us", f"<= {goal_us}"),
         row(f"{size}: a request with an empty queue", median(others_us), "us", f"<= {goal_us}"),
-        row(f"{size}: the same, 99th percentile", others_us[int(0.99 * len(others_us))], "us"),
+        row(f"{size}: with an empty queue, 99th percentile", others_us[int(0.99 * len(others_us))], "us"),
     ]

@@ -160,7 +160,7 @@ class Launcher:
             self._monitor.poll()
             if self._monitor.has_ended():
                 self._notify(
-                    "the dashboard has ended, but the run continues; "
+                    "the monitor has ended, but the run continues; "
                     f"to watch it: virnucpro-bus monitor {self._plan.run_dir}"
                 )
             interruption.poll(pool)

@@ -1,10 +1,10 @@
-"""Kill workers, monitor and launcher of one run at random, resume it as often as need be, and check what is left.
+"""Kill workers, monitor and launcher of one run at random, resume it until it is done, and check the result.
 
     scripts/chaos --files 10000 --kills 500
 
-What is demanded: the outputs are byte by byte those of a serial run, each file was committed once, the final
-counts are right, and no process is left. One of fifty kills hits the launcher (resumed with the same command), one
-of ten the monitor, the others a worker. Exit status 0 when all of it held.
+The checks: the outputs are byte by byte those of a serial run, each file was committed once, the final counts are
+right, and no process is left. One kill in fifty hits the launcher (the same command then resumes the run), one in
+ten the monitor, the others a worker. The exit status is 0 if all checks pass.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ from virnucpro_bus.events.vocabulary import FileCommitted, WorkerLost
 COMMAND = [sys.executable, "-P", "-m", "virnucpro_bus", "run"]
 LAUNCHER_SHARE, MONITOR_SHARE = 0.02, 0.1
 DEVICE_PAUSE_SECONDS = 1.2
-"""Between two kills on the same device, on the average."""
+"""Mean time between two kills on the same device."""
 END_SECONDS = 20.0
+"""Time for processes to end after their launcher."""
 
 JOB = """
 import os
@@ -57,7 +58,8 @@ def resting(input, output, context):
 
 
 def main() -> int:
-    options = parsed()
+    """Run the test; return the exit status."""
+    options = parse_options()
     chance = random.Random(options.seed)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"seed {options.seed}, in {folder}")
@@ -70,11 +72,11 @@ def main() -> int:
     )  # fmt: skip
     chaos = Chaos(folder, options.devices, options.files, options.kills, chance)
     status = chaos.run()
-    problems = list(wrong(folder, options.files, status, chaos.killed))
+    problems = list(find_problems(folder, options.files, status, chaos.killed))
     for problem in problems:
         print(f"WRONG: {problem}")
-    print(", ".join(f"{count} kills of a {whom}" for whom, count in sorted(chaos.killed.items())))
-    verdict = "WRONG" if problems else "all right"
+    print(", ".join(f"{count} kills of a {victim}" for victim, count in sorted(chaos.killed.items())))
+    verdict = "WRONG" if problems else "all checks passed"
     print(f"{chaos.sessions} sessions, {time.monotonic() - chaos.begun:.0f} s: {verdict}")
     if options.keep or problems:
         print(f"kept: {folder}")
@@ -83,19 +85,26 @@ def main() -> int:
     return 1 if problems else 0
 
 
-def parsed() -> argparse.Namespace:
+def parse_options() -> argparse.Namespace:
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(
         prog="scripts/chaos", description=__doc__.partition("\n")[0] if __doc__ else ""
     )
-    parser.add_argument("--files", type=int, default=10_000)
-    parser.add_argument("--kills", type=int, default=500)
-    parser.add_argument("--devices", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
-    parser.add_argument("--keep", action="store_true", help="leave the folder there")
+    parser.add_argument("--files", type=int, default=10_000, help="input files (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=500, help="processes to kill (default: %(default)s)")
+    parser.add_argument("--devices", type=int, default=4, help="CPU devices (default: %(default)s)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=random.SystemRandom().randrange(1 << 31),
+        help="seed of the files and kills (default: random)",
+    )
+    parser.add_argument("--keep", action="store_true", help="keep the folder of the runs")
     return parser.parse_args()
 
 
 def write_inputs(folder: Path, files: int, chance: random.Random) -> None:
+    """Write so many small random FASTA files."""
     folder.mkdir()
     for number in range(files):
         records = (
@@ -106,7 +115,7 @@ def write_inputs(folder: Path, files: int, chance: random.Random) -> None:
 
 
 class Chaos:
-    """One run folder, session after session, until a session has come to its end."""
+    """Runs sessions of one run and kills its processes, until a session ends by itself."""
 
     def __init__(self, folder: Path, devices: int, files: int, kills: int, chance: random.Random) -> None:
         self.killed: Counter[str] = Counter()
@@ -114,7 +123,7 @@ class Chaos:
         self.begun = time.monotonic()
         self._folder, self._kills, self._chance = folder, kills, chance
         self._pause_seconds = DEVICE_PAUSE_SECONDS / devices
-        # So that the files last for all the kills.
+        # Seconds per file, so that the files last for all the kills.
         self._seconds = kills * self._pause_seconds * devices / files
         self._command = [
             *COMMAND, "in", "--out", "out", "--devices", f"cpu:{devices}", "--no-dashboard", "--resume",
@@ -122,19 +131,19 @@ class Chaos:
         ]  # fmt: skip
 
     def run(self) -> int:
-        """Exit status of the last session."""
+        """Run sessions until one is not killed; return its exit status."""
         while True:
             self.sessions += 1
             launcher = subprocess.Popen(self._command, cwd=self._folder, stdout=subprocess.DEVNULL)
             while launcher.poll() is None:
                 time.sleep(self._chance.uniform(0.2, 1.8) * self._pause_seconds)
                 if self.killed.total() < self._kills:
-                    self._strike(launcher)
+                    self._kill_one(launcher)
             if launcher.returncode != -signal.SIGKILL:
                 return launcher.returncode
             wait_until_alone(self._folder)
 
-    def _strike(self, launcher: subprocess.Popen[bytes]) -> None:
+    def _kill_one(self, launcher: subprocess.Popen[bytes]) -> None:
         kind = self._chance.random()
         if kind < LAUNCHER_SHARE:
             launcher.kill()
@@ -144,8 +153,8 @@ class Chaos:
         word = "monitor" if kind < LAUNCHER_SHARE + MONITOR_SHARE else "workers.process.worker"
         victims = sorted(pid for pid, line in children(launcher.pid) if word in line)
         if word == "workers.process.worker":
-            # A device on which worker after worker dies before one has settled a file is taken for a bad one, and
-            # rightly: so whoever kills at random must leave each the time to settle one.
+            # A device on which workers keep dying before one has settled a file is rightly retired as bad: so only
+            # workers that have settled one are killed.
             victims = [pid for pid in victims if (self._folder / "settled" / str(pid)).exists()]
         if victims:
             try:
@@ -156,7 +165,7 @@ class Chaos:
 
 
 def processes() -> Iterator[tuple[int, int, str]]:
-    """Pid, parent and command line of every process."""
+    """Yield pid, parent and command line of every process."""
     for name in os.listdir("/proc"):
         try:
             stat = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
@@ -168,11 +177,12 @@ def processes() -> Iterator[tuple[int, int, str]]:
 
 
 def children(parent: int) -> list[tuple[int, str]]:
-    return [(pid, line) for pid, its_parent, line in processes() if its_parent == parent]
+    """Return pid and command line of the child processes."""
+    return [(pid, line) for pid, process_parent, line in processes() if process_parent == parent]
 
 
 def left_behind(folder: Path) -> list[str]:
-    """Command lines of the processes that stand in the folder; the monitor of a killed launcher takes a while."""
+    """Return the command lines of the processes whose current folder this is."""
     found = []
     for pid, _, line in processes():
         try:
@@ -184,17 +194,19 @@ def left_behind(folder: Path) -> list[str]:
 
 
 def wait_until_alone(folder: Path) -> None:
+    """Wait until no worker of an earlier session is left, for 20 s at most."""
     deadline = time.monotonic() + END_SECONDS
     while any("workers.process.worker" in line for line in left_behind(folder)) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
 def outputs(run_dir: Path) -> dict[str, bytes]:
+    """Return the contents of all results by name."""
     return {path.name: path.read_bytes() for path in (run_dir / "results").rglob("*") if path.is_file()}
 
 
-def wrong(folder: Path, files: int, status: int, killed: Counter[str]) -> Iterator[str]:
-    """What does not hold, a line each."""
+def find_problems(folder: Path, files: int, status: int, killed: Counter[str]) -> Iterator[str]:
+    """Yield each check that fails, in one line."""
     if status != 0:
         yield f"exit status {status}"
     expected, found = outputs(folder / "serial"), outputs(folder / "out")
@@ -217,7 +229,7 @@ def wrong(folder: Path, files: int, status: int, killed: Counter[str]) -> Iterat
     if counts != (files, 0, files):
         yield f"completed, failed and total are {counts} instead of {(files, 0, files)}"
     if losses < killed["worker"] // 2:
-        yield f"{killed['worker']} workers were killed, but only {losses} losses are on record"
+        yield f"{killed['worker']} workers were killed, but only {losses} losses are recorded"
     deadline = time.monotonic() + END_SECONDS
     while (left := left_behind(folder)) and time.monotonic() < deadline:
         time.sleep(0.1)

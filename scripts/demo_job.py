@@ -1,6 +1,6 @@
-"""What `scripts/demo` runs on simulated GPUs, which cannot work: files whose size is the time that they take.
+"""The job of `scripts/demo` for simulated GPUs: it sleeps in proportion to a file's size and the device's speed.
 
-python demo_job.py FOLDER     makes the files, the same each time
+python demo_job.py FOLDER     writes the input files, the same each time
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from workers.jobs import JobContext
 
 FILES = 96
 SPEEDS = (1.0, 1.0, 1.5, 2.5, 1.0, 0.6)
-"""Of the devices, which the plan takes for equal: so there is something to steal."""
+"""The devices' speeds. The plan assumes that they are equal, so there is something to steal."""
 BASES_PER_SECOND = 1_000.0
 STEPS = 10
 
 
 def job(input: Path, output: Path, context: JobContext) -> int:
-    """Sleep, as long as the file is; one file is broken."""
+    """Sleep in proportion to the file's size and report progress; fail on the broken file."""
     speed = SPEEDS[int(context.device_key.rpartition(":")[2]) % len(SPEEDS)]
     bases = input.stat().st_size
     for step in range(1, STEPS + 1):
@@ -33,6 +33,7 @@ def job(input: Path, output: Path, context: JobContext) -> int:
 
 
 def main() -> None:
+    """Write the input files into the folder given on the command line."""
     folder, dice = Path(sys.argv[1]), random.Random(6)
     for number in range(FILES):
         bases = round(1_300 * dice.lognormvariate(-0.125, 0.5)) + 100

@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=120, help="cells per line (default: 120)")
     parser.add_argument("--height", type=int, default=30, help="lines (default: 30)")
     options = parser.parse_args()
-    # Times of day must not depend on where the picture is drawn.
+    # Times of day must not depend on the time zone of this machine.
     os.environ["TZ"] = "UTC"
     time.tzset()
     try:

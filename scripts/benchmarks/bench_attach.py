@@ -1,4 +1,4 @@
-"""How long a viewer that joins late takes until its counts are exact, by how many events it has missed."""
+"""Benchmark of joining late: how long a viewer takes until its counts are exact, by the number of past events."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from virnucpro_bus.sources.live import catch_up
 from virnucpro_bus.sources.subscriber import Subscriber
 
 FILES = {10_000: 2_500, 100_000: 25_000, 1_000_000: 250_000}
-"""Files of the stream by the (rounded) number of its events."""
+"""Files of the stream, by the (rounded) number of its events."""
 ROUNDS = 5
 GOAL_AT = 1_000_000
 
 
 def measure() -> list[dict[str, Any]]:
+    """Measure viewers of ever longer streams."""
     rows = []
     for events, files in FILES.items():
         seconds = _attach(files)
         goal = "<= 2" if events == GOAL_AT else ""
         rows.append(row(f"join a hub until exact, {events:,} past events", middle(seconds), "s", goal))
-        rows.append(row(f"the slowest of {ROUNDS}", max(seconds), "s", goal))
+        rows.append(row(f"  slowest of {ROUNDS}", max(seconds), "s", goal))
     return rows
 
 
 def _attach(files: int) -> list[float]:
-    """Fill a hub over its own sockets, then join it again and again."""
+    """Fill a hub over its own sockets, then join it several times; return the seconds of each."""
     truth = FleetState(SystemClock())
     truth.feed(list(event_stream(files)))
     wanted = truth.get_totals()
@@ -44,20 +45,20 @@ def _attach(files: int) -> list[float]:
             with child("flood", publish, files, 0) as sender:
                 sender.line()
                 sender.go()
-                while _joined(run_dir)[0]["events_received"] < wanted["events_received"]:
+                while _join(run_dir)[0]["events_received"] < wanted["events_received"]:
                     sleep(0.2)
-                return [_exact(run_dir, wanted) for _ in range(ROUNDS)]
+                return [_time_exact_join(run_dir, wanted) for _ in range(ROUNDS)]
 
 
-def _exact(run_dir: Path, wanted: Totals) -> float:
-    """The seconds that it takes until the counts are those wanted."""
-    totals, seconds = _joined(run_dir)
+def _time_exact_join(run_dir: Path, wanted: Totals) -> float:
+    """Return the seconds until the counts are those wanted."""
+    totals, seconds = _join(run_dir)
     assert totals == wanted, totals
     return seconds
 
 
-def _joined(run_dir: Path) -> tuple[Totals, float]:
-    """The totals of a viewer that has read all there is, and how long that took from its first step on."""
+def _join(run_dir: Path) -> tuple[Totals, float]:
+    """Join; return the totals once everything is read, and the seconds since the viewer's first step."""
     clock = SystemClock()
     started = perf_counter()
     source = Subscriber(read_addresses(run_dir).history, clock, run_dir)

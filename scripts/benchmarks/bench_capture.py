@@ -1,4 +1,4 @@
-"""Writing a capture and reading it back, plain and compressed, against a bare file of as many bytes."""
+"""Benchmark of the capture: write and read it, plain and compressed, against a bare file of as many bytes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MEGABYTE = 1e6
 
 
 def measure() -> list[dict[str, Any]]:
-    """Seconds of each way in each round; the order is the same in every round."""
+    """Time every step in each round, in the same order; return the medians and the ratios within rounds."""
     frames = list(event_stream(FILES))
     plain_bytes = HEADER.size + sum(RECORD.size + len(frame) for frame in frames)
     times: dict[str, list[float]] = {}
@@ -60,25 +60,25 @@ def measure() -> list[dict[str, Any]]:
 
     rows = [
         *rates(f"append + flush, {BATCH:,} at a time", "write"),
-        row("  its time / that of a bare file.write of as many bytes", ratio("write", "bare"), "x"),
+        row("  time / bare file.write of as many bytes", ratio("write", "bare"), "x"),
         *rates(f"append + fsync, {SYNC_EVERY} at a time", "synced"),
         *rates("read back, plain", "read"),
     ]
     if HAS_ZSTD:
         rows += [
-            *rates("compress when closed", "compress"),
+            *rates("compress after closing", "compress"),
             row("  compressed / plain size", small_bytes / plain_bytes, "x"),
             *rates("read back, zstd", "read zstd"),
-            row("  its time / that of the plain one", ratio("read zstd", "read"), "x"),
+            row("  time / read back, plain", ratio("read zstd", "read"), "x"),
         ]
     return rows
 
 
-def _write(path: Path, frames: list[bytes], at_once: int, *, sync: bool) -> None:
+def _write(path: Path, frames: list[bytes], batch: int, *, sync: bool) -> None:
     path.unlink(missing_ok=True)
     with CaptureWriter(path, SystemClock()) as capture:
-        for at in range(0, len(frames), at_once):
-            capture.append(frames[at : at + at_once])
+        for at in range(0, len(frames), batch):
+            capture.append(frames[at : at + batch])
             if sync:
                 capture.sync()
             else:
@@ -86,7 +86,7 @@ def _write(path: Path, frames: list[bytes], at_once: int, *, sync: bool) -> None
 
 
 def _write_bare(path: Path, frames: list[bytes]) -> None:
-    """The same bytes without any record around them, and the one fsync that closing a capture costs."""
+    """Write the same bytes without records, and sync once, as closing a capture does."""
     with path.open("wb") as file:
         for at in range(0, len(frames), BATCH):
             file.write(b"".join(frames[at : at + BATCH]))

@@ -1,4 +1,4 @@
-"""What a look at the effect of stealing costs: the first one at a long run, and those that follow."""
+"""Benchmark of the effect of stealing: its first computation for a long run, and the incremental ones after it."""
 
 from __future__ import annotations
 
@@ -14,44 +14,45 @@ from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.fold.fleet import FleetState
 
 SIZES = (10_000, 100_000, 1_000_000)
-FILES_A_LOOK = 100
-"""So many are done between two looks."""
-LOOKS = 20
+FILES_PER_UPDATE = 100
+"""Files that complete between two computations."""
+UPDATES = 20
 
 
 def measure() -> list[dict[str, Any]]:
+    """Measure runs of ever more files."""
     rows = []
     for files in SIZES:
         fleet = FleetState(SystemClock())
         fleet.feed(_plan(files))
         frames = list(event_stream(files))
-        later = frames[-LOOKS * FILES_A_LOOK * 4 :]
+        later = frames[-UPDATES * FILES_PER_UPDATE * 4 :]
         fleet.feed(frames[: -len(later)])
         del frames
-        first = _look(fleet)
+        first = _time_effect(fleet)
         times = []
-        for at in range(0, len(later), 4 * FILES_A_LOOK):
-            fleet.feed(later[at : at + 4 * FILES_A_LOOK])
-            times.append(_look(fleet))
-        rows.append(row(f"first look at {files:,} files", first, "s"))
+        for at in range(0, len(later), 4 * FILES_PER_UPDATE):
+            fleet.feed(later[at : at + 4 * FILES_PER_UPDATE])
+            times.append(_time_effect(fleet))
+        rows.append(row(f"first computation, {files:,} files", first, "s"))
         goal = "<= 0.5" if files == SIZES[-1] else ""
-        rows.append(row(f"a later one, after {FILES_A_LOOK} more", middle(times), "s", goal))
+        rows.append(row(f"  next one, after {FILES_PER_UPDATE} more files", middle(times), "s", goal))
     return rows
 
 
 def _plan(files: int) -> list[bytes]:
-    say = Sequencer(ManualClock(), source="coordinator", run="run-1", epoch=1, host="node").next_envelope
+    sequencer = Sequencer(ManualClock(), source="coordinator", run="run-1", epoch=1, host="node")
     devices = tuple(ev.Device(key) for key in DEVICES)
-    frames = [encode(say(ev.RunStarted("job", "cost", devices, files)))]
+    frames = [encode(sequencer.next_envelope(ev.RunStarted("job", "cost", devices, files)))]
     for worker, key in enumerate(DEVICES):
         numbers = range(worker, files, WORKERS)
         for first in range(0, len(numbers), 128):
             plan = tuple(ev.PlannedFile(f"sample_{at}.fa", 1, 1 + at % 999) for at in numbers[first : first + 128])
-            frames.append(encode(say(ev.FilesAssigned(key, plan))))
+            frames.append(encode(sequencer.next_envelope(ev.FilesAssigned(key, plan))))
     return frames
 
 
-def _look(fleet: FleetState) -> float:
+def _time_effect(fleet: FleetState) -> float:
     started = perf_counter()
     effect = fleet.get_effect()
     seconds = perf_counter() - started

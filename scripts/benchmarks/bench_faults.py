@@ -1,6 +1,6 @@
-"""What publishing one event costs when something is wrong elsewhere: p50 and p99 at one event a millisecond.
+"""Benchmark of publishing while something else is wrong: p50 and p99 at one event per millisecond.
 
-All of it runs on a small disk of its own, where the system permits one; elsewhere no disk is filled.
+Everything runs on a small disk of its own, where the system permits one; otherwise no disk is filled.
 """
 
 from __future__ import annotations
@@ -31,19 +31,22 @@ ROUNDS = 3
 CORES = 2
 FRAME_BYTES = 120
 LONGER_THAN_THE_PIPE = 25_000
-"""Events that fill the pipe (10,000), the kernel's buffer, and some of the spool."""
+"""Events that fill the pipe (10,000), the kernel's buffer, and part of the spool."""
 Fault = Callable[[], AbstractContextManager[object]]
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
 MOUNT = 'mount -t tmpfs -o size=64m none "$0" && exec "$@"'
 
 
 def measure() -> list[dict[str, Any]]:
-    """Undisturbed and under each fault in turn, several times; medians of the rounds."""
+    """Measure undisturbed and under each fault in turn, several times; return the medians of the rounds."""
     with tempfile.TemporaryDirectory() as folder:
         on_small_disk = [*NAMESPACE, "sh", "-c", MOUNT, folder]
         trial = [*on_small_disk, "true"]
         if shutil.which("unshare") is None or subprocess.run(trial, capture_output=True).returncode:
-            return [*_measure(folder, small_disk=False), row("disk full: no small disk permitted here", 0, "")]
+            return [
+                *_measure(folder, small_disk=False),
+                row("disk full: not measured, no small disk is permitted here", 0, ""),
+            ]
         command = [*on_small_disk, sys.executable, __file__, folder]
         ran = subprocess.run(command, stdout=subprocess.PIPE, check=True)
         rows: list[dict[str, Any]] = json.loads(ran.stdout)
@@ -66,28 +69,28 @@ def _measure(folder: str, *, small_disk: bool) -> list[dict[str, Any]]:
             "both cores busy": _busy,
         }
         if small_disk:
-            faults["the capture's disk full"] = lambda: _full(Path(folder))
+            faults["capture's disk full"] = lambda: _full(Path(folder))
         event = bus.completion("sample_17.fa", sequences=250, duration_seconds=3.2, attempt=1)
         for _ in range(ROUNDS):
             for name, fault in faults.items():
                 with fault():
-                    times = _slowly(partial(bus.publish, event))
+                    times = _time_slowly(partial(bus.publish, event))
                 p50.setdefault(name, []).append(times[EVENTS // 2])
                 p99.setdefault(name, []).append(times[EVENTS * 99 // 100])
-                sleep(1.0)  # what has piled up drains meanwhile
+                sleep(1.0)  # the queues drain meanwhile
     rows = []
     for name in faults:
         calm = [a / b for a, b in zip(p99[name], p99["undisturbed"], strict=True)]
         rows.append(row(f"publish p50, {name}", middle(p50[name]), "us"))
-        rows.append(row(f"publish p99, {name}; {_each(p99[name])}", middle(p99[name]), "us", "<= 100"))
+        rows.append(row(f"publish p99, {name}; {_list_raw(p99[name])}", middle(p99[name]), "us", "<= 100"))
         if name != "undisturbed":
-            rows.append(row("  its p99 / undisturbed p99 of the same round", middle(calm), "x", "<= 1.5"))
+            rows.append(row("  p99 / undisturbed p99 of the same round", middle(calm), "x", "<= 1.5"))
     rows.append(row("p99 of a bare send of as many bytes, both cores busy", _bare_send(), "us"))
     return rows
 
 
 def _bare_send() -> float:
-    """The p99 of the library's own send on busy cores: what is not ours of the figure above."""
+    """Return the p99 of ZeroMQ's own send on busy cores: the part of the figure above that is not ours."""
     with tempfile.TemporaryDirectory() as folder, child("sink", f"ipc://{folder}/sink") as sink:
         sink.line()
         context = zmq.Context()
@@ -96,17 +99,17 @@ def _bare_send() -> float:
         bare.connect(f"ipc://{folder}/sink")
         bare.recv()
         with _busy():
-            times = _slowly(partial(bare.send, bytes(FRAME_BYTES), zmq.DONTWAIT))
+            times = _time_slowly(partial(bare.send, bytes(FRAME_BYTES), zmq.DONTWAIT))
         context.destroy(linger=0)
     return times[EVENTS * 99 // 100]
 
 
-def _each(figures: list[float]) -> str:
+def _list_raw(figures: list[float]) -> str:
     return "raw " + " ".join(f"{figure:.1f}" for figure in figures)
 
 
-def _slowly(action: Callable[[], object]) -> list[float]:
-    """Do it once a millisecond; what each took in microseconds, sorted."""
+def _time_slowly(action: Callable[[], object]) -> list[float]:
+    """Run `action` once per millisecond; return the microseconds that each call took, sorted."""
     times = []
     for _ in range(EVENTS):
         sleep(PAUSE_SECONDS)
@@ -118,7 +121,7 @@ def _slowly(action: Callable[[], object]) -> list[float]:
 
 @contextmanager
 def _monitor(run_dir: str, hub: Peer) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A monitor that watches the hub; with it the hub's address to publish to."""
+    """Run a monitor on the hub; yield the hub's address for publishers, and the monitor."""
     publish, _ = hub.line().split()
     command = [sys.executable, "-m", "virnucpro_bus", "monitor", run_dir, "--json"]
     monitor = subprocess.Popen(command, stdout=subprocess.PIPE)
@@ -134,7 +137,7 @@ def _monitor(run_dir: str, hub: Peer) -> Iterator[tuple[str, subprocess.Popen[by
 
 @contextmanager
 def _stopped(process: subprocess.Popen[Any], bus: Publisher | None = None) -> Iterator[None]:
-    """Meanwhile the process stands still; with `bus`, its spool is in use from the beginning."""
+    """Stop the process meanwhile; with `bus`, have its spool in use from the beginning."""
     process.send_signal(signal.SIGSTOP)
     try:
         if bus is not None:
@@ -148,7 +151,7 @@ def _stopped(process: subprocess.Popen[Any], bus: Publisher | None = None) -> It
 
 @contextmanager
 def _full(disk: Path) -> Iterator[None]:
-    """Meanwhile there is not a byte free on the disk."""
+    """Fill the disk to the last byte meanwhile."""
     ballast = disk / "ballast"
     with ballast.open("wb", buffering=0) as file:
         try:
@@ -165,7 +168,7 @@ def _full(disk: Path) -> Iterator[None]:
 
 @contextmanager
 def _busy() -> Iterator[None]:
-    """Meanwhile every core has something else to do."""
+    """Keep every core busy meanwhile."""
     spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(CORES)]
     try:
         sleep(0.2)

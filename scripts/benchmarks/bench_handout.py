@@ -1,6 +1,6 @@
-"""Files handed out per second by the pool to eight idle workers over the real channel; no results.
+"""Benchmark of handing out files: how many per second the pool gives to eight idle workers over the real channel.
 
-The journal is in memory, so that the hand-out is measured, and on disk, where each turn waits for it.
+There are no results. The journal is in memory, to measure the hand-out alone, and on disk, where each turn waits.
 """
 
 from __future__ import annotations
@@ -29,26 +29,29 @@ MEMORY = "/dev/shm"
 
 
 class NoStore(ResultStore):
-    """Stands in for the results folder: what is measured is the hand-out, not the disk."""
+    """Replaces the results folder, because the hand-out is measured, not the disk."""
 
     def new_attempt(self) -> str:
+        """Return the name of a folder that does not exist."""
         return "/nowhere"
 
     def place(self, file: InputFile, attempt: str) -> int:
+        """Place no results."""
         return 0
 
     def sync(self) -> None:
-        pass
+        """Do nothing."""
 
     def discard(self, attempt: str) -> None:
-        pass
+        """Do nothing."""
 
 
 def measure() -> list[dict[str, Any]]:
+    """Measure several rounds with either journal."""
     memory, disk = ([_round(folder) for _ in range(ROUNDS)] for folder in (MEMORY, None))
     return [
         row("files handed out, completed and journalled", middle(memory), "files/s", ">= 25,000"),
-        row("the same, with the journal on disk", middle(disk), "files/s"),
+        row("  with the journal on disk", middle(disk), "files/s"),
     ]
 
 
@@ -63,8 +66,8 @@ def _round(parent: str | None) -> float:
         for slot in pool._slots:
             slot.epoch, slot.restart_at_ns = 1, 2**63
         half = DEVICES // 2
-        desk = pool._desk.address, pool._desk.token
-        with child("workers", *desk, 0, half) as one, child("workers", *desk, half, DEVICES - half) as two:
+        channel = pool._dispatcher.address, pool._dispatcher.token
+        with child("workers", *channel, 0, half) as one, child("workers", *channel, half, DEVICES - half) as two:
             for process in (one, two):
                 process.line()
             for process in (one, two):

@@ -1,6 +1,6 @@
-"""Mutated and random frames by the million, BENCH_MILLIONS of them: what is refused and why, and what it costs.
+"""Benchmark of hostile input, BENCH_MILLIONS million mutated and random frames: how many are refused, and why.
 
-Nine tenths go through Deduplicator and FleetState in their own processes, the rest over the wire into a real hub.
+Nine tenths go through Deduplicator and FleetState in processes of their own, one tenth over a socket into a hub.
 """
 
 from __future__ import annotations
@@ -25,44 +25,45 @@ PROCESSES = 2
 WARM_UP_FRAMES = 100_000
 MEBIBYTE = 2**20
 GROWTH = "<= 16"
-NOTHING_TOLD = '{"refused": {}, "accepted": 0, "grown_bytes": 0}'
+NO_REPORT = '{"refused": {}, "accepted": 0, "grown_bytes": 0}'
 
 
 def measure() -> list[dict[str, Any]]:
+    """Measure both ways; return the counts by reason and the growth of memory."""
     frames = millions(DEFAULT_MILLIONS) * 1_000_000
     wired = frames // 10
     started = perf_counter()
-    told = _in_process((frames - wired) // PROCESSES)
+    reports = _in_process((frames - wired) // PROCESSES)
     refused, accepted, grown_bytes = _through_a_hub(wired)
     seconds = perf_counter() - started
-    reasons = sum((Counter(each["refused"]) for each in told), Counter(refused))
-    accepted += sum(each["accepted"] for each in told)
-    growth = max(each["grown_bytes"] for each in told)
+    reasons = sum((Counter(each["refused"]) for each in reports), Counter(refused))
+    accepted += sum(each["accepted"] for each in reports)
+    growth = max(each["grown_bytes"] for each in reports)
     return [
         row("hostile frames", frames, "frames"),
-        row("  made, sent, refused", frames / seconds, "frames/s"),
-        row("  crashes", sum(each["status"] != 0 for each in told), "", "0"),
+        row("  generated, sent and checked", frames / seconds, "frames/s"),
+        row("  crashes", sum(each["status"] != 0 for each in reports), "", "0"),
         *(row(f"  refused: {reason}", count, "frames") for reason, count in sorted(reasons.items())),
-        row("  let in: events all the same", accepted, "frames"),
-        row("  let in before: the same event once more", frames - reasons.total() - accepted, "frames"),
-        row("growth of a process with Deduplicator and FleetState, the larger", growth / MEBIBYTE, "MiB", GROWTH),
-        row("growth of a process with a hub", grown_bytes / MEBIBYTE, "MiB", GROWTH),
+        row("  accepted: valid events after all", accepted, "frames"),
+        row("  repeated: the event was accepted before", frames - reasons.total() - accepted, "frames"),
+        row("memory growth of Deduplicator and FleetState, larger process", growth / MEBIBYTE, "MiB", GROWTH),
+        row("memory growth of a process with a hub", grown_bytes / MEBIBYTE, "MiB", GROWTH),
     ]
 
 
 def _in_process(frames: int) -> list[dict[str, Any]]:
-    """What each of the processes tells of its share, with its exit status."""
-    told = []
+    """Run each process on its share; return their reports, with their exit statuses."""
+    reports = []
     with ExitStack() as stack:
         victims = [stack.enter_context(child("suffer", frames, seed, WARM_UP_FRAMES)) for seed in range(PROCESSES)]
         for victim in victims:
-            line = victim.line() or NOTHING_TOLD
-            told.append({**json.loads(line), "status": victim.wait()})
-    return told
+            line = victim.line() or NO_REPORT
+            reports.append({**json.loads(line), "status": victim.wait()})
+    return reports
 
 
 def _through_a_hub(frames: int) -> tuple[Counter[str], int, int]:
-    """Refused by reason, let in, and how much the hub's process has grown (warm-up excepted)."""
+    """Send frames into a hub; return refusals by reason, accepted frames, and growth in bytes after warm-up."""
     with (
         tempfile.TemporaryDirectory() as folder,
         BusServer(Path(folder) / "run", SystemClock()) as server,

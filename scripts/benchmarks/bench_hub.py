@@ -1,4 +1,4 @@
-"""The hub (check, journal, forward, hostile frames kept out) against zmq.proxy, which only forwards."""
+"""Benchmark of the hub (check, journal, forward, refuse hostile frames) against zmq.proxy, which only forwards."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ ROUNDS = 5
 
 
 def measure() -> list[dict[str, Any]]:
+    """Measure both forwarders in turn, each round in processes of its own."""
     ours, theirs, lost, hostile = [], [], 0, 0
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as folder:
@@ -23,21 +24,21 @@ def measure() -> list[dict[str, Any]]:
                 theirs.append(rate)
         with tempfile.TemporaryDirectory() as folder, child("hub", f"{folder}/run") as forwarder:
             publish, subscribe = forwarder.line().split()
-            rate, missing, let_in = _through(publish, subscribe, welcome=True)
+            rate, missing, accepted = _through(publish, subscribe, welcome=True)
             ours.append(rate)
             lost += missing
-            hostile += let_in
+            hostile += accepted
     return [
         row("hub: check, journal, forward", middle(ours) / 1e6, "M events/s"),
         row("zmq.proxy", middle(theirs) / 1e6, "M events/s"),
         row("hub / zmq.proxy", middle([a / b for a, b in zip(ours, theirs, strict=True)]), "x", ">= 0.35"),
         row("events lost by the hub, all rounds", lost, "events", "0"),
-        row("hostile frames let in, all rounds", hostile, "frames", "0"),
+        row("hostile frames accepted, all rounds", hostile, "frames", "0"),
     ]
 
 
 def _through(publish: str, subscribe: str, *, welcome: bool) -> tuple[float, int, int]:
-    """Send the stream through a forwarder; returns events a second, lost, and hostile frames that came out."""
+    """Send the stream through a forwarder; return events per second, lost events, and hostile frames received."""
     with child("flood", publish, FILES, HOSTILE_EVERY) as sender:
         sent = int(sender.line())
         good = sent - len(range(0, sent, HOSTILE_EVERY + 1))

@@ -1,4 +1,4 @@
-"""What a monitor's intake of one event costs (receive, decode, check, fold), against a bare receive loop."""
+"""Benchmark of a monitor's intake (receive, decode, check, fold) against a bare receive loop."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ ROUNDS = 5
 
 
 def measure() -> list[dict[str, Any]]:
+    """Measure both loops in turn on the same stream."""
     bare, ours = [], []
     with tempfile.TemporaryDirectory() as folder:
         context = zmq.Context()
@@ -54,12 +55,12 @@ def _ingest(source: zmq.Socket[bytes], frames: int) -> float:
     fleet = FleetState(SystemClock())
     source.poll()
     started = perf_counter()
-    left = frames
-    while left:
+    remaining = frames
+    while remaining:
         source.poll()
         batch = drain(source, FRAMES_PER_RECEIVE)
         fleet.feed(batch, 0)
-        left -= len(batch)
+        remaining -= len(batch)
     elapsed = perf_counter() - started
     totals = fleet.get_totals()
     assert totals["events_received"] == frames, totals

@@ -1,4 +1,4 @@
-"""From publish to folded at 1,000 events a second: through our hub, and through zmq.proxy in turn."""
+"""Benchmark of latency from publish to fold at 1,000 events per second, through our hub and through zmq.proxy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Receive = Callable[[], tuple[list[bytes], int | None]]
 
 
 def measure() -> list[dict[str, Any]]:
-    """Ours and theirs in turn; each round has processes of its own."""
+    """Measure both in turn, each round in processes of its own."""
     ours, theirs = [], []
     for _ in range(ROUNDS):
         ours.append(_through_the_hub())
@@ -38,14 +38,14 @@ def measure() -> list[dict[str, Any]]:
         hub, proxy = [times[at] for times in ours], [times[at] for times in theirs]
         ratios = [a / b for a, b in zip(hub, proxy, strict=True)]
         rows += [
-            row(f"hub: publish to folded, {name}; {_each(hub)}", middle(hub), "us"),
-            row(f"zmq.proxy: the same, {name}; {_each(proxy)}", middle(proxy), "us"),
+            row(f"hub: publish to folded, {name}; {_list_raw(hub)}", middle(hub), "us"),
+            row(f"zmq.proxy: publish to folded, {name}; {_list_raw(proxy)}", middle(proxy), "us"),
             row(f"  hub / zmq.proxy, {name} of the same round", middle(ratios), "x"),
         ]
     return rows
 
 
-def _each(figures: list[float]) -> str:
+def _list_raw(figures: list[float]) -> str:
     return "raw " + " ".join(f"{figure:.0f}" for figure in figures)
 
 
@@ -78,7 +78,7 @@ def _through_the_proxy() -> list[float]:
 
 
 def _latencies(publisher: Peer, receive: Receive) -> list[float]:
-    """Microseconds from the stamp of each event until it is folded, sorted."""
+    """Return the microseconds from the time stamp of each event until it is folded, sorted."""
     fleet = FleetState(CLOCK)
     times: list[float] = []
     publisher.go()

@@ -1,7 +1,7 @@
-"""Wall time of a run / the least possible, by policy: simulated, and with real processes beside other schedulers.
+"""Benchmark of the policies: wall time / lower bound, simulated, and with real processes beside other schedulers.
 
-Median of 5 seeds. In the environment: BENCH_REAL_SECONDS=N, how long each real run is to take at best, 0 for none;
-BENCH_REAL_SEEDS=N, of how many seeds the real runs are. With 10 and 5 the real runs take about 30 minutes.
+Median of 5 seeds. Environment variables: BENCH_REAL_SECONDS=N, the lower bound of each real run in seconds (0: no
+real runs); BENCH_REAL_SEEDS=N, the number of their seeds. With 10 and 5 the real runs take about 30 minutes.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ REAL_SECONDS = 6.0
 
 
 def measure() -> list[dict[str, Any]]:
+    """Measure simulated runs, one queue, the cost of a decision, and real runs."""
     print(f"  load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
     decisions = [*_decisions(8, 100_000, 20), *_decisions(1_024, 1_000_000, 100)]
     return [*_simulated(), *measure_beside_one_queue(), *decisions, *_real()]
@@ -51,12 +52,13 @@ def _simulated() -> list[dict[str, Any]]:
 
 
 class _TimedScheduler(Scheduler):
-    """Records the seconds of each decision, those about own files and those about others' apart."""
+    """Records how long each decision took: those for a file of the own queue, and all others."""
 
     own: list[float]
     others: list[float]
 
     def lease(self, device: int, now_seconds: float) -> Lease | None:
+        """Choose a file, and record how long that took."""
         started = perf_counter()
         lease = super().lease(device, now_seconds)
         seconds = perf_counter() - started
@@ -65,7 +67,7 @@ class _TimedScheduler(Scheduler):
 
 
 def _decisions(devices: int, files: int, goal_us: int) -> list[dict[str, Any]]:
-    """The cost of one request, with unequal devices that the plan takes for equal: so many files are moved."""
+    """Time one request, with unequal devices that the plan assumes to be equal, so that many files are stolen."""
     dice = Random(1)
     works = [1 + int(1_000 * dice.lognormvariate(0, 1)) for _ in range(files)]
     fleet = [SimDevice(UNEQUAL[number % len(UNEQUAL)]) for number in range(devices)]
@@ -80,5 +82,5 @@ def _decisions(devices: int, files: int, goal_us: int) -> list[dict[str, Any]]:
         row(f"{size}: makespan, cost", result.makespan_seconds / bound, "x bound", "<= 1.01"),
         row(f"{size}: a request", all_us, "us", f"<= {goal_us}"),
         row(f"{size}: a request with an empty queue", median(others_us), "us", f"<= {goal_us}"),
-        row(f"{size}: the same, 99th percentile", others_us[int(0.99 * len(others_us))], "us"),
+        row(f"{size}: with an empty queue, 99th percentile", others_us[int(0.99 * len(others_us))], "us"),
     ]

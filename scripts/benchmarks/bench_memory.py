@@ -1,6 +1,6 @@
-"""How the memory of the hub and of a viewer grows over millions of events; BENCH_MILLIONS says how many.
+"""Benchmark of memory: how the hub and a viewer grow over BENCH_MILLIONS million events.
 
-It all runs at full speed, so there is up to 100,000 frames (some 30 MiB) in each of the queues between the two.
+Everything runs at full speed, so each queue between the two contains up to 100,000 frames (about 30 MiB).
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from workload import Peer, child, events_of, millions, peak_bytes, resident_byte
 
 DEFAULT_MILLIONS = 5
 WARM_UP_EVENTS = 1_000_000
-"""By then every queue and buffer has had its full size."""
+"""After these, every queue and buffer has reached its full size."""
 MEBIBYTE = 2**20
 
 
 def measure() -> list[dict[str, Any]]:
+    """Measure both processes while one stream goes through them."""
     files = millions(DEFAULT_MILLIONS) * 250_000
     events = events_of(files)
     with tempfile.TemporaryDirectory() as folder, child("hub", f"{folder}/run") as hub:
@@ -40,15 +41,15 @@ def measure() -> list[dict[str, Any]]:
     rows = [
         row("events published, recorded, forwarded and folded", events, "events"),
         row("  that is", events / seconds, "events/s"),
-        row("  on record", recorded_bytes / MEBIBYTE, "MiB"),
+        row("  recorded", recorded_bytes / MEBIBYTE, "MiB"),
     ]
     for at, name in enumerate(("hub", "viewer")):
         rows += [
-            row(f"{name}: resident, with nothing to do", fresh[at] / MEBIBYTE, "MiB"),
+            row(f"{name}: resident, idle", fresh[at] / MEBIBYTE, "MiB"),
             row(f"{name}: after {WARM_UP_EVENTS:,} events", warm[at] / MEBIBYTE, "MiB"),
             row(f"{name}: after half of them", half[at] / MEBIBYTE, "MiB"),
             row(f"{name}: after all", full[at] / MEBIBYTE, "MiB"),
-            row(f"{name}: at its highest", peak[at] / MEBIBYTE, "MiB"),
+            row(f"{name}: peak", peak[at] / MEBIBYTE, "MiB"),
             row(f"{name}: growth after the first {WARM_UP_EVENTS:,}", (full[at] - warm[at]) / MEBIBYTE, "MiB"),
         ]
     return rows

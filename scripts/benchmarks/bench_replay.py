@@ -1,4 +1,4 @@
-"""Reading a capture and folding it, as replay at full speed does."""
+"""Benchmark of replay at full speed: read a capture and fold it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ ROUNDS = 5
 
 
 def measure() -> list[dict[str, Any]]:
+    """Measure several rounds on one capture."""
     frames = list(event_stream(FILES))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.vbus"

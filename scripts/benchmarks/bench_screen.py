@@ -1,4 +1,4 @@
-"""What the dashboard costs at its default interval, on a pseudo-terminal, with its log: CPU time of its thread."""
+"""Benchmark of the dashboard with its log: CPU time of its thread, at the default interval, in a pty."""
 
 from __future__ import annotations
 
@@ -21,57 +21,58 @@ from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
 
-GPUS_A_HOST = 8
-FILES_A_GPU = 12
-# Devices, width and height of the terminal, the share of a core that is aimed at.
+GPUS_PER_HOST = 8
+FILES_PER_GPU = 12
 SCENES = ((8, 120, 30, 1.0), (64, 80, 24, None), (4096, 200, 60, 5.0))
-PICTURES = 6
-PICTURE_ENDS = b"\x1b[?2026l"
+"""Devices, width and height of the terminal, and the goal: a share of a core in percent, None for no goal."""
+FRAMES = 6
+FRAME_END = b"\x1b[?2026l"
 
 
 class Viewer:
-    """Reads all that is drawn, and counts the pictures."""
+    """Reads what is drawn and counts the frames, in a thread of its own."""
 
     def __init__(self, master: int) -> None:
         self._master = master
         self._drawn = 0
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         threading.Thread(target=self._run, daemon=True).start()
 
-    def see(self, pictures: int) -> None:
-        """Return when so many more have been drawn."""
-        with self._news:
-            wanted = self._drawn + pictures
-            self._news.wait_for(lambda: self._drawn >= wanted)
+    def wait_for(self, frames: int) -> None:
+        """Wait until so many more frames have been drawn."""
+        with self._changed:
+            wanted = self._drawn + frames
+            self._changed.wait_for(lambda: self._drawn >= wanted)
 
     def _run(self) -> None:
-        rest = b""
+        unread = b""
         while True:
             try:
-                data = rest + os.read(self._master, 1 << 16)
+                data = unread + os.read(self._master, 1 << 16)
             except OSError:
                 return
-            with self._news:
-                self._drawn += data.count(PICTURE_ENDS)
-                self._news.notify()
-            rest = data.rpartition(PICTURE_ENDS)[2][1 - len(PICTURE_ENDS) :]
+            with self._changed:
+                self._drawn += data.count(FRAME_END)
+                self._changed.notify()
+            unread = data.rpartition(FRAME_END)[2][1 - len(FRAME_END) :]
 
 
 def measure() -> list[dict[str, Any]]:
+    """Measure the dashboard with ever more devices."""
     os.environ["TERM"] = "xterm-256color"
     rows = []
     for devices, width, height, share_percent in SCENES:
-        cpu_seconds, wall_seconds = _watched(devices, width, height)
+        cpu_seconds, wall_seconds = _time_dashboard(devices, width, height)
         what = f"{devices} devices on {width} x {height}: "
         goal = "" if share_percent is None else f"<= {share_percent:g}"
-        rows.append(row(f"{what}CPU time a picture", 1000 * cpu_seconds / PICTURES, "ms"))
-        rows.append(row(f"{what}time between two pictures", wall_seconds / PICTURES, "s"))
+        rows.append(row(f"{what}CPU time per frame", 1000 * cpu_seconds / FRAMES, "ms"))
+        rows.append(row(f"{what}time between two frames", wall_seconds / FRAMES, "s"))
         rows.append(row(f"{what}share of a core", 100 * cpu_seconds / wall_seconds, "%", goal))
     return rows
 
 
-def _watched(devices: int, width: int, height: int) -> tuple[float, float]:
-    """CPU time and time of the pictures after the first two."""
+def _time_dashboard(devices: int, width: int, height: int) -> tuple[float, float]:
+    """Return the CPU seconds and the wall seconds of the frames after the first two."""
     fleet = FleetState(SystemClock())
     fleet.feed(list(_frames(devices)), SystemClock().mono_ns())
     master, slave = os.openpty()
@@ -81,32 +82,34 @@ def _watched(devices: int, width: int, height: int) -> tuple[float, float]:
         with LoadBalancingDashboard(fleet, fleet, log_file=Path(folder) / "log.csv", console=console):
             (drawer,) = (thread for thread in threading.enumerate() if thread.name == "dashboard")
             clock = time.pthread_getcpuclockid(drawer.ident or 0)
-            viewer.see(2)
+            viewer.wait_for(2)
             cpu, wall = time.clock_gettime(clock), time.perf_counter()
-            viewer.see(PICTURES)
+            viewer.wait_for(FRAMES)
             figures = time.clock_gettime(clock) - cpu, time.perf_counter() - wall
     os.close(master)
     return figures
 
 
 def _frames(devices: int) -> Iterator[bytes]:
-    """Runs on hosts of eight GPUs each, in full swing: every GPU has done some files and is at work on another."""
+    """Yield runs on hosts of eight GPUs each: every GPU has completed some files and has another in progress."""
     clock = ManualClock(SystemClock().wall_ns(), SystemClock().mono_ns())
-    for number in range(-(-devices // GPUS_A_HOST)):
-        yield from _host(clock, f"node{number:03d}", min(GPUS_A_HOST, devices - number * GPUS_A_HOST))
+    for number in range(-(-devices // GPUS_PER_HOST)):
+        yield from _host(clock, f"node{number:03d}", min(GPUS_PER_HOST, devices - number * GPUS_PER_HOST))
 
 
 def _host(clock: Clock, host: str, gpus: int) -> Iterator[bytes]:
-    def stamp(source: str) -> Sequencer:
+    def sequencer(source: str) -> Sequencer:
         return Sequencer(clock, source=source, run="run-1", epoch=1, host=host)
 
-    coordinator, sampler = stamp("coordinator"), stamp("sampler")
+    coordinator, sampler = sequencer("coordinator"), sequencer("sampler")
     every = tuple(Device(f"GPU-{host}-{index}", "NVIDIA A100-SXM4-80GB", index) for index in range(gpus))
     yield encode(coordinator.next_envelope(ev.RunStarted("job", "cost", every, 1000)))
     for device in every:
-        files = tuple(ev.PlannedFile(f"{device.index}-{number}.fa", 1000, 7) for number in range(FILES_A_GPU + 1))
+        files = tuple(
+            ev.PlannedFile(f"{device.index}-{number}.fa", 1000, 7) for number in range(FILES_PER_GPU + 1)
+        )
         yield encode(coordinator.next_envelope(ev.FilesAssigned(device.key, files)))
-        worker = stamp(f"worker-{device.index}")
+        worker = sequencer(f"worker-{device.index}")
         yield encode(worker.next_envelope(ev.WorkerStarted(device, 100)))
         for file in files[:-1]:
             yield encode(worker.next_envelope(ev.FileStarted(device.key, file.file, 1)))

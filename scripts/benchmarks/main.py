@@ -1,6 +1,6 @@
-"""Runs the benchmarks; prints a table, then one line of JSON. Ratios are of one run, figures are medians.
+"""Run benchmarks; print a table, then one line of JSON. Figures are medians, ratios are taken within one run.
 
-BENCH_MILLIONS=N in the environment: so many millions of events or frames in `memory` and `hostile`.
+The environment variable BENCH_MILLIONS=N sets the millions of events or frames in `memory` and `hostile`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ NAMES = [
 
 
 def main() -> None:
+    """Run the benchmarks that the command line names."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; default: all")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON there too")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(NAMES)} (default: all)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON to this file as well")
     options = parser.parse_args()
     unknown = set(options.names) - set(NAMES)
     if unknown:
-        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+        parser.error(f"unknown benchmark: {', '.join(sorted(unknown))}")
     figures: dict[str, list[dict[str, object]]] = {}
     for name in options.names or NAMES:
         print(f"\n{name}", flush=True)

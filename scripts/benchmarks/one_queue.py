@@ -1,6 +1,6 @@
-"""`cost` beside one queue for all devices, as a pool has it, on the scenarios of the real runs, without overhead.
+"""Simulates `cost` and one queue for all devices, as a pool has it, on the scenarios of the real runs.
 
-Exact, and of many seeds: what the real runs owe to luck, and to the way from file to file, is left out.
+The simulation is exact and of many seeds, so it shows neither chance nor the overhead between files.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SECONDS = 5.0
 
 
 def measure_beside_one_queue() -> list[dict[str, Any]]:
-    """Median and mean over the seeds."""
+    """Simulate both; return median and mean over the seeds."""
     rows = []
     for runs in zip(*(real_scenarios(seed, SECONDS) for seed in SEEDS), strict=True):
         for name, makespan in (("one queue", _one_queue), ("cost", _cost)):
@@ -36,7 +36,7 @@ def measure_beside_one_queue() -> list[dict[str, Any]]:
 
 
 def _one_queue(run: RealScenario, dice: Random) -> float:
-    """Whoever is free takes the next file; it is chance who comes first when all begin."""
+    """Simulate devices that take the next file when they are free; the order at the start is random."""
     free = [(0.0, dice.random(), speed) for speed in run.speeds]
     heapq.heapify(free)
     ends = []

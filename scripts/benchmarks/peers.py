@@ -1,4 +1,4 @@
-"""The processes at the other end of a benchmark: `peers.py ROLE ARGUMENTS...`; each prints one line when ready."""
+"""The other processes of a benchmark, `peers.py ROLE ARGUMENTS...`; each prints one line when it is ready."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ CONTEXT = zmq.Context()
 HOSTILE_BATCH = 2_000
 
 
-def opened(kind: int, address: str, *, bind: bool = False) -> zmq.Socket[bytes]:
-    """A socket without high-water marks, which would turn a speed test into a loss test."""
-    made = CONTEXT.socket(kind)
-    made.setsockopt(zmq.SNDHWM, 0)
-    made.setsockopt(zmq.RCVHWM, 0)
-    (made.bind if bind else made.connect)(address)
-    return made
+def open_socket(kind: int, address: str, *, bind: bool = False) -> zmq.Socket[bytes]:
+    """Open a socket without high-water marks, which would turn a speed test into a loss test."""
+    opened = CONTEXT.socket(kind)
+    opened.setsockopt(zmq.SNDHWM, 0)
+    opened.setsockopt(zmq.RCVHWM, 0)
+    (opened.bind if bind else opened.connect)(address)
+    return opened
 
 
 def sink(address: str) -> None:
-    """Receive and forget."""
-    source = opened(zmq.SUB, address, bind=True)
+    """Receive and discard."""
+    source = open_socket(zmq.SUB, address, bind=True)
     source.subscribe(b"")
     print("ready", flush=True)
     while True:
@@ -49,7 +49,7 @@ def flood(address: str, files: str, hostile_every: str) -> None:
     if int(hostile_every):
         for at in range(0, len(frames), int(hostile_every)):
             frames.insert(at, b"\x9a\xaffile.completed/\x01 not an event of ours")
-    target = opened(zmq.XPUB, address)
+    target = open_socket(zmq.XPUB, address)
     print(len(frames), flush=True)
     for turn, _ in enumerate(sys.stdin):
         if turn == 0:
@@ -60,8 +60,8 @@ def flood(address: str, files: str, hostile_every: str) -> None:
 
 
 def count(address: str, expected: str, welcome: str) -> None:
-    """Receive until nothing comes for two seconds; print how many, how many were hostile, and seconds."""
-    source = opened(zmq.SUB, address)
+    """Receive until nothing arrives for two seconds; print how many, how many were hostile, and the seconds."""
+    source = open_socket(zmq.SUB, address)
     source.subscribe(b"")
     if welcome == "True":
         source.recv()
@@ -78,14 +78,14 @@ def count(address: str, expected: str, welcome: str) -> None:
 
 
 def proxy(publish: str, subscribe: str) -> None:
-    """The library's own forwarder, for comparison."""
-    front, back = opened(zmq.XSUB, publish, bind=True), opened(zmq.XPUB, subscribe, bind=True)
+    """Run ZeroMQ's own forwarder, for comparison."""
+    front, back = open_socket(zmq.XSUB, publish, bind=True), open_socket(zmq.XPUB, subscribe, bind=True)
     print("ready", flush=True)
     zmq.proxy(front, back)
 
 
 def hub(run_dir: str) -> None:
-    """Our hub: check, journal, forward."""
+    """Run our hub: check, journal, forward."""
     from virnucpro_bus.clock import SystemClock
     from virnucpro_bus.hub.bus_server import BusServer
 
@@ -101,7 +101,7 @@ def hub(run_dir: str) -> None:
 
 
 def pace(address: str, events: str) -> None:
-    """After a line on stdin: publish so many events, one a millisecond."""
+    """After a line on stdin: publish so many events, one per millisecond."""
     from virnucpro_bus.events.vocabulary import Device
     from virnucpro_bus.publish.publisher import Publisher
 
@@ -116,7 +116,7 @@ def pace(address: str, events: str) -> None:
 
 
 def stream(address: str, files: str) -> None:
-    """Send the stream, made on the way, as fast as the other side takes it; nothing piles up here."""
+    """Generate and send the stream as fast as the receiver takes it, without a queue in this process."""
     from workload import event_stream
 
     target = CONTEXT.socket(zmq.XPUB)
@@ -127,12 +127,12 @@ def stream(address: str, files: str) -> None:
     for frame in event_stream(int(files)):
         target.send(frame)
     target.close(linger=-1)
-    # At its end Python waits for no context: what has not been sent by then would be lost.
+    # Python does not wait for a context at exit: what has not been sent by then would be lost.
     CONTEXT.term()
 
 
 def view(run_dir: str, *marks: str) -> None:
-    """Watch a bus as a monitor does; one line when ready, one when each mark is reached and nothing is missing."""
+    """Watch a bus as a monitor does; print a line when each mark is reached and no event is missing."""
     from virnucpro_bus.clock import SystemClock
     from virnucpro_bus.fold.fleet import FleetState
     from virnucpro_bus.sources.live import follow_live, join
@@ -140,38 +140,38 @@ def view(run_dir: str, *marks: str) -> None:
     clock = SystemClock()
     source, fleet = join(run_dir, clock), FleetState(clock)
     print("ready", flush=True)
-    left = [int(mark) for mark in marks]
-    for _ in follow_live(source, fleet, clock, lambda: not left):
+    remaining = [int(mark) for mark in marks]
+    for _ in follow_live(source, fleet, clock, lambda: not remaining):
         totals = fleet.get_totals()
-        if totals["events_received"] >= left[0] and not totals["events_lost"]:
-            print(left.pop(0), flush=True)
+        if totals["events_received"] >= remaining[0] and not totals["events_lost"]:
+            print(remaining.pop(0), flush=True)
     sys.stdin.readline()
 
 
 def suffer(frames: str, seed: str, warm_up: str) -> None:
-    """Take so many hostile frames as hub and monitor do; one line of JSON of what has become of them."""
+    """Process so many hostile frames as hub and monitor do; print a report as one line of JSON."""
     from virnucpro_bus.clock import SystemClock
     from virnucpro_bus.events.dedup import Deduplicator
     from virnucpro_bus.fold.fleet import FleetState
 
     clock = SystemClock()
-    sieve, fleet = Deduplicator(), FleetState(clock)
+    deduplicator, fleet = Deduplicator(), FleetState(clock)
     made = warm_bytes = 0
     for batch in hostile_batches(int(frames), int(seed)):
-        sieve.filter(batch)
+        deduplicator.filter(batch)
         fleet.feed(batch, clock.mono_ns())
         made += len(batch)
         if not warm_bytes and made >= int(warm_up):
             warm_bytes = resident_bytes(os.getpid())
-    assert sieve.refused == fleet.refused, "hub and monitor do not agree"
-    assert fleet.get_totals()["events_received"] == sieve.accepted
+    assert deduplicator.refused == fleet.refused, "hub and monitor do not agree"
+    assert fleet.get_totals()["events_received"] == deduplicator.accepted
     grown_bytes = resident_bytes(os.getpid()) - warm_bytes
-    told = {"refused": sieve.refused, "accepted": sieve.accepted, "grown_bytes": grown_bytes}
-    print(json.dumps(told), flush=True)
+    report = {"refused": deduplicator.refused, "accepted": deduplicator.accepted, "grown_bytes": grown_bytes}
+    print(json.dumps(report), flush=True)
 
 
 def harm(address: str, frames: str, seed: str) -> None:
-    """Send so many hostile frames, as fast as the other side takes them."""
+    """Send so many hostile frames, as fast as the receiver takes them."""
     target = CONTEXT.socket(zmq.XPUB)
     target.setsockopt(zmq.XPUB_NODROP, 1)
     target.connect(address)
@@ -184,7 +184,7 @@ def harm(address: str, frames: str, seed: str) -> None:
 
 
 def hostile_batches(frames: int, seed: int) -> Iterator[list[bytes]]:
-    """The frames of the tests' own generator, 2,000 at a time."""
+    """Yield frames of the tests' generator, 2,000 at a time."""
     from tests.support.hostile import golden_frames, hostile_frame
 
     good, dice = golden_frames(), random.Random(seed)
@@ -192,8 +192,8 @@ def hostile_batches(frames: int, seed: int) -> Iterator[list[bytes]]:
         yield [hostile_frame(good, dice) for _ in range(min(HOSTILE_BATCH, frames - first))]
 
 
-def workers(address: str, token: str, first: str, many: str) -> None:
-    """So many idle workers of a pool: each reports its file done at once and asks for the next."""
+def workers(address: str, token: str, first: str, number_of_workers: str) -> None:
+    """Act as idle workers of a pool: each reports its file as done at once and requests the next."""
     from virnucpro_bus import events as ev
     from virnucpro_bus.clock import SystemClock
     from virnucpro_bus.events.codec import encode
@@ -202,11 +202,11 @@ def workers(address: str, token: str, first: str, many: str) -> None:
 
     pack = msgspec.msgpack.encode
     clock = SystemClock()
-    slots = range(int(first), int(first) + int(many))
+    slots = range(int(first), int(first) + int(number_of_workers))
     poller = zmq.Poller()
     peers: dict[zmq.Socket[bytes], tuple[int, int, Sequencer]] = {}
     for slot in slots:
-        peer = opened(zmq.DEALER, address)
+        peer = open_socket(zmq.DEALER, address)
         peers[peer] = slot, 1, Sequencer(clock, source=f"worker-{slot}", epoch=1)
         poller.register(peer, zmq.POLLIN)
     print("ready", flush=True)
@@ -216,14 +216,14 @@ def workers(address: str, token: str, first: str, many: str) -> None:
     while peers:
         for peer, _ in poller.poll(5_000):
             answer = decode_answer(peer.recv())
-            slot, number, stamp = peers[peer]
+            slot, number, sequencer = peers[peer]
             if answer.task is None:
                 del peers[peer]
                 continue
             task = answer.task
-            peers[peer] = slot, number + 1, stamp
+            peers[peer] = slot, number + 1, sequencer
             done = ev.FileCompleted(f"cpu:{slot}", task.file, task.attempt, 250, 0.001)
-            settled = Settled(encode(stamp.next_envelope(done)))
+            settled = Settled(encode(sequencer.next_envelope(done)))
             peer.send(pack(Request(token, slot, 1, number + 1, settled)))
     print("done", flush=True)
 

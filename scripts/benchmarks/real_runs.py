@@ -1,9 +1,9 @@
-"""Real processes that sleep, ours and other schedulers', on the same files and by the same two clocks.
+"""Runs real processes that sleep, ours and those of other schedulers, on the same files, timed by two clocks.
 
 from launch     from the start of the scheduler's own process until the last file is done
-workers up      from when the workers are up until then: the mean of the times at which each began its first file,
-                weighted by its speed, which is fair to those whose workers begin one by one as well as to those
-                that wait for each other: with all devices busy from then on, a run takes the lower bound
+workers up      from when the workers are up until then: the mean of the times at which each started its first
+                file, weighted by its speed. This is fair to workers that start one by one and to those that wait
+                for each other: with all devices busy from then on, a run takes the lower bound
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class RealScenario:
-    """`files` are (size in bytes, from which the work is estimated; the work), in the order in which they come."""
+    """Files and devices of a real run. A file is its size in bytes, which is the estimate, and its work."""
 
     name: str
     files: list[tuple[int, int]]
@@ -42,18 +42,18 @@ class RealScenario:
 
     @property
     def bound_seconds(self) -> float:
-        """All devices busy to the end; or the biggest file, on the fastest device."""
+        """The least time: all devices busy to the end, or the biggest file on the fastest device."""
         works = [work for _, work in self.files]
         return max(sum(works) / sum(self.speeds), max(works) / max(self.speeds)) / WORK_PER_SECOND
 
 
 def real_scenarios(seed: int, seconds: float) -> list[RealScenario]:
-    """Runs that take so long at best; the plan takes all devices for equal."""
+    """Return runs with this lower bound in seconds; the plan assumes that all devices are equal."""
     found = []
     for name, speeds, sizes_are_known in (
         ("equal speeds", EQUAL, True),
-        ("speeds not told", UNEQUAL, True),
-        ("speeds and sizes not told", UNEQUAL, False),
+        ("speeds unknown", UNEQUAL, True),
+        ("speeds and sizes unknown", UNEQUAL, False),
     ):
         dice = Random(seed)
         shares = [dice.lognormvariate(0, 1) for _ in range(FILES)]
@@ -67,21 +67,21 @@ def real_scenarios(seed: int, seconds: float) -> list[RealScenario]:
 
 
 def measure_real(seconds: float, seeds: range) -> list[dict[str, Any]]:
-    """Every contender on every scenario; medians over `seeds`."""
-    peers = [name for name in SCHEDULERS if "dask" not in name or importlib.util.find_spec("distributed")]
+    """Run every contender on every scenario; return medians over `seeds`."""
+    others = [name for name in SCHEDULERS if "dask" not in name or importlib.util.find_spec("distributed")]
     ratios: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for seed in seeds:
         for scenario in real_scenarios(seed, seconds):
-            for name in (*POLICIES, *peers):
+            for name in (*POLICIES, *others):
                 launched = monotonic()
-                naps = _ours(scenario, name) if name in POLICIES else _peers(scenario, name)
+                naps = _run_ours(scenario, name) if name in POLICIES else _run_other(scenario, name)
                 ended = max(end for _, end, _, _ in naps)
                 bound = scenario.bound_seconds
-                told = (ended - launched) / bound, (ended - _workers_up(naps)) / bound
-                ratios.setdefault((scenario.name, name), []).append(told)
+                times = (ended - launched) / bound, (ended - _workers_up(naps)) / bound
+                ratios.setdefault((scenario.name, name), []).append(times)
                 load = os.getloadavg()[0]
                 print(
-                    f"    seed {seed}, {scenario.name}, {name}: {told[0]:.3f} {told[1]:.3f} (load {load:.1f})",
+                    f"    seed {seed}, {scenario.name}, {name}: {times[0]:.3f} {times[1]:.3f} (load {load:.1f})",
                     flush=True,
                 )
     rows = []
@@ -98,7 +98,7 @@ def _workers_up(naps: list[Nap]) -> float:
     return sum(begin * speed for begin, speed in first.values()) / sum(speed for _, speed in first.values())
 
 
-def _ours(scenario: RealScenario, policy: str) -> list[Nap]:
+def _run_ours(scenario: RealScenario, policy: str) -> list[Nap]:
     with tempfile.TemporaryDirectory() as folder:
         inputs, out = Path(folder) / "in", Path(folder) / "out"
         inputs.mkdir()
@@ -107,18 +107,18 @@ def _ours(scenario: RealScenario, policy: str) -> list[Nap]:
                 file.truncate(size)
         command = [sys.executable, "-m", "virnucpro_bus", "run", str(inputs), "--out", str(out)]
         command += ["--devices", f"cpu:{len(scenario.speeds)}", "--weights", "off", "--policy", policy]
-        command += ["--no-dashboard", "--job", "napping:job", "--job-option", f"speeds={_told(scenario)}"]
+        command += ["--no-dashboard", "--job", "napping:job", "--job-option", f"speeds={_list_speeds(scenario)}"]
         subprocess.run(command, cwd=HERE, check=True, capture_output=True)
         lines = [each.read_text().split() for each in (out / "results").glob("*.nap")]
     assert len(lines) == len(scenario.files), "a file was lost"
     return [(float(begin), float(end), float(speed), int(process)) for begin, end, speed, process in lines]
 
 
-def _peers(scenario: RealScenario, name: str) -> list[Nap]:
-    command = [sys.executable, "-P", str(HERE / "schedulers.py"), name, _told(scenario)]
+def _run_other(scenario: RealScenario, name: str) -> list[Nap]:
+    command = [sys.executable, "-P", str(HERE / "schedulers.py"), name, _list_speeds(scenario)]
     done = subprocess.run(command, input=json.dumps(scenario.files), text=True, check=True, capture_output=True)
     return [tuple(nap) for nap in json.loads(done.stdout)]
 
 
-def _told(scenario: RealScenario) -> str:
+def _list_speeds(scenario: RealScenario) -> str:
     return ",".join(map(str, scenario.speeds))

@@ -1,7 +1,7 @@
-"""Other ways to spread files over processes, for `bench makespan`: each sleeps through the same files.
+"""Other ways to spread files over processes, for `bench makespan`: each processes the same files by sleeping.
 
 `schedulers.py NAME SPEEDS` reads the files from stdin as JSON, (size, work) each, in the order in which they are
-handed out, and prints when, how fast and where each was done (`napping.Nap`).
+assigned, and prints when, how fast and in which process each was done (`napping.Nap`).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from napping import Nap, nap  # noqa: E402
 
 from workers.schedule.plan import assign  # noqa: E402
 
-LOOK_SECONDS = 3.0
+POLL_SECONDS = 3.0
 _own_speed = 1.0
 
 Files = list[tuple[int, int]]
-"""Of each the size, from which its work is estimated, and the work."""
+"""The size of each file, which is the estimate of its work, and its work."""
 
 
 def _take_speed(speeds: Any) -> None:
@@ -41,7 +41,7 @@ def _nap(work: int) -> Nap:
 
 
 def _nap_and_keep(file: tuple[int, int], folder: str) -> Nap:
-    """As who must not lose results would do it: they are on the disk before the next file begins."""
+    """Sleep and sync the result to disk before the next file, as a program that must not lose results does."""
     name, work = file
     done = _nap(work)
     result = Path(folder, f"{name}.nap")
@@ -58,10 +58,12 @@ def _nap_and_keep(file: tuple[int, int], folder: str) -> Nap:
 
 
 def imap_unordered(files: Files, speeds: list[float]) -> Iterable[Nap]:
+    """Run multiprocessing.Pool.imap_unordered with one file at a time."""
     return _pool(speeds, _nap, [work for _, work in files])
 
 
 def imap_synced(files: Files, speeds: list[float]) -> Iterable[Nap]:
+    """Run the same, with each result synced to disk."""
     with tempfile.TemporaryDirectory() as folder:
         works = [work for _, work in files]
         return _pool(speeds, partial(_nap_and_keep, folder=folder), list(enumerate(works)))
@@ -73,12 +75,12 @@ def _pool(speeds: list[float], do: Callable[[Any], Nap], files: list[Any]) -> li
     for speed in speeds:
         numbers.put(speed)
     with context.Pool(len(speeds), _take_speed, (numbers,)) as pool:
-        # All are there before the first file.
+        # All processes are up before the first file.
         pool.map(_nap, [10_000] * len(speeds), chunksize=1)
         return list(pool.imap_unordered(do, files, chunksize=1))
 
 
-def _work_off(files: Any, own: int, speed: float, look: bool, start: Any, done: Any) -> None:
+def _work(files: Any, own: int, speed: float, steal: bool, start: Any, done: Any) -> None:
     start.wait()
     times = []
     victim = files[own]
@@ -89,25 +91,25 @@ def _work_off(files: Any, own: int, speed: float, look: bool, start: Any, done: 
             continue
         except queue.Empty:
             longest = max(files, key=lambda each: each.qsize())
-        if not look or longest.empty():
+        if not steal or longest.empty():
             break
-        # Its own queue is empty: it looks around, then again after a while.
+        # The own queue is empty: take from the longest one, then wait before the next attempt.
         victim = longest
         if not files[own].qsize():
-            sleep(LOOK_SECONDS)
+            sleep(POLL_SECONDS)
     done.put(times)
 
 
-def _queues(files: Files, speeds: list[float], *, look: bool) -> Iterable[Nap]:
+def _queues(files: Files, speeds: list[float], *, steal: bool) -> Iterable[Nap]:
     context = mp.get_context("spawn")
     with context.Manager() as manager:
-        waiting = [manager.Queue() for _ in speeds]
+        pending = [manager.Queue() for _ in speeds]
         for device, numbers in enumerate(assign([size for size, _ in files], [1.0] * len(speeds))):
             for number in numbers:
-                waiting[device].put(files[number][1])
+                pending[device].put(files[number][1])
         start, done = manager.Barrier(len(speeds)), manager.Queue()
         workers = [
-            context.Process(target=_work_off, args=(waiting, own, speed, look, start, done))
+            context.Process(target=_work, args=(pending, own, speed, steal, start, done))
             for own, speed in enumerate(speeds)
         ]
         for worker in workers:
@@ -119,11 +121,13 @@ def _queues(files: Files, speeds: list[float], *, look: bool) -> Iterable[Nap]:
 
 
 def static(files: Files, speeds: list[float]) -> Iterable[Nap]:
-    return _queues(files, speeds, look=False)
+    """Run static shares: each process has its own queue."""
+    return _queues(files, speeds, steal=False)
 
 
 def manager_queues(files: Files, speeds: list[float]) -> Iterable[Nap]:
-    return _queues(files, speeds, look=True)
+    """Run queues of a multiprocessing.Manager from which other processes steal, every 3 s."""
+    return _queues(files, speeds, steal=True)
 
 
 def _dask(files: Files, speeds: list[float], *, stealing: bool) -> Iterable[Nap]:
@@ -144,10 +148,12 @@ def _dask(files: Files, speeds: list[float], *, stealing: bool) -> Iterable[Nap]
 
 
 def dask_stealing(files: Files, speeds: list[float]) -> Iterable[Nap]:
+    """Run Dask distributed."""
     return _dask(files, speeds, stealing=True)
 
 
 def dask_without_stealing(files: Files, speeds: list[float]) -> Iterable[Nap]:
+    """Run Dask distributed without its work stealing."""
     return _dask(files, speeds, stealing=False)
 
 

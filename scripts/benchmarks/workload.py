@@ -1,4 +1,4 @@
-"""What the benchmarks have in common: a realistic stream of events, child processes, medians."""
+"""Helpers of all benchmarks: a realistic stream of events, child processes, rows and medians."""
 
 from __future__ import annotations
 
@@ -20,76 +20,79 @@ from virnucpro_bus.events.envelope import Sequencer
 
 WORKERS = 4
 HEARTBEAT_EVERY = 100
-"""Files of all workers."""
+"""Files between two heartbeats, over all workers."""
 MILLIONS_VARIABLE = "BENCH_MILLIONS"
 DEVICES = [f"GPU-8a4f6f8e-1c9d-4d5e-9f6a-1b2c3d4e5f6{number}" for number in range(WORKERS)]
 
 
 def event_stream(files: int) -> Iterator[bytes]:
-    """Frames of a run on four GPUs: a file is started, progresses twice, completes; heartbeats too."""
+    """Yield the frames of a run on four GPUs: each file starts, progresses twice and completes; and heartbeats."""
     clock = ManualClock()
-    stamps = [Sequencer(clock, source=f"worker-{n}", run="run-1", epoch=1, host="node") for n in range(WORKERS)]
+    sequencers = [
+        Sequencer(clock, source=f"worker-{n}", run="run-1", epoch=1, host="node") for n in range(WORKERS)
+    ]
     for number in range(files):
         worker = number % WORKERS
-        device, file, say = DEVICES[worker], f"sample_{number}.fa", stamps[worker].next_envelope
+        device, file, envelope = DEVICES[worker], f"sample_{number}.fa", sequencers[worker].next_envelope
         clock.advance(0.002)
-        yield encode(say(ev.FileStarted(device, file, 1)))
-        yield encode(say(ev.FileProgress(device, file, 1, 100)))
-        yield encode(say(ev.FileProgress(device, file, 1, 200)))
-        yield encode(say(ev.FileCompleted(device, file, 1, 250, 0.008)))
+        yield encode(envelope(ev.FileStarted(device, file, 1)))
+        yield encode(envelope(ev.FileProgress(device, file, 1, 100)))
+        yield encode(envelope(ev.FileProgress(device, file, 1, 200)))
+        yield encode(envelope(ev.FileCompleted(device, file, 1, 250, 0.008)))
         if number % HEARTBEAT_EVERY == 0:
-            yield encode(say(ev.Heartbeat(device, "idle", number, 0, 250 * number, 0, 0)))
+            yield encode(envelope(ev.Heartbeat(device, "idle", number, 0, 250 * number, 0, 0)))
 
 
 def events_of(files: int) -> int:
-    """How many events `event_stream` makes of so many files."""
+    """Return how many events `event_stream` yields for so many files."""
     return 4 * files + -(-files // HEARTBEAT_EVERY)
 
 
 def millions(default: int) -> int:
-    """How many millions a long benchmark takes: the environment variable BENCH_MILLIONS, or its own default."""
+    """Return how many millions a long benchmark uses: the environment variable BENCH_MILLIONS, or its default."""
     return int(os.environ.get(MILLIONS_VARIABLE, default))
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory of a process that is in use; of this one after what is garbage has been given back."""
+    """Return the resident memory of a process; of this process after a garbage collection."""
     if pid == os.getpid():
         gc.collect()
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def peak_bytes(pid: int) -> int:
-    """The most memory that a process has ever had in use."""
+    """Return the peak of the resident memory of a process."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def row(what: str, value: float, unit: str, goal: str = "") -> dict[str, Any]:
-    """One line of the table."""
+    """Return one row of the table."""
     return {"what": what, "value": value, "unit": unit, "goal": goal}
 
 
 def per_item(action: Callable[[], object], items: int) -> float:
-    """Seconds an item, of one run of `action` over `items`."""
+    """Run `action` once over `items` items; return the seconds per item."""
     started = perf_counter()
     action()
     return (perf_counter() - started) / items
 
 
 def middle(values: list[float]) -> float:
+    """Return the median."""
     return median(values)
 
 
 class Peer(subprocess.Popen[str]):
-    """A process of `peers.py`, with a pipe each way."""
+    """A process of `peers.py`, with a pipe in each direction."""
 
     def line(self) -> str:
-        """The next line that it prints; "" when it has ended."""
+        """Return the next line that it prints; "" when it has ended."""
         assert self.stdout is not None
         return self.stdout.readline()
 
     def go(self) -> None:
-        """Give it the line for which it waits."""
+        """Send the line for which it waits."""
         assert self.stdin is not None
         self.stdin.write("go\n")
         self.stdin.flush()
@@ -97,7 +100,7 @@ class Peer(subprocess.Popen[str]):
 
 @contextmanager
 def child(role: str, *arguments: object) -> Iterator[Peer]:
-    """Run `peers.py ROLE ARGUMENTS...` beside us, with a pipe each way."""
+    """Run `peers.py ROLE ARGUMENTS...` meanwhile, with a pipe in each direction."""
     command = [sys.executable, "-P", str(Path(__file__).parent / "peers.py"), role, *map(str, arguments)]
     process = Peer(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:

@@ -72,7 +72,7 @@ def test_sigterm_gives_the_files_in_hand_no_more_than_the_grace(lab: Lab) -> Non
     )
     running.until(gates.waiting, "the job is at its gate")
     running.signal(signal.SIGTERM)
-    running.until_it_says("SIGTERM: finishing the files in hand, for 0.5 s at most")
+    running.until_it_says("SIGTERM: finishing the files in progress, for 0.5 s at most")
     assert running.wait() == 143
     (loss,) = recorded(lab.folder / "out", WorkerLost)
     assert (loss.event.file, loss.event.reason) == (name, "was ended with the run")

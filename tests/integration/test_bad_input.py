@@ -36,7 +36,7 @@ def refusal(ended: Started) -> str:
 
 
 BAD_FILES = {
-    "empty.fa": (b"", "empty, no FASTA record in it"),
+    "empty.fa": (b"", "contains no FASTA record"),
     "no_header.fa": (b"ACGT\nACGT\n", "does not begin with a FASTA header ('>')"),
     "binary.fa": (bytes(range(256)) * 8, "not a FASTA file"),
     "binary_later.fa": (b">one\nACGT\n>two\nAC\x00GT\x1b[2J\n", "binary data in record 2; not a FASTA file"),
@@ -114,7 +114,7 @@ def test_a_file_that_is_given_twice_is_worked_on_once(lab: Lab, inputs: Path) ->
     (lab.folder / "link.fa").symlink_to(inputs / "reads_01.fa")
     ended = lab.run("run", "in", "in/reads_01.fa", "link.fa", "--out", "out", *ONE_WORKER)
     assert ended.wait() == 0, ended.stderr
-    assert [line.rpartition(": ")[2] for line in ended.stderr.splitlines()] == ["taken once", "taken once"]
+    assert [line.rpartition(": ")[2] for line in ended.stderr.splitlines()] == ["processed once", "processed once"]
     assert summary(lab.folder / "out")["totals"]["files_total"] == 2
 
 

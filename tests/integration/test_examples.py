@@ -16,7 +16,7 @@ from tests.support.lab import Lab, Started
 from tests.support.paths import SCRIPTS
 from tests.support.samples import SAMPLE, recorded, results, summary
 from virnucpro_bus.events.vocabulary import FileCompleted, FilesAssigned, WorkStolen
-from workers.launch.estimates import PARTS
+from workers.launch.estimates import COST_PER_UNIT
 
 EXAMPLES = SCRIPTS / "examples"
 FILES = sorted(SAMPLE.iterdir())
@@ -91,7 +91,8 @@ def test_own_job_has_its_files_planned_by_their_size_without_compression(lab: La
     assigned = (envelope.event for envelope in recorded(run_dir, FilesAssigned))
     planned = {file.file: file.cost for event in assigned for file in event.files}
     assert planned == {
-        path.name: PARTS * len(gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes())
+        path.name: COST_PER_UNIT
+        * len(gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes())
         for path in FILES
     }
 

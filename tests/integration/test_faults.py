@@ -125,7 +125,7 @@ def test_the_run_does_not_notice_what_happens_to_its_monitor(
 def test_the_first_ctrl_c_lets_the_files_in_hand_be_finished(interrupted: Interrupted) -> None:
     in_hand = set(interrupted.gates.waiting())
     interrupted.command.signal(signal.SIGINT)
-    interrupted.command.until_it_says("interrupted: finishing the files in hand; press Ctrl-C again")
+    interrupted.command.until_it_says("interrupted: finishing the files in progress; press Ctrl-C again")
     interrupted.gates.open()
     assert interrupted.exit_codes() == (130, 130, 130)
     assert results(interrupted.run_dir).keys() == result_names(in_hand)
@@ -135,7 +135,7 @@ def test_the_first_ctrl_c_lets_the_files_in_hand_be_finished(interrupted: Interr
 
 def test_the_second_ctrl_c_ends_the_run_at_once(interrupted: Interrupted) -> None:
     interrupted.command.signal(signal.SIGINT)
-    interrupted.command.until_it_says("interrupted: finishing the files in hand")
+    interrupted.command.until_it_says("interrupted: finishing the files in progress")
     interrupted.command.signal(signal.SIGINT)
     assert interrupted.exit_codes() == (130, 130, 130)
     assert results(interrupted.run_dir) == {}
@@ -147,7 +147,7 @@ def test_the_second_ctrl_c_ends_the_run_at_once(interrupted: Interrupted) -> Non
 def test_sigterm_lets_the_files_in_hand_be_finished_too(interrupted: Interrupted) -> None:
     in_hand = set(interrupted.gates.waiting())
     interrupted.command.signal(signal.SIGTERM)
-    interrupted.command.until_it_says("SIGTERM: finishing the files in hand, for 10 s at most")
+    interrupted.command.until_it_says("SIGTERM: finishing the files in progress, for 10 s at most")
     interrupted.gates.open()
     assert interrupted.exit_codes() == (143, 143, 143)
     assert results(interrupted.run_dir).keys() == result_names(in_hand)

@@ -51,7 +51,7 @@ def test_a_live_run_can_be_relayed_afterwards_and_the_relay_ends_with_it(lab: La
 def test_a_relay_that_is_killed_does_not_disturb_the_run_which_says_so(lab: Lab, forty: Path) -> None:
     run = WatchedRun(lab, forty, "tcp://127.0.0.1:*")
     os.kill(run.running.child("relay"), signal.SIGKILL)
-    run.running.until_it_says("the relay has ended; the run goes on")
+    run.running.until_it_says("the relay has ended; the run continues")
     assert run.finish()["totals"]["files_completed"] == COUNT
 
 

@@ -97,7 +97,7 @@ def test_an_interrupted_run_goes_on_where_it_was(lab: Lab) -> None:
     assert "--force" in refused.stderr
     again = lab.run(*arguments, "--resume")
     assert again.wait() == 0, again.stderr
-    assert again.stderr == f"virnucpro-bus: going on: {done} of 6 files are done already\n"
+    assert again.stderr == f"virnucpro-bus: resuming: {done} of 6 files are already done\n"
     assert commits(out) == Counter(dict.fromkeys(names, 1))
     totals = summary(out)["totals"]
     assert (totals["files_completed"], totals["files_total"], totals["files_failed"]) == (6, 6, 0)
@@ -116,7 +116,7 @@ def test_a_run_that_is_done_is_done_and_force_begins_anew(lab: Lab) -> None:
     before = results(out)
     again = lab.run(*arguments, "--resume")
     assert (again.wait(), results(out)) == (0, before)
-    assert "3 of 3 files are done already" in again.stderr
+    assert "3 of 3 files are already done" in again.stderr
     (out / "mine").touch()
     anew = lab.run(*arguments, "--force")
     assert (anew.wait(), anew.stderr, results(out)) == (0, "", before)
@@ -158,8 +158,8 @@ def test_a_full_disk_ends_the_run_with_one_line_and_it_can_be_resumed(lab: Lab, 
     arguments = ("run", "in", "--out", "out", *TWO_WORKERS, "--job", f"{jobs}:needs_room")
     first = lab.run(*arguments)
     assert first.wait() == 2
-    (line,) = [line for line in first.stderr.splitlines() if "nothing more is handed out" in line]
-    assert "has failed for want of room on the disk; the same command with --resume goes on from here" in line
+    (line,) = [line for line in first.stderr.splitlines() if "the run ends early" in line]
+    assert ".fa failed because the disk is full; to continue it, give the same command with --resume" in line
     (lab.folder / "room").touch()
     again = lab.run(*arguments, "--resume")
     assert again.wait() == 0, again.stderr
@@ -205,4 +205,4 @@ def test_whatever_an_input_is_called_it_is_done_and_found_again_by_a_resumed_run
     assert commits(lab.folder / "out").total() == len(STRANGE)
     again = lab.run(*arguments, "--resume")
     assert again.wait() == 0, again.stderr
-    assert f"{len(STRANGE)} of {len(STRANGE)} files are done already" in again.stderr
+    assert f"{len(STRANGE)} of {len(STRANGE)} files are already done" in again.stderr

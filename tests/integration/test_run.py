@@ -232,7 +232,7 @@ def test_a_run_that_finds_no_gpu_says_so_and_works_on_the_cpus(lab: Lab) -> None
     ended = lab.run("run", "in", "--out", "out", "--no-dashboard", CUDA_VISIBLE_DEVICES="")
     assert ended.wait() == 0, ended.stderr
     cores = len(os.sched_getaffinity(0))
-    assert f"no GPU is used: working on {cores} CPU cores (virnucpro-bus doctor says why)" in ended.stderr
+    assert f"no GPU is used, but {cores} CPU cores; virnucpro-bus doctor shows why" in ended.stderr
     assert [device.key for device in recorded(lab.folder / "out", RunStarted)[0].event.devices] == [
         f"cpu:{number}" for number in range(cores)
     ]

@@ -117,7 +117,7 @@ def test_a_terminal_that_goes_away_lets_the_files_in_hand_be_finished(lab: Lab, 
     terminal = Terminal(lab, *held.arguments)
     terminal.until(lambda: held.all_wait() and draws(terminal), "it draws")
     terminal.hang_up()
-    while b"SIGHUP: finishing the files in hand" not in (lab.folder / "out" / "run.vbus").read_bytes():
+    while b"SIGHUP: finishing the files in progress" not in (lab.folder / "out" / "run.vbus").read_bytes():
         threading.Event().wait(0.02)
     held.gates.open()
     assert terminal.ended() == 128 + signal.SIGHUP

@@ -1,1 +1,4 @@
-"""The subcommands of this package, `run` and `whatif`: loaded when they are called."""
+"""The command line of this package: the subcommands `run` and `whatif`, one file each.
+
+They are imported only when they are called. May import everything in the package. Start with `run.py`.
+"""

@@ -1,4 +1,4 @@
-"""The `run` subcommand."""
+"""The subcommand `run`: makes the plan of a run from the command line, runs it, and prints how it ended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from workers.jobs import check_job
 from workers.launch.device_discovery import MAX_DEVICES, find_devices, simulated_gpus
 from workers.launch.device_locks import DeviceLocks
 from workers.launch.estimates import apply_job_estimates
-from workers.launch.launcher import GRACE_SECONDS, Launcher, RunPlan
+from workers.launch.launcher import Launcher
+from workers.launch.run_plan import DEFAULT_GRACE_SECONDS, RunPlan
 from workers.pool.watchdog import DEFAULT_HANG_SECONDS, Limits
 from workers.resume.log_path import choose_log_path
 from workers.schedule.blame import DEFAULT_RETRIES
@@ -32,48 +33,58 @@ from workers.schedule.plan import weights_for
 from workers.schedule.policy_registry import DEFAULT_POLICY, POLICIES
 
 SECONDS = SecondsArgument(0.1, 1e9)
+MAX_FAILURES_SHOWN = 10
 
 
 @click.command(short_help="Run a job over many files on all devices, with a live dashboard.")
 @click.argument("inputs", nargs=-1, required=True, type=PathArgument(path_type=Path), metavar="INPUT...")
 @click.option("--out", "run_dir", required=True, type=PathArgument(file_okay=False, path_type=Path), metavar="DIR",
-              help="Folder for results, capture, log and summary; made if it is missing.")  # fmt: skip
+              help="Folder for results, capture, metrics log and summary; created if missing.")  # fmt: skip
 @click.option("--job", default="sixframe", show_default=True, metavar="JOB",
-              help='sixframe, MODULE:ATTR, or "shell:CMD {input} {output}".')  # fmt: skip
+              help='The job for each file: sixframe, MODULE:ATTR, or "shell:CMD {input} {output}".')  # fmt: skip
 @click.option(
-    "--job-option", "job_options", multiple=True, metavar="KEY=VALUE", help="For the job; may be repeated."
+    "--job-option",
+    "job_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option passed to the job; may be repeated.",
 )
 @click.option("--devices", default="auto", show_default=True, metavar="SPEC",
-              help="auto, cpu:N, cuda:0,1 (as nvidia-smi counts), or GPU UUIDs.")  # fmt: skip
+              help="Devices to use: auto (all GPUs, else all CPU cores), cpu:N, cuda:0,1 (indices of nvidia-smi), "
+              "or GPU UUIDs.")  # fmt: skip
 @click.option("--fake-gpus", type=click.IntRange(1, MAX_DEVICES), metavar="N",
-              help="Show N simulated GPUs, for a demonstration; the work is done on the CPU.")  # fmt: skip
+              help="Use N simulated GPUs, for a demonstration; the job runs on the CPU.")  # fmt: skip
 @click.option("--policy", default=DEFAULT_POLICY, show_default=True, type=click.Choice(POLICIES),
-              help="When an idle device takes a file from another's queue: never (off), when one is long "
-              "(threshold), or when that ends the run sooner, by measured speeds (cost).")  # fmt: skip
+              help="When an idle device steals a file from another's queue: never (off), when a queue is long "
+              "(threshold), or when that ends the run sooner at measured speeds (cost).")  # fmt: skip
 @click.option("--steal-interval", "steal_interval_seconds", default=0.0, show_default=True,
               type=SecondsArgument(0.0, 1e9), metavar="SECONDS",
-              help="With threshold: how long after a steal a device steals again.")  # fmt: skip
+              help="Seconds from one steal of a device to its next, with the policy threshold.")  # fmt: skip
 @click.option("--weights", default="auto", show_default=True, metavar="SPEC",
-              help="Share of the first assignment: auto (by name), off, or 1.0,1.5,...")  # fmt: skip
+              help="Shares of the devices in the first assignment: auto (by GPU name), off (equal), "
+              "or 1.0,1.5,...")  # fmt: skip
 @interval_option
-@click.option("--dashboard/--no-dashboard", default=True, show_default=True, help="Show the run while it goes on.")
+@click.option("--dashboard/--no-dashboard", default=True, show_default=True,
+              help="Show the run live in the terminal.")  # fmt: skip
 @click.option("--listen", metavar="tcp://HOST:PORT",
-              help="Let the run be watched from other machines; see virnucpro-bus relay --help.")  # fmt: skip
+              help="Address at which the run can be watched from other machines; "
+              "see virnucpro-bus relay --help.")  # fmt: skip
 @click.option("--log-file", default="gpu_metrics.log", show_default=True, metavar="NAME",
-              help="Metrics log (CSV), in the output folder unless a path is given.")  # fmt: skip
+              help="Metrics log (CSV). A name without a path is in the output folder.")  # fmt: skip
 @log_rotate_option
 @click.option("--retries", default=DEFAULT_RETRIES, show_default=True, type=click.IntRange(0, 100), metavar="N",
-              help="How often a file that fails is tried again.")  # fmt: skip
+              help="How often a failed file is tried again.")  # fmt: skip
 @click.option("--file-timeout", "file_seconds", type=SECONDS, metavar="SECONDS",
-              help="An attempt that takes longer has failed; by default it takes what it takes.")  # fmt: skip
+              help="Seconds after which an attempt at a file fails.  [default: no limit]")  # fmt: skip
 @click.option("--hang-timeout", "hang_seconds", default=DEFAULT_HANG_SECONDS, show_default=True, type=SECONDS,
-              metavar="SECONDS", help="A worker that is silent for longer is ended and its file given out again; "
-              "ten times as long while it loads the job.")  # fmt: skip
-@click.option("--grace", "grace_seconds", default=GRACE_SECONDS, show_default=True, type=SECONDS,
-              metavar="SECONDS", help="How long the files in hand may take after SIGTERM.")  # fmt: skip
+              metavar="SECONDS", help="Seconds without a sign of life after which a worker is ended and its file "
+              "assigned again; ten times as long while it loads the job.")  # fmt: skip
+@click.option("--grace", "grace_seconds", default=DEFAULT_GRACE_SECONDS, show_default=True, type=SECONDS,
+              metavar="SECONDS",
+              help="Seconds for the files in progress to finish after SIGTERM or SIGHUP.")  # fmt: skip
 @click.option("--resume", is_flag=True,
-              help="Go on with the run that DIR holds: what is done stays, the rest is done.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Remove the run that DIR holds, results too, and begin anew.")
+              help="Continue the run in DIR: keep what is done, process what remains.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Remove the run in DIR with its results, and start over.")
 def run(
     inputs: Sequence[Path],
     run_dir: Path,
@@ -96,12 +107,12 @@ def run(
     resume: bool,
     force: bool,
 ) -> int:
-    """Run a job over every INPUT (a sequence file, or a folder of them), one worker process a device.
+    """Run a job over every INPUT (a sequence file, or a folder of them), with one worker process for each device.
 
     DIR gets results/, run.vbus (the capture, for replay), gpu_metrics.log (CSV) and summary.json.
 
     In a terminal: n and p (or page down and page up) turn the page, s changes the order. Ctrl-C finishes the files
-    in hand, a second one stops at once.
+    in progress, a second one stops at once.
 
     \b
     Examples:
@@ -113,9 +124,9 @@ def run(
     Exit status: 0 done, 1 internal error, 2 usage or permission, 3 some files failed, 129/130/143 interrupted.
     """
     if resume and force:
-        raise UserError("--resume goes on with a run and --force removes it: give one of them")
+        raise UserError("--resume continues a run and --force removes it: give one of them")
     if fake_gpus is not None and devices != "auto":
-        raise click.UsageError("--fake-gpus takes the place of --devices: give one of them")
+        raise click.UsageError("--fake-gpus replaces --devices: give one of them")
     log_path = choose_log_path(run_dir, log_file)
     options = _parse_options(job_options)
     if listen is not None:
@@ -123,15 +134,15 @@ def run(
     check_job(job, options)
     found = find_inputs(inputs)
     for path, same_as in found.aliases:
-        say(f"{path} is the same file as {same_as}: taken once")
+        say(f"{path} is the same file as {same_as}: processed once")
     if fake_gpus is not None:
         chosen = simulated_gpus(fake_gpus)
-        say("the GPUs are simulated: what is shown of them is made up")
+        say("the GPUs are simulated: the figures shown for them are invented")
     else:
         chosen = find_devices(devices, os.environ)
         if devices == "auto" and not any(has_gpu(device.key) for device in chosen):
-            say(f"no GPU is used: working on {len(chosen)} CPU cores (virnucpro-bus doctor says why)")
-    weight_figures, warnings = weights_for(weights, [device.name for device in chosen])
+            say(f"no GPU is used, but {len(chosen)} CPU cores; virnucpro-bus doctor shows why")
+    device_weights, warnings = weights_for(weights, [device.name for device in chosen])
     for warning in warnings:
         say(warning)
     files, problem = apply_job_estimates(job, found.files)
@@ -140,7 +151,7 @@ def run(
     plan = RunPlan(
         files=files,
         devices=chosen,
-        weights=weight_figures,
+        weights=device_weights,
         run_dir=run_dir,
         job=job,
         options=options,
@@ -163,7 +174,7 @@ def run(
     try:
         _print_summary(plan, launcher.summary)
     except OSError:
-        # Nobody is there to read it: the terminal has gone, say. What became of the run is its exit status.
+        # The output cannot be written, for example because the terminal has closed. The exit status still counts.
         abandon_output()
     return status
 
@@ -179,13 +190,13 @@ def _parse_options(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
-    """The end of the run in a few lines: what was done, what failed, where everything is."""
+    """Print the end of the run in a few lines: what was done, what failed, where everything is."""
     totals = summary["totals"]
     elapsed = summary["elapsed_seconds"] or 0.0
     before = summary["files_done_before"]
-    # The sequences of files that were done before say nothing of the time since.
+    # Sequences of earlier sessions must not count in the rate of this one.
     rate = f", {totals['sequences'] / elapsed:.0f} a second" if elapsed and not before else ""
-    earlier = f" ({before} of them before)" if before else ""
+    earlier = f" ({before} of them earlier)" if before else ""
     click.echo(
         f"{totals['files_completed']} of {totals['files_total']} files done{earlier} in {elapsed:.1f} s on "
         f"{len(summary['devices'])} devices: {totals['sequences']} sequences{rate}; "
@@ -196,10 +207,10 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
     if totals["events_lost"]:
         click.echo(f"{totals['events_lost']} of {totals['events_published']} events were lost")
     failures = summary["failures"]
-    for file, reason in list(failures.items())[:10]:
+    for file, reason in list(failures.items())[:MAX_FAILURES_SHOWN]:
         say(f"failed: {file}: {reason}")
-    if len(failures) > 10:
-        say(f"failed: {len(failures) - 10} more files; see {SUMMARY_NAME}")
+    if (more := len(failures) - MAX_FAILURES_SHOWN) > 0:
+        say(f"failed: {more} more files; see {SUMMARY_NAME}")
     for label, path in (
         ("results", plan.run_dir / "results"),
         ("capture", plan.run_dir / "run.vbus"),

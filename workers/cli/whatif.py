@@ -1,4 +1,4 @@
-"""The subcommand `whatif`: a recorded run with another policy, other devices or other weights."""
+"""The subcommand `whatif`: simulates a recorded run with other policies, devices or weights."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from workers.schedule.policy_registry import POLICIES
 from workers.whatif.recorded_run import make_recorded_run
 from workers.whatif.scenarios import Alternative, Variation, WhatIf, what_if
 
-MOST_DEVICES = 4096
+MAX_DEVICES = 4096
 
 
-@click.command(short_help="Tell how long a recorded run would have taken otherwise.")
+@click.command(short_help="Estimate how long a recorded run would have taken under other policies.")
 @capture_argument
 @click.option("--policy", type=click.Choice(POLICIES),
-              help="With this policy; all of them by default.")  # fmt: skip
-@click.option("--devices", type=click.IntRange(1, MOST_DEVICES), metavar="N",
-              help="With so many devices: the first ones, or more of middling speed.")  # fmt: skip
+              help="The policy to simulate.  [default: all of them]")  # fmt: skip
+@click.option("--devices", type=click.IntRange(1, MAX_DEVICES), metavar="N",
+              help="The number of devices: the first N of the run, or all and further ones of median speed.  "
+              "[default: as many as the run had, half and double]")  # fmt: skip
 @click.option("--weights", metavar="SPEC",
-              help="Assigned anew by these weights: auto (by name), off, or 1.0,1.5,...")  # fmt: skip
-@click.option("--drop", multiple=True, metavar="DEVICE", help="Without this device; may be repeated.")
+              help="Weights for a new first assignment: auto (by GPU name), off (equal), or 1.0,1.5,...  "
+              "[default: the recorded assignment, or auto for other devices]")  # fmt: skip
+@click.option("--drop", multiple=True, metavar="DEVICE", help="A device to leave out; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def whatif(
     capture: Path,
@@ -36,10 +38,10 @@ def whatif(
     drop: Sequence[str],
     as_json: bool,
 ) -> None:
-    """Tell how long the run in CAPTURE (a run.vbus file, or a run folder) would have taken otherwise.
+    """Estimate how long a recorded run would have taken under other policies.
 
-    Its files, with the time that each one took, are worked off in a simulator: under every policy, and on half and
-    double the devices, or as the options say. Nothing is run.
+    CAPTURE is a run.vbus file or a run folder. A simulator processes its files, with the time that each one took:
+    under every policy, and on half and double the devices, or as the options say. No job is run.
 
     \b
     Examples:
@@ -64,7 +66,7 @@ def _as_text(found: WhatIf) -> str:
         for row in table
     ]
     if found["files_left_out"]:
-        lines.append(f"{found['files_left_out']} of the planned files were not completed, and are left out")
+        lines.append(f"{found['files_left_out']} of the planned files were not completed and are left out")
     return "\n".join(lines)
 
 

@@ -1,4 +1,8 @@
-"""What a worker can run: the job interface and the jobs that come with it."""
+"""Jobs: what a worker runs on each file.
+
+`interface.py` defines what a job is; `loader.py` finds the job that a spec names; `sixframe.py` and `shell.py` are
+the jobs that come with the program. May import inputs. Start with `interface.py`.
+"""
 
 from workers.jobs.interface import JobContext
 from workers.jobs.loader import check_job, make_job

@@ -1,20 +1,20 @@
-"""What a job is, and what it is told.
+"""The interface of a job, and the context that it gets.
 
 A job turns one input file into result files:
 
     def job(input: Path, output: Path, context: JobContext) -> int
 
-`input` is absolute; `output` is an empty folder of this attempt, and every file left in it becomes a result; the
-return value is the number of sequences done.
+`input` is an absolute path. `output` is an empty folder of this attempt; every file left in it becomes a result.
+The return value is the number of sequences done.
 
-A job may say how much work is in a file, where its size does not tell:
+A job can estimate how much work is in a file, if the file's size does not show it:
 
-    job.estimate = lambda path: number of windows, or seconds, or whatever grows with the time it takes
+    job.estimate = lambda path: ...     # a number of windows, or seconds, or whatever grows with the time it takes
 
-(of a class: a static method `estimate(path)`, for the class is not made for that). The numbers, from 0 to 1e12,
-take the place of bases in plan and stealing: only their ratios matter, and the rate of each device is measured.
-It is asked once, for all files, before the run, in a process of its own without a GPU; where one of the numbers
-cannot be had the run goes by bases. It is looked for where the module's own text has the word "estimate".
+For a class it is a static method `estimate(path)`, because no instance is created for it. The numbers, from 0 to
+1e12, replace the sizes in plan and stealing: only their ratios matter, and the rate of each device is measured.
+`estimate` is called once for each file, before the run, in a process of its own without a GPU. If one call fails,
+the run goes by the sizes. `estimate` is used only if the module's source contains the word "estimate".
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ from virnucpro_bus.events.vocabulary import MAX_COUNT
 
 MAX_PROGRESS_PER_SECOND = 4
 _PROGRESS_INTERVAL_NS = NANOSECONDS // MAX_PROGRESS_PER_SECOND
-# What an event can carry.
 
 
 class JobContext:
-    """What a job is told about where it runs; one for the life of a worker. For the job's own thread only."""
+    """The device and options of a job, and its way to report progress; one for each worker.
+
+    For the job's own thread only.
+    """
 
     def __init__(
         self,
@@ -45,47 +47,47 @@ class JobContext:
         on_progress: Callable[[int], object],
         clock: Clock,
     ) -> None:
-        """`on_progress` takes the sequences done so far within the file in hand, at most 4 times a second."""
+        """`on_progress` gets the number of sequences done so far in the file, at most 4 times a second."""
         self.device = device
-        """What a framework calls the device in this process: "cuda:0" (no other GPU is visible) or "cpu"."""
+        """The device's name for a framework: "cuda:0" (no other GPU is visible to this process) or "cpu"."""
         self.device_key = device_key
-        """The device's identity on the bus: a GPU's UUID, "cpu:N", or "sim:N" for a GPU that is made up."""
+        """The device's identity on the bus: a GPU's UUID, "cpu:N", or "sim:N" for a simulated GPU."""
         self.options: Mapping[str, str] = MappingProxyType(dict(options))
-        """The --job-option values, read-only."""
+        """The values of --job-option, read-only."""
         self._on_progress = on_progress
         self._clock = clock
         self._sequences = 0
-        self._not_before_ns = 0
+        self._next_report_ns = 0
 
     def progress(self, sequences: int) -> None:
-        """Say how many sequences of this file are done so far, as often as you like.
+        """Report how many sequences of this file are done so far, as often as you like.
 
-        What makes no sense (not a count, or less than was said before) is passed over without an error.
+        A value that is not a count, or not more than the one before, is ignored.
         """
         count = count_of(sequences)
         if count is None or count <= self._sequences:
             return
         self._sequences = count
         now_ns = self._clock.mono_ns()
-        if now_ns >= self._not_before_ns:
-            self._not_before_ns = now_ns + _PROGRESS_INTERVAL_NS
+        if now_ns >= self._next_report_ns:
+            self._next_report_ns = now_ns + _PROGRESS_INTERVAL_NS
             self._on_progress(count)
 
     def begin_file(self) -> None:
-        """Count from 0 again. Called by what `make_job` returns, not by jobs."""
+        """Start counting from 0. Called by what `make_job` returns, not by jobs."""
         self._sequences = 0
 
 
 class Job(Protocol):
-    """Works one file. Whatever it raises fails this file, and no other."""
+    """Processes one file. An exception that it raises fails this file, and no other."""
 
     def __call__(self, input: Path, output: Path, context: JobContext, /) -> int:
-        """Leave the results of `input` in the folder `output`; the number of sequences done."""
+        """Write the results of `input` into the folder `output`; return the number of sequences done."""
         ...
 
 
 def count_of(value: object) -> int | None:
-    """`value` as an int, if it is a count (a numpy integer is one, True is not); else None."""
+    """Return `value` as an int if it is a count (a numpy integer is one, True is not), else None."""
     if isinstance(value, bool):
         return None
     try:

@@ -1,7 +1,7 @@
-"""Which job is meant by a spec: "sixframe", "shell:CMD ..." or "MODULE:ATTR".
+"""The loader: finds the job that a spec names, "sixframe", "shell:CMD ..." or "MODULE:ATTR".
 
-ATTR is a callable, or a class that is made once in each worker with the context (load the model there) and whose
-instance is called.
+ATTR is a callable, or a class. Of a class, each worker creates one instance, with the context (a model is loaded
+there), and calls it for each file.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ SHELL_PREFIX = "shell:"
 
 
 def check_job(spec: str, options: Mapping[str, str]) -> None:
-    """Check all that can be checked without importing a user's module. Raises UserError."""
+    """Check what can be checked without importing a user's module. Raises UserError."""
     for text in (spec, *options, *options.values()):
         if not _is_unicode(text):
             raise UserError(f"{visible(text)}: a job and its options must be UTF-8 text")
     if spec == "sixframe":
-        from workers.jobs.sixframe import chunk_option  # what nobody runs need not be loaded by each worker
+        from workers.jobs.sixframe import chunk_option  # imported only where it is used: each worker would load it
 
         chunk_option(options)
     elif spec.startswith(SHELL_PREFIX):
@@ -40,10 +40,10 @@ def check_job(spec: str, options: Mapping[str, str]) -> None:
 
 
 def make_job(spec: str, context: JobContext) -> Callable[[Path, Path], int]:
-    """The job that `spec` names, ready to be called with input and output folder; for use in a worker.
+    """Return the job that `spec` names, to be called with input file and output folder. For use in a worker.
 
-    A module is also looked for in the current folder. Raises UserError when the job cannot be had. The callable
-    raises what the job raises, and UserError when the job does not return a count.
+    A module is also searched for in the current folder. Raises UserError when the job cannot be loaded. The
+    callable raises what the job raises, and UserError when the job does not return a count.
     """
     check_job(spec, context.options)
     job = load_job(spec, context)
@@ -62,48 +62,48 @@ def make_job(spec: str, context: JobContext) -> Callable[[Path, Path], int]:
 
 
 def load_job(spec: str, context: JobContext) -> Job:
-    """The bare job that a checked `spec` names; a class is made with `context`. Raises UserError."""
+    """Return the bare job that a checked `spec` names, an instance if that is a class. Raises UserError."""
     if spec == "sixframe":
         from workers.jobs.sixframe import run_sixframe
 
         return run_sixframe
     if spec.startswith(SHELL_PREFIX):
         return shell_job(spec.removeprefix(SHELL_PREFIX))
-    found = named_by(spec)
+    named = import_job(spec)
     try:
-        made = found(context) if isinstance(found, type) else found
+        loaded = named(context) if isinstance(named, type) else named
     except Exception as error:
-        raise _not_loaded(spec, error) from error
-    if not callable(made):
-        raise UserError(f"job {_shown(spec)} is not callable but {_brief(made)}")
-    job: Job = made
+        raise _loading_error(spec, error) from error
+    if not callable(loaded):
+        raise UserError(f"job {_shown(spec)} is not callable: it is {_brief(loaded)}")
+    job: Job = loaded
     return job
 
 
-def is_users_own(spec: str) -> bool:
-    """Whether a checked `spec` names something in a user's module."""
+def is_user_job(spec: str) -> bool:
+    """Whether a checked `spec` names a job in a user's module."""
     return spec != "sixframe" and not spec.startswith(SHELL_PREFIX)
 
 
 def module_of(spec: str) -> str:
-    """The module that a `spec` MODULE:ATTR names; from now on it is also looked for in the current folder."""
-    here = os.getcwd()
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    """Return the module that a `spec` MODULE:ATTR names, and put the current folder on the import path."""
+    current_folder = os.getcwd()
+    if current_folder not in sys.path:
+        sys.path.insert(0, current_folder)
     return _module_and_attribute(spec)[0]
 
 
-def named_by(spec: str) -> Any:
-    """What a `spec` MODULE:ATTR names: a job, or the class of one. Raises UserError when it cannot be imported."""
+def import_job(spec: str) -> Any:
+    """Import what a `spec` MODULE:ATTR names: a job, or the class of one. Raises UserError."""
     module, attribute = module_of(spec), _module_and_attribute(spec)[1]
     try:
         return attrgetter(attribute)(importlib.import_module(module))
     except Exception as error:
-        raise _not_loaded(spec, error) from error
+        raise _loading_error(spec, error) from error
 
 
-def _not_loaded(spec: str, error: Exception) -> UserError:
-    # Whatever a user's module does wrong while it loads, the run cannot begin and the user can mend it.
+def _loading_error(spec: str, error: Exception) -> UserError:
+    # A UserError, whatever a user's module raises while it loads: the run cannot begin, and the user can fix it.
     return UserError(f"job {_shown(spec)} cannot be loaded: {type(error).__name__}: {_brief(error)}")
 
 
@@ -131,6 +131,6 @@ def _shown(spec: str) -> str:
 
 
 def _brief(thing: object) -> str:
-    """`thing` on one line: an exception's text, another object's repr."""
+    """Return `thing` in one line: the text of an exception, the repr of another object."""
     text = str(thing) if isinstance(thing, Exception) else repr(thing)
     return visible(text.strip().partition("\n")[0][:300])

@@ -1,9 +1,9 @@
-"""The job "shell:CMD ...": any command line, once for each file.
+"""The job "shell:CMD ...": runs a command line once for each file.
 
-The command goes to /bin/sh with {input}, {output} (a file of the input's name in the output folder), {outdir},
-{stem} and {device} filled in; {{ and }} stand for single braces. What is filled in never becomes part of the
-program text: the shell is given the values as variables and the text only names them, in quotes. So no file name
-can inject anything, and {input} must not be put in quotes once more.
+/bin/sh runs the command with {input}, {output} (a file of the input's name in the output folder), {outdir}, {stem}
+and {device} filled in; {{ and }} stand for literal braces. The values never become part of the program text: the
+shell gets them as variables, and the text only names these, in quotes. So no file name can inject anything, and a
+placeholder such as {input} must not be quoted again.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from workers.jobs.interface import Job, JobContext
 PLACEHOLDERS = ("input", "output", "outdir", "stem", "device")
 MAX_ERROR_CHARACTERS = 300
 _ERROR_TAIL_BYTES = 8192
-# A shell gives this plus the signal's number as its status when what it ran was killed.
 _KILLED_STATUS = 128
+"""A shell's exit status is this plus the signal's number if the program that it ran was killed."""
 
 
 def check_template(template: str) -> None:
@@ -35,18 +35,17 @@ def check_template(template: str) -> None:
 
 
 def shell_job(template: str) -> Job:
-    """The job that runs `template`.
+    """Return the job that runs `template`.
 
-    It returns the number of FASTA or FASTQ records in the input where dnaio can read it to the end, else 1. It
-    raises UserError with the exit status and the last line of stderr when the command fails. What the command
-    prints to stdout is thrown away.
+    It returns the number of FASTA or FASTQ records in the input, or 1 if dnaio cannot read it to the end. When the
+    command fails, it raises UserError with the exit status and the last line of stderr. The stdout is discarded.
     """
     script = _script(template)
 
     def run(input: Path, output: Path, context: JobContext) -> int:
         values = (str(input), str(output / input.name), str(output), stem_of(input), context.device)
         variables = dict(zip(map(_variable, PLACEHOLDERS), values, strict=True))
-        # A file, not a pipe: a process that the command leaves behind would hold a pipe open for ever.
+        # A file, not a pipe: a process that the command leaves behind could hold a pipe open forever.
         with tempfile.TemporaryFile() as errors:
             status = subprocess.run(
                 ["/bin/sh", "-c", script],
@@ -57,7 +56,7 @@ def shell_job(template: str) -> Job:
                 check=False,
             ).returncode
             if status:
-                raise UserError(f"the command {_how_it_ended(status)}{_last_line(errors)}")
+                raise UserError(f"the command {_describe_end(status)}{_last_line(errors)}")
         return _count_records(input)
 
     return run
@@ -68,7 +67,7 @@ def _variable(placeholder: str) -> str:
 
 
 def _script(template: str) -> str:
-    """The program text for the shell. Raises UserError when `template` is not right."""
+    """Return the program text for the shell. Raises UserError when `template` is invalid."""
     parts: list[str] = []
     used: set[str] = set()
     quote = ""
@@ -85,8 +84,8 @@ def _script(template: str) -> str:
             )
         if quote:
             raise UserError(
-                f"shell job: {{{placeholder}}} is quoted already and must not stand after an open {quote}; "
-                "take the quotes around it away"
+                f"shell job: {{{placeholder}}} is quoted already and must not follow an open {quote}; "
+                "remove the quotes around it"
             )
         used.add(placeholder)
         parts.append(f'"${{{_variable(placeholder)}}}"')
@@ -96,7 +95,7 @@ def _script(template: str) -> str:
 
 
 def _split(template: str) -> Iterator[tuple[str, str | None]]:
-    """Pairs of literal text and the placeholder after it, None where none follows."""
+    """Yield pairs of literal text and the placeholder after it; None after the last text."""
     try:
         for literal, name, form, conversion in Formatter().parse(template):
             yield literal, name if not form and not conversion else f"{name}…"
@@ -105,7 +104,7 @@ def _split(template: str) -> Iterator[tuple[str, str | None]]:
 
 
 def _open_quote(text: str, quote: str) -> str:
-    """The quoting character that is open after `text` when `quote` was open before it; "" for none."""
+    """Return the quoting character that is open after `text` if `quote` was open before it; "" if none is."""
     escaped = False
     for character in text:
         if escaped:
@@ -119,11 +118,11 @@ def _open_quote(text: str, quote: str) -> str:
     return "\\" if escaped else quote
 
 
-def _how_it_ended(status: int) -> str:
+def _describe_end(status: int) -> str:
     if status < 0:
         return f"was killed by {_signal_name(-status)}"
     if status > _KILLED_STATUS and (name := _signal_name(status - _KILLED_STATUS)):
-        return f"ended with exit status {status} (what it ran was killed by {name})"
+        return f"ended with exit status {status} (its program was killed by {name})"
     return f"ended with exit status {status}"
 
 
@@ -135,7 +134,7 @@ def _signal_name(number: int) -> str:
 
 
 def _last_line(errors: IO[bytes]) -> str:
-    """ ": " and the last line of the file that is not blank; "" where there is none."""
+    """Return ": " and the last line of the file that is not blank; "" if every line is blank."""
     errors.seek(max(0, errors.seek(0, os.SEEK_END) - _ERROR_TAIL_BYTES))
     lines = errors.read().decode(errors="surrogateescape").replace("\r", "\n").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
@@ -145,10 +144,10 @@ def _last_line(errors: IO[bytes]) -> str:
 
 def _count_records(path: Path) -> int:
     try:
-        import dnaio  # only now: a worker is waited for, and the command is not
+        import dnaio  # only now: the worker starts sooner without it
 
         with dnaio.open(path) as reader:
             return sum(1 for _ in reader)
     except Exception:
-        # Not sequences, then: the command knows what it read, and dnaio's readers have no exception in common.
+        # Not a sequence file that dnaio can read, and its readers' exceptions have no common base.
         return 1

@@ -1,6 +1,6 @@
-"""VirNucPro's first stage: cut sequences into chunks and keep the reading frames without a stop codon.
+"""The job "sixframe", VirNucPro's first stage: cuts sequences into chunks and keeps frames without a stop codon.
 
-The rules are VirNucPro's own and are followed to the letter, for its models were trained on such output:
+The rules are VirNucPro's own and are followed exactly, because its models were trained on such output:
 
 - a record of length L is cut into ceil(L / chunk) chunks of length `chunk`, shifted so that they overlap evenly;
 - each chunk is translated in three frames forward, then in three of its reverse complement; a codon with any
@@ -8,8 +8,8 @@ The rules are VirNucPro's own and are followed to the letter, for its models wer
 - a frame with no stop and at least one residue is kept, with its translation (length p) and its nucleotides, of
   which there are 3p + 1 where the chunk has that many.
 
-It is fast because nothing is done codon by codon: a batch of records is translated at every position at once, by
-arithmetic on whole blocks of bytes, and laid out by phase, so that a frame of a chunk is then a plain slice.
+It is fast because it does not go codon by codon: a batch of records is translated at every position at once, by
+arithmetic on whole blocks of bytes, and laid out by phase, so that a frame of a chunk is a plain slice.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ _REVERSE_RESIDUE = bytes(
     _residue(tuple(_complement(digit) for digit in reversed(codon))) for codon in _CODONS
 ).ljust(256, _NOTHING)
 
-# Bases translated at a time: enough to make little of the cost of a call, few enough to stay small in memory.
 _BATCH = 1 << 16
+"""Bases translated at a time: enough for the cost of a call to be small, few enough to need little memory."""
 
 _BINARY = re.compile(r"[^\t -~]")
 
 
 def chunk_option(options: Mapping[str, str]) -> int:
-    """The chunk length in bases that `options` ask for. Raises UserError for anything wrong with them."""
+    """Return the chunk length in bases that `options` set. Raises UserError for an invalid option."""
     unknown = sorted(set(options) - {"chunk"})
     if unknown:
         raise UserError(f"job sixframe has no option {visible(unknown[0])!r}; it has: chunk")
@@ -76,9 +76,9 @@ def chunk_option(options: Mapping[str, str]) -> int:
 
 
 def run_sixframe(input: Path, output: Path, context: JobContext) -> int:
-    """Write `<stem>.nucleotide.fa` and `<stem>.protein.faa` into `output`; the number of records read.
+    """Write `<stem>.nucleotide.fa` and `<stem>.protein.faa` into `output`; return the number of records read.
 
-    Raises InputError where `input` is not a FASTA file (plain or .gz) with at least one record.
+    Raises InputError when `input` is not a FASTA file (plain or .gz) with at least one record.
     """
     chunk = chunk_option(context.options)
     stem = stem_of(input)
@@ -97,13 +97,13 @@ def run_sixframe(input: Path, output: Path, context: JobContext) -> int:
             records += len(batch)
             context.progress(records)
     if not records:
-        raise InputError(f"{visible(str(input))}: empty, no FASTA record in it")
+        raise InputError(f"{visible(str(input))}: contains no FASTA record")
     return records
 
 
 def open_frames(sequences: Sequence[bytes], chunk: int) -> Iterator[list[tuple[bytes, bytes, bytes]]]:
-    """For each record its kept frames in output order: (chunk number and frame, e.g. b"3R2", bases, residues)."""
-    # All records as one: no frame of a chunk looks beyond it, so a codon across two records is never read.
+    """Yield each record's kept frames in output order: (chunk number and frame, e.g. b"3R2", bases, residues)."""
+    # All records as one: no frame reaches beyond its chunk, so a codon across two records is never read.
     forward = b"".join(sequences).upper()
     reverse = forward.translate(_COMPLEMENT)[::-1]
     forward_residues, reverse_residues = _residues_by_phase(forward)
@@ -126,7 +126,7 @@ def open_frames(sequences: Sequence[bytes], chunk: int) -> Iterator[list[tuple[b
 def _open_frames_of(
     label: bytes, strand: bytes, residues_by_phase: Sequence[bytes], begin: int, end: int
 ) -> list[tuple[bytes, bytes, bytes]]:
-    """The kept frames of one strand of the chunk [begin, end), which is at least 3 long."""
+    """Return the kept frames of one strand of the chunk [begin, end), which is at least 3 long."""
     kept = []
     for frame in range(3):
         start = begin + frame
@@ -142,7 +142,7 @@ def _open_frames_of(
 
 
 def chunk_starts(length: int, chunk: int) -> Iterator[int]:
-    """Where the chunks of a sequence begin; each is `chunk` long or ends with the sequence."""
+    """Yield where the chunks of a sequence begin; each is `chunk` long or ends with the sequence."""
     count = -(-length // chunk)
     if not count:
         return
@@ -155,7 +155,7 @@ def chunk_starts(length: int, chunk: int) -> Iterator[int]:
 
 
 def _residues_by_phase(forward: bytes) -> tuple[list[bytes], list[bytes]]:
-    """Of `forward`, and of its reverse complement: byte i of item p is the residue of the codon at 3 * i + p."""
+    """Translate `forward` and its reverse complement: byte i of item p is the residue of the codon at 3 i + p."""
     codons = b"".join(
         _codon_numbers(forward[begin : begin + _BATCH + 2]) for begin in range(0, len(forward) - 2, _BATCH)
     )
@@ -167,14 +167,14 @@ def _residues_by_phase(forward: bytes) -> tuple[list[bytes], list[bytes]]:
 
 
 def _codon_numbers(block: bytes) -> bytes:
-    """The number of the codon that begins at each position but the last two."""
+    """Return the number of the codon that begins at each position but the last two."""
     digits = int.from_bytes(block.translate(_DIGIT), "little")
     numbers = 25 * digits + 5 * (digits >> 8) + (digits >> 16)
     return numbers.to_bytes(len(block), "little")[:-2]
 
 
 def _batches(records: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
-    """`records` in lists of about _BATCH bases, at least one record each."""
+    """Yield `records` in lists of about _BATCH bases, with at least one record each."""
     batch: list[tuple[bytes, bytes]] = []
     bases = 0
     for record in records:
@@ -188,7 +188,7 @@ def _batches(records: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[byte
 
 
 def _records(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Name (first word of the header) and sequence of each record. Raises InputError for anything but FASTA."""
+    """Yield name (first word of the header) and sequence of each record. Raises InputError if it is not FASTA."""
     shown = visible(str(path))
     number = 0
     try:
@@ -208,5 +208,5 @@ def _records(path: Path) -> Iterator[tuple[bytes, bytes]]:
     except UnicodeDecodeError as error:
         raise InputError(f"{shown}: binary data after record {number}; not a FASTA file") from error
     except Exception as error:
-        # Each of the decompressors that dnaio chooses from has its own exception, with no base in common.
+        # The exceptions of the decompressors that dnaio chooses from have no common base.
         raise InputError(f"{shown}: cannot be read after record {number}: {visible(str(error))}") from error

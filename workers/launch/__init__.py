@@ -1,6 +1,6 @@
-"""Launching: one run from the command line's arguments to summary.json.
+"""Launching: one run, from the plan that the command line makes to summary.json.
 
-`launcher.py` is the loop that turns hub and pool; the other files are what it starts and needs beside it: device
-locks and discovery, the monitor and relay processes, estimates, the summary. May import pool and resume. Start
-with `launcher.py`.
+`launcher.py` is the loop that drives hub and pool. Used before it: `device_discovery.py`, `device_locks.py`,
+`estimates.py` and `run_plan.py`; during it: `monitor_process.py`, `relay_process.py` and `interruption.py`; after
+it: `summary.py`. May import pool and resume. Start with `launcher.py`.
 """

@@ -1,4 +1,4 @@
-"""One run a GPU: a lock on the device's identity, held as long as the run lasts."""
+"""Locks on GPUs: at most one run of a user works on a GPU, identified by its UUID, at a time."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from virnucpro_bus.system.private_files import private_folder, try_lock
 
 
 def locks_folder() -> Path:
-    """Where this user's locks are, made if missing: below XDG_RUNTIME_DIR, else the folder for temporary files.
+    """Return the folder of this user's locks, below XDG_RUNTIME_DIR or else the folder for temporary files.
 
-    Raises UserError when it is not, or cannot be made, a folder of the user's own.
+    It is created if missing. Raises UserError when it cannot be created, or does not belong to the user alone.
     """
     base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
     try:
         return private_folder(private_folder(Path(base) / f"virnucpro-bus-{os.getuid()}") / "devices")
     except OSError as error:
-        raise UserError(f"{base}: no locks can be made there: {error.strerror}; set XDG_RUNTIME_DIR") from None
+        raise UserError(
+            f"{base}: device locks cannot be created there: {error.strerror}; set XDG_RUNTIME_DIR"
+        ) from None
 
 
 class DeviceLocks:
-    """While entered, the GPUs are ours: no other run of this user gets them. CPUs and simulations are shared.
+    """Holds the locks of a run's GPUs while entered; CPUs and simulated GPUs are not locked.
 
-    The kernel lets go of the locks when the process ends, however it does; the files stay and mean nothing.
+    The kernel releases the locks when the process ends, however it ends. The lock files stay; they are harmless.
     """
 
     def __init__(self, devices: Iterable[Device]) -> None:
@@ -38,10 +40,10 @@ class DeviceLocks:
         self._descriptors: list[int] = []
 
     def __enter__(self) -> Self:
-        """Raises UserError, and claims nothing, when another process holds one of the GPUs."""
+        """Lock all GPUs. Raises UserError, and locks none, when another process holds one of them."""
         try:
             for device in self._gpus:
-                self._descriptors.append(_claim(device))
+                self._descriptors.append(_lock(device))
         except BaseException:
             self.__exit__()
             raise
@@ -52,8 +54,8 @@ class DeviceLocks:
             os.close(self._descriptors.pop())
 
 
-def _claim(device: Device) -> int:
-    """Lock the device, with our pid in the file; returns the descriptor that holds the lock."""
+def _lock(device: Device) -> int:
+    """Lock the device and write our pid into the file; return the descriptor that holds the lock."""
     path = locks_folder() / f"{quote(device.key, safe='')}.lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -63,6 +65,6 @@ def _claim(device: Device) -> int:
         os.close(descriptor)
         raise UserError(
             f"GPU {display_id(device)} ({device.key}) is in use by another run (pid {holder}): "
-            "choose others with --devices, or wait for it"
+            "choose others with --devices, or wait until it ends"
         )
     return descriptor

@@ -1,11 +1,8 @@
-"""A whole run: plan, start everything, one loop until the last file is settled, sum up."""
+"""The launcher: sets up a whole run, drives it in one loop until the last file is settled, and sums it up."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import zmq
@@ -14,7 +11,7 @@ from virnucpro_bus.capture.compression import compress_capture
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.errors import AddressError, UserError
-from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Device, Notice
+from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
 from virnucpro_bus.hub.bus_server import BusServer, HubSink
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
@@ -22,76 +19,42 @@ from virnucpro_bus.system.signals import SignalFlag
 from virnucpro_bus.text import visible
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
-from workers.inputs import InputFile
+from workers.launch.interruption import Interruption
 from workers.launch.monitor_process import MonitorProcess
 from workers.launch.relay_process import RelayProcess
+from workers.launch.run_plan import RunPlan
 from workers.launch.summary import summarize, write_summary
 from workers.pool.pool import WorkerPool
-from workers.pool.watchdog import Limits
 from workers.resume.log_path import own_logs
 from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settings_of
-from workers.schedule.blame import DEFAULT_RETRIES
 
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
-TURN_MS = 50
-HURRIED = 2
-"""So many signals mean: at once."""
-GRACE_SECONDS = 10.0
-NOTES_SHOWN = 10
-
-
-@dataclass(frozen=True)
-class RunPlan:
-    """Everything that was decided before anything is started."""
-
-    files: Sequence[InputFile]
-    devices: Sequence[Device]
-    weights: Sequence[float]
-    run_dir: Path
-    job: str
-    options: Mapping[str, str]
-    policy: str
-    interval_seconds: float
-    dashboard: bool
-    log_file: Path
-    log_rotate_bytes: int | None = None
-    """A metrics log that would be longer is moved aside; None: it never is."""
-    retries: int = DEFAULT_RETRIES
-    """How often a file that fails is tried again."""
-    limits: Limits = field(default_factory=Limits)
-    grace_seconds: float = GRACE_SECONDS
-    """How long the files in hand may take after SIGTERM."""
-    steal_interval_seconds: float = 0.0
-    listen: str | None = None
-    """Where the run can be watched from other machines; None: nowhere."""
-    resume: bool = False
-    """Go on with the run that the folder holds, if it holds one."""
-    force: bool = False
-    """Remove the run that the folder holds, and begin anew."""
+POLL_MS = 50
+MAX_NOTES_SHOWN = 10
 
 
 class Launcher:
-    """Runs one plan. One thread owns hub, coordinator and pool, so nothing is locked."""
+    """Runs one plan. One thread owns hub, coordinator and pool, so there are no locks."""
 
     def __init__(self, plan: RunPlan, clock: Clock) -> None:
-        """Takes the folder's lock, to look at what is there. Raises UserError when it cannot be used for this."""
+        """Lock the folder and read what it contains. Raises UserError when it cannot be used for this plan."""
         self.summary: dict[str, Any] = {}
-        """What summary.json holds, once the run is over."""
+        """The content of summary.json, once the run is over."""
         self._plan = plan
         self._clock = clock
         self._store = ResultStore(plan.run_dir)
         self._server = BusServer(plan.run_dir, clock)
         settings = settings_of(plan.job, plan.options)
-        self._resumed = self._take_up(settings)
-        before = self._resumed or ResumePlan(tuple(plan.files))
+        self._resumed = self._claim_folder(settings)
+        resume_plan = self._resumed or ResumePlan(tuple(plan.files))
         self._logs_before = own_logs(plan.run_dir, plan.log_file)
-        self._last_epoch = before.last_worker_epoch
-        self._sink = HubSink(self._server, clock, before.last_epoch)
-        self._companion = MonitorProcess(clock)
+        self._last_worker_epoch = resume_plan.last_worker_epoch
+        self._sink = HubSink(self._server, clock, resume_plan.last_epoch)
+        self._monitor = MonitorProcess(clock)
         self._relay = RelayProcess(clock, self._notify)
         self.coordinator = WorkStealingCoordinator(
             plan.devices,
-            before.remaining,
+            resume_plan.remaining,
             policy=plan.policy,
             steal_interval_seconds=plan.steal_interval_seconds,
             weights=plan.weights,
@@ -100,13 +63,12 @@ class Launcher:
             clock=clock,
             job=plan.job,
             settings=settings,
-            done_before=before.done,
+            done_before=resume_plan.done,
         )
-        """May be asked for its metrics from any thread, before, during and after the run."""
-        self._kill_at_ns: int | None = None
+        """Its metrics can be read from any thread, before, during and after the run."""
 
-    def _take_up(self, settings: str) -> ResumePlan | None:
-        """What is left of the run that the folder holds; None when a new one begins."""
+    def _claim_folder(self, settings: str) -> ResumePlan | None:
+        """Lock the run folder. Return how to resume the run that it contains; None when a new one begins."""
         plan, server = self._plan, self._server
         server.claim()
         try:
@@ -120,27 +82,19 @@ class Launcher:
             raise
 
     def run(self) -> int:
-        """Returns the exit status. Raises UserError when the run cannot start."""
+        """Run the plan to its end and return the exit status. Raises UserError when the run cannot start."""
+        plan = self._plan
         with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            status = self._work(signals)
+            interruption = Interruption(signals, plan.grace_seconds, self._clock, self._notify)
+            status = self._run_workers(interruption)
             self._write_summary(status)
-            # Last of all, for nobody waits for it; and not at all for somebody who is in a hurry.
-            if not _is_hurried(signals):
+            # Last, because nothing depends on it; and not for a user who wants the run to end at once.
+            if not interruption.is_hurried:
                 self._compress()
         return status
 
-    def _compress(self) -> None:
-        """Make the capture small, unless somebody goes on with it already."""
-        try:
-            self._server.claim()
-        except UserError:
-            return
-        try:
-            compress_capture(self._plan.run_dir / CAPTURE_NAME)
-        finally:
-            self._server.release()
-
-    def _work(self, signals: SignalFlag) -> int:
+    def _run_workers(self, interruption: Interruption) -> int:
+        """Open the bus, process the files, close everything again; return the exit status."""
         plan, coordinator = self._plan, self.coordinator
         with SignalFlag(signal.SIGCHLD) as deaths, self._server as server:
             self._store.prepare(resume=self._resumed is not None)
@@ -153,126 +107,104 @@ class Launcher:
                 limits=plan.limits,
                 clock=self._clock,
                 warn=self._notify,
-                last_epoch=self._last_epoch,
+                last_epoch=self._last_worker_epoch,
             )
             try:
                 if plan.listen is not None:
-                    self._let_others_watch(plan.listen)
+                    self._start_relay(plan.listen)
                 coordinator.start()
                 if self._resumed is not None:
-                    self._tell_what_was(self._resumed)
-                # What is committed later is only understood with the plan.
+                    self._report_resumption(self._resumed)
+                # The journal's later entries can only be understood with the plan.
                 server.hub.capture.sync()
-                # Before those who only look on: all that start have to share the processor.
+                # The workers first: whatever starts now shares the processor with them.
                 if coordinator.unsettled:
                     pool.start()
                 server.start_sampler(simulated=any(is_simulated(device.key) for device in plan.devices))
-                self._companion.start(
-                    *(plan.run_dir, plan.interval_seconds, plan.log_file, plan.log_rotate_bytes),
+                self._monitor.start(
+                    plan.run_dir,
+                    plan.interval_seconds,
+                    plan.log_file,
+                    plan.log_rotate_bytes,
                     draw=plan.dashboard,
                 )
-                self._loop(server, pool, signals, deaths)
-                status = self._status(coordinator, pool, signals)
+                self._loop(server, pool, interruption, deaths)
+                status = _exit_status(coordinator, pool, interruption)
                 server.stop_sampler()
                 server.hub.drain()
                 coordinator.finish(status)
             finally:
                 pool.close()
-                self._companion.finish(server.hub.poll, hurried=_is_hurried(signals))
+                self._monitor.finish(server.hub.poll, hurried=interruption.is_hurried)
                 self._relay.stop()
                 self._store.tidy()
         if pool.unable is not None:
-            self._leave_nothing_but_logs()
+            self._remove_failed_start()
             raise UserError(f"the job {visible(plan.job)} cannot be run: {pool.unable}")
         return status
 
-    def _loop(self, server: BusServer, pool: WorkerPool, signals: SignalFlag, deaths: SignalFlag) -> None:
+    def _loop(self, server: BusServer, pool: WorkerPool, interruption: Interruption, deaths: SignalFlag) -> None:
+        """Drive hub and pool until all files are settled or no more are handed out, and all workers have ended."""
         coordinator = self.coordinator
         poller = zmq.Poller()
         for source in (*server.hub.sockets(), pool.socket):
             poller.register(source, zmq.POLLIN)
-        poller.register(signals.fileno(), zmq.POLLIN)
+        poller.register(interruption.fileno(), zmq.POLLIN)
         poller.register(deaths.fileno(), zmq.POLLIN)
-        seen_signals = 0
-        while (coordinator.unsettled and not pool.given_up) or pool.running:
-            poller.poll(TURN_MS)
+        while (coordinator.unsettled and not pool.closing) or pool.running:
+            poller.poll(POLL_MS)
             deaths.drain()
             server.hub.poll()
             pool.poll()
             coordinator.publish_depths()
-            self._companion.poll()
-            if self._companion.has_ended():
+            self._monitor.poll()
+            if self._monitor.has_ended():
                 self._notify(
-                    f"the dashboard has ended, the run goes on: virnucpro-bus monitor {self._plan.run_dir}"
+                    "the monitor has ended, but the run continues; "
+                    f"to watch it: virnucpro-bus monitor {self._plan.run_dir}"
                 )
-            if signals.count > seen_signals:
-                signals.drain()
-                seen_signals = signals.count
-                self._interrupted(pool, signals)
-            if self._kill_at_ns is not None and self._clock.mono_ns() >= self._kill_at_ns:
-                pool.kill()
+            interruption.poll(pool)
             self._relay.poll()
             if notice := server.hub.capture.notice():
                 self._notify(notice)
 
-    def _interrupted(self, pool: WorkerPool, signals: SignalFlag) -> None:
-        """The first Ctrl-C lets the files in hand be finished, the second does not; SIGTERM and a terminal
-        that has gone give them a while."""
-        pool.drain()
-        if _is_hurried(signals):
-            self._kill_at_ns = self._clock.mono_ns()
-        elif signals.signal != signal.SIGINT:
-            grace_seconds, name = self._plan.grace_seconds, signal.Signals(signals.signal).name
-            self._kill_at_ns = self._clock.mono_ns() + int(grace_seconds * 1e9)
-            self._notify(f"{name}: finishing the files in hand, for {grace_seconds:g} s at most")
-        else:
-            self._notify("interrupted: finishing the files in hand; press Ctrl-C again to stop at once")
-
-    @staticmethod
-    def _status(coordinator: WorkStealingCoordinator, pool: WorkerPool, signals: SignalFlag) -> int:
-        if pool.unable is not None:
-            return EXIT_UNABLE
-        if signals.signal and coordinator.unsettled:
-            return 128 + signals.signal
-        if coordinator.unsettled:
-            return EXIT_UNABLE  # nothing more could be committed, and the user was told why
-        return EXIT_SOME_FAILED if coordinator.get_totals()["files_failed"] else EXIT_DONE
-
-    def _let_others_watch(self, address: str) -> None:
-        """Raises AddressError, before anything has begun, when they cannot."""
+    def _start_relay(self, address: str) -> None:
+        """Start the relay. Raises AddressError, before the run begins, when it cannot listen."""
         try:
-            self._companion.report(self._relay.start(self._plan.run_dir, address))
+            self._monitor.report(self._relay.start(self._plan.run_dir, address))
         except AddressError:
-            self._leave_nothing_but_logs()
+            self._remove_failed_start()
             raise
 
-    def _leave_nothing_but_logs(self) -> None:
-        """A run that could not begin is no run: the same command may be given again once the job is mended."""
+    def _remove_failed_start(self) -> None:
+        """Remove what a run that could not begin has left, except its logs.
+
+        The user can then give the same command again. Nothing of a resumed run is removed.
+        """
         if self._resumed is not None:
             return
         plan = self._plan
-        # Rows of a log that was there before are not all of this run.
+        # A metrics log that existed before may have rows of other runs.
         logs = [] if self._logs_before else own_logs(plan.run_dir, plan.log_file)
         for path in (plan.run_dir / CAPTURE_NAME, *logs):
             path.unlink(missing_ok=True)
         self._store.remove_if_empty()
 
-    def _tell_what_was(self, resumed: ResumePlan) -> None:
+    def _report_resumption(self, resumed: ResumePlan) -> None:
+        """Publish what viewers must know of the earlier sessions, and report it to the user."""
         for event in resumed.events:
             self._sink.publish(event)
-        for note in resumed.notes[:NOTES_SHOWN]:
+        for note in resumed.notes[:MAX_NOTES_SHOWN]:
             self._notify(note)
-        if (more := len(resumed.notes) - NOTES_SHOWN) > 0:
-            self._notify(f"{more} more files are done again")
-        left = len(resumed.remaining)
-        self._notify(f"going on: {resumed.done} of {resumed.done + left} files are done already")
+        if (more := len(resumed.notes) - MAX_NOTES_SHOWN) > 0:
+            self._notify(f"{more} more files are processed again")
+        total = resumed.done + len(resumed.remaining)
+        self._notify(f"resuming: {resumed.done} of {total} files are already done")
 
     def _notify(self, message: str) -> None:
-        """Tell the user while the run goes on: on the bus, where every dashboard shows it, and on stderr."""
+        """Report to the user during the run: on the bus, so that every dashboard shows it, and on stderr."""
         self._sink.publish(Notice(message[:REASON_CHARACTERS]))
-        self._companion.report(message)
-
-    # Afterwards.
+        self._monitor.report(message)
 
     def _write_summary(self, status: int) -> None:
         plan, resumed = self._plan, self._resumed
@@ -290,7 +222,23 @@ class Launcher:
         except OSError as error:
             say(f"{plan.run_dir / SUMMARY_NAME}: cannot be written: {error.strerror}")
 
+    def _compress(self) -> None:
+        """Compress the capture, unless another process is already resuming the run."""
+        try:
+            self._server.claim()
+        except UserError:
+            return
+        try:
+            compress_capture(self._plan.run_dir / CAPTURE_NAME)
+        finally:
+            self._server.release()
 
-def _is_hurried(signals: SignalFlag) -> bool:
-    """Whether somebody has asked twice. That a terminal has gone the kernel says, and then the shell again."""
-    return signals.count >= HURRIED and signals.signal != signal.SIGHUP
+
+def _exit_status(coordinator: WorkStealingCoordinator, pool: WorkerPool, interruption: Interruption) -> int:
+    if pool.unable is not None:
+        return EXIT_UNABLE
+    if interruption.signal and coordinator.unsettled:
+        return 128 + interruption.signal
+    if coordinator.unsettled:
+        return EXIT_UNABLE  # nothing more can be committed, and the user has been warned
+    return EXIT_SOME_FAILED if coordinator.get_totals()["files_failed"] else EXIT_DONE

@@ -1,7 +1,7 @@
-"""The monitor process that a run has beside it, and what the user is told while it draws on the same terminal.
+"""The monitor process that a run starts, and the messages to the user while it draws on the same terminal.
 
-The terminal stays the run's: it reads the keyboard and passes on what is typed, and what ends or stops the run at
-once (Ctrl-\\, Ctrl-Z) first has the picture taken off.
+The terminal stays the launcher's: the launcher reads the keyboard and passes on what is typed. Before Ctrl-\\ or
+Ctrl-Z ends or stops the launcher, the monitor restores the terminal.
 """
 
 from __future__ import annotations
@@ -21,31 +21,38 @@ from virnucpro_bus.system.console import say
 from virnucpro_bus.system.keyboard import Keyboard, is_interactive
 
 FAREWELL_SECONDS = 3.0
+"""Time for the monitor to draw the end of the run …"""
 HURRIED_SECONDS = 0.5
-STOP_SECONDS = 1.0
-"""So long Ctrl-Z and Ctrl-\\ wait for the picture to be taken off the terminal."""
+"""… and if the user wants the run to end at once."""
+RESTORE_SECONDS = 1.0
+"""Ctrl-Z and Ctrl-\\ wait for at most this long until the monitor has restored the terminal."""
 _STANDARD_INPUT = 0
-_LOOK_SECONDS = 0.02
-_STOPPED_OR_GONE = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
-_RESTORED_TERMINAL = "\x1b[?2026l\x1b[0m\x1b[?1049l\x1b[?25h"  # draw at once, plain, main screen, cursor on
+_POLL_SECONDS = 0.02
+_STOPPED_OR_ENDED = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
+# End synchronized output, reset colours, leave the alternate screen, show the cursor.
+_RESTORE_TERMINAL = "\x1b[?2026l\x1b[0m\x1b[?1049l\x1b[?25h"
 
 
 class MonitorProcess:
-    """Draws the run in our terminal and writes the metrics log; the run does not need it. One thread."""
+    """Draws the run in the launcher's terminal and writes the metrics log. For one thread.
+
+    The run does not depend on it.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._drawing = False
         """Whether it draws in our terminal now."""
-        self._untold: list[str] = []
+        self._deferred: list[str] = []
+        """Messages that are printed once it no longer draws."""
         self._keyboard: Keyboard | None = None
-        """None: there is none, or nothing is drawn."""
+        """None if nobody can type, or nothing is drawn."""
 
     def start(
         self, run_dir: Path, interval_seconds: float, log_file: Path, log_rotate_bytes: int | None, *, draw: bool
     ) -> None:
-        """Start it; with `draw` False it only writes the log."""
+        """Start the process; without `draw` it only writes the log."""
         command = self_command(
             "monitor", str(run_dir), "--interval", str(interval_seconds), "--log-file", str(log_file)
         )
@@ -55,20 +62,16 @@ class MonitorProcess:
         self._drawing = draw and sys.stdout.isatty()
         has_keys = self._drawing and is_interactive(_STANDARD_INPUT)
         keys = subprocess.PIPE if has_keys else subprocess.DEVNULL
-        # A group of its own: Ctrl-C is for the launcher to act on, and the last frame is still to be drawn then.
+        # A group of its own: Ctrl-C is for the launcher to act on, and the last frame has yet to be drawn then.
         self._process = subprocess.Popen(command, stdin=keys, process_group=0)
         if self._process.stdin is not None:
             os.set_blocking(self._process.stdin.fileno(), False)
             self._keyboard = Keyboard(_STANDARD_INPUT)
         if not self._drawing:
             return
-        for number, action in self._interruptions():
+        for number, handler in self._signal_handlers():
             if signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, action)
-
-    def _interruptions(self) -> Iterable[tuple[signal.Signals, Callable[[int, FrameType | None], None]]]:
-        """What the kernel would do at once, and the terminal would not be given back."""
-        return ((signal.SIGTSTP, self._suspend), (signal.SIGQUIT, self._quit))
+                signal.signal(number, handler)
 
     def poll(self) -> None:
         """Pass on what was typed."""
@@ -79,20 +82,20 @@ class MonitorProcess:
             try:
                 os.write(process.stdin.fileno(), typed)
             except OSError:
-                pass  # it stands still, or has just ended
+                pass  # it is stopped, or has just ended
 
     def has_ended(self) -> bool:
-        """Whether it has ended since last asked; true once. The terminal is given back then."""
+        """Whether it has ended since the last call: true once. Restores the terminal then."""
         if self._process is None or self._process.poll() is None:
             return False
-        self._give_terminal_back(self._process)
+        self._restore_terminal(self._process)
         self._process = None
         return True
 
     def finish(self, meanwhile: Callable[[], object], *, hurried: bool) -> None:
-        """Let it draw the end of the run, for 3 s at most; then tell what could not be told before.
+        """Let it draw the end of the run, for 3 s at most, then end it and print the deferred messages.
 
-        `meanwhile` is called all the time, so that it gets the answers it asks for. `hurried`: half a second.
+        `meanwhile` is called repeatedly, so that the monitor gets answers. `hurried`: wait for 0.5 s at most.
         """
         patience_seconds = HURRIED_SECONDS if hurried else FAREWELL_SECONDS
         if self._process is not None:
@@ -100,66 +103,71 @@ class MonitorProcess:
             while self._process.poll() is None and self._clock.mono_ns() < deadline_ns:
                 meanwhile()
                 try:
-                    self._process.wait(_LOOK_SECONDS)
+                    self._process.wait(_POLL_SECONDS)
                 except subprocess.TimeoutExpired:
                     continue
             stop(self._process, patience_seconds)
-            self._give_terminal_back(self._process)
+            self._restore_terminal(self._process)
             self._process = None
-        for message in self._untold:
+        for message in self._deferred:
             say(message)
-        self._untold.clear()
+        self._deferred.clear()
 
     def report(self, message: str) -> None:
-        """Tell the user on stderr: now, or, when that would tear the picture on the same terminal, afterwards."""
+        """Print a message on stderr; later, if it would damage the picture on the same terminal now."""
         if self._drawing and sys.stderr.isatty():
-            self._untold.append(message)
+            self._deferred.append(message)
         else:
             say(message)
 
+    def _signal_handlers(self) -> Iterable[tuple[signal.Signals, Callable[[int, FrameType | None], None]]]:
+        """Return handlers for the signals that would stop or end us before the terminal is restored."""
+        return ((signal.SIGTSTP, self._suspend), (signal.SIGQUIT, self._quit))
+
     def _suspend(self, number: int, frame: FrameType | None) -> None:
-        """Ctrl-Z: before we stop it has to, for the terminal is the shell's then. It goes on when we do."""
+        """Handle Ctrl-Z: stop the monitor, then ourselves; afterwards continue it."""
         process = self._process
-        self._ask_off(signal.SIGTSTP)
-        self._act_as_usual(signal.SIGTSTP)
-        # Here we go on.
+        self._clear_screen(signal.SIGTSTP)
+        self._apply_default(signal.SIGTSTP)
+        # Execution resumes here after SIGCONT.
         signal.signal(signal.SIGTSTP, self._suspend)
         if process is not None:
             process.send_signal(signal.SIGCONT)
 
     def _quit(self, number: int, frame: FrameType | None) -> None:
-        """Ctrl-\\: we end at once, but not with a picture on the terminal."""
-        self._ask_off(signal.SIGTERM)
-        self._act_as_usual(signal.SIGQUIT)
+        r"""Handle Ctrl-\: end at once, but only after the monitor has restored the terminal."""
+        self._clear_screen(signal.SIGTERM)
+        self._apply_default(signal.SIGQUIT)
 
-    def _ask_off(self, number: signal.Signals) -> None:
-        """Have it take the picture off, by a signal that stops or ends it, and wait; give the keyboard back."""
+    def _clear_screen(self, number: signal.Signals) -> None:
+        """Have the monitor restore the terminal, by a signal that stops or ends it, and give the keyboard back."""
         process = self._process
         if process is not None:
             process.send_signal(number)
-            for _ in range(round(STOP_SECONDS / _LOOK_SECONDS)):
-                if os.waitid(os.P_PID, process.pid, _STOPPED_OR_GONE) is not None:
+            for _ in range(round(RESTORE_SECONDS / _POLL_SECONDS)):
+                if os.waitid(os.P_PID, process.pid, _STOPPED_OR_ENDED) is not None:
                     break
-                sleep(_LOOK_SECONDS)
+                sleep(_POLL_SECONDS)
         if self._keyboard is not None:
             self._keyboard.give_back()
 
     @staticmethod
-    def _act_as_usual(number: signal.Signals) -> None:
+    def _apply_default(number: signal.Signals) -> None:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
-    def _give_terminal_back(self, process: subprocess.Popen[bytes]) -> None:
+    def _restore_terminal(self, process: subprocess.Popen[bytes]) -> None:
+        """Undo what `start` did to terminal, keyboard and signals, for a monitor that has ended."""
         if self._drawing and process.returncode < 0:
-            # Killed in the middle of a picture, it could not do so itself.
-            sys.stdout.write(_RESTORED_TERMINAL)
+            # It was killed, possibly in the middle of a picture, and could not restore the screen itself.
+            sys.stdout.write(_RESTORE_TERMINAL)
             sys.stdout.flush()
         if self._keyboard is not None:
             self._keyboard.give_back()
             self._keyboard = None
         if process.stdin is not None:
             process.stdin.close()
-        for number, action in self._interruptions():
-            if signal.getsignal(number) == action:
+        for number, handler in self._signal_handlers():
+            if signal.getsignal(number) == handler:
                 signal.signal(number, signal.SIG_DFL)
         self._drawing = False

@@ -1,4 +1,4 @@
-"""The relay process that lets a run be watched from other machines, and what it has to say."""
+"""The relay process of a run that can be watched from other machines, and the messages that it prints."""
 
 from __future__ import annotations
 
@@ -15,27 +15,31 @@ from virnucpro_bus.system.child_process import self_command, stop
 
 START_SECONDS = 10.0
 FAREWELL_SECONDS = 7.0
-_STEP_SECONDS = 0.02
+"""Time for the relay to deliver the end of the run."""
+_POLL_SECONDS = 0.02
 _PREFIX = "virnucpro-bus: "
 
 
 class RelayProcess:
-    """Runs beside the launcher, which passes on what it says; the run does not need it. One thread."""
+    """Starts and ends the relay, and passes its messages on. For one thread.
 
-    def __init__(self, clock: Clock, tell: Callable[[str], object]) -> None:
-        """`tell` is told, in a line, who was refused, and when it has ended."""
+    The run does not depend on it.
+    """
+
+    def __init__(self, clock: Clock, notify: Callable[[str], object]) -> None:
+        """`notify` is called with each line that the relay prints, such as a refused key, and at its end."""
         self._clock = clock
-        self._tell = tell
+        self._notify = notify
         self._process: subprocess.Popen[bytes] | None = None
-        self._said = b""
+        self._unfinished_line = b""
 
     def start(self, run_dir: Path, address: str) -> str:
-        """Start it and wait until it listens; returns how it can be watched, in a line.
+        """Start the relay and wait until it listens; return its line on how to connect.
 
-        Raises AddressError, with its own reason, when it cannot.
+        Raises AddressError, with the relay's own reason, when it cannot listen.
         """
         command = self_command("relay", str(run_dir), "--listen", address)
-        # A group of its own: Ctrl-C is for the launcher, and viewers are to see the end of the run.
+        # A group of its own: Ctrl-C is for the launcher, and viewers must still see the end of the run.
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
         )
@@ -44,42 +48,42 @@ class RelayProcess:
         self._process = process
         deadline_ns = self._clock.mono_ns() + int(START_SECONDS * NANOSECONDS)
         lines: list[str] = []
-        while not (listens := any(line.startswith(ANNOUNCEMENT) for line in lines)):
-            ended = process.poll() is not None or self._clock.mono_ns() > deadline_ns
-            lines += self._lines()
-            if ended:
+        while not (is_listening := any(line.startswith(ANNOUNCEMENT) for line in lines)):
+            is_over = process.poll() is not None or self._clock.mono_ns() > deadline_ns
+            lines += self._read_lines()
+            if is_over:
                 break
-            sleep(_STEP_SECONDS)
-        if not listens:
+            sleep(_POLL_SECONDS)
+        if not is_listening:
             self.stop()
             raise AddressError(lines[-1] if lines else f"{address}: the relay did not start")
         return lines[-1]
 
     def poll(self) -> None:
-        """Pass on what it has said; notice its end."""
+        """Pass on the lines that it has printed; report its end."""
         if self._process is None:
             return
-        for line in self._lines():
-            self._tell(line)
+        for line in self._read_lines():
+            self._notify(line)
         if self._process.poll() is not None:
             self.stop()
-            self._tell("the relay has ended; the run goes on, but cannot be watched from other machines any more")
+            self._notify("the relay has ended; the run continues, but cannot be watched from other machines")
 
     def stop(self) -> None:
-        """Let it deliver the end of the run, and end it. Safe to call twice."""
+        """End the relay, which delivers the end of the run first. Safe to call twice."""
         if self._process is not None:
             stop(self._process, FAREWELL_SECONDS)
             if self._process.stdout is not None:
                 self._process.stdout.close()
             self._process = None
 
-    def _lines(self) -> list[str]:
-        """The whole lines that it has written since the last call."""
+    def _read_lines(self) -> list[str]:
+        """Return the complete lines that it has printed since the last call, without its prefixes."""
         if self._process is not None and self._process.stdout is not None:
             try:
                 while piece := os.read(self._process.stdout.fileno(), 1 << 16):
-                    self._said += piece
+                    self._unfinished_line += piece
             except BlockingIOError:
                 pass
-        *lines, self._said = self._said.split(b"\n")
+        *lines, self._unfinished_line = self._unfinished_line.split(b"\n")
         return [line.decode(errors="replace").removeprefix(_PREFIX).removeprefix("# ") for line in lines]

@@ -1,4 +1,4 @@
-"""summary.json: the fold of the capture, as `replay --once --json` gives it, and what only the launcher knows."""
+"""summary.json: the fold of the capture, as `replay --once --json` prints it, and what only the launcher knows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def summarize(
     policy: str,
     weights: Sequence[float],
 ) -> dict[str, Any]:
-    """What the file is to hold; docs/json.md says what it means."""
+    """Return the content of the file, as docs/json.md describes it."""
     fleet = fold_capture(run_dir / CAPTURE_NAME, clock)
     return {
         **fleet.report(),
@@ -39,6 +39,6 @@ def summarize(
 
 
 def write_summary(run_dir: Path, summary: Mapping[str, Any]) -> None:
-    """Put it in the run folder in one step. Raises OSError."""
+    """Write the file into the run folder atomically. Raises OSError."""
     with Disk().replace_atomically(run_dir / SUMMARY_NAME) as file:
         file.write(f"{json.dumps(summary, indent=2)}\n".encode())

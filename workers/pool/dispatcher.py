@@ -1,4 +1,4 @@
-"""The launcher's end of the channel: answers workers, takes over what they have done, hands out what is next."""
+"""The launcher's end of the channel: accepts what workers report, and answers each with its next file."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.pool.slot import Slot
 from workers.protocol import Answer, Request, Task, Unable, decode_request, encode_answer, to_bytes
 
-FAREWELL_SECONDS = 10.0
+DISMISSAL_SECONDS = 10.0
+"""Time for a worker to exit after the answer that there are no more files."""
 _REQUESTS_PER_TURN = 1_000
 
 
 class Dispatcher:
-    """One thread owns it. Whom it serves stands in the slots, which it shares with the pool."""
+    """Receives the workers' requests, has their results committed, and sends the answers.
+
+    For one thread. It shares the slots with the pool.
+    """
 
     def __init__(
         self,
@@ -37,115 +41,118 @@ class Dispatcher:
         clock: Clock,
         warn: Callable[[str], object],
     ) -> None:
-        """Bind `address`. `warn` is told, in one line, what a user should know."""
+        """Bind `address`. `warn` is called with each message for the user, in one line."""
         self.address = address
         self.token = secrets.token_hex(16)
-        """What a worker of ours proves itself with."""
+        """The secret that a request must carry: it proves that this launcher started the worker."""
         self.closing = False
-        """Once true, nothing more is handed out: who asks is told to end."""
+        """Whether no more files are handed out: every further request is answered with the end."""
         self.unable: str | None = None
-        """Why the job can be run on no device at all; None as long as it can."""
+        """Why the job can run on none of the devices; None while it can run on one."""
         self._slots = slots
         self._hub = hub
         self._coordinator = coordinator
         self._store = store
         self._clock = clock
         self._warn = warn
-        self._commits = Committer(store, hub, coordinator, warn)
-        self._reports: dict[int, FinishedAttempt] = {}
-        """Of files that are finished, by the number of the slot: not yet committed, so not answered."""
+        self._committer = Committer(store, hub, coordinator, warn)
+        self._uncommitted: dict[int, FinishedAttempt] = {}
+        """Finished attempts by slot number, not committed yet and so not answered."""
         self._paused = False
-        self._unable_devices: list[str] = []
+        self._unable_warnings: list[str] = []
         self._context = zmq.Context()
         self.socket = self._context.socket(zmq.ROUTER)
-        """To be polled for input before `hear`."""
+        """To wait on for input before `receive`."""
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
         self.socket.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
         bind_privately(self.socket, address)
 
     def receive(self) -> None:
-        """Take in what workers have asked."""
+        """Process the requests that have arrived, and commit what they report."""
         try:
             for _ in range(_REQUESTS_PER_TURN):
-                self._hear(self.socket.recv_multipart(zmq.DONTWAIT))
+                self._process(self.socket.recv_multipart(zmq.DONTWAIT))
         except zmq.Again:
             pass
         self._commit()
 
     def reply(self) -> None:
-        """Answer all who wait and for whom there is an answer by now."""
-        if not self._may_go_on() and not self.closing:
+        """Answer the pending requests for which there is an answer now."""
+        if not self._can_commit() and not self.closing:
             return
         for slot in self._slots:
-            if slot.waiting is not None and slot.number not in self._reports:
-                self._answer(slot, slot.waiting)
+            if slot.pending is not None and slot.number not in self._uncommitted:
+                self._answer(slot, slot.pending)
 
     def close(self) -> None:
         """Close the channel. Safe to call twice."""
         self._context.destroy(linger=0)
 
-    def _hear(self, message: list[bytes]) -> None:
+    def _process(self, message: list[bytes]) -> None:
         try:
             peer, raw = message
             request = decode_request(raw)
         except (ValueError, ChannelError):
-            return  # not one of our workers
+            return  # not from a worker of this run
         if request.token != self.token or not 0 <= request.slot < len(self._slots):
             return
         slot = self._slots[request.slot]
         if request.epoch != slot.epoch:
-            return  # from a process that has been given up
+            return  # from an earlier process of the slot
         slot.peer = peer
-        if slot.answered is not None and slot.answered.number == request.number:
-            self._send(slot, slot.answered)
-        elif slot.waiting is None or slot.waiting.number != request.number:
-            slot.waiting = request
-            slot.refusal = self._take_over(slot, request)
+        if slot.last_answer is not None and slot.last_answer.number == request.number:
+            self._send(slot, slot.last_answer)
+        elif slot.pending is None or slot.pending.number != request.number:
+            slot.pending = request
+            slot.refusal = self._settle(slot, request)
 
-    def _take_over(self, slot: Slot, request: Request) -> str | None:
-        """Settle what the request reports. Returns why it could not be taken over; None when it was."""
+    def _settle(self, slot: Slot, request: Request) -> str | None:
+        """Settle the file that the request reports, if any. Return why that was refused; None if it was not."""
         settled, held, output = request.settled, slot.assignment, slot.output
         if isinstance(settled, Unable):
             self._retire_unable(slot, settled.reason)
         if settled is None or isinstance(settled, Unable):
             return None
         if held is None or output is None or (envelope := _event_about(held, settled.frame)) is None:
-            return "the launcher does not know of this file"
+            return "the launcher has not leased this file to the worker"
         event = envelope.event
         if isinstance(event, FileCompleted):
-            self._reports[slot.number] = FinishedAttempt(slot.device.key, held, output, settled, envelope)
+            self._uncommitted[slot.number] = FinishedAttempt(slot.device.key, held, output, settled, envelope)
             return None
         slot.assignment = slot.output = None
         slot.deaths.clear()
         self._fail(slot, held, output, event.reason, envelope)
         self._hub.ingest([settled.frame])
         if settled.disk_full:
-            self._commits.stop(f"{held.file.id} has failed for want of room on the disk")
+            self._committer.stop(f"{held.file.id} failed because the disk is full")
         return None
 
     def _commit(self) -> None:
-        """Make results of what was reported; at the end of a run even if the journal cannot be written."""
-        if not self._reports or not (self._may_go_on() or self.closing):
+        """Commit the finished attempts; at the end of a run even if the journal cannot be written."""
+        if not self._uncommitted or not (self._can_commit() or self.closing):
             return
-        reported = [(slot, report) for slot in self._slots if (report := self._reports.pop(slot.number, None))]
-        # Whose worker has died meanwhile, while the journal could not be written, is given out again.
-        reported = [(slot, report) for slot, report in reported if slot.assignment is report.held]
-        self._commits.commit([report for _, report in reported])
-        for slot, report in reported:
+        finished = [(slot, report) for slot in self._slots if (report := self._uncommitted.pop(slot.number, None))]
+        # A worker may have died while the journal could not be written: then its file is assigned again.
+        finished = [(slot, report) for slot, report in finished if slot.assignment is report.held]
+        self._committer.commit([report for _, report in finished])
+        for slot, report in finished:
             slot.assignment = slot.output = None
             slot.deaths.clear()
             slot.refusal = report.refusal
 
-    def _may_go_on(self) -> bool:
-        """Whether results can be committed. While they cannot the run pauses; where they never will it ends."""
-        ready = self._commits.ready()
-        hopeless = self._commits.stop_reason
-        if hopeless is not None and not self.closing:
+    def _can_commit(self) -> bool:
+        """Whether results can be committed now.
+
+        While they cannot, the run pauses; if they no longer can, it ends. A warning reports either, once.
+        """
+        ready = self._committer.ready()
+        stop_reason = self._committer.stop_reason
+        if stop_reason is not None and not self.closing:
             self.closing = True
-            self._warn(f"nothing more is handed out: {hopeless}; the same command with --resume goes on from here")
+            self._warn(f"the run ends early: {stop_reason}; to continue it, give the same command with --resume")
         elif not ready and not self._paused and not self.closing:
-            self._warn("nothing is handed out until the capture, which is the run's journal, can be written again")
+            self._warn("the run pauses: it continues when the capture, which is its journal, can be written again")
         self._paused = not ready
         return ready
 
@@ -162,32 +169,35 @@ class Dispatcher:
         )
         if not envelope.event.final:
             name, key = held.file.id, slot.device.key
-            self._warn(f"{name}: attempt {held.attempt}, on {key}, has failed and is made again: {reason}")
+            self._warn(f"{name}: attempt {held.attempt} on {key} failed, and the file is tried again: {reason}")
 
     def _retire_unable(self, slot: Slot, reason: str) -> None:
-        """The job does not load on a device: the others go on. Only when it loads on none, the run is over."""
+        """Retire a device on which the job does not load. The run ends only if it loads on none."""
         slot.retired = True
         self._coordinator.retire(slot.device.key)
         if all(each.retired for each in self._slots):
             self.unable = reason
             self.closing = True
         else:
-            self._unable_devices.append(f"{slot.device.key} is out of use: {reason}")
+            self._unable_warnings.append(f"{slot.device.key} is out of use: {reason}")
 
-    def _tell_unable(self) -> None:
-        """Only once the job has loaded somewhere: else the run ends with that one reason."""
-        for message in self._unable_devices:
+    def _warn_of_retired(self) -> None:
+        """Warn of the devices on which the job does not load, once it has loaded on one.
+
+        If it loads on none, the run ends with the reason instead.
+        """
+        for message in self._unable_warnings:
             self._warn(message)
-        self._unable_devices.clear()
+        self._unable_warnings.clear()
 
     def _answer(self, slot: Slot, request: Request) -> None:
-        """Answer if there is a file, or nothing more to come; else the worker waits for what others may lose."""
+        """Answer with a file, or with the end; keep the request pending while another worker may lose its file."""
         assignment = None if self.closing else self._coordinator.next_file(slot.device.key)
         if assignment is None and not self.closing and self._coordinator.unsettled > 0:
             return
         task = None
         if assignment is not None:
-            self._tell_unable()
+            self._warn_of_retired()
             slot.assignment = assignment
             slot.output = self._store.new_attempt()
             task = Task(
@@ -201,19 +211,19 @@ class Dispatcher:
                 assignment.is_last,
             )
         else:
-            slot.killed_at_ns = self._clock.mono_ns() + int(FAREWELL_SECONDS * NANOSECONDS)
-        slot.waiting, slot.answered = None, Answer(request.number, task, slot.refusal)
-        self._send(slot, slot.answered)
+            slot.dismissal_ends_ns = self._clock.mono_ns() + int(DISMISSAL_SECONDS * NANOSECONDS)
+        slot.pending, slot.last_answer = None, Answer(request.number, task, slot.refusal)
+        self._send(slot, slot.last_answer)
 
     def _send(self, slot: Slot, answer: Answer) -> None:
         try:
             self.socket.send_multipart([slot.peer, encode_answer(answer)], zmq.DONTWAIT)
         except zmq.ZMQError:
-            pass  # it has gone, or does not listen: it will ask again
+            pass  # the worker has died, or its queue is full: then it sends the request again
 
 
 def _event_about(held: Assignment, frame: bytes) -> Envelope | None:
-    """The event that a worker hands in, if it says how the file that it holds has ended."""
+    """Decode the event that a worker reports. None unless it ends the attempt that the worker holds."""
     try:
         envelope = decode(frame)
     except FrameError:

@@ -1,9 +1,9 @@
-"""Ends the process groups of all workers when their launcher has died, whatever they are doing.
+"""The orphan guard: a process that ends the process groups of all workers when their launcher has died.
 
-A worker dies with its launcher (parent.py), but what its job has started does not, and may hold a GPU. Only a
-process that is not in anybody's job can be relied on to see to that: this file is both its program and, as
-`OrphanGuard`, the launcher's side of it. It hears of the groups on its standard input, whose end tells it that the
-launcher is gone.
+A worker dies with its launcher (process/parent_watch.py), but processes that its job has started do not, and may
+hold a GPU. Only a process that runs no user code can be relied on to end them. This file is both that process's
+program and, as `OrphanGuard`, the launcher's side of it. The launcher sends the groups over the guard's standard
+input, whose end means that the launcher has died.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ import subprocess
 import sys
 from typing import BinaryIO
 
-_BEGUN, _ENDED = b"+", b"-"
+_STARTED, _ENDED = b"+", b"-"
 
 
 class OrphanGuard:
-    """One thread. Never waits for the guard, and does without it if it dies."""
+    """Starts the guard process and keeps its list of groups up to date. For one thread.
+
+    It never waits for the guard, and the run continues without it if it dies.
+    """
 
     def __init__(self) -> None:
-        # Its own file, isolated: it needs nothing else, and is there at once.
+        # Run by path and isolated: the program imports nothing of ours, and so starts fast.
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__],
             stdin=subprocess.PIPE,
@@ -34,32 +37,32 @@ class OrphanGuard:
         os.set_blocking(self._pipe, False)
 
     def watch(self, group: int) -> None:
-        """A process group to end should we die."""
-        self._say(_BEGUN, group)
+        """Have this process group ended if the launcher dies."""
+        self._send(_STARTED, group)
 
     def forget(self, group: int) -> None:
-        """That group has ended."""
-        self._say(_ENDED, group)
+        """Report that this process group has ended."""
+        self._send(_ENDED, group)
 
     def close(self) -> None:
-        """All groups have ended. Safe to call twice."""
+        """End the guard, and with it the groups that it still watches. Safe to call twice."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
 
-    def _say(self, what: bytes, group: int) -> None:
+    def _send(self, change: bytes, group: int) -> None:
         try:
-            os.write(self._pipe, b"%b%d\n" % (what, group))
+            os.write(self._pipe, b"%b%d\n" % (change, group))
         except (BlockingIOError, BrokenPipeError):
-            pass  # somebody has stopped or killed it
+            pass  # the guard was stopped or killed from outside
 
 
 def guard(launcher: BinaryIO) -> None:
-    """Keep count of the groups until the launcher is gone; then end those that are left."""
+    """Keep the list of groups until the launcher's pipe ends; then kill those that are left."""
     groups: set[int] = set()
     for line in launcher:
         group = int(line[1:])
-        if line.startswith(_BEGUN):
+        if line.startswith(_STARTED):
             groups.add(group)
         else:
             groups.discard(group)

@@ -1,6 +1,6 @@
-"""The worker processes of a run: starts one a device, notices when one dies, ends them.
+"""The worker processes of a run: started one for each device, restarted when they die, ended with the run.
 
-It is driven by the launcher's loop, one thread; what to work on is the coordinator's decision.
+The launcher's loop drives the pool. The coordinator decides which file a worker gets.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.hub.bus_server import BusServer
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
-from workers.pool.dispatcher import FAREWELL_SECONDS, Dispatcher
+from workers.pool.dispatcher import DISMISSAL_SECONDS, Dispatcher
 from workers.pool.orphan_guard import OrphanGuard
 from workers.pool.slot import TERM_SECONDS, Slot
 from workers.pool.watchdog import Limits, Watchdog
@@ -23,11 +23,12 @@ from workers.protocol import WorkerConfig
 from workers.schedule.blame import Loss
 
 UNKILLABLE_SECONDS = 5.0
-_LOOK_SECONDS = 0.01
+"""How much longer `kill` waits for processes that the kernel does not end, such as inside a GPU driver."""
+_POLL_SECONDS = 0.01
 
 
 class WorkerPool:
-    """One thread owns it."""
+    """Starts, supervises and ends the worker processes of a run. For one thread."""
 
     def __init__(
         self,
@@ -42,7 +43,7 @@ class WorkerPool:
         warn: Callable[[str], object],
         last_epoch: int = 0,
     ) -> None:
-        """`warn` is told, in one line, what a user should know. `last_epoch`: the workers' come after it."""
+        """`warn` is called with each message for the user, in one line. Epochs begin after `last_epoch`."""
         self._server = server
         self._coordinator = coordinator
         self._store = store
@@ -51,31 +52,31 @@ class WorkerPool:
         self._clock = clock
         self._warn = warn
         self._slots = [Slot(number, device, last_epoch) for number, device in enumerate(coordinator.devices)]
-        self._watch = Watchdog(limits, clock, server.hub.events_from)
+        self._watchdog = Watchdog(limits, clock, server.hub.events_from)
         self._guard = OrphanGuard()
-        self._desk = Dispatcher(
+        self._dispatcher = Dispatcher(
             server.address("channel"), self._slots, server.hub, coordinator, store, clock, warn
         )
 
     @property
     def socket(self) -> zmq.Socket[bytes]:
-        """To be polled for input before `turn`."""
-        return self._desk.socket
+        """The channel's socket, to wait on for input before `poll`."""
+        return self._dispatcher.socket
 
     @property
     def unable(self) -> str | None:
-        """Why the job can be run on no device at all; None as long as it can."""
-        return self._desk.unable
+        """Why the job can run on none of the devices; None while it can run on one."""
+        return self._dispatcher.unable
 
     @property
     def running(self) -> bool:
-        """Whether any worker process is still there."""
+        """Whether a worker process is still running."""
         return any(slot.process is not None for slot in self._slots)
 
     @property
-    def given_up(self) -> bool:
-        """Whether nothing more will be handed out."""
-        return self._desk.closing
+    def closing(self) -> bool:
+        """Whether no more files are handed out."""
+        return self._dispatcher.closing
 
     def start(self) -> None:
         """Start every device's worker."""
@@ -83,44 +84,42 @@ class WorkerPool:
             self._spawn(slot)
 
     def poll(self) -> None:
-        """Answer what has been asked, see to the dead, restart what is due."""
-        self._desk.receive()
-        self._watch.poll()
+        """Process the workers' requests, handle deaths, and start the workers that are due."""
+        self._dispatcher.receive()
+        self._watchdog.poll()
         for slot in self._slots:
-            self._look_after(slot)
-        self._desk.reply()
+            self._supervise(slot)
+        self._dispatcher.reply()
 
     def drain(self) -> None:
-        """Hand out nothing more; workers end after the file in hand."""
-        self._desk.closing = True
+        """Hand out no more files: each worker ends after its current file."""
+        self._dispatcher.closing = True
 
     def kill(self) -> None:
-        """End all workers now: asked politely, then not. Takes 1 s, or 5 s more where the kernel holds one."""
-        self._desk.closing = True
+        """End all workers now, by SIGTERM and 1 s later by SIGKILL. Wait for them, 6 s at most."""
+        self._dispatcher.closing = True
         now_ns = self._clock.mono_ns()
         for slot in self._slots:
             slot.end(Loss.STOPPED, "was ended with the run", now_ns)
-        give_up_ns = now_ns + int((TERM_SECONDS + UNKILLABLE_SECONDS) * NANOSECONDS)
-        while self.running and self._clock.mono_ns() < give_up_ns:
+        deadline_ns = now_ns + int((TERM_SECONDS + UNKILLABLE_SECONDS) * NANOSECONDS)
+        while self.running and self._clock.mono_ns() < deadline_ns:
             for slot in self._slots:
-                self._look_after(slot)
-            sleep(_LOOK_SECONDS)
+                self._supervise(slot)
+            sleep(_POLL_SECONDS)
 
     def close(self) -> None:
-        """End what is left and close the channel. Safe to call twice."""
+        """End all workers and close the channel. Safe to call twice."""
         self.kill()
-        self._desk.close()
+        self._dispatcher.close()
         if not self.running:
             self._guard.close()
-
-    # Processes.
 
     def _spawn(self, slot: Slot) -> None:
         device = slot.device
         config = WorkerConfig(
             slot=slot.number,
-            token=self._desk.token,
-            channel=self._desk.address,
+            token=self._dispatcher.token,
+            channel=self._dispatcher.address,
             publish=self._server.hub.addresses.publish,
             run=self._server.run,
             source=slot.source,
@@ -135,54 +134,54 @@ class WorkerPool:
         if slot.process is not None:
             self._guard.watch(slot.process.pid)
 
-    def _look_after(self, slot: Slot) -> None:
-        """Notice a death; end who is to be ended; start a worker where one is wanted."""
+    def _supervise(self, slot: Slot) -> None:
+        """Start the slot's worker if one is due, handle its death, or end it if it must end."""
         if slot.process is None:
             if self._wants_worker(slot):
                 self._spawn(slot)
             return
         group = slot.process.pid
-        ended = slot.reap()
-        if ended is None:
-            self._see_to(slot)
+        how = slot.reap()
+        if how is None:
+            self._supervise_running(slot)
             return
         self._guard.forget(group)
         if not (slot.dismissed and slot.assignment is None):
-            self._lost(slot, ended)
+            self._handle_death(slot, how)
 
-    def _see_to(self, slot: Slot) -> None:
-        """What is to be done with a process that is there."""
+    def _supervise_running(self, slot: Slot) -> None:
+        """Kill the process if its time to end is over; begin to end it if the watchdog requires that."""
         now_ns = self._clock.mono_ns()
-        slot.insist(now_ns)
+        slot.kill_if_due(now_ns)
         if slot.dismissed:
-            if now_ns >= slot.killed_at_ns:
-                # A thread that the user's job has left behind, say, would keep the process for ever.
-                self._warn(f"{slot.source} did not end by itself in {FAREWELL_SECONDS:.0f} s: killed")
-                slot.killed_at_ns += int(FAREWELL_SECONDS * NANOSECONDS)
+            if now_ns >= slot.dismissal_ends_ns:
+                # A thread that the user's job has left running, for example, would keep the process forever.
+                self._warn(f"{slot.source} did not exit within {DISMISSAL_SECONDS:.0f} s of its last file: killed")
+                slot.dismissal_ends_ns += int(DISMISSAL_SECONDS * NANOSECONDS)
                 slot.signal(signal.SIGKILL)
-        elif (verdict := self._watch.check(slot)) is not None:
+        elif (verdict := self._watchdog.check(slot)) is not None:
             slot.end(*verdict, now_ns)
 
     def _wants_worker(self, slot: Slot) -> bool:
-        if self._desk.closing or slot.retired or self._clock.mono_ns() < slot.restart_at_ns:
+        if self._dispatcher.closing or slot.retired or self._clock.mono_ns() < slot.restart_at_ns:
             return False
         return self._coordinator.unsettled > 0
 
-    def _lost(self, slot: Slot, how: str) -> None:
-        """A worker is no more: what it held goes back; a device that keeps losing workers is retired."""
+    def _handle_death(self, slot: Slot, how: str) -> None:
+        """Return the worker's file to the coordinator; retire a device whose workers keep dying."""
         key, ending, loss = slot.device.key, slot.ending, Loss.DIED
         if ending is not None:
-            # Where it has been given another file while it was being ended, that one is not to blame.
+            # A file that was assigned to it while it was being ended is not to blame.
             loss = ending.loss if ending.output == slot.output else Loss.STOPPED
             how = ending.reason
         held = self._coordinator.worker_lost(key, slot.source, slot.epoch, how, loss)
         if slot.output is not None:
             self._store.discard(slot.output)
-        slot.assignment = slot.output = slot.waiting = None
+        slot.assignment = slot.output = slot.pending = None
         if loss is Loss.STOPPED:
             return
-        doing = "before it had a file" if held is None else f"while it worked on {held.file.id}"
-        self._warn(f"{slot.source} ({key}) {how} {doing}")
+        when = "before it had a file" if held is None else f"while it worked on {held.file.id}"
+        self._warn(f"{slot.source} ({key}) {how} {when}")
         if loss is Loss.DIED:
             if slot.deaths.note(with_file=held is not None):
                 self._coordinator.retire(key)

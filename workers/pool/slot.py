@@ -1,4 +1,4 @@
-"""One device's place in the pool: the process that works on it, and what has become of those before."""
+"""A slot of the pool: one device, its worker process, and the record of the processes before it."""
 
 from __future__ import annotations
 
@@ -21,30 +21,33 @@ from workers.schedule.blame import Loss
 
 FAILED_STARTS_UNTIL_RETIREMENT = 3
 TERM_SECONDS = 1.0
-"""How long a process that is to end has for it, before it is ended by force."""
+"""Time between SIGTERM and SIGKILL."""
 FIRST_DELAY_SECONDS = 0.25
 LONGEST_DELAY_SECONDS = 5.0
 
 
 @dataclass
 class DeathRecord:
-    """How often a device's workers have died since it last settled a file; blame.py judges those with a file."""
+    """How often a device's workers have died since it last settled a file.
+
+    Deaths with a file are judged by schedule/blame.py as well.
+    """
 
     deaths: int = 0
     without_file: int = 0
 
     def note(self, *, with_file: bool) -> bool:
-        """A worker has died. True when three have died before they had a file: the device is to be retired."""
+        """Count a death. Return True if the device is to be retired: three workers died before they had a file."""
         self.deaths += 1
         self.without_file += not with_file
         return self.without_file >= FAILED_STARTS_UNTIL_RETIREMENT
 
     def clear(self) -> None:
-        """The device has settled a file."""
+        """Start over, because the device has settled a file."""
         self.deaths = self.without_file = 0
 
     def delay_ns(self) -> int:
-        """How long to wait before the next worker is started: at once the first time, then longer and longer."""
+        """Return the delay before the next worker is started: none after the first death, then it doubles."""
         if self.deaths <= 1:
             return 0
         return int(min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (self.deaths - 2)) * NANOSECONDS)
@@ -52,101 +55,105 @@ class DeathRecord:
 
 @dataclass(frozen=True)
 class Ending:
-    """Why we are ending a process, and when it is ended by force. `output` is that of the attempt to blame."""
+    """Why a process is being ended, and when it is killed."""
 
     loss: Loss
     reason: str
     kill_at_ns: int
     output: str | None
+    """The results folder of the attempt to blame; None if there was no attempt."""
 
 
 @dataclass
 class Slot:
-    """One device, its process, and the conversation with it. One thread."""
+    """One device, its worker process, and the state of the requests and answers between us. For one thread."""
 
     number: int
     device: Device
     epoch: int = 0
-    """Counts the processes."""
+    """The number of the process, counted over all sessions of the run."""
     process: subprocess.Popen[bytes] | None = None
     peer: bytes = b""
-    waiting: Request | None = None
-    """A request that could not be answered yet."""
+    """The process's address on the channel; empty until its first request."""
+    pending: Request | None = None
+    """A request that has not been answered yet."""
     refusal: str | None = None
-    """Why what that request settled could not be taken over; None when it was."""
-    answered: Answer | None = None
-    """The last answer, for when it has to be given again."""
+    """Why the results that the request reports were refused; None if they were accepted."""
+    last_answer: Answer | None = None
+    """Kept because a request may arrive twice."""
     assignment: Assignment | None = None
     output: str | None = None
-    """The folder of the attempt's results."""
+    """The results folder of the current attempt."""
     deaths: DeathRecord = field(default_factory=DeathRecord)
     restart_at_ns: int = 0
-    killed_at_ns: int = 0
-    """When a process that has been dismissed, and is still there, is ended."""
+    dismissal_ends_ns: int = 0
+    """When a process that was dismissed, and is still running, is killed."""
     ending: Ending | None = None
-    """None: its process may go on."""
+    """None while the process is not being ended."""
     retired: bool = False
+    """Whether no worker is started on the device any more."""
 
     @property
     def source(self) -> str:
-        """The name of its stream on the bus."""
+        """The name of the worker's stream on the bus."""
         return f"worker-{self.number}"
 
     @property
     def dismissed(self) -> bool:
-        """Whether its process has been told that there is nothing more to do."""
-        return self.answered is not None and self.answered.task is None
+        """Whether the last answer to the process was that there are no more files."""
+        return self.last_answer is not None and self.last_answer.task is None
 
     def spawn(self, config: WorkerConfig, log: Path) -> None:
-        """Start a process with `config`; its epoch must be one more than the last. Raises OSError."""
+        """Start a worker with `config`, whose epoch must be one more than the last. Raises OSError."""
         self.epoch = config.epoch
-        self.peer, self.waiting, self.answered, self.ending = b"", None, None, None
-        seen = self.device.key if has_gpu(self.device.key) else ""
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": seen, "PYTHONUNBUFFERED": "1"}
+        self.peer, self.pending, self.last_answer, self.ending = b"", None, None, None
+        visible_gpus = self.device.key if has_gpu(self.device.key) else ""
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": visible_gpus, "PYTHONUNBUFFERED": "1"}
         command = [sys.executable, "-P", "-m", "workers.process.worker"]
         self.process = spawn_logged(command, log, environment=environment, stdin=subprocess.PIPE)
         if self.process.stdin is not None:
             try:
-                # The pipe stays open: its end tells the worker that we are gone.
+                # The pipe stays open: its end shows the worker that the launcher has died.
                 self.process.stdin.write(msgspec.json.encode(config) + b"\n")
                 self.process.stdin.flush()
             except BrokenPipeError:
-                pass  # it has died already, which `reap` will find
+                pass  # it has died already, which `reap` detects
 
     def reap(self) -> str | None:
-        """If the process has ended, take its children with it and say how it ended; None while it lives."""
+        """If the process has ended, kill its children and return how it ended; None while it is running."""
         process = self.process
         if process is None or os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             return None
-        # Not reaped yet, so its id is still its own and that of its group.
+        # It has not been waited for yet, so no other process or group can have its id.
         self.signal(signal.SIGKILL)
-        return self._ended(process.wait())
+        return self._describe_end(process.wait())
 
     def end(self, loss: Loss, reason: str, now_ns: int) -> None:
-        """Begin to end the process and its children, unless that has begun: `reap` says when it has ended."""
+        """Begin to end the process and its children, unless that has begun. `reap` reports when it has ended."""
         if self.process is not None and self.ending is None:
             self.ending = Ending(loss, reason, now_ns + int(TERM_SECONDS * NANOSECONDS), self.output)
             self.signal(signal.SIGTERM)
 
-    def insist(self, now_ns: int) -> None:
-        """End by force what was to end, and has not in time."""
+    def kill_if_due(self, now_ns: int) -> None:
+        """Kill a process that was to end and has not done so in time."""
         if self.ending is not None and now_ns >= self.ending.kill_at_ns:
             self.signal(signal.SIGKILL)
 
     def signal(self, number: signal.Signals) -> None:
-        """Signal the process and all that it has started; it leads a group of its own."""
+        """Send a signal to the process and to all that it has started: it leads a process group of its own."""
         if self.process is not None:
             try:
                 os.killpg(self.process.pid, number)
             except ProcessLookupError:
                 pass
 
-    def _ended(self, status: int) -> str:
+    def _describe_end(self, status: int) -> str:
+        """Close the pipe of a process that has ended; return how it ended."""
         if self.process is not None and self.process.stdin is not None:
             try:
                 self.process.stdin.close()
             except BrokenPipeError:
-                pass  # it died before it had read its configuration
+                pass  # it died before it read its configuration
         self.process = None
         if status >= 0:
             return f"ended with exit status {status}"

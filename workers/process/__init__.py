@@ -1,6 +1,6 @@
 """The worker process: the only place where a user's job runs.
 
-`worker.py` asks for a file, runs the job (`attempt.py`) and reports, over `channel.py`; `parent_watch.py` ends it
-with its launcher. `estimator.py` is the process that runs a job's `estimate`. May import jobs and protocol. Start
-with `worker.py`.
+`worker.py` requests a file, runs the job on it (`attempt.py`, `failure_reason.py`) and reports the outcome over
+`channel.py`; `parent_watch.py` ends the process when its launcher dies. `estimator.py` is the process that runs a
+job's `estimate`. May import jobs, commit and protocol. Start with `worker.py`.
 """

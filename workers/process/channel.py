@@ -1,4 +1,4 @@
-"""The worker's end of the channel to the launcher."""
+"""The worker's end of the request-reply channel to the launcher."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import zmq
 from virnucpro_bus.errors import ChannelError
 from workers.protocol import Answer, Request, Settled, Unable, WorkerConfig, decode_answer, encode_request
 
-ASK_AGAIN_MS = 5_000
+RETRY_MS = 5_000
+"""A request that is not answered for this long is sent again, with the same number."""
 _POLL_MS = 200
+_LINGER_MS = 500
 
 
 class Channel:
-    """A worker's end. One thread."""
+    """Sends one request at a time to the launcher and waits for its answer. For one thread."""
 
     def __init__(self, config: WorkerConfig, launcher_alive: Callable[[], bool]) -> None:
         self._config = config
@@ -22,13 +24,13 @@ class Channel:
         self._number = 0
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.LINGER, 500)
+        self._socket.setsockopt(zmq.LINGER, _LINGER_MS)
         self._socket.connect(config.channel)
 
     def ask(self, settled: Settled | Unable | None = None) -> Answer:
-        """Report what was settled and wait for the answer, however long it takes.
+        """Report what was settled, if anything, and wait for the answer without a time limit.
 
-        Raises ChannelError when the launcher is no longer alive, or says what cannot be understood.
+        Raises ChannelError when the launcher is no longer alive, or when its answer cannot be decoded.
         """
         self._number += 1
         config = self._config
@@ -41,10 +43,11 @@ class Channel:
                 if answer.number == self._number:
                     return answer
             waited_ms += _POLL_MS
-            if waited_ms >= ASK_AGAIN_MS:
+            if waited_ms >= RETRY_MS:
                 waited_ms = 0
                 self._socket.send(request)
         raise ChannelError("the launcher is no longer alive")
 
     def close(self) -> None:
-        self._context.destroy(linger=500)
+        """Close the socket, after half a second at most for what has not been sent."""
+        self._context.destroy(linger=_LINGER_MS)

@@ -1,8 +1,8 @@
-"""The process that asks a job for its estimates: user code runs here, and never in the launcher.
+"""The process that calls a job's `estimate`, so that user code never runs in the launcher.
 
-Started fresh as `python -m workers.process.estimator`; the question comes on standard input, the answer goes to
-standard output. It sees no GPU. The module is not even imported where its text does not have the word "estimate":
-importing a framework takes seconds, and most jobs have none.
+Started as `python -m workers.process.estimator`: it reads a `Question` on standard input and writes a `Reply` to
+standard output. No GPU is visible to it. A job's module is imported only if its source contains the word
+"estimate": importing a framework takes seconds, and most jobs have no estimates.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ import msgspec
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import visible
-from workers.jobs.loader import module_of, named_by
+from workers.jobs.loader import import_job, module_of
 from workers.process.parent_watch import end_with_parent
 
 _ATTRIBUTE = "estimate"
 
 
 class Question(msgspec.Struct, frozen=True):
-    """How much work is in each of these files? Paths are bytes: file names need not be UTF-8."""
+    """A job and the files to estimate. Paths are bytes, because file names need not be UTF-8."""
 
     job: str
     paths: list[bytes]
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """The estimates, as many as there are paths. None, and no problem: the job has none."""
+    """One estimate for each path, or the problem, in one line. Both are None when the job has no estimates."""
 
     estimates: list[float] | None = None
     problem: str | None = None
 
 
 def reply_to(question: Question) -> Reply:
-    """Import the job's module and ask. Raises UserError when it cannot be imported, and nothing else."""
+    """Import the job's module and estimate the files. Raises only UserError, when it cannot be imported."""
     if not _may_have_estimates(question.job):
         return Reply()
-    estimate = getattr(named_by(question.job), _ATTRIBUTE, None)
+    estimate = getattr(import_job(question.job), _ATTRIBUTE, None)
     if estimate is None:
         return Reply()
     estimates = []
@@ -58,29 +58,29 @@ def _may_have_estimates(job: str) -> bool:
     try:
         spec = importlib.util.find_spec(module_of(job))
     except Exception:
-        return False  # the workers will say why it cannot be imported
+        return False  # the workers report why it cannot be imported
     if spec is None or spec.origin is None:
         return False
     try:
         return _ATTRIBUTE.encode() in Path(spec.origin).read_bytes()
     except OSError:
-        return True  # it has no text that could be looked at
+        return True  # it has no source to search
 
 
 def main() -> None:
-    """Answer one question."""
+    """Answer the question on standard input, then exit with status 0."""
     end_with_parent()
-    answers = os.fdopen(os.dup(1), "wb")
-    # What the job prints is no answer.
+    output = os.fdopen(os.dup(1), "wb")
+    # What the job prints must not mix with the reply.
     os.dup2(2, 1)
     question = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Question)
     try:
         reply = reply_to(question)
     except UserError as error:
         reply = Reply(problem=str(error))
-    answers.write(msgspec.msgpack.encode(reply))
-    answers.flush()
-    # Threads that the module has started are not waited for.
+    output.write(msgspec.msgpack.encode(reply))
+    output.flush()
+    # Do not wait for threads that the module has started.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""A worker's watch over the process that started it: without its launcher a worker must not hold a GPU."""
+"""A worker's watch over the launcher that started it: without its launcher a worker must not hold a GPU."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ from typing import BinaryIO
 
 EXIT_ORPHANED = 1
 GRACE_SECONDS = 2.0
+"""Time for the main thread to leave by itself after the launcher has died."""
 _PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> None:
-    """Have the kernel kill this process the moment its launcher dies, even where a job never lets go of Python.
+    """Have the kernel kill this process when its launcher dies, even while a job never releases Python's lock.
 
-    What the job has started is not meant by that: see guard.py.
+    Processes that the job has started are not covered: pool/orphan_guard.py ends those.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 class ParentWatch:
-    """Reads the pipe from the launcher until it ends, which it does however the launcher dies."""
+    """Detects the launcher's death by the end of the pipe from it, and ends this process and its group."""
 
     def __init__(self, pipe: BinaryIO) -> None:
         self._pipe = pipe
         self._gone = threading.Event()
 
     def first_line(self) -> bytes:
-        """The configuration. To be called once, before `start`."""
+        """Read the configuration from the pipe. Call it once, before `start`."""
         return self._pipe.readline()
 
     def start(self) -> None:
-        """Watch from now on, in a thread of its own: the main thread may be deep in somebody's job."""
+        """Start watching in a thread of its own, because the main thread may be busy inside a job."""
         threading.Thread(target=self._watch, name="parent-watch", daemon=True).start()
 
     def alive(self) -> bool:
-        """Whether the launcher is still there. Any thread."""
+        """Whether the launcher is still running. Thread-safe."""
         return not self._gone.is_set()
 
     def _watch(self) -> None:

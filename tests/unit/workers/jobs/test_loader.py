@@ -1,4 +1,4 @@
-"""What a job is told and how it is found."""
+"""The context that a job gets, and how a job is found."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from virnucpro_bus.errors import UserError
 from workers.jobs import JobContext, check_job, make_job
 
 
-def make_context(clock: ManualClock | None = None, said: list[int] | None = None, **options: str) -> JobContext:
-    heard = [] if said is None else said
-    return JobContext("cuda:0", "GPU-1", options, on_progress=heard.append, clock=clock or ManualClock())
+def make_context(
+    clock: ManualClock | None = None, reported: list[int] | None = None, **options: str
+) -> JobContext:
+    reports = [] if reported is None else reported
+    return JobContext("cuda:0", "GPU-1", options, on_progress=reports.append, clock=clock or ManualClock())
 
 
 @pytest.fixture
 def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Writes a module into the current folder and gives its name; both are gone afterwards."""
+    """Writes a module into the current folder and returns its name; both are removed afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
     before = set(sys.modules)
@@ -39,46 +41,46 @@ def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any
 
 def test_progress_is_passed_on_at_most_four_times_a_second() -> None:
     clock = ManualClock()
-    said: list[int] = []
-    context = make_context(clock, said)
+    reported: list[int] = []
+    context = make_context(clock, reported)
     for sequences in range(1, 101):
         context.progress(sequences)
         clock.advance(0.01)
-    assert said == [1, 26, 51, 76]
+    assert reported == [1, 26, 51, 76]
 
 
 @pytest.mark.parametrize("nonsense", [-1, 5, 4, True, None, "6", 6.5, 2**70])
-def test_progress_that_makes_no_sense_is_passed_over(nonsense: Any) -> None:
+def test_invalid_progress_is_ignored(nonsense: Any) -> None:
     clock = ManualClock()
-    said: list[int] = []
-    context = make_context(clock, said)
+    reported: list[int] = []
+    context = make_context(clock, reported)
     context.progress(5)
     clock.advance(1)
     context.progress(nonsense)
-    assert said == [5]
+    assert reported == [5]
 
 
 @given(st.lists(st.tuples(st.integers(-5, 50), st.floats(0, 0.5))))
-def test_progress_that_is_passed_on_only_ever_grows(steps: list[tuple[int, float]]) -> None:
+def test_progress_that_is_passed_on_only_grows(steps: list[tuple[int, float]]) -> None:
     clock = ManualClock()
-    said: list[int] = []
-    context = make_context(clock, said)
+    reported: list[int] = []
+    context = make_context(clock, reported)
     for sequences, pause in steps:
         context.progress(sequences)
         clock.advance(pause)
-    assert said == sorted(set(said))
+    assert reported == sorted(set(reported))
 
 
-def test_progress_counts_anew_with_each_file(user_module: Any, tmp_path: Path) -> None:
+def test_progress_starts_from_zero_with_each_file(user_module: Any, tmp_path: Path) -> None:
     clock = ManualClock()
-    said: list[int] = []
-    context = make_context(clock, said)
+    reported: list[int] = []
+    context = make_context(clock, reported)
     name = user_module("def run(input, output, context):\n    context.progress(3)\n    return 3\n")
     job = make_job(f"{name}:run", context)
     job(tmp_path, tmp_path)
     clock.advance(1)
     job(tmp_path, tmp_path)
-    assert said == [3, 3]
+    assert reported == [3, 3]
 
 
 def test_options_cannot_be_changed_by_a_job() -> None:
@@ -97,7 +99,9 @@ def test_a_function_is_called_with_input_output_and_context(user_module: Any, tm
     assert (tmp_path / "seen").read_text() == "in.fa cuda:0 v"
 
 
-def test_a_class_is_made_once_and_its_instance_called_for_each_file(user_module: Any, tmp_path: Path) -> None:
+def test_a_class_is_instantiated_once_and_its_instance_called_for_each_file(
+    user_module: Any, tmp_path: Path
+) -> None:
     name = user_module(
         "class Model:\n"
         "    made = 0\n"
@@ -121,7 +125,7 @@ def test_an_integer_of_another_library_is_a_count(user_module: Any, tmp_path: Pa
 
 
 @pytest.mark.parametrize("returned", ["None", "True", "-1", "1.0", "'3'", "2**63"])
-def test_a_job_that_returns_no_count_is_told_what_it_returned(
+def test_the_error_for_a_job_that_does_not_return_a_count_shows_what_it_returned(
     user_module: Any, tmp_path: Path, returned: str
 ) -> None:
     name = user_module(f"def run(input, output, context):\n    return {returned}\n")
@@ -137,11 +141,11 @@ def test_what_a_job_raises_reaches_the_worker_unchanged(user_module: Any, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("text", "attribute", "said"),
+    ("text", "attribute", "message"),
     [
         ("import no_such_module_anywhere", "run", "ModuleNotFoundError"),
         ("", "run", "AttributeError"),
-        ("run = 3", "run", "not callable but 3"),
+        ("run = 3", "run", "not callable: it is 3"),
         ("def run(:", "run", "SyntaxError"),
         (
             "class Run:\n    def __init__(self, context):\n        raise OSError('no model\\nhere')",
@@ -151,22 +155,22 @@ def test_what_a_job_raises_reaches_the_worker_unchanged(user_module: Any, tmp_pa
         ("class Run:\n    def __init__(self, context):\n        pass", "Run", "not callable"),
     ],
 )
-def test_a_job_that_cannot_be_loaded_is_told_on_one_line(
-    user_module: Any, text: str, attribute: str, said: str
+def test_a_job_that_cannot_be_loaded_is_reported_in_one_line(
+    user_module: Any, text: str, attribute: str, message: str
 ) -> None:
     name = user_module(text)
     with pytest.raises(UserError) as caught:
         make_job(f"{name}:{attribute}", make_context())
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).isprintable()
 
 
-def test_a_module_that_is_not_there_is_told(user_module: Any) -> None:
+def test_a_missing_module_is_reported(user_module: Any) -> None:
     with pytest.raises(UserError, match="No module named 'nowhere_to_be_found'"):
         make_job("nowhere_to_be_found:run", make_context())
 
 
-def test_checking_a_job_imports_nothing_of_the_users(user_module: Any) -> None:
+def test_checking_a_job_does_not_import_the_users_module(user_module: Any) -> None:
     name = user_module("raise SystemExit('imported')")
     check_job(f"{name}:run", {"any": "option"})
     assert name not in sys.modules
@@ -178,7 +182,7 @@ def test_a_well_formed_job_passes_the_check(spec: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "options", "said"),
+    ("spec", "options", "message"),
     [
         ("sixframes", {}, "unknown job 'sixframes'"),
         ("", {}, "unknown job ''"),
@@ -195,8 +199,8 @@ def test_a_well_formed_job_passes_the_check(spec: str) -> None:
         ("shell:wc {input}", {"chunk": "5"}, "takes no --job-option"),
     ],
 )
-def test_a_job_that_cannot_be_is_refused_on_one_line(spec: str, options: dict[str, str], said: str) -> None:
+def test_an_invalid_job_is_refused_in_one_line(spec: str, options: dict[str, str], message: str) -> None:
     with pytest.raises(UserError) as caught:
         check_job(spec, options)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).isprintable()

@@ -1,4 +1,4 @@
-"""The shell job, run for real with /bin/sh."""
+"""The shell job, with the real /bin/sh."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def a_file(folder: Path, name: str = "reads.fa.gz", content: bytes = FASTA) -> P
 def test_every_placeholder_is_filled_in(tmp_path: Path, output: Path) -> None:
     source = a_file(tmp_path, "reads.v1.fa")
     run("printf '%s\\n' {input} {output} {outdir} {stem} {device} > {outdir}/{stem}.txt", source, output)
-    said = (output / "reads.v1.txt").read_text().splitlines()
-    assert said == [str(source), str(output / "reads.v1.fa"), str(output), "reads.v1", "cuda:0"]
+    lines = (output / "reads.v1.txt").read_text().splitlines()
+    assert lines == [str(source), str(output / "reads.v1.fa"), str(output), "reads.v1", "cuda:0"]
 
 
 def test_output_is_a_file_of_the_inputs_name_in_the_output_folder(tmp_path: Path, output: Path) -> None:
@@ -46,12 +46,12 @@ def test_output_is_a_file_of_the_inputs_name_in_the_output_folder(tmp_path: Path
     assert (output / "x.fa").read_bytes() == FASTA
 
 
-def test_doubled_braces_are_braces_to_the_shell(tmp_path: Path, output: Path) -> None:
+def test_doubled_braces_are_literal_braces_for_the_shell(tmp_path: Path, output: Path) -> None:
     run("awk '{{ n++ }} END {{ print n }}' {input} > {output}", a_file(tmp_path, "x.fa"), output)
     assert (output / "x.fa").read_text() == "4\n"
 
 
-# Any name that a file may have: no slash, no NUL; as the operating system hands over bytes that are not UTF-8.
+# Any name that a file may have: no slash, no NUL; bytes that are not UTF-8 as the operating system passes them.
 names = st.one_of(
     st.binary(min_size=1, max_size=40).map(lambda raw: os.fsdecode(raw.replace(b"/", b"+").replace(b"\0", b"0"))),
     st.text(st.sampled_from("$`\"'\\;&|<>(){}*?[]!#~= \t\n-ax"), min_size=1, max_size=30),
@@ -104,42 +104,42 @@ def test_a_placeholder_after_closed_quotes_is_fine(command: str) -> None:
 @pytest.mark.parametrize(
     "command", ["cat {input", "cat {input} }", "cat {input!r}", "cat {input:>9}", "cat {} {input}"]
 )
-def test_braces_that_mean_nothing_are_refused_with_advice(command: str) -> None:
+def test_invalid_braces_are_refused_with_advice(command: str) -> None:
     with pytest.raises(UserError, match=r"\{\{ and \}\}") as caught:
         check_job(f"shell:{command}", {})
     assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "message"),
     [
         ("echo first >&2; echo 'the last' >&2; echo >&2; exit 3 #{input}", "exit status 3: the last"),
         ("exit 3 #{input}", "exit status 3"),
         ("kill -KILL $$ #{input}", "was killed by SIGKILL"),
-        ("sh -c 'kill -TERM $$'; exit $? #{input}", "exit status 143 (what it ran was killed by SIGTERM)"),
+        ("sh -c 'kill -TERM $$'; exit $? #{input}", "exit status 143 (its program was killed by SIGTERM)"),
         ("printf 'one\\rtwo\\033[2J' >&2; exit 1 #{input}", r"exit status 1: two\x1b[2J"),
         ("printf '\\377x' >&2; exit 1 #{input}", r"exit status 1: \xffx"),
         ("no-such-command-here {input}", "exit status 127: "),
         ("exit 255 #{input}", "exit status 255"),
     ],
 )
-def test_a_failing_command_is_told_with_its_status_and_last_words(
-    tmp_path: Path, output: Path, command: str, said: str
+def test_a_failing_command_is_reported_with_its_status_and_last_line(
+    tmp_path: Path, output: Path, command: str, message: str
 ) -> None:
     with pytest.raises(UserError) as caught:
         run(command, a_file(tmp_path), output)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).isprintable()
 
 
-def test_long_last_words_are_cut(tmp_path: Path, output: Path) -> None:
+def test_a_long_last_line_is_cut(tmp_path: Path, output: Path) -> None:
     with pytest.raises(UserError) as caught:
         run("head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1 #{input}", a_file(tmp_path), output)
     assert str(caught.value).endswith(": " + "x" * 300)
 
 
 def test_a_process_left_behind_is_not_waited_for(tmp_path: Path, output: Path) -> None:
-    """What is left behind waits for a writer at a fifo, which comes only after the job has returned."""
+    """The process left behind waits for a writer at a fifo, which comes only after the job has returned."""
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     run(f"cat {gate} >/dev/null & : {{input}}", a_file(tmp_path, "x.fa"), output)

@@ -1,4 +1,4 @@
-"""The job sixframe: against the published outputs, against the rules written out slowly, and on bad input."""
+"""The job sixframe, against the published outputs, against a slow version of the rules, and on bad input."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ sequences = st.one_of(
 
 
 def plain_chunks(length: int, chunk: int) -> list[tuple[int, int]]:
-    """The chunks by the sum of shifts, as the rule is written."""
+    """Return the chunks by the sum of shifts, as the rule is written."""
     count = math.ceil(length / chunk)
     if count == 0:
         return []
@@ -50,7 +50,7 @@ def plain_chunks(length: int, chunk: int) -> list[tuple[int, int]]:
 
 
 def plain_frames(sequence: str, chunk: int) -> list[tuple[str, str, str]]:
-    """(chunk and frame, bases, residues) of the kept frames, codon by codon."""
+    """Return (chunk and frame, bases, residues) of the kept frames, codon by codon."""
     kept = []
     upper = sequence.upper()
     for number, (start, end) in enumerate(plain_chunks(len(upper), chunk), 1):
@@ -179,9 +179,9 @@ def test_line_ends_of_other_systems_change_nothing(tmp_path: Path, context: JobC
     assert (tmp_path / "unix.nucleotide.fa").read_bytes() == (tmp_path / "dos.nucleotide.fa").read_bytes()
 
 
-def test_progress_tells_the_records_read_so_far(tmp_path: Path) -> None:
+def test_progress_reports_the_records_read_so_far(tmp_path: Path) -> None:
     clock = ManualClock()
-    said: list[int] = []
+    reported: list[int] = []
 
     class EagerContext(JobContext):
         def progress(self, sequences: int) -> None:
@@ -190,8 +190,8 @@ def test_progress_tells_the_records_read_so_far(tmp_path: Path) -> None:
 
     source = tmp_path / "some.fa"
     source.write_text(f">a\n{'GCC' * 30_000}\n>b\n{'GCC' * 30_000}\n>c\nGCC\n")
-    run_sixframe(source, tmp_path, EagerContext("cpu", "cpu:0", {}, on_progress=said.append, clock=clock))
-    assert said == [1, 2, 3]
+    run_sixframe(source, tmp_path, EagerContext("cpu", "cpu:0", {}, on_progress=reported.append, clock=clock))
+    assert reported == [1, 2, 3]
 
 
 _NOISE = hashlib.shake_256(b"noise").digest(20_000).hex().encode()
@@ -199,11 +199,11 @@ _PACKED = gzip.compress(b">a\n" + _NOISE + b"\n", mtime=0)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
-        ("a.fa", b"", "empty"),
-        ("a.fa", b"\n\n", "empty"),
-        ("a.fa.gz", b"", "empty"),
+        ("a.fa", b"", "contains no FASTA record"),
+        ("a.fa", b"\n\n", "contains no FASTA record"),
+        ("a.fa.gz", b"", "contains no FASTA record"),
         ("a.fa", b"ACGT\nACGT\n", "does not begin with a FASTA header"),
         ("a.fa", b"@r1\nACGT\n+\nIIII\n", "does not begin with a FASTA header"),
         ("a.fa", b"\x7fELF\x02\x01\x01\x00\x00\x00\n", "does not begin with a FASTA header"),
@@ -217,8 +217,8 @@ _PACKED = gzip.compress(b">a\n" + _NOISE + b"\n", mtime=0)
         ("a.fa.gz", b">a\nACGT\n", "cannot be read"),
     ],
 )
-def test_a_file_that_is_no_fasta_is_named_with_its_fault_on_one_line(
-    tmp_path: Path, context: JobContext, name: str, content: bytes, said: str
+def test_a_file_that_is_not_fasta_is_reported_with_the_reason_in_one_line(
+    tmp_path: Path, context: JobContext, name: str, content: bytes, message: str
 ) -> None:
     source = tmp_path / name
     source.write_bytes(content)
@@ -228,21 +228,21 @@ def test_a_file_that_is_no_fasta_is_named_with_its_fault_on_one_line(
         run_sixframe(source, output, context)
     text = str(caught.value)
     assert text.startswith(f"{source}: ")
-    assert said in text
+    assert message in text
     assert text.isprintable()
 
 
-def test_a_file_that_is_gone_is_an_input_error(tmp_path: Path, context: JobContext) -> None:
+def test_a_missing_file_is_an_input_error(tmp_path: Path, context: JobContext) -> None:
     with pytest.raises(InputError, match="No such file"):
         run_sixframe(tmp_path / "gone.fa", tmp_path, context)
 
 
 @pytest.mark.parametrize("chunk", ["0", "-1", "1.5", "many", "", "²", "9" * 30])
-def test_a_chunk_that_is_no_whole_number_of_bases_is_refused(chunk: str) -> None:
+def test_a_chunk_that_is_not_a_whole_number_of_bases_is_refused(chunk: str) -> None:
     with pytest.raises(UserError, match="whole number of bases"):
         chunk_option({"chunk": chunk})
 
 
-def test_an_option_that_it_does_not_have_is_refused_by_name() -> None:
+def test_an_unknown_option_is_refused_by_name() -> None:
     with pytest.raises(UserError, match="no option 'chunks'"):
         chunk_option({"chunks": "500"})

@@ -1,4 +1,4 @@
-"""Which devices a run uses. The GPUs are what a stand-in for `doctor --json` prints, in a real process."""
+"""Which devices a run uses. A stand-in for `doctor --json`, in a real process, prints the GPUs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ A, B, C = gpu("GPU-aa11", 0), gpu("GPU-ab22", 1), gpu("GPU-cc33", 2)
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Makes this a machine with the GPUs given, or one where `script` is what the look-up does."""
+    """Simulates a machine with these GPUs, or one on which the look-up runs `script`."""
 
     def has(*gpus: dict[str, Any], script: str | None = None) -> None:
         script = script or f"print({json.dumps({'gpu_backend': 'nvml', 'devices': gpus, 'problems': []})!r})"
@@ -54,7 +54,7 @@ def keys(spec: str, environment: dict[str, str] | None = None) -> list[str]:
 # --- CPUs
 
 
-def test_cpus_are_counted_from_zero_and_looked_up_nowhere(machine: Machine) -> None:
+def test_cpus_are_counted_from_zero_without_a_look_up(machine: Machine) -> None:
     machine(script="raise SystemExit(1)")
     assert find_devices("cpu:2", {}) == [Device("cpu:0", "CPU", 0), Device("cpu:1", "CPU", 1)]
 
@@ -62,12 +62,12 @@ def test_cpus_are_counted_from_zero_and_looked_up_nowhere(machine: Machine) -> N
 @pytest.mark.parametrize(
     "spec", ["cpu:0", "cpu:", "cpu", "cpu:-1", "cpu:two", "cpu:1,2", f"cpu:{MAX_DEVICES + 1}"]
 )
-def test_a_number_of_cpus_that_makes_no_sense_is_refused(spec: str) -> None:
+def test_an_invalid_number_of_cpus_is_refused(spec: str) -> None:
     with pytest.raises(UserError, match=f"--devices {spec}: write cpu:N with N from 1 to {MAX_DEVICES}"):
         find_devices(spec, {})
 
 
-def test_as_many_cpus_as_are_allowed_are_found() -> None:
+def test_the_greatest_number_of_cpus_is_accepted() -> None:
     assert len(find_devices(f"cpu:{MAX_DEVICES}", {})) == MAX_DEVICES
 
 
@@ -109,7 +109,7 @@ def test_auto_uses_no_gpu_when_all_are_hidden(machine: Machine, visible: str) ->
     assert keys("auto", {"CUDA_VISIBLE_DEVICES": visible})[0] == "cpu:0"
 
 
-def test_auto_says_which_visible_device_is_not_there(machine: Machine) -> None:
+def test_auto_reports_which_visible_device_is_missing(machine: Machine) -> None:
     machine(A)
     with pytest.raises(UserError, match="GPU 5 was not found; this machine has: 0 \\(GPU-aa11\\)"):
         find_devices("auto", {"CUDA_VISIBLE_DEVICES": "5"})
@@ -148,9 +148,11 @@ def test_a_gpu_that_is_divided_cannot_be_worked_on_itself(machine: Machine) -> N
         find_devices("auto", {"CUDA_VISIBLE_DEVICES": "0"})
 
 
-def test_auto_does_not_take_a_divided_gpu_without_known_instances_for_no_gpu(machine: Machine) -> None:
+def test_auto_does_not_use_cpus_in_place_of_a_divided_gpu_without_instances(machine: Machine) -> None:
     machine(A | {"divided": True})
-    with pytest.raises(UserError, match="GPU GPU-aa11 is divided into MIG instances, of which none is known; "):
+    with pytest.raises(
+        UserError, match="GPU GPU-aa11 is divided into MIG instances, but the driver lists no instance; "
+    ):
         find_devices("auto", {})
     assert keys("auto", {"CUDA_VISIBLE_DEVICES": ""})[0] == "cpu:0"
 
@@ -227,13 +229,13 @@ def test_a_machine_without_gpus_says_so(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("spec", ["", "gpu", "gpu:0", "0,1", "auto,cpu:1", "GPU-aa11,1", "GPU-aa11,"])
-def test_a_spec_of_no_known_form_is_refused_with_those_there_are(spec: str) -> None:
+def test_a_spec_of_unknown_form_is_refused_with_the_known_forms(spec: str) -> None:
     with pytest.raises(UserError, match="write auto, cpu:N, cuda:0,1 or GPU UUIDs"):
         find_devices(spec, {})
 
 
 @pytest.mark.parametrize("spec", ["cuda:", "cuda:x", "cuda:0,,1", "cuda:-1", "cuda:GPU-aa11"])
-def test_cuda_wants_indices(spec: str) -> None:
+def test_cuda_requires_indices(spec: str) -> None:
     with pytest.raises(UserError, match="write cuda: and NVML indices, such as cuda:0,1"):
         find_devices(spec, {})
 
@@ -241,7 +243,7 @@ def test_cuda_wants_indices(spec: str) -> None:
 # --- the look-up
 
 
-def test_a_driver_that_hangs_costs_a_time_out_and_says_what_to_do(
+def test_a_driver_that_hangs_costs_a_time_out_and_the_error_says_what_to_do(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(discover, "LOOKUP_SECONDS", 0.2)
@@ -250,13 +252,13 @@ def test_a_driver_that_hangs_costs_a_time_out_and_says_what_to_do(
         find_devices("auto", {})
 
 
-def test_a_driver_of_which_the_doctor_says_that_it_hangs_is_not_taken_for_no_gpu(machine: Machine) -> None:
+def test_a_driver_that_the_doctor_reports_as_hung_is_not_taken_for_no_gpu(machine: Machine) -> None:
     machine(script="""print('{"gpu_backend": null, "devices": [], "problems": []}')""")
     with pytest.raises(UserError, match="the GPU driver does not answer"):
         find_devices("auto", {})
 
 
-def test_why_the_gpus_cannot_be_read_is_told_as_the_doctor_tells_it(machine: Machine) -> None:
+def test_the_reason_why_the_gpus_cannot_be_read_is_the_doctors(machine: Machine) -> None:
     machine(script="""print('{"gpu_backend": null, "devices": [], "problems": ["NVML: oh; do", "that"]}')""")
     with pytest.raises(UserError, match=r"cannot be read \(NVML: oh; do; that\); use --devices cpu:N"):
         find_devices("auto", {})

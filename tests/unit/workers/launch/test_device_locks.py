@@ -1,4 +1,4 @@
-"""The locks on GPUs: one run each, and no lock outlives its process."""
+"""The locks on GPUs: one run for each GPU, and no lock outlives its process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def holder(*keys: str) -> subprocess.Popen[str]:
-    """Another process that holds these devices, once this returns."""
+    """Start another process and wait until it holds these devices."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, *keys], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -55,7 +55,7 @@ def test_a_gpu_that_another_process_holds_is_refused_with_its_pid() -> None:
     end(other)
 
 
-def test_whoever_is_refused_one_gpu_holds_none() -> None:
+def test_a_process_that_is_refused_one_gpu_holds_none() -> None:
     other = holder("GPU-b")
     with pytest.raises(UserError):
         DeviceLocks([A, B]).__enter__()
@@ -64,7 +64,7 @@ def test_whoever_is_refused_one_gpu_holds_none() -> None:
     end(other)
 
 
-def test_a_killed_holder_holds_nothing() -> None:
+def test_a_killed_process_holds_no_lock() -> None:
     end(holder("GPU-a"))
     with DeviceLocks([A]):
         pass
@@ -81,7 +81,7 @@ def test_cpus_are_shared_and_leave_no_file(runtime: Path) -> None:
         assert list(runtime.iterdir()) == []
 
 
-def test_what_children_inherit_is_not_the_lock() -> None:
+def test_children_do_not_inherit_the_lock() -> None:
     with DeviceLocks([A]):
         child = subprocess.Popen(["sleep", "600"], close_fds=False)
     with DeviceLocks([A]):
@@ -90,7 +90,7 @@ def test_what_children_inherit_is_not_the_lock() -> None:
     child.wait()
 
 
-def test_the_folder_of_the_locks_is_private_and_a_key_is_no_path(runtime: Path) -> None:
+def test_the_folder_of_the_locks_is_private_and_a_key_is_not_used_as_a_path(runtime: Path) -> None:
     with DeviceLocks([Device("../../GPU x")]):
         (lock,) = locks_folder().iterdir()
     assert lock.name == "..%2F..%2FGPU%20x.lock"
@@ -99,7 +99,7 @@ def test_the_folder_of_the_locks_is_private_and_a_key_is_no_path(runtime: Path) 
     assert lock.stat().st_uid == os.getuid()
 
 
-def test_a_folder_that_cannot_be_made_is_a_users_mistake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_a_user_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "missing"))
     with pytest.raises(UserError, match="set XDG_RUNTIME_DIR"):
         DeviceLocks([A]).__enter__()

@@ -1,4 +1,4 @@
-"""A job's own estimates, asked for in real processes; whatever is wrong with them, files keep their bases."""
+"""A job's own estimates, made in real processes; if anything is wrong with them, the sizes are kept."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Write = Callable[[str], str]
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Writes a module into the current folder; gives the spec of its `run`."""
+    """Writes a module into the current folder; returns the spec of its `run`."""
     monkeypatch.chdir(tmp_path)
 
     def write(text: str) -> str:
@@ -34,14 +34,14 @@ def costs(files: Sequence[InputFile]) -> list[int]:
     return [file.cost for file in files]
 
 
-def test_a_jobs_own_estimates_take_the_place_of_bases(job: Write) -> None:
+def test_a_jobs_estimates_replace_the_sizes(job: Write) -> None:
     spec = job(RUN + "run.estimate = lambda path: {'long.fa': 0.25, 'deep.fa': 7}[path.name]\n")
     files, warning = apply_job_estimates(spec, FILES)
     assert (costs(files), warning) == ([250_000, 7_000_000], None)
     assert [file.id for file in files] == ["long.fa", "deep.fa"]
 
 
-def test_the_class_of_a_job_is_asked_without_being_made(job: Write) -> None:
+def test_the_estimates_of_a_class_are_made_without_an_instance(job: Write) -> None:
     spec = job(
         "class run:\n    def __init__(self, context):\n        raise MemoryError('a model is loaded here')\n"
         "    @staticmethod\n    def estimate(path):\n        return len(path.name)\n"
@@ -56,7 +56,7 @@ def test_what_the_module_prints_does_no_harm(job: Write) -> None:
 
 
 @pytest.mark.parametrize("spec", ["sixframe", "shell:cp {input} {output}", "nowhere.to_be:found"])
-def test_of_a_job_without_a_module_files_keep_their_bases(job: Write, spec: str) -> None:
+def test_a_job_without_a_module_keeps_the_sizes(job: Write, spec: str) -> None:
     assert apply_job_estimates(spec, FILES) == (FILES, None)
 
 
@@ -66,7 +66,7 @@ def test_a_module_without_the_word_is_not_even_imported(job: Write, tmp_path: Pa
     assert not (tmp_path / "imported").exists()
 
 
-def test_a_job_that_only_speaks_of_estimates_has_none(job: Write) -> None:
+def test_a_job_that_only_mentions_estimates_has_none(job: Write) -> None:
     assert apply_job_estimates(job(RUN + "# no estimate\n"), FILES) == (FILES, None)
 
 
@@ -85,7 +85,7 @@ def test_a_job_that_only_speaks_of_estimates_has_none(job: Write) -> None:
         ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)  # estimate", "exit status -11"),
     ],
 )
-def test_whatever_is_wrong_files_keep_their_bases_and_one_line_says_why(
+def test_any_problem_keeps_the_sizes_and_gives_the_reason_in_one_line(
     job: Write, text: str, complaint: str
 ) -> None:
     files, warning = apply_job_estimates(job(f"{RUN}{text}\n"), FILES)
@@ -95,7 +95,7 @@ def test_whatever_is_wrong_files_keep_their_bases_and_one_line_says_why(
     assert warning.isprintable()
 
 
-def test_estimates_that_take_too_long_are_given_up_with_all_that_makes_them(job: Write, tmp_path: Path) -> None:
+def test_estimating_that_takes_too_long_is_ended_with_all_its_processes(job: Write, tmp_path: Path) -> None:
     spec = job(
         RUN + "import subprocess, time\n"
         "def estimate(path):\n"
@@ -104,10 +104,10 @@ def test_estimates_that_take_too_long_are_given_up_with_all_that_makes_them(job:
         "    time.sleep(600)\n"
         "run.estimate = estimate\n"
     )
-    files, warning = apply_job_estimates(spec, FILES, patience_seconds=2.0)
+    files, warning = apply_job_estimates(spec, FILES, timeout_seconds=2.0)
     assert files == FILES
     assert warning is not None
-    assert warning.endswith("they take longer than 2 s")
+    assert warning.endswith("estimating takes longer than 2 s")
     child = int((tmp_path / "child").read_text())
     wait_until(lambda: not is_running(child), "the child has ended")
 

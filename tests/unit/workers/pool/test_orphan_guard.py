@@ -1,4 +1,4 @@
-"""The process that ends the workers' groups when the launcher is gone; real processes throughout."""
+"""The process that ends the workers' groups when the launcher has died, with real processes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def ignores(pid: int, number: signal.Signals) -> bool:
-    """SIGHUP is the last of those that it makes itself deaf to."""
+    """Whether a process ignores the signal. SIGHUP is the last one that the guard sets to be ignored."""
     status = Path(f"/proc/{pid}/status").read_text()
     return bool(int(status.partition("SigIgn:\t")[2].split()[0], 16) & 1 << (number - 1))
 
@@ -60,11 +60,11 @@ def test_a_group_that_is_watched_ends_with_all_its_processes_when_the_launcher_i
             launcher.stdout.readline()
         launcher.kill()
         launcher.wait()
-        # The shell and what it has started hold the other end of the pipe: it ends only when both are gone.
+        # The shell and its child hold the other end of the pipe: it closes only when both have ended.
         assert launcher.stdout.read() == b""
 
 
-def test_a_group_that_is_watched_ends_when_the_guard_hears_no_more(
+def test_a_group_that_is_watched_ends_when_the_pipe_to_the_guard_closes(
     guard: OrphanGuard, sleeper: subprocess.Popen[bytes]
 ) -> None:
     guard.watch(sleeper.pid)
@@ -91,7 +91,7 @@ def test_a_signal_that_asks_it_to_end_does_not_end_it(
     assert sleeper.wait(END_SECONDS) == -signal.SIGKILL
 
 
-def test_a_guard_that_is_gone_or_stands_still_holds_nobody_up(
+def test_a_guard_that_is_dead_or_stopped_does_not_block_the_launcher(
     guard: OrphanGuard, sleeper: subprocess.Popen[bytes]
 ) -> None:
     guard._process.send_signal(signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""One device's place in the pool: what deaths mean, and real small processes in the worker's place."""
+"""A slot of the pool: what deaths mean, and small real processes in the worker's place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system import child_process as processes
-from workers.pool import slot as slots
+from workers.pool import slot as slot_module
 from workers.pool.slot import TERM_SECONDS, DeathRecord, Ending, Slot
 from workers.protocol import Answer, Task, WorkerConfig
 from workers.schedule.blame import Loss
@@ -29,7 +29,7 @@ Run = Callable[..., Slot]
 
 
 @pytest.mark.parametrize(
-    ("with_file", "is_the_device"),
+    ("with_file", "is_retired"),
     [
         ([False, False], False),
         ([False, False, False], True),
@@ -38,10 +38,10 @@ Run = Callable[..., Slot]
         ([False, True, False, False], True),
     ],
 )
-def test_three_deaths_without_a_file_are_the_device(with_file: list[bool], is_the_device: bool) -> None:
+def test_three_deaths_without_a_file_retire_the_device(with_file: list[bool], is_retired: bool) -> None:
     record = DeathRecord()
     verdicts = [record.note(with_file=each) for each in with_file]
-    assert verdicts == [False] * (len(with_file) - 1) + [is_the_device]
+    assert verdicts == [False] * (len(with_file) - 1) + [is_retired]
 
 
 def test_a_settled_file_clears_the_record() -> None:
@@ -53,7 +53,7 @@ def test_a_settled_file_clears_the_record() -> None:
     assert not record.note(with_file=False)
 
 
-def test_the_first_death_costs_no_wait_and_the_next_ones_more_and_more_up_to_five_seconds() -> None:
+def test_the_first_death_costs_no_delay_and_the_next_ones_twice_as_much_each_up_to_five_seconds() -> None:
     record = DeathRecord()
     delays = []
     for _ in range(9):
@@ -88,11 +88,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     started: list[Slot] = []
 
     def start(script: str, key: str = "cpu:3") -> Slot:
-        def instead(command: list[str], *args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
+        def stand_in(command: list[str], *args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
             assert command[1:] == ["-P", "-m", "workers.process.worker"]
             return processes.spawn_logged([sys.executable, "-c", script], *args, **kwargs)
 
-        monkeypatch.setattr(slots, "spawn_logged", instead)
+        monkeypatch.setattr(slot_module, "spawn_logged", stand_in)
         slot = Slot(3, Device(key))
         slot.spawn(config(), tmp_path / "logs" / "worker.log")
         started.append(slot)
@@ -106,14 +106,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 
 
 def ended(slot: Slot) -> str:
-    """How it ended, once it has."""
+    """Wait for its end; return how it ended."""
     while (how := slot.reap()) is None:
         threading.Event().wait(0.01)
     return how
 
 
-def told(path: Path) -> str:
-    """What a process writes to `path`, once it has; the last thing it writes is a full stop."""
+def written(path: Path) -> str:
+    """Wait for what a process writes to `path`, up to a full stop; return it."""
     while not path.exists() or not path.read_text().endswith("."):
         threading.Event().wait(0.01)
     return path.read_text()[:-1]
@@ -134,7 +134,7 @@ def wait_until_dead(pid: int) -> None:
 
 def test_a_process_reads_its_configuration_from_its_input(run: Run, tmp_path: Path) -> None:
     slot = run("import sys; print(sys.stdin.readline().strip(), end='.', flush=True); sys.stdin.read()")
-    sent = msgspec.json.decode(told(tmp_path / "logs" / "worker.log"), type=WorkerConfig)
+    sent = msgspec.json.decode(written(tmp_path / "logs" / "worker.log"), type=WorkerConfig)
     assert sent == config()
     assert slot.reap() is None
 
@@ -142,16 +142,16 @@ def test_a_process_reads_its_configuration_from_its_input(run: Run, tmp_path: Pa
 @pytest.mark.parametrize(("key", "seen"), [("cpu:3", ""), ("GPU-a", "GPU-a"), ("MIG-b", "MIG-b")])
 def test_a_process_sees_its_own_device_and_no_other(run: Run, tmp_path: Path, key: str, seen: str) -> None:
     run("import os; print('<' + os.environ['CUDA_VISIBLE_DEVICES'] + '>', end='.')", key)
-    assert told(tmp_path / "logs" / "worker.log") == f"<{seen}>"
+    assert written(tmp_path / "logs" / "worker.log") == f"<{seen}>"
 
 
-def test_a_new_process_begins_a_new_conversation(run: Run, tmp_path: Path) -> None:
+def test_a_new_process_starts_without_pending_request_and_answer(run: Run, tmp_path: Path) -> None:
     slot = run("pass")
-    slot.peer, slot.answered = b"peer", Answer(7)
+    slot.peer, slot.last_answer = b"peer", Answer(7)
     ended(slot)
     slot.spawn(config(epoch=2), tmp_path / "logs" / "worker.log")
-    assert (slot.epoch, slot.peer, slot.waiting) == (2, b"", None)
-    assert slot.answered is None
+    assert (slot.epoch, slot.peer, slot.pending) == (2, b"", None)
+    assert slot.last_answer is None
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_new_process_begins_a_new_conversation(run: Run, tmp_path: Path) -> No
         ("import os; os.kill(os.getpid(), 40)", "was killed by signal 40"),
     ],
 )
-def test_how_it_ended_is_said(run: Run, script: str, how: str) -> None:
+def test_reap_reports_how_a_process_ended(run: Run, script: str, how: str) -> None:
     slot = run(script)
     assert ended(slot) == how
     assert (slot.process, slot.reap()) == (None, None)
@@ -178,7 +178,7 @@ def test_a_process_that_dies_before_it_reads_its_configuration_is_reaped_like_an
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         return process
 
-    monkeypatch.setattr(slots, "spawn_logged", dead_on_arrival)
+    monkeypatch.setattr(slot_module, "spawn_logged", dead_on_arrival)
     slot = Slot(0, Device("cpu:0"))
     slot.spawn(config(), tmp_path / "logs" / "worker.log")
     assert slot.reap() == "ended with exit status 7"
@@ -192,10 +192,10 @@ SPAWN_STUBBORN_CHILD = (
 SAY_READY = "print(end='.', flush=True)"
 
 
-def test_the_children_of_a_process_that_ended_go_with_it(run: Run, tmp_path: Path) -> None:
+def test_the_children_of_a_process_that_ended_are_killed(run: Run, tmp_path: Path) -> None:
     slot = run(SPAWN_STUBBORN_CHILD + SAY_READY)
     assert ended(slot) == "ended with exit status 0"
-    wait_until_dead(int(told(tmp_path / "logs" / "worker.log")))
+    wait_until_dead(int(written(tmp_path / "logs" / "worker.log")))
     assert slot.process is None
 
 
@@ -210,26 +210,26 @@ def test_the_children_of_a_process_that_ended_go_with_it(run: Run, tmp_path: Pat
 )
 def test_a_process_that_is_ended_ends_with_its_children(run: Run, tmp_path: Path, script: str, how: str) -> None:
     slot = run(SPAWN_STUBBORN_CHILD + script + SAY_READY + "; time.sleep(600)")
-    child = int(told(tmp_path / "logs" / "worker.log"))
+    child = int(written(tmp_path / "logs" / "worker.log"))
     slot.end(Loss.TIMED_OUT, "timed out", now_ns=0)
     if how == "was killed by SIGKILL":
-        slot.insist(int(TERM_SECONDS * NANOSECONDS))
+        slot.kill_if_due(int(TERM_SECONDS * NANOSECONDS))
     assert ended(slot) == how
     wait_until_dead(child)
     assert slot.process is None
 
 
-def test_a_process_that_stands_still_is_ended_by_force_when_its_time_is_up(run: Run, tmp_path: Path) -> None:
+def test_a_stopped_process_is_killed_when_its_time_is_over(run: Run, tmp_path: Path) -> None:
     slot = run(SAY_READY + "; import time; time.sleep(600)")
-    told(tmp_path / "logs" / "worker.log")
+    written(tmp_path / "logs" / "worker.log")
     slot.signal(signal.SIGSTOP)
     assert slot.process is not None
-    # Only once it stands still does a SIGTERM have to wait.
+    # Only once it is stopped does SIGTERM have no effect.
     os.waitid(os.P_PID, slot.process.pid, os.WSTOPPED | os.WNOWAIT)
     slot.end(Loss.DIED, "hung", now_ns=0)
-    slot.insist(int(TERM_SECONDS * NANOSECONDS) - 1)
+    slot.kill_if_due(int(TERM_SECONDS * NANOSECONDS) - 1)
     assert slot.reap() is None
-    slot.insist(int(TERM_SECONDS * NANOSECONDS))
+    slot.kill_if_due(int(TERM_SECONDS * NANOSECONDS))
     assert ended(slot) == "was killed by SIGKILL"
 
 
@@ -245,14 +245,14 @@ def test_where_there_is_no_process_there_is_nothing_to_reap_or_end() -> None:
     slot = Slot(0, Device("cpu:0"))
     slot.signal(signal.SIGTERM)
     slot.end(Loss.STOPPED, "was ended with the run", now_ns=0)
-    slot.insist(now_ns=2**62)
+    slot.kill_if_due(now_ns=2**62)
     assert (slot.reap(), slot.ending) == (None, None)
 
 
 def test_a_process_is_dismissed_by_an_answer_without_a_task() -> None:
     slot = Slot(0, Device("cpu:0"))
     task = functools.partial(Answer, 1)
-    said = []
-    for slot.answered in (None, task(Task("f", b"", b"", 1)), task(None)):
-        said.append(slot.dismissed)
-    assert said == [False, False, True]
+    dismissed = []
+    for slot.last_answer in (None, task(Task("f", b"", b"", 1)), task(None)):
+        dismissed.append(slot.dismissed)
+    assert dismissed == [False, False, True]

@@ -1,4 +1,4 @@
-"""Which workers are ended: the silent and the slow, and nobody else. No process and no real time."""
+"""Which workers are ended: those that are silent or slow, and no others. Without processes and real time."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ Ended = tuple[float, Loss, str]
 
 
 class Watched:
-    """One worker that is watched, turn after turn."""
+    """One worker under the watchdog."""
 
     def __init__(self, **limits: float) -> None:
         self.clock = ManualClock()
-        self.heard: Counter[tuple[str, int]] = Counter()
-        self.slot = Slot(0, Device("cpu:0"), epoch=1, peer=b"has asked")
-        self.watch = Watchdog(Limits(**limits), self.clock, lambda source, epoch: self.heard[source, epoch])
+        self.received: Counter[tuple[str, int]] = Counter()
+        self.slot = Slot(0, Device("cpu:0"), epoch=1, peer=b"peer")
+        self.watchdog = Watchdog(Limits(**limits), self.clock, lambda source, epoch: self.received[source, epoch])
 
     def beat(self) -> None:
-        self.heard[self.slot.source, self.slot.epoch] += 1
+        self.received[self.slot.source, self.slot.epoch] += 1
 
     def pass_seconds(self, seconds: float, *, beating: bool) -> Ended | None:
-        """Let time pass; when and why it is to be ended, None: not at all."""
+        """Let time pass; return when and why the worker is to be ended, None if it is not."""
         for turn in range(1, int(seconds / TURN_SECONDS) + 1):
             self.clock.advance(TURN_SECONDS)
             if beating:
                 self.beat()
-            self.watch.poll()
-            if (verdict := self.watch.check(self.slot)) is not None:
+            self.watchdog.poll()
+            if (verdict := self.watchdog.check(self.slot)) is not None:
                 return (turn * TURN_SECONDS, *verdict)
         return None
 
 
-def test_a_worker_that_beats_may_go_on_for_ever() -> None:
+def test_a_worker_that_sends_heartbeats_may_continue_without_limit() -> None:
     assert Watched(hang_seconds=10).pass_seconds(10_000, beating=True) is None
 
 
-def test_a_worker_is_hung_when_nothing_was_heard_of_it_for_the_whole_time() -> None:
+def test_a_worker_is_hung_when_no_event_arrived_for_the_whole_time() -> None:
     watched = Watched(hang_seconds=10)
     assert watched.pass_seconds(100, beating=True) is None
     ended = watched.pass_seconds(20, beating=False)
@@ -69,7 +69,7 @@ def test_a_new_process_is_not_blamed_for_the_silence_of_the_one_before() -> None
     assert watched.pass_seconds(9, beating=False) is None
 
 
-def test_nobody_was_silent_while_the_launcher_stood_still() -> None:
+def test_no_worker_counts_as_silent_while_the_launcher_stood_still() -> None:
     watched = Watched(hang_seconds=10)
     watched.pass_seconds(5, beating=True)
     watched.clock.advance(3600)
@@ -77,19 +77,19 @@ def test_nobody_was_silent_while_the_launcher_stood_still() -> None:
     assert watched.pass_seconds(8, beating=False) is not None
 
 
-def test_by_default_a_file_may_take_as_long_as_it_likes() -> None:
+def test_by_default_an_attempt_has_no_time_limit() -> None:
     watched = Watched()
     watched.slot.output = "attempt-1"
     assert watched.pass_seconds(100_000, beating=True) is None
 
 
 @pytest.mark.parametrize("beating", [True, False])
-def test_an_attempt_that_takes_too_long_is_ended_whether_it_beats_or_not(beating: bool) -> None:
+def test_an_attempt_that_takes_too_long_is_ended_with_and_without_heartbeats(beating: bool) -> None:
     watched = Watched(file_seconds=5)
     watched.pass_seconds(100, beating=True)
     watched.slot.output = "attempt-1"
     ended = watched.pass_seconds(20, beating=beating)
-    # The first turn is the one in which the attempt is noticed.
+    # The attempt is noticed in the first turn.
     assert ended == (5 + TURN_SECONDS, Loss.TIMED_OUT, "timed out after 5 s")
 
 
@@ -100,8 +100,8 @@ def test_every_attempt_has_the_whole_time() -> None:
         assert watched.pass_seconds(5, beating=True) is None
 
 
-def test_the_time_in_which_a_worker_waits_for_an_answer_is_not_its_own() -> None:
+def test_the_time_in_which_a_request_is_pending_does_not_count() -> None:
     watched = Watched(file_seconds=5)
     watched.slot.output = "attempt-1"
-    watched.slot.waiting = Request("token", 0, 1, 7)
+    watched.slot.pending = Request("token", 0, 1, 7)
     assert watched.pass_seconds(100, beating=True) is None

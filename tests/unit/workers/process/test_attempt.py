@@ -1,8 +1,7 @@
-"""One attempt: an input that is not what it was fails it, and the results are sealed."""
+"""One attempt: an input that changes fails it, and the results are synced and digested."""
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.system.disk import Disk
 from workers.commit.manifest import measure
 from workers.inputs import FileState, state_of
-from workers.process.attempt import attempt, lacks_room
+from workers.process.attempt import attempt
 from workers.protocol import Task, to_bytes
 
 
@@ -32,7 +31,7 @@ def copying(path: Path, output: Path) -> int:
     return 1
 
 
-def test_an_attempt_says_what_it_has_left(path: Path) -> None:
+def test_an_attempt_returns_its_sequences_and_the_digest_of_its_results(path: Path) -> None:
     done = attempt(copying, task_for(path, state_of(path)), Disk())
     assert done == (1, measure([str(path.parent / "out" / "a.txt")]))
 
@@ -86,13 +85,3 @@ def test_a_job_that_removes_its_folder_has_no_results(path: Path) -> None:
 
     with pytest.raises(UserError, match="removed its output folder"):
         attempt(removing, task_for(path, None), Disk())
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_known_by_its_error(tmp_path: Path, number: int) -> None:
-    assert lacks_room(OSError(number, ""), tmp_path / "out")
-    assert not lacks_room(OSError(errno.EIO, ""), tmp_path / "out")
-
-
-def test_what_cannot_be_looked_at_is_not_taken_for_full(tmp_path: Path) -> None:
-    assert not lacks_room(ValueError(), tmp_path / "gone" / "out")

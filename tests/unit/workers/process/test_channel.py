@@ -1,4 +1,4 @@
-"""What launcher and worker say to each other, and the worker's end against a real ROUTER."""
+"""The messages between launcher and worker, and the worker's end against a real ROUTER."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_malformed_message_is_a_channel_error(decoder: Callable[[bytes], objec
 
 
 @given(names)
-def test_a_path_survives_whatever_bytes_its_name_is_made_of(name: str) -> None:
+def test_a_path_of_any_bytes_arrives_unchanged(name: str) -> None:
     assert to_path(to_bytes(Path("/data") / name)) == Path("/data") / name
 
 
@@ -101,7 +101,7 @@ def test_a_path_survives_whatever_bytes_its_name_is_made_of(name: str) -> None:
 
 
 class Launcher:
-    """A ROUTER in the launcher's place; `asks` runs a question of the worker's beside it."""
+    """A ROUTER in the launcher's place; `asks` runs a request of the worker in another thread."""
 
     def __init__(self, folder: Path) -> None:
         self.alive = threading.Event()
@@ -117,7 +117,7 @@ class Launcher:
         return self._thread.submit(self.channel.ask, settled)
 
     def hears(self) -> tuple[bytes, bytes]:
-        """The next message: who sent it, and what."""
+        """Return the next message, with its sender."""
         assert self._router.poll(ANSWER_MS), "nothing was asked"
         peer, message = self._router.recv_multipart()
         return peer, message
@@ -139,7 +139,7 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
     made.close()
 
 
-def test_a_question_carries_what_was_settled_and_returns_the_answer(launcher: Launcher) -> None:
+def test_a_request_carries_what_was_settled_and_returns_the_answer(launcher: Launcher) -> None:
     done = Settled(b"frame")
     asked = launcher.asks(done)
     peer, message = launcher.hears()
@@ -149,7 +149,7 @@ def test_a_question_carries_what_was_settled_and_returns_the_answer(launcher: La
     assert asked.result(ANSWER_MS) == answer
 
 
-def test_each_question_has_the_next_number(launcher: Launcher) -> None:
+def test_each_request_has_the_next_number(launcher: Launcher) -> None:
     for number in (1, 2, 3):
         asked = launcher.asks()
         peer, message = launcher.hears()
@@ -158,10 +158,10 @@ def test_each_question_has_the_next_number(launcher: Launcher) -> None:
         asked.result(ANSWER_MS)
 
 
-def test_a_question_that_is_not_answered_is_asked_again_word_for_word(
+def test_a_request_that_is_not_answered_is_sent_again_unchanged(
     launcher: Launcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_end, "ASK_AGAIN_MS", 50)
+    monkeypatch.setattr(worker_end, "RETRY_MS", 50)
     monkeypatch.setattr(worker_end, "_POLL_MS", 10)
     asked = launcher.asks(Settled(b"frame"))
     first = launcher.hears()
@@ -170,7 +170,7 @@ def test_a_question_that_is_not_answered_is_asked_again_word_for_word(
     assert asked.result(ANSWER_MS) == Answer(1)
 
 
-def test_an_answer_given_twice_is_not_taken_for_the_next_one(launcher: Launcher) -> None:
+def test_an_answer_that_arrives_twice_is_not_taken_for_the_next_one(launcher: Launcher) -> None:
     asked = launcher.asks()
     peer, _ = launcher.hears()
     for _ in range(2):
@@ -182,7 +182,7 @@ def test_an_answer_given_twice_is_not_taken_for_the_next_one(launcher: Launcher)
     assert asked.result(ANSWER_MS) == Answer(2)
 
 
-def test_an_answer_that_cannot_be_understood_is_a_channel_error(launcher: Launcher) -> None:
+def test_an_answer_that_cannot_be_decoded_is_a_channel_error(launcher: Launcher) -> None:
     asked = launcher.asks()
     peer, _ = launcher.hears()
     launcher.says(peer, b"\xc1")
@@ -190,7 +190,7 @@ def test_an_answer_that_cannot_be_understood_is_a_channel_error(launcher: Launch
         asked.result(ANSWER_MS)
 
 
-def test_a_question_ends_when_the_launcher_is_gone(launcher: Launcher) -> None:
+def test_a_request_ends_when_the_launcher_has_died(launcher: Launcher) -> None:
     asked = launcher.asks()
     launcher.hears()
     launcher.alive.clear()

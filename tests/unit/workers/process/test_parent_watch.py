@@ -14,7 +14,7 @@ from workers.process.parent_watch import EXIT_ORPHANED
 
 Child = Callable[..., "subprocess.Popen[bytes]"]
 END_SECONDS = 60
-"""Far longer than it takes, so that a busy machine does not fail the test."""
+"""Much longer than needed, so that a busy machine does not fail the test."""
 
 WATCHING = """
 import os, subprocess, sys, threading
@@ -53,7 +53,7 @@ def child() -> Iterator[Child]:
 
 
 def begin(process: subprocess.Popen[bytes]) -> str:
-    """Send the first line; what the process then says."""
+    """Send the first line; return what the process prints then."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(b"configuration\n")
@@ -62,7 +62,7 @@ def begin(process: subprocess.Popen[bytes]) -> str:
 
 
 def hang_up(process: subprocess.Popen[bytes]) -> int:
-    """Close the pipe; the exit status that follows."""
+    """Close the pipe; return the exit status that follows."""
     assert process.stdin is not None
     process.stdin.close()
     return process.wait(END_SECONDS)
@@ -80,7 +80,7 @@ def test_a_busy_worker_ends_with_its_whole_group_when_the_pipe_closes(child: Chi
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     assert hang_up(process) == -signal.SIGKILL
-    # The pipe's other end is held by the inner process too: it ends only when both are gone.
+    # The inner process holds the pipe's other end too: it closes only when both have ended.
     assert process.stdout.read() == b""
 
 
@@ -90,7 +90,7 @@ def test_a_worker_that_leads_no_group_ends_alone(child: Child) -> None:
     assert hang_up(process) == EXIT_ORPHANED
 
 
-def test_a_worker_that_waits_for_its_launcher_learns_that_it_is_gone(child: Child) -> None:
+def test_a_worker_that_waits_for_its_launcher_learns_of_its_death(child: Child) -> None:
     process = child("while watch.alive(): threading.Event().wait(0.01)\nos._exit(7)")
     begin(process)
     assert hang_up(process) == 7
@@ -117,12 +117,12 @@ import ctypes
 from workers.process.parent_watch import end_with_parent
 end_with_parent()
 print("ready", flush=True)
-# Unlike CDLL, it does not let go of Python's lock: no thread runs, no signal handler either.
+# Unlike CDLL, it does not release Python's lock: no thread runs, no signal handler either.
 ctypes.PyDLL(None).sleep(600)
 """
 
 
-def test_a_worker_that_never_lets_go_of_python_ends_with_its_launcher() -> None:
+def test_a_worker_that_never_releases_the_python_lock_ends_with_its_launcher() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", LAUNCHER, DEEP_IN_A_CALL],
         stdin=subprocess.PIPE,

@@ -1,21 +1,25 @@
-"""Why an attempt has failed, in a person's words."""
+"""The reason why an attempt failed, in one line."""
 
 from __future__ import annotations
+
+import errno
+from pathlib import Path
 
 import pytest
 
 from virnucpro_bus.errors import InputError
-from workers.process.attempt import MAX_CHARACTERS, reason_of
+from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
+from workers.process.failure_reason import describe_failure, is_disk_full
 
 
 class OutOfMemoryError(RuntimeError):
-    """As torch's, which is not installed here."""
+    """Like torch's, which is not installed here."""
 
     __module__ = "torch"
 
 
 class Derived(OutOfMemoryError):
-    """Somebody's own."""
+    """A user's own subclass."""
 
 
 @pytest.mark.parametrize(
@@ -36,8 +40,18 @@ class Derived(OutOfMemoryError):
     ],
 )
 def test_a_reason_is_one_line_that_names_what_went_wrong(error: Exception, reason: str) -> None:
-    assert reason_of(error) == reason
+    assert describe_failure(error) == reason
 
 
 def test_a_reason_is_no_longer_than_an_event_can_carry() -> None:
-    assert len(reason_of(ValueError("x" * 9000))) == MAX_CHARACTERS
+    assert len(describe_failure(ValueError("x" * 9000))) == REASON_CHARACTERS
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_known_by_its_error(tmp_path: Path, number: int) -> None:
+    assert is_disk_full(OSError(number, ""), tmp_path / "out")
+    assert not is_disk_full(OSError(errno.EIO, ""), tmp_path / "out")
+
+
+def test_a_disk_that_cannot_be_read_is_not_taken_for_full(tmp_path: Path) -> None:
+    assert not is_disk_full(ValueError(), tmp_path / "gone" / "out")

@@ -1,0 +1,46 @@
+"""The plan of a run: everything that is decided before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from virnucpro_bus.events.vocabulary import Device
+from workers.inputs import InputFile
+from workers.pool.watchdog import Limits
+from workers.schedule.blame import DEFAULT_RETRIES
+
+DEFAULT_GRACE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What to run, where, and under which limits."""
+
+    files: Sequence[InputFile]
+    devices: Sequence[Device]
+    weights: Sequence[float]
+    """The devices' shares in the first assignment."""
+    run_dir: Path
+    job: str
+    options: Mapping[str, str]
+    policy: str
+    interval_seconds: float
+    """Time between screen updates, and between rows of the metrics log."""
+    dashboard: bool
+    log_file: Path
+    log_rotate_bytes: int | None = None
+    """A metrics log is rotated before it is longer than this; None: it is never rotated."""
+    retries: int = DEFAULT_RETRIES
+    """How often a file that fails is tried again."""
+    limits: Limits = field(default_factory=Limits)
+    grace_seconds: float = DEFAULT_GRACE_SECONDS
+    """How long the files in progress may take after SIGTERM or SIGHUP."""
+    steal_interval_seconds: float = 0.0
+    listen: str | None = None
+    """The address at which the run can be watched from other machines; None: it cannot."""
+    resume: bool = False
+    """Continue the run that the folder contains, if it contains one."""
+    force: bool = False
+    """Remove the run that the folder contains, and start over."""

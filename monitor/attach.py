@@ -59,6 +59,7 @@ class FollowedBus:
         self._source: LiveSource | None = None
         self._is_interrupted = False
         self._caught_up = threading.Event()
+        self._ended = threading.Event()
         self._stopping = threading.Event()
         # A daemon: the program must be able to end while this thread waits for an answer.
         self._thread = threading.Thread(target=self._run, name=f"follow {target}", daemon=True)
@@ -77,13 +78,14 @@ class FollowedBus:
         self._stopping.set()
 
     def wait(self, seconds: float) -> None:
-        """Wait until the thread has ended, at most `seconds`."""
-        self._thread.join(seconds)
+        """Wait until it is no longer followed, at most `seconds`."""
+        self._ended.wait(seconds)
 
     @property
     def live(self) -> bool:
         """Whether it is being followed."""
-        return self._thread.is_alive()
+        # Not by the thread, which is still alive for a moment after all is read.
+        return self._thread.ident is not None and not self._ended.is_set()
 
     @property
     def problem(self) -> str | None:
@@ -100,6 +102,7 @@ class FollowedBus:
         except Exception as error:  # FollowedBuses raises it in the main thread, or shows it
             self.failure = error
         finally:
+            self._ended.set()
             self._caught_up.set()
 
     def _follow(self) -> None:

@@ -23,7 +23,7 @@ from virnucpro_bus.hub.hub import Hub
 
 REASONS = {"not-messagepack", "not-an-event", "bad-header", "bad-fields"}
 RSS_GROWTH_BYTES = 16 * 2**20
-FRAMES = 300_000
+FRAMES = 100_000
 BATCH = 2_000
 WARM_UP = 20_000
 

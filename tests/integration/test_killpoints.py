@@ -19,7 +19,7 @@ TWO_WORKERS = ("--devices", "cpu:2", "--no-dashboard", "--policy", "off")
 AFTER_THE_REPORT = ("after_report", "after_send")
 WITH_A_FILE = ("before_start", "before_job", "after_job", "after_seal", "before_report", *AFTER_THE_REPORT)
 WITHOUT_A_FILE = ("after_start", "after_load")
-KILLS = 20
+KILLS = 12
 """Of each launcher that is killed again and again."""
 OF_THE_LAUNCHER = ("after_place", "after_results_sync", "after_journal", "after_journal_sync")
 

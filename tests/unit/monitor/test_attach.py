@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import click
@@ -80,6 +81,25 @@ def test_the_title_notes_that_a_run_was_interrupted(tmp_path: Path, monkeypatch:
         assert not buses.live
         assert buses.bus_errors() == []
         assert buses.fleets.get_totals()["events_received"] == 6
+
+
+def test_a_run_that_was_read_to_its_end_is_not_live_though_its_thread_still_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_capture(tmp_path / "run.vbus", some_frames(3))
+    checked, run = threading.Event(), threading.Thread.run
+
+    def run_and_stay(thread: threading.Thread) -> None:
+        run(thread)
+        checked.wait()
+
+    monkeypatch.setattr(threading.Thread, "run", run_and_stay)
+    bus = FollowedBus(str(tmp_path), SystemClock())
+    assert not bus.live
+    bus.start()
+    bus.catch_up()
+    assert not bus.live
+    checked.set()
 
 
 def test_an_ended_run_is_refused_where_a_live_one_is_required(tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def wide_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.view.table.COLUMNS", tuple(wide))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("wide_columns")
 def test_only_printable_code_points_pass_through_a_frame() -> None:
     metrics, utilization = row(0)

@@ -14,7 +14,7 @@ TOOLS = ("scripts/venv", ".venv/bin/ruff", ".venv/bin/mypy", ".venv/bin/lint-imp
 STAND_IN = '#!/bin/sh\nprintf "%s:" "${0##*/}"; printf " [%s]" "$@"; echo\n'
 ENVIRONMENT = "venv: [requirements-dev.lock]"
 CHECKS = ["ruff: [check] [.]", "ruff: [format] [--check] [.]", "mypy: []", "lint-imports: []"]
-FAST = "pytest: [-m] [not slow and not gpu] [-n] [3] [--dist] [worksteal]"
+FAST = "pytest: [-m] [not slow and not gpu] [-n] [4] [--dist] [worksteal]"
 
 
 @pytest.fixture

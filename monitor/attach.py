@@ -89,7 +89,7 @@ class FollowedBus:
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with it, in a line that names it; None when nothing is."""
+        """The problem with this bus, in a line that names it; None when there is none."""
         source = self._source
         text = str(self.failure) if self.failure is not None else source.problem if source is not None else None
         if self._is_interrupted and self.fleet.finished:

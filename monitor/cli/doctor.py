@@ -173,7 +173,7 @@ def _device(reading: GpuReading) -> GpuInventoryRow:
 
 
 def _visibility_problems(readings: Sequence[GpuReading], environment: Mapping[str, str]) -> list[str]:
-    """What is wrong with CUDA_VISIBLE_DEVICES; empty when no GPU is known, since it cannot be checked then."""
+    """List the problems of CUDA_VISIBLE_DEVICES; empty when no GPU is known, since it cannot be checked then."""
     divided = {reading.device.key for reading in readings if reading.divided}
     readable = [each.device for each in readings if not each.lost and each.device.key.startswith(UUID_PREFIXES)]
     if not readable:

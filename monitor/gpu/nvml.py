@@ -167,7 +167,7 @@ class _Query:
 
 
 def _gpu_problem(query: _Query, uuid: str | None) -> str | None:
-    """What is wrong with a GPU that is not lost; None when nothing is."""
+    """Describe the problem of a GPU that is not lost; None when there is none."""
     if uuid is None:
         return query.refusal or f"does not report its UUID; {_ADVICE[_FUNCTION_NOT_FOUND]}"
     return query.refusal and f"{query.function}: {query.refusal}"

@@ -42,7 +42,7 @@ class MetricsLog:
         self._clock = clock
         self._file = RotatingFile(self._path, _csv([COLUMNS]), SIGNATURE, rotate_bytes)
         self.problem: Problem | None = None
-        """What is wrong with the log; None when nothing is."""
+        """The problem with the log; None when there is none."""
 
     def write(self, rows: Sequence[Row]) -> None:
         """Append one row per device, in one write; a new or empty file gets the header first."""

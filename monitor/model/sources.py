@@ -40,7 +40,7 @@ class RunDetails(Protocol):
         ...
 
     def stream_warnings(self) -> list[str]:
-        """What is wrong with the stream of events itself, a line each."""
+        """The problems of the stream of events itself, a line each."""
         ...
 
     def lossy_sources(self) -> list[SourceCounts]:

@@ -33,7 +33,7 @@ class CompletedFile(NamedTuple):
 
 @dataclass(slots=True)
 class Remaining:
-    """What was first assigned to a device and is not done. Work is as estimated, at least 1 per file."""
+    """The files first assigned to a device that are not done. Work is as estimated, at least 1 per file."""
 
     files: int = 0
     work: int = 0

@@ -39,7 +39,7 @@ class Reopened(Struct, frozen=True, array_like=True):
 
 
 class DeviceState(Struct, array_like=True):
-    """What is known of one device, apart from its workers' streams. Not thread-safe."""
+    """The state of one device, apart from its workers' streams. Not thread-safe."""
 
     device: ev.Device
     window: RollingWindow = field(default_factory=RollingWindow)

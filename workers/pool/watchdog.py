@@ -30,7 +30,7 @@ class Limits:
 
 @dataclass
 class _Activity:
-    """What was last seen of one worker."""
+    """The last signs of life of one worker."""
 
     epoch: int = 0
     events: int = 0

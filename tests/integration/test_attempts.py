@@ -73,7 +73,7 @@ def test_an_attempt_that_takes_too_long_is_ended_and_told_apart_from_a_death(lab
     ]
     assert results(lab.folder / "out").keys() == result_names(names[1:])
     assert "timed out after 1 s while it worked on small_00.fa" in ended.stderr
-    assert "out of use" not in ended.stderr
+    assert "is retired" not in ended.stderr
 
 
 @pytest.mark.parametrize("job", ["gated", "deep"])
@@ -191,7 +191,7 @@ def test_a_device_on_which_everything_dies_is_retired_and_no_file_is_blamed(lab:
     )
     assert ended.wait() == 0, ended.stderr
     assert results(lab.folder / "out").keys() == result_names(names)
-    assert "cpu:0 is out of use: its workers keep dying" in ended.stderr
+    assert "cpu:0 is retired: its workers keep dying" in ended.stderr
     lost = [envelope.event for envelope in recorded(lab.folder / "out", WorkerLost)]
     assert [event.device for event in lost] == ["cpu:0"] * 3
     assert len({event.file for event in lost}) == 3
@@ -220,5 +220,5 @@ def test_a_bad_file_and_a_bad_device_are_told_apart(lab: Lab) -> None:
     found = summary(lab.folder / "out")
     assert found["failures"] == {names[5]: "it ended 3 workers, the last: was killed by SIGKILL"}
     assert results(lab.folder / "out").keys() == result_names(set(names) - {names[5]})
-    retired = [line for line in ended.stderr.splitlines() if "out of use" in line]
-    assert retired == ["virnucpro-bus: cpu:1 is out of use: its workers keep dying"]
+    retired = [line for line in ended.stderr.splitlines() if "is retired" in line]
+    assert retired == ["virnucpro-bus: cpu:1 is retired: its workers keep dying"]

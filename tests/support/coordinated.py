@@ -92,7 +92,7 @@ class CoordinatedRun:
         )
 
     def die(self, device: Device) -> None:
-        """The worker is killed and, unless its device is out of use, started again."""
+        """The worker is killed and, unless its device is retired, started again."""
         self._held.pop(device, None)
         self.coordinator.worker_lost(device.key, f"worker-{device.key}", self._epochs[device], "was killed")
         self.coordinator.publish_depths()

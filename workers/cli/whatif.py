@@ -66,7 +66,7 @@ def _as_text(found: WhatIf) -> str:
         for row in table
     ]
     if found["files_left_out"]:
-        lines.append(f"{found['files_left_out']} of the planned files were not completed and are left out")
+        lines.append(f"planned files left out because they were not completed: {found['files_left_out']}")
     return "\n".join(lines)
 
 

@@ -179,7 +179,7 @@ class Dispatcher:
             self.unable = reason
             self.closing = True
         else:
-            self._unable_warnings.append(f"{slot.device.key} is out of use: {reason}")
+            self._unable_warnings.append(f"{slot.device.key} is retired: {reason}")
 
     def _warn_of_retired(self) -> None:
         """Warn of the devices on which the job does not load, once it has loaded on one.

@@ -188,4 +188,4 @@ class WorkerPool:
             slot.restart_at_ns = self._clock.mono_ns() + slot.deaths.delay_ns()
         if self._coordinator.is_retired(key) and not slot.retired:
             slot.retired = True
-            self._warn(f"{key} is out of use: its workers keep dying")
+            self._warn(f"{key} is retired: its workers keep dying")

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.books import assert_that_the_books_balance
+from tests.support.event_balance import assert_that_the_books_balance
+from tests.support.fake_gpu_monitors import A, B, C
 from tests.support.fake_nvml import FakeNvmlLibrary
 from tests.support.lab import COMMAND, Lab
-from tests.support.live import Bus
-from tests.support.samples import TELLING_COMMAND, USER_JOBS, forty_files, results
-from tests.support.stand_in_gpus import A, B, C
+from tests.support.live_bus import Bus
+from tests.support.run_files import REPORTING_COMMAND, USER_JOBS, forty_files, results
 
 
 @pytest.fixture
@@ -103,5 +103,5 @@ def finished(forty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_once(
         tmp_path_factory.mktemp("finished"),
         *(forty, "--devices", "cpu:4", "--weights", "10,1,1,1", "--interval", "0.2", "--job", "user_jobs:slow"),
-        program=TELLING_COMMAND,
+        program=REPORTING_COMMAND,
     )

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from tests.support.lab import Lab
-from tests.support.samples import Gates, recorded, result_names, results, small_files, summary
+from tests.support.run_files import Gates, recorded, result_names, results, small_files, summary
 from tests.support.terminal import CTRL_C, Terminal
 from virnucpro_bus.events.vocabulary import FileCommitted, RunFinished, WorkerLost
 

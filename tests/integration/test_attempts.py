@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.fake_drivers import GOOD_ROW
 from tests.support.lab import Lab, wait_until
-from tests.support.samples import Gates, recorded, result_names, results, small_files, summary
+from tests.support.run_files import Gates, recorded, result_names, results, small_files, summary
 from virnucpro_bus.events.vocabulary import FileCompleted, FileFailed, FileStarted, WorkerLost
 
 TWO_WORKERS = ("--devices", "cpu:2", "--no-dashboard")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lab import Lab, Started
-from tests.support.samples import SAMPLE, result_names, results, summary
+from tests.support.run_files import SAMPLE, result_names, results, summary
 
 ONE_WORKER = ("--devices", "cpu:1", "--no-dashboard")
 

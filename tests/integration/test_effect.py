@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.lab import Lab
-from tests.support.samples import summary
+from tests.support.run_files import summary
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.events.codec import decode
 from virnucpro_bus.events.vocabulary import FilesAssigned, FileStarted

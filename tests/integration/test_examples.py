@@ -14,7 +14,7 @@ import pytest
 from tests.support.foreign import ForeignBus, without_time
 from tests.support.lab import Lab, Started
 from tests.support.paths import SCRIPTS
-from tests.support.samples import SAMPLE, recorded, results, summary
+from tests.support.run_files import SAMPLE, recorded, results, summary
 from virnucpro_bus.events.vocabulary import FileCompleted, FilesAssigned, WorkStolen
 from workers.launch.estimates import COST_PER_UNIT
 

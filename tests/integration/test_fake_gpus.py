@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lab import Lab
-from tests.support.samples import Gates, recorded, small_files, summary
+from tests.support.run_files import Gates, recorded, small_files, summary
 from virnucpro_bus.events.vocabulary import GpuSampled
 
 JOB = ("--job", "user_jobs:gated")

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.fake_gpu_monitors import DIVIDED, T4, A, B, C, figures, row
 from tests.support.fake_nvml import FakeNvmlLibrary, Gpu, Step
 from tests.support.lab import Lab, wait_until
-from tests.support.live import Bus
-from tests.support.samples import Gates, recorded, small_files
-from tests.support.stand_in_gpus import DIVIDED, T4, A, B, C, figures, row
+from tests.support.live_bus import Bus
+from tests.support.run_files import Gates, recorded, small_files
 from virnucpro_bus.events.vocabulary import RunStarted
 
 EXIT_SECONDS = 20.0

@@ -11,11 +11,11 @@ import pytest
 
 from tests.support.captures import write_capture
 from tests.support.fake_drivers import make_nvidia_smi
+from tests.support.fake_gpu_monitors import DIVIDED, A, C, figures
 from tests.support.fake_nvml import GIB, FakeNvmlLibrary, Step
 from tests.support.lab import Lab, Started, wait_until
-from tests.support.live import Bus
-from tests.support.samples import Gates, recorded, small_files
-from tests.support.stand_in_gpus import DIVIDED, A, C, figures
+from tests.support.live_bus import Bus
+from tests.support.run_files import Gates, recorded, small_files
 from virnucpro_bus.events.vocabulary import Device, GpuSampled, Notice
 from virnucpro_bus.testing import Script
 

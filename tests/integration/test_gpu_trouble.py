@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.support.fake_gpu_monitors import A, B, C, figures, row
 from tests.support.fake_nvml import FakeNvmlLibrary, Gpu, Step
 from tests.support.lab import Lab, Started, wait_until
-from tests.support.live import Bus, Monitor
-from tests.support.samples import recorded
-from tests.support.stand_in_gpus import A, B, C, figures, row
+from tests.support.live_bus import Bus, Monitor
+from tests.support.run_files import recorded
 from virnucpro_bus.events.vocabulary import Notice
 
 EXIT_SECONDS = 20.0

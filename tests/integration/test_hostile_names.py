@@ -12,7 +12,7 @@ from monitor.log.metrics_log import MetricsLog
 from tests.support.captures import frames_of, write_capture
 from tests.support.harmful_texts import assert_harmless
 from tests.support.lab import Lab
-from tests.support.samples import SAMPLE
+from tests.support.run_files import SAMPLE
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.run_folder import read_addresses
 from virnucpro_bus.text import visible

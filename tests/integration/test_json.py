@@ -10,7 +10,7 @@ import msgspec
 
 from tests.support.lab import Lab
 from tests.support.paths import DOCS
-from tests.support.samples import summary
+from tests.support.run_files import summary
 from virnucpro_bus.fold.report import FleetReport
 
 PAGE = (DOCS / "json.md").read_text(encoding="utf-8")

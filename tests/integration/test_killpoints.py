@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lab import Lab
-from tests.support.samples import recorded, results, small_files, summary
+from tests.support.run_files import recorded, results, small_files, summary
 from virnucpro_bus.events.vocabulary import FileCommitted, WorkerLost
 from workers.fault_injection import VARIABLE
 

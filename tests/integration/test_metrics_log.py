@@ -14,7 +14,7 @@ import pytest
 
 from monitor.log.metrics_log import COLUMNS
 from tests.support.lab import Lab, Started
-from tests.support.live import Bus, complete
+from tests.support.live_bus import Bus, complete
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.hosts import HOUR_AHEAD, stay, two_hosts
 from tests.support.lab import Lab, Started
-from tests.support.watched import WatchedRun, last_report
+from tests.support.watched_runs import WatchedRun, last_report
 
 MONITOR = ("--json", "--interval", "0.2")
 PULLED_SECONDS = 10.0

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from tests.support.lab import Lab
 from tests.support.paths import SCRIPTS
-from tests.support.samples import small_files
+from tests.support.run_files import small_files
 
 SCRIPT = SCRIPTS / "draw_picture.py"
 

@@ -16,8 +16,8 @@ import pytest
 import zmq
 
 from tests.support.lab import Lab
-from tests.support.samples import COUNT
-from tests.support.watched import WatchedRun
+from tests.support.run_files import COUNT
+from tests.support.watched_runs import WatchedRun
 from virnucpro_bus.run_folder import read_addresses
 
 CONNECTIONS = 1_000

@@ -10,8 +10,8 @@ import socket
 from pathlib import Path
 
 from tests.support.lab import Lab
-from tests.support.samples import COUNT, summary
-from tests.support.watched import RUN, WATCH, WatchedRun, last_report
+from tests.support.run_files import COUNT, summary
+from tests.support.watched_runs import RUN, WATCH, WatchedRun, last_report
 
 REFUSAL_SECONDS = 8.0
 """Five, and three for a machine that does other things."""

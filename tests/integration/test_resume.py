@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lab import Lab, wait_until
-from tests.support.samples import COUNT, Gates, recorded, results, small_files, summary
+from tests.support.run_files import COUNT, Gates, recorded, results, small_files, summary
 from virnucpro_bus.capture.info import capture_info
 from virnucpro_bus.events.vocabulary import FileCommitted, FileReopened, RunFinished, RunStarted
 

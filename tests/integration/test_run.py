@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.lab import Lab, Started
 from tests.support.paths import DATA
-from tests.support.samples import COUNT, TELLING_COMMAND, Gates, recorded, results, small_files, summary
+from tests.support.run_files import COUNT, REPORTING_COMMAND, Gates, recorded, results, small_files, summary
 from virnucpro_bus.events.vocabulary import FileCommitted, FileCompleted, FilesAssigned, RunFinished, RunStarted
 from virnucpro_bus.metrics import GpuUtilization
 
@@ -134,7 +134,7 @@ def test_monitor_replay_and_coordinator_agree_while_the_run_goes_on(lab: Lab, fo
     running = lab.start(
         *("run", forty, "--out", "out", *FOUR_WORKERS, *SKEWED, "--policy", policy),
         *("--job", "user_jobs:gated", "--job-option", gates.option),
-        program=TELLING_COMMAND,
+        program=REPORTING_COMMAND,
     )
 
     def coordinator() -> dict[str, Any]:

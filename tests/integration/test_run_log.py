@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.captures import some_frames, write_capture
 from tests.support.lab import Lab, Started
-from tests.support.samples import SAMPLE
+from tests.support.run_files import SAMPLE
 from virnucpro_bus.metrics_log_format import SIGNATURE, is_metrics_log
 
 INPUT = SAMPLE / "reads_01.fa"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lab import COMMAND, Lab
-from tests.support.samples import Gates, small_files
+from tests.support.run_files import Gates, small_files
 from tests.support.terminal import Terminal
 
 CTRL_BACKSLASH = b"\x1c"

@@ -13,7 +13,7 @@ import pytest
 from tests.support.captures import some_frames, write_capture
 from tests.support.lab import COMMAND, Lab
 from tests.support.paths import ROOT
-from tests.support.samples import Gates, small_files
+from tests.support.run_files import Gates, small_files
 from tests.support.terminal import CTRL_C, Terminal
 
 CTRL_Z = b"\x1a"
@@ -21,7 +21,7 @@ CTRL_Z = b"\x1a"
 PROGRAM = f"""
 import logging, os, signal, sys, time
 sys.path.insert(0, {str(ROOT)!r})
-from tests.support.made_up_sources import Gpus, Work
+from tests.support.fake_sources import Gpus, Work
 from monitor.dashboard import LoadBalancingDashboard
 
 logging.basicConfig(format="%(message)s")

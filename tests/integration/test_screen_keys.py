@@ -11,7 +11,7 @@ import pytest
 
 from monitor.view.glyphs import UNICODE
 from tests.support.lab import COMMAND, Lab
-from tests.support.live import Bus, complete
+from tests.support.live_bus import Bus, complete
 from tests.support.terminal import Terminal
 
 SORTED = UNICODE.greatest_first

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lab import Lab, wait_until
-from tests.support.live import SEQUENCES, Bus, Monitor
+from tests.support.live_bus import SEQUENCES, Bus, Monitor
 
 EVENTS_PER_SECOND = 50_000
 EVENTS_OF_A_FILE = 10

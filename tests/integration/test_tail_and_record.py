@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.lab import COMMAND, Lab, Started
-from tests.support.samples import COUNT, Gates
+from tests.support.run_files import COUNT, Gates
 from virnucpro_bus.publish.publisher import Publisher
 
 RUN = ("--out", "out", "--devices", "cpu:4", "--weights", "10,1,1,1", "--no-dashboard")

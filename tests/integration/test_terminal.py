@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lab import Lab
-from tests.support.samples import COUNT, Gates
+from tests.support.run_files import COUNT, Gates
 from tests.support.terminal import CTRL_C, Terminal
 
 ESCAPE = b"\x1b"

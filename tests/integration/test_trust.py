@@ -12,7 +12,7 @@ import pytest
 import zmq
 
 from tests.support.lab import Lab, wait_until
-from tests.support.live import EXACT_SECONDS, SEQUENCES, Bus, complete
+from tests.support.live_bus import EXACT_SECONDS, SEQUENCES, Bus, complete
 from virnucpro_bus.publish.outbox import HIGH_WATER_MARK as PIPE_FRAMES
 from virnucpro_bus.publish.outbox import SPOOL_FRAMES
 from virnucpro_bus.sockets import HIGH_WATER_MARK

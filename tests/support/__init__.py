@@ -1,1 +1,1 @@
-"""What the tests share: runs and buses to watch, stand-ins for GPUs and terminals, made-up captures."""
+"""Helpers that the tests share: runs and buses to watch, fake GPUs and terminals, generated captures."""

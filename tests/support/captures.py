@@ -1,4 +1,4 @@
-"""Captures made for tests, and what is where in them."""
+"""Captures written for tests, and the positions of their records."""
 
 from __future__ import annotations
 

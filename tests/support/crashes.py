@@ -1,4 +1,4 @@
-"""What a disk may hold after the power went: of all that was not brought to it, any part.
+"""The states that a disk may be in after a power failure: any part of what was not synced is missing.
 
 `Recording` notes the operations of a run. `states` gives, for every moment at which the power could go, what may
 be on disk then: what was synced before, and of what was not every selection, or many where there are too many.

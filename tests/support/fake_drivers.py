@@ -1,4 +1,4 @@
-"""Stand-ins for the GPU driver: a pynvml module (its errors are the real binding's) and an nvidia-smi program."""
+"""Fakes of the GPU driver: a pynvml module (with the real binding's errors) and an nvidia-smi program."""
 
 from __future__ import annotations
 

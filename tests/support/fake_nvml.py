@@ -1,4 +1,4 @@
-"""The driver's library, made of C and driven by a scenario; nvidia-ml-py talks to it as to the real one.
+"""A driver library in C, controlled by a scenario file; nvidia-ml-py calls it like the real one.
 
     nvml = FakeNvmlLibrary(tmp_path)
     nvml.shows(Gpu("GPU-a", compute=40), Gpu("GPU-b", lost=True))

@@ -1,4 +1,4 @@
-"""A hub, and programs that join it as those of a user do, who has pasted the line that the hub prints."""
+"""A hub, and programs that join it as a user's programs do, with the line that the hub prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A GPUMonitor on a bench: its backend answers, hangs, comes back or breaks as the test says."""
+"""A GPUMonitor whose backend answers, hangs, recovers or breaks as the test says."""
 
 from __future__ import annotations
 

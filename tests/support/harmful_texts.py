@@ -1,4 +1,4 @@
-"""Texts that mean harm, all code points among them, and what can be said of an output that holds them."""
+"""Harmful texts, with every code point among them, and checks of output that contains them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames that somebody has damaged, by accident or on purpose."""
+"""Frames that were damaged by accident or on purpose."""
 
 from __future__ import annotations
 

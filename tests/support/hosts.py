@@ -1,4 +1,4 @@
-"""Two hosts on one machine: network namespaces with a cable between them, each with a name of its own."""
+"""Two hosts on one machine: network namespaces with a cable between them and their own host names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes captures in children and kills each at a moment of its own.
+"""Writes captures in child processes and kills each at its own moment.
 
     python killed_writers.py FOLDER COUNT SEED
 

@@ -1,4 +1,4 @@
-"""The real command in real processes: start it in a folder, wait for what it does, find what it leaves behind.
+"""The real command in real processes: start it in a folder, wait for events, find what it leaves behind.
 
 Whatever a Lab starts, and whatever that starts in turn, carries the lab's mark in its environment, so that no
 process can hide: not in another group or session, not with another parent.

@@ -1,4 +1,4 @@
-"""A run without processes and sockets: what launcher and two workers do to the disk, and nothing else.
+"""A run without processes and sockets: only what the launcher and two workers do to the disk.
 
 The files go through the real attempt, commit, journal and resumption, in turns of two files, so that a test can
 stop it between any two operations on the disk, or let one of them fail, and go on with what is left.

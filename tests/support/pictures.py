@@ -1,6 +1,6 @@
-"""Snapshots to be looked at, and how the goldens of views are compared.
+"""View models for tests of the screen, and the comparison with golden files.
 
-Write the goldens anew with UPDATE_GOLDENS=1 in the environment, and read what has changed.
+To rewrite the golden files, set UPDATE_GOLDENS=1 in the environment, then read the diff.
 """
 
 from __future__ import annotations

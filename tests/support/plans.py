@@ -1,4 +1,4 @@
-"""Devices, files and coordinators for tests of who is given which file."""
+"""Devices, files and coordinators for tests of the assignment of files."""
 
 from __future__ import annotations
 

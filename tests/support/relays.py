@@ -1,4 +1,4 @@
-"""Relays on real sockets, turned by a thread; keys; and strangers that knock at them."""
+"""Relays on real sockets, polled by a thread; keys; and clients that are not admitted."""
 
 from __future__ import annotations
 

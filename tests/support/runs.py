@@ -1,4 +1,4 @@
-"""Made-up runs: what the launcher and several workers would have said, and what is true of it.
+"""Generated runs: what the launcher and several workers would publish, and the true figures.
 
     from tests.support.runs import made_runs
 

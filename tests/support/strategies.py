@@ -1,4 +1,4 @@
-"""hypothesis strategies for events and envelopes, read off their declarations.
+"""hypothesis strategies for events and envelopes, derived from their declarations.
 
     from tests.support.strategies import envelopes, events
 

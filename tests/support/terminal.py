@@ -1,4 +1,4 @@
-"""A terminal of so many columns and lines: what a program on it draws, seen as a person sees it."""
+"""A terminal of a given size: what a program draws on it, as a person sees it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run of two GPUs as a script of events, and what the fold of one host makes of it."""
+"""A run of two GPUs as a script of events, and its fold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs as a user writes them; copied into the folder from which a test runs the command (`--job user_jobs:slow`).
+"""Jobs as a user writes them, copied into the folder in which a test runs the command.
 
 A test holds a job up by a gate: while GATES/<file name>.closed exists, the job waits, half done, and has written
 its process id to GATES/<file name>.pid, so that the test knows.

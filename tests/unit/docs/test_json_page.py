@@ -9,10 +9,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 import pytest
 
-from tests.support.imagined import ImaginedRun
 from tests.support.paths import DOCS
 from tests.support.report_schema import report_schema
 from tests.support.runs import MadeRun
+from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus import metrics
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.report import FleetReport

@@ -14,7 +14,7 @@ from rich.console import Console
 from monitor.dashboard import LoadBalancingDashboard
 from monitor.model.selection import ViewOptions
 from monitor.model.view_model import Problem
-from tests.support.made_up_sources import BrokenGpus, Gpus, Replay, Work
+from tests.support.fake_sources import BrokenGpus, Gpus, Replay, Work
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization

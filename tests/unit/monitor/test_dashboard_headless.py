@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from monitor.dashboard import LoadBalancingDashboard
-from tests.support.made_up_sources import Gpus, Work
+from tests.support.fake_sources import Gpus, Work
 from virnucpro_bus.clock import ManualClock
 
 

@@ -18,7 +18,7 @@ import pytest
 # In a process of its own: the dashboard on whatever its standard output is, until a line comes in.
 DRIVER = """
 import sys
-from tests.support.made_up_sources import Gpus, Work
+from tests.support.fake_sources import Gpus, Work
 from monitor.dashboard import LoadBalancingDashboard
 dashboard = LoadBalancingDashboard(Work(), Gpus(), 0.02, {log!r}, title="a run")
 dashboard.start()

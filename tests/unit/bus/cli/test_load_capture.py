@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.support.captures import spans, write_capture
-from tests.support.imagined import ImaginedRun
+from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus.capture.compression import HAS_ZSTD, compress_capture
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.cli.effect import effect

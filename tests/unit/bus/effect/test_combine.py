@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.imagined import ImaginedRun
-from tests.support.told_effects import assert_that_nothing_is_known, do, effect_after, planned, told
+from tests.support.effects import assert_that_nothing_is_known, do, effect_after, planned, told
+from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.effect.combine import combine

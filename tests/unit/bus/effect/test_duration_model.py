@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.imagined import ImaginedRun
+from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus import events as ev
 from virnucpro_bus.effect.duration_model import MAX_FIXED_SHARE, fixed_work
 from virnucpro_bus.events.vocabulary import Device

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.coordinated import ready
-from tests.support.told_effects import do, effect_after, planned, told
+from tests.support.driven_coordinator import ready
+from tests.support.effects import do, effect_after, planned, told
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.vocabulary import STARTING, Device

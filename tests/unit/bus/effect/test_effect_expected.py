@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.told_effects import do, effect_after, planned, told
+from tests.support.effects import do, effect_after, planned, told
 from virnucpro_bus import events as ev
 
 

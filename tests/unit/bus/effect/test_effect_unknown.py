@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.told_effects import assert_that_nothing_is_known, do, planned, told
+from tests.support.effects import assert_that_nothing_is_known, do, planned, told
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.vocabulary import Device

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.imagined import ImaginedRun
+from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus.effect.device_totals import DeviceTotals
 from virnucpro_bus.effect.duration_model import FILES_SAMPLED
 from virnucpro_bus.effect.totals import MAX_STEALS_REPORTED, TotalsCache, WorkTotals

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.coordinated import ready
-from tests.support.imagined import ImaginedRun
-from tests.support.told_effects import assert_that_nothing_is_known, planned
+from tests.support.driven_coordinator import ready
+from tests.support.effects import assert_that_nothing_is_known, planned
+from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.effect.totals import TotalsCache

@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from tests.support.fleets_fed import GPU, fed, sampled, worked
+from tests.support.fleets import GPU, fed, sampled, worked
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events.vocabulary import Device

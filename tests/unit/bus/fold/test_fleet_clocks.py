@@ -6,7 +6,7 @@ from operator import attrgetter
 
 import pytest
 
-from tests.support.fleets_fed import GPU, fed, worked
+from tests.support.fleets import GPU, fed, worked
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.fold.fleet import FleetState

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.support.buses import peer, served_hub, wait_until
-from tests.support.coordinated import DEVICES, CoordinatedRun, coordinated_runs
+from tests.support.driven_coordinator import DEVICES, CoordinatedRun, coordinated_runs
 from tests.support.relays import served_relay
 from tests.support.runs import MadeRun, made_runs
 from virnucpro_bus.capture.writer import CaptureWriter

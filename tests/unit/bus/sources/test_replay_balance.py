@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.books import assert_that_the_books_balance
 from tests.support.captures import some_frames, write_capture
+from tests.support.event_balance import assert_that_the_books_balance
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.sources.playback import fold_capture
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.cli.doctor import LINE_CHARACTERS, Report, doctor, examine, render
-from tests.support.doctoring import run_doctor
+from tests.support.doctor_runs import run_doctor
 from tests.support.fake_nvml import FakeNvmlLibrary, Gpu
 from virnucpro_bus.run_folder import socket_folder
 

@@ -13,7 +13,7 @@ import pytest
 
 from monitor.cli.doctor import examine
 from monitor.gpu.monitor import GPUMonitor
-from tests.support.doctoring import problems_of, run_doctor
+from tests.support.doctor_runs import problems_of, run_doctor
 from tests.support.fake_drivers import GOOD_ROW, put_nvidia_smi_on_path
 from tests.support.fake_nvml import FakeNvmlLibrary, Gpu, Step
 from tests.support.gpu_bench import GPU_A, MIG, ScriptedBackend

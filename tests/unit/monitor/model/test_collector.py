@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from monitor.model.collector import Collector, Failures
 from monitor.model.view_model import NOTICE, Problem, ViewModel
-from tests.support.made_up_sources import Gpus, Work
+from tests.support.fake_sources import Gpus, Work
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.metrics import FailedAttempt
 

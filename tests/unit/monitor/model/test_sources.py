@@ -6,7 +6,7 @@ import pytest
 
 from monitor.model.collector import Collector, Failures
 from monitor.model.sources import RunDetails, run_details, utilization_details
-from tests.support.made_up_sources import Gpus, Work
+from tests.support.fake_sources import Gpus, Work
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.fleet_group import FleetGroup

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.machine import Machine, some_inputs
-from tests.support.samples import recorded, results
+from tests.support.run_files import recorded, results
 from virnucpro_bus.events.vocabulary import FileCommitted
 from virnucpro_bus.system.disk import Disk, StrPath
 from workers.inputs import InputFile

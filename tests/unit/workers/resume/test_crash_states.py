@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.crashes import Recording, lay_out, states
 from tests.support.machine import Machine, some_inputs
-from tests.support.samples import recorded, results
+from tests.support.run_files import recorded, results
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import FileCommitted
 from virnucpro_bus.run_folder import CAPTURE_NAME

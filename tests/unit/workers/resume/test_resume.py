@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.machine import SETTINGS, Machine, some_inputs
-from tests.support.samples import results
+from tests.support.run_files import results
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.codec import encode

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.coordinated import ready
-from tests.support.imagined import ImaginedRun
-from tests.support.told_effects import alternatives
+from tests.support.driven_coordinator import ready
+from tests.support.effects import alternatives
+from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events.vocabulary import Device

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support.imagined import ImaginedRun
-from tests.support.told_effects import alternatives
+from tests.support.effects import alternatives
+from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError

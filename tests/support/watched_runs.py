@@ -1,4 +1,4 @@
-"""A run that can be watched from other machines, and what a monitor says of it."""
+"""A run that other machines can watch, and what a monitor shows of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.lab import Lab, Started
-from tests.support.samples import Gates, summary
+from tests.support.run_files import Gates, summary
 
 RUN = ("--devices", "cpu:3", "--weights", "10,1,1", "--no-dashboard")
 WATCH = re.compile(r"virnucpro-bus monitor (tcp://\S+)(?: --server-key (\w+))?")

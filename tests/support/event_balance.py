@@ -1,4 +1,4 @@
-"""Published = received + lost, for every source, in all that a test leaves behind.
+"""Checks that published = received + lost for every source, in everything that a test leaves behind.
 
 Every integration test ends with this check (the fixture `lab`), whatever else it is about.
 """

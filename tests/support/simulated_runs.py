@@ -1,4 +1,4 @@
-"""Runs on devices of given speeds, worked off by the real coordinator on a clock that jumps from file to file."""
+"""Runs on devices of given speeds: the real coordinator on a clock that jumps from file to file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import heapq
 import socket
 from collections.abc import Sequence
 
-from tests.support.coordinated import ready
+from tests.support.driven_coordinator import ready
 from tests.support.plans import cpus, input_files
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS

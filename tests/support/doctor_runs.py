@@ -1,4 +1,4 @@
-"""What the doctor says of a machine with the stand-in for the driver's library."""
+"""The doctor's report on a machine whose driver library is the fake one."""
 
 from __future__ import annotations
 

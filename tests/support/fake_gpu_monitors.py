@@ -1,11 +1,11 @@
-"""GPUs that the driver only tells of, and what a monitor shows of them."""
+"""GPUs that only a fake driver reports, and what a monitor shows of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tests.support.fake_nvml import GIB, Gpu
-from tests.support.live import Monitor
+from tests.support.live_bus import Monitor
 
 # Not in the order of their UUIDs, so that nothing is right by chance.
 C = Gpu("GPU-cc33-0001", "NVIDIA A100", compute=90, used=30 * GIB, temperature=70, milliwatts=300_000)

@@ -1,12 +1,12 @@
-"""Small runs, and what is told of the effect of stealing on them."""
+"""Small runs, and the effect of stealing that is reported for them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from tests.support.coordinated import ready
-from tests.support.imagined import ImaginedRun
+from tests.support.driven_coordinator import ready
+from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus import events as ev
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState

@@ -1,6 +1,6 @@
-"""A real hub, real monitors on it, and events for them.
+"""A real hub with real monitors, and events for them.
 
-from tests.support.live import Bus, complete
+from tests.support.live_bus import Bus, complete
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from virnucpro_bus.events.envelope import Envelope
 
 SAMPLE = DATA / "sample"
 USER_JOBS = Path(__file__).with_name("user_jobs.py")
-TELLING_COMMAND = Path(__file__).with_name("telling_command.py")
+REPORTING_COMMAND = Path(__file__).with_name("reporting_command.py")
 COUNT = 40
 
 

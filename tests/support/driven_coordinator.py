@@ -1,4 +1,4 @@
-"""A real coordinator, driven as the pool drives it, and all that is said on the bus meanwhile."""
+"""A real coordinator, driven as the pool drives it, and everything that it publishes meanwhile."""
 
 from __future__ import annotations
 

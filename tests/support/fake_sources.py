@@ -1,4 +1,4 @@
-"""What a dashboard asks, made up: two devices, and drivers that know one GPU or fail for everything."""
+"""Fake sources of a dashboard: two devices, and drivers that know one GPU or fail for everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fleets that have been told what a few hosts have to say."""
+"""Fleets fed with the events of a few hosts."""
 
 from __future__ import annotations
 

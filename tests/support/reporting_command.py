@@ -1,6 +1,6 @@
-"""`virnucpro-bus`, telling what the coordinator inside `run` says of itself.
+"""The command `virnucpro-bus`, which also writes down the figures of the coordinator inside `run`.
 
-    python telling_command.py run INPUT... --out DIR ...
+    python reporting_command.py run INPUT... --out DIR ...
 
 When a file `ask` appears in the current folder it is replaced by `live.json`; at the end there is `end.json`.
 """

@@ -97,7 +97,7 @@ def test_an_interrupted_run_goes_on_where_it_was(lab: Lab) -> None:
     assert "--force" in refused.stderr
     again = lab.run(*arguments, "--resume")
     assert again.wait() == 0, again.stderr
-    assert again.stderr == f"virnucpro-bus: resuming: {done} of 6 files are already done\n"
+    assert again.stderr == f"virnucpro-bus: resuming: {done} of 6 files are done already\n"
     assert commits(out) == Counter(dict.fromkeys(names, 1))
     totals = summary(out)["totals"]
     assert (totals["files_completed"], totals["files_total"], totals["files_failed"]) == (6, 6, 0)
@@ -116,7 +116,7 @@ def test_a_run_that_is_done_is_done_and_force_begins_anew(lab: Lab) -> None:
     before = results(out)
     again = lab.run(*arguments, "--resume")
     assert (again.wait(), results(out)) == (0, before)
-    assert "3 of 3 files are already done" in again.stderr
+    assert "3 of 3 files are done already" in again.stderr
     (out / "mine").touch()
     anew = lab.run(*arguments, "--force")
     assert (anew.wait(), anew.stderr, results(out)) == (0, "", before)
@@ -205,4 +205,4 @@ def test_whatever_an_input_is_called_it_is_done_and_found_again_by_a_resumed_run
     assert commits(lab.folder / "out").total() == len(STRANGE)
     again = lab.run(*arguments, "--resume")
     assert again.wait() == 0, again.stderr
-    assert f"{len(STRANGE)} of {len(STRANGE)} files are already done" in again.stderr
+    assert f"{len(STRANGE)} of {len(STRANGE)} files are done already" in again.stderr

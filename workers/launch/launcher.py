@@ -199,7 +199,7 @@ class Launcher:
         if (more := len(resumed.notes) - MAX_NOTES_SHOWN) > 0:
             self._notify(f"{more} more files are processed again")
         total = resumed.done + len(resumed.remaining)
-        self._notify(f"resuming: {resumed.done} of {total} files are already done")
+        self._notify(f"resuming: {resumed.done} of {total} files are done already")
 
     def _notify(self, message: str) -> None:
         """Report to the user during the run: on the bus, so that every dashboard shows it, and on stderr."""

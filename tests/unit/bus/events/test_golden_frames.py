@@ -1,6 +1,7 @@
 """The bytes of today are the bytes of tomorrow: one kept frame of every kind.
 
-Updating: `.venv/bin/python tests/unit/bus/events/test_golden_frames.py` rewrites them. Only an appended field may change one.
+To rewrite them: `.venv/bin/python tests/unit/bus/events/test_golden_frames.py`.
+Only an appended field may change one.
 """
 
 from __future__ import annotations

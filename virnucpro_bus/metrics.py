@@ -233,10 +233,15 @@ class SampledFigures(Protocol):
         ...
 
 
+def is_stale_age(age_seconds: float) -> bool:
+    """Whether a sample of this age is stale."""
+    return age_seconds > STALE_AFTER_SECONDS
+
+
 def is_stale(utilization: GpuUtilization) -> bool:
     """Whether the last sample is older than STALE_AFTER_SECONDS. False when the GPU was never sampled."""
     age_seconds = utilization["sample_age_seconds"]
-    return age_seconds is not None and age_seconds > STALE_AFTER_SECONDS
+    return age_seconds is not None and is_stale_age(age_seconds)
 
 
 def make_utilization(

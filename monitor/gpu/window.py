@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from monitor.gpu.reading import GpuReading
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.devices import only_one_with_prefix
-from virnucpro_bus.metrics import STALE_AFTER_SECONDS, UNKNOWN_UTILIZATION, GpuUtilization, make_utilization
-
-_STALE_NS = round(STALE_AFTER_SECONDS * NANOSECONDS)
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization, is_stale_age, make_utilization
 
 
 class SampleWindow:
@@ -44,7 +42,8 @@ class SampleWindow:
         if not self._samples:
             return []
         at_ns, readings = self._samples[-1]
-        return list(readings) if now_ns - at_ns <= _STALE_NS else [reading.blank() for reading in readings]
+        is_stale = is_stale_age((now_ns - at_ns) / NANOSECONDS)
+        return [reading.blank() for reading in readings] if is_stale else list(readings)
 
     def utilization(self, device_id: int | str, now_ns: int) -> GpuUtilization:
         """Return the figures of a GPU by NVML index, UUID or unique UUID prefix; all None for an unknown GPU."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
+from virnucpro_bus.fold.host_fold import RECENT_STEALS
+from virnucpro_bus.fold.windows import KEPT_FILES
 from virnucpro_bus.metrics import FileRecord, StealEvent, Totals
-
-RECENT_FILES = 100
-RECENT_STEALS = 50
 
 
 def sum_totals(each: Sequence[Totals]) -> Totals:
@@ -27,8 +26,8 @@ def sum_totals(each: Sequence[Totals]) -> Totals:
 
 
 def latest_files(files: Iterable[FileRecord]) -> list[FileRecord]:
-    """Return the RECENT_FILES last files, oldest first; by host if the time is the same."""
-    return sorted(files, key=itemgetter("ended", "host"))[-RECENT_FILES:]
+    """Return the KEPT_FILES last files, oldest first; by host if the time is the same."""
+    return sorted(files, key=itemgetter("ended", "host"))[-KEPT_FILES:]
 
 
 def latest_steals(steals: Iterable[StealEvent]) -> list[StealEvent]:

@@ -122,7 +122,7 @@ class RunFolder:
     def announce(self, addresses: BusAddresses) -> None:
         """Write bus.json atomically, readable by this user alone."""
         text = json.dumps(msgspec.to_builtins(addresses), indent=2) + "\n"
-        with Disk().replace_atomically(self.path / BUS_FILE, 0o600) as file:
+        with Disk().replace_atomically(self.path / BUS_FILE, 0o600, durable=False) as file:
             file.write(text.encode())
 
     def release(self) -> None:

@@ -58,11 +58,12 @@ class Disk:
             os.close(descriptor)
 
     @contextmanager
-    def replace_atomically(self, path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
-        """Yield a file that replaces `path` at the end of the block, atomically and on disk. One writer at a time.
+    def replace_atomically(self, path: Path, mode: int = 0o666, *, durable: bool = True) -> Iterator[BinaryIO]:
+        """Yield a file that replaces `path` at the end of the block, in one step. One writer at a time.
 
         Killed at any moment, it leaves the old file or the new one, whole; so does an exception, which also
-        removes the draft. `mode` is that of the new file, less the umask.
+        removes the draft. `mode` is that of the new file, less the umask. `durable` waits until the replacement
+        is on disk; without it a power failure may undo it, and a folder that cannot be synced does no harm.
         """
         draft = path.with_name(f".{path.name}.draft")
         draft.unlink(missing_ok=True)  # left by a writer that was killed
@@ -70,10 +71,12 @@ class Disk:
         try:
             with os.fdopen(os.open(draft, flags, mode), "wb") as file:
                 yield file
-                file.flush()
-                self.sync(file.fileno())
+                if durable:
+                    file.flush()
+                    self.sync(file.fileno())
             self.rename(draft, path)
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
-        self.sync_folder(path.parent)
+        if durable:
+            self.sync_folder(path.parent)

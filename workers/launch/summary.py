@@ -40,5 +40,5 @@ def summarize(
 
 def write_summary(run_dir: Path, summary: Mapping[str, Any]) -> None:
     """Write the file into the run folder atomically. Raises OSError."""
-    with Disk().replace_atomically(run_dir / SUMMARY_NAME) as file:
+    with Disk().replace_atomically(run_dir / SUMMARY_NAME, durable=False) as file:
         file.write(f"{json.dumps(summary, indent=2)}\n".encode())

@@ -161,3 +161,16 @@ def test_what_is_removed_may_be_gone_already_and_a_link_to_a_folder_is_removed_a
     for _ in range(2):
         Disk().remove(folder)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_replacement_that_need_not_be_durable_syncs_nothing(path: Path) -> None:
+    disk = Noting(path)
+    with disk.replace_atomically(path, durable=False) as file:
+        file.write(b"new")
+    assert disk.operations == [("rename", "file", "new")]
+
+
+def test_it_works_where_nothing_can_be_synced_if_it_need_not_be_durable(path: Path) -> None:
+    with Full().replace_atomically(path, durable=False) as file:
+        file.write(b"new")
+    assert path.read_text() == "new"

@@ -17,7 +17,7 @@ _MAX_BYTES = 1024
 
 
 class Keyboard:
-    """Reads what is typed on a terminal, which it takes over from the first `typed` until `give_back`.
+    """Reads what is typed on a terminal, which it takes over from `with` or the first `typed` until `give_back`.
 
     Ctrl-C remains a signal. While the terminal belongs to another job, it is not touched: reading from it or
     changing it would stop this process. Not thread-safe.
@@ -32,8 +32,7 @@ class Keyboard:
         """Return what was typed since the last call. Never waits; empty too when the terminal is gone."""
         typed = b""
         try:
-            if is_foreground(self._terminal):
-                self._take_over()
+            if self._take_over():
                 while _is_readable(self._terminal) and (data := os.read(self._terminal, _MAX_BYTES)):
                     typed += data
         except (OSError, termios.error):
@@ -47,15 +46,21 @@ class Keyboard:
             with suppress(termios.error):  # it may be gone
                 termios.tcsetattr(self._terminal, termios.TCSAFLUSH, before)
 
-    def _take_over(self) -> None:
+    def _take_over(self) -> bool:
+        """Take the terminal over unless it is already. Returns False while it belongs to another job."""
+        if not is_foreground(self._terminal):
+            return False
         now = termios.tcgetattr(self._terminal)
         # A shell that used the terminal meanwhile has made it wait for Enter again.
         if self._before is None or now[3] & termios.ICANON:
             self._before = self._before or now
             tty.setcbreak(self._terminal)
+        return True
 
     def __enter__(self) -> Self:
-        self.typed()
+        # Nothing is read here: what is typed from now on is for the first `typed`.
+        with suppress(OSError, termios.error):
+            self._take_over()
         return self
 
     def __exit__(

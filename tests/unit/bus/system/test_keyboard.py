@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import termios
+import tty
 from collections.abc import Iterator
 
 import pytest
@@ -36,6 +37,22 @@ def test_bytes_come_without_enter_and_unseen_and_ctrl_c_stays_a_signal(terminal:
         os.write(hands, b" \x1b")
         assert keyboard.typed() == b" \x1b"
         assert keyboard.typed() == b""
+
+
+def test_a_key_that_is_typed_as_soon_as_the_terminal_takes_keys_is_not_lost(
+    terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hands, program = terminal
+    set_cbreak = tty.setcbreak
+
+    def then_type(descriptor: int) -> None:
+        set_cbreak(descriptor)
+        os.write(hands, b"q")
+        assert select.select([program], [], [], 30)[0]  # a terminal takes a moment
+
+    monkeypatch.setattr(tty, "setcbreak", then_type)
+    with Keyboard(program) as keyboard:
+        assert keyboard.typed() == b"q"
 
 
 def test_the_terminal_is_as_it_was_even_after_an_error(terminal: tuple[int, int]) -> None:

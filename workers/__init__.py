@@ -10,7 +10,8 @@ from virnucpro_bus._lazy import lazily
 
 if TYPE_CHECKING:
     from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
-    from workers.inputs import InputFile, find_inputs
+    from workers.inputs.find import find_inputs
+    from workers.inputs.input_file import InputFile
     from workers.jobs import JobContext
 
 __all__ = ["Assignment", "InputFile", "JobContext", "WorkStealingCoordinator", "find_inputs"]
@@ -19,7 +20,8 @@ __getattr__ = lazily(
     __name__,
     {
         "workers.coordinator.coordinator": ["Assignment", "WorkStealingCoordinator"],
-        "workers.inputs": ["InputFile", "find_inputs"],
+        "workers.inputs.find": ["find_inputs"],
+        "workers.inputs.input_file": ["InputFile"],
         "workers.jobs": ["JobContext"],
     },
 )

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from virnucpro_bus.errors import ChannelError
-from workers.inputs import FileState
+from workers.inputs.input_file import FileState
 
 Text = Annotated[str, Meta(max_length=4096)]
 # msgspec checks nesting and text with Python's own exceptions.

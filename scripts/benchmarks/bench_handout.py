@@ -18,7 +18,7 @@ from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.hub.bus_server import BusServer, HubSink
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
-from workers.inputs import InputFile
+from workers.inputs.input_file import InputFile
 from workers.pool.pool import WorkerPool
 from workers.pool.watchdog import Limits
 

@@ -22,7 +22,8 @@ from virnucpro_bus.system.disk import Disk
 from workers.commit.committer import Committer, FinishedAttempt
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
-from workers.inputs import InputFile, find_inputs
+from workers.inputs.find import find_inputs
+from workers.inputs.input_file import InputFile
 from workers.process.attempt import attempt
 from workers.protocol import Settled, Task, to_bytes
 from workers.resume.resume import ResumePlan, open_past_run, plan_resume

@@ -8,7 +8,7 @@ from pathlib import Path
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.vocabulary import Device
 from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
-from workers.inputs import InputFile
+from workers.inputs.input_file import InputFile
 from workers.schedule.blame import Loss
 
 

@@ -19,7 +19,7 @@ from virnucpro_bus.remote.listen_address import access_for, parse_listen
 from virnucpro_bus.run_folder import SUMMARY_NAME
 from virnucpro_bus.system.console import say
 from virnucpro_bus.text import visible
-from workers.inputs import find_inputs
+from workers.inputs.find import find_inputs
 from workers.jobs import check_job
 from workers.launch.device_discovery import MAX_DEVICES, find_devices, simulated_gpus
 from workers.launch.device_locks import DeviceLocks

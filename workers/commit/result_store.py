@@ -16,7 +16,8 @@ from pathlib import Path
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.disk import Disk
 from workers.commit.manifest import Manifest, measure
-from workers.inputs import InputFile, covers, stems_covering
+from workers.inputs.ids import covers, stems_covering
+from workers.inputs.input_file import InputFile
 
 RESULTS_NAME = "results"
 ATTEMPTS_NAME = ".attempts"

@@ -20,7 +20,7 @@ from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
 from virnucpro_bus.publish.publisher import EventSink
 from virnucpro_bus.text import visible
 from workers.coordinator.local_fold import LocalFold
-from workers.inputs import InputFile
+from workers.inputs.input_file import InputFile
 from workers.schedule.blame import Loss
 from workers.schedule.plan import assign, plan_events
 from workers.schedule.policy_registry import DEFAULT_POLICY, make_policy

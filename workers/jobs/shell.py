@@ -19,7 +19,7 @@ from typing import IO
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import visible
-from workers.inputs import stem_of
+from workers.inputs.names import stem_of
 from workers.jobs.interface import Job, JobContext
 
 PLACEHOLDERS = ("input", "output", "outdir", "stem", "device")

@@ -23,7 +23,7 @@ import dnaio
 
 from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.text import visible
-from workers.inputs import stem_of
+from workers.inputs.names import stem_of
 from workers.jobs.interface import JobContext
 
 DEFAULT_CHUNK = 500

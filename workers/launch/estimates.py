@@ -16,7 +16,7 @@ from dataclasses import replace
 import msgspec
 
 from virnucpro_bus.text import visible
-from workers.inputs import InputFile
+from workers.inputs.input_file import InputFile
 from workers.jobs.loader import is_user_job
 from workers.process.estimator import Question, Reply
 

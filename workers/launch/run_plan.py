@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from virnucpro_bus.events.vocabulary import Device
-from workers.inputs import InputFile
+from workers.inputs.input_file import InputFile
 from workers.pool.watchdog import Limits
 from workers.schedule.blame import DEFAULT_RETRIES
 

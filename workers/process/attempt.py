@@ -11,7 +11,7 @@ from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.system.disk import Disk
 from workers.commit.manifest import Manifest, sync_and_digest
 from workers.fault_injection import fault_point
-from workers.inputs import state_of
+from workers.inputs.input_file import state_of
 from workers.protocol import Task, to_path
 
 RunJob = Callable[[Path, Path], int]

@@ -19,7 +19,7 @@ from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.system.disk import Disk
 from virnucpro_bus.text import visible
 from workers.commit.result_store import ATTEMPTS_NAME, RESULTS_NAME, ResultStore
-from workers.inputs import InputFile
+from workers.inputs.input_file import InputFile
 from workers.resume.journal import PastRun, read_past_run
 from workers.resume.log_path import own_logs
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device, FilesAssigned, PlannedFile
 from virnucpro_bus.text import visible
-from workers.inputs import InputFile
+from workers.inputs.input_file import InputFile
 
 DEVICE_WEIGHTS = {
     "RTX 3080": 0.90,

@@ -12,7 +12,7 @@ from tests.support.machine import Machine, some_inputs
 from tests.support.run_files import recorded, results
 from virnucpro_bus.events.vocabulary import FileCommitted
 from virnucpro_bus.system.disk import Disk, StrPath
-from workers.inputs import InputFile
+from workers.inputs.input_file import InputFile
 
 
 class Moody(Disk):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.lab import wait_until
 from tests.support.plans import input_file
-from workers.inputs import InputFile
+from workers.inputs.input_file import InputFile
 from workers.launch.estimates import apply_job_estimates
 
 FILES = [input_file("long.fa", 900), input_file("deep.fa", 100)]

@@ -10,7 +10,7 @@ import pytest
 from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.system.disk import Disk
 from workers.commit.manifest import measure
-from workers.inputs import FileState, state_of
+from workers.inputs.input_file import FileState, state_of
 from workers.process.attempt import attempt
 from workers.protocol import Task, to_bytes
 

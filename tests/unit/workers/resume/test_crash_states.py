@@ -19,7 +19,7 @@ from virnucpro_bus.events.vocabulary import FileCommitted
 from virnucpro_bus.run_folder import CAPTURE_NAME
 from virnucpro_bus.system.disk import Disk, StrPath
 from workers.commit.result_store import ResultStore
-from workers.inputs import InputFile
+from workers.inputs.input_file import InputFile
 from workers.resume.journal import read_past_run
 
 

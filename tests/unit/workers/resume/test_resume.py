@@ -32,7 +32,8 @@ from virnucpro_bus.metrics_log_format import SIGNATURE
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.system.disk import Disk
 from workers.commit.result_store import ResultStore
-from workers.inputs import InputFile, find_inputs
+from workers.inputs.find import find_inputs
+from workers.inputs.input_file import InputFile
 from workers.resume.journal import PastRun, read_past_run
 from workers.resume.resume import (
     CHANGED,

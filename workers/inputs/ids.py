@@ -1,0 +1,78 @@
+"""The ids of inputs, and whose results a name in the results folder belongs to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from virnucpro_bus.text import visible
+
+MAX_ID_BYTES = 200
+# Room for the "~N" that makes a shortened id unique.
+_CUT_ID_BYTES = MAX_ID_BYTES - 10
+
+
+def make_ids(paths: Sequence[Path]) -> list[str]:
+    """Return a unique, printable id for each of `paths`, which are absolute and all different.
+
+    An id is the base name where that is unique; else the shortest end of the path that is unique, with "+" for
+    "/"; else, and where that is too long, the base name and "~2", "~3" ...
+    """
+    ids = [""] * len(paths)
+    taken: set[str] = set()
+    pending = list(range(len(paths)))
+    numbered: list[int] = []
+    depth = 1
+    while pending:
+        ends = ["+".join(paths[index].parts[-depth:]).replace("/", "") for index in pending]
+        uses = Counter(ends)
+        longer: list[int] = []
+        for index, end in zip(pending, ends, strict=True):
+            text = visible(end)
+            if len(text.encode()) > MAX_ID_BYTES or depth > len(paths[index].parts):
+                numbered.append(index)
+            elif uses[end] > 1 or text in taken:
+                longer.append(index)
+            else:
+                taken.add(text)
+                ids[index] = text
+        pending = longer
+        depth += 1
+    next_number: Counter[str] = Counter()
+    for index in sorted(numbered):
+        text = visible(paths[index].name).encode()[:_CUT_ID_BYTES].decode(errors="ignore")
+        number = max(2, next_number[text])
+        while f"{text}~{number}" in taken:
+            number += 1
+        next_number[text] = number + 1
+        ids[index] = f"{text}~{number}"
+        taken.add(ids[index])
+    return ids
+
+
+def need_own_folder(stems: Sequence[str], ids: Sequence[str]) -> list[bool]:
+    """Return for each input whether results named after its stem could be taken for another's, or its folder."""
+    all_stems = set(stems)
+    # By stem: how many inputs have a stem or an id that this stem covers.
+    claims: Counter[str] = Counter()
+    for stem, name in zip(stems, ids, strict=True):
+        claims.update(all_stems.intersection((*stems_covering(stem), *stems_covering(name))))
+    return [
+        claims[stem] > 1 or any(other in all_stems for other in stems_covering(stem) if other != stem)
+        for stem in stems
+    ]
+
+
+def covers(stem: str, name: str) -> bool:
+    """Return whether a result called `name` is named after `stem`: is equal to it, or continues it with a dot."""
+    return name == stem or name.startswith(f"{stem}.")
+
+
+def stems_covering(name: str) -> Iterator[str]:
+    """Yield every stem that covers `name`, the shortest first."""
+    end = name.find(".")
+    while end >= 0:
+        yield name[:end]
+        end = name.find(".", end + 1)
+    yield name

@@ -33,7 +33,8 @@ _MAX_SOCKET_FOLDER_BYTES = 107 - len("/subscribe.sock")
 class BusAddresses(msgspec.Struct, frozen=True):
     """The content of bus.json: the run id, the hub's process, and the addresses of its sockets.
 
-    `pid` is the hub's process id on `host`.
+    `pid` is the hub's process id on `host`, the machine. `run_host` is the host that the run's own events name:
+    that of its first session; "": the same as `host`.
     """
 
     run: str
@@ -42,6 +43,7 @@ class BusAddresses(msgspec.Struct, frozen=True):
     publish: str
     subscribe: str
     history: str
+    run_host: str = ""
 
 
 def socket_folder(run_dir: Path) -> Path:

@@ -37,13 +37,20 @@ class CaptureWriter:
     """
 
     def __init__(
-        self, path: Path, clock: Clock, run: str = "", *, disk: Disk | None = None, resume: bool = False
+        self,
+        path: Path,
+        clock: Clock,
+        run: str = "",
+        *,
+        host: str | None = None,
+        disk: Disk | None = None,
+        resume: bool = False,
     ) -> None:
         """Create `path`. Raises FileExistsError when it exists: a capture is never overwritten.
 
-        `run` is the run id of the events that the writer itself adds. `resume`: append to an existing, plain
-        capture instead, without the incomplete record at its end. Raises other OSErrors when `path` cannot be
-        opened.
+        `run` and `host` (None: this machine) are those of the events that the writer itself adds. `resume`: append
+        to an existing, plain capture instead, without the incomplete record at its end. Raises other OSErrors when
+        `path` cannot be opened.
         """
         self.path = path
         self.problem: str | None = None
@@ -52,7 +59,7 @@ class CaptureWriter:
         """Frames that this writer was handed and did not record."""
         self._clock = clock
         self._disk = disk or Disk()
-        self._run = run
+        self._run, self._host = run, host or socket.gethostname()
         past = _scan_capture(path) if resume else _PastRecords()
         self.frames_before = past.frames
         """Frames that were in the capture when it was resumed."""
@@ -207,7 +214,7 @@ class CaptureWriter:
         hole = make_envelope(
             CaptureHole(self._hole_frames, self._hole_bytes),
             run=self._run,
-            host=socket.gethostname(),
+            host=self._host,
             source="capture",
             epoch=self._epoch,
             seq=self._holes + 1,

@@ -19,9 +19,10 @@ from virnucpro_bus.events.vocabulary import KINDS, VERSION, Count, Fact, Name, N
 class Envelope(Struct, frozen=True, array_like=True, gc=False):
     """The header of an event, with the event itself in `event`.
 
-    `run` is "" when unknown. `source` is the publisher on `host`, `epoch` its start (a greater number is a later
-    start); `seq` counts the stream's events from 1 without gaps. `wall_ns` (nanoseconds since 1970) is for
-    display, `mono_ns` is the host's monotonic clock.
+    `run` is "" when unknown. `host` is the machine; a resumed run keeps the name of its first session. `source` is
+    the publisher on `host`, `epoch` its start (a greater number is a later start); `seq` counts the stream's
+    events from 1 without gaps. `wall_ns` (nanoseconds since 1970) is for display, `mono_ns` is the host's
+    monotonic clock.
     """
 
     version: Annotated[int, Meta(ge=VERSION, le=VERSION)]

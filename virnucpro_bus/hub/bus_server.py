@@ -32,6 +32,8 @@ class BusServer:
         self.run_dir = run_dir
         self.run = f"run-{secrets.token_hex(4)}"
         """The run's id."""
+        self.host = socket.gethostname()
+        """The host that the run's own events name. A resumed run keeps it, whatever this machine is called."""
         self.hub: Hub
         """The loop of the bus; set by `open`."""
         self._disk = disk
@@ -48,9 +50,12 @@ class BusServer:
         """Release the folder's lock where `open` was not called after `claim`."""
         self._folder.release()
 
-    def resume(self, run: str) -> None:
-        """Let `open` continue the capture in the folder, which is of this run, instead of creating one."""
-        self.run, self._is_resumed = run, True
+    def resume(self, run: str, host: str) -> None:
+        """Let `open` continue the capture in the folder, which is of this run and host, instead of creating one.
+
+        Either is "" where the capture does not hold it.
+        """
+        self.run, self.host, self._is_resumed = run or self.run, host or self.host, True
 
     def open(self) -> Self:
         """Start the bus. Raises UserError when the folder cannot be used, is in use, or already holds a run."""
@@ -64,6 +69,7 @@ class BusServer:
                 publish=self._folder.address("publish"),
                 subscribe=self._folder.address("subscribe"),
                 history=self._folder.address("history"),
+                run_host=self.host,
             )
             self.hub = Hub(addresses, capture, self._clock)
             self._folder.announce(addresses)
@@ -112,7 +118,9 @@ class BusServer:
         try:
             if self._is_resumed:
                 decompress_capture(path)
-            return CaptureWriter(path, self._clock, self.run, disk=self._disk, resume=self._is_resumed)
+            return CaptureWriter(
+                path, self._clock, self.run, host=self.host, disk=self._disk, resume=self._is_resumed
+            )
         except FileExistsError:
             raise UserError(
                 f"{self.run_dir}: already holds a run ({path.name}); choose another folder, or remove it first"
@@ -140,7 +148,11 @@ class HubSink:
         """`server` must be open before the first event. The epoch of these events comes after `last_epoch`."""
         self._server = server
         self._sequencer = Sequencer(
-            clock, source="coordinator", run=server.run, epoch=max(clock.wall_ns(), last_epoch + 1)
+            clock,
+            source="coordinator",
+            run=server.run,
+            epoch=max(clock.wall_ns(), last_epoch + 1),
+            host=server.host,
         )
 
     def publish(self, event: Fact) -> None:

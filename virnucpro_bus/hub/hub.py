@@ -33,6 +33,7 @@ class Hub:
     def __init__(self, addresses: BusAddresses, capture: CaptureWriter, clock: Clock) -> None:
         """Bind the three addresses. The caller holds the run folder's lock: a second bind steals a live socket."""
         self.addresses = addresses
+        self._run_host = addresses.run_host or addresses.host
         self.capture = capture
         self._deduplicator = Deduplicator()
         self.refused = self._deduplicator.refused
@@ -51,8 +52,8 @@ class Hub:
         return self._deduplicator.accepted
 
     def events_from(self, source: str, epoch: int) -> int:
-        """Return the number of different events received from a source of this host in one epoch."""
-        return self._deduplicator.received(source, self.addresses.host, epoch)
+        """Return the number of different events received from one of the run's own sources in one epoch."""
+        return self._deduplicator.received(source, self._run_host, epoch)
 
     def sockets(self) -> list[zmq.Socket[bytes]]:
         """The sockets to poll for input before calling `poll`."""
@@ -106,7 +107,7 @@ class Hub:
 
     def _hello(self) -> HelloReply:
         on_record = self.capture.frames_before + self.accepted - self.capture.unrecorded_frames
-        return HelloReply(self.addresses.run, self.addresses.host, self.addresses.subscribe, on_record)
+        return HelloReply(self.addresses.run, self._run_host, self.addresses.subscribe, on_record)
 
     def _serve_history(self) -> None:
         try:

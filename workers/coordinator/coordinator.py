@@ -65,14 +65,15 @@ class WorkStealingCoordinator:
         job: str = "",
         settings: str = "",
         done_before: int = 0,
+        host: str | None = None,
     ) -> None:
         """Assign `files` to `devices`, longest first, in proportion to `weights` (None: all equal).
 
         A file that fails is tried up to `retries` times more, on other devices if there are any. A thief steals
         again at the earliest after `steal_interval_seconds` (policy threshold only). `sink` gets the events for
         the bus (None: no bus). `job` and `settings`, a digest of the job and its options, are part of the run's
-        first event; `done_before` is how many files earlier sessions of a resumed run have completed. Raises
-        UserError for an unknown policy.
+        first event; `done_before` is how many files earlier sessions of a resumed run have completed; `host` is
+        the host in the figures (None: this machine). Raises UserError for an unknown policy.
         """
         self.devices = tuple(devices)
         # Numbered by size, as the queues require.
@@ -92,7 +93,7 @@ class WorkStealingCoordinator:
         self._leases: dict[int, Assignment] = {}
         """By device number."""
         self._lock = threading.Lock()
-        self._fold = LocalFold(self.devices, self._clock, sink)
+        self._fold = LocalFold(self.devices, self._clock, sink, host)
         self._run_started = ev.RunStarted(
             self._job, policy, self.devices, len(self._files) + done_before, settings
         )

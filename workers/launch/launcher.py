@@ -64,6 +64,7 @@ class Launcher:
             job=plan.job,
             settings=settings,
             done_before=resume_plan.done,
+            host=self._server.host,
         )
         """Its metrics can be read from any thread, before, during and after the run."""
 
@@ -75,7 +76,7 @@ class Launcher:
             past = open_past_run(plan.run_dir, settings, plan.log_file, resume=plan.resume, force=plan.force)
             if past is None:
                 return None
-            server.resume(past.run or server.run)
+            server.resume(past.run, past.host)
             return plan_resume(past, plan.files, self._store)
         except BaseException:
             server.release()

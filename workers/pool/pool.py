@@ -122,6 +122,7 @@ class WorkerPool:
             channel=self._dispatcher.address,
             publish=self._server.hub.addresses.publish,
             run=self._server.run,
+            host=self._server.host,
             source=slot.source,
             epoch=slot.epoch + 1,
             device_key=device.key,

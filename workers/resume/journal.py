@@ -35,6 +35,8 @@ class PastRun:
         """The first event of the last session; None when no session got that far."""
         self.run = ""
         """The run's id; "" when no session got that far."""
+        self.host = ""
+        """The host that the run's events name, whatever the machine is called that resumes it; "" as for `run`."""
         self.identities: dict[str, str] = {}
         """`InputFile.identity` of every planned file, by id."""
         self.settled: dict[str, SettledFile] = {}
@@ -78,7 +80,9 @@ class PastRun:
                 fold(envelope.event, envelope)
 
     def _run_started(self, event: ev.RunStarted, envelope: ev.Envelope) -> None:
-        self.started, self.run = event, envelope.run
+        self.started = event
+        if not self.run:
+            self.run, self.host = envelope.run, envelope.host
         self.last_epoch = max(self.last_epoch, envelope.epoch)
 
     def _assigned(self, event: ev.FilesAssigned, envelope: ev.Envelope) -> None:

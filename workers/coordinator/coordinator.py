@@ -206,12 +206,18 @@ class WorkStealingCoordinator:
         return self._leases.pop(slot)
 
     def record_commit(
-        self, gpu_id: int | str, assignment: Assignment, results: int, size_bytes: int, digest: str = ""
+        self,
+        gpu_id: int | str,
+        assignment: Assignment,
+        results: int,
+        size_bytes: int,
+        digest: str = "",
+        sequences: int | None = None,
     ) -> None:
         """Publish that a file's results are in place and synced: `results` entries of `size_bytes` in all."""
         key, file, attempt = self.devices[self._slots[gpu_id]].key, assignment.file.id, assignment.attempt
         with self._lock:
-            self._fold.publish(ev.FileCommitted(key, file, attempt, results, size_bytes, digest))
+            self._fold.publish(ev.FileCommitted(key, file, attempt, results, size_bytes, digest, sequences))
 
     def worker_lost(
         self, gpu_id: int | str, source: str, epoch: int, reason: str, loss: Loss = Loss.DIED
@@ -226,12 +232,8 @@ class WorkStealingCoordinator:
         key = self.devices[slot].key
         with self._lock:
             held = self._leases.pop(slot, None)
-            event = ev.WorkerLost(key, source, epoch, reason)
-            if held is not None:
-                event = ev.WorkerLost(
-                    key, source, epoch, reason, held.file.id, held.attempt, held.stolen_from, held.stolen_at_ns
-                )
-            self._fold.announce_loss(slot, event)
+            lease = (held.file.id, held.attempt, held.stolen_from, held.stolen_at_ns) if held else ()
+            self._fold.announce_loss(slot, ev.WorkerLost(key, source, epoch, reason, *lease))
             self._announce_abandoned(self._scheduler.lose(slot, loss, reason, self._now_seconds()))
             return held
 

@@ -15,6 +15,12 @@ from msgspec import Meta, Struct
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.events.vocabulary import KINDS, VERSION, Count, Fact, Name, Number
 
+# The sources that a run keeps for itself.
+COORDINATOR_SOURCE = "coordinator"
+CAPTURE_SOURCE = "capture"
+WORKER_SOURCE_PREFIX = "worker-"
+"""With the number of the worker."""
+
 
 class Envelope(Struct, frozen=True, array_like=True, gc=False):
     """The header of an event, with the event itself in `event`.

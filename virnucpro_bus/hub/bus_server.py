@@ -14,7 +14,7 @@ from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.codec import encode
-from virnucpro_bus.events.envelope import Sequencer
+from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, Sequencer
 from virnucpro_bus.events.vocabulary import Fact
 from virnucpro_bus.hub.hub import Hub
 from virnucpro_bus.run_folder import BusAddresses, RunFolder
@@ -149,13 +149,12 @@ class HubSink:
         self._server = server
         self._sequencer = Sequencer(
             clock,
-            source="coordinator",
+            source=COORDINATOR_SOURCE,
             run=server.run,
             epoch=max(clock.wall_ns(), last_epoch + 1),
             host=server.host,
         )
 
     def publish(self, event: Fact) -> None:
-        """Number, journal and forward one event. Raises RuntimeError when the hub refuses it."""
-        if not self._server.hub.ingest([encode(self._sequencer.next_envelope(event))]):
-            raise RuntimeError(f"the hub refused an event of its own process: {event!r:.300}")
+        """Number, journal and forward one event."""
+        self._server.hub.record([encode(self._sequencer.next_envelope(event))])

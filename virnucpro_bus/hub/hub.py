@@ -76,11 +76,17 @@ class Hub:
         """Check, journal and forward frames; returns the number of new ones. Duplicates are discarded."""
         new = self._deduplicator.filter(frames)
         self.capture.append(new)
-        send = self._forward
-        for frame in new:
-            # Never blocks: a subscriber whose pipe is full misses this frame and notices the gap in the numbers.
-            send(frame, DONTWAIT)
+        self._forward_all(new)
         return len(new)
+
+    def record(self, frames: list[bytes]) -> None:
+        """Ingest the events of this process, and those that workers have handed to it.
+
+        The journal must hold them: what cannot be written now is kept until it can.
+        """
+        new = self._deduplicator.filter(frames)
+        self.capture.append(new, keep=True)
+        self._forward_all(new)
 
     def drain(self) -> None:
         """Ingest the frames that have already arrived."""
@@ -93,6 +99,12 @@ class Hub:
         self.drain()
         self.capture.close()
         self._context.destroy(linger=LINGER_MS)
+
+    def _forward_all(self, frames: list[bytes]) -> None:
+        send = self._forward
+        for frame in frames:
+            # Never blocks: a subscriber whose pipe is full misses this frame and notices the gap in the numbers.
+            send(frame, DONTWAIT)
 
     def _bind(self, kind: int, address: str, *options: tuple[int, bytes]) -> zmq.Socket[bytes]:
         bound = self._context.socket(kind)

@@ -116,8 +116,6 @@ class Launcher:
                 coordinator.start()
                 if self._resumed is not None:
                     self._report_resumption(self._resumed)
-                # The journal's later entries can only be understood with the plan.
-                server.hub.capture.sync()
                 # The workers first: whatever starts now shares the processor with them.
                 if coordinator.unsettled:
                     pool.start()

@@ -79,9 +79,9 @@ class WorkerPool:
         return self._dispatcher.closing
 
     def start(self) -> None:
-        """Start every device's worker."""
+        """Start every device's worker, or leave that to `poll` while the journal cannot be written."""
         for slot in self._slots:
-            self._spawn(slot)
+            self._supervise(slot)
 
     def poll(self) -> None:
         """Process the workers' requests, handle deaths, and start the workers that are due."""
@@ -166,7 +166,8 @@ class WorkerPool:
     def _wants_worker(self, slot: Slot) -> bool:
         if self._dispatcher.closing or slot.retired or self._clock.mono_ns() < slot.restart_at_ns:
             return False
-        return self._coordinator.unsettled > 0
+        # What the journal records of a worker can only be understood with the plan.
+        return self._coordinator.unsettled > 0 and self._dispatcher.can_commit()
 
     def _handle_death(self, slot: Slot, how: str) -> None:
         """Return the worker's file to the coordinator; retire a device whose workers keep dying."""

@@ -13,6 +13,7 @@ import msgspec
 
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.devices import has_gpu
+from virnucpro_bus.events.envelope import WORKER_SOURCE_PREFIX
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system.child_process import spawn_logged
 from workers.coordinator.coordinator import Assignment
@@ -96,7 +97,7 @@ class Slot:
     @property
     def source(self) -> str:
         """The name of the worker's stream on the bus."""
-        return f"worker-{self.number}"
+        return f"{WORKER_SOURCE_PREFIX}{self.number}"
 
     @property
     def dismissed(self) -> bool:

@@ -27,19 +27,27 @@ LOG_FOLDER = "logs"
 class BusServer:
     """A hub and everything it needs: the folder's lock, the capture, bus.json and the sampler. Not thread-safe."""
 
-    def __init__(self, run_dir: Path, clock: Clock, disk: Disk | None = None) -> None:
-        """Does nothing in `run_dir` yet. `disk` is what the capture is written with; None is the real disk."""
+    def __init__(
+        self, run_dir: Path, clock: Clock, disk: Disk | None = None, *, has_workers: bool = False
+    ) -> None:
+        """Does nothing in `run_dir` yet. `disk` is what the capture is written with; None is the real disk.
+
+        `has_workers`: this process is the launcher of a run, and its workers publish at `worker_address`.
+        """
         self.run_dir = run_dir
         self.run = f"run-{secrets.token_hex(4)}"
         """The run's id."""
         self.host = socket.gethostname()
         """The host that the run's own events name. A resumed run keeps it, whatever this machine is called."""
+        self.worker_address = ""
+        """Where the run's own workers publish; set by `open`, "" where there are none."""
         self.hub: Hub
         """The loop of the bus; set by `open`."""
         self._disk = disk
         self._clock = clock
         self._folder = RunFolder(run_dir)
         self._is_resumed = False
+        self._has_workers = has_workers
         self._sampler: subprocess.Popen[bytes] | None = None
 
     def claim(self) -> None:
@@ -71,7 +79,10 @@ class BusServer:
                 history=self._folder.address("history"),
                 run_host=self.host,
             )
-            self.hub = Hub(addresses, capture, self._clock)
+            if self._has_workers:
+                # In no file, and another one in each session: a worker of an earlier one cannot publish here.
+                self.worker_address = self._folder.address(f"w{secrets.token_hex(4)}")
+            self.hub = Hub(addresses, capture, self._clock, self.worker_address or None)
             self._folder.announce(addresses)
         except BaseException:
             self._folder.release()

@@ -7,14 +7,18 @@ Forwarding is best effort, and the journal is complete: a subscriber that missed
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import zmq
 
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import Clock
-from virnucpro_bus.events.codec import MAX_FRAME_BYTES
+from virnucpro_bus.events.codec import MAX_FRAME_BYTES, Foreign
 from virnucpro_bus.events.dedup import Deduplicator
+from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.history.protocol import WELCOME, HelloReply
 from virnucpro_bus.history.server import HistoryServer
+from virnucpro_bus.hub.admission import Admission
 from virnucpro_bus.run_folder import BusAddresses
 from virnucpro_bus.sockets import DONTWAIT, HIGH_WATER_MARK, bind_privately, drain, raw_send
 
@@ -30,17 +34,30 @@ LINGER_MS = 1_000
 class Hub:
     """Journals and forwards the events of one bus, and answers requests for its history. Not thread-safe."""
 
-    def __init__(self, addresses: BusAddresses, capture: CaptureWriter, clock: Clock) -> None:
-        """Bind the three addresses. The caller holds the run folder's lock: a second bind steals a live socket."""
+    def __init__(
+        self, addresses: BusAddresses, capture: CaptureWriter, clock: Clock, workers: str | None = None
+    ) -> None:
+        """Bind the addresses. The caller holds the run folder's lock: a second bind steals a live socket.
+
+        `workers` is the address at which a run's own workers publish. By `addresses.publish` other programs then
+        cannot publish what only the run may (`admission.py`). None: the bus has no launcher, and refuses nobody.
+        """
         self.addresses = addresses
         self._run_host = addresses.run_host or addresses.host
         self.capture = capture
         self._deduplicator = Deduplicator()
         self.refused = self._deduplicator.refused
-        """Number of frames kept out, by FrameError.reason."""
+        """Number of frames kept out, by reason (docs/events.md)."""
         self._context = zmq.Context()
         self._receiver = self._bind(zmq.SUB, addresses.publish)
         self._receiver.subscribe(b"")
+        self._refusal: Callable[[Envelope | Foreign], str | None] | None = None
+        """Of what arrives at `_receiver`."""
+        self._worker_receiver: zmq.Socket[bytes] | None = None
+        if workers is not None:
+            self._refusal = Admission(addresses.run).refusal
+            self._worker_receiver = self._bind(zmq.SUB, workers)
+            self._worker_receiver.subscribe(b"")
         self._fanout = self._bind(zmq.XPUB, addresses.subscribe, (zmq.XPUB_WELCOME_MSG, WELCOME))
         self._forward = raw_send(self._fanout)
         self._requests = self._bind(zmq.ROUTER, addresses.history)
@@ -57,24 +74,35 @@ class Hub:
 
     def sockets(self) -> list[zmq.Socket[bytes]]:
         """The sockets to poll for input before calling `poll`."""
-        return [self._receiver, self._fanout, self._requests]
+        workers = [] if self._worker_receiver is None else [self._worker_receiver]
+        return [self._receiver, *workers, self._fanout, self._requests]
 
     def poll(self) -> int:
         """Do what can be done without waiting, up to a limit; returns the number of frames received."""
         frames = drain(self._receiver, FRAMES_PER_POLL)
         if frames:
+            self.ingest(frames, self._refusal)
+        received = len(frames)
+        if self._worker_receiver is not None:
+            frames = drain(self._worker_receiver, FRAMES_PER_POLL)
             self.ingest(frames)
+            received += len(frames)
         self.capture.flush()
         # Subscription messages are not needed, but they must be taken off the queue.
         drain(self._fanout, FRAMES_PER_POLL)
         self._serve_history()
-        if len(frames) < IDLE_FRAMES:
+        if received < IDLE_FRAMES:
             self._history.advance_fold()
-        return len(frames)
+        return received
 
-    def ingest(self, frames: list[bytes]) -> int:
-        """Check, journal and forward frames; returns the number of new ones. Duplicates are discarded."""
-        new = self._deduplicator.filter(frames)
+    def ingest(
+        self, frames: list[bytes], refusal: Callable[[Envelope | Foreign], str | None] | None = None
+    ) -> int:
+        """Check, journal and forward frames; returns the number of new ones. Duplicates are discarded.
+
+        `refusal` is as for Deduplicator.filter.
+        """
+        new = self._deduplicator.filter(frames, refusal)
         self.capture.append(new)
         self._forward_all(new)
         return len(new)

@@ -43,7 +43,7 @@ class Launcher:
         self._plan = plan
         self._clock = clock
         self._store = ResultStore(plan.run_dir)
-        self._server = BusServer(plan.run_dir, clock)
+        self._server = BusServer(plan.run_dir, clock, has_workers=True)
         settings = settings_of(plan.job, plan.options)
         self._resumed = self._claim_folder(settings)
         resume_plan = self._resumed or ResumePlan(tuple(plan.files))
@@ -131,6 +131,7 @@ class Launcher:
                 status = _exit_status(coordinator, pool, interruption)
                 server.stop_sampler()
                 server.hub.drain()
+                self._report_refusals(server)
                 coordinator.finish(status)
             finally:
                 pool.close()
@@ -199,6 +200,12 @@ class Launcher:
             self._notify(f"{more} more files are processed again")
         total = resumed.done + len(resumed.remaining)
         self._notify(f"resuming: {resumed.done} of {total} files are done already")
+
+    def _report_refusals(self, server: BusServer) -> None:
+        """Report what the bus has refused of other programs, if anything."""
+        if refused := sorted(server.hub.refused.items()):
+            counts = ", ".join(f"{count} {reason}" for reason, count in refused)
+            self._notify(f"other programs published what the bus of a run refuses: {counts}")
 
     def _notify(self, message: str) -> None:
         """Report to the user during the run: on the bus, so that every dashboard shows it, and on stderr."""

@@ -120,7 +120,7 @@ class WorkerPool:
             slot=slot.number,
             token=self._dispatcher.token,
             channel=self._dispatcher.address,
-            publish=self._server.hub.addresses.publish,
+            publish=self._server.worker_address,
             run=self._server.run,
             host=self._server.host,
             source=slot.source,

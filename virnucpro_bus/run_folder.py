@@ -44,6 +44,8 @@ class BusAddresses(msgspec.Struct, frozen=True):
     subscribe: str
     history: str
     run_host: str = ""
+    has_launcher: bool = False
+    """Whether the hub is that of a run with a launcher, which `run --resume` continues."""
 
 
 def socket_folder(run_dir: Path) -> Path:
@@ -114,6 +116,16 @@ class RunFolder:
         for stale in self._sockets.glob("*.sock"):
             stale.unlink()
         return self
+
+    def left_behind(self) -> BusAddresses | None:
+        """Return the addresses of a hub that was killed here; None: the last one has ended in order.
+
+        The folder must be claimed.
+        """
+        try:
+            return msgspec.json.decode((self.path / BUS_FILE).read_bytes(), type=BusAddresses)
+        except (OSError, msgspec.DecodeError):
+            return None
 
     def address(self, name: str) -> str:
         """Return the ipc address of the socket called `name`. Raises RuntimeError unless claimed."""

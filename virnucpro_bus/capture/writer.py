@@ -61,8 +61,6 @@ class CaptureWriter:
         self._disk = disk or Disk()
         self._run, self._host = run, host or socket.gethostname()
         past = _scan_capture(path) if resume else _PastRecords()
-        self.frames_before = past.frames
-        """Frames that were in the capture when it was resumed."""
         self._epoch = max(clock.wall_ns(), past.last_ns)
         self._start_ns = self._epoch - clock.mono_ns()
         self._records: list[bytes] = []
@@ -251,26 +249,22 @@ class CaptureWriter:
 
 
 class _PastRecords(NamedTuple):
-    """What a plain capture contains: the length without an incomplete last record, the last time, the number."""
+    """What a plain capture contains: the length without an incomplete last record, and the last time."""
 
     size_bytes: int = 0
     last_ns: int = 0
     """When the latest frame was received, nanoseconds since 1970; 0: no frame."""
-    frames: int = 0
 
 
 def _scan_capture(path: Path) -> _PastRecords:
-    scanner, last_ns, size_bytes, frames = RecordScanner(), 0, 0, 0
+    scanner, last_ns, size_bytes = RecordScanner(), 0, 0
     with path.open("rb") as file:
         while data := file.read(CHUNK_BYTES):
             size_bytes += len(data)
-            records = scanner.feed(data)
-            frames += len(records)
-            last_ns = max((last_ns, *map(_received_ns, records)))
+            last_ns = max((last_ns, *map(_received_ns, scanner.feed(data))))
     incomplete_bytes = scanner.incomplete_bytes
     # A damaged length field may hide whole records behind it.
     if behind := scanner.finish():
-        frames += len(behind)
         last_ns = max((last_ns, *map(_received_ns, behind)))
         incomplete_bytes = scanner.incomplete_bytes
-    return _PastRecords(size_bytes - incomplete_bytes, last_ns, frames)
+    return _PastRecords(size_bytes - incomplete_bytes, last_ns)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from virnucpro_bus.capture.compression import decompress_capture
+from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.errors import UserError
@@ -65,6 +66,18 @@ class BusServer:
         """
         self.run, self.host, self._is_resumed = run or self.run, host or self.host, True
 
+    def resume_killed_hub(self) -> bool:
+        """Let `open` continue the capture of a hub without a launcher that was killed in the folder; claims it.
+
+        Returns whether there is one. Raises UserError.
+        """
+        self._folder.claim()
+        killed = self._folder.left_behind()
+        if killed is None or killed.has_launcher or not self._folder.capture_path.exists():
+            return False
+        self.resume(killed.run, killed.run_host)
+        return True
+
     def open(self) -> Self:
         """Start the bus. Raises UserError when the folder cannot be used, is in use, or already holds a run."""
         self._folder.claim()
@@ -78,11 +91,15 @@ class BusServer:
                 subscribe=self._folder.address("subscribe"),
                 history=self._folder.address("history"),
                 run_host=self.host,
+                has_launcher=self._has_workers,
             )
             if self._has_workers:
                 # In no file, and another one in each session: a worker of an earlier one cannot publish here.
                 self.worker_address = self._folder.address(f"w{secrets.token_hex(4)}")
             self.hub = Hub(addresses, capture, self._clock, self.worker_address or None)
+            if self._is_resumed:
+                for batch in CaptureReader(self._folder.capture_path).batches():
+                    self.hub.recall([record.frame for record in batch])
             self._folder.announce(addresses)
         except BaseException:
             self._folder.release()

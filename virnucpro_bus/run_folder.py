@@ -93,6 +93,7 @@ class RunFolder:
         self.capture_path = path / CAPTURE_NAME
         self._sockets: Path | None = None
         self._lock_fd: int | None = None
+        self._is_announced = False
 
     def claim(self) -> Self:
         """Make the folder, take its lock, remove stale sockets. Safe to call twice.
@@ -138,12 +139,14 @@ class RunFolder:
         text = json.dumps(msgspec.to_builtins(addresses), indent=2) + "\n"
         with Disk().replace_atomically(self.path / BUS_FILE, 0o600, durable=False) as file:
             file.write(text.encode())
+        self._is_announced = True
 
     def release(self) -> None:
-        """Remove bus.json, the sockets and the lock. Safe to call twice."""
+        """Remove the sockets, the lock, and bus.json if it was written here. Safe to call twice."""
         if self._lock_fd is None or self._sockets is None:
             return
-        (self.path / BUS_FILE).unlink(missing_ok=True)
+        if self._is_announced:
+            (self.path / BUS_FILE).unlink(missing_ok=True)
         for stale in self._sockets.glob("*.sock"):
             stale.unlink(missing_ok=True)
         # Unlinked while still locked: a process that waits for it finds its file gone, and opens a new one.

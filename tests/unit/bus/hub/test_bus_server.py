@@ -59,6 +59,23 @@ def test_a_hub_that_has_ended_in_order_is_not_continued(tmp_path: Path) -> None:
         server.open()
 
 
+def test_a_start_that_failed_is_not_in_the_way_of_the_next(tmp_path: Path) -> None:
+    before = killed(tmp_path / "bus")
+    capture, aside = tmp_path / "bus" / CAPTURE_NAME, tmp_path / "aside"
+    capture.rename(aside)
+    capture.mkdir()
+    server = BusServer(tmp_path / "bus", SystemClock())
+    assert server.resume_killed_hub()
+    with pytest.raises(UserError, match="cannot be written"):
+        server.open()
+    capture.rmdir()
+    aside.rename(capture)
+    server = BusServer(tmp_path / "bus", SystemClock())
+    assert server.resume_killed_hub()
+    with server:
+        assert server.run == before.run
+
+
 def test_where_the_capture_was_removed_a_new_one_begins(tmp_path: Path) -> None:
     before = killed(tmp_path / "bus")
     (tmp_path / "bus" / CAPTURE_NAME).unlink()

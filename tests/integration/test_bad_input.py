@@ -85,6 +85,18 @@ def test_a_folder_without_sequence_files_is_refused(lab: Lab) -> None:
     assert line.startswith(f"{lab.folder}/nothing: contains no sequence files")
 
 
+def test_what_is_left_out_of_a_folder_is_named_in_one_line(lab: Lab, inputs: Path) -> None:
+    (inputs / "reads_01.protein.faa").write_text(">p\nMKTLE\n")
+    (inputs / "notes.txt").write_text("two samples\n")
+    ended = lab.run("run", "in", "--out", "out", *ONE_WORKER)
+    assert ended.wait() == 0
+    assert ended.stderr == (
+        f"virnucpro-bus: {inputs}: left out: 1 protein file (reads_01.protein.faa), 1 other file (notes.txt); "
+        "to include files, name them\n"
+    )
+    assert results(lab.folder / "out").keys() == result_names(["reads_01.fa", "reads_05.fa"])
+
+
 def test_an_unreadable_file_or_folder_is_refused(lab: Lab, inputs: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root can read everything")

@@ -20,7 +20,7 @@ from virnucpro_bus.run_folder import SUMMARY_NAME
 from virnucpro_bus.system.console import say
 from virnucpro_bus.text import visible
 from workers.inputs.find import find_inputs
-from workers.jobs import check_job
+from workers.jobs import check_job, reads_nucleotides
 from workers.launch.device_discovery import MAX_DEVICES, find_devices, simulated_gpus
 from workers.launch.device_locks import DeviceLocks
 from workers.launch.estimates import apply_job_estimates
@@ -132,7 +132,10 @@ def run(
     if listen is not None:
         access_for(parse_listen(listen))
     check_job(job, options)
-    found = find_inputs(inputs)
+    found = find_inputs(inputs, nucleotides_only=reads_nucleotides(job))
+    for folder in found.folders:
+        if left_out := folder.left_out():
+            say(f"{folder.folder}: left out: {left_out}; to include files, name them")
     for path, same_as in found.aliases:
         say(f"{path} is the same file as {same_as}: processed once")
     if fake_gpus is not None:

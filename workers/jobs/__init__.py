@@ -5,6 +5,6 @@ the jobs that come with the program. May import inputs. Start with `interface.py
 """
 
 from workers.jobs.interface import JobContext
-from workers.jobs.loader import check_job, make_job
+from workers.jobs.loader import check_job, make_job, reads_nucleotides
 
-__all__ = ["JobContext", "check_job", "make_job"]
+__all__ = ["JobContext", "check_job", "make_job", "reads_nucleotides"]

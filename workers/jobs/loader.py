@@ -85,6 +85,11 @@ def is_user_job(spec: str) -> bool:
     return spec != "sixframe" and not spec.startswith(SHELL_PREFIX)
 
 
+def reads_nucleotides(spec: str) -> bool:
+    """Whether a checked `spec` names a job that reads nucleotides and no proteins; False: unknown."""
+    return spec == "sixframe"
+
+
 def module_of(spec: str) -> str:
     """Return the module that a `spec` MODULE:ATTR names, and put the current folder on the import path."""
     current_folder = os.getcwd()

@@ -38,8 +38,13 @@ def refusal(ended: Started) -> str:
 BAD_FILES = {
     "empty.fa": (b"", "contains no FASTA record"),
     "no_header.fa": (b"ACGT\nACGT\n", "does not begin with a FASTA header ('>')"),
-    "binary.fa": (bytes(range(256)) * 8, "not a FASTA file"),
-    "binary_later.fa": (b">one\nACGT\n>two\nAC\x00GT\x1b[2J\n", "binary data in record 2; not a FASTA file"),
+    "binary.fa": (bytes(range(256)) * 8, "does not begin with a FASTA header"),
+    "binary_later.fa": (
+        b">one\nACGT\n>two\nAC\x00GT\x1b[2J\n",
+        r"line 4: '\x00' in record 'two' is not a nucleotide",
+    ),
+    "glued.fa": (b">one\nACGT>two\nACGT\n", "line 2: '>' within the sequence of record 'one'"),
+    "protein.fa": (b">one\nMKTLE\n", "line 2: 'L' in record 'one' is not a nucleotide"),
     "picture.fa.gz": (b"\x89PNG\r\n\x1a\n" + bytes(100), "picture.fa.gz: "),
     "cut.fa.gz": ((SAMPLE / "reads_06.fa.gz").read_bytes()[:20_000], "Compressed file ended before"),
 }
@@ -56,11 +61,11 @@ def test_a_file_that_is_no_fasta_costs_that_file_alone(lab: Lab, inputs: Path) -
         assert line.startswith(f"virnucpro-bus: failed: {name}: ")
         assert BAD_FILES[name][1] in line
         assert line.isprintable()
-    assert "2 of 8 files done" in ended.stdout
+    assert f"2 of {len(BAD_FILES) + 2} files done" in ended.stdout
     assert results(lab.folder / "out").keys() == result_names(["reads_01.fa", "reads_05.fa"])
     found = summary(lab.folder / "out")
     assert found["failures"].keys() == BAD_FILES.keys()
-    assert (found["totals"]["files_completed"], found["totals"]["files_failed"]) == (2, 6)
+    assert (found["totals"]["files_completed"], found["totals"]["files_failed"]) == (2, len(BAD_FILES))
 
 
 def test_a_gzipped_file_gives_what_the_plain_one_gives(lab: Lab, inputs: Path) -> None:

@@ -8,23 +8,23 @@ The rules are VirNucPro's own and are followed exactly, because its models were 
 - a frame with no stop and at least one residue is kept, with its translation (length p) and its nucleotides, of
   which there are 3p + 1 where the chunk has that many.
 
+One rule is ours: U is read as T, so that RNA has stop codons too. VirNucPro's first stage has none for it.
+
 It is fast because it does not go codon by codon: a batch of records is translated at every position at once, by
 arithmetic on whole blocks of bytes, and laid out by phase, so that a frame of a chunk is a plain slice.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
-import dnaio
-
 from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.text import visible
-from workers.inputs.names import stem_of
+from workers.inputs.names import is_protein_name, stem_of
 from workers.jobs.interface import JobContext
+from workers.jobs.sequence_file import nucleotide_records
 
 DEFAULT_CHUNK = 500
 
@@ -34,6 +34,8 @@ _STOP = b"*"
 _NOTHING = b"-"
 _FRAME_NUMBER = (b"1", b"2", b"3")
 _COMPLEMENT = bytes.maketrans(b"ACGT", b"TGCA")
+_DNA = bytes(range(256)).upper().replace(b"U", b"T")
+"""Translates both cases to upper case, and RNA to DNA."""
 
 # A codon is a number of three digits in base 5: the bases are 0 to 3, any other letter is 4. The highest, 124,
 # fits into a byte, so that whole blocks of digits can be multiplied and added as one big number without a carry.
@@ -61,8 +63,6 @@ _REVERSE_RESIDUE = bytes(
 _BATCH = 1 << 16
 """Bases translated at a time: enough for the cost of a call to be small, few enough to need little memory."""
 
-_BINARY = re.compile(r"[^\t -~]")
-
 
 def chunk_option(options: Mapping[str, str]) -> int:
     """Return the chunk length in bases that `options` set. Raises UserError for an invalid option."""
@@ -78,7 +78,7 @@ def chunk_option(options: Mapping[str, str]) -> int:
 def run_sixframe(input: Path, output: Path, context: JobContext) -> int:
     """Write `<stem>.nucleotide.fa` and `<stem>.protein.faa` into `output`; return the number of records read.
 
-    Raises InputError when `input` is not a FASTA file (plain or .gz) with at least one record.
+    Raises InputError when `input` is not a FASTA file of nucleotides with at least one record.
     """
     chunk = chunk_option(context.options)
     stem = stem_of(input)
@@ -87,7 +87,7 @@ def run_sixframe(input: Path, output: Path, context: JobContext) -> int:
         (output / f"{stem}.nucleotide.fa").open("wb") as nucleotides,
         (output / f"{stem}.protein.faa").open("wb") as proteins,
     ):
-        for batch in _batches(_records(input)):
+        for batch in _batches(nucleotide_records(input)):
             kept = open_frames([sequence for _, sequence in batch], chunk)
             for (name, _), frames in zip(batch, kept, strict=True):
                 for frame_id, bases, residues in frames:
@@ -98,13 +98,16 @@ def run_sixframe(input: Path, output: Path, context: JobContext) -> int:
             context.progress(records)
     if not records:
         raise InputError(f"{visible(str(input))}: contains no FASTA record")
+    # Only now, because a letter that is not a nucleotide is the better reason.
+    if is_protein_name(input.name):
+        raise InputError(f"{visible(str(input))}: is named as proteins are; rename it if it contains nucleotides")
     return records
 
 
 def open_frames(sequences: Sequence[bytes], chunk: int) -> Iterator[list[tuple[bytes, bytes, bytes]]]:
     """Yield each record's kept frames in output order: (chunk number and frame, e.g. b"3R2", bases, residues)."""
     # All records as one: no frame reaches beyond its chunk, so a codon across two records is never read.
-    forward = b"".join(sequences).upper()
+    forward = b"".join(sequences).translate(_DNA)
     reverse = forward.translate(_COMPLEMENT)[::-1]
     forward_residues, reverse_residues = _residues_by_phase(forward)
     total = len(forward)
@@ -174,39 +177,15 @@ def _codon_numbers(block: bytes) -> bytes:
 
 
 def _batches(records: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
-    """Yield `records` in lists of about _BATCH bases, with at least one record each."""
+    """Yield `records` in lists of about _BATCH bytes, with at least one record each."""
     batch: list[tuple[bytes, bytes]] = []
-    bases = 0
-    for record in records:
-        batch.append(record)
-        bases += len(record[1])
-        if bases >= _BATCH:
+    size = 0
+    for name, sequence in records:
+        batch.append((name, sequence))
+        # Records without a base have a size too: a file may hold nothing else.
+        size += len(name) + len(sequence) + 1
+        if size >= _BATCH:
             yield batch
-            batch, bases = [], 0
+            batch, size = [], 0
     if batch:
         yield batch
-
-
-def _records(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Yield name (first word of the header) and sequence of each record. Raises InputError if it is not FASTA."""
-    shown = visible(str(path))
-    number = 0
-    try:
-        with dnaio.open(path, fileformat="fasta") as reader:
-            for number, record in enumerate(reader, 1):
-                for text in (record.name, record.sequence):
-                    if not text.isprintable() and _BINARY.search(text):
-                        raise InputError(f"{shown}: binary data in record {number}; not a FASTA file")
-                words = record.name.split(None, 1)
-                yield (words[0].encode() if words else b""), record.sequence.encode()
-    except (InputError, MemoryError):
-        raise
-    except dnaio.FastaFormatError as error:
-        no_header = error.message.startswith("Expected '>'")
-        reason = "does not begin with a FASTA header ('>')" if no_header else f"not FASTA: {visible(str(error))}"
-        raise InputError(f"{shown}: {reason}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{shown}: binary data after record {number}; not a FASTA file") from error
-    except Exception as error:
-        # The exceptions of the decompressors that dnaio chooses from have no common base.
-        raise InputError(f"{shown}: cannot be read after record {number}: {visible(str(error))}") from error

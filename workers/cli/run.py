@@ -41,7 +41,8 @@ MAX_FAILURES_SHOWN = 10
 @click.option("--out", "run_dir", required=True, type=PathArgument(file_okay=False, path_type=Path), metavar="DIR",
               help="Folder for results, capture, metrics log and summary; created if missing.")  # fmt: skip
 @click.option("--job", default="sixframe", show_default=True, metavar="JOB",
-              help='The job for each file: sixframe, MODULE:ATTR, or "shell:CMD {input} {output}".')  # fmt: skip
+              help='The job for each file: sixframe, MODULE:ATTR, or "shell:CMD {input} {output}", which '
+              "bash runs with -euo pipefail.")  # fmt: skip
 @click.option(
     "--job-option",
     "job_options",

@@ -1,8 +1,10 @@
-"""The shell job, with the real /bin/sh."""
+"""The shell job, with the real shells."""
 
 from __future__ import annotations
 
+import gzip
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -121,6 +123,13 @@ def test_invalid_braces_are_refused_with_advice(command: str) -> None:
         ("printf '\\377x' >&2; exit 1 #{input}", r"exit status 1: \xffx"),
         ("no-such-command-here {input}", "exit status 127: "),
         ("exit 255 #{input}", "exit status 255"),
+        ("false; true #{input}", "exit status 1"),
+        ("exit 4 | cat #{input}", "exit status 4"),
+        ("sh -c 'kill -KILL $$' | cat #{input}", "exit status 137 (its program was killed by SIGKILL)"),
+        ("x=$(exit 5); true #{input}", "exit status 5"),
+        ("cat $no_such_variable {input}", "no_such_variable: unbound variable"),
+        ("yes | head -n 1 #{input}", "SIGPIPE: a program in a pipe ended before it had read everything"),
+        ("grep no-such-line {input} | cat", "exit status 1"),
     ],
 )
 def test_a_failing_command_is_reported_with_its_status_and_last_line(
@@ -130,6 +139,50 @@ def test_a_failing_command_is_reported_with_its_status_and_last_line(
         run(command, a_file(tmp_path), output)
     assert message in str(caught.value)
     assert str(caught.value).isprintable()
+
+
+def test_a_compressed_file_that_is_cut_fails_a_pipe(tmp_path: Path, output: Path) -> None:
+    source = a_file(tmp_path, "x.fa.gz", gzip.compress(FASTA * 1000)[:-20])
+    with pytest.raises(UserError, match="unexpected end of file"):
+        run("gzip -dc {input} | grep -v '>' > {output}", source, output)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "grep no-such-line {input} > {output} || [ $? = 1 ]",
+        "{{ yes || [ $? = 141 ]; }} | head -n 1 > {output} # {input}",
+        "set +o pipefail; false | cat {input} > {output}",
+    ],
+)
+def test_a_command_can_accept_a_status_that_is_not_0(tmp_path: Path, output: Path, command: str) -> None:
+    assert run(command, a_file(tmp_path, "x.fa"), output) == 2
+    assert (output / "x.fa").exists()
+
+
+@pytest.fixture
+def no_bash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+
+
+@pytest.mark.usefixtures("no_bash")
+def test_without_bash_sh_runs_the_command_and_a_failure_outside_a_pipe_counts(
+    tmp_path: Path, output: Path
+) -> None:
+    assert run("cat {input} | tr A C > {output}", a_file(tmp_path, "x.fa"), output) == 2
+    assert (output / "x.fa").read_bytes() == FASTA.replace(b"A", b"C")
+    for command in ("false; true #{input}", "echo $no_such_variable {input}"):
+        with pytest.raises(UserError, match="ended with exit status"):
+            run(command, a_file(tmp_path), output)
+
+
+def test_a_users_startup_file_of_bash_is_read_before_the_options_are_set(
+    tmp_path: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    startup = a_file(tmp_path, "env", b"false\necho $unset\nmodule() { echo loaded; }\n")
+    monkeypatch.setenv("BASH_ENV", str(startup))
+    run("module load {input} > {output}", a_file(tmp_path, "x.fa"), output)
+    assert (output / "x.fa").read_text() == "loaded\n"
 
 
 def test_a_long_last_line_is_cut(tmp_path: Path, output: Path) -> None:

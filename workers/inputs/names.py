@@ -10,16 +10,19 @@ PROTEIN_SUFFIXES = (".faa", ".mpfa")
 COMPRESSION_SUFFIXES = (".gz", ".bgz", ".bz2", ".xz", ".zst")
 MAX_STEM_BYTES = 241
 """A file name has at most 255 bytes: this leaves room for ".nucleotide.fa"."""
+CUT_STEM_BYTES = 200
+"""What is left of a longer stem, with room for the suffixes of other jobs."""
 
 
 def stem_of(path: Path) -> str:
     """Return the name without the suffix of a compression and then one more: "reads" for reads.fa.gz. Never empty.
 
-    It is cut to `MAX_STEM_BYTES`, at the end of a character.
+    More than `MAX_STEM_BYTES` are cut to `CUT_STEM_BYTES`, at the end of a character.
     """
     stem = os.path.splitext(_decompressed(path.name))[0]
-    while len(os.fsencode(stem)) > MAX_STEM_BYTES:
-        stem = stem[:-1]
+    if len(os.fsencode(stem)) > MAX_STEM_BYTES:
+        while len(os.fsencode(stem)) > CUT_STEM_BYTES:
+            stem = stem[:-1]
     return stem
 
 

@@ -151,6 +151,14 @@ def test_the_sample_has_at_least_24_files_of_uneven_size() -> None:
     assert max(file.size_bytes for file in files) > 100 * min(file.size_bytes for file in files)
 
 
+def test_inputs_whose_stems_are_equal_once_they_are_cut_have_folders_of_their_own(tmp_path: Path) -> None:
+    names = [f"{'x' * 249}{number}.fa" for number in (1, 2)]
+    first, second = find_inputs([a_file(tmp_path / name) for name in names]).files
+    assert first.stem == second.stem
+    assert (first.own_folder, second.own_folder) == (True, True)
+    assert first.id != second.id
+
+
 # faults
 
 

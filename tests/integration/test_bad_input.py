@@ -68,6 +68,18 @@ def test_a_file_that_is_no_fasta_costs_that_file_alone(lab: Lab, inputs: Path) -
     assert (found["totals"]["files_completed"], found["totals"]["files_failed"]) == (2, len(BAD_FILES))
 
 
+def test_a_name_that_is_not_unique_is_reported_for_the_first_files_only(lab: Lab) -> None:
+    (lab.folder / "in").mkdir()
+    for number in range(12):
+        (lab.folder / "in" / f"twins_{number:02}.fa").write_text(">c1\nGCCGCC\n>c1\nGCCGCC\n")
+    ended = lab.run("run", "in", "--out", "out", *ONE_WORKER)
+    assert ended.wait() == 0
+    lines = ended.stderr.splitlines()
+    assert [line.split(": ")[1] for line in lines[:-1]] == [f"twins_{number:02}.fa" for number in range(10)]
+    assert all("several records are named 'c1'" in line for line in lines[:-1])
+    assert "warns of more files" in lines[-1]
+
+
 def test_a_gzipped_file_gives_what_the_plain_one_gives(lab: Lab, inputs: Path) -> None:
     shutil.copy(SAMPLE / "reads_16.fa.gz", inputs)
     ended = lab.run("run", "in", "--out", "out", *ONE_WORKER)

@@ -71,7 +71,11 @@ class RawRecord:
 
     def _name(self) -> bytes:
         words = self._header.partition(_HEADER_END)[0].split(None, 1)
-        return visible(words[0].decode(errors="surrogateescape")).encode() if words else b""
+        if not words:
+            return b""
+        name = words[0].decode(errors="surrogateescape")
+        # Nearly every name, and reads have many.
+        return words[0] if name.isascii() and name.isprintable() else visible(name).encode()
 
     def __str__(self) -> str:
         name = self._name().decode()

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import dnaio
 from xopen import xopen
 
 from virnucpro_bus.errors import InputError
 from virnucpro_bus.text import visible
-from workers.jobs.fasta import Record, read_nucleotides
+from workers.jobs.fasta import Record, read_nucleotides, split_records
 
 _BLOCK_BYTES = 1 << 18
 
@@ -32,6 +33,23 @@ def nucleotide_records(path: Path) -> Iterator[Record]:
     except Exception as error:
         # The exceptions of the decompressors that xopen chooses from have no common base.
         raise InputError(f"{shown}: cannot be read after record {number}: {visible(str(error))}") from error
+
+
+def count_records(path: Path) -> int | None:
+    """Return the number of records in a FASTA or FASTQ file; None: unknown, it cannot be read to its end."""
+    try:
+        with xopen(path, "rb", threads=0) as file:
+            return sum(1 for _ in split_records(_blocks(file)))
+    except Exception:
+        return _count_with_dnaio(path)
+
+
+def _count_with_dnaio(path: Path) -> int | None:
+    try:
+        with dnaio.open(path) as reader:
+            return sum(1 for _ in reader)
+    except Exception:
+        return None  # its readers' exceptions have no common base
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:

@@ -43,7 +43,7 @@ def check_template(template: str) -> None:
 def shell_job(template: str) -> Job:
     """Return the job that runs `template`.
 
-    It returns the number of FASTA or FASTQ records in the input, or 1 if dnaio cannot read it to the end. When the
+    It returns the number of FASTA or FASTQ records in the input; if that is unknown, 0 with a warning. When the
     command fails, it raises UserError with the exit status and the last line of stderr. The stdout is discarded.
     """
     program = _program(_script(template))
@@ -63,7 +63,13 @@ def shell_job(template: str) -> Job:
             ).returncode
             if status:
                 raise UserError(f"the command {_describe_end(status)}{_last_line(errors)}")
-        return _count_records(input)
+        from workers.jobs.sequence_file import count_records  # only now: the worker starts sooner without it
+
+        if (sequences := count_records(input)) is None:
+            context.warn(
+                "its sequences cannot be counted: it is not FASTA or FASTQ that can be read; they count as 0"
+            )
+        return sequences or 0
 
     return run
 
@@ -160,14 +166,3 @@ def _last_line(errors: IO[bytes]) -> str:
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
     shown = visible(last[:MAX_ERROR_CHARACTERS])[:MAX_ERROR_CHARACTERS]
     return f": {shown}" if shown else ""
-
-
-def _count_records(path: Path) -> int:
-    try:
-        import dnaio  # only now: the worker starts sooner without it
-
-        with dnaio.open(path) as reader:
-            return sum(1 for _ in reader)
-    except Exception:
-        # Not a sequence file that dnaio can read, and its readers' exceptions have no common base.
-        return 1

@@ -24,6 +24,7 @@ from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.text import visible
 from workers.inputs.names import is_protein_name, stem_of
 from workers.jobs.interface import JobContext
+from workers.jobs.record_names import RecordNames
 from workers.jobs.sequence_file import nucleotide_records
 
 DEFAULT_CHUNK = 500
@@ -78,11 +79,13 @@ def chunk_option(options: Mapping[str, str]) -> int:
 def run_sixframe(input: Path, output: Path, context: JobContext) -> int:
     """Write `<stem>.nucleotide.fa` and `<stem>.protein.faa` into `output`; return the number of records read.
 
-    Raises InputError when `input` is not a FASTA file of nucleotides with at least one record.
+    Raises InputError when `input` is not a FASTA file of nucleotides with at least one record. Warns of a name
+    that is empty or not unique.
     """
     chunk = chunk_option(context.options)
     stem = stem_of(input)
     records = 0
+    names = RecordNames()
     with (
         (output / f"{stem}.nucleotide.fa").open("wb") as nucleotides,
         (output / f"{stem}.protein.faa").open("wb") as proteins,
@@ -94,6 +97,7 @@ def run_sixframe(input: Path, output: Path, context: JobContext) -> int:
                     header = b">%b_chunk_%b\n" % (name, frame_id)
                     nucleotides.write(header + bases + b"\n")
                     proteins.write(header + residues + b"\n")
+            names.add([name for name, _ in batch])
             records += len(batch)
             context.progress(records)
     if not records:
@@ -101,6 +105,8 @@ def run_sixframe(input: Path, output: Path, context: JobContext) -> int:
     # Only now, because a letter that is not a nucleotide is the better reason.
     if is_protein_name(input.name):
         raise InputError(f"{visible(str(input))}: is named as proteins are; rename it if it contains nucleotides")
+    if names.problem is not None:
+        context.warn(names.problem)
     return records
 
 

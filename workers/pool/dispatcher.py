@@ -22,6 +22,8 @@ from workers.protocol import Answer, Request, Task, Unable, decode_request, enco
 
 DISMISSAL_SECONDS = 10.0
 """Time for a worker to exit after the answer that there are no more files."""
+MAX_JOB_WARNINGS = 10
+"""How many files' warnings of the job are reported in a run."""
 _REQUESTS_PER_TURN = 1_000
 
 
@@ -60,6 +62,7 @@ class Dispatcher:
         """Finished attempts by slot number, not committed yet and so not answered."""
         self._paused = False
         self._unable_warnings: list[str] = []
+        self._job_warnings = 0
         self._context = zmq.Context()
         self.socket = self._context.socket(zmq.ROUTER)
         """To wait on for input before `receive`."""
@@ -140,6 +143,8 @@ class Dispatcher:
             slot.assignment = slot.output = None
             slot.deaths.clear()
             slot.refusal = report.refusal
+            if report.refusal is None and report.settled.warning is not None:
+                self._report_job_warning(report.held.file.id, report.settled.warning)
 
     def _can_commit(self) -> bool:
         """Whether results can be committed now.
@@ -170,6 +175,13 @@ class Dispatcher:
         if not envelope.event.final:
             name, key = held.file.id, slot.device.key
             self._warn(f"{name}: attempt {held.attempt} on {key} failed, and the file is tried again: {reason}")
+
+    def _report_job_warning(self, name: str, warning: str) -> None:
+        self._job_warnings += 1
+        if self._job_warnings <= MAX_JOB_WARNINGS:
+            self._warn(f"{name}: {warning}")
+        elif self._job_warnings == MAX_JOB_WARNINGS + 1:
+            self._warn("the job warns of more files, which are not named here")
 
     def _retire_unable(self, slot: Slot, reason: str) -> None:
         """Retire a device on which the job does not load. The run ends only if it loads on none."""

@@ -99,7 +99,8 @@ class Worker:
             return failed, Settled(bus.prepare(failed), disk_full=disk_full)
         seconds = (self._clock.mono_ns() - started_ns) / NANOSECONDS
         event = bus.completion(task.file, sequences=sequences, duration_seconds=seconds, attempt=task.attempt)
-        return event, Settled(bus.prepare(event), manifest.size_bytes, manifest.digest)
+        warning = self._context.warning
+        return event, Settled(bus.prepare(event), manifest.size_bytes, manifest.digest, warning=warning)
 
     def _make_failure(self, task: Task, reason: str, seconds: float, *, final: bool) -> FileFailed:
         return FileFailed(self._config.device_key, task.file, task.attempt, reason, seconds, final)

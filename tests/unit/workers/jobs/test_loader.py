@@ -83,6 +83,22 @@ def test_progress_starts_from_zero_with_each_file(user_module: Any, tmp_path: Pa
     assert reported == [3, 3]
 
 
+def test_the_first_warning_of_a_file_counts_in_one_printable_line(user_module: Any, tmp_path: Path) -> None:
+    name = user_module(
+        "def run(input, output, context):\n"
+        "    if input.name == 'odd':\n"
+        "        context.warn('two\\nlines \\x1b[2J')\n"
+        "        context.warn('later')\n"
+        "    return 1\n"
+    )
+    context = make_context()
+    job = make_job(f"{name}:run", context)
+    job(Path("/odd"), tmp_path)
+    assert context.warning == r"two lines \x1b[2J"
+    job(Path("/even"), tmp_path)
+    assert context.warning is None
+
+
 def test_options_cannot_be_changed_by_a_job() -> None:
     options: Any = make_context(chunk="7").options
     with pytest.raises(TypeError):

@@ -25,9 +25,12 @@ def output(tmp_path: Path) -> Path:
     return folder
 
 
+def make_context() -> JobContext:
+    return JobContext("cuda:0", "GPU-1", {}, on_progress=lambda _: None, clock=ManualClock())
+
+
 def run(command: str, source: Path, output: Path) -> int:
-    context = JobContext("cuda:0", "GPU-1", {}, on_progress=lambda _: None, clock=ManualClock())
-    return make_job(f"shell:{command}", context)(source, output)
+    return make_job(f"shell:{command}", make_context())(source, output)
 
 
 def a_file(folder: Path, name: str = "reads.fa.gz", content: bytes = FASTA) -> Path:
@@ -207,15 +210,35 @@ def test_a_process_left_behind_is_not_waited_for(tmp_path: Path, output: Path) -
         ("x.fq", b"@r\nACGT\n+\nIIII\n", 1),
         ("x.faa", FASTA, 2),
         ("x.fa", b"", 0),
-        ("x.bam", b"\x1f\x8bnonsense", 1),
-        ("x.txt", b"plain words\n", 1),
-        ("x.fa", b">a\nACGT\n>b\n\xff\xff\n", 1),
+        ("x.fa", ">größe é\nACGT\n>b\nMKTLE*\n".encode("latin-1"), 2),
+        ("x.fa.gz", gzip.compress(FASTA), 2),
     ],
 )
-def test_sequences_are_the_records_that_can_be_read_or_one(
+def test_sequences_are_the_records_of_the_input(
     tmp_path: Path, output: Path, name: str, content: bytes, sequences: int
 ) -> None:
-    assert run(": {input}", a_file(tmp_path, name, content), output) == sequences
+    context = make_context()
+    assert make_job("shell:: {input}", context)(a_file(tmp_path, name, content), output) == sequences
+    assert context.warning is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.bam", b"\x1f\x8bnonsense"),
+        ("x.txt", b"plain words\n"),
+        ("x.fa.gz", gzip.compress(FASTA * 1000)[:-20]),
+        ("x.fq", b"@r\nACGT\n+\nII\n"),
+        ("x.fq", b"@r\nACGT\n+\n"),
+    ],
+)
+def test_an_input_whose_sequences_cannot_be_counted_counts_as_none_with_a_warning(
+    tmp_path: Path, output: Path, name: str, content: bytes
+) -> None:
+    context = make_context()
+    assert make_job("shell:: {input}", context)(a_file(tmp_path, name, content), output) == 0
+    assert context.warning is not None
+    assert "cannot be counted" in context.warning
 
 
 def test_what_a_command_prints_does_not_reach_our_own_output(

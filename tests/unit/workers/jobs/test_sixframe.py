@@ -165,11 +165,19 @@ def test_a_record_without_sequence_is_counted_and_yields_nothing(tmp_path: Path,
     assert "a_chunk" not in (tmp_path / "some.protein.faa").read_text()
 
 
-def test_records_of_one_name_are_all_written(tmp_path: Path, context: JobContext) -> None:
+def test_records_of_one_name_are_all_written_with_a_warning(tmp_path: Path, context: JobContext) -> None:
     source = tmp_path / "twins.fa"
-    source.write_text(">a\nGCCGCC\n>a\nGCCGCC\n")
-    assert run_sixframe(source, tmp_path, context) == 2
+    source.write_text(">a\nGCCGCC\n>b\nGCC\n>a other\nGCCGCC\n")
+    assert run_sixframe(source, tmp_path, context) == 3
     assert (tmp_path / "twins.protein.faa").read_text().count(">a_chunk_1F1\nAA\n") == 2
+    assert context.warning == "several records are named 'a', so their results cannot be told apart; rename them"
+
+
+def test_records_of_different_names_are_written_without_a_warning(tmp_path: Path, context: JobContext) -> None:
+    source = tmp_path / "good.fa"
+    source.write_text(">a\nGCCGCC\n>b\nGCC\n>A\nGCCGCC\n")
+    run_sixframe(source, tmp_path, context)
+    assert context.warning is None
 
 
 def test_line_ends_of_other_systems_change_nothing(tmp_path: Path, context: JobContext) -> None:

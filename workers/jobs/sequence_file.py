@@ -9,7 +9,7 @@ from typing import BinaryIO
 import dnaio
 from xopen import xopen
 
-from virnucpro_bus.errors import InputError
+from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.text import visible
 from workers.jobs.fasta import Record, read_nucleotides, split_records
 
@@ -17,7 +17,10 @@ _BLOCK_BYTES = 1 << 18
 
 
 def nucleotide_records(path: Path) -> Iterator[Record]:
-    """Yield the records of a FASTA file of nucleotides. Raises InputError if it cannot be read as one."""
+    """Yield the records of a FASTA file of nucleotides.
+
+    Raises InputError if it cannot be read as one, and UserError if a record does not fit into the memory.
+    """
     shown = visible(str(path))
     number = 0
     try:
@@ -28,8 +31,9 @@ def nucleotide_records(path: Path) -> Iterator[Record]:
                 yield record
     except InputError as error:
         raise InputError(f"{shown}: {error}") from error
-    except MemoryError:
-        raise
+    except MemoryError as error:
+        # Not an InputError: another worker may have the memory.
+        raise UserError(f"{shown}: record {number + 1} does not fit into the memory") from error
     except Exception as error:
         # The exceptions of the decompressors that xopen chooses from have no common base.
         raise InputError(f"{shown}: cannot be read after record {number}: {visible(str(error))}") from error

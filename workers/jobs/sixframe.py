@@ -17,12 +17,13 @@ arithmetic on whole blocks of bytes, and laid out by phase, so that a frame of a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 
 from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.text import visible
 from workers.inputs.names import is_protein_name, stem_of
+from workers.jobs.fasta import Record
 from workers.jobs.interface import JobContext
 from workers.jobs.record_names import RecordNames
 from workers.jobs.sequence_file import nucleotide_records
@@ -63,6 +64,10 @@ _REVERSE_RESIDUE = bytes(
 
 _BATCH = 1 << 16
 """Bases translated at a time: enough for the cost of a call to be small, few enough to need little memory."""
+
+
+Frame = tuple[bytes, bytes, bytes]
+"""A kept frame: number of its chunk and the frame (such as b"3R2"), bases, residues."""
 
 
 def chunk_option(options: Mapping[str, str]) -> int:
@@ -110,44 +115,64 @@ def run_sixframe(input: Path, output: Path, context: JobContext) -> int:
     return records
 
 
-def open_frames(sequences: Sequence[bytes], chunk: int) -> Iterator[list[tuple[bytes, bytes, bytes]]]:
-    """Yield each record's kept frames in output order: (chunk number and frame, e.g. b"3R2", bases, residues)."""
+def open_frames(sequences: Sequence[bytes], chunk: int) -> Iterator[Iterable[Frame]]:
+    """Yield each record's kept frames in output order. One record alone may be long: it is translated in parts."""
+    if len(sequences) == 1:
+        yield _frames_of_one(sequences[0], chunk)
+        return
     # All records as one: no frame reaches beyond its chunk, so a codon across two records is never read.
-    forward = b"".join(sequences).translate(_DNA)
-    reverse = forward.translate(_COMPLEMENT)[::-1]
-    forward_residues, reverse_residues = _residues_by_phase(forward)
-    total = len(forward)
+    strands = _Strands(b"".join(sequences))
     offset = 0
     for sequence in sequences:
-        frames: list[tuple[bytes, bytes, bytes]] = []
+        frames: list[Frame] = []
         length = len(sequence)
         for number, start in enumerate(chunk_starts(length, chunk), 1):
-            begin = offset + start
-            end = offset + min(start + chunk, length)
-            if end - begin >= 3:
-                frames += _open_frames_of(b"%dF" % number, forward, forward_residues, begin, end)
-                # The reverse complement of a part is a part of the reverse complement.
-                frames += _open_frames_of(b"%dR" % number, reverse, reverse_residues, total - end, total - begin)
+            frames += strands.open_frames(number, offset + start, offset + min(start + chunk, length))
         yield frames
         offset += length
 
 
-def _open_frames_of(
-    label: bytes, strand: bytes, residues_by_phase: Sequence[bytes], begin: int, end: int
-) -> list[tuple[bytes, bytes, bytes]]:
-    """Return the kept frames of one strand of the chunk [begin, end), which is at least 3 long."""
-    kept = []
-    for frame in range(3):
-        start = begin + frame
-        first = start // 3
-        last = first + (end - start) // 3
-        translated = residues_by_phase[start % 3]
-        if translated.find(_STOP, first, last) < 0:
-            residues = translated[first:last].replace(_NOTHING, b"")
-            if residues:
-                bases = strand[start : min(start + 3 * len(residues) + 1, end)]
-                kept.append((label + _FRAME_NUMBER[frame], bases, residues))
-    return kept
+def _frames_of_one(sequence: bytes, chunk: int) -> Iterator[Frame]:
+    """Yield the kept frames of one record, with as many chunks translated at a time as a batch has."""
+    length = len(sequence)
+    numbered = enumerate(chunk_starts(length, chunk), 1)
+    while part := list(islice(numbered, max(1, _BATCH // chunk))):
+        first, last = part[0][1], part[-1][1]
+        strands = _Strands(sequence[first : last + chunk])
+        for number, start in part:
+            yield from strands.open_frames(number, start - first, min(start + chunk, length) - first)
+
+
+class _Strands:
+    """Bases and their reverse complement, translated at every position."""
+
+    def __init__(self, sequence: bytes) -> None:
+        self._forward = sequence.translate(_DNA)
+        self._reverse = self._forward.translate(_COMPLEMENT)[::-1]
+        self._forward_residues, self._reverse_residues = _residues_by_phase(self._forward)
+
+    def open_frames(self, number: int, begin: int, end: int) -> list[Frame]:
+        """Return the kept frames of the chunk [begin, end), which is chunk `number` of its record."""
+        if end - begin < 3:
+            return []
+        total = len(self._forward)
+        kept = []
+        for label, strand, residues_by_phase, first_base, stop in (
+            (b"%dF" % number, self._forward, self._forward_residues, begin, end),
+            # The reverse complement of a part is a part of the reverse complement.
+            (b"%dR" % number, self._reverse, self._reverse_residues, total - end, total - begin),
+        ):
+            for frame in range(3):
+                start = first_base + frame
+                first = start // 3
+                last = first + (stop - start) // 3
+                translated = residues_by_phase[start % 3]
+                if translated.find(_STOP, first, last) < 0:
+                    residues = translated[first:last].replace(_NOTHING, b"")
+                    if residues:
+                        bases = strand[start : min(start + 3 * len(residues) + 1, stop)]
+                        kept.append((label + _FRAME_NUMBER[frame], bases, residues))
+        return kept
 
 
 def chunk_starts(length: int, chunk: int) -> Iterator[int]:
@@ -182,16 +207,17 @@ def _codon_numbers(block: bytes) -> bytes:
     return numbers.to_bytes(len(block), "little")[:-2]
 
 
-def _batches(records: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
-    """Yield `records` in lists of about _BATCH bytes, with at least one record each."""
-    batch: list[tuple[bytes, bytes]] = []
+def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Yield `records` in lists of about _BATCH bytes; a record that is longer is alone in its list."""
+    batch: list[Record] = []
     size = 0
-    for name, sequence in records:
-        batch.append((name, sequence))
+    for record in records:
         # Records without a base have a size too: a file may hold nothing else.
-        size += len(name) + len(sequence) + 1
-        if size >= _BATCH:
+        record_size = len(record[0]) + len(record[1]) + 1
+        if size + record_size > _BATCH and batch:
             yield batch
             batch, size = [], 0
+        batch.append(record)
+        size += record_size
     if batch:
         yield batch

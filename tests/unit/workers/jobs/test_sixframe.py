@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,8 @@ from tests.support.paths import DATA
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import InputError, UserError
 from workers.inputs.names import COMPRESSION_SUFFIXES
-from workers.jobs import JobContext
+from workers.jobs import JobContext, sequence_file, sixframe
+from workers.jobs.fasta import Record
 from workers.jobs.sixframe import chunk_option, chunk_starts, open_frames, run_sixframe
 
 READS_NUCLEOTIDE_SHA256 = "f6bfae5d9078b411599506ae0af615b4db493691bff56277977775e4bde8dbbd"
@@ -95,6 +98,15 @@ def test_frames_equal_those_of_a_plain_codon_loop(sequence: str, chunk: int) -> 
 @given(st.lists(sequences, max_size=5), st.integers(1, 80))
 def test_records_translated_together_do_not_touch_one_another(records: list[str], chunk: int) -> None:
     assert fast_frames(records, chunk) == [plain_frames(record, chunk) for record in records]
+
+
+@given(sequences, st.integers(1, 80), st.integers(1, 200))
+def test_frames_do_not_depend_on_how_many_bases_are_translated_at_a_time(
+    sequence: str, chunk: int, batch: int
+) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(sixframe, "_BATCH", batch)
+        assert fast_frames([sequence], chunk) == [plain_frames(sequence, chunk)]
 
 
 def test_frames_are_right_where_a_sequence_spans_translation_blocks() -> None:
@@ -236,6 +248,35 @@ def test_progress_reports_the_records_read_so_far(tmp_path: Path) -> None:
     source.write_text(f">a\n{'GCC' * 30_000}\n>b\n{'GCC' * 30_000}\n>c\nGCC\n")
     run_sixframe(source, tmp_path, EagerContext("cpu", "cpu:0", {}, on_progress=reported.append, clock=clock))
     assert reported == [1, 2, 3]
+
+
+def test_records_without_a_base_are_taken_in_batches_too(tmp_path: Path) -> None:
+    reported: list[int] = []
+
+    class EveryBatch(JobContext):
+        def progress(self, sequences: int) -> None:
+            reported.append(sequences)
+
+    source = tmp_path / "empty.fa"
+    source.write_bytes(b">\n" * 200_000)
+    context = EveryBatch("cpu", "cpu:0", {}, on_progress=lambda _: None, clock=ManualClock())
+    assert run_sixframe(source, tmp_path, context) == 200_000
+    assert max(b - a for a, b in pairwise([0, *reported])) < 100_000
+
+
+def test_a_record_that_does_not_fit_into_the_memory_is_reported(
+    tmp_path: Path, context: JobContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(blocks: object) -> Iterator[Record]:
+        yield b"a", b"GCC"
+        raise MemoryError
+
+    monkeypatch.setattr(sequence_file, "read_nucleotides", read)
+    source = tmp_path / "huge.fa"
+    source.write_bytes(b">a\n")
+    with pytest.raises(UserError, match="record 2 does not fit into the memory") as caught:
+        run_sixframe(source, tmp_path, context)
+    assert not isinstance(caught.value, InputError)
 
 
 _NOISE = hashlib.shake_256(b"noise").digest(20_000).hex().encode()

@@ -16,7 +16,7 @@ from virnucpro_bus.errors import InputError
 from virnucpro_bus.text import visible
 
 MAX_RECORD_BYTES = 1 << 30
-"""The longest record that is read: more than any chromosome that is published as one record."""
+"""The longest record that is read, header and line ends included: four times the longest human chromosome."""
 
 _NUCLEOTIDES = b"ACGTUacgtuRYSWKMBDHVNXryswkmbdhvnx-."
 _BLANKS = b" \t\v\f\n"
@@ -123,8 +123,7 @@ def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     for block in _with_lf(blocks):
         end = block.rfind(b"\n")
         if end >= 0:
-            lines = b"".join([*line, block[:end]])
-            yield lines
+            yield b"".join([*line, block[:end]])
             line, size_bytes = [], 0
         line.append(block[max(end, 0) :])
         size_bytes += len(line[-1])

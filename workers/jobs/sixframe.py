@@ -105,11 +105,12 @@ def run_sixframe(input: Path, output: Path, context: JobContext) -> int:
             names.add([name for name, _ in batch])
             records += len(batch)
             context.progress(records)
+    shown = visible(str(input))
     if not records:
-        raise InputError(f"{visible(str(input))}: contains no FASTA record")
+        raise InputError(f"{shown}: contains no FASTA record")
     # Only now, because a letter that is not a nucleotide is the better reason.
     if is_protein_name(input.name):
-        raise InputError(f"{visible(str(input))}: is named as proteins are; rename it if it contains nucleotides")
+        raise InputError(f"{shown}: has the name of a protein file; rename it if it contains nucleotides")
     if names.problem is not None:
         context.warn(names.problem)
     return records

@@ -295,7 +295,7 @@ _PACKED = gzip.compress(b">a\n" + _NOISE + b"\n", mtime=0)
         ("a.fa", b">a\nAC\x00\x01GT\n", r"line 2: '\x00' in record 'a' is not a nucleotide"),
         ("a.fa", b">a\nACGT\n>b\n\xff\xfe\xfd\n", r"line 4: '\xff' in record 'b' is not a nucleotide"),
         ("a.faa", b">a\nMKV\n>b\nMKVL\n", "line 4: 'L' in record 'b' is not a nucleotide"),
-        ("a.faa.gz", gzip.compress(b">a\nMKV\n"), "has the name of a protein file"),
+        ("a.faa.gz", gzip.compress(b">a\nMKV\n", mtime=0), "has the name of a protein file"),
         ("a.fa.gz", _PACKED[:9_000], "cannot be read"),
         ("a.fa.gz", _PACKED[:6], "cannot be read"),
         ("a.fa.gz", _PACKED[:500] + b"\xff\x00\xff" + _PACKED[503:], "cannot be read"),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.text import visible
+from virnucpro_bus.text import text_of, visible
 from workers.jobs.interface import Job, JobContext, count_of
 from workers.jobs.shell import check_template, shell_job
 
@@ -72,7 +72,7 @@ def load_job(spec: str, context: JobContext) -> Job:
     named = import_job(spec)
     try:
         loaded = named(context) if isinstance(named, type) else named
-    except Exception as error:
+    except BaseException as error:
         raise _loading_error(spec, error) from error
     if not callable(loaded):
         raise UserError(f"job {_shown(spec)} is not callable: it is {_brief(loaded)}")
@@ -98,12 +98,13 @@ def import_job(spec: str) -> Any:
     module, attribute = module_of(spec), _module_and_attribute(spec)[1]
     try:
         return attrgetter(attribute)(importlib.import_module(module))
-    except Exception as error:
+    except BaseException as error:
         raise _loading_error(spec, error) from error
 
 
-def _loading_error(spec: str, error: Exception) -> UserError:
+def _loading_error(spec: str, error: BaseException) -> UserError:
     # A UserError, whatever a user's module raises while it loads: the run cannot begin, and the user can fix it.
+    # A module may also call sys.exit.
     return UserError(f"job {_shown(spec)} cannot be loaded: {type(error).__name__}: {_brief(error)}")
 
 
@@ -132,5 +133,5 @@ def _shown(spec: str) -> str:
 
 def _brief(thing: object) -> str:
     """Return `thing` in one line: the text of an exception, the repr of another object."""
-    text = str(thing) if isinstance(thing, Exception) else repr(thing)
+    text = text_of(thing) if isinstance(thing, BaseException) else text_of(thing, repr)
     return visible(text.strip().partition("\n")[0][:300])

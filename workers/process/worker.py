@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-import traceback
 from typing import BinaryIO
 
 import msgspec
@@ -20,13 +18,13 @@ from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.errors import ChannelError, InputError, UserError
 from virnucpro_bus.events.vocabulary import Device, FileCompleted, FileFailed
 from virnucpro_bus.publish.publisher import Publisher
+from virnucpro_bus.system.console import say
 from virnucpro_bus.system.disk import Disk
-from virnucpro_bus.text import visible
 from workers.fault_injection import fault_point
 from workers.jobs import JobContext, make_job
 from workers.process.attempt import RunJob, attempt
 from workers.process.channel import Channel
-from workers.process.failure_reason import describe_failure, is_disk_full
+from workers.process.failure_reason import describe_failure, is_disk_full, log_traceback
 from workers.process.parent_watch import ParentWatch, end_with_parent
 from workers.protocol import Settled, Task, Unable, WorkerConfig, to_path
 
@@ -55,7 +53,7 @@ class Worker:
         try:
             job = make_job(self._config.job, self._context)
         except Exception as error:
-            traceback.print_exc()
+            log_traceback(error)
             self._channel.ask(Unable(describe_failure(error)))
             return
         self._bus.ready()
@@ -88,9 +86,10 @@ class Worker:
         fault_point("before_job", task.file, task.attempt)
         try:
             sequences, manifest = attempt(job, task, self._disk)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            # Any exception: SIGINT is ignored here, so even a KeyboardInterrupt was raised by the job.
             if not isinstance(error, UserError):
-                traceback.print_exc()
+                log_traceback(error)
             seconds = (self._clock.mono_ns() - started_ns) / NANOSECONDS
             # An unusable input stays unusable, whichever worker tries it.
             final = task.is_last or isinstance(error, InputError)
@@ -135,7 +134,7 @@ def main() -> None:
     try:
         Worker(config, bus, channel).work()
     except ChannelError as error:
-        print(f"worker {config.slot}: {visible(str(error))}", file=sys.stderr)
+        say(f"worker {config.slot}: {error}")
         os._exit(1)
     bus.close()
     channel.close()

@@ -53,5 +53,14 @@ def test_a_full_disk_is_known_by_its_error(tmp_path: Path, number: int) -> None:
     assert not is_disk_full(OSError(errno.EIO, ""), tmp_path / "out")
 
 
+def test_a_full_disk_is_known_from_what_an_error_was_raised_from(tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, "")
+    chained = ValueError("cannot save")
+    chained.__cause__ = full
+    full.__cause__ = chained
+    assert is_disk_full(chained, tmp_path / "out")
+    assert is_disk_full(ExceptionGroup("tasks", [KeyError(), ExceptionGroup("inner", [full])]), tmp_path / "out")
+
+
 def test_a_disk_that_cannot_be_read_is_not_taken_for_full(tmp_path: Path) -> None:
     assert not is_disk_full(ValueError(), tmp_path / "gone" / "out")

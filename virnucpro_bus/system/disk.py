@@ -6,14 +6,20 @@ one that records the operations, or lets the n-th fail.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 StrPath = str | os.PathLike[str]
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_FAILURES = (*DISK_FULL, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ENXIO)
+"""Errors of the disk or its server, whatever is written: not of the one file."""
 
 
 class Disk:
@@ -80,3 +86,8 @@ class Disk:
             raise
         if durable:
             self.sync_folder(path.parent)
+
+
+def probe_folder(path: StrPath) -> None:
+    """Make and remove an entry in a folder. Raises OSError when the folder is gone or cannot be written."""
+    os.rmdir(tempfile.mkdtemp(prefix=".probe-", dir=path))

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.system.disk import Disk, probe_folder
 from workers.commit.manifest import Manifest, measure
 from workers.inputs.ids import covers, stems_covering
 from workers.inputs.input_file import InputFile
@@ -98,6 +98,15 @@ class ResultStore:
             self.withdraw([file])
             raise
         return len(names)
+
+    def is_usable(self) -> bool:
+        """Return whether results can be placed at all: both folders are there and can be written."""
+        try:
+            probe_folder(self.folder)
+            probe_folder(self._attempts)
+        except OSError:
+            return False
+        return True
 
     def sync(self) -> None:
         """Sync everything that was placed since the last call. Raises OSError."""

@@ -7,6 +7,7 @@ there), and calls it for each file.
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from virnucpro_bus.errors import UserError
+from virnucpro_bus.errors import EveryFileError, UserError
 from virnucpro_bus.text import text_of, visible
 from workers.jobs.interface import Job, JobContext, count_of
 from workers.jobs.shell import check_template, shell_job
@@ -43,7 +44,7 @@ def make_job(spec: str, context: JobContext) -> Callable[[Path, Path], int]:
     """Return the job that `spec` names, to be called with input file and output folder. For use in a worker.
 
     A module is also searched for in the current folder. Raises UserError when the job cannot be loaded. The
-    callable raises what the job raises, and UserError when the job does not return a count.
+    callable raises what the job raises, and EveryFileError when the job does not return a count.
     """
     check_job(spec, context.options)
     job = load_job(spec, context)
@@ -53,7 +54,7 @@ def make_job(spec: str, context: JobContext) -> Callable[[Path, Path], int]:
         returned: object = job(input, output, context)
         sequences = count_of(returned)
         if sequences is None:
-            raise UserError(
+            raise EveryFileError(
                 f"job {_shown(spec)} returned {_brief(returned)}; it must return the number of sequences done"
             )
         return sequences
@@ -76,6 +77,8 @@ def load_job(spec: str, context: JobContext) -> Job:
         raise _loading_error(spec, error) from error
     if not callable(loaded):
         raise UserError(f"job {_shown(spec)} is not callable: it is {_brief(loaded)}")
+    if not _accepts_three(loaded):
+        raise UserError(f"job {_shown(spec)} cannot be called as job(input, output, context)")
     job: Job = loaded
     return job
 
@@ -100,6 +103,20 @@ def import_job(spec: str) -> Any:
         return attrgetter(attribute)(importlib.import_module(module))
     except BaseException as error:
         raise _loading_error(spec, error) from error
+
+
+def _accepts_three(job: Callable[..., object]) -> bool:
+    """Whether a job can be called with three positional arguments, as far as its signature is known."""
+    try:
+        # What a decorator wraps may take other arguments than the decorator passes on.
+        signature = inspect.signature(job, follow_wrapped=False)
+    except Exception:
+        return True  # written in C, for example
+    try:
+        signature.bind(None, None, None)
+    except TypeError:
+        return False
+    return True
 
 
 def _loading_error(spec: str, error: BaseException) -> UserError:

@@ -16,7 +16,7 @@ from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system.child_process import spawn_logged
 from workers.coordinator.coordinator import Assignment
-from workers.protocol import Answer, Request, WorkerConfig
+from workers.protocol import Answer, Refusal, Request, WorkerConfig
 from workers.schedule.blame import Loss
 
 FAILED_STARTS_UNTIL_RETIREMENT = 3
@@ -77,7 +77,7 @@ class Slot:
     """The process's address on the channel; empty until its first request."""
     pending: Request | None = None
     """A request that has not been answered yet."""
-    refusal: str | None = None
+    refusal: Refusal | None = None
     """Why the results that the request reports were refused; None if they were accepted."""
     last_answer: Answer | None = None
     """Kept because a request may arrive twice."""

@@ -1,23 +1,16 @@
-"""Why an attempt failed: its reason in one line, its traceback in the log, and whether the disk was full.
+"""Why an attempt failed: its reason in one line, its traceback in the log.
 
 What a job raises is a user's object: its methods may raise too, and it need not be an `Exception`.
 """
 
 from __future__ import annotations
 
-import errno
-import os
 import traceback
-from collections.abc import Iterator
-from pathlib import Path
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.text import text_of, visible
 
-_FULL_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
-_FULL_DISK_BYTES = 1 << 20
-"""With less free space than this, any failure is attributed to the full disk."""
 _GPU_MEMORY = "CUDA out of memory"
 # Types and texts of torch, CuPy, JAX and the driver, by name: no framework is imported here.
 _GPU_MEMORY_TYPES = {"torch.cuda.OutOfMemoryError", "torch.OutOfMemoryError", "cupy.cuda.memory.OutOfMemoryError"}
@@ -52,35 +45,6 @@ def log_traceback(error: BaseException) -> None:
         traceback.print_exception(error)
     except Exception:
         return  # the disk is full, or the job has closed or replaced stderr
-
-
-def is_disk_full(error: BaseException, output: Path) -> bool:
-    """Whether an attempt with this output folder failed because the disk is full.
-
-    The free space is checked too: the error of a shell command shows only that it failed.
-    """
-    if any(isinstance(each, OSError) and each.errno in _FULL_DISK_ERRORS for each in _origins(error)):
-        return True
-    try:
-        status = os.statvfs(output.parent)
-    except OSError:
-        return False
-    return status.f_bavail * status.f_frsize < _FULL_DISK_BYTES
-
-
-def _origins(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and what it was raised from; of a group of errors, those of each member."""
-    seen: set[int] = set()  # a user can chain errors in a ring
-    pending: list[BaseException | None] = [error]
-    while pending:
-        each = pending.pop()
-        if each is None or id(each) in seen:
-            continue
-        seen.add(id(each))
-        yield each
-        pending.append(each.__cause__)
-        if isinstance(each, BaseExceptionGroup):
-            pending.extend(each.exceptions)
 
 
 def _is_gpu_out_of_memory(error: BaseException, text: str) -> bool:

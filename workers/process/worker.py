@@ -24,9 +24,10 @@ from workers.fault_injection import fault_point
 from workers.jobs import JobContext, make_job
 from workers.process.attempt import RunJob, attempt
 from workers.process.channel import Channel
-from workers.process.failure_reason import describe_failure, is_disk_full, log_traceback
+from workers.process.failure_reason import describe_failure, log_traceback
 from workers.process.parent_watch import ParentWatch, end_with_parent
-from workers.protocol import Settled, Task, Unable, WorkerConfig, to_path
+from workers.process.trouble import find_trouble, is_disk_full
+from workers.protocol import Settled, Task, Unable, WorkerConfig
 
 
 class Worker:
@@ -54,7 +55,7 @@ class Worker:
             job = make_job(self._config.job, self._context)
         except Exception as error:
             log_traceback(error)
-            self._channel.ask(Unable(describe_failure(error)))
+            self._channel.ask(Unable(describe_failure(error), is_disk_full(error)))
             return
         self._bus.ready()
         fault_point("after_load", attempt=self._config.epoch)
@@ -69,7 +70,8 @@ class Worker:
             if answer.refusal is None:
                 self._bus.send_prepared(settled.frame, event)
             else:
-                failure = self._make_failure(task, answer.refusal, event.duration_seconds, final=task.is_last)
+                reason, final = answer.refusal.reason, answer.refusal.is_final
+                failure = self._make_failure(task, reason, event.duration_seconds, final=final)
                 self._bus.send_prepared_as(settled.frame, failure)
             fault_point("after_send", task.file, task.attempt)
 
@@ -91,11 +93,11 @@ class Worker:
             if not isinstance(error, UserError):
                 log_traceback(error)
             seconds = (self._clock.mono_ns() - started_ns) / NANOSECONDS
+            trouble = find_trouble(error, task)
             # An unusable input stays unusable, whichever worker tries it.
-            final = task.is_last or isinstance(error, InputError)
+            final = trouble is None and (task.is_last or isinstance(error, InputError))
             failed = self._make_failure(task, describe_failure(error), seconds, final=final)
-            disk_full = is_disk_full(error, to_path(task.output))
-            return failed, Settled(bus.prepare(failed), disk_full=disk_full)
+            return failed, Settled(bus.prepare(failed), stop_reason=trouble)
         seconds = (self._clock.mono_ns() - started_ns) / NANOSECONDS
         event = bus.completion(task.file, sequences=sequences, duration_seconds=seconds, attempt=task.attempt)
         return event, Settled(bus.prepare(event), manifest.size_bytes, manifest.digest)

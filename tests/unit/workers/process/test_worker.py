@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,11 +25,12 @@ class Launcher(Channel):
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._tasks = list(tasks)
         self.unable: str | None = None
+        self.unable_for_disk = False
         self.settled: list[Settled] = []
 
     def ask(self, settled: Settled | Unable | None = None) -> Answer:
         if isinstance(settled, Unable):
-            self.unable = settled.reason
+            self.unable, self.unable_for_disk = settled.reason, settled.disk_full
         elif settled is not None:
             self.settled.append(settled)
         return Answer(0, self._tasks.pop(0) if self._tasks else None)
@@ -57,6 +59,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 
     def work(text: str, *names: str, is_last: bool = False) -> Launcher:
         (tmp_path / "job_of_a_user.py").write_text(text)
+        sys.modules.pop("job_of_a_user", None)
+        importlib.invalidate_caches()
         tasks = []
         for name in names:
             (tmp_path / name).write_text(">a\nACGT\n")
@@ -154,3 +158,37 @@ def test_a_log_that_cannot_be_written_does_not_end_the_worker(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", log)
     assert run(UNUSUAL, "rude", "good").outcomes == ["Rude: get out", 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "    return None\n",
+            "job 'job_of_a_user:job' returned None; it must return the number of sequences done",
+        ),
+        (
+            "    output.rmdir()\n    return 1\n",
+            "the job has removed its output folder; it must leave its results there",
+        ),
+        ("    output.parent.rename('elsewhere')\n    return 1\n", "attempts: has been removed during the run"),
+        ("    raise OSError(28, 'No space left on device')\n", "a.fa failed because the disk is full"),
+    ],
+)
+def test_what_fails_every_file_is_charged_to_none(run: Run, text: str, reason: str) -> None:
+    launcher = run("def job(input, output, context):\n" + text, "a.fa", is_last=True)
+    (settled,) = launcher.settled
+    assert settled.stop_reason is not None
+    assert settled.stop_reason.endswith(reason)
+    assert [failure.final for failure in launcher.failures] == [False]
+
+
+def test_a_failure_of_the_file_is_charged_to_it(run: Run) -> None:
+    launcher = run("def job(input, output, context):\n    raise ValueError('bad')\n", "a.fa", is_last=True)
+    assert [settled.stop_reason for settled in launcher.settled] == [None]
+    assert [failure.final for failure in launcher.failures] == [True]
+
+
+def test_a_job_that_cannot_be_loaded_because_the_disk_is_full_is_reported_as_such(run: Run) -> None:
+    assert run("raise OSError(28, 'No space left on device')\n").unable_for_disk
+    assert not run("raise OSError(5, 'Input/output error')\n").unable_for_disk

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from virnucpro_bus.errors import EveryFileError, UserError
+from virnucpro_bus.system.own_packages import give_way_to_job
 from virnucpro_bus.text import text_of, visible
 from workers.jobs.interface import Job, JobContext, count_of
 from workers.jobs.shell import check_template, shell_job
@@ -89,10 +90,14 @@ def is_user_job(spec: str) -> bool:
 
 
 def module_of(spec: str) -> str:
-    """Return the module that a `spec` MODULE:ATTR names, and put the current folder on the import path."""
+    """Return the module that a `spec` MODULE:ATTR names, and put the current folder on the import path.
+
+    A job may have modules of the names of our packages: from now on, `import` finds the job's.
+    """
     current_folder = os.getcwd()
     if current_folder not in sys.path:
         sys.path.insert(0, current_folder)
+    give_way_to_job()
     return _module_and_attribute(spec)[0]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system.child_process import spawn_logged
+from virnucpro_bus.system.own_packages import own_program
 from workers.coordinator.coordinator import Assignment
 from workers.protocol import Answer, Refusal, Request, WorkerConfig
 from workers.schedule.blame import Loss
@@ -109,7 +109,7 @@ class Slot:
         self.peer, self.pending, self.last_answer, self.ending = b"", None, None, None
         visible_gpus = self.device.key if has_gpu(self.device.key) else ""
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": visible_gpus, "PYTHONUNBUFFERED": "1"}
-        command = [sys.executable, "-P", "-m", "workers.process.worker"]
+        command = own_program("workers.process.worker")
         self.process = spawn_logged(command, log, environment=environment, stdin=subprocess.PIPE)
         if self.process.stdin is not None:
             try:

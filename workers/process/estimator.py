@@ -1,8 +1,8 @@
 """The process that calls a job's `estimate`, so that user code never runs in the launcher.
 
-Started as `python -m workers.process.estimator`: it reads a `Question` on standard input and writes a `Reply` to
-standard output. No GPU is visible to it. A job's module is imported only if its source contains the word
-"estimate": importing a framework takes seconds, and most jobs have no estimates.
+Started by launch/estimates.py: it reads a `Question` on standard input and writes a `Reply` to standard output. No
+GPU is visible to it. A job's module is imported only if its source contains the word "estimate": importing a
+framework takes seconds, and most jobs have no estimates.
 """
 
 from __future__ import annotations
@@ -82,7 +82,3 @@ def main() -> None:
     output.flush()
     # Do not wait for threads that the module has started.
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,9 @@
 """A worker process: requests files, runs the job on them, publishes the outcomes. There is one for each device.
 
-Started as `python -m workers.process.worker` with its configuration on standard input. The pipe stays open: when
-it ends, the launcher has died, and the worker ends too. The device is chosen by environment variables that are set
-before this process starts, so before any framework is imported.
+Started by pool/slot.py with its configuration on standard input. The pipe stays open: when it ends, the launcher
+has died, and the worker ends too. The device is chosen by environment variables that are set before this process
+starts, so before any framework is imported. The module of a user's job may hide ours from `import`
+(system/own_packages.py), so all that is used after the job was loaded is imported at the top.
 """
 
 from __future__ import annotations
@@ -140,7 +141,3 @@ def main() -> None:
         os._exit(1)
     bus.close()
     channel.close()
-
-
-if __name__ == "__main__":
-    main()

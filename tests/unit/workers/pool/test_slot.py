@@ -18,6 +18,7 @@ import pytest
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system import child_process as processes
+from virnucpro_bus.system.own_packages import own_program
 from workers.pool import slot as slot_module
 from workers.pool.slot import TERM_SECONDS, DeathRecord, Ending, Slot
 from workers.protocol import Answer, Task, WorkerConfig
@@ -89,7 +90,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 
     def start(script: str, key: str = "cpu:3") -> Slot:
         def stand_in(command: list[str], *args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
-            assert command[1:] == ["-P", "-m", "workers.process.worker"]
+            assert command == own_program("workers.process.worker")
             return processes.spawn_logged([sys.executable, "-c", script], *args, **kwargs)
 
         monkeypatch.setattr(slot_module, "spawn_logged", stand_in)

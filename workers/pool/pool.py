@@ -5,6 +5,7 @@ The launcher's loop drives the pool. The coordinator decides which file a worker
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Mapping
 from time import sleep
@@ -13,6 +14,7 @@ import zmq
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.hub.bus_server import BusServer
+from virnucpro_bus.system.cores import usable_cores
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.pool.dispatcher import DISMISSAL_SECONDS, Dispatcher
@@ -52,6 +54,8 @@ class WorkerPool:
         self._clock = clock
         self._warn = warn
         self._slots = [Slot(number, device, last_epoch) for number, device in enumerate(coordinator.devices)]
+        self._threads = max(1, usable_cores(os.environ).number // len(self._slots))
+        """Of each worker."""
         self._watchdog = Watchdog(limits, clock, server.hub.events_from)
         self._guard = OrphanGuard()
         self._dispatcher = Dispatcher(
@@ -130,7 +134,7 @@ class WorkerPool:
             job=self._job,
             options=self._options,
         )
-        slot.spawn(config, self._server.log_path(slot.source))
+        slot.spawn(config, self._server.log_path(slot.source), self._threads)
         if slot.process is not None:
             self._guard.watch(slot.process.pid)
 

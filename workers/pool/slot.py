@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system.child_process import spawn_logged
 from virnucpro_bus.system.own_packages import own_program
 from workers.coordinator.coordinator import Assignment
+from workers.pool.environment import worker_environment
 from workers.protocol import Answer, Refusal, Request, WorkerConfig
 from workers.schedule.blame import Loss
 
@@ -103,12 +103,14 @@ class Slot:
         """Whether the last answer to the process was that there are no more files."""
         return self.last_answer is not None and self.last_answer.task is None
 
-    def spawn(self, config: WorkerConfig, log: Path) -> None:
-        """Start a worker with `config`, whose epoch must be one more than the last. Raises OSError."""
+    def spawn(self, config: WorkerConfig, log: Path, threads: int) -> None:
+        """Start a worker with `config`, whose epoch must be one more than the last. Raises OSError.
+
+        `threads` are those of each numerical library in it.
+        """
         self.epoch = config.epoch
         self.peer, self.pending, self.last_answer, self.ending = b"", None, None, None
-        visible_gpus = self.device.key if has_gpu(self.device.key) else ""
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": visible_gpus, "PYTHONUNBUFFERED": "1"}
+        environment = worker_environment(os.environ, self.device.key, threads)
         command = own_program("workers.process.worker")
         self.process = spawn_logged(command, log, environment=environment, stdin=subprocess.PIPE)
         if self.process.stdin is not None:

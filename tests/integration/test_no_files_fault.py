@@ -54,6 +54,23 @@ def test_a_run_folder_that_is_removed_ends_the_run(lab: Lab, gone: str) -> None:
     assert results(lab.folder / "out").keys() == result_names(names)
 
 
+def test_a_worker_that_dies_in_a_folder_that_was_removed_is_charged_to_no_file(lab: Lab) -> None:
+    """As a program does that writes a file through memory, when the disk is full or gone."""
+    names = small_files(lab.folder / "in", 2)
+    gates = Gates(lab.folder / "gates")
+    gates.close(names[0])
+    job = ("--job", "user_jobs:gated", "--job-option", gates.option)
+    running = lab.start("run", "in", "--out", "out", *ONE_WORKER, *job)
+    running.until(gates.waiting, "the job is at its gate")
+    shutil.rmtree(lab.folder / "out" / ".attempts")
+    os.kill(gates.waiting()[names[0]], signal.SIGKILL)
+    assert running.wait() == 2
+    assert running.stderr == (
+        f"virnucpro-bus: the run ends early: {lab.folder}/out/.attempts: has been removed{RESUME_HINT}\n"
+    )
+    assert summary(lab.folder / "out")["failures"] == {}
+
+
 def test_a_job_that_cannot_be_loaded_any_more_leaves_the_results_that_there_are(lab: Lab) -> None:
     names = small_files(lab.folder / "in", 3)
     gates = Gates(lab.folder / "gates")

@@ -120,7 +120,7 @@ class Committer:
             attempt.results = self._store.place(attempt.held.file, attempt.output)
         except OSError as error:
             # Else it is about these results: one of them is in the way of another, for example.
-            is_disk = error.errno in DISK_FAILURES or not self._store.is_usable()
+            is_disk = error.errno in DISK_FAILURES or self._store.problem() is not None
             self._refuse(attempt, error, charged=not is_disk)
             return False
         return True

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.system.disk import Disk, probe_folder
+from virnucpro_bus.system.disk import Disk, problem_of_folder
 from workers.commit.manifest import Manifest, measure
 from workers.inputs.ids import covers, stems_covering
 from workers.inputs.input_file import InputFile
@@ -99,14 +99,9 @@ class ResultStore:
             raise
         return len(names)
 
-    def is_usable(self) -> bool:
-        """Return whether results can be placed at all: both folders are there and can be written."""
-        try:
-            probe_folder(self.folder)
-            probe_folder(self._attempts)
-        except OSError:
-            return False
-        return True
+    def problem(self) -> str | None:
+        """Return why no results can be made or placed, in one line; None if they can."""
+        return problem_of_folder(self._attempts) or problem_of_folder(self.folder)
 
     def sync(self) -> None:
         """Sync everything that was placed since the last call. Raises OSError."""

@@ -87,6 +87,15 @@ class Dispatcher:
             if slot.pending is not None and slot.number not in self._uncommitted:
                 self._answer(slot, slot.pending)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the run ends early, because of what fails every file."""
+        return self._committer.stop_reason is not None
+
+    def stop(self, reason: str) -> None:
+        """Hand out no more files, and report why; the first reason counts."""
+        self._committer.stop(reason)
+
     def close(self) -> None:
         """Close the channel. Safe to call twice."""
         self._context.destroy(linger=0)

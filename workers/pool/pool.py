@@ -178,6 +178,8 @@ class WorkerPool:
             # A file that was assigned to it while it was being ended is not to blame.
             loss = ending.loss if ending.output == slot.output else Loss.STOPPED
             how = ending.reason
+        if loss is Loss.DIED and self._is_of_every_file():
+            loss = Loss.STOPPED
         held = self._coordinator.worker_lost(key, slot.source, slot.epoch, how, loss)
         if slot.output is not None:
             self._store.discard(slot.output)
@@ -193,3 +195,13 @@ class WorkerPool:
         if self._coordinator.is_retired(key) and not slot.retired:
             slot.retired = True
             self._warn(f"{key} is retired: its workers keep dying")
+
+    def _is_of_every_file(self) -> bool:
+        """Whether a worker has died of what ends the run, and not of its file or device.
+
+        A full disk kills a program that writes through memory, for example. Others die with it, and the first to
+        be reaped leaves some room.
+        """
+        if not self._dispatcher.stopped and (problem := self._store.problem()) is not None:
+            self._dispatcher.stop(problem)
+        return self._dispatcher.stopped

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from virnucpro_bus.errors import EveryFileError, InputError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
-from workers.process import trouble
+from virnucpro_bus.system import disk
 from workers.process.trouble import find_trouble, is_disk_full
 from workers.protocol import Task, to_bytes
 
@@ -58,23 +59,25 @@ def test_a_full_disk_is_known_from_what_an_error_was_raised_from() -> None:
 
 
 def test_a_full_disk_is_known_by_its_free_space(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trouble, "_FULL_DISK_BYTES", 1 << 80)
-    assert find_trouble(ValueError("exit status 1"), task) == "a.fa failed because the disk is full"
+    monkeypatch.setattr(disk, "_FULL_DISK_BYTES", 1 << 80)
+    reason = find_trouble(ValueError("exit status 1"), task)
+    assert reason is not None
+    assert reason.endswith(".attempts: the disk is full")
 
 
 @pytest.mark.parametrize("gone", ["run", "run/.attempts"])
 def test_a_run_folder_that_was_removed_is_no_files_fault(tmp_path: Path, task: Task, gone: str) -> None:
     shutil.rmtree(tmp_path / gone)
-    assert find_trouble(ValueError(), task) == f"{tmp_path / gone}: has been removed during the run"
+    assert find_trouble(ValueError(), task) == f"{tmp_path / gone}: has been removed"
 
 
 def test_a_run_folder_that_cannot_be_written_is_no_files_fault(
     tmp_path: Path, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(path: object) -> None:
+    def refuse(**options: object) -> str:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(trouble, "probe_folder", refuse)
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
     expected = f"{tmp_path / 'run' / '.attempts'}: cannot be written: Read-only file system"
     assert find_trouble(ValueError(), task) == expected
 

@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.support.buses import hub_in, turned_by_a_thread
+from tests.support.lab import wait_until
+from tests.support.run_files import recorded
 from virnucpro_bus.events.codec import decode
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import Device, FileCompleted, FileFailed
 from virnucpro_bus.publish.publisher import Publisher
 from workers.process.channel import Channel
 from workers.process.worker import Worker
-from workers.protocol import Answer, Settled, Task, Unable, WorkerConfig, to_bytes
+from workers.protocol import Answer, Refusal, Settled, Task, Unable, WorkerConfig, to_bytes
 
 
 class Launcher(Channel):
@@ -24,6 +26,8 @@ class Launcher(Channel):
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._tasks = list(tasks)
+        self.refusal: Refusal | None = None
+        """Why no results are accepted; None: they are."""
         self.unable: str | None = None
         self.unable_for_disk = False
         self.settled: list[Settled] = []
@@ -33,7 +37,7 @@ class Launcher(Channel):
             self.unable, self.unable_for_disk = settled.reason, settled.disk_full
         elif settled is not None:
             self.settled.append(settled)
-        return Answer(0, self._tasks.pop(0) if self._tasks else None)
+        return Answer(0, self._tasks.pop(0) if self._tasks else None, self.refusal)
 
     @property
     def outcomes(self) -> list[str | int]:
@@ -57,7 +61,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "attempts").mkdir()
 
-    def work(text: str, *names: str, is_last: bool = False) -> Launcher:
+    def work(text: str, *names: str, is_last: bool = False, refusal: Refusal | None = None) -> Launcher:
         (tmp_path / "job_of_a_user.py").write_text(text)
         sys.modules.pop("job_of_a_user", None)
         importlib.invalidate_caches()
@@ -74,6 +78,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
             *(0, "token", "", "", "run", "worker-0", 1, "cpu:0", "CPU", 0, "job_of_a_user:job", {})
         )
         launcher, device = Launcher(tasks), Device("cpu:0")
+        launcher.refusal = refusal
         with Publisher(hub.addresses.publish, device=device, source="worker-0", heartbeat_seconds=None) as bus:
             Worker(config, bus, launcher).work()
         return launcher
@@ -192,3 +197,15 @@ def test_a_failure_of_the_file_is_charged_to_it(run: Run) -> None:
 def test_a_job_that_cannot_be_loaded_because_the_disk_is_full_is_reported_as_such(run: Run) -> None:
     assert run("raise OSError(28, 'No space left on device')\n").unable_for_disk
     assert not run("raise OSError(5, 'Input/output error')\n").unable_for_disk
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_results_that_are_refused_are_published_as_the_failure_that_the_launcher_recorded(
+    run: Run, tmp_path: Path, final: bool
+) -> None:
+    job = "def job(input, output, context):\n    return 1\n"
+    run(job, "a.fa", is_last=True, refusal=Refusal("no room", is_final=final))
+    wait_until(lambda: recorded(tmp_path, FileFailed), "the failure is recorded", 5)
+    (failed,) = recorded(tmp_path, FileFailed)
+    assert (failed.event.reason, failed.event.final) == ("no room", final)
+    assert recorded(tmp_path, FileCompleted) == []

@@ -71,6 +71,19 @@ def test_a_worker_that_dies_in_a_folder_that_was_removed_is_charged_to_no_file(l
     assert summary(lab.folder / "out")["failures"] == {}
 
 
+def test_workers_that_die_before_they_have_a_file_fail_no_file(lab: Lab) -> None:
+    small_files(lab.folder / "in", 4)
+    (lab.folder / "deadly_module.py").write_text("import os\nos._exit(3)\n")
+    ended = lab.run(
+        "run", "in", "--out", "out", "--devices", "cpu:2", "--no-dashboard", "--job", "deadly_module:run"
+    )
+    assert ended.wait() == 2
+    assert "is retired: its workers keep dying" in ended.stderr
+    assert "the run ends early: no device is left: the last worker ended with exit status 3" in ended.stderr
+    found = summary(lab.folder / "out")
+    assert (found["failures"], found["totals"]["files_failed"]) == ({}, 0)
+
+
 def test_a_job_that_cannot_be_loaded_any_more_leaves_the_results_that_there_are(lab: Lab) -> None:
     names = small_files(lab.folder / "in", 3)
     gates = Gates(lab.folder / "gates")

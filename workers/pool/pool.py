@@ -15,6 +15,7 @@ import zmq
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.hub.bus_server import BusServer
 from virnucpro_bus.system.cores import usable_cores
+from virnucpro_bus.text import visible
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.pool.dispatcher import DISMISSAL_SECONDS, Dispatcher
@@ -190,11 +191,20 @@ class WorkerPool:
         self._warn(f"{slot.source} ({key}) {how} {when}")
         if loss is Loss.DIED:
             if slot.deaths.note(with_file=held is not None):
-                self._coordinator.retire(key)
+                self._retire(slot, how)
             slot.restart_at_ns = self._clock.mono_ns() + slot.deaths.delay_ns()
         if self._coordinator.is_retired(key) and not slot.retired:
             slot.retired = True
             self._warn(f"{key} is retired: its workers keep dying")
+
+    def _retire(self, slot: Slot, how: str) -> None:
+        """Retire a device whose workers die before they have a file; the last one ends the run."""
+        if any(not each.retired for each in self._slots if each is not slot):
+            self._coordinator.retire(slot.device.key)
+            return
+        slot.retired = True
+        log = visible(str(self._server.log_path(slot.source)))
+        self._dispatcher.stop(f"no device is left: the last worker {how} before it had a file; see {log}")
 
     def _is_of_every_file(self) -> bool:
         """Whether a worker has died of what ends the run, and not of its file or device.

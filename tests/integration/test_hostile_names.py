@@ -153,5 +153,5 @@ def test_what_a_worker_says_of_a_broken_channel_is_one_line() -> None:
         assert worker.stderr is not None
         worker.stdin.write(CONFIG)
         worker.stdin.flush()
-        assert worker.stderr.read() == b"worker 3: \\x1b[2J\\x0ano answer\n"
+        assert worker.stderr.read() == b"virnucpro-bus: worker 3: \\x1b[2J\\x0ano answer\n"
     assert worker.returncode == 1

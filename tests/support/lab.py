@@ -21,7 +21,10 @@ LEFT_BEHIND_SECONDS = 15.0
 """A monitor whose hub was killed takes 10 s to give it up."""
 _STEP_SECONDS = 0.02
 # What would change how the command behaves, were it set where the tests are run.
-_CLEARED = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "CUDA_VISIBLE_DEVICES", "LOCAL_RANK", "SLURM_LOCALID")
+_CLEARED = (
+    *("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "CUDA_VISIBLE_DEVICES", "LOCAL_RANK", "SLURM_LOCALID"),
+    *("SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS", "MKL_NUM_THREADS"),
+)
 
 
 def wait_until(true: Callable[[], object], what: str, seconds: float = WAIT_SECONDS) -> None:

@@ -11,6 +11,7 @@ import click
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.console import say
+from virnucpro_bus.system.own_packages import claim_names
 
 COMMANDS_GROUP = "virnucpro_bus.commands"
 EXIT_REFUSED = 1
@@ -66,6 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     An error is one line on stderr; the status is 2 for a mistake of the user, and 1 where the system refused.
     """
+    claim_names()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Text that the output's encoding cannot represent is escaped instead of raising an error.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -6,14 +6,26 @@ one that records the operations, or lets the n-th fail.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from virnucpro_bus.text import visible
+
 StrPath = str | os.PathLike[str]
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_FAILURES = (*DISK_FULL, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ENXIO)
+"""Errors of the disk or its server, whatever is written: not of the one file."""
+
+
+_FULL_DISK_BYTES = 1 << 20
+"""With less free space than this, a disk counts as full: errors of programs show only that they failed."""
 
 
 class Disk:
@@ -80,3 +92,16 @@ class Disk:
             raise
         if durable:
             self.sync_folder(path.parent)
+
+
+def problem_of_folder(path: StrPath) -> str | None:
+    """Return why no more files can be made in a folder, in one line; None if they can."""
+    path, shown = Path(path), visible(os.fspath(path))
+    try:
+        os.rmdir(tempfile.mkdtemp(prefix=".probe-", dir=path))
+        status = os.statvfs(path)
+    except FileNotFoundError:
+        return f"{shown if path.parent.is_dir() else visible(os.fspath(path.parent))}: has been removed"
+    except OSError as error:
+        return f"{shown}: cannot be written: {error.strerror}"
+    return f"{shown}: the disk is full" if status.f_bavail * status.f_frsize < _FULL_DISK_BYTES else None

@@ -122,7 +122,8 @@ def run(
       virnucpro-bus run samples/ --out run3 --job "shell:seqkit stats {input} > {output}"
 
     \b
-    Exit status: 0 done, 1 internal error, 2 usage or permission, 3 some files failed, 129/130/143 interrupted.
+    Exit status: 0 done, 1 internal error, 2 usage, permission, or what fails every file, 3 some files failed,
+    129/130/143 interrupted.
     """
     if resume and force:
         raise UserError("--resume continues a run and --force removes it: give one of them")
@@ -176,7 +177,8 @@ def run(
         launcher = Launcher(plan, SystemClock())
         status = launcher.run()
     try:
-        _print_summary(plan, launcher.summary)
+        if launcher.summary:
+            _print_summary(plan, launcher.summary)
     except OSError:
         # The output cannot be written, for example because the terminal has closed. The exit status still counts.
         abandon_output()

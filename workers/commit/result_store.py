@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.system.disk import Disk, problem_of_folder
 from workers.commit.manifest import Manifest, measure
 from workers.inputs.ids import covers, stems_covering
 from workers.inputs.input_file import InputFile
@@ -98,6 +98,10 @@ class ResultStore:
             self.withdraw([file])
             raise
         return len(names)
+
+    def problem(self) -> str | None:
+        """Return why no results can be made or placed, in one line; None if they can."""
+        return problem_of_folder(self._attempts) or problem_of_folder(self.folder)
 
     def sync(self) -> None:
         """Sync everything that was placed since the last call. Raises OSError."""

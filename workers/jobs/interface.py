@@ -5,8 +5,9 @@ A job turns one input file into result files:
     def job(input: Path, output: Path, context: JobContext) -> int
 
 `input` is an absolute path. `output` is an empty folder of this attempt; every file left in it becomes a result.
-The return value is the number of sequences done. What is doubtful about a file, although it does not fail, the job
-reports by `context.warn`.
+The return value is the number of sequences done. An exception, of any class, fails the file. A job that returns
+something else than a count, or removes the folder, would do so for every file: the run ends at the first. What is
+doubtful about a file, although it does not fail, the job reports by `context.warn`.
 
 A job can estimate how much work is in a file, if the file's size does not show it:
 
@@ -105,6 +106,6 @@ def count_of(value: object) -> int | None:
         return None
     try:
         count = index(value)  # type: ignore[arg-type]
-    except TypeError:
-        return None
+    except Exception:
+        return None  # its __index__, which may be a user's, does not give one
     return count if 0 <= count <= MAX_COUNT else None

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
 
+from virnucpro_bus.system.own_packages import own_program
 from virnucpro_bus.text import visible
 from workers.inputs.input_file import InputFile
 from workers.jobs.loader import is_user_job
@@ -52,7 +52,7 @@ def apply_job_estimates(
 
 def _estimate(question: Question, timeout_seconds: float) -> Reply:
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "workers.process.estimator"],
+        own_program("workers.process.estimator"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

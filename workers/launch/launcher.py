@@ -39,7 +39,7 @@ class Launcher:
     def __init__(self, plan: RunPlan, clock: Clock) -> None:
         """Lock the folder and read what it contains. Raises UserError when it cannot be used for this plan."""
         self.summary: dict[str, Any] = {}
-        """The content of summary.json, once the run is over."""
+        """The content of summary.json, once the run is over; empty if the run folder was removed meanwhile."""
         self._plan = plan
         self._clock = clock
         self._store = ResultStore(plan.run_dir)
@@ -87,6 +87,8 @@ class Launcher:
         with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             interruption = Interruption(signals, plan.grace_seconds, self._clock, self._notify)
             status = self._run_workers(interruption)
+            if status == EXIT_UNABLE and not plan.run_dir.is_dir():
+                return status
             self._write_summary(status)
             # Last, because nothing depends on it; and not for a user who wants the run to end at once.
             if not interruption.is_hurried:

@@ -18,7 +18,7 @@ from workers.commit.committer import Committer, FinishedAttempt
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.pool.slot import Slot
-from workers.protocol import Answer, Request, Task, Unable, decode_request, encode_answer, to_bytes
+from workers.protocol import Answer, Refusal, Request, Task, Unable, decode_request, encode_answer, to_bytes
 
 DISMISSAL_SECONDS = 10.0
 """Time for a worker to exit after the answer that there are no more files."""
@@ -60,6 +60,8 @@ class Dispatcher:
         self._committer = Committer(store, hub, coordinator, warn)
         self._uncommitted: dict[int, FinishedAttempt] = {}
         """Finished attempts by slot number, not committed yet and so not answered."""
+        self._has_leased = False
+        """Whether a file was handed out."""
         self._paused = False
         self._unable_warnings: list[str] = []
         self._job_warnings = 0
@@ -88,6 +90,15 @@ class Dispatcher:
             if slot.pending is not None and slot.number not in self._uncommitted:
                 self._answer(slot, slot.pending)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the run ends early, because of what fails every file."""
+        return self._committer.stop_reason is not None
+
+    def stop(self, reason: str) -> None:
+        """Hand out no more files, and report why; the first reason counts."""
+        self._committer.stop(reason)
+
     def close(self) -> None:
         """Close the channel. Safe to call twice."""
         self._context.destroy(linger=0)
@@ -110,25 +121,25 @@ class Dispatcher:
             slot.pending = request
             slot.refusal = self._settle(slot, request)
 
-    def _settle(self, slot: Slot, request: Request) -> str | None:
+    def _settle(self, slot: Slot, request: Request) -> Refusal | None:
         """Settle the file that the request reports, if any. Return why that was refused; None if it was not."""
         settled, held, output = request.settled, slot.assignment, slot.output
         if isinstance(settled, Unable):
-            self._retire_unable(slot, settled.reason)
+            self._settle_unable(slot, settled)
         if settled is None or isinstance(settled, Unable):
             return None
         if held is None or output is None or (envelope := _event_about(held, settled.frame)) is None:
-            return "the launcher has not leased this file to the worker"
+            return Refusal("the launcher has not leased this file to the worker")
         event = envelope.event
         if isinstance(event, FileCompleted):
             self._uncommitted[slot.number] = FinishedAttempt(slot.device.key, held, output, settled, envelope)
             return None
         slot.assignment = slot.output = None
         slot.deaths.clear()
-        self._fail(slot, held, output, event.reason, envelope)
+        self._fail(slot, held, output, envelope, charged=settled.stop_reason is None)
         self._hub.ingest([settled.frame])
-        if settled.disk_full:
-            self._committer.stop(f"{held.file.id} failed because the disk is full")
+        if settled.stop_reason is not None:
+            self._committer.stop(settled.stop_reason)
         return None
 
     def _commit(self) -> None:
@@ -161,7 +172,8 @@ class Dispatcher:
         self._paused = not ready
         return ready
 
-    def _fail(self, slot: Slot, held: Assignment, output: str, reason: str, envelope: Envelope) -> None:
+    def _fail(self, slot: Slot, held: Assignment, output: str, envelope: Envelope, *, charged: bool) -> None:
+        reason = envelope.event.reason
         self._store.discard(output)
         self._coordinator.record_file_failure(
             slot.device.key,
@@ -169,10 +181,11 @@ class Dispatcher:
             reason,
             envelope.event.duration_seconds,
             for_good=envelope.event.final,
+            charged=charged,
             wall_ns=envelope.wall_ns,
             mono_ns=envelope.mono_ns,
         )
-        if not envelope.event.final:
+        if charged and not envelope.event.final:
             name, key = held.file.id, slot.device.key
             self._warn(f"{name}: attempt {held.attempt} on {key} failed, and the file is tried again: {reason}")
 
@@ -183,15 +196,21 @@ class Dispatcher:
         elif self._job_warnings == MAX_JOB_WARNINGS + 1:
             self._warn("the job warns of more files, which are not named here")
 
-    def _retire_unable(self, slot: Slot, reason: str) -> None:
+    def _settle_unable(self, slot: Slot, unable: Unable) -> None:
         """Retire a device on which the job does not load. The run ends only if it loads on none."""
+        if unable.disk_full:
+            self._committer.stop(unable.reason)
+            return
         slot.retired = True
-        self._coordinator.retire(slot.device.key)
-        if all(each.retired for each in self._slots):
-            self.unable = reason
-            self.closing = True
+        if not all(each.retired for each in self._slots):
+            self._coordinator.retire(slot.device.key)
+            self._unable_warnings.append(f"{slot.device.key} is retired: {unable.reason}")
+        elif self._has_leased:
+            # It did load: what has changed since is no reason to fail the files that remain.
+            self._committer.stop(unable.reason)
         else:
-            self._unable_warnings.append(f"{slot.device.key} is retired: {reason}")
+            self.unable = unable.reason
+            self.closing = True
 
     def _warn_of_retired(self) -> None:
         """Warn of the devices on which the job does not load, once it has loaded on one.
@@ -210,6 +229,7 @@ class Dispatcher:
         task = None
         if assignment is not None:
             self._warn_of_retired()
+            self._has_leased = True
             slot.assignment = assignment
             slot.output = self._store.new_attempt()
             task = Task(

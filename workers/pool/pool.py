@@ -5,6 +5,7 @@ The launcher's loop drives the pool. The coordinator decides which file a worker
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Mapping
 from time import sleep
@@ -13,6 +14,8 @@ import zmq
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.hub.bus_server import BusServer
+from virnucpro_bus.system.cores import usable_cores
+from virnucpro_bus.text import visible
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.pool.dispatcher import DISMISSAL_SECONDS, Dispatcher
@@ -52,6 +55,8 @@ class WorkerPool:
         self._clock = clock
         self._warn = warn
         self._slots = [Slot(number, device, last_epoch) for number, device in enumerate(coordinator.devices)]
+        self._threads = max(1, usable_cores(os.environ).number // len(self._slots))
+        """Of each worker."""
         self._watchdog = Watchdog(limits, clock, server.hub.events_from)
         self._guard = OrphanGuard()
         self._dispatcher = Dispatcher(
@@ -130,7 +135,7 @@ class WorkerPool:
             job=self._job,
             options=self._options,
         )
-        slot.spawn(config, self._server.log_path(slot.source))
+        slot.spawn(config, self._server.log_path(slot.source), self._threads)
         if slot.process is not None:
             self._guard.watch(slot.process.pid)
 
@@ -174,6 +179,8 @@ class WorkerPool:
             # A file that was assigned to it while it was being ended is not to blame.
             loss = ending.loss if ending.output == slot.output else Loss.STOPPED
             how = ending.reason
+        if loss is Loss.DIED and self._is_of_every_file():
+            loss = Loss.STOPPED
         held = self._coordinator.worker_lost(key, slot.source, slot.epoch, how, loss)
         if slot.output is not None:
             self._store.discard(slot.output)
@@ -184,8 +191,27 @@ class WorkerPool:
         self._warn(f"{slot.source} ({key}) {how} {when}")
         if loss is Loss.DIED:
             if slot.deaths.note(with_file=held is not None):
-                self._coordinator.retire(key)
+                self._retire(slot, how)
             slot.restart_at_ns = self._clock.mono_ns() + slot.deaths.delay_ns()
         if self._coordinator.is_retired(key) and not slot.retired:
             slot.retired = True
             self._warn(f"{key} is retired: its workers keep dying")
+
+    def _retire(self, slot: Slot, how: str) -> None:
+        """Retire a device whose workers die before they have a file; the last one ends the run."""
+        if any(not each.retired for each in self._slots if each is not slot):
+            self._coordinator.retire(slot.device.key)
+            return
+        slot.retired = True
+        log = visible(str(self._server.log_path(slot.source)))
+        self._dispatcher.stop(f"no device is left: the last worker {how} before it had a file; see {log}")
+
+    def _is_of_every_file(self) -> bool:
+        """Whether a worker has died of what ends the run, and not of its file or device.
+
+        A full disk kills a program that writes through memory, for example. Others die with it, and the first to
+        be reaped leaves some room.
+        """
+        if not self._dispatcher.stopped and (problem := self._store.problem()) is not None:
+            self._dispatcher.stop(problem)
+        return self._dispatcher.stopped

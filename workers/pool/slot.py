@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system.child_process import spawn_logged
+from virnucpro_bus.system.own_packages import own_program
 from workers.coordinator.coordinator import Assignment
-from workers.protocol import Answer, Request, WorkerConfig
+from workers.pool.environment import worker_environment
+from workers.protocol import Answer, Refusal, Request, WorkerConfig
 from workers.schedule.blame import Loss
 
 FAILED_STARTS_UNTIL_RETIREMENT = 3
@@ -77,7 +77,7 @@ class Slot:
     """The process's address on the channel; empty until its first request."""
     pending: Request | None = None
     """A request that has not been answered yet."""
-    refusal: str | None = None
+    refusal: Refusal | None = None
     """Why the results that the request reports were refused; None if they were accepted."""
     last_answer: Answer | None = None
     """Kept because a request may arrive twice."""
@@ -103,13 +103,15 @@ class Slot:
         """Whether the last answer to the process was that there are no more files."""
         return self.last_answer is not None and self.last_answer.task is None
 
-    def spawn(self, config: WorkerConfig, log: Path) -> None:
-        """Start a worker with `config`, whose epoch must be one more than the last. Raises OSError."""
+    def spawn(self, config: WorkerConfig, log: Path, threads: int) -> None:
+        """Start a worker with `config`, whose epoch must be one more than the last. Raises OSError.
+
+        `threads` are those of each numerical library in it.
+        """
         self.epoch = config.epoch
         self.peer, self.pending, self.last_answer, self.ending = b"", None, None, None
-        visible_gpus = self.device.key if has_gpu(self.device.key) else ""
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": visible_gpus, "PYTHONUNBUFFERED": "1"}
-        command = [sys.executable, "-P", "-m", "workers.process.worker"]
+        environment = worker_environment(os.environ, self.device.key, threads)
+        command = own_program("workers.process.worker")
         self.process = spawn_logged(command, log, environment=environment, stdin=subprocess.PIPE)
         if self.process.stdin is not None:
             try:

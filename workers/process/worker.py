@@ -1,16 +1,15 @@
 """A worker process: requests files, runs the job on them, publishes the outcomes. There is one for each device.
 
-Started as `python -m workers.process.worker` with its configuration on standard input. The pipe stays open: when
-it ends, the launcher has died, and the worker ends too. The device is chosen by environment variables that are set
-before this process starts, so before any framework is imported.
+Started by pool/slot.py with its configuration on standard input. The pipe stays open: when it ends, the launcher
+has died, and the worker ends too. The device is chosen by environment variables that are set before this process
+starts, so before any framework is imported. The module of a user's job may hide ours from `import`
+(system/own_packages.py), so all that is used after the job was loaded is imported at the top.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
-import traceback
 from typing import BinaryIO
 
 import msgspec
@@ -20,15 +19,16 @@ from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.errors import ChannelError, InputError, UserError
 from virnucpro_bus.events.vocabulary import Device, FileCompleted, FileFailed
 from virnucpro_bus.publish.publisher import Publisher
+from virnucpro_bus.system.console import say
 from virnucpro_bus.system.disk import Disk
-from virnucpro_bus.text import visible
 from workers.fault_injection import fault_point
 from workers.jobs import JobContext, make_job
 from workers.process.attempt import RunJob, attempt
 from workers.process.channel import Channel
-from workers.process.failure_reason import describe_failure, is_disk_full
+from workers.process.failure_reason import describe_failure, log_traceback
 from workers.process.parent_watch import ParentWatch, end_with_parent
-from workers.protocol import Settled, Task, Unable, WorkerConfig, to_path
+from workers.process.trouble import find_trouble, is_disk_full
+from workers.protocol import Settled, Task, Unable, WorkerConfig
 
 
 class Worker:
@@ -55,8 +55,8 @@ class Worker:
         try:
             job = make_job(self._config.job, self._context)
         except Exception as error:
-            traceback.print_exc()
-            self._channel.ask(Unable(describe_failure(error)))
+            log_traceback(error)
+            self._channel.ask(Unable(describe_failure(error), is_disk_full(error)))
             return
         self._bus.ready()
         fault_point("after_load", attempt=self._config.epoch)
@@ -71,7 +71,8 @@ class Worker:
             if answer.refusal is None:
                 self._bus.send_prepared(settled.frame, event)
             else:
-                failure = self._make_failure(task, answer.refusal, event.duration_seconds, final=task.is_last)
+                reason, final = answer.refusal.reason, answer.refusal.is_final
+                failure = self._make_failure(task, reason, event.duration_seconds, final=final)
                 self._bus.send_prepared_as(settled.frame, failure)
             fault_point("after_send", task.file, task.attempt)
 
@@ -88,15 +89,16 @@ class Worker:
         fault_point("before_job", task.file, task.attempt)
         try:
             sequences, manifest = attempt(job, task, self._disk)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            # Any exception: SIGINT is ignored here, so even a KeyboardInterrupt was raised by the job.
             if not isinstance(error, UserError):
-                traceback.print_exc()
+                log_traceback(error)
             seconds = (self._clock.mono_ns() - started_ns) / NANOSECONDS
+            trouble = find_trouble(error, task)
             # An unusable input stays unusable, whichever worker tries it.
-            final = task.is_last or isinstance(error, InputError)
+            final = trouble is None and (task.is_last or isinstance(error, InputError))
             failed = self._make_failure(task, describe_failure(error), seconds, final=final)
-            disk_full = is_disk_full(error, to_path(task.output))
-            return failed, Settled(bus.prepare(failed), disk_full=disk_full)
+            return failed, Settled(bus.prepare(failed), stop_reason=trouble)
         seconds = (self._clock.mono_ns() - started_ns) / NANOSECONDS
         event = bus.completion(task.file, sequences=sequences, duration_seconds=seconds, attempt=task.attempt)
         warning = self._context.warning
@@ -136,11 +138,7 @@ def main() -> None:
     try:
         Worker(config, bus, channel).work()
     except ChannelError as error:
-        print(f"worker {config.slot}: {visible(str(error))}", file=sys.stderr)
+        say(f"worker {config.slot}: {error}")
         os._exit(1)
     bus.close()
     channel.close()
-
-
-if __name__ == "__main__":
-    main()

@@ -81,6 +81,7 @@ def test_a_job_that_only_mentions_estimates_has_none(job: Write) -> None:
         ("run.estimate = 5", "TypeError"),
         ("def estimate(path): raise SystemExit('no\\nmore\\x1b[31m')\nrun.estimate = estimate", "SystemExit: no"),
         ("import estimate_of_nobody", "cannot be loaded: ModuleNotFoundError"),
+        ("raise KeyboardInterrupt('not you')  # estimate", "cannot be loaded: KeyboardInterrupt: not you"),
         ("import os\nos._exit(3)  # estimate", "exit status 3"),
         ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)  # estimate", "exit status -11"),
     ],

@@ -15,7 +15,7 @@ from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
 from virnucpro_bus.hub.bus_server import BusServer, HubSink
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
-from virnucpro_bus.system.signals import SignalFlag
+from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 from virnucpro_bus.text import visible
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
@@ -84,7 +84,7 @@ class Launcher:
     def run(self) -> int:
         """Run the plan to its end and return the exit status. Raises UserError when the run cannot start."""
         plan = self._plan
-        with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        with SignalFlag(*ENDING_SIGNALS) as signals:
             interruption = Interruption(signals, plan.grace_seconds, self._clock, self._notify)
             status = self._run_workers(interruption)
             self._write_summary(status)

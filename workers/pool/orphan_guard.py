@@ -74,6 +74,7 @@ def guard(launcher: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    # It ends with its launcher, whatever is sent to all processes of the run.
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_IGN)
     guard(sys.stdin.buffer)

@@ -113,7 +113,7 @@ class Slot:
         self.process = spawn_logged(command, log, environment=environment, stdin=subprocess.PIPE)
         if self.process.stdin is not None:
             try:
-                # The pipe stays open: its end shows the worker that the launcher has died.
+                # The pipe stays open: its end shows the worker that the launcher has died, or ends it.
                 self.process.stdin.write(msgspec.json.encode(config) + b"\n")
                 self.process.stdin.flush()
             except BrokenPipeError:
@@ -132,6 +132,8 @@ class Slot:
         """Begin to end the process and its children, unless that has begun. `reap` reports when it has ended."""
         if self.process is not None and self.ending is None:
             self.ending = Ending(loss, reason, now_ns + int(TERM_SECONDS * NANOSECONDS), self.output)
+            # SIGTERM counts only after that, because one from outside may reach all processes of a run.
+            self._close_pipe()
             self.signal(signal.SIGTERM)
 
     def kill_if_due(self, now_ns: int) -> None:
@@ -147,13 +149,16 @@ class Slot:
             except ProcessLookupError:
                 pass
 
-    def _describe_end(self, status: int) -> str:
-        """Close the pipe of a process that has ended; return how it ended."""
+    def _close_pipe(self) -> None:
         if self.process is not None and self.process.stdin is not None:
             try:
                 self.process.stdin.close()
             except BrokenPipeError:
                 pass  # it died before it read its configuration
+
+    def _describe_end(self, status: int) -> str:
+        """Forget a process that has ended; return how it ended."""
+        self._close_pipe()
         self.process = None
         if status >= 0:
             return f"ended with exit status {status}"

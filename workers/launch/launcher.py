@@ -8,7 +8,7 @@ from typing import Any
 import zmq
 
 from virnucpro_bus.capture.compression import compress_capture
-from virnucpro_bus.clock import Clock
+from virnucpro_bus.clock import AttendedClock, Clock
 from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.errors import AddressError, UserError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
@@ -42,6 +42,8 @@ class Launcher:
         """The content of summary.json, once the run is over."""
         self._plan = plan
         self._clock = clock
+        # No process exceeds a time limit while we stand still.
+        self._attended_clock = AttendedClock(clock)
         self._store = ResultStore(plan.run_dir)
         self._server = BusServer(plan.run_dir, clock)
         settings = settings_of(plan.job, plan.options)
@@ -50,8 +52,8 @@ class Launcher:
         self._logs_before = own_logs(plan.run_dir, plan.log_file)
         self._last_worker_epoch = resume_plan.last_worker_epoch
         self._sink = HubSink(self._server, clock, resume_plan.last_epoch)
-        self._monitor = MonitorProcess(clock)
-        self._relay = RelayProcess(clock, self._notify)
+        self._monitor = MonitorProcess(self._attended_clock)
+        self._relay = RelayProcess(self._attended_clock, self._notify)
         self.coordinator = WorkStealingCoordinator(
             plan.devices,
             resume_plan.remaining,
@@ -85,7 +87,7 @@ class Launcher:
         """Run the plan to its end and return the exit status. Raises UserError when the run cannot start."""
         plan = self._plan
         with SignalFlag(*ENDING_SIGNALS) as signals:
-            interruption = Interruption(signals, plan.grace_seconds, self._clock, self._notify)
+            interruption = Interruption(signals, plan.grace_seconds, self._attended_clock, self._notify)
             status = self._run_workers(interruption)
             self._write_summary(status)
             # Last, because nothing depends on it; and not for a user who wants the run to end at once.
@@ -105,7 +107,7 @@ class Launcher:
                 job=plan.job,
                 options=plan.options,
                 limits=plan.limits,
-                clock=self._clock,
+                clock=self._attended_clock,
                 warn=self._notify,
                 last_epoch=self._last_worker_epoch,
             )

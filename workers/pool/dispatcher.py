@@ -85,6 +85,10 @@ class Dispatcher:
             if slot.pending is not None and slot.number not in self._uncommitted:
                 self._answer(slot, slot.pending)
 
+    def stop(self, reason: str) -> None:
+        """End the run early, without charging any file; a warning with the reason follows."""
+        self._committer.stop(reason)
+
     def close(self) -> None:
         """Close the channel. Safe to call twice."""
         self._context.destroy(linger=0)

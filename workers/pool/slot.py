@@ -22,6 +22,9 @@ from workers.schedule.blame import Loss
 FAILED_STARTS_UNTIL_RETIREMENT = 3
 TERM_SECONDS = 1.0
 """Time between SIGTERM and SIGKILL."""
+UNKILLABLE_SECONDS = 5.0
+"""A process that is still there so long after SIGKILL hangs inside the kernel, such as in a GPU driver. It runs no
+more code, but may never end."""
 FIRST_DELAY_SECONDS = 0.25
 LONGEST_DELAY_SECONDS = 5.0
 
@@ -73,6 +76,8 @@ class Slot:
     epoch: int = 0
     """The number of the process, counted over all sessions of the run."""
     process: subprocess.Popen[bytes] | None = None
+    unkillable: subprocess.Popen[bytes] | None = None
+    """A process that was given up; the device is retired then."""
     peer: bytes = b""
     """The process's address on the channel; empty until its first request."""
     pending: Request | None = None
@@ -140,6 +145,16 @@ class Slot:
         """Kill a process that was to end and has not done so in time."""
         if self.ending is not None and now_ns >= self.ending.kill_at_ns:
             self.signal(signal.SIGKILL)
+
+    def is_unkillable(self, now_ns: int) -> bool:
+        """Whether the process has been killed, but does not end."""
+        return self.ending is not None and now_ns >= self.ending.kill_at_ns + UNKILLABLE_SECONDS * NANOSECONDS
+
+    def give_up(self) -> int:
+        """Wait for the process no longer, and start no other; return its id."""
+        assert self.process is not None
+        self.unkillable, self.process, self.retired = self.process, None, True
+        return self.unkillable.pid
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process and to all that it has started: it leads a process group of its own."""

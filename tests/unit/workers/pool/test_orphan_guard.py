@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.paths import ROOT
 from virnucpro_bus.system.signals import ENDING_SIGNALS
+from workers.pool import orphan_guard
 from workers.pool.orphan_guard import OrphanGuard
 
 END_SECONDS = 30
@@ -90,6 +91,16 @@ def test_a_signal_that_asks_it_to_end_does_not_end_it(
     guard._process.send_signal(number)
     guard.close()
     assert sleeper.wait(END_SECONDS) == -signal.SIGKILL
+
+
+def test_the_end_of_a_run_waits_for_no_guard_that_is_stopped(
+    guard: OrphanGuard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orphan_guard, "END_SECONDS", 0.05)
+    guard._process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, guard._process.pid, os.WSTOPPED | os.WNOWAIT)
+    guard.close()
+    assert guard._process.returncode == -signal.SIGKILL
 
 
 def test_a_guard_that_is_dead_or_stopped_does_not_block_the_launcher(

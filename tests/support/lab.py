@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -163,6 +164,12 @@ class Lab:
             except OSError:
                 continue  # it has ended meanwhile, or is somebody else's
         return found
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send the signal to every live process that came from here, as a batch system does."""
+        for pid in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def sockets(self) -> list[str]:
         """Local sockets below the folder on which somebody listens."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
 from pathlib import Path
 
 import click
@@ -15,7 +14,7 @@ from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.hub.bus_server import BusServer
 from virnucpro_bus.publish.publisher import ADDRESS_VARIABLE, RUN_VARIABLE
 from virnucpro_bus.system.console import say
-from virnucpro_bus.system.signals import SignalFlag
+from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 from virnucpro_bus.text import visible
 
 
@@ -35,7 +34,7 @@ def hub(run_dir: Path) -> int:
       virnucpro-bus monitor my-run
     """
     with (
-        SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals,
+        SignalFlag(*ENDING_SIGNALS) as signals,
         BusServer(run_dir, SystemClock()) as server,
     ):
         server.start_sampler()

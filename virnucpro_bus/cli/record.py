@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 import click
@@ -14,7 +13,7 @@ from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.sources.live import follow_live, join
 from virnucpro_bus.system.console import say
-from virnucpro_bus.system.signals import SignalFlag
+from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 from virnucpro_bus.text import visible
 
 
@@ -38,7 +37,7 @@ def record(target: str, output: Path) -> int:
     try:
         # Signals first: as soon as the file exists, an interruption must leave it complete and report it.
         with (
-            SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals,
+            SignalFlag(*ENDING_SIGNALS) as signals,
             Recorder(output, clock) as recorder,
         ):
             try:

@@ -82,7 +82,8 @@ MAX_FAILURES_SHOWN = 10
               "assigned again; ten times as long while it loads the job.")  # fmt: skip
 @click.option("--grace", "grace_seconds", default=DEFAULT_GRACE_SECONDS, show_default=True, type=SECONDS,
               metavar="SECONDS",
-              help="Seconds for the files in progress to finish after SIGTERM or SIGHUP.")  # fmt: skip
+              help="Seconds for the files in progress to finish after SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 or "
+              "SIGXCPU.")  # fmt: skip
 @click.option("--resume", is_flag=True,
               help="Continue the run in DIR: keep what is done, process what remains.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Remove the run in DIR with its results, and start over.")
@@ -123,7 +124,7 @@ def run(
 
     \b
     Exit status: 0 done, 1 internal error, 2 usage, permission, or what fails every file, 3 some files failed,
-    129/130/143 interrupted.
+    128 + N ended by signal N.
     """
     if resume and force:
         raise UserError("--resume continues a run and --force removes it: give one of them")

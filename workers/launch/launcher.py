@@ -8,14 +8,14 @@ from typing import Any
 import zmq
 
 from virnucpro_bus.capture.compression import compress_capture
-from virnucpro_bus.clock import Clock
+from virnucpro_bus.clock import AttendedClock, Clock
 from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.errors import AddressError, UserError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
 from virnucpro_bus.hub.bus_server import BusServer, HubSink
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
-from virnucpro_bus.system.signals import SignalFlag
+from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 from virnucpro_bus.text import visible
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
@@ -42,6 +42,8 @@ class Launcher:
         """The content of summary.json, once the run is over; empty if the run folder was removed meanwhile."""
         self._plan = plan
         self._clock = clock
+        # No process exceeds a time limit while we stand still.
+        self._attended_clock = AttendedClock(clock)
         self._store = ResultStore(plan.run_dir)
         self._server = BusServer(plan.run_dir, clock)
         settings = settings_of(plan.job, plan.options)
@@ -50,8 +52,8 @@ class Launcher:
         self._logs_before = own_logs(plan.run_dir, plan.log_file)
         self._last_worker_epoch = resume_plan.last_worker_epoch
         self._sink = HubSink(self._server, clock, resume_plan.last_epoch)
-        self._monitor = MonitorProcess(clock)
-        self._relay = RelayProcess(clock, self._notify)
+        self._monitor = MonitorProcess(self._attended_clock)
+        self._relay = RelayProcess(self._attended_clock, self._notify)
         self.coordinator = WorkStealingCoordinator(
             plan.devices,
             resume_plan.remaining,
@@ -84,8 +86,8 @@ class Launcher:
     def run(self) -> int:
         """Run the plan to its end and return the exit status. Raises UserError when the run cannot start."""
         plan = self._plan
-        with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            interruption = Interruption(signals, plan.grace_seconds, self._clock, self._notify)
+        with SignalFlag(*ENDING_SIGNALS) as signals:
+            interruption = Interruption(signals, plan.grace_seconds, self._attended_clock, self._notify)
             status = self._run_workers(interruption)
             if status == EXIT_UNABLE and not plan.run_dir.is_dir():
                 return status
@@ -107,7 +109,7 @@ class Launcher:
                 job=plan.job,
                 options=plan.options,
                 limits=plan.limits,
-                clock=self._clock,
+                clock=self._attended_clock,
                 warn=self._notify,
                 last_epoch=self._last_worker_epoch,
             )

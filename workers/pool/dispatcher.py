@@ -96,7 +96,7 @@ class Dispatcher:
         return self._committer.stop_reason is not None
 
     def stop(self, reason: str) -> None:
-        """Hand out no more files, and report why; the first reason counts."""
+        """End the run early, without charging any file; a warning with the first reason follows."""
         self._committer.stop(reason)
 
     def close(self) -> None:

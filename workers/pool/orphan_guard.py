@@ -14,13 +14,15 @@ import subprocess
 import sys
 from typing import BinaryIO
 
+END_SECONDS = 2.0
+"""Time for the guard to end the groups that are left, and itself."""
 _STARTED, _ENDED = b"+", b"-"
 
 
 class OrphanGuard:
     """Starts the guard process and keeps its list of groups up to date. For one thread.
 
-    It never waits for the guard, and the run continues without it if it dies.
+    It waits for the guard at its end only, 2 s at most, and the run continues without it if it dies.
     """
 
     def __init__(self) -> None:
@@ -46,9 +48,14 @@ class OrphanGuard:
 
     def close(self) -> None:
         """End the guard, and with it the groups that it still watches. Safe to call twice."""
+        from virnucpro_bus.system.child_process import stop  # not for the program, which imports nothing of ours
+
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait()
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            stop(self._process, 0)  # it was stopped from outside
 
     def _send(self, change: bytes, group: int) -> None:
         try:
@@ -74,6 +81,7 @@ def guard(launcher: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    # It ends with its launcher, whatever is sent to all processes of the run.
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_IGN)
     guard(sys.stdin.buffer)

@@ -6,13 +6,12 @@ The launcher's loop drives the pool. The coordinator decides which file a worker
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Mapping
 from time import sleep
 
 import zmq
 
-from virnucpro_bus.clock import NANOSECONDS, Clock
+from virnucpro_bus.clock import Clock
 from virnucpro_bus.hub.bus_server import BusServer
 from virnucpro_bus.system.cores import usable_cores
 from virnucpro_bus.text import visible
@@ -20,13 +19,11 @@ from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.pool.dispatcher import DISMISSAL_SECONDS, Dispatcher
 from workers.pool.orphan_guard import OrphanGuard
-from workers.pool.slot import TERM_SECONDS, Slot
+from workers.pool.slot import Slot
 from workers.pool.watchdog import Limits, Watchdog
 from workers.protocol import WorkerConfig
 from workers.schedule.blame import Loss
 
-UNKILLABLE_SECONDS = 5.0
-"""How much longer `kill` waits for processes that the kernel does not end, such as inside a GPU driver."""
 _POLL_SECONDS = 0.01
 
 
@@ -101,23 +98,21 @@ class WorkerPool:
         self._dispatcher.closing = True
 
     def kill(self) -> None:
-        """End all workers now, by SIGTERM and 1 s later by SIGKILL. Wait for them, 6 s at most."""
+        """Begin to end all workers; `poll` continues that: SIGTERM, 1 s later SIGKILL, 5 s later none is left."""
         self._dispatcher.closing = True
         now_ns = self._clock.mono_ns()
         for slot in self._slots:
             slot.end(Loss.STOPPED, "was ended with the run", now_ns)
-        deadline_ns = now_ns + int((TERM_SECONDS + UNKILLABLE_SECONDS) * NANOSECONDS)
-        while self.running and self._clock.mono_ns() < deadline_ns:
+
+    def close(self) -> None:
+        """End all workers, within 6 s, and close the channel. Safe to call twice."""
+        self.kill()
+        while self.running:
             for slot in self._slots:
                 self._supervise(slot)
             sleep(_POLL_SECONDS)
-
-    def close(self) -> None:
-        """End all workers and close the channel. Safe to call twice."""
-        self.kill()
         self._dispatcher.close()
-        if not self.running:
-            self._guard.close()
+        self._guard.close()
 
     def _spawn(self, slot: Slot) -> None:
         device = slot.device
@@ -155,15 +150,16 @@ class WorkerPool:
             self._handle_death(slot, how)
 
     def _supervise_running(self, slot: Slot) -> None:
-        """Kill the process if its time to end is over; begin to end it if the watchdog requires that."""
+        """Kill the process if its time to end is over; begin to end it if it must end."""
         now_ns = self._clock.mono_ns()
         slot.kill_if_due(now_ns)
-        if slot.dismissed:
-            if now_ns >= slot.dismissal_ends_ns:
+        if slot.is_unkillable(now_ns):
+            self._give_up(slot)
+        elif slot.dismissed:
+            if now_ns >= slot.dismissal_ends_ns and slot.ending is None:
                 # A thread that the user's job has left running, for example, would keep the process forever.
-                self._warn(f"{slot.source} did not exit within {DISMISSAL_SECONDS:.0f} s of its last file: killed")
-                slot.dismissal_ends_ns += int(DISMISSAL_SECONDS * NANOSECONDS)
-                slot.signal(signal.SIGKILL)
+                self._warn(f"{slot.source} did not exit within {DISMISSAL_SECONDS:.0f} s of its last file: ended")
+                slot.end(Loss.STOPPED, "was ended after its last file", now_ns)
         elif (verdict := self._watchdog.check(slot)) is not None:
             slot.end(*verdict, now_ns)
 
@@ -171,6 +167,18 @@ class WorkerPool:
         if self._dispatcher.closing or slot.retired or self._clock.mono_ns() < slot.restart_at_ns:
             return False
         return self._coordinator.unsettled > 0
+
+    def _give_up(self, slot: Slot) -> None:
+        """Continue without a process that cannot be killed, and without its device."""
+        key = slot.device.key
+        problem = f"process {slot.give_up()} on {key} cannot be killed: it hangs inside the kernel"
+        self._warn(f"{problem}; {key} is retired")
+        if all(each.retired for each in self._slots):
+            self._dispatcher.stop(problem)
+        elif not self.closing:
+            self._coordinator.retire(key)
+        if not (slot.dismissed and slot.assignment is None):
+            self._handle_death(slot, "cannot be killed")
 
     def _handle_death(self, slot: Slot, how: str) -> None:
         """Return the worker's file to the coordinator; retire a device whose workers keep dying."""

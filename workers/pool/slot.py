@@ -22,6 +22,9 @@ from workers.schedule.blame import Loss
 FAILED_STARTS_UNTIL_RETIREMENT = 3
 TERM_SECONDS = 1.0
 """Time between SIGTERM and SIGKILL."""
+UNKILLABLE_SECONDS = 5.0
+"""A process that is still there so long after SIGKILL hangs inside the kernel, such as in a GPU driver. It runs no
+more code, but may never end."""
 FIRST_DELAY_SECONDS = 0.25
 LONGEST_DELAY_SECONDS = 5.0
 
@@ -73,6 +76,8 @@ class Slot:
     epoch: int = 0
     """The number of the process, counted over all sessions of the run."""
     process: subprocess.Popen[bytes] | None = None
+    unkillable: subprocess.Popen[bytes] | None = None
+    """A process that was given up; the device is retired then."""
     peer: bytes = b""
     """The process's address on the channel; empty until its first request."""
     pending: Request | None = None
@@ -115,7 +120,7 @@ class Slot:
         self.process = spawn_logged(command, log, environment=environment, stdin=subprocess.PIPE)
         if self.process.stdin is not None:
             try:
-                # The pipe stays open: its end shows the worker that the launcher has died.
+                # The pipe stays open: its end shows the worker that the launcher has died, or ends it.
                 self.process.stdin.write(msgspec.json.encode(config) + b"\n")
                 self.process.stdin.flush()
             except BrokenPipeError:
@@ -134,12 +139,24 @@ class Slot:
         """Begin to end the process and its children, unless that has begun. `reap` reports when it has ended."""
         if self.process is not None and self.ending is None:
             self.ending = Ending(loss, reason, now_ns + int(TERM_SECONDS * NANOSECONDS), self.output)
+            # SIGTERM counts only after that, because one from outside may reach all processes of a run.
+            self._close_pipe()
             self.signal(signal.SIGTERM)
 
     def kill_if_due(self, now_ns: int) -> None:
         """Kill a process that was to end and has not done so in time."""
         if self.ending is not None and now_ns >= self.ending.kill_at_ns:
             self.signal(signal.SIGKILL)
+
+    def is_unkillable(self, now_ns: int) -> bool:
+        """Whether the process has been killed, but does not end."""
+        return self.ending is not None and now_ns >= self.ending.kill_at_ns + UNKILLABLE_SECONDS * NANOSECONDS
+
+    def give_up(self) -> int:
+        """Wait for the process no longer, and start no other; return its id."""
+        assert self.process is not None
+        self.unkillable, self.process, self.retired = self.process, None, True
+        return self.unkillable.pid
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process and to all that it has started: it leads a process group of its own."""
@@ -149,13 +166,16 @@ class Slot:
             except ProcessLookupError:
                 pass
 
-    def _describe_end(self, status: int) -> str:
-        """Close the pipe of a process that has ended; return how it ended."""
+    def _close_pipe(self) -> None:
         if self.process is not None and self.process.stdin is not None:
             try:
                 self.process.stdin.close()
             except BrokenPipeError:
                 pass  # it died before it read its configuration
+
+    def _describe_end(self, status: int) -> str:
+        """Forget a process that has ended; return how it ended."""
+        self._close_pipe()
         self.process = None
         if status >= 0:
             return f"ended with exit status {status}"

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
+from virnucpro_bus.system.signals import ENDING_SIGNALS
+from workers.pool import orphan_guard
 from workers.pool.orphan_guard import OrphanGuard
 
 END_SECONDS = 30
@@ -43,7 +45,7 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def ignores(pid: int, number: signal.Signals) -> bool:
-    """Whether a process ignores the signal. SIGHUP is the last one that the guard sets to be ignored."""
+    """Whether a process ignores the signal."""
     status = Path(f"/proc/{pid}/status").read_text()
     return bool(int(status.partition("SigIgn:\t")[2].split()[0], 16) & 1 << (number - 1))
 
@@ -79,16 +81,26 @@ def test_a_group_that_has_ended_is_forgotten(guard: OrphanGuard, sleeper: subpro
     assert sleeper.poll() is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [*ENDING_SIGNALS, signal.SIGQUIT])
 def test_a_signal_that_asks_it_to_end_does_not_end_it(
     guard: OrphanGuard, sleeper: subprocess.Popen[bytes], number: signal.Signals
 ) -> None:
     guard.watch(sleeper.pid)
-    while not ignores(guard._process.pid, signal.SIGHUP):
+    while not ignores(guard._process.pid, number):
         threading.Event().wait(0.01)
     guard._process.send_signal(number)
     guard.close()
     assert sleeper.wait(END_SECONDS) == -signal.SIGKILL
+
+
+def test_the_end_of_a_run_waits_for_no_guard_that_is_stopped(
+    guard: OrphanGuard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orphan_guard, "END_SECONDS", 0.05)
+    guard._process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, guard._process.pid, os.WSTOPPED | os.WNOWAIT)
+    guard.close()
+    assert guard._process.returncode == -signal.SIGKILL
 
 
 def test_a_guard_that_is_dead_or_stopped_does_not_block_the_launcher(

@@ -195,5 +195,5 @@ def test_a_request_ends_when_the_launcher_has_died(launcher: Launcher) -> None:
     asked = launcher.asks()
     launcher.hears()
     launcher.alive.clear()
-    with pytest.raises(ChannelError, match="the launcher is no longer alive"):
+    with pytest.raises(ChannelError, match="the launcher has closed the pipe"):
         asked.result(ANSWER_MS)

@@ -80,7 +80,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         launcher, device = Launcher(tasks), Device("cpu:0")
         launcher.refusal = refusal
         with Publisher(hub.addresses.publish, device=device, source="worker-0", heartbeat_seconds=None) as bus:
-            Worker(config, bus, launcher).work()
+            Worker(config, bus, launcher, lambda: 0).work()
         return launcher
 
     with hub_in(tmp_path) as hub, turned_by_a_thread(hub):

@@ -90,7 +90,7 @@ class Launcher:
             interruption = Interruption(signals, plan.grace_seconds, self._attended_clock, self._notify)
             status = self._run_workers(interruption)
             if status == EXIT_UNABLE and not plan.run_dir.is_dir():
-                return status
+                return status  # it was removed during the run, which was reported: there is nothing to sum up
             self._write_summary(status)
             # Last, because nothing depends on it; and not for a user who wants the run to end at once.
             if not interruption.is_hurried:

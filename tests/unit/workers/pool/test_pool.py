@@ -45,6 +45,7 @@ class Pool:
             clock=self.clock,
         )
         store = ResultStore(server.run_dir)
+        store.prepare()
         self.pool = WorkerPool(
             *(server, self.coordinator, store),
             job="",

@@ -3,17 +3,16 @@
 DIR/bus.json        addresses of the live hub (0600; removed when the hub ends)
 DIR/run.vbus        the capture, which is also the journal
 DIR/summary.json    the result of the run
-DIR/.bus/           lock and sockets (0700); the sockets are elsewhere when the path would be too long
+DIR/.bus/           lock and sockets (0700); the sockets are elsewhere where they cannot be here (socket_folder.py)
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import socket
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -22,12 +21,11 @@ import msgspec
 from virnucpro_bus.errors import AddressError, UserError
 from virnucpro_bus.system.disk import Disk
 from virnucpro_bus.system.private_files import private_folder, try_lock
+from virnucpro_bus.system.socket_folder import SOCKETS_NAME, make_socket_folder, remove_socket_folder
 
 CAPTURE_NAME = "run.vbus"
 SUMMARY_NAME = "summary.json"
 BUS_FILE = "bus.json"
-_MAX_SOCKET_FOLDER_BYTES = 107 - len("/subscribe.sock")
-"""The kernel limits the path of a local socket to 107 bytes; this is the longest name of a socket."""
 
 
 class BusAddresses(msgspec.Struct, frozen=True):
@@ -42,23 +40,6 @@ class BusAddresses(msgspec.Struct, frozen=True):
     publish: str
     subscribe: str
     history: str
-
-
-def socket_folder(run_dir: Path) -> Path:
-    """Return the folder for the sockets of `run_dir`: inside it, or else below the user's runtime folder.
-
-    Raises UserError when the path of either is too long for an address.
-    """
-    inside = run_dir.absolute() / ".bus"
-    digest = hashlib.sha256(os.fsencode(run_dir.resolve())).hexdigest()[:16]
-    bases = (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir())
-    outside = [
-        Path(base) / f"virnucpro-bus-{os.getuid()}" / digest for base in bases if base and os.path.isdir(base)
-    ]
-    for folder in (inside, *outside):
-        if _is_usable_as_address(folder):
-            return folder
-    raise UserError(f"{run_dir}: the path is too long for local sockets; set XDG_RUNTIME_DIR to a short one")
 
 
 def read_addresses(run_dir: Path) -> BusAddresses:
@@ -99,18 +80,16 @@ class RunFolder:
             return self
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            sockets = socket_folder(self.path)
-            if sockets.parent != self.path.absolute():
-                # Other users may write to the folder of temporary files: ours must be private from its top.
-                private_folder(sockets.parent)
-            self._lock_fd = _lock(private_folder(self.path / ".bus") / "lock")
+            self._lock_fd = _lock(private_folder(self.path / SOCKETS_NAME) / "lock")
         except (FileExistsError, NotADirectoryError):
             raise UserError(f"{self.path}: is not a folder; choose another one") from None
         except OSError as error:
             raise UserError(f"{self.path}: cannot be written: {error.strerror}") from None
-        self._sockets = private_folder(sockets)
-        for stale in self._sockets.glob("*.sock"):
-            stale.unlink()
+        try:
+            self._sockets = make_socket_folder(self.path)
+        except BaseException:
+            self.release()
+            raise
         return self
 
     def address(self, name: str) -> str:
@@ -127,26 +106,18 @@ class RunFolder:
 
     def release(self) -> None:
         """Remove bus.json, the sockets and the lock. Safe to call twice."""
-        if self._lock_fd is None or self._sockets is None:
+        if self._lock_fd is None:
             return
         (self.path / BUS_FILE).unlink(missing_ok=True)
-        for stale in self._sockets.glob("*.sock"):
-            stale.unlink(missing_ok=True)
+        if self._sockets is not None:
+            remove_socket_folder(self._sockets)
+            self._sockets = None
         # Unlinked while still locked: a process that waits for it finds its file gone, and opens a new one.
-        (self.path / ".bus" / "lock").unlink(missing_ok=True)
-        for folder in (self._sockets, self.path / ".bus"):
-            try:
-                folder.rmdir()
-            except OSError:
-                pass  # it was removed just before, or contains a file of another program
+        (self.path / SOCKETS_NAME / "lock").unlink(missing_ok=True)
+        with suppress(OSError):  # it contains a file of another program
+            (self.path / SOCKETS_NAME).rmdir()
         os.close(self._lock_fd)
         self._lock_fd = None
-
-
-def _is_usable_as_address(folder: Path) -> bool:
-    """Whether the path is short enough, and UTF-8, as ZeroMQ requires."""
-    name = os.fsencode(folder)
-    return len(name) <= _MAX_SOCKET_FOLDER_BYTES and name.decode(errors="replace").encode() == name
 
 
 def _lock(path: Path) -> int:

@@ -11,6 +11,7 @@ import fcntl
 import os
 import shlex
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from virnucpro_bus.errors import UserError
@@ -82,11 +83,12 @@ def write_private(path: Path, text: str) -> None:
 
 
 def private_folder(path: Path) -> Path:
-    """Make `path` with mode 0700, and return it. Raises UserError for a link or another user's folder."""
-    path.mkdir(mode=0o700, exist_ok=True)
+    """Make `path` with mode 0700, and return it. Raises OSError, and UserError for what is not our own folder."""
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-        raise UserError(f"{path}: must be a folder that you own, not a link or another user's folder")
+        raise UserError(f"{path}: must be a folder that you own, not a link, a file or another user's folder")
     if status.st_mode & OTHERS_AT_ALL:
         path.chmod(0o700)
     return path

@@ -4,6 +4,7 @@
     ├── UserError            the user can correct it; the command line prints one line and exits 2
     │   ├── InputError       an input file or folder cannot be used
     │   ├── AddressError     a run folder or address cannot be reached
+    │   │   └── EndedError   no run is live in this folder
     │   └── CaptureError     a file is not a capture, or one of a newer version
     ├── SnapshotError        bytes are not a fold of this version
     ├── FrameError           bytes are not an event; has a short `reason` to count by
@@ -30,6 +31,10 @@ class InputError(UserError):
 
 class AddressError(UserError):
     """A run folder or address cannot be reached or used."""
+
+
+class EndedError(AddressError):
+    """No run is live in a folder: it has ended, was interrupted, or never began."""
 
 
 class CaptureError(UserError):

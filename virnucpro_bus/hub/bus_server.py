@@ -19,7 +19,9 @@ from virnucpro_bus.events.vocabulary import Fact
 from virnucpro_bus.hub.hub import Hub
 from virnucpro_bus.run_folder import BusAddresses, RunFolder
 from virnucpro_bus.system.child_process import self_command, spawn_logged, stop
+from virnucpro_bus.system.console import say
 from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.system.locks import NO_LOCKS
 
 LOG_FOLDER = "logs"
 
@@ -38,11 +40,15 @@ class BusServer:
         self._clock = clock
         self._folder = RunFolder(run_dir)
         self._is_resumed = False
+        self._has_warned = False
         self._sampler: subprocess.Popen[bytes] | None = None
 
     def claim(self) -> None:
         """Take the folder's lock before `open` does, so that its contents can be read. Raises UserError."""
         self._folder.claim()
+        if not self._folder.is_lock_enforced and not self._has_warned:
+            self._has_warned = True
+            say(f"{self.run_dir}: {NO_LOCKS}; start no second run in this folder while this one lasts")
 
     def release(self) -> None:
         """Release the folder's lock where `open` was not called after `claim`."""
@@ -54,7 +60,7 @@ class BusServer:
 
     def open(self) -> Self:
         """Start the bus. Raises UserError when the folder cannot be used, is in use, or already holds a run."""
-        self._folder.claim()
+        self.claim()
         try:
             capture = self._open_capture()
             addresses = BusAddresses(

@@ -1,4 +1,4 @@
-"""Files and folders of this user alone (keys, lists of clients, sockets), and locks on them.
+"""Files and folders of this user alone: keys, lists of clients, sockets, locks.
 
 A file that other users could have changed, or a secret that they could have read, is refused, never silently
 repaired.
@@ -7,7 +7,6 @@ repaired.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shlex
 import stat
@@ -92,20 +91,6 @@ def private_folder(path: Path) -> Path:
     if status.st_mode & OTHERS_AT_ALL:
         path.chmod(0o700)
     return path
-
-
-def try_lock(descriptor: int) -> str | None:
-    """Lock an open file and write our pid to it, without waiting. Returns None, or the holder when it is locked.
-
-    The holder is a pid, or "unknown" as long as it has not written one.
-    """
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-    return None
 
 
 def _check_folder(path: Path) -> None:

@@ -9,6 +9,7 @@ import click
 
 from virnucpro_bus.capture.compression import compress_capture
 from virnucpro_bus.capture.recorder import Recorder
+from virnucpro_bus.cli.main import EXIT_REFUSED
 from virnucpro_bus.cli.options import PathArgument, TargetArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.fold.fleet import FleetState
@@ -41,8 +42,12 @@ def record(target: str, output: Path) -> int:
             SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals,
             Recorder(output, clock) as recorder,
         ):
+
+            def is_over() -> object:
+                return signals.signal or recorder.is_broken
+
             try:
-                for frames in follow_live(source, FleetState(clock), clock, lambda: signals.signal):
+                for frames in follow_live(source, FleetState(clock), clock, is_over):
                     recorder.record(frames)
                     if notice := recorder.notice():
                         say(notice)
@@ -53,5 +58,7 @@ def record(target: str, output: Path) -> int:
                 )
     finally:
         source.close()
+    if recorder.is_broken:
+        return EXIT_REFUSED
     compress_capture(output)
     return 128 + signals.signal if signals.signal else 0

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 StrPath = str | os.PathLike[str]
-
-
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Error numbers of what passes when there is room again; no other error of a write does."""
 # A folder cannot be synced: not on this file system, or not by a user who may not read it.
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM)
 

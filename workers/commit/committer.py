@@ -12,19 +12,17 @@ disk that the journal does not know were never committed: a resumed run removes 
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.system.disk import DISK_FULL
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.fault_injection import fault_point
 from workers.protocol import Settled
-
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Journal(Protocol):
@@ -81,7 +79,7 @@ class Committer:
         capture = self._journal.capture
         if capture.problem is not None:
             if capture.is_broken:
-                self.stop("the journal could not be synced, so what the disk holds of it is unknown")
+                self.stop("the capture, which is its journal, can no longer be written")
             return False
         if self._unrecorded:
             self._record(self._unrecorded)
@@ -128,7 +126,7 @@ class Committer:
     def _refuse(self, attempt: FinishedAttempt, error: OSError) -> None:
         """Record the attempt as failed: its results could not be placed."""
         attempt.refusal = f"the results cannot be moved into the results folder: {error.strerror}"
-        if error.errno in _DISK_FULL:
+        if error.errno in DISK_FULL:
             self.stop(attempt.refusal)
         self._warn(f"{attempt.held.file.id}: {attempt.refusal}")
         self._store.discard(attempt.output)

@@ -133,6 +133,8 @@ class Launcher:
                 )
                 self._loop(server, pool, interruption, deaths)
                 status = _exit_status(coordinator, pool, interruption)
+                if server.hub.capture.is_broken and status == EXIT_DONE:
+                    status = EXIT_UNABLE  # the results are in place, but a resumed run will not know of all
                 server.stop_sampler()
                 server.hub.drain()
                 coordinator.finish(status)
@@ -157,6 +159,8 @@ class Launcher:
             poller.poll(POLL_MS)
             deaths.drain()
             server.hub.poll()
+            if notice := server.hub.capture.notice():
+                self._notify(notice)
             pool.poll()
             coordinator.publish_depths()
             self._monitor.poll()
@@ -167,8 +171,6 @@ class Launcher:
                 )
             interruption.poll(pool)
             self._relay.poll()
-            if notice := server.hub.capture.notice():
-                self._notify(notice)
 
     @contextmanager
     def _undoing_failed_start(self) -> Iterator[None]:

@@ -28,6 +28,8 @@ SIGN_SECONDS = 1.0
 PROOF_SECONDS = 5.0
 """A holder without a sign of life for this long is gone."""
 _STEP_SECONDS = 0.2
+_TRIES = 2
+"""How often a lock that is held is tried again."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _OPEN_FLAGS = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 
@@ -111,6 +113,10 @@ class RunLock:
     def _take(self, descriptor: int, wait: Wait) -> bool:
         """Lock the open file and write our name into it. False: it is no longer the file at our path."""
         lock = try_lock(descriptor)
+        for _ in range(_TRIES):
+            if lock is Lock.HELD:
+                wait(_STEP_SECONDS)  # a viewer that examines the lock holds it for a moment
+                lock = try_lock(descriptor)
         before = _parse(read_holder(descriptor))
         is_doubtful = before.pid != "" and (lock is Lock.UNSUPPORTED or before.is_elsewhere)
         if lock is Lock.HELD or (is_doubtful and shows_life(self._run_dir, wait)):

@@ -110,6 +110,15 @@ def test_what_a_killed_process_of_this_machine_has_left_is_taken_over_at_once(ru
     assert list((run_dir / ".bus").iterdir()) == []
 
 
+def test_a_viewer_that_examines_the_lock_at_that_moment_is_not_in_the_way(run_dir: Path) -> None:
+    viewer = os.open(write_lock(run_dir, HERE), os.O_RDONLY)
+    fcntl.flock(viewer, fcntl.LOCK_SH)
+    lock = RunLock(run_dir)
+    lock.acquire(Waiting(lambda: fcntl.flock(viewer, fcntl.LOCK_UN)))
+    os.close(viewer)
+    lock.release()
+
+
 def test_a_lock_of_an_earlier_version_has_no_machine_and_is_the_kernels_alone(run_dir: Path) -> None:
     (run_dir / ".bus" / "lock").write_text("4321")
     lock = RunLock(run_dir)

@@ -48,7 +48,7 @@ class CaptureTail:
             # Kept open: a compressed capture that replaces it changes nothing for readers of this one.
             self._fd = os.open(run_dir / CAPTURE_NAME, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
-            raise AddressError(f"{run_dir / CAPTURE_NAME}: cannot be read: {error.strerror}") from None
+            raise self._unreadable(error) from None
 
     def snapshot(self) -> Snapshot | None:
         """Return None: only a hub has a fold of what is on record."""
@@ -59,11 +59,11 @@ class CaptureTail:
         self.offset, self._scanner = offset, RecordScanner()
 
     def receive(self, timeout_seconds: float) -> tuple[list[bytes], int | None]:
-        """Return what was recorded since the last call. See EventSource; raises OSError."""
-        data = os.pread(self._fd, CHUNK_BYTES, self.offset)
+        """Return what was recorded since the last call. See EventSource; raises AddressError."""
+        data = self._read()
         if not data and not self.behind:
             sleep(timeout_seconds)
-            data = os.pread(self._fd, CHUNK_BYTES, self.offset)
+            data = self._read()
         self.offset += len(data)
         arrived_ns = None if self.behind else self._clock.mono_ns()
         self.behind = self.behind and len(data) == CHUNK_BYTES
@@ -94,3 +94,12 @@ class CaptureTail:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def _read(self) -> bytes:
+        try:
+            return os.pread(self._fd, CHUNK_BYTES, self.offset)
+        except OSError as error:
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, error: OSError) -> AddressError:
+        return AddressError(f"{self._run_dir / CAPTURE_NAME}: cannot be read: {error.strerror}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -66,6 +67,17 @@ def test_a_run_that_has_ended_is_not_waited_for(tmp_path: Path, clock: ManualClo
     (tmp_path / "run.vbus").touch()
     with closing(CaptureTail(tmp_path, clock, "why")) as tail, pytest.raises(EndedError):
         tail.prove_alive()
+
+
+def test_a_capture_that_cannot_be_read_is_an_error_in_one_line(tmp_path: Path, clock: ManualClock) -> None:
+    with pytest.raises(AddressError, match=r"run\.vbus: cannot be read: No such file"):
+        CaptureTail(tmp_path, clock, "why")
+    os.mkfifo(tmp_path / "run.vbus")
+    with (
+        closing(CaptureTail(tmp_path, clock, "why")) as tail,
+        pytest.raises(AddressError, match=r"run\.vbus: cannot be read: Illegal seek"),
+    ):
+        tail.receive(0.0)
 
 
 # Which way a run is joined.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from virnucpro_bus.errors import AddressError, UserError
+from virnucpro_bus.errors import AddressError, EndedError, UserError
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.fleet_group import FleetGroup
 from virnucpro_bus.run_folder import CAPTURE_NAME
@@ -108,7 +108,7 @@ class FollowedBus:
     def _follow(self) -> None:
         try:
             self._source = source = join(self.target, self._clock, self._server_key)
-        except AddressError:
+        except EndedError:
             capture = Path(self.target) / CAPTURE_NAME
             if not self._accept_ended or not capture.is_file():
                 raise

@@ -4,6 +4,7 @@
     ├── UserError            the user can correct it; the command line prints one line and exits 2
     │   ├── InputError       an input file or folder cannot be used
     │   ├── AddressError     a run folder or address cannot be reached
+    │   │   └── EndedError   no run is live in this folder
     │   ├── CaptureError     a file is not a capture, or one of a newer version
     │   └── EveryFileError   what failed one file fails every file: the run ends
     ├── SnapshotError        bytes are not a fold of this version
@@ -31,6 +32,10 @@ class InputError(UserError):
 
 class AddressError(UserError):
     """A run folder or address cannot be reached or used."""
+
+
+class EndedError(AddressError):
+    """No run is live in a folder: it has ended, was interrupted, or never began."""
 
 
 class CaptureError(UserError):

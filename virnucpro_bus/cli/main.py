@@ -89,6 +89,8 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         place = "the output cannot be written" if abandon_output() else error.filename
+        if place is None and not _has_current_folder():
+            place, reason = "the current folder", "it has been removed; change to another one"
         say(reason if place is None else f"{place}: {reason}")
         sys.exit(EXIT_REFUSED)
     sys.exit(status if isinstance(status, int) else 0)
@@ -106,6 +108,14 @@ def abandon_output() -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return True
     return False
+
+
+def _has_current_folder() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _one_line(error: click.ClickException) -> str:

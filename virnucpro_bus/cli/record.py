@@ -8,6 +8,7 @@ import click
 
 from virnucpro_bus.capture.compression import compress_capture
 from virnucpro_bus.capture.recorder import Recorder
+from virnucpro_bus.cli.main import EXIT_REFUSED
 from virnucpro_bus.cli.options import PathArgument, TargetArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.fold.fleet import FleetState
@@ -40,8 +41,12 @@ def record(target: str, output: Path) -> int:
             SignalFlag(*ENDING_SIGNALS) as signals,
             Recorder(output, clock) as recorder,
         ):
+
+            def is_over() -> object:
+                return signals.signal or recorder.is_broken
+
             try:
-                for frames in follow_live(source, FleetState(clock), clock, lambda: signals.signal):
+                for frames in follow_live(source, FleetState(clock), clock, is_over):
                     recorder.record(frames)
                     if notice := recorder.notice():
                         say(notice)
@@ -52,5 +57,7 @@ def record(target: str, output: Path) -> int:
                 )
     finally:
         source.close()
+    if recorder.is_broken:
+        return EXIT_REFUSED
     compress_capture(output)
     return 128 + signals.signal if signals.signal else 0

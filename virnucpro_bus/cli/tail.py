@@ -11,7 +11,7 @@ import click
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.cli.options import TargetArgument, kinds_option
 from virnucpro_bus.clock import Clock, SystemClock
-from virnucpro_bus.errors import AddressError
+from virnucpro_bus.errors import EndedError
 from virnucpro_bus.events.codec import decode_all
 from virnucpro_bus.events.dedup import Deduplicator
 from virnucpro_bus.events.render import as_json, as_line, kind_of
@@ -62,9 +62,9 @@ def _open(target: str, clock: Clock) -> LiveSource | CaptureReader:
         return CaptureReader(path)
     try:
         return join(target, clock)
-    except AddressError:
+    except EndedError:
         capture = path / CAPTURE_NAME
-        if "://" in target or not capture.is_file():
+        if not capture.is_file():
             raise
         return CaptureReader(capture)
 

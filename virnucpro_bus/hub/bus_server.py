@@ -6,8 +6,11 @@ import os
 import secrets
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
+
+import zmq
 
 from virnucpro_bus.capture.compression import decompress_capture
 from virnucpro_bus.capture.writer import CaptureWriter
@@ -18,8 +21,11 @@ from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.events.vocabulary import Fact
 from virnucpro_bus.hub.hub import Hub
 from virnucpro_bus.run_folder import BusAddresses, RunFolder
+from virnucpro_bus.sockets import reason_of
 from virnucpro_bus.system.child_process import self_command, spawn_logged, stop
+from virnucpro_bus.system.console import say
 from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.system.locks import NO_LOCKS
 
 LOG_FOLDER = "logs"
 
@@ -38,11 +44,15 @@ class BusServer:
         self._clock = clock
         self._folder = RunFolder(run_dir)
         self._is_resumed = False
+        self._has_warned = False
         self._sampler: subprocess.Popen[bytes] | None = None
 
     def claim(self) -> None:
         """Take the folder's lock before `open` does, so that its contents can be read. Raises UserError."""
         self._folder.claim()
+        if not self._folder.is_lock_enforced and not self._has_warned:
+            self._has_warned = True
+            say(f"{self.run_dir}: {NO_LOCKS}; start no second run in this folder while this one lasts")
 
     def release(self) -> None:
         """Release the folder's lock where `open` was not called after `claim`."""
@@ -53,10 +63,17 @@ class BusServer:
         self.run, self._is_resumed = run, True
 
     def open(self) -> Self:
-        """Start the bus. Raises UserError when the folder cannot be used, is in use, or already holds a run."""
-        self._folder.claim()
+        """Start the bus. Raises UserError when the folder cannot be used, is in use, or already holds a run.
+
+        It then leaves the folder as it was.
+        """
+        self.claim()
         try:
             capture = self._open_capture()
+        except BaseException:
+            self._folder.release()
+            raise
+        try:
             addresses = BusAddresses(
                 run=self.run,
                 host=socket.gethostname(),
@@ -67,10 +84,17 @@ class BusServer:
             )
             self.hub = Hub(addresses, capture, self._clock)
             self._folder.announce(addresses)
-        except BaseException:
-            self._folder.release()
+        except BaseException as error:
+            self._close_failed(capture)
+            if isinstance(error, zmq.ZMQError | OSError):
+                raise UserError(f"{self.run_dir}: the bus cannot be opened: {reason_of(error)}") from None
             raise
         return self
+
+    def remove_capture(self) -> None:
+        """Remove the capture of a run that could not begin, if the disk permits it."""
+        with suppress(OSError):
+            self._folder.capture_path.unlink()
 
     def log_path(self, name: str) -> Path:
         """Return the log file of the helper process called `name`."""
@@ -95,17 +119,24 @@ class BusServer:
             self._sampler = None
 
     def close(self) -> None:
-        """Stop the sampler, close hub and capture, release the folder, remove empty logs. Safe to call twice."""
+        """Stop the sampler, close hub and capture, remove empty logs, release the folder. Safe to call twice."""
         self.stop_sampler()
         self.hub.close()
-        self.release()
         self._remove_empty_logs()
+        self.release()
 
     def __enter__(self) -> Self:
         return self.open()
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _close_failed(self, capture: CaptureWriter) -> None:
+        """Undo `open` as far as it got."""
+        capture.close()
+        if not self._is_resumed:
+            self.remove_capture()
+        self._folder.release()
 
     def _open_capture(self) -> CaptureWriter:
         path = self._folder.capture_path
@@ -124,13 +155,11 @@ class BusServer:
         logs = self.run_dir / LOG_FOLDER
         if not logs.is_dir():
             return
-        for log in logs.glob("*.log"):
-            if log.stat().st_size == 0:
-                log.unlink()
-        try:
+        with suppress(OSError):  # the disk no longer permits it, or other logs remain
+            for log in logs.glob("*.log"):
+                if log.stat().st_size == 0:
+                    log.unlink()
             logs.rmdir()
-        except OSError:
-            pass  # it still has logs
 
 
 class HubSink:

@@ -31,7 +31,10 @@ class Hub:
     """Journals and forwards the events of one bus, and answers requests for its history. Not thread-safe."""
 
     def __init__(self, addresses: BusAddresses, capture: CaptureWriter, clock: Clock) -> None:
-        """Bind the three addresses. The caller holds the run folder's lock: a second bind steals a live socket."""
+        """Bind the three addresses. The caller holds the run folder's lock: a second bind steals a live socket.
+
+        Raises zmq.ZMQError.
+        """
         self.addresses = addresses
         self.capture = capture
         self._deduplicator = Deduplicator()
@@ -101,7 +104,11 @@ class Hub:
         bound.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
         for option, value in options:
             bound.setsockopt(option, value)
-        bind_privately(bound, address)
+        try:
+            bind_privately(bound, address)
+        except zmq.ZMQError:
+            self._context.destroy()
+            raise
         return bound
 
     def _hello(self) -> HelloReply:

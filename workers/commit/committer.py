@@ -79,7 +79,7 @@ class Committer:
         capture = self._journal.capture
         if capture.problem is not None:
             if capture.is_broken:
-                self.stop("the journal could not be synced, so what the disk holds of it is unknown")
+                self.stop("the capture, which is its journal, can no longer be written")
             return False
         if self._unrecorded:
             self._record(self._unrecorded)

@@ -80,6 +80,11 @@ class ResultStore:
         self._attempts_named += 1
         return f"{self._attempts}/{self._session}-{self._attempts_named}"
 
+    @property
+    def has_attempts(self) -> bool:
+        """Whether any file was handed out: `new_attempt` was called."""
+        return self._attempts_named > 0
+
     def place(self, file: InputFile, attempt: str) -> int:
         """Move everything in the attempt's output folder to its final path; return how many entries.
 

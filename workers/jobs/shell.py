@@ -51,8 +51,9 @@ def shell_job(template: str) -> Job:
     def run(input: Path, output: Path, context: JobContext) -> int:
         values = (str(input), str(output / input.name), str(output), stem_of(input), context.device)
         variables = dict(zip(map(_variable, PLACEHOLDERS), values, strict=True))
-        # A file, not a pipe: a process that the command leaves behind could hold a pipe open forever.
-        with tempfile.TemporaryFile() as errors:
+        # A file, not a pipe: a process that the command leaves behind could hold a pipe open forever. Beside the
+        # output, where the run can write for certain; the system may have no other place for temporary files.
+        with tempfile.TemporaryFile(dir=output.parent) as errors:
             status = subprocess.run(
                 program,
                 stdin=subprocess.DEVNULL,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import zmq
@@ -10,10 +12,11 @@ import zmq
 from virnucpro_bus.capture.compression import compress_capture
 from virnucpro_bus.clock import AttendedClock, Clock
 from virnucpro_bus.devices import is_simulated
-from virnucpro_bus.errors import AddressError, UserError
+from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
 from virnucpro_bus.hub.bus_server import BusServer, HubSink
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
+from virnucpro_bus.sockets import reason_of
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 from virnucpro_bus.text import visible
@@ -100,7 +103,7 @@ class Launcher:
     def _run_workers(self, interruption: Interruption) -> int:
         """Open the bus, process the files, close everything again; return the exit status."""
         plan, coordinator = self._plan, self.coordinator
-        with SignalFlag(signal.SIGCHLD) as deaths, self._server as server:
+        with SignalFlag(signal.SIGCHLD) as deaths, self._server as server, self._undoing_failed_start():
             self._store.prepare(resume=self._resumed is not None)
             pool = WorkerPool(
                 server,
@@ -115,7 +118,7 @@ class Launcher:
             )
             try:
                 if plan.listen is not None:
-                    self._start_relay(plan.listen)
+                    self._monitor.report(self._relay.start(plan.run_dir, plan.listen))
                 coordinator.start()
                 if self._resumed is not None:
                     self._report_resumption(self._resumed)
@@ -134,6 +137,8 @@ class Launcher:
                 )
                 self._loop(server, pool, interruption, deaths)
                 status = _exit_status(coordinator, pool, interruption)
+                if server.hub.capture.is_broken and status == EXIT_DONE:
+                    status = EXIT_UNABLE  # the results are in place, but a resumed run will not know of all
                 server.stop_sampler()
                 server.hub.drain()
                 coordinator.finish(status)
@@ -142,9 +147,8 @@ class Launcher:
                 self._monitor.finish(server.hub.poll, hurried=interruption.is_hurried)
                 self._relay.stop()
                 self._store.tidy()
-        if pool.unable is not None:
-            self._remove_failed_start()
-            raise UserError(f"the job {visible(plan.job)} cannot be run: {pool.unable}")
+            if pool.unable is not None:
+                raise UserError(f"the job {visible(plan.job)} cannot be run: {pool.unable}")
         return status
 
     def _loop(self, server: BusServer, pool: WorkerPool, interruption: Interruption, deaths: SignalFlag) -> None:
@@ -159,6 +163,8 @@ class Launcher:
             poller.poll(POLL_MS)
             deaths.drain()
             server.hub.poll()
+            if notice := server.hub.capture.notice():
+                self._notify(notice)
             pool.poll()
             coordinator.publish_depths()
             self._monitor.poll()
@@ -169,19 +175,25 @@ class Launcher:
                 )
             interruption.poll(pool)
             self._relay.poll()
-            if notice := server.hub.capture.notice():
-                self._notify(notice)
 
-    def _start_relay(self, address: str) -> None:
-        """Start the relay. Raises AddressError, before the run begins, when it cannot listen."""
+    @contextmanager
+    def _undoing_failed_start(self) -> Iterator[None]:
+        """Remove what the run has left if it fails before the first file is handed out.
+
+        Entered last, so that the folder is still locked then: once it is not, another run may begin in it.
+        """
         try:
-            self._monitor.report(self._relay.start(self._plan.run_dir, address))
-        except AddressError:
+            yield
+        except BaseException as error:
+            if self._store.has_attempts:
+                raise
             self._remove_failed_start()
+            if isinstance(error, zmq.ZMQError | OSError):
+                raise UserError(f"{self._plan.run_dir}: the run cannot start: {reason_of(error)}") from None
             raise
 
     def _remove_failed_start(self) -> None:
-        """Remove what a run that could not begin has left, except its logs.
+        """Remove what a run that could not begin has left, except what its workers printed.
 
         The user can then give the same command again. Nothing of a resumed run is removed.
         """
@@ -190,8 +202,11 @@ class Launcher:
         plan = self._plan
         # A metrics log that existed before may have rows of other runs.
         logs = [] if self._logs_before else own_logs(plan.run_dir, plan.log_file)
-        for path in (plan.run_dir / CAPTURE_NAME, *logs):
-            path.unlink(missing_ok=True)
+        for path in logs:
+            with suppress(OSError):
+                path.unlink()
+        self._server.remove_capture()
+        self._store.tidy()
         self._store.remove_if_empty()
 
     def _report_resumption(self, resumed: ResumePlan) -> None:

@@ -43,7 +43,7 @@ class Dispatcher:
         clock: Clock,
         warn: Callable[[str], object],
     ) -> None:
-        """Bind `address`. `warn` is called with each message for the user, in one line."""
+        """Bind `address`. `warn` is called with each message for the user, in one line. Raises zmq.ZMQError."""
         self.address = address
         self.token = secrets.token_hex(16)
         """The secret that a request must carry: it proves that this launcher started the worker."""
@@ -71,7 +71,11 @@ class Dispatcher:
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
         self.socket.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
-        bind_privately(self.socket, address)
+        try:
+            bind_privately(self.socket, address)
+        except zmq.ZMQError:
+            self.close()
+            raise
 
     def receive(self) -> None:
         """Process the requests that have arrived, and commit what they report."""

@@ -14,6 +14,8 @@ from workers.commit.manifest import Manifest
 
 WORKER_SOURCE = "worker-"
 """The prefix of the source names of a pool's workers."""
+COORDINATOR_SOURCE = "coordinator"
+"""The source name of a launcher's own events."""
 
 
 class SettledFile(NamedTuple):
@@ -142,6 +144,24 @@ class PastRun:
     def _reopened(self, event: ev.FileReopened, envelope: ev.Envelope) -> None:
         self.settled.pop(event.file, None)
         self.committed.pop(event.file, None)
+
+
+def holds_run(path: Path) -> bool:
+    """Return whether the capture at `path` records more than a start that failed. Raises CaptureError.
+
+    A launcher that could assign no file has left nothing else: no plan, and no event of another program.
+    """
+    reader = CaptureReader(path)
+    for record in reader:
+        try:
+            envelope = decode(record.frame)
+        except FrameError:
+            return True
+        if envelope.source != COORDINATOR_SOURCE or not isinstance(envelope, ev.Envelope):
+            return True
+        if isinstance(envelope.event, ev.FilesAssigned):
+            return True
+    return reader.scanner.skipped_bytes > 0
 
 
 def read_past_run(path: Path) -> PastRun:

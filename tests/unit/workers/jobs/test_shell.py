@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,17 @@ def test_every_placeholder_is_filled_in(tmp_path: Path, output: Path) -> None:
 def test_output_is_a_file_of_the_inputs_name_in_the_output_folder(tmp_path: Path, output: Path) -> None:
     run("cat {input} > {output}", a_file(tmp_path, "x.fa"), output)
     assert (output / "x.fa").read_bytes() == FASTA
+
+
+def test_a_command_needs_no_folder_for_temporary_files(
+    tmp_path: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    run("cat {input} > {output}", a_file(tmp_path, "x.fa"), output)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["out", "x.fa", "x.fa"]
 
 
 def test_doubled_braces_are_literal_braces_for_the_shell(tmp_path: Path, output: Path) -> None:

@@ -40,7 +40,8 @@ _MAX_BUS_FILE_BYTES = 1 << 16
 class BusAddresses(msgspec.Struct, frozen=True):
     """The content of bus.json: the run id, the hub's process, and the addresses of its sockets.
 
-    `pid` is the hub's process id on `host`.
+    `pid` is the hub's process id on `host`, the machine. `run_host` is the host that the run's own events name:
+    that of its first session; "": the same as `host`.
     """
 
     run: str
@@ -49,6 +50,9 @@ class BusAddresses(msgspec.Struct, frozen=True):
     publish: str
     subscribe: str
     history: str
+    run_host: str = ""
+    has_launcher: bool = False
+    """Whether the hub is that of a run with a launcher, which `run --resume` continues."""
 
 
 def read_addresses(run_dir: Path) -> BusAddresses:
@@ -124,6 +128,16 @@ class RunFolder:
             with suppress(OSError):
                 draft_of(self.path / name).unlink()
         return self
+
+    def left_behind(self) -> BusAddresses | None:
+        """Return the addresses of a hub that was killed here; None: the last one has ended in order.
+
+        The folder must be claimed.
+        """
+        try:
+            return msgspec.json.decode((self.path / BUS_FILE).read_bytes(), type=BusAddresses)
+        except (OSError, msgspec.DecodeError):
+            return None
 
     def address(self, name: str) -> str:
         """Return the ipc address of the socket called `name`. Raises RuntimeError unless claimed."""

@@ -33,6 +33,8 @@ class WorkerConfig(Struct, frozen=True):
     publish: str
     """Address at which the hub receives events."""
     run: str
+    host: str
+    """The host that the run's events name."""
     source: str
     epoch: int
     device_key: str

@@ -49,15 +49,21 @@ def sample(run_dir: Path, simulate: bool) -> int:
     gpus = GPUMonitor(clock=clock, cache_seconds=0.0)
     # Nothing else ends this process when the hub is killed.
     threading.Thread(target=_stop_with_hub, args=(run_dir, addresses.run, stop), daemon=True).start()
-    with Publisher(addresses.publish, source="sampler", run=addresses.run, clock=clock) as bus:
+    with _publisher(addresses, clock) as bus:
         Sampler(bus, gpus, clock, SAMPLE_SECONDS).run(stop)
     return 0
+
+
+def _publisher(addresses: BusAddresses, clock: Clock) -> Publisher:
+    """Return a publisher whose samples belong to the host that the run's events name."""
+    host = addresses.run_host or None
+    return Publisher(addresses.publish, source="sampler", run=addresses.run, host=host, clock=clock)
 
 
 def _simulate(run_dir: Path, addresses: BusAddresses, clock: Clock, stop: threading.Event) -> int:
     try:
         source = join(str(run_dir), clock)
-        with Publisher(addresses.publish, source="sampler", run=addresses.run, clock=clock) as bus:
+        with _publisher(addresses, clock) as bus:
             publish_simulated(source, bus, clock, SAMPLE_SECONDS, stop)
     except AddressError:
         return 0  # the hub is gone, and with it all viewers

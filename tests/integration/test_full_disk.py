@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.support.lab import Lab, wait_until
 from tests.support.limited_disk import LabDisk
+from tests.support.run_files import COUNT, summary
 from virnucpro_bus.capture.compression import HAS_ZSTD, ZSTD_MAGIC
 from virnucpro_bus.capture.info import capture_info
 from virnucpro_bus.capture.reader import CaptureReader
@@ -52,6 +53,37 @@ def test_a_hub_records_again_when_there_is_room_and_the_capture_says_what_it_lac
     assert f"{missing} events were not recorded" in hub.stderr
     assert hub.stderr.count(STOPPED) == hub.stderr.count(RESUMED) == 1
     assert path.read_bytes().startswith(ZSTD_MAGIC) == HAS_ZSTD
+
+
+def test_no_worker_starts_before_the_plan_is_on_disk_and_the_run_can_then_be_resumed(
+    lab: Lab, forty: Path
+) -> None:
+    arguments = ("run", forty, "--devices", "cpu:2", "--out", "out", "--no-dashboard", "--job", "user_jobs:slow")
+    disk = LabDisk(lab)
+    disk.fail(errno.ENOSPC, limit_bytes=2_000)
+    run = lab.start(*arguments, **disk.environment)
+    run.until_it_says("the run pauses")
+    assert not any("workers.process.worker" in command for command in run.children().values())
+    disk.work_again()
+    results = lab.folder / "out" / "results"
+    run.until(lambda: len(list(results.glob("*"))) > 5, "some results")
+    run.signal(signal.SIGKILL)
+    run.wait()
+    resumed = lab.run(*arguments, "--resume")
+    assert resumed.wait() == 0, resumed.stderr
+    assert "resuming: 0 of" not in resumed.stderr
+    totals = summary(lab.folder / "out")["totals"]
+    assert (totals["files_completed"], totals["files_total"], totals["events_lost"]) == (COUNT, COUNT, 0)
+
+
+def test_a_run_that_waits_for_room_to_begin_ends_when_it_is_interrupted(lab: Lab, forty: Path) -> None:
+    arguments = ("run", forty, "--devices", "cpu:2", "--out", "out", "--no-dashboard")
+    disk = LabDisk(lab)
+    disk.fail(errno.ENOSPC, limit_bytes=2_000)
+    run = lab.start(*arguments, **disk.environment)
+    run.until_it_says("the run pauses")
+    run.signal(signal.SIGINT)
+    assert run.wait() == 130
 
 
 def test_a_run_goes_on_without_its_capture_and_loses_no_result(lab: Lab, forty: Path) -> None:

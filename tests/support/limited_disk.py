@@ -34,10 +34,10 @@ class LabDisk:
         self._file = lab.folder / "disk-fails"
         self.environment = {"PYTHONPATH": str(_FAILING_DISK), "DISK_FAILS": str(self._file)}
 
-    def fail(self, error: int) -> None:
-        """From now on every write fails with this error."""
+    def fail(self, error: int, limit_bytes: int = 0) -> None:
+        """From now on every write fails with this error, where a capture would grow beyond `limit_bytes`."""
         draft = self._file.with_suffix(".draft")
-        draft.write_text(str(error))
+        draft.write_text(f"{error} {limit_bytes}")
         draft.rename(self._file)
 
     def work_again(self) -> None:

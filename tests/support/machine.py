@@ -90,8 +90,11 @@ class Machine:
         self.capture.append(fresh)
         return len(fresh)
 
+    def record(self, frames: list[bytes]) -> None:
+        self.capture.append(self._sieve.filter(frames), keep=True)
+
     def publish(self, event: Fact) -> None:
-        self.ingest([encode(self._stamp.next_envelope(event))])
+        self.record([encode(self._stamp.next_envelope(event))])
 
     def start(self) -> None:
         """Announce the run."""

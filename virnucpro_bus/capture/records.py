@@ -64,6 +64,11 @@ class RecordScanner:
         """Bytes at the end of what was fed that are not a whole record yet."""
         return len(self._incomplete)
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether what was fed ends in a damaged place, such as a last record that is not whole."""
+        return self._in_damage
+
     def feed(self, data: bytes) -> list[Record]:
         """Add `data`; returns the records that are now complete."""
         buffer = self._incomplete + data if self._incomplete else data

@@ -173,7 +173,7 @@ class FileCommitted(Fact, frozen=True):
     """The results of a file have their final names and are synced to disk. Published by the coordinator.
 
     `results` is the number of result files, `size_bytes` their total size, `digest` the digest of their manifest
-    (workers/commit/manifest.py); "" when unknown.
+    (workers/commit/manifest.py); "" when unknown. `sequences` is how many the file has; None when unknown.
     """
 
     device: Name
@@ -182,6 +182,7 @@ class FileCommitted(Fact, frozen=True):
     results: Count
     size_bytes: Count
     digest: Name = ""
+    sequences: Count | None = None
 
 
 class FileReopened(Fact, frozen=True):

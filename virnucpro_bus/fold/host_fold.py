@@ -16,6 +16,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.work_log import Steal
 from virnucpro_bus.events.codec import Foreign
+from virnucpro_bus.events.commits import Commit
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.device import DeviceState, Reopened
 from virnucpro_bus.fold.host_state import HostState
@@ -195,11 +196,16 @@ class HostFold(HostState, array_like=True):
             self._add_failed_file(event.file, event.attempt, event.reason)
         device.note_finished(envelope.mono_ns, envelope.wall_ns)
 
+    def _file_committed(self, event: ev.FileCommitted, envelope: ev.Envelope, stream: Stream) -> None:
+        commit = Commit(envelope.epoch, envelope.seq, event.device, event.sequences, is_done=True)
+        self._committed.add(event.file, commit)
+
     def _file_quarantined(self, event: ev.FileQuarantined, envelope: ev.Envelope, stream: Stream) -> None:
         self._quarantined += 1
         self._add_failed_file(event.file, event.attempts, event.reason)
 
     def _file_reopened(self, event: ev.FileReopened, envelope: ev.Envelope, stream: Stream) -> None:
+        self._committed.add(event.file, Commit(envelope.epoch, envelope.seq, event.device, None, is_done=False))
         if not event.completed:
             self._net_failures[event.file] = self._net_failures.get(event.file, 0) - 1
         if event.device:
@@ -262,6 +268,7 @@ _HANDLERS: dict[type, Callable[[HostFold, Any, Any, Stream], None]] = {
     ev.FileProgress: HostFold._file_progress,
     ev.FileCompleted: HostFold._file_completed,
     ev.FileFailed: HostFold._file_failed,
+    ev.FileCommitted: HostFold._file_committed,
     ev.FileQuarantined: HostFold._file_quarantined,
     ev.FileReopened: HostFold._file_reopened,
     ev.WorkStolen: HostFold._work_stolen,

@@ -18,8 +18,8 @@ from virnucpro_bus.effect.effect import effect_of
 from virnucpro_bus.effect.shares import HostWork, InProgress, RunStatus
 from virnucpro_bus.effect.totals import TotalsCache
 from virnucpro_bus.effect.work_log import Steal, WorkLog
+from virnucpro_bus.events.commits import CommittedFiles
 from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceState, Reopened
-from virnucpro_bus.fold.gpu_history import GpuFigures
 from virnucpro_bus.fold.gpu_identity import SampledGpus, merge_same_gpus
 from virnucpro_bus.fold.stream import Stream
 from virnucpro_bus.fold.windows import Completions
@@ -78,6 +78,7 @@ class HostState(Struct, array_like=True):
     """The wall-clock time at which the host's monotonic clock was 0, by the last run that started there."""
     _log: WorkLog = field(default_factory=WorkLog)
     _completions: Completions = field(default_factory=Completions)
+    _committed: CommittedFiles = field(default_factory=CommittedFiles)
 
     @property
     def last_ns(self) -> int:
@@ -129,11 +130,14 @@ class HostState(Struct, array_like=True):
             device.metrics(self.host, self._depths.get(key), workers[key], now_ns, self._started_ns)
             for key, device in shown
         ]
-        if self.finished is not None and self.finished.exit_code >= INTERRUPTED:
-            for (_, device), row in zip(shown, rows, strict=True):
-                # Workers that ended because the run was interrupted are not a problem.
-                if row["state"] == "lost" and not device.is_lost:
-                    row["state"] = "stopped"
+        is_interrupted = self.finished is not None and self.finished.exit_code >= INTERRUPTED
+        for (key, device), row in zip(shown, rows, strict=True):
+            # Workers that ended because the run was interrupted are not a problem.
+            if is_interrupted and row["state"] == "lost" and not device.is_lost:
+                row["state"] = "stopped"
+            if device.is_planned:
+                counts = row["files_completed"], row["sequences"]
+                row["files_completed"], row["sequences"] = self._committed.correct(*counts, key)
         return rows
 
     def utilization(
@@ -166,29 +170,12 @@ class HostState(Struct, array_like=True):
 
     def files(self) -> list[FileRecord]:
         """The last 100 completed files, oldest first."""
-        gpus = SampledGpus(self._devices)
-        return [self._record(completed, gpus) for completed in self._completions]
-
-    def _record(self, completed: ev.Envelope, gpus: SampledGpus) -> FileRecord:
-        event, key = completed.event, completed.event.device
-        device = gpus.find(key) or self._devices.get(key, DeviceState(ev.Device(key)))
-        history = device.history
-        start_ns = completed.mono_ns - round(event.duration_seconds * NANOSECONDS)
-        figures = GpuFigures() if history is None else history.during(start_ns, completed.mono_ns)
-        return FileRecord(
-            file=event.file,
-            device=key,
-            device_id=device.device_id,
-            host=self.host,
-            attempt=event.attempt,
-            ended=completed.wall_ns / NANOSECONDS,
-            duration_seconds=event.duration_seconds,
-            sequences=event.sequences,
-            compute_percent=figures.compute_percent,
-            memory_peak_bytes=figures.memory_peak_bytes,
-            energy_joules=figures.energy_joules,
-            simulated=None if device.sample is None else device.sample.simulated,
-        )
+        gpus, records = SampledGpus(self._devices), []
+        for completed in self._completions:
+            key = completed.event.device
+            device = gpus.find(key) or self._devices.get(key, DeviceState(ev.Device(key)))
+            records.append(device.record(completed, self.host))
+        return records
 
     def steals(self) -> list[StealEvent]:
         """The last 50 steals, oldest first."""
@@ -252,7 +239,11 @@ class HostState(Struct, array_like=True):
 
     def failed_files(self) -> dict[str, str]:
         """The reasons of files that failed for good and are not pending again, by file."""
-        return {file: reason for file, (_, reason) in self.failures.items() if self._net_failures.get(file, 0) > 0}
+        return {
+            file: reason
+            for file, (_, reason) in self.failures.items()
+            if self._net_failures.get(file, 0) > 0 and not self._committed.has(file)
+        }
 
     def lossy_sources(self) -> list[SourceCounts]:
         """The streams with lost events."""
@@ -276,13 +267,18 @@ class HostState(Struct, array_like=True):
         reopened = Reopened(failed=self._reopened_quarantined)
         for device in self._devices.values():
             reopened = reopened.plus(device.reopened)
+        completed, sequences = self._committed.correct(
+            sum(count.completed for count in counts) - reopened.completed,
+            sum(count.sequences for count in counts) - reopened.sequences,
+        )
+        failed = self._quarantined + sum(count.failed for count in counts) - reopened.failed
         published = sum(stream.seen.published for stream in streams)
         received = sum(stream.seen.received for stream in streams)
         return Totals(
             files_total=None if self.run is None else self.run.files_total,
-            files_completed=sum(count.completed for count in counts) - reopened.completed,
-            files_failed=self._quarantined + sum(count.failed for count in counts) - reopened.failed,
-            sequences=sum(count.sequences for count in counts) - reopened.sequences,
+            files_completed=completed,
+            files_failed=len(self.failed_files()) if self._committed.has_commits else failed,
+            sequences=sequences,
             steals=sum(count.stolen for count in counts),
             events_published=published,
             events_received=received,

@@ -13,11 +13,12 @@ from typing import Self
 import zmq
 
 from virnucpro_bus.capture.compression import decompress_capture
+from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.codec import encode
-from virnucpro_bus.events.envelope import Sequencer
+from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, Sequencer
 from virnucpro_bus.events.vocabulary import Fact
 from virnucpro_bus.hub.hub import Hub
 from virnucpro_bus.run_folder import BusAddresses, RunFolder
@@ -33,11 +34,20 @@ LOG_FOLDER = "logs"
 class BusServer:
     """A hub and everything it needs: the folder's lock, the capture, bus.json and the sampler. Not thread-safe."""
 
-    def __init__(self, run_dir: Path, clock: Clock, disk: Disk | None = None) -> None:
-        """Does nothing in `run_dir` yet. `disk` is what the capture is written with; None is the real disk."""
+    def __init__(
+        self, run_dir: Path, clock: Clock, disk: Disk | None = None, *, has_workers: bool = False
+    ) -> None:
+        """Does nothing in `run_dir` yet. `disk` is what the capture is written with; None is the real disk.
+
+        `has_workers`: this process is the launcher of a run, and its workers publish at `worker_address`.
+        """
         self.run_dir = run_dir
         self.run = f"run-{secrets.token_hex(4)}"
         """The run's id."""
+        self.host = socket.gethostname()
+        """The host that the run's own events name. A resumed run keeps it, whatever this machine is called."""
+        self.worker_address = ""
+        """Where the run's own workers publish; set by `open`, "" where there are none."""
         self.hub: Hub
         """The loop of the bus; set by `open`."""
         self._disk = disk
@@ -45,6 +55,7 @@ class BusServer:
         self._folder = RunFolder(run_dir)
         self._is_resumed = False
         self._has_warned = False
+        self._has_workers = has_workers
         self._sampler: subprocess.Popen[bytes] | None = None
 
     def claim(self) -> None:
@@ -58,9 +69,24 @@ class BusServer:
         """Release the folder's lock where `open` was not called after `claim`."""
         self._folder.release()
 
-    def resume(self, run: str) -> None:
-        """Let `open` continue the capture in the folder, which is of this run, instead of creating one."""
-        self.run, self._is_resumed = run, True
+    def resume(self, run: str, host: str) -> None:
+        """Let `open` continue the capture in the folder, which is of this run and host, instead of creating one.
+
+        Either is "" where the capture does not hold it.
+        """
+        self.run, self.host, self._is_resumed = run or self.run, host or self.host, True
+
+    def resume_killed_hub(self) -> bool:
+        """Let `open` continue the capture of a hub without a launcher that was killed in the folder; claims it.
+
+        Returns whether there is one. Raises UserError.
+        """
+        self._folder.claim()
+        killed = self._folder.left_behind()
+        if killed is None or killed.has_launcher or not self._folder.capture_path.exists():
+            return False
+        self.resume(killed.run, killed.run_host)
+        return True
 
     def open(self) -> Self:
         """Start the bus. Raises UserError when the folder cannot be used, is in use, or already holds a run.
@@ -81,8 +107,16 @@ class BusServer:
                 publish=self._folder.address("publish"),
                 subscribe=self._folder.address("subscribe"),
                 history=self._folder.address("history"),
+                run_host=self.host,
+                has_launcher=self._has_workers,
             )
-            self.hub = Hub(addresses, capture, self._clock)
+            if self._has_workers:
+                # In no file, and another one in each session: a worker of an earlier one cannot publish here.
+                self.worker_address = self._folder.address(f"w{secrets.token_hex(4)}")
+            self.hub = Hub(addresses, capture, self._clock, self.worker_address or None)
+            if self._is_resumed:
+                for batch in CaptureReader(self._folder.capture_path).batches():
+                    self.hub.recall([record.frame for record in batch])
             self._folder.announce(addresses)
         except BaseException as error:
             self._close_failed(capture)
@@ -143,7 +177,9 @@ class BusServer:
         try:
             if self._is_resumed:
                 decompress_capture(path)
-            return CaptureWriter(path, self._clock, self.run, disk=self._disk, resume=self._is_resumed)
+            return CaptureWriter(
+                path, self._clock, self.run, host=self.host, disk=self._disk, resume=self._is_resumed
+            )
         except FileExistsError:
             raise UserError(
                 f"{self.run_dir}: already holds a run ({path.name}); choose another folder, or remove it first"
@@ -169,10 +205,13 @@ class HubSink:
         """`server` must be open before the first event. The epoch of these events comes after `last_epoch`."""
         self._server = server
         self._sequencer = Sequencer(
-            clock, source="coordinator", run=server.run, epoch=max(clock.wall_ns(), last_epoch + 1)
+            clock,
+            source=COORDINATOR_SOURCE,
+            run=server.run,
+            epoch=max(clock.wall_ns(), last_epoch + 1),
+            host=server.host,
         )
 
     def publish(self, event: Fact) -> None:
-        """Number, journal and forward one event. Raises RuntimeError when the hub refuses it."""
-        if not self._server.hub.ingest([encode(self._sequencer.next_envelope(event))]):
-            raise RuntimeError(f"the hub refused an event of its own process: {event!r:.300}")
+        """Number, journal and forward one event."""
+        self._server.hub.record([encode(self._sequencer.next_envelope(event))])

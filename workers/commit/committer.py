@@ -30,8 +30,8 @@ class Journal(Protocol):
 
     capture: CaptureWriter
 
-    def ingest(self, frames: list[bytes]) -> int:
-        """Append new frames to the capture and forward them; return how many were new."""
+    def record(self, frames: list[bytes]) -> None:
+        """Append frames to the capture and forward them; what cannot be written now is kept until it can."""
         ...
 
 
@@ -71,19 +71,19 @@ class Committer:
         self._journal = journal
         self._coordinator = coordinator
         self._warn = warn
-        self._unrecorded: list[FinishedAttempt] = []
-        """Placed, but not in the journal: it could not be written."""
+        self._is_synced = False
+        """Whether all that must be in the journal is on disk; at first, whether the run's plan is."""
 
     def ready(self) -> bool:
-        """Record what could not be journalled before; return whether the journal can be written."""
+        """Return whether all that must be in the journal is on disk, and more can be written."""
         capture = self._journal.capture
         if capture.problem is not None:
             if capture.is_broken:
                 self.stop("the capture, which is its journal, can no longer be written")
             return False
-        if self._unrecorded:
-            self._record(self._unrecorded)
-        return not self._unrecorded
+        if not self._is_synced:
+            self._is_synced = capture.sync()
+        return self._is_synced
 
     def commit(self, attempts: Sequence[FinishedAttempt]) -> None:
         """Commit all attempts together; afterwards each one's `refusal` is why it was refused, or None."""
@@ -145,22 +145,20 @@ class Committer:
             mono_ns=attempt.envelope.mono_ns,
         )
 
-    def _record(self, attempts: list[FinishedAttempt]) -> None:
-        """Record placed results in the journal; keep them in `_unrecorded` when it cannot be synced."""
-        is_retry = attempts is self._unrecorded
+    def _record(self, attempts: Sequence[FinishedAttempt]) -> None:
+        """Record placed results in the journal, and sync it."""
         for attempt in attempts:
-            frame, settled = attempt.settled.frame, attempt.settled
-            if is_retry:
-                # The hub skips frames that it has received before.
-                self._journal.capture.append([frame])
-            else:
-                self._journal.ingest([frame])
+            settled = attempt.settled
+            self._journal.record([settled.frame])
             self._coordinator.record_commit(
-                attempt.device, attempt.held, attempt.results, settled.size_bytes, settled.digest
+                attempt.device,
+                attempt.held,
+                attempt.results,
+                settled.size_bytes,
+                settled.digest,
+                attempt.envelope.event.sequences,
             )
         fault_point("after_journal")
-        if self._journal.capture.sync():
+        self._is_synced = self._journal.capture.sync()
+        if self._is_synced:
             fault_point("after_journal_sync")
-            self._unrecorded = []
-        elif not is_retry:
-            self._unrecorded += attempts

@@ -65,14 +65,15 @@ class WorkStealingCoordinator:
         job: str = "",
         settings: str = "",
         done_before: int = 0,
+        host: str | None = None,
     ) -> None:
         """Assign `files` to `devices`, longest first, in proportion to `weights` (None: all equal).
 
         A file that fails is tried up to `retries` times more, on other devices if there are any. A thief steals
         again at the earliest after `steal_interval_seconds` (policy threshold only). `sink` gets the events for
         the bus (None: no bus). `job` and `settings`, a digest of the job and its options, are part of the run's
-        first event; `done_before` is how many files earlier sessions of a resumed run have completed. Raises
-        UserError for an unknown policy.
+        first event; `done_before` is how many files earlier sessions of a resumed run have completed; `host` is
+        the host in the figures (None: this machine). Raises UserError for an unknown policy.
         """
         self.devices = tuple(devices)
         # Numbered by size, as the queues require.
@@ -92,7 +93,7 @@ class WorkStealingCoordinator:
         self._leases: dict[int, Assignment] = {}
         """By device number."""
         self._lock = threading.Lock()
-        self._fold = LocalFold(self.devices, self._clock, sink)
+        self._fold = LocalFold(self.devices, self._clock, sink, host)
         self._run_started = ev.RunStarted(
             self._job, policy, self.devices, len(self._files) + done_before, settings
         )
@@ -207,12 +208,18 @@ class WorkStealingCoordinator:
         return self._leases.pop(slot)
 
     def record_commit(
-        self, gpu_id: int | str, assignment: Assignment, results: int, size_bytes: int, digest: str = ""
+        self,
+        gpu_id: int | str,
+        assignment: Assignment,
+        results: int,
+        size_bytes: int,
+        digest: str = "",
+        sequences: int | None = None,
     ) -> None:
         """Publish that a file's results are in place and synced: `results` entries of `size_bytes` in all."""
         key, file, attempt = self.devices[self._slots[gpu_id]].key, assignment.file.id, assignment.attempt
         with self._lock:
-            self._fold.publish(ev.FileCommitted(key, file, attempt, results, size_bytes, digest))
+            self._fold.publish(ev.FileCommitted(key, file, attempt, results, size_bytes, digest, sequences))
 
     def worker_lost(
         self, gpu_id: int | str, source: str, epoch: int, reason: str, loss: Loss = Loss.DIED
@@ -227,12 +234,8 @@ class WorkStealingCoordinator:
         key = self.devices[slot].key
         with self._lock:
             held = self._leases.pop(slot, None)
-            event = ev.WorkerLost(key, source, epoch, reason)
-            if held is not None:
-                event = ev.WorkerLost(
-                    key, source, epoch, reason, held.file.id, held.attempt, held.stolen_from, held.stolen_at_ns
-                )
-            self._fold.announce_loss(slot, event)
+            lease = (held.file.id, held.attempt, held.stolen_from, held.stolen_at_ns) if held else ()
+            self._fold.announce_loss(slot, ev.WorkerLost(key, source, epoch, reason, *lease))
             self._announce_abandoned(self._scheduler.lose(slot, loss, reason, self._now_seconds()))
             return held
 

@@ -48,7 +48,7 @@ class Launcher:
         # No process exceeds a time limit while we stand still.
         self._attended_clock = AttendedClock(clock)
         self._store = ResultStore(plan.run_dir)
-        self._server = BusServer(plan.run_dir, clock)
+        self._server = BusServer(plan.run_dir, clock, has_workers=True)
         settings = settings_of(plan.job, plan.options)
         self._resumed = self._claim_folder(settings)
         resume_plan = self._resumed or ResumePlan(tuple(plan.files))
@@ -69,6 +69,7 @@ class Launcher:
             job=plan.job,
             settings=settings,
             done_before=resume_plan.done,
+            host=self._server.host,
         )
         """Its metrics can be read from any thread, before, during and after the run."""
 
@@ -80,7 +81,7 @@ class Launcher:
             past = open_past_run(plan.run_dir, settings, plan.log_file, resume=plan.resume, force=plan.force)
             if past is None:
                 return None
-            server.resume(past.run or server.run)
+            server.resume(past.run, past.host)
             return plan_resume(past, plan.files, self._store)
         except BaseException:
             server.release()
@@ -122,8 +123,6 @@ class Launcher:
                 coordinator.start()
                 if self._resumed is not None:
                     self._report_resumption(self._resumed)
-                # The journal's later entries can only be understood with the plan.
-                server.hub.capture.sync()
                 # The workers first: whatever starts now shares the processor with them.
                 if coordinator.unsettled:
                     pool.start()
@@ -141,6 +140,7 @@ class Launcher:
                     status = EXIT_UNABLE  # the results are in place, but a resumed run will not know of all
                 server.stop_sampler()
                 server.hub.drain()
+                self._report_refusals(server)
                 coordinator.finish(status)
             finally:
                 pool.close()
@@ -219,6 +219,12 @@ class Launcher:
             self._notify(f"{more} more files are processed again")
         total = resumed.done + len(resumed.remaining)
         self._notify(f"resuming: {resumed.done} of {total} files are done already")
+
+    def _report_refusals(self, server: BusServer) -> None:
+        """Report what the bus has refused of other programs, if anything."""
+        if refused := sorted(server.hub.refused.items()):
+            counts = ", ".join(f"{count} {reason}" for reason, count in refused)
+            self._notify(f"other programs published what the bus of a run refuses: {counts}")
 
     def _notify(self, message: str) -> None:
         """Report to the user during the run: on the bus, so that every dashboard shows it, and on stderr."""

@@ -88,7 +88,7 @@ class Dispatcher:
 
     def reply(self) -> None:
         """Answer the pending requests for which there is an answer now."""
-        if not self._can_commit() and not self.closing:
+        if not self.can_commit() and not self.closing:
             return
         for slot in self._slots:
             if slot.pending is not None and slot.number not in self._uncommitted:
@@ -141,14 +141,14 @@ class Dispatcher:
         slot.assignment = slot.output = None
         slot.deaths.clear()
         self._fail(slot, held, output, envelope, charged=settled.stop_reason is None)
-        self._hub.ingest([settled.frame])
+        self._hub.record([settled.frame])
         if settled.stop_reason is not None:
             self._committer.stop(settled.stop_reason)
         return None
 
     def _commit(self) -> None:
         """Commit the finished attempts; at the end of a run even if the journal cannot be written."""
-        if not self._uncommitted or not (self._can_commit() or self.closing):
+        if not self._uncommitted or not (self.can_commit() or self.closing):
             return
         finished = [(slot, report) for slot in self._slots if (report := self._uncommitted.pop(slot.number, None))]
         # A worker may have died while the journal could not be written: then its file is assigned again.
@@ -161,8 +161,8 @@ class Dispatcher:
             if report.refusal is None and report.settled.warning is not None:
                 self._report_job_warning(report.held.file.id, report.settled.warning)
 
-    def _can_commit(self) -> bool:
-        """Whether results can be committed now.
+    def can_commit(self) -> bool:
+        """Whether results can be committed now: the journal holds the plan, and can be written.
 
         While they cannot, the run pauses; if they no longer can, it ends. A warning reports either, once.
         """

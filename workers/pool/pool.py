@@ -81,9 +81,9 @@ class WorkerPool:
         return self._dispatcher.closing
 
     def start(self) -> None:
-        """Start every device's worker."""
+        """Start every device's worker, or leave that to `poll` while the journal cannot be written."""
         for slot in self._slots:
-            self._spawn(slot)
+            self._supervise(slot)
 
     def poll(self) -> None:
         """Process the workers' requests, handle deaths, and start the workers that are due."""
@@ -120,8 +120,9 @@ class WorkerPool:
             slot=slot.number,
             token=self._dispatcher.token,
             channel=self._dispatcher.address,
-            publish=self._server.hub.addresses.publish,
+            publish=self._server.worker_address,
             run=self._server.run,
+            host=self._server.host,
             source=slot.source,
             epoch=slot.epoch + 1,
             device_key=device.key,
@@ -166,7 +167,8 @@ class WorkerPool:
     def _wants_worker(self, slot: Slot) -> bool:
         if self._dispatcher.closing or slot.retired or self._clock.mono_ns() < slot.restart_at_ns:
             return False
-        return self._coordinator.unsettled > 0
+        # What the journal records of a worker can only be understood with the plan.
+        return self._coordinator.unsettled > 0 and self._dispatcher.can_commit()
 
     def _give_up(self, slot: Slot) -> None:
         """Continue without a process that cannot be killed, and without its device."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.events.envelope import WORKER_SOURCE_PREFIX
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system.child_process import spawn_logged
 from virnucpro_bus.system.own_packages import own_program
@@ -101,7 +102,7 @@ class Slot:
     @property
     def source(self) -> str:
         """The name of the worker's stream on the bus."""
-        return f"worker-{self.number}"
+        return f"{WORKER_SOURCE_PREFIX}{self.number}"
 
     @property
     def dismissed(self) -> bool:

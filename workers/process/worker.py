@@ -160,7 +160,13 @@ def main() -> None:
     device = Device(config.device_key, config.device_name, config.device_index)
     channel = Channel(config, launcher_watch.alive)
     bus = Publisher(
-        config.publish, device=device, source=config.source, epoch=config.epoch, run=config.run, loading=True
+        config.publish,
+        device=device,
+        source=config.source,
+        epoch=config.epoch,
+        run=config.run,
+        host=config.host,
+        loading=True,
     )
     try:
         Worker(config, bus, channel, lambda: signals.terminations).work()

@@ -108,6 +108,8 @@ def plan_resume(past: PastRun, files: Sequence[InputFile], store: ResultStore) -
         reopened.append(FileReopened(file, end.device, end.completed, end.sequences, reason))
     kept = sum(1 for file in past.committed if file in done or file not in inputs)
     notes = [f"{event.file}: is done again: {event.reason}" for event in reopened if event.completed]
+    if past.damaged_places:
+        notes.insert(0, f"{CAPTURE_NAME} is damaged (places: {past.damaged_places}): what it lacks is done again")
     events = (*past.running_workers.values(), *reopened)
     return ResumePlan(remaining, kept, events, tuple(notes), past.last_epoch, past.last_worker_epoch)
 

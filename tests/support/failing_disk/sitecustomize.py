@@ -1,6 +1,6 @@
-"""Python imports this before anything else: no capture can be written while the file DISK_FAILS names is there.
+"""Python imports this before anything else: no capture can grow while the file DISK_FAILS names is there.
 
-Its content is the number of the error.
+Its content is the number of the error, and the size in bytes up to which a capture may grow.
 """
 
 import os
@@ -13,9 +13,11 @@ _write = Disk.write
 def _write_unless_failing(self: Disk, descriptor: int, data: bytes | memoryview) -> int:
     try:
         with open(os.environ["DISK_FAILS"], encoding="ascii") as file:
-            number = int(file.read())
+            number, limit_bytes = map(int, file.read().split())
     except FileNotFoundError:
         return _write(self, descriptor, data)
+    if room := max(0, limit_bytes - os.fstat(descriptor).st_size):
+        return _write(self, descriptor, data[:room])
     raise OSError(number, os.strerror(number))
 
 

@@ -315,8 +315,10 @@ def test_a_hub_of_another_host_is_taken_at_its_word(path: Path) -> None:
 
 def test_the_hub_of_a_container_is_addressed_by_our_own_path_to_the_folder(path: Path) -> None:
     path.mkdir()
-    inside = [f"ipc:///container/out/.bus/{name}.sock" for name in ("publish", "subscribe", "history")]
-    there = BusAddresses("run-1", "c0ffee", 7, *inside)
+    publish, subscribe, history = (
+        f"ipc:///container/out/.bus/{name}.sock" for name in ("publish", "subscribe", "history")
+    )
+    there = BusAddresses("run-1", "c0ffee", 7, publish, subscribe, history)
     (path / "bus.json").write_bytes(msgspec.json.encode(there))
     seen = read_addresses(path)
     assert [seen.publish, seen.subscribe, seen.history] == [

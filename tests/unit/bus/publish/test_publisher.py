@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import AddressError, ForkedPublisherError
 from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.publish import outbox
 from virnucpro_bus.publish.publisher import Publisher
@@ -224,3 +226,18 @@ def test_a_publisher_refuses_to_work_in_a_forked_child(listener: Heard, address:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 17
         bus.file_started("b.fa")
     assert [envelope.seq for envelope in hear(listener, goodbye)] == [1, 2, 3, 4]
+
+
+def test_a_hub_that_takes_the_place_of_another_gets_the_last_events_again(address: str) -> None:
+    def started(envelope: Envelope) -> bool:
+        return isinstance(envelope.event, ev.FileStarted)
+
+    with contextlib.ExitStack() as stack:
+        with listening(address) as first:
+            publisher = stack.enter_context(Publisher(address, device=CPU, heartbeat_seconds=0.02))
+            publisher.file_started("a.fa")
+            before = hear(first, started)
+        with listening(address) as second:
+            again = hear(second, started)
+            assert [envelope for envelope in again if envelope in before] == before
+            publisher.close()

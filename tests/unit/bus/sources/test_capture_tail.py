@@ -19,7 +19,7 @@ from virnucpro_bus.sources import live
 from virnucpro_bus.sources.capture_tail import CaptureTail
 from virnucpro_bus.sources.live import join
 
-UNREACHABLE = BusAddresses("run-1", "node1", 4321, *(f"ipc:///nowhere/{name}" for name in "psh"))
+UNREACHABLE = BusAddresses("run-1", "node1", 4321, "ipc:///nowhere/p", "ipc:///nowhere/s", "ipc:///nowhere/h")
 
 
 def announce(run_dir: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.machine import Machine, some_inputs
 from tests.support.run_files import recorded, results
-from virnucpro_bus.events.vocabulary import FileCommitted
+from virnucpro_bus.events.vocabulary import FileCommitted, FilesAssigned, RunStarted
 from virnucpro_bus.system.disk import Disk, StrPath
 from workers.inputs.input_file import InputFile
 from workers.protocol import Refusal
@@ -85,6 +85,24 @@ def test_while_the_journal_has_no_room_nothing_is_ready_and_then_it_is_recorded(
     assert machine.commits.ready()
     assert committed(tmp_path) == [report.held.file.id]
     assert machine.commits.stop_reason is None
+
+
+def test_nothing_is_ready_before_the_plan_is_on_disk(
+    tmp_path: Path, inputs: Sequence[InputFile], disk: Moody
+) -> None:
+    machine = Machine(tmp_path / "run", inputs, disk)
+    disk.write_error = errno.ENOSPC
+    machine.start()
+    assert not machine.commits.ready()
+    assert recorded(tmp_path / "run", RunStarted) == []
+    disk.write_error = 0
+    machine.wait(1)
+    assert machine.commits.ready()
+    assert len(recorded(tmp_path / "run", RunStarted)) == 1
+    planned = [
+        file.file for envelope in recorded(tmp_path / "run", FilesAssigned) for file in envelope.event.files
+    ]
+    assert sorted(planned) == sorted(file.id for file in inputs)
 
 
 def test_a_journal_that_could_not_be_synced_is_never_relied_on_again(

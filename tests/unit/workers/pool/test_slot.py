@@ -73,6 +73,7 @@ def config(epoch: int = 1) -> WorkerConfig:
         channel="ipc:///nowhere",
         publish="ipc:///nowhere",
         run="run-1",
+        host="node",
         source="worker-3",
         epoch=epoch,
         device_key="cpu:3",

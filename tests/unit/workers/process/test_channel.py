@@ -50,6 +50,7 @@ def config_for(address: str) -> WorkerConfig:
         channel=address,
         publish="ipc:///nowhere",
         run="run-1",
+        host="node",
         source="worker-3",
         epoch=2,
         device_key="cpu:3",

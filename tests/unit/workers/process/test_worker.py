@@ -75,7 +75,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
                 )
             )
         config = WorkerConfig(
-            *(0, "token", "", "", "run", "worker-0", 1, "cpu:0", "CPU", 0, "job_of_a_user:job", {})
+            *(0, "token", "", "", "run", "host", "worker-0", 1, "cpu:0", "CPU", 0, "job_of_a_user:job", {})
         )
         launcher, device = Launcher(tasks), Device("cpu:0")
         launcher.refusal = refusal

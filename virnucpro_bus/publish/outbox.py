@@ -44,7 +44,7 @@ class Outbox:
         self._send_now = raw_send(self._socket)
         try:
             self._socket.connect(address)
-        except zmq.ZMQError as error:
+        except (zmq.ZMQError, UnicodeEncodeError) as error:
             self._context.destroy(linger=0)
             raise AddressError(f"{address!r} is not an address to publish to: {error}") from None
         self._socket.poll(int(FIRST_SUBSCRIBER_SECONDS * 1000))

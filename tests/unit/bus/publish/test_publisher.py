@@ -199,7 +199,7 @@ def test_closing_twice_publishes_the_last_events_once(listener: Heard, address: 
     assert listener.empty()
 
 
-@pytest.mark.parametrize("wrong", ["nonsense", "ipc://", "tcp://host", "carrier-pigeon://a"])
+@pytest.mark.parametrize("wrong", ["nonsense", "ipc://", "tcp://host", "carrier-pigeon://a", "ipc:///\udcff"])
 def test_an_unusable_address_is_refused(wrong: str) -> None:
     with pytest.raises(AddressError, match="is not an address to publish to"):
         quiet(wrong)

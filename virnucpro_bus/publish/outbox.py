@@ -27,8 +27,11 @@ class Outbox:
 
     def __init__(self, address: str, clock: Clock) -> None:
         """Connect, and wait at most 1 s until the hub subscribes. Raises AddressError for an unusable address."""
+        self.address = address
         self.dropped = 0
         """Frames that were not sent because the spool was full, or at the end."""
+        self.was_connected = False
+        """Whether a hub has ever been subscribed."""
         self._clock = clock
         self._spool: deque[bytes] = deque()
         self._has_subscriber = False
@@ -110,3 +113,4 @@ class Outbox:
             except zmq.Again:
                 return
             self._has_subscriber = message[:1] == b"\x01"
+            self.was_connected = self.was_connected or self._has_subscriber

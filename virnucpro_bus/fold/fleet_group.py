@@ -21,6 +21,7 @@ from virnucpro_bus.metrics import (
     FailedAttempt,
     FileRecord,
     GpuMetrics,
+    GpuMetricsOfRun,
     GpuUtilization,
     SourceCounts,
     StealEvent,
@@ -43,7 +44,12 @@ class FleetGroup:
 
     def get_gpu_metrics(self) -> list[GpuMetrics]:
         """One row per device and bus, by host, then index."""
-        return sorted((row for fleet in self._fleets.values() for row in fleet.get_gpu_metrics()), key=_by_host)
+        rows: list[GpuMetrics] = []
+        for name, fleet in self._fleets.items():
+            of_bus = fleet.get_gpu_metrics()
+            # Two runs on one host may have devices of the same name.
+            rows += [GpuMetricsOfRun(**row, run=name) for row in of_bus] if len(self._fleets) > 1 else of_bus
+        return sorted(rows, key=_by_host)
 
     def get_recent_steal_events(self) -> list[StealEvent]:
         """The last 50 steals, oldest first."""

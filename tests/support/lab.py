@@ -92,7 +92,7 @@ class Started:
         for pid in _pids():
             try:
                 parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
-                command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+                command = os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")
             except OSError:
                 continue
             if int(parent) == self.pid:
@@ -160,7 +160,7 @@ class Lab:
         for pid in _pids():
             try:
                 if self._mark.encode() in Path(f"/proc/{pid}/environ").read_bytes():
-                    found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found[pid] = os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" "))
             except OSError:
                 continue  # it has ended meanwhile, or is somebody else's
         return found

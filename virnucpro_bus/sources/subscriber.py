@@ -67,7 +67,7 @@ class Subscriber:
             # The welcome is the first message of the hub; every event after it is delivered.
             if not self._live.poll(int(ANSWER_SECONDS * 1000)):
                 raise AddressError(f"{address}: the hub does not accept subscribers")
-        except zmq.ZMQError as error:
+        except (zmq.ZMQError, UnicodeEncodeError) as error:
             self.close()
             raise AddressError(
                 f"{address}: is not a valid address: {error}; expected ipc:///path or tcp://host:port"

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from virnucpro_bus.cli.main import abandon_output
 from virnucpro_bus.cli.options import PathArgument, SecondsArgument, interval_option, log_rotate_option
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.devices import has_gpu
@@ -18,6 +17,7 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.remote.listen_address import access_for, parse_listen
 from virnucpro_bus.run_folder import SUMMARY_NAME
 from virnucpro_bus.system.console import say
+from virnucpro_bus.system.standard_streams import abandon_output
 from virnucpro_bus.text import visible
 from workers.inputs.find import find_inputs
 from workers.jobs import check_job, reads_nucleotides
@@ -180,9 +180,12 @@ def run(
     try:
         if launcher.summary:
             _print_summary(plan, launcher.summary)
-    except OSError:
-        # The output cannot be written, for example because the terminal has closed. The exit status still counts.
+    except BrokenPipeError:
         abandon_output()
+    except OSError as error:
+        # A full disk, or a terminal that has closed. The exit status is that of the run.
+        abandon_output()
+        say(f"the output cannot be written: {error.strerror}")
     return status
 
 

@@ -228,7 +228,7 @@ class Launcher:
 
     def _notify(self, message: str) -> None:
         """Report to the user during the run: on the bus, so that every dashboard shows it, and on stderr."""
-        self._sink.publish(Notice(message[:REASON_CHARACTERS]))
+        self._sink.publish(Notice(visible(message)[:REASON_CHARACTERS]))  # a folder's name may not be UTF-8
         self._monitor.report(message)
 
     def _write_summary(self, status: int) -> None:

@@ -203,7 +203,7 @@ def test_where_no_hub_answers_there_is_an_error_with_the_address(tmp_path: Path)
         Subscriber(address, SystemClock())
 
 
-@pytest.mark.parametrize("address", ["nonsense://x", "ipc://", "tcp://no-port"])
+@pytest.mark.parametrize("address", ["nonsense://x", "ipc://", "tcp://no-port", "ipc:///\udcff"])
 def test_an_invalid_address_is_an_error(address: str) -> None:
     with pytest.raises(AddressError, match="is not a valid address: "):
         Subscriber(address, SystemClock())

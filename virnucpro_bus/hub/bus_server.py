@@ -49,8 +49,16 @@ class BusServer:
         self._folder.release()
 
     def resume(self, run: str) -> None:
-        """Let `open` continue the capture in the folder, which is of this run, instead of creating one."""
+        """Let `open` continue the capture in the folder, which is of this run, instead of creating one.
+
+        Decompresses it, which takes seconds for a long run. Raises UserError.
+        """
         self.run, self._is_resumed = run, True
+        path = self._folder.capture_path
+        try:
+            decompress_capture(path)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written: {error.strerror}") from None
 
     def open(self) -> Self:
         """Start the bus. Raises UserError when the folder cannot be used, is in use, or already holds a run."""
@@ -110,8 +118,6 @@ class BusServer:
     def _open_capture(self) -> CaptureWriter:
         path = self._folder.capture_path
         try:
-            if self._is_resumed:
-                decompress_capture(path)
             return CaptureWriter(path, self._clock, self.run, disk=self._disk, resume=self._is_resumed)
         except FileExistsError:
             raise UserError(

@@ -173,7 +173,8 @@ def run(
         launcher = Launcher(plan, SystemClock())
         status = launcher.run()
     try:
-        _print_summary(plan, launcher.summary)
+        if launcher.summary:
+            _print_summary(plan, launcher.summary)
     except OSError:
         # The output cannot be written, for example because the terminal has closed. The exit status still counts.
         abandon_output()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import zmq
@@ -31,6 +33,14 @@ from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settin
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
 POLL_MS = 50
 MAX_NOTES_SHOWN = 10
+MONITOR_SECONDS = 3.0
+"""Time for the monitor to draw the end of the run …"""
+RELAY_SECONDS = 7.0
+"""… for the relay to deliver it …"""
+HURRIED_SECONDS = 0.5
+"""… and for either of them if the run is to end at once."""
+HURRIED_SUMMARY_SECONDS = 1.0
+"""Time for the summary of a run that is to end at once; it takes longer only if the capture is long."""
 
 
 class Launcher:
@@ -39,7 +49,7 @@ class Launcher:
     def __init__(self, plan: RunPlan, clock: Clock) -> None:
         """Lock the folder and read what it contains. Raises UserError when it cannot be used for this plan."""
         self.summary: dict[str, Any] = {}
-        """The content of summary.json, once the run is over."""
+        """The content of summary.json, once the run is over; empty if there was no time for it."""
         self._plan = plan
         self._clock = clock
         # No process exceeds a time limit while we stand still.
@@ -52,7 +62,7 @@ class Launcher:
         self._logs_before = own_logs(plan.run_dir, plan.log_file)
         self._last_worker_epoch = resume_plan.last_worker_epoch
         self._sink = HubSink(self._server, clock, resume_plan.last_epoch)
-        self._monitor = MonitorProcess(self._attended_clock)
+        self._monitor = MonitorProcess()
         self._relay = RelayProcess(self._attended_clock, self._notify)
         self.coordinator = WorkStealingCoordinator(
             plan.devices,
@@ -89,10 +99,9 @@ class Launcher:
         with SignalFlag(*ENDING_SIGNALS) as signals:
             interruption = Interruption(signals, plan.grace_seconds, self._attended_clock, self._notify)
             status = self._run_workers(interruption)
-            self._write_summary(status)
+            self._write_summary(status, interruption.limit(math.inf, HURRIED_SUMMARY_SECONDS))
             # Last, because nothing depends on it; and not for a user who wants the run to end at once.
-            if not interruption.is_hurried:
-                self._compress()
+            self._compress(interruption.limit(math.inf, 0))
         return status
 
     def _run_workers(self, interruption: Interruption) -> int:
@@ -137,8 +146,8 @@ class Launcher:
                 coordinator.finish(status)
             finally:
                 pool.close()
-                self._monitor.finish(server.hub.poll, hurried=interruption.is_hurried)
-                self._relay.stop()
+                self._monitor.finish(server.hub.poll, interruption.limit(MONITOR_SECONDS, HURRIED_SECONDS))
+                self._relay.stop(interruption.limit(RELAY_SECONDS, HURRIED_SECONDS))
                 self._store.tidy()
         if pool.unable is not None:
             self._remove_failed_start()
@@ -208,30 +217,38 @@ class Launcher:
         self._sink.publish(Notice(message[:REASON_CHARACTERS]))
         self._monitor.report(message)
 
-    def _write_summary(self, status: int) -> None:
+    def _write_summary(self, status: int, is_over: Callable[[], bool]) -> None:
+        """Write summary.json; only report how to get it if `is_over` before the capture is read."""
         plan, resumed = self._plan, self._resumed
-        self.summary = summarize(
+        summary = summarize(
             plan.run_dir,
             self._clock,
+            is_over,
             exit_code=status,
             files_done_before=0 if resumed is None else resumed.done,
             job=plan.job,
             policy=plan.policy,
             weights=plan.weights,
         )
+        if summary is None:
+            # One of an earlier session would be wrong.
+            (plan.run_dir / SUMMARY_NAME).unlink(missing_ok=True)
+            say(f"{SUMMARY_NAME} is not written; to print it: virnucpro-bus replay {plan.run_dir} --once --json")
+            return
+        self.summary = summary
         try:
             write_summary(plan.run_dir, self.summary)
         except OSError as error:
             say(f"{plan.run_dir / SUMMARY_NAME}: cannot be written: {error.strerror}")
 
-    def _compress(self) -> None:
-        """Compress the capture, unless another process is already resuming the run."""
+    def _compress(self, is_over: Callable[[], bool]) -> None:
+        """Compress the capture, unless `is_over` before, or another process is already resuming the run."""
         try:
             self._server.claim()
         except UserError:
             return
         try:
-            compress_capture(self._plan.run_dir / CAPTURE_NAME)
+            compress_capture(self._plan.run_dir / CAPTURE_NAME, is_over)
         finally:
             self._server.release()
 

@@ -91,7 +91,7 @@ class BusServer:
     def start_sampler(self, *, simulated: bool = False) -> None:
         """Start the process that publishes GPU samples; it ends by itself where there is no GPU.
 
-        With `simulated` it publishes made-up samples of the run's simulated GPUs instead.
+        With `simulated` it publishes made-up samples of the run's simulated GPUs instead. Raises OSError.
         """
         command = self_command("sample", str(self.run_dir), *(["--simulate"] if simulated else []))
         self._sampler = spawn_logged(command, self.log_path("sampler"))

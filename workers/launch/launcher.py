@@ -131,14 +131,7 @@ class Launcher:
                 # The workers first: whatever starts now shares the processor with them.
                 if coordinator.unsettled:
                     pool.start()
-                server.start_sampler(simulated=any(is_simulated(device.key) for device in plan.devices))
-                self._monitor.start(
-                    plan.run_dir,
-                    plan.interval_seconds,
-                    plan.log_file,
-                    plan.log_rotate_bytes,
-                    draw=plan.dashboard,
-                )
+                self._start_viewers(server)
                 self._loop(server, pool, interruption, deaths)
                 status = _exit_status(coordinator, pool, interruption)
                 server.stop_sampler()
@@ -153,6 +146,24 @@ class Launcher:
             self._remove_failed_start()
             raise UserError(f"the job {visible(plan.job)} cannot be run: {pool.unable}")
         return status
+
+    def _start_viewers(self, server: BusServer) -> None:
+        """Start sampler and monitor. The run continues without one that cannot be started."""
+        plan = self._plan
+        try:
+            server.start_sampler(simulated=any(is_simulated(device.key) for device in plan.devices))
+        except OSError as error:
+            self._notify(f"there are no GPU figures, because the sampler cannot be started: {error.strerror}")
+        try:
+            self._monitor.start(
+                plan.run_dir,
+                plan.interval_seconds,
+                plan.log_file,
+                plan.log_rotate_bytes,
+                draw=plan.dashboard,
+            )
+        except OSError as error:
+            self._notify(f"there is no dashboard and no log: the monitor cannot be started: {error.strerror}")
 
     def _loop(self, server: BusServer, pool: WorkerPool, interruption: Interruption, deaths: SignalFlag) -> None:
         """Drive hub and pool until all files are settled or no more are handed out, and all workers have ended."""

@@ -46,18 +46,19 @@ class MonitorProcess:
     def start(
         self, run_dir: Path, interval_seconds: float, log_file: Path, log_rotate_bytes: int | None, *, draw: bool
     ) -> None:
-        """Start the process; without `draw` it only writes the log."""
+        """Start the process; without `draw` it only writes the log. Raises OSError."""
         command = self_command(
             "monitor", str(run_dir), "--interval", str(interval_seconds), "--log-file", str(log_file)
         )
         if log_rotate_bytes is not None:
             command += ["--log-rotate", str(log_rotate_bytes)]
         command += ["--group", str(os.getpgrp())] if draw else ["--headless"]
-        self._drawing = draw and sys.stdout.isatty()
-        has_keys = self._drawing and is_interactive(_STANDARD_INPUT)
+        is_drawing = draw and sys.stdout.isatty()
+        has_keys = is_drawing and is_interactive(_STANDARD_INPUT)
         keys = subprocess.PIPE if has_keys else subprocess.DEVNULL
         # A group of its own: Ctrl-C is for the launcher to act on, and the last frame has yet to be drawn then.
         self._process = subprocess.Popen(command, stdin=keys, process_group=0)
+        self._drawing = is_drawing
         if self._process.stdin is not None:
             os.set_blocking(self._process.stdin.fileno(), False)
             self._keyboard = Keyboard(_STANDARD_INPUT)

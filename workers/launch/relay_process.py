@@ -38,9 +38,16 @@ class RelayProcess:
         """
         command = self_command("relay", str(run_dir), "--listen", address)
         # A group of its own: Ctrl-C is for the launcher, and viewers must still see the end of the run.
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
-        )
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+        except OSError as error:
+            raise AddressError(f"{address}: the relay cannot be started: {error.strerror}") from None
         if process.stdout is not None:
             os.set_blocking(process.stdout.fileno(), False)
         self._process = process

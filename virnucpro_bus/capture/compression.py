@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,11 +43,16 @@ _MIN_CAPTURE_BYTES = 1 << 16
 """Smaller captures stay plain."""
 
 
-def compress_capture(path: Path) -> None:
+class _Stopped(Exception):
+    """Compressing was stopped before its end."""
+
+
+def compress_capture(path: Path, stopped: Callable[[], bool] = lambda: False) -> None:
     """Replace the plain capture at `path`, which must be complete, by a compressed one.
 
     Killed at any moment, it leaves one or the other, whole. The file stays as it is when there is nothing to gain
-    (no zstd, a small file, one that is compressed or missing) and when the disk is too full.
+    (no zstd, a small file, one that is compressed or missing), when the disk is too full, and when `stopped`,
+    called for each mebibyte, returns true.
     """
     try:
         with path.open("rb") as source:
@@ -56,8 +61,8 @@ def compress_capture(path: Path) -> None:
                 return
             source.seek(0)
             with Disk().replace_atomically(path) as target:
-                _compress(source, target)
-    except OSError:
+                _compress(source, target, stopped)
+    except (OSError, _Stopped):
         pass  # the plain capture serves as well
 
 
@@ -75,12 +80,14 @@ def decompress_capture(path: Path) -> None:
                 target.write(plain)
 
 
-def _compress(source: BinaryIO, target: BinaryIO) -> None:
+def _compress(source: BinaryIO, target: BinaryIO, stopped: Callable[[], bool]) -> None:
     options: dict[int, int] = {
         zstd.CompressionParameter.compression_level: _LEVEL,
         zstd.CompressionParameter.checksum_flag: 1,
     }
     while plain := source.read(_PLAIN_BYTES):
+        if stopped():
+            raise _Stopped
         target.write(_packed(plain, options))
 
 

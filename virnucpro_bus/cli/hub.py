@@ -37,7 +37,10 @@ def hub(run_dir: Path) -> int:
     made = BusServer(run_dir, SystemClock())
     is_resumed = made.resume_killed_hub()
     with SignalFlag(*ENDING_SIGNALS) as signals, made as server:
-        server.start_sampler()
+        try:
+            server.start_sampler()
+        except OSError as error:
+            say(f"there are no GPU figures, because the sampler cannot be started: {error.strerror}")
         publish = shlex.quote(server.hub.addresses.publish)
         click.echo(f"export {ADDRESS_VARIABLE}={publish} {RUN_VARIABLE}={server.run}")
         # A line end in the folder's name would end the comment, and the shell would run what follows.

@@ -72,9 +72,15 @@ class BusServer:
     def resume(self, run: str, host: str) -> None:
         """Let `open` continue the capture in the folder, which is of this run and host, instead of creating one.
 
-        Either is "" where the capture does not hold it.
+        Either is "" where the capture does not hold it. Decompresses the capture, which takes seconds for a long
+        run. Raises UserError.
         """
         self.run, self.host, self._is_resumed = run or self.run, host or self.host, True
+        path = self._folder.capture_path
+        try:
+            decompress_capture(path)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written: {error.strerror}") from None
 
     def resume_killed_hub(self) -> bool:
         """Let `open` continue the capture of a hub without a launcher that was killed in the folder; claims it.
@@ -141,7 +147,7 @@ class BusServer:
     def start_sampler(self, *, simulated: bool = False) -> None:
         """Start the process that publishes GPU samples; it ends by itself where there is no GPU.
 
-        With `simulated` it publishes made-up samples of the run's simulated GPUs instead.
+        With `simulated` it publishes made-up samples of the run's simulated GPUs instead. Raises OSError.
         """
         command = self_command("sample", str(self.run_dir), *(["--simulate"] if simulated else []))
         self._sampler = spawn_logged(command, self.log_path("sampler"))
@@ -175,8 +181,6 @@ class BusServer:
     def _open_capture(self) -> CaptureWriter:
         path = self._folder.capture_path
         try:
-            if self._is_resumed:
-                decompress_capture(path)
             return CaptureWriter(
                 path, self._clock, self.run, host=self.host, disk=self._disk, resume=self._is_resumed
             )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from virnucpro_bus.devices import SIMULATED_PREFIX, UUID_PREFIXES, device_of, find_gpu, is_number, visible_gpus
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.system.child_process import self_command, stop
+from virnucpro_bus.system.child_process import communicate, self_command, stop
 from virnucpro_bus.system.cores import usable_cores
 
 LOOKUP_SECONDS = 20.0
@@ -77,9 +77,14 @@ def _list_gpus() -> tuple[list[Device], set[str], bool]:
     """
     command = self_command("doctor", "--json")
     no_answer = UserError("the GPU driver does not answer; see virnucpro-bus doctor, or use --devices cpu:N")
-    lookup = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
-        output, _ = lookup.communicate(timeout=LOOKUP_SECONDS)
+        lookup = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+    except OSError as error:
+        raise UserError(f"the GPUs could not be listed ({error.strerror}); see virnucpro-bus doctor") from None
+    try:
+        output = communicate(lookup, None, LOOKUP_SECONDS)
         if lookup.returncode:
             raise ValueError(f"exit status {lookup.returncode}")
         report = json.loads(output)

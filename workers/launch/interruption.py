@@ -45,6 +45,25 @@ class Interruption:
         self._count()
         return self._is_hurried
 
+    def limit(self, seconds: float, hurried_seconds: float) -> Callable[[], bool]:
+        """Return a function that reports whether the time for something is over, which begins now.
+
+        It is `seconds`, and at most `hurried_seconds` from when the run is to end at once.
+        """
+        started_ns = self._clock.mono_ns()
+        hurried_ns: int | None = None
+
+        def is_over() -> bool:
+            nonlocal hurried_ns
+            now_ns = self._clock.mono_ns()
+            if hurried_ns is None and self.is_hurried:
+                hurried_ns = now_ns
+            return now_ns - started_ns >= seconds * NANOSECONDS or (
+                hurried_ns is not None and now_ns - hurried_ns >= hurried_seconds * NANOSECONDS
+            )
+
+        return is_over
+
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when a signal arrives."""
         return self._signals.fileno()

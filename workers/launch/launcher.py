@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -34,6 +35,14 @@ from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settin
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
 POLL_MS = 50
 MAX_NOTES_SHOWN = 10
+MONITOR_SECONDS = 3.0
+"""Time for the monitor to draw the end of the run …"""
+RELAY_SECONDS = 7.0
+"""… for the relay to deliver it …"""
+HURRIED_SECONDS = 0.5
+"""… and for either of them if the run is to end at once."""
+HURRIED_SUMMARY_SECONDS = 1.0
+"""Time for the summary of a run that is to end at once; it takes longer only if the capture is long."""
 
 
 class Launcher:
@@ -42,7 +51,8 @@ class Launcher:
     def __init__(self, plan: RunPlan, clock: Clock) -> None:
         """Lock the folder and read what it contains. Raises UserError when it cannot be used for this plan."""
         self.summary: dict[str, Any] = {}
-        """The content of summary.json, once the run is over; empty if the run folder was removed meanwhile."""
+        """The content of summary.json, once the run is over; empty if there was no time for it, or the run
+        folder was removed meanwhile."""
         self._plan = plan
         self._clock = clock
         # No process exceeds a time limit while we stand still.
@@ -55,7 +65,7 @@ class Launcher:
         self._logs_before = own_logs(plan.run_dir, plan.log_file)
         self._last_worker_epoch = resume_plan.last_worker_epoch
         self._sink = HubSink(self._server, clock, resume_plan.last_epoch)
-        self._monitor = MonitorProcess(self._attended_clock)
+        self._monitor = MonitorProcess()
         self._relay = RelayProcess(self._attended_clock, self._notify)
         self.coordinator = WorkStealingCoordinator(
             plan.devices,
@@ -95,10 +105,9 @@ class Launcher:
             status = self._run_workers(interruption)
             if status == EXIT_UNABLE and not plan.run_dir.is_dir():
                 return status  # it was removed during the run, which was reported: there is nothing to sum up
-            self._write_summary(status)
+            self._write_summary(status, interruption.limit(math.inf, HURRIED_SUMMARY_SECONDS))
             # Last, because nothing depends on it; and not for a user who wants the run to end at once.
-            if not interruption.is_hurried:
-                self._compress()
+            self._compress(interruption.limit(math.inf, 0))
         return status
 
     def _run_workers(self, interruption: Interruption) -> int:
@@ -126,14 +135,7 @@ class Launcher:
                 # The workers first: whatever starts now shares the processor with them.
                 if coordinator.unsettled:
                     pool.start()
-                server.start_sampler(simulated=any(is_simulated(device.key) for device in plan.devices))
-                self._monitor.start(
-                    plan.run_dir,
-                    plan.interval_seconds,
-                    plan.log_file,
-                    plan.log_rotate_bytes,
-                    draw=plan.dashboard,
-                )
+                self._start_viewers(server)
                 self._loop(server, pool, interruption, deaths)
                 status = _exit_status(coordinator, pool, interruption)
                 if server.hub.capture.is_broken and status == EXIT_DONE:
@@ -144,12 +146,30 @@ class Launcher:
                 coordinator.finish(status)
             finally:
                 pool.close()
-                self._monitor.finish(server.hub.poll, hurried=interruption.is_hurried)
-                self._relay.stop()
+                self._monitor.finish(server.hub.poll, interruption.limit(MONITOR_SECONDS, HURRIED_SECONDS))
+                self._relay.stop(interruption.limit(RELAY_SECONDS, HURRIED_SECONDS))
                 self._store.tidy()
             if pool.unable is not None:
                 raise UserError(f"the job {visible(plan.job)} cannot be run: {pool.unable}")
         return status
+
+    def _start_viewers(self, server: BusServer) -> None:
+        """Start sampler and monitor. The run continues without one that cannot be started."""
+        plan = self._plan
+        try:
+            server.start_sampler(simulated=any(is_simulated(device.key) for device in plan.devices))
+        except OSError as error:
+            self._notify(f"there are no GPU figures, because the sampler cannot be started: {error.strerror}")
+        try:
+            self._monitor.start(
+                plan.run_dir,
+                plan.interval_seconds,
+                plan.log_file,
+                plan.log_rotate_bytes,
+                draw=plan.dashboard,
+            )
+        except OSError as error:
+            self._notify(f"there is no dashboard and no log: the monitor cannot be started: {error.strerror}")
 
     def _loop(self, server: BusServer, pool: WorkerPool, interruption: Interruption, deaths: SignalFlag) -> None:
         """Drive hub and pool until all files are settled or no more are handed out, and all workers have ended."""
@@ -231,30 +251,38 @@ class Launcher:
         self._sink.publish(Notice(visible(message)[:REASON_CHARACTERS]))  # a folder's name may not be UTF-8
         self._monitor.report(message)
 
-    def _write_summary(self, status: int) -> None:
+    def _write_summary(self, status: int, is_over: Callable[[], bool]) -> None:
+        """Write summary.json; only report how to get it if `is_over` before the capture is read."""
         plan, resumed = self._plan, self._resumed
-        self.summary = summarize(
+        summary = summarize(
             plan.run_dir,
             self._clock,
+            is_over,
             exit_code=status,
             files_done_before=0 if resumed is None else resumed.done,
             job=plan.job,
             policy=plan.policy,
             weights=plan.weights,
         )
+        if summary is None:
+            # One of an earlier session would be wrong.
+            (plan.run_dir / SUMMARY_NAME).unlink(missing_ok=True)
+            say(f"{SUMMARY_NAME} is not written; to print it: virnucpro-bus replay {plan.run_dir} --once --json")
+            return
+        self.summary = summary
         try:
             write_summary(plan.run_dir, self.summary)
         except OSError as error:
             say(f"{plan.run_dir / SUMMARY_NAME}: cannot be written: {error.strerror}")
 
-    def _compress(self) -> None:
-        """Compress the capture, unless another process is already resuming the run."""
+    def _compress(self, is_over: Callable[[], bool]) -> None:
+        """Compress the capture, unless `is_over` before, or another process is already resuming the run."""
         try:
             self._server.claim()
         except UserError:
             return
         try:
-            compress_capture(self._plan.run_dir / CAPTURE_NAME)
+            compress_capture(self._plan.run_dir / CAPTURE_NAME, is_over)
         finally:
             self._server.release()
 

@@ -26,17 +26,23 @@ class OrphanGuard:
     """
 
     def __init__(self) -> None:
-        # Run by path and isolated: the program imports nothing of ours, and so starts fast.
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            process_group=0,
-        )
-        assert self._process.stdin is not None
-        self._pipe = self._process.stdin.fileno()
-        os.set_blocking(self._pipe, False)
+        self.problem: str | None = None
+        """Why there is no guard; None if it was started."""
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            # Run by path and isolated: the program imports nothing of ours, and so starts fast.
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", __file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                process_group=0,
+            )
+        except OSError as error:
+            self.problem = f"the orphan guard cannot be started: {error.strerror}"
+        else:
+            assert self._process.stdin is not None
+            os.set_blocking(self._process.stdin.fileno(), False)
 
     def watch(self, group: int) -> None:
         """Have this process group ended if the launcher dies."""
@@ -50,7 +56,8 @@ class OrphanGuard:
         """End the guard, and with it the groups that it still watches. Safe to call twice."""
         from virnucpro_bus.system.child_process import stop  # not for the program, which imports nothing of ours
 
-        assert self._process.stdin is not None
+        if self._process is None or self._process.stdin is None:
+            return
         self._process.stdin.close()
         try:
             self._process.wait(END_SECONDS)
@@ -58,8 +65,10 @@ class OrphanGuard:
             stop(self._process, 0)  # it was stopped from outside
 
     def _send(self, change: bytes, group: int) -> None:
+        if self._process is None or self._process.stdin is None:
+            return
         try:
-            os.write(self._pipe, b"%b%d\n" % (change, group))
+            os.write(self._process.stdin.fileno(), b"%b%d\n" % (change, group))
         except (BlockingIOError, BrokenPipeError):
             pass  # the guard was stopped or killed from outside
 

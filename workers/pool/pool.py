@@ -24,6 +24,8 @@ from workers.pool.watchdog import Limits, Watchdog
 from workers.protocol import WorkerConfig
 from workers.schedule.blame import Loss
 
+FAILED_STARTS_UNTIL_END = 5
+"""So often in a row, over 4 s, the system refuses a worker on every device before the run ends."""
 _POLL_SECONDS = 0.01
 
 
@@ -82,6 +84,8 @@ class WorkerPool:
 
     def start(self) -> None:
         """Start every device's worker, or leave that to `poll` while the journal cannot be written."""
+        if self._guard.problem is not None:
+            self._warn(f"{self._guard.problem}; what a job has started may outlive a launcher that is killed")
         for slot in self._slots:
             self._supervise(slot)
 
@@ -131,9 +135,21 @@ class WorkerPool:
             job=self._job,
             options=self._options,
         )
-        slot.spawn(config, self._server.log_path(slot.source), self._threads)
+        try:
+            slot.spawn(config, self._server.log_path(slot.source), self._threads)
+        except OSError as error:
+            self._handle_failed_start(slot, error.strerror or str(error))
         if slot.process is not None:
             self._guard.watch(slot.process.pid)
+
+    def _handle_failed_start(self, slot: Slot, reason: str) -> None:
+        """Try again later; end the run early if the system starts no worker. No file or device is to blame."""
+        slot.note_failed_start(self._clock.mono_ns())
+        if slot.failed_starts == 1:
+            self._warn(f"{slot.device.key}: its worker cannot be started, and is tried again: {reason}")
+        in_use = [each for each in self._slots if not each.retired]
+        if not self.running and all(each.failed_starts >= FAILED_STARTS_UNTIL_END for each in in_use):
+            self._dispatcher.stop(f"no worker can be started: {reason}")
 
     def _supervise(self, slot: Slot) -> None:
         """Start the slot's worker if one is due, handle its death, or end it if it must end."""

@@ -52,9 +52,14 @@ class DeathRecord:
 
     def delay_ns(self) -> int:
         """Return the delay before the next worker is started: none after the first death, then it doubles."""
-        if self.deaths <= 1:
-            return 0
-        return int(min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (self.deaths - 2)) * NANOSECONDS)
+        return _delay_ns(self.deaths - 1)
+
+
+def _delay_ns(times: int) -> int:
+    """Return the delay after something has failed so many times: none for 0, then it doubles up to a limit."""
+    if times <= 0:
+        return 0
+    return int(min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (times - 1)) * NANOSECONDS)
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,8 @@ class Slot:
     """The results folder of the current attempt."""
     deaths: DeathRecord = field(default_factory=DeathRecord)
     restart_at_ns: int = 0
+    failed_starts: int = 0
+    """How often in a row the system has refused to start a process."""
     dismissal_ends_ns: int = 0
     """When a process that was dismissed, and is still running, is killed."""
     ending: Ending | None = None
@@ -114,11 +121,11 @@ class Slot:
 
         `threads` are those of each numerical library in it.
         """
-        self.epoch = config.epoch
-        self.peer, self.pending, self.last_answer, self.ending = b"", None, None, None
         environment = worker_environment(os.environ, self.device.key, threads)
         command = own_program("workers.process.worker")
         self.process = spawn_logged(command, log, environment=environment, stdin=subprocess.PIPE)
+        self.epoch, self.failed_starts = config.epoch, 0
+        self.peer, self.pending, self.last_answer, self.ending = b"", None, None, None
         if self.process.stdin is not None:
             try:
                 # The pipe stays open: its end shows the worker that the launcher has died, or ends it.
@@ -126,6 +133,11 @@ class Slot:
                 self.process.stdin.flush()
             except BrokenPipeError:
                 pass  # it has died already, which `reap` detects
+
+    def note_failed_start(self, now_ns: int) -> None:
+        """Record that the system has refused to start a process: the next attempt is later."""
+        self.failed_starts += 1
+        self.restart_at_ns = now_ns + _delay_ns(self.failed_starts)
 
     def reap(self) -> str | None:
         """If the process has ended, kill its children and return how it ended; None while it is running."""

@@ -66,6 +66,15 @@ def is_subsequence(part: list[Record], whole: list[Record]) -> bool:
 # Whole.
 
 
+def test_compressing_that_is_stopped_leaves_the_plain_capture_and_nothing_else(path: Path) -> None:
+    written(path)
+    plain = path.read_bytes()
+    answers = iter([False, True])
+    compress_capture(path, lambda: next(answers))
+    assert path.read_bytes() == plain
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_a_compressed_capture_holds_the_same_records_and_is_smaller(path: Path) -> None:
     records = written(path)
     plain_bytes = path.stat().st_size

@@ -16,12 +16,10 @@ from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events import FilesAssigned, Notice, PlannedFile, RunStarted
 from virnucpro_bus.hub import bus_server
-from virnucpro_bus.hub.bus_server import BusServer
 from virnucpro_bus.run_folder import RunFolder
 from virnucpro_bus.testing import Script
 from workers.inputs.find import find_inputs
 from workers.launch.launcher import Launcher
-from workers.launch.monitor_process import MonitorProcess
 from workers.launch.run_plan import RunPlan
 from workers.pool.pool import WorkerPool
 from workers.resume.journal import holds_run
@@ -78,8 +76,6 @@ FAILURES: dict[str, tuple[object, str, Exception, str]] = {
     ),
     "pool": (WorkerPool, "__init__", NO_FILES, "the run cannot start: Too many open files; allow more"),
     "worker": (WorkerPool, "start", NO_PROCESS, "the run cannot start: Resource temporarily unavailable"),
-    "sampler": (BusServer, "start_sampler", NO_PROCESS, "the run cannot start: Resource temporarily"),
-    "monitor": (MonitorProcess, "start", NO_PROCESS, "the run cannot start: Resource temporarily unavailable"),
 }
 
 

@@ -115,6 +115,38 @@ def test_sigterm_after_ctrl_c_limits_the_time(run: Run) -> None:
     assert run.pool.killed
 
 
+def test_a_time_limit_is_shorter_for_a_run_that_is_to_end_at_once(run: Run) -> None:
+    is_over = run.interruption.limit(10, 2)
+    run.clock.advance(9)
+    assert not is_over()
+    run.receive(signal.SIGINT)
+    assert not is_over()
+    run.receive(signal.SIGINT)
+    verdicts = [is_over()]
+    run.clock.advance(2)
+    assert [*verdicts, is_over()] == [False, True]
+
+
+def test_a_time_limit_of_a_run_that_was_hurried_before_begins_now(run: Run) -> None:
+    run.receive(signal.SIGINT, signal.SIGINT)
+    run.clock.advance(60)
+    is_over = run.interruption.limit(10, 2)
+    verdicts = []
+    for _ in range(3):
+        verdicts.append(is_over())
+        run.clock.advance(1)
+    assert verdicts == [False, False, True]
+
+
+def test_a_run_that_is_not_hurried_has_the_whole_time_limit(run: Run) -> None:
+    is_over = run.interruption.limit(10, 2)
+    run.receive(signal.SIGTERM)
+    run.clock.advance(9.5)
+    assert not is_over()
+    run.clock.advance(0.5)
+    assert is_over()
+
+
 def test_a_signal_after_the_last_file_hurries_what_remains(run: Run) -> None:
     run.receive(signal.SIGTERM)
     signal.raise_signal(signal.SIGINT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -42,6 +43,11 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     yield process
     process.kill()
     process.wait()
+
+
+def process_of(guard: OrphanGuard) -> subprocess.Popen[bytes]:
+    assert guard._process is not None
+    return guard._process
 
 
 def ignores(pid: int, number: signal.Signals) -> bool:
@@ -86,9 +92,9 @@ def test_a_signal_that_asks_it_to_end_does_not_end_it(
     guard: OrphanGuard, sleeper: subprocess.Popen[bytes], number: signal.Signals
 ) -> None:
     guard.watch(sleeper.pid)
-    while not ignores(guard._process.pid, number):
+    while not ignores(process_of(guard).pid, number):
         threading.Event().wait(0.01)
-    guard._process.send_signal(number)
+    process_of(guard).send_signal(number)
     guard.close()
     assert sleeper.wait(END_SECONDS) == -signal.SIGKILL
 
@@ -97,20 +103,32 @@ def test_the_end_of_a_run_waits_for_no_guard_that_is_stopped(
     guard: OrphanGuard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orphan_guard, "END_SECONDS", 0.05)
-    guard._process.send_signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, guard._process.pid, os.WSTOPPED | os.WNOWAIT)
+    process_of(guard).send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process_of(guard).pid, os.WSTOPPED | os.WNOWAIT)
     guard.close()
-    assert guard._process.returncode == -signal.SIGKILL
+    assert process_of(guard).returncode == -signal.SIGKILL
 
 
 def test_a_guard_that_is_dead_or_stopped_does_not_block_the_launcher(
     guard: OrphanGuard, sleeper: subprocess.Popen[bytes]
 ) -> None:
-    guard._process.send_signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, guard._process.pid, os.WSTOPPED | os.WNOWAIT)
+    process_of(guard).send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process_of(guard).pid, os.WSTOPPED | os.WNOWAIT)
     for _ in range(20_000):
         guard.watch(sleeper.pid)
-    guard._process.kill()
-    guard._process.wait()
+    process_of(guard).kill()
+    process_of(guard).wait()
     guard.forget(sleeper.pid)
     assert sleeper.poll() is None
+
+
+def test_a_guard_that_cannot_be_started_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    guard = OrphanGuard()
+    assert guard.problem == "the orphan guard cannot be started: Resource temporarily unavailable"
+    guard.watch(1)
+    guard.forget(1)
+    guard.close()

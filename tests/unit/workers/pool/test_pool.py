@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -158,3 +160,42 @@ def test_a_worker_that_hangs_while_it_loads_is_ended_and_started_again(make: Cal
     made.poll_until_it_warns("hung: no sign of life")
     made.poll_seconds(HANG_SECONDS * LOADING_FACTOR / 2)
     assert made.pool.running
+
+
+def refuse_to_start(monkeypatch: pytest.MonkeyPatch, refused: set[str]) -> None:
+    """Have the system start no process whose log is named so, as with `ulimit -u`."""
+
+    def spawn(command: list[str], log: Path, **kwargs: Any) -> subprocess.Popen[bytes]:
+        if log.stem in refused:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return child_process.spawn_logged(["sleep", "600"], log, **kwargs)
+
+    monkeypatch.setattr(slot_module, "spawn_logged", spawn)
+
+
+def test_a_run_continues_without_a_worker_that_cannot_be_started_and_tries_again(
+    make: Callable[[int], Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = {"worker-0"}
+    made = make(2)
+    refuse_to_start(monkeypatch, refused)
+    made.pool.start()
+    made.poll_seconds(1)
+    reason = "Resource temporarily unavailable"
+    assert made.warnings == [f"cpu:0: its worker cannot be started, and is tried again: {reason}"]
+    assert (made.pool.closing, made.coordinator.is_retired("cpu:0")) == (False, False)
+    refused.clear()
+    made.poll_seconds(1)
+    assert [slot.failed_starts for slot in made.pool._slots] == [0, 0]
+
+
+def test_a_run_in_which_no_worker_can_be_started_ends_early_and_charges_no_file(
+    make: Callable[[int], Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make(2)
+    refuse_to_start(monkeypatch, {"worker-0", "worker-1"})
+    made.pool.start()
+    warning = made.poll_until_it_warns("the run ends early")
+    assert "no worker can be started: Resource temporarily unavailable" in warning
+    assert (made.pool.closing, made.pool.running, made.coordinator.unsettled) == (True, False, 3)
+    assert made.coordinator.get_totals()["files_failed"] == 0

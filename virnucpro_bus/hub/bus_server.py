@@ -27,8 +27,11 @@ from virnucpro_bus.system.child_process import self_command, spawn_logged, stop
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.disk import Disk
 from virnucpro_bus.system.locks import NO_LOCKS
+from virnucpro_bus.system.open_files import allow_open_files
 
 LOG_FOLDER = "logs"
+OPEN_FILES = 32
+"""How many files and sockets a bus needs to have open, with one viewer."""
 
 
 class BusServer:
@@ -60,6 +63,7 @@ class BusServer:
 
     def claim(self) -> None:
         """Take the folder's lock before `open` does, so that its contents can be read. Raises UserError."""
+        allow_open_files(OPEN_FILES)
         self._folder.claim()
         if not self._folder.is_lock_enforced and not self._has_warned:
             self._has_warned = True

@@ -3,6 +3,7 @@
 `disk.py` has the file operations that a crash must not tear, `private_files.py` files of this user alone,
 `locks.py` locks on files, `socket_folder.py` the place for local sockets; `child_process.py`, `signals.py`,
 `keyboard.py` and `standard_streams.py` are what they are named after, `console.py` is the one way to print a line
-to the user, `own_packages.py` how our modules are found where a user's have their names, `cores.py` how many CPU
-cores may be used. Unaware of events; may import only the modules at the root of the package. Start with `disk.py`.
+to the user, `own_packages.py` how our modules are found where a user's have their names, `cores.py` and
+`open_files.py` how many of those this process may use. Unaware of events; may import only the modules at the root
+of the package. Start with `disk.py`.
 """

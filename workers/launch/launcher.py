@@ -15,10 +15,11 @@ from virnucpro_bus.clock import AttendedClock, Clock
 from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
-from virnucpro_bus.hub.bus_server import BusServer, HubSink
+from virnucpro_bus.hub.bus_server import OPEN_FILES, BusServer, HubSink
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.sockets import reason_of
 from virnucpro_bus.system.console import say
+from virnucpro_bus.system.open_files import allow_open_files
 from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 from virnucpro_bus.text import visible
 from workers.commit.result_store import ResultStore
@@ -35,6 +36,7 @@ from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settin
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
 POLL_MS = 50
 MAX_NOTES_SHOWN = 10
+OPEN_FILES_PER_WORKER = 6
 MONITOR_SECONDS = 3.0
 """Time for the monitor to draw the end of the run …"""
 RELAY_SECONDS = 7.0
@@ -86,6 +88,7 @@ class Launcher:
     def _claim_folder(self, settings: str) -> ResumePlan | None:
         """Lock the run folder. Return how to resume the run that it contains; None when a new one begins."""
         plan, server = self._plan, self._server
+        allow_open_files(OPEN_FILES + OPEN_FILES_PER_WORKER * len(plan.devices))
         server.claim()
         try:
             past = open_past_run(plan.run_dir, settings, plan.log_file, resume=plan.resume, force=plan.force)
@@ -151,6 +154,8 @@ class Launcher:
                 self._store.tidy()
             if pool.unable is not None:
                 raise UserError(f"the job {visible(plan.job)} cannot be run: {pool.unable}")
+            if pool.failed_start is not None:
+                raise UserError(f"{plan.run_dir}: the run cannot start: {pool.failed_start}")
         return status
 
     def _start_viewers(self, server: BusServer) -> None:

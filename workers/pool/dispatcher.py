@@ -99,6 +99,11 @@ class Dispatcher:
         """Whether the run ends early, because of what fails every file."""
         return self._committer.stop_reason is not None
 
+    @property
+    def failed_start(self) -> str | None:
+        """Why the run ends before it has handed out a file; None if it has, or does not end early."""
+        return None if self._has_leased else self._committer.stop_reason
+
     def stop(self, reason: str) -> None:
         """End the run early, without charging any file; a warning with the first reason follows."""
         self._committer.stop(reason)
@@ -170,7 +175,9 @@ class Dispatcher:
         stop_reason = self._committer.stop_reason
         if stop_reason is not None and not self.closing:
             self.closing = True
-            self._warn(f"the run ends early: {stop_reason}; to continue it, give the same command with --resume")
+            if self._has_leased:
+                hint = "to continue it, give the same command with --resume"
+                self._warn(f"the run ends early: {stop_reason}; {hint}")
         elif not ready and not self._paused and not self.closing:
             self._warn("the run pauses: it continues when the capture, which is its journal, can be written again")
         self._paused = not ready

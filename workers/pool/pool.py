@@ -73,6 +73,11 @@ class WorkerPool:
         return self._dispatcher.unable
 
     @property
+    def failed_start(self) -> str | None:
+        """Why the run ends before it has handed out a file; None if it has, or does not end early."""
+        return self._dispatcher.failed_start
+
+    @property
     def running(self) -> bool:
         """Whether a worker process is still running."""
         return any(slot.process is not None for slot in self._slots)

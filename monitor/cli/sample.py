@@ -18,6 +18,7 @@ from virnucpro_bus.errors import AddressError
 from virnucpro_bus.publish.publisher import Publisher
 from virnucpro_bus.run_folder import BusAddresses, read_addresses
 from virnucpro_bus.sources.live import join
+from virnucpro_bus.system.signals import ENDING_SIGNALS
 
 SAMPLE_SECONDS = 0.5
 """Shorter than the display interval, so that a load on screen is the mean of several samples."""
@@ -39,7 +40,7 @@ def sample(run_dir: Path, simulate: bool) -> int:
     clock = SystemClock()
     addresses = read_addresses(run_dir)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING_SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     if simulate:
         return _simulate(run_dir, addresses, clock, stop)

@@ -19,7 +19,7 @@ from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import CAPTURE_SOURCE, make_envelope
 from virnucpro_bus.events.vocabulary import CaptureHole
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.system.disk import DISK_FULL, Disk
 
 _FLUSH_BYTES = 1 << 18
 """Appended frames are written when they amount to this many bytes."""
@@ -31,9 +31,10 @@ _received_ns = attrgetter("received_ns")
 class CaptureWriter:
     """Appends frames to a new or an existing capture file. Not thread-safe.
 
-    A write that fails (full disk) does not raise: recording stops, `problem` holds the reason in one line, and the
-    run continues. The write is retried once a second; when it succeeds, the frames that had to be kept are
-    written, and a `capture.hole/` event holds what is missing.
+    A write that fails does not raise: recording stops, and `problem` holds the reason in one line. On a full disk
+    the write is retried once a second; when it succeeds, the frames that had to be kept are written, and a
+    `capture.hole/` event holds what is missing. Any other error lasts (a limit on file sizes, a disk that is
+    read-only or fails): recording has stopped for good.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class CaptureWriter:
 
     @property
     def is_broken(self) -> bool:
-        """Whether recording has stopped for good: it is unknown what is on disk."""
+        """Whether recording has stopped for good: the disk is not full, but fails or refuses to be written."""
         return self._retry_ns is None
 
     @property
@@ -170,7 +171,8 @@ class CaptureWriter:
             while written < len(data):
                 written += self._disk.write(self._fd, data[written:])
         except OSError as error:
-            self._stop_recording(error, self._clock.mono_ns() + _RETRY_NS)
+            is_full = error.errno in DISK_FULL
+            self._stop_recording(error, self._clock.mono_ns() + _RETRY_NS if is_full else None)
         else:
             self._written_bytes += written
             return len(parts)

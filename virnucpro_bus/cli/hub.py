@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
 from pathlib import Path
 
 import click
@@ -15,7 +14,7 @@ from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.hub.bus_server import BusServer
 from virnucpro_bus.publish.publisher import ADDRESS_VARIABLE, RUN_VARIABLE
 from virnucpro_bus.system.console import say
-from virnucpro_bus.system.signals import SignalFlag
+from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 from virnucpro_bus.text import visible
 
 
@@ -37,8 +36,11 @@ def hub(run_dir: Path) -> int:
     """
     made = BusServer(run_dir, SystemClock())
     is_resumed = made.resume_killed_hub()
-    with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals, made as server:
-        server.start_sampler()
+    with SignalFlag(*ENDING_SIGNALS) as signals, made as server:
+        try:
+            server.start_sampler()
+        except OSError as error:
+            say(f"there are no GPU figures, because the sampler cannot be started: {error.strerror}")
         publish = shlex.quote(server.hub.addresses.publish)
         click.echo(f"export {ADDRESS_VARIABLE}={publish} {RUN_VARIABLE}={server.run}")
         # A line end in the folder's name would end the comment, and the shell would run what follows.

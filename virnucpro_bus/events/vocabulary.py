@@ -230,7 +230,7 @@ class Heartbeat(Fact, frozen=True):
     """The source is alive. Its own seq is the watermark: all smaller ones of the stream have been published.
 
     The counters are totals of the stream, so one heartbeat corrects a viewer that missed events.
-    `events_dropped` counts events that never left the publisher because its spool was full.
+    `events_dropped` counts events that never left the publisher: its spool was full, or they could not be encoded.
     """
 
     device: Name

@@ -139,9 +139,9 @@ class FleetState:
 
     # More than the two protocols.
 
-    def get_gpu_utilizations(self) -> dict[str, GpuUtilization]:
-        """The figures of every GPU by UUID; one `get_gpu_utilization` per GPU would cost n² for n GPUs."""
-        found: dict[str, GpuUtilization] = {}
+    def get_gpu_utilizations(self) -> dict[int | str, GpuUtilization]:
+        """What `get_gpu_utilization` returns for every UUID and index; a call per GPU would cost n² for n GPUs."""
+        found: dict[int | str, GpuUtilization] = {}
         with self._lock:
             for host in self._hosts.values():
                 for key, utilization in host.fold.utilizations(host.now_ns(), self._interval_ns).items():

@@ -55,6 +55,8 @@ class HostFold(HostState, array_like=True):
             mono_ns = envelope.mono_ns
             if mono_ns > stream.heard_ns:
                 stream.heard_ns = mono_ns
+                if mono_ns > self.last_ns:
+                    self.last_ns = mono_ns
             event = envelope.event
             handler = handlers.get(type(event))
             if handler is not None:
@@ -110,6 +112,7 @@ class HostFold(HostState, array_like=True):
         if self._boot_ns is not None and abs(boot_ns - self._boot_ns) > MIN_BOOT_NS:
             for _, _, stream in self._each_stream():
                 stream.heard_ns = min(stream.heard_ns, envelope.mono_ns)
+            self.last_ns = min(self.last_ns, envelope.mono_ns)
             for device in self._devices.values():
                 device.window = RollingWindow()
                 device.history = device.sample = None

@@ -79,11 +79,8 @@ class HostState(Struct, array_like=True):
     _log: WorkLog = field(default_factory=WorkLog)
     _completions: Completions = field(default_factory=Completions)
     _committed: CommittedFiles = field(default_factory=CommittedFiles)
-
-    @property
-    def last_ns(self) -> int:
-        """The time of the newest event; 0 before the first."""
-        return max((stream.heard_ns for _, _, stream in self._each_stream()), default=0)
+    last_ns: ev.Count = 0
+    """The time of the newest event; 0 before the first."""
 
     @property
     def last_heartbeat(self) -> tuple[int, int]:
@@ -144,29 +141,29 @@ class HostState(Struct, array_like=True):
         self, device_id: int | str, now_ns: int, interval_ns: int = LOAD_INTERVAL_NS
     ) -> GpuUtilization | None:
         """The figures of a GPU by UUID or index, with the load over the interval; None if it was never sampled."""
-        device = self._sampled(device_id)
-        return None if device is None else device.utilization(self.at(now_ns), interval_ns)
+        key = device_id if isinstance(device_id, str) else self._keys_by_index().get(device_id)
+        device = None if key is None else self._devices.get(key)
+        return (
+            None if device is None or device.sample is None else device.utilization(self.at(now_ns), interval_ns)
+        )
 
-    def utilizations(self, now_ns: int, interval_ns: int) -> dict[str, GpuUtilization]:
-        """The figures of every sampled GPU, by key; see `utilization`."""
+    def utilizations(self, now_ns: int, interval_ns: int) -> dict[int | str, GpuUtilization]:
+        """The figures of every sampled GPU, by key and by index; see `utilization`."""
         now_ns = self.at(now_ns)
-        return {
+        found: dict[int | str, GpuUtilization] = {
             key: device.utilization(now_ns, interval_ns)
             for key, device in self._devices.items()
             if device.sample is not None
         }
+        return found | {index: found[key] for index, key in self._keys_by_index().items()}
 
-    def _sampled(self, device_id: int | str) -> DeviceState | None:
-        if isinstance(device_id, str):
-            named = self._devices.get(device_id)
-            return None if named is None or named.sample is None else named
-        # Several GPUs may have had the index, one after the other.
-        matching = (
-            device
-            for device in self._devices.values()
-            if device.sample is not None and device.sample.device.index == device_id
-        )
-        return max(matching, key=lambda device: device.sample_order, default=None)
+    def _keys_by_index(self) -> dict[int, str]:
+        """The key of the sampled GPU with each index; of several that had it one after the other, the last."""
+        last: dict[int, tuple[tuple[int, int], str]] = {}
+        for key, device in self._devices.items():
+            if device.sample is not None and (index := device.sample.device.index) is not None:
+                last[index] = max(last.get(index, ((0, 0), "")), (device.sample_order, key))
+        return {index: key for index, (_, key) in last.items()}
 
     def files(self) -> list[FileRecord]:
         """The last 100 completed files, oldest first."""

@@ -41,6 +41,7 @@ class Hub:
 
         `workers` is the address at which a run's own workers publish. By `addresses.publish` other programs then
         cannot publish what only the run may (`admission.py`). None: the bus has no launcher, and refuses nobody.
+        Raises zmq.ZMQError.
         """
         self.addresses = addresses
         self._run_host = addresses.run_host or addresses.host
@@ -148,7 +149,11 @@ class Hub:
         bound.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
         for option, value in options:
             bound.setsockopt(option, value)
-        bind_privately(bound, address)
+        try:
+            bind_privately(bound, address)
+        except zmq.ZMQError:
+            self._context.destroy()
+            raise
         return bound
 
     def _hello(self) -> HelloReply:

@@ -29,8 +29,11 @@ class Outbox:
 
     def __init__(self, address: str, clock: Clock) -> None:
         """Connect, and wait at most 1 s until the hub subscribes. Raises AddressError for an unusable address."""
+        self.address = address
         self.dropped = 0
         """Frames that were not sent because the spool was full, or at the end."""
+        self.was_connected = False
+        """Whether a hub has ever been subscribed."""
         self._clock = clock
         self._spool: deque[bytes] = deque()
         self._recent: deque[bytes] = deque(maxlen=RECENT_FRAMES)
@@ -51,7 +54,7 @@ class Outbox:
         self._send_now = raw_send(self._socket)
         try:
             self._socket.connect(address)
-        except zmq.ZMQError as error:
+        except (zmq.ZMQError, UnicodeEncodeError) as error:
             self._context.destroy(linger=0)
             raise AddressError(f"{address!r} is not an address to publish to: {error}") from None
         self._socket.poll(int(FIRST_SUBSCRIBER_SECONDS * 1000))
@@ -119,6 +122,7 @@ class Outbox:
                 return
             self._has_subscriber = message[:1] == b"\x01"
             if self._has_subscriber:
+                self.was_connected = True
                 # It discards what the capture holds already.
                 self._spool.extendleft(reversed(self._recent))
                 self._recent.clear()

@@ -77,7 +77,7 @@ class Follower:
         try:
             socket.connect(address)
             self.hello = parse_hello(self._ask(b"hello"))
-        except zmq.ZMQError as error:
+        except (zmq.ZMQError, UnicodeEncodeError) as error:
             self.close()
             raise AddressError(f"{address}: is not a valid address: {error}; expected tcp://host:port") from None
         except msgspec.DecodeError:

@@ -12,19 +12,17 @@ disk that the journal does not know were never committed: a resumed run removes 
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.system.disk import DISK_FAILURES
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.fault_injection import fault_point
-from workers.protocol import Settled
-
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+from workers.protocol import Refusal, Settled
 
 
 class Journal(Protocol):
@@ -52,7 +50,7 @@ class FinishedAttempt:
     """The decoded `settled.frame`: a FileCompleted."""
     results: int = 0
     """How many entries were placed in the results folder."""
-    refusal: str | None = None
+    refusal: Refusal | None = None
     """Why the results could not be placed; None: they are placed, or `commit` has not run yet."""
 
 
@@ -82,7 +80,7 @@ class Committer:
         if not self._is_synced and capture.problem is None:
             self._is_synced = capture.sync()
         if capture.is_broken:
-            self.stop("the journal could not be synced, so what the disk holds of it is unknown")
+            self.stop("the capture, which is its journal, can no longer be written")
         return self._is_synced and capture.problem is None
 
     def commit(self, attempts: Sequence[FinishedAttempt]) -> None:
@@ -94,7 +92,7 @@ class Committer:
         except OSError as error:
             for attempt in placed:
                 self._store.withdraw([attempt.held.file])
-                self._refuse(attempt, error)
+                self._refuse(attempt, error, charged=False)
             return
         fault_point("after_results_sync")
         for attempt in placed:
@@ -119,22 +117,28 @@ class Committer:
         try:
             attempt.results = self._store.place(attempt.held.file, attempt.output)
         except OSError as error:
-            self._refuse(attempt, error)
+            # Else it is about these results: one of them is in the way of another, for example.
+            is_disk = error.errno in DISK_FAILURES or self._store.problem() is not None
+            self._refuse(attempt, error, charged=not is_disk)
             return False
         return True
 
-    def _refuse(self, attempt: FinishedAttempt, error: OSError) -> None:
-        """Record the attempt as failed: its results could not be placed."""
-        attempt.refusal = f"the results cannot be moved into the results folder: {error.strerror}"
-        if error.errno in _DISK_FULL:
-            self.stop(attempt.refusal)
-        self._warn(f"{attempt.held.file.id}: {attempt.refusal}")
+    def _refuse(self, attempt: FinishedAttempt, error: OSError, *, charged: bool) -> None:
+        """Record the attempt as failed: its results could not be placed. `charged` False: no file's can be."""
+        held = attempt.held
+        reason = f"the results cannot be moved into the results folder: {error.strerror}"
+        attempt.refusal = Refusal(reason, is_final=charged and held.is_last)
+        if charged:
+            self._warn(f"{held.file.id}: {reason}")
+        else:
+            self.stop(reason)
         self._store.discard(attempt.output)
         self._coordinator.record_file_failure(
             attempt.device,
-            attempt.held.file.id,
-            attempt.refusal,
+            held.file.id,
+            reason,
             attempt.envelope.event.duration_seconds,
+            charged=charged,
             wall_ns=attempt.envelope.wall_ns,
             mono_ns=attempt.envelope.mono_ns,
         )

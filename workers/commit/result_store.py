@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.system.disk import Disk, problem_of_folder
 from workers.commit.manifest import Manifest, measure
 from workers.inputs.ids import covers, stems_covering
 from workers.inputs.input_file import InputFile
@@ -80,6 +80,11 @@ class ResultStore:
         self._attempts_named += 1
         return f"{self._attempts}/{self._session}-{self._attempts_named}"
 
+    @property
+    def has_attempts(self) -> bool:
+        """Whether any file was handed out: `new_attempt` was called."""
+        return self._attempts_named > 0
+
     def place(self, file: InputFile, attempt: str) -> int:
         """Move everything in the attempt's output folder to its final path; return how many entries.
 
@@ -98,6 +103,10 @@ class ResultStore:
             self.withdraw([file])
             raise
         return len(names)
+
+    def problem(self) -> str | None:
+        """Return why no results can be made or placed, in one line; None if they can."""
+        return problem_of_folder(self._attempts) or problem_of_folder(self.folder)
 
     def sync(self) -> None:
         """Sync everything that was placed since the last call. Raises OSError."""

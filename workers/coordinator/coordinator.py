@@ -178,20 +178,22 @@ class WorkStealingCoordinator:
         duration: float,
         *,
         for_good: bool = False,
+        charged: bool = True,
         wall_ns: int | None = None,
         mono_ns: int | None = None,
     ) -> None:
         """Record that an attempt failed; the file is tried again while attempts are left.
 
-        `for_good`: it is not tried again in any case. For the rest see record_file_completion.
+        `for_good`: it is not tried again in any case. `charged` False: the file was not the reason, so it keeps
+        its attempts. For the rest see record_file_completion.
         """
         slot = self._slots[gpu_id]
         with self._lock:
             name, attempt, final = os.path.basename(os.fspath(file_path)), 0, True
             abandoned: list[Abandoned] = []
             if held := self._end_lease(slot, file_path, duration):
-                name, attempt, final = held.file.id, held.attempt, held.is_last or for_good
-                abandoned = self._scheduler.fail(slot, self._now_seconds(), for_good=for_good)
+                name, attempt, final = held.file.id, held.attempt, charged and (held.is_last or for_good)
+                abandoned = self._scheduler.fail(slot, self._now_seconds(), for_good=for_good, charged=charged)
             failed = ev.FileFailed(self.devices[slot].key, name, attempt, reason, duration, final)
             self._fold.record_work(slot, failed, wall_ns, mono_ns)
             self._announce_abandoned(abandoned)

@@ -171,6 +171,24 @@ class PastRun:
         self.committed.pop(event.file, None)
 
 
+def holds_run(path: Path) -> bool:
+    """Return whether the capture at `path` records more than a start that failed. Raises CaptureError.
+
+    A launcher that could assign no file has left nothing else: no plan, and no event of another program.
+    """
+    reader = CaptureReader(path)
+    for record in reader:
+        try:
+            envelope = decode(record.frame)
+        except FrameError:
+            return True
+        if envelope.source != COORDINATOR_SOURCE or not isinstance(envelope, ev.Envelope):
+            return True
+        if isinstance(envelope.event, ev.FilesAssigned):
+            return True
+    return reader.scanner.skipped_bytes > 0
+
+
 def read_past_run(path: Path) -> PastRun:
     """Return the run that the capture at `path` records. Raises CaptureError."""
     past, reader = PastRun(), CaptureReader(path)

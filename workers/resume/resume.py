@@ -20,7 +20,7 @@ from virnucpro_bus.system.disk import Disk
 from virnucpro_bus.text import visible
 from workers.commit.result_store import ATTEMPTS_NAME, RESULTS_NAME, ResultStore
 from workers.inputs.input_file import InputFile
-from workers.resume.journal import PastRun, read_past_run
+from workers.resume.journal import PastRun, holds_run, read_past_run
 from workers.resume.log_path import own_logs
 
 # Reasons why a settled file is not done, as viewers show them.
@@ -56,21 +56,22 @@ def settings_of(job: str, options: Mapping[str, str]) -> str:
 def open_past_run(run_dir: Path, settings: str, log_file: Path, *, resume: bool, force: bool) -> PastRun | None:
     """Return the run in the folder, to be resumed; None: a new run begins. The caller holds the folder's lock.
 
+    What a start that failed has left is not a run, and is removed.
     `force`: remove the run in the folder first, with all its files. Raises UserError when the folder holds a run
     and neither `resume` nor `force` is set, and when `settings` are not those of the run to resume.
     """
     capture = run_dir / CAPTURE_NAME
+    disk = Disk()
     if not capture.exists():
         return None
+    if not holds_run(capture):
+        _remove(disk, capture)
+        return None
     if force:
-        disk = Disk()
         others = (run_dir / name for name in (RESULTS_NAME, ATTEMPTS_NAME, SUMMARY_NAME))
         # The capture last: as long as it exists, the other files are known to be the run's.
         for path in (*others, *own_logs(run_dir, log_file), capture):
-            try:
-                disk.remove(path)
-            except OSError as error:
-                raise UserError(f"{path}: cannot be removed: {error.strerror}") from None
+            _remove(disk, path)
         return None
     if not resume:
         raise UserError(
@@ -84,6 +85,13 @@ def open_past_run(run_dir: Path, settings: str, log_file: Path, *, resume: bool,
             "give the same job and options, or choose another folder"
         )
     return past
+
+
+def _remove(disk: Disk, path: Path) -> None:
+    try:
+        disk.remove(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be removed: {error.strerror}") from None
 
 
 def plan_resume(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> ResumePlan:

@@ -92,6 +92,20 @@ def test_choices_that_are_listed_below_each_other_are_put_in_the_one_line(
     assert "Choose from: bash, zsh, fish; see " in line
 
 
+@pytest.mark.parametrize("command", [["doctor"], ["monitor"]], ids=" ".join)
+def test_a_current_folder_that_has_been_removed_is_one_line_and_no_traceback(
+    tmp_path: Path, command: list[str]
+) -> None:
+    program = f"import os; os.rmdir('../gone'); from virnucpro_bus.cli.main import main; main({command})"
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == "virnucpro-bus: the current folder: it has been removed; change to another one\n"
+
+
 def test_what_the_system_refuses_is_one_line_with_the_name_and_status_1(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -115,6 +115,10 @@ def test_whatever_the_events_folding_on_from_a_snapshot_is_as_folding_on(frames:
     assert fleet.dump() == whole.dump()
     for each in (fleet, whole):
         each.feed(frames[cut:])
+        for host in each._hosts.values():
+            assert host.fold.last_ns == max(
+                (stream.heard_ns for *_, stream in host.fold._each_stream()), default=0
+            )
     assert everything(fleet) == everything(whole)
     assert fleet.dump() == whole.dump()
 

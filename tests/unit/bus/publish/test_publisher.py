@@ -193,6 +193,36 @@ def test_without_any_hub_closing_does_not_wait_and_leaves_no_thread(address: str
     assert [thread.name for thread in threading.enumerate() if thread.name == "bus-heartbeat"] == []
 
 
+@pytest.mark.usefixtures("impatient")
+def test_a_hub_that_was_never_there_is_reported_at_the_end(
+    address: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "SPOOL_FRAMES", 50)
+    bus = quiet(address)
+    for at in range(100):
+        bus.file_progress("a.fa", at)
+    bus.close()
+    bus.close()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        f"virnucpro-bus: {address}: no hub has answered, and 103 events were never sent; check "
+    )
+
+
+def test_a_hub_that_ends_first_is_no_trouble(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with listening(address) as listener:
+        bus = quiet(address)
+        hear(listener, lambda envelope: envelope.seq == 1)
+    bus.close()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_start_that_cannot_be_sent_leaves_the_worker_idle(listener: Heard, address: str) -> None:
+    with quiet(address) as bus:
+        bus.file_started("a.fa", attempt=-1)
+    assert hear(listener, goodbye)[1].event == ev.Heartbeat("cpu:0", "idle", 0, 0, 0, 0, 1)
+
+
 def test_closing_twice_publishes_the_last_events_once(listener: Heard, address: str) -> None:
     bus = quiet(address)
     bus.close()
@@ -201,7 +231,7 @@ def test_closing_twice_publishes_the_last_events_once(listener: Heard, address: 
     assert listener.empty()
 
 
-@pytest.mark.parametrize("wrong", ["nonsense", "ipc://", "tcp://host", "carrier-pigeon://a"])
+@pytest.mark.parametrize("wrong", ["nonsense", "ipc://", "tcp://host", "carrier-pigeon://a", "ipc:///\udcff"])
 def test_an_unusable_address_is_refused(wrong: str) -> None:
     with pytest.raises(AddressError, match="is not an address to publish to"):
         quiet(wrong)

@@ -13,6 +13,7 @@ from tests.support.run_files import recorded, results
 from virnucpro_bus.events.vocabulary import FileCommitted, FilesAssigned, RunStarted
 from virnucpro_bus.system.disk import Disk, StrPath
 from workers.inputs.input_file import InputFile
+from workers.protocol import Refusal
 
 
 class Moody(Disk):
@@ -133,15 +134,19 @@ def test_results_whose_folder_could_not_be_synced_are_removed(
     assert report is not None
     disk.sync_error = errno.EIO
     machine.commits.commit([report])
-    assert report.refusal == "the results cannot be moved into the results folder: no"
+    assert report.refusal == Refusal("the results cannot be moved into the results folder: no")
+    assert machine.commits.stop_reason == report.refusal.reason
     assert results(tmp_path / "run") == {}
     assert machine.coordinator.get_totals()["files_completed"] == 0
     disk.sync_error = 0
     assert machine.commits.ready()
 
 
-@pytest.mark.parametrize(("error", "ends"), [(errno.EACCES, False), (errno.ENOSPC, True), (errno.EDQUOT, True)])
-def test_where_there_is_no_room_for_results_the_session_ends(
+@pytest.mark.parametrize(
+    ("error", "ends"),
+    [(errno.ENOTEMPTY, False), (errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EIO, True), (errno.EROFS, True)],
+)
+def test_where_no_results_can_be_placed_the_session_ends_and_no_file_is_charged(
     tmp_path: Path, machine: Machine, disk: Moody, error: int, ends: bool
 ) -> None:
     report = machine.attempt(0)
@@ -150,5 +155,22 @@ def test_where_there_is_no_room_for_results_the_session_ends(
     machine.commits.commit([report])
     assert report.refusal is not None
     assert (machine.commits.stop_reason is not None) is ends
+    assert machine.coordinator.get_totals()["files_failed"] == (not ends)
+    assert report.refusal.is_final == (not ends)
     assert results(tmp_path / "run") == {}
     assert committed(tmp_path) == []
+
+
+@pytest.mark.parametrize("replace", [False, True], ids=["removed", "replaced by a file"])
+def test_results_that_have_no_folder_any_more_end_the_session_and_no_file_is_charged(
+    tmp_path: Path, machine: Machine, replace: bool
+) -> None:
+    report = machine.attempt(0)
+    assert report is not None
+    folder = tmp_path / "run" / "results"
+    folder.rmdir()
+    if replace:
+        folder.touch()
+    machine.commits.commit([report])
+    assert machine.commits.stop_reason is not None
+    assert machine.coordinator.get_totals()["files_failed"] == 0

@@ -96,6 +96,7 @@ class RunFolder:
         self._lock = RunLock(path)
         self._sockets: Path | None = None
         self._is_new = False
+        self._is_announced = False
 
     @property
     def is_lock_enforced(self) -> bool:
@@ -150,15 +151,17 @@ class RunFolder:
         text = json.dumps(msgspec.to_builtins(addresses), indent=2) + "\n"
         with Disk().replace_atomically(self.path / BUS_FILE, 0o600, durable=False) as file:
             file.write(text.encode())
+        self._is_announced = True
 
     def release(self) -> None:
-        """Remove bus.json, the sockets and the lock, as far as the disk permits. Safe to call twice.
+        """Remove the sockets, the lock, and bus.json if it was written here, as far as the disk permits.
 
-        The folder too, if `claim` made it and it is empty.
+        The folder too, if `claim` made it and it is empty. Safe to call twice.
         """
         if self._sockets is not None:
-            with suppress(OSError):
-                (self.path / BUS_FILE).unlink()
+            if self._is_announced:
+                with suppress(OSError):
+                    (self.path / BUS_FILE).unlink()
             remove_socket_folder(self._sockets)
             self._sockets = None
         self._lock.release()

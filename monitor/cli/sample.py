@@ -48,7 +48,7 @@ def sample(run_dir: Path, simulate: bool) -> int:
         return 0
     gpus = GPUMonitor(clock=clock, cache_seconds=0.0)
     # Nothing else ends this process when the hub is killed.
-    threading.Thread(target=_stop_with_hub, args=(run_dir, addresses.run, stop), daemon=True).start()
+    threading.Thread(target=_stop_with_hub, args=(run_dir, addresses, stop), daemon=True).start()
     with _publisher(addresses, clock) as bus:
         Sampler(bus, gpus, clock, SAMPLE_SECONDS).run(stop)
     return 0
@@ -71,11 +71,11 @@ def _simulate(run_dir: Path, addresses: BusAddresses, clock: Clock, stop: thread
     return 0
 
 
-def _stop_with_hub(run_dir: Path, run: str, stop: threading.Event) -> None:
-    """Set `stop` when the hub of `run` is gone."""
+def _stop_with_hub(run_dir: Path, addresses: BusAddresses, stop: threading.Event) -> None:
+    """Set `stop` when the hub at `addresses` is gone, even if another has taken its place, which has a sampler."""
     while not stop.wait(SAMPLE_SECONDS):
         try:
-            gone = read_addresses(run_dir).run != run
+            gone = read_addresses(run_dir) != addresses
         except AddressError:
             gone = True
         if gone:

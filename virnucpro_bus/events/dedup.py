@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from virnucpro_bus.errors import FrameError
-from virnucpro_bus.events.codec import Foreign, decode
+from virnucpro_bus.events.codec import Foreign, decode, decode_all
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.sequence import SequenceTracker
 
@@ -52,6 +52,14 @@ class Deduplicator:
             new_frames.append(frame)
         self.accepted += len(new_frames)
         return new_frames
+
+    def recall(self, frames: Sequence[bytes]) -> int:
+        """Note events that were received earlier, without counting them; returns how many different they are."""
+        new = 0
+        for envelope in decode_all(frames, Counter()):
+            stream = (envelope.source, envelope.host, envelope.epoch)
+            new += self._seen.setdefault(stream, SequenceTracker()).add(envelope.seq)
+        return new
 
     def received(self, source: str, host: str, epoch: int) -> int:
         """Different events of one stream received so far."""

@@ -48,6 +48,7 @@ class Hub:
         self.capture = capture
         self._deduplicator = Deduplicator()
         self._recalled = 0
+        """Different events that the capture held when it was resumed."""
         self.refused = self._deduplicator.refused
         """Number of frames kept out, by reason (docs/events.md)."""
         self._context = zmq.Context()
@@ -68,7 +69,7 @@ class Hub:
     @property
     def accepted(self) -> int:
         """Number of different events received so far, without those of before the capture was resumed."""
-        return self._deduplicator.accepted - self._recalled
+        return self._deduplicator.accepted
 
     def events_from(self, source: str, epoch: int) -> int:
         """Return the number of different events received from one of the run's own sources in one epoch."""
@@ -111,7 +112,7 @@ class Hub:
 
     def recall(self, frames: list[bytes]) -> None:
         """Note frames that the capture held when it was resumed, so that they are discarded when sent again."""
-        self._recalled += len(self._deduplicator.filter(frames))
+        self._recalled += self._deduplicator.recall(frames)
 
     def record(self, frames: list[bytes]) -> None:
         """Ingest the events of this process, and those that workers have handed to it.
@@ -156,7 +157,7 @@ class Hub:
         return bound
 
     def _hello(self) -> HelloReply:
-        on_record = self._deduplicator.accepted - self.capture.unrecorded_frames
+        on_record = self._recalled + self.accepted - self.capture.unrecorded_frames
         return HelloReply(self.addresses.run, self._run_host, self.addresses.subscribe, on_record)
 
     def _serve_history(self) -> None:

@@ -207,8 +207,9 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
     # Sequences of earlier sessions must not count in the rate of this one.
     rate = f", {totals['sequences'] / elapsed:.0f} a second" if elapsed and not before else ""
     earlier = f" ({before} of them earlier)" if before else ""
+    total = "n/a" if totals["files_total"] is None else totals["files_total"]
     click.echo(
-        f"{totals['files_completed']} of {totals['files_total']} files done{earlier} in {elapsed:.1f} s on "
+        f"{totals['files_completed']} of {total} files done{earlier} in {elapsed:.1f} s on "
         f"{len(summary['devices'])} devices: {totals['sequences']} sequences{rate}; "
         f"{totals['steals']} stolen, {totals['files_failed']} failed"
     )

@@ -77,13 +77,11 @@ class Committer:
     def ready(self) -> bool:
         """Return whether all that must be in the journal is on disk, and more can be written."""
         capture = self._journal.capture
-        if capture.problem is not None:
-            if capture.is_broken:
-                self.stop("the capture, which is its journal, can no longer be written")
-            return False
-        if not self._is_synced:
+        if not self._is_synced and capture.problem is None:
             self._is_synced = capture.sync()
-        return self._is_synced
+        if capture.is_broken:
+            self.stop("the capture, which is its journal, can no longer be written")
+        return self._is_synced and capture.problem is None
 
     def commit(self, attempts: Sequence[FinishedAttempt]) -> None:
         """Commit all attempts together; afterwards each one's `refusal` is why it was refused, or None."""

@@ -22,6 +22,7 @@ def killed(folder: Path, *, has_workers: bool = False, host: str = "") -> BusSer
     server.host = host or server.host
     with server:
         server.hub.ingest(some_frames(3))
+        server.hub.capture.append([b"not an event"])
         server.hub.poll()
         folder.mkdir()
         for name in (BUS_FILE, CAPTURE_NAME):
@@ -36,7 +37,9 @@ def test_the_capture_of_a_hub_that_was_killed_is_continued(tmp_path: Path) -> No
     with server:
         assert (server.run, server.host) == (before.run, "as-it-was-called")
         assert server.hub.ingest(some_frames(5)) == server.hub.accepted == 2
-    assert [record.frame for record in read_all(tmp_path / "bus" / CAPTURE_NAME)] == some_frames(5)
+        assert not server.hub.refused
+    frames = [record.frame for record in read_all(tmp_path / "bus" / CAPTURE_NAME)]
+    assert frames == [*some_frames(3), b"not an event", *some_frames(5)[3:]]
 
 
 def test_a_run_that_was_killed_is_left_to_its_launcher(tmp_path: Path) -> None:
@@ -54,6 +57,23 @@ def test_a_hub_that_has_ended_in_order_is_not_continued(tmp_path: Path) -> None:
     assert not server.resume_killed_hub()
     with pytest.raises(UserError, match="already holds a run"):
         server.open()
+
+
+def test_a_start_that_failed_is_not_in_the_way_of_the_next(tmp_path: Path) -> None:
+    before = killed(tmp_path / "bus")
+    capture, aside = tmp_path / "bus" / CAPTURE_NAME, tmp_path / "aside"
+    capture.rename(aside)
+    capture.mkdir()
+    server = BusServer(tmp_path / "bus", SystemClock())
+    assert server.resume_killed_hub()
+    with pytest.raises(UserError, match="cannot be written"):
+        server.open()
+    capture.rmdir()
+    aside.rename(capture)
+    server = BusServer(tmp_path / "bus", SystemClock())
+    assert server.resume_killed_hub()
+    with server:
+        assert server.run == before.run
 
 
 def test_where_the_capture_was_removed_a_new_one_begins(tmp_path: Path) -> None:

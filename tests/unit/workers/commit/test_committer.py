@@ -105,6 +105,15 @@ def test_nothing_is_ready_before_the_plan_is_on_disk(
     assert sorted(planned) == sorted(file.id for file in inputs)
 
 
+def test_a_plan_that_could_not_be_synced_ends_the_session_at_once(
+    tmp_path: Path, inputs: Sequence[InputFile], disk: Moody
+) -> None:
+    machine = Machine(tmp_path / "run", inputs, disk)
+    disk.sync_error = errno.EIO
+    assert not machine.commits.ready()
+    assert machine.commits.stop_reason is not None
+
+
 def test_a_journal_that_could_not_be_synced_is_never_relied_on_again(
     tmp_path: Path, machine: Machine, disk: Moody
 ) -> None:

@@ -118,7 +118,7 @@ class Worker:
                 return attempt(job, task, self._disk)
             except InputError:
                 raise
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
                 sleep(SIGNAL_SECONDS)
                 if self._signals.terminations == terminations:
                     raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from importlib.metadata import EntryPoint, entry_points, version
 
@@ -12,6 +13,7 @@ import click
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.own_packages import claim_names
+from virnucpro_bus.system.signals import end_quietly
 from virnucpro_bus.system.standard_streams import abandon_output, prepare_standard_streams
 
 COMMANDS_GROUP = "virnucpro_bus.commands"
@@ -37,6 +39,9 @@ class LazyCommands(click.Group):
         if point is None:
             return None
         command: click.Command = point.load()
+        if signal.getsignal(signal.SIGINT) is end_quietly:
+            # All is imported, and a command must be able to clean up.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return command
 
     def _entry_points(self) -> dict[str, EntryPoint]:

@@ -8,7 +8,7 @@ changes.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
@@ -20,7 +20,7 @@ NAME_CHARACTERS = 256
 """The longest `Name`: of a device, a source, a host, a run."""
 REASON_CHARACTERS = 1_000
 """Reasons, notices and file names are cut to this length before they are published."""
-STARTING = "starting"
+STARTING: Final = "starting"
 """The state of a worker that is up, but not ready for files yet."""
 
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]

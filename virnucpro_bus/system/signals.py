@@ -15,6 +15,14 @@ nearly any of them before the time limit.
 """
 
 
+def end_quietly(number: int, frame: object) -> None:
+    """Handle a signal while modules are imported: exit with status 128 + N.
+
+    A KeyboardInterrupt in the middle of an import cannot always be caught.
+    """
+    os._exit(128 + number)
+
+
 class SignalFlag:
     """Records the given signals while entered, instead of their usual effect. Main thread only.
 

@@ -235,6 +235,10 @@ IMPOSTORS: dict[str, tuple[Answer, str]] = {
     "nothing": (lambda asked: [asked], "is not a hub "),
     "no MessagePack": (lambda asked: [asked, b"\xc1"], "is not a hub "),
     "another object": (lambda asked: [asked, msgspec.msgpack.encode({"a": 1})], "is not a hub "),
+    "a name that is too long": (
+        lambda asked: [asked, msgspec.msgpack.encode(("r" * 257, "h", "ipc:///x"))],
+        "is not a hub ",
+    ),
     "a bad address": (
         lambda asked: [asked, msgspec.msgpack.encode(HelloReply("r", "h", "x"))],
         "is not a valid address",

@@ -150,6 +150,7 @@ def test_a_run_ends_early_when_the_process_on_its_last_device_cannot_be_killed(
     made.pool.start()
     warning = made.poll_until_it_warns("cannot be killed")
     made.poll()
+    assert made.pool.failed_start is not None
     assert made.pool.failed_start in warning
     assert (made.pool.closing, made.pool.running) == (True, False)
     assert made.coordinator.unsettled == 3

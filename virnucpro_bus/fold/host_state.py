@@ -19,6 +19,7 @@ from virnucpro_bus.effect.shares import HostWork, InProgress, RunStatus
 from virnucpro_bus.effect.totals import TotalsCache
 from virnucpro_bus.effect.work_log import Steal, WorkLog
 from virnucpro_bus.events.commits import CommittedFiles
+from virnucpro_bus.events.envelope import WORKER_SOURCE_PREFIX
 from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceState, Reopened
 from virnucpro_bus.fold.gpu_identity import SampledGpus, merge_same_gpus
 from virnucpro_bus.fold.stream import Stream
@@ -124,7 +125,7 @@ class HostState(Struct, array_like=True):
         ]
         shown.sort(key=lambda each: each[1].display_order())
         rows = [
-            device.metrics(self.host, self._depths.get(key), workers[key], now_ns, self._started_ns)
+            device.metrics(self.host, self._depths.get(key), _own(device, workers[key]), now_ns, self._started_ns)
             for key, device in shown
         ]
         is_interrupted = self.finished is not None and self.finished.exit_code >= INTERRUPTED
@@ -291,3 +292,9 @@ class HostState(Struct, array_like=True):
         for source, epochs in self._streams.items():
             for epoch, stream in epochs.items():
                 yield source, epoch, stream
+
+
+def _own(device: DeviceState, workers: dict[tuple[int, str], Stream]) -> dict[tuple[int, str], Stream]:
+    """The workers whose device it is: of a run's device those that its launcher has started, if there are any."""
+    own = {each: workers[each] for each in workers if each[1].startswith(WORKER_SOURCE_PREFIX)}
+    return own if own and device.is_planned else workers

@@ -47,6 +47,14 @@ def test_files_that_others_complete_are_not_the_runs() -> None:
     assert counts(script.frames()) == (2, 0, 4)
 
 
+def test_the_state_of_a_device_of_the_run_is_that_of_the_runs_own_worker() -> None:
+    script = started()
+    script.say("pid-9", ev.FileStarted("cpu:0", "c.fa"))
+    fleet = FleetState(ManualClock())
+    fleet.feed(script.frames())
+    assert [(row["state"], row["current_file"]) for row in fleet.get_gpu_metrics()] == [("idle", None)]
+
+
 def test_a_file_that_is_committed_again_is_done_once() -> None:
     script = started()
     commit(script, "a.fa", epoch=2)

@@ -19,6 +19,8 @@ SPOOL_FRAMES_AT_ONCE = 100
 FIRST_SUBSCRIBER_SECONDS = 1.0
 RECENT_FRAMES = 10_000
 """Sent frames that are kept, to be sent again to a hub that takes the place of one that was killed."""
+RECONNECT_MS = 500
+"""The longest time between two attempts to reach the hub; closing waits longer."""
 LINGER_SECONDS = 1.0
 SPOOL_SECONDS = 0.8
 """Limit for sending the spool at the end; closing takes less than 2 s with the linger and all else."""
@@ -34,6 +36,8 @@ class Outbox:
         """Frames that were not sent because the spool was full, or at the end."""
         self.was_connected = False
         """Whether a hub has ever been subscribed."""
+        self.is_cut_off = False
+        """Whether the hub that was subscribed has gone, and no other has subscribed since."""
         self._clock = clock
         self._spool: deque[bytes] = deque()
         self._recent: deque[bytes] = deque(maxlen=RECENT_FRAMES)
@@ -49,9 +53,10 @@ class Outbox:
         # A hub that takes the place of one that was killed subscribes a second time.
         self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
-        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2_000)
+        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MS)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._send_now = raw_send(self._socket)
+        self._disconnections = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         try:
             self._socket.connect(address)
         except (zmq.ZMQError, UnicodeEncodeError) as error:
@@ -104,8 +109,8 @@ class Outbox:
         """Send what is spooled, and close. Takes at most about 2 s if the hub is subscribed, no time otherwise."""
         deadline_ns = self._clock.mono_ns() + int(SPOOL_SECONDS * 1e9)
         self.flush_spool()
-        while self._spool and self._has_subscriber and self._clock.mono_ns() < deadline_ns:
-            self._socket.poll(10, zmq.POLLOUT)
+        while (self._spool or self.is_cut_off) and self._has_subscriber and self._clock.mono_ns() < deadline_ns:
+            self._socket.poll(10, zmq.POLLIN if self.is_cut_off else zmq.POLLOUT)
             self.flush_spool()
         self.dropped += len(self._spool)
         self._spool.clear()
@@ -114,7 +119,10 @@ class Outbox:
         self._has_subscriber = self._ready = False
 
     def _read_subscriptions(self) -> None:
-        """Read what XPUB delivers: 1 + topic for a first subscription, 0 + topic when the last one has ended."""
+        """Read what XPUB delivers: 1 + topic for a subscription, 0 + topic when the last one has ended."""
+        while self._disconnections.poll(0):
+            self._disconnections.recv_multipart()
+            self.is_cut_off = True
         while True:
             try:
                 message = self._socket.recv(DONTWAIT)
@@ -122,7 +130,7 @@ class Outbox:
                 return
             self._has_subscriber = message[:1] == b"\x01"
             if self._has_subscriber:
-                self.was_connected = True
+                self.was_connected, self.is_cut_off = True, False
                 # It discards what the capture holds already.
                 self._spool.extendleft(reversed(self._recent))
                 self._recent.clear()

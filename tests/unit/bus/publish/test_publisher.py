@@ -271,3 +271,23 @@ def test_a_hub_that_takes_the_place_of_another_gets_the_last_events_again(addres
             again = hear(second, started)
             assert [envelope for envelope in again if envelope in before] == before
             publisher.close()
+
+
+def test_an_outbox_that_is_closed_while_its_hub_is_away_waits_for_the_next_one(address: str) -> None:
+    sent = some_frames(3)
+    with listening(address) as first:
+        box = outbox.Outbox(address, SystemClock())
+        for frame in sent:
+            box.send(frame)
+        before = [first.get(timeout=5) for _ in sent]
+
+    def is_cut_off() -> bool:
+        box.flush_spool()
+        return box.is_cut_off
+
+    wait_until(is_cut_off)
+    closing = threading.Thread(target=box.close)
+    closing.start()
+    with listening(address) as second:
+        assert [second.get(timeout=5) for _ in sent] == before
+    closing.join()

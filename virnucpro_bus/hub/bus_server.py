@@ -98,7 +98,7 @@ class BusServer:
         try:
             self.resume(killed.run, killed.run_host)
         except BaseException:
-            self.release()
+            self._folder.release()
             raise
         return True
 

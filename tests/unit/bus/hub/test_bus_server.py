@@ -64,8 +64,9 @@ def test_a_start_that_failed_is_not_in_the_way_of_the_next(tmp_path: Path) -> No
     capture, aside = tmp_path / "bus" / CAPTURE_NAME, tmp_path / "aside"
     capture.rename(aside)
     capture.mkdir()
+    server = BusServer(tmp_path / "bus", SystemClock())
     with pytest.raises(UserError, match="cannot be written"):
-        BusServer(tmp_path / "bus", SystemClock()).resume_killed_hub()
+        server.resume_killed_hub()
     capture.rmdir()
     aside.rename(capture)
     server = BusServer(tmp_path / "bus", SystemClock())

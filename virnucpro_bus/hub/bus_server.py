@@ -91,11 +91,15 @@ class BusServer:
 
         Returns whether there is one. Raises UserError.
         """
-        self._folder.claim()
+        self.claim()
         killed = self._folder.left_behind()
         if killed is None or killed.has_launcher or not self._folder.capture_path.exists():
             return False
-        self.resume(killed.run, killed.run_host)
+        try:
+            self.resume(killed.run, killed.run_host)
+        except BaseException:
+            self._folder.release()
+            raise
         return True
 
     def open(self) -> Self:

@@ -15,6 +15,7 @@ from virnucpro_bus.errors import AddressError, EndedError, UserError
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.fleet_group import FleetGroup
 from virnucpro_bus.run_folder import CAPTURE_NAME
+from virnucpro_bus.run_lock import Evidence, examine_lock
 from virnucpro_bus.sources.live import LiveSource, catch_up, follow_live, join, skip_to_snapshot
 from virnucpro_bus.sources.playback import fold_capture
 from virnucpro_bus.sources.subscriber import Subscriber
@@ -125,8 +126,11 @@ class FollowedBus:
 
     def _read_capture(self, capture: Path) -> None:
         self.fleet = fold_capture(capture, self._clock, interval_seconds=self._interval_seconds)
-        self._is_interrupted = not self.fleet.finished
-        self.name = f"{self.target} ({'interrupted' if self._is_interrupted else 'ended'})"
+        # A run that is about to be resumed holds its folder before it has a bus.
+        is_starting = not self.fleet.finished and examine_lock(capture.parent)[0] is Evidence.HELD
+        self._is_interrupted = not self.fleet.finished and not is_starting
+        state = "starting" if is_starting else "interrupted" if self._is_interrupted else "ended"
+        self.name = f"{self.target} ({state})"
         self.fleet.break_off()
 
 

@@ -66,7 +66,9 @@ def read_addresses(run_dir: Path) -> BusAddresses:
         addresses = msgspec.json.decode(_read_small_file(path), type=BusAddresses)
     except FileNotFoundError:
         raise EndedError(f"{run_dir}: no run is live here (no {BUS_FILE})") from None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise AddressError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise AddressError(f"{path}: cannot be read: {error}") from None
     evidence, holder = examine_lock(run_dir)
     is_here = addresses.host == socket.gethostname() and not holder.is_elsewhere
@@ -188,7 +190,7 @@ def _read_small_file(path: Path) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(f"{path.name} is not a file")
+            raise OSError("it is not a file")
         return os.read(descriptor, _MAX_BUS_FILE_BYTES)
     finally:
         os.close(descriptor)

@@ -106,6 +106,9 @@ class Launcher:
         with SignalFlag(*ENDING_SIGNALS) as signals:
             interruption = Interruption(signals, plan.grace_seconds, self._attended_clock, self._notify)
             status = self._run_workers(interruption)
+            if not self._has_begun:
+                say(f"{plan.run_dir}: the run ended before its first file, and is not kept")
+                return status
             if status == EXIT_UNABLE and not plan.run_dir.is_dir():
                 return status  # it was removed during the run, which was reported: there is nothing to sum up
             self._write_summary(status, interruption.limit(math.inf, HURRIED_SUMMARY_SECONDS))
@@ -201,28 +204,34 @@ class Launcher:
             interruption.poll(pool)
             self._relay.poll()
 
+    @property
+    def _has_begun(self) -> bool:
+        """Whether there is a run to resume: a file was handed out, in this session or an earlier one."""
+        return self._resumed is not None or self._store.has_attempts
+
     @contextmanager
     def _undoing_failed_start(self) -> Iterator[None]:
-        """Remove what the run has left if it fails before the first file is handed out.
+        """Remove what the run has left if it fails or ends before the first file is handed out.
 
         Entered last, so that the folder is still locked then: once it is not, another run may begin in it.
         """
         try:
             yield
         except BaseException as error:
+            self._remove_failed_start()
             if self._store.has_attempts:
                 raise
-            self._remove_failed_start()
             if isinstance(error, zmq.ZMQError | OSError):
                 raise UserError(f"{self._plan.run_dir}: the run cannot start: {reason_of(error)}") from None
             raise
+        self._remove_failed_start()
 
     def _remove_failed_start(self) -> None:
-        """Remove what a run that could not begin has left, except what its workers printed.
+        """Remove what a run that has not begun has left, except what its workers printed.
 
-        The user can then give the same command again. Nothing of a resumed run is removed.
+        The user can then give the same command again.
         """
-        if self._resumed is not None:
+        if self._has_begun:
             return
         plan = self._plan
         # A metrics log that existed before may have rows of other runs.

@@ -18,6 +18,7 @@ from virnucpro_bus.errors import AddressError, UserError
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.events.vocabulary import Device, Heartbeat, WorkerStarted
+from virnucpro_bus.run_folder import RunFolder
 
 A, B = bytes(32), bytes(range(32))
 FIRST, SECOND = "tcp://first:1", "tcp://second:2"
@@ -85,6 +86,15 @@ def test_the_title_notes_that_a_run_was_interrupted(tmp_path: Path, monkeypatch:
         assert not buses.live
         assert buses.bus_errors() == []
         assert buses.fleets.get_totals()["events_received"] == 6
+
+
+def test_a_run_that_is_about_to_be_resumed_is_not_called_interrupted(tmp_path: Path) -> None:
+    write_capture(tmp_path / "run.vbus", some_frames(3))
+    folder, clock = RunFolder(tmp_path).claim(), SystemClock()
+    with FollowedBuses([FollowedBus(str(tmp_path), clock)], clock) as buses:
+        assert buses.title.endswith("(starting)")
+        assert buses.bus_errors() == []
+    folder.release()
 
 
 def test_a_run_that_was_read_to_its_end_is_not_live_though_its_thread_still_is(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,8 +34,8 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def start(out: Path, *, resume: bool = False) -> None:
-    """Try to start a run of one file."""
+def start(out: Path, *, resume: bool = False) -> int:
+    """Try to run one file; returns the exit status."""
     (out.parent / "a.fa").write_text(">a\nACGT\n")
     plan = RunPlan(
         files=find_inputs([out.parent / "a.fa"]).files,
@@ -49,7 +50,7 @@ def start(out: Path, *, resume: bool = False) -> None:
         log_file=out / "gpu_metrics.log",
         resume=resume,
     )
-    Launcher(plan, SystemClock()).run()
+    return Launcher(plan, SystemClock()).run()
 
 
 def failing(error: Exception) -> Callable[..., None]:
@@ -88,6 +89,25 @@ def test_whatever_fails_before_the_first_file_leaves_nothing(
         with pytest.raises(UserError, match=f"^{out}: {said}"):
             start(out)
     assert not out.exists()
+
+
+def test_a_run_that_is_interrupted_before_its_first_file_leaves_nothing(
+    out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(WorkerPool, "start", lambda pool: os.kill(os.getpid(), signal.SIGINT))
+    assert start(out) == 130
+    assert f"{out}: the run ended before its first file, and is not kept" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_resumed_run_that_is_interrupted_before_its_first_file_is_kept(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = begun(out).read_bytes()
+    monkeypatch.setattr(WorkerPool, "start", lambda pool: os.kill(os.getpid(), signal.SIGINT))
+    assert start(out, resume=True) == 130
+    assert (out / "run.vbus").read_bytes().startswith(before)
+    assert (out / "summary.json").exists()
 
 
 def test_results_of_another_run_stay_when_the_start_is_refused(out: Path) -> None:

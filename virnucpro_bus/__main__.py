@@ -1,4 +1,4 @@
-"""The program `virnucpro-bus`, also `python -m virnucpro_bus`: what happens before the command is imported.
+"""The program `virnucpro-bus` and `python -m virnucpro_bus`: what happens before the command is imported.
 
 Imports little, because Ctrl-C leaves a traceback until `main` is called.
 """

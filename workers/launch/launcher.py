@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
 from virnucpro_bus.hub.bus_server import OPEN_FILES, BusServer, HubSink
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.sockets import reason_of
+from virnucpro_bus.system.adopted import reap_adopted
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.open_files import allow_open_files
 from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
@@ -187,9 +189,13 @@ class Launcher:
             poller.register(source, zmq.POLLIN)
         poller.register(interruption.fileno(), zmq.POLLIN)
         poller.register(deaths.fileno(), zmq.POLLIN)
+        is_init, handled_deaths = os.getpid() == 1, 0
         while (coordinator.unsettled and not pool.closing) or pool.running:
             poller.poll(POLL_MS)
             deaths.drain()
+            if is_init and deaths.count > handled_deaths:
+                handled_deaths = deaths.count
+                reap_adopted()
             server.hub.poll()
             if notice := server.hub.capture.notice():
                 self._notify(notice)

@@ -2,6 +2,6 @@
 
 `pool.py` starts, restarts and ends them; `slot.py` is one device and its process; `environment.py` is what such a
 process finds in its environment; `dispatcher.py` answers their requests; `watchdog.py` detects hung ones;
-`orphan_guard.py` ends what a dead launcher leaves behind. May import commit and what it imports. Start with
-`pool.py`.
+`orphan_guard.py` ends what workers and a dead launcher leave behind. May import commit and what it imports. Start
+with `pool.py`.
 """

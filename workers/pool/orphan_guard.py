@@ -1,9 +1,12 @@
-"""The orphan guard: a process that ends the process groups of all workers when their launcher has died.
+"""Ends what workers leave behind, and the orphan guard: a process that does so when their launcher has died.
 
 A worker dies with its launcher (process/parent_watch.py), but processes that its job has started do not, and may
 hold a GPU. Only a process that runs no user code can be relied on to end them. This file is both that process's
-program and, as `OrphanGuard`, the launcher's side of it. The launcher sends the groups over the guard's standard
+program and, as `OrphanGuard`, the launcher's side of it. The launcher sends the workers over the guard's standard
 input, whose end means that the launcher has died.
+
+A worker's processes are its process group and, because a process can leave that, all that have inherited its mark,
+an environment variable.
 """
 
 from __future__ import annotations
@@ -15,12 +18,14 @@ import sys
 from typing import BinaryIO
 
 END_SECONDS = 2.0
-"""Time for the guard to end the groups that are left, and itself."""
+"""Time for the guard to end the workers that are left, and itself."""
+MARK_VARIABLE = "VIRNUCPRO_WORKER"
+"""The environment variable with the mark of a worker, which is that of no other process of this machine."""
 _STARTED, _ENDED = b"+", b"-"
 
 
 class OrphanGuard:
-    """Starts the guard process and keeps its list of groups up to date. For one thread.
+    """Starts the guard process and keeps its list of workers up to date. For one thread.
 
     It waits for the guard at its end only, 2 s at most, and the run continues without it if it dies.
     """
@@ -44,16 +49,16 @@ class OrphanGuard:
             assert self._process.stdin is not None
             os.set_blocking(self._process.stdin.fileno(), False)
 
-    def watch(self, group: int) -> None:
-        """Have this process group ended if the launcher dies."""
-        self._send(_STARTED, group)
+    def watch(self, group: int, mark: str) -> None:
+        """Have the worker of this process group and mark ended if the launcher dies."""
+        self._send(b"%b%d %b\n" % (_STARTED, group, mark.encode()))
 
     def forget(self, group: int) -> None:
-        """Report that this process group has ended."""
-        self._send(_ENDED, group)
+        """Report that the worker of this process group has ended."""
+        self._send(b"%b%d\n" % (_ENDED, group))
 
     def close(self) -> None:
-        """End the guard, and with it the groups that it still watches. Safe to call twice."""
+        """End the guard, and with it the workers that it still watches. Safe to call twice."""
         from virnucpro_bus.system.child_process import stop  # not for the program, which imports nothing of ours
 
         if self._process is None or self._process.stdin is None:
@@ -64,29 +69,71 @@ class OrphanGuard:
         except subprocess.TimeoutExpired:
             stop(self._process, 0)  # it was stopped from outside
 
-    def _send(self, change: bytes, group: int) -> None:
+    def _send(self, change: bytes) -> None:
         if self._process is None or self._process.stdin is None:
             return
         try:
-            os.write(self._process.stdin.fileno(), b"%b%d\n" % (change, group))
+            os.write(self._process.stdin.fileno(), change)
         except (BlockingIOError, BrokenPipeError):
             pass  # the guard was stopped or killed from outside
 
 
+def kill_marked(mark: str) -> None:
+    """Kill every process with this mark, in whatever group or session.
+
+    One whose environment was cleared or belongs to another user is not found.
+    """
+    entry = f"{MARK_VARIABLE}={mark}".encode()
+    killed: set[int] = set()
+    # Again as long as there are new ones: they may have been started meanwhile.
+    while found := {pid for pid in _pids() if entry in _environment_of(pid)} - killed:
+        for pid in sorted(found):  # a shell before its command, whose end it would report
+            _kill_if_marked(pid, entry)
+        killed |= found
+
+
+def _kill_if_marked(pid: int, entry: bytes) -> None:
+    try:
+        process = os.pidfd_open(pid)
+    except OSError:
+        return
+    try:
+        # Read again, now that the id cannot belong to another process unnoticed.
+        if entry in _environment_of(pid):
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(process)
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal() and int(name) != os.getpid()]
+
+
+def _environment_of(pid: int) -> list[bytes]:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return file.read().split(b"\0")
+    except OSError:
+        return []
+
+
 def guard(launcher: BinaryIO) -> None:
-    """Keep the list of groups until the launcher's pipe ends; then kill those that are left."""
-    groups: set[int] = set()
+    """Keep the list of workers until the launcher's pipe ends; then kill those that are left."""
+    marks: dict[int, str] = {}
     for line in launcher:
-        group = int(line[1:])
+        group, _, mark = line[1:].decode().strip().partition(" ")
         if line.startswith(_STARTED):
-            groups.add(group)
+            marks[int(group)] = mark
         else:
-            groups.discard(group)
-    for group in groups:
+            marks.pop(int(group), None)
+    for number, mark in marks.items():
         try:
-            os.killpg(group, signal.SIGKILL)
+            os.killpg(number, signal.SIGKILL)
         except ProcessLookupError:
-            continue
+            pass
+        kill_marked(mark)
 
 
 if __name__ == "__main__":

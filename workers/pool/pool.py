@@ -145,7 +145,7 @@ class WorkerPool:
         except OSError as error:
             self._handle_failed_start(slot, error.strerror or str(error))
         if slot.process is not None:
-            self._guard.watch(slot.process.pid)
+            self._guard.watch(slot.process.pid, slot.mark)
 
     def _handle_failed_start(self, slot: Slot, reason: str) -> None:
         """Try again later; end the run early if the system starts no worker. No file or device is to blame."""

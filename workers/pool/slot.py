@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from virnucpro_bus.system.child_process import spawn_logged
 from virnucpro_bus.system.own_packages import own_program
 from workers.coordinator.coordinator import Assignment
 from workers.pool.environment import worker_environment
+from workers.pool.orphan_guard import MARK_VARIABLE, kill_marked
 from workers.protocol import Answer, Refusal, Request, WorkerConfig
 from workers.schedule.blame import Loss
 
@@ -84,6 +86,8 @@ class Slot:
     process: subprocess.Popen[bytes] | None = None
     unkillable: subprocess.Popen[bytes] | None = None
     """A process that was given up; the device is retired then."""
+    mark: str = ""
+    """What distinguishes the process and all that it has started from others (`orphan_guard.py`)."""
     peer: bytes = b""
     """The process's address on the channel; empty until its first request."""
     pending: Request | None = None
@@ -121,7 +125,8 @@ class Slot:
 
         `threads` are those of each numerical library in it.
         """
-        environment = worker_environment(os.environ, self.device.key, threads)
+        self.mark = secrets.token_hex(8)
+        environment = worker_environment(os.environ, self.device.key, threads) | {MARK_VARIABLE: self.mark}
         command = own_program("workers.process.worker")
         self.process = spawn_logged(command, log, environment=environment, stdin=subprocess.PIPE)
         self.epoch, self.failed_starts = config.epoch, 0
@@ -140,12 +145,13 @@ class Slot:
         self.restart_at_ns = now_ns + _delay_ns(self.failed_starts)
 
     def reap(self) -> str | None:
-        """If the process has ended, kill its children and return how it ended; None while it is running."""
+        """If the process has ended, kill what it has left, and return how it ended; None while it is running."""
         process = self.process
         if process is None or os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             return None
         # It has not been waited for yet, so no other process or group can have its id.
         self.signal(signal.SIGKILL)
+        kill_marked(self.mark)
         return self._describe_end(process.wait())
 
     def end(self, loss: Loss, reason: str, now_ns: int) -> None:
@@ -168,6 +174,7 @@ class Slot:
     def give_up(self) -> int:
         """Wait for the process no longer, and start no other; return its id."""
         assert self.process is not None
+        kill_marked(self.mark)
         self.unkillable, self.process, self.retired = self.process, None, True
         return self.unkillable.pid
 

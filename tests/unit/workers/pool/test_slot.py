@@ -201,6 +201,14 @@ def test_the_children_of_a_process_that_ended_are_killed(run: Run, tmp_path: Pat
     assert slot.process is None
 
 
+def test_children_that_have_left_the_group_are_killed_as_well(run: Run, tmp_path: Path) -> None:
+    script = SPAWN_STUBBORN_CHILD.replace("stdout=", "start_new_session=True, stdout=")
+    slot = run(script + SAY_READY)
+    child = int(written(tmp_path / "logs" / "worker.log"))
+    assert ended(slot) == "ended with exit status 0"
+    wait_until_dead(child)
+
+
 @pytest.mark.parametrize(
     ("script", "how"),
     [

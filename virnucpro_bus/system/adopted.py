@@ -1,0 +1,34 @@
+"""Processes that nobody else reaps: in a container without an init process, PID 1 adopts every orphan in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_STATE, _PARENT, _GROUP, _SESSION = 0, 1, 2, 3
+"""Fields of /proc/PID/stat after the name."""
+_ZOMBIE = "Z"
+
+
+def reap_adopted() -> None:
+    """Reap the ended children that this process has adopted, and leave those that it has started to their owners.
+
+    A process that we start leads a process group in our session; an orphan leads none, or one in a session of its
+    own. (One that a shell with job control has started looks like ours, and stays.)
+    """
+    session = os.getsid(0)
+    for entry in os.listdir("/proc"):
+        if not entry.isdecimal() or (fields := _stat_of(entry)) is None:
+            continue
+        if fields[_STATE] != _ZOMBIE or int(fields[_PARENT]) != os.getpid():
+            continue
+        if int(fields[_GROUP]) != int(entry) or int(fields[_SESSION]) != session:
+            os.waitpid(int(entry), os.WNOHANG)
+
+
+def _stat_of(pid: str) -> list[str] | None:
+    """Return the fields after the name; None when the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None

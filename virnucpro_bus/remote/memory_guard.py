@@ -1,4 +1,4 @@
-"""Notices that clients fill the memory.
+"""Notices that the other end fills the memory.
 
 A message of endless parts is kept until its end, and no socket option limits the parts: only the process as a
 whole shows it.
@@ -12,7 +12,7 @@ from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.system.memory import release_free_memory, resident_bytes
 
 MAX_GROWTH_BYTES = 128 << 20
-"""A fold that grows as much for its own reasons costs its viewers one reconnection."""
+"""A fold that grows as much for its own reasons costs one reconnection."""
 CHECK_NS = NANOSECONDS // 10
 
 
@@ -23,7 +23,7 @@ class MemoryGuard:
         """`measure` returns the memory in use, in bytes."""
         self._clock = clock
         self._measure = measure
-        self._limit_bytes: int | None = None
+        self._limit_bytes: int | None = measure() + MAX_GROWTH_BYTES
         """None: to be set at the next check, once what was closed is free."""
         self._checked_ns = clock.mono_ns()
 

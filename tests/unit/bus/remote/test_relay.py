@@ -17,7 +17,6 @@ from virnucpro_bus.remote import follower as follower_module
 from virnucpro_bus.remote.feeds import PlayedCapture
 from virnucpro_bus.remote.follower import Follower
 from virnucpro_bus.remote.keys import Identity
-from virnucpro_bus.remote.memory_guard import MemoryGuard
 from virnucpro_bus.sources import live as live_module
 from virnucpro_bus.sources.live import catch_up, skip_to_snapshot
 
@@ -65,18 +64,18 @@ def test_a_follower_of_a_relay_that_comes_back_misses_nothing_and_gets_nothing_t
     assert got == frames
 
 
+@pytest.mark.parametrize("end", ["relay", "follower"])
 @pytest.mark.parametrize("with_keys", [False, True], ids=["open", "with keys"])
-def test_when_all_connections_are_closed_for_their_memory_viewers_come_back_and_miss_nothing(
-    played: PlayedCapture, mine: Identity, monkeypatch: pytest.MonkeyPatch, with_keys: bool
+def test_when_connections_are_closed_for_their_memory_nothing_is_missed(
+    played: PlayedCapture, mine: Identity, monkeypatch: pytest.MonkeyPatch, end: str, with_keys: bool
 ) -> None:
     exceeded = Event()
 
-    def is_exceeded(guard: MemoryGuard) -> bool:
+    def is_exceeded() -> bool:
         was_set = exceeded.is_set()
         exceeded.clear()
         return was_set
 
-    monkeypatch.setattr(MemoryGuard, "is_exceeded", is_exceeded)
     relay_keys, frames = new_keys(), some_frames(3_000)
     played.append(frames[:1_000], 1)
     with (
@@ -84,13 +83,16 @@ def test_when_all_connections_are_closed_for_their_memory_viewers_come_back_and_
         follower_of(served.address, relay_keys.public if with_keys else None) as follower,
     ):
         got = follow_until(follower, lambda got: len(got) >= 1_000)
+        guard = served.relay._memory if end == "relay" else follower._memory
+        monkeypatch.setattr(guard, "is_exceeded", is_exceeded)
         for first in (1_000, 2_000):
             exceeded.set()
-            wait_until(lambda: not exceeded.is_set())
+            got += follow_until(follower, lambda _: not exceeded.is_set())
             played.append(frames[first : first + 1_000], 2)
             got += follow_until(follower, lambda got: len(got) >= 1_000)
         assert got == frames
-        assert [line.partition(":")[0] for line in served.told] == ["closed all connections"] * 2
+        closed = ["closed all connections"] * 2 if end == "relay" else []
+        assert [line.partition(":")[0] for line in served.told] == closed
 
 
 def test_a_follower_without_contact_has_a_problem_until_there_is_contact_again(

@@ -98,3 +98,4 @@ class SocketMonitor:
     def close(self) -> None:
         """Stop monitoring. To be called before the watched socket is closed."""
         self._watched.disable_monitor()
+        self.socket.close(linger=0)

@@ -59,11 +59,8 @@ def turned_by_a_thread(turned: Turned) -> Iterator[None]:
     stopped = threading.Event()
 
     def serve() -> None:
-        poller = zmq.Poller()
-        for source in turned.sockets():
-            poller.register(source, zmq.POLLIN)
         while not stopped.is_set():
-            poller.poll(10)
+            zmq.select(turned.sockets(), [], [], 0.01)
             turned.poll()
 
     thread = threading.Thread(target=serve)

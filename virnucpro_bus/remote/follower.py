@@ -16,6 +16,7 @@ from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.history.client import HistoryClient
 from virnucpro_bus.history.protocol import Snapshot, parse_hello, parse_piece, parse_snapshot
 from virnucpro_bus.remote.keys import Identity, load_identity
+from virnucpro_bus.remote.memory_guard import MemoryGuard
 from virnucpro_bus.sockets import SocketMonitor, enable_keepalive
 
 JOIN_SECONDS = 4.0
@@ -60,23 +61,12 @@ class Follower:
         """When the last answer was received."""
         self._reason = ""
         """Why the connection does not work, as far as known."""
+        self._server_key = server_key
+        self._memory = MemoryGuard(clock)
         self._context = zmq.Context()
-        self._client = HistoryClient(self._context, clock)
-        socket = self._client.socket
-        # A request that is sent without a connection would be answered long afterwards.
-        socket.setsockopt(zmq.IMMEDIATE, 1)
-        socket.setsockopt(zmq.RECONNECT_IVL, 100)
-        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1_000)
-        # The system would retry after 1, 3, 7 and more seconds: too long when the network is back.
-        socket.setsockopt(zmq.CONNECT_TIMEOUT, 2_000)
-        socket.setsockopt(zmq.IPV6, int("[" in address))
-        enable_keepalive(socket)
-        if self._identity is not None and server_key is not None:
-            socket.curve_publickey, socket.curve_secretkey = self._identity.public, self._identity.secret
-            socket.curve_serverkey = server_key
-        self._monitor = SocketMonitor(socket)
+        self._open_socket()
         try:
-            socket.connect(address)
+            self._client.socket.connect(address)
             self.hello = parse_hello(self._ask(b"hello"))
         except (zmq.ZMQError, UnicodeEncodeError) as error:
             self.close()
@@ -87,6 +77,23 @@ class Follower:
         except AddressError:
             self.close()
             raise
+
+    def _open_socket(self) -> None:
+        """Make the socket that will be connected to the relay, and its monitor."""
+        self._client = HistoryClient(self._context, self._clock)
+        socket = self._client.socket
+        # A request that is sent without a connection would be answered long afterwards.
+        socket.setsockopt(zmq.IMMEDIATE, 1)
+        socket.setsockopt(zmq.RECONNECT_IVL, 100)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1_000)
+        # The system would retry after 1, 3, 7 and more seconds: too long when the network is back.
+        socket.setsockopt(zmq.CONNECT_TIMEOUT, 2_000)
+        socket.setsockopt(zmq.IPV6, int("[" in self.address))
+        enable_keepalive(socket)
+        if self._identity is not None and self._server_key is not None:
+            socket.curve_publickey, socket.curve_secretkey = self._identity.public, self._identity.secret
+            socket.curve_serverkey = self._server_key
+        self._monitor = SocketMonitor(socket)
 
     def snapshot(self) -> Snapshot | None:
         """Request the relay's fold of what is on record; None when it has none. Raises AddressError."""
@@ -184,7 +191,16 @@ class Follower:
         return [record.frame for record in self._scanner.feed(piece.data)]
 
     def _watch_connection(self) -> None:
-        """Learn from the socket's events why a connection fails. Raises AddressError when it can never work."""
+        """Learn from the socket's events why a connection fails. Raises AddressError when it can never work.
+
+        A connection is made anew when the memory has grown so far that the relay's answer may have no end.
+        """
+        if self._memory.is_exceeded():
+            self._monitor.close()
+            self._client.socket.close(linger=0)
+            self._open_socket()
+            self._client.socket.connect(self.address)
+            self._requested_ns = None
         for event, value in self._monitor.poll_events():
             match event:
                 case zmq.EVENT_HANDSHAKE_FAILED_AUTH:

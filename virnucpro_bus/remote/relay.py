@@ -22,6 +22,7 @@ from virnucpro_bus.history.protocol import HelloReply, ReadableCapture, is_offse
 from virnucpro_bus.history.server import HistoryServer
 from virnucpro_bus.remote.authenticator import Authenticator, secure
 from virnucpro_bus.remote.listen_address import Access
+from virnucpro_bus.remote.memory_guard import MemoryGuard
 from virnucpro_bus.remote.rejections import HandshakeTracker
 from virnucpro_bus.sockets import SocketMonitor, enable_keepalive
 
@@ -89,25 +90,32 @@ class Relay:
         self._viewers: dict[bytes, _Viewer] = {}
         self._handshakes = HandshakeTracker()
         self._context = zmq.Context()
+        self._access = access
         self._authenticator = None if access is None else Authenticator(self._context, access.allowed, report)
-        self._socket = self._context.socket(zmq.ROUTER)
-        for option, value in LISTENING_OPTIONS:
-            self._socket.setsockopt(option, value)
-        self._socket.setsockopt(zmq.IPV6, int("[" in address))
-        enable_keepalive(self._socket)
-        if access is not None:
-            secure(self._socket, access.identity)
-        self._monitor = SocketMonitor(self._socket)
+        self._memory = MemoryGuard(clock)
+        self._open_socket(address)
         try:
             self._socket.bind(address)
         except zmq.ZMQError:
             self.close()
             raise
+        self._is_bound = True
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         """The address that was bound, with the actual port in place of a wildcard."""
 
+    def _open_socket(self, address: str) -> None:
+        """Make the socket that will listen at `address`, and its monitor."""
+        self._socket = self._context.socket(zmq.ROUTER)
+        for option, value in LISTENING_OPTIONS:
+            self._socket.setsockopt(option, value)
+        self._socket.setsockopt(zmq.IPV6, int("[" in address))
+        enable_keepalive(self._socket)
+        if self._access is not None:
+            secure(self._socket, self._access.identity)
+        self._monitor = SocketMonitor(self._socket)
+
     def sockets(self) -> list[zmq.Socket[bytes]]:
-        """The sockets to poll for input before calling `poll`."""
+        """The sockets to poll for input before the next call of `poll`, which may replace them."""
         inner = [self._socket, self._monitor.socket]
         return inner if self._authenticator is None else [*inner, self._authenticator.socket]
 
@@ -125,6 +133,10 @@ class Relay:
 
     def poll(self) -> None:
         """Do what can be done without waiting."""
+        if self._memory.is_exceeded():
+            self._drop_connections()
+        if not self._is_bound:
+            self._bind_again()
         if self._authenticator is not None:
             self._authenticator.answer()
         for event, value in self._monitor.poll_events():
@@ -133,6 +145,23 @@ class Relay:
         self._receive()
         self._answer_pending()
         self._history.advance_fold()
+
+    def _drop_connections(self) -> None:
+        """Close all connections, which frees what they have sent. Viewers come back within a second."""
+        self._report("closed all connections: what they have sent without end filled the memory")
+        self._monitor.close()
+        self._socket.close(linger=0)
+        self._viewers.clear()
+        self._handshakes = HandshakeTracker()
+        self._open_socket(self.address)
+        self._is_bound = False
+
+    def _bind_again(self) -> None:
+        try:
+            self._socket.bind(self.address)
+        except zmq.ZMQError:
+            return  # the library closes the former socket in the background
+        self._is_bound = True
 
     def close(self) -> None:
         """Close the sockets; queued answers get half a second. Safe to call twice."""

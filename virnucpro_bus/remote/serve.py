@@ -19,7 +19,8 @@ from virnucpro_bus.system.signals import SignalFlag
 ANNOUNCEMENT = "serving; watch it with:"
 """Printed once the relay listens; the process that started it waits for this text."""
 POLL_MS = 50
-IDLE_POLL_MS = 500
+IDLE_POLL_MS = 100
+"""Often enough for the relay to notice what fills its memory."""
 FINISH_NS = 5 * NANOSECONDS
 """How long viewers may still read after the run has ended."""
 MAX_OPEN_FILES = 1 << 16
@@ -83,15 +84,12 @@ def serve(relay: Relay, signals: SignalFlag, clock: Clock, step: Callable[[], bo
 
     `step` is called before each poll. At the end viewers have five seconds to read the remaining events.
     """
-    poller = zmq.Poller()
-    for source in relay.sockets():
-        poller.register(source, zmq.POLLIN)
-    poller.register(signals.fileno(), zmq.POLLIN)
     while not (step() or signals.signal):
-        poller.poll(POLL_MS if relay.pending else IDLE_POLL_MS)
+        zmq.select(
+            [*relay.sockets(), signals.fileno()], [], [], (POLL_MS if relay.pending else IDLE_POLL_MS) / 1000
+        )
         relay.poll()
-    poller.unregister(signals.fileno())
     deadline_ns = clock.mono_ns() + FINISH_NS
     while clock.mono_ns() < deadline_ns and not relay.delivered:
-        poller.poll(POLL_MS)
+        zmq.select(relay.sockets(), [], [], POLL_MS / 1000)
         relay.poll()

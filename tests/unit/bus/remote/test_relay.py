@@ -5,18 +5,20 @@ from __future__ import annotations
 import errno
 import socket
 import tempfile
+from threading import Event
 
 import pytest
 
 from tests.support.buses import wait_until
 from tests.support.captures import some_frames
-from tests.support.relays import follow_until, follower_of, next_of, served_relay
+from tests.support.relays import access, follow_until, follower_of, new_keys, next_of, served_relay
 from virnucpro_bus.clock import ManualClock, SystemClock
 from virnucpro_bus.errors import AddressError, UserError
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.remote import follower as follower_module
 from virnucpro_bus.remote.feeds import PlayedCapture
 from virnucpro_bus.remote.follower import Follower
+from virnucpro_bus.remote.keys import Identity
 from virnucpro_bus.sources import live as live_module
 from virnucpro_bus.sources.live import catch_up, skip_to_snapshot
 
@@ -62,6 +64,37 @@ def test_a_follower_of_a_relay_that_comes_back_misses_nothing_and_gets_nothing_t
         got += follow_until(follower, lambda got: len(got) >= 1_000)
     follower.close()
     assert got == frames
+
+
+@pytest.mark.parametrize("end", ["relay", "follower"])
+@pytest.mark.parametrize("with_keys", [False, True], ids=["open", "with keys"])
+def test_when_connections_are_closed_for_their_memory_nothing_is_missed(
+    played: PlayedCapture, mine: Identity, monkeypatch: pytest.MonkeyPatch, end: str, with_keys: bool
+) -> None:
+    exceeded = Event()
+
+    def is_exceeded() -> bool:
+        was_set = exceeded.is_set()
+        exceeded.clear()
+        return was_set
+
+    relay_keys, frames = new_keys(), some_frames(3_000)
+    played.append(frames[:1_000], 1)
+    with (
+        served_relay(played, access(relay_keys, mine) if with_keys else None) as served,
+        follower_of(served.address, relay_keys.public if with_keys else None) as follower,
+    ):
+        got = follow_until(follower, lambda got: len(got) >= 1_000)
+        guard = served.relay._memory if end == "relay" else follower._memory
+        monkeypatch.setattr(guard, "is_exceeded", is_exceeded)
+        for first in (1_000, 2_000):
+            exceeded.set()
+            got += follow_until(follower, lambda _: not exceeded.is_set())
+            played.append(frames[first : first + 1_000], 2)
+            got += follow_until(follower, lambda got: len(got) >= 1_000)
+        assert got == frames
+        closed = ["closed all connections"] * 2 if end == "relay" else []
+        assert [line.partition(":")[0] for line in served.told] == closed
 
 
 def test_a_follower_without_contact_has_a_problem_until_there_is_contact_again(

@@ -32,12 +32,15 @@ SETTINGS = "settings"
 
 
 def job(path: Path, output: Path) -> int:
-    """Two results from every file, in a folder of their own where its name says so."""
+    """Two results from every file, in a folder of their own where its name says so; a third if its text does."""
     text = path.read_text()
     name = "report" if path.stem == "deep" else path.stem
     (output / f"{name}.upper").write_text(text.upper())
     (output / f"{name}.size").mkdir()
     (output / f"{name}.size" / "bytes").write_text(str(len(text)))
+    if "more" in text:
+        (output / f"{name}.more").mkdir()
+        (output / f"{name}.more" / "text").write_text(text)
     return text.count(">")
 
 

@@ -30,6 +30,7 @@ Percent = Annotated[float, Meta(ge=0.0, le=100.0)]
 Celsius = Annotated[float, Meta(ge=-273.15, le=1e4)]
 Watts = Annotated[float, Meta(ge=0.0, le=1e6)]
 Text = Annotated[str, Meta(max_length=4096)]
+ResultName = Annotated[str, Meta(max_length=3 * 4096)]
 Name = Annotated[str, Meta(max_length=NAME_CHARACTERS)]
 
 
@@ -169,6 +170,21 @@ class FileFailed(Fact, frozen=True):
     final: bool = True
 
 
+class FileResults(Fact, frozen=True):
+    """Part of the names of an attempt's results, which are about to be put in place. Published by the coordinator.
+
+    `part` counts from 0, which starts the list again. `folder` is the folder in the results folder that gets them,
+    "" for the results folder itself. `names` are paths below it, percent-encoded bytes; the name of a folder ends
+    in "/" and follows the names in it.
+    """
+
+    file: Text
+    attempt: Count
+    part: Count
+    folder: Text
+    names: tuple[ResultName, ...]
+
+
 class FileCommitted(Fact, frozen=True):
     """The results of a file have their final names and are synced to disk. Published by the coordinator.
 
@@ -282,6 +298,7 @@ KINDS: dict[str, type[Fact]] = {
     "file.progress/": FileProgress,
     "file.completed/": FileCompleted,
     "file.failed/": FileFailed,
+    "file.results/": FileResults,
     "file.committed/": FileCommitted,
     "file.reopened/": FileReopened,
     "file.quarantined/": FileQuarantined,

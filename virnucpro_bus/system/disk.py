@@ -44,10 +44,21 @@ class Disk:
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path)
         else:
-            try:
-                os.unlink(path)
-            except FileNotFoundError:
-                pass
+            self.unlink(path)
+
+    def unlink(self, path: StrPath) -> None:
+        """Remove a file or a link; it may be missing."""
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+
+    def remove_empty_folder(self, path: StrPath) -> None:
+        """Remove a folder; it may be missing."""
+        try:
+            os.rmdir(path)
+        except FileNotFoundError:
+            pass
 
     def sync_folder(self, path: StrPath) -> None:
         """Wait until the names in a folder are on disk: what was created, renamed and removed there."""

@@ -1,13 +1,15 @@
 """The commit of finished attempts, exactly once: results are placed, synced to the disk, and only then journalled.
 
     worker     syncs its results, then reports                            (process/attempt.py)
-    launcher   renames them into the results folder, syncs that folder
+    launcher   writes their names into the journal
+               renames them into the results folder, syncs that folder
                writes completion and commit into the journal, syncs the journal
+               removes what an earlier commit of the file had and this one has not
                answers the worker
 
-So the results of every file that the journal calls committed are on disk, whenever the power fails. Results on
-disk that the journal does not know were never committed: a resumed run removes them and does the file again
-(resume/resume.py). All attempts that are reported in one turn of the launcher's loop share their syncs.
+So the results of every file that the journal calls committed are on disk, whenever the power fails, and results
+that a killed launcher has placed and not committed are known by name (resume/resume.py). All attempts that are
+reported in one turn of the launcher's loop share their syncs.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Protocol
 
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.events.envelope import Envelope
+from workers.commit.placement import NO_RESULTS, Placement, results_events
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.fault_injection import fault_point
@@ -50,8 +53,8 @@ class FinishedAttempt:
     settled: Settled
     envelope: Envelope
     """The decoded `settled.frame`: a FileCompleted."""
-    results: int = 0
-    """How many entries were placed in the results folder."""
+    placement: Placement = NO_RESULTS
+    """The names of the results in the results folder; `commit` sets it."""
     refusal: str | None = None
     """Why the results could not be placed; None: they are placed, or `commit` has not run yet."""
 
@@ -89,13 +92,16 @@ class Committer:
 
     def commit(self, attempts: Sequence[FinishedAttempt]) -> None:
         """Commit all attempts together; afterwards each one's `refusal` is why it was refused, or None."""
-        placed = [attempt for attempt in attempts if self._place(attempt)]
+        named = [attempt for attempt in attempts if self._name(attempt)]
+        # A launcher that is killed from here on leaves no results that the journal does not name.
+        self._journal.capture.flush()
+        placed = [attempt for attempt in named if self._place(attempt)]
         fault_point("after_place")
         try:
             self._store.sync()
         except OSError as error:
             for attempt in placed:
-                self._store.withdraw([attempt.held.file])
+                self._store.remove(attempt.placement.paths())
                 self._refuse(attempt, error)
             return
         fault_point("after_results_sync")
@@ -117,9 +123,23 @@ class Committer:
         """Commit nothing more in this session. The first reason stays."""
         self.stop_reason = self.stop_reason or reason
 
+    def _name(self, attempt: FinishedAttempt) -> bool:
+        """Record in the journal which results the attempt is about to place; return whether it can place them."""
+        try:
+            attempt.placement = self._store.plan(attempt.held.file, attempt.output)
+        except OSError as error:
+            self._refuse(attempt, error)
+            return False
+        self._publish_names(attempt)
+        return True
+
+    def _publish_names(self, attempt: FinishedAttempt) -> None:
+        held = attempt.held
+        self._coordinator.announce(results_events(held.file.id, held.attempt, attempt.placement))
+
     def _place(self, attempt: FinishedAttempt) -> bool:
         try:
-            attempt.results = self._store.place(attempt.held.file, attempt.output)
+            self._store.place(attempt.placement, attempt.output)
         except OSError as error:
             self._refuse(attempt, error)
             return False
@@ -147,16 +167,19 @@ class Committer:
         for attempt in attempts:
             frame, settled = attempt.settled.frame, attempt.settled
             if is_retry:
-                # The hub skips frames that it has received before.
+                # The names may have been lost too. The hub skips frames that it has received before.
+                self._publish_names(attempt)
                 self._journal.capture.append([frame])
             else:
                 self._journal.ingest([frame])
             self._coordinator.record_commit(
-                attempt.device, attempt.held, attempt.results, settled.size_bytes, settled.digest
+                attempt.device, attempt.held, attempt.placement.entries, settled.size_bytes, settled.digest
             )
         fault_point("after_journal")
         if self._journal.capture.sync():
             fault_point("after_journal_sync")
+            for attempt in attempts:
+                self._store.remove_replaced(attempt.held.file, attempt.placement)
             self._unrecorded = []
         elif not is_retry:
             self._unrecorded += attempts

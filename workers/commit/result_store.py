@@ -1,8 +1,7 @@
 """The results folder of a run: which path each result gets there, and moving an attempt's results into it.
 
 Results named after their input lie directly in the results folder, all others in a folder named by the input's
-id. `result_folder` applies that rule to an attempt, `results_of` finds results of the first sort again;
-`ResultStore` does the file operations.
+id. What users put beside them stays, whatever its name: only paths that the journal holds are ever removed.
 """
 
 from __future__ import annotations
@@ -10,13 +9,15 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.disk import Disk
 from workers.commit.manifest import Manifest, measure
-from workers.inputs.ids import covers, stems_covering
+from workers.commit.placement import Placement, is_entry, list_names
+from workers.inputs.ids import covers
 from workers.inputs.input_file import InputFile
 
 RESULTS_NAME = "results"
@@ -33,17 +34,6 @@ def result_folder(input_file: InputFile, names: Sequence[str]) -> str:
     return ""
 
 
-def results_of(files: Sequence[InputFile], names: Iterable[str]) -> list[list[str]]:
-    """Return for each of `files` its results among `names`, which lie directly in the results folder."""
-    owners = {file.stem: number for number, file in enumerate(files) if not file.own_folder}
-    found: list[list[str]] = [[] for _ in files]
-    for name in names:
-        owner = next((owners[stem] for stem in stems_covering(name) if stem in owners), None)
-        if owner is not None:
-            found[owner].append(name)
-    return found
-
-
 class ResultStore:
     """The results folder of a run, and beside it, on the same file system, the attempts' output folders."""
 
@@ -56,6 +46,8 @@ class ResultStore:
         self._attempts_named = 0
         self._touched: set[Path] = set()
         """Folders with entries that are not synced yet."""
+        self._former: Mapping[str, Iterable[str]] = {}
+        """Paths that earlier sessions have placed, by the file's id; its next commit replaces them."""
 
     def prepare(self, *, resume: bool = False) -> None:
         """Create both folders, and remove what earlier attempts left in theirs.
@@ -80,24 +72,45 @@ class ResultStore:
         self._attempts_named += 1
         return f"{self._attempts}/{self._session}-{self._attempts_named}"
 
-    def place(self, file: InputFile, attempt: str) -> int:
-        """Move everything in the attempt's output folder to its final path; return how many entries.
+    def plan(self, file: InputFile, attempt: str) -> Placement:
+        """Return where everything in the attempt's output folder is to be placed. Raises OSError."""
+        names = list_names(attempt)
+        entries = [name.removesuffix("/") for name in names if is_entry(name)]
+        return Placement(result_folder(file, entries), names)
 
-        It survives a power failure only after `sync`. Raises OSError, and then nothing of it stays in place.
+    def place(self, placement: Placement, attempt: str) -> None:
+        """Move the attempt's results to their final paths; each replaces a file that is there already.
+
+        They survive a power failure only after `sync`. Raises OSError, and then none of them stays in place.
         """
-        names = sorted(os.listdir(attempt))
-        target = self.folder / result_folder(file, names)
-        self._touched.add(target)
+        target = self.folder / placement.folder
+        self._touched |= {self.folder, target}
+        moved: list[str] = []
         try:
-            if target != self.folder:
-                self._touched.add(self.folder)
+            if placement.folder:
                 self._disk.make_folder(target)
-            for name in names:
-                self._disk.rename(f"{attempt}/{name}", target / name)
+            for entry, group in groupby(placement.names, lambda name: name.partition("/")[0]):
+                names = list(group)
+                if names[-1].endswith("/") and _is_folder(target / entry):
+                    for name in names:
+                        self._merge(name, attempt, target)
+                        moved.append(name)
+                else:
+                    self._disk.rename(f"{attempt}/{entry}", target / entry)
+                    moved += names
         except OSError:
-            self.withdraw([file])
+            self.remove(Placement(placement.folder, tuple(moved)).paths())
             raise
-        return len(names)
+
+    def _merge(self, name: str, attempt: str, target: Path) -> None:
+        """Move one file, or make one folder, in a folder that is there already; other files in it stay."""
+        path = target / name
+        if name.endswith("/"):
+            self._disk.make_folder(path)
+        else:
+            self._disk.make_folder(path.parent)
+            self._disk.rename(f"{attempt}/{name}", path)
+        self._touched |= {path.parent, path.parent.parent}
 
     def sync(self) -> None:
         """Sync everything that was placed since the last call. Raises OSError."""
@@ -105,39 +118,40 @@ class ResultStore:
         for folder in sorted(touched, reverse=True):
             self._disk.sync_folder(folder)
 
-    def are_intact(self, expected: Sequence[tuple[InputFile, Manifest]]) -> list[bool]:
-        """Return for each file whether its results in place have the manifest expected of them."""
-        placed = self._placed([file for file, _ in expected])
-        return [
-            self._has_manifest(file, names, manifest)
-            for (file, manifest), names in zip(expected, placed, strict=True)
-        ]
-
-    def _has_manifest(self, file: InputFile, names: Sequence[str], expected: Manifest) -> bool:
-        directly = {os.fspath(self.folder / name) for name in names}
-        own = os.fspath(self.folder / file.id)
-        inside = {f"{own}/{name}" for name in os.listdir(own)} if os.path.isdir(own) else {own} & directly
+    def is_intact(self, placement: Placement, expected: Manifest) -> bool:
+        """Return whether the results in place have the manifest expected of them."""
         try:
-            # The folder named by the input's id contains its results, or is one itself that the job created.
-            return expected in (measure(directly - {own} | inside), measure(directly))
+            return measure(os.fspath(self.folder / placement.folder), placement.names) == expected
         except OSError:
             return False
 
-    def withdraw(self, files: Sequence[InputFile]) -> None:
-        """Remove the results in place of each of `files`, as far as possible."""
-        for file, names in zip(files, self._placed(files), strict=True):
-            for name in {*names, file.id}:
-                try:
-                    self._disk.remove(self.folder / name)
-                except OSError:
-                    continue  # it is reported when it is in the way of the next attempt
+    def replace_later(self, former: Mapping[str, Iterable[str]]) -> None:
+        """Keep the paths that earlier sessions have placed, by file id, until that file is committed again."""
+        self._former = former
 
-    def _placed(self, files: Sequence[InputFile]) -> list[list[str]]:
-        """Return for each of `files` the names of its results directly in the results folder."""
-        try:
-            return results_of(files, os.listdir(self.folder))
-        except OSError:
-            return [[] for _ in files]
+    def remove_replaced(self, file: InputFile, placement: Placement) -> None:
+        """Remove what earlier sessions have placed for a file, and its commit of `placement` does not replace."""
+        self.remove(set(self._former.get(file.id, ())) - set(placement.paths()))
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove these paths below the results folder, as far as possible, and nothing behind a link.
+
+        A path that ends in "/" is a folder, which is removed if it is empty.
+        """
+        # In this order a folder follows the paths in it.
+        for path in sorted(paths, reverse=True):
+            if not self._is_behind_link(path):
+                try:
+                    if path.endswith("/"):
+                        self._disk.remove_empty_folder(self.folder / path)
+                    else:
+                        self._disk.unlink(self.folder / path)
+                except OSError:
+                    continue
+
+    def _is_behind_link(self, path: str) -> bool:
+        parents = Path(path).parents
+        return any((self.folder / parent).is_symlink() for parent in parents if parent.name)
 
     def discard(self, attempt: str) -> None:
         """Remove the output folder of an attempt."""
@@ -153,3 +167,7 @@ class ResultStore:
             self.folder.rmdir()
         except OSError:
             pass
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()

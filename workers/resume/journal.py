@@ -11,6 +11,7 @@ from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import decode
 from workers.commit.manifest import Manifest
+from workers.resume.past_results import PastResults
 
 WORKER_SOURCE = "worker-"
 """The prefix of the source names of a pool's workers."""
@@ -41,6 +42,8 @@ class PastRun:
         """How files were settled, by id; pending files are not in it."""
         self.committed: dict[str, ev.FileCommitted] = {}
         """The commits that still count, by file id."""
+        self.results = PastResults()
+        """The names of the results that were placed."""
         self.running_workers: dict[tuple[str, int], ev.WorkerLost] = {}
         """Workers whose end was not recorded, by source and epoch: the event to publish about each."""
         self.last_epoch = 0
@@ -57,6 +60,7 @@ class PastRun:
             ev.FileStarted: self._file_started,
             ev.FileCompleted: self._completed,
             ev.FileFailed: self._failed,
+            ev.FileResults: self._results,
             ev.FileCommitted: self._committed,
             ev.FileQuarantined: self._quarantined,
             ev.FileReopened: self._reopened,
@@ -136,8 +140,12 @@ class PastRun:
         if file in self.identities:
             self.settled[file] = settled
 
+    def _results(self, event: ev.FileResults, envelope: ev.Envelope) -> None:
+        self.results.add(event)
+
     def _committed(self, event: ev.FileCommitted, envelope: ev.Envelope) -> None:
         self.committed[event.file] = event
+        self.results.commit(event.file)
 
     def _reopened(self, event: ev.FileReopened, envelope: ev.Envelope) -> None:
         self.settled.pop(event.file, None)

@@ -1,14 +1,15 @@
 """Resuming an interrupted run: which files are done, which remain, and which events bring viewers up to date.
 
 A file is done if the journal records its commit, its input has not changed since, and its results are in place
-with the digest that was recorded. All other files start over: earlier leases and attempts are void, failed files
-are tried again, and results in place that are not known to be intact are removed.
+with the digest that was recorded. All other files start over: earlier leases and attempts are void, and failed
+files are tried again. Results of a file that is done again stay in place until its next commit replaces them.
+Results that were never committed are removed, as far as the journal names them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -18,10 +19,12 @@ from virnucpro_bus.events.vocabulary import Fact, FileReopened
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.system.disk import Disk
 from virnucpro_bus.text import visible
+from workers.commit.placement import NO_RESULTS, Placement
 from workers.commit.result_store import ATTEMPTS_NAME, RESULTS_NAME, ResultStore
 from workers.inputs.input_file import InputFile
 from workers.resume.journal import PastRun, read_past_run
 from workers.resume.log_path import own_logs
+from workers.resume.unnamed_results import UnnamedResults
 
 # Reasons why a settled file is not done, as viewers show them.
 CHANGED = "the input has changed"
@@ -87,11 +90,12 @@ def open_past_run(run_dir: Path, settings: str, log_file: Path, *, resume: bool,
 
 
 def plan_resume(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> ResumePlan:
-    """Compare the journal with inputs and results, and remove the results that are not known to be intact."""
-    done = _done(past, files, store)
+    """Compare the journal with inputs and results, and remove the results that were never committed."""
+    placements = _committed_results(past, files, store)
+    done = _done(past, files, placements, store)
     remaining = tuple(file for file in files if file.id not in done)
-    store.withdraw(remaining)
     inputs = {file.id: file for file in files}
+    _clear_results(past, {file.id for file in remaining}, placements, store)
     reopened = []
     for file, end in past.settled.items():
         if file in done or (file not in inputs and file in past.committed):
@@ -104,13 +108,45 @@ def plan_resume(past: PastRun, files: Sequence[InputFile], store: ResultStore) -
     return ResumePlan(remaining, kept, events, tuple(notes), past.last_epoch, past.last_worker_epoch)
 
 
-def _done(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> set[str]:
+def _committed_results(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> dict[str, Placement]:
+    """Return which results each of `files` that is committed has, by id; without those that are not found."""
+    unnamed = UnnamedResults(store)
+    found = {}
+    for file in files:
+        if (event := past.committed.get(file.id)) is not None:
+            placement = past.results.of_commit(file.id, event.results)
+            if placement is None:
+                placement = unnamed.find(file, past.manifest_of(file.id))
+            if placement is not None:
+                found[file.id] = placement
+    return found
+
+
+def _done(
+    past: PastRun, files: Sequence[InputFile], placements: Mapping[str, Placement], store: ResultStore
+) -> set[str]:
     """Return the ids of those of `files` that are done."""
-    unchanged = [
-        file for file in files if file.id in past.committed and past.identities.get(file.id) == file.identity
-    ]
-    intact = store.are_intact([(file, past.manifest_of(file.id)) for file in unchanged])
-    return {file.id for file, is_intact in zip(unchanged, intact, strict=True) if is_intact}
+    return {
+        file.id
+        for file in files
+        if file.id in placements
+        and past.identities.get(file.id) == file.identity
+        and store.is_intact(placements[file.id], past.manifest_of(file.id))
+    }
+
+
+def _clear_results(
+    past: PastRun, remaining: Set[str], placements: Mapping[str, Placement], store: ResultStore
+) -> None:
+    """Remove results that do not count, and let the next commits of the `remaining` files replace theirs."""
+    for file in past.results.never_committed():
+        store.remove(past.results.paths(file))
+    for file in past.committed.keys() - remaining:
+        # The launcher was killed between a commit and this.
+        store.remove(past.results.replaced(file))
+    store.replace_later(
+        {file: past.results.paths(file).union(placements.get(file, NO_RESULTS).paths()) for file in remaining}
+    )
 
 
 def _reason(past: PastRun, file: str, found: InputFile | None) -> str:

@@ -35,6 +35,7 @@ EXAMPLES: list[ev.Fact] = [
     ev.FileProgress(GPU.key, FILE, 2, 1_500),
     ev.FileCompleted("cpu:0", "sample/reads-07.fa", 1, 2000, 1.5),
     ev.FileFailed(GPU.key, FILE, 2, "no header line", 0.25),
+    ev.FileResults(FILE, 2, 0, "", ("m%C3%BCll%2007.tsv", "m%C3%BCll%2007.d/x", "m%C3%BCll%2007.d/")),
     ev.FileCommitted(GPU.key, FILE, 2, 2, 4_294_967_296, "e3b0c442"),
     ev.FileReopened(FILE, GPU.key, True, 2000, "the input has changed"),
     ev.FileQuarantined(FILE, 3, "3 workers died on it"),

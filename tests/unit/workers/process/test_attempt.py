@@ -33,7 +33,7 @@ def copying(path: Path, output: Path) -> int:
 
 def test_an_attempt_returns_its_sequences_and_the_digest_of_its_results(path: Path) -> None:
     done = attempt(copying, task_for(path, state_of(path)), Disk())
-    assert done == (1, measure([str(path.parent / "out" / "a.txt")]))
+    assert done == (1, measure(str(path.parent / "out"), ["a.txt"]))
 
 
 def touched(path: Path) -> None:

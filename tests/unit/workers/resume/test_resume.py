@@ -93,20 +93,45 @@ def removed(run_dir: Path) -> None:
     (run_dir / "results" / "two.upper").unlink()
 
 
-def added(run_dir: Path) -> None:
-    (run_dir / "results" / "two.more").touch()
-
-
-@pytest.mark.parametrize("damage", [grown, turned, removed, added])
-def test_results_that_are_not_as_they_were_are_removed_and_made_again(
-    run_dir: Path, damage: Callable[[Path], None]
-) -> None:
+@pytest.mark.parametrize("damage", [grown, turned, removed])
+def test_results_that_are_not_as_they_were_are_made_again(run_dir: Path, damage: Callable[[Path], None]) -> None:
     damage(run_dir)
     resumption = resumed(run_dir)
     assert [file.id for file in resumption.remaining] == ["two.fa"]
     assert (resumption.done, reopened(resumption)) == (4, {"two.fa": DAMAGED})
     assert resumption.notes == (f"two.fa: is done again: {DAMAGED}",)
-    assert not list((run_dir / "results").glob("two*"))
+    before = results(run_dir)
+    Machine(run_dir, find_inputs([run_dir.parent / "in"]).files, Disk(), wall_seconds=9).work()
+    assert results(run_dir).keys() == before.keys() | {"two.upper", "two.size/bytes"}
+    assert resumed(run_dir).done == 5
+
+
+def beside(run_dir: Path) -> None:
+    (run_dir / "results" / "two.more").write_text("mine")
+
+
+def within_a_result(run_dir: Path) -> None:
+    (run_dir / "results" / "two.size" / "more").write_text("mine")
+
+
+def within_a_folder_of_results(run_dir: Path) -> None:
+    (run_dir / "results" / "deep.fa" / "more").write_text("mine")
+
+
+@pytest.mark.parametrize("add", [beside, within_a_result, within_a_folder_of_results])
+def test_files_that_the_user_adds_stay_and_make_nothing_be_done_again(
+    run_dir: Path, add: Callable[[Path], None]
+) -> None:
+    add(run_dir)
+    before = results(run_dir)
+    resumption = resumed(run_dir)
+    assert (resumption.remaining, resumption.done) == ((), 5)
+    for name in ("two.fa", "deep.fa"):
+        (run_dir.parent / "in" / name).write_text(">other\nacgtacgtacgt\n")
+    Machine(run_dir, find_inputs([run_dir.parent / "in"]).files, Disk(), wall_seconds=9).work()
+    after = results(run_dir)
+    assert after.keys() == before.keys()
+    assert b"mine" in after.values()
 
 
 def test_an_input_that_has_changed_is_done_again(run_dir: Path) -> None:
@@ -114,7 +139,38 @@ def test_an_input_that_has_changed_is_done_again(run_dir: Path) -> None:
     resumption = resumed(run_dir)
     assert [file.id for file in resumption.remaining] == ["deep.fa"]
     assert reopened(resumption) == {"deep.fa": CHANGED}
-    assert not (run_dir / "results" / "deep.fa").exists()
+
+
+def test_results_stay_until_the_next_commit_replaces_them(run_dir: Path) -> None:
+    before = results(run_dir)
+    for path in (run_dir.parent / "in").iterdir():
+        path.write_text(">other\nacgt\n")
+    assert len(resumed(run_dir).remaining) == 5
+    assert results(run_dir) == before
+    machine = Machine(run_dir, find_inputs([run_dir.parent / "in"]).files, Disk(), wall_seconds=9)
+    machine.start()
+    report = machine.attempt(0)
+    assert report is not None
+    assert results(run_dir) == before
+    machine.commits.commit([report])
+    changed = {name for name, content in results(run_dir).items() if before[name] != content}
+    stem = report.held.file.stem
+    assert {name.partition(".")[0] for name in changed} == {stem}
+
+
+def test_results_that_a_killed_launcher_has_placed_and_not_committed_are_removed(
+    tmp_path: Path, inputs: Sequence[InputFile]
+) -> None:
+    machine = Machine(tmp_path / "run", inputs, Disk())
+    machine.start()
+    reports = [machine.attempt(0), machine.attempt(1)]
+    assert None not in reports
+    machine.commits._record = lambda attempts: None  # type: ignore[method-assign]
+    machine.commits.commit([report for report in reports if report is not None])
+    (tmp_path / "run" / "results" / "one.mine").touch()
+    assert len(results(tmp_path / "run")) > 1
+    assert len(resumed(tmp_path / "run").remaining) == 5
+    assert results(tmp_path / "run").keys() == {"one.mine"}
 
 
 def test_an_input_that_is_new_is_done(run_dir: Path) -> None:

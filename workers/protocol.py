@@ -53,6 +53,8 @@ class Settled(Struct, frozen=True, array_like=True, tag="settled"):
     """Digest of all results (commit/manifest.py)."""
     disk_full: bool = False
     """Whether the attempt failed because the disk is full."""
+    input_digest: str = ""
+    """The SHA-256 of the input, hexadecimal."""
 
 
 class Unable(Struct, frozen=True, array_like=True, tag="unable"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import time
 from collections import Counter
@@ -141,6 +142,26 @@ def test_a_changed_input_is_done_again_and_counted_once(lab: Lab) -> None:
     assert [envelope.event.file for envelope in recorded(out, FileReopened)] == [names[0]]
     totals = summary(out)["totals"]
     assert (totals["files_completed"], totals["files_total"]) == (3, 3)
+
+
+def test_the_same_files_by_another_path_are_done_and_files_that_are_added_are_new(lab: Lab) -> None:
+    names = small_files(lab.folder / "in", 3)
+    assert lab.run("run", "in", "--out", "out", *TWO_WORKERS).wait() == 0
+    out = lab.folder / "out"
+    before = results(out)
+    (out / "results" / "small_00.mine").write_text("mine")
+    (lab.folder / "link").symlink_to("in")
+    shutil.copytree(lab.folder / "in", lab.folder / "copy", copy_function=shutil.copyfile)
+    for path in ("link", "copy"):
+        again = lab.run("run", path, "--out", "out", *TWO_WORKERS, "--resume")
+        assert "3 of 3 files are done already" in again.stderr
+    again = lab.run("run", "copy", "in", "--out", "out", *TWO_WORKERS, "--resume")
+    assert (again.wait(), "3 of 6 files are done already" in again.stderr) == (0, True)
+    after = results(out)
+    assert {name: after.pop(name) for name in before} == before
+    assert len(after) == 7
+    assert commits(out).total() == 6
+    assert set(names) < commits(out).keys()
 
 
 def test_another_job_is_not_mixed_into_a_run(lab: Lab) -> None:

@@ -140,7 +140,9 @@ class Machine:
             return None
         event = FileCompleted(device, held.file.id, held.attempt, done.sequences, 1.0)
         envelope = stamp.next_envelope(event)
-        settled = Settled(encode(envelope), done.manifest.size_bytes, done.manifest.digest)
+        settled = Settled(
+            encode(envelope), done.manifest.size_bytes, done.manifest.digest, input_digest=done.input_digest
+        )
         return FinishedAttempt(device, held, os.fspath(output), settled, envelope)
 
     def _fail(self, stamp: Sequencer, held: Assignment, device: str, reason: str) -> None:

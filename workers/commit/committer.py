@@ -127,15 +127,15 @@ class Committer:
         """Record in the journal which results the attempt is about to place; return whether it can place them."""
         try:
             attempt.placement = self._store.plan(attempt.held.file, attempt.output)
+            self._publish_names(attempt)
         except OSError as error:
             self._refuse(attempt, error)
             return False
-        self._publish_names(attempt)
         return True
 
     def _publish_names(self, attempt: FinishedAttempt) -> None:
         held = attempt.held
-        self._coordinator.announce(results_events(held.file.id, held.attempt, attempt.placement))
+        self._coordinator.announce(list(results_events(held.file.id, held.attempt, attempt.placement)))
 
     def _place(self, attempt: FinishedAttempt) -> bool:
         try:
@@ -173,7 +173,12 @@ class Committer:
             else:
                 self._journal.ingest([frame])
             self._coordinator.record_commit(
-                attempt.device, attempt.held, attempt.placement.entries, settled.size_bytes, settled.digest
+                attempt.device,
+                attempt.held,
+                attempt.placement.entries,
+                settled.size_bytes,
+                settled.digest,
+                settled.input_digest,
             )
         fault_point("after_journal")
         if self._journal.capture.sync():

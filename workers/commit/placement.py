@@ -1,21 +1,26 @@
 """Where the results of one attempt get their final names, and how the journal carries those names.
 
 Only names that the journal holds are ever compared, replaced or removed: everything else in the results folder is
-the user's. A name is percent-encoded in events, so that any bytes can be part of it, whatever the locale is.
+the user's. In events the bytes of a name that are not printable UTF-8 are percent-encoded, whatever the locale is.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
+from virnucpro_bus.events.codec import MAX_TEXT_BYTES
 from virnucpro_bus.events.vocabulary import FileResults
 
 _NAMES_PER_EVENT = 64
 _BYTES_PER_EVENT = 48 * 1024
+# "%", control characters, and bytes that are carried as surrogates.
+_ENCODED = re.compile("[%\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 
 
 class Placement(NamedTuple):
@@ -65,16 +70,16 @@ def list_names(folder: str, entries: Iterable[str] | None = None) -> tuple[str, 
 
 
 def results_events(file: str, attempt: int, placement: Placement) -> Iterator[FileResults]:
-    """Yield the events that hold a placement; there is at least one."""
+    """Yield the events that hold a placement, at least one. Raises OSError for a name that is too long."""
     folder = os.fsencode(placement.folder).decode()
     parts: list[list[str]] = [[]]
     size_bytes = 0
     for name in map(_encode, placement.names):
-        if len(parts[-1]) == _NAMES_PER_EVENT or size_bytes + len(name) > _BYTES_PER_EVENT:
+        if len(parts[-1]) == _NAMES_PER_EVENT or size_bytes + len(_bytes_of(name)) > _BYTES_PER_EVENT:
             parts.append([])
             size_bytes = 0
         parts[-1].append(name)
-        size_bytes += len(name)
+        size_bytes += len(_bytes_of(name))
     for part, names in enumerate(parts):
         yield FileResults(file, attempt, part, folder, tuple(names))
 
@@ -88,7 +93,15 @@ def names_in(event: FileResults) -> Placement:
 
 
 def _encode(name: str) -> str:
-    return quote(os.fsencode(name))
+    text = os.fsencode(name).decode(errors="surrogateescape")
+    encoded = _ENCODED.sub(lambda found: "".join(map("%{:02X}".format, _bytes_of(found[0]))), text)
+    if len(encoded.encode()) > MAX_TEXT_BYTES:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), name)
+    return encoded
+
+
+def _bytes_of(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
 
 
 def _is_inside(name: str) -> bool:

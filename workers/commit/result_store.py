@@ -17,7 +17,7 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.disk import Disk
 from workers.commit.manifest import Manifest, measure
 from workers.commit.placement import Placement, is_entry, list_names
-from workers.inputs.ids import covers
+from workers.inputs.ids import covers, folder_of
 from workers.inputs.input_file import InputFile
 
 RESULTS_NAME = "results"
@@ -30,7 +30,7 @@ def result_folder(input_file: InputFile, names: Sequence[str]) -> str:
     That is the folder named by the input's id, unless all `names` are the input's stem or continue it with a dot.
     """
     if input_file.own_folder or not all(covers(input_file.stem, name) for name in names):
-        return input_file.id
+        return folder_of(input_file.id)
     return ""
 
 

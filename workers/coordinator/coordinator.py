@@ -209,11 +209,17 @@ class WorkStealingCoordinator:
                 self._fold.publish(event)
 
     def record_commit(
-        self, gpu_id: int | str, assignment: Assignment, results: int, size_bytes: int, digest: str = ""
+        self,
+        gpu_id: int | str,
+        assignment: Assignment,
+        results: int,
+        size_bytes: int,
+        digest: str = "",
+        input_digest: str = "",
     ) -> None:
         """Publish that a file's results are in place and synced: `results` entries of `size_bytes` in all."""
         key, file, attempt = self.devices[self._slots[gpu_id]].key, assignment.file.id, assignment.attempt
-        self.announce([ev.FileCommitted(key, file, attempt, results, size_bytes, digest)])
+        self.announce([ev.FileCommitted(key, file, attempt, results, size_bytes, digest, input_digest)])
 
     def worker_lost(
         self, gpu_id: int | str, source: str, epoch: int, reason: str, loss: Loss = Loss.DIED

@@ -11,7 +11,7 @@ from pathlib import Path
 from virnucpro_bus.errors import InputError
 from virnucpro_bus.text import visible
 from workers.inputs.ids import make_ids, need_own_folder
-from workers.inputs.input_file import FileState, InputFile, state_from
+from workers.inputs.input_file import FileState, InputFile, origin_of, state_from
 from workers.inputs.names import SEQUENCE_SUFFIXES, is_gz, is_sequence_name, stem_of
 
 GZ_BASES_PER_BYTE = 4
@@ -50,6 +50,7 @@ def find_inputs(arguments: Sequence[Path]) -> FoundInputs:
     paths = list(first_path.values())
     ids = make_ids(paths)
     stems = [stem_of(path) for path in paths]
+    folders = {path.parent: os.path.realpath(path.parent) for path in paths}
     files = tuple(
         InputFile(
             name,
@@ -59,6 +60,7 @@ def find_inputs(arguments: Sequence[Path]) -> FoundInputs:
             state.size_bytes * (GZ_BASES_PER_BYTE if is_gz(path.name) else 1),
             own_folder,
             state,
+            origin_of(path, state, folders[path.parent]),
         )
         for name, path, stem, state, own_folder in zip(
             ids, paths, stems, states, need_own_folder(stems, ids), strict=True

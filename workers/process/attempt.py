@@ -11,7 +11,7 @@ from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.system.disk import Disk
 from workers.commit.manifest import Manifest, sync_and_digest
 from workers.fault_injection import fault_point
-from workers.inputs.input_file import state_of
+from workers.inputs.input_file import content_digest, state_of
 from workers.protocol import Task, to_path
 
 RunJob = Callable[[Path, Path], int]
@@ -23,6 +23,8 @@ class Outcome(NamedTuple):
 
     sequences: int
     manifest: Manifest
+    input_digest: str
+    """The SHA-256 of the input."""
 
 
 def attempt(job: RunJob, task: Task, disk: Disk) -> Outcome:
@@ -34,6 +36,8 @@ def attempt(job: RunJob, task: Task, disk: Disk) -> Outcome:
     path, output = to_path(task.path), to_path(task.output)
     _check_unchanged(task, path)
     output.mkdir()
+    # Before the job, which then reads from memory what fits there.
+    input_digest = content_digest(path)
     sequences = job(path, output)
     fault_point("after_job", task.file, task.attempt)
     if not output.is_dir():
@@ -41,7 +45,7 @@ def attempt(job: RunJob, task: Task, disk: Disk) -> Outcome:
     manifest = sync_and_digest(os.fspath(output), disk)
     fault_point("after_seal", task.file, task.attempt)
     _check_unchanged(task, path)
-    return Outcome(sequences, manifest)
+    return Outcome(sequences, manifest, input_digest)
 
 
 def _check_unchanged(task: Task, path: Path) -> None:

@@ -87,7 +87,7 @@ class Worker:
         started_ns = self._clock.mono_ns()
         fault_point("before_job", task.file, task.attempt)
         try:
-            sequences, manifest = attempt(job, task, self._disk)
+            done = attempt(job, task, self._disk)
         except (Exception, SystemExit) as error:
             if not isinstance(error, UserError):
                 traceback.print_exc()
@@ -98,8 +98,10 @@ class Worker:
             disk_full = is_disk_full(error, to_path(task.output))
             return failed, Settled(bus.prepare(failed), disk_full=disk_full)
         seconds = (self._clock.mono_ns() - started_ns) / NANOSECONDS
-        event = bus.completion(task.file, sequences=sequences, duration_seconds=seconds, attempt=task.attempt)
-        return event, Settled(bus.prepare(event), manifest.size_bytes, manifest.digest)
+        event = bus.completion(task.file, sequences=done.sequences, duration_seconds=seconds, attempt=task.attempt)
+        return event, Settled(
+            bus.prepare(event), done.manifest.size_bytes, done.manifest.digest, input_digest=done.input_digest
+        )
 
     def _make_failure(self, task: Task, reason: str, seconds: float, *, final: bool) -> FileFailed:
         return FileFailed(self._config.device_key, task.file, task.attempt, reason, seconds, final)

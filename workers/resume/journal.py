@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from virnucpro_bus import events as ev
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.errors import FrameError
@@ -36,8 +38,8 @@ class PastRun:
         """The first event of the last session; None when no session got that far."""
         self.run = ""
         """The run's id; "" when no session got that far."""
-        self.identities: dict[str, str] = {}
-        """`InputFile.identity` of every planned file, by id."""
+        self.planned: dict[str, ev.PlannedFile] = {}
+        """Every file that was planned, as it was planned last, by id."""
         self.settled: dict[str, SettledFile] = {}
         """How files were settled, by id; pending files are not in it."""
         self.committed: dict[str, ev.FileCommitted] = {}
@@ -64,6 +66,7 @@ class PastRun:
             ev.FileCommitted: self._committed,
             ev.FileQuarantined: self._quarantined,
             ev.FileReopened: self._reopened,
+            ev.FileRecognized: self._recognized,
         }
 
     def manifest_of(self, file: str) -> Manifest:
@@ -87,7 +90,7 @@ class PastRun:
 
     def _assigned(self, event: ev.FilesAssigned, envelope: ev.Envelope) -> None:
         for file in event.files:
-            self.identities[file.file] = file.identity
+            self.planned[file.file] = file
             # A session planned it again, so its results were not accepted as done.
             self.committed.pop(file.file, None)
 
@@ -137,7 +140,7 @@ class PastRun:
 
     def _settle(self, file: str, settled: SettledFile) -> None:
         # Other programs may publish on the same bus: their files are not in the plan.
-        if file in self.identities:
+        if file in self.planned:
             self.settled[file] = settled
 
     def _results(self, event: ev.FileResults, envelope: ev.Envelope) -> None:
@@ -146,6 +149,10 @@ class PastRun:
     def _committed(self, event: ev.FileCommitted, envelope: ev.Envelope) -> None:
         self.committed[event.file] = event
         self.results.commit(event.file)
+
+    def _recognized(self, event: ev.FileRecognized, envelope: ev.Envelope) -> None:
+        planned = self.planned.get(event.file, ev.PlannedFile(event.file, 0, 0))
+        self.planned[event.file] = msgspec.structs.replace(planned, origin=event.origin)
 
     def _reopened(self, event: ev.FileReopened, envelope: ev.Envelope) -> None:
         self.settled.pop(event.file, None)

@@ -48,6 +48,10 @@ class PastResults:
         former = self._former.get(file, set())
         return former.difference(self._latest_of(file).paths()) if former else former
 
+    def entries(self, file: str) -> set[str]:
+        """Return the names in the results folder that were ever given to results of a file, or to their folder."""
+        return {path.partition("/")[0] for path in self.paths(file)}
+
     def never_committed(self) -> Iterator[str]:
         """Yield the files with results in place of which none was ever committed."""
         return (file for file in self._latest if file not in self._committed)

@@ -9,21 +9,24 @@ Results that were never committed are removed, as far as the journal names them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events.vocabulary import Fact, FileReopened
+from virnucpro_bus.events.vocabulary import Fact, FileRecognized, FileReopened, PlannedFile
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
+from virnucpro_bus.system.console import say
 from virnucpro_bus.system.disk import Disk
 from virnucpro_bus.text import visible
 from workers.commit.placement import NO_RESULTS, Placement
 from workers.commit.result_store import ATTEMPTS_NAME, RESULTS_NAME, ResultStore
-from workers.inputs.input_file import InputFile
-from workers.resume.journal import PastRun, read_past_run
+from workers.inputs.input_file import InputFile, content_digest
+from workers.resume.journal import PastRun, SettledFile, read_past_run
 from workers.resume.log_path import own_logs
+from workers.resume.naming import name_inputs
+from workers.resume.recognition import Known, recognize
 from workers.resume.unnamed_results import UnnamedResults
 
 # Reasons why a settled file is not done, as viewers show them.
@@ -89,23 +92,85 @@ def open_past_run(run_dir: Path, settings: str, log_file: Path, *, resume: bool,
     return past
 
 
-def plan_resume(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> ResumePlan:
-    """Compare the journal with inputs and results, and remove the results that were never committed."""
+def plan_resume(
+    past: PastRun,
+    inputs: Sequence[InputFile],
+    store: ResultStore,
+    *,
+    warn: Callable[[str], object] = say,
+) -> ResumePlan:
+    """Compare the journal with inputs and results, and remove the results that were never committed.
+
+    `warn` is called with a line for the user before inputs are read.
+    """
+    # Where the journal is damaged, a commit may be all that it holds of a file.
+    plan = {file: PlannedFile(file, 0, 0) for file in past.committed} | past.planned
+    known = _recognize(past, plan, inputs, store, warn)
+    planned = {each.id: each for each in known if each}
+    others = [name for file in plan.keys() - planned.keys() for name in past.results.entries(file)]
+    files = name_inputs(inputs, known, plan, others)
     placements = _committed_results(past, files, store)
-    done = _done(past, files, placements, store)
-    remaining = tuple(file for file in files if file.id not in done)
-    inputs = {file.id: file for file in files}
-    _clear_results(past, {file.id for file in remaining}, placements, store)
-    reopened = []
-    for file, end in past.settled.items():
-        if file in done or (file not in inputs and file in past.committed):
-            continue
-        reason = FAILED if not end.completed else _reason(past, file, inputs.get(file))
-        reopened.append(FileReopened(file, end.device, end.completed, end.sequences, reason))
-    kept = sum(1 for file in past.committed if file in done or file not in inputs)
+    done = {
+        file
+        for file, placement in placements.items()
+        if planned[file].is_unchanged and store.is_intact(placement, past.manifest_of(file))
+    }
+    given = {file.id for file in files}
+    reopened = [
+        FileReopened(file, end.device, end.completed, end.sequences, _reason(past, file, end, given, planned))
+        for file, end in past.settled.items()
+        if file not in done and (file in given or file not in past.committed)
+    ]
+    kept = sum(1 for file in past.committed if file in done or file not in given)
+    _clear_results(past, given - done, placements, store)
     notes = [f"{event.file}: is done again: {event.reason}" for event in reopened if event.completed]
-    events = (*past.running_workers.values(), *reopened)
-    return ResumePlan(remaining, kept, events, tuple(notes), past.last_epoch, past.last_worker_epoch)
+    notes += [
+        f"{file.path.name}: is {file.id} under another name, and its results keep that name"
+        for file in files
+        if file.id in done and planned[file.id].is_renamed
+    ]
+    recognized = [
+        FileRecognized(file.id, file.origin)
+        for file in files
+        if file.id in done and planned[file.id].was_read and file.origin
+    ]
+    return ResumePlan(
+        tuple(file for file in files if file.id not in done),
+        kept,
+        (*past.running_workers.values(), *reopened, *recognized),
+        tuple(notes),
+        past.last_epoch,
+        past.last_worker_epoch,
+    )
+
+
+def _recognize(
+    past: PastRun,
+    plan: Mapping[str, PlannedFile],
+    inputs: Sequence[InputFile],
+    store: ResultStore,
+    warn: Callable[[str], object],
+) -> list[Known | None]:
+    """Return which planned file each input is. A renamed one counts only while its results are there."""
+    contents = {file: event.input_digest for file, event in past.committed.items() if event.input_digest}
+    is_reading = False
+
+    def read_digest(path: Path) -> str:
+        nonlocal is_reading
+        if not is_reading:
+            warn("some inputs were moved, copied or touched: comparing their contents with those that are done")
+            is_reading = True
+        try:
+            return content_digest(path)
+        except OSError:
+            return ""
+
+    def has_results(file: str) -> bool:
+        placement = past.results.of_commit(file, past.committed[file].results)
+        return placement is not None and store.is_intact(placement, past.manifest_of(file))
+
+    known = recognize(plan, contents, inputs, read_digest)
+    return [None if each and each.is_renamed and not has_results(each.id) else each for each in known]
 
 
 def _committed_results(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> dict[str, Placement]:
@@ -122,19 +187,6 @@ def _committed_results(past: PastRun, files: Sequence[InputFile], store: ResultS
     return found
 
 
-def _done(
-    past: PastRun, files: Sequence[InputFile], placements: Mapping[str, Placement], store: ResultStore
-) -> set[str]:
-    """Return the ids of those of `files` that are done."""
-    return {
-        file.id
-        for file in files
-        if file.id in placements
-        and past.identities.get(file.id) == file.identity
-        and store.is_intact(placements[file.id], past.manifest_of(file.id))
-    }
-
-
 def _clear_results(
     past: PastRun, remaining: Set[str], placements: Mapping[str, Placement], store: ResultStore
 ) -> None:
@@ -149,10 +201,12 @@ def _clear_results(
     )
 
 
-def _reason(past: PastRun, file: str, found: InputFile | None) -> str:
-    """Return why a completed file is not done. `found` is the present input with this id, if any."""
-    if found is None:
+def _reason(past: PastRun, file: str, end: SettledFile, given: Set[str], planned: Mapping[str, Known]) -> str:
+    """Return why a settled file is not done."""
+    if not end.completed:
+        return FAILED
+    if file not in given:
         return NO_LONGER_INPUT
     if file not in past.committed:
         return NOT_COMMITTED
-    return CHANGED if past.identities.get(file) != found.identity else DAMAGED
+    return DAMAGED if planned[file].is_unchanged else CHANGED

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from workers.commit.manifest import Manifest
 from workers.commit.placement import Placement, list_names
 from workers.commit.result_store import ResultStore
-from workers.inputs.ids import stems_covering
+from workers.inputs.ids import folder_of, stems_covering
 from workers.inputs.input_file import InputFile
 
 
@@ -31,7 +31,7 @@ class UnnamedResults:
 
     def _candidates(self, file: InputFile) -> Iterator[Placement]:
         folder = os.fspath(self._store.folder)
-        for place, entries in (("", self._entries().get(file.stem, ())), (file.id, None)):
+        for place, entries in (("", self._entries().get(file.stem, ())), (folder_of(file.id), None)):
             try:
                 yield Placement(place, list_names(os.path.join(folder, place), entries))
             except OSError:

@@ -19,7 +19,7 @@ components = st.binary(min_size=1, max_size=255).filter(lambda raw: not {0, ord(
 any_name = (
     st.lists(components.filter(lambda raw: raw not in (b".", b"..")), min_size=1, max_size=12)
     .map(b"/".join)
-    .filter(lambda raw: len(raw) < 4000)
+    .filter(lambda raw: len(raw) < 1300)
     .map(os.fsdecode)
 )
 
@@ -46,6 +46,12 @@ def test_any_names_come_through_the_events_to_the_byte(names: list[str], folder:
 def test_very_many_names_take_several_events() -> None:
     placement = Placement("", tuple(f"a.{'x' * 200}{number}" for number in range(5_000)))
     assert read_back(placement) == placement
+
+
+def test_a_name_that_no_event_can_hold_is_too_long() -> None:
+    with pytest.raises(OSError, match="File name too long"):
+        list(results_events("a.fa", 1, Placement("", ("/".join(["\x01" * 200] * 8),))))
+    assert read_back(Placement("", ("/".join(["語" * 80] * 16),)))
 
 
 def test_an_attempt_without_results_is_an_event_too() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def copying(path: Path, output: Path) -> int:
 
 def test_an_attempt_returns_its_sequences_and_the_digest_of_its_results(path: Path) -> None:
     done = attempt(copying, task_for(path, state_of(path)), Disk())
-    assert done == (1, measure(str(path.parent / "out"), ["a.txt"]))
+    assert done == (1, measure(str(path.parent / "out"), ["a.txt"]), sha256(path.read_bytes()).hexdigest())
 
 
 def touched(path: Path) -> None:

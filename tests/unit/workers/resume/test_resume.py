@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -60,9 +61,10 @@ def run_dir(tmp_path: Path, inputs: Sequence[InputFile]) -> Path:
     return tmp_path / "run"
 
 
-def resumed(run_dir: Path) -> ResumePlan:
+def resumed(run_dir: Path, *, warn: Callable[[str], object] = print) -> ResumePlan:
     files = find_inputs([run_dir.parent / "in"]).files
-    return plan_resume(read_past_run(run_dir / CAPTURE_NAME), files, ResultStore(run_dir))
+    past = read_past_run(run_dir / CAPTURE_NAME)
+    return plan_resume(past, files, ResultStore(run_dir), warn=warn)
 
 
 def reopened(resumption: ResumePlan) -> dict[str, str]:
@@ -135,7 +137,7 @@ def test_files_that_the_user_adds_stay_and_make_nothing_be_done_again(
 
 
 def test_an_input_that_has_changed_is_done_again(run_dir: Path) -> None:
-    os.utime(run_dir.parent / "in" / "deep.fa", ns=(1, 1))
+    (run_dir.parent / "in" / "deep.fa").write_text(">other\nacgt\n")
     resumption = resumed(run_dir)
     assert [file.id for file in resumption.remaining] == ["deep.fa"]
     assert reopened(resumption) == {"deep.fa": CHANGED}
@@ -143,9 +145,9 @@ def test_an_input_that_has_changed_is_done_again(run_dir: Path) -> None:
 
 def test_results_stay_until_the_next_commit_replaces_them(run_dir: Path) -> None:
     before = results(run_dir)
-    for path in (run_dir.parent / "in").iterdir():
-        path.write_text(">other\nacgt\n")
-    assert len(resumed(run_dir).remaining) == 5
+    for name in ("one.fa", "deep.fa"):
+        (run_dir.parent / "in" / name).write_text(">other\nacgt\n")
+    assert len(resumed(run_dir).remaining) == 2
     assert results(run_dir) == before
     machine = Machine(run_dir, find_inputs([run_dir.parent / "in"]).files, Disk(), wall_seconds=9)
     machine.start()
@@ -154,8 +156,7 @@ def test_results_stay_until_the_next_commit_replaces_them(run_dir: Path) -> None
     assert results(run_dir) == before
     machine.commits.commit([report])
     changed = {name for name, content in results(run_dir).items() if before[name] != content}
-    stem = report.held.file.stem
-    assert {name.partition(".")[0] for name in changed} == {stem}
+    assert {name.partition(".")[0] for name in changed} == {report.held.file.stem}
 
 
 def test_results_that_a_killed_launcher_has_placed_and_not_committed_are_removed(
@@ -171,6 +172,36 @@ def test_results_that_a_killed_launcher_has_placed_and_not_committed_are_removed
     assert len(results(tmp_path / "run")) > 1
     assert len(resumed(tmp_path / "run").remaining) == 5
     assert results(tmp_path / "run").keys() == {"one.mine"}
+
+
+def rewritten(run_dir: Path, *names: str) -> None:
+    for name in names:
+        (run_dir.parent / "in" / name).write_text(">other\nacgt\n")
+
+
+def test_results_that_are_gone_are_made_again_without_a_question(run_dir: Path) -> None:
+    shutil.rmtree(run_dir / "results")
+    assert len(resumed(run_dir).remaining) == 5
+
+
+def test_inputs_that_were_touched_are_compared_once(run_dir: Path) -> None:
+    for path in (run_dir.parent / "in").iterdir():
+        os.utime(path, ns=(1, 1))
+    told: list[str] = []
+    assert resumed(run_dir, warn=told.append).done == 5
+    assert len(told) == 1
+    Machine(run_dir, find_inputs([run_dir.parent / "in"]).files, Disk(), wall_seconds=9).work()
+    assert resumed(run_dir, warn=told.append).done == 5
+    assert len(told) == 1
+
+
+def test_a_renamed_input_is_done_while_its_results_are_there(run_dir: Path) -> None:
+    (run_dir.parent / "in" / "two.fa").rename(run_dir.parent / "in" / "deux.fa")
+    resumption = resumed(run_dir)
+    assert (resumption.remaining, resumption.done) == ((), 5)
+    assert resumption.notes == ("deux.fa: is two.fa under another name, and its results keep that name",)
+    removed(run_dir)
+    assert [file.id for file in resumed(run_dir).remaining] == ["deux.fa"]
 
 
 def test_an_input_that_is_new_is_done(run_dir: Path) -> None:

@@ -164,6 +164,22 @@ def test_the_same_files_by_another_path_are_done_and_files_that_are_added_are_ne
     assert set(names) < commits(out).keys()
 
 
+def test_a_run_of_which_most_inputs_have_changed_is_only_resumed_when_asked_to(lab: Lab) -> None:
+    names = small_files(lab.folder / "in", 3)
+    arguments = ("run", "in", "--out", "out", *TWO_WORKERS)
+    assert lab.run(*arguments).wait() == 0
+    before = results(lab.folder / "out")
+    for name in names[:2]:
+        (lab.folder / "in" / name).write_text(">other\nACGTACGTACGTACGT\n")
+    refused = lab.run(*arguments, "--resume")
+    assert (refused.wait(), refused.stderr.count("\n")) == (2, 1)
+    assert "out: 2 of the 3 files that are done would be done again" in refused.stderr
+    assert results(lab.folder / "out") == before
+    again = lab.run(*arguments, "--resume", "--redo")
+    assert again.wait() == 0
+    assert commits(lab.folder / "out").total() == 5
+
+
 def test_another_job_is_not_mixed_into_a_run(lab: Lab) -> None:
     small_files(lab.folder / "in", 2)
     assert lab.run("run", "in", "--out", "out", *TWO_WORKERS).wait() == 0

@@ -76,7 +76,7 @@ class Launcher:
             if past is None:
                 return None
             server.resume(past.run or server.run)
-            return plan_resume(past, plan.files, self._store)
+            return plan_resume(past, plan.files, self._store, redo=plan.redo)
         except BaseException:
             server.release()
             raise

@@ -97,11 +97,13 @@ def plan_resume(
     inputs: Sequence[InputFile],
     store: ResultStore,
     *,
+    redo: bool = False,
     warn: Callable[[str], object] = say,
 ) -> ResumePlan:
     """Compare the journal with inputs and results, and remove the results that were never committed.
 
-    `warn` is called with a line for the user before inputs are read.
+    `warn` is called with a line for the user before inputs are read. Raises UserError, with nothing changed, where
+    more files would be done again than are kept, unless `redo`.
     """
     # Where the journal is damaged, a commit may be all that it holds of a file.
     plan = {file: PlannedFile(file, 0, 0) for file in past.committed} | past.planned
@@ -122,6 +124,8 @@ def plan_resume(
         if file not in done and (file in given or file not in past.committed)
     ]
     kept = sum(1 for file in past.committed if file in done or file not in given)
+    if not redo:
+        _refuse_to_redo(store, [event for event in reopened if event.file in past.committed], kept)
     _clear_results(past, given - done, placements, store)
     notes = [f"{event.file}: is done again: {event.reason}" for event in reopened if event.completed]
     notes += [
@@ -171,6 +175,16 @@ def _recognize(
 
     known = recognize(plan, contents, inputs, read_digest)
     return [None if each and each.is_renamed and not has_results(each.id) else each for each in known]
+
+
+def _refuse_to_redo(store: ResultStore, redone: Sequence[FileReopened], kept: int) -> None:
+    """Raise UserError where inputs seem to have changed, and more files would be done again than are kept."""
+    changed = [event for event in redone if event.reason == CHANGED]
+    if changed and len(redone) > kept:
+        raise UserError(
+            f"{store.folder.parent}: {len(redone)} of the {len(redone) + kept} files that are done would be done "
+            f"again ({changed[0].file}: {CHANGED}); if these are the right inputs, add --redo"
+        )
 
 
 def _committed_results(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> dict[str, Placement]:

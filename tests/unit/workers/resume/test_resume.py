@@ -61,10 +61,10 @@ def run_dir(tmp_path: Path, inputs: Sequence[InputFile]) -> Path:
     return tmp_path / "run"
 
 
-def resumed(run_dir: Path, *, warn: Callable[[str], object] = print) -> ResumePlan:
+def resumed(run_dir: Path, *, redo: bool = False, warn: Callable[[str], object] = print) -> ResumePlan:
     files = find_inputs([run_dir.parent / "in"]).files
     past = read_past_run(run_dir / CAPTURE_NAME)
-    return plan_resume(past, files, ResultStore(run_dir), warn=warn)
+    return plan_resume(past, files, ResultStore(run_dir), redo=redo, warn=warn)
 
 
 def reopened(resumption: ResumePlan) -> dict[str, str]:
@@ -177,6 +177,17 @@ def test_results_that_a_killed_launcher_has_placed_and_not_committed_are_removed
 def rewritten(run_dir: Path, *names: str) -> None:
     for name in names:
         (run_dir.parent / "in" / name).write_text(">other\nacgt\n")
+
+
+def test_a_resume_that_would_do_more_files_again_than_it_keeps_is_refused_and_changes_nothing(
+    run_dir: Path,
+) -> None:
+    rewritten(run_dir, "one.fa", "two.fa", "deep.fa")
+    before = results(run_dir)
+    with pytest.raises(UserError, match=r"3 of the 5 files that are done would be .*: the input has .* --redo$"):
+        resumed(run_dir)
+    assert results(run_dir) == before
+    assert len(resumed(run_dir, redo=True).remaining) == 3
 
 
 def test_results_that_are_gone_are_made_again_without_a_question(run_dir: Path) -> None:

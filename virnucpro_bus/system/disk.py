@@ -7,11 +7,12 @@ one that records the operations, or lets the n-th fail.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from virnucpro_bus.system.folders import remove_tree
 
 StrPath = str | os.PathLike[str]
 
@@ -42,7 +43,7 @@ class Disk:
     def remove(self, path: StrPath) -> None:
         """Remove a file, a link, or a folder with its content; it may be missing."""
         if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
+            remove_tree(os.fspath(path))
         else:
             self.unlink(path)
 

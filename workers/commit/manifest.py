@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.system.folders import grant_access
 from workers.commit.placement import is_entry, list_names
 
 _CHUNK_BYTES = 1 << 20
@@ -31,8 +32,10 @@ class Manifest(NamedTuple):
 def sync_and_digest(folder: str, disk: Disk) -> Manifest:
     """Sync everything in `folder` to the disk and return its manifest. Raises OSError.
 
-    `folder` itself is not synced: its entries are about to move to the results folder.
+    Before that, the owner gets access to everything in it, or it could neither be read, nor moved, nor replaced
+    later. `folder` itself is not synced: its entries are about to move to the results folder.
     """
+    grant_access(folder)
     return _measure(folder, list_names(folder), disk)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -59,8 +58,8 @@ class ResultStore:
             self._disk.make_folder(self.folder)
             if not resume and any(self.folder.iterdir()):
                 raise UserError(f"{self.folder}: already holds results; choose another output folder")
-            shutil.rmtree(self._attempts, ignore_errors=True)
-            os.mkdir(self._attempts)
+            self.tidy()
+            os.makedirs(self._attempts, exist_ok=True)
             # This folder also contains the capture, which must be found again after a power failure.
             self._disk.sync_folder(self.folder.parent)
             self._disk.sync_folder(self.folder.absolute().parent.parent)
@@ -154,12 +153,15 @@ class ResultStore:
         return any((self.folder / parent).is_symlink() for parent in parents if parent.name)
 
     def discard(self, attempt: str) -> None:
-        """Remove the output folder of an attempt."""
-        shutil.rmtree(attempt, ignore_errors=True)
+        """Remove the output folder of an attempt, as far as possible."""
+        try:
+            Disk().remove(attempt)
+        except OSError:
+            pass  # the next session removes it
 
     def tidy(self) -> None:
-        """Remove the folder of all attempts, at the end of the run."""
-        shutil.rmtree(self._attempts, ignore_errors=True)
+        """Remove the folder of all attempts, as far as possible."""
+        self.discard(self._attempts)
 
     def remove_if_empty(self) -> None:
         """Remove the results folder if it is empty: undoes `prepare` for a run that could not begin."""

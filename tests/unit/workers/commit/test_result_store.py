@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ordinary_user import ordinary_user
 from tests.support.plans import input_file
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.disk import Disk, StrPath
@@ -251,6 +252,19 @@ def test_attempts_left_by_a_run_that_was_killed_are_cleared(store: ResultStore) 
     (begin(store) / "half").write_text("half")
     store.prepare()
     assert list(begin(store).iterdir()) == []
+
+
+def test_attempts_that_may_not_be_written_are_cleared_too(tmp_path: Path) -> None:
+    with ordinary_user() as home:
+        store = ResultStore(home / "run")
+        store.prepare()
+        attempt = begin(store)
+        (attempt / "closed").mkdir()
+        (attempt / "closed" / "half").write_text("half")
+        for path in (attempt / "closed", attempt):
+            path.chmod(0o555)
+        ResultStore(home / "run").prepare(resume=True)
+        assert not attempt.exists()
 
 
 def test_a_place_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ordinary_user import ordinary_user
 from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.system.disk import Disk
 from workers.commit.manifest import measure
@@ -77,6 +78,22 @@ def test_an_input_that_vanishes_fails_the_attempt(path: Path) -> None:
     path.unlink()
     with pytest.raises(InputError, match="the input has vanished"):
         attempt(copying, task, Disk())
+
+
+def test_results_in_folders_without_permissions_are_results(path: Path) -> None:
+    with ordinary_user() as home:
+
+        def closing(path: Path, output: Path) -> int:
+            (output / "deep").mkdir()
+            (output / "deep" / "x").write_text("x")
+            for each in (output / "deep" / "x", output / "deep", output):
+                each.chmod(0o000 if each.name == "x" else 0o555)
+            return 1
+
+        (home / "a.fa").write_text(">a\n")
+        done = attempt(closing, task_for(home / "a.fa", None), Disk())
+        assert done.manifest.size_bytes == 1
+        (home / "out" / "deep").rename(home / "moved")
 
 
 def test_a_job_that_removes_its_folder_has_no_results(path: Path) -> None:

@@ -40,6 +40,8 @@ def attempt(job: RunJob, task: Task, disk: Disk) -> Outcome:
     input_digest = content_digest(path)
     sequences = job(path, output)
     fault_point("after_job", task.file, task.attempt)
+    if output.is_symlink():
+        raise UserError("the job has put a link in place of its output folder")
     if not output.is_dir():
         raise UserError("the job has removed its output folder")
     manifest = sync_and_digest(os.fspath(output), disk)

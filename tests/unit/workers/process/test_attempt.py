@@ -80,6 +80,20 @@ def test_an_input_that_vanishes_fails_the_attempt(path: Path) -> None:
         attempt(copying, task, Disk())
 
 
+def test_a_job_that_puts_a_link_in_place_of_its_folder_has_no_results(path: Path) -> None:
+    elsewhere = path.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine").touch()
+
+    def linking(path: Path, output: Path) -> int:
+        output.rmdir()
+        output.symlink_to(elsewhere)
+        return 1
+
+    with pytest.raises(UserError, match="put a link in place of its output folder"):
+        attempt(linking, task_for(path, None), Disk())
+
+
 def test_results_in_folders_without_permissions_are_results(path: Path) -> None:
     with ordinary_user() as home:
 

@@ -27,7 +27,7 @@ from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.fault_injection import fault_point
 from workers.protocol import Settled
 
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_ENDS_THE_RUN = (errno.ENOSPC, errno.EDQUOT, errno.ESTALE)
 
 
 class Journal(Protocol):
@@ -148,7 +148,7 @@ class Committer:
     def _refuse(self, attempt: FinishedAttempt, error: OSError) -> None:
         """Record the attempt as failed: its results could not be placed."""
         attempt.refusal = f"the results cannot be moved into the results folder: {error.strerror}"
-        if error.errno in _DISK_FULL:
+        if error.errno in _ENDS_THE_RUN:
             self.stop(attempt.refusal)
         self._warn(f"{attempt.held.file.id}: {attempt.refusal}")
         self._store.discard(attempt.output)

@@ -6,6 +6,7 @@ id. What users put beside them stays, whatever its name: only paths that the jou
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,6 +46,8 @@ class ResultStore:
         self._attempts_named = 0
         self._touched: set[Path] = set()
         """Folders with entries that are not synced yet."""
+        self._identity = (0, 0)
+        """Device and inode of the results folder."""
         self._former: Mapping[str, Iterable[str]] = {}
         """Paths that earlier sessions have placed, by the file's id; its next commit replaces them."""
 
@@ -60,11 +63,29 @@ class ResultStore:
                 raise UserError(f"{self.folder}: already holds results; choose another output folder")
             self.tidy()
             os.makedirs(self._attempts, exist_ok=True)
+            self._identify_folder()
             # This folder also contains the capture, which must be found again after a power failure.
             self._disk.sync_folder(self.folder.parent)
             self._disk.sync_folder(self.folder.absolute().parent.parent)
         except OSError as error:
             raise UserError(f"{error.filename or self.folder}: cannot be written: {error.strerror}") from None
+
+    def _identify_folder(self) -> None:
+        """Note which folder gets the results. Raises UserError where no result can be renamed into it."""
+        probe, target = f"{self._attempts}/{self._session}", self.folder / f".{self._session}"
+        os.mkdir(probe)
+        try:
+            os.rename(probe, target)
+        except OSError as error:
+            self.tidy()
+            if error.errno != errno.EXDEV:
+                raise
+            raise UserError(
+                f"{self.folder}: is on another file system than {self.folder.parent}, and results cannot be moved "
+                "into it; remove this link, or choose an output folder on the other file system"
+            ) from None
+        os.rmdir(target)
+        self._identity = _identity(self.folder)
 
     def new_attempt(self) -> str:
         """Return the absolute path of a new attempt's output folder, which the worker creates."""
@@ -73,6 +94,10 @@ class ResultStore:
 
     def plan(self, file: InputFile, attempt: str) -> Placement:
         """Return where everything in the attempt's output folder is to be placed. Raises OSError."""
+        if _identity(self.folder) != self._identity:
+            raise OSError(errno.ESTALE, "it is no longer the folder that it was when the run started")
+        if os.path.islink(attempt):
+            raise OSError(errno.ENOTDIR, "the output folder is a link", attempt)
         names = list_names(attempt)
         entries = [name.removesuffix("/") for name in names if is_entry(name)]
         return Placement(result_folder(file, entries), names)
@@ -169,6 +194,11 @@ class ResultStore:
             self.folder.rmdir()
         except OSError:
             pass
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def _is_folder(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -265,6 +266,39 @@ def test_attempts_that_may_not_be_written_are_cleared_too(tmp_path: Path) -> Non
             path.chmod(0o555)
         ResultStore(home / "run").prepare(resume=True)
         assert not attempt.exists()
+
+
+def test_a_link_in_place_of_an_output_folder_is_not_followed(store: ResultStore, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.mine").touch()
+    attempt = Path(store.new_attempt())
+    attempt.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="is a link"):
+        place(store, input_file("a.fa"), attempt)
+    store.discard(str(attempt))
+    assert (tmp_path / "elsewhere" / "a.mine").exists()
+
+
+def test_a_results_folder_on_another_file_system_is_refused(tmp_path: Path) -> None:
+    if os.stat("/dev/shm").st_dev == tmp_path.stat().st_dev:
+        pytest.skip("/dev/shm is on the file system of the tests' folder")
+    (tmp_path / "run").mkdir()
+    with TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        (tmp_path / "run" / "results").symlink_to(elsewhere)
+        with pytest.raises(UserError, match=r"results: is on another file system than .*; remove this link"):
+            ResultStore(tmp_path / "run").prepare()
+        assert os.listdir(elsewhere) == []
+
+
+def test_a_results_folder_that_is_replaced_during_the_run_gets_nothing(store: ResultStore, tmp_path: Path) -> None:
+    store.folder.rename(tmp_path / "moved")
+    (tmp_path / "elsewhere").mkdir()
+    store.folder.symlink_to(tmp_path / "elsewhere")
+    attempt = begin(store)
+    (attempt / "a.faa").touch()
+    with pytest.raises(OSError, match="no longer the folder that it was when the run started"):
+        place(store, input_file("a.fa"), attempt)
+    assert os.listdir(tmp_path / "elsewhere") == []
 
 
 def test_a_place_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:

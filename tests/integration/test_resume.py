@@ -119,8 +119,9 @@ def test_a_run_that_is_done_is_done_and_force_begins_anew(lab: Lab) -> None:
     assert (again.wait(), results(out)) == (0, before)
     assert "3 of 3 files are done already" in again.stderr
     (out / "mine").touch()
+    (out / "results" / "small_00.mine").touch()
     anew = lab.run(*arguments, "--force")
-    assert (anew.wait(), anew.stderr, results(out)) == (0, "", before)
+    assert (anew.wait(), anew.stderr, results(out)) == (0, "", before | {"small_00.mine": b""})
     assert (out / "mine").exists()
     assert commits(out) == Counter(dict.fromkeys(names, 1))
     assert "give one of them" in lab.run(*arguments, "--force", "--resume").stderr

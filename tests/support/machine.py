@@ -97,7 +97,7 @@ class Machine:
 
     def start(self) -> None:
         """Announce the run."""
-        self._store.prepare(resume=self._resumed)
+        self._store.prepare(may_hold_files=self._resumed)
         self.coordinator.start()
         self.capture.flush()
         for event in self._before.events:

@@ -51,15 +51,15 @@ class ResultStore:
         self._former: Mapping[str, Iterable[str]] = {}
         """Paths that earlier sessions have placed, by the file's id; its next commit replaces them."""
 
-    def prepare(self, *, resume: bool = False) -> None:
+    def prepare(self, *, may_hold_files: bool = False) -> None:
         """Create both folders, and remove what earlier attempts left in theirs.
 
-        `resume`: the results folder may contain results. Raises UserError when it does and may not, and when a
-        folder cannot be written.
+        `may_hold_files`: the results folder may contain results, and files of the user. Raises UserError when it
+        does and may not, and when a folder cannot be written.
         """
         try:
             self._disk.make_folder(self.folder)
-            if not resume and any(self.folder.iterdir()):
+            if not may_hold_files and any(self.folder.iterdir()):
                 raise UserError(f"{self.folder}: already holds results; choose another output folder")
             self.tidy()
             os.makedirs(self._attempts, exist_ok=True)

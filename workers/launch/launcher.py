@@ -44,6 +44,8 @@ class Launcher:
         self._clock = clock
         self._store = ResultStore(plan.run_dir)
         self._server = BusServer(plan.run_dir, clock)
+        self._held_run = False
+        """Whether the folder contained a run, to be resumed or removed."""
         settings = settings_of(plan.job, plan.options)
         self._resumed = self._claim_folder(settings)
         resume_plan = self._resumed or ResumePlan(tuple(plan.files))
@@ -72,6 +74,7 @@ class Launcher:
         plan, server = self._plan, self._server
         server.claim()
         try:
+            self._held_run = (plan.run_dir / CAPTURE_NAME).exists()
             past = open_past_run(plan.run_dir, settings, plan.log_file, resume=plan.resume, force=plan.force)
             if past is None:
                 return None
@@ -97,7 +100,7 @@ class Launcher:
         """Open the bus, process the files, close everything again; return the exit status."""
         plan, coordinator = self._plan, self.coordinator
         with SignalFlag(signal.SIGCHLD) as deaths, self._server as server:
-            self._store.prepare(resume=self._resumed is not None)
+            self._store.prepare(may_hold_files=self._held_run)
             pool = WorkerPool(
                 server,
                 coordinator,

@@ -48,6 +48,10 @@ class PastResults:
         former = self._former.get(file, set())
         return former.difference(self._latest_of(file).paths()) if former else former
 
+    def all_paths(self) -> set[str]:
+        """Return all paths that were ever placed."""
+        return set().union(*map(self.paths, self._latest))
+
     def entries(self, file: str) -> set[str]:
         """Return the names in the results folder that were ever given to results of a file, or to their folder."""
         return {path.partition("/")[0] for path in self.paths(file)}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from virnucpro_bus.errors import UserError
+from virnucpro_bus.errors import CaptureError, UserError
 from virnucpro_bus.events.vocabulary import Fact, FileRecognized, FileReopened, PlannedFile
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
@@ -69,14 +69,7 @@ def open_past_run(run_dir: Path, settings: str, log_file: Path, *, resume: bool,
     if not capture.exists():
         return None
     if force:
-        disk = Disk()
-        others = (run_dir / name for name in (RESULTS_NAME, ATTEMPTS_NAME, SUMMARY_NAME))
-        # The capture last: as long as it exists, the other files are known to be the run's.
-        for path in (*others, *own_logs(run_dir, log_file), capture):
-            try:
-                disk.remove(path)
-            except OSError as error:
-                raise UserError(f"{path}: cannot be removed: {error.strerror}") from None
+        _remove_run(run_dir, log_file)
         return None
     if not resume:
         raise UserError(
@@ -90,6 +83,35 @@ def open_past_run(run_dir: Path, settings: str, log_file: Path, *, resume: bool,
             "give the same job and options, or choose another folder"
         )
     return past
+
+
+def _remove_run(run_dir: Path, log_file: Path) -> None:
+    """Remove the run in the folder. Raises UserError for a file that cannot be removed."""
+    capture, results = run_dir / CAPTURE_NAME, run_dir / RESULTS_NAME
+    others = [run_dir / ATTEMPTS_NAME, run_dir / SUMMARY_NAME, *own_logs(run_dir, log_file)]
+    if (paths := _result_paths(capture)) is None:
+        others.append(results)
+    else:
+        store = ResultStore(run_dir)
+        store.remove(paths)
+        store.remove_if_empty()
+    # The capture last: as long as it exists, the other files are known to be the run's.
+    for path in (*others, capture):
+        try:
+            Disk().remove(path)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be removed: {error.strerror}") from None
+
+
+def _result_paths(capture: Path) -> set[str] | None:
+    """Return the paths of all results of a run in the results folder; None: the journal does not hold them."""
+    try:
+        past = read_past_run(capture)
+    except CaptureError:
+        return None
+    if any(past.results.of_commit(file, event.results) is None for file, event in past.committed.items()):
+        return None
+    return past.results.all_paths()
 
 
 def plan_resume(

@@ -126,7 +126,7 @@ def test_results_that_are_there_already_are_not_mixed_with_new_ones(store: Resul
 
 def test_a_resumed_run_finds_its_results(store: ResultStore) -> None:
     (store.folder / "a.faa").write_text("old")
-    store.prepare(resume=True)
+    store.prepare(may_hold_files=True)
     assert (store.folder / "a.faa").read_text() == "old"
 
 
@@ -264,7 +264,7 @@ def test_attempts_that_may_not_be_written_are_cleared_too(tmp_path: Path) -> Non
         (attempt / "closed" / "half").write_text("half")
         for path in (attempt / "closed", attempt):
             path.chmod(0o555)
-        ResultStore(home / "run").prepare(resume=True)
+        ResultStore(home / "run").prepare(may_hold_files=True)
         assert not attempt.exists()
 
 

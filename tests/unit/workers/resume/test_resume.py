@@ -345,6 +345,13 @@ def test_force_removes_what_belongs_to_the_run_and_nothing_else(run_dir: Path) -
     assert sorted(os.listdir(run_dir)) == ["log.2", "log.3", "mine"]
 
 
+def test_force_leaves_files_that_the_user_has_put_beside_results(run_dir: Path) -> None:
+    for name in ("two.mine", "two.size/mine", "deep.fa/mine"):
+        (run_dir / "results" / name).write_text("mine")
+    assert opened(run_dir, force=True) is None
+    assert results(run_dir) == dict.fromkeys(("two.mine", "two.size/mine", "deep.fa/mine"), b"mine")
+
+
 def test_without_a_capture_nothing_is_removed(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     assert opened(tmp_path, force=True) is None

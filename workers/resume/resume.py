@@ -151,7 +151,7 @@ def plan_resume(
     _clear_results(past, given - done, placements, store)
     notes = [f"{event.file}: is done again: {event.reason}" for event in reopened if event.completed]
     notes += [
-        f"{file.path.name}: is {file.id} under another name, and its results keep that name"
+        f"{visible(file.path.name)}: is {file.id} under another name, and its results keep that name"
         for file in files
         if file.id in done and planned[file.id].is_renamed
     ]

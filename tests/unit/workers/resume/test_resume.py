@@ -207,12 +207,13 @@ def test_inputs_that_were_touched_are_compared_once(run_dir: Path) -> None:
 
 
 def test_a_renamed_input_is_done_while_its_results_are_there(run_dir: Path) -> None:
-    (run_dir.parent / "in" / "two.fa").rename(run_dir.parent / "in" / "deux.fa")
+    name = os.fsdecode(b"deux\xff.fa")
+    (run_dir.parent / "in" / "two.fa").rename(run_dir.parent / "in" / name)
     resumption = resumed(run_dir)
     assert (resumption.remaining, resumption.done) == ((), 5)
-    assert resumption.notes == ("deux.fa: is two.fa under another name, and its results keep that name",)
+    assert resumption.notes == (r"deux\xff.fa: is two.fa under another name, and its results keep that name",)
     removed(run_dir)
-    assert [file.id for file in resumed(run_dir).remaining] == ["deux.fa"]
+    assert [file.id for file in resumed(run_dir).remaining] == [r"deux\xff.fa"]
 
 
 def test_an_input_that_is_new_is_done(run_dir: Path) -> None:

@@ -5,19 +5,19 @@ A bus that cannot be followed is a problem line as long as there are others; wit
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from virnucpro_bus.errors import AddressError, UserError
+from virnucpro_bus.errors import AddressError, EndedError, UserError
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.fleet_group import FleetGroup
 from virnucpro_bus.run_folder import CAPTURE_NAME
 from virnucpro_bus.sources.live import LiveSource, catch_up, follow_live, join, skip_to_snapshot
 from virnucpro_bus.sources.playback import fold_capture
+from virnucpro_bus.sources.subscriber import Subscriber
 
 TURN_SECONDS = 0.05
 """How often events of the threads are checked for."""
@@ -47,9 +47,7 @@ class FollowedBus:
         self.target = target
         self.name = target
         """The target, with a note if its run has ended."""
-        # Another machine's clock may be ahead or behind, even if that machine has this one's name.
-        local_host = None if target.startswith("tcp://") else socket.gethostname()
-        self.fleet = FleetState(clock, local_host, interval_seconds)
+        self.fleet = FleetState(clock, interval_seconds=interval_seconds)
         self.failure: Exception | None = None
         """Why the bus is not followed; None while it is, and when its run is over."""
         self._clock = clock
@@ -108,12 +106,15 @@ class FollowedBus:
     def _follow(self) -> None:
         try:
             self._source = source = join(self.target, self._clock, self._server_key)
-        except AddressError:
+        except EndedError:
             capture = Path(self.target) / CAPTURE_NAME
             if not self._accept_ended or not capture.is_file():
                 raise
             self._read_capture(capture)
             return
+        # Another machine's clock may be ahead or behind, even if that machine has this one's name.
+        if isinstance(source, Subscriber):
+            self.fleet.local_host = source.hello.host
         try:
             catch_up(source, self.fleet)
             self._caught_up.set()

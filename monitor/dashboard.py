@@ -120,6 +120,11 @@ class LoadBalancingDashboard:
         self._stopping = Event()
         self._thread: Thread | None = None
 
+    @property
+    def write_error(self) -> OSError | None:
+        """Why a plain line could not be written; None while all were, and for pictures, which are shown again."""
+        return self._output.write_error
+
     def start(self) -> None:
         """Show the first frame soon, and update it in the background. Does nothing while it runs already."""
         if self._thread is not None:
@@ -160,7 +165,7 @@ class LoadBalancingDashboard:
     def show_once(self) -> None:
         """Print and log the whole table as it is now. For a dashboard that is not started.
 
-        Raises what the coordinator raises.
+        Raises what the coordinator raises, and OSError when the output cannot be written.
         """
         metrics = self._collect_metrics()
         self._log_metrics(metrics)

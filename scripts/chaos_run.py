@@ -1,10 +1,11 @@
-"""Kill workers, monitor and launcher of one run at random, resume it until it is done, and check the result.
+"""Kill processes of one run at random, resume it elsewhere until it is done, and check the result.
 
     scripts/chaos --files 10000 --kills 500
 
 The checks: the outputs are byte by byte those of a serial run, each file was committed once, the final counts are
-right, and no process is left. One kill in fifty hits the launcher (the same command then resumes the run), one in
-ten the monitor, the others a worker. The exit status is 0 if all checks pass.
+right, and no process is left. One kill in fifty hits the launcher, one in fifty is a batch system's signal to all
+processes of the run, one in ten hits the monitor, the others a worker. Each further session resumes the run with
+its inputs or its folder in another place, and under another host name. The exit status is 0 if all checks pass.
 """
 
 from __future__ import annotations
@@ -23,13 +24,19 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+from chaos_places import Places
+
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.events.codec import decode
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import FileCommitted, WorkerLost
 
 COMMAND = [sys.executable, "-P", "-m", "virnucpro_bus", "run"]
-LAUNCHER_SHARE, MONITOR_SHARE = 0.02, 0.1
+LAUNCHER_SHARE, ALL_SHARE, MONITOR_SHARE = 0.02, 0.02, 0.1
+SIGNALS_TO_ALL = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGXCPU)
+WORKER = "workers.process.worker"
+"""What the command line of a worker contains."""
 DEVICE_PAUSE_SECONDS = 1.2
 """Mean time between two kills on the same device."""
 END_SECONDS = 20.0
@@ -72,10 +79,11 @@ def main() -> int:
     )  # fmt: skip
     chaos = Chaos(folder, options.devices, options.files, options.kills, chance)
     status = chaos.run()
-    problems = list(find_problems(folder, options.files, status, chaos.killed))
+    problems = list(find_problems(folder, chaos.places.run_dir, options.files, status, chaos.killed))
     for problem in problems:
         print(f"WRONG: {problem}")
-    print(", ".join(f"{count} kills of a {victim}" for victim, count in sorted(chaos.killed.items())))
+    print(", ".join(f"{count} kills of {victim}" for victim, count in sorted(chaos.killed.items())))
+    print(", ".join(f"{count} x {change}" for change, count in sorted(chaos.places.changed.items())))
     verdict = "WRONG" if problems else "all checks passed"
     print(f"{chaos.sessions} sessions, {time.monotonic() - chaos.begun:.0f} s: {verdict}")
     if options.keep or problems:
@@ -121,47 +129,71 @@ class Chaos:
         self.killed: Counter[str] = Counter()
         self.sessions = 0
         self.begun = time.monotonic()
+        self.places = Places(folder, folder / "in", folder / "out", chance)
         self._folder, self._kills, self._chance = folder, kills, chance
         self._pause_seconds = DEVICE_PAUSE_SECONDS / devices
         # Seconds per file, so that the files last for all the kills.
         self._seconds = kills * self._pause_seconds * devices / files
-        self._command = [
-            *COMMAND, "in", "--out", "out", "--devices", f"cpu:{devices}", "--no-dashboard", "--resume",
-            "--interval", "0.5", "--job", "chaos_job:resting", "--job-option", f"seconds={self._seconds}",
+        self._options = [
+            "--devices", f"cpu:{devices}", "--no-dashboard", "--resume", "--interval", "0.5",
+            "--job", "chaos_job:resting", "--job-option", f"seconds={self._seconds}",
         ]  # fmt: skip
 
     def run(self) -> int:
-        """Run sessions until one is not killed; return its exit status."""
+        """Run sessions until one ends by itself; return its exit status."""
         while True:
             self.sessions += 1
-            launcher = subprocess.Popen(self._command, cwd=self._folder, stdout=subprocess.DEVNULL)
+            places = self.places
+            command = [*COMMAND, str(places.inputs), "--out", str(places.run_dir), *self._options]
+            launcher = subprocess.Popen(places.on_some_host(command), cwd=self._folder, stdout=subprocess.DEVNULL)
+            ended_by_us = False
             while launcher.poll() is None:
                 time.sleep(self._chance.uniform(0.2, 1.8) * self._pause_seconds)
-                if self.killed.total() < self._kills:
-                    self._kill_one(launcher)
-            if launcher.returncode != -signal.SIGKILL:
+                if self.killed.total() < self._kills and not ended_by_us:
+                    ended_by_us = self._kill_one(launcher)
+            if not ended_by_us:
                 return launcher.returncode
             wait_until_alone(self._folder)
+            places.change()
 
-    def _kill_one(self, launcher: subprocess.Popen[bytes]) -> None:
+    def _kill_one(self, launcher: subprocess.Popen[bytes]) -> bool:
+        """Kill a process, or tell all to end; return whether the session ends by that."""
         kind = self._chance.random()
         if kind < LAUNCHER_SHARE:
             launcher.kill()
             launcher.wait()
-            self.killed["launcher"] += 1
-            return
-        word = "monitor" if kind < LAUNCHER_SHARE + MONITOR_SHARE else "workers.process.worker"
+            self.killed["the launcher"] += 1
+            return True
+        if kind < LAUNCHER_SHARE + ALL_SHARE:
+            return self._signal_all(launcher)
+        word = "monitor" if kind < LAUNCHER_SHARE + ALL_SHARE + MONITOR_SHARE else WORKER
         victims = sorted(pid for pid, line in children(launcher.pid) if word in line)
-        if word == "workers.process.worker":
+        if word == WORKER:
             # A device on which workers keep dying before one has settled a file is rightly retired as bad: so only
             # workers that have settled one are killed.
             victims = [pid for pid in victims if (self._folder / "settled" / str(pid)).exists()]
-        if victims:
-            try:
-                os.kill(self._chance.choice(victims), signal.SIGKILL)
-            except ProcessLookupError:
-                return
-            self.killed["monitor" if word == "monitor" else "worker"] += 1
+        if victims and send(self._chance.choice(victims), signal.SIGKILL):
+            self.killed["a worker" if word == WORKER else "the monitor"] += 1
+        return False
+
+    def _signal_all(self, launcher: subprocess.Popen[bytes]) -> bool:
+        """Send one signal to the launcher and its children, as a batch system does."""
+        if not (self.places.run_dir / "bus.json").exists():
+            return False  # until then a signal ends a program as any other
+        number = self._chance.choice(SIGNALS_TO_ALL)
+        for pid in [launcher.pid, *(pid for pid, _ in children(launcher.pid))]:
+            send(pid, number)
+        self.killed[f"all by {number.name}"] += 1
+        return True
+
+
+def send(pid: int, number: signal.Signals) -> bool:
+    """Send a signal; return whether the process was there."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def processes() -> Iterator[tuple[int, int, str]]:
@@ -196,7 +228,7 @@ def left_behind(folder: Path) -> list[str]:
 def wait_until_alone(folder: Path) -> None:
     """Wait until no worker of an earlier session is left, for 20 s at most."""
     deadline = time.monotonic() + END_SECONDS
-    while any("workers.process.worker" in line for line in left_behind(folder)) and time.monotonic() < deadline:
+    while any(WORKER in line for line in left_behind(folder)) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
@@ -205,11 +237,11 @@ def outputs(run_dir: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (run_dir / "results").rglob("*") if path.is_file()}
 
 
-def find_problems(folder: Path, files: int, status: int, killed: Counter[str]) -> Iterator[str]:
+def find_problems(folder: Path, run_dir: Path, files: int, status: int, killed: Counter[str]) -> Iterator[str]:
     """Yield each check that fails, in one line."""
     if status != 0:
         yield f"exit status {status}"
-    expected, found = outputs(folder / "serial"), outputs(folder / "out")
+    expected, found = outputs(folder / "serial"), outputs(run_dir)
     if expected != found:
         differing = sorted(
             name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
@@ -217,18 +249,18 @@ def find_problems(folder: Path, files: int, status: int, killed: Counter[str]) -
         yield f"{len(differing)} outputs differ from those of a serial run, such as {differing[0]}"
     commits: Counter[str] = Counter()
     losses = 0
-    for record in CaptureReader(folder / "out" / "run.vbus"):
+    for record in CaptureReader(run_dir / "run.vbus"):
         envelope = decode(record.frame)
         if isinstance(envelope, Envelope):
             commits.update([envelope.event.file] if isinstance(envelope.event, FileCommitted) else [])
             losses += isinstance(envelope.event, WorkerLost)
     if len(commits) != files or commits.total() != files:
         yield f"{len(commits)} files were committed, {commits.total()} times in all, instead of {files} once"
-    totals = json.loads((folder / "out" / "summary.json").read_text())["totals"]
+    totals = json.loads((run_dir / "summary.json").read_text())["totals"]
     counts = (totals["files_completed"], totals["files_failed"], totals["files_total"])
     if counts != (files, 0, files):
         yield f"completed, failed and total are {counts} instead of {(files, 0, files)}"
-    if losses < killed["worker"] // 2:
+    if losses < killed["a worker"] // 2:
         yield f"{killed['worker']} workers were killed, but only {losses} losses are recorded"
     deadline = time.monotonic() + END_SECONDS
     while (left := left_behind(folder)) and time.monotonic() < deadline:

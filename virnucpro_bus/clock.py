@@ -33,6 +33,32 @@ class SystemClock:
     mono_ns = staticmethod(time.monotonic_ns)
 
 
+class AttendedClock:
+    """A monotonic clock that stands still while its process does: for limits on what other processes do.
+
+    Whoever waits for a limit reads it in a loop. A longer time between two readings means that this process was
+    suspended (SIGSTOP, a batch system, a virtual machine), and probably the others with it. Not thread-safe.
+    """
+
+    LONGEST_STEP_NS = NANOSECONDS // 2
+    """The time between two readings counts up to this much."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._read_ns = self._attended_ns = clock.mono_ns()
+
+    def wall_ns(self) -> int:
+        """Return nanoseconds since 1970-01-01 UTC, which do not stand still."""
+        return self._clock.wall_ns()
+
+    def mono_ns(self) -> int:
+        """Return nanoseconds of a clock that never goes back; meaningful only within this process."""
+        now_ns = self._clock.mono_ns()
+        self._attended_ns += min(now_ns - self._read_ns, self.LONGEST_STEP_NS)
+        self._read_ns = now_ns
+        return self._attended_ns
+
+
 def thread_cpu_ns() -> int:
     """Return the CPU time of the calling thread so far, in nanoseconds; to measure what something costs."""
     return time.thread_time_ns()

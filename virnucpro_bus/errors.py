@@ -4,7 +4,9 @@
     ├── UserError            the user can correct it; the command line prints one line and exits 2
     │   ├── InputError       an input file or folder cannot be used
     │   ├── AddressError     a run folder or address cannot be reached
-    │   └── CaptureError     a file is not a capture, or one of a newer version
+    │   │   └── EndedError   no run is live in this folder
+    │   ├── CaptureError     a file is not a capture, or one of a newer version
+    │   └── EveryFileError   what failed one file fails every file: the run ends
     ├── SnapshotError        bytes are not a fold of this version
     ├── FrameError           bytes are not an event; has a short `reason` to count by
     ├── ForkedPublisherError a publisher was used after fork(); connect again in the child
@@ -32,8 +34,16 @@ class AddressError(UserError):
     """A run folder or address cannot be reached or used."""
 
 
+class EndedError(AddressError):
+    """No run is live in a folder: it has ended, was interrupted, or never began."""
+
+
 class CaptureError(UserError):
     """A file is not a capture, or was written by a newer version."""
+
+
+class EveryFileError(UserError):
+    """What failed an attempt at one file fails every file: the job or the disk is at fault, and the run ends."""
 
 
 class FrameError(BusError):

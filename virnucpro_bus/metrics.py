@@ -44,6 +44,13 @@ class GpuMetrics(TypedDict):
     """Since its last completion or failure, or since the start of the run; None when neither is known."""
 
 
+class GpuMetricsOfRun(GpuMetrics):
+    """The same where several runs are shown together."""
+
+    run: str
+    """The run folder or address of its run."""
+
+
 class GpuUtilization(TypedDict):
     """The figures of one GPU, as its driver reports them. Each field may be unknown on its own.
 

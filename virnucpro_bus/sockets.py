@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 
@@ -22,6 +23,13 @@ _MONITORED_EVENTS = (
     | zmq.EVENT_DISCONNECTED
     | zmq.EVENT_CONNECT_RETRIED
 )
+
+
+def reason_of(error: OSError | zmq.ZMQError) -> str:
+    """Return why the system refused sockets, files or processes, and what to do about it where that is known."""
+    if error.errno == errno.EMFILE:
+        return f"{os.strerror(errno.EMFILE)}; allow more with ulimit -n"
+    return error.strerror or str(error)
 
 
 def bind_privately(target: zmq.Socket[bytes], address: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 # Controls, formats (bidi, zero-width), surrogates, private, unassigned, line and paragraph separators.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -32,6 +33,14 @@ _SIGNS = "=+-@＝＋－＠﹦﹢﹣﹫⁼⁺⁻₌₊₋⩵⩶﬩"
 # What starts a formula: a sign or a control character at the beginning of a cell. Some programs skip blanks and
 # quotes before it, and in locales that separate cells by semicolons a cell also begins after each of them.
 _FORMULA = re.compile(rf"""(^|;)(?=[\s"]*(?:[{re.escape(_SIGNS)}\t\r\n\0]|\\x(?:09|0a|0d|00)))""")
+
+
+def text_of(thing: object, convert: Callable[[object], str] = str) -> str:
+    """Return `convert(thing)`, which may run a user's code; where that raises, a note that says what it raised."""
+    try:
+        return convert(thing)
+    except BaseException as error:
+        return f"<its {convert.__name__}() raises {type(error).__name__}>"
 
 
 def visible(text: str) -> str:

@@ -33,6 +33,8 @@ class WorkerConfig(Struct, frozen=True):
     publish: str
     """Address at which the hub receives events."""
     run: str
+    host: str
+    """The host that the run's events name."""
     source: str
     epoch: int
     device_key: str
@@ -51,8 +53,10 @@ class Settled(Struct, frozen=True, array_like=True, tag="settled"):
     """Bytes of all results; they are synced to the disk."""
     digest: str = ""
     """Digest of all results (commit/manifest.py)."""
-    disk_full: bool = False
-    """Whether the attempt failed because the disk is full."""
+    stop_reason: Text | None = None
+    """Why the attempt failed, if that fails every file: it is charged to none, and the run ends."""
+    warning: Text | None = None
+    """What the job warns of, although the file is completed; None: nothing."""
     input_digest: str = ""
     """The SHA-256 of the input, hexadecimal."""
 
@@ -61,6 +65,8 @@ class Unable(Struct, frozen=True, array_like=True, tag="unable"):
     """The worker cannot run the job at all: it does not load."""
 
     reason: Text
+    disk_full: bool = False
+    """Whether that is because the disk is full, so that neither job nor device is to blame."""
 
 
 class Request(Struct, frozen=True, array_like=True):
@@ -96,15 +102,22 @@ class Task(Struct, frozen=True, array_like=True):
     """Whether the file is not tried again if this attempt fails."""
 
 
+class Refusal(Struct, frozen=True, array_like=True):
+    """The results that a worker has reported were not accepted: it reports a failure instead."""
+
+    reason: Text
+    is_final: bool = False
+    """Whether the file has failed for good."""
+
+
 class Answer(Struct, frozen=True, array_like=True):
     """Launcher to worker: the answer to request `number`."""
 
     number: int
     task: Task | None = None
     """The next file; None: no more files, the worker ends."""
-    refusal: Text | None = None
-    """Why the reported results were refused: the worker reports a failure instead. None: they are accepted, and
-    the worker sends its event on the bus."""
+    refusal: Refusal | None = None
+    """None: what was reported is accepted, and the worker sends its event on the bus."""
 
 
 _encode = msgspec.msgpack.Encoder().encode

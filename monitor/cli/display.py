@@ -27,6 +27,7 @@ from virnucpro_bus.metrics import MetricsSource, UtilizationSource
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.keyboard import Keyboard, is_interactive, read_forwarded
 from virnucpro_bus.system.signals import SignalFlag
+from virnucpro_bus.system.standard_streams import abandon_output
 
 VIEW_KEYS = "n p page  s sort"
 """The keys that move the view, as the screen lists them."""
@@ -101,7 +102,8 @@ Driver = Callable[[Callable[[], object]], None]
 def watch(driver: Driver, fleet: Displayable, clock: Clock, options: DisplayOptions) -> int:
     """Show `fleet` until its run is over, or a key or signal ends it. Returns the exit status.
 
-    Keys turn the pages, change the order and quit, if there is a keyboard.
+    Keys turn the pages, change the order and quit, if there is a keyboard. Raises OSError at the end when lines
+    could not be written, but not for a run, which reports it itself.
     """
     if options.group is not None:
         # With `stty tostop` this signal would stop a process that draws in the background.
@@ -115,11 +117,15 @@ def watch(driver: Driver, fleet: Displayable, clock: Clock, options: DisplayOpti
                 _keyboard(options.group) as pressed,
             ):
                 driver(lambda: signals.signal or _pass_keys(dashboard, pressed()))
+            if options.group is not None:
+                abandon_output()
+            elif dashboard.write_error is not None:
+                raise dashboard.write_error
     return 128 + signals.signal if signals.signal else 0
 
 
 def show_once(fleet: Displayable, options: DisplayOptions) -> None:
-    """Print the state of `fleet`, and log it."""
+    """Print the state of `fleet`, and log it. Raises OSError when it cannot be printed."""
     if options.as_json:
         _report_unmatched(fleet, options.view)
         indent = 2 if options.once else None

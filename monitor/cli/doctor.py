@@ -18,7 +18,8 @@ from monitor.gpu.monitor import GPUMonitor
 from monitor.gpu.reading import GpuReading
 from virnucpro_bus.devices import UUID_PREFIXES, unread_entry, visible_gpus
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.run_folder import socket_folder
+from virnucpro_bus.system.cores import usable_cores
+from virnucpro_bus.system.socket_folder import socket_folder
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN
 
@@ -74,7 +75,9 @@ class Report(TypedDict):
     cpus: int | None
     """The machine's CPUs; None when their number is unknown."""
     cpus_usable: int
-    """The CPUs that this process may use."""
+    """The CPUs that this process may use; a run without GPUs has as many workers."""
+    cpus_limit: str | None
+    """What allows no more of them, such as a container's quota; None: the machine has no more."""
     socket_folder: str | None
     """Where a run in RUN_DIR would put its sockets; None when no folder can be used."""
     problems: list[str]
@@ -106,6 +109,7 @@ def examine(run_dir: Path, environment: Mapping[str, str]) -> Report:
         problems.append("GPU driver: reports no GPU; start the container or job with its GPUs, or check lspci")
     problems += [_loss_line(reading) for reading in readings if reading.lost and reading.mig_of is None]
     problems += _visibility_problems(readings, environment)
+    cores = usable_cores(environment)
     sockets: str | None = None
     try:
         sockets = str(socket_folder(run_dir))
@@ -117,7 +121,8 @@ def examine(run_dir: Path, environment: Mapping[str, str]) -> Report:
         "devices": [_device(reading) for reading in readings],
         "environment": {name: environment.get(name) for name in _VARIABLES},
         "cpus": os.cpu_count(),
-        "cpus_usable": len(os.sched_getaffinity(0)),
+        "cpus_usable": cores.number,
+        "cpus_limit": cores.limit,
         "socket_folder": sockets,
         "problems": problems,
     }
@@ -138,7 +143,8 @@ def render(report: Report) -> str:
         lines.append("  none")
     lines += ["", "Environment"]
     lines += [f"  {name} {_setting(value)}" for name, value in report["environment"].items()]
-    lines.append(f"  CPUs: {report['cpus_usable']} usable of {report['cpus'] or 'an unknown number'}")
+    limit = f" ({report['cpus_limit']})" if report["cpus_limit"] else ""
+    lines.append(f"  CPUs: {report['cpus_usable']} usable of {report['cpus'] or 'an unknown number'}{limit}")
     lines.append(f"  socket folder: {visible(report['socket_folder'] or 'none, see Problems')}")
     lines += ["", "Problems"]
     for problem in report["problems"]:

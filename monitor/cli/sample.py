@@ -18,6 +18,7 @@ from virnucpro_bus.errors import AddressError
 from virnucpro_bus.publish.publisher import Publisher
 from virnucpro_bus.run_folder import BusAddresses, read_addresses
 from virnucpro_bus.sources.live import join
+from virnucpro_bus.system.signals import ENDING_SIGNALS
 
 SAMPLE_SECONDS = 0.5
 """Shorter than the display interval, so that a load on screen is the mean of several samples."""
@@ -39,7 +40,7 @@ def sample(run_dir: Path, simulate: bool) -> int:
     clock = SystemClock()
     addresses = read_addresses(run_dir)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING_SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     if simulate:
         return _simulate(run_dir, addresses, clock, stop)
@@ -47,16 +48,22 @@ def sample(run_dir: Path, simulate: bool) -> int:
         return 0
     gpus = GPUMonitor(clock=clock, cache_seconds=0.0)
     # Nothing else ends this process when the hub is killed.
-    threading.Thread(target=_stop_with_hub, args=(run_dir, addresses.run, stop), daemon=True).start()
-    with Publisher(addresses.publish, source="sampler", run=addresses.run, clock=clock) as bus:
+    threading.Thread(target=_stop_with_hub, args=(run_dir, addresses, stop), daemon=True).start()
+    with _publisher(addresses, clock) as bus:
         Sampler(bus, gpus, clock, SAMPLE_SECONDS).run(stop)
     return 0
+
+
+def _publisher(addresses: BusAddresses, clock: Clock) -> Publisher:
+    """Return a publisher whose samples belong to the host that the run's events name."""
+    host = addresses.run_host or None
+    return Publisher(addresses.publish, source="sampler", run=addresses.run, host=host, clock=clock)
 
 
 def _simulate(run_dir: Path, addresses: BusAddresses, clock: Clock, stop: threading.Event) -> int:
     try:
         source = join(str(run_dir), clock)
-        with Publisher(addresses.publish, source="sampler", run=addresses.run, clock=clock) as bus:
+        with _publisher(addresses, clock) as bus:
             publish_simulated(source, bus, clock, SAMPLE_SECONDS, stop)
     except AddressError:
         return 0  # the hub is gone, and with it all viewers
@@ -64,11 +71,11 @@ def _simulate(run_dir: Path, addresses: BusAddresses, clock: Clock, stop: thread
     return 0
 
 
-def _stop_with_hub(run_dir: Path, run: str, stop: threading.Event) -> None:
-    """Set `stop` when the hub of `run` is gone."""
+def _stop_with_hub(run_dir: Path, addresses: BusAddresses, stop: threading.Event) -> None:
+    """Set `stop` when the hub at `addresses` is gone, even if another has taken its place, which has a sampler."""
     while not stop.wait(SAMPLE_SECONDS):
         try:
-            gone = read_addresses(run_dir).run != run
+            gone = read_addresses(run_dir) != addresses
         except AddressError:
             gone = True
         if gone:

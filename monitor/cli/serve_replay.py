@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import signal
 import socket
 
 import click
@@ -14,7 +13,7 @@ from virnucpro_bus.remote.feeds import PlayedCapture
 from virnucpro_bus.remote.listen_address import parse_listen
 from virnucpro_bus.remote.serve import open_relay, serve
 from virnucpro_bus.sources.replay import Replay
-from virnucpro_bus.system.signals import SignalFlag
+from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 
 
 def serve_replay(replay: Replay, address: str, clock: Clock) -> int:
@@ -33,7 +32,7 @@ def serve_replay(replay: Replay, address: str, clock: Clock) -> int:
                 break
         return False
 
-    with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+    with SignalFlag(*ENDING_SIGNALS) as signals:
         relay = open_relay(parse_listen(address), played, hello, clock)
         click.echo("# still served after its end; press Ctrl-C to stop")
         try:

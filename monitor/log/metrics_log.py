@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 
 from monitor.log.rotating_file import RotatingFile
-from monitor.model.view_model import Problem, Row
+from monitor.model.view_model import Problem, Row, run_of
 from virnucpro_bus.clock import Clock, iso_utc
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics_log_format import FIRST_COLUMNS, SIGNATURE
@@ -22,7 +22,7 @@ COLUMNS = (
     *FIRST_COLUMNS,
     *("host", "uuid", "device_name", "queue_depth", "files_completed", "files_failed", "sequences"),
     *("work_stolen_from", "work_stolen_to", "temperature", "power_watts", "state", "current_file"),
-    *("compute_max_percent", "energy_joules", "sample_age_seconds", "simulated"),
+    *("compute_max_percent", "energy_joules", "sample_age_seconds", "simulated", "run"),
 )
 DECIMALS = 3
 """How many decimals a figure has."""
@@ -86,6 +86,7 @@ def _cells(timestamp: str, row: Row) -> list[str]:
         utilization["sample_age_seconds"],
         # Unknown until there is a sample of the GPU.
         None if utilization["sample_age_seconds"] is None else utilization["simulated"],
+        run_of(metrics),
     )
     return [_cell(value) for value in values]
 

@@ -8,13 +8,13 @@ Rotation renames NAME to NAME.1, NAME.1 to NAME.2, and so on up to NAME.9, which
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
 import time
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics_log_format import ROTATED_LOGS
+from virnucpro_bus.system.locks import Lock, try_lock
 
 _LOCK_TRIES = 1_000
 _LOCK_PAUSE_SECONDS = 0.001
@@ -128,14 +128,9 @@ class RotatingFile:
 def _lock(file: int) -> bool:
     """Lock the file against other writers until it is closed. False: another process keeps the lock."""
     for _ in range(_LOCK_TRIES):
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(_LOCK_PAUSE_SECONDS)
-        except OSError:
-            return True  # this file system has no locks
-        else:
-            return True
+        if try_lock(file) is not Lock.HELD:
+            return True  # or the file system has no locks
+        time.sleep(_LOCK_PAUSE_SECONDS)
     return False
 
 

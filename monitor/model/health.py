@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Literal
 
-from monitor.model.view_model import Problem, Row, device_label, has_several_hosts
+from monitor.model.view_model import Problem, Qualifier, Row, qualified_label, qualifiers
 from virnucpro_bus.metrics import FailedAttempt, GpuMetrics, SourceCounts, Totals, is_stale
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import duration
@@ -49,19 +49,19 @@ def problems(
     `lossy` are the sources of lost events, `failures` the files that failed for good with their reasons,
     `attempts` the failed attempts by file; None when unknown.
     """
-    several = has_several_hosts(rows)
+    needed = qualifiers(rows)
     failures = failures or {}
     quarantined = {} if attempts is None else _quarantined(failures, attempts)
     failed = {file: reason for file, reason in failures.items() if file not in quarantined}
     found = [
-        *_lost_events(totals, lossy, several),
-        *_lost(rows, several),
-        *_hot(rows, several),
+        *_lost_events(totals, lossy, needed),
+        *_lost(rows, needed),
+        *_hot(rows, needed),
         *_files("quarantined", quarantined, is_bad=True),
-        *_silent(rows, several),
-        *_stale(rows, several),
-        *_without_figures(rows, several),
-        *_stalled(rows, several),
+        *_silent(rows, needed),
+        *_stale(rows, needed),
+        *_without_figures(rows, needed),
+        *_stalled(rows, needed),
         *_files("failed", failed),
     ]
     return tuple(found)
@@ -79,34 +79,36 @@ def _quarantined(failures: Mapping[str, str], attempts: Mapping[str, Sequence[Fa
     }
 
 
-def _lost_events(totals: Totals, lossy: Sequence[SourceCounts], several_hosts: bool) -> Iterator[Problem]:
+def _lost_events(totals: Totals, lossy: Sequence[SourceCounts], needed: Sequence[Qualifier]) -> Iterator[Problem]:
     if totals["events_lost"] > 0:
         brief = f"lost events: {totals['events_lost']} of {totals['events_published']}"
-        by_source = f" ({_losses(lossy, several_hosts)})" if lossy else ""
+        by_source = f" ({_losses(lossy, needed)})" if lossy else ""
         yield Problem(brief + by_source, is_bad=True, kind="lost events", brief=brief)
 
 
-def _lost(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
+def _lost(rows: Sequence[Row], needed: Sequence[Qualifier]) -> Iterator[Problem]:
     """GPUs that the driver has lost, and devices whose worker is gone: causes with different remedies."""
     lost = [row for row in rows if row[0]["state"] == "lost"]
     for is_gpu, cause in ((True, "the driver has lost"), (False, "no worker on")):
-        devices = [_name(metrics, several_hosts) for metrics, utilization in lost if utilization["lost"] is is_gpu]
+        devices = [
+            qualified_label(metrics, needed) for metrics, utilization in lost if utilization["lost"] is is_gpu
+        ]
         if devices:
             text = f"lost: {cause} {_listed(devices)}"
             yield Problem(text, is_bad=True, kind="lost", brief=_brief("lost", devices))
 
 
-def _silent(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
-    devices = [_name(metrics, several_hosts) for metrics, _ in rows if metrics["state"] == "silent"]
+def _silent(rows: Sequence[Row], needed: Sequence[Qualifier]) -> Iterator[Problem]:
+    devices = [qualified_label(metrics, needed) for metrics, _ in rows if metrics["state"] == "silent"]
     if devices:
         text = f"silent: no heartbeat from {_listed(devices)}"
         yield Problem(text, kind="silent", brief=_brief("silent", devices))
 
 
-def _hot(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
+def _hot(rows: Sequence[Row], needed: Sequence[Qualifier]) -> Iterator[Problem]:
     """The hottest first. Listed although it has a column, which may not fit on the screen."""
     found = [
-        (celsius, f"{_name(metrics, several_hosts)} {celsius:.0f}°C")
+        (celsius, f"{qualified_label(metrics, needed)} {celsius:.0f}°C")
         for metrics, utilization in rows
         if (celsius := utilization["temperature"]) is not None and celsius >= HOT_CELSIUS
     ]
@@ -129,19 +131,19 @@ def _files(kind: str, reasons: Mapping[str, str], *, is_bad: bool = False) -> It
         )
 
 
-def _stale(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
+def _stale(rows: Sequence[Row], needed: Sequence[Qualifier]) -> Iterator[Problem]:
     stale = [row for row in rows if is_stale(row[1]) and row[0]["state"] != "lost"]
     if stale:
-        devices = [_name(metrics, several_hosts) for metrics, _ in stale]
+        devices = [qualified_label(metrics, needed) for metrics, _ in stale]
         least = min(utilization["sample_age_seconds"] or 0.0 for _, utilization in stale)
         text = f"stale: no GPU sample from {_listed(devices)} for {_at_least(least, len(stale))}"
         yield Problem(text, kind="stale", brief=_brief("stale", devices))
 
 
-def _without_figures(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
+def _without_figures(rows: Sequence[Row], needed: Sequence[Qualifier]) -> Iterator[Problem]:
     """GPUs for which the driver answers, but with every figure unknown."""
     unknown = [
-        _name(metrics, several_hosts)
+        qualified_label(metrics, needed)
         for metrics, utilization in rows
         if utilization["sample_age_seconds"] is not None
         and not is_stale(utilization)
@@ -153,10 +155,10 @@ def _without_figures(rows: Sequence[Row], several_hosts: bool) -> Iterator[Probl
         yield Problem(text, kind="unknown", brief=_brief("unknown", unknown))
 
 
-def _stalled(rows: Sequence[Row], several_hosts: bool) -> Iterator[Problem]:
+def _stalled(rows: Sequence[Row], needed: Sequence[Qualifier]) -> Iterator[Problem]:
     stalled = [metrics for metrics, _ in rows if is_stalled(metrics)]
     if stalled:
-        devices = [_name(metrics, several_hosts) for metrics in stalled]
+        devices = [qualified_label(metrics, needed) for metrics in stalled]
         queued = sum(metrics["queue_depth"] or 0 for metrics in stalled)
         least = _at_least(min(metrics["seconds_since_done"] or 0.0 for metrics in stalled), len(stalled))
         text = f"stalled: no file finished on {_listed(devices)} for {least}, {queued} queued"
@@ -167,16 +169,11 @@ def _at_least(seconds: float, devices: int) -> str:
     return duration(seconds) + (" or more" if devices > 1 else "")
 
 
-def _name(metrics: GpuMetrics, several_hosts: bool) -> str:
-    label = device_label(metrics["device_id"])
-    return f"{visible(metrics['host'])} {label}" if several_hosts else label
-
-
-def _losses(lossy: Sequence[SourceCounts], several_hosts: bool) -> str:
+def _losses(lossy: Sequence[SourceCounts], needed: Sequence[Qualifier]) -> str:
     """The sources with their losses over all epochs, the greatest first."""
     lost = Counter[tuple[str, str]]()
     for source in lossy:
-        lost[source["host"] if several_hosts else "", source["source"]] += source["lost"]
+        lost[source["host"] if "host" in needed else "", source["source"]] += source["lost"]
     most = lost.most_common(NAMED)
     return _listed([f"{visible(f'{host} {name}'.strip())}: {count}" for (host, name), count in most], len(lost))
 

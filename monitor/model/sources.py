@@ -63,8 +63,8 @@ class RunDetails(Protocol):
 class UtilizationDetails(Protocol):
     """What a UtilizationSource may offer for many GPUs and long intervals. Safe to call from any thread."""
 
-    def get_gpu_utilizations(self) -> dict[str, GpuUtilization] | None:
-        """The figures of every GPU at once, by UUID; None when they have to be asked for one by one."""
+    def get_gpu_utilizations(self) -> dict[int | str, GpuUtilization] | None:
+        """The figures of every GPU at once, by UUID and index; None when they have to be asked for one by one."""
         ...
 
     def set_display_interval(self, seconds: float) -> None:
@@ -132,7 +132,7 @@ class _NoRunDetails(RunDetails):
 class _NoUtilizationDetails(UtilizationDetails):
     """The details of a source that offers only the method of UtilizationSource."""
 
-    def get_gpu_utilizations(self) -> dict[str, GpuUtilization] | None:
+    def get_gpu_utilizations(self) -> dict[int | str, GpuUtilization] | None:
         return None
 
     def set_display_interval(self, seconds: float) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from virnucpro_bus.metrics import Effect, GpuMetrics, GpuUtilization, StealEvent, Totals
 from virnucpro_bus.text import visible
 
 Row = tuple[GpuMetrics, GpuUtilization]
 """One device: its work, and what the driver reports about its GPU."""
-DeviceKey = tuple[str, int | str]
-"""The identity of a device between samples: its host, and its UUID or else its device_id."""
+DeviceKey = tuple[str, str, int | str]
+"""The identity of a device between samples: its host, its run if there are several, and its UUID or device_id."""
+Qualifier = Literal["host", "run"]
+"""What stands before a device's label where the label alone is ambiguous."""
 
 NOTICE = "notice"
 """The `Problem.kind` of a notice that the run itself has published."""
@@ -90,7 +93,7 @@ class ViewModel:
 
 def device_key(metrics: GpuMetrics) -> DeviceKey:
     """Return the identity of a device, which stays the same while its figures change."""
-    return metrics["host"], metrics["uuid"] or metrics["device_id"]
+    return metrics["host"], run_of(metrics), metrics["uuid"] or metrics["device_id"]
 
 
 def device_label(device_id: int | str) -> str:
@@ -98,9 +101,23 @@ def device_label(device_id: int | str) -> str:
     return f"GPU {device_id}" if isinstance(device_id, int) else visible(device_id)
 
 
-def has_several_hosts(rows: Sequence[Row]) -> bool:
-    """Whether labels need the host to be unambiguous."""
-    return len({metrics["host"] for metrics, _ in rows}) > 1
+def run_of(metrics: GpuMetrics) -> str:
+    """Return the run of a device where several are shown together, otherwise ""."""
+    return str(metrics.get("run", ""))
+
+
+def qualifiers(rows: Sequence[Row]) -> tuple[Qualifier, ...]:
+    """Return what labels need to be unambiguous: the host if there are several, the run if a host has several."""
+    hosts = {metrics["host"] for metrics, _ in rows}
+    runs = {(metrics["host"], run_of(metrics)) for metrics, _ in rows}
+    needed: tuple[tuple[Qualifier, bool], ...] = (("host", len(hosts) > 1), ("run", len(runs) > len(hosts)))
+    return tuple(name for name, is_needed in needed if is_needed)
+
+
+def qualified_label(metrics: GpuMetrics, needed: Sequence[Qualifier]) -> str:
+    """Return the label of a device, with the qualifiers that are needed before it."""
+    values = {"host": metrics["host"], "run": run_of(metrics)}
+    return " ".join([*(visible(values[each]) for each in needed), device_label(metrics["device_id"])])
 
 
 def remaining_seconds(totals: Totals, elapsed_seconds: float | None, effect: Effect | None = None) -> float | None:

@@ -21,9 +21,10 @@ _GONE = {errno.EPIPE, errno.EIO}
 
 
 class DashboardOutput:
-    """The output of a dashboard. Never raises: failures are counted, and output that is gone is not written again.
+    """The output of a dashboard. What is shown live never raises; only `print_table` does.
 
-    `open` and `close` belong to one thread; any thread may call the other methods.
+    Failures are counted, and output that is gone is not written again. `open` and `close` belong to one thread;
+    any thread may call the other methods.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class DashboardOutput:
         self._group = group
         self._keys = keys
         self._session: TerminalSession | None = None
+        self.write_error: OSError | None = None
+        """Why a plain line could not be written, the last time; None while all were."""
 
     @property
     def is_full_screen(self) -> bool:
@@ -65,13 +68,13 @@ class DashboardOutput:
             self.show(model, options)
         else:
             self._guard(session.give_back)
-            self.print_table(model, options)
+            self._guard(lambda: self._print_table(model, options))
 
     def show(self, model: ViewModel, options: ViewOptions) -> None:
         """Show `model`: as a picture on a terminal, else as a plain line."""
         session = self._session
         if session is None:
-            self._guard(lambda: self._print_plain(line(model, options)))
+            self._guard(lambda: self._print_line(line(model, options)))
         else:
             self._guard(lambda: self._draw(session, model, options))
 
@@ -79,8 +82,10 @@ class DashboardOutput:
         """Print all rows of `model` as ordinary output that scrolls.
 
         Without control codes if the output is not a terminal, unless FORCE_COLOR asks for colours (`less -R`).
+        Raises OSError when it cannot be written.
         """
-        self._guard(lambda: self._print_table(model, options))
+        if self._is_enabled:
+            self._print_table(model, options)
 
     def cropped_table(self, model: ViewModel, options: ViewOptions) -> Group:
         """Return the picture of `model`, cropped to the console's present size."""
@@ -107,6 +112,13 @@ class DashboardOutput:
             self._console.print(Group(*table))
         else:
             self._print_plain("\n".join(text.plain.rstrip() for text in table))
+
+    def _print_line(self, text: str) -> None:
+        try:
+            self._print_plain(text)
+        except OSError as error:
+            self.write_error = error
+            raise
 
     def _print_plain(self, text: str) -> None:
         # Not through the console: FORCE_COLOR would make it write control codes into a log.

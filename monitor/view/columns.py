@@ -50,6 +50,7 @@ class Column:
 COLUMNS = (
     Column("device", "  DEVICE", 0, 12, 16, Cut.END, left=True),
     Column("host", "HOST", 1, 10, 24, Cut.END, left=True),
+    Column("run", "RUN", 1, 10, 24, Cut.START, left=True),
     Column("name", "NAME", 12, 10, 24, Cut.END, left=True),
     Column("state", "STATE", 15, 8, left=True),
     Column("compute", "COMPUTE", 3, 7),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from monitor.model.health import is_stalled
 from monitor.model.paging import attention_first, rows_in_view
 from monitor.model.selection import EVERYTHING, ViewOptions
-from monitor.model.view_model import NOTICE, Row, ViewModel, device_label, has_several_hosts
+from monitor.model.view_model import NOTICE, Qualifier, Row, ViewModel, qualified_label, qualifiers
 from monitor.view.formatting import percent, rate
 from monitor.view.glyphs import STALLED, STATE_WORDS, UNICODE
 from virnucpro_bus.clock import iso_utc
@@ -42,7 +42,7 @@ def line(model: ViewModel, options: ViewOptions = EVERYTHING) -> str:
     ]
     if model.is_simulated:
         parts.append("simulated GPU figures")
-    devices, left_out = _devices(rows_in_view(model.rows, options), has_several_hosts(model.rows))
+    devices, left_out = _devices(rows_in_view(model.rows, options), qualifiers(model.rows))
     parts += devices
     if left_out:
         parts.append(f"{left_out} more devices")
@@ -64,29 +64,29 @@ def _first_texts(texts: Sequence[str], characters: int, what: str) -> list[str]:
     return [*first, f"{more} more {what}"] if more else first
 
 
-def _devices(rows: Sequence[Row], several_hosts: bool) -> tuple[list[str], int]:
+def _devices(rows: Sequence[Row], needed: Sequence[Qualifier]) -> tuple[list[str], int]:
     """The devices that fit, those that need attention first if not all fit; and how many are left out."""
-    devices = _fitting_devices(rows, several_hosts)
+    devices = _fitting_devices(rows, needed)
     if len(devices) < len(rows):
-        devices = _fitting_devices(attention_first(rows), several_hosts)
+        devices = _fitting_devices(attention_first(rows), needed)
     return devices, len(rows) - len(devices)
 
 
-def _fitting_devices(rows: Sequence[Row], several_hosts: bool) -> list[str]:
+def _fitting_devices(rows: Sequence[Row], needed: Sequence[Qualifier]) -> list[str]:
     devices: list[str] = []
     left = DEVICES_CHARACTERS
     for row in rows:
-        devices.append(_device(row, several_hosts))
+        devices.append(_device(row, needed))
         left -= len(devices[-1])
         if left < 0:
             return devices[:-1]
     return devices
 
 
-def _device(row: Row, several_hosts: bool) -> str:
+def _device(row: Row, needed: Sequence[Qualifier]) -> str:
     metrics, utilization = row
-    label = device_label(metrics["device_id"])
-    label = UNICODE.shorten(f"{visible(metrics['host'])} {label}" if several_hosts else label, LABEL_CELLS)
+    # A run's folder may have a long path, of which the end matters, as does the device after it.
+    label = UNICODE.shorten(qualified_label(metrics, needed), LABEL_CELLS, keep_end="run" in needed)
     states = [
         STATE_WORDS.get(metrics["state"]),
         STALLED if is_stalled(metrics) else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from monitor.model.view_model import ViewModel, device_label, has_several_hosts
+from monitor.model.view_model import ViewModel, device_label, qualifiers
 from monitor.view.glyphs import MARGIN, Glyphs
 from virnucpro_bus.clock import NANOSECONDS, local_time_of_day
 from virnucpro_bus.effect.text_report import effect_parts, gain
@@ -40,7 +40,7 @@ def latest_steals(model: ViewModel, width: int, room: int, glyphs: Glyphs) -> li
     labels = [[glyphs.shorten(glyphs.text(device_label(each)), LABEL_CELLS) for each in pair] for pair in pairs]
     label_cells = [max(cell_len(pair[side]) for pair in labels) for side in (0, 1)]
     hosts = [glyphs.shorten(glyphs.text(steal["host"]), LABEL_CELLS) for steal in recent]
-    host_cells = max(map(cell_len, hosts)) if has_several_hosts(model.rows) else 0
+    host_cells = max(map(cell_len, hosts)) if "host" in qualifiers(model.rows) else 0
     saved = _saved_seconds(model)
     lines = [Text(f"{MARGIN}RECENT STEALS", "bold cyan")]
     for steal, host, (thief, victim) in zip(recent, hosts, labels, strict=True):

@@ -18,8 +18,9 @@ from monitor.model.view_model import (
     ViewModel,
     device_key,
     device_label,
-    has_several_hosts,
     known_sum,
+    qualifiers,
+    run_of,
 )
 from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column, fit_columns, header_line, line_of
 from monitor.view.formatting import count_devices, known_mean, percent, rate, short_name
@@ -86,10 +87,13 @@ def _not_shown(page: Page, all_rows: Sequence[Row], glyphs: Glyphs) -> str:
 
 
 def _useful_columns(bodies: Sequence[Cells], all_rows: Sequence[Row]) -> list[Column]:
-    """All columns, but HOST only with several hosts, NAME only if names differ, a trend only if there is one."""
+    """All columns that tell something.
+
+    HOST only with several hosts, RUN only with several runs of a host, NAME only if names differ, a trend only if
+    there is one.
+    """
     useless = {key for key in ("compute_trend", "rate_trend") if all(body[key] == NO_CELL for body in bodies)}
-    if not has_several_hosts(all_rows):
-        useless.add("host")
+    useless |= {"host", "run"} - set(qualifiers(all_rows))
     if len({metrics["device_name"] for metrics, _ in all_rows}) <= 1:
         useless.add("name")
     return [column for column in COLUMNS if column.key not in useless]
@@ -115,6 +119,7 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
     return {
         "device": device,
         "host": (glyphs.text(metrics["host"]), ""),
+        "run": (glyphs.text(run_of(metrics)), ""),
         "name": (short_name(glyphs.text(metrics["device_name"])), ""),
         "state": (word, state_style),
         "compute": ("STALE", "yellow")

@@ -38,8 +38,13 @@ def refusal(ended: Started) -> str:
 BAD_FILES = {
     "empty.fa": (b"", "contains no FASTA record"),
     "no_header.fa": (b"ACGT\nACGT\n", "does not begin with a FASTA header ('>')"),
-    "binary.fa": (bytes(range(256)) * 8, "not a FASTA file"),
-    "binary_later.fa": (b">one\nACGT\n>two\nAC\x00GT\x1b[2J\n", "binary data in record 2; not a FASTA file"),
+    "binary.fa": (bytes(range(256)) * 8, "does not begin with a FASTA header"),
+    "binary_later.fa": (
+        b">one\nACGT\n>two\nAC\x00GT\x1b[2J\n",
+        r"line 4: '\x00' in record 'two' is not a nucleotide",
+    ),
+    "glued.fa": (b">one\nACGT>two\nACGT\n", "line 2: '>' within the sequence of record 'one'"),
+    "protein.fa": (b">one\nMKTLE\n", "line 2: 'L' in record 'one' is not a nucleotide"),
     "picture.fa.gz": (b"\x89PNG\r\n\x1a\n" + bytes(100), "picture.fa.gz: "),
     "cut.fa.gz": ((SAMPLE / "reads_06.fa.gz").read_bytes()[:20_000], "Compressed file ended before"),
 }
@@ -56,11 +61,23 @@ def test_a_file_that_is_no_fasta_costs_that_file_alone(lab: Lab, inputs: Path) -
         assert line.startswith(f"virnucpro-bus: failed: {name}: ")
         assert BAD_FILES[name][1] in line
         assert line.isprintable()
-    assert "2 of 8 files done" in ended.stdout
+    assert f"2 of {len(BAD_FILES) + 2} files done" in ended.stdout
     assert results(lab.folder / "out").keys() == result_names(["reads_01.fa", "reads_05.fa"])
     found = summary(lab.folder / "out")
     assert found["failures"].keys() == BAD_FILES.keys()
-    assert (found["totals"]["files_completed"], found["totals"]["files_failed"]) == (2, 6)
+    assert (found["totals"]["files_completed"], found["totals"]["files_failed"]) == (2, len(BAD_FILES))
+
+
+def test_a_name_that_is_not_unique_is_reported_for_the_first_files_only(lab: Lab) -> None:
+    (lab.folder / "in").mkdir()
+    for number in range(12):
+        (lab.folder / "in" / f"twins_{number:02}.fa").write_text(">c1\nGCCGCC\n>c1\nGCCGCC\n")
+    ended = lab.run("run", "in", "--out", "out", *ONE_WORKER)
+    assert ended.wait() == 0
+    lines = ended.stderr.splitlines()
+    assert [line.split(": ")[1] for line in lines[:-1]] == [f"twins_{number:02}.fa" for number in range(10)]
+    assert all("several records are named 'c1'" in line for line in lines[:-1])
+    assert "warns of more files" in lines[-1]
 
 
 def test_a_gzipped_file_gives_what_the_plain_one_gives(lab: Lab, inputs: Path) -> None:
@@ -83,6 +100,18 @@ def test_a_folder_without_sequence_files_is_refused(lab: Lab) -> None:
     (lab.folder / "nothing").mkdir()
     line = refusal(lab.run("run", "nothing", "--out", "out", *ONE_WORKER))
     assert line.startswith(f"{lab.folder}/nothing: contains no sequence files")
+
+
+def test_what_is_left_out_of_a_folder_is_named_in_one_line(lab: Lab, inputs: Path) -> None:
+    (inputs / "reads_01.protein.faa").write_text(">p\nMKTLE\n")
+    (inputs / "notes.txt").write_text("two samples\n")
+    ended = lab.run("run", "in", "--out", "out", *ONE_WORKER)
+    assert ended.wait() == 0
+    assert ended.stderr == (
+        f"virnucpro-bus: {inputs}: left out: 1 protein file (reads_01.protein.faa), 1 other file (notes.txt); "
+        "to include files, name them\n"
+    )
+    assert results(lab.folder / "out").keys() == result_names(["reads_01.fa", "reads_05.fa"])
 
 
 def test_an_unreadable_file_or_folder_is_refused(lab: Lab, inputs: Path) -> None:

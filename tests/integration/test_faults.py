@@ -209,15 +209,35 @@ def test_a_run_folder_belongs_to_one_process_at_a_time(interrupted: Interrupted,
     assert results(interrupted.run_dir).keys() == result_names(interrupted.names)
 
 
-def test_a_process_group_that_is_interrupted_as_a_whole_ends_in_order(interrupted: Interrupted) -> None:
-    """As a shell or a batch system does it: the signal reaches everybody whom the launcher has not set apart."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_to_all_processes_of_a_run_ends_it_in_order(
+    interrupted: Interrupted, number: signal.Signals
+) -> None:
+    """As a shell, a batch system or a service manager sends it, whatever the launcher has set apart."""
     in_hand = set(interrupted.gates.waiting())
-    for pid in (interrupted.command.pid, *interrupted.command.children()):
-        os.kill(pid, signal.SIGINT)
-    interrupted.command.until_it_says("interrupted")
+    interrupted.lab.signal_all(number)
+    interrupted.command.until_it_says("finishing the files in progress")
     interrupted.gates.open()
-    assert interrupted.exit_codes() == (130, 130, 130)
+    assert interrupted.exit_codes() == (128 + number,) * 3
     assert results(interrupted.run_dir).keys() == result_names(in_hand)
+    assert interrupted.leftovers() == set()
+
+
+def test_a_command_that_was_ended_by_a_signal_to_all_processes_is_run_again(lab: Lab) -> None:
+    (name,) = small_files(lab.folder / "in", 1)
+    gate = lab.folder / "gate"
+    gate.touch()
+    command = f"touch {{outdir}}/begun; while test -e {gate}; do sleep 0.05; done; cp {{input}} {{output}}"
+    running = lab.start(
+        *("run", "in", "--out", "out", *TWO_WORKERS, "--retries", "0", "--job", f"shell:{command}")
+    )
+    running.until(lambda: list((lab.folder / "out").glob(".attempts/*/begun")), "the command runs")
+    lab.signal_all(signal.SIGTERM)
+    running.until_it_says("finishing the files in progress")
+    gate.unlink()
+    assert running.wait() == 0, running.stderr
+    assert (lab.folder / "out" / "results" / name).exists()
+    assert summary(lab.folder / "out")["totals"]["files_failed"] == 0
 
 
 # Jobs

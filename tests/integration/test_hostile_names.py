@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from monitor.log.metrics_log import MetricsLog
 from tests.support.captures import frames_of, write_capture
 from tests.support.harmful_texts import assert_harmless
 from tests.support.lab import Lab
-from tests.support.run_files import SAMPLE
+from tests.support.run_files import SAMPLE, Gates
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.run_folder import read_addresses
 from virnucpro_bus.text import visible
@@ -78,6 +79,20 @@ def test_the_closing_lines_of_a_run_show_its_folder(lab: Lab) -> None:
         "log": f"out{SEEN}/log{SEEN}",
         "summary": f"out{SEEN}/summary.json",
     }
+
+
+def test_a_notice_that_names_a_folder_that_is_not_utf_8_does_not_end_the_run(lab: Lab) -> None:
+    gates = Gates(lab.folder / "gates")
+    gates.close("reads_01.fa")
+    running = lab.start(
+        *("run", SAMPLE / "reads_01.fa", "--out", os.fsdecode(b"out\xff"), "--devices", "cpu:1"),
+        *("--job", "user_jobs:gated", "--job-option", gates.option),
+    )
+    running.until(gates.waiting, "the job is at its gate")
+    os.kill(running.child("monitor"), signal.SIGKILL)
+    running.until_it_says("to watch it: virnucpro-bus monitor out\\xff")
+    gates.open()
+    assert running.wait() == 0, running.stderr
 
 
 def test_doctor_shows_where_the_sockets_go(tmp_path: Path) -> None:
@@ -153,5 +168,5 @@ def test_what_a_worker_says_of_a_broken_channel_is_one_line() -> None:
         assert worker.stderr is not None
         worker.stdin.write(CONFIG)
         worker.stdin.flush()
-        assert worker.stderr.read() == b"worker 3: \\x1b[2J\\x0ano answer\n"
+        assert worker.stderr.read() == b"virnucpro-bus: worker 3: \\x1b[2J\\x0ano answer\n"
     assert worker.returncode == 1

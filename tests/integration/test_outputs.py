@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.captures import frames_of, write_capture
 from tests.support.lab import Lab
+from tests.support.run_files import SAMPLE as INPUTS
+from tests.support.run_files import result_names, results
 
 SAMPLE = "試料é"
 HARM = "\x1b[2J\u202e\n\x85\u2028\x9b試"
@@ -40,9 +42,37 @@ def test_a_disk_that_is_full_is_told_by_commands_that_read_nothing(lab: Lab, com
     assert_told(lab, *command.split())
 
 
-def assert_told(lab: Lab, *arguments: str) -> None:
+@pytest.mark.parametrize("command", [*PICTURES, "info"])
+def test_a_disk_that_is_full_is_told_whether_or_not_python_buffers(lab: Lab, command: str) -> None:
+    named(lab, "a")
+    assert_told(lab, *command.split(), "run", unbuffered="1")
+
+
+@pytest.mark.parametrize("command", PICTURES)
+def test_a_reader_that_is_gone_is_status_1(lab: Lab, command: str) -> None:
+    named(lab, "a")
+    unread = ("bash", "-c", 'set -o pipefail; "$0" "$@" | true')
+    ended = lab.start(*command.split(), "run", prefix=unread)
+    assert (ended.wait(), ended.stderr) == (1, "")
+
+
+def test_a_run_whose_lines_cannot_be_written_is_done_and_says_so(lab: Lab) -> None:
     full = ("sh", "-c", 'exec "$0" "$@" >/dev/full')
-    ended = lab.start(*arguments, prefix=full, PYTHONUNBUFFERED="")
+    ended = lab.start("run", INPUTS / "reads_01.fa", "--out", "out", "--devices", "cpu:1", prefix=full)
+    assert ended.wait() == 0
+    assert ended.stderr == "virnucpro-bus: the output cannot be written: No space left on device\n"
+
+
+def test_a_run_without_standard_streams_is_done(lab: Lab) -> None:
+    closed = ("sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-')
+    ended = lab.start("run", INPUTS / "reads_01.fa", "--out", "out", "--devices", "cpu:1", prefix=closed)
+    assert ended.wait() == 0
+    assert result_names({"reads_01.fa"}) == set(results(lab.folder / "out"))
+
+
+def assert_told(lab: Lab, *arguments: str, unbuffered: str = "") -> None:
+    full = ("sh", "-c", 'exec "$0" "$@" >/dev/full')
+    ended = lab.start(*arguments, prefix=full, PYTHONUNBUFFERED=unbuffered)
     assert ended.wait() == 1
     assert ended.stderr == "virnucpro-bus: the output cannot be written: No space left on device\n"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.hosts import renamed_host
 from tests.support.lab import Lab, wait_until
 from tests.support.run_files import COUNT, Gates, recorded, results, small_files, summary
 from virnucpro_bus.capture.info import capture_info
@@ -107,6 +108,40 @@ def test_an_interrupted_run_goes_on_where_it_was(lab: Lab) -> None:
     replayed = lab.run("replay", "out", "--once", "--json")
     assert json.loads(replayed.stdout)["totals"] == totals
     assert capture_info(out / "run.vbus")["damaged_places"] == 0
+
+
+def test_a_run_that_is_resumed_under_another_host_name_stays_one_run(lab: Lab) -> None:
+    names = small_files(lab.folder / "in", 6)
+    gates = Gates(lab.folder / "gates")
+    gates.close(names[2])
+    arguments = (
+        "run",
+        "in",
+        "--out",
+        "out",
+        *TWO_WORKERS,
+        "--job",
+        "user_jobs:gated",
+        "--job-option",
+        gates.option,
+    )
+    first = lab.start(*arguments, prefix=renamed_host("first"))
+    out = lab.folder / "out"
+    first.until(lambda: gates.waiting() and len(commits(out)) >= 2, "some are done")
+    first.signal(signal.SIGKILL)
+    first.wait()
+    second = lab.start(*arguments, "--resume", prefix=renamed_host("second"))
+    second.until(lambda: gates.waiting() and len(commits(out)) == 5, "one remains")
+    live = json.loads(lab.run("monitor", "out", "--once", "--json").stdout)
+    gates.open()
+    assert second.wait() == 0, second.stderr
+    for report in (live, summary(out)):
+        assert {device["host"] for device in report["devices"]} == {"first"}
+        assert report["totals"]["files_total"] == 6
+    assert summary(out)["totals"]["files_completed"] == 6
+    assert {device["state"] for device in summary(out)["devices"]} == {"stopped"}
+    assert lab.run("whatif", "out").wait() == 0
+    assert capture_info(out / "run.vbus")["hosts"] == ["first"]
 
 
 def test_a_run_that_is_done_is_done_and_force_begins_anew(lab: Lab) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import tempfile
 import time
@@ -21,6 +20,7 @@ from tests.support.paths import DATA
 from tests.support.run_files import COUNT, REPORTING_COMMAND, Gates, recorded, results, small_files, summary
 from virnucpro_bus.events.vocabulary import FileCommitted, FileCompleted, FilesAssigned, RunFinished, RunStarted
 from virnucpro_bus.metrics import GpuUtilization
+from virnucpro_bus.system.cores import usable_cores
 
 FOUR_WORKERS = ("--devices", "cpu:4", "--no-dashboard")
 SKEWED = ("--weights", "10,1,1,1")
@@ -231,11 +231,23 @@ def test_a_run_that_finds_no_gpu_says_so_and_works_on_the_cpus(lab: Lab) -> None
     small_files(lab.folder / "in", 2)
     ended = lab.run("run", "in", "--out", "out", "--no-dashboard", CUDA_VISIBLE_DEVICES="")
     assert ended.wait() == 0, ended.stderr
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores(lab.environment).number
     assert f"no GPU is used, but {cores} CPU cores; virnucpro-bus doctor shows why" in ended.stderr
     assert [device.key for device in recorded(lab.folder / "out", RunStarted)[0].event.devices] == [
         f"cpu:{number}" for number in range(cores)
     ]
+
+
+def test_the_workers_share_the_cores_that_the_run_may_use(lab: Lab) -> None:
+    small_files(lab.folder / "in", 1)
+    job = "shell:: {input}; echo $OMP_NUM_THREADS $MKL_NUM_THREADS > {output}"
+    arguments = ("run", "in", "--no-dashboard", "--job", job, "--devices")
+    for devices, options in (("cpu:1", {}), ("cpu:2", {"MKL_NUM_THREADS": "7"})):
+        ended = lab.run(*arguments, devices, "--out", devices.replace(":", ""), **options)
+        assert ended.wait() == 0, ended.stderr
+    cores = usable_cores(lab.environment).number
+    assert results(lab.folder / "cpu1") == {"small_00.fa": f"{cores} {cores}\n".encode()}
+    assert results(lab.folder / "cpu2") == {"small_00.fa": f"{max(1, cores // 2)} 7\n".encode()}
 
 
 def test_a_run_on_cpus_that_were_asked_for_does_not_speak_of_gpus(lab: Lab) -> None:

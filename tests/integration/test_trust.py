@@ -208,14 +208,15 @@ def test_a_publisher_ends_in_time_without_a_hub(lab: Lab, bus: Bus, hub: str, ev
     assert worker.stderr == ""
 
 
-def test_a_publisher_with_no_hub_from_the_beginning_ends_in_time(lab: Lab) -> None:
+def test_a_publisher_with_no_hub_from_the_beginning_ends_in_time_and_says_so(lab: Lab) -> None:
     program = lab.folder / "worker.py"
     program.write_text(WORKER.format(events=1_000))
     (lab.folder / "go").touch()
     worker = lab.start(program=program, VIRNUCPRO_BUS=f"ipc://{lab.folder}/nobody")
     worker.until(lambda: "published" in worker.stdout, "it has published")
     assert worker.wait(EXIT_SECONDS) == 0, worker.stderr
-    assert worker.stderr == ""
+    (line,) = worker.stderr.splitlines()
+    assert line.startswith(f"virnucpro-bus: ipc://{lab.folder}/nobody: no hub has answered, and ")
 
 
 def test_a_forked_child_is_told_and_its_parent_goes_on(lab: Lab, bus: Bus) -> None:

@@ -32,9 +32,13 @@ def addresses_in(folder: Path, host: str = "node") -> BusAddresses:
 
 
 @contextmanager
-def hub_in(folder: Path) -> Iterator[Hub]:
-    """A hub with its sockets and capture (run.vbus) in `folder`; the test calls `turn`."""
-    hub = Hub(addresses_in(folder), CaptureWriter(folder / "run.vbus", SystemClock()), SystemClock())
+def hub_in(folder: Path, workers: str | None = None, host: str = "node") -> Iterator[Hub]:
+    """A hub with its sockets and capture (run.vbus) in `folder`; the test calls `turn`.
+
+    `workers` is the address for the workers of a run; None: it is no run's.
+    """
+    clock = SystemClock()
+    hub = Hub(addresses_in(folder, host), CaptureWriter(folder / "run.vbus", clock), clock, workers)
     try:
         yield hub
     finally:

@@ -18,6 +18,13 @@ HOUR_AHEAD = Path(__file__).with_name("hour_ahead")
 """To be put on PYTHONPATH: processes then take it to be an hour later."""
 
 
+def renamed_host(name: str) -> list[str]:
+    """What is put before a command that is to run on a host of this name; skips the test without permission."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("another host name needs root, and the command unshare")
+    return ["unshare", "--uts", "sh", "-c", f'hostname {name}; exec "$@"', "sh"]
+
+
 @dataclass(frozen=True)
 class Host:
     """A network namespace. `prefix` is put before a command that is to run there."""
@@ -28,8 +35,7 @@ class Host:
 
     @property
     def prefix(self) -> list[str]:
-        inside = ["ip", "netns", "exec", self.namespace]
-        return [*inside, "unshare", "--uts", "sh", "-c", f'hostname {self.namespace}; exec "$@"', "sh"]
+        return ["ip", "netns", "exec", self.namespace, *renamed_host(self.namespace)]
 
     def set_link(self, state: str) -> None:
         """Pull the cable ("down"), or plug it in again ("up")."""

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,7 +22,10 @@ LEFT_BEHIND_SECONDS = 15.0
 """A monitor whose hub was killed takes 10 s to give it up."""
 _STEP_SECONDS = 0.02
 # What would change how the command behaves, were it set where the tests are run.
-_CLEARED = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "CUDA_VISIBLE_DEVICES", "LOCAL_RANK", "SLURM_LOCALID")
+_CLEARED = (
+    *("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "CUDA_VISIBLE_DEVICES", "LOCAL_RANK", "SLURM_LOCALID"),
+    *("SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS", "MKL_NUM_THREADS"),
+)
 
 
 def wait_until(true: Callable[[], object], what: str, seconds: float = WAIT_SECONDS) -> None:
@@ -88,7 +92,7 @@ class Started:
         for pid in _pids():
             try:
                 parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
-                command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+                command = os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")
             except OSError:
                 continue
             if int(parent) == self.pid:
@@ -156,10 +160,16 @@ class Lab:
         for pid in _pids():
             try:
                 if self._mark.encode() in Path(f"/proc/{pid}/environ").read_bytes():
-                    found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found[pid] = os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" "))
             except OSError:
                 continue  # it has ended meanwhile, or is somebody else's
         return found
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send the signal to every live process that came from here, as a batch system does."""
+        for pid in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def sockets(self) -> list[str]:
         """Local sockets below the folder on which somebody listens."""

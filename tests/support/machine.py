@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.support.plans import cpus
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
+from virnucpro_bus.errors import EveryFileError
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.dedup import Deduplicator
 from virnucpro_bus.events.envelope import Sequencer
@@ -92,8 +93,11 @@ class Machine:
         self.capture.append(fresh)
         return len(fresh)
 
+    def record(self, frames: list[bytes]) -> None:
+        self.capture.append(self._sieve.filter(frames), keep=True)
+
     def publish(self, event: Fact) -> None:
-        self.ingest([encode(self._stamp.next_envelope(event))])
+        self.record([encode(self._stamp.next_envelope(event))])
 
     def start(self) -> None:
         """Announce the run."""
@@ -135,8 +139,11 @@ class Machine:
         task = Task(held.file.id, to_bytes(held.file.path), to_bytes(output), held.attempt, state=held.file.state)
         try:
             done = attempt(job, task, self._disk)
-        except OSError as error:
-            self._fail(stamp, held, device, str(error))
+        except (OSError, EveryFileError) as error:
+            of_every_file = isinstance(error, EveryFileError)
+            self._fail(stamp, held, device, str(error), charged=not of_every_file)
+            if of_every_file:
+                self.commits.stop(str(error))
             return None
         event = FileCompleted(device, held.file.id, held.attempt, done.sequences, 1.0)
         envelope = stamp.next_envelope(event)
@@ -145,6 +152,7 @@ class Machine:
         )
         return FinishedAttempt(device, held, os.fspath(output), settled, envelope)
 
-    def _fail(self, stamp: Sequencer, held: Assignment, device: str, reason: str) -> None:
-        self.coordinator.record_file_failure(device, held.file.id, reason, 1.0)
-        self.ingest([encode(stamp.next_envelope(FileFailed(device, held.file.id, held.attempt, reason, 1.0)))])
+    def _fail(self, stamp: Sequencer, held: Assignment, device: str, reason: str, *, charged: bool) -> None:
+        self.coordinator.record_file_failure(device, held.file.id, reason, 1.0, charged=charged)
+        failed = FileFailed(device, held.file.id, held.attempt, reason, 1.0, charged)
+        self.ingest([encode(stamp.next_envelope(failed))])

@@ -16,7 +16,7 @@ from monitor.model.view_model import NOTICE, DeviceKey, Problem, Row, Trend, Vie
 from monitor.view.frame import frame
 from tests.support.paths import GOLDEN
 from virnucpro_bus.effect.combine import unknown_effect
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, Totals
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuMetricsOfRun, GpuUtilization, Totals
 
 GOLDENS = GOLDEN / "view"
 STATES = ["busy", "busy", "busy", "lost", "idle", "busy", "silent", "starting"]
@@ -55,6 +55,13 @@ def row(index: int, state: str = "busy") -> Row:
         "lost": False,
     }
     return metrics, {**UNKNOWN_UTILIZATION, "lost": True} if dead else utilization
+
+
+def placed(index: int, host: str, run: str) -> Row:
+    """Device `index` of another host and run."""
+    metrics, utilization = row(index)
+    of_run: GpuMetricsOfRun = {**metrics, "host": host, "run": run}
+    return of_run, utilization
 
 
 def snapshot(devices: int = 8, health: tuple[Problem, ...] | None = None) -> ViewModel:

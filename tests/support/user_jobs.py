@@ -94,6 +94,12 @@ def raising(input: Path, output: Path, context: JobContext) -> int:
     return sixframe(input, output, context)
 
 
+def uncounted(input: Path, output: Path, context: JobContext) -> int | None:
+    """sixframe, but of the file named by the option `bad` it does not say how many sequences there were."""
+    sequences = sixframe(input, output, context)
+    return None if input.name == context.options["bad"] else sequences
+
+
 def noisy(input: Path, output: Path, context: JobContext) -> int:
     """sixframe, slowly, printing all the while what would tear any picture."""
     for number in range(200):

@@ -1,7 +1,8 @@
 """Compresses complete captures, and reads compressed ones.
 
-A compressed capture is a series of zstd frames with checksums, each of at most 1 MiB of capture: damage loses only
-the frame it is in. `zstd -d` reads it too. It keeps the capture's name; readers recognise it by its first bytes.
+A compressed capture is a series of zstd frames with checksums, each of at most 1 MiB of capture and 512 times its
+own size: damage loses only the frame it is in. `zstd -d` reads it too. It keeps the capture's name; readers
+recognise it by its first bytes.
 
 Python 3.14 has zstd, older versions need a package for it. A Python without either leaves captures plain.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,15 +36,23 @@ _MAX_FRAME_BYTES = _PLAIN_BYTES + (1 << 14)
 _READ_BYTES = 1 << 22
 _WINDOW_LOG = 20
 _LEVEL = 3
+_MAX_RATIO = 512
+"""How many bytes of capture a frame may hold for each of its own. Events compress to a tenth, equal long ones to
+less; a file with far longer frames is made to keep a reader busy."""
 _MIN_CAPTURE_BYTES = 1 << 16
 """Smaller captures stay plain."""
 
 
-def compress_capture(path: Path) -> None:
+class _Stopped(Exception):
+    """Compressing was stopped before its end."""
+
+
+def compress_capture(path: Path, stopped: Callable[[], bool] = lambda: False) -> None:
     """Replace the plain capture at `path`, which must be complete, by a compressed one.
 
     Killed at any moment, it leaves one or the other, whole. The file stays as it is when there is nothing to gain
-    (no zstd, a small file, one that is compressed or missing) and when the disk is too full.
+    (no zstd, a small file, one that is compressed or missing), when the disk is too full, and when `stopped`,
+    called for each mebibyte, returns true.
     """
     try:
         with path.open("rb") as source:
@@ -52,8 +61,8 @@ def compress_capture(path: Path) -> None:
                 return
             source.seek(0)
             with Disk().replace_atomically(path) as target:
-                _compress(source, target)
-    except OSError:
+                _compress(source, target, stopped)
+    except (OSError, _Stopped):
         pass  # the plain capture serves as well
 
 
@@ -71,13 +80,24 @@ def decompress_capture(path: Path) -> None:
                 target.write(plain)
 
 
-def _compress(source: BinaryIO, target: BinaryIO) -> None:
+def _compress(source: BinaryIO, target: BinaryIO, stopped: Callable[[], bool]) -> None:
     options: dict[int, int] = {
         zstd.CompressionParameter.compression_level: _LEVEL,
         zstd.CompressionParameter.checksum_flag: 1,
     }
     while plain := source.read(_PLAIN_BYTES):
-        target.write(zstd.compress(plain, options=options))
+        if stopped():
+            raise _Stopped
+        target.write(_packed(plain, options))
+
+
+def _packed(plain: bytes, options: dict[int, int]) -> bytes:
+    """Return `plain` as frames of which none exceeds _MAX_RATIO: one, unless its parts are nearly all equal."""
+    packed: bytes = zstd.compress(plain, options=options)
+    if len(plain) <= _MAX_RATIO * len(packed):
+        return packed
+    middle = len(plain) // 2
+    return _packed(plain[:middle], options) + _packed(plain[middle:], options)
 
 
 def decompressed(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -117,8 +137,9 @@ def _first_frame(data: memoryview) -> tuple[bytes, int]:
     try:
         size_bytes = zstd.get_frame_size(data)
         decoder = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
+        most_bytes = min(_PLAIN_BYTES, _MAX_RATIO * size_bytes)
         # Room for one byte more, so that a frame with more than is written here counts as damaged.
-        plain = decoder.decompress(data[:size_bytes], max_length=_PLAIN_BYTES + 1)
+        plain = decoder.decompress(data[:size_bytes], max_length=most_bytes + 1)
     except zstd.ZstdError:
         return b"", 0
-    return (plain, size_bytes) if decoder.eof and len(plain) <= _PLAIN_BYTES else (b"", 0)
+    return (plain, size_bytes) if decoder.eof and len(plain) <= most_bytes else (b"", 0)

@@ -11,6 +11,7 @@ from virnucpro_bus.clock import Clock, ManualClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.codec import decode_all
 from virnucpro_bus.events.dedup import Deduplicator
+from virnucpro_bus.system.disk import Disk
 
 
 class Recorder:
@@ -21,8 +22,8 @@ class Recorder:
     recording stops, and resumes when there is room; see CaptureWriter.
     """
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        """Create `path`. Raises UserError when it exists or cannot be written."""
+    def __init__(self, path: Path, clock: Clock, disk: Disk | None = None) -> None:
+        """Create `path`. Raises UserError when it exists or cannot be written. `disk` None: the real one."""
         self.path = path
         self._clock = clock
         # The capture's clock, set for each event. Its wall and monotonic clocks keep the present difference.
@@ -31,7 +32,7 @@ class Recorder:
         self._latest_ns = 0
         self._deduplicator = Deduplicator()
         try:
-            self._capture = CaptureWriter(path, self._time)
+            self._capture = CaptureWriter(path, self._time, disk=disk)
         except FileExistsError:
             raise UserError(f"{path}: exists and is not overwritten; choose another name") from None
         except OSError as error:
@@ -57,6 +58,11 @@ class Recorder:
     def notice(self) -> str | None:
         """Return a line for the user if recording stopped or resumed since the last call, else None."""
         return self._capture.notice()
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether recording has stopped for good; see CaptureWriter."""
+        return self._capture.is_broken
 
     @property
     def recorded(self) -> int:

@@ -5,7 +5,8 @@
     record = marker (4 bytes) crc (u32) length (u32) received_ns (u64) frame (length bytes)
 
 `crc` is CRC-32 over length, received_ns and frame. Damage to a record, even to its length field, loses only that
-record: the scanner searches for the next marker with a valid record, and counts what it skipped.
+record: the scanner searches for the next marker with a valid record, and counts what it skipped. In a file that is
+made of false markers the search is bounded: it skips faster there, and may miss a record.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ CHUNK_BYTES = 1 << 20
 _CHECKED = struct.Struct("<IQ")
 _CHECKED_AT = 8
 """Where in a record begins what `crc` covers."""
+_FUTILE_BYTES_AT_FIRST = 4 << 20
+_FUTILE_BYTES_PER_BYTE = 16
+"""How many bytes may be checked in vain, at first and for each byte that is fed. Real damage takes less than 2."""
+_CANDIDATE_BYTES = 1 << 10
+"""Looking at a marker costs as much as checking so many bytes."""
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -58,14 +64,22 @@ class RecordScanner:
         self._incomplete = b""
         self._started = False
         self._in_damage = False
+        self._patience_bytes = _FUTILE_BYTES_AT_FIRST
+        """How many more bytes may be checked in vain."""
 
     @property
     def incomplete_bytes(self) -> int:
         """Bytes at the end of what was fed that are not a whole record yet."""
         return len(self._incomplete)
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether what was fed ends in a damaged place, such as a last record that is not whole."""
+        return self._in_damage
+
     def feed(self, data: bytes) -> list[Record]:
         """Add `data`; returns the records that are now complete."""
+        self._patience_bytes += _FUTILE_BYTES_PER_BYTE * len(data)
         buffer = self._incomplete + data if self._incomplete else data
         if not self._started:
             if len(buffer) < HEADER.size:
@@ -103,11 +117,14 @@ class RecordScanner:
                         position = stop
                         self._in_damage = False
                         continue
+                    self._patience_bytes -= length
                 elif not final:
                     break
             self.damaged_places += not self._in_damage
             self._in_damage = True
-            following = buffer.find(MARKER, position + 1)
+            self._patience_bytes -= _CANDIDATE_BYTES
+            step = 1 if self._patience_bytes > 0 else MAX_FRAME_BYTES
+            following = buffer.find(MARKER, position + step)
             # If no other marker follows, the last three bytes may be the beginning of one.
             skip_to = following if following >= 0 else max(position + 1, size - len(MARKER) + 1)
             self.skipped_bytes += skip_to - position

@@ -17,9 +17,9 @@ from typing import NamedTuple, Self
 from virnucpro_bus.capture.records import CHUNK_BYTES, HEADER, MAGIC, RECORD, VERSION, RecordScanner, pack_record
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.events.codec import encode
-from virnucpro_bus.events.envelope import make_envelope
+from virnucpro_bus.events.envelope import CAPTURE_SOURCE, make_envelope
 from virnucpro_bus.events.vocabulary import CaptureHole
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.system.disk import DISK_FULL, Disk
 
 _FLUSH_BYTES = 1 << 18
 """Appended frames are written when they amount to this many bytes."""
@@ -31,19 +31,27 @@ _received_ns = attrgetter("received_ns")
 class CaptureWriter:
     """Appends frames to a new or an existing capture file. Not thread-safe.
 
-    A write that fails (full disk) does not raise: recording stops, `problem` holds the reason in one line, and the
-    run continues. The write is retried once a second; when it succeeds, a `capture.hole/` event holds what is
-    missing.
+    A write that fails does not raise: recording stops, and `problem` holds the reason in one line. On a full disk
+    the write is retried once a second; when it succeeds, the frames that had to be kept are written, and a
+    `capture.hole/` event holds what is missing. Any other error lasts (a limit on file sizes, a disk that is
+    read-only or fails): recording has stopped for good.
     """
 
     def __init__(
-        self, path: Path, clock: Clock, run: str = "", *, disk: Disk | None = None, resume: bool = False
+        self,
+        path: Path,
+        clock: Clock,
+        run: str = "",
+        *,
+        host: str | None = None,
+        disk: Disk | None = None,
+        resume: bool = False,
     ) -> None:
         """Create `path`. Raises FileExistsError when it exists: a capture is never overwritten.
 
-        `run` is the run id of the events that the writer itself adds. `resume`: append to an existing, plain
-        capture instead, without the incomplete record at its end. Raises other OSErrors when `path` cannot be
-        opened.
+        `run` and `host` (None: this machine) are those of the events that the writer itself adds. `resume`: append
+        to an existing, plain capture instead, without the incomplete record at its end. Raises other OSErrors when
+        `path` cannot be opened.
         """
         self.path = path
         self.problem: str | None = None
@@ -52,13 +60,15 @@ class CaptureWriter:
         """Frames that this writer was handed and did not record."""
         self._clock = clock
         self._disk = disk or Disk()
-        self._run = run
+        self._run, self._host = run, host or socket.gethostname()
         past = _scan_capture(path) if resume else _PastRecords()
-        self.frames_before = past.frames
-        """Frames that were in the capture when it was resumed."""
         self._epoch = max(clock.wall_ns(), past.last_ns)
         self._start_ns = self._epoch - clock.mono_ns()
         self._records: list[bytes] = []
+        self._to_keep: list[bytes] = []
+        """Those of `_records` that must not be lost."""
+        self._kept: list[bytes] = []
+        """Records that could not be written, and must not be lost."""
         self._pending_bytes = 0
         self._written_bytes = 0
         self._holes = self._hole_frames = self._hole_bytes = 0
@@ -75,14 +85,19 @@ class CaptureWriter:
             self._write([HEADER.pack(MAGIC, VERSION, 0)])
             self.sync()  # so that, whatever a crash leaves of it, the file is recognised as a capture
 
-    def append(self, frames: Iterable[bytes]) -> None:
-        """Append frames received now. They reach the file at the next `flush`, or when many are pending."""
-        if self.problem is not None and not self._try_to_resume():
-            self._count_unrecorded([len(frame) for frame in frames])
-            return
+    def append(self, frames: Iterable[bytes], *, keep: bool = False) -> None:
+        """Append frames received now. They reach the file at the next `flush`, or when many are pending.
+
+        `keep`: while they cannot be written they are kept, and written when recording resumes.
+        """
         received_ns = self._start_ns + self._clock.mono_ns()
         records = [pack_record(frame, received_ns) for frame in frames]
+        if self.problem is not None and not self._try_to_resume():
+            self._set_aside(records, records if keep else [])
+            return
         self._records += records
+        if keep:
+            self._to_keep += records
         self._pending_bytes += sum(map(len, records))
         if self._pending_bytes >= _FLUSH_BYTES:
             self.flush()
@@ -93,7 +108,8 @@ class CaptureWriter:
             self._try_to_resume()
         elif self._records:
             records, self._records, self._pending_bytes = self._records, [], 0
-            self._count_unrecorded([len(record) - RECORD.size for record in records[self._write(records) :]])
+            to_keep, self._to_keep = self._to_keep, []
+            self._set_aside(records[self._write(records) :], to_keep)
 
     def notice(self) -> str | None:
         """Return a line for the user if recording stopped or resumed since the last call, else None."""
@@ -117,7 +133,7 @@ class CaptureWriter:
 
     @property
     def is_broken(self) -> bool:
-        """Whether recording has stopped for good: it is unknown what is on disk."""
+        """Whether recording has stopped for good: the disk is not full, but fails or refuses to be written."""
         return self._retry_ns is None
 
     @property
@@ -133,7 +149,10 @@ class CaptureWriter:
         """Flush, sync and close; a hole at the end is recorded if there is room for it. Safe to call twice."""
         if self._fd >= 0:
             self.flush()
-            if self.problem is not None:
+            if self.problem is not None and not self._try_to_resume(closing=True):
+                # There may still be room for the hole's event alone.
+                self._count_missing(self._kept)
+                self._kept.clear()
                 self._try_to_resume(closing=True)
             self.sync()
             os.close(self._fd)
@@ -152,7 +171,8 @@ class CaptureWriter:
             while written < len(data):
                 written += self._disk.write(self._fd, data[written:])
         except OSError as error:
-            self._stop_recording(error, self._clock.mono_ns() + _RETRY_NS)
+            is_full = error.errno in DISK_FULL
+            self._stop_recording(error, self._clock.mono_ns() + _RETRY_NS if is_full else None)
         else:
             self._written_bytes += written
             return len(parts)
@@ -172,13 +192,22 @@ class CaptureWriter:
         self.problem = f"{self.path}: recording has stopped: {error.strerror}"
         self._retry_ns = retry_ns
 
-    def _count_unrecorded(self, frame_lengths: list[int]) -> None:
-        self._hole_frames += len(frame_lengths)
-        self._hole_bytes += sum(frame_lengths)
-        self.unrecorded_frames += len(frame_lengths)
+    def _set_aside(self, records: list[bytes], to_keep: list[bytes]) -> None:
+        """Keep those of the unwritten `records` that are in `to_keep`, and count the others as missing."""
+        self.unrecorded_frames += len(records)
+        kept = set(map(id, to_keep))
+        self._kept += [record for record in records if id(record) in kept]
+        self._count_missing([record for record in records if id(record) not in kept])
+
+    def _count_missing(self, records: list[bytes]) -> None:
+        self._hole_frames += len(records)
+        self._hole_bytes += sum(len(record) - RECORD.size for record in records)
 
     def _try_to_resume(self, closing: bool = False) -> bool:
-        """Retry when that is due, or when `closing`: record the hole. Returns whether recording works again."""
+        """Retry when that is due, or when `closing`: write what was kept, and record the hole.
+
+        Returns whether recording works again.
+        """
         now_ns = self._clock.mono_ns()
         if self._retry_ns is None or not (closing or now_ns >= self._retry_ns):
             return False
@@ -186,10 +215,14 @@ class CaptureWriter:
         # The last block of a full disk may have room for the hole's event, but for no frame after it.
         if not closing and not self._has_room():
             return False
-        parts = [] if self._written_bytes else [HEADER.pack(MAGIC, VERSION, 0)]
-        if self._hole_frames:
-            parts.append(self._hole_record(now_ns))
-        if self._write(parts) < len(parts):
+        header = [] if self._written_bytes else [HEADER.pack(MAGIC, VERSION, 0)]
+        hole = [self._hole_record(now_ns)] if self._hole_frames else []
+        written = self._write([*header, *self._kept, *hole])
+        kept = min(max(0, written - len(header)), len(self._kept))
+        all_written = written == len(header) + len(self._kept) + len(hole)
+        self.unrecorded_frames -= kept
+        del self._kept[:kept]
+        if not all_written:
             return False
         self._holes += self._hole_frames > 0
         self._hole_frames = self._hole_bytes = 0
@@ -207,8 +240,8 @@ class CaptureWriter:
         hole = make_envelope(
             CaptureHole(self._hole_frames, self._hole_bytes),
             run=self._run,
-            host=socket.gethostname(),
-            source="capture",
+            host=self._host,
+            source=CAPTURE_SOURCE,
             epoch=self._epoch,
             seq=self._holes + 1,
             wall_ns=self._clock.wall_ns(),
@@ -218,26 +251,22 @@ class CaptureWriter:
 
 
 class _PastRecords(NamedTuple):
-    """What a plain capture contains: the length without an incomplete last record, the last time, the number."""
+    """What a plain capture contains: the length without an incomplete last record, and the last time."""
 
     size_bytes: int = 0
     last_ns: int = 0
     """When the latest frame was received, nanoseconds since 1970; 0: no frame."""
-    frames: int = 0
 
 
 def _scan_capture(path: Path) -> _PastRecords:
-    scanner, last_ns, size_bytes, frames = RecordScanner(), 0, 0, 0
+    scanner, last_ns, size_bytes = RecordScanner(), 0, 0
     with path.open("rb") as file:
         while data := file.read(CHUNK_BYTES):
             size_bytes += len(data)
-            records = scanner.feed(data)
-            frames += len(records)
-            last_ns = max((last_ns, *map(_received_ns, records)))
+            last_ns = max((last_ns, *map(_received_ns, scanner.feed(data))))
     incomplete_bytes = scanner.incomplete_bytes
     # A damaged length field may hide whole records behind it.
     if behind := scanner.finish():
-        frames += len(behind)
         last_ns = max((last_ns, *map(_received_ns, behind)))
         incomplete_bytes = scanner.incomplete_bytes
-    return _PastRecords(size_bytes - incomplete_bytes, last_ns, frames)
+    return _PastRecords(size_bytes - incomplete_bytes, last_ns)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
 from pathlib import Path
 
 import click
@@ -15,7 +14,7 @@ from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.hub.bus_server import BusServer
 from virnucpro_bus.publish.publisher import ADDRESS_VARIABLE, RUN_VARIABLE
 from virnucpro_bus.system.console import say
-from virnucpro_bus.system.signals import SignalFlag
+from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 from virnucpro_bus.text import visible
 
 
@@ -25,7 +24,8 @@ def hub(run_dir: Path) -> int:
     """Serve a bus in RUN_DIR for workers that other programs start.
 
     Records their events in RUN_DIR/run.vbus, samples this machine's GPUs, and serves any number of monitors, until
-    you interrupt it. Prints the address that the workers need.
+    you interrupt it. Prints the address that the workers need. After a hub that was killed, start it again in the
+    same folder: it continues the capture, and the workers find it by themselves.
 
     \b
     Example:
@@ -34,15 +34,19 @@ def hub(run_dir: Path) -> int:
       python my_workers.py &
       virnucpro-bus monitor my-run
     """
-    with (
-        SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals,
-        BusServer(run_dir, SystemClock()) as server,
-    ):
-        server.start_sampler()
+    made = BusServer(run_dir, SystemClock())
+    is_resumed = made.resume_killed_hub()
+    with SignalFlag(*ENDING_SIGNALS) as signals, made as server:
+        try:
+            server.start_sampler()
+        except OSError as error:
+            say(f"there are no GPU figures, because the sampler cannot be started: {error.strerror}")
         publish = shlex.quote(server.hub.addresses.publish)
         click.echo(f"export {ADDRESS_VARIABLE}={publish} {RUN_VARIABLE}={server.run}")
         # A line end in the folder's name would end the comment, and the shell would run what follows.
         folder = visible(shlex.quote(str(run_dir)))
+        if is_resumed:
+            click.echo("# the last hub here was killed: its capture is continued")
         click.echo(f"# the bus is up; watch it with: virnucpro-bus monitor {folder}")
         poller = zmq.Poller()
         for socket in server.hub.sockets():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import io
+import errno
 import os
+import signal
 import sys
 from importlib.metadata import EntryPoint, entry_points, version
 
@@ -11,6 +12,9 @@ import click
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.console import say
+from virnucpro_bus.system.own_packages import claim_names
+from virnucpro_bus.system.signals import end_quietly
+from virnucpro_bus.system.standard_streams import abandon_output, prepare_standard_streams
 
 COMMANDS_GROUP = "virnucpro_bus.commands"
 EXIT_REFUSED = 1
@@ -18,6 +22,8 @@ EXIT_REFUSED = 1
 EXIT_USAGE = 2
 """The command line, or a file that it names, is wrong."""
 EXIT_INTERRUPTED = 130
+_OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+"""What an output raises that cannot be written; for a file of ours it is handled where that is written."""
 
 
 class LazyCommands(click.Group):
@@ -33,6 +39,9 @@ class LazyCommands(click.Group):
         if point is None:
             return None
         command: click.Command = point.load()
+        if signal.getsignal(signal.SIGINT) is end_quietly:
+            # All is imported, and a command must be able to clean up.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return command
 
     def _entry_points(self) -> dict[str, EntryPoint]:
@@ -66,13 +75,11 @@ def main(arguments: list[str] | None = None) -> None:
 
     An error is one line on stderr; the status is 2 for a mistake of the user, and 1 where the system refused.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # Text that the output's encoding cannot represent is escaped instead of raising an error.
-        sys.stdout.reconfigure(errors="backslashreplace")
+    claim_names()
+    prepare_standard_streams()
     try:
         status = cli.main(arguments, standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except UserError as error:
         say(str(error))
         sys.exit(EXIT_USAGE)
@@ -86,24 +93,21 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(EXIT_REFUSED)
     except OSError as error:
         reason = error.strerror or str(error)
-        place = "the output cannot be written" if abandon_output() else error.filename
+        is_output = abandon_output() or (error.filename is None and error.errno in _OUTPUT_ERRORS)
+        place = "the output cannot be written" if is_output else error.filename
+        if place is None and not _has_current_folder():
+            place, reason = "the current folder", "it has been removed; change to another one"
         say(reason if place is None else f"{place}: {reason}")
         sys.exit(EXIT_REFUSED)
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def abandon_output() -> bool:
-    """Flush stdout; returns whether that fails. The remaining output is discarded then.
-
-    Otherwise Python would report the failure once more when it closes stdout.
-    """
+def _has_current_folder() -> bool:
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _one_line(error: click.ClickException) -> str:

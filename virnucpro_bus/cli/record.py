@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 import click
 
 from virnucpro_bus.capture.compression import compress_capture
 from virnucpro_bus.capture.recorder import Recorder
+from virnucpro_bus.cli.main import EXIT_REFUSED
 from virnucpro_bus.cli.options import PathArgument, TargetArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.sources.live import follow_live, join
 from virnucpro_bus.system.console import say
-from virnucpro_bus.system.signals import SignalFlag
+from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 from virnucpro_bus.text import visible
 
 
@@ -38,11 +38,15 @@ def record(target: str, output: Path) -> int:
     try:
         # Signals first: as soon as the file exists, an interruption must leave it complete and report it.
         with (
-            SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals,
+            SignalFlag(*ENDING_SIGNALS) as signals,
             Recorder(output, clock) as recorder,
         ):
+
+            def is_over() -> object:
+                return signals.signal or recorder.is_broken
+
             try:
-                for frames in follow_live(source, FleetState(clock), clock, lambda: signals.signal):
+                for frames in follow_live(source, FleetState(clock), clock, is_over):
                     recorder.record(frames)
                     if notice := recorder.notice():
                         say(notice)
@@ -53,5 +57,7 @@ def record(target: str, output: Path) -> int:
                 )
     finally:
         source.close()
+    if recorder.is_broken:
+        return EXIT_REFUSED
     compress_capture(output)
     return 128 + signals.signal if signals.signal else 0

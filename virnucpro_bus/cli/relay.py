@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 
 import click
@@ -14,7 +13,7 @@ from virnucpro_bus.history.protocol import HelloReply
 from virnucpro_bus.remote.feeds import LiveCapture
 from virnucpro_bus.remote.listen_address import parse_listen
 from virnucpro_bus.remote.serve import open_relay, serve
-from virnucpro_bus.system.signals import SignalFlag
+from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 
 _NICENESS = 5
 """Viewers must not slow down the workers."""
@@ -39,7 +38,7 @@ def relay(run_dir: Path, address: str) -> int:
     listen_address = parse_listen(address)
     capture = LiveCapture(run_dir)
     os.nice(_NICENESS)
-    with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+    with SignalFlag(*ENDING_SIGNALS) as signals:
         server = open_relay(listen_address, capture, HelloReply(capture.run, capture.host, ""), clock)
         try:
             serve(server, signals, clock, lambda: capture.is_complete)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,14 +11,14 @@ import click
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.cli.options import TargetArgument, kinds_option
 from virnucpro_bus.clock import Clock, SystemClock
-from virnucpro_bus.errors import AddressError
+from virnucpro_bus.errors import EndedError
 from virnucpro_bus.events.codec import decode_all
 from virnucpro_bus.events.dedup import Deduplicator
 from virnucpro_bus.events.render import as_json, as_line, kind_of
 from virnucpro_bus.fold.fleet import FRAMES_AT_ONCE, FleetState
 from virnucpro_bus.run_folder import CAPTURE_NAME
 from virnucpro_bus.sources.live import LiveSource, follow_live, join
-from virnucpro_bus.system.signals import SignalFlag
+from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 
 
 @click.command(short_help="Print events, one per line, as they arrive.")
@@ -45,7 +44,7 @@ def tail(target: str, as_jsonl: bool, kinds: frozenset[str] | None) -> int:
     source = _open(target, clock := SystemClock())
     render = as_json if as_jsonl else as_line
     try:
-        with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        with SignalFlag(*ENDING_SIGNALS) as signals:
             for frames in _new_frames(source, clock, lambda: signals.signal):
                 envelopes = decode_all(frames, Counter())
                 if lines := [render(each) for each in envelopes if kinds is None or kind_of(each) in kinds]:
@@ -63,9 +62,9 @@ def _open(target: str, clock: Clock) -> LiveSource | CaptureReader:
         return CaptureReader(path)
     try:
         return join(target, clock)
-    except AddressError:
+    except EndedError:
         capture = path / CAPTURE_NAME
-        if "://" in target or not capture.is_file():
+        if not capture.is_file():
             raise
         return CaptureReader(capture)
 

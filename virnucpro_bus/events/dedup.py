@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from virnucpro_bus.errors import FrameError
-from virnucpro_bus.events.codec import decode
+from virnucpro_bus.events.codec import Foreign, decode, decode_all
+from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.sequence import SequenceTracker
 
 
@@ -17,11 +18,16 @@ class Deduplicator:
         self.accepted = 0
         """Different events received so far."""
         self.refused: Counter[str] = Counter()
-        """Frames that were not events, by FrameError.reason."""
+        """Frames that were kept out, by FrameError.reason or the word that `refusal` returned."""
         self._seen: dict[tuple[str, str, int], SequenceTracker] = {}
 
-    def filter(self, frames: Iterable[bytes]) -> list[bytes]:
-        """Return those of `frames` that are new events, in order; what is not an event is counted in `refused`."""
+    def filter(
+        self, frames: Iterable[bytes], refusal: Callable[[Envelope | Foreign], str | None] | None = None
+    ) -> list[bytes]:
+        """Return those of `frames` that are new events, in order; what is not an event is counted in `refused`.
+
+        `refusal` returns why an event is refused, in one word; None: it is not. Without it no event is refused.
+        """
         new_frames = []
         seen = self._seen
         for frame in frames:
@@ -29,6 +35,9 @@ class Deduplicator:
                 envelope = decode(frame)
             except FrameError as error:
                 self.refused[error.reason] += 1
+                continue
+            if refusal is not None and (reason := refusal(envelope)) is not None:
+                self.refused[reason] += 1
                 continue
             stream = (envelope.source, envelope.host, envelope.epoch)
             tracker = seen.get(stream)
@@ -43,6 +52,14 @@ class Deduplicator:
             new_frames.append(frame)
         self.accepted += len(new_frames)
         return new_frames
+
+    def recall(self, frames: Sequence[bytes]) -> int:
+        """Note events that were received earlier, without counting them; returns how many different they are."""
+        new = 0
+        for envelope in decode_all(frames, Counter()):
+            stream = (envelope.source, envelope.host, envelope.epoch)
+            new += self._seen.setdefault(stream, SequenceTracker()).add(envelope.seq)
+        return new
 
     def received(self, source: str, host: str, epoch: int) -> int:
         """Different events of one stream received so far."""

@@ -15,13 +15,20 @@ from msgspec import Meta, Struct
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.events.vocabulary import KINDS, VERSION, Count, Fact, Name, Number
 
+# The sources that a run keeps for itself.
+COORDINATOR_SOURCE = "coordinator"
+CAPTURE_SOURCE = "capture"
+WORKER_SOURCE_PREFIX = "worker-"
+"""With the number of the worker."""
+
 
 class Envelope(Struct, frozen=True, array_like=True, gc=False):
     """The header of an event, with the event itself in `event`.
 
-    `run` is "" when unknown. `source` is the publisher on `host`, `epoch` its start (a greater number is a later
-    start); `seq` counts the stream's events from 1 without gaps. `wall_ns` (nanoseconds since 1970) is for
-    display, `mono_ns` is the host's monotonic clock.
+    `run` is "" when unknown. `host` is the machine; a resumed run keeps the name of its first session. `source` is
+    the publisher on `host`, `epoch` its start (a greater number is a later start); `seq` counts the stream's
+    events from 1 without gaps. `wall_ns` (nanoseconds since 1970) is for display, `mono_ns` is the host's
+    monotonic clock.
     """
 
     version: Annotated[int, Meta(ge=VERSION, le=VERSION)]

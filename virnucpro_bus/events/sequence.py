@@ -24,7 +24,7 @@ class SequenceTracker:
 
     def __post_init__(self) -> None:
         """Check what was read from a snapshot. Raises ValueError when it is not a set of ranges in order."""
-        if not self._starts and 1 == self._newest_start <= self.expected:
+        if not self._starts and not self._ends and 1 == self._newest_start <= self.expected:
             return
         ranges = [*zip(self._starts, self._ends, strict=True), (self._newest_start, self.expected)]
         limits = [limit for each in ranges for limit in each]

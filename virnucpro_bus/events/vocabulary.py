@@ -8,7 +8,7 @@ changes.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
@@ -20,7 +20,7 @@ NAME_CHARACTERS = 256
 """The longest `Name`: of a device, a source, a host, a run."""
 REASON_CHARACTERS = 1_000
 """Reasons, notices and file names are cut to this length before they are published."""
-STARTING = "starting"
+STARTING: Final = "starting"
 """The state of a worker that is up, but not ready for files yet."""
 
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
@@ -205,6 +205,7 @@ class FileCommitted(Fact, frozen=True):
 
     `results` is the number of result files, `size_bytes` their total size, `digest` the digest of their manifest
     (workers/commit/manifest.py), `input_digest` the SHA-256 of the input that was read; "" when unknown.
+    `sequences` is how many the file has; None when unknown.
     """
 
     device: Name
@@ -213,6 +214,7 @@ class FileCommitted(Fact, frozen=True):
     results: Count
     size_bytes: Count
     digest: Name = ""
+    sequences: Count | None = None
     input_digest: Name = ""
 
 
@@ -271,7 +273,7 @@ class Heartbeat(Fact, frozen=True):
     """The source is alive. Its own seq is the watermark: all smaller ones of the stream have been published.
 
     The counters are totals of the stream, so one heartbeat corrects a viewer that missed events.
-    `events_dropped` counts events that never left the publisher because its spool was full.
+    `events_dropped` counts events that never left the publisher: its spool was full, or they could not be encoded.
     """
 
     device: Name

@@ -11,10 +11,16 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.devices import UUID_PREFIXES, display_id
 from virnucpro_bus.events.vocabulary import MAX_COUNT
-from virnucpro_bus.fold.gpu_history import GpuHistory, bucket_of
+from virnucpro_bus.fold.gpu_history import GpuFigures, GpuHistory, bucket_of
 from virnucpro_bus.fold.stream import Stream
 from virnucpro_bus.fold.windows import RollingWindow
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization, make_utilization
+from virnucpro_bus.metrics import (
+    UNKNOWN_UTILIZATION,
+    FileRecord,
+    GpuMetrics,
+    GpuUtilization,
+    make_utilization,
+)
 
 WORKER_SILENT_AFTER_NS = 5 * NANOSECONDS
 """A worker without a heartbeat or other event for longer than this is silent."""
@@ -118,6 +124,26 @@ class DeviceState(Struct, array_like=True):
         # A load that the last sample does not report is unknown, even if earlier ones did.
         mean, greatest = (None, None) if sample.compute_percent is None else self.history.load(interval_ns)
         return make_utilization(sample, mean, greatest, age_ns / NANOSECONDS)
+
+    def record(self, completed: ev.Envelope, host: str) -> FileRecord:
+        """The figures of a file that a worker on this device completed."""
+        event = completed.event
+        start_ns = completed.mono_ns - round(event.duration_seconds * NANOSECONDS)
+        figures = GpuFigures() if self.history is None else self.history.during(start_ns, completed.mono_ns)
+        return FileRecord(
+            file=event.file,
+            device=event.device,
+            device_id=self.device_id,
+            host=host,
+            attempt=event.attempt,
+            ended=completed.wall_ns / NANOSECONDS,
+            duration_seconds=event.duration_seconds,
+            sequences=event.sequences,
+            compute_percent=figures.compute_percent,
+            memory_peak_bytes=figures.memory_peak_bytes,
+            energy_joules=figures.energy_joules,
+            simulated=None if self.sample is None else self.sample.simulated,
+        )
 
     def display_order(self) -> tuple[int, str]:
         """Sort key: by index, then key; devices without an index come last."""

@@ -43,15 +43,18 @@ FRAMES_AT_ONCE = 500
 class FleetState:
     """Folds the frames of one bus. Safe to read from any thread while another one feeds it.
 
-    `clock` gives the time that counts as now: the system's if live, the recording's in a replay. `local_host` is
-    the host whose monotonic clock it reads, None in a replay. A GPU's load is the mean over `interval_seconds`
-    before its last sample.
+    `clock` gives the time that counts as now: the system's if live, the recording's in a replay. A GPU's load is
+    the mean over `interval_seconds` before its last sample.
     """
 
     def __init__(self, clock: Clock, local_host: str | None = None, interval_seconds: float = 2.0) -> None:
         self._clock = clock
         self._interval_ns = round(interval_seconds * NANOSECONDS)
-        self._local_host = local_host
+        self.local_host = local_host
+        """The name, in events, of the host whose monotonic clock `clock` reads; None: of no host, as in a replay.
+
+        To be set before anything is folded.
+        """
         self._hosts: dict[str, HostView] = {}
         self._lock = threading.RLock()
         self.refused: Counter[str] = Counter()
@@ -101,7 +104,7 @@ class FleetState:
 
     def empty_copy(self) -> FleetState:
         """Return an empty fleet with the same clock and settings."""
-        return FleetState(self._clock, self._local_host, self._interval_ns / NANOSECONDS)
+        return FleetState(self._clock, self.local_host, self._interval_ns / NANOSECONDS)
 
     def replace_with(self, other: FleetState) -> None:
         """Replace what was folded here with what `other` has folded, which must not be fed any more."""
@@ -136,9 +139,9 @@ class FleetState:
 
     # More than the two protocols.
 
-    def get_gpu_utilizations(self) -> dict[str, GpuUtilization]:
-        """The figures of every GPU by UUID; one `get_gpu_utilization` per GPU would cost n² for n GPUs."""
-        found: dict[str, GpuUtilization] = {}
+    def get_gpu_utilizations(self) -> dict[int | str, GpuUtilization]:
+        """What `get_gpu_utilization` returns for every UUID and index; a call per GPU would cost n² for n GPUs."""
+        found: dict[int | str, GpuUtilization] = {}
         with self._lock:
             for host in self._hosts.values():
                 for key, utilization in host.fold.utilizations(host.now_ns(), self._interval_ns).items():
@@ -245,4 +248,4 @@ class FleetState:
         return host
 
     def _new_host(self, fold: HostFold) -> HostView:
-        return HostView(fold, self._clock, is_local=fold.host == self._local_host)
+        return HostView(fold, self._clock, is_local=fold.host == self.local_host)

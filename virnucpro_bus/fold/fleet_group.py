@@ -6,7 +6,7 @@ figures are combined, so that `LoadBalancingDashboard(fleets, fleets)` shows the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from operator import itemgetter
 
@@ -21,6 +21,7 @@ from virnucpro_bus.metrics import (
     FailedAttempt,
     FileRecord,
     GpuMetrics,
+    GpuMetricsOfRun,
     GpuUtilization,
     SourceCounts,
     StealEvent,
@@ -43,7 +44,12 @@ class FleetGroup:
 
     def get_gpu_metrics(self) -> list[GpuMetrics]:
         """One row per device and bus, by host, then index."""
-        return sorted((row for fleet in self._fleets.values() for row in fleet.get_gpu_metrics()), key=_by_host)
+        rows: list[GpuMetrics] = []
+        for name, fleet in self._fleets.items():
+            of_bus = fleet.get_gpu_metrics()
+            # Two runs on one host may have devices of the same name.
+            rows += [GpuMetricsOfRun(**row, run=name) for row in of_bus] if len(self._fleets) > 1 else of_bus
+        return sorted(rows, key=_by_host)
 
     def get_recent_steal_events(self) -> list[StealEvent]:
         """The last 50 steals, oldest first."""
@@ -55,25 +61,17 @@ class FleetGroup:
 
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
         """The last sample of a GPU by UUID, or by index if only one bus has it; stale figures are unknown."""
-        each = [fleet.get_gpu_utilization(device_id) for fleet in self._fleets.values()]
-        known = [
-            (age, utilization) for utilization in each if (age := utilization["sample_age_seconds"]) is not None
-        ]
-        # Two samplers on one host report the same GPU by UUID, but index 0 of two hosts is two GPUs.
-        if known and (len(known) == 1 or isinstance(device_id, str)):
-            return min(known, key=itemgetter(0))[1]
-        return UNKNOWN_UTILIZATION.copy()
+        return _chosen(device_id, [fleet.get_gpu_utilization(device_id) for fleet in self._fleets.values()])
 
     # More than the two protocols.
 
-    def get_gpu_utilizations(self) -> dict[str, GpuUtilization]:
-        """The figures of every GPU by UUID, each by its youngest sample."""
-        found: dict[str, GpuUtilization] = {}
+    def get_gpu_utilizations(self) -> dict[int | str, GpuUtilization]:
+        """What `get_gpu_utilization` returns for every UUID and index."""
+        found: dict[int | str, list[GpuUtilization]] = {}
         for fleet in self._fleets.values():
-            for key, utilization in fleet.get_gpu_utilizations().items():
-                if _age_seconds(utilization) < _age_seconds(found.get(key, UNKNOWN_UTILIZATION)):
-                    found[key] = utilization
-        return found
+            for device_id, utilization in fleet.get_gpu_utilizations().items():
+                found.setdefault(device_id, []).append(utilization)
+        return {device_id: _chosen(device_id, answers) for device_id, answers in found.items()}
 
     def get_effect(self) -> Effect:
         """The effect of stealing on the runs of all buses, combined."""
@@ -132,10 +130,13 @@ class FleetGroup:
         return make_report(self)
 
 
-def _age_seconds(utilization: GpuUtilization) -> float:
-    """The age of the last sample; infinite if there never was one."""
-    age_seconds = utilization["sample_age_seconds"]
-    return float("inf") if age_seconds is None else age_seconds
+def _chosen(device_id: int | str, answers: Iterable[GpuUtilization]) -> GpuUtilization:
+    """Of what several buses report of a GPU, the youngest sample; unknown for an index that several have."""
+    known = [(age, answer) for answer in answers if (age := answer["sample_age_seconds"]) is not None]
+    # Two samplers on one host report the same GPU by UUID, but index 0 of two hosts is two GPUs.
+    if known and (len(known) == 1 or isinstance(device_id, str)):
+        return min(known, key=itemgetter(0))[1]
+    return UNKNOWN_UTILIZATION.copy()
 
 
 def _by_host(row: GpuMetrics) -> tuple[str, float]:

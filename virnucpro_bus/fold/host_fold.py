@@ -16,6 +16,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.work_log import Steal
 from virnucpro_bus.events.codec import Foreign
+from virnucpro_bus.events.commits import Commit
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.device import DeviceState, Reopened
 from virnucpro_bus.fold.host_state import HostState
@@ -54,6 +55,8 @@ class HostFold(HostState, array_like=True):
             mono_ns = envelope.mono_ns
             if mono_ns > stream.heard_ns:
                 stream.heard_ns = mono_ns
+                if mono_ns > self.last_ns:
+                    self.last_ns = mono_ns
             event = envelope.event
             handler = handlers.get(type(event))
             if handler is not None:
@@ -109,6 +112,7 @@ class HostFold(HostState, array_like=True):
         if self._boot_ns is not None and abs(boot_ns - self._boot_ns) > MIN_BOOT_NS:
             for _, _, stream in self._each_stream():
                 stream.heard_ns = min(stream.heard_ns, envelope.mono_ns)
+            self.last_ns = min(self.last_ns, envelope.mono_ns)
             for device in self._devices.values():
                 device.window = RollingWindow()
                 device.history = device.sample = None
@@ -195,11 +199,16 @@ class HostFold(HostState, array_like=True):
             self._add_failed_file(event.file, event.attempt, event.reason)
         device.note_finished(envelope.mono_ns, envelope.wall_ns)
 
+    def _file_committed(self, event: ev.FileCommitted, envelope: ev.Envelope, stream: Stream) -> None:
+        commit = Commit(envelope.epoch, envelope.seq, event.device, event.sequences, is_done=True)
+        self._committed.add(event.file, commit)
+
     def _file_quarantined(self, event: ev.FileQuarantined, envelope: ev.Envelope, stream: Stream) -> None:
         self._quarantined += 1
         self._add_failed_file(event.file, event.attempts, event.reason)
 
     def _file_reopened(self, event: ev.FileReopened, envelope: ev.Envelope, stream: Stream) -> None:
+        self._committed.add(event.file, Commit(envelope.epoch, envelope.seq, event.device, None, is_done=False))
         if not event.completed:
             self._net_failures[event.file] = self._net_failures.get(event.file, 0) - 1
         if event.device:
@@ -262,6 +271,7 @@ _HANDLERS: dict[type, Callable[[HostFold, Any, Any, Stream], None]] = {
     ev.FileProgress: HostFold._file_progress,
     ev.FileCompleted: HostFold._file_completed,
     ev.FileFailed: HostFold._file_failed,
+    ev.FileCommitted: HostFold._file_committed,
     ev.FileQuarantined: HostFold._file_quarantined,
     ev.FileReopened: HostFold._file_reopened,
     ev.WorkStolen: HostFold._work_stolen,

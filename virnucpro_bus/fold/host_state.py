@@ -18,8 +18,8 @@ from virnucpro_bus.effect.effect import effect_of
 from virnucpro_bus.effect.shares import HostWork, InProgress, RunStatus
 from virnucpro_bus.effect.totals import TotalsCache
 from virnucpro_bus.effect.work_log import Steal, WorkLog
+from virnucpro_bus.events.commits import CommittedFiles
 from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceState, Reopened
-from virnucpro_bus.fold.gpu_history import GpuFigures
 from virnucpro_bus.fold.gpu_identity import SampledGpus, merge_same_gpus
 from virnucpro_bus.fold.stream import Stream
 from virnucpro_bus.fold.windows import Completions
@@ -78,11 +78,9 @@ class HostState(Struct, array_like=True):
     """The wall-clock time at which the host's monotonic clock was 0, by the last run that started there."""
     _log: WorkLog = field(default_factory=WorkLog)
     _completions: Completions = field(default_factory=Completions)
-
-    @property
-    def last_ns(self) -> int:
-        """The time of the newest event; 0 before the first."""
-        return max((stream.heard_ns for _, _, stream in self._each_stream()), default=0)
+    _committed: CommittedFiles = field(default_factory=CommittedFiles)
+    last_ns: ev.Count = 0
+    """The time of the newest event; 0 before the first."""
 
     @property
     def last_heartbeat(self) -> tuple[int, int]:
@@ -129,66 +127,52 @@ class HostState(Struct, array_like=True):
             device.metrics(self.host, self._depths.get(key), workers[key], now_ns, self._started_ns)
             for key, device in shown
         ]
-        if self.finished is not None and self.finished.exit_code >= INTERRUPTED:
-            for (_, device), row in zip(shown, rows, strict=True):
-                # Workers that ended because the run was interrupted are not a problem.
-                if row["state"] == "lost" and not device.is_lost:
-                    row["state"] = "stopped"
+        is_interrupted = self.finished is not None and self.finished.exit_code >= INTERRUPTED
+        for (key, device), row in zip(shown, rows, strict=True):
+            # Workers that ended because the run was interrupted are not a problem.
+            if is_interrupted and row["state"] == "lost" and not device.is_lost:
+                row["state"] = "stopped"
+            if device.is_planned:
+                counts = row["files_completed"], row["sequences"]
+                row["files_completed"], row["sequences"] = self._committed.correct(*counts, key)
         return rows
 
     def utilization(
         self, device_id: int | str, now_ns: int, interval_ns: int = LOAD_INTERVAL_NS
     ) -> GpuUtilization | None:
         """The figures of a GPU by UUID or index, with the load over the interval; None if it was never sampled."""
-        device = self._sampled(device_id)
-        return None if device is None else device.utilization(self.at(now_ns), interval_ns)
+        key = device_id if isinstance(device_id, str) else self._keys_by_index().get(device_id)
+        device = None if key is None else self._devices.get(key)
+        return (
+            None if device is None or device.sample is None else device.utilization(self.at(now_ns), interval_ns)
+        )
 
-    def utilizations(self, now_ns: int, interval_ns: int) -> dict[str, GpuUtilization]:
-        """The figures of every sampled GPU, by key; see `utilization`."""
+    def utilizations(self, now_ns: int, interval_ns: int) -> dict[int | str, GpuUtilization]:
+        """The figures of every sampled GPU, by key and by index; see `utilization`."""
         now_ns = self.at(now_ns)
-        return {
+        found: dict[int | str, GpuUtilization] = {
             key: device.utilization(now_ns, interval_ns)
             for key, device in self._devices.items()
             if device.sample is not None
         }
+        return found | {index: found[key] for index, key in self._keys_by_index().items()}
 
-    def _sampled(self, device_id: int | str) -> DeviceState | None:
-        if isinstance(device_id, str):
-            named = self._devices.get(device_id)
-            return None if named is None or named.sample is None else named
-        # Several GPUs may have had the index, one after the other.
-        matching = (
-            device
-            for device in self._devices.values()
-            if device.sample is not None and device.sample.device.index == device_id
-        )
-        return max(matching, key=lambda device: device.sample_order, default=None)
+    def _keys_by_index(self) -> dict[int, str]:
+        """The key of the sampled GPU with each index; of several that had it one after the other, the last."""
+        last: dict[int, tuple[tuple[int, int], str]] = {}
+        for key, device in self._devices.items():
+            if device.sample is not None and (index := device.sample.device.index) is not None:
+                last[index] = max(last.get(index, ((0, 0), "")), (device.sample_order, key))
+        return {index: key for index, (_, key) in last.items()}
 
     def files(self) -> list[FileRecord]:
         """The last 100 completed files, oldest first."""
-        gpus = SampledGpus(self._devices)
-        return [self._record(completed, gpus) for completed in self._completions]
-
-    def _record(self, completed: ev.Envelope, gpus: SampledGpus) -> FileRecord:
-        event, key = completed.event, completed.event.device
-        device = gpus.find(key) or self._devices.get(key, DeviceState(ev.Device(key)))
-        history = device.history
-        start_ns = completed.mono_ns - round(event.duration_seconds * NANOSECONDS)
-        figures = GpuFigures() if history is None else history.during(start_ns, completed.mono_ns)
-        return FileRecord(
-            file=event.file,
-            device=key,
-            device_id=device.device_id,
-            host=self.host,
-            attempt=event.attempt,
-            ended=completed.wall_ns / NANOSECONDS,
-            duration_seconds=event.duration_seconds,
-            sequences=event.sequences,
-            compute_percent=figures.compute_percent,
-            memory_peak_bytes=figures.memory_peak_bytes,
-            energy_joules=figures.energy_joules,
-            simulated=None if device.sample is None else device.sample.simulated,
-        )
+        gpus, records = SampledGpus(self._devices), []
+        for completed in self._completions:
+            key = completed.event.device
+            device = gpus.find(key) or self._devices.get(key, DeviceState(ev.Device(key)))
+            records.append(device.record(completed, self.host))
+        return records
 
     def steals(self) -> list[StealEvent]:
         """The last 50 steals, oldest first."""
@@ -252,7 +236,11 @@ class HostState(Struct, array_like=True):
 
     def failed_files(self) -> dict[str, str]:
         """The reasons of files that failed for good and are not pending again, by file."""
-        return {file: reason for file, (_, reason) in self.failures.items() if self._net_failures.get(file, 0) > 0}
+        return {
+            file: reason
+            for file, (_, reason) in self.failures.items()
+            if self._net_failures.get(file, 0) > 0 and not self._committed.has(file)
+        }
 
     def lossy_sources(self) -> list[SourceCounts]:
         """The streams with lost events."""
@@ -276,13 +264,18 @@ class HostState(Struct, array_like=True):
         reopened = Reopened(failed=self._reopened_quarantined)
         for device in self._devices.values():
             reopened = reopened.plus(device.reopened)
+        completed, sequences = self._committed.correct(
+            sum(count.completed for count in counts) - reopened.completed,
+            sum(count.sequences for count in counts) - reopened.sequences,
+        )
+        failed = self._quarantined + sum(count.failed for count in counts) - reopened.failed
         published = sum(stream.seen.published for stream in streams)
         received = sum(stream.seen.received for stream in streams)
         return Totals(
             files_total=None if self.run is None else self.run.files_total,
-            files_completed=sum(count.completed for count in counts) - reopened.completed,
-            files_failed=self._quarantined + sum(count.failed for count in counts) - reopened.failed,
-            sequences=sum(count.sequences for count in counts) - reopened.sequences,
+            files_completed=completed,
+            files_failed=len(self.failed_files()) if self._committed.has_commits else failed,
+            sequences=sequences,
             steals=sum(count.stolen for count in counts),
             events_published=published,
             events_received=received,

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypedDict
 
 from virnucpro_bus.metrics import (
+    UNKNOWN_UTILIZATION,
     Effect,
     FileRecord,
     GpuMetrics,
@@ -14,7 +15,6 @@ from virnucpro_bus.metrics import (
     SourceCounts,
     StealEvent,
     Totals,
-    UtilizationSource,
 )
 
 
@@ -36,11 +36,15 @@ class FleetReport(TypedDict):
     """The last 100 completed files, oldest first."""
 
 
-class Reportable(MetricsSource, UtilizationSource, Protocol):
+class Reportable(MetricsSource, Protocol):
     """A source of all that a report contains, such as a fleet."""
 
     def frozen(self) -> AbstractContextManager[object]:
         """A context in which all that is read is of one moment."""
+        ...
+
+    def get_gpu_utilizations(self) -> dict[int | str, GpuUtilization]:
+        """The figures of every GPU, by UUID and by index; see FleetState."""
         ...
 
     def lossy_sources(self) -> list[SourceCounts]:
@@ -59,12 +63,12 @@ class Reportable(MetricsSource, UtilizationSource, Protocol):
 def make_report(fleet: Reportable) -> FleetReport:
     """Make the `--json` object of `fleet`, all of one moment."""
     with fleet.frozen():
-        devices: list[DeviceReport] = []
-        for row in fleet.get_gpu_metrics():
-            utilization = fleet.get_gpu_utilization(row["uuid"] or row["device_id"])
-            devices.append({**row, **utilization})
+        utilizations = fleet.get_gpu_utilizations()
         return FleetReport(
-            devices=devices,
+            devices=[
+                {**row, **utilizations.get(row["uuid"] or row["device_id"], UNKNOWN_UTILIZATION)}
+                for row in fleet.get_gpu_metrics()
+            ],
             totals=fleet.get_totals(),
             steals=fleet.get_recent_steal_events(),
             sources=fleet.lossy_sources(),

@@ -2,28 +2,37 @@
 
 The layout follows from the declarations: of `HostState` and of all types in it. The bytes begin with a digest of
 these, so a snapshot of another version of the program is refused and never misread.
+
+Bytes of a relay may be made to harm. Every value is checked against its declaration, and every field must be
+there: were it left to its default, a few bytes could stand for thousands.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from functools import cache
 from hashlib import blake2b
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
+from virnucpro_bus.effect.work_log import WorkLog
 from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.events.envelope import ENVELOPES
 from virnucpro_bus.events.vocabulary import MAX_COUNT, Count, FileCompleted
+from virnucpro_bus.fold.device import DeviceState
 from virnucpro_bus.fold.gpu_history import UNKNOWN, GpuHistory
 from virnucpro_bus.fold.host_fold import HostFold
+from virnucpro_bus.fold.stream import Stream
 from virnucpro_bus.fold.windows import Completions, RollingWindow
 
 FORMAT_REVISION = 1
 """Incremented when the meaning of a field changes, but not its declaration."""
 MAX_BYTES = 64 << 20
 """The size of the largest snapshot that is read."""
+MAX_COLLECTIONS = 200_000
+"""How many windows and histories are read: each device and each host has two, of about a kilobyte when empty."""
 _DIGEST_BYTES = 16
 # Leaves room for all that can still be added to such a sum after a snapshot was read.
 _Sum = Annotated[int, Meta(ge=0, le=2**53)]
@@ -51,7 +60,9 @@ def unpack(data: bytes) -> Fold:
     if len(data) > MAX_BYTES:
         raise SnapshotError(f"a snapshot of more than {MAX_BYTES} bytes is refused")
     try:
-        return _decode(memoryview(data)[_DIGEST_BYTES:])
+        decoder = msgspec.msgpack.Decoder(_complete_fold(), dec_hook=_Rebuilder())
+        fold: Fold = decoder.decode(memoryview(data)[_DIGEST_BYTES:])
+        return fold
     except Exception as error:
         # Depending on the damage the decoder raises its own errors, or those for UTF-8, recursion or memory.
         raise SnapshotError(f"a damaged snapshot: {error}") from None
@@ -71,16 +82,43 @@ def _plain(value: Any) -> Any:
     raise NotImplementedError
 
 
-def _rebuilt(kind: type, value: Any) -> Any:
-    if kind is RollingWindow:
-        return RollingWindow(msgspec.convert(value, list[tuple[int, int, int]]))
-    if kind is GpuHistory:
-        return GpuHistory(msgspec.convert(value, list[list[_Bucket]]))
-    if kind is Completions:
-        completed: Any = ENVELOPES[FileCompleted]
-        return Completions(msgspec.convert(value, list[completed]))
-    raise NotImplementedError
+class _Rebuilder:
+    """Makes the collections of one snapshot. Raises ValueError when there are too many."""
+
+    def __init__(self) -> None:
+        self._left = MAX_COLLECTIONS
+
+    def __call__(self, kind: type, value: Any) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError(f"more than {MAX_COLLECTIONS} windows and histories")
+        if kind is RollingWindow:
+            return RollingWindow(msgspec.convert(value, list[tuple[int, int, int]]))
+        if kind is GpuHistory:
+            return GpuHistory(msgspec.convert(value, list[list[_Bucket]]))
+        if kind is Completions:
+            completed: Any = ENVELOPES[FileCompleted]
+            return Completions(msgspec.convert(value, list[completed]))
+        raise NotImplementedError
+
+
+@cache
+def _complete_fold() -> Any:
+    """Return the type of a Fold in which no field may be missing."""
+    stream, device = _complete(Stream), _complete(DeviceState)
+    streams, devices = dict[str, dict[Count, stream]], dict[str, device]  # type: ignore[valid-type]
+    host = _complete(HostFold, _streams=streams, _devices=devices, _log=_complete(WorkLog))
+    return _complete(Fold, hosts=list[host])  # type: ignore[valid-type]
+
+
+def _complete(kind: Any, **retyped: Any) -> Any:
+    """Return a variant of `kind` that is decoded only with all its fields; `retyped` are new types of some."""
+    types = get_type_hints(kind, include_extras=True) | retyped
+    if issubclass(kind, msgspec.Struct):
+        fields = [(name, types[name]) for name in kind.__struct_fields__]
+        return msgspec.defstruct(kind.__name__, fields, bases=(kind,), array_like=True)
+    named = [(field.name, types[field.name]) for field in dataclasses.fields(kind)]
+    return dataclasses.make_dataclass(kind.__name__, named, bases=(kind,), slots=True, eq=False)
 
 
 _encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
-_decode = msgspec.msgpack.Decoder(Fold, dec_hook=_rebuilt).decode

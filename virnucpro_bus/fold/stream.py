@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from virnucpro_bus.effect.work_log import Steal
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.sequence import SequenceTracker
 from virnucpro_bus.events.vocabulary import STARTING, Count, FileProgress, FileStarted, Heartbeat
 from virnucpro_bus.fold.windows import Span
+
+State = Literal["starting", "idle", "busy", "stopped"]
 
 
 class Counts(NamedTuple):
@@ -38,7 +40,7 @@ class Stream:
     failed: Count = 0
     sequences: Count = 0
     stolen: Count = 0
-    state: str = STARTING
+    state: State = STARTING
     state_seq: Count = 0
     """The seq of the event that set `state`."""
     task: FileStarted | None = None
@@ -61,7 +63,7 @@ class Stream:
     up_ns: Count | None = None
     """When it first reported being ready for files; None before that."""
 
-    def set_state(self, seq: int, state: str) -> None:
+    def set_state(self, seq: int, state: State) -> None:
         """Set the worker's state from event `seq` on, without a file in progress."""
         if seq > self.state_seq:
             self.state_seq, self.state = seq, state

@@ -13,6 +13,8 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from virnucpro_bus.events.vocabulary import Count, Name, Text
+
 WELCOME = b"hub/welcome"
 """Sent by the hub to each new subscriber, which receives every later event."""
 MAX_SNAPSHOT_BYTES = 32 << 20
@@ -27,10 +29,10 @@ class HelloReply(msgspec.Struct, frozen=True, array_like=True):
     `events` is the number of events on record so far; 0 where they are not counted.
     """
 
-    run: str
-    host: str
-    subscribe: str
-    events: int = 0
+    run: Name
+    host: Name
+    subscribe: Text
+    events: Count = 0
 
 
 class Snapshot(NamedTuple):

@@ -1,5 +1,6 @@
 """The hub: checks every frame, appends it to the capture and forwards it to all viewers.
 
-`hub.py` is that one loop; `bus_server.py` is a hub with everything around it (lock, capture, bus.json, sampler).
+`hub.py` is that one loop; `admission.py` keeps out what other programs may not publish on the bus of a run;
+`bus_server.py` is a hub with everything around it (lock, capture, bus.json, sampler).
 May import history, capture, publish and what they import. Start with `hub.py`.
 """

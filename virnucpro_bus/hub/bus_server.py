@@ -6,57 +6,114 @@ import os
 import secrets
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+import zmq
+
 from virnucpro_bus.capture.compression import decompress_capture
+from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.codec import encode
-from virnucpro_bus.events.envelope import Sequencer
+from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, Sequencer
 from virnucpro_bus.events.vocabulary import Fact
 from virnucpro_bus.hub.hub import Hub
 from virnucpro_bus.run_folder import BusAddresses, RunFolder
+from virnucpro_bus.sockets import reason_of
 from virnucpro_bus.system.child_process import self_command, spawn_logged, stop
+from virnucpro_bus.system.console import say
 from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.system.locks import NO_LOCKS
+from virnucpro_bus.system.open_files import allow_open_files
 
 LOG_FOLDER = "logs"
+OPEN_FILES = 32
+"""How many files and sockets a bus needs to have open, with one viewer."""
 
 
 class BusServer:
     """A hub and everything it needs: the folder's lock, the capture, bus.json and the sampler. Not thread-safe."""
 
-    def __init__(self, run_dir: Path, clock: Clock, disk: Disk | None = None) -> None:
-        """Does nothing in `run_dir` yet. `disk` is what the capture is written with; None is the real disk."""
+    def __init__(
+        self, run_dir: Path, clock: Clock, disk: Disk | None = None, *, has_workers: bool = False
+    ) -> None:
+        """Does nothing in `run_dir` yet. `disk` is what the capture is written with; None is the real disk.
+
+        `has_workers`: this process is the launcher of a run, and its workers publish at `worker_address`.
+        """
         self.run_dir = run_dir
         self.run = f"run-{secrets.token_hex(4)}"
         """The run's id."""
+        self.host = socket.gethostname()
+        """The host that the run's own events name. A resumed run keeps it, whatever this machine is called."""
+        self.worker_address = ""
+        """Where the run's own workers publish; set by `open`, "" where there are none."""
         self.hub: Hub
         """The loop of the bus; set by `open`."""
         self._disk = disk
         self._clock = clock
         self._folder = RunFolder(run_dir)
         self._is_resumed = False
+        self._has_warned = False
+        self._has_workers = has_workers
         self._sampler: subprocess.Popen[bytes] | None = None
 
     def claim(self) -> None:
         """Take the folder's lock before `open` does, so that its contents can be read. Raises UserError."""
+        allow_open_files(OPEN_FILES)
         self._folder.claim()
+        if not self._folder.is_lock_enforced and not self._has_warned:
+            self._has_warned = True
+            say(f"{self.run_dir}: {NO_LOCKS}; start no second run in this folder while this one lasts")
 
     def release(self) -> None:
         """Release the folder's lock where `open` was not called after `claim`."""
         self._folder.release()
 
-    def resume(self, run: str) -> None:
-        """Let `open` continue the capture in the folder, which is of this run, instead of creating one."""
-        self.run, self._is_resumed = run, True
+    def resume(self, run: str, host: str) -> None:
+        """Let `open` continue the capture in the folder, which is of this run and host, instead of creating one.
+
+        Either is "" where the capture does not hold it. Decompresses the capture, which takes seconds for a long
+        run. Raises UserError.
+        """
+        self.run, self.host, self._is_resumed = run or self.run, host or self.host, True
+        path = self._folder.capture_path
+        try:
+            decompress_capture(path)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+
+    def resume_killed_hub(self) -> bool:
+        """Let `open` continue the capture of a hub without a launcher that was killed in the folder; claims it.
+
+        Returns whether there is one. Raises UserError.
+        """
+        self.claim()
+        killed = self._folder.left_behind()
+        if killed is None or killed.has_launcher or not self._folder.capture_path.exists():
+            return False
+        try:
+            self.resume(killed.run, killed.run_host)
+        except BaseException:
+            self._folder.release()
+            raise
+        return True
 
     def open(self) -> Self:
-        """Start the bus. Raises UserError when the folder cannot be used, is in use, or already holds a run."""
-        self._folder.claim()
+        """Start the bus. Raises UserError when the folder cannot be used, is in use, or already holds a run.
+
+        It then leaves the folder as it was.
+        """
+        self.claim()
         try:
             capture = self._open_capture()
+        except BaseException:
+            self._folder.release()
+            raise
+        try:
             addresses = BusAddresses(
                 run=self.run,
                 host=socket.gethostname(),
@@ -64,13 +121,28 @@ class BusServer:
                 publish=self._folder.address("publish"),
                 subscribe=self._folder.address("subscribe"),
                 history=self._folder.address("history"),
+                run_host=self.host,
+                has_launcher=self._has_workers,
             )
-            self.hub = Hub(addresses, capture, self._clock)
+            if self._has_workers:
+                # In no file, and another one in each session: a worker of an earlier one cannot publish here.
+                self.worker_address = self._folder.address(f"w{secrets.token_hex(4)}")
+            self.hub = Hub(addresses, capture, self._clock, self.worker_address or None)
+            if self._is_resumed:
+                for batch in CaptureReader(self._folder.capture_path).batches():
+                    self.hub.recall([record.frame for record in batch])
             self._folder.announce(addresses)
-        except BaseException:
-            self._folder.release()
+        except BaseException as error:
+            self._close_failed(capture)
+            if isinstance(error, zmq.ZMQError | OSError):
+                raise UserError(f"{self.run_dir}: the bus cannot be opened: {reason_of(error)}") from None
             raise
         return self
+
+    def remove_capture(self) -> None:
+        """Remove the capture of a run that could not begin, if the disk permits it."""
+        with suppress(OSError):
+            self._folder.capture_path.unlink()
 
     def log_path(self, name: str) -> Path:
         """Return the log file of the helper process called `name`."""
@@ -83,7 +155,7 @@ class BusServer:
     def start_sampler(self, *, simulated: bool = False) -> None:
         """Start the process that publishes GPU samples; it ends by itself where there is no GPU.
 
-        With `simulated` it publishes made-up samples of the run's simulated GPUs instead.
+        With `simulated` it publishes made-up samples of the run's simulated GPUs instead. Raises OSError.
         """
         command = self_command("sample", str(self.run_dir), *(["--simulate"] if simulated else []))
         self._sampler = spawn_logged(command, self.log_path("sampler"))
@@ -95,11 +167,11 @@ class BusServer:
             self._sampler = None
 
     def close(self) -> None:
-        """Stop the sampler, close hub and capture, release the folder, remove empty logs. Safe to call twice."""
+        """Stop the sampler, close hub and capture, remove empty logs, release the folder. Safe to call twice."""
         self.stop_sampler()
         self.hub.close()
-        self.release()
         self._remove_empty_logs()
+        self.release()
 
     def __enter__(self) -> Self:
         return self.open()
@@ -107,12 +179,19 @@ class BusServer:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def _close_failed(self, capture: CaptureWriter) -> None:
+        """Undo `open` as far as it got."""
+        capture.close()
+        if not self._is_resumed:
+            self.remove_capture()
+        self._folder.release()
+
     def _open_capture(self) -> CaptureWriter:
         path = self._folder.capture_path
         try:
-            if self._is_resumed:
-                decompress_capture(path)
-            return CaptureWriter(path, self._clock, self.run, disk=self._disk, resume=self._is_resumed)
+            return CaptureWriter(
+                path, self._clock, self.run, host=self.host, disk=self._disk, resume=self._is_resumed
+            )
         except FileExistsError:
             raise UserError(
                 f"{self.run_dir}: already holds a run ({path.name}); choose another folder, or remove it first"
@@ -124,13 +203,11 @@ class BusServer:
         logs = self.run_dir / LOG_FOLDER
         if not logs.is_dir():
             return
-        for log in logs.glob("*.log"):
-            if log.stat().st_size == 0:
-                log.unlink()
-        try:
+        with suppress(OSError):  # the disk no longer permits it, or other logs remain
+            for log in logs.glob("*.log"):
+                if log.stat().st_size == 0:
+                    log.unlink()
             logs.rmdir()
-        except OSError:
-            pass  # it still has logs
 
 
 class HubSink:
@@ -140,10 +217,13 @@ class HubSink:
         """`server` must be open before the first event. The epoch of these events comes after `last_epoch`."""
         self._server = server
         self._sequencer = Sequencer(
-            clock, source="coordinator", run=server.run, epoch=max(clock.wall_ns(), last_epoch + 1)
+            clock,
+            source=COORDINATOR_SOURCE,
+            run=server.run,
+            epoch=max(clock.wall_ns(), last_epoch + 1),
+            host=server.host,
         )
 
     def publish(self, event: Fact) -> None:
-        """Number, journal and forward one event. Raises RuntimeError when the hub refuses it."""
-        if not self._server.hub.ingest([encode(self._sequencer.next_envelope(event))]):
-            raise RuntimeError(f"the hub refused an event of its own process: {event!r:.300}")
+        """Number, journal and forward one event."""
+        self._server.hub.record([encode(self._sequencer.next_envelope(event))])

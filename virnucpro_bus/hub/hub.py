@@ -7,14 +7,18 @@ Forwarding is best effort, and the journal is complete: a subscriber that missed
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import zmq
 
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import Clock
-from virnucpro_bus.events.codec import MAX_FRAME_BYTES
+from virnucpro_bus.events.codec import MAX_FRAME_BYTES, Foreign
 from virnucpro_bus.events.dedup import Deduplicator
+from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.history.protocol import WELCOME, HelloReply
 from virnucpro_bus.history.server import HistoryServer
+from virnucpro_bus.hub.admission import Admission
 from virnucpro_bus.run_folder import BusAddresses
 from virnucpro_bus.sockets import DONTWAIT, HIGH_WATER_MARK, bind_privately, drain, raw_send
 
@@ -30,16 +34,33 @@ LINGER_MS = 1_000
 class Hub:
     """Journals and forwards the events of one bus, and answers requests for its history. Not thread-safe."""
 
-    def __init__(self, addresses: BusAddresses, capture: CaptureWriter, clock: Clock) -> None:
-        """Bind the three addresses. The caller holds the run folder's lock: a second bind steals a live socket."""
+    def __init__(
+        self, addresses: BusAddresses, capture: CaptureWriter, clock: Clock, workers: str | None = None
+    ) -> None:
+        """Bind the addresses. The caller holds the run folder's lock: a second bind steals a live socket.
+
+        `workers` is the address at which a run's own workers publish. By `addresses.publish` other programs then
+        cannot publish what only the run may (`admission.py`). None: the bus has no launcher, and refuses nobody.
+        Raises zmq.ZMQError.
+        """
         self.addresses = addresses
+        self._run_host = addresses.run_host or addresses.host
         self.capture = capture
         self._deduplicator = Deduplicator()
+        self._recalled = 0
+        """Different events that the capture held when it was resumed."""
         self.refused = self._deduplicator.refused
-        """Number of frames kept out, by FrameError.reason."""
+        """Number of frames kept out, by reason (docs/events.md)."""
         self._context = zmq.Context()
         self._receiver = self._bind(zmq.SUB, addresses.publish)
         self._receiver.subscribe(b"")
+        self._refusal: Callable[[Envelope | Foreign], str | None] | None = None
+        """Of what arrives at `_receiver`."""
+        self._worker_receiver: zmq.Socket[bytes] | None = None
+        if workers is not None:
+            self._refusal = Admission(addresses.run).refusal
+            self._worker_receiver = self._bind(zmq.SUB, workers)
+            self._worker_receiver.subscribe(b"")
         self._fanout = self._bind(zmq.XPUB, addresses.subscribe, (zmq.XPUB_WELCOME_MSG, WELCOME))
         self._forward = raw_send(self._fanout)
         self._requests = self._bind(zmq.ROUTER, addresses.history)
@@ -47,39 +68,60 @@ class Hub:
 
     @property
     def accepted(self) -> int:
-        """Number of different events received so far."""
+        """Number of different events received so far, without those of before the capture was resumed."""
         return self._deduplicator.accepted
 
     def events_from(self, source: str, epoch: int) -> int:
-        """Return the number of different events received from a source of this host in one epoch."""
-        return self._deduplicator.received(source, self.addresses.host, epoch)
+        """Return the number of different events received from one of the run's own sources in one epoch."""
+        return self._deduplicator.received(source, self._run_host, epoch)
 
     def sockets(self) -> list[zmq.Socket[bytes]]:
         """The sockets to poll for input before calling `poll`."""
-        return [self._receiver, self._fanout, self._requests]
+        workers = [] if self._worker_receiver is None else [self._worker_receiver]
+        return [self._receiver, *workers, self._fanout, self._requests]
 
     def poll(self) -> int:
         """Do what can be done without waiting, up to a limit; returns the number of frames received."""
         frames = drain(self._receiver, FRAMES_PER_POLL)
         if frames:
+            self.ingest(frames, self._refusal)
+        received = len(frames)
+        if self._worker_receiver is not None:
+            frames = drain(self._worker_receiver, FRAMES_PER_POLL)
             self.ingest(frames)
+            received += len(frames)
         self.capture.flush()
         # Subscription messages are not needed, but they must be taken off the queue.
         drain(self._fanout, FRAMES_PER_POLL)
         self._serve_history()
-        if len(frames) < IDLE_FRAMES:
+        if received < IDLE_FRAMES:
             self._history.advance_fold()
-        return len(frames)
+        return received
 
-    def ingest(self, frames: list[bytes]) -> int:
-        """Check, journal and forward frames; returns the number of new ones. Duplicates are discarded."""
-        new = self._deduplicator.filter(frames)
+    def ingest(
+        self, frames: list[bytes], refusal: Callable[[Envelope | Foreign], str | None] | None = None
+    ) -> int:
+        """Check, journal and forward frames; returns the number of new ones. Duplicates are discarded.
+
+        `refusal` is as for Deduplicator.filter.
+        """
+        new = self._deduplicator.filter(frames, refusal)
         self.capture.append(new)
-        send = self._forward
-        for frame in new:
-            # Never blocks: a subscriber whose pipe is full misses this frame and notices the gap in the numbers.
-            send(frame, DONTWAIT)
+        self._forward_all(new)
         return len(new)
+
+    def recall(self, frames: list[bytes]) -> None:
+        """Note frames that the capture held when it was resumed, so that they are discarded when sent again."""
+        self._recalled += self._deduplicator.recall(frames)
+
+    def record(self, frames: list[bytes]) -> None:
+        """Ingest the events of this process, and those that workers have handed to it.
+
+        The journal must hold them: what cannot be written now is kept until it can.
+        """
+        new = self._deduplicator.filter(frames)
+        self.capture.append(new, keep=True)
+        self._forward_all(new)
 
     def drain(self) -> None:
         """Ingest the frames that have already arrived."""
@@ -93,6 +135,12 @@ class Hub:
         self.capture.close()
         self._context.destroy(linger=LINGER_MS)
 
+    def _forward_all(self, frames: list[bytes]) -> None:
+        send = self._forward
+        for frame in frames:
+            # Never blocks: a subscriber whose pipe is full misses this frame and notices the gap in the numbers.
+            send(frame, DONTWAIT)
+
     def _bind(self, kind: int, address: str, *options: tuple[int, bytes]) -> zmq.Socket[bytes]:
         bound = self._context.socket(kind)
         bound.setsockopt(zmq.LINGER, 0)
@@ -101,12 +149,16 @@ class Hub:
         bound.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
         for option, value in options:
             bound.setsockopt(option, value)
-        bind_privately(bound, address)
+        try:
+            bind_privately(bound, address)
+        except zmq.ZMQError:
+            self._context.destroy()
+            raise
         return bound
 
     def _hello(self) -> HelloReply:
-        on_record = self.capture.frames_before + self.accepted - self.capture.unrecorded_frames
-        return HelloReply(self.addresses.run, self.addresses.host, self.addresses.subscribe, on_record)
+        on_record = self._recalled + self.accepted - self.capture.unrecorded_frames
+        return HelloReply(self.addresses.run, self._run_host, self.addresses.subscribe, on_record)
 
     def _serve_history(self) -> None:
         try:

@@ -17,6 +17,8 @@ SPOOL_FRAMES = 100_000
 SPOOL_FRAMES_AT_ONCE = 100
 """Sent by one `flush_spool`: other threads wait for it to publish, for about 0.1 ms."""
 FIRST_SUBSCRIBER_SECONDS = 1.0
+RECENT_FRAMES = 10_000
+"""Sent frames that are kept, to be sent again to a hub that takes the place of one that was killed."""
 LINGER_SECONDS = 1.0
 SPOOL_SECONDS = 0.8
 """Limit for sending the spool at the end; closing takes less than 2 s with the linger and all else."""
@@ -27,10 +29,16 @@ class Outbox:
 
     def __init__(self, address: str, clock: Clock) -> None:
         """Connect, and wait at most 1 s until the hub subscribes. Raises AddressError for an unusable address."""
+        self.address = address
         self.dropped = 0
         """Frames that were not sent because the spool was full, or at the end."""
+        self.was_connected = False
+        """Whether a hub has ever been subscribed."""
         self._clock = clock
         self._spool: deque[bytes] = deque()
+        self._recent: deque[bytes] = deque(maxlen=RECENT_FRAMES)
+        """The last frames that were sent; a hub that is killed has not recorded all of them."""
+        self._keep_recent = self._recent.append
         self._has_subscriber = False
         self._ready = False
         """Whether the next frame may be sent at once: the hub is subscribed and the spool is empty."""
@@ -38,13 +46,15 @@ class Outbox:
         # XPUB rather than PUB: it reports subscriptions, and with NODROP that a frame could not be sent.
         self._socket = self._context.socket(zmq.XPUB)
         self._socket.setsockopt(zmq.XPUB_NODROP, 1)
+        # A hub that takes the place of one that was killed subscribes a second time.
+        self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2_000)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._send_now = raw_send(self._socket)
         try:
             self._socket.connect(address)
-        except zmq.ZMQError as error:
+        except (zmq.ZMQError, UnicodeEncodeError) as error:
             self._context.destroy(linger=0)
             raise AddressError(f"{address!r} is not an address to publish to: {error}") from None
         self._socket.poll(int(FIRST_SUBSCRIBER_SECONDS * 1000))
@@ -60,6 +70,7 @@ class Outbox:
         if self._ready:
             try:
                 self._send_now(frame, DONTWAIT)
+                self._keep_recent(frame)
                 return
             except zmq.Again:
                 self._ready = False
@@ -86,7 +97,7 @@ class Outbox:
                 self._send_now(spool[0], DONTWAIT)
             except zmq.Again:
                 return False
-            spool.popleft()
+            self._keep_recent(spool.popleft())
         return True
 
     def close(self) -> None:
@@ -110,3 +121,9 @@ class Outbox:
             except zmq.Again:
                 return
             self._has_subscriber = message[:1] == b"\x01"
+            if self._has_subscriber:
+                self.was_connected = True
+                # It discards what the capture holds already.
+                self._spool.extendleft(reversed(self._recent))
+                self._recent.clear()
+                self._ready = False

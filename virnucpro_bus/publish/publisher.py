@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.util import Finalize
 from typing import Any, Protocol, Self
 
@@ -19,13 +19,15 @@ from msgspec.structs import replace
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import Clock, SystemClock
-from virnucpro_bus.devices import device_from_environment, device_of
+from virnucpro_bus.devices import device_from_environment
 from virnucpro_bus.errors import AddressError, ForkedPublisherError
 from virnucpro_bus.events.codec import decode, encode
 from virnucpro_bus.events.envelope import Sequencer
-from virnucpro_bus.events.vocabulary import STARTING
+from virnucpro_bus.publish import worker_events
 from virnucpro_bus.publish.outbox import Outbox
-from virnucpro_bus.publish.values import as_count, as_file_name, as_name, as_reason, as_seconds
+from virnucpro_bus.publish.totals import Totals
+from virnucpro_bus.publish.values import as_device, as_name, as_reason
+from virnucpro_bus.system.console import say
 
 ADDRESS_VARIABLE = "VIRNUCPRO_BUS"
 RUN_VARIABLE = "VIRNUCPRO_RUN"
@@ -73,12 +75,13 @@ class Publisher:
         """
         self._clock = clock or SystemClock()
         source = as_name(source or f"pid-{os.getpid()}")
-        self._sequencer = Sequencer(self._clock, source=source, run=as_name(run), epoch=epoch, host=host)
+        self._sequencer = Sequencer(
+            self._clock, source=source, run=as_name(run), epoch=epoch, host=host and as_name(host)
+        )
         if device is not None:
             device = replace(device, key=as_name(device.key), name=as_name(device.name))
         self._device_key = device.key if device is not None else ""
-        self._state = STARTING if loading else "idle"
-        self._completed = self._failed = self._sequences = self._steals = 0
+        self._totals = Totals(self._device_key, loading=loading)
         self._forked = False
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -102,85 +105,95 @@ class Publisher:
         cls,
         address: str | None = None,
         *,
-        device: int | str | None = None,
+        device: int | str | ev.Device | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Publisher:
         """Join a bus from any worker script.
 
-        `address` None: the environment variable VIRNUCPRO_BUS. `device` is a GPU UUID, a CUDA ordinal, or any
-        name; None: derived from CUDA_VISIBLE_DEVICES and LOCAL_RANK. `environment` None: that of this process.
-        Raises AddressError when there is no address, or an unusable one.
+        `address` None: the environment variable VIRNUCPRO_BUS. `device` is a GPU UUID, a CUDA ordinal, any name,
+        or a Device; None: derived from CUDA_VISIBLE_DEVICES and LOCAL_RANK. `environment` None: that of this
+        process. Raises AddressError when there is no address, or an unusable one.
         """
         environment = os.environ if environment is None else environment
         address = address or environment.get(ADDRESS_VARIABLE)
         if not address:
             raise AddressError(f"no bus address: pass one, or set {ADDRESS_VARIABLE} (the hub prints it)")
-        chosen = device_from_environment(environment) if device is None else device_of(str(device))
+        chosen = device_from_environment(environment) if device is None else as_device(device)
         return cls(address, device=chosen, run=environment.get(RUN_VARIABLE, ""))
 
-    # One method per event of a worker. Each raises ValueError for a number that cannot be right (negative, NaN).
+    # One method per event of a worker. None of them ends the program that calls it: where a value cannot be sent,
+    # the event is dropped and counted, and the first one is reported.
 
     def ready(self) -> None:
         """Report, at once, that this worker has finished loading and can process files."""
-        self._state = "idle"
+        self._totals.ready()
         self.publish(self._heartbeat())
 
     def file_started(self, file: str | os.PathLike[str], *, attempt: int = 0) -> None:
         """Report that this worker starts `file`, a path of which only the last part is sent."""
-        self._state = "busy"
-        self.publish(ev.FileStarted(self._device_key, as_file_name(file), as_count("attempt", attempt)))
+        self._publish_made(worker_events.file_started, file, attempt)
 
     def file_progress(self, file: str | os.PathLike[str], sequences: int, *, attempt: int = 0) -> None:
         """Report that `sequences` of `file` are done since the start of this attempt."""
-        attempt, sequences = as_count("attempt", attempt), as_count("sequences", sequences)
-        self.publish(ev.FileProgress(self._device_key, as_file_name(file), attempt, sequences))
+        self._publish_made(worker_events.file_progress, file, sequences, attempt)
 
     def file_completed(
         self, file: str | os.PathLike[str], *, sequences: int, duration_seconds: float, attempt: int = 0
     ) -> None:
-        """Report that `file` is done."""
-        self._publish_counted(
-            self.completion(file, sequences=sequences, duration_seconds=duration_seconds, attempt=attempt)
-        )
+        """Report that `file` is done. A negative duration, by a clock that was set back, is sent as 0."""
+        self._publish_made(worker_events.file_completed, file, sequences, duration_seconds, attempt)
 
     def file_failed(
-        self, file: str | os.PathLike[str], reason: str, *, duration_seconds: float = 0.0, attempt: int = 0
+        self,
+        file: str | os.PathLike[str],
+        reason: str | BaseException | None,
+        *,
+        duration_seconds: float = 0.0,
+        attempt: int = 0,
     ) -> None:
-        """Report that `file` failed for good; `reason` is one line."""
-        attempt, seconds = as_count("attempt", attempt), as_seconds(duration_seconds)
-        self._publish_counted(
-            ev.FileFailed(self._device_key, as_file_name(file), attempt, as_reason(reason), seconds)
-        )
+        """Report that `file` failed for good; `reason` is one line, or the exception that was raised."""
+        self._publish_made(worker_events.file_failed, file, reason, duration_seconds, attempt)
 
     def work_stolen(
-        self, *, source: int | str, file: str | os.PathLike[str], attempt: int = 0, stolen_at_ns: int | None = None
+        self,
+        *,
+        source: int | str | ev.Device,
+        file: str | os.PathLike[str],
+        attempt: int = 0,
+        stolen_at_ns: int | None = None,
     ) -> None:
         """Report that this worker's device took `file` from the queue of the device `source`.
 
         `stolen_at_ns` is the time of the decision in nanoseconds since 1970; None: now.
         """
-        attempt = as_count("attempt", attempt)
-        at_ns = as_count("stolen_at_ns", self._clock.wall_ns() if stolen_at_ns is None else stolen_at_ns)
-        victim = as_name(device_of(str(source)).key)
-        self._publish_counted(ev.WorkStolen(self._device_key, victim, as_file_name(file), attempt, at_ns))
+        at_ns = self._clock.wall_ns() if stolen_at_ns is None else stolen_at_ns
+        self._publish_made(worker_events.work_stolen, source, file, attempt, at_ns)
 
     def completion(
         self, file: str | os.PathLike[str], *, sequences: int, duration_seconds: float, attempt: int = 0
     ) -> ev.FileCompleted:
-        """Return the event that `file_completed` publishes, for a worker that has it acknowledged first."""
-        attempt, sequences = as_count("attempt", attempt), as_count("sequences", sequences)
-        return ev.FileCompleted(
-            self._device_key, as_file_name(file), attempt, sequences, as_seconds(duration_seconds)
-        )
+        """Return the event that `file_completed` publishes, for a worker that has it acknowledged first.
+
+        Raises ValueError for a value that no event can carry.
+        """
+        return worker_events.file_completed(self._device_key, file, sequences, duration_seconds, attempt)
 
     # Any event.
 
     def publish(self, event: ev.Fact) -> None:
-        """Number and send one event. Never waits. Raises ForkedPublisherError in a forked child."""
-        with self._lock:
-            if self._forked:
-                raise ForkedPublisherError(_FORKED)
-            self._send(encode(self._next_envelope(event)))
+        """Number and send one event. Never waits. Raises ForkedPublisherError in a forked child.
+
+        An event that cannot be encoded is reported once, and is dropped and counted.
+        """
+        try:
+            with self._lock:
+                if self._forked:
+                    raise ForkedPublisherError(_FORKED)
+                self._send(encode(self._next_envelope(event)))
+        except ForkedPublisherError:
+            raise
+        except Exception as error:  # whatever is wrong with the event, the caller's own work is not at fault
+            self._reject(type(event).__name__, error)
 
     def prepare(self, event: ev.Fact) -> bytes:
         """Number an event now and return its frame, for `send_prepared` once it was acknowledged elsewhere."""
@@ -192,7 +205,7 @@ class Publisher:
     def send_prepared(self, frame: bytes, event: ev.Fact) -> None:
         """Send the frame that `prepare` returned for `event`."""
         with self._lock:
-            self._add_to_totals(event)
+            self._totals.add(event)
             self._send(frame)
 
     def send_prepared_as(self, frame: bytes, event: ev.Fact) -> None:
@@ -216,23 +229,24 @@ class Publisher:
 
         os.register_at_fork(after_in_child=in_child)
 
-    def _publish_counted(self, event: ev.Fact) -> None:
-        """Publish an event that counts in the totals of the heartbeats."""
+    def _publish_made(self, make: Callable[..., ev.Fact], *values: object) -> None:
+        """Publish the event that `make` makes of this worker's device and `values`, or reject it."""
+        try:
+            event = make(self._device_key, *values)
+        except Exception as error:  # a value may be of any class
+            self._reject(make.__name__, error)
+            return
         with self._lock:
-            self._add_to_totals(event)
+            self._totals.add(event)
         self.publish(event)
 
-    def _add_to_totals(self, event: ev.Fact) -> None:
-        """Update the totals and the state that heartbeats carry."""
-        if isinstance(event, ev.FileCompleted):
-            self._completed += 1
-            self._sequences += event.sequences
-            self._state = "idle"
-        elif isinstance(event, ev.FileFailed):
-            self._failed += event.final
-            self._state = "idle"
-        elif isinstance(event, ev.WorkStolen):
-            self._steals += 1
+    def _reject(self, what: str, error: Exception) -> None:
+        """Count an event that cannot be sent, and report the first one."""
+        with self._lock:
+            self._totals.rejected += 1
+            is_first = self._totals.rejected == 1
+        if is_first:
+            say(f"{what}: {error}; the event is dropped, and so are later ones that cannot be sent")
 
     def _keep_alive(self, heartbeat_seconds: float) -> None:
         due_ns = self._clock.mono_ns()
@@ -249,20 +263,12 @@ class Publisher:
                 self.publish(self._heartbeat())
 
     def _heartbeat(self) -> ev.Heartbeat:
-        return ev.Heartbeat(
-            self._device_key,
-            self._state,
-            self._completed,
-            self._failed,
-            self._sequences,
-            self._steals,
-            self._outbox.dropped,
-        )
+        return self._totals.heartbeat(self._outbox.dropped)
 
-    def close(self, reason: str = "finished") -> None:
+    def close(self, reason: str | BaseException | None = "finished") -> None:
         """Publish the last heartbeat and WorkerStopped, and send what is spooled. Safe to call twice.
 
-        Takes at most about 2 s if a hub is subscribed, no time otherwise.
+        Takes at most about 2 s if a hub is subscribed, no time otherwise. Reports it if no hub has ever been.
         """
         if self._closed.is_set() or self._forked:
             return
@@ -275,6 +281,11 @@ class Publisher:
             self.publish(ev.WorkerStopped(self._device_key, as_reason(reason)))
         with self._lock:
             self._outbox.close()
+        if not self._outbox.was_connected:
+            say(
+                f"{self._outbox.address}: no hub has answered, and {self._outbox.dropped} events were never sent; "
+                "check the address, or start the hub first"
+            )
 
     def __enter__(self) -> Self:
         return self

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from virnucpro_bus.capture.records import HEADER, MAGIC, VERSION, pack_record
-from virnucpro_bus.errors import AddressError
+from virnucpro_bus.errors import AddressError, UserError
 from virnucpro_bus.run_folder import CAPTURE_NAME, read_addresses
 
 
@@ -52,7 +52,12 @@ class PlayedCapture:
     """A ReadableCapture in a file without a name, to which replayed frames are appended. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="virnucpro-bus-")  # noqa: SIM115 - closed by `close`
+        """Create the file. Raises UserError where there is no place for it."""
+        try:
+            self._file = tempfile.TemporaryFile(prefix="virnucpro-bus-")  # noqa: SIM115 - closed by `close`
+        except OSError as error:
+            reason = error.strerror
+            raise UserError(f"no temporary file can be made: {reason}; set TMPDIR to a folder with room") from None
         self.size_bytes = self._file.write(HEADER.pack(MAGIC, VERSION, 0))
         self._file.flush()
 

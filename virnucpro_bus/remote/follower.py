@@ -12,6 +12,7 @@ import zmq
 from virnucpro_bus.capture.records import RecordScanner
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError
+from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.history.client import HistoryClient
 from virnucpro_bus.history.protocol import Snapshot, parse_hello, parse_piece, parse_snapshot
 from virnucpro_bus.remote.keys import Identity, load_identity
@@ -77,7 +78,7 @@ class Follower:
         try:
             socket.connect(address)
             self.hello = parse_hello(self._ask(b"hello"))
-        except zmq.ZMQError as error:
+        except (zmq.ZMQError, UnicodeEncodeError) as error:
             self.close()
             raise AddressError(f"{address}: is not a valid address: {error}; expected tcp://host:port") from None
         except msgspec.DecodeError:
@@ -166,7 +167,8 @@ class Follower:
     def _checked(self, answer: list[bytes]) -> list[bytes]:
         """Return the answer. Raises AddressError when it is a refusal."""
         if answer[:1] == [b"refused"]:
-            raise AddressError(f"{self.address}: {b' '.join(answer[1:]).decode(errors='replace')}")
+            reason = b" ".join(answer[1:]).decode(errors="replace")[:REASON_CHARACTERS]
+            raise AddressError(f"{self.address}: {reason}")
         return answer
 
     def _read(self, answer: list[bytes]) -> list[bytes]:

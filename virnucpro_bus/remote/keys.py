@@ -10,7 +10,6 @@ characters that a shell interprets.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -24,6 +23,7 @@ from zmq.utils import z85
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.system.locks import try_lock
 from virnucpro_bus.system.private_files import (
     OTHERS_AT_ALL,
     OTHERS_WRITE,
@@ -203,7 +203,7 @@ class ClientList:
         try:
             lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                try_lock(lock, wait=True)  # without locks, two changes at the same moment may lose one
                 yield
             finally:
                 os.close(lock)

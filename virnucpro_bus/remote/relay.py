@@ -29,6 +29,8 @@ PIECE_BYTES = 1 << 18
 KEEP_ALIVE_NS = NANOSECONDS
 """A request is answered after this time even if there is nothing new."""
 MAX_VIEWERS = 256
+MAX_VIEWERS_PER_KEY = 64
+"""Where keys are used, one client cannot take the places of all others."""
 VIEWER_SILENT_AFTER_NS = 3 * NANOSECONDS
 """A viewer asks at least once a second; a relay that ends does not wait for one that was silent for longer."""
 FORGOTTEN_AFTER_NS = 10 * NANOSECONDS
@@ -173,8 +175,13 @@ class Relay:
         if self._authenticator is not None and not self._authenticator.is_allowed(viewer.user_id):
             self._report(f"refused a viewer whose key {viewer.user_id} has been revoked")
             return "this machine's key has been revoked there"
-        if peer not in self._viewers and len(self._viewers) >= MAX_VIEWERS:
+        if peer in self._viewers:
+            return None
+        if len(self._viewers) >= MAX_VIEWERS:
             return f"the relay already serves {MAX_VIEWERS} viewers, which is its limit"
+        same_key = sum(each.user_id == viewer.user_id for each in self._viewers.values())
+        if viewer.user_id and same_key >= MAX_VIEWERS_PER_KEY:
+            return f"the relay already serves {MAX_VIEWERS_PER_KEY} viewers with this key, which is its limit"
         return None
 
     def _answer_pending(self) -> None:

@@ -1,4 +1,4 @@
-"""Joins a live bus, on this machine or through a relay, and keeps a fold of it up to date until its run ends."""
+"""Joins a live bus (its sockets, its capture or a relay) and keeps a fold of it up to date until its run ends."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from virnucpro_bus.errors import AddressError, SnapshotError
+from virnucpro_bus.errors import AddressError, EndedError, SnapshotError
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.remote.follower import Follower
 from virnucpro_bus.run_folder import read_addresses
+from virnucpro_bus.run_lock import Evidence, examine_lock, shows_life
+from virnucpro_bus.sources.capture_tail import CaptureTail
 from virnucpro_bus.sources.subscriber import Subscriber
+from virnucpro_bus.system.socket_folder import is_listening
 
-LiveSource = Subscriber | Follower
+LiveSource = Subscriber | Follower | CaptureTail
 RECEIVE_SECONDS = 0.1
 GAP_CHECK_NS = NANOSECONDS // 2
 SILENT_AFTER_NS = 2 * NANOSECONDS
@@ -25,25 +28,36 @@ SNAPSHOT_FROM_BYTES = 8 << 20
 def join(target: str, clock: Clock, server_key: bytes | None = None) -> LiveSource:
     """Join the bus of a run folder, or at an address: that of a relay (tcp://) or of a hub's history (ipc://).
 
-    `server_key` is the relay's public key; None for a relay without keys. Raises AddressError when no bus answers,
-    and UserError when the keys cannot be used.
+    `server_key` is the relay's public key; None for a relay without keys. Raises EndedError when no run is live in
+    the folder, another AddressError when no bus answers, and UserError when the keys cannot be used.
     """
-    address = history_address(target)
-    if address.startswith("tcp://"):
-        return Follower(address, clock, server_key)
-    return Subscriber(address, clock, None if "://" in target else Path(target))
+    if target.startswith("tcp://"):
+        return Follower(target, clock, server_key)
+    return Subscriber(target, clock) if "://" in target else _join_folder(Path(target), clock)
 
 
-def history_address(target: str) -> str:
-    """Return the history address of a run folder, or `target` itself if it is an address. Raises AddressError."""
-    if "://" in target:
-        return target
-    folder = Path(target)
-    if not folder.is_dir():
+def _join_folder(run_dir: Path, clock: Clock) -> Subscriber | CaptureTail:
+    """Join the bus of a run folder by its sockets, or else by its capture. Raises AddressError.
+
+    It takes up to five seconds to see whether the run of another machine is still in progress.
+    """
+    if not run_dir.is_dir():
         raise AddressError(
-            f"{target}: is neither a run folder nor an address such as ipc:///path or tcp://host:port"
+            f"{run_dir}: is neither a run folder nor an address such as ipc:///path or tcp://host:port"
         )
-    return read_addresses(folder).history
+    try:
+        addresses = read_addresses(run_dir)
+    except EndedError:
+        raise
+    except AddressError as error:
+        reason = str(error)
+    else:
+        if is_listening(addresses.history):
+            return Subscriber(addresses.history, clock, run_dir)
+        reason = f"{run_dir}: the run on {addresses.host} (pid {addresses.pid}) cannot be reached from here"
+    if examine_lock(run_dir)[0] is Evidence.HELD or shows_life(run_dir):
+        return CaptureTail(run_dir, clock, reason)
+    raise EndedError(f"{reason}, and shows no sign of life")
 
 
 def catch_up(source: LiveSource, fleet: FleetState) -> None:

@@ -61,12 +61,13 @@ class Subscriber:
             self._live.setsockopt(zmq.LINGER, 0)
             self._live.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
             self._live.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
-            self._live.connect(self.hello.subscribe)
+            # In a container the hub has another path to the same folder.
+            self._live.connect(read_addresses(run_dir).subscribe if run_dir else self.hello.subscribe)
             self._live.subscribe(b"")
             # The welcome is the first message of the hub; every event after it is delivered.
             if not self._live.poll(int(ANSWER_SECONDS * 1000)):
                 raise AddressError(f"{address}: the hub does not accept subscribers")
-        except zmq.ZMQError as error:
+        except (zmq.ZMQError, UnicodeEncodeError) as error:
             self.close()
             raise AddressError(
                 f"{address}: is not a valid address: {error}; expected ipc:///path or tcp://host:port"

@@ -8,10 +8,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from virnucpro_bus.clock import NANOSECONDS, AttendedClock, SystemClock
+
 STOP_SECONDS = 2.0
 """How long a process may take to end after SIGTERM."""
 KILLED_SECONDS = 5.0
 """How long `stop` waits after SIGKILL: far longer than the kernel takes, unless a driver hangs."""
+_POLL_SECONDS = 0.1
 
 
 def self_command(*arguments: str) -> list[str]:
@@ -40,6 +43,22 @@ def spawn_logged(
             env=None if environment is None else dict(environment),
             process_group=0,
         )
+
+
+def communicate(process: subprocess.Popen[bytes], question: bytes | None, seconds: float) -> bytes:
+    """Write `question` to the process's standard input, wait until it has ended, and return its standard output.
+
+    Raises subprocess.TimeoutExpired after `seconds`, in which the time while we were suspended does not count.
+    """
+    clock = AttendedClock(SystemClock())
+    deadline_ns = clock.mono_ns() + int(seconds * NANOSECONDS)
+    while True:
+        try:
+            return process.communicate(question, _POLL_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            if clock.mono_ns() >= deadline_ns:
+                raise
+            question = None  # what remains of it is still written
 
 
 def stop(process: subprocess.Popen[bytes], seconds: float = STOP_SECONDS) -> int:

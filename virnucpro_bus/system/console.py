@@ -9,7 +9,9 @@ from virnucpro_bus.text import visible
 
 def say(message: str) -> None:
     """Print one line to stderr, safe for a terminal. Does nothing when stderr is closed or its terminal gone."""
+    if sys.stderr is None:
+        return  # print would take None for the standard output
     try:
         print(f"virnucpro-bus: {visible(message)}", file=sys.stderr)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: the stream has been closed
         pass

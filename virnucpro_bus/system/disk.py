@@ -6,15 +6,31 @@ one that records the operations, or lets the n-th fail.
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from virnucpro_bus.system.folders import remove_tree
+from virnucpro_bus.text import visible
 
 StrPath = str | os.PathLike[str]
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Error numbers of what passes when there is room again; no other error of a write does."""
+DISK_FAILURES = (*DISK_FULL, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ENXIO)
+"""Error numbers of the disk or its server, whatever is written: not of the one file."""
+_FULL_DISK_BYTES = 1 << 20
+"""With less free space than this, a disk counts as full: errors of programs show only that they failed."""
+# A folder cannot be synced: not on this file system, or not by a user who may not read it.
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM)
+
+
+def draft_of(path: Path) -> Path:
+    """Return the path at which `replace_atomically` writes the file that is to replace `path`."""
+    return path.with_name(f".{path.name}.draft")
 
 
 class Disk:
@@ -62,12 +78,19 @@ class Disk:
             pass
 
     def sync_folder(self, path: StrPath) -> None:
-        """Wait until the names in a folder are on disk: what was created, renamed and removed there."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        """Wait until the names in a folder are on disk: what was created, renamed and removed there.
+
+        Where folders cannot be synced there is nothing to wait for: it returns at once.
+        """
         try:
-            self.sync(descriptor)
-        finally:
-            os.close(descriptor)
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                self.sync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            if error.errno not in _CANNOT_SYNC:
+                raise
 
     @contextmanager
     def replace_atomically(self, path: Path, mode: int = 0o666, *, durable: bool = True) -> Iterator[BinaryIO]:
@@ -75,9 +98,9 @@ class Disk:
 
         Killed at any moment, it leaves the old file or the new one, whole; so does an exception, which also
         removes the draft. `mode` is that of the new file, less the umask. `durable` waits until the replacement
-        is on disk; without it a power failure may undo it, and a folder that cannot be synced does no harm.
+        is on disk; without it a power failure may undo it.
         """
-        draft = path.with_name(f".{path.name}.draft")
+        draft = draft_of(path)
         draft.unlink(missing_ok=True)  # left by a writer that was killed
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
@@ -88,7 +111,21 @@ class Disk:
                     self.sync(file.fileno())
             self.rename(draft, path)
         except BaseException:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
             raise
         if durable:
             self.sync_folder(path.parent)
+
+
+def problem_of_folder(path: StrPath) -> str | None:
+    """Return why no more files can be made in a folder, in one line; None if they can."""
+    path, shown = Path(path), visible(os.fspath(path))
+    try:
+        os.rmdir(tempfile.mkdtemp(prefix=".probe-", dir=path))
+        status = os.statvfs(path)
+    except FileNotFoundError:
+        return f"{shown if path.parent.is_dir() else visible(os.fspath(path.parent))}: has been removed"
+    except OSError as error:
+        return f"{shown}: cannot be written: {error.strerror}"
+    return f"{shown}: the disk is full" if status.f_bavail * status.f_frsize < _FULL_DISK_BYTES else None

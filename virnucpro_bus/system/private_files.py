@@ -1,4 +1,4 @@
-"""Files and folders of this user alone (keys, lists of clients, sockets), and locks on them.
+"""Files and folders of this user alone: keys, lists of clients, sockets, locks.
 
 A file that other users could have changed, or a secret that they could have read, is refused, never silently
 repaired.
@@ -7,10 +7,10 @@ repaired.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shlex
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from virnucpro_bus.errors import UserError
@@ -82,28 +82,15 @@ def write_private(path: Path, text: str) -> None:
 
 
 def private_folder(path: Path) -> Path:
-    """Make `path` with mode 0700, and return it. Raises UserError for a link or another user's folder."""
-    path.mkdir(mode=0o700, exist_ok=True)
+    """Make `path` with mode 0700, and return it. Raises OSError, and UserError for what is not our own folder."""
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-        raise UserError(f"{path}: must be a folder that you own, not a link or another user's folder")
+        raise UserError(f"{path}: must be a folder that you own, not a link, a file or another user's folder")
     if status.st_mode & OTHERS_AT_ALL:
         path.chmod(0o700)
     return path
-
-
-def try_lock(descriptor: int) -> str | None:
-    """Lock an open file and write our pid to it, without waiting. Returns None, or the holder when it is locked.
-
-    The holder is a pid, or "unknown" as long as it has not written one.
-    """
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-    return None
 
 
 def _check_folder(path: Path) -> None:

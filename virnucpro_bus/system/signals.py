@@ -6,12 +6,28 @@ import os
 import signal
 from typing import Any, Self
 
+_SENT_BY_MACHINES = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGALRM)
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, *_SENT_BY_MACHINES)
+"""The signals that ask a program to end in order.
+
+They come from a user, a terminal that closes, a service manager, or a batch system, which can be told to send
+nearly any of them before the time limit.
+"""
+
+
+def end_quietly(number: int, frame: object) -> None:
+    """Handle a signal while modules are imported: exit with status 128 + N.
+
+    A KeyboardInterrupt in the middle of an import cannot always be caught.
+    """
+    os._exit(128 + number)
+
 
 class SignalFlag:
     """Records the given signals while entered, instead of their usual effect. Main thread only.
 
-    `fileno()` becomes readable when one arrives, so a poll loop wakes at once. A SIGHUP that is ignored (nohup)
-    stays ignored. The previous handlers are restored at the end.
+    `fileno()` becomes readable when one arrives, so a poll loop wakes at once. A signal other than SIGINT and
+    SIGTERM that is ignored (nohup, `trap '' USR1`) stays ignored. The previous handlers are restored at the end.
     """
 
     def __init__(self, *signals: signal.Signals) -> None:
@@ -37,7 +53,7 @@ class SignalFlag:
     def __enter__(self) -> Self:
         self._read_fd, self._write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         for number in self._signals:
-            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            if number in _SENT_BY_MACHINES and signal.getsignal(number) is signal.SIG_IGN:
                 continue
             self._previous[number] = signal.signal(number, self._record)
         return self

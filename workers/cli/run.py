@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from virnucpro_bus.cli.main import abandon_output
 from virnucpro_bus.cli.options import PathArgument, SecondsArgument, interval_option, log_rotate_option
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.devices import has_gpu
@@ -18,9 +17,10 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.remote.listen_address import access_for, parse_listen
 from virnucpro_bus.run_folder import SUMMARY_NAME
 from virnucpro_bus.system.console import say
+from virnucpro_bus.system.standard_streams import abandon_output
 from virnucpro_bus.text import visible
 from workers.inputs.find import find_inputs
-from workers.jobs import check_job
+from workers.jobs import check_job, reads_nucleotides
 from workers.launch.device_discovery import MAX_DEVICES, find_devices, simulated_gpus
 from workers.launch.device_locks import DeviceLocks
 from workers.launch.estimates import apply_job_estimates
@@ -41,7 +41,8 @@ MAX_FAILURES_SHOWN = 10
 @click.option("--out", "run_dir", required=True, type=PathArgument(file_okay=False, path_type=Path), metavar="DIR",
               help="Folder for results, capture, metrics log and summary; created if missing.")  # fmt: skip
 @click.option("--job", default="sixframe", show_default=True, metavar="JOB",
-              help='The job for each file: sixframe, MODULE:ATTR, or "shell:CMD {input} {output}".')  # fmt: skip
+              help='The job for each file: sixframe, MODULE:ATTR, or "shell:CMD {input} {output}", which '
+              "bash runs with -euo pipefail.")  # fmt: skip
 @click.option(
     "--job-option",
     "job_options",
@@ -81,7 +82,8 @@ MAX_FAILURES_SHOWN = 10
               "assigned again; ten times as long while it loads the job.")  # fmt: skip
 @click.option("--grace", "grace_seconds", default=DEFAULT_GRACE_SECONDS, show_default=True, type=SECONDS,
               metavar="SECONDS",
-              help="Seconds for the files in progress to finish after SIGTERM or SIGHUP.")  # fmt: skip
+              help="Seconds for the files in progress to finish after SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 or "
+              "SIGXCPU.")  # fmt: skip
 @click.option("--resume", is_flag=True,
               help="Continue the run in DIR: keep what is done, process what remains.")  # fmt: skip
 @click.option("--redo", is_flag=True,
@@ -125,7 +127,8 @@ def run(
       virnucpro-bus run samples/ --out run3 --job "shell:seqkit stats {input} > {output}"
 
     \b
-    Exit status: 0 done, 1 internal error, 2 usage or permission, 3 some files failed, 129/130/143 interrupted.
+    Exit status: 0 done, 1 internal error, 2 usage, permission, or what fails every file, 3 some files failed,
+    128 + N ended by signal N.
     """
     if resume and force:
         raise UserError("--resume continues a run and --force removes it: give one of them")
@@ -138,7 +141,10 @@ def run(
     if listen is not None:
         access_for(parse_listen(listen))
     check_job(job, options)
-    found = find_inputs(inputs)
+    found = find_inputs(inputs, nucleotides_only=reads_nucleotides(job))
+    for folder in found.folders:
+        if left_out := folder.left_out():
+            say(f"{folder.folder}: left out: {left_out}; to include files, name them")
     for path, same_as in found.aliases:
         say(f"{path} is the same file as {same_as}: processed once")
     if fake_gpus is not None:
@@ -179,10 +185,14 @@ def run(
         launcher = Launcher(plan, SystemClock())
         status = launcher.run()
     try:
-        _print_summary(plan, launcher.summary)
-    except OSError:
-        # The output cannot be written, for example because the terminal has closed. The exit status still counts.
+        if launcher.summary:
+            _print_summary(plan, launcher.summary)
+    except BrokenPipeError:
         abandon_output()
+    except OSError as error:
+        # A full disk, or a terminal that has closed. The exit status is that of the run.
+        abandon_output()
+        say(f"the output cannot be written: {error.strerror}")
     return status
 
 
@@ -204,8 +214,9 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
     # Sequences of earlier sessions must not count in the rate of this one.
     rate = f", {totals['sequences'] / elapsed:.0f} a second" if elapsed and not before else ""
     earlier = f" ({before} of them earlier)" if before else ""
+    total = "n/a" if totals["files_total"] is None else totals["files_total"]
     click.echo(
-        f"{totals['files_completed']} of {totals['files_total']} files done{earlier} in {elapsed:.1f} s on "
+        f"{totals['files_completed']} of {total} files done{earlier} in {elapsed:.1f} s on "
         f"{len(summary['devices'])} devices: {totals['sequences']} sequences{rate}; "
         f"{totals['steals']} stolen, {totals['files_failed']} failed"
     )

@@ -14,20 +14,18 @@ reported in one turn of the launcher's loop share their syncs.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.system.disk import DISK_FAILURES
 from workers.commit.placement import NO_RESULTS, Placement, results_events
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.fault_injection import fault_point
-from workers.protocol import Settled
-
-_ENDS_THE_RUN = (errno.ENOSPC, errno.EDQUOT, errno.ESTALE)
+from workers.protocol import Refusal, Settled
 
 
 class Journal(Protocol):
@@ -35,8 +33,8 @@ class Journal(Protocol):
 
     capture: CaptureWriter
 
-    def ingest(self, frames: list[bytes]) -> int:
-        """Append new frames to the capture and forward them; return how many were new."""
+    def record(self, frames: list[bytes]) -> None:
+        """Append frames to the capture and forward them; what cannot be written now is kept until it can."""
         ...
 
 
@@ -55,7 +53,7 @@ class FinishedAttempt:
     """The decoded `settled.frame`: a FileCompleted."""
     placement: Placement = NO_RESULTS
     """The names of the results in the results folder; `commit` sets it."""
-    refusal: str | None = None
+    refusal: Refusal | None = None
     """Why the results could not be placed; None: they are placed, or `commit` has not run yet."""
 
 
@@ -76,19 +74,19 @@ class Committer:
         self._journal = journal
         self._coordinator = coordinator
         self._warn = warn
-        self._unrecorded: list[FinishedAttempt] = []
-        """Placed, but not in the journal: it could not be written."""
+        self._is_synced = False
+        """Whether all that must be in the journal is on disk; at first, whether the run's plan is."""
+        self._unsynced: list[FinishedAttempt] = []
+        """Recorded, and not known to be on disk yet."""
 
     def ready(self) -> bool:
-        """Record what could not be journalled before; return whether the journal can be written."""
+        """Return whether all that must be in the journal is on disk, and more can be written."""
         capture = self._journal.capture
-        if capture.problem is not None:
-            if capture.is_broken:
-                self.stop("the journal could not be synced, so what the disk holds of it is unknown")
-            return False
-        if self._unrecorded:
-            self._record(self._unrecorded)
-        return not self._unrecorded
+        if not self._is_synced and capture.problem is None:
+            self._sync()
+        if capture.is_broken:
+            self.stop("the capture, which is its journal, can no longer be written")
+        return self._is_synced and capture.problem is None
 
     def commit(self, attempts: Sequence[FinishedAttempt]) -> None:
         """Commit all attempts together; afterwards each one's `refusal` is why it was refused, or None."""
@@ -102,7 +100,7 @@ class Committer:
         except OSError as error:
             for attempt in placed:
                 self._store.remove(attempt.placement.paths())
-                self._refuse(attempt, error)
+                self._refuse(attempt, error, charged=False)
             return
         fault_point("after_results_sync")
         for attempt in placed:
@@ -127,64 +125,69 @@ class Committer:
         """Record in the journal which results the attempt is about to place; return whether it can place them."""
         try:
             attempt.placement = self._store.plan(attempt.held.file, attempt.output)
-            self._publish_names(attempt)
+            names = results_events(attempt.held.file.id, attempt.held.attempt, attempt.placement)
+            self._coordinator.announce(list(names))
         except OSError as error:
-            self._refuse(attempt, error)
+            self._refuse_results(attempt, error)
             return False
         return True
-
-    def _publish_names(self, attempt: FinishedAttempt) -> None:
-        held = attempt.held
-        self._coordinator.announce(list(results_events(held.file.id, held.attempt, attempt.placement)))
 
     def _place(self, attempt: FinishedAttempt) -> bool:
         try:
             self._store.place(attempt.placement, attempt.output)
         except OSError as error:
-            self._refuse(attempt, error)
+            self._refuse_results(attempt, error)
             return False
         return True
 
-    def _refuse(self, attempt: FinishedAttempt, error: OSError) -> None:
-        """Record the attempt as failed: its results could not be placed."""
-        attempt.refusal = f"the results cannot be moved into the results folder: {error.strerror}"
-        if error.errno in _ENDS_THE_RUN:
-            self.stop(attempt.refusal)
-        self._warn(f"{attempt.held.file.id}: {attempt.refusal}")
+    def _refuse_results(self, attempt: FinishedAttempt, error: OSError) -> None:
+        # Else it is about these results: one of them is in the way of another, for example.
+        is_disk = error.errno in DISK_FAILURES or self._store.problem() is not None
+        self._refuse(attempt, error, charged=not is_disk)
+
+    def _refuse(self, attempt: FinishedAttempt, error: OSError, *, charged: bool) -> None:
+        """Record the attempt as failed: its results could not be placed. `charged` False: no file's can be."""
+        held = attempt.held
+        reason = f"the results cannot be moved into the results folder: {error.strerror}"
+        attempt.refusal = Refusal(reason, is_final=charged and held.is_last)
+        if charged:
+            self._warn(f"{held.file.id}: {reason}")
+        else:
+            self.stop(reason)
         self._store.discard(attempt.output)
         self._coordinator.record_file_failure(
             attempt.device,
-            attempt.held.file.id,
-            attempt.refusal,
+            held.file.id,
+            reason,
             attempt.envelope.event.duration_seconds,
+            charged=charged,
             wall_ns=attempt.envelope.wall_ns,
             mono_ns=attempt.envelope.mono_ns,
         )
 
-    def _record(self, attempts: list[FinishedAttempt]) -> None:
-        """Record placed results in the journal; keep them in `_unrecorded` when it cannot be synced."""
-        is_retry = attempts is self._unrecorded
+    def _record(self, attempts: Sequence[FinishedAttempt]) -> None:
+        """Record placed results in the journal, and sync it."""
         for attempt in attempts:
-            frame, settled = attempt.settled.frame, attempt.settled
-            if is_retry:
-                # The names may have been lost too. The hub skips frames that it has received before.
-                self._publish_names(attempt)
-                self._journal.capture.append([frame])
-            else:
-                self._journal.ingest([frame])
+            settled = attempt.settled
+            self._journal.record([settled.frame])
             self._coordinator.record_commit(
                 attempt.device,
                 attempt.held,
                 attempt.placement.entries,
                 settled.size_bytes,
                 settled.digest,
+                attempt.envelope.event.sequences,
                 settled.input_digest,
             )
         fault_point("after_journal")
-        if self._journal.capture.sync():
+        self._unsynced += attempts
+        self._sync()
+
+    def _sync(self) -> None:
+        """Sync the journal; then results that the recorded ones replace are not needed any more."""
+        self._is_synced = self._journal.capture.sync()
+        if self._is_synced:
             fault_point("after_journal_sync")
-            for attempt in attempts:
+            for attempt in self._unsynced:
                 self._store.remove_replaced(attempt.held.file, attempt.placement)
-            self._unrecorded = []
-        elif not is_retry:
-            self._unrecorded += attempts
+            self._unsynced.clear()

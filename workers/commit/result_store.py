@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.system.disk import Disk, problem_of_folder
 from workers.commit.manifest import Manifest, measure
 from workers.commit.placement import Placement, is_entry, list_names
 from workers.inputs.ids import covers, folder_of
@@ -92,6 +92,11 @@ class ResultStore:
         self._attempts_named += 1
         return f"{self._attempts}/{self._session}-{self._attempts_named}"
 
+    @property
+    def has_attempts(self) -> bool:
+        """Whether any file was handed out: `new_attempt` was called."""
+        return self._attempts_named > 0
+
     def plan(self, file: InputFile, attempt: str) -> Placement:
         """Return where everything in the attempt's output folder is to be placed. Raises OSError."""
         if _identity(self.folder) != self._identity:
@@ -135,6 +140,10 @@ class ResultStore:
             self._disk.make_folder(path.parent)
             self._disk.rename(f"{attempt}/{name}", path)
         self._touched |= {path.parent, path.parent.parent}
+
+    def problem(self) -> str | None:
+        """Return why no results can be made or placed, in one line; None if they can."""
+        return problem_of_folder(self._attempts) or problem_of_folder(self.folder)
 
     def sync(self) -> None:
         """Sync everything that was placed since the last call. Raises OSError."""

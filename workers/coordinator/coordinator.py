@@ -65,14 +65,15 @@ class WorkStealingCoordinator:
         job: str = "",
         settings: str = "",
         done_before: int = 0,
+        host: str | None = None,
     ) -> None:
         """Assign `files` to `devices`, longest first, in proportion to `weights` (None: all equal).
 
         A file that fails is tried up to `retries` times more, on other devices if there are any. A thief steals
         again at the earliest after `steal_interval_seconds` (policy threshold only). `sink` gets the events for
         the bus (None: no bus). `job` and `settings`, a digest of the job and its options, are part of the run's
-        first event; `done_before` is how many files earlier sessions of a resumed run have completed. Raises
-        UserError for an unknown policy.
+        first event; `done_before` is how many files earlier sessions of a resumed run have completed; `host` is
+        the host in the figures (None: this machine). Raises UserError for an unknown policy.
         """
         self.devices = tuple(devices)
         # Numbered by size, as the queues require.
@@ -92,7 +93,7 @@ class WorkStealingCoordinator:
         self._leases: dict[int, Assignment] = {}
         """By device number."""
         self._lock = threading.Lock()
-        self._fold = LocalFold(self.devices, self._clock, sink)
+        self._fold = LocalFold(self.devices, self._clock, sink, host)
         self._run_started = ev.RunStarted(
             self._job, policy, self.devices, len(self._files) + done_before, settings
         )
@@ -175,20 +176,22 @@ class WorkStealingCoordinator:
         duration: float,
         *,
         for_good: bool = False,
+        charged: bool = True,
         wall_ns: int | None = None,
         mono_ns: int | None = None,
     ) -> None:
         """Record that an attempt failed; the file is tried again while attempts are left.
 
-        `for_good`: it is not tried again in any case. For the rest see record_file_completion.
+        `for_good`: it is not tried again in any case. `charged` False: the file was not the reason, so it keeps
+        its attempts. For the rest see record_file_completion.
         """
         slot = self._slots[gpu_id]
         with self._lock:
             name, attempt, final = os.path.basename(os.fspath(file_path)), 0, True
             abandoned: list[Abandoned] = []
             if held := self._end_lease(slot, file_path, duration):
-                name, attempt, final = held.file.id, held.attempt, held.is_last or for_good
-                abandoned = self._scheduler.fail(slot, self._now_seconds(), for_good=for_good)
+                name, attempt, final = held.file.id, held.attempt, charged and (held.is_last or for_good)
+                abandoned = self._scheduler.fail(slot, self._now_seconds(), for_good=for_good, charged=charged)
             failed = ev.FileFailed(self.devices[slot].key, name, attempt, reason, duration, final)
             self._fold.record_work(slot, failed, wall_ns, mono_ns)
             self._announce_abandoned(abandoned)
@@ -215,11 +218,13 @@ class WorkStealingCoordinator:
         results: int,
         size_bytes: int,
         digest: str = "",
+        sequences: int | None = None,
         input_digest: str = "",
     ) -> None:
         """Publish that a file's results are in place and synced: `results` entries of `size_bytes` in all."""
         key, file, attempt = self.devices[self._slots[gpu_id]].key, assignment.file.id, assignment.attempt
-        self.announce([ev.FileCommitted(key, file, attempt, results, size_bytes, digest, input_digest)])
+        commit = ev.FileCommitted(key, file, attempt, results, size_bytes, digest, sequences, input_digest)
+        self.announce([commit])
 
     def worker_lost(
         self, gpu_id: int | str, source: str, epoch: int, reason: str, loss: Loss = Loss.DIED
@@ -234,12 +239,8 @@ class WorkStealingCoordinator:
         key = self.devices[slot].key
         with self._lock:
             held = self._leases.pop(slot, None)
-            event = ev.WorkerLost(key, source, epoch, reason)
-            if held is not None:
-                event = ev.WorkerLost(
-                    key, source, epoch, reason, held.file.id, held.attempt, held.stolen_from, held.stolen_at_ns
-                )
-            self._fold.announce_loss(slot, event)
+            lease = (held.file.id, held.attempt, held.stolen_from, held.stolen_at_ns) if held else ()
+            self._fold.announce_loss(slot, ev.WorkerLost(key, source, epoch, reason, *lease))
             self._announce_abandoned(self._scheduler.lose(slot, loss, reason, self._now_seconds()))
             return held
 

@@ -42,9 +42,11 @@ class _CoordinatorHostFold(HostFold, array_like=True):
 class LocalFold:
     """Folds the events of a run locally, and publishes those that are the coordinator's own. Not thread-safe."""
 
-    def __init__(self, devices: Sequence[ev.Device], clock: Clock, sink: EventSink | None) -> None:
-        """`sink` receives the events for the bus; None: no bus."""
-        host = socket.gethostname()
+    def __init__(
+        self, devices: Sequence[ev.Device], clock: Clock, sink: EventSink | None, host: str | None
+    ) -> None:
+        """`sink` receives the events for the bus; None: no bus. `host` None: this machine."""
+        host = host or socket.gethostname()
         self._fold = _CoordinatorHostFold(host)
         self._devices = devices
         self._clock = clock

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from virnucpro_bus.errors import InputError
+from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.text import visible
+from workers.inputs.folder import FolderEntries, list_folder
 from workers.inputs.ids import make_ids, need_own_folder
 from workers.inputs.input_file import FileState, InputFile, origin_of, state_from
-from workers.inputs.names import SEQUENCE_SUFFIXES, is_gz, is_sequence_name, stem_of
+from workers.inputs.names import is_compressed_name, stem_of
 
-GZ_BASES_PER_BYTE = 4
-"""The estimated bases in one byte of a .gz file; a byte of any other file counts as one base."""
+COMPRESSED_BASES_PER_BYTE = 4
+"""The estimated bases in one byte of a compressed file; a byte of any other file counts as one base."""
 
 
 @dataclass(frozen=True)
@@ -26,20 +28,28 @@ class FoundInputs:
     """In the order given."""
     aliases: tuple[tuple[Path, Path], ...]
     """Paths that lead to a file of an earlier path, as (path, earlier path)."""
+    folders: tuple[FolderEntries, ...]
+    """The folders among the arguments, in the order given."""
 
 
-def find_inputs(arguments: Sequence[Path]) -> FoundInputs:
+def find_inputs(arguments: Sequence[Path], *, nucleotides_only: bool = False) -> FoundInputs:
     """Return the files that `arguments` name; a folder stands for the sequence files directly in it, by name.
 
-    Hidden files of a folder are skipped. A file that is reached twice, through a link for example, is taken once.
-    Empty files are taken. Raises InputError for a path that is missing, cannot be read, is not a regular file, or
-    is a folder without sequence files.
+    Hidden files of a folder are skipped, and with `nucleotides_only` its files of proteins too. A file that is
+    reached twice, through a link for example, is taken once. Empty files are taken. Raises InputError for a path
+    that is missing, cannot be read, is not a regular file, or is a folder without sequence files.
     """
     first_path: dict[tuple[int, int], Path] = {}
     states: list[FileState] = []
     aliases: list[tuple[Path, Path]] = []
+    folders: list[FolderEntries] = []
     for argument in arguments:
-        for path in _expand(argument.absolute()):
+        paths = [argument.absolute()]
+        # Not Path.is_dir: it raises for some paths, such as too long ones.
+        if os.path.isdir(argument):
+            folders.append(list_folder(paths[0], nucleotides_only=nucleotides_only))
+            paths = [paths[0] / name for name in folders[-1].taken]
+        for path in paths:
             status = _status_of_readable(path)
             identity = (status.st_dev, status.st_ino)
             if identity in first_path:
@@ -50,42 +60,29 @@ def find_inputs(arguments: Sequence[Path]) -> FoundInputs:
     paths = list(first_path.values())
     ids = make_ids(paths)
     stems = [stem_of(path) for path in paths]
-    folders = {path.parent: os.path.realpath(path.parent) for path in paths}
+    real_folders = {path.parent: os.path.realpath(path.parent) for path in paths}
     files = tuple(
         InputFile(
             name,
             path,
             stem,
             state.size_bytes,
-            state.size_bytes * (GZ_BASES_PER_BYTE if is_gz(path.name) else 1),
+            _cost(path, state.size_bytes),
             own_folder,
             state,
-            origin_of(path, state, folders[path.parent]),
+            origin_of(path, state, real_folders[path.parent]),
         )
         for name, path, stem, state, own_folder in zip(
             ids, paths, stems, states, need_own_folder(stems, ids), strict=True
         )
     )
-    return FoundInputs(files, tuple(aliases))
+    return FoundInputs(files, tuple(aliases), tuple(folders))
 
 
-def _expand(path: Path) -> list[Path]:
-    """Return the path itself, or the sequence files directly in the folder."""
-    # Not Path.is_dir: it raises for some paths, such as too long ones.
-    if not os.path.isdir(path):
-        return [path]
-    try:
-        with os.scandir(path) as entries:
-            names = sorted(entry.name for entry in entries if is_sequence_name(entry.name) and not entry.is_dir())
-    except OSError as error:
-        raise InputError(f"{visible(str(path))}: cannot list the folder: {error.strerror}") from error
-    if not names:
-        suffixes = " ".join(SEQUENCE_SUFFIXES)
-        raise InputError(
-            f"{visible(str(path))}: contains no sequence files ({suffixes}, each also with .gz); "
-            "choose another folder, or name the files themselves"
-        )
-    return [path / name for name in names]
+def _cost(path: Path, size_bytes: int) -> int:
+    bases = size_bytes * (COMPRESSED_BASES_PER_BYTE if is_compressed_name(path.name) else 1)
+    # A sparse file can have almost any size.
+    return min(bases, MAX_COUNT)
 
 
 def _status_of_readable(path: Path) -> os.stat_result:

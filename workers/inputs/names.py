@@ -5,23 +5,43 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-SEQUENCE_SUFFIXES = (".fa", ".fasta", ".fna", ".faa", ".fas", ".ffn", ".fq", ".fastq")
+NUCLEOTIDE_SUFFIXES = (".fa", ".fasta", ".fna", ".fas", ".ffn", ".frn", ".fsa", ".fq", ".fastq")
+PROTEIN_SUFFIXES = (".faa", ".mpfa")
+COMPRESSION_SUFFIXES = (".gz", ".bgz", ".bz2", ".xz", ".zst")
+MAX_STEM_BYTES = 241
+"""A file name has at most 255 bytes: this leaves room for ".nucleotide.fa"."""
+CUT_STEM_BYTES = 200
+"""What is left of a longer stem, with room for the suffixes of other jobs."""
 
 
 def stem_of(path: Path) -> str:
-    """Return the file name without ".gz" and then without one suffix: "reads" for reads.fa.gz. Never empty."""
-    name = path.name
-    if is_gz(name) and len(name) > len(".gz"):
-        name = name[: -len(".gz")]
-    return os.path.splitext(name)[0]
+    """Return the name without the suffix of a compression and then one more: "reads" for reads.fa.gz. Never empty.
+
+    More than `MAX_STEM_BYTES` are cut to `CUT_STEM_BYTES`, at the end of a character.
+    """
+    stem = os.path.splitext(_decompressed(path.name))[0]
+    if len(os.fsencode(stem)) > MAX_STEM_BYTES:
+        while len(os.fsencode(stem)) > CUT_STEM_BYTES:
+            stem = stem[:-1]
+    return stem
 
 
-def is_gz(name: str) -> bool:
-    """Whether a file called `name` is compressed by gzip."""
-    return name.lower().endswith(".gz")
+def is_compressed_name(name: str) -> bool:
+    """Whether a file called `name` is compressed."""
+    return name.lower().endswith(COMPRESSION_SUFFIXES)
 
 
 def is_sequence_name(name: str) -> bool:
-    """Whether a file called `name` is taken when its folder is given; hidden files are not."""
-    plain = name.lower().removesuffix(".gz")
-    return not name.startswith(".") and plain.endswith(SEQUENCE_SUFFIXES)
+    """Whether a file called `name` contains sequences."""
+    return _decompressed(name).lower().endswith(NUCLEOTIDE_SUFFIXES + PROTEIN_SUFFIXES)
+
+
+def is_protein_name(name: str) -> bool:
+    """Whether a file called `name` contains sequences of proteins."""
+    return _decompressed(name).lower().endswith(PROTEIN_SUFFIXES)
+
+
+def _decompressed(name: str) -> str:
+    """Return the name without the suffix of a compression, unless it is nothing else."""
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in COMPRESSION_SUFFIXES else name

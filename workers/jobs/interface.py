@@ -5,7 +5,9 @@ A job turns one input file into result files:
     def job(input: Path, output: Path, context: JobContext) -> int
 
 `input` is an absolute path. `output` is an empty folder of this attempt; every file left in it becomes a result.
-The return value is the number of sequences done.
+The return value is the number of sequences done. An exception, of any class, fails the file. A job that returns
+something else than a count, or removes the folder, would do so for every file: the run ends at the first. What is
+doubtful about a file, although it does not fail, the job reports by `context.warn`.
 
 A job can estimate how much work is in a file, if the file's size does not show it:
 
@@ -26,14 +28,15 @@ from types import MappingProxyType
 from typing import Protocol
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from virnucpro_bus.events.vocabulary import MAX_COUNT
+from virnucpro_bus.events.vocabulary import MAX_COUNT, REASON_CHARACTERS
+from virnucpro_bus.text import visible
 
 MAX_PROGRESS_PER_SECOND = 4
 _PROGRESS_INTERVAL_NS = NANOSECONDS // MAX_PROGRESS_PER_SECOND
 
 
 class JobContext:
-    """The device and options of a job, and its way to report progress; one for each worker.
+    """The device and options of a job, and its way to report progress and warnings; one for each worker.
 
     For the job's own thread only.
     """
@@ -54,6 +57,8 @@ class JobContext:
         """The device's identity on the bus: a GPU's UUID, "cpu:N", or "sim:N" for a simulated GPU."""
         self.options: Mapping[str, str] = MappingProxyType(dict(options))
         """The values of --job-option, read-only."""
+        self.warning: str | None = None
+        """The first warning about this file, in one printable line; None: there is none."""
         self._on_progress = on_progress
         self._clock = clock
         self._sequences = 0
@@ -73,9 +78,18 @@ class JobContext:
             self._next_report_ns = now_ns + _PROGRESS_INTERVAL_NS
             self._on_progress(count)
 
+    def warn(self, text: str) -> None:
+        """Warn the user of something about this file that does not make it fail, in one line.
+
+        The first warning of a file is reported once the file is completed; later ones are ignored.
+        """
+        if self.warning is None:
+            self.warning = visible(" ".join(str(text).split()))[:REASON_CHARACTERS]
+
     def begin_file(self) -> None:
-        """Start counting from 0. Called by what `make_job` returns, not by jobs."""
+        """Start counting from 0, without a warning. Called by what `make_job` returns, not by jobs."""
         self._sequences = 0
+        self.warning = None
 
 
 class Job(Protocol):
@@ -92,6 +106,6 @@ def count_of(value: object) -> int | None:
         return None
     try:
         count = index(value)  # type: ignore[arg-type]
-    except TypeError:
-        return None
+    except Exception:
+        return None  # its __index__, which may be a user's, does not give one
     return count if 0 <= count <= MAX_COUNT else None

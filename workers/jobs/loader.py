@@ -7,6 +7,7 @@ there), and calls it for each file.
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -14,8 +15,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from virnucpro_bus.errors import UserError
-from virnucpro_bus.text import visible
+from virnucpro_bus.errors import EveryFileError, UserError
+from virnucpro_bus.system.own_packages import give_way_to_job
+from virnucpro_bus.text import text_of, visible
 from workers.jobs.interface import Job, JobContext, count_of
 from workers.jobs.shell import check_template, shell_job
 
@@ -43,7 +45,7 @@ def make_job(spec: str, context: JobContext) -> Callable[[Path, Path], int]:
     """Return the job that `spec` names, to be called with input file and output folder. For use in a worker.
 
     A module is also searched for in the current folder. Raises UserError when the job cannot be loaded. The
-    callable raises what the job raises, and UserError when the job does not return a count.
+    callable raises what the job raises, and EveryFileError when the job does not return a count.
     """
     check_job(spec, context.options)
     job = load_job(spec, context)
@@ -53,7 +55,7 @@ def make_job(spec: str, context: JobContext) -> Callable[[Path, Path], int]:
         returned: object = job(input, output, context)
         sequences = count_of(returned)
         if sequences is None:
-            raise UserError(
+            raise EveryFileError(
                 f"job {_shown(spec)} returned {_brief(returned)}; it must return the number of sequences done"
             )
         return sequences
@@ -72,10 +74,12 @@ def load_job(spec: str, context: JobContext) -> Job:
     named = import_job(spec)
     try:
         loaded = named(context) if isinstance(named, type) else named
-    except Exception as error:
+    except BaseException as error:
         raise _loading_error(spec, error) from error
     if not callable(loaded):
         raise UserError(f"job {_shown(spec)} is not callable: it is {_brief(loaded)}")
+    if not _accepts_three(loaded):
+        raise UserError(f"job {_shown(spec)} cannot be called as job(input, output, context)")
     job: Job = loaded
     return job
 
@@ -85,11 +89,20 @@ def is_user_job(spec: str) -> bool:
     return spec != "sixframe" and not spec.startswith(SHELL_PREFIX)
 
 
+def reads_nucleotides(spec: str) -> bool:
+    """Whether a checked `spec` names a job that reads nucleotides and no proteins; False: unknown."""
+    return spec == "sixframe"
+
+
 def module_of(spec: str) -> str:
-    """Return the module that a `spec` MODULE:ATTR names, and put the current folder on the import path."""
+    """Return the module that a `spec` MODULE:ATTR names, and put the current folder on the import path.
+
+    A job may have modules of the names of our packages: from now on, `import` finds the job's.
+    """
     current_folder = os.getcwd()
     if current_folder not in sys.path:
         sys.path.insert(0, current_folder)
+    give_way_to_job()
     return _module_and_attribute(spec)[0]
 
 
@@ -98,12 +111,27 @@ def import_job(spec: str) -> Any:
     module, attribute = module_of(spec), _module_and_attribute(spec)[1]
     try:
         return attrgetter(attribute)(importlib.import_module(module))
-    except Exception as error:
+    except BaseException as error:
         raise _loading_error(spec, error) from error
 
 
-def _loading_error(spec: str, error: Exception) -> UserError:
+def _accepts_three(job: Callable[..., object]) -> bool:
+    """Whether a job can be called with three positional arguments, as far as its signature is known."""
+    try:
+        # What a decorator wraps may take other arguments than the decorator passes on.
+        signature = inspect.signature(job, follow_wrapped=False)
+    except Exception:
+        return True  # written in C, for example
+    try:
+        signature.bind(None, None, None)
+    except TypeError:
+        return False
+    return True
+
+
+def _loading_error(spec: str, error: BaseException) -> UserError:
     # A UserError, whatever a user's module raises while it loads: the run cannot begin, and the user can fix it.
+    # A module may also call sys.exit.
     return UserError(f"job {_shown(spec)} cannot be loaded: {type(error).__name__}: {_brief(error)}")
 
 
@@ -132,5 +160,5 @@ def _shown(spec: str) -> str:
 
 def _brief(thing: object) -> str:
     """Return `thing` in one line: the text of an exception, the repr of another object."""
-    text = str(thing) if isinstance(thing, Exception) else repr(thing)
+    text = text_of(thing) if isinstance(thing, BaseException) else text_of(thing, repr)
     return visible(text.strip().partition("\n")[0][:300])

@@ -1,14 +1,18 @@
 """The job "shell:CMD ...": runs a command line once for each file.
 
-/bin/sh runs the command with {input}, {output} (a file of the input's name in the output folder), {outdir}, {stem}
-and {device} filled in; {{ and }} stand for literal braces. The values never become part of the program text: the
-shell gets them as variables, and the text only names these, in quotes. So no file name can inject anything, and a
-placeholder such as {input} must not be quoted again.
+The command gets {input}, {output} (a file of the input's name in the output folder), {outdir}, {stem} and {device}
+filled in; {{ and }} stand for literal braces. The values never become part of the program text: the shell gets
+them as variables, and the text only names these, in quotes. So no file name can inject anything, unless the
+command itself evaluates its arguments (eval, arithmetic); and a placeholder must not be quoted again.
+
+bash runs the command with `set -euo pipefail`, so that it fails if any part of it does, also inside a pipe.
+Without a bash, sh does, with pipefail if it has that.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -24,6 +28,8 @@ from workers.jobs.interface import Job, JobContext
 
 PLACEHOLDERS = ("input", "output", "outdir", "stem", "device")
 MAX_ERROR_CHARACTERS = 300
+_BASH_OPTIONS = "set -euo pipefail; "
+_SH_OPTIONS = "set -eu; (set -o pipefail) 2>/dev/null && set -o pipefail; "
 _ERROR_TAIL_BYTES = 8192
 _KILLED_STATUS = 128
 """A shell's exit status is this plus the signal's number if the program that it ran was killed."""
@@ -37,18 +43,19 @@ def check_template(template: str) -> None:
 def shell_job(template: str) -> Job:
     """Return the job that runs `template`.
 
-    It returns the number of FASTA or FASTQ records in the input, or 1 if dnaio cannot read it to the end. When the
+    It returns the number of FASTA or FASTQ records in the input; if that is unknown, 0 with a warning. When the
     command fails, it raises UserError with the exit status and the last line of stderr. The stdout is discarded.
     """
-    script = _script(template)
+    program = _program(_script(template))
 
     def run(input: Path, output: Path, context: JobContext) -> int:
         values = (str(input), str(output / input.name), str(output), stem_of(input), context.device)
         variables = dict(zip(map(_variable, PLACEHOLDERS), values, strict=True))
-        # A file, not a pipe: a process that the command leaves behind could hold a pipe open forever.
-        with tempfile.TemporaryFile() as errors:
+        # A file, not a pipe: a process that the command leaves behind could hold a pipe open forever. Beside the
+        # output, where the run can write for certain; the system may have no other place for temporary files.
+        with tempfile.TemporaryFile(dir=output.parent) as errors:
             status = subprocess.run(
-                ["/bin/sh", "-c", script],
+                program,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
@@ -57,13 +64,29 @@ def shell_job(template: str) -> Job:
             ).returncode
             if status:
                 raise UserError(f"the command {_describe_end(status)}{_last_line(errors)}")
-        return _count_records(input)
+        from workers.jobs.sequence_file import count_records  # only now: the worker starts sooner without it
+
+        if (sequences := count_records(input)) is None:
+            context.warn(
+                "its sequences cannot be counted: it is not FASTA or FASTQ that can be read; they count as 0"
+            )
+        return sequences or 0
 
     return run
 
 
 def _variable(placeholder: str) -> str:
     return f"VIRNUCPRO_{placeholder.upper()}"
+
+
+def _program(script: str) -> list[str]:
+    """Return the shell and its arguments.
+
+    The script sets the options, so that they do not hold for a user's startup file, $BASH_ENV.
+    """
+    if bash := shutil.which("bash"):
+        return [bash, "-c", _BASH_OPTIONS + script]
+    return ["/bin/sh", "-c", _SH_OPTIONS + script]
 
 
 def _script(template: str) -> str:
@@ -121,6 +144,10 @@ def _open_quote(text: str, quote: str) -> str:
 def _describe_end(status: int) -> str:
     if status < 0:
         return f"was killed by {_signal_name(-status)}"
+    if status == _KILLED_STATUS + signal.SIGPIPE:
+        return (
+            f"ended with exit status {status} (SIGPIPE: a program in a pipe ended before it had read everything)"
+        )
     if status > _KILLED_STATUS and (name := _signal_name(status - _KILLED_STATUS)):
         return f"ended with exit status {status} (its program was killed by {name})"
     return f"ended with exit status {status}"
@@ -140,14 +167,3 @@ def _last_line(errors: IO[bytes]) -> str:
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
     shown = visible(last[:MAX_ERROR_CHARACTERS])[:MAX_ERROR_CHARACTERS]
     return f": {shown}" if shown else ""
-
-
-def _count_records(path: Path) -> int:
-    try:
-        import dnaio  # only now: the worker starts sooner without it
-
-        with dnaio.open(path) as reader:
-            return sum(1 for _ in reader)
-    except Exception:
-        # Not a sequence file that dnaio can read, and its readers' exceptions have no common base.
-        return 1

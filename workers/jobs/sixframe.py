@@ -8,23 +8,25 @@ The rules are VirNucPro's own and are followed exactly, because its models were 
 - a frame with no stop and at least one residue is kept, with its translation (length p) and its nucleotides, of
   which there are 3p + 1 where the chunk has that many.
 
+One rule is ours: U is read as T, so that RNA has stop codons too. VirNucPro's first stage has none for it.
+
 It is fast because it does not go codon by codon: a batch of records is translated at every position at once, by
 arithmetic on whole blocks of bytes, and laid out by phase, so that a frame of a chunk is a plain slice.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
-
-import dnaio
 
 from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.text import visible
-from workers.inputs.names import stem_of
+from workers.inputs.names import is_protein_name, stem_of
+from workers.jobs.fasta import Record
 from workers.jobs.interface import JobContext
+from workers.jobs.record_names import RecordNames
+from workers.jobs.sequence_file import nucleotide_records
 
 DEFAULT_CHUNK = 500
 
@@ -34,6 +36,8 @@ _STOP = b"*"
 _NOTHING = b"-"
 _FRAME_NUMBER = (b"1", b"2", b"3")
 _COMPLEMENT = bytes.maketrans(b"ACGT", b"TGCA")
+_DNA = bytes(range(256)).upper().replace(b"U", b"T")
+"""Translates both cases to upper case, and RNA to DNA."""
 
 # A codon is a number of three digits in base 5: the bases are 0 to 3, any other letter is 4. The highest, 124,
 # fits into a byte, so that whole blocks of digits can be multiplied and added as one big number without a carry.
@@ -61,7 +65,9 @@ _REVERSE_RESIDUE = bytes(
 _BATCH = 1 << 16
 """Bases translated at a time: enough for the cost of a call to be small, few enough to need little memory."""
 
-_BINARY = re.compile(r"[^\t -~]")
+
+Frame = tuple[bytes, bytes, bytes]
+"""A kept frame: number of its chunk and the frame (such as b"3R2"), bases, residues."""
 
 
 def chunk_option(options: Mapping[str, str]) -> int:
@@ -78,67 +84,96 @@ def chunk_option(options: Mapping[str, str]) -> int:
 def run_sixframe(input: Path, output: Path, context: JobContext) -> int:
     """Write `<stem>.nucleotide.fa` and `<stem>.protein.faa` into `output`; return the number of records read.
 
-    Raises InputError when `input` is not a FASTA file (plain or .gz) with at least one record.
+    Raises InputError when `input` is not a FASTA file of nucleotides with at least one record. Warns of a name
+    that is empty or not unique.
     """
     chunk = chunk_option(context.options)
     stem = stem_of(input)
     records = 0
+    names = RecordNames()
     with (
         (output / f"{stem}.nucleotide.fa").open("wb") as nucleotides,
         (output / f"{stem}.protein.faa").open("wb") as proteins,
     ):
-        for batch in _batches(_records(input)):
+        for batch in _batches(nucleotide_records(input)):
             kept = open_frames([sequence for _, sequence in batch], chunk)
             for (name, _), frames in zip(batch, kept, strict=True):
                 for frame_id, bases, residues in frames:
                     header = b">%b_chunk_%b\n" % (name, frame_id)
                     nucleotides.write(header + bases + b"\n")
                     proteins.write(header + residues + b"\n")
+            names.add([name for name, _ in batch])
             records += len(batch)
             context.progress(records)
+    shown = visible(str(input))
     if not records:
-        raise InputError(f"{visible(str(input))}: contains no FASTA record")
+        raise InputError(f"{shown}: contains no FASTA record")
+    # Only now, because a letter that is not a nucleotide is the better reason.
+    if is_protein_name(input.name):
+        raise InputError(f"{shown}: has the name of a protein file; rename it if it contains nucleotides")
+    if names.problem is not None:
+        context.warn(names.problem)
     return records
 
 
-def open_frames(sequences: Sequence[bytes], chunk: int) -> Iterator[list[tuple[bytes, bytes, bytes]]]:
-    """Yield each record's kept frames in output order: (chunk number and frame, e.g. b"3R2", bases, residues)."""
+def open_frames(sequences: Sequence[bytes], chunk: int) -> Iterator[Iterable[Frame]]:
+    """Yield each record's kept frames in output order. One record alone may be long: it is translated in parts."""
+    if len(sequences) == 1:
+        yield _frames_of_one(sequences[0], chunk)
+        return
     # All records as one: no frame reaches beyond its chunk, so a codon across two records is never read.
-    forward = b"".join(sequences).upper()
-    reverse = forward.translate(_COMPLEMENT)[::-1]
-    forward_residues, reverse_residues = _residues_by_phase(forward)
-    total = len(forward)
+    strands = _Strands(b"".join(sequences))
     offset = 0
     for sequence in sequences:
-        frames: list[tuple[bytes, bytes, bytes]] = []
+        frames: list[Frame] = []
         length = len(sequence)
         for number, start in enumerate(chunk_starts(length, chunk), 1):
-            begin = offset + start
-            end = offset + min(start + chunk, length)
-            if end - begin >= 3:
-                frames += _open_frames_of(b"%dF" % number, forward, forward_residues, begin, end)
-                # The reverse complement of a part is a part of the reverse complement.
-                frames += _open_frames_of(b"%dR" % number, reverse, reverse_residues, total - end, total - begin)
+            frames += strands.open_frames(number, offset + start, offset + min(start + chunk, length))
         yield frames
         offset += length
 
 
-def _open_frames_of(
-    label: bytes, strand: bytes, residues_by_phase: Sequence[bytes], begin: int, end: int
-) -> list[tuple[bytes, bytes, bytes]]:
-    """Return the kept frames of one strand of the chunk [begin, end), which is at least 3 long."""
-    kept = []
-    for frame in range(3):
-        start = begin + frame
-        first = start // 3
-        last = first + (end - start) // 3
-        translated = residues_by_phase[start % 3]
-        if translated.find(_STOP, first, last) < 0:
-            residues = translated[first:last].replace(_NOTHING, b"")
-            if residues:
-                bases = strand[start : min(start + 3 * len(residues) + 1, end)]
-                kept.append((label + _FRAME_NUMBER[frame], bases, residues))
-    return kept
+def _frames_of_one(sequence: bytes, chunk: int) -> Iterator[Frame]:
+    """Yield the kept frames of one record, with as many chunks translated at a time as a batch has."""
+    length = len(sequence)
+    numbered = enumerate(chunk_starts(length, chunk), 1)
+    while part := list(islice(numbered, max(1, _BATCH // chunk))):
+        first, last = part[0][1], part[-1][1]
+        strands = _Strands(sequence[first : last + chunk])
+        for number, start in part:
+            yield from strands.open_frames(number, start - first, min(start + chunk, length) - first)
+
+
+class _Strands:
+    """Bases and their reverse complement, translated at every position."""
+
+    def __init__(self, sequence: bytes) -> None:
+        self._forward = sequence.translate(_DNA)
+        self._reverse = self._forward.translate(_COMPLEMENT)[::-1]
+        self._forward_residues, self._reverse_residues = _residues_by_phase(self._forward)
+
+    def open_frames(self, number: int, begin: int, end: int) -> list[Frame]:
+        """Return the kept frames of the chunk [begin, end), which is chunk `number` of its record."""
+        if end - begin < 3:
+            return []
+        total = len(self._forward)
+        kept = []
+        for label, strand, residues_by_phase, first_base, stop in (
+            (b"%dF" % number, self._forward, self._forward_residues, begin, end),
+            # The reverse complement of a part is a part of the reverse complement.
+            (b"%dR" % number, self._reverse, self._reverse_residues, total - end, total - begin),
+        ):
+            for frame in range(3):
+                start = first_base + frame
+                first = start // 3
+                last = first + (stop - start) // 3
+                translated = residues_by_phase[start % 3]
+                if translated.find(_STOP, first, last) < 0:
+                    residues = translated[first:last].replace(_NOTHING, b"")
+                    if residues:
+                        bases = strand[start : min(start + 3 * len(residues) + 1, stop)]
+                        kept.append((label + _FRAME_NUMBER[frame], bases, residues))
+        return kept
 
 
 def chunk_starts(length: int, chunk: int) -> Iterator[int]:
@@ -173,40 +208,17 @@ def _codon_numbers(block: bytes) -> bytes:
     return numbers.to_bytes(len(block), "little")[:-2]
 
 
-def _batches(records: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
-    """Yield `records` in lists of about _BATCH bases, with at least one record each."""
-    batch: list[tuple[bytes, bytes]] = []
-    bases = 0
+def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Yield `records` in lists of about _BATCH bytes; a record that is longer is alone in its list."""
+    batch: list[Record] = []
+    size = 0
     for record in records:
-        batch.append(record)
-        bases += len(record[1])
-        if bases >= _BATCH:
+        # Records without a base have a size too: a file may hold nothing else.
+        record_size = len(record[0]) + len(record[1]) + 1
+        if size + record_size > _BATCH and batch:
             yield batch
-            batch, bases = [], 0
+            batch, size = [], 0
+        batch.append(record)
+        size += record_size
     if batch:
         yield batch
-
-
-def _records(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Yield name (first word of the header) and sequence of each record. Raises InputError if it is not FASTA."""
-    shown = visible(str(path))
-    number = 0
-    try:
-        with dnaio.open(path, fileformat="fasta") as reader:
-            for number, record in enumerate(reader, 1):
-                for text in (record.name, record.sequence):
-                    if not text.isprintable() and _BINARY.search(text):
-                        raise InputError(f"{shown}: binary data in record {number}; not a FASTA file")
-                words = record.name.split(None, 1)
-                yield (words[0].encode() if words else b""), record.sequence.encode()
-    except (InputError, MemoryError):
-        raise
-    except dnaio.FastaFormatError as error:
-        no_header = error.message.startswith("Expected '>'")
-        reason = "does not begin with a FASTA header ('>')" if no_header else f"not FASTA: {visible(str(error))}"
-        raise InputError(f"{shown}: {reason}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{shown}: binary data after record {number}; not a FASTA file") from error
-    except Exception as error:
-        # The exceptions of the decompressors that dnaio chooses from have no common base.
-        raise InputError(f"{shown}: cannot be read after record {number}: {visible(str(error))}") from error

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Mapping
 
 from virnucpro_bus.devices import SIMULATED_PREFIX, UUID_PREFIXES, device_of, find_gpu, is_number, visible_gpus
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.system.child_process import self_command, stop
+from virnucpro_bus.system.child_process import communicate, self_command, stop
+from virnucpro_bus.system.cores import usable_cores
 
 LOOKUP_SECONDS = 20.0
 """Time for the GPU driver to answer."""
@@ -22,10 +22,10 @@ def find_devices(spec: str, environment: Mapping[str, str]) -> list[Device]:
     """Return the devices that `spec` selects: auto, cpu:N, cuda:0,1 (NVML indices), GPU UUIDs or their prefixes.
 
     `auto` selects every GPU that CUDA_VISIBLE_DEVICES leaves visible (of a divided GPU, its MIG instances). If
-    there is no GPU, it selects one CPU device for each usable core. Raises UserError.
+    there is no GPU, it selects one CPU device for each core that this process may use. Raises UserError.
     """
     if spec == "auto":
-        return _select_all_gpus(environment) or _make_cpus(len(os.sched_getaffinity(0)))
+        return _select_all_gpus(environment) or _make_cpus(min(usable_cores(environment).number, MAX_DEVICES))
     kind, _, numbers = spec.partition(":")
     if kind == "cpu":
         if not is_number(numbers) or not 1 <= int(numbers) <= MAX_DEVICES:
@@ -77,9 +77,14 @@ def _list_gpus() -> tuple[list[Device], set[str], bool]:
     """
     command = self_command("doctor", "--json")
     no_answer = UserError("the GPU driver does not answer; see virnucpro-bus doctor, or use --devices cpu:N")
-    lookup = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
-        output, _ = lookup.communicate(timeout=LOOKUP_SECONDS)
+        lookup = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+    except OSError as error:
+        raise UserError(f"the GPUs could not be listed ({error.strerror}); see virnucpro-bus doctor") from None
+    try:
+        output = communicate(lookup, None, LOOKUP_SECONDS)
         if lookup.returncode:
             raise ValueError(f"exit status {lookup.returncode}")
         report = json.loads(output)

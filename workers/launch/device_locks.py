@@ -12,13 +12,18 @@ from urllib.parse import quote
 from virnucpro_bus.devices import display_id, has_gpu
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.system.private_files import private_folder, try_lock
+from virnucpro_bus.system.console import say
+from virnucpro_bus.system.locks import NO_LOCKS, Lock, read_holder, try_lock, write_holder
+from virnucpro_bus.system.private_files import private_folder
+
+_UNLOCKED = "another run may use the same GPUs; set XDG_RUNTIME_DIR to a folder on a local disk"
 
 
 def locks_folder() -> Path:
     """Return the folder of this user's locks, below XDG_RUNTIME_DIR or else the folder for temporary files.
 
-    It is created if missing. Raises UserError when it cannot be created, or does not belong to the user alone.
+    It is created if missing. Raises UserError when it cannot be created, or does not belong to the user alone, and
+    FileNotFoundError where no folder for temporary files can be written.
     """
     base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
     try:
@@ -41,9 +46,16 @@ class DeviceLocks:
 
     def __enter__(self) -> Self:
         """Lock all GPUs. Raises UserError, and locks none, when another process holds one of them."""
+        if not self._gpus:
+            return self
+        try:
+            folder = locks_folder()
+        except FileNotFoundError:
+            say(f"no folder for temporary files can be written, so {_UNLOCKED}")
+            return self
         try:
             for device in self._gpus:
-                self._descriptors.append(_lock(device))
+                self._descriptors.append(_lock(folder, device))
         except BaseException:
             self.__exit__()
             raise
@@ -54,17 +66,22 @@ class DeviceLocks:
             os.close(self._descriptors.pop())
 
 
-def _lock(device: Device) -> int:
+def _lock(folder: Path, device: Device) -> int:
     """Lock the device and write our pid into the file; return the descriptor that holds the lock."""
-    path = locks_folder() / f"{quote(device.key, safe='')}.lock"
+    path = folder / f"{quote(device.key, safe='')}.lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise UserError(f"{path}: cannot be locked: {error.strerror}") from None
-    if (holder := try_lock(descriptor)) is not None:
+    lock = try_lock(descriptor)
+    if lock is Lock.HELD:
+        holder = read_holder(descriptor) or "unknown"
         os.close(descriptor)
         raise UserError(
             f"GPU {display_id(device)} ({device.key}) is in use by another run (pid {holder}): "
             "choose others with --devices, or wait until it ends"
         )
+    if lock is Lock.UNSUPPORTED:
+        say(f"{folder}: {NO_LOCKS}, so {_UNLOCKED}")
+    write_holder(descriptor, str(os.getpid()))
     return descriptor

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import msgspec
 
+from virnucpro_bus.system.child_process import communicate, stop
+from virnucpro_bus.system.own_packages import own_program
 from virnucpro_bus.text import visible
 from workers.inputs.input_file import InputFile
 from workers.jobs.loader import is_user_job
@@ -51,22 +53,29 @@ def apply_job_estimates(
 
 
 def _estimate(question: Question, timeout_seconds: float) -> Reply:
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "workers.process.estimator"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
-        process_group=0,
-    )
-    with process:
-        try:
-            output, _ = process.communicate(msgspec.msgpack.encode(question), timeout_seconds)
-        except subprocess.TimeoutExpired:
-            return Reply(problem=f"estimating takes longer than {timeout_seconds:g} s")
-        finally:
-            if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process = subprocess.Popen(
+            own_program("workers.process.estimator"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+            process_group=0,
+        )
+    except OSError as error:
+        return Reply(problem=f"the estimating process cannot be started: {error.strerror}")
+    try:
+        output = communicate(process, msgspec.msgpack.encode(question), timeout_seconds)
+    except subprocess.TimeoutExpired:
+        return Reply(problem=f"estimating takes longer than {timeout_seconds:g} s")
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        stop(process, 0)
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
     try:
         return msgspec.msgpack.decode(output, type=Reply)
     except (msgspec.DecodeError, UnicodeDecodeError):

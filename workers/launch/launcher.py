@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import zmq
 
 from virnucpro_bus.capture.compression import compress_capture
-from virnucpro_bus.clock import Clock
+from virnucpro_bus.clock import AttendedClock, Clock
 from virnucpro_bus.devices import is_simulated
-from virnucpro_bus.errors import AddressError, UserError
+from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
-from virnucpro_bus.hub.bus_server import BusServer, HubSink
+from virnucpro_bus.hub.bus_server import OPEN_FILES, BusServer, HubSink
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
+from virnucpro_bus.sockets import reason_of
 from virnucpro_bus.system.console import say
-from virnucpro_bus.system.signals import SignalFlag
+from virnucpro_bus.system.open_files import allow_open_files
+from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 from virnucpro_bus.text import visible
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
@@ -31,6 +36,15 @@ from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settin
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
 POLL_MS = 50
 MAX_NOTES_SHOWN = 10
+OPEN_FILES_PER_WORKER = 6
+MONITOR_SECONDS = 3.0
+"""Time for the monitor to draw the end of the run …"""
+RELAY_SECONDS = 7.0
+"""… for the relay to deliver it …"""
+HURRIED_SECONDS = 0.5
+"""… and for either of them if the run is to end at once."""
+HURRIED_SUMMARY_SECONDS = 1.0
+"""Time for the summary of a run that is to end at once; it takes longer only if the capture is long."""
 
 
 class Launcher:
@@ -39,11 +53,14 @@ class Launcher:
     def __init__(self, plan: RunPlan, clock: Clock) -> None:
         """Lock the folder and read what it contains. Raises UserError when it cannot be used for this plan."""
         self.summary: dict[str, Any] = {}
-        """The content of summary.json, once the run is over."""
+        """The content of summary.json, once the run is over; empty if there was no time for it, or the run
+        folder was removed meanwhile."""
         self._plan = plan
         self._clock = clock
+        # No process exceeds a time limit while we stand still.
+        self._attended_clock = AttendedClock(clock)
         self._store = ResultStore(plan.run_dir)
-        self._server = BusServer(plan.run_dir, clock)
+        self._server = BusServer(plan.run_dir, clock, has_workers=True)
         self._held_run = False
         """Whether the folder contained a run, to be resumed or removed."""
         settings = settings_of(plan.job, plan.options)
@@ -52,8 +69,8 @@ class Launcher:
         self._logs_before = own_logs(plan.run_dir, plan.log_file)
         self._last_worker_epoch = resume_plan.last_worker_epoch
         self._sink = HubSink(self._server, clock, resume_plan.last_epoch)
-        self._monitor = MonitorProcess(clock)
-        self._relay = RelayProcess(clock, self._notify)
+        self._monitor = MonitorProcess()
+        self._relay = RelayProcess(self._attended_clock, self._notify)
         self.coordinator = WorkStealingCoordinator(
             plan.devices,
             resume_plan.remaining,
@@ -66,19 +83,21 @@ class Launcher:
             job=plan.job,
             settings=settings,
             done_before=resume_plan.done,
+            host=self._server.host,
         )
         """Its metrics can be read from any thread, before, during and after the run."""
 
     def _claim_folder(self, settings: str) -> ResumePlan | None:
         """Lock the run folder. Return how to resume the run that it contains; None when a new one begins."""
         plan, server = self._plan, self._server
+        allow_open_files(OPEN_FILES + OPEN_FILES_PER_WORKER * len(plan.devices))
         server.claim()
         try:
             self._held_run = (plan.run_dir / CAPTURE_NAME).exists()
             past = open_past_run(plan.run_dir, settings, plan.log_file, resume=plan.resume, force=plan.force)
             if past is None:
                 return None
-            server.resume(past.run or server.run)
+            server.resume(past.run, past.host)
             return plan_resume(past, plan.files, self._store, redo=plan.redo)
         except BaseException:
             server.release()
@@ -87,19 +106,20 @@ class Launcher:
     def run(self) -> int:
         """Run the plan to its end and return the exit status. Raises UserError when the run cannot start."""
         plan = self._plan
-        with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            interruption = Interruption(signals, plan.grace_seconds, self._clock, self._notify)
+        with SignalFlag(*ENDING_SIGNALS) as signals:
+            interruption = Interruption(signals, plan.grace_seconds, self._attended_clock, self._notify)
             status = self._run_workers(interruption)
-            self._write_summary(status)
+            if status == EXIT_UNABLE and not plan.run_dir.is_dir():
+                return status  # it was removed during the run, which was reported: there is nothing to sum up
+            self._write_summary(status, interruption.limit(math.inf, HURRIED_SUMMARY_SECONDS))
             # Last, because nothing depends on it; and not for a user who wants the run to end at once.
-            if not interruption.is_hurried:
-                self._compress()
+            self._compress(interruption.limit(math.inf, 0))
         return status
 
     def _run_workers(self, interruption: Interruption) -> int:
         """Open the bus, process the files, close everything again; return the exit status."""
         plan, coordinator = self._plan, self.coordinator
-        with SignalFlag(signal.SIGCHLD) as deaths, self._server as server:
+        with SignalFlag(signal.SIGCHLD) as deaths, self._server as server, self._undoing_failed_start():
             self._store.prepare(may_hold_files=self._held_run)
             pool = WorkerPool(
                 server,
@@ -108,43 +128,56 @@ class Launcher:
                 job=plan.job,
                 options=plan.options,
                 limits=plan.limits,
-                clock=self._clock,
+                clock=self._attended_clock,
                 warn=self._notify,
                 last_epoch=self._last_worker_epoch,
             )
             try:
                 if plan.listen is not None:
-                    self._start_relay(plan.listen)
+                    self._monitor.report(self._relay.start(plan.run_dir, plan.listen))
                 coordinator.start()
                 if self._resumed is not None:
                     self._report_resumption(self._resumed)
-                # The journal's later entries can only be understood with the plan.
-                server.hub.capture.sync()
                 # The workers first: whatever starts now shares the processor with them.
                 if coordinator.unsettled:
                     pool.start()
-                server.start_sampler(simulated=any(is_simulated(device.key) for device in plan.devices))
-                self._monitor.start(
-                    plan.run_dir,
-                    plan.interval_seconds,
-                    plan.log_file,
-                    plan.log_rotate_bytes,
-                    draw=plan.dashboard,
-                )
+                self._start_viewers(server)
                 self._loop(server, pool, interruption, deaths)
                 status = _exit_status(coordinator, pool, interruption)
+                if server.hub.capture.is_broken and status == EXIT_DONE:
+                    status = EXIT_UNABLE  # the results are in place, but a resumed run will not know of all
                 server.stop_sampler()
                 server.hub.drain()
+                self._report_refusals(server)
                 coordinator.finish(status)
             finally:
                 pool.close()
-                self._monitor.finish(server.hub.poll, hurried=interruption.is_hurried)
-                self._relay.stop()
+                self._monitor.finish(server.hub.poll, interruption.limit(MONITOR_SECONDS, HURRIED_SECONDS))
+                self._relay.stop(interruption.limit(RELAY_SECONDS, HURRIED_SECONDS))
                 self._store.tidy()
-        if pool.unable is not None:
-            self._remove_failed_start()
-            raise UserError(f"the job {visible(plan.job)} cannot be run: {pool.unable}")
+            if pool.unable is not None:
+                raise UserError(f"the job {visible(plan.job)} cannot be run: {pool.unable}")
+            if pool.failed_start is not None:
+                raise UserError(f"{plan.run_dir}: the run cannot start: {pool.failed_start}")
         return status
+
+    def _start_viewers(self, server: BusServer) -> None:
+        """Start sampler and monitor. The run continues without one that cannot be started."""
+        plan = self._plan
+        try:
+            server.start_sampler(simulated=any(is_simulated(device.key) for device in plan.devices))
+        except OSError as error:
+            self._notify(f"there are no GPU figures, because the sampler cannot be started: {error.strerror}")
+        try:
+            self._monitor.start(
+                plan.run_dir,
+                plan.interval_seconds,
+                plan.log_file,
+                plan.log_rotate_bytes,
+                draw=plan.dashboard,
+            )
+        except OSError as error:
+            self._notify(f"there is no dashboard and no log: the monitor cannot be started: {error.strerror}")
 
     def _loop(self, server: BusServer, pool: WorkerPool, interruption: Interruption, deaths: SignalFlag) -> None:
         """Drive hub and pool until all files are settled or no more are handed out, and all workers have ended."""
@@ -158,6 +191,8 @@ class Launcher:
             poller.poll(POLL_MS)
             deaths.drain()
             server.hub.poll()
+            if notice := server.hub.capture.notice():
+                self._notify(notice)
             pool.poll()
             coordinator.publish_depths()
             self._monitor.poll()
@@ -168,19 +203,25 @@ class Launcher:
                 )
             interruption.poll(pool)
             self._relay.poll()
-            if notice := server.hub.capture.notice():
-                self._notify(notice)
 
-    def _start_relay(self, address: str) -> None:
-        """Start the relay. Raises AddressError, before the run begins, when it cannot listen."""
+    @contextmanager
+    def _undoing_failed_start(self) -> Iterator[None]:
+        """Remove what the run has left if it fails before the first file is handed out.
+
+        Entered last, so that the folder is still locked then: once it is not, another run may begin in it.
+        """
         try:
-            self._monitor.report(self._relay.start(self._plan.run_dir, address))
-        except AddressError:
+            yield
+        except BaseException as error:
+            if self._store.has_attempts:
+                raise
             self._remove_failed_start()
+            if isinstance(error, zmq.ZMQError | OSError):
+                raise UserError(f"{self._plan.run_dir}: the run cannot start: {reason_of(error)}") from None
             raise
 
     def _remove_failed_start(self) -> None:
-        """Remove what a run that could not begin has left, except its logs.
+        """Remove what a run that could not begin has left, except what its workers printed.
 
         The user can then give the same command again. Nothing of a resumed run is removed.
         """
@@ -189,8 +230,11 @@ class Launcher:
         plan = self._plan
         # A metrics log that existed before may have rows of other runs.
         logs = [] if self._logs_before else own_logs(plan.run_dir, plan.log_file)
-        for path in (plan.run_dir / CAPTURE_NAME, *logs):
-            path.unlink(missing_ok=True)
+        for path in logs:
+            with suppress(OSError):
+                path.unlink()
+        self._server.remove_capture()
+        self._store.tidy()
         self._store.remove_if_empty()
 
     def _report_resumption(self, resumed: ResumePlan) -> None:
@@ -204,35 +248,49 @@ class Launcher:
         total = resumed.done + len(resumed.remaining)
         self._notify(f"resuming: {resumed.done} of {total} files are done already")
 
+    def _report_refusals(self, server: BusServer) -> None:
+        """Report what the bus has refused of other programs, if anything."""
+        if refused := sorted(server.hub.refused.items()):
+            counts = ", ".join(f"{count} {reason}" for reason, count in refused)
+            self._notify(f"other programs published what the bus of a run refuses: {counts}")
+
     def _notify(self, message: str) -> None:
         """Report to the user during the run: on the bus, so that every dashboard shows it, and on stderr."""
-        self._sink.publish(Notice(message[:REASON_CHARACTERS]))
+        self._sink.publish(Notice(visible(message)[:REASON_CHARACTERS]))  # a folder's name may not be UTF-8
         self._monitor.report(message)
 
-    def _write_summary(self, status: int) -> None:
+    def _write_summary(self, status: int, is_over: Callable[[], bool]) -> None:
+        """Write summary.json; only report how to get it if `is_over` before the capture is read."""
         plan, resumed = self._plan, self._resumed
-        self.summary = summarize(
+        summary = summarize(
             plan.run_dir,
             self._clock,
+            is_over,
             exit_code=status,
             files_done_before=0 if resumed is None else resumed.done,
             job=plan.job,
             policy=plan.policy,
             weights=plan.weights,
         )
+        if summary is None:
+            # One of an earlier session would be wrong.
+            (plan.run_dir / SUMMARY_NAME).unlink(missing_ok=True)
+            say(f"{SUMMARY_NAME} is not written; to print it: virnucpro-bus replay {plan.run_dir} --once --json")
+            return
+        self.summary = summary
         try:
             write_summary(plan.run_dir, self.summary)
         except OSError as error:
             say(f"{plan.run_dir / SUMMARY_NAME}: cannot be written: {error.strerror}")
 
-    def _compress(self) -> None:
-        """Compress the capture, unless another process is already resuming the run."""
+    def _compress(self, is_over: Callable[[], bool]) -> None:
+        """Compress the capture, unless `is_over` before, or another process is already resuming the run."""
         try:
             self._server.claim()
         except UserError:
             return
         try:
-            compress_capture(self._plan.run_dir / CAPTURE_NAME)
+            compress_capture(self._plan.run_dir / CAPTURE_NAME, is_over)
         finally:
             self._server.release()
 

@@ -15,17 +15,12 @@ from pathlib import Path
 from time import sleep
 from types import FrameType
 
-from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.system.child_process import self_command, stop
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.keyboard import Keyboard, is_interactive
 
-FAREWELL_SECONDS = 3.0
-"""Time for the monitor to draw the end of the run …"""
-HURRIED_SECONDS = 0.5
-"""… and if the user wants the run to end at once."""
 RESTORE_SECONDS = 1.0
-"""Ctrl-Z and Ctrl-\\ wait for at most this long until the monitor has restored the terminal."""
+"""Time for the monitor to restore the terminal when it must."""
 _STANDARD_INPUT = 0
 _POLL_SECONDS = 0.02
 _STOPPED_OR_ENDED = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
@@ -39,8 +34,7 @@ class MonitorProcess:
     The run does not depend on it.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._drawing = False
         """Whether it draws in our terminal now."""
@@ -52,18 +46,19 @@ class MonitorProcess:
     def start(
         self, run_dir: Path, interval_seconds: float, log_file: Path, log_rotate_bytes: int | None, *, draw: bool
     ) -> None:
-        """Start the process; without `draw` it only writes the log."""
+        """Start the process; without `draw` it only writes the log. Raises OSError."""
         command = self_command(
             "monitor", str(run_dir), "--interval", str(interval_seconds), "--log-file", str(log_file)
         )
         if log_rotate_bytes is not None:
             command += ["--log-rotate", str(log_rotate_bytes)]
         command += ["--group", str(os.getpgrp())] if draw else ["--headless"]
-        self._drawing = draw and sys.stdout.isatty()
-        has_keys = self._drawing and is_interactive(_STANDARD_INPUT)
+        is_drawing = draw and sys.stdout.isatty()
+        has_keys = is_drawing and is_interactive(_STANDARD_INPUT)
         keys = subprocess.PIPE if has_keys else subprocess.DEVNULL
         # A group of its own: Ctrl-C is for the launcher to act on, and the last frame has yet to be drawn then.
         self._process = subprocess.Popen(command, stdin=keys, process_group=0)
+        self._drawing = is_drawing
         if self._process.stdin is not None:
             os.set_blocking(self._process.stdin.fileno(), False)
             self._keyboard = Keyboard(_STANDARD_INPUT)
@@ -92,21 +87,16 @@ class MonitorProcess:
         self._process = None
         return True
 
-    def finish(self, meanwhile: Callable[[], object], *, hurried: bool) -> None:
-        """Let it draw the end of the run, for 3 s at most, then end it and print the deferred messages.
+    def finish(self, meanwhile: Callable[[], object], is_over: Callable[[], bool]) -> None:
+        """Let it draw the end of the run until `is_over`, then end it and print the deferred messages.
 
-        `meanwhile` is called repeatedly, so that the monitor gets answers. `hurried`: wait for 0.5 s at most.
+        `meanwhile` is called repeatedly, so that the monitor gets answers.
         """
-        patience_seconds = HURRIED_SECONDS if hurried else FAREWELL_SECONDS
         if self._process is not None:
-            deadline_ns = self._clock.mono_ns() + int(patience_seconds * NANOSECONDS)
-            while self._process.poll() is None and self._clock.mono_ns() < deadline_ns:
+            while self._process.poll() is None and not is_over():
                 meanwhile()
-                try:
-                    self._process.wait(_POLL_SECONDS)
-                except subprocess.TimeoutExpired:
-                    continue
-            stop(self._process, patience_seconds)
+                sleep(_POLL_SECONDS)
+            stop(self._process, RESTORE_SECONDS)
             self._restore_terminal(self._process)
             self._process = None
         for message in self._deferred:

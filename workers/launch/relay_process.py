@@ -14,8 +14,6 @@ from virnucpro_bus.remote.serve import ANNOUNCEMENT
 from virnucpro_bus.system.child_process import self_command, stop
 
 START_SECONDS = 10.0
-FAREWELL_SECONDS = 7.0
-"""Time for the relay to deliver the end of the run."""
 _POLL_SECONDS = 0.02
 _PREFIX = "virnucpro-bus: "
 
@@ -40,9 +38,16 @@ class RelayProcess:
         """
         command = self_command("relay", str(run_dir), "--listen", address)
         # A group of its own: Ctrl-C is for the launcher, and viewers must still see the end of the run.
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
-        )
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+        except OSError as error:
+            raise AddressError(f"{address}: the relay cannot be started: {error.strerror}") from None
         if process.stdout is not None:
             os.set_blocking(process.stdout.fileno(), False)
         self._process = process
@@ -55,7 +60,7 @@ class RelayProcess:
                 break
             sleep(_POLL_SECONDS)
         if not is_listening:
-            self.stop()
+            self._forget()
             raise AddressError(lines[-1] if lines else f"{address}: the relay did not start")
         return lines[-1]
 
@@ -66,13 +71,21 @@ class RelayProcess:
         for line in self._read_lines():
             self._notify(line)
         if self._process.poll() is not None:
-            self.stop()
+            self._forget()
             self._notify("the relay has ended; the run continues, but cannot be watched from other machines")
 
-    def stop(self) -> None:
-        """End the relay, which delivers the end of the run first. Safe to call twice."""
+    def stop(self, is_over: Callable[[], bool]) -> None:
+        """End the relay, which delivers the end of the run until `is_over`. Safe to call twice."""
         if self._process is not None:
-            stop(self._process, FAREWELL_SECONDS)
+            self._process.terminate()
+            while self._process.poll() is None and not is_over():
+                sleep(_POLL_SECONDS)
+        self._forget()
+
+    def _forget(self) -> None:
+        """End the process at once unless it has ended."""
+        if self._process is not None:
+            stop(self._process, 0)
             if self._process.stdout is not None:
                 self._process.stdout.close()
             self._process = None

@@ -18,10 +18,12 @@ from workers.commit.committer import Committer, FinishedAttempt
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.pool.slot import Slot
-from workers.protocol import Answer, Request, Task, Unable, decode_request, encode_answer, to_bytes
+from workers.protocol import Answer, Refusal, Request, Task, Unable, decode_request, encode_answer, to_bytes
 
 DISMISSAL_SECONDS = 10.0
 """Time for a worker to exit after the answer that there are no more files."""
+MAX_JOB_WARNINGS = 10
+"""How many files' warnings of the job are reported in a run."""
 _REQUESTS_PER_TURN = 1_000
 
 
@@ -41,7 +43,7 @@ class Dispatcher:
         clock: Clock,
         warn: Callable[[str], object],
     ) -> None:
-        """Bind `address`. `warn` is called with each message for the user, in one line."""
+        """Bind `address`. `warn` is called with each message for the user, in one line. Raises zmq.ZMQError."""
         self.address = address
         self.token = secrets.token_hex(16)
         """The secret that a request must carry: it proves that this launcher started the worker."""
@@ -58,15 +60,22 @@ class Dispatcher:
         self._committer = Committer(store, hub, coordinator, warn)
         self._uncommitted: dict[int, FinishedAttempt] = {}
         """Finished attempts by slot number, not committed yet and so not answered."""
+        self._has_leased = False
+        """Whether a file was handed out."""
         self._paused = False
         self._unable_warnings: list[str] = []
+        self._job_warnings = 0
         self._context = zmq.Context()
         self.socket = self._context.socket(zmq.ROUTER)
         """To wait on for input before `receive`."""
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
         self.socket.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
-        bind_privately(self.socket, address)
+        try:
+            bind_privately(self.socket, address)
+        except zmq.ZMQError:
+            self.close()
+            raise
 
     def receive(self) -> None:
         """Process the requests that have arrived, and commit what they report."""
@@ -79,11 +88,25 @@ class Dispatcher:
 
     def reply(self) -> None:
         """Answer the pending requests for which there is an answer now."""
-        if not self._can_commit() and not self.closing:
+        if not self.can_commit() and not self.closing:
             return
         for slot in self._slots:
             if slot.pending is not None and slot.number not in self._uncommitted:
                 self._answer(slot, slot.pending)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run ends early, because of what fails every file."""
+        return self._committer.stop_reason is not None
+
+    @property
+    def failed_start(self) -> str | None:
+        """Why the run ends before it has handed out a file; None if it has, or does not end early."""
+        return None if self._has_leased else self._committer.stop_reason
+
+    def stop(self, reason: str) -> None:
+        """End the run early, without charging any file; a warning with the first reason follows."""
+        self._committer.stop(reason)
 
     def close(self) -> None:
         """Close the channel. Safe to call twice."""
@@ -107,30 +130,30 @@ class Dispatcher:
             slot.pending = request
             slot.refusal = self._settle(slot, request)
 
-    def _settle(self, slot: Slot, request: Request) -> str | None:
+    def _settle(self, slot: Slot, request: Request) -> Refusal | None:
         """Settle the file that the request reports, if any. Return why that was refused; None if it was not."""
         settled, held, output = request.settled, slot.assignment, slot.output
         if isinstance(settled, Unable):
-            self._retire_unable(slot, settled.reason)
+            self._settle_unable(slot, settled)
         if settled is None or isinstance(settled, Unable):
             return None
         if held is None or output is None or (envelope := _event_about(held, settled.frame)) is None:
-            return "the launcher has not leased this file to the worker"
+            return Refusal("the launcher has not leased this file to the worker")
         event = envelope.event
         if isinstance(event, FileCompleted):
             self._uncommitted[slot.number] = FinishedAttempt(slot.device.key, held, output, settled, envelope)
             return None
         slot.assignment = slot.output = None
         slot.deaths.clear()
-        self._fail(slot, held, output, event.reason, envelope)
-        self._hub.ingest([settled.frame])
-        if settled.disk_full:
-            self._committer.stop(f"{held.file.id} failed because the disk is full")
+        self._fail(slot, held, output, envelope, charged=settled.stop_reason is None)
+        self._hub.record([settled.frame])
+        if settled.stop_reason is not None:
+            self._committer.stop(settled.stop_reason)
         return None
 
     def _commit(self) -> None:
         """Commit the finished attempts; at the end of a run even if the journal cannot be written."""
-        if not self._uncommitted or not (self._can_commit() or self.closing):
+        if not self._uncommitted or not (self.can_commit() or self.closing):
             return
         finished = [(slot, report) for slot in self._slots if (report := self._uncommitted.pop(slot.number, None))]
         # A worker may have died while the journal could not be written: then its file is assigned again.
@@ -140,9 +163,11 @@ class Dispatcher:
             slot.assignment = slot.output = None
             slot.deaths.clear()
             slot.refusal = report.refusal
+            if report.refusal is None and report.settled.warning is not None:
+                self._report_job_warning(report.held.file.id, report.settled.warning)
 
-    def _can_commit(self) -> bool:
-        """Whether results can be committed now.
+    def can_commit(self) -> bool:
+        """Whether results can be committed now: the journal holds the plan, and can be written.
 
         While they cannot, the run pauses; if they no longer can, it ends. A warning reports either, once.
         """
@@ -150,13 +175,16 @@ class Dispatcher:
         stop_reason = self._committer.stop_reason
         if stop_reason is not None and not self.closing:
             self.closing = True
-            self._warn(f"the run ends early: {stop_reason}; to continue it, give the same command with --resume")
+            if self._has_leased:
+                hint = "to continue it, give the same command with --resume"
+                self._warn(f"the run ends early: {stop_reason}; {hint}")
         elif not ready and not self._paused and not self.closing:
             self._warn("the run pauses: it continues when the capture, which is its journal, can be written again")
         self._paused = not ready
         return ready
 
-    def _fail(self, slot: Slot, held: Assignment, output: str, reason: str, envelope: Envelope) -> None:
+    def _fail(self, slot: Slot, held: Assignment, output: str, envelope: Envelope, *, charged: bool) -> None:
+        reason = envelope.event.reason
         self._store.discard(output)
         self._coordinator.record_file_failure(
             slot.device.key,
@@ -164,22 +192,36 @@ class Dispatcher:
             reason,
             envelope.event.duration_seconds,
             for_good=envelope.event.final,
+            charged=charged,
             wall_ns=envelope.wall_ns,
             mono_ns=envelope.mono_ns,
         )
-        if not envelope.event.final:
+        if charged and not envelope.event.final:
             name, key = held.file.id, slot.device.key
             self._warn(f"{name}: attempt {held.attempt} on {key} failed, and the file is tried again: {reason}")
 
-    def _retire_unable(self, slot: Slot, reason: str) -> None:
+    def _report_job_warning(self, name: str, warning: str) -> None:
+        self._job_warnings += 1
+        if self._job_warnings <= MAX_JOB_WARNINGS:
+            self._warn(f"{name}: {warning}")
+        elif self._job_warnings == MAX_JOB_WARNINGS + 1:
+            self._warn("the job warns of more files, which are not named here")
+
+    def _settle_unable(self, slot: Slot, unable: Unable) -> None:
         """Retire a device on which the job does not load. The run ends only if it loads on none."""
+        if unable.disk_full:
+            self._committer.stop(unable.reason)
+            return
         slot.retired = True
-        self._coordinator.retire(slot.device.key)
-        if all(each.retired for each in self._slots):
-            self.unable = reason
-            self.closing = True
+        if not all(each.retired for each in self._slots):
+            self._coordinator.retire(slot.device.key)
+            self._unable_warnings.append(f"{slot.device.key} is retired: {unable.reason}")
+        elif self._has_leased:
+            # It did load: what has changed since is no reason to fail the files that remain.
+            self._committer.stop(unable.reason)
         else:
-            self._unable_warnings.append(f"{slot.device.key} is retired: {reason}")
+            self.unable = unable.reason
+            self.closing = True
 
     def _warn_of_retired(self) -> None:
         """Warn of the devices on which the job does not load, once it has loaded on one.
@@ -198,6 +240,7 @@ class Dispatcher:
         task = None
         if assignment is not None:
             self._warn_of_retired()
+            self._has_leased = True
             slot.assignment = assignment
             slot.output = self._store.new_attempt()
             task = Task(

@@ -14,27 +14,35 @@ import subprocess
 import sys
 from typing import BinaryIO
 
+END_SECONDS = 2.0
+"""Time for the guard to end the groups that are left, and itself."""
 _STARTED, _ENDED = b"+", b"-"
 
 
 class OrphanGuard:
     """Starts the guard process and keeps its list of groups up to date. For one thread.
 
-    It never waits for the guard, and the run continues without it if it dies.
+    It waits for the guard at its end only, 2 s at most, and the run continues without it if it dies.
     """
 
     def __init__(self) -> None:
-        # Run by path and isolated: the program imports nothing of ours, and so starts fast.
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            process_group=0,
-        )
-        assert self._process.stdin is not None
-        self._pipe = self._process.stdin.fileno()
-        os.set_blocking(self._pipe, False)
+        self.problem: str | None = None
+        """Why there is no guard; None if it was started."""
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            # Run by path and isolated: the program imports nothing of ours, and so starts fast.
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", __file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                process_group=0,
+            )
+        except OSError as error:
+            self.problem = f"the orphan guard cannot be started: {error.strerror}"
+        else:
+            assert self._process.stdin is not None
+            os.set_blocking(self._process.stdin.fileno(), False)
 
     def watch(self, group: int) -> None:
         """Have this process group ended if the launcher dies."""
@@ -46,13 +54,21 @@ class OrphanGuard:
 
     def close(self) -> None:
         """End the guard, and with it the groups that it still watches. Safe to call twice."""
-        assert self._process.stdin is not None
+        from virnucpro_bus.system.child_process import stop  # not for the program, which imports nothing of ours
+
+        if self._process is None or self._process.stdin is None:
+            return
         self._process.stdin.close()
-        self._process.wait()
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            stop(self._process, 0)  # it was stopped from outside
 
     def _send(self, change: bytes, group: int) -> None:
+        if self._process is None or self._process.stdin is None:
+            return
         try:
-            os.write(self._pipe, b"%b%d\n" % (change, group))
+            os.write(self._process.stdin.fileno(), b"%b%d\n" % (change, group))
         except (BlockingIOError, BrokenPipeError):
             pass  # the guard was stopped or killed from outside
 
@@ -74,6 +90,7 @@ def guard(launcher: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    # It ends with its launcher, whatever is sent to all processes of the run.
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_IGN)
     guard(sys.stdin.buffer)

@@ -5,23 +5,27 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.devices import has_gpu
+from virnucpro_bus.events.envelope import WORKER_SOURCE_PREFIX
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system.child_process import spawn_logged
+from virnucpro_bus.system.own_packages import own_program
 from workers.coordinator.coordinator import Assignment
-from workers.protocol import Answer, Request, WorkerConfig
+from workers.pool.environment import worker_environment
+from workers.protocol import Answer, Refusal, Request, WorkerConfig
 from workers.schedule.blame import Loss
 
 FAILED_STARTS_UNTIL_RETIREMENT = 3
 TERM_SECONDS = 1.0
 """Time between SIGTERM and SIGKILL."""
+UNKILLABLE_SECONDS = 5.0
+"""A process that is still there so long after SIGKILL hangs inside the kernel, such as in a GPU driver. It runs no
+more code, but may never end."""
 FIRST_DELAY_SECONDS = 0.25
 LONGEST_DELAY_SECONDS = 5.0
 
@@ -48,9 +52,14 @@ class DeathRecord:
 
     def delay_ns(self) -> int:
         """Return the delay before the next worker is started: none after the first death, then it doubles."""
-        if self.deaths <= 1:
-            return 0
-        return int(min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (self.deaths - 2)) * NANOSECONDS)
+        return _delay_ns(self.deaths - 1)
+
+
+def _delay_ns(times: int) -> int:
+    """Return the delay after something has failed so many times: none for 0, then it doubles up to a limit."""
+    if times <= 0:
+        return 0
+    return int(min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (times - 1)) * NANOSECONDS)
 
 
 @dataclass(frozen=True)
@@ -73,11 +82,13 @@ class Slot:
     epoch: int = 0
     """The number of the process, counted over all sessions of the run."""
     process: subprocess.Popen[bytes] | None = None
+    unkillable: subprocess.Popen[bytes] | None = None
+    """A process that was given up; the device is retired then."""
     peer: bytes = b""
     """The process's address on the channel; empty until its first request."""
     pending: Request | None = None
     """A request that has not been answered yet."""
-    refusal: str | None = None
+    refusal: Refusal | None = None
     """Why the results that the request reports were refused; None if they were accepted."""
     last_answer: Answer | None = None
     """Kept because a request may arrive twice."""
@@ -86,6 +97,8 @@ class Slot:
     """The results folder of the current attempt."""
     deaths: DeathRecord = field(default_factory=DeathRecord)
     restart_at_ns: int = 0
+    failed_starts: int = 0
+    """How often in a row the system has refused to start a process."""
     dismissal_ends_ns: int = 0
     """When a process that was dismissed, and is still running, is killed."""
     ending: Ending | None = None
@@ -96,28 +109,35 @@ class Slot:
     @property
     def source(self) -> str:
         """The name of the worker's stream on the bus."""
-        return f"worker-{self.number}"
+        return f"{WORKER_SOURCE_PREFIX}{self.number}"
 
     @property
     def dismissed(self) -> bool:
         """Whether the last answer to the process was that there are no more files."""
         return self.last_answer is not None and self.last_answer.task is None
 
-    def spawn(self, config: WorkerConfig, log: Path) -> None:
-        """Start a worker with `config`, whose epoch must be one more than the last. Raises OSError."""
-        self.epoch = config.epoch
-        self.peer, self.pending, self.last_answer, self.ending = b"", None, None, None
-        visible_gpus = self.device.key if has_gpu(self.device.key) else ""
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": visible_gpus, "PYTHONUNBUFFERED": "1"}
-        command = [sys.executable, "-P", "-m", "workers.process.worker"]
+    def spawn(self, config: WorkerConfig, log: Path, threads: int) -> None:
+        """Start a worker with `config`, whose epoch must be one more than the last. Raises OSError.
+
+        `threads` are those of each numerical library in it.
+        """
+        environment = worker_environment(os.environ, self.device.key, threads)
+        command = own_program("workers.process.worker")
         self.process = spawn_logged(command, log, environment=environment, stdin=subprocess.PIPE)
+        self.epoch, self.failed_starts = config.epoch, 0
+        self.peer, self.pending, self.last_answer, self.ending = b"", None, None, None
         if self.process.stdin is not None:
             try:
-                # The pipe stays open: its end shows the worker that the launcher has died.
+                # The pipe stays open: its end shows the worker that the launcher has died, or ends it.
                 self.process.stdin.write(msgspec.json.encode(config) + b"\n")
                 self.process.stdin.flush()
             except BrokenPipeError:
                 pass  # it has died already, which `reap` detects
+
+    def note_failed_start(self, now_ns: int) -> None:
+        """Record that the system has refused to start a process: the next attempt is later."""
+        self.failed_starts += 1
+        self.restart_at_ns = now_ns + _delay_ns(self.failed_starts)
 
     def reap(self) -> str | None:
         """If the process has ended, kill its children and return how it ended; None while it is running."""
@@ -132,12 +152,24 @@ class Slot:
         """Begin to end the process and its children, unless that has begun. `reap` reports when it has ended."""
         if self.process is not None and self.ending is None:
             self.ending = Ending(loss, reason, now_ns + int(TERM_SECONDS * NANOSECONDS), self.output)
+            # SIGTERM counts only after that, because one from outside may reach all processes of a run.
+            self._close_pipe()
             self.signal(signal.SIGTERM)
 
     def kill_if_due(self, now_ns: int) -> None:
         """Kill a process that was to end and has not done so in time."""
         if self.ending is not None and now_ns >= self.ending.kill_at_ns:
             self.signal(signal.SIGKILL)
+
+    def is_unkillable(self, now_ns: int) -> bool:
+        """Whether the process has been killed, but does not end."""
+        return self.ending is not None and now_ns >= self.ending.kill_at_ns + UNKILLABLE_SECONDS * NANOSECONDS
+
+    def give_up(self) -> int:
+        """Wait for the process no longer, and start no other; return its id."""
+        assert self.process is not None
+        self.unkillable, self.process, self.retired = self.process, None, True
+        return self.unkillable.pid
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process and to all that it has started: it leads a process group of its own."""
@@ -147,13 +179,16 @@ class Slot:
             except ProcessLookupError:
                 pass
 
-    def _describe_end(self, status: int) -> str:
-        """Close the pipe of a process that has ended; return how it ended."""
+    def _close_pipe(self) -> None:
         if self.process is not None and self.process.stdin is not None:
             try:
                 self.process.stdin.close()
             except BrokenPipeError:
                 pass  # it died before it read its configuration
+
+    def _describe_end(self, status: int) -> str:
+        """Forget a process that has ended; return how it ended."""
+        self._close_pipe()
         self.process = None
         if status >= 0:
             return f"ended with exit status {status}"

@@ -16,8 +16,6 @@ LOADING_FACTOR = 10
 """The time-out is this much longer before a worker's first request: loading libraries and a model from a cold disk
 does not release the lock either."""
 _CHECK_INTERVAL_NS = NANOSECONDS
-_ABSENCE_NS = 5 * NANOSECONDS
-"""A longer time between two polls means that this process itself stood still."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,10 @@ class Watchdog:
     """Compares workers with their limits. For one thread: `poll` once in each turn of its loop, then `check`."""
 
     def __init__(self, limits: Limits, clock: Clock, events_from: Callable[[str, int], int]) -> None:
-        """`events_from` returns how many events of a source and epoch have been received."""
+        """`clock` stands still while this process does: then no worker is silent or takes long.
+
+        `events_from` returns how many events of a source and epoch have been received.
+        """
         self._limits = limits
         self._clock = clock
         self._events_from = events_from
@@ -57,15 +58,8 @@ class Watchdog:
         """Whether silence is checked in this turn: it is once a second."""
 
     def poll(self) -> None:
-        """Begin a turn, after the events that have arrived were read.
-
-        If this process itself stood still, no worker counts as silent for that time.
-        """
-        now_ns = self._clock.mono_ns()
-        if now_ns - self._now_ns > _ABSENCE_NS:
-            for activity in self._activities.values():
-                activity.last_event_ns = now_ns
-        self._now_ns = now_ns
+        """Begin a turn, after the events that have arrived were read."""
+        self._now_ns = now_ns = self._clock.mono_ns()
         self._checks_silence = now_ns - self._checked_ns >= _CHECK_INTERVAL_NS
         if self._checks_silence:
             self._checked_ns = now_ns

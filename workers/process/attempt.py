@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from virnucpro_bus.errors import InputError, UserError
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.errors import EveryFileError, InputError, UserError
+from virnucpro_bus.system.disk import DISK_FAILURES, Disk
 from workers.commit.manifest import Manifest, sync_and_digest
 from workers.fault_injection import fault_point
 from workers.inputs.input_file import content_digest, state_of
@@ -30,8 +30,8 @@ class Outcome(NamedTuple):
 def attempt(job: RunJob, task: Task, disk: Disk) -> Outcome:
     """Run the job on the file of `task` in a new output folder, and sync the results to disk.
 
-    Raises what the job raises, InputError when the input changes or vanishes, and UserError when the job removes
-    its output folder.
+    Raises what the job raises, InputError when the input changes or vanishes, and EveryFileError when the job
+    removes its output folder or the disk fails.
     """
     path, output = to_path(task.path), to_path(task.output)
     _check_unchanged(task, path)
@@ -43,8 +43,13 @@ def attempt(job: RunJob, task: Task, disk: Disk) -> Outcome:
     if output.is_symlink():
         raise UserError("the job has put a link in place of its output folder")
     if not output.is_dir():
-        raise UserError("the job has removed its output folder")
-    manifest = sync_and_digest(os.fspath(output), disk)
+        raise EveryFileError("the job has removed its output folder; it must leave its results there")
+    try:
+        manifest = sync_and_digest(os.fspath(output), disk)
+    except OSError as error:
+        if error.errno in DISK_FAILURES:
+            raise EveryFileError(f"the results cannot be synced to the disk: {error.strerror}") from error
+        raise
     fault_point("after_seal", task.file, task.attempt)
     _check_unchanged(task, path)
     return Outcome(sequences, manifest, input_digest)

@@ -30,7 +30,7 @@ class Channel:
     def ask(self, settled: Settled | Unable | None = None) -> Answer:
         """Report what was settled, if anything, and wait for the answer without a time limit.
 
-        Raises ChannelError when the launcher is no longer alive, or when its answer cannot be decoded.
+        Raises ChannelError when the launcher has died or ends this worker, or when its answer cannot be decoded.
         """
         self._number += 1
         config = self._config
@@ -46,7 +46,7 @@ class Channel:
             if waited_ms >= RETRY_MS:
                 waited_ms = 0
                 self._socket.send(request)
-        raise ChannelError("the launcher is no longer alive")
+        raise ChannelError("the launcher has closed the pipe to this worker")
 
     def close(self) -> None:
         """Close the socket, after half a second at most for what has not been sent."""

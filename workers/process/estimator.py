@@ -1,8 +1,8 @@
 """The process that calls a job's `estimate`, so that user code never runs in the launcher.
 
-Started as `python -m workers.process.estimator`: it reads a `Question` on standard input and writes a `Reply` to
-standard output. No GPU is visible to it. A job's module is imported only if its source contains the word
-"estimate": importing a framework takes seconds, and most jobs have no estimates.
+Started by launch/estimates.py: it reads a `Question` on standard input and writes a `Reply` to standard output. No
+GPU is visible to it. A job's module is imported only if its source contains the word "estimate": importing a
+framework takes seconds, and most jobs have no estimates.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.text import visible
+from virnucpro_bus.text import text_of, visible
 from workers.jobs.loader import import_job, module_of
 from workers.process.parent_watch import end_with_parent
 
@@ -48,8 +48,8 @@ def reply_to(question: Question) -> Reply:
         path = Path(os.fsdecode(raw))
         try:
             estimates.append(float(estimate(path)))
-        except (Exception, SystemExit) as error:
-            text = str(error).strip().partition("\n")[0][:300]
+        except BaseException as error:
+            text = text_of(error).strip().partition("\n")[0][:300]
             return Reply(problem=f"{visible(path.name)}: {type(error).__name__}: {visible(text)}")
     return Reply(estimates)
 
@@ -57,7 +57,7 @@ def reply_to(question: Question) -> Reply:
 def _may_have_estimates(job: str) -> bool:
     try:
         spec = importlib.util.find_spec(module_of(job))
-    except Exception:
+    except BaseException:
         return False  # the workers report why it cannot be imported
     if spec is None or spec.origin is None:
         return False
@@ -82,7 +82,3 @@ def main() -> None:
     output.flush()
     # Do not wait for threads that the module has started.
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,18 +1,16 @@
-"""Why an attempt failed: its reason in one line, and whether the disk was full."""
+"""Why an attempt failed: its reason in one line, its traceback in the log.
+
+What a job raises is a user's object: its methods may raise too, and it need not be an `Exception`.
+"""
 
 from __future__ import annotations
 
-import errno
-import os
-from pathlib import Path
+import traceback
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
-from virnucpro_bus.text import visible
+from virnucpro_bus.text import text_of, visible
 
-_FULL_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
-_FULL_DISK_BYTES = 1 << 20
-"""With less free space than this, any failure is attributed to the full disk."""
 _GPU_MEMORY = "CUDA out of memory"
 # Types and texts of torch, CuPy, JAX and the driver, by name: no framework is imported here.
 _GPU_MEMORY_TYPES = {"torch.cuda.OutOfMemoryError", "torch.OutOfMemoryError", "cupy.cuda.memory.OutOfMemoryError"}
@@ -28,31 +26,27 @@ def describe_failure(error: BaseException) -> str:
     """Return the reason for a failed attempt, in one line that an event can carry.
 
     The text of a UserError is the reason. Other errors begin with the name of their type, or with "CUDA out of
-    memory" where that is the cause.
+    memory" where that is the cause. Of a group of errors, the first one follows.
     """
-    text = visible(" ".join(str(error).split()))
+    text = visible(" ".join(text_of(error).split()))
     if isinstance(error, UserError):
         return text[:REASON_CHARACTERS]
-    name = _GPU_MEMORY if _is_gpu_out_of_memory(error) else type(error).__name__
+    if isinstance(error, BaseExceptionGroup):
+        text = f"{text}: {describe_failure(error.exceptions[0])}"
+    name = _GPU_MEMORY if _is_gpu_out_of_memory(error, text) else visible(type(error).__name__)
     if text.startswith(name):
         return text[:REASON_CHARACTERS]
     return f"{name}: {text}"[:REASON_CHARACTERS] if text else name
 
 
-def is_disk_full(error: BaseException, output: Path) -> bool:
-    """Whether an attempt with this output folder failed because the disk is full.
-
-    The free space is checked too: the error of a shell command shows only that it failed.
-    """
-    if isinstance(error, OSError) and error.errno in _FULL_DISK_ERRORS:
-        return True
+def log_traceback(error: BaseException) -> None:
+    """Write the error's traceback to the log. A log that cannot be written must not end the worker."""
     try:
-        status = os.statvfs(output.parent)
-    except OSError:
-        return False
-    return status.f_bavail * status.f_frsize < _FULL_DISK_BYTES
+        traceback.print_exception(error)
+    except Exception:
+        return  # the disk is full, or the job has closed or replaced stderr
 
 
-def _is_gpu_out_of_memory(error: BaseException) -> bool:
+def _is_gpu_out_of_memory(error: BaseException, text: str) -> bool:
     names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
-    return not names.isdisjoint(_GPU_MEMORY_TYPES) or any(text in str(error) for text in _GPU_MEMORY_TEXTS)
+    return not names.isdisjoint(_GPU_MEMORY_TYPES) or any(known in text for known in _GPU_MEMORY_TEXTS)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 EXIT_ORPHANED = 1
 GRACE_SECONDS = 2.0
-"""Time for the main thread to leave by itself after the launcher has died."""
+"""Time for the main thread to leave by itself after the pipe has ended."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -24,7 +24,7 @@ def end_with_parent() -> None:
 
 
 class ParentWatch:
-    """Detects the launcher's death by the end of the pipe from it, and ends this process and its group."""
+    """Ends this process and its group when the pipe from the launcher ends: it has died, or closed the pipe."""
 
     def __init__(self, pipe: BinaryIO) -> None:
         self._pipe = pipe

@@ -1,16 +1,17 @@
 """A worker process: requests files, runs the job on them, publishes the outcomes. There is one for each device.
 
-Started as `python -m workers.process.worker` with its configuration on standard input. The pipe stays open: when
-it ends, the launcher has died, and the worker ends too. The device is chosen by environment variables that are set
-before this process starts, so before any framework is imported.
+Started by pool/slot.py with its configuration on standard input. The pipe stays open: when it ends, the launcher
+has died or ends the worker. The device is chosen by environment variables that are set before this process starts,
+so before any framework is imported. The module of a user's job may hide ours from `import`
+(system/own_packages.py), so all that is used after the job was loaded is imported at the top.
 """
 
 from __future__ import annotations
 
 import os
-import signal
-import sys
-import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from time import sleep
 from typing import BinaryIO
 
 import msgspec
@@ -20,22 +21,32 @@ from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.errors import ChannelError, InputError, UserError
 from virnucpro_bus.events.vocabulary import Device, FileCompleted, FileFailed
 from virnucpro_bus.publish.publisher import Publisher
+from virnucpro_bus.system.console import say
 from virnucpro_bus.system.disk import Disk
-from virnucpro_bus.text import visible
+from virnucpro_bus.system.folders import remove_tree
 from workers.fault_injection import fault_point
 from workers.jobs import JobContext, make_job
-from workers.process.attempt import RunJob, attempt
+from workers.process.attempt import Outcome, RunJob, attempt
 from workers.process.channel import Channel
-from workers.process.failure_reason import describe_failure, is_disk_full
+from workers.process.failure_reason import describe_failure, log_traceback
 from workers.process.parent_watch import ParentWatch, end_with_parent
+from workers.process.termination import LauncherSignals
+from workers.process.trouble import find_trouble, is_disk_full
 from workers.protocol import Settled, Task, Unable, WorkerConfig, to_path
+
+SIGNAL_SECONDS = 0.05
+"""A signal that is sent to all processes reaches this one so much later than those of the job, at most."""
 
 
 class Worker:
     """Runs the job on one file after another, until the launcher has no more. For the process's main thread."""
 
-    def __init__(self, config: WorkerConfig, bus: Publisher, channel: Channel) -> None:
+    def __init__(
+        self, config: WorkerConfig, bus: Publisher, channel: Channel, terminations: Callable[[], int]
+    ) -> None:
+        """`terminations` returns how many SIGTERM this process has ignored so far."""
         self._bus = bus
+        self._terminations = terminations
         self._channel = channel
         self._config = config
         self._clock = SystemClock()
@@ -55,8 +66,8 @@ class Worker:
         try:
             job = make_job(self._config.job, self._context)
         except Exception as error:
-            traceback.print_exc()
-            self._channel.ask(Unable(describe_failure(error)))
+            log_traceback(error)
+            self._channel.ask(Unable(describe_failure(error), is_disk_full(error)))
             return
         self._bus.ready()
         fault_point("after_load", attempt=self._config.epoch)
@@ -71,7 +82,8 @@ class Worker:
             if answer.refusal is None:
                 self._bus.send_prepared(settled.frame, event)
             else:
-                failure = self._make_failure(task, answer.refusal, event.duration_seconds, final=task.is_last)
+                reason, final = answer.refusal.reason, answer.refusal.is_final
+                failure = self._make_failure(task, reason, event.duration_seconds, final=final)
                 self._bus.send_prepared_as(settled.frame, failure)
             fault_point("after_send", task.file, task.attempt)
 
@@ -87,21 +99,45 @@ class Worker:
         started_ns = self._clock.mono_ns()
         fault_point("before_job", task.file, task.attempt)
         try:
-            done = attempt(job, task, self._disk)
-        except (Exception, SystemExit) as error:
+            done = self._attempt(job, task)
+        except BaseException as error:
+            # Any exception: SIGINT is ignored here, so even a KeyboardInterrupt was raised by the job.
             if not isinstance(error, UserError):
-                traceback.print_exc()
+                log_traceback(error)
             seconds = (self._clock.mono_ns() - started_ns) / NANOSECONDS
+            trouble = find_trouble(error, task)
             # An unusable input stays unusable, whichever worker tries it.
-            final = task.is_last or isinstance(error, InputError)
+            final = trouble is None and (task.is_last or isinstance(error, InputError))
             failed = self._make_failure(task, describe_failure(error), seconds, final=final)
-            disk_full = is_disk_full(error, to_path(task.output))
-            return failed, Settled(bus.prepare(failed), disk_full=disk_full)
+            return failed, Settled(bus.prepare(failed), stop_reason=trouble)
         seconds = (self._clock.mono_ns() - started_ns) / NANOSECONDS
         event = bus.completion(task.file, sequences=done.sequences, duration_seconds=seconds, attempt=task.attempt)
         return event, Settled(
-            bus.prepare(event), done.manifest.size_bytes, done.manifest.digest, input_digest=done.input_digest
+            bus.prepare(event),
+            done.manifest.size_bytes,
+            done.manifest.digest,
+            warning=self._context.warning,
+            input_digest=done.input_digest,
         )
+
+    def _attempt(self, job: RunJob, task: Task) -> Outcome:
+        """Run the attempt; again if a SIGTERM to all processes of the run may have made it fail.
+
+        The launcher ends this process when there is no time left for that.
+        """
+        while True:
+            terminations = self._terminations()
+            try:
+                return attempt(job, task, self._disk)
+            except InputError:
+                raise
+            except BaseException as error:
+                sleep(SIGNAL_SECONDS)
+                if self._terminations() == terminations:
+                    raise
+                say(f"{task.file}: repeated after SIGTERM: {describe_failure(error)}")
+                with suppress(OSError):
+                    remove_tree(os.fspath(to_path(task.output)))
 
     def _make_failure(self, task: Task, reason: str, seconds: float, *, final: bool) -> FileFailed:
         return FileFailed(self._config.device_key, task.file, task.attempt, reason, seconds, final)
@@ -121,27 +157,28 @@ def _detach_standard_input() -> BinaryIO:
 
 def main() -> None:
     """Read the configuration and work. The exit status is 0, or 1 when the launcher has died."""
-    # The launcher acts on Ctrl-C and hang-up.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     end_with_parent()
-    launcher_watch = ParentWatch(_detach_standard_input())
+    pipe = _detach_standard_input()
+    launcher_watch = ParentWatch(pipe)
     config = msgspec.json.decode(launcher_watch.first_line(), type=WorkerConfig)
+    signals = LauncherSignals(pipe.fileno())
     launcher_watch.start()
     fault_point("after_start", attempt=config.epoch)
     device = Device(config.device_key, config.device_name, config.device_index)
     channel = Channel(config, launcher_watch.alive)
     bus = Publisher(
-        config.publish, device=device, source=config.source, epoch=config.epoch, run=config.run, loading=True
+        config.publish,
+        device=device,
+        source=config.source,
+        epoch=config.epoch,
+        run=config.run,
+        host=config.host,
+        loading=True,
     )
     try:
-        Worker(config, bus, channel).work()
+        Worker(config, bus, channel, lambda: signals.terminations).work()
     except ChannelError as error:
-        print(f"worker {config.slot}: {visible(str(error))}", file=sys.stderr)
+        say(f"worker {config.slot}: {error}")
         os._exit(1)
     bus.close()
     channel.close()
-
-
-if __name__ == "__main__":
-    main()

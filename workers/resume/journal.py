@@ -11,12 +11,10 @@ import msgspec
 from virnucpro_bus import events as ev
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.errors import FrameError
-from virnucpro_bus.events.codec import decode
+from virnucpro_bus.events.codec import Foreign, decode
+from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, WORKER_SOURCE_PREFIX
 from workers.commit.manifest import Manifest
 from workers.resume.past_results import PastResults
-
-WORKER_SOURCE = "worker-"
-"""The prefix of the source names of a pool's workers."""
 
 
 class SettledFile(NamedTuple):
@@ -31,13 +29,19 @@ class SettledFile(NamedTuple):
 
 
 class PastRun:
-    """The earlier sessions of a run, folded from their events in the order of the capture."""
+    """The earlier sessions of a run, folded from their events in the order of the capture.
+
+    Other programs may publish on the same bus. What the run has done is believed of its coordinator alone, and
+    what its workers did of them; the coordinator's first event says which run and host these are.
+    """
 
     def __init__(self) -> None:
         self.started: ev.RunStarted | None = None
         """The first event of the last session; None when no session got that far."""
         self.run = ""
         """The run's id; "" when no session got that far."""
+        self.host = ""
+        """The host that the run's events name, whatever the machine is called that resumes it; "" as for `run`."""
         self.planned: dict[str, ev.PlannedFile] = {}
         """Every file that was planned, as it was planned last, by id."""
         self.settled: dict[str, SettledFile] = {}
@@ -51,22 +55,26 @@ class PastRun:
         self.last_epoch = 0
         """The latest epoch of a coordinator …"""
         self.last_worker_epoch = 0
-        """… and of any worker."""
-        self._folds: dict[type, Callable[[Any, ev.Envelope], None]] = {
+        """… and of any worker, whatever run it names: a stream must never be continued by another process."""
+        self.damaged_places = 0
+        """How often the capture is damaged; what it held there is unknown."""
+        self._ended_workers: set[tuple[str, int]] = set()
+        self._coordinator_folds: dict[type, Callable[[Any], None]] = {
             ev.RunStarted: self._run_started,
             ev.FilesAssigned: self._assigned,
-            ev.WorkerStarted: self._worker_started,
-            ev.WorkerStopped: self._worker_stopped,
             ev.WorkerLost: self._worker_lost,
-            ev.WorkStolen: self._stolen,
-            ev.FileStarted: self._file_started,
-            ev.FileCompleted: self._completed,
-            ev.FileFailed: self._failed,
-            ev.FileResults: self._results,
             ev.FileCommitted: self._committed,
             ev.FileQuarantined: self._quarantined,
             ev.FileReopened: self._reopened,
             ev.FileRecognized: self._recognized,
+            ev.FileResults: self._results,
+        }
+        self._worker_folds: dict[type, Callable[[Any, ev.Envelope], None]] = {
+            ev.WorkerStopped: self._worker_stopped,
+            ev.WorkStolen: self._stolen,
+            ev.FileStarted: self._file_started,
+            ev.FileCompleted: self._completed,
+            ev.FileFailed: self._failed,
         }
 
     def manifest_of(self, file: str) -> Manifest:
@@ -81,32 +89,53 @@ class PastRun:
                 envelope = decode(frame)
             except FrameError:
                 continue
-            if isinstance(envelope, ev.Envelope) and (fold := self._folds.get(type(envelope.event))):
-                fold(envelope.event, envelope)
+            if envelope.source == COORDINATOR_SOURCE:
+                self.last_epoch = max(self.last_epoch, envelope.epoch)
+                self._apply_coordinator(envelope)
+            elif envelope.source.startswith(WORKER_SOURCE_PREFIX):
+                self.last_worker_epoch = max(self.last_worker_epoch, envelope.epoch)
+                self._apply_worker(envelope)
 
-    def _run_started(self, event: ev.RunStarted, envelope: ev.Envelope) -> None:
-        self.started, self.run = event, envelope.run
-        self.last_epoch = max(self.last_epoch, envelope.epoch)
+    def _apply_coordinator(self, envelope: ev.Envelope | Foreign) -> None:
+        if not self.run:
+            self.run, self.host = envelope.run, envelope.host
+        if self._is_own(envelope) and (fold := self._coordinator_folds.get(type(envelope.event))):
+            fold(envelope.event)
 
-    def _assigned(self, event: ev.FilesAssigned, envelope: ev.Envelope) -> None:
+    def _apply_worker(self, envelope: ev.Envelope | Foreign) -> None:
+        if not isinstance(envelope, ev.Envelope) or not self._is_own(envelope):
+            return
+        event, stream = envelope.event, (envelope.source, envelope.epoch)
+        # Any of its events shows that it runs: the first may be missing.
+        if stream not in self.running_workers and stream not in self._ended_workers:
+            device = event.thief if isinstance(event, ev.WorkStolen) else getattr(event, "device", "")
+            key = device.key if isinstance(device, ev.Device) else device
+            self.running_workers[stream] = ev.WorkerLost(key, *stream, "the launcher has ended")
+        if fold := self._worker_folds.get(type(event)):
+            fold(event, envelope)
+
+    def _is_own(self, envelope: ev.Envelope | Foreign) -> bool:
+        return envelope.run == self.run and envelope.host == self.host
+
+    def _run_started(self, event: ev.RunStarted) -> None:
+        self.started = event
+
+    def _assigned(self, event: ev.FilesAssigned) -> None:
         for file in event.files:
             self.planned[file.file] = file
             # A session planned it again, so its results were not accepted as done.
             self.committed.pop(file.file, None)
 
-    def _worker_started(self, event: ev.WorkerStarted, envelope: ev.Envelope) -> None:
-        source, epoch = envelope.source, envelope.epoch
-        if source.startswith(WORKER_SOURCE) and envelope.run == self.run:
-            self.last_worker_epoch = max(self.last_worker_epoch, epoch)
-            self.running_workers[source, epoch] = ev.WorkerLost(
-                event.device.key, source, epoch, "the launcher has ended"
-            )
-
     def _worker_stopped(self, event: ev.WorkerStopped, envelope: ev.Envelope) -> None:
-        self.running_workers.pop((envelope.source, envelope.epoch), None)
+        self._end_worker(envelope.source, envelope.epoch)
 
-    def _worker_lost(self, event: ev.WorkerLost, envelope: ev.Envelope) -> None:
-        self.running_workers.pop((event.source, event.epoch), None)
+    def _worker_lost(self, event: ev.WorkerLost) -> None:
+        self.last_worker_epoch = max(self.last_worker_epoch, event.epoch)
+        self._end_worker(event.source, event.epoch)
+
+    def _end_worker(self, source: str, epoch: int) -> None:
+        self.running_workers.pop((source, epoch), None)
+        self._ended_workers.add((source, epoch))
 
     def _stolen(self, event: ev.WorkStolen, envelope: ev.Envelope) -> None:
         self._set_lease(envelope, event.file, event.attempt, event.victim, event.stolen_at_ns)
@@ -128,40 +157,58 @@ class PastRun:
 
     def _completed(self, event: ev.FileCompleted, envelope: ev.Envelope) -> None:
         self._set_lease(envelope, None, 0, None, 0)
-        self._settle(event.file, SettledFile(event.device, True, event.sequences, ""))
+        self.settled[event.file] = SettledFile(event.device, True, event.sequences, "")
 
     def _failed(self, event: ev.FileFailed, envelope: ev.Envelope) -> None:
         self._set_lease(envelope, None, 0, None, 0)
         if event.final:
-            self._settle(event.file, SettledFile(event.device, False, 0, event.reason))
+            self.settled[event.file] = SettledFile(event.device, False, 0, event.reason)
 
-    def _quarantined(self, event: ev.FileQuarantined, envelope: ev.Envelope) -> None:
-        self._settle(event.file, SettledFile("", False, 0, event.reason))
+    def _quarantined(self, event: ev.FileQuarantined) -> None:
+        self.settled[event.file] = SettledFile("", False, 0, event.reason)
 
-    def _settle(self, file: str, settled: SettledFile) -> None:
-        # Other programs may publish on the same bus: their files are not in the plan.
-        if file in self.planned:
-            self.settled[file] = settled
-
-    def _results(self, event: ev.FileResults, envelope: ev.Envelope) -> None:
+    def _results(self, event: ev.FileResults) -> None:
         self.results.add(event)
 
-    def _committed(self, event: ev.FileCommitted, envelope: ev.Envelope) -> None:
+    def _committed(self, event: ev.FileCommitted) -> None:
         self.committed[event.file] = event
         self.results.commit(event.file)
+        # Viewers count it by this event, whether or not the completion is known.
+        if event.file not in self.settled or not self.settled[event.file].completed:
+            self.settled[event.file] = SettledFile(event.device, True, event.sequences or 0, "")
 
-    def _recognized(self, event: ev.FileRecognized, envelope: ev.Envelope) -> None:
+    def _recognized(self, event: ev.FileRecognized) -> None:
         planned = self.planned.get(event.file, ev.PlannedFile(event.file, 0, 0))
         self.planned[event.file] = msgspec.structs.replace(planned, origin=event.origin)
 
-    def _reopened(self, event: ev.FileReopened, envelope: ev.Envelope) -> None:
+    def _reopened(self, event: ev.FileReopened) -> None:
         self.settled.pop(event.file, None)
         self.committed.pop(event.file, None)
 
 
+def holds_run(path: Path) -> bool:
+    """Return whether the capture at `path` records more than a start that failed. Raises CaptureError.
+
+    A launcher that could assign no file has left nothing else: no plan, and no event of another program.
+    """
+    reader = CaptureReader(path)
+    for record in reader:
+        try:
+            envelope = decode(record.frame)
+        except FrameError:
+            return True
+        if envelope.source != COORDINATOR_SOURCE or not isinstance(envelope, ev.Envelope):
+            return True
+        if isinstance(envelope.event, ev.FilesAssigned):
+            return True
+    return reader.scanner.skipped_bytes > 0
+
+
 def read_past_run(path: Path) -> PastRun:
     """Return the run that the capture at `path` records. Raises CaptureError."""
-    past = PastRun()
-    for batch in CaptureReader(path).batches():
+    past, reader = PastRun(), CaptureReader(path)
+    for batch in reader.batches():
         past.apply(record.frame for record in batch)
+    # A last record that was cut off is what a crash leaves; it had not been synced.
+    past.damaged_places = reader.scanner.damaged_places - reader.scanner.is_cut_off
     return past

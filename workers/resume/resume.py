@@ -23,7 +23,7 @@ from virnucpro_bus.text import visible
 from workers.commit.placement import NO_RESULTS, Placement
 from workers.commit.result_store import ATTEMPTS_NAME, RESULTS_NAME, ResultStore
 from workers.inputs.input_file import InputFile, content_digest
-from workers.resume.journal import PastRun, SettledFile, read_past_run
+from workers.resume.journal import PastRun, SettledFile, holds_run, read_past_run
 from workers.resume.log_path import own_logs
 from workers.resume.naming import name_inputs
 from workers.resume.recognition import Known, recognize
@@ -62,11 +62,15 @@ def settings_of(job: str, options: Mapping[str, str]) -> str:
 def open_past_run(run_dir: Path, settings: str, log_file: Path, *, resume: bool, force: bool) -> PastRun | None:
     """Return the run in the folder, to be resumed; None: a new run begins. The caller holds the folder's lock.
 
+    What a start that failed has left is not a run, and is removed.
     `force`: remove the run in the folder first, with all its files. Raises UserError when the folder holds a run
     and neither `resume` nor `force` is set, and when `settings` are not those of the run to resume.
     """
     capture = run_dir / CAPTURE_NAME
     if not capture.exists():
+        return None
+    if not holds_run(capture):
+        _remove(capture)
         return None
     if force:
         _remove_run(run_dir, log_file)
@@ -97,10 +101,14 @@ def _remove_run(run_dir: Path, log_file: Path) -> None:
         store.remove_if_empty()
     # The capture last: as long as it exists, the other files are known to be the run's.
     for path in (*others, capture):
-        try:
-            Disk().remove(path)
-        except OSError as error:
-            raise UserError(f"{path}: cannot be removed: {error.strerror}") from None
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    try:
+        Disk().remove(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be removed: {error.strerror}") from None
 
 
 def _result_paths(capture: Path) -> set[str] | None:
@@ -155,6 +163,8 @@ def plan_resume(
         for file in files
         if file.id in done and planned[file.id].is_renamed
     ]
+    if past.damaged_places:
+        notes.insert(0, f"{CAPTURE_NAME} is damaged (places: {past.damaged_places}): what it lacks is done again")
     recognized = [
         FileRecognized(file.id, file.origin)
         for file in files

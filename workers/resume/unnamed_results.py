@@ -40,7 +40,8 @@ class UnnamedResults:
     def _entries(self) -> dict[str, list[str]]:
         if self._by_stem is None:
             self._by_stem = {}
-            for name in os.listdir(self._store.folder):
+            folder = self._store.folder
+            for name in os.listdir(folder) if folder.is_dir() else ():
                 for stem in stems_covering(name):
                     self._by_stem.setdefault(stem, []).append(name)
         return self._by_stem

@@ -108,15 +108,16 @@ class Scheduler:
         self._blame.acquit(device)
         self.unsettled -= 1
 
-    def fail(self, device: int, now_seconds: float, *, for_good: bool) -> list[Abandoned]:
+    def fail(self, device: int, now_seconds: float, *, for_good: bool, charged: bool = True) -> list[Abandoned]:
         """End the device's lease: the attempt failed. `for_good`: the file is not tried again in any case.
 
-        Returns the file if no device is left to try it again.
+        `charged` False: the file was not the reason, so it keeps its attempts. Returns the file if no device is
+        left to try it again.
         """
         self._policy.on_finished(device, None, now_seconds)
         lease = self._leases.pop(device)
         self._blame.acquit(device)
-        if self._blame.record_failure(lease.file) or for_good:
+        if charged and (self._blame.record_failure(lease.file) or for_good):
             self.unsettled -= 1
             return []
         return self._retry(device, lease.file)

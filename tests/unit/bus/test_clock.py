@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from virnucpro_bus.clock import NANOSECONDS, ManualClock, SystemClock, iso_utc, local_time_of_day
+from virnucpro_bus.clock import NANOSECONDS, AttendedClock, ManualClock, SystemClock, iso_utc, local_time_of_day
 
 
 def test_the_system_clock_is_the_machines() -> None:
@@ -21,6 +23,18 @@ def test_a_manual_clock_moves_only_when_it_is_advanced() -> None:
     assert (clock.wall_ns(), clock.mono_ns(), clock.wall_ns()) == (5, 7, 5)
     clock.advance(1.5)
     assert (clock.wall_ns(), clock.mono_ns()) == (5 + 3 * NANOSECONDS // 2, 7 + 3 * NANOSECONDS // 2)
+
+
+@given(steps=st.lists(st.integers(0, 10 * NANOSECONDS)))
+def test_an_attended_clock_counts_of_every_step_no_more_than_the_longest(steps: list[int]) -> None:
+    clock = ManualClock()
+    attended = AttendedClock(clock)
+    started_ns = attended.mono_ns()
+    for step_ns in steps:
+        clock.mono += step_ns
+        attended.mono_ns()
+    longest_ns = AttendedClock.LONGEST_STEP_NS
+    assert attended.mono_ns() - started_ns == sum(min(step_ns, longest_ns) for step_ns in steps)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import socket
 import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,9 +18,10 @@ import msgspec
 import pytest
 import zmq
 
-from virnucpro_bus.errors import AddressError, UserError
-from virnucpro_bus.run_folder import BusAddresses, RunFolder, read_addresses, socket_folder
+from virnucpro_bus.errors import AddressError, EndedError, UserError
+from virnucpro_bus.run_folder import BusAddresses, RunFolder, read_addresses
 from virnucpro_bus.system.private_files import private_folder
+from virnucpro_bus.system.socket_folder import socket_folder
 
 ADDRESSES = BusAddresses("run-1", socket.gethostname(), 4321, "ipc://p", "ipc://s", "ipc://h")
 NOBODY = 65534
@@ -101,7 +104,14 @@ def test_after_release_nothing_is_left_and_it_can_be_claimed_again(path: Path) -
         with claimed(path) as folder:
             folder.announce(ADDRESSES)
             (path / ".bus" / "publish.sock").touch()
-        assert list(path.iterdir()) == []
+        assert not path.exists()
+
+
+def test_a_folder_that_was_there_before_stays(path: Path) -> None:
+    path.mkdir()
+    with claimed(path):
+        pass
+    assert list(path.iterdir()) == []
 
 
 def test_releasing_twice_does_not_take_the_next_holders_folder(path: Path) -> None:
@@ -117,6 +127,34 @@ def test_files_of_other_programs_stay(path: Path) -> None:
     with claimed(path):
         (path / ".bus" / "notes.txt").write_text("mine")
     assert (path / ".bus" / "notes.txt").read_text() == "mine"
+
+
+def test_drafts_that_a_killed_run_has_left_are_removed(path: Path) -> None:
+    path.mkdir()
+    for name in ("bus.json", "summary.json", "run.vbus"):
+        (path / f".{name}.draft").touch()
+    (path / ".notes.draft").touch()
+    with claimed(path):
+        assert sorted(each.name for each in path.iterdir()) == [".bus", ".notes.draft"]
+
+
+def test_a_disk_that_has_become_read_only_does_not_keep_the_folder_locked(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    folder = RunFolder(path).claim()
+    folder.announce(ADDRESSES)
+    with monkeypatch.context() as patch:
+        for name in ("unlink", "rmdir"):
+            patch.setattr(os, name, read_only)
+        folder.release()
+    assert (path / "bus.json").exists()
+    with pytest.raises(EndedError, match="no longer alive"):
+        read_addresses(path)
+    with claimed(path):
+        pass
 
 
 # Private.
@@ -178,8 +216,8 @@ def test_sockets_of_a_long_path_are_in_the_runtime_folder_and_work(long_path: Pa
         pull.bind(folder.address("subscribe"))
         assert folder.address("subscribe").startswith(f"ipc://{short}/virnucpro-bus-{os.getuid()}/")
         assert {mode(each) for each in (socket_folder(long_path), socket_folder(long_path).parent)} == {0o700}
-    assert list((short / f"virnucpro-bus-{os.getuid()}").iterdir()) == []
-    assert list(long_path.iterdir()) == []
+    assert list(short.iterdir()) == []
+    assert not long_path.exists()
 
 
 def test_two_long_paths_do_not_share_a_socket_folder(long_path: Path) -> None:
@@ -236,6 +274,16 @@ def test_a_folder_that_cannot_be_written_is_refused() -> None:
         RunFolder(Path("/proc/virnucpro-bus")).claim()
 
 
+def test_a_disk_that_is_full_leaves_nothing_behind(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(UserError, match="cannot be written: No space left on device"):
+        RunFolder(path).claim()
+    assert not path.exists()
+
+
 # Where the hub is.
 
 
@@ -247,14 +295,14 @@ def test_the_addresses_are_read_back_while_the_hub_is_alive(path: Path) -> None:
 
 
 def test_without_bus_json_there_is_no_live_run(tmp_path: Path) -> None:
-    with pytest.raises(AddressError, match=r"no run is live here \(no bus.json\)"):
+    with pytest.raises(EndedError, match=r"no run is live here \(no bus.json\)"):
         read_addresses(tmp_path)
 
 
 def test_a_killed_hub_is_distinguished_from_a_live_one(path: Path) -> None:
     path.mkdir()
     (path / "bus.json").write_bytes(msgspec.json.encode(ADDRESSES))
-    with pytest.raises(AddressError, match=r"the hub of this run \(pid 4321\) is no longer alive"):
+    with pytest.raises(EndedError, match=r"the hub of this run \(pid 4321\) is no longer alive"):
         read_addresses(path)
 
 
@@ -263,6 +311,47 @@ def test_a_hub_of_another_host_is_taken_at_its_word(path: Path) -> None:
     there = msgspec.structs.replace(ADDRESSES, host="elsewhere")
     (path / "bus.json").write_bytes(msgspec.json.encode(there))
     assert read_addresses(path) == there
+
+
+def test_the_hub_of_a_container_is_addressed_by_our_own_path_to_the_folder(path: Path) -> None:
+    path.mkdir()
+    publish, subscribe, history = (
+        f"ipc:///container/out/.bus/{name}.sock" for name in ("publish", "subscribe", "history")
+    )
+    there = BusAddresses("run-1", "c0ffee", 7, publish, subscribe, history)
+    (path / "bus.json").write_bytes(msgspec.json.encode(there))
+    seen = read_addresses(path)
+    assert [seen.publish, seen.subscribe, seen.history] == [
+        f"ipc://{path}/.bus/{name}.sock" for name in ("publish", "subscribe", "history")
+    ]
+
+
+def test_without_locks_a_hub_is_alive_as_long_as_it_listens(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with claimed(path) as folder:
+        assert not folder.is_lock_enforced
+        folder.announce(msgspec.structs.replace(ADDRESSES, history=folder.address("history")))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as hub:
+            hub.bind(f"{path}/.bus/history.sock")
+            hub.listen()
+            assert read_addresses(path).pid == 4321
+        with pytest.raises(EndedError, match="no longer alive"):
+            read_addresses(path)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path), lambda path: os.symlink(path, path)],
+    ids=["pipe", "folder", "endless", "loop"],
+)
+def test_something_else_in_place_of_bus_json_is_an_error_at_once(path: Path, make: Callable[[Path], None]) -> None:
+    path.mkdir()
+    make(path / "bus.json")
+    with pytest.raises(AddressError, match=r"bus\.json: cannot be read"):
+        read_addresses(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"run": 1}', b"\xff"])

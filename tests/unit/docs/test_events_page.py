@@ -15,6 +15,7 @@ import pytest
 from tests.support.paths import ROOT
 from virnucpro_bus import events
 from virnucpro_bus.events import codec
+from virnucpro_bus.hub.admission import OTHER_RUN, RESERVED
 
 DOC = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
 GOLDEN = bytes.fromhex((ROOT / "tests/golden/frames/file.completed.hex").read_text())
@@ -153,6 +154,11 @@ def test_the_limits_are_those_of_the_codec() -> None:
     assert written == {
         name: value for name, value in vars(codec).items() if name.startswith("MAX_") and name != "MAX_COUNT"
     }
+
+
+def test_the_reasons_of_refusal_on_the_bus_of_a_run_are_those_of_the_admission() -> None:
+    rows = table(section("Refusals on the bus of a run", "##"))
+    assert {row[0] for row in rows} == {RESERVED, OTHER_RUN}
 
 
 def test_the_reasons_of_refusal_are_those_of_the_codec() -> None:

@@ -11,9 +11,13 @@ import pytest
 from monitor import attach
 from monitor.attach import TITLE_CHARACTERS, FollowedBus, FollowedBuses
 from monitor.cli.monitor import with_server_keys
+from tests.support.buses import hub_in, turned_by_a_thread
 from tests.support.captures import some_frames, write_capture
-from virnucpro_bus.clock import ManualClock, SystemClock
+from virnucpro_bus.clock import NANOSECONDS, ManualClock, SystemClock
 from virnucpro_bus.errors import AddressError, UserError
+from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.envelope import Sequencer
+from virnucpro_bus.events.vocabulary import Device, Heartbeat, WorkerStarted
 
 A, B = bytes(32), bytes(range(32))
 FIRST, SECOND = "tcp://first:1", "tcp://second:2"
@@ -130,3 +134,19 @@ def test_a_bug_is_raised_even_while_other_buses_could_be_followed(
     clock = SystemClock()
     with pytest.raises(RuntimeError, match="a fault"):
         FollowedBuses([FollowedBus(target, clock) for target in (str(tmp_path), "broken")], clock).__enter__()
+
+
+def test_a_worker_that_has_been_silent_is_shown_so_whatever_host_its_run_names(tmp_path: Path) -> None:
+    minute_ago = ManualClock(mono=SystemClock().mono_ns() - 60 * NANOSECONDS)
+    sequencer = Sequencer(minute_ago, source="worker-0", run="run-1", host="as-it-was-called")
+    events = (WorkerStarted(Device("cpu:0"), 1), Heartbeat("cpu:0", "idle", 0, 0, 0, 0, 0))
+    with hub_in(tmp_path, host="as-it-was-called") as hub:
+        hub.ingest([encode(sequencer.next_envelope(event)) for event in events])
+        bus = FollowedBus(hub.addresses.history, SystemClock())
+        with turned_by_a_thread(hub):
+            bus.start()
+            bus.catch_up()
+            (row,) = bus.fleet.get_gpu_metrics()
+            bus.stop()
+            bus.wait(5)
+    assert row["state"] == "silent"

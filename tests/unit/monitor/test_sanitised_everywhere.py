@@ -146,6 +146,7 @@ def doctor(texts: Sequence[str]) -> str:
         "environment": dict(enumerate(texts[half:])),  # type: ignore[arg-type]
         "cpus": None,
         "cpus_usable": 1,
+        "cpus_limit": None,
         "socket_folder": None,
         "problems": [],
     }
@@ -198,6 +199,7 @@ def test_problems_that_doctor_wraps_are_harmless() -> None:
             "environment": {},
             "cpus": None,
             "cpus_usable": 1,
+            "cpus_limit": None,
             "socket_folder": None,
             "problems": [POINTS[first : first + 5_000]],
         }

@@ -17,9 +17,10 @@ from virnucpro_bus.capture import compression
 from virnucpro_bus.capture.compression import ZSTD_MAGIC, compress_capture
 from virnucpro_bus.capture.info import capture_info
 from virnucpro_bus.capture.reader import CaptureReader
-from virnucpro_bus.capture.records import HEADER, MAGIC, Record
+from virnucpro_bus.capture.records import HEADER, MAGIC, MARKER, Record
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import CaptureError
+from virnucpro_bus.events.codec import MAX_FRAME_BYTES
 from virnucpro_bus.sources.playback import fold_capture
 
 ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
@@ -63,6 +64,15 @@ def is_subsequence(part: list[Record], whole: list[Record]) -> bool:
 
 
 # Whole.
+
+
+def test_compressing_that_is_stopped_leaves_the_plain_capture_and_nothing_else(path: Path) -> None:
+    written(path)
+    plain = path.read_bytes()
+    answers = iter([False, True])
+    compress_capture(path, lambda: next(answers))
+    assert path.read_bytes() == plain
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_compressed_capture_holds_the_same_records_and_is_smaller(path: Path) -> None:
@@ -214,6 +224,25 @@ def test_a_frame_that_claims_to_be_huge_is_damage_and_takes_no_memory(path: Path
 
 
 # Broken off.
+
+
+def test_records_that_are_all_equal_are_compressed_and_read_back(path: Path) -> None:
+    records = write_capture(path, [b"x" * MAX_FRAME_BYTES] * 100, step_seconds=0)
+    compress_capture(path)
+    assert path.stat().st_size < 100 * MAX_FRAME_BYTES // 100
+    got, reader = read_with(path)
+    assert (got, reader.scanner.damaged_places) == (records, 0)
+
+
+@pytest.mark.parametrize("part", [b"\0", MARKER + bytes(4) + b"\xff\xff\0\0"], ids=["zeros", "false records"])
+def test_a_file_that_is_far_longer_than_it_looks_is_damage_and_is_not_unpacked(path: Path, part: bytes) -> None:
+    (record,) = write_capture(path, [b"first"])
+    whole = zstd.compress(path.read_bytes())
+    bomb = zstd.compress((part * (1 << 20))[: 1 << 20])
+    path.write_bytes(whole + bomb * 1_000)
+    got, reader = read_with(path)
+    assert got == [record]
+    assert reader.scanner.skipped_bytes == len(bomb) * 1_000
 
 
 def test_a_disk_too_full_for_it_leaves_the_plain_one_and_no_draft(path: Path) -> None:

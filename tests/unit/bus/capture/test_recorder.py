@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support.captures import read_all, some_frames
+from tests.support.limited_disk import LimitedDisk
 from virnucpro_bus.capture.recorder import Recorder
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.errors import UserError
@@ -86,25 +84,15 @@ def test_a_folder_that_is_not_there_is_a_users_mistake(tmp_path: Path) -> None:
         Recorder(tmp_path / "nowhere" / "copy.vbus", late_clock())
 
 
-@contextmanager
-def full_disk(more_bytes: int, path: Path) -> Iterator[None]:
-    """No file may grow beyond so many bytes more than the one at `path` has."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + more_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_a_full_disk_is_reported_and_recording_resumes_when_there_is_room(path: Path) -> None:
-    frames, clock = some_frames(20), late_clock()
-    with Recorder(path, clock) as recorder:
+    frames, clock, disk = some_frames(20), late_clock(), LimitedDisk()
+    with Recorder(path, clock, disk) as recorder:
         recorder.record(frames[:5])
-        with full_disk(10, path):
-            recorder.record(frames[5:9])
-            assert "recording has stopped" in str(recorder.notice())
-            assert (recorder.recorded, recorder.lost) == (5, 4)
+        disk.limit_bytes = path.stat().st_size + 10
+        recorder.record(frames[5:9])
+        assert "recording has stopped" in str(recorder.notice())
+        assert (recorder.recorded, recorder.lost) == (5, 4)
+        disk.limit_bytes = None
         clock.advance(2)
         recorder.record([])
         assert "4 events were not recorded" in str(recorder.notice())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import zlib
 from bisect import bisect_right
 from collections.abc import Callable
 from itertools import pairwise
@@ -14,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.captures import HEADER_BYTES, read_all, some_frames, spans, write_capture
+from virnucpro_bus.capture import records as record_format
 from virnucpro_bus.capture.reader import CaptureReader
-from virnucpro_bus.capture.records import HEADER, MAGIC, MARKER, Record, RecordScanner
+from virnucpro_bus.capture.records import HEADER, MAGIC, MARKER, Record, RecordScanner, pack_record
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import CaptureError
@@ -32,8 +34,8 @@ def path(tmp_path: Path) -> Path:
 def scanned(*pieces: bytes) -> tuple[list[Record], RecordScanner]:
     """What comes out of a scanner fed with `pieces`, and the scanner."""
     scanner = RecordScanner()
-    records = [record for piece in pieces for record in scanner.feed(piece)]
-    return records + scanner.finish(), scanner
+    found = [record for piece in pieces for record in scanner.feed(piece)]
+    return found + scanner.finish(), scanner
 
 
 def flipped(data: bytes, bit: int) -> bytes:
@@ -265,3 +267,34 @@ def test_what_cannot_be_read_is_refused_with_the_reason(path: Path) -> None:
         CaptureReader(path)
     with pytest.raises(CaptureError, match="cannot be read: Is a directory"):
         CaptureReader(path.parent)
+
+
+# Made to be slow.
+
+
+@pytest.mark.parametrize("period", [12, 20, 100, 4096])
+def test_checksums_of_false_records_cost_a_bounded_multiple_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, period: int
+) -> None:
+    checked_bytes = 0
+
+    def crc32(data: memoryview, start: int = 0) -> int:
+        nonlocal checked_bytes
+        checked_bytes += len(data)
+        return zlib.crc32(data, start)
+
+    monkeypatch.setattr(record_format, "crc32", crc32)
+    claim = (MARKER + bytes(4) + MAX_FRAME_BYTES.to_bytes(4, "little")).ljust(period, b"-")
+    data = claim * (4_000_000 // period)
+    got, scanner = scanned(*(data[at : at + 100_000] for at in range(0, len(data), 100_000)))
+    assert got == []
+    assert scanner.skipped_bytes + scanner.incomplete_bytes == len(data)
+    assert checked_bytes < 20 * len(data)
+
+
+def test_a_whole_record_behind_many_false_ones_is_found() -> None:
+    claim = MARKER + bytes(4) + MAX_FRAME_BYTES.to_bytes(4, "little")
+    whole = b"".join(pack_record(bytes(100), at) for at in range(2_000))
+    got, _ = scanned(HEADER.pack(MAGIC, 1, 0), claim * 100_000, whole)
+    # At most one step of the faster search is lost.
+    assert len(got) > 2_000 - MAX_FRAME_BYTES // 100

@@ -13,6 +13,7 @@ import click
 import pytest
 
 from tests.support.captures import some_frames, write_capture
+from tests.support.paths import ROOT
 from virnucpro_bus.cli import main as cli
 from virnucpro_bus.errors import InputError
 from virnucpro_bus.text import visible
@@ -90,6 +91,20 @@ def test_choices_that_are_listed_below_each_other_are_put_in_the_one_line(
     assert ended("completion") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "Choose from: bash, zsh, fish; see " in line
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["monitor"]], ids=" ".join)
+def test_a_current_folder_that_has_been_removed_is_one_line_and_no_traceback(
+    tmp_path: Path, command: list[str]
+) -> None:
+    program = f"import os; os.rmdir('../gone'); from virnucpro_bus.cli.main import main; main({command})"
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == "virnucpro-bus: the current folder: it has been removed; change to another one\n"
 
 
 def test_what_the_system_refuses_is_one_line_with_the_name_and_status_1(
@@ -177,3 +192,25 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            os.kill(os.getpid(), signal.SIGINT)
+
+module = sys.argv.pop(1)
+sys.meta_path.insert(0, Finder())
+from virnucpro_bus.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["virnucpro_bus.cli.main", "click", "workers.cli.run", "zmq"])
+def test_ctrl_c_during_the_imports_ends_the_command_without_a_traceback(module: str) -> None:
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT, module, "run", "--help"]
+    ended = subprocess.run(command, capture_output=True, cwd=ROOT, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")

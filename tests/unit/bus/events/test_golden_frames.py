@@ -39,7 +39,7 @@ EXAMPLES: list[ev.Fact] = [
     ev.FileCompleted("cpu:0", "sample/reads-07.fa", 1, 2000, 1.5),
     ev.FileFailed(GPU.key, FILE, 2, "no header line", 0.25),
     ev.FileResults(FILE, 2, 0, "", ("müll 07.tsv", "müll 07.d/100%25 %FF", "müll 07.d/")),
-    ev.FileCommitted(GPU.key, FILE, 2, 2, 4_294_967_296, "e3b0c442", "7b4ab1b2"),
+    ev.FileCommitted(GPU.key, FILE, 2, 2, 4_294_967_296, "e3b0c442", 2000, "7b4ab1b2"),
     ev.FileReopened(FILE, GPU.key, True, 2000, "the input has changed"),
     ev.FileRecognized(FILE, ORIGIN),
     ev.FileQuarantined(FILE, 3, "3 workers died on it"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold import snapshot as snapshot_format
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.snapshot import _DIGEST_BYTES
 from virnucpro_bus.testing import Script
@@ -115,6 +117,10 @@ def test_whatever_the_events_folding_on_from_a_snapshot_is_as_folding_on(frames:
     assert fleet.dump() == whole.dump()
     for each in (fleet, whole):
         each.feed(frames[cut:])
+        for host in each._hosts.values():
+            assert host.fold.last_ns == max(
+                (stream.heard_ns for *_, stream in host.fold._each_stream()), default=0
+            )
     assert everything(fleet) == everything(whole)
     assert fleet.dump() == whole.dump()
 
@@ -200,6 +206,72 @@ def test_a_snapshot_with_any_bytes_changed_is_refused_or_harmless(data: st.DataO
         at = data.draw(st.integers(_DIGEST_BYTES, len(snapshot) - 1))
         snapshot[at] = data.draw(st.integers(0, 255))
     assert_that_it_is_refused_or_harmless(bytes(snapshot))
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path to each value in a decoded snapshot."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*path, key)
+        yield from places(item, (*path, key))
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from([-1, 0, 1, 2**31, 2**53, 2**63 - 1, 2**63, 2**64 - 1]),
+    st.floats(),
+    st.sampled_from(["", "x", "GPU-0", "busy", "lost", "x" * 5_000]),
+    st.just([]),
+    st.just({}),
+)
+
+
+@given(data=st.data())
+@settings(max_examples=300)
+def test_a_snapshot_with_any_value_replaced_is_refused_or_harmless(data: st.DataObject) -> None:
+    whole = a_fleet().dump()
+    fold = msgspec.msgpack.decode(whole[_DIGEST_BYTES:])
+    *way, last = data.draw(st.sampled_from(list(places(fold))))
+    holder = fold
+    for key in way:
+        holder = holder[key]
+    holder[last] = data.draw(VALUES)
+    assert_that_it_is_refused_or_harmless(whole[:_DIGEST_BYTES] + msgspec.msgpack.encode(fold))
+
+
+def test_a_state_of_a_worker_that_is_none_of_ours_is_refused() -> None:
+    whole = a_fleet().dump()
+    assert whole.count(b"\xa5state\xa4idle") == 1
+    with pytest.raises(SnapshotError, match="Invalid enum value 'idly'"):
+        FleetState(ManualClock()).load(whole.replace(b"\xa5state\xa4idle", b"\xa5state\xa4idly"))
+
+
+@pytest.mark.parametrize("fold", [[{}, [["h"]]], [{}]], ids=["host", "fold"])
+def test_a_record_that_lacks_fields_is_refused(fold: Any) -> None:
+    with pytest.raises(SnapshotError, match="of at least length"):
+        FleetState(ManualClock()).load(a_fleet().dump()[:_DIGEST_BYTES] + msgspec.msgpack.encode(fold))
+
+
+def test_a_device_or_a_stream_that_lacks_fields_is_refused() -> None:
+    whole = a_fleet().dump()
+    for name, short in (("GPU-0", [["GPU-0"]]), ("w0", {1: {}})):
+        fold = msgspec.msgpack.decode(whole[_DIGEST_BYTES:])
+        (host,) = fold[1]
+        next(part for part in host if isinstance(part, dict) and name in part)[name] = short
+        with pytest.raises(SnapshotError, match=r"of at least length|missing required field"):
+            FleetState(ManualClock()).load(whole[:_DIGEST_BYTES] + msgspec.msgpack.encode(fold))
+
+
+def test_a_snapshot_of_too_many_devices_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script()
+    for number in range(10):
+        script.say("coordinator", ev.QueueDepths({f"GPU-{number}": 1}))
+    fleet = folded(script.frames())
+    taken_over(fleet)
+    monkeypatch.setattr(snapshot_format, "MAX_COLLECTIONS", 9)
+    with pytest.raises(SnapshotError, match="more than 9 windows and histories"):
+        taken_over(fleet)
 
 
 def test_a_snapshot_cut_short_anywhere_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import AddressError, ForkedPublisherError
 from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.publish import outbox
 from virnucpro_bus.publish.publisher import Publisher
@@ -191,6 +193,36 @@ def test_without_any_hub_closing_does_not_wait_and_leaves_no_thread(address: str
     assert [thread.name for thread in threading.enumerate() if thread.name == "bus-heartbeat"] == []
 
 
+@pytest.mark.usefixtures("impatient")
+def test_a_hub_that_was_never_there_is_reported_at_the_end(
+    address: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "SPOOL_FRAMES", 50)
+    bus = quiet(address)
+    for at in range(100):
+        bus.file_progress("a.fa", at)
+    bus.close()
+    bus.close()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        f"virnucpro-bus: {address}: no hub has answered, and 103 events were never sent; check "
+    )
+
+
+def test_a_hub_that_ends_first_is_no_trouble(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with listening(address) as listener:
+        bus = quiet(address)
+        hear(listener, lambda envelope: envelope.seq == 1)
+    bus.close()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_start_that_cannot_be_sent_leaves_the_worker_idle(listener: Heard, address: str) -> None:
+    with quiet(address) as bus:
+        bus.file_started("a.fa", attempt=-1)
+    assert hear(listener, goodbye)[1].event == ev.Heartbeat("cpu:0", "idle", 0, 0, 0, 0, 1)
+
+
 def test_closing_twice_publishes_the_last_events_once(listener: Heard, address: str) -> None:
     bus = quiet(address)
     bus.close()
@@ -199,7 +231,7 @@ def test_closing_twice_publishes_the_last_events_once(listener: Heard, address: 
     assert listener.empty()
 
 
-@pytest.mark.parametrize("wrong", ["nonsense", "ipc://", "tcp://host", "carrier-pigeon://a"])
+@pytest.mark.parametrize("wrong", ["nonsense", "ipc://", "tcp://host", "carrier-pigeon://a", "ipc:///\udcff"])
 def test_an_unusable_address_is_refused(wrong: str) -> None:
     with pytest.raises(AddressError, match="is not an address to publish to"):
         quiet(wrong)
@@ -224,3 +256,18 @@ def test_a_publisher_refuses_to_work_in_a_forked_child(listener: Heard, address:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 17
         bus.file_started("b.fa")
     assert [envelope.seq for envelope in hear(listener, goodbye)] == [1, 2, 3, 4]
+
+
+def test_a_hub_that_takes_the_place_of_another_gets_the_last_events_again(address: str) -> None:
+    def started(envelope: Envelope) -> bool:
+        return isinstance(envelope.event, ev.FileStarted)
+
+    with contextlib.ExitStack() as stack:
+        with listening(address) as first:
+            publisher = stack.enter_context(Publisher(address, device=CPU, heartbeat_seconds=0.02))
+            publisher.file_started("a.fa")
+            before = hear(first, started)
+        with listening(address) as second:
+            again = hear(second, started)
+            assert [envelope for envelope in again if envelope in before] == before
+            publisher.close()

@@ -48,29 +48,114 @@ class Integer:
         return str(self._value)
 
 
+class Unprintable(Exception):
+    """An exception of a user whose text cannot be made."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
 WRONG_CALLS = {
     "negative sequences": lambda bus: bus.file_completed("a", sequences=-1, duration_seconds=1.0),
     "too many sequences": lambda bus: bus.file_completed("a", sequences=2**63, duration_seconds=1.0),
-    "negative duration": lambda bus: bus.file_completed("a", sequences=1, duration_seconds=-0.1),
+    "NaN sequences": lambda bus: bus.file_completed("a", sequences=float("nan"), duration_seconds=1.0),
+    "no sequences": lambda bus: bus.file_completed("a", sequences=None, duration_seconds=1.0),
     "NaN duration": lambda bus: bus.file_completed("a", sequences=1, duration_seconds=float("nan")),
     "infinite duration": lambda bus: bus.file_failed("a", "bad", duration_seconds=float("inf")),
+    "a text as duration": lambda bus: bus.file_completed("a", sequences=1, duration_seconds="long"),
     "negative progress": lambda bus: bus.file_progress("a", -1),
+    "a list as progress": lambda bus: bus.file_progress("a", [1]),
     "negative attempt at start": lambda bus: bus.file_started("a", attempt=-1),
     "negative attempt in progress": lambda bus: bus.file_progress("a", 1, attempt=-1),
-    "negative attempt at the end": lambda bus: bus.completion("a", sequences=1, duration_seconds=1, attempt=-1),
     "negative attempt at failure": lambda bus: bus.file_failed("a", "bad", attempt=-1),
     "negative attempt at a steal": lambda bus: bus.work_stolen(source=1, file="a", attempt=-1),
     "a steal before 1970": lambda bus: bus.work_stolen(source=1, file="a", stolen_at_ns=-1),
+    "a steal from nowhere": lambda bus: bus.work_stolen(source=None, file="a"),
+    "no file": lambda bus: bus.file_started(None),
+    "a number as file": lambda bus: bus.file_failed(7, "bad"),
+    "not an event": lambda bus: bus.publish("file done"),
 }
 
 
 @pytest.mark.parametrize("call", WRONG_CALLS.values(), ids=WRONG_CALLS)
-def test_a_number_that_cannot_be_right_is_refused_and_uses_up_no_number(
+def test_an_event_that_cannot_be_right_is_dropped_and_counted_and_uses_up_no_number(
     listener: Heard, address: str, call: Any
 ) -> None:
-    with quiet(address) as bus, pytest.raises(ValueError, match="must be"):
+    with quiet(address) as bus:
         call(bus)
-    assert [envelope.seq for envelope in hear(listener, goodbye)] == [1, 2, 3]
+    heard = hear(listener, goodbye)
+    assert [envelope.seq for envelope in heard] == [1, 2, 3]
+    assert heard[1].event == ev.Heartbeat("cpu:0", "idle", 0, 0, 0, 0, 1)
+
+
+def test_the_first_event_that_is_dropped_is_reported_in_one_line(
+    listener: Heard, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with quiet(address) as bus:
+        for sequences in (-1, -2, -3):
+            bus.file_completed("a", sequences=sequences, duration_seconds=1.0)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("virnucpro-bus: file_completed: sequences: must be a count from 0 to ")
+    assert "not -1; the event is dropped" in line
+    assert hear(listener, goodbye)[1].event.events_dropped == 3
+
+
+@pytest.mark.parametrize("text", ["\udcff", 2**64], ids=["not UTF-8", "too large"])
+def test_an_event_that_cannot_be_encoded_is_dropped_and_the_next_one_arrives(
+    listener: Heard, address: str, text: Any
+) -> None:
+    with quiet(address) as bus:
+        bus.publish(ev.Notice(text))
+        bus.publish(ev.Notice("next"))
+    heard = hear(listener, goodbye)
+    assert [envelope.event for envelope in heard[1:3]] == [
+        ev.Notice("next"),
+        ev.Heartbeat("cpu:0", "idle", 0, 0, 0, 0, 1),
+    ]
+    assert heard[-1].seq - len(heard) == 1  # its number shows the loss
+
+
+def test_a_completion_that_is_to_be_acknowledged_is_refused_where_it_is_made(
+    listener: Heard, address: str
+) -> None:
+    with quiet(address) as bus, pytest.raises(ValueError, match="sequences: must be a count"):
+        bus.completion("a", sequences=-1, duration_seconds=1.0)
+
+
+def test_a_clock_that_is_set_back_makes_a_duration_of_0(listener: Heard, address: str) -> None:
+    with quiet(address) as bus:
+        bus.file_completed("a", sequences=1, duration_seconds=-0.001)
+        bus.file_failed("b", "bad", duration_seconds=-3600)
+    assert [envelope.event.duration_seconds for envelope in hear(listener, goodbye)[1:3]] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("reason", "seen"),
+    [
+        (ValueError("bad record"), "ValueError: bad record"),
+        (KeyError("x"), "KeyError: 'x'"),
+        (MemoryError(), "MemoryError"),
+        (Unprintable(), "Unprintable: Unprintable"),
+        (None, "unknown"),
+        (7, "7"),
+    ],
+    ids=repr,
+)
+def test_whatever_went_wrong_can_be_the_reason(listener: Heard, address: str, reason: Any, seen: str) -> None:
+    with quiet(address) as bus:
+        bus.file_failed("a", reason)
+        bus.close(reason)
+    heard = hear(listener, goodbye)
+    assert (heard[1].event.reason, heard[-1].event.reason) == (seen, seen)
+
+
+@pytest.mark.parametrize(
+    "source", [3, "cuda:3", Device("cuda:3"), Integer(3)], ids=lambda source: type(source).__name__
+)
+def test_a_device_can_be_named_in_any_way(listener: Heard, address: str, source: Any) -> None:
+    with quiet(address) as bus:
+        bus.work_stolen(source=source, file="a")
+    assert hear(listener, goodbye)[1].event.victim == "cuda:3"
 
 
 def test_numbers_of_other_libraries_are_accepted(listener: Heard, address: str) -> None:
@@ -92,13 +177,14 @@ def test_numbers_of_other_libraries_are_accepted(listener: Heard, address: str) 
     ("file", "name"),
     [
         (Path("/data/deep/a.fa"), "a.fa"),
+        (b"/data/deep/\xff.fa", r"\udcff.fa"),
         (os.fsdecode(b"/data/\xff\xfe.fa"), r"\udcff\udcfe.fa"),
         ("ü" * 1_200 + ".fa", "ü" * 997 + ".fa"),
         ("\x1b[2J=cmd|\n.fa", "\x1b[2J=cmd|\n.fa"),
     ],
-    ids=["path", "not UTF-8", "long", "hostile"],
+    ids=["path", "bytes", "not UTF-8", "long", "hostile"],
 )
-def test_any_file_name_can_be_sent(listener: Heard, address: str, file: str | Path, name: str) -> None:
+def test_any_file_name_can_be_sent(listener: Heard, address: str, file: Any, name: str) -> None:
     with quiet(address) as bus:
         bus.file_started(file)
     assert hear(listener, goodbye)[1].event.file == name
@@ -136,6 +222,7 @@ def test_any_reason_can_be_sent(listener: Heard, address: str) -> None:
         (None, {}, "cpu:0"),
         (None, {"CUDA_VISIBLE_DEVICES": "GPU-7"}, "GPU-7"),
         (1, {"CUDA_VISIBLE_DEVICES": "GPU-7"}, "cuda:1"),
+        (Device("GPU-8", "A100"), {"CUDA_VISIBLE_DEVICES": "GPU-7"}, "GPU-8"),
         ("MIG-3", {}, "MIG-3"),
     ],
 )

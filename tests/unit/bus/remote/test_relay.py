@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import socket
+import tempfile
 
 import pytest
 
@@ -10,7 +12,7 @@ from tests.support.buses import wait_until
 from tests.support.captures import some_frames
 from tests.support.relays import follow_until, follower_of, next_of, served_relay
 from virnucpro_bus.clock import ManualClock, SystemClock
-from virnucpro_bus.errors import AddressError
+from virnucpro_bus.errors import AddressError, UserError
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.remote import follower as follower_module
 from virnucpro_bus.remote.feeds import PlayedCapture
@@ -139,3 +141,12 @@ def test_an_address_without_a_listener_is_an_error_with_the_reason(monkeypatch: 
         port = free.getsockname()[1]
     with pytest.raises(AddressError, match=f"tcp://127.0.0.1:{port}: nothing listens there"):
         Follower(f"tcp://127.0.0.1:{port}", SystemClock())
+
+
+def test_a_replay_without_a_place_for_its_file_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    with pytest.raises(UserError, match=r"no temporary file can be made: No usable temporary .*; set TMPDIR"):
+        PlayedCapture()

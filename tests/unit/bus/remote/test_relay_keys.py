@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,26 @@ def test_a_key_that_is_revoked_while_it_watches_gets_nothing_more(played: Played
             got += follow_until(follower, lambda _: False)
         assert got == frames[:100]
         wait_until(lambda: any("has been revoked" in message for message in served.told))
+
+
+def test_one_key_cannot_take_the_places_of_all_others(
+    played: PlayedCapture, mine: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("virnucpro_bus.remote.relay.MAX_VIEWERS_PER_KEY", 2)
+    relay_keys, other = new_keys(), new_keys()
+    with ExitStack() as stack:
+        served = stack.enter_context(served_relay(played, access(relay_keys, mine, other)))
+
+        def watch() -> None:
+            follower = stack.enter_context(follower_of(served.address, relay_keys.public))
+            follow_until(follower, lambda _: not follower.behind)
+
+        for _ in range(2):
+            watch()
+        with pytest.raises(AddressError, match="already serves 2 viewers with this key"):
+            watch()
+        monkeypatch.setattr("virnucpro_bus.remote.follower.load_identity", lambda: other)
+        watch()
 
 
 @pytest.mark.parametrize("fate", ["absent", "dead"])

@@ -136,3 +136,13 @@ def test_a_few_refusals_are_reported_at_a_time_and_the_others_are_counted() -> N
     clock.advance(10)
     log("another")
     assert reported[5:] == ["refused 195 more connections since then", "another"]
+
+
+def test_of_a_long_refusal_the_beginning_is_reported(
+    played: PlayedCapture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module.Relay, "_refusal", lambda *_: "no " * 1_000_000)
+    with served_relay(played) as served:
+        with pytest.raises(AddressError, match="no no no") as refusal:
+            Follower(served.address, SystemClock())
+        assert len(str(refusal.value)) < 1_100

@@ -14,13 +14,13 @@ import zmq
 from tests.support.buses import addresses_in, hub_in, peer, served_hub, turn_until, wait_until
 from tests.support.captures import some_frames
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.errors import AddressError
+from virnucpro_bus.errors import AddressError, EndedError
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.history import client as client_module
 from virnucpro_bus.history.protocol import HelloReply
 from virnucpro_bus.hub.hub import Hub
 from virnucpro_bus.sources import subscriber as subscriber_module
-from virnucpro_bus.sources.live import history_address
+from virnucpro_bus.sources.live import join
 from virnucpro_bus.sources.subscriber import Subscriber
 
 
@@ -203,7 +203,7 @@ def test_where_no_hub_answers_there_is_an_error_with_the_address(tmp_path: Path)
         Subscriber(address, SystemClock())
 
 
-@pytest.mark.parametrize("address", ["nonsense://x", "ipc://", "tcp://no-port"])
+@pytest.mark.parametrize("address", ["nonsense://x", "ipc://", "tcp://no-port", "ipc:///\udcff"])
 def test_an_invalid_address_is_an_error(address: str) -> None:
     with pytest.raises(AddressError, match="is not a valid address: "):
         Subscriber(address, SystemClock())
@@ -235,6 +235,10 @@ IMPOSTORS: dict[str, tuple[Answer, str]] = {
     "nothing": (lambda asked: [asked], "is not a hub "),
     "no MessagePack": (lambda asked: [asked, b"\xc1"], "is not a hub "),
     "another object": (lambda asked: [asked, msgspec.msgpack.encode({"a": 1})], "is not a hub "),
+    "a name that is too long": (
+        lambda asked: [asked, msgspec.msgpack.encode(("r" * 257, "h", "ipc:///x"))],
+        "is not a hub ",
+    ),
     "a bad address": (
         lambda asked: [asked, msgspec.msgpack.encode(HelloReply("r", "h", "x"))],
         "is not a valid address",
@@ -261,9 +265,8 @@ def test_a_hub_that_does_not_accept_subscribers_is_an_error(tmp_path: Path, impa
         Subscriber(addresses.history, SystemClock())
 
 
-def test_an_address_is_taken_as_it_is_and_a_folder_is_looked_up(tmp_path: Path) -> None:
-    assert history_address("tcp://host:1") == "tcp://host:1"
-    with pytest.raises(AddressError, match="no run is live here"):
-        history_address(str(tmp_path))
+def test_a_folder_without_a_live_run_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(EndedError, match="no run is live here"):
+        join(str(tmp_path), SystemClock())
     with pytest.raises(AddressError, match="is neither a run folder nor an address"):
-        history_address(str(tmp_path / "missing"))
+        join(str(tmp_path / "missing"), SystemClock())

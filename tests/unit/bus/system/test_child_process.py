@@ -54,3 +54,17 @@ def test_a_process_that_cannot_be_ended_is_left_behind(monkeypatch: pytest.Monke
     assert process.poll() is None
     subprocess.Popen.kill(process)
     process.wait()
+
+
+def test_a_process_is_asked_and_its_answer_is_returned() -> None:
+    question = b"x" * 1_000_000
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert processes.communicate(process, question, 30) == question
+
+
+def test_a_process_that_does_not_answer_in_time_is_reported() -> None:
+    process = subprocess.Popen(["sleep", "600"], stdout=subprocess.PIPE)
+    with process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            processes.communicate(process, None, 0.05)
+        process.kill()

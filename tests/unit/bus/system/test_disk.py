@@ -174,3 +174,24 @@ def test_it_works_where_nothing_can_be_synced_if_it_need_not_be_durable(path: Pa
     with Full().replace_atomically(path, durable=False) as file:
         file.write(b"new")
     assert path.read_text() == "new"
+
+
+class Refusing(Disk):
+    """A disk that refuses to sync."""
+
+    def __init__(self, error: int) -> None:
+        self._error = error
+
+    def sync(self, descriptor: int) -> None:
+        raise OSError(self._error, os.strerror(self._error))
+
+
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOTSUP, errno.EBADF])
+def test_where_folders_cannot_be_synced_it_goes_on(tmp_path: Path, error: int) -> None:
+    Refusing(error).sync_folder(tmp_path)
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EROFS])
+def test_a_folder_that_could_not_be_synced_is_an_error(tmp_path: Path, error: int) -> None:
+    with pytest.raises(OSError, match=os.strerror(error)):
+        Refusing(error).sync_folder(tmp_path)

@@ -6,7 +6,9 @@ import os
 import select
 import signal
 
-from virnucpro_bus.system.signals import SignalFlag
+import pytest
+
+from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 
 FIRST, SECOND = signal.SIGUSR1, signal.SIGUSR2
 
@@ -75,12 +77,13 @@ def test_it_leaves_no_descriptor_open() -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_hang_up_that_nohup_has_made_us_deaf_to_is_not_noted() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+@pytest.mark.parametrize("number", sorted(set(ENDING_SIGNALS) - {signal.SIGINT, signal.SIGTERM}))
+def test_a_signal_that_the_parent_has_made_us_deaf_to_is_not_noted(number: signal.Signals) -> None:
+    before = signal.signal(number, signal.SIG_IGN)
     try:
-        with SignalFlag(signal.SIGHUP) as flag:
-            signal.raise_signal(signal.SIGHUP)
+        with SignalFlag(number) as flag:
+            signal.raise_signal(number)
             assert flag.count == 0
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert signal.getsignal(number) is signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(number, before)

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from monitor.cli.doctor import LINE_CHARACTERS, Report, doctor, examine, render
 from tests.support.doctor_runs import run_doctor
 from tests.support.fake_nvml import FakeNvmlLibrary, Gpu
-from virnucpro_bus.run_folder import socket_folder
+from virnucpro_bus.system.socket_folder import socket_folder
 
 REPORT: Report = {
     "versions": {"python": "3.11.2", "nvidia-ml-py": None},
@@ -53,6 +53,7 @@ REPORT: Report = {
     "environment": {"CUDA_VISIBLE_DEVICES": "", "CUDA_DEVICE_ORDER": None},
     "cpus": 8,
     "cpus_usable": 2,
+    "cpus_limit": "cgroup quota: 1.5 cores",
     "socket_folder": "/run/demo/.bus",
     "problems": ["NVML: " + "something is wrong and it takes many words to say so " * 4],
 }
@@ -149,7 +150,7 @@ def test_the_plain_report_shows_what_is_unknown_lost_unset_and_empty() -> None:
     assert "   1  B  LOST" in lines
     assert "  CUDA_VISIBLE_DEVICES is set and empty" in lines
     assert "  CUDA_DEVICE_ORDER is not set" in lines
-    assert "  CPUs: 2 usable of 8" in lines
+    assert "  CPUs: 2 usable of 8 (cgroup quota: 1.5 cores)" in lines
 
 
 def test_the_plain_report_fits_80_columns_and_holds_no_control_characters() -> None:

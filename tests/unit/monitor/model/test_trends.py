@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.model.trends import SAMPLES_KEPT, TrendKeeper
 from monitor.model.view_model import Row, device_key
-from tests.support.pictures import row
+from tests.support.pictures import placed, row
 
 
 def sample_of(index: int, compute: float | None, throughput: float | None) -> Row:
@@ -28,6 +28,10 @@ def test_only_the_last_samples_are_kept() -> None:
     (trend,) = trends.values()
     assert trend.compute_percents == tuple(float(number) for number in range(7, SAMPLES_KEPT + 7))
     assert len(trend.throughputs) == SAMPLES_KEPT
+
+
+def test_devices_of_one_name_in_two_runs_have_trends_of_their_own() -> None:
+    assert len(TrendKeeper().add([placed(0, "node", "a"), placed(0, "node", "b")], 1.0)) == 2
 
 
 def test_the_trend_of_a_device_that_returns_starts_over() -> None:

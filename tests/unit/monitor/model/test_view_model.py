@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.model.view_model import device_label, known_sum, remaining_seconds
+from monitor.model.view_model import (
+    device_label,
+    known_sum,
+    qualified_label,
+    qualifiers,
+    remaining_seconds,
+)
 from monitor.view.formatting import known_mean, rate
+from tests.support.pictures import placed
 from virnucpro_bus.effect.combine import unknown_effect
 from virnucpro_bus.metrics import Effect, Totals
 
@@ -53,6 +60,23 @@ def test_files_left_are_never_expected_to_take_no_time(effect: Effect) -> None:
 def test_a_run_that_is_done_has_no_time_left() -> None:
     done: Totals = {**TOTALS, "files_completed": 38}
     assert remaining_seconds(done, 100.0, expecting(90.0, 90.0)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("places", "needed"),
+    [
+        ([("a", "")], ()),
+        ([("a", "r"), ("b", "s")], ("host",)),
+        ([("a", "r"), ("a", "s")], ("run",)),
+        ([("a", "r"), ("a", "s"), ("b", "r")], ("host", "run")),
+    ],
+)
+def test_a_label_has_before_it_what_tells_devices_apart(
+    places: list[tuple[str, str]], needed: tuple[str, ...]
+) -> None:
+    rows = [placed(0, host, run) for host, run in places]
+    assert qualifiers(rows) == needed
+    assert len({qualified_label(metrics, qualifiers(rows)) for metrics, _ in rows}) == len(rows)
 
 
 def test_a_device_is_called_by_its_index_or_its_own_name() -> None:

@@ -23,6 +23,7 @@ from tests.support.pictures import (
     TROUBLED,
     WITH_EFFECT,
     assert_golden,
+    placed,
     row,
     snapshot,
 )
@@ -45,6 +46,12 @@ def test_problems_not_shown_beside_devices_stand_briefly_at_the_end_of_a_line() 
         " | steals 12 | hot: GPU 1 92°C, GPU 5 92°C | quarantined: sample_05.fa"
         " | failed 2: sample_13.fa, sample_21.fa"
     )
+
+
+def test_devices_of_two_runs_of_a_host_are_told_apart_by_the_end_of_a_long_name() -> None:
+    rows = tuple(placed(0, "node", f"/scratch/a/folder/of/many/runs/{run}") for run in ("first", "second"))
+    text = line(replace(snapshot(2, ()), rows=rows))
+    assert all(f"/{run} GPU 0 97% " in text for run in ("first", "second"))
 
 
 def test_a_notice_stands_in_one_line_only() -> None:

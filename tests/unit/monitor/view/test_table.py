@@ -20,6 +20,7 @@ from tests.support.pictures import (
     STALE,
     WITH_EFFECT,
     colour_of,
+    placed,
     plain,
     row,
     snapshot,
@@ -51,6 +52,14 @@ def test_rows_of_other_pages_are_not_formatted() -> None:
         (cast(GpuMetrics, Unformatted(metrics)), utilization) for metrics, utilization in snapshot(4096).rows[15:]
     )
     assert "rows 1-15 of 4096, page 1/274" in plain(replace(snapshot(8, ()), rows=shown + others), 80, 24)
+
+
+def test_the_run_is_shown_only_where_a_host_has_several() -> None:
+    apart = replace(snapshot(2), rows=(placed(0, "a", "r1"), placed(0, "b", "r2")))
+    together = replace(snapshot(2), rows=(placed(0, "a", "long/way/to/r1"), placed(0, "a", "long/way/to/r2")))
+    assert ("HOST" in header(apart, 80), "RUN" in header(apart, 80)) == (True, False)
+    assert ("HOST" in header(together, 80), "RUN" in header(together, 80)) == (False, True)
+    assert all(f"to/{run}" in plain(together, 80, 24) for run in ("r1", "r2"))
 
 
 @given(width=st.integers(20, 250))

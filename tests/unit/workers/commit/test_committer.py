@@ -10,9 +10,10 @@ import pytest
 
 from tests.support.machine import Machine, some_inputs
 from tests.support.run_files import recorded, results
-from virnucpro_bus.events.vocabulary import FileCommitted
+from virnucpro_bus.events.vocabulary import FileCommitted, FilesAssigned, RunStarted
 from virnucpro_bus.system.disk import Disk, StrPath
 from workers.inputs.input_file import InputFile
+from workers.protocol import Refusal
 
 
 class Moody(Disk):
@@ -86,6 +87,33 @@ def test_while_the_journal_has_no_room_nothing_is_ready_and_then_it_is_recorded(
     assert machine.commits.stop_reason is None
 
 
+def test_nothing_is_ready_before_the_plan_is_on_disk(
+    tmp_path: Path, inputs: Sequence[InputFile], disk: Moody
+) -> None:
+    machine = Machine(tmp_path / "run", inputs, disk)
+    disk.write_error = errno.ENOSPC
+    machine.start()
+    assert not machine.commits.ready()
+    assert recorded(tmp_path / "run", RunStarted) == []
+    disk.write_error = 0
+    machine.wait(1)
+    assert machine.commits.ready()
+    assert len(recorded(tmp_path / "run", RunStarted)) == 1
+    planned = [
+        file.file for envelope in recorded(tmp_path / "run", FilesAssigned) for file in envelope.event.files
+    ]
+    assert sorted(planned) == sorted(file.id for file in inputs)
+
+
+def test_a_plan_that_could_not_be_synced_ends_the_session_at_once(
+    tmp_path: Path, inputs: Sequence[InputFile], disk: Moody
+) -> None:
+    machine = Machine(tmp_path / "run", inputs, disk)
+    disk.sync_error = errno.EIO
+    assert not machine.commits.ready()
+    assert machine.commits.stop_reason is not None
+
+
 def test_a_journal_that_could_not_be_synced_is_never_relied_on_again(
     tmp_path: Path, machine: Machine, disk: Moody
 ) -> None:
@@ -106,7 +134,8 @@ def test_results_whose_folder_could_not_be_synced_are_removed(
     assert report is not None
     disk.sync_error = errno.EIO
     machine.commits.commit([report])
-    assert report.refusal == "the results cannot be moved into the results folder: no"
+    assert report.refusal == Refusal("the results cannot be moved into the results folder: no")
+    assert machine.commits.stop_reason == report.refusal.reason
     assert results(tmp_path / "run") == {}
     assert machine.coordinator.get_totals()["files_completed"] == 0
     disk.sync_error = 0
@@ -124,8 +153,11 @@ def test_a_results_folder_that_was_replaced_ends_the_session(tmp_path: Path, mac
     assert results(tmp_path / "run") == {}
 
 
-@pytest.mark.parametrize(("error", "ends"), [(errno.EACCES, False), (errno.ENOSPC, True), (errno.EDQUOT, True)])
-def test_where_there_is_no_room_for_results_the_session_ends(
+@pytest.mark.parametrize(
+    ("error", "ends"),
+    [(errno.ENOTEMPTY, False), (errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EIO, True), (errno.EROFS, True)],
+)
+def test_where_no_results_can_be_placed_the_session_ends_and_no_file_is_charged(
     tmp_path: Path, machine: Machine, disk: Moody, error: int, ends: bool
 ) -> None:
     report = machine.attempt(0)
@@ -134,5 +166,22 @@ def test_where_there_is_no_room_for_results_the_session_ends(
     machine.commits.commit([report])
     assert report.refusal is not None
     assert (machine.commits.stop_reason is not None) is ends
+    assert machine.coordinator.get_totals()["files_failed"] == (not ends)
+    assert report.refusal.is_final == (not ends)
     assert results(tmp_path / "run") == {}
     assert committed(tmp_path) == []
+
+
+@pytest.mark.parametrize("replace", [False, True], ids=["removed", "replaced by a file"])
+def test_results_that_have_no_folder_any_more_end_the_session_and_no_file_is_charged(
+    tmp_path: Path, machine: Machine, replace: bool
+) -> None:
+    report = machine.attempt(0)
+    assert report is not None
+    folder = tmp_path / "run" / "results"
+    folder.rmdir()
+    if replace:
+        folder.touch()
+    machine.commits.commit([report])
+    assert machine.commits.stop_reason is not None
+    assert machine.coordinator.get_totals()["files_failed"] == 0

@@ -53,6 +53,15 @@ def test_a_failure_that_no_attempt_can_mend_is_the_last() -> None:
     assert (coordinator.unsettled, coordinator.get_totals()["files_failed"]) == (0, 1)
 
 
+def test_a_failure_that_is_not_charged_leaves_the_file_pending_with_all_its_attempts() -> None:
+    coordinator = retrying(1, [1], retries=0)
+    for attempt in (1, 2, 3):
+        held = take(coordinator, "cpu:0")
+        assert (held.attempt, held.is_last) == (attempt, True)
+        coordinator.record_file_failure("cpu:0", held.file.id, "the disk is full", 1.0, charged=False)
+    assert (coordinator.unsettled, coordinator.get_totals()["files_failed"]) == (1, 0)
+
+
 def test_a_file_that_failed_and_has_no_device_left_is_quarantined_and_counts_once() -> None:
     coordinator = retrying(1, [1], retries=2)
     held = take(coordinator, "cpu:0")

@@ -60,10 +60,49 @@ def test_files_are_taken_in_the_order_given(tmp_path: Path) -> None:
 
 
 def test_a_folder_stands_for_the_sequence_files_directly_in_it_by_name(tmp_path: Path) -> None:
-    wanted = ["a.fa", "b.fasta.gz", "c.FNA", "d.faa", "e.fas", "f.ffn", "g.fq", "h.fastq.gz"]
+    wanted = [
+        "a.fa",
+        "b.fasta.gz",
+        "c.FNA",
+        "d.faa",
+        "e.fas",
+        "f.ffn",
+        "g.fq",
+        "h.fastq.gz",
+        "i.fsa.xz",
+        "j.frn.bz2",
+    ]
     for name in [*reversed(wanted), "notes.txt", "x.gz", ".hidden.fa", "deeper/z.fa", "folder.fa/inside"]:
         a_file(tmp_path / name)
     assert [file.path.name for file in find_inputs([tmp_path]).files] == wanted
+
+
+def test_what_is_left_out_of_a_folder_is_counted_and_named(tmp_path: Path) -> None:
+    names = ["a.fa", "p.faa", "notes.txt", "b.tsv", "c.log", "x.gz", ".hidden.fa", ".git/config", "deeper/z.fa"]
+    for name in names:
+        a_file(tmp_path / name)
+    (folder,) = find_inputs([tmp_path], nucleotides_only=True).folders
+    assert folder.taken == ["a.fa"]
+    assert folder.left_out() == (
+        "1 protein file (p.faa), 4 other files (b.tsv, c.log, notes.txt, ...), 1 subfolder (deeper), "
+        "2 hidden entries (.git, .hidden.fa)"
+    )
+
+
+def test_nothing_is_left_out_of_a_folder_of_sequence_files(tmp_path: Path) -> None:
+    for name in ("a.fa", "p.faa"):
+        a_file(tmp_path / name)
+    (folder,) = find_inputs([tmp_path]).folders
+    assert (folder.taken, folder.left_out()) == (["a.fa", "p.faa"], "")
+
+
+def test_a_folder_of_proteins_alone_is_refused_where_nucleotides_are_read(tmp_path: Path) -> None:
+    a_file(tmp_path / "a.protein.faa")
+    with pytest.raises(InputError) as caught:
+        find_inputs([tmp_path], nucleotides_only=True)
+    assert "contains no sequence files of nucleotides (.fa " in str(caught.value)
+    assert "but 1 protein file (a.protein.faa); choose another folder" in str(caught.value)
+    assert ".faa" not in str(caught.value).partition("(")[2].partition(")")[0]
 
 
 def test_paths_are_absolute_whatever_the_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,18 +127,36 @@ def test_an_empty_file_is_taken(tmp_path: Path) -> None:
     assert (file.size_bytes, file.cost) == (0, 0)
 
 
-def test_the_cost_of_a_packed_file_is_four_bases_a_byte(tmp_path: Path) -> None:
-    plain, packed = find_inputs(
-        [a_file(tmp_path / "a.fa", b"x" * 10), a_file(tmp_path / "b.fa.gz", b"x" * 10)]
-    ).files
-    assert (plain.size_bytes, plain.cost) == (10, 10)
-    assert (packed.size_bytes, packed.cost) == (10, 40)
+def test_the_cost_of_a_compressed_file_is_four_bases_a_byte(tmp_path: Path) -> None:
+    names = ("a.fa", "b.fa.gz", "c.fa.bgz", "d.fa.bz2", "e.fa.xz", "f.fa.zst")
+    files = find_inputs([a_file(tmp_path / name, b"x" * 10) for name in names]).files
+    assert [file.size_bytes for file in files] == [10] * 6
+    assert [file.cost for file in files] == [10, *[40] * 5]
+
+
+def test_the_cost_of_a_sparse_file_of_any_size_is_a_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = a_file(tmp_path / "a.fa.gz")
+    status = path.stat()
+    sizes = {6: 1 << 62}
+    monkeypatch.setattr(
+        Path, "stat", lambda _: os.stat_result(sizes.get(i, value) for i, value in enumerate(status))
+    )
+    (file,) = find_inputs([path]).files
+    assert (file.size_bytes, file.cost) == (1 << 62, 2**63 - 1)
 
 
 def test_the_sample_has_at_least_24_files_of_uneven_size() -> None:
     files = find_inputs([DATA / "sample"]).files
     assert len(files) >= 24
     assert max(file.size_bytes for file in files) > 100 * min(file.size_bytes for file in files)
+
+
+def test_inputs_whose_stems_are_equal_once_they_are_cut_have_folders_of_their_own(tmp_path: Path) -> None:
+    names = [f"{'x' * 249}{number}.fa" for number in (1, 2)]
+    first, second = find_inputs([a_file(tmp_path / name) for name in names]).files
+    assert first.stem == second.stem
+    assert (first.own_folder, second.own_folder) == (True, True)
+    assert first.id != second.id
 
 
 # faults

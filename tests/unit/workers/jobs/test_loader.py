@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.errors import UserError
+from virnucpro_bus.errors import EveryFileError, UserError
 from workers.jobs import JobContext, check_job, make_job
 
 
@@ -83,6 +83,22 @@ def test_progress_starts_from_zero_with_each_file(user_module: Any, tmp_path: Pa
     assert reported == [3, 3]
 
 
+def test_the_first_warning_of_a_file_counts_in_one_printable_line(user_module: Any, tmp_path: Path) -> None:
+    name = user_module(
+        "def run(input, output, context):\n"
+        "    if input.name == 'odd':\n"
+        "        context.warn('two\\nlines \\x1b[2J')\n"
+        "        context.warn('later')\n"
+        "    return 1\n"
+    )
+    context = make_context()
+    job = make_job(f"{name}:run", context)
+    job(Path("/odd"), tmp_path)
+    assert context.warning == r"two lines \x1b[2J"
+    job(Path("/even"), tmp_path)
+    assert context.warning is None
+
+
 def test_options_cannot_be_changed_by_a_job() -> None:
     options: Any = make_context(chunk="7").options
     with pytest.raises(TypeError):
@@ -124,14 +140,46 @@ def test_an_integer_of_another_library_is_a_count(user_module: Any, tmp_path: Pa
     assert make_job(f"{name}:run", make_context())(tmp_path, tmp_path) == 7
 
 
-@pytest.mark.parametrize("returned", ["None", "True", "-1", "1.0", "'3'", "2**63"])
+@pytest.mark.parametrize("returned", ["None", "True", "-1", "1.0", "'3'", "2**63", "...", "[1]"])
 def test_the_error_for_a_job_that_does_not_return_a_count_shows_what_it_returned(
     user_module: Any, tmp_path: Path, returned: str
 ) -> None:
     name = user_module(f"def run(input, output, context):\n    return {returned}\n")
-    with pytest.raises(UserError, match="must return the number of sequences") as caught:
+    with pytest.raises(EveryFileError, match="must return the number of sequences") as caught:
         make_job(f"{name}:run", make_context())(tmp_path, tmp_path)
     assert f"returned {eval(returned)!r}" in str(caught.value)
+
+
+def test_what_is_returned_may_be_impossible_to_show(user_module: Any, tmp_path: Path) -> None:
+    name = user_module(
+        "class Odd:\n"
+        "    def __index__(self):\n        raise ValueError\n"
+        "    def __repr__(self):\n        raise ValueError\n"
+        "def run(input, output, context):\n    return Odd()\n"
+    )
+    with pytest.raises(EveryFileError, match="returned <its repr\\(\\) raises ValueError>"):
+        make_job(f"{name}:run", make_context())(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    ["input, output, context", "*arguments", "input, output, context, more=1", "a, b, c, /, **options"],
+)
+def test_a_job_takes_three_arguments_whatever_it_calls_them(user_module: Any, parameters: str) -> None:
+    name = user_module(f"def run({parameters}):\n    return 1\n")
+    make_job(f"{name}:run", make_context())
+
+
+def test_a_decorated_job_is_known_by_what_the_decorator_takes(user_module: Any, tmp_path: Path) -> None:
+    name = user_module(
+        "import functools\n"
+        "def alone(function):\n"
+        "    @functools.wraps(function)\n"
+        "    def run(input, output, context):\n        return function(input)\n"
+        "    return run\n"
+        "@alone\ndef run(input):\n    return 5\n"
+    )
+    assert make_job(f"{name}:run", make_context())(tmp_path, tmp_path) == 5
 
 
 def test_what_a_job_raises_reaches_the_worker_unchanged(user_module: Any, tmp_path: Path) -> None:
@@ -146,6 +194,13 @@ def test_what_a_job_raises_reaches_the_worker_unchanged(user_module: Any, tmp_pa
         ("import no_such_module_anywhere", "run", "ModuleNotFoundError"),
         ("", "run", "AttributeError"),
         ("run = 3", "run", "not callable: it is 3"),
+        ("def run(input, output): pass", "run", "cannot be called as job(input, output, context)"),
+        ("def run(input, output, *, context): pass", "run", "cannot be called as job(input, output, context)"),
+        (
+            "class Run:\n    def __init__(self, context): pass\n    def __call__(self, input): pass",
+            "Run",
+            "cannot be called as job(input, output, context)",
+        ),
         ("def run(:", "run", "SyntaxError"),
         (
             "class Run:\n    def __init__(self, context):\n        raise OSError('no model\\nhere')",

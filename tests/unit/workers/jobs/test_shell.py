@@ -1,8 +1,11 @@
-"""The shell job, with the real /bin/sh."""
+"""The shell job, with the real shells."""
 
 from __future__ import annotations
 
+import gzip
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -23,9 +26,12 @@ def output(tmp_path: Path) -> Path:
     return folder
 
 
+def make_context() -> JobContext:
+    return JobContext("cuda:0", "GPU-1", {}, on_progress=lambda _: None, clock=ManualClock())
+
+
 def run(command: str, source: Path, output: Path) -> int:
-    context = JobContext("cuda:0", "GPU-1", {}, on_progress=lambda _: None, clock=ManualClock())
-    return make_job(f"shell:{command}", context)(source, output)
+    return make_job(f"shell:{command}", make_context())(source, output)
 
 
 def a_file(folder: Path, name: str = "reads.fa.gz", content: bytes = FASTA) -> Path:
@@ -44,6 +50,17 @@ def test_every_placeholder_is_filled_in(tmp_path: Path, output: Path) -> None:
 def test_output_is_a_file_of_the_inputs_name_in_the_output_folder(tmp_path: Path, output: Path) -> None:
     run("cat {input} > {output}", a_file(tmp_path, "x.fa"), output)
     assert (output / "x.fa").read_bytes() == FASTA
+
+
+def test_a_command_needs_no_folder_for_temporary_files(
+    tmp_path: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    run("cat {input} > {output}", a_file(tmp_path, "x.fa"), output)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["out", "x.fa", "x.fa"]
 
 
 def test_doubled_braces_are_literal_braces_for_the_shell(tmp_path: Path, output: Path) -> None:
@@ -121,6 +138,13 @@ def test_invalid_braces_are_refused_with_advice(command: str) -> None:
         ("printf '\\377x' >&2; exit 1 #{input}", r"exit status 1: \xffx"),
         ("no-such-command-here {input}", "exit status 127: "),
         ("exit 255 #{input}", "exit status 255"),
+        ("false; true #{input}", "exit status 1"),
+        ("exit 4 | cat #{input}", "exit status 4"),
+        ("sh -c 'kill -KILL $$' | cat #{input}", "exit status 137 (its program was killed by SIGKILL)"),
+        ("x=$(exit 5); true #{input}", "exit status 5"),
+        ("cat $no_such_variable {input}", "no_such_variable: unbound variable"),
+        ("yes | head -n 1 #{input}", "SIGPIPE: a program in a pipe ended before it had read everything"),
+        ("grep no-such-line {input} | cat", "exit status 1"),
     ],
 )
 def test_a_failing_command_is_reported_with_its_status_and_last_line(
@@ -130,6 +154,50 @@ def test_a_failing_command_is_reported_with_its_status_and_last_line(
         run(command, a_file(tmp_path), output)
     assert message in str(caught.value)
     assert str(caught.value).isprintable()
+
+
+def test_a_compressed_file_that_is_cut_fails_a_pipe(tmp_path: Path, output: Path) -> None:
+    source = a_file(tmp_path, "x.fa.gz", gzip.compress(FASTA * 1000)[:-20])
+    with pytest.raises(UserError, match="unexpected end of file"):
+        run("gzip -dc {input} | grep -v '>' > {output}", source, output)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "grep no-such-line {input} > {output} || [ $? = 1 ]",
+        "{{ yes || [ $? = 141 ]; }} | head -n 1 > {output} # {input}",
+        "set +o pipefail; false | cat {input} > {output}",
+    ],
+)
+def test_a_command_can_accept_a_status_that_is_not_0(tmp_path: Path, output: Path, command: str) -> None:
+    assert run(command, a_file(tmp_path, "x.fa"), output) == 2
+    assert (output / "x.fa").exists()
+
+
+@pytest.fixture
+def no_bash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+
+
+@pytest.mark.usefixtures("no_bash")
+def test_without_bash_sh_runs_the_command_and_a_failure_outside_a_pipe_counts(
+    tmp_path: Path, output: Path
+) -> None:
+    assert run("cat {input} | tr A C > {output}", a_file(tmp_path, "x.fa"), output) == 2
+    assert (output / "x.fa").read_bytes() == FASTA.replace(b"A", b"C")
+    for command in ("false; true #{input}", "echo $no_such_variable {input}"):
+        with pytest.raises(UserError, match="ended with exit status"):
+            run(command, a_file(tmp_path), output)
+
+
+def test_a_users_startup_file_of_bash_is_read_before_the_options_are_set(
+    tmp_path: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    startup = a_file(tmp_path, "env", b"false\necho $unset\nmodule() { echo loaded; }\n")
+    monkeypatch.setenv("BASH_ENV", str(startup))
+    run("module load {input} > {output}", a_file(tmp_path, "x.fa"), output)
+    assert (output / "x.fa").read_text() == "loaded\n"
 
 
 def test_a_long_last_line_is_cut(tmp_path: Path, output: Path) -> None:
@@ -154,15 +222,35 @@ def test_a_process_left_behind_is_not_waited_for(tmp_path: Path, output: Path) -
         ("x.fq", b"@r\nACGT\n+\nIIII\n", 1),
         ("x.faa", FASTA, 2),
         ("x.fa", b"", 0),
-        ("x.bam", b"\x1f\x8bnonsense", 1),
-        ("x.txt", b"plain words\n", 1),
-        ("x.fa", b">a\nACGT\n>b\n\xff\xff\n", 1),
+        ("x.fa", ">größe é\nACGT\n>b\nMKTLE*\n".encode("latin-1"), 2),
+        ("x.fa.gz", gzip.compress(FASTA, mtime=0), 2),
     ],
 )
-def test_sequences_are_the_records_that_can_be_read_or_one(
+def test_sequences_are_the_records_of_the_input(
     tmp_path: Path, output: Path, name: str, content: bytes, sequences: int
 ) -> None:
-    assert run(": {input}", a_file(tmp_path, name, content), output) == sequences
+    context = make_context()
+    assert make_job("shell:: {input}", context)(a_file(tmp_path, name, content), output) == sequences
+    assert context.warning is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.bam", b"\x1f\x8bnonsense"),
+        ("x.txt", b"plain words\n"),
+        ("x.fa.gz", gzip.compress(FASTA * 1000, mtime=0)[:-20]),
+        ("x.fq", b"@r\nACGT\n+\nII\n"),
+        ("x.fq", b"@r\nACGT\n+\n"),
+    ],
+)
+def test_an_input_whose_sequences_cannot_be_counted_counts_as_none_with_a_warning(
+    tmp_path: Path, output: Path, name: str, content: bytes
+) -> None:
+    context = make_context()
+    assert make_job("shell:: {input}", context)(a_file(tmp_path, name, content), output) == 0
+    assert context.warning is not None
+    assert "cannot be counted" in context.warning
 
 
 def test_what_a_command_prints_does_not_reach_our_own_output(

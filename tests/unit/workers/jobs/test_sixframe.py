@@ -5,16 +5,21 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from xopen import xopen
 
 from tests.support.paths import DATA
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import InputError, UserError
-from workers.jobs import JobContext
+from workers.inputs.names import COMPRESSION_SUFFIXES
+from workers.jobs import JobContext, sequence_file, sixframe
+from workers.jobs.fasta import Record
 from workers.jobs.sixframe import chunk_option, chunk_starts, open_frames, run_sixframe
 
 READS_NUCLEOTIDE_SHA256 = "f6bfae5d9078b411599506ae0af615b4db493691bff56277977775e4bde8dbbd"
@@ -52,7 +57,7 @@ def plain_chunks(length: int, chunk: int) -> list[tuple[int, int]]:
 def plain_frames(sequence: str, chunk: int) -> list[tuple[str, str, str]]:
     """Return (chunk and frame, bases, residues) of the kept frames, codon by codon."""
     kept = []
-    upper = sequence.upper()
+    upper = sequence.upper().replace("U", "T")
     for number, (start, end) in enumerate(plain_chunks(len(upper), chunk), 1):
         forward = upper[start:end]
         reverse = "".join(_PARTNER.get(base, base) for base in reversed(forward))
@@ -93,6 +98,15 @@ def test_frames_equal_those_of_a_plain_codon_loop(sequence: str, chunk: int) -> 
 @given(st.lists(sequences, max_size=5), st.integers(1, 80))
 def test_records_translated_together_do_not_touch_one_another(records: list[str], chunk: int) -> None:
     assert fast_frames(records, chunk) == [plain_frames(record, chunk) for record in records]
+
+
+@given(sequences, st.integers(1, 80), st.integers(1, 200))
+def test_frames_do_not_depend_on_how_many_bases_are_translated_at_a_time(
+    sequence: str, chunk: int, batch: int
+) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(sixframe, "_BATCH", batch)
+        assert fast_frames([sequence], chunk) == [plain_frames(sequence, chunk)]
 
 
 def test_frames_are_right_where_a_sequence_spans_translation_blocks() -> None:
@@ -163,11 +177,19 @@ def test_a_record_without_sequence_is_counted_and_yields_nothing(tmp_path: Path,
     assert "a_chunk" not in (tmp_path / "some.protein.faa").read_text()
 
 
-def test_records_of_one_name_are_all_written(tmp_path: Path, context: JobContext) -> None:
+def test_records_of_one_name_are_all_written_with_a_warning(tmp_path: Path, context: JobContext) -> None:
     source = tmp_path / "twins.fa"
-    source.write_text(">a\nGCCGCC\n>a\nGCCGCC\n")
-    assert run_sixframe(source, tmp_path, context) == 2
+    source.write_text(">a\nGCCGCC\n>b\nGCC\n>a other\nGCCGCC\n")
+    assert run_sixframe(source, tmp_path, context) == 3
     assert (tmp_path / "twins.protein.faa").read_text().count(">a_chunk_1F1\nAA\n") == 2
+    assert context.warning == "several records are named 'a', so their results cannot be told apart; rename them"
+
+
+def test_records_of_different_names_are_written_without_a_warning(tmp_path: Path, context: JobContext) -> None:
+    source = tmp_path / "good.fa"
+    source.write_text(">a\nGCCGCC\n>b\nGCC\n>A\nGCCGCC\n")
+    run_sixframe(source, tmp_path, context)
+    assert context.warning is None
 
 
 def test_line_ends_of_other_systems_change_nothing(tmp_path: Path, context: JobContext) -> None:
@@ -177,6 +199,40 @@ def test_line_ends_of_other_systems_change_nothing(tmp_path: Path, context: JobC
     for source in (unix, dos):
         run_sixframe(source, tmp_path, context)
     assert (tmp_path / "unix.nucleotide.fa").read_bytes() == (tmp_path / "dos.nucleotide.fa").read_bytes()
+
+
+def test_rna_gives_what_the_same_dna_gives(tmp_path: Path, context: JobContext) -> None:
+    dna, rna = tmp_path / "dna.fa", tmp_path / "rna.fa"
+    dna.write_text(">s\n" + "TAATAGTGAgcc" * 6 + "\n>t\nGCCGTTgtt\n")
+    rna.write_text(">s\n" + "UAAUAGUGAgcc" * 6 + "\n>t\nGCCGUUguu\n")
+    for source in (dna, rna):
+        run_sixframe(source, tmp_path, context)
+    assert (tmp_path / "rna.protein.faa").read_bytes() == (tmp_path / "dna.protein.faa").read_bytes()
+    assert (tmp_path / "rna.nucleotide.fa").read_bytes() == (tmp_path / "dna.nucleotide.fa").read_bytes()
+    assert b">t_chunk_1F1\nAVV\n" in (tmp_path / "rna.protein.faa").read_bytes()
+
+
+def test_blanks_in_a_sequence_are_not_bases(tmp_path: Path, context: JobContext) -> None:
+    tight, blocks = tmp_path / "tight.fa", tmp_path / "blocks.fa"
+    tight.write_text(">s\nGCCGCCGCCGCC\n")
+    blocks.write_text(">s\nGCC GCCG\t CCG\n  CC \n")
+    for source in (tight, blocks):
+        run_sixframe(source, tmp_path, context)
+    assert (tmp_path / "blocks.nucleotide.fa").read_bytes() == (tmp_path / "tight.nucleotide.fa").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", COMPRESSION_SUFFIXES)
+def test_every_compression_is_read_and_refused_where_it_is_cut(
+    tmp_path: Path, context: JobContext, suffix: str
+) -> None:
+    source = tmp_path / f"s.fa{suffix}"
+    with xopen(source, "wb", threads=0, format="gz" if suffix == ".bgz" else None) as file:
+        file.write(b">s\nGCCGCC\n")
+    assert run_sixframe(source, tmp_path, context) == 1
+    assert (tmp_path / "s.protein.faa").read_text().startswith(">s_chunk_1F1\nAA\n")
+    source.write_bytes(source.read_bytes()[:-6])
+    with pytest.raises(InputError, match="cannot be read after record 0"):
+        run_sixframe(source, tmp_path, context)
 
 
 def test_progress_reports_the_records_read_so_far(tmp_path: Path) -> None:
@@ -194,6 +250,35 @@ def test_progress_reports_the_records_read_so_far(tmp_path: Path) -> None:
     assert reported == [1, 2, 3]
 
 
+def test_records_without_a_base_are_taken_in_batches_too(tmp_path: Path) -> None:
+    reported: list[int] = []
+
+    class EveryBatch(JobContext):
+        def progress(self, sequences: int) -> None:
+            reported.append(sequences)
+
+    source = tmp_path / "empty.fa"
+    source.write_bytes(b">\n" * 200_000)
+    context = EveryBatch("cpu", "cpu:0", {}, on_progress=lambda _: None, clock=ManualClock())
+    assert run_sixframe(source, tmp_path, context) == 200_000
+    assert max(b - a for a, b in pairwise([0, *reported])) < 100_000
+
+
+def test_a_record_that_does_not_fit_into_the_memory_is_reported(
+    tmp_path: Path, context: JobContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(blocks: object) -> Iterator[Record]:
+        yield b"a", b"GCC"
+        raise MemoryError
+
+    monkeypatch.setattr(sequence_file, "read_nucleotides", read)
+    source = tmp_path / "huge.fa"
+    source.write_bytes(b">a\n")
+    with pytest.raises(UserError, match="record 2 does not fit into the memory") as caught:
+        run_sixframe(source, tmp_path, context)
+    assert not isinstance(caught.value, InputError)
+
+
 _NOISE = hashlib.shake_256(b"noise").digest(20_000).hex().encode()
 _PACKED = gzip.compress(b">a\n" + _NOISE + b"\n", mtime=0)
 
@@ -207,10 +292,10 @@ _PACKED = gzip.compress(b">a\n" + _NOISE + b"\n", mtime=0)
         ("a.fa", b"ACGT\nACGT\n", "does not begin with a FASTA header"),
         ("a.fa", b"@r1\nACGT\n+\nIIII\n", "does not begin with a FASTA header"),
         ("a.fa", b"\x7fELF\x02\x01\x01\x00\x00\x00\n", "does not begin with a FASTA header"),
-        ("a.fa", b">a\nAC\x00\x01GT\n", "binary data in record 1"),
-        ("a.fa", b">a\x1b[2J\nACGT\n", "binary data in record 1"),
-        ("a.fa", b">a\nACGT\n>b\n\xff\xfe\xfd\n", "binary data after record"),
-        ("a.fa", b">caf\xc3\xa9\nACGT\n", "must be ASCII"),
+        ("a.fa", b">a\nAC\x00\x01GT\n", r"line 2: '\x00' in record 'a' is not a nucleotide"),
+        ("a.fa", b">a\nACGT\n>b\n\xff\xfe\xfd\n", r"line 4: '\xff' in record 'b' is not a nucleotide"),
+        ("a.faa", b">a\nMKV\n>b\nMKVL\n", "line 4: 'L' in record 'b' is not a nucleotide"),
+        ("a.faa.gz", gzip.compress(b">a\nMKV\n", mtime=0), "has the name of a protein file"),
         ("a.fa.gz", _PACKED[:9_000], "cannot be read"),
         ("a.fa.gz", _PACKED[:6], "cannot be read"),
         ("a.fa.gz", _PACKED[:500] + b"\xff\x00\xff" + _PACKED[503:], "cannot be read"),

@@ -11,6 +11,7 @@ import pytest
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.system.cores import Cores
 from workers.launch import device_discovery as discover
 from workers.launch.device_discovery import MAX_DEVICES, find_devices
 
@@ -75,8 +76,10 @@ def test_auto_without_a_gpu_is_one_device_for_each_usable_core(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine()
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {2, 5, 7})
+    monkeypatch.setattr(discover, "usable_cores", lambda environment: Cores(3, None))
     assert keys("auto", {"CUDA_VISIBLE_DEVICES": "0"}) == ["cpu:0", "cpu:1", "cpu:2"]
+    monkeypatch.setattr(discover, "usable_cores", lambda environment: Cores(MAX_DEVICES + 1, None))
+    assert len(keys("auto")) == MAX_DEVICES
 
 
 # --- auto

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from workers.launch.device_locks import DeviceLocks, locks_folder
 A, B = Device("GPU-a", "A100", 0), Device("GPU-b", "A100", 1)
 HOLDER = """
 import sys
+import tempfile
 from virnucpro_bus.events import Device
 from workers.launch.device_locks import DeviceLocks
 with DeviceLocks([Device(key) for key in sys.argv[1:]]):
@@ -103,3 +107,26 @@ def test_a_folder_that_cannot_be_created_is_a_user_error(monkeypatch: pytest.Mon
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "missing"))
     with pytest.raises(UserError, match="set XDG_RUNTIME_DIR"):
         DeviceLocks([A]).__enter__()
+
+
+def test_where_the_file_system_has_no_locks_a_notice_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with DeviceLocks([A]):
+        assert "the file system has no locks, so another run may use the same GPUs" in capsys.readouterr().err
+
+
+def test_where_no_temporary_folder_can_be_written_a_notice_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    with DeviceLocks([A]):
+        assert "no folder for temporary files can be written, so another run may use" in capsys.readouterr().err

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -81,6 +84,7 @@ def test_a_job_that_only_mentions_estimates_has_none(job: Write) -> None:
         ("run.estimate = 5", "TypeError"),
         ("def estimate(path): raise SystemExit('no\\nmore\\x1b[31m')\nrun.estimate = estimate", "SystemExit: no"),
         ("import estimate_of_nobody", "cannot be loaded: ModuleNotFoundError"),
+        ("raise KeyboardInterrupt('not you')  # estimate", "cannot be loaded: KeyboardInterrupt: not you"),
         ("import os\nos._exit(3)  # estimate", "exit status 3"),
         ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)  # estimate", "exit status -11"),
     ],
@@ -93,6 +97,18 @@ def test_any_problem_keeps_the_sizes_and_gives_the_reason_in_one_line(
     assert warning is not None
     assert complaint in warning
     assert warning.isprintable()
+
+
+def test_an_estimator_that_cannot_be_started_keeps_the_sizes(job: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    spec = job(RUN + "run.estimate = lambda path: 1\n")
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    files, warning = apply_job_estimates(spec, FILES)
+    assert files is FILES
+    assert warning is not None
+    assert warning.endswith("the estimating process cannot be started: Resource temporarily unavailable")
 
 
 def test_estimating_that_takes_too_long_is_ended_with_all_its_processes(job: Write, tmp_path: Path) -> None:

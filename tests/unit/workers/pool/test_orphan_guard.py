@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
+from virnucpro_bus.system.signals import ENDING_SIGNALS
+from workers.pool import orphan_guard
 from workers.pool.orphan_guard import OrphanGuard
 
 END_SECONDS = 30
@@ -42,8 +45,13 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
+def process_of(guard: OrphanGuard) -> subprocess.Popen[bytes]:
+    assert guard._process is not None
+    return guard._process
+
+
 def ignores(pid: int, number: signal.Signals) -> bool:
-    """Whether a process ignores the signal. SIGHUP is the last one that the guard sets to be ignored."""
+    """Whether a process ignores the signal."""
     status = Path(f"/proc/{pid}/status").read_text()
     return bool(int(status.partition("SigIgn:\t")[2].split()[0], 16) & 1 << (number - 1))
 
@@ -79,26 +87,48 @@ def test_a_group_that_has_ended_is_forgotten(guard: OrphanGuard, sleeper: subpro
     assert sleeper.poll() is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [*ENDING_SIGNALS, signal.SIGQUIT])
 def test_a_signal_that_asks_it_to_end_does_not_end_it(
     guard: OrphanGuard, sleeper: subprocess.Popen[bytes], number: signal.Signals
 ) -> None:
     guard.watch(sleeper.pid)
-    while not ignores(guard._process.pid, signal.SIGHUP):
+    while not ignores(process_of(guard).pid, number):
         threading.Event().wait(0.01)
-    guard._process.send_signal(number)
+    process_of(guard).send_signal(number)
     guard.close()
     assert sleeper.wait(END_SECONDS) == -signal.SIGKILL
+
+
+def test_the_end_of_a_run_waits_for_no_guard_that_is_stopped(
+    guard: OrphanGuard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orphan_guard, "END_SECONDS", 0.05)
+    process_of(guard).send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process_of(guard).pid, os.WSTOPPED | os.WNOWAIT)
+    guard.close()
+    assert process_of(guard).returncode == -signal.SIGKILL
 
 
 def test_a_guard_that_is_dead_or_stopped_does_not_block_the_launcher(
     guard: OrphanGuard, sleeper: subprocess.Popen[bytes]
 ) -> None:
-    guard._process.send_signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, guard._process.pid, os.WSTOPPED | os.WNOWAIT)
+    process_of(guard).send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process_of(guard).pid, os.WSTOPPED | os.WNOWAIT)
     for _ in range(20_000):
         guard.watch(sleeper.pid)
-    guard._process.kill()
-    guard._process.wait()
+    process_of(guard).kill()
+    process_of(guard).wait()
     guard.forget(sleeper.pid)
     assert sleeper.poll() is None
+
+
+def test_a_guard_that_cannot_be_started_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    guard = OrphanGuard()
+    assert guard.problem == "the orphan guard cannot be started: Resource temporarily unavailable"
+    guard.watch(1)
+    guard.forget(1)
+    guard.close()

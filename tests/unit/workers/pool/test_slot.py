@@ -18,6 +18,7 @@ import pytest
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system import child_process as processes
+from virnucpro_bus.system.own_packages import own_program
 from workers.pool import slot as slot_module
 from workers.pool.slot import TERM_SECONDS, DeathRecord, Ending, Slot
 from workers.protocol import Answer, Task, WorkerConfig
@@ -72,6 +73,7 @@ def config(epoch: int = 1) -> WorkerConfig:
         channel="ipc:///nowhere",
         publish="ipc:///nowhere",
         run="run-1",
+        host="node",
         source="worker-3",
         epoch=epoch,
         device_key="cpu:3",
@@ -89,12 +91,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 
     def start(script: str, key: str = "cpu:3") -> Slot:
         def stand_in(command: list[str], *args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
-            assert command[1:] == ["-P", "-m", "workers.process.worker"]
+            assert command == own_program("workers.process.worker")
             return processes.spawn_logged([sys.executable, "-c", script], *args, **kwargs)
 
         monkeypatch.setattr(slot_module, "spawn_logged", stand_in)
         slot = Slot(3, Device(key))
-        slot.spawn(config(), tmp_path / "logs" / "worker.log")
+        slot.spawn(config(), tmp_path / "logs" / "worker.log", threads=2)
         started.append(slot)
         return slot
 
@@ -149,7 +151,7 @@ def test_a_new_process_starts_without_pending_request_and_answer(run: Run, tmp_p
     slot = run("pass")
     slot.peer, slot.last_answer = b"peer", Answer(7)
     ended(slot)
-    slot.spawn(config(epoch=2), tmp_path / "logs" / "worker.log")
+    slot.spawn(config(epoch=2), tmp_path / "logs" / "worker.log", threads=2)
     assert (slot.epoch, slot.peer, slot.pending) == (2, b"", None)
     assert slot.last_answer is None
 
@@ -180,7 +182,7 @@ def test_a_process_that_dies_before_it_reads_its_configuration_is_reaped_like_an
 
     monkeypatch.setattr(slot_module, "spawn_logged", dead_on_arrival)
     slot = Slot(0, Device("cpu:0"))
-    slot.spawn(config(), tmp_path / "logs" / "worker.log")
+    slot.spawn(config(), tmp_path / "logs" / "worker.log", threads=2)
     assert slot.reap() == "ended with exit status 7"
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.clock import AttendedClock, ManualClock
 from virnucpro_bus.events.vocabulary import Device
 from workers.pool.slot import Slot
 from workers.pool.watchdog import LOADING_FACTOR, Limits, Watchdog
@@ -24,7 +24,8 @@ class Watched:
         self.clock = ManualClock()
         self.received: Counter[tuple[str, int]] = Counter()
         self.slot = Slot(0, Device("cpu:0"), epoch=1, peer=b"peer")
-        self.watchdog = Watchdog(Limits(**limits), self.clock, lambda source, epoch: self.received[source, epoch])
+        attended = AttendedClock(self.clock)
+        self.watchdog = Watchdog(Limits(**limits), attended, lambda source, epoch: self.received[source, epoch])
 
     def beat(self) -> None:
         self.received[self.slot.source, self.slot.epoch] += 1
@@ -75,6 +76,15 @@ def test_no_worker_counts_as_silent_while_the_launcher_stood_still() -> None:
     watched.clock.advance(3600)
     assert watched.pass_seconds(8, beating=False) is None
     assert watched.pass_seconds(8, beating=False) is not None
+
+
+def test_no_attempt_takes_longer_because_the_launcher_stood_still() -> None:
+    watched = Watched(file_seconds=10)
+    watched.slot.output = "attempt-1"
+    assert watched.pass_seconds(5, beating=True) is None
+    watched.clock.advance(3600)
+    assert watched.pass_seconds(4, beating=True) is None
+    assert watched.pass_seconds(4, beating=True) is not None
 
 
 def test_by_default_an_attempt_has_no_time_limit() -> None:

@@ -19,6 +19,7 @@ from workers.process import channel as worker_end
 from workers.process.channel import Channel
 from workers.protocol import (
     Answer,
+    Refusal,
     Request,
     Settled,
     Task,
@@ -49,6 +50,7 @@ def config_for(address: str) -> WorkerConfig:
         channel=address,
         publish="ipc:///nowhere",
         run="run-1",
+        host="node",
         source="worker-3",
         epoch=2,
         device_key="cpu:3",
@@ -67,7 +69,7 @@ def test_a_request_arrives_as_it_was_sent(request: Request) -> None:
     assert decode_request(msgspec.msgpack.encode(request)) == request
 
 
-@given(st.builds(Answer, st.integers(1, 99), st.none() | tasks, st.none() | texts))
+@given(st.builds(Answer, st.integers(1, 99), st.none() | tasks, st.none() | st.builds(Refusal, texts)))
 def test_an_answer_arrives_as_it_was_sent(answer: Answer) -> None:
     assert decode_answer(encode_answer(answer)) == answer
 
@@ -194,5 +196,5 @@ def test_a_request_ends_when_the_launcher_has_died(launcher: Launcher) -> None:
     asked = launcher.asks()
     launcher.hears()
     launcher.alive.clear()
-    with pytest.raises(ChannelError, match="the launcher is no longer alive"):
+    with pytest.raises(ChannelError, match="the launcher has closed the pipe"):
         asked.result(ANSWER_MS)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-from pathlib import Path
-
 import pytest
 
 from virnucpro_bus.errors import InputError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
-from workers.process.failure_reason import describe_failure, is_disk_full
+from workers.process.failure_reason import describe_failure
 
 
 class OutOfMemoryError(RuntimeError):
@@ -45,13 +42,3 @@ def test_a_reason_is_one_line_that_names_what_went_wrong(error: Exception, reaso
 
 def test_a_reason_is_no_longer_than_an_event_can_carry() -> None:
     assert len(describe_failure(ValueError("x" * 9000))) == REASON_CHARACTERS
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_known_by_its_error(tmp_path: Path, number: int) -> None:
-    assert is_disk_full(OSError(number, ""), tmp_path / "out")
-    assert not is_disk_full(OSError(errno.EIO, ""), tmp_path / "out")
-
-
-def test_a_disk_that_cannot_be_read_is_not_taken_for_full(tmp_path: Path) -> None:
-    assert not is_disk_full(ValueError(), tmp_path / "gone" / "out")

@@ -277,6 +277,14 @@ def test_a_worker_whose_end_was_not_recorded_is_published_as_lost_with_what_it_h
     assert events_of(journal, tmp_path) == ()
 
 
+def test_the_runs_host_is_that_of_its_first_session() -> None:
+    past = PastRun()
+    for epoch, host in enumerate(("node1", "node2"), 1):
+        sequencer = Sequencer(ManualClock(), source="coordinator", run="run-7", epoch=epoch, host=host)
+        past.apply([encode(sequencer.next_envelope(RunStarted("job", "off", (), 2, "s")))])
+    assert (past.run, past.host) == ("run-7", "node1")
+
+
 def test_epochs_continue_after_the_earlier_ones(journal: Journal, tmp_path: Path) -> None:
     resumption = plan_resume(journal.past, [], ResultStore(tmp_path))
     assert (resumption.last_epoch, resumption.last_worker_epoch) == (44, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +42,11 @@ def resumed(run_dir: Path) -> ResumePlan:
 def test_its_results_are_found_by_their_places(run_dir: Path) -> None:
     resumption = resumed(run_dir)
     assert (resumption.remaining, resumption.done) == ((), 5)
+
+
+def test_results_that_are_gone_are_not_found(run_dir: Path) -> None:
+    shutil.rmtree(run_dir / "results")
+    assert len(resumed(run_dir).remaining) == 5
 
 
 def beside(run_dir: Path) -> Path:

@@ -1,0 +1,92 @@
+"""The bus of a folder in which another was before: continued, or refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.captures import read_all, some_frames
+from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.events.vocabulary import Notice
+from virnucpro_bus.hub.bus_server import BusServer, HubSink
+from virnucpro_bus.run_folder import BUS_FILE, CAPTURE_NAME
+
+
+def killed(folder: Path, *, has_workers: bool = False, host: str = "") -> BusServer:
+    """A bus that received three events; `folder` is as it would be had its process been killed then."""
+    live = folder.parent / "live"
+    server = BusServer(live, SystemClock(), has_workers=has_workers)
+    server.host = host or server.host
+    with server:
+        server.hub.ingest(some_frames(3))
+        server.hub.capture.append([b"not an event"])
+        server.hub.poll()
+        folder.mkdir()
+        for name in (BUS_FILE, CAPTURE_NAME):
+            shutil.copy(live / name, folder)
+    return server
+
+
+def test_the_capture_of_a_hub_that_was_killed_is_continued(tmp_path: Path) -> None:
+    before = killed(tmp_path / "bus", host="as-it-was-called")
+    server = BusServer(tmp_path / "bus", SystemClock())
+    assert server.resume_killed_hub()
+    with server:
+        assert (server.run, server.host) == (before.run, "as-it-was-called")
+        assert server.hub.ingest(some_frames(5)) == server.hub.accepted == 2
+        assert not server.hub.refused
+    frames = [record.frame for record in read_all(tmp_path / "bus" / CAPTURE_NAME)]
+    assert frames == [*some_frames(3), b"not an event", *some_frames(5)[3:]]
+
+
+def test_a_run_that_was_killed_is_left_to_its_launcher(tmp_path: Path) -> None:
+    killed(tmp_path / "bus", has_workers=True)
+    server = BusServer(tmp_path / "bus", SystemClock())
+    assert not server.resume_killed_hub()
+    with pytest.raises(UserError, match="already holds a run"):
+        server.open()
+
+
+def test_a_hub_that_has_ended_in_order_is_not_continued(tmp_path: Path) -> None:
+    with BusServer(tmp_path / "bus", SystemClock()):
+        pass
+    server = BusServer(tmp_path / "bus", SystemClock())
+    assert not server.resume_killed_hub()
+    with pytest.raises(UserError, match="already holds a run"):
+        server.open()
+
+
+def test_a_start_that_failed_is_not_in_the_way_of_the_next(tmp_path: Path) -> None:
+    before = killed(tmp_path / "bus")
+    capture, aside = tmp_path / "bus" / CAPTURE_NAME, tmp_path / "aside"
+    capture.rename(aside)
+    capture.mkdir()
+    server = BusServer(tmp_path / "bus", SystemClock())
+    with pytest.raises(UserError, match="cannot be written"):
+        server.resume_killed_hub()
+    capture.rmdir()
+    aside.rename(capture)
+    server = BusServer(tmp_path / "bus", SystemClock())
+    assert server.resume_killed_hub()
+    with server:
+        assert server.run == before.run
+
+
+def test_where_the_capture_was_removed_a_new_one_begins(tmp_path: Path) -> None:
+    before = killed(tmp_path / "bus")
+    (tmp_path / "bus" / CAPTURE_NAME).unlink()
+    server = BusServer(tmp_path / "bus", SystemClock())
+    assert not server.resume_killed_hub()
+    with server:
+        assert server.run != before.run
+
+
+def test_an_event_of_this_process_that_no_frame_can_hold_is_refused_and_ends_nothing(tmp_path: Path) -> None:
+    with BusServer(tmp_path / "bus", SystemClock()) as server:
+        sink = HubSink(server, SystemClock())
+        sink.publish(Notice("x" * 70_000))
+        sink.publish(Notice("x"))
+        assert (server.hub.accepted, server.hub.refused) == (1, {"oversized": 1})

@@ -1,0 +1,204 @@
+"""The pool with small real processes in the workers' place, which never ask for a file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.plans import input_files
+from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.hub.bus_server import BusServer, HubSink
+from virnucpro_bus.system import child_process
+from workers.commit.result_store import ResultStore
+from workers.coordinator.coordinator import WorkStealingCoordinator
+from workers.pool import slot as slot_module
+from workers.pool.pool import WorkerPool
+from workers.pool.slot import TERM_SECONDS, UNKILLABLE_SECONDS, Slot
+from workers.pool.watchdog import LOADING_FACTOR, Limits
+
+HANG_SECONDS = 0.2
+STEP_SECONDS = 0.01
+
+
+class TickingClock(ManualClock):
+    """Advances with every reading, as time does for one who waits."""
+
+    def mono_ns(self) -> int:
+        self.advance(STEP_SECONDS)
+        return super().mono_ns()
+
+
+class Pool:
+    def __init__(self, server: BusServer, devices: int) -> None:
+        self.clock = TickingClock()
+        self.warnings: list[str] = []
+        self.coordinator = WorkStealingCoordinator(
+            [Device(f"cpu:{number}", "CPU", number) for number in range(devices)],
+            input_files([1, 2, 3]),
+            sink=HubSink(server, self.clock),
+            clock=self.clock,
+        )
+        store = ResultStore(server.run_dir)
+        store.prepare()
+        self.pool = WorkerPool(
+            *(server, self.coordinator, store),
+            job="",
+            options={},
+            limits=Limits(HANG_SECONDS),
+            clock=self.clock,
+            warn=self.warnings.append,
+        )
+        self.coordinator.start()
+
+    def poll_seconds(self, seconds: float) -> None:
+        end_ns = self.clock.mono + seconds * 1e9
+        while self.clock.mono < end_ns:
+            self.poll()
+
+    def poll(self) -> None:
+        """One turn, and a moment for the processes."""
+        self.pool.poll()
+        threading.Event().wait(0.005)
+
+    def poll_until_it_warns(self, part: str) -> str:
+        """Return the first warning that has `part` in it."""
+        while not (found := [warning for warning in self.warnings if part in warning]):
+            self.poll()
+        return found[0]
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], Pool]]:
+    """Makes a pool for so many devices, whose workers are processes that sleep."""
+
+    def sleeper(command: list[str], *args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
+        return child_process.spawn_logged(["sleep", "600"], *args, **kwargs)
+
+    monkeypatch.setattr(slot_module, "spawn_logged", sleeper)
+    made: list[Pool] = []
+    with BusServer(tmp_path, TickingClock()) as server:
+
+        def make(devices: int) -> Pool:
+            made.append(Pool(server, devices))
+            return made[-1]
+
+        yield make
+        for each in made:
+            each.pool.close()
+
+
+@pytest.fixture
+def unkillable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Makes the process of slot 0 one that no signal reaches, as if it hung in a driver."""
+    signal_slot = Slot.signal
+    slots: list[Slot] = []
+
+    def signal(slot: Slot, number: Any) -> None:
+        if slot.number == 0:
+            slots.append(slot)
+        else:
+            signal_slot(slot, number)
+
+    monkeypatch.setattr(Slot, "signal", signal)
+    yield
+    for slot in slots:
+        if slot.process is not None:
+            slot.process.kill()
+        if slot.unkillable is not None:
+            slot.unkillable.kill()
+            slot.unkillable.wait()
+
+
+def test_the_end_of_a_run_waits_for_no_process_that_cannot_be_killed(
+    make: Callable[[int], Pool], unkillable: None
+) -> None:
+    made = make(2)
+    made.pool.start()
+    begun_ns = made.clock.mono
+    made.pool.kill()
+    warning = made.poll_until_it_warns("on cpu:0 cannot be killed")
+    assert (made.clock.mono - begun_ns) / 1e9 < TERM_SECONDS + UNKILLABLE_SECONDS + 2
+    assert warning.startswith("process ")
+    assert warning.endswith(" on cpu:0 cannot be killed: it hangs inside the kernel; cpu:0 is retired")
+    made.pool.close()
+    assert not made.pool.running
+    assert made.coordinator.get_totals()["files_failed"] == 0
+
+
+def test_a_run_continues_without_a_process_that_cannot_be_killed_and_without_its_device(
+    make: Callable[[int], Pool], unkillable: None
+) -> None:
+    made = make(2)
+    made.pool.start()
+    made.poll_until_it_warns("cannot be killed")
+    assert (made.coordinator.is_retired("cpu:0"), made.pool.closing) == (True, False)
+    assert made.coordinator.unsettled == 3
+
+
+def test_a_run_ends_early_when_the_process_on_its_last_device_cannot_be_killed(
+    make: Callable[[int], Pool], unkillable: None
+) -> None:
+    made = make(1)
+    made.pool.start()
+    warning = made.poll_until_it_warns("cannot be killed")
+    made.poll()
+    assert made.pool.failed_start is not None
+    assert made.pool.failed_start in warning
+    assert (made.pool.closing, made.pool.running) == (True, False)
+    assert made.coordinator.unsettled == 3
+
+
+def test_a_worker_that_hangs_while_it_loads_is_ended_and_started_again(make: Callable[[int], Pool]) -> None:
+    made = make(1)
+    made.pool.start()
+    made.poll_until_it_warns("hung: no sign of life")
+    made.poll_seconds(HANG_SECONDS * LOADING_FACTOR / 2)
+    assert made.pool.running
+
+
+def refuse_to_start(monkeypatch: pytest.MonkeyPatch, refused: set[str]) -> None:
+    """Have the system start no process whose log is named so, as with `ulimit -u`."""
+
+    def spawn(command: list[str], log: Path, **kwargs: Any) -> subprocess.Popen[bytes]:
+        if log.stem in refused:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return child_process.spawn_logged(["sleep", "600"], log, **kwargs)
+
+    monkeypatch.setattr(slot_module, "spawn_logged", spawn)
+
+
+def test_a_run_continues_without_a_worker_that_cannot_be_started_and_tries_again(
+    make: Callable[[int], Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = {"worker-0"}
+    made = make(2)
+    refuse_to_start(monkeypatch, refused)
+    made.pool.start()
+    made.poll_seconds(1)
+    reason = "Resource temporarily unavailable"
+    assert made.warnings == [f"cpu:0: its worker cannot be started, and is tried again: {reason}"]
+    assert (made.pool.closing, made.coordinator.is_retired("cpu:0")) == (False, False)
+    refused.clear()
+    made.poll_seconds(1)
+    assert [slot.failed_starts for slot in made.pool._slots] == [0, 0]
+
+
+def test_a_run_in_which_no_worker_can_be_started_ends_early_and_charges_no_file(
+    make: Callable[[int], Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make(2)
+    refuse_to_start(monkeypatch, {"worker-0", "worker-1"})
+    made.pool.start()
+    while made.pool.failed_start is None or not made.pool.closing:
+        made.poll()
+    assert made.pool.failed_start == "no worker can be started: Resource temporarily unavailable"
+    assert (made.pool.closing, made.pool.running, made.coordinator.unsettled) == (True, False, 3)
+    assert made.coordinator.get_totals()["files_failed"] == 0

@@ -1,0 +1,56 @@
+"""What the heartbeats of a worker carry: its state, and the totals of its stream."""
+
+from __future__ import annotations
+
+from virnucpro_bus.events.vocabulary import (
+    MAX_COUNT,
+    STARTING,
+    Fact,
+    FileCompleted,
+    FileFailed,
+    FileStarted,
+    Heartbeat,
+    WorkStolen,
+)
+
+
+class Totals:
+    """Counts the events of one worker. One thread at a time."""
+
+    def __init__(self, device_key: str, *, loading: bool) -> None:
+        """`loading`: the worker is not ready for files before `ready` is called."""
+        self._device_key = device_key
+        self._state = STARTING if loading else "idle"
+        self._completed = self._failed = self._sequences = self._steals = 0
+        self.rejected = 0
+        """Events that were dropped because they could not be made or encoded."""
+
+    def ready(self) -> None:
+        """Note that the worker can process files."""
+        self._state = "idle"
+
+    def add(self, event: Fact) -> None:
+        """Count `event`; one of another kind changes nothing."""
+        if isinstance(event, FileStarted):
+            self._state = "busy"
+        elif isinstance(event, FileCompleted):
+            self._completed += 1
+            self._sequences = min(self._sequences + event.sequences, MAX_COUNT)
+            self._state = "idle"
+        elif isinstance(event, FileFailed):
+            self._failed += event.final
+            self._state = "idle"
+        elif isinstance(event, WorkStolen):
+            self._steals += 1
+
+    def heartbeat(self, unsent: int) -> Heartbeat:
+        """Return the heartbeat for now; `unsent` events could be made but not sent."""
+        return Heartbeat(
+            self._device_key,
+            self._state,
+            self._completed,
+            self._failed,
+            self._sequences,
+            self._steals,
+            unsent + self.rejected,
+        )

@@ -1,0 +1,62 @@
+"""The events of a worker, made of what a caller passes: any values, checked and converted by `values.py`.
+
+Each function gets the worker's device key first. Raises ValueError for a value that no event can carry.
+"""
+
+from __future__ import annotations
+
+from virnucpro_bus.events.vocabulary import (
+    FileCompleted,
+    FileFailed,
+    FileProgress,
+    FileStarted,
+    WorkStolen,
+)
+from virnucpro_bus.publish.values import as_count, as_device, as_file_name, as_name, as_reason, as_seconds
+
+
+def file_started(device: str, file: object, attempt: object) -> FileStarted:
+    """Return the event that the worker starts `file`."""
+    return FileStarted(device, as_file_name(file), as_count("attempt", attempt))
+
+
+def file_progress(device: str, file: object, sequences: object, attempt: object) -> FileProgress:
+    """Return the event that `sequences` of `file` are done."""
+    return FileProgress(device, as_file_name(file), as_count("attempt", attempt), as_count("sequences", sequences))
+
+
+def file_completed(
+    device: str, file: object, sequences: object, duration_seconds: object, attempt: object
+) -> FileCompleted:
+    """Return the event that `file` is done."""
+    return FileCompleted(
+        device,
+        as_file_name(file),
+        as_count("attempt", attempt),
+        as_count("sequences", sequences),
+        as_seconds(duration_seconds),
+    )
+
+
+def file_failed(
+    device: str, file: object, reason: object, duration_seconds: object, attempt: object
+) -> FileFailed:
+    """Return the event that `file` failed for good."""
+    return FileFailed(
+        device,
+        as_file_name(file),
+        as_count("attempt", attempt),
+        as_reason(reason),
+        as_seconds(duration_seconds),
+    )
+
+
+def work_stolen(device: str, victim: object, file: object, attempt: object, stolen_at_ns: object) -> WorkStolen:
+    """Return the event that the worker's device took `file` from the queue of the device `victim`."""
+    return WorkStolen(
+        device,
+        as_name(as_device(victim).key),
+        as_file_name(file),
+        as_count("attempt", attempt),
+        as_count("stolen_at_ns", stolen_at_ns),
+    )

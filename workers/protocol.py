@@ -57,6 +57,8 @@ class Settled(Struct, frozen=True, array_like=True, tag="settled"):
     """Why the attempt failed, if that fails every file: it is charged to none, and the run ends."""
     warning: Text | None = None
     """What the job warns of, although the file is completed; None: nothing."""
+    input_digest: str = ""
+    """The SHA-256 of the input, hexadecimal."""
 
 
 class Unable(Struct, frozen=True, array_like=True, tag="unable"):

@@ -16,6 +16,7 @@ from workload import child, middle, row
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.hub.bus_server import BusServer, HubSink
+from workers.commit.placement import Placement
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.inputs.input_file import InputFile
@@ -35,9 +36,15 @@ class NoStore(ResultStore):
         """Return the name of a folder that does not exist."""
         return "/nowhere"
 
-    def place(self, file: InputFile, attempt: str) -> int:
+    def plan(self, file: InputFile, attempt: str) -> Placement:
+        """Return the names of two results."""
+        return Placement("", (f"{file.stem}.a", f"{file.stem}.b"))
+
+    def place(self, placement: Placement, attempt: str) -> None:
         """Place no results."""
-        return 0
+
+    def remove_replaced(self, file: InputFile, placement: Placement) -> None:
+        """Remove nothing."""
 
     def sync(self) -> None:
         """Do nothing."""

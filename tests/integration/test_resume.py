@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import time
 from collections import Counter
@@ -153,8 +154,9 @@ def test_a_run_that_is_done_is_done_and_force_begins_anew(lab: Lab) -> None:
     assert (again.wait(), results(out)) == (0, before)
     assert "3 of 3 files are done already" in again.stderr
     (out / "mine").touch()
+    (out / "results" / "small_00.mine").touch()
     anew = lab.run(*arguments, "--force")
-    assert (anew.wait(), anew.stderr, results(out)) == (0, "", before)
+    assert (anew.wait(), anew.stderr, results(out)) == (0, "", before | {"small_00.mine": b""})
     assert (out / "mine").exists()
     assert commits(out) == Counter(dict.fromkeys(names, 1))
     assert "give one of them" in lab.run(*arguments, "--force", "--resume").stderr
@@ -176,6 +178,42 @@ def test_a_changed_input_is_done_again_and_counted_once(lab: Lab) -> None:
     assert [envelope.event.file for envelope in recorded(out, FileReopened)] == [names[0]]
     totals = summary(out)["totals"]
     assert (totals["files_completed"], totals["files_total"]) == (3, 3)
+
+
+def test_the_same_files_by_another_path_are_done_and_files_that_are_added_are_new(lab: Lab) -> None:
+    names = small_files(lab.folder / "in", 3)
+    assert lab.run("run", "in", "--out", "out", *TWO_WORKERS).wait() == 0
+    out = lab.folder / "out"
+    before = results(out)
+    (out / "results" / "small_00.mine").write_text("mine")
+    (lab.folder / "link").symlink_to("in")
+    shutil.copytree(lab.folder / "in", lab.folder / "copy", copy_function=shutil.copyfile)
+    for path in ("link", "copy"):
+        again = lab.run("run", path, "--out", "out", *TWO_WORKERS, "--resume")
+        assert "3 of 3 files are done already" in again.stderr
+    again = lab.run("run", "copy", "in", "--out", "out", *TWO_WORKERS, "--resume")
+    assert (again.wait(), "3 of 6 files are done already" in again.stderr) == (0, True)
+    after = results(out)
+    assert {name: after.pop(name) for name in before} == before
+    assert len(after) == 7
+    assert commits(out).total() == 6
+    assert set(names) < commits(out).keys()
+
+
+def test_a_run_of_which_most_inputs_have_changed_is_only_resumed_when_asked_to(lab: Lab) -> None:
+    names = small_files(lab.folder / "in", 3)
+    arguments = ("run", "in", "--out", "out", *TWO_WORKERS)
+    assert lab.run(*arguments).wait() == 0
+    before = results(lab.folder / "out")
+    for name in names[:2]:
+        (lab.folder / "in" / name).write_text(">other\nACGTACGTACGTACGT\n")
+    refused = lab.run(*arguments, "--resume")
+    assert (refused.wait(), refused.stderr.count("\n")) == (2, 1)
+    assert "out: 2 of the 3 files that are done would be done again" in refused.stderr
+    assert results(lab.folder / "out") == before
+    again = lab.run(*arguments, "--resume", "--redo")
+    assert again.wait() == 0
+    assert commits(lab.folder / "out").total() == 5
 
 
 def test_another_job_is_not_mixed_into_a_run(lab: Lab) -> None:

@@ -107,6 +107,17 @@ class Recording(Disk):
 
     def remove(self, path: StrPath) -> None:
         super().remove(path)
+        self._note_removal(path)
+
+    def unlink(self, path: StrPath) -> None:
+        super().unlink(path)
+        self._note_removal(path)
+
+    def remove_empty_folder(self, path: StrPath) -> None:
+        super().remove_empty_folder(path)
+        self._note_removal(path)
+
+    def _note_removal(self, path: StrPath) -> None:
         name = self._name(path)
         self.operations.append(Operation("remove", name, folder=os.path.dirname(name)))
 

@@ -33,12 +33,15 @@ SETTINGS = "settings"
 
 
 def job(path: Path, output: Path) -> int:
-    """Two results from every file, in a folder of their own where its name says so."""
+    """Two results from every file, in a folder of their own where its name says so; a third if its text does."""
     text = path.read_text()
     name = "report" if path.stem == "deep" else path.stem
     (output / f"{name}.upper").write_text(text.upper())
     (output / f"{name}.size").mkdir()
     (output / f"{name}.size" / "bytes").write_text(str(len(text)))
+    if "more" in text:
+        (output / f"{name}.more").mkdir()
+        (output / f"{name}.more" / "text").write_text(text)
     return text.count(">")
 
 
@@ -98,7 +101,7 @@ class Machine:
 
     def start(self) -> None:
         """Announce the run."""
-        self._store.prepare(resume=self._resumed)
+        self._store.prepare(may_hold_files=self._resumed)
         self.coordinator.start()
         self.capture.flush()
         for event in self._before.events:
@@ -144,7 +147,9 @@ class Machine:
             return None
         event = FileCompleted(device, held.file.id, held.attempt, done.sequences, 1.0)
         envelope = stamp.next_envelope(event)
-        settled = Settled(encode(envelope), done.manifest.size_bytes, done.manifest.digest)
+        settled = Settled(
+            encode(envelope), done.manifest.size_bytes, done.manifest.digest, input_digest=done.input_digest
+        )
         return FinishedAttempt(device, held, os.fspath(output), settled, envelope)
 
     def _fail(self, stamp: Sequencer, held: Assignment, device: str, reason: str, *, charged: bool) -> None:

@@ -50,17 +50,33 @@ class Device(Fact, frozen=True):
     index: Count | None = None
 
 
+class Origin(Fact, frozen=True):
+    """Where a planned file lies and in which state it is, so that a resumed run recognizes it.
+
+    All are digests: of the path of its folder, without links; of its name; of its size and modification time; of
+    its inode number.
+    """
+
+    folder: Name
+    name: Name
+    version: Name
+    inode: Name
+
+
 class PlannedFile(Fact, frozen=True):
     """One file of the plan.
 
     `cost` is its estimated work: in bases, or in millionths of the job's own unit. `identity` is a digest of path,
-    size, modification time and inode: a different digest is a different input; "" when unknown.
+    size, modification time and inode: an equal digest is the same, unchanged input; "" when unknown. `origin` is
+    None when unknown. `own_folder` is whether all its results go to a folder of its own; None when unknown.
     """
 
     file: Text
     size_bytes: Count
     cost: Count
     identity: Name = ""
+    origin: Origin | None = None
+    own_folder: bool | None = None
 
 
 class RunStarted(Fact, frozen=True):
@@ -169,11 +185,27 @@ class FileFailed(Fact, frozen=True):
     final: bool = True
 
 
+class FileResults(Fact, frozen=True):
+    """Part of the names of an attempt's results, which are about to be put in place. Published by the coordinator.
+
+    `part` counts from 0, which starts the list again. `folder` is the folder in the results folder that gets them,
+    "" for the results folder itself. `names` are paths below it; a byte of "%", of a control character or outside
+    UTF-8 is written as %XX. The name of a folder ends in "/" and follows the names in it.
+    """
+
+    file: Text
+    attempt: Count
+    part: Count
+    folder: Text
+    names: tuple[Text, ...]
+
+
 class FileCommitted(Fact, frozen=True):
     """The results of a file have their final names and are synced to disk. Published by the coordinator.
 
     `results` is the number of result files, `size_bytes` their total size, `digest` the digest of their manifest
-    (workers/commit/manifest.py); "" when unknown. `sequences` is how many the file has; None when unknown.
+    (workers/commit/manifest.py), `input_digest` the SHA-256 of the input that was read; "" when unknown.
+    `sequences` is how many the file has; None when unknown.
     """
 
     device: Name
@@ -183,6 +215,7 @@ class FileCommitted(Fact, frozen=True):
     size_bytes: Count
     digest: Name = ""
     sequences: Count | None = None
+    input_digest: Name = ""
 
 
 class FileReopened(Fact, frozen=True):
@@ -197,6 +230,16 @@ class FileReopened(Fact, frozen=True):
     completed: bool
     sequences: Count
     reason: Text
+
+
+class FileRecognized(Fact, frozen=True):
+    """A file that is done lies elsewhere or has another time than recorded, with the same content.
+
+    Published by the coordinator when it resumes a run. `origin` is where it is now.
+    """
+
+    file: Text
+    origin: Origin
 
 
 class FileQuarantined(Fact, frozen=True):
@@ -283,8 +326,10 @@ KINDS: dict[str, type[Fact]] = {
     "file.progress/": FileProgress,
     "file.completed/": FileCompleted,
     "file.failed/": FileFailed,
+    "file.results/": FileResults,
     "file.committed/": FileCommitted,
     "file.reopened/": FileReopened,
+    "file.recognized/": FileRecognized,
     "file.quarantined/": FileQuarantined,
     "work.stolen/": WorkStolen,
     "queue.depths/": QueueDepths,

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from virnucpro_bus.system.folders import remove_tree
 from virnucpro_bus.text import visible
 
 StrPath = str | os.PathLike[str]
@@ -59,12 +59,23 @@ class Disk:
     def remove(self, path: StrPath) -> None:
         """Remove a file, a link, or a folder with its content; it may be missing."""
         if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
+            remove_tree(os.fspath(path))
         else:
-            try:
-                os.unlink(path)
-            except FileNotFoundError:
-                pass
+            self.unlink(path)
+
+    def unlink(self, path: StrPath) -> None:
+        """Remove a file or a link; it may be missing."""
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+
+    def remove_empty_folder(self, path: StrPath) -> None:
+        """Remove a folder; it may be missing."""
+        try:
+            os.rmdir(path)
+        except FileNotFoundError:
+            pass
 
     def sync_folder(self, path: StrPath) -> None:
         """Wait until the names in a folder are on disk: what was created, renamed and removed there.

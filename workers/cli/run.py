@@ -86,6 +86,9 @@ MAX_FAILURES_SHOWN = 10
               "SIGXCPU.")  # fmt: skip
 @click.option("--resume", is_flag=True,
               help="Continue the run in DIR: keep what is done, process what remains.")  # fmt: skip
+@click.option("--redo", is_flag=True,
+              help="With --resume: continue even if, for changed inputs, more files run again than "
+              "are kept.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Remove the run in DIR with its results, and start over.")
 def run(
     inputs: Sequence[Path],
@@ -107,6 +110,7 @@ def run(
     hang_seconds: float,
     grace_seconds: float,
     resume: bool,
+    redo: bool,
     force: bool,
 ) -> int:
     """Run a job over every INPUT (a sequence file, or a folder of them), with one worker process for each device.
@@ -128,6 +132,8 @@ def run(
     """
     if resume and force:
         raise UserError("--resume continues a run and --force removes it: give one of them")
+    if redo and not resume:
+        raise UserError("--redo is about what --resume continues: add --resume")
     if fake_gpus is not None and devices != "auto":
         raise click.UsageError("--fake-gpus replaces --devices: give one of them")
     log_path = choose_log_path(run_dir, log_file)
@@ -172,6 +178,7 @@ def run(
         limits=Limits(hang_seconds, file_seconds),
         grace_seconds=grace_seconds,
         resume=resume,
+        redo=redo,
         force=force,
     )
     with DeviceLocks(chosen):

@@ -1,13 +1,15 @@
 """The commit of finished attempts, exactly once: results are placed, synced to the disk, and only then journalled.
 
     worker     syncs its results, then reports                            (process/attempt.py)
-    launcher   renames them into the results folder, syncs that folder
+    launcher   writes their names into the journal
+               renames them into the results folder, syncs that folder
                writes completion and commit into the journal, syncs the journal
+               removes what an earlier commit of the file had and this one has not
                answers the worker
 
-So the results of every file that the journal calls committed are on disk, whenever the power fails. Results on
-disk that the journal does not know were never committed: a resumed run removes them and does the file again
-(resume/resume.py). All attempts that are reported in one turn of the launcher's loop share their syncs.
+So the results of every file that the journal calls committed are on disk, whenever the power fails, and results
+that a killed launcher has placed and not committed are known by name (resume/resume.py). All attempts that are
+reported in one turn of the launcher's loop share their syncs.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Protocol
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.system.disk import DISK_FAILURES
+from workers.commit.placement import NO_RESULTS, Placement, results_events
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.fault_injection import fault_point
@@ -48,8 +51,8 @@ class FinishedAttempt:
     settled: Settled
     envelope: Envelope
     """The decoded `settled.frame`: a FileCompleted."""
-    results: int = 0
-    """How many entries were placed in the results folder."""
+    placement: Placement = NO_RESULTS
+    """The names of the results in the results folder; `commit` sets it."""
     refusal: Refusal | None = None
     """Why the results could not be placed; None: they are placed, or `commit` has not run yet."""
 
@@ -73,25 +76,30 @@ class Committer:
         self._warn = warn
         self._is_synced = False
         """Whether all that must be in the journal is on disk; at first, whether the run's plan is."""
+        self._unsynced: list[FinishedAttempt] = []
+        """Recorded, and not known to be on disk yet."""
 
     def ready(self) -> bool:
         """Return whether all that must be in the journal is on disk, and more can be written."""
         capture = self._journal.capture
         if not self._is_synced and capture.problem is None:
-            self._is_synced = capture.sync()
+            self._sync()
         if capture.is_broken:
             self.stop("the capture, which is its journal, can no longer be written")
         return self._is_synced and capture.problem is None
 
     def commit(self, attempts: Sequence[FinishedAttempt]) -> None:
         """Commit all attempts together; afterwards each one's `refusal` is why it was refused, or None."""
-        placed = [attempt for attempt in attempts if self._place(attempt)]
+        named = [attempt for attempt in attempts if self._name(attempt)]
+        # A launcher that is killed from here on leaves no results that the journal does not name.
+        self._journal.capture.flush()
+        placed = [attempt for attempt in named if self._place(attempt)]
         fault_point("after_place")
         try:
             self._store.sync()
         except OSError as error:
             for attempt in placed:
-                self._store.withdraw([attempt.held.file])
+                self._store.remove(attempt.placement.paths())
                 self._refuse(attempt, error, charged=False)
             return
         fault_point("after_results_sync")
@@ -113,15 +121,29 @@ class Committer:
         """Commit nothing more in this session. The first reason stays."""
         self.stop_reason = self.stop_reason or reason
 
-    def _place(self, attempt: FinishedAttempt) -> bool:
+    def _name(self, attempt: FinishedAttempt) -> bool:
+        """Record in the journal which results the attempt is about to place; return whether it can place them."""
         try:
-            attempt.results = self._store.place(attempt.held.file, attempt.output)
+            attempt.placement = self._store.plan(attempt.held.file, attempt.output)
+            names = results_events(attempt.held.file.id, attempt.held.attempt, attempt.placement)
+            self._coordinator.announce(list(names))
         except OSError as error:
-            # Else it is about these results: one of them is in the way of another, for example.
-            is_disk = error.errno in DISK_FAILURES or self._store.problem() is not None
-            self._refuse(attempt, error, charged=not is_disk)
+            self._refuse_results(attempt, error)
             return False
         return True
+
+    def _place(self, attempt: FinishedAttempt) -> bool:
+        try:
+            self._store.place(attempt.placement, attempt.output)
+        except OSError as error:
+            self._refuse_results(attempt, error)
+            return False
+        return True
+
+    def _refuse_results(self, attempt: FinishedAttempt, error: OSError) -> None:
+        # Else it is about these results: one of them is in the way of another, for example.
+        is_disk = error.errno in DISK_FAILURES or self._store.problem() is not None
+        self._refuse(attempt, error, charged=not is_disk)
 
     def _refuse(self, attempt: FinishedAttempt, error: OSError, *, charged: bool) -> None:
         """Record the attempt as failed: its results could not be placed. `charged` False: no file's can be."""
@@ -151,12 +173,21 @@ class Committer:
             self._coordinator.record_commit(
                 attempt.device,
                 attempt.held,
-                attempt.results,
+                attempt.placement.entries,
                 settled.size_bytes,
                 settled.digest,
                 attempt.envelope.event.sequences,
+                settled.input_digest,
             )
         fault_point("after_journal")
+        self._unsynced += attempts
+        self._sync()
+
+    def _sync(self) -> None:
+        """Sync the journal; then results that the recorded ones replace are not needed any more."""
         self._is_synced = self._journal.capture.sync()
         if self._is_synced:
             fault_point("after_journal_sync")
+            for attempt in self._unsynced:
+                self._store.remove_replaced(attempt.held.file, attempt.placement)
+            self._unsynced.clear()

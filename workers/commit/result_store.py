@@ -1,22 +1,23 @@
 """The results folder of a run: which path each result gets there, and moving an attempt's results into it.
 
 Results named after their input lie directly in the results folder, all others in a folder named by the input's
-id. `result_folder` applies that rule to an attempt, `results_of` finds results of the first sort again;
-`ResultStore` does the file operations.
+id. What users put beside them stays, whatever its name: only paths that the journal holds are ever removed.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.disk import Disk, problem_of_folder
 from workers.commit.manifest import Manifest, measure
-from workers.inputs.ids import covers, stems_covering
+from workers.commit.placement import Placement, is_entry, list_names
+from workers.inputs.ids import covers, folder_of
 from workers.inputs.input_file import InputFile
 
 RESULTS_NAME = "results"
@@ -29,19 +30,8 @@ def result_folder(input_file: InputFile, names: Sequence[str]) -> str:
     That is the folder named by the input's id, unless all `names` are the input's stem or continue it with a dot.
     """
     if input_file.own_folder or not all(covers(input_file.stem, name) for name in names):
-        return input_file.id
+        return folder_of(input_file.id)
     return ""
-
-
-def results_of(files: Sequence[InputFile], names: Iterable[str]) -> list[list[str]]:
-    """Return for each of `files` its results among `names`, which lie directly in the results folder."""
-    owners = {file.stem: number for number, file in enumerate(files) if not file.own_folder}
-    found: list[list[str]] = [[] for _ in files]
-    for name in names:
-        owner = next((owners[stem] for stem in stems_covering(name) if stem in owners), None)
-        if owner is not None:
-            found[owner].append(name)
-    return found
 
 
 class ResultStore:
@@ -56,24 +46,46 @@ class ResultStore:
         self._attempts_named = 0
         self._touched: set[Path] = set()
         """Folders with entries that are not synced yet."""
+        self._identity = (0, 0)
+        """Device and inode of the results folder."""
+        self._former: Mapping[str, Iterable[str]] = {}
+        """Paths that earlier sessions have placed, by the file's id; its next commit replaces them."""
 
-    def prepare(self, *, resume: bool = False) -> None:
+    def prepare(self, *, may_hold_files: bool = False) -> None:
         """Create both folders, and remove what earlier attempts left in theirs.
 
-        `resume`: the results folder may contain results. Raises UserError when it does and may not, and when a
-        folder cannot be written.
+        `may_hold_files`: the results folder may contain results, and files of the user. Raises UserError when it
+        does and may not, and when a folder cannot be written.
         """
         try:
             self._disk.make_folder(self.folder)
-            if not resume and any(self.folder.iterdir()):
+            if not may_hold_files and any(self.folder.iterdir()):
                 raise UserError(f"{self.folder}: already holds results; choose another output folder")
-            shutil.rmtree(self._attempts, ignore_errors=True)
-            os.mkdir(self._attempts)
+            self.tidy()
+            os.makedirs(self._attempts, exist_ok=True)
+            self._identify_folder()
             # This folder also contains the capture, which must be found again after a power failure.
             self._disk.sync_folder(self.folder.parent)
             self._disk.sync_folder(self.folder.absolute().parent.parent)
         except OSError as error:
             raise UserError(f"{error.filename or self.folder}: cannot be written: {error.strerror}") from None
+
+    def _identify_folder(self) -> None:
+        """Note which folder gets the results. Raises UserError where no result can be renamed into it."""
+        probe, target = f"{self._attempts}/{self._session}", self.folder / f".{self._session}"
+        os.mkdir(probe)
+        try:
+            os.rename(probe, target)
+        except OSError as error:
+            self.tidy()
+            if error.errno != errno.EXDEV:
+                raise
+            raise UserError(
+                f"{self.folder}: is on another file system than {self.folder.parent}, and results cannot be moved "
+                "into it; remove this link, or choose an output folder on the other file system"
+            ) from None
+        os.rmdir(target)
+        self._identity = _identity(self.folder)
 
     def new_attempt(self) -> str:
         """Return the absolute path of a new attempt's output folder, which the worker creates."""
@@ -85,24 +97,49 @@ class ResultStore:
         """Whether any file was handed out: `new_attempt` was called."""
         return self._attempts_named > 0
 
-    def place(self, file: InputFile, attempt: str) -> int:
-        """Move everything in the attempt's output folder to its final path; return how many entries.
+    def plan(self, file: InputFile, attempt: str) -> Placement:
+        """Return where everything in the attempt's output folder is to be placed. Raises OSError."""
+        if _identity(self.folder) != self._identity:
+            raise OSError(errno.ESTALE, "it is no longer the folder that it was when the run started")
+        if os.path.islink(attempt):
+            raise OSError(errno.ENOTDIR, "the output folder is a link", attempt)
+        names = list_names(attempt)
+        entries = [name.removesuffix("/") for name in names if is_entry(name)]
+        return Placement(result_folder(file, entries), names)
 
-        It survives a power failure only after `sync`. Raises OSError, and then nothing of it stays in place.
+    def place(self, placement: Placement, attempt: str) -> None:
+        """Move the attempt's results to their final paths; each replaces a file that is there already.
+
+        They survive a power failure only after `sync`. Raises OSError, and then none of them stays in place.
         """
-        names = sorted(os.listdir(attempt))
-        target = self.folder / result_folder(file, names)
-        self._touched.add(target)
+        target = self.folder / placement.folder
+        self._touched |= {self.folder, target}
+        moved: list[str] = []
         try:
-            if target != self.folder:
-                self._touched.add(self.folder)
+            if placement.folder:
                 self._disk.make_folder(target)
-            for name in names:
-                self._disk.rename(f"{attempt}/{name}", target / name)
+            for entry, group in groupby(placement.names, lambda name: name.partition("/")[0]):
+                names = list(group)
+                if names[-1].endswith("/") and _is_folder(target / entry):
+                    for name in names:
+                        self._merge(name, attempt, target)
+                        moved.append(name)
+                else:
+                    self._disk.rename(f"{attempt}/{entry}", target / entry)
+                    moved += names
         except OSError:
-            self.withdraw([file])
+            self.remove(Placement(placement.folder, tuple(moved)).paths())
             raise
-        return len(names)
+
+    def _merge(self, name: str, attempt: str, target: Path) -> None:
+        """Move one file, or make one folder, in a folder that is there already; other files in it stay."""
+        path = target / name
+        if name.endswith("/"):
+            self._disk.make_folder(path)
+        else:
+            self._disk.make_folder(path.parent)
+            self._disk.rename(f"{attempt}/{name}", path)
+        self._touched |= {path.parent, path.parent.parent}
 
     def problem(self) -> str | None:
         """Return why no results can be made or placed, in one line; None if they can."""
@@ -114,47 +151,51 @@ class ResultStore:
         for folder in sorted(touched, reverse=True):
             self._disk.sync_folder(folder)
 
-    def are_intact(self, expected: Sequence[tuple[InputFile, Manifest]]) -> list[bool]:
-        """Return for each file whether its results in place have the manifest expected of them."""
-        placed = self._placed([file for file, _ in expected])
-        return [
-            self._has_manifest(file, names, manifest)
-            for (file, manifest), names in zip(expected, placed, strict=True)
-        ]
-
-    def _has_manifest(self, file: InputFile, names: Sequence[str], expected: Manifest) -> bool:
-        directly = {os.fspath(self.folder / name) for name in names}
-        own = os.fspath(self.folder / file.id)
-        inside = {f"{own}/{name}" for name in os.listdir(own)} if os.path.isdir(own) else {own} & directly
+    def is_intact(self, placement: Placement, expected: Manifest) -> bool:
+        """Return whether the results in place have the manifest expected of them."""
         try:
-            # The folder named by the input's id contains its results, or is one itself that the job created.
-            return expected in (measure(directly - {own} | inside), measure(directly))
+            return measure(os.fspath(self.folder / placement.folder), placement.names) == expected
         except OSError:
             return False
 
-    def withdraw(self, files: Sequence[InputFile]) -> None:
-        """Remove the results in place of each of `files`, as far as possible."""
-        for file, names in zip(files, self._placed(files), strict=True):
-            for name in {*names, file.id}:
-                try:
-                    self._disk.remove(self.folder / name)
-                except OSError:
-                    continue  # it is reported when it is in the way of the next attempt
+    def replace_later(self, former: Mapping[str, Iterable[str]]) -> None:
+        """Keep the paths that earlier sessions have placed, by file id, until that file is committed again."""
+        self._former = former
 
-    def _placed(self, files: Sequence[InputFile]) -> list[list[str]]:
-        """Return for each of `files` the names of its results directly in the results folder."""
-        try:
-            return results_of(files, os.listdir(self.folder))
-        except OSError:
-            return [[] for _ in files]
+    def remove_replaced(self, file: InputFile, placement: Placement) -> None:
+        """Remove what earlier sessions have placed for a file, and its commit of `placement` does not replace."""
+        self.remove(set(self._former.get(file.id, ())) - set(placement.paths()))
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove these paths below the results folder, as far as possible, and nothing behind a link.
+
+        A path that ends in "/" is a folder, which is removed if it is empty.
+        """
+        # In this order a folder follows the paths in it.
+        for path in sorted(paths, reverse=True):
+            if not self._is_behind_link(path):
+                try:
+                    if path.endswith("/"):
+                        self._disk.remove_empty_folder(self.folder / path)
+                    else:
+                        self._disk.unlink(self.folder / path)
+                except OSError:
+                    continue
+
+    def _is_behind_link(self, path: str) -> bool:
+        parents = Path(path).parents
+        return any((self.folder / parent).is_symlink() for parent in parents if parent.name)
 
     def discard(self, attempt: str) -> None:
-        """Remove the output folder of an attempt."""
-        shutil.rmtree(attempt, ignore_errors=True)
+        """Remove the output folder of an attempt, as far as possible."""
+        try:
+            Disk().remove(attempt)
+        except OSError:
+            pass  # the next session removes it
 
     def tidy(self) -> None:
-        """Remove the folder of all attempts, at the end of the run."""
-        shutil.rmtree(self._attempts, ignore_errors=True)
+        """Remove the folder of all attempts, as far as possible."""
+        self.discard(self._attempts)
 
     def remove_if_empty(self) -> None:
         """Remove the results folder if it is empty: undoes `prepare` for a run that could not begin."""
@@ -162,3 +203,12 @@ class ResultStore:
             self.folder.rmdir()
         except OSError:
             pass
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()

@@ -104,10 +104,8 @@ class WorkStealingCoordinator:
 
     def start(self) -> None:
         """Publish the run's devices and the plan."""
-        with self._lock:
-            for event in self._opening_events():
-                self._fold.publish(event)
-            self._fold.announce_depths(self._scheduler.depths())
+        self.announce(self._opening_events())
+        self.publish_depths()
 
     def _opening_events(self) -> Iterator[ev.Fact]:
         yield self._run_started
@@ -207,6 +205,12 @@ class WorkStealingCoordinator:
             return None
         return self._leases.pop(slot)
 
+    def announce(self, events: Iterable[ev.Fact]) -> None:
+        """Publish events on which no figure of the coordinator depends, in this order."""
+        with self._lock:
+            for event in events:
+                self._fold.publish(event)
+
     def record_commit(
         self,
         gpu_id: int | str,
@@ -215,11 +219,12 @@ class WorkStealingCoordinator:
         size_bytes: int,
         digest: str = "",
         sequences: int | None = None,
+        input_digest: str = "",
     ) -> None:
         """Publish that a file's results are in place and synced: `results` entries of `size_bytes` in all."""
         key, file, attempt = self.devices[self._slots[gpu_id]].key, assignment.file.id, assignment.attempt
-        with self._lock:
-            self._fold.publish(ev.FileCommitted(key, file, attempt, results, size_bytes, digest, sequences))
+        commit = ev.FileCommitted(key, file, attempt, results, size_bytes, digest, sequences, input_digest)
+        self.announce([commit])
 
     def worker_lost(
         self, gpu_id: int | str, source: str, epoch: int, reason: str, loss: Loss = Loss.DIED

@@ -13,7 +13,7 @@ from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.text import visible
 from workers.inputs.folder import FolderEntries, list_folder
 from workers.inputs.ids import make_ids, need_own_folder
-from workers.inputs.input_file import FileState, InputFile, state_from
+from workers.inputs.input_file import FileState, InputFile, origin_of, state_from
 from workers.inputs.names import is_compressed_name, stem_of
 
 COMPRESSED_BASES_PER_BYTE = 4
@@ -60,6 +60,7 @@ def find_inputs(arguments: Sequence[Path], *, nucleotides_only: bool = False) ->
     paths = list(first_path.values())
     ids = make_ids(paths)
     stems = [stem_of(path) for path in paths]
+    real_folders = {path.parent: os.path.realpath(path.parent) for path in paths}
     files = tuple(
         InputFile(
             name,
@@ -69,6 +70,7 @@ def find_inputs(arguments: Sequence[Path], *, nucleotides_only: bool = False) ->
             _cost(path, state.size_bytes),
             own_folder,
             state,
+            origin_of(path, state, real_folders[path.parent]),
         )
         for name, path, stem, state, own_folder in zip(
             ids, paths, stems, states, need_own_folder(stems, ids), strict=True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
 
 from virnucpro_bus.text import visible
@@ -13,14 +14,19 @@ MAX_ID_BYTES = 200
 _CUT_ID_BYTES = MAX_ID_BYTES - 10
 
 
-def make_ids(paths: Sequence[Path]) -> list[str]:
+def make_ids(paths: Sequence[Path], reserved: Set[str] = frozenset(), stems: Set[str] = frozenset()) -> list[str]:
     """Return a unique, printable id for each of `paths`, which are absolute and all different.
 
     An id is the base name where that is unique; else the shortest end of the path that is unique, with "+" for
-    "/"; else, and where that is too long, the base name and "~2", "~3" ...
+    "/"; else, and where that is too long, the base name and "~2", "~3" ... The locale makes no difference. No id
+    is in `reserved`, or is a name that `stems` cover.
     """
     ids = [""] * len(paths)
-    taken: set[str] = set()
+    taken = set(reserved)
+
+    def is_free(text: str) -> bool:
+        return text not in taken and stems.isdisjoint(stems_covering(text))
+
     pending = list(range(len(paths)))
     numbered: list[int] = []
     depth = 1
@@ -29,10 +35,10 @@ def make_ids(paths: Sequence[Path]) -> list[str]:
         uses = Counter(ends)
         longer: list[int] = []
         for index, end in zip(pending, ends, strict=True):
-            text = visible(end)
+            text = _printable(end)
             if len(text.encode()) > MAX_ID_BYTES or depth > len(paths[index].parts):
                 numbered.append(index)
-            elif uses[end] > 1 or text in taken:
+            elif uses[end] > 1 or not is_free(text):
                 longer.append(index)
             else:
                 taken.add(text)
@@ -41,9 +47,11 @@ def make_ids(paths: Sequence[Path]) -> list[str]:
         depth += 1
     next_number: Counter[str] = Counter()
     for index in sorted(numbered):
-        text = visible(paths[index].name).encode()[:_CUT_ID_BYTES].decode(errors="ignore")
+        text = _printable(paths[index].name).encode()[:_CUT_ID_BYTES].decode(errors="ignore")
+        while not stems.isdisjoint(stems_covering(f"{text}~")):
+            text = f"+{text}"
         number = max(2, next_number[text])
-        while f"{text}~{number}" in taken:
+        while not is_free(f"{text}~{number}"):
             number += 1
         next_number[text] = number + 1
         ids[index] = f"{text}~{number}"
@@ -51,17 +59,27 @@ def make_ids(paths: Sequence[Path]) -> list[str]:
     return ids
 
 
-def need_own_folder(stems: Sequence[str], ids: Sequence[str]) -> list[bool]:
-    """Return for each input whether results named after its stem could be taken for another's, or its folder."""
+def need_own_folder(stems: Sequence[str], ids: Sequence[str], reserved: Iterable[str] = ()) -> list[bool]:
+    """Return for each input whether results named after its stem could be taken for another's, or its folder.
+
+    `reserved` are names in the results folder that belong to none of these inputs.
+    """
     all_stems = set(stems)
-    # By stem: how many inputs have a stem or an id that this stem covers.
+    # By stem: how many inputs have a stem or an id that this stem covers, and how many reserved names it covers.
     claims: Counter[str] = Counter()
+    for name in reserved:
+        claims.update(all_stems.intersection(stems_covering(name)))
     for stem, name in zip(stems, ids, strict=True):
         claims.update(all_stems.intersection((*stems_covering(stem), *stems_covering(name))))
     return [
         claims[stem] > 1 or any(other in all_stems for other in stems_covering(stem) if other != stem)
         for stem in stems
     ]
+
+
+def folder_of(file_id: str) -> str:
+    """Return the name of the folder that is named by an id, in the locale's encoding of file names."""
+    return os.fsdecode(file_id.encode())
 
 
 def covers(stem: str, name: str) -> bool:
@@ -76,3 +94,8 @@ def stems_covering(name: str) -> Iterator[str]:
         yield name[:end]
         end = name.find(".", end + 1)
     yield name
+
+
+def _printable(name: str) -> str:
+    """Return a file name in a form that can be printed, the same in every locale."""
+    return visible(os.fsencode(name).decode(errors="surrogateescape"))

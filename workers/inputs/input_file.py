@@ -1,16 +1,23 @@
-"""One input file of a run, and what shows that it is still the same."""
+"""One input file of a run, and what shows that it is still the same.
+
+A run that is resumed may reach a file by another path: through a link or a mount, moved, or in a copied folder. So
+what is recorded of it are several facts that can be compared one by one (`Origin`), and the digest of its content,
+which the worker that has processed it computes.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
+from virnucpro_bus.events.vocabulary import Origin
+
 
 class FileState(NamedTuple):
-    """What shows whether a file has changed: its size, modification time and inode."""
+    """What shows whether a file has changed while a run lasts: its size, modification time and inode."""
 
     size_bytes: int
     mtime_ns: int
@@ -25,6 +32,22 @@ def state_of(path: Path) -> FileState:
 def state_from(status: os.stat_result) -> FileState:
     """Return the state that `status` shows."""
     return FileState(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def content_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal: the whole file is read. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def origin_of(path: Path, state: FileState, real_folder: str) -> Origin:
+    """Return the origin of a file in this state. `real_folder` is the path of its folder without links."""
+    return Origin(
+        _digest(os.fsencode(real_folder)),
+        _digest(os.fsencode(path.name)),
+        _digest(f"{state.size_bytes} {state.mtime_ns}".encode()),
+        _digest(str(state.inode).encode()),
+    )
 
 
 @dataclass(frozen=True)
@@ -44,11 +67,16 @@ class InputFile:
     """Whether all results go to a folder of their own, because they could be taken for another input's."""
     state: FileState | None = None
     """The file's state when it was found; None: unknown."""
+    origin: Origin | None = None
+    """Where and in which state it was found, for a run that is resumed later; None: unknown."""
 
     @property
     def identity(self) -> str:
         """A digest of path and state, equal only for the same, unchanged input; "" where the state is unknown."""
         if self.state is None:
             return ""
-        state = " ".join(map(str, self.state)).encode()
-        return blake2b(state + b" " + os.fsencode(self.path), digest_size=16).hexdigest()
+        return _digest(" ".join(map(str, self.state)).encode() + b" " + os.fsencode(self.path))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -63,6 +63,8 @@ class Launcher:
         self._attended_clock = AttendedClock(clock)
         self._store = ResultStore(plan.run_dir)
         self._server = BusServer(plan.run_dir, clock, has_workers=True)
+        self._held_run = False
+        """Whether the folder contained a run, to be resumed or removed."""
         settings = settings_of(plan.job, plan.options)
         self._resumed = self._claim_folder(settings)
         resume_plan = self._resumed or ResumePlan(tuple(plan.files))
@@ -93,11 +95,12 @@ class Launcher:
         allow_open_files(OPEN_FILES + OPEN_FILES_PER_WORKER * len(plan.devices))
         server.claim()
         try:
+            self._held_run = (plan.run_dir / CAPTURE_NAME).exists()
             past = open_past_run(plan.run_dir, settings, plan.log_file, resume=plan.resume, force=plan.force)
             if past is None:
                 return None
             server.resume(past.run, past.host)
-            return plan_resume(past, plan.files, self._store)
+            return plan_resume(past, plan.files, self._store, redo=plan.redo)
         except BaseException:
             server.release()
             raise
@@ -122,7 +125,7 @@ class Launcher:
         """Open the bus, process the files, close everything again; return the exit status."""
         plan, coordinator = self._plan, self.coordinator
         with SignalFlag(signal.SIGCHLD) as deaths, self._server as server, self._undoing_failed_start():
-            self._store.prepare(resume=self._resumed is not None)
+            self._store.prepare(may_hold_files=self._held_run)
             pool = WorkerPool(
                 server,
                 coordinator,

@@ -42,5 +42,7 @@ class RunPlan:
     """The address at which the run can be watched from other machines; None: it cannot."""
     resume: bool = False
     """Continue the run that the folder contains, if it contains one."""
+    redo: bool = False
+    """Continue it even where more files are done again than are kept."""
     force: bool = False
     """Remove the run that the folder contains, and start over."""

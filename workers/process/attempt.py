@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from virnucpro_bus.errors import EveryFileError, InputError
+from virnucpro_bus.errors import EveryFileError, InputError, UserError
 from virnucpro_bus.system.disk import DISK_FAILURES, Disk
 from workers.commit.manifest import Manifest, sync_and_digest
 from workers.fault_injection import fault_point
-from workers.inputs.input_file import state_of
+from workers.inputs.input_file import content_digest, state_of
 from workers.protocol import Task, to_path
 
 RunJob = Callable[[Path, Path], int]
@@ -23,6 +23,8 @@ class Outcome(NamedTuple):
 
     sequences: int
     manifest: Manifest
+    input_digest: str
+    """The SHA-256 of the input."""
 
 
 def attempt(job: RunJob, task: Task, disk: Disk) -> Outcome:
@@ -34,8 +36,12 @@ def attempt(job: RunJob, task: Task, disk: Disk) -> Outcome:
     path, output = to_path(task.path), to_path(task.output)
     _check_unchanged(task, path)
     output.mkdir()
+    # Before the job, which then reads from memory what fits there.
+    input_digest = content_digest(path)
     sequences = job(path, output)
     fault_point("after_job", task.file, task.attempt)
+    if output.is_symlink():
+        raise UserError("the job has put a link in place of its output folder")
     if not output.is_dir():
         raise EveryFileError("the job has removed its output folder; it must leave its results there")
     try:
@@ -46,7 +52,7 @@ def attempt(job: RunJob, task: Task, disk: Disk) -> Outcome:
         raise
     fault_point("after_seal", task.file, task.attempt)
     _check_unchanged(task, path)
-    return Outcome(sequences, manifest)
+    return Outcome(sequences, manifest, input_digest)
 
 
 def _check_unchanged(task: Task, path: Path) -> None:

@@ -9,8 +9,8 @@ so before any framework is imported. The module of a user's job may hide ours fr
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from time import sleep
 from typing import BinaryIO
 
@@ -23,6 +23,7 @@ from virnucpro_bus.events.vocabulary import Device, FileCompleted, FileFailed
 from virnucpro_bus.publish.publisher import Publisher
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.system.folders import remove_tree
 from workers.fault_injection import fault_point
 from workers.jobs import JobContext, make_job
 from workers.process.attempt import Outcome, RunJob, attempt
@@ -98,7 +99,7 @@ class Worker:
         started_ns = self._clock.mono_ns()
         fault_point("before_job", task.file, task.attempt)
         try:
-            sequences, manifest = self._attempt(job, task)
+            done = self._attempt(job, task)
         except BaseException as error:
             # Any exception: SIGINT is ignored here, so even a KeyboardInterrupt was raised by the job.
             if not isinstance(error, UserError):
@@ -110,9 +111,14 @@ class Worker:
             failed = self._make_failure(task, describe_failure(error), seconds, final=final)
             return failed, Settled(bus.prepare(failed), stop_reason=trouble)
         seconds = (self._clock.mono_ns() - started_ns) / NANOSECONDS
-        event = bus.completion(task.file, sequences=sequences, duration_seconds=seconds, attempt=task.attempt)
-        warning = self._context.warning
-        return event, Settled(bus.prepare(event), manifest.size_bytes, manifest.digest, warning=warning)
+        event = bus.completion(task.file, sequences=done.sequences, duration_seconds=seconds, attempt=task.attempt)
+        return event, Settled(
+            bus.prepare(event),
+            done.manifest.size_bytes,
+            done.manifest.digest,
+            warning=self._context.warning,
+            input_digest=done.input_digest,
+        )
 
     def _attempt(self, job: RunJob, task: Task) -> Outcome:
         """Run the attempt; again if a SIGTERM to all processes of the run may have made it fail.
@@ -130,7 +136,8 @@ class Worker:
                 if self._terminations() == terminations:
                     raise
                 say(f"{task.file}: repeated after SIGTERM: {describe_failure(error)}")
-                shutil.rmtree(to_path(task.output), ignore_errors=True)
+                with suppress(OSError):
+                    remove_tree(os.fspath(to_path(task.output)))
 
     def _make_failure(self, task: Task, reason: str, seconds: float, *, final: bool) -> FileFailed:
         return FileFailed(self._config.device_key, task.file, task.attempt, reason, seconds, final)

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from virnucpro_bus import events as ev
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import Foreign, decode
 from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, WORKER_SOURCE_PREFIX
 from workers.commit.manifest import Manifest
+from workers.resume.past_results import PastResults
 
 
 class SettledFile(NamedTuple):
@@ -39,12 +42,14 @@ class PastRun:
         """The run's id; "" when no session got that far."""
         self.host = ""
         """The host that the run's events name, whatever the machine is called that resumes it; "" as for `run`."""
-        self.identities: dict[str, str] = {}
-        """`InputFile.identity` of every planned file, by id."""
+        self.planned: dict[str, ev.PlannedFile] = {}
+        """Every file that was planned, as it was planned last, by id."""
         self.settled: dict[str, SettledFile] = {}
         """How files were settled, by id; pending files are not in it."""
         self.committed: dict[str, ev.FileCommitted] = {}
         """The commits that still count, by file id."""
+        self.results = PastResults()
+        """The names of the results that were placed."""
         self.running_workers: dict[tuple[str, int], ev.WorkerLost] = {}
         """Workers whose end was not recorded, by source and epoch: the event to publish about each."""
         self.last_epoch = 0
@@ -61,6 +66,8 @@ class PastRun:
             ev.FileCommitted: self._committed,
             ev.FileQuarantined: self._quarantined,
             ev.FileReopened: self._reopened,
+            ev.FileRecognized: self._recognized,
+            ev.FileResults: self._results,
         }
         self._worker_folds: dict[type, Callable[[Any, ev.Envelope], None]] = {
             ev.WorkerStopped: self._worker_stopped,
@@ -115,7 +122,7 @@ class PastRun:
 
     def _assigned(self, event: ev.FilesAssigned) -> None:
         for file in event.files:
-            self.identities[file.file] = file.identity
+            self.planned[file.file] = file
             # A session planned it again, so its results were not accepted as done.
             self.committed.pop(file.file, None)
 
@@ -160,11 +167,19 @@ class PastRun:
     def _quarantined(self, event: ev.FileQuarantined) -> None:
         self.settled[event.file] = SettledFile("", False, 0, event.reason)
 
+    def _results(self, event: ev.FileResults) -> None:
+        self.results.add(event)
+
     def _committed(self, event: ev.FileCommitted) -> None:
         self.committed[event.file] = event
+        self.results.commit(event.file)
         # Viewers count it by this event, whether or not the completion is known.
         if event.file not in self.settled or not self.settled[event.file].completed:
             self.settled[event.file] = SettledFile(event.device, True, event.sequences or 0, "")
+
+    def _recognized(self, event: ev.FileRecognized) -> None:
+        planned = self.planned.get(event.file, ev.PlannedFile(event.file, 0, 0))
+        self.planned[event.file] = msgspec.structs.replace(planned, origin=event.origin)
 
     def _reopened(self, event: ev.FileReopened) -> None:
         self.settled.pop(event.file, None)

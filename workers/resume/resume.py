@@ -1,27 +1,33 @@
 """Resuming an interrupted run: which files are done, which remain, and which events bring viewers up to date.
 
 A file is done if the journal records its commit, its input has not changed since, and its results are in place
-with the digest that was recorded. All other files start over: earlier leases and attempts are void, failed files
-are tried again, and results in place that are not known to be intact are removed.
+with the digest that was recorded. All other files start over: earlier leases and attempts are void, and failed
+files are tried again. Results of a file that is done again stay in place until its next commit replaces them.
+Results that were never committed are removed, as far as the journal names them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from virnucpro_bus.errors import UserError
-from virnucpro_bus.events.vocabulary import Fact, FileReopened
+from virnucpro_bus.errors import CaptureError, UserError
+from virnucpro_bus.events.vocabulary import Fact, FileRecognized, FileReopened, PlannedFile
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
+from virnucpro_bus.system.console import say
 from virnucpro_bus.system.disk import Disk
 from virnucpro_bus.text import visible
+from workers.commit.placement import NO_RESULTS, Placement
 from workers.commit.result_store import ATTEMPTS_NAME, RESULTS_NAME, ResultStore
-from workers.inputs.input_file import InputFile
-from workers.resume.journal import PastRun, holds_run, read_past_run
+from workers.inputs.input_file import InputFile, content_digest
+from workers.resume.journal import PastRun, SettledFile, holds_run, read_past_run
 from workers.resume.log_path import own_logs
+from workers.resume.naming import name_inputs
+from workers.resume.recognition import Known, recognize
+from workers.resume.unnamed_results import UnnamedResults
 
 # Reasons why a settled file is not done, as viewers show them.
 CHANGED = "the input has changed"
@@ -61,17 +67,13 @@ def open_past_run(run_dir: Path, settings: str, log_file: Path, *, resume: bool,
     and neither `resume` nor `force` is set, and when `settings` are not those of the run to resume.
     """
     capture = run_dir / CAPTURE_NAME
-    disk = Disk()
     if not capture.exists():
         return None
     if not holds_run(capture):
-        _remove(disk, capture)
+        _remove(capture)
         return None
     if force:
-        others = (run_dir / name for name in (RESULTS_NAME, ATTEMPTS_NAME, SUMMARY_NAME))
-        # The capture last: as long as it exists, the other files are known to be the run's.
-        for path in (*others, *own_logs(run_dir, log_file), capture):
-            _remove(disk, path)
+        _remove_run(run_dir, log_file)
         return None
     if not resume:
         raise UserError(
@@ -87,46 +89,170 @@ def open_past_run(run_dir: Path, settings: str, log_file: Path, *, resume: bool,
     return past
 
 
-def _remove(disk: Disk, path: Path) -> None:
+def _remove_run(run_dir: Path, log_file: Path) -> None:
+    """Remove the run in the folder. Raises UserError for a file that cannot be removed."""
+    capture, results = run_dir / CAPTURE_NAME, run_dir / RESULTS_NAME
+    others = [run_dir / ATTEMPTS_NAME, run_dir / SUMMARY_NAME, *own_logs(run_dir, log_file)]
+    if (paths := _result_paths(capture)) is None:
+        others.append(results)
+    else:
+        store = ResultStore(run_dir)
+        store.remove(paths)
+        store.remove_if_empty()
+    # The capture last: as long as it exists, the other files are known to be the run's.
+    for path in (*others, capture):
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
     try:
-        disk.remove(path)
+        Disk().remove(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be removed: {error.strerror}") from None
 
 
-def plan_resume(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> ResumePlan:
-    """Compare the journal with inputs and results, and remove the results that are not known to be intact."""
-    done = _done(past, files, store)
-    remaining = tuple(file for file in files if file.id not in done)
-    store.withdraw(remaining)
-    inputs = {file.id: file for file in files}
-    reopened = []
-    for file, end in past.settled.items():
-        if file in done or (file not in inputs and file in past.committed):
-            continue
-        reason = FAILED if not end.completed else _reason(past, file, inputs.get(file))
-        reopened.append(FileReopened(file, end.device, end.completed, end.sequences, reason))
-    kept = sum(1 for file in past.committed if file in done or file not in inputs)
+def _result_paths(capture: Path) -> set[str] | None:
+    """Return the paths of all results of a run in the results folder; None: the journal does not hold them."""
+    try:
+        past = read_past_run(capture)
+    except CaptureError:
+        return None
+    if any(past.results.of_commit(file, event.results) is None for file, event in past.committed.items()):
+        return None
+    return past.results.all_paths()
+
+
+def plan_resume(
+    past: PastRun,
+    inputs: Sequence[InputFile],
+    store: ResultStore,
+    *,
+    redo: bool = False,
+    warn: Callable[[str], object] = say,
+) -> ResumePlan:
+    """Compare the journal with inputs and results, and remove the results that were never committed.
+
+    `warn` is called with a line for the user before inputs are read. Raises UserError, with nothing changed, where
+    more files would be done again than are kept, unless `redo`.
+    """
+    # Where the journal is damaged, a commit may be all that it holds of a file.
+    plan = {file: PlannedFile(file, 0, 0) for file in past.committed} | past.planned
+    known = _recognize(past, plan, inputs, store, warn)
+    planned = {each.id: each for each in known if each}
+    others = [name for file in plan.keys() - planned.keys() for name in past.results.entries(file)]
+    files = name_inputs(inputs, known, plan, others)
+    placements = _committed_results(past, files, store)
+    done = {
+        file
+        for file, placement in placements.items()
+        if planned[file].is_unchanged and store.is_intact(placement, past.manifest_of(file))
+    }
+    given = {file.id for file in files}
+    reopened = [
+        FileReopened(file, end.device, end.completed, end.sequences, _reason(past, file, end, given, planned))
+        for file, end in past.settled.items()
+        if file not in done and (file in given or file not in past.committed)
+    ]
+    kept = sum(1 for file in past.committed if file in done or file not in given)
+    if not redo:
+        _refuse_to_redo(store, [event for event in reopened if event.file in past.committed], kept)
+    _clear_results(past, given - done, placements, store)
     notes = [f"{event.file}: is done again: {event.reason}" for event in reopened if event.completed]
+    notes += [
+        f"{visible(file.path.name)}: is {file.id} under another name, and its results keep that name"
+        for file in files
+        if file.id in done and planned[file.id].is_renamed
+    ]
     if past.damaged_places:
         notes.insert(0, f"{CAPTURE_NAME} is damaged (places: {past.damaged_places}): what it lacks is done again")
-    events = (*past.running_workers.values(), *reopened)
-    return ResumePlan(remaining, kept, events, tuple(notes), past.last_epoch, past.last_worker_epoch)
-
-
-def _done(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> set[str]:
-    """Return the ids of those of `files` that are done."""
-    unchanged = [
-        file for file in files if file.id in past.committed and past.identities.get(file.id) == file.identity
+    recognized = [
+        FileRecognized(file.id, file.origin)
+        for file in files
+        if file.id in done and planned[file.id].was_read and file.origin
     ]
-    intact = store.are_intact([(file, past.manifest_of(file.id)) for file in unchanged])
-    return {file.id for file, is_intact in zip(unchanged, intact, strict=True) if is_intact}
+    return ResumePlan(
+        tuple(file for file in files if file.id not in done),
+        kept,
+        (*past.running_workers.values(), *reopened, *recognized),
+        tuple(notes),
+        past.last_epoch,
+        past.last_worker_epoch,
+    )
 
 
-def _reason(past: PastRun, file: str, found: InputFile | None) -> str:
-    """Return why a completed file is not done. `found` is the present input with this id, if any."""
-    if found is None:
+def _recognize(
+    past: PastRun,
+    plan: Mapping[str, PlannedFile],
+    inputs: Sequence[InputFile],
+    store: ResultStore,
+    warn: Callable[[str], object],
+) -> list[Known | None]:
+    """Return which planned file each input is. A renamed one counts only while its results are there."""
+    contents = {file: event.input_digest for file, event in past.committed.items() if event.input_digest}
+    is_reading = False
+
+    def read_digest(path: Path) -> str:
+        nonlocal is_reading
+        if not is_reading:
+            warn("some inputs were moved, copied or touched: comparing their contents with those that are done")
+            is_reading = True
+        try:
+            return content_digest(path)
+        except OSError:
+            return ""
+
+    def has_results(file: str) -> bool:
+        placement = past.results.of_commit(file, past.committed[file].results)
+        return placement is not None and store.is_intact(placement, past.manifest_of(file))
+
+    known = recognize(plan, contents, inputs, read_digest)
+    return [None if each and each.is_renamed and not has_results(each.id) else each for each in known]
+
+
+def _refuse_to_redo(store: ResultStore, redone: Sequence[FileReopened], kept: int) -> None:
+    """Raise UserError where inputs seem to have changed, and more files would be done again than are kept."""
+    changed = [event for event in redone if event.reason == CHANGED]
+    if changed and len(redone) > kept:
+        raise UserError(
+            f"{store.folder.parent}: {len(redone)} of the {len(redone) + kept} files that are done would be done "
+            f"again ({changed[0].file}: {CHANGED}); if these are the right inputs, add --redo"
+        )
+
+
+def _committed_results(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> dict[str, Placement]:
+    """Return which results each of `files` that is committed has, by id; without those that are not found."""
+    unnamed = UnnamedResults(store)
+    found = {}
+    for file in files:
+        if (event := past.committed.get(file.id)) is not None:
+            placement = past.results.of_commit(file.id, event.results)
+            if placement is None:
+                placement = unnamed.find(file, past.manifest_of(file.id))
+            if placement is not None:
+                found[file.id] = placement
+    return found
+
+
+def _clear_results(
+    past: PastRun, remaining: Set[str], placements: Mapping[str, Placement], store: ResultStore
+) -> None:
+    """Remove results that do not count, and let the next commits of the `remaining` files replace theirs."""
+    for file in past.results.never_committed():
+        store.remove(past.results.paths(file))
+    for file in past.committed.keys() - remaining:
+        # The launcher was killed between a commit and this.
+        store.remove(past.results.replaced(file))
+    store.replace_later(
+        {file: past.results.paths(file).union(placements.get(file, NO_RESULTS).paths()) for file in remaining}
+    )
+
+
+def _reason(past: PastRun, file: str, end: SettledFile, given: Set[str], planned: Mapping[str, Known]) -> str:
+    """Return why a settled file is not done."""
+    if not end.completed:
+        return FAILED
+    if file not in given:
         return NO_LONGER_INPUT
     if file not in past.committed:
         return NOT_COMMITTED
-    return CHANGED if past.identities.get(file) != found.identity else DAMAGED
+    return DAMAGED if planned[file].is_unchanged else CHANGED

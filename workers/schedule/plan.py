@@ -120,7 +120,10 @@ def plan_events(
             chosen = [files[number] for number in numbers[first : first + _FILES_PER_EVENT]]
             yield FilesAssigned(
                 device.key,
-                tuple(PlannedFile(file.id, file.size_bytes, file.cost, file.identity) for file in chosen),
+                tuple(
+                    PlannedFile(file.id, file.size_bytes, file.cost, file.identity, file.origin, file.own_folder)
+                    for file in chosen
+                ),
             )
 
 

@@ -20,7 +20,11 @@ from virnucpro_bus.hub.admission import OTHER_RUN, RESERVED
 DOC = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
 GOLDEN = bytes.fromhex((ROOT / "tests/golden/frames/file.completed.hex").read_text())
 
-RECORDS: dict[str, type[msgspec.Struct]] = {"Device": events.Device, "PlannedFile": events.PlannedFile}
+RECORDS: dict[str, type[msgspec.Struct]] = {
+    "Device": events.Device,
+    "PlannedFile": events.PlannedFile,
+    "Origin": events.Origin,
+}
 BODIES: dict[str, type[msgspec.Struct]] = {
     f"`{kind}` {body.__name__}": body for kind, body in events.KINDS.items()
 }

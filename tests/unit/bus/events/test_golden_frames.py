@@ -20,11 +20,14 @@ FRAMES = GOLDEN / "frames"
 GPU = ev.Device("GPU-8d1f3b52-6c1e-4d0a-9b7e-2f5a60c4e911", "NVIDIA GeForce RTX 4090", 1)
 CPU = ev.Device("cpu:0")
 FILE = "data/müll 07.fa.gz"
+ORIGIN = ev.Origin("0f1e", "2d3c", "4b5a", "6978")
 STOLEN_AT_NS = 1_769_860_800_123_456_789
 
 EXAMPLES: list[ev.Fact] = [
     ev.RunStarted("sixframe", "threshold", (GPU, CPU), 40, "5f1c"),
-    ev.FilesAssigned(GPU.key, (ev.PlannedFile(FILE, 1_048_576, 3_000_000, "9a0b"), ev.PlannedFile("b.fa", 0, 0))),
+    ev.FilesAssigned(
+        GPU.key, (ev.PlannedFile(FILE, 1_048_576, 3_000_000, "9a0b", ORIGIN, True), ev.PlannedFile("b.fa", 0, 0))
+    ),
     ev.RunFinished(3, 39, 1),
     ev.Notice("worker-1 was killed by SIGKILL"),
     ev.WorkerStarted(GPU, 4711),
@@ -35,8 +38,10 @@ EXAMPLES: list[ev.Fact] = [
     ev.FileProgress(GPU.key, FILE, 2, 1_500),
     ev.FileCompleted("cpu:0", "sample/reads-07.fa", 1, 2000, 1.5),
     ev.FileFailed(GPU.key, FILE, 2, "no header line", 0.25),
-    ev.FileCommitted(GPU.key, FILE, 2, 2, 4_294_967_296, "e3b0c442"),
+    ev.FileResults(FILE, 2, 0, "", ("müll 07.tsv", "müll 07.d/100%25 %FF", "müll 07.d/")),
+    ev.FileCommitted(GPU.key, FILE, 2, 2, 4_294_967_296, "e3b0c442", 2000, "7b4ab1b2"),
     ev.FileReopened(FILE, GPU.key, True, 2000, "the input has changed"),
+    ev.FileRecognized(FILE, ORIGIN),
     ev.FileQuarantined(FILE, 3, "3 workers died on it"),
     ev.WorkStolen(GPU.key, CPU.key, FILE, 1, STOLEN_AT_NS),
     ev.QueueDepths({GPU.key: 17, CPU.key: 0}),

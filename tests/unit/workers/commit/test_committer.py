@@ -142,6 +142,17 @@ def test_results_whose_folder_could_not_be_synced_are_removed(
     assert machine.commits.ready()
 
 
+def test_a_results_folder_that_was_replaced_ends_the_session(tmp_path: Path, machine: Machine) -> None:
+    report = machine.attempt(0)
+    assert report is not None
+    (tmp_path / "run" / "results").rename(tmp_path / "run" / "kept")
+    (tmp_path / "run" / "results").mkdir()
+    machine.commits.commit([report])
+    assert machine.commits.stop_reason is not None
+    assert "no longer the folder that it was when the run started" in machine.commits.stop_reason
+    assert results(tmp_path / "run") == {}
+
+
 @pytest.mark.parametrize(
     ("error", "ends"),
     [(errno.ENOTEMPTY, False), (errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EIO, True), (errno.EROFS, True)],

@@ -10,10 +10,11 @@ import pytest
 
 from virnucpro_bus.system.disk import Disk
 from workers.commit.manifest import Manifest, measure, sync_and_digest
+from workers.commit.placement import list_names
 
 
 def of(folder: Path) -> Manifest:
-    return measure(str(path) for path in folder.iterdir())
+    return measure(str(folder), list_names(str(folder)))
 
 
 @pytest.fixture

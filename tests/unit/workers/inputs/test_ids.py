@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 from hypothesis import example, given
@@ -61,6 +63,24 @@ def test_long_names_are_cut_and_numbered() -> None:
 def test_many_long_names_do_not_take_ever_longer() -> None:
     found = make_ids([Path("/x", "n" * 240 + str(number)) for number in range(20_000)])
     assert len(set(found)) == 20_000
+
+
+def test_ids_that_are_reserved_or_may_be_results_of_others_are_not_used() -> None:
+    paths = [Path("/x/a.fa"), Path("/x/b.fasta"), Path("/x/c.fa")]
+    assert make_ids(paths, reserved={"a.fa"}, stems={"b"}) == ["x+a.fa", "x+b.fasta", "c.fa"]
+
+
+def test_a_long_name_gets_an_id_that_is_no_result_of_another() -> None:
+    (found,) = make_ids([Path("/x", f"b.{'n' * 250}")], stems={"b", "+b"})
+    assert found.startswith("++b.nnn")
+
+
+def test_ids_do_not_depend_on_the_locale() -> None:
+    code = "from pathlib import Path; from workers.inputs.ids import make_ids; import os;"
+    code += r"print(ascii(make_ids([Path(os.fsdecode(b'/x/caf\xc3\xa9.fa'))])))"
+    for locale in ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"PYTHONUTF8": "1"}):
+        ran = subprocess.run([sys.executable, "-c", code], env=locale, capture_output=True, text=True, check=True)
+        assert ran.stdout == r"['caf\xe9.fa']" "\n"
 
 
 # Parts chosen so that they meet: dots, plus signs, equal ends, names that look like ids, stems or results.

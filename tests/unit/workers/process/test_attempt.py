@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from tests.support.ordinary_user import ordinary_user
 from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.system.disk import Disk
 from workers.commit.manifest import measure
@@ -33,7 +35,7 @@ def copying(path: Path, output: Path) -> int:
 
 def test_an_attempt_returns_its_sequences_and_the_digest_of_its_results(path: Path) -> None:
     done = attempt(copying, task_for(path, state_of(path)), Disk())
-    assert done == (1, measure([str(path.parent / "out" / "a.txt")]))
+    assert done == (1, measure(str(path.parent / "out"), ["a.txt"]), sha256(path.read_bytes()).hexdigest())
 
 
 def touched(path: Path) -> None:
@@ -76,6 +78,36 @@ def test_an_input_that_vanishes_fails_the_attempt(path: Path) -> None:
     path.unlink()
     with pytest.raises(InputError, match="the input has vanished"):
         attempt(copying, task, Disk())
+
+
+def test_a_job_that_puts_a_link_in_place_of_its_folder_has_no_results(path: Path) -> None:
+    elsewhere = path.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine").touch()
+
+    def linking(path: Path, output: Path) -> int:
+        output.rmdir()
+        output.symlink_to(elsewhere)
+        return 1
+
+    with pytest.raises(UserError, match="put a link in place of its output folder"):
+        attempt(linking, task_for(path, None), Disk())
+
+
+def test_results_in_folders_without_permissions_are_results(path: Path) -> None:
+    with ordinary_user() as home:
+
+        def closing(path: Path, output: Path) -> int:
+            (output / "deep").mkdir()
+            (output / "deep" / "x").write_text("x")
+            for each in (output / "deep" / "x", output / "deep", output):
+                each.chmod(0o000 if each.name == "x" else 0o555)
+            return 1
+
+        (home / "a.fa").write_text(">a\n")
+        done = attempt(closing, task_for(home / "a.fa", None), Disk())
+        assert done.manifest.size_bytes == 1
+        (home / "out" / "deep").rename(home / "moved")
 
 
 def test_a_job_that_removes_its_folder_has_no_results(path: Path) -> None:

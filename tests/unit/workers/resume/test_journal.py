@@ -69,7 +69,7 @@ CLAIMS = [
 def test_nobody_else_is_believed(claim: Fact, sender: dict[str, str]) -> None:
     past = journal((sender["source"], claim), run=sender["run"], host=sender["host"])
     assert past.started is not None
-    assert (past.started.settings, past.identities) == ("s", {"a.fa": "i"})
+    assert (past.started.settings, [file.identity for file in past.planned.values()]) == ("s", ["i"])
     assert (past.settled, past.committed, past.running_workers) == ({}, {}, {})
 
 
@@ -102,7 +102,7 @@ def test_a_worker_whose_first_event_is_missing_is_known_by_any_other() -> None:
 def test_a_commit_whose_completion_is_missing_is_reopened_when_its_file_is_done_again(tmp_path: Path) -> None:
     past = journal(("coordinator", ev.FileCommitted("cpu:0", "a.fa", 1, 1, 9, "d", 4)))
     given = InputFile("a.fa", Path("/a.fa"), "a", 1, 1, False)
-    (event,) = plan_resume(past, [given], ResultStore(tmp_path)).events
+    (event,) = plan_resume(past, [given], ResultStore(tmp_path), redo=True).events
     assert isinstance(event, ev.FileReopened)
     assert (event.file, event.device, event.completed, event.sequences) == ("a.fa", "cpu:0", True, 4)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -60,9 +61,10 @@ def run_dir(tmp_path: Path, inputs: Sequence[InputFile]) -> Path:
     return tmp_path / "run"
 
 
-def resumed(run_dir: Path) -> ResumePlan:
+def resumed(run_dir: Path, *, redo: bool = False, warn: Callable[[str], object] = print) -> ResumePlan:
     files = find_inputs([run_dir.parent / "in"]).files
-    return plan_resume(read_past_run(run_dir / CAPTURE_NAME), files, ResultStore(run_dir))
+    past = read_past_run(run_dir / CAPTURE_NAME)
+    return plan_resume(past, files, ResultStore(run_dir), redo=redo, warn=warn)
 
 
 def reopened(resumption: ResumePlan) -> dict[str, str]:
@@ -93,28 +95,125 @@ def removed(run_dir: Path) -> None:
     (run_dir / "results" / "two.upper").unlink()
 
 
-def added(run_dir: Path) -> None:
-    (run_dir / "results" / "two.more").touch()
-
-
-@pytest.mark.parametrize("damage", [grown, turned, removed, added])
-def test_results_that_are_not_as_they_were_are_removed_and_made_again(
-    run_dir: Path, damage: Callable[[Path], None]
-) -> None:
+@pytest.mark.parametrize("damage", [grown, turned, removed])
+def test_results_that_are_not_as_they_were_are_made_again(run_dir: Path, damage: Callable[[Path], None]) -> None:
     damage(run_dir)
     resumption = resumed(run_dir)
     assert [file.id for file in resumption.remaining] == ["two.fa"]
     assert (resumption.done, reopened(resumption)) == (4, {"two.fa": DAMAGED})
     assert resumption.notes == (f"two.fa: is done again: {DAMAGED}",)
-    assert not list((run_dir / "results").glob("two*"))
+    before = results(run_dir)
+    Machine(run_dir, find_inputs([run_dir.parent / "in"]).files, Disk(), wall_seconds=9).work()
+    assert results(run_dir).keys() == before.keys() | {"two.upper", "two.size/bytes"}
+    assert resumed(run_dir).done == 5
+
+
+def beside(run_dir: Path) -> None:
+    (run_dir / "results" / "two.more").write_text("mine")
+
+
+def within_a_result(run_dir: Path) -> None:
+    (run_dir / "results" / "two.size" / "more").write_text("mine")
+
+
+def within_a_folder_of_results(run_dir: Path) -> None:
+    (run_dir / "results" / "deep.fa" / "more").write_text("mine")
+
+
+@pytest.mark.parametrize("add", [beside, within_a_result, within_a_folder_of_results])
+def test_files_that_the_user_adds_stay_and_make_nothing_be_done_again(
+    run_dir: Path, add: Callable[[Path], None]
+) -> None:
+    add(run_dir)
+    before = results(run_dir)
+    resumption = resumed(run_dir)
+    assert (resumption.remaining, resumption.done) == ((), 5)
+    for name in ("two.fa", "deep.fa"):
+        (run_dir.parent / "in" / name).write_text(">other\nacgtacgtacgt\n")
+    Machine(run_dir, find_inputs([run_dir.parent / "in"]).files, Disk(), wall_seconds=9).work()
+    after = results(run_dir)
+    assert after.keys() == before.keys()
+    assert b"mine" in after.values()
 
 
 def test_an_input_that_has_changed_is_done_again(run_dir: Path) -> None:
-    os.utime(run_dir.parent / "in" / "deep.fa", ns=(1, 1))
+    (run_dir.parent / "in" / "deep.fa").write_text(">other\nacgt\n")
     resumption = resumed(run_dir)
     assert [file.id for file in resumption.remaining] == ["deep.fa"]
     assert reopened(resumption) == {"deep.fa": CHANGED}
-    assert not (run_dir / "results" / "deep.fa").exists()
+
+
+def test_results_stay_until_the_next_commit_replaces_them(run_dir: Path) -> None:
+    before = results(run_dir)
+    for name in ("one.fa", "deep.fa"):
+        (run_dir.parent / "in" / name).write_text(">other\nacgt\n")
+    assert len(resumed(run_dir).remaining) == 2
+    assert results(run_dir) == before
+    machine = Machine(run_dir, find_inputs([run_dir.parent / "in"]).files, Disk(), wall_seconds=9)
+    machine.start()
+    report = machine.attempt(0)
+    assert report is not None
+    assert results(run_dir) == before
+    machine.commits.commit([report])
+    changed = {name for name, content in results(run_dir).items() if before[name] != content}
+    assert {name.partition(".")[0] for name in changed} == {report.held.file.stem}
+
+
+def test_results_that_a_killed_launcher_has_placed_and_not_committed_are_removed(
+    tmp_path: Path, inputs: Sequence[InputFile]
+) -> None:
+    machine = Machine(tmp_path / "run", inputs, Disk())
+    machine.start()
+    reports = [machine.attempt(0), machine.attempt(1)]
+    assert None not in reports
+    machine.commits._record = lambda attempts: None  # type: ignore[method-assign]
+    machine.commits.commit([report for report in reports if report is not None])
+    (tmp_path / "run" / "results" / "one.mine").touch()
+    assert len(results(tmp_path / "run")) > 1
+    assert len(resumed(tmp_path / "run").remaining) == 5
+    assert results(tmp_path / "run").keys() == {"one.mine"}
+
+
+def rewritten(run_dir: Path, *names: str) -> None:
+    for name in names:
+        (run_dir.parent / "in" / name).write_text(">other\nacgt\n")
+
+
+def test_a_resume_that_would_do_more_files_again_than_it_keeps_is_refused_and_changes_nothing(
+    run_dir: Path,
+) -> None:
+    rewritten(run_dir, "one.fa", "two.fa", "deep.fa")
+    before = results(run_dir)
+    with pytest.raises(UserError, match=r"3 of the 5 files that are done would be .*: the input has .* --redo$"):
+        resumed(run_dir)
+    assert results(run_dir) == before
+    assert len(resumed(run_dir, redo=True).remaining) == 3
+
+
+def test_results_that_are_gone_are_made_again_without_a_question(run_dir: Path) -> None:
+    shutil.rmtree(run_dir / "results")
+    assert len(resumed(run_dir).remaining) == 5
+
+
+def test_inputs_that_were_touched_are_compared_once(run_dir: Path) -> None:
+    for path in (run_dir.parent / "in").iterdir():
+        os.utime(path, ns=(1, 1))
+    told: list[str] = []
+    assert resumed(run_dir, warn=told.append).done == 5
+    assert len(told) == 1
+    Machine(run_dir, find_inputs([run_dir.parent / "in"]).files, Disk(), wall_seconds=9).work()
+    assert resumed(run_dir, warn=told.append).done == 5
+    assert len(told) == 1
+
+
+def test_a_renamed_input_is_done_while_its_results_are_there(run_dir: Path) -> None:
+    name = os.fsdecode(b"deux\xff.fa")
+    (run_dir.parent / "in" / "two.fa").rename(run_dir.parent / "in" / name)
+    resumption = resumed(run_dir)
+    assert (resumption.remaining, resumption.done) == ((), 5)
+    assert resumption.notes == (r"deux\xff.fa: is two.fa under another name, and its results keep that name",)
+    removed(run_dir)
+    assert [file.id for file in resumed(run_dir).remaining] == [r"deux\xff.fa"]
 
 
 def test_an_input_that_is_new_is_done(run_dir: Path) -> None:
@@ -253,6 +352,13 @@ def test_force_removes_what_belongs_to_the_run_and_nothing_else(run_dir: Path) -
     (run_dir / "log.3").write_text("mine")
     assert opened(run_dir, force=True) is None
     assert sorted(os.listdir(run_dir)) == ["log.2", "log.3", "mine"]
+
+
+def test_force_leaves_files_that_the_user_has_put_beside_results(run_dir: Path) -> None:
+    for name in ("two.mine", "two.size/mine", "deep.fa/mine"):
+        (run_dir / "results" / name).write_text("mine")
+    assert opened(run_dir, force=True) is None
+    assert results(run_dir) == dict.fromkeys(("two.mine", "two.size/mine", "deep.fa/mine"), b"mine")
 
 
 def test_without_a_capture_nothing_is_removed(tmp_path: Path) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
-from workers.schedule.plan import DEVICE_WEIGHTS, assign, weight_of, weights_for
+from virnucpro_bus.events.codec import MAX_FRAME_BYTES, encode
+from virnucpro_bus.events.envelope import Sequencer
+from virnucpro_bus.events.vocabulary import MAX_COUNT, NAME_CHARACTERS, Device
+from workers.inputs.ids import MAX_ID_BYTES
+from workers.inputs.input_file import FileState, InputFile, origin_of
+from workers.schedule.plan import DEVICE_WEIGHTS, assign, plan_events, weight_of, weights_for
 
 # Few values, so that equal costs and equal finishes are common.
 costs = st.lists(st.one_of(st.integers(0, 6), st.integers(0, 10**12)), max_size=60)
@@ -55,6 +63,16 @@ def test_a_device_twice_as_fast_is_assigned_twice_as_much() -> None:
 
 def test_empty_files_do_not_pile_up_on_one_device() -> None:
     assert [len(queue) for queue in assign([0] * 8, [1.0] * 4)] == [2, 2, 2, 2]
+
+
+def test_the_longest_plan_fits_into_its_frames() -> None:
+    state, path = FileState(MAX_COUNT, MAX_COUNT, MAX_COUNT), Path("/x")
+    origin = origin_of(path, state, "/")
+    file = InputFile("n" * (MAX_ID_BYTES + 20), path, "x", MAX_COUNT, MAX_COUNT, True, state, origin)
+    stamp = Sequencer(ManualClock(), source="coordinator", run="r" * NAME_CHARACTERS)
+    parts = list(plan_events([Device("d" * NAME_CHARACTERS)], [file], [[0] * 1000]))
+    assert sum(len(part.files) for part in parts) == 1000
+    assert max(len(encode(stamp.next_envelope(part))) for part in parts) <= MAX_FRAME_BYTES
 
 
 def test_no_files_make_empty_queues() -> None:

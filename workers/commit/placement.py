@@ -1,0 +1,112 @@
+"""Where the results of one attempt get their final names, and how the journal carries those names.
+
+Only names that the journal holds are ever compared, replaced or removed: everything else in the results folder is
+the user's. In events the bytes of a name that are not printable UTF-8 are percent-encoded, whatever the locale is.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from virnucpro_bus.events.codec import MAX_TEXT_BYTES
+from virnucpro_bus.events.vocabulary import FileResults
+
+_NAMES_PER_EVENT = 64
+_BYTES_PER_EVENT = 48 * 1024
+# "%", control characters, and bytes that are carried as surrogates.
+_ENCODED = re.compile("[%\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
+
+
+class Placement(NamedTuple):
+    """The names of the results of one attempt."""
+
+    folder: str
+    """The folder in the results folder that gets them, as its name on disk; "": the results folder itself."""
+    names: tuple[str, ...]
+    """Paths below it, in the order of `list_names`."""
+
+    @property
+    def entries(self) -> int:
+        """How many files and folders there are, without those inside the folders."""
+        return sum(map(is_entry, self.names))
+
+    def paths(self) -> list[str]:
+        """Return all paths below the results folder, the folder of its own last."""
+        if not self.folder:
+            return list(self.names)
+        return [*(f"{self.folder}/{name}" for name in self.names), f"{self.folder}/"]
+
+
+NO_RESULTS = Placement("", ())
+
+
+def is_entry(name: str) -> bool:
+    """Whether a path that `list_names` returns has no folder above it."""
+    return "/" not in name.removesuffix("/")
+
+
+def list_names(folder: str, entries: Iterable[str] | None = None) -> tuple[str, ...]:
+    """Return the paths of all files and folders below `folder`, sorted by the bytes of their names.
+
+    A folder's path ends in "/" and follows the paths in it. Links are not followed. `entries`: only these names in
+    the folder, with what is below them; None: all. Raises OSError.
+    """
+    found: list[str] = []
+    pending = _sorted(os.listdir(folder) if entries is None else entries)
+    while pending:
+        path = pending.pop()
+        if stat.S_ISDIR(os.lstat(f"{folder}/{path}").st_mode):
+            found.append(f"{path}/")
+            pending += [f"{path}/{name}" for name in _sorted(os.listdir(f"{folder}/{path}"))]
+        else:
+            found.append(path)
+    return tuple(reversed(found))
+
+
+def results_events(file: str, attempt: int, placement: Placement) -> Iterator[FileResults]:
+    """Yield the events that hold a placement, at least one. Raises OSError for a name that is too long."""
+    folder = os.fsencode(placement.folder).decode()
+    parts: list[list[str]] = [[]]
+    size_bytes = 0
+    for name in map(_encode, placement.names):
+        if len(parts[-1]) == _NAMES_PER_EVENT or size_bytes + len(_bytes_of(name)) > _BYTES_PER_EVENT:
+            parts.append([])
+            size_bytes = 0
+        parts[-1].append(name)
+        size_bytes += len(_bytes_of(name))
+    for part, names in enumerate(parts):
+        yield FileResults(file, attempt, part, folder, tuple(names))
+
+
+def names_in(event: FileResults) -> Placement:
+    """Return the names that one event holds, without those that lead out of the results folder."""
+    folder = os.fsdecode(event.folder.encode())
+    names = tuple(os.fsdecode(unquote_to_bytes(name)) for name in event.names)
+    is_inside = not folder or _is_inside(folder)
+    return Placement(folder, tuple(filter(_is_inside, names)) if is_inside else ())
+
+
+def _encode(name: str) -> str:
+    text = os.fsencode(name).decode(errors="surrogateescape")
+    encoded = _ENCODED.sub(lambda found: "".join(map("%{:02X}".format, _bytes_of(found[0]))), text)
+    if len(encoded.encode()) > MAX_TEXT_BYTES:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), name)
+    return encoded
+
+
+def _bytes_of(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
+
+
+def _is_inside(name: str) -> bool:
+    return "\0" not in name and not {"", ".", ".."} & set(name.removesuffix("/").split("/"))
+
+
+def _sorted(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=os.fsencode)

@@ -1,7 +1,7 @@
 """Resuming: what earlier sessions of a run have done, and what remains to do.
 
 `journal.py` reads the capture as the run's journal; `resume.py` compares it with inputs and results.
-`recognition.py` tells which input is which planned file, `naming.py` keeps the ids of those and fits in new ones;
+`recognition.py` finds which planned file an input is, `naming.py` keeps the ids of those and fits in new ones;
 `past_results.py` has the names of results in place, `unnamed_results.py` finds those without names. `log_path.py`
 decides which metrics logs belong to the run. May import commit and what it imports. Start with `resume.py`.
 """

@@ -109,8 +109,8 @@ class _Matches:
 
         def size_and_key(each: InputFile | PlannedFile) -> Hashable:
             # All empty files are alike, whatever samples they are of.
-            is_told_by_content = each.size_bytes > 0 or not is_renamed
-            return (each.size_bytes, key(each.origin)) if each.origin and is_told_by_content else None
+            is_distinctive = each.size_bytes > 0 or not is_renamed
+            return (each.size_bytes, key(each.origin)) if each.origin and is_distinctive else None
 
         self._by_content(size_and_key, size_and_key, is_renamed=is_renamed)
 

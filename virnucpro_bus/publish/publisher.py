@@ -39,6 +39,11 @@ _SPOOL_PAUSE_SECONDS = 0.0005
 _FORKED = "this publisher was made before fork(): call Publisher.connect in the child"
 
 
+def _refuse(frame: bytes) -> None:
+    """Take the place of sending in a forked child, so that no event has to be checked for that."""
+    raise ForkedPublisherError(_FORKED)
+
+
 class EventSink(Protocol):
     """Anything that accepts events: a Publisher, the coordinator's hub, a list in a test."""
 
@@ -187,8 +192,6 @@ class Publisher:
         """
         try:
             with self._lock:
-                if self._forked:
-                    raise ForkedPublisherError(_FORKED)
                 self._send(encode(self._next_envelope(event)))
         except ForkedPublisherError:
             raise
@@ -225,7 +228,7 @@ class Publisher:
         def in_child() -> None:
             copy = publisher()
             if copy is not None:
-                copy._forked, copy._lock = True, threading.Lock()
+                copy._forked, copy._lock, copy._send = True, threading.Lock(), _refuse
 
         os.register_at_fork(after_in_child=in_child)
 
@@ -233,12 +236,13 @@ class Publisher:
         """Publish the event that `make` makes of this worker's device and `values`, or reject it."""
         try:
             event = make(self._device_key, *values)
+            with self._lock:
+                self._totals.add(event)
+                self._send(encode(self._next_envelope(event)))
+        except ForkedPublisherError:
+            raise
         except Exception as error:  # a value may be of any class
             self._reject(make.__name__, error)
-            return
-        with self._lock:
-            self._totals.add(event)
-        self.publish(event)
 
     def _reject(self, what: str, error: Exception) -> None:
         """Count an event that cannot be sent, and report the first one."""

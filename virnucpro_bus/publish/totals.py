@@ -8,6 +8,7 @@ from virnucpro_bus.events.vocabulary import (
     Fact,
     FileCompleted,
     FileFailed,
+    FileProgress,
     FileStarted,
     Heartbeat,
     WorkStolen,
@@ -31,6 +32,8 @@ class Totals:
 
     def add(self, event: Fact) -> None:
         """Count `event`; one of another kind changes nothing."""
+        if isinstance(event, FileProgress):
+            return  # by far the most frequent
         if isinstance(event, FileStarted):
             self._state = "busy"
         elif isinstance(event, FileCompleted):

@@ -36,9 +36,13 @@ def as_reason(reason: object) -> str:
 
 def as_file_name(file: object) -> str:
     """Return the base name of a path, cut to its last REASON_CHARACTERS. Raises ValueError for anything else."""
-    if not isinstance(file, str | bytes | os.PathLike):
-        raise ValueError(f"file: must be a path, not {_shown(file)}")
-    return as_text(os.path.basename(os.fsdecode(file)))[-REASON_CHARACTERS:]
+    try:
+        path: str | bytes = os.fspath(file)  # type: ignore[call-overload]
+    except TypeError:
+        raise ValueError(f"file: must be a path, not {_shown(file)}") from None
+    if isinstance(path, bytes):
+        path = os.fsdecode(path)
+    return as_text(os.path.basename(path))[-REASON_CHARACTERS:]
 
 
 def as_name(name: str) -> str:

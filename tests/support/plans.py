@@ -9,6 +9,7 @@ from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.vocabulary import Device
 from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
 from workers.inputs.input_file import InputFile
+from workers.launch.run_plan import RunPlan
 from workers.schedule.blame import Loss
 
 
@@ -25,6 +26,25 @@ def input_files(costs: Sequence[int]) -> list[InputFile]:
 def cpus(count: int) -> list[Device]:
     """cpu:0, cpu:1 ..."""
     return [Device(f"cpu:{number}", "CPU", number) for number in range(count)]
+
+
+def run_plan(
+    run_dir: Path, files: Sequence[InputFile] = (), *, job: str = "sixframe", resume: bool = False
+) -> RunPlan:
+    """The plan of a run on one CPU device, without a dashboard."""
+    return RunPlan(
+        files=files,
+        devices=cpus(1),
+        weights=[1.0],
+        run_dir=run_dir,
+        job=job,
+        options={},
+        policy="off",
+        interval_seconds=1.0,
+        dashboard=False,
+        log_file=run_dir / "gpu_metrics.log",
+        resume=resume,
+    )
 
 
 def coordinator_of(devices: int, costs: list[int], policy: str = "off") -> WorkStealingCoordinator:

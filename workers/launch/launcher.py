@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from typing import Any
 
 import zmq
@@ -17,8 +16,7 @@ from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
 from virnucpro_bus.hub.bus_server import OPEN_FILES, BusServer, HubSink
-from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
-from virnucpro_bus.sockets import reason_of
+from virnucpro_bus.run_folder import CAPTURE_NAME
 from virnucpro_bus.system.adopted import reap_adopted
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.open_files import allow_open_files
@@ -26,13 +24,13 @@ from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 from virnucpro_bus.text import visible
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
+from workers.launch.failed_start import undoing_failed_start
 from workers.launch.interruption import Interruption
 from workers.launch.monitor_process import MonitorProcess
 from workers.launch.relay_process import RelayProcess
 from workers.launch.run_plan import RunPlan
-from workers.launch.summary import summarize, write_summary
+from workers.launch.summary import sum_up
 from workers.pool.pool import WorkerPool
-from workers.resume.log_path import own_logs
 from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settings_of
 
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
@@ -68,7 +66,6 @@ class Launcher:
         settings = settings_of(plan.job, plan.options)
         self._resumed = self._claim_folder(settings)
         resume_plan = self._resumed or ResumePlan(tuple(plan.files))
-        self._logs_before = own_logs(plan.run_dir, plan.log_file)
         self._last_worker_epoch = resume_plan.last_worker_epoch
         self._sink = HubSink(self._server, clock, resume_plan.last_epoch)
         self._monitor = MonitorProcess()
@@ -111,12 +108,18 @@ class Launcher:
         with SignalFlag(*ENDING_SIGNALS) as signals:
             interruption = Interruption(signals, plan.grace_seconds, self._attended_clock, self._notify)
             status = self._run_workers(interruption)
-            if not self._has_begun:
+            if not self._has_begun():
                 say(f"{plan.run_dir}: the run ended before its first file, and is not kept")
                 return status
             if status == EXIT_UNABLE and not plan.run_dir.is_dir():
                 return status  # it was removed during the run, which was reported: there is nothing to sum up
-            self._write_summary(status, interruption.limit(math.inf, HURRIED_SUMMARY_SECONDS))
+            self.summary = sum_up(
+                plan,
+                self._clock,
+                interruption.limit(math.inf, HURRIED_SUMMARY_SECONDS),
+                exit_code=status,
+                files_done_before=0 if self._resumed is None else self._resumed.done,
+            )
             # Last, because nothing depends on it; and not for a user who wants the run to end at once.
             self._compress(interruption.limit(math.inf, 0))
         return status
@@ -124,7 +127,11 @@ class Launcher:
     def _run_workers(self, interruption: Interruption) -> int:
         """Open the bus, process the files, close everything again; return the exit status."""
         plan, coordinator = self._plan, self.coordinator
-        with SignalFlag(signal.SIGCHLD) as deaths, self._server as server, self._undoing_failed_start():
+        with (
+            SignalFlag(signal.SIGCHLD) as deaths,
+            self._server as server,
+            undoing_failed_start(plan, server, self._store, self._has_begun),
+        ):
             self._store.prepare(may_hold_files=self._held_run)
             pool = WorkerPool(
                 server,
@@ -213,44 +220,9 @@ class Launcher:
             interruption.poll(pool)
             self._relay.poll()
 
-    @property
     def _has_begun(self) -> bool:
         """Whether there is a run to resume: a file was handed out, in this session or an earlier one."""
         return self._resumed is not None or self._store.has_attempts
-
-    @contextmanager
-    def _undoing_failed_start(self) -> Iterator[None]:
-        """Remove what the run has left if it fails or ends before the first file is handed out.
-
-        Entered last, so that the folder is still locked then: once it is not, another run may begin in it.
-        """
-        try:
-            yield
-        except BaseException as error:
-            self._remove_failed_start()
-            if self._store.has_attempts:
-                raise
-            if isinstance(error, zmq.ZMQError | OSError):
-                raise UserError(f"{self._plan.run_dir}: the run cannot start: {reason_of(error)}") from None
-            raise
-        self._remove_failed_start()
-
-    def _remove_failed_start(self) -> None:
-        """Remove what a run that has not begun has left, except what its workers printed.
-
-        The user can then give the same command again.
-        """
-        if self._has_begun:
-            return
-        plan = self._plan
-        # A metrics log that existed before may have rows of other runs.
-        logs = [] if self._logs_before else own_logs(plan.run_dir, plan.log_file)
-        for path in logs:
-            with suppress(OSError):
-                path.unlink()
-        self._server.remove_capture()
-        self._store.tidy()
-        self._store.remove_if_empty()
 
     def _report_resumption(self, resumed: ResumePlan) -> None:
         """Publish what viewers must know of the earlier sessions, and report it to the user."""
@@ -273,30 +245,6 @@ class Launcher:
         """Report to the user during the run: on the bus, so that every dashboard shows it, and on stderr."""
         self._sink.publish(Notice(visible(message)[:REASON_CHARACTERS]))  # a folder's name may not be UTF-8
         self._monitor.report(message)
-
-    def _write_summary(self, status: int, is_over: Callable[[], bool]) -> None:
-        """Write summary.json; only report how to get it if `is_over` before the capture is read."""
-        plan, resumed = self._plan, self._resumed
-        summary = summarize(
-            plan.run_dir,
-            self._clock,
-            is_over,
-            exit_code=status,
-            files_done_before=0 if resumed is None else resumed.done,
-            job=plan.job,
-            policy=plan.policy,
-            weights=plan.weights,
-        )
-        if summary is None:
-            # One of an earlier session would be wrong.
-            (plan.run_dir / SUMMARY_NAME).unlink(missing_ok=True)
-            say(f"{SUMMARY_NAME} is not written; to print it: virnucpro-bus replay {plan.run_dir} --once --json")
-            return
-        self.summary = summary
-        try:
-            write_summary(plan.run_dir, self.summary)
-        except OSError as error:
-            say(f"{plan.run_dir / SUMMARY_NAME}: cannot be written: {error.strerror}")
 
     def _compress(self, is_over: Callable[[], bool]) -> None:
         """Compress the capture, unless `is_over` before, or another process is already resuming the run."""

@@ -3,51 +3,54 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.sources.playback import Playback
 from virnucpro_bus.sources.replay import Replay
+from virnucpro_bus.system.console import say
 from virnucpro_bus.system.disk import Disk
+from workers.launch.run_plan import RunPlan
 
 
-def summarize(
-    run_dir: Path,
-    clock: Clock,
-    stopped: Callable[[], bool],
-    *,
-    exit_code: int,
-    files_done_before: int,
-    job: str,
-    policy: str,
-    weights: Sequence[float],
-) -> dict[str, Any] | None:
-    """Return the content of the file, as docs/json.md describes it.
+def sum_up(
+    plan: RunPlan, clock: Clock, stopped: Callable[[], bool], *, exit_code: int, files_done_before: int
+) -> dict[str, Any]:
+    """Write summary.json, and return its content; what goes wrong is reported to the user.
 
-    None if `stopped`, which is called several times a second, returns true before the capture is read.
+    Empty if `stopped`, which is called several times a second, returns true before the capture is read.
     """
-    playback = Playback(Replay(run_dir / CAPTURE_NAME, clock, rate=None))
+    path = plan.run_dir / SUMMARY_NAME
+    summary = _summarize(plan, clock, stopped)
+    if summary is None:
+        # One of an earlier session would be wrong.
+        path.unlink(missing_ok=True)
+        say(f"{SUMMARY_NAME} is not written; to print it: virnucpro-bus replay {plan.run_dir} --once --json")
+        return {}
+    summary |= {"exit_code": exit_code, "files_done_before": files_done_before}
+    try:
+        with Disk().replace_atomically(path, durable=False) as file:
+            file.write(f"{json.dumps(summary, indent=2)}\n".encode())
+    except OSError as error:
+        say(f"{path}: cannot be written: {error.strerror}")
+    return summary
+
+
+def _summarize(plan: RunPlan, clock: Clock, stopped: Callable[[], bool]) -> dict[str, Any] | None:
+    """Return what the capture and the plan say of the run; None if `stopped`."""
+    playback = Playback(Replay(plan.run_dir / CAPTURE_NAME, clock, rate=None))
     playback.run(stopped)
     if not playback.replay.ended:
         return None
     fleet = playback.fleet
     return {
         **fleet.report(),
-        "exit_code": exit_code,
         "elapsed_seconds": fleet.elapsed_seconds(),
-        "files_done_before": files_done_before,
-        "job": job,
-        "policy": policy,
-        "weights": list(weights),
+        "job": plan.job,
+        "policy": plan.policy,
+        "weights": list(plan.weights),
         "failures": fleet.failures(),
         "attempts": fleet.attempts(),
     }
-
-
-def write_summary(run_dir: Path, summary: Mapping[str, Any]) -> None:
-    """Write the file into the run folder atomically. Raises OSError."""
-    with Disk().replace_atomically(run_dir / SUMMARY_NAME, durable=False) as file:
-        file.write(f"{json.dumps(summary, indent=2)}\n".encode())

@@ -12,7 +12,7 @@ import pytest
 import zmq
 
 from tests.support.captures import some_frames, write_capture
-from tests.support.plans import cpus
+from tests.support.plans import cpus, run_plan
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events import FilesAssigned, Notice, PlannedFile, RunStarted
@@ -21,7 +21,6 @@ from virnucpro_bus.run_folder import RunFolder
 from virnucpro_bus.testing import Script
 from workers.inputs.find import find_inputs
 from workers.launch.launcher import Launcher
-from workers.launch.run_plan import RunPlan
 from workers.pool.pool import WorkerPool
 from workers.resume.journal import holds_run
 from workers.resume.resume import settings_of
@@ -37,19 +36,7 @@ def out(tmp_path: Path) -> Path:
 def start(out: Path, *, resume: bool = False) -> int:
     """Try to run one file; returns the exit status."""
     (out.parent / "a.fa").write_text(">a\nACGT\n")
-    plan = RunPlan(
-        files=find_inputs([out.parent / "a.fa"]).files,
-        devices=cpus(1),
-        weights=[1.0],
-        run_dir=out,
-        job=JOB,
-        options={},
-        policy="off",
-        interval_seconds=1.0,
-        dashboard=False,
-        log_file=out / "gpu_metrics.log",
-        resume=resume,
-    )
+    plan = run_plan(out, find_inputs([out.parent / "a.fa"]).files, job=JOB, resume=resume)
     return Launcher(plan, SystemClock()).run()
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.support.captures import some_frames, write_capture
+from tests.support.plans import run_plan
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.sources.playback import fold_capture
-from workers.launch.summary import summarize
+from workers.launch.summary import sum_up
 
 FRAMES = 5_000
 
@@ -21,27 +23,16 @@ def run_dir(tmp_path: Path) -> Path:
 
 
 def test_it_is_the_fold_of_the_whole_capture(run_dir: Path) -> None:
-    summary = summarize(
-        *(run_dir, ManualClock(), lambda: False),
-        exit_code=3,
-        files_done_before=0,
-        job="sixframe",
-        policy="cost",
-        weights=[1.0],
-    )
-    assert summary is not None
+    summary = sum_up(run_plan(run_dir), ManualClock(), lambda: False, exit_code=3, files_done_before=0)
     expected = fold_capture(run_dir / "run.vbus", ManualClock()).report()
     assert {key: summary[key] for key in expected} == expected
     assert (summary["exit_code"], summary["job"]) == (3, "sixframe")
+    assert json.loads((run_dir / "summary.json").read_text()) == summary
 
 
-def test_there_is_none_if_it_is_stopped_before_the_end_of_the_capture(run_dir: Path) -> None:
-    summary = summarize(
-        *(run_dir, ManualClock(), lambda: True),
-        exit_code=130,
-        files_done_before=0,
-        job="sixframe",
-        policy="cost",
-        weights=[1.0],
-    )
-    assert summary is None
+def test_one_that_is_stopped_before_the_end_of_the_capture_leaves_none_of_an_earlier_session(
+    run_dir: Path,
+) -> None:
+    (run_dir / "summary.json").touch()
+    assert sum_up(run_plan(run_dir), ManualClock(), lambda: True, exit_code=130, files_done_before=0) == {}
+    assert not (run_dir / "summary.json").exists()

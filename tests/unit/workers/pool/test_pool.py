@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from virnucpro_bus.system import child_process
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.pool import slot as slot_module
+from workers.pool.orphan_guard import kill_marked
 from workers.pool.pool import WorkerPool
 from workers.pool.slot import TERM_SECONDS, UNKILLABLE_SECONDS, Slot
 from workers.pool.watchdog import LOADING_FACTOR, Limits
 
 HANG_SECONDS = 0.2
-STEP_SECONDS = 0.01
+STEP_SECONDS = 0.05
 
 
 class TickingClock(ManualClock):
@@ -61,17 +62,12 @@ class Pool:
     def poll_seconds(self, seconds: float) -> None:
         end_ns = self.clock.mono + seconds * 1e9
         while self.clock.mono < end_ns:
-            self.poll()
-
-    def poll(self) -> None:
-        """One turn, and a moment for the processes."""
-        self.pool.poll()
-        threading.Event().wait(0.005)
+            self.pool.poll()
 
     def poll_until_it_warns(self, part: str) -> str:
         """Return the first warning that has `part` in it."""
         while not (found := [warning for warning in self.warnings if part in warning]):
-            self.poll()
+            self.pool.poll()
         return found[0]
 
 
@@ -95,19 +91,37 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
             each.pool.close()
 
 
+@pytest.fixture(autouse=True)
+def signal_and_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes a signal take effect before the clock advances, which is much faster than time."""
+    signal_slot = Slot.signal
+
+    def send(slot: Slot, number: signal.Signals) -> None:
+        signal_slot(slot, number)
+        if slot.process is not None:
+            os.waitid(os.P_PID, slot.process.pid, os.WEXITED | os.WNOWAIT)
+
+    monkeypatch.setattr(Slot, "signal", send)
+
+
 @pytest.fixture
-def unkillable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def unkillable(monkeypatch: pytest.MonkeyPatch, signal_and_wait: None) -> Iterator[None]:
     """Makes the process of slot 0 one that no signal reaches, as if it hung in a driver."""
     signal_slot = Slot.signal
     slots: list[Slot] = []
 
-    def signal(slot: Slot, number: Any) -> None:
+    def send(slot: Slot, number: signal.Signals) -> None:
         if slot.number == 0:
             slots.append(slot)
         else:
             signal_slot(slot, number)
 
-    monkeypatch.setattr(Slot, "signal", signal)
+    def kill_others(mark: str) -> None:
+        if all(slot.mark != mark for slot in slots):
+            kill_marked(mark)
+
+    monkeypatch.setattr(Slot, "signal", send)
+    monkeypatch.setattr(slot_module, "kill_marked", kill_others)
     yield
     for slot in slots:
         if slot.process is not None:
@@ -149,7 +163,7 @@ def test_a_run_ends_early_when_the_process_on_its_last_device_cannot_be_killed(
     made = make(1)
     made.pool.start()
     warning = made.poll_until_it_warns("cannot be killed")
-    made.poll()
+    made.pool.poll()
     assert made.pool.failed_start is not None
     assert made.pool.failed_start in warning
     assert (made.pool.closing, made.pool.running) == (True, False)
@@ -198,7 +212,7 @@ def test_a_run_in_which_no_worker_can_be_started_ends_early_and_charges_no_file(
     refuse_to_start(monkeypatch, {"worker-0", "worker-1"})
     made.pool.start()
     while made.pool.failed_start is None or not made.pool.closing:
-        made.poll()
+        made.pool.poll()
     assert made.pool.failed_start == "no worker can be started: Resource temporarily unavailable"
     assert (made.pool.closing, made.pool.running, made.coordinator.unsettled) == (True, False, 3)
     assert made.coordinator.get_totals()["files_failed"] == 0

@@ -20,17 +20,17 @@ from typing import Self
 import msgspec
 
 from virnucpro_bus.errors import AddressError, EndedError, UserError
-from virnucpro_bus.run_lock import CAPTURE_NAME as CAPTURE_NAME
-from virnucpro_bus.run_lock import Evidence, RunLock, Wait, examine_lock
-from virnucpro_bus.system.disk import Disk, draft_of
-from virnucpro_bus.system.private_files import private_folder
-from virnucpro_bus.system.socket_folder import (
+from virnucpro_bus.files.disk import Disk, draft_of
+from virnucpro_bus.files.private_files import private_folder
+from virnucpro_bus.files.socket_folder import (
     SOCKETS_NAME,
     is_listening,
     is_usable_as_address,
     make_socket_folder,
     remove_socket_folder,
 )
+from virnucpro_bus.run_lock import CAPTURE_NAME as CAPTURE_NAME
+from virnucpro_bus.run_lock import Evidence, RunLock, Wait, examine_lock
 
 SUMMARY_NAME = "summary.json"
 BUS_FILE = "bus.json"

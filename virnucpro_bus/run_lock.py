@@ -19,7 +19,7 @@ from time import sleep
 from typing import NamedTuple
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.system.locks import Lock, read_holder, try_lock, write_holder
+from virnucpro_bus.files.locks import Lock, read_holder, try_lock, write_holder
 
 LOCK_NAME = ".bus/lock"
 CAPTURE_NAME = "run.vbus"

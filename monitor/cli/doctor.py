@@ -18,8 +18,8 @@ from monitor.gpu.monitor import GPUMonitor
 from monitor.gpu.reading import GpuReading
 from virnucpro_bus.devices import UUID_PREFIXES, unread_entry, visible_gpus
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.files.socket_folder import socket_folder
 from virnucpro_bus.system.cores import usable_cores
-from virnucpro_bus.system.socket_folder import socket_folder
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN
 

@@ -13,8 +13,8 @@ import stat
 import time
 
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.files.locks import Lock, try_lock
 from virnucpro_bus.metrics_log_format import ROTATED_LOGS
-from virnucpro_bus.system.locks import Lock, try_lock
 
 _LOCK_TRIES = 1_000
 _LOCK_PAUSE_SECONDS = 0.001

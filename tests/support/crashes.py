@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from virnucpro_bus.system.disk import Disk, StrPath
+from virnucpro_bus.files.disk import Disk, StrPath
 
 _EXHAUSTIVE = 6
 _RANDOM = 20

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from tests.support.lab import Lab
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.files.disk import Disk
 
 _FAILING_DISK = Path(__file__).with_name("failing_disk")
 

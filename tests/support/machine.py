@@ -18,8 +18,8 @@ from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.dedup import Deduplicator
 from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.events.vocabulary import Fact, FileCompleted, FileFailed, FileStarted
+from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.run_folder import CAPTURE_NAME
-from virnucpro_bus.system.disk import Disk
 from workers.commit.committer import Committer, FinishedAttempt
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator

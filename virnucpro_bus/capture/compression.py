@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from virnucpro_bus.errors import CaptureError
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.files.disk import Disk
 
 try:
     if sys.version_info >= (3, 14):

@@ -11,7 +11,7 @@ from virnucpro_bus.clock import Clock, ManualClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.codec import decode_all
 from virnucpro_bus.events.dedup import Deduplicator
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.files.disk import Disk
 
 
 class Recorder:

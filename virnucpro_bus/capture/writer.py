@@ -19,7 +19,7 @@ from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import CAPTURE_SOURCE, make_envelope
 from virnucpro_bus.events.vocabulary import CaptureHole
-from virnucpro_bus.system.disk import DISK_FULL, Disk
+from virnucpro_bus.files.disk import DISK_FULL, Disk
 
 _FLUSH_BYTES = 1 << 18
 """Appended frames are written when they amount to this many bytes."""

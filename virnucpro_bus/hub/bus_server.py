@@ -20,13 +20,13 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, Sequencer
 from virnucpro_bus.events.vocabulary import Fact
+from virnucpro_bus.files.disk import Disk
+from virnucpro_bus.files.locks import NO_LOCKS
 from virnucpro_bus.hub.hub import Hub
 from virnucpro_bus.run_folder import BusAddresses, RunFolder
 from virnucpro_bus.sockets import reason_of
 from virnucpro_bus.system.child_process import self_command, spawn_logged, stop
 from virnucpro_bus.system.console import say
-from virnucpro_bus.system.disk import Disk
-from virnucpro_bus.system.locks import NO_LOCKS
 from virnucpro_bus.system.open_files import allow_open_files
 
 LOG_FOLDER = "logs"

@@ -22,9 +22,9 @@ import zmq
 from zmq.utils import z85
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.system.disk import Disk
-from virnucpro_bus.system.locks import try_lock
-from virnucpro_bus.system.private_files import (
+from virnucpro_bus.files.disk import Disk
+from virnucpro_bus.files.locks import try_lock
+from virnucpro_bus.files.private_files import (
     OTHERS_AT_ALL,
     OTHERS_WRITE,
     private_parent,

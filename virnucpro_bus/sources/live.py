@@ -7,13 +7,13 @@ from pathlib import Path
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError, EndedError, SnapshotError
+from virnucpro_bus.files.socket_folder import is_listening
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.remote.follower import Follower
 from virnucpro_bus.run_folder import read_addresses
 from virnucpro_bus.run_lock import Evidence, examine_lock, shows_life
 from virnucpro_bus.sources.capture_tail import CaptureTail
 from virnucpro_bus.sources.subscriber import Subscriber
-from virnucpro_bus.system.socket_folder import is_listening
 
 LiveSource = Subscriber | Follower | CaptureTail
 RECEIVE_SECONDS = 0.1

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.events.envelope import Envelope
-from virnucpro_bus.system.disk import DISK_FAILURES
+from virnucpro_bus.files.disk import DISK_FAILURES
 from workers.commit.placement import NO_RESULTS, Placement, results_events
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import NamedTuple
 
-from virnucpro_bus.system.disk import Disk
-from virnucpro_bus.system.folders import grant_access
+from virnucpro_bus.files.disk import Disk
+from virnucpro_bus.files.folders import grant_access
 from workers.commit.placement import is_entry, list_names
 
 _CHUNK_BYTES = 1 << 20

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.system.disk import Disk, problem_of_folder
+from virnucpro_bus.files.disk import Disk, problem_of_folder
 from workers.commit.manifest import Manifest, measure
 from workers.commit.placement import Placement, is_entry, list_names
 from workers.inputs.ids import covers, folder_of

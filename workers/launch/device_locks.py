@@ -12,9 +12,9 @@ from urllib.parse import quote
 from virnucpro_bus.devices import display_id, has_gpu
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.files.locks import NO_LOCKS, Lock, read_holder, try_lock, write_holder
+from virnucpro_bus.files.private_files import private_folder
 from virnucpro_bus.system.console import say
-from virnucpro_bus.system.locks import NO_LOCKS, Lock, read_holder, try_lock, write_holder
-from virnucpro_bus.system.private_files import private_folder
 
 _UNLOCKED = "another run may use the same GPUs; set XDG_RUNTIME_DIR to a folder on a local disk"
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from virnucpro_bus.clock import Clock
+from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.sources.playback import Playback
 from virnucpro_bus.sources.replay import Replay
 from virnucpro_bus.system.console import say
-from virnucpro_bus.system.disk import Disk
 from workers.launch.run_plan import RunPlan
 
 

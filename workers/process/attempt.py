@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from virnucpro_bus.errors import EveryFileError, InputError, UserError
-from virnucpro_bus.system.disk import DISK_FAILURES, Disk
+from virnucpro_bus.files.disk import DISK_FAILURES, Disk
 from workers.commit.manifest import Manifest, sync_and_digest
 from workers.fault_injection import fault_point
 from workers.inputs.input_file import content_digest, state_of

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from virnucpro_bus.errors import EveryFileError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
-from virnucpro_bus.system.disk import DISK_FULL, problem_of_folder
+from virnucpro_bus.files.disk import DISK_FULL, problem_of_folder
 from virnucpro_bus.text import visible
 from workers.process.failure_reason import describe_failure
 from workers.protocol import Task, to_path

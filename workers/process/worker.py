@@ -20,10 +20,10 @@ from virnucpro_bus.clock import NANOSECONDS, SystemClock
 from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.errors import ChannelError, InputError, UserError
 from virnucpro_bus.events.vocabulary import Device, FileCompleted, FileFailed
+from virnucpro_bus.files.disk import Disk
+from virnucpro_bus.files.folders import remove_tree
 from virnucpro_bus.publish.publisher import Publisher
 from virnucpro_bus.system.console import say
-from virnucpro_bus.system.disk import Disk
-from virnucpro_bus.system.folders import remove_tree
 from workers.fault_injection import fault_point
 from workers.jobs import JobContext, make_job
 from workers.process.attempt import Outcome, RunJob, attempt

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from virnucpro_bus.errors import CaptureError, UserError
 from virnucpro_bus.events.vocabulary import Fact, FileRecognized, FileReopened, PlannedFile
+from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
-from virnucpro_bus.system.disk import Disk
 from virnucpro_bus.text import visible
 from workers.commit.placement import NO_RESULTS, Placement
 from workers.commit.result_store import ATTEMPTS_NAME, RESULTS_NAME, ResultStore

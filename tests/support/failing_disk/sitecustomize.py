@@ -5,7 +5,7 @@ Its content is the number of the error, and the size in bytes up to which a capt
 
 import os
 
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.files.disk import Disk
 
 _write = Disk.write
 

@@ -19,9 +19,9 @@ import pytest
 import zmq
 
 from virnucpro_bus.errors import AddressError, EndedError, UserError
+from virnucpro_bus.files.private_files import private_folder
+from virnucpro_bus.files.socket_folder import socket_folder
 from virnucpro_bus.run_folder import BusAddresses, RunFolder, read_addresses
-from virnucpro_bus.system.private_files import private_folder
-from virnucpro_bus.system.socket_folder import socket_folder
 
 ADDRESSES = BusAddresses("run-1", socket.gethostname(), 4321, "ipc://p", "ipc://s", "ipc://h")
 NOBODY = 65534

@@ -15,7 +15,7 @@ from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.codec import decode
 from virnucpro_bus.events.vocabulary import CaptureHole
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.files.disk import Disk
 
 
 class Small(Disk):

@@ -11,7 +11,7 @@ from virnucpro_bus.capture.compression import HAS_ZSTD, ZSTD_MAGIC, compress_cap
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.files.disk import Disk
 
 
 @pytest.fixture

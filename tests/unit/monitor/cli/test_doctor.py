@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from monitor.cli.doctor import LINE_CHARACTERS, Report, doctor, examine, render
 from tests.support.doctor_runs import run_doctor
 from tests.support.fake_nvml import FakeNvmlLibrary, Gpu
-from virnucpro_bus.system.socket_folder import socket_folder
+from virnucpro_bus.files.socket_folder import socket_folder
 
 REPORT: Report = {
     "versions": {"python": "3.11.2", "nvidia-ml-py": None},

@@ -11,7 +11,7 @@ import pytest
 from tests.support.machine import Machine, some_inputs
 from tests.support.run_files import recorded, results
 from virnucpro_bus.events.vocabulary import FileCommitted, FilesAssigned, RunStarted
-from virnucpro_bus.system.disk import Disk, StrPath
+from virnucpro_bus.files.disk import Disk, StrPath
 from workers.inputs.input_file import InputFile
 from workers.protocol import Refusal
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.files.disk import Disk
 from workers.commit.manifest import Manifest, measure, sync_and_digest
 from workers.commit.placement import list_names
 

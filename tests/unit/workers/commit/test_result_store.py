@@ -12,7 +12,7 @@ import pytest
 from tests.support.ordinary_user import ordinary_user
 from tests.support.plans import input_file
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.system.disk import Disk, StrPath
+from virnucpro_bus.files.disk import Disk, StrPath
 from workers.commit.manifest import Manifest, measure
 from workers.commit.placement import Placement, list_names
 from workers.commit.result_store import ResultStore

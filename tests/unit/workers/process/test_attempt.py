@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.ordinary_user import ordinary_user
 from virnucpro_bus.errors import InputError, UserError
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.files.disk import Disk
 from workers.commit.manifest import measure
 from workers.inputs.input_file import FileState, state_of
 from workers.process.attempt import attempt

@@ -12,7 +12,7 @@ import pytest
 
 from virnucpro_bus.errors import EveryFileError, InputError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
-from virnucpro_bus.system import disk
+from virnucpro_bus.files import disk
 from workers.process.trouble import find_trouble, is_disk_full
 from workers.protocol import Task, to_bytes
 

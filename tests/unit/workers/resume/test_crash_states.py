@@ -16,8 +16,8 @@ from tests.support.machine import Machine, some_inputs
 from tests.support.run_files import recorded, results
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import FileCommitted
+from virnucpro_bus.files.disk import Disk, StrPath
 from virnucpro_bus.run_folder import CAPTURE_NAME
-from virnucpro_bus.system.disk import Disk, StrPath
 from workers.commit.result_store import ResultStore
 from workers.inputs.find import find_inputs
 from workers.inputs.input_file import InputFile

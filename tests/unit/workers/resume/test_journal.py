@@ -17,9 +17,9 @@ from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.events.vocabulary import Device, Fact
+from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.run_folder import CAPTURE_NAME
 from virnucpro_bus.sources.playback import fold_capture
-from virnucpro_bus.system.disk import Disk
 from workers.commit.result_store import ResultStore
 from workers.inputs.input_file import InputFile
 from workers.resume.journal import PastRun, read_past_run

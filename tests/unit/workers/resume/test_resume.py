@@ -29,9 +29,9 @@ from virnucpro_bus.events.vocabulary import (
     WorkerStarted,
     WorkStolen,
 )
+from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.metrics_log_format import SIGNATURE
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
-from virnucpro_bus.system.disk import Disk
 from workers.commit.result_store import ResultStore
 from workers.inputs.find import find_inputs
 from workers.inputs.input_file import InputFile

@@ -14,8 +14,8 @@ from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.codec import topic_prefix
+from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.run_folder import CAPTURE_NAME
-from virnucpro_bus.system.disk import Disk
 from workers.commit.result_store import ResultStore
 from workers.inputs.find import find_inputs
 from workers.resume.journal import read_past_run

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from virnucpro_bus.system import disk
-from virnucpro_bus.system.disk import problem_of_folder
+from virnucpro_bus.files import disk
+from virnucpro_bus.files.disk import problem_of_folder
 
 
 def test_a_folder_in_which_files_can_be_made_has_no_problem_and_is_left_as_it_was(tmp_path: Path) -> None:

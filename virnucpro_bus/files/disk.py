@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from virnucpro_bus.system.folders import remove_tree
+from virnucpro_bus.files.folders import remove_tree
 from virnucpro_bus.text import visible
 
 StrPath = str | os.PathLike[str]

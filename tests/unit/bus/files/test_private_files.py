@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.system.private_files import (
+from virnucpro_bus.files.private_files import (
     MAX_BYTES,
     OTHERS_AT_ALL,
     OTHERS_WRITE,

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.system.private_files import private_folder
+from virnucpro_bus.files.private_files import private_folder
 
 SOCKETS_NAME = ".bus"
 _MAX_FOLDER_BYTES = 107 - len("/subscribe.sock")

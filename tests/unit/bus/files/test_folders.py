@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.ordinary_user import NOBODY, ordinary_user
-from virnucpro_bus.system.folders import grant_access, remove_tree
+from virnucpro_bus.files.folders import grant_access, remove_tree
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.system.socket_folder import (
+from virnucpro_bus.files.socket_folder import (
     is_listening,
     is_usable_as_address,
     make_socket_folder,

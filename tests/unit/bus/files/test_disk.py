@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from virnucpro_bus.system.disk import Disk, StrPath
+from virnucpro_bus.files.disk import Disk, StrPath
 
 KILLED_WHILE_IT_WRITES = """
 import os, pathlib, signal, sys
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.files.disk import Disk
 with Disk().replace_atomically(pathlib.Path(sys.argv[1])) as file:
     file.write(b"half of the new")
     file.flush()

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.system.disk import Disk
+from virnucpro_bus.files.disk import Disk
 
 MAX_BYTES = 1 << 20
 """A longer file is refused: it is not a key or a list of keys."""

@@ -6,7 +6,7 @@ The launcher's loop drives the pool. The coordinator decides which file a worker
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import sleep
 
 import zmq
@@ -103,15 +103,14 @@ class WorkerPool:
         self._dispatcher.reply()
 
     def drain(self) -> None:
-        """Hand out no more files: each worker ends after its current file."""
+        """Hand out no more files: each worker ends after its current file, and at once while it loads the job."""
         self._dispatcher.closing = True
+        self._end([slot for slot in self._slots if not slot.peer])
 
     def kill(self) -> None:
         """Begin to end all workers; `poll` continues that: SIGTERM, 1 s later SIGKILL, 5 s later none is left."""
         self._dispatcher.closing = True
-        now_ns = self._clock.mono_ns()
-        for slot in self._slots:
-            slot.end(Loss.STOPPED, "was ended with the run", now_ns)
+        self._end(self._slots)
 
     def close(self) -> None:
         """End all workers, within 6 s, and close the channel. Safe to call twice."""
@@ -122,6 +121,11 @@ class WorkerPool:
             sleep(_POLL_SECONDS)
         self._dispatcher.close()
         self._guard.close()
+
+    def _end(self, slots: Iterable[Slot]) -> None:
+        now_ns = self._clock.mono_ns()
+        for slot in slots:
+            slot.end(Loss.STOPPED, "was ended with the run", now_ns)
 
     def _spawn(self, slot: Slot) -> None:
         device = slot.device

@@ -216,3 +216,15 @@ def test_a_run_in_which_no_worker_can_be_started_ends_early_and_charges_no_file(
     assert made.pool.failed_start == "no worker can be started: Resource temporarily unavailable"
     assert (made.pool.closing, made.pool.running, made.coordinator.unsettled) == (True, False, 3)
     assert made.coordinator.get_totals()["files_failed"] == 0
+
+
+def test_an_interrupted_run_waits_for_no_worker_that_still_loads_the_job(make: Callable[[int], Pool]) -> None:
+    made = make(2)
+    made.pool.start()
+    loaded = made.pool._slots[1]
+    loaded.peer = b"peer"
+    made.pool.drain()
+    made.pool.poll()
+    assert [slot.process is not None for slot in made.pool._slots] == [False, True]
+    assert made.warnings == []
+    assert made.coordinator.unsettled == 3

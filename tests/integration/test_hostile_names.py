@@ -156,8 +156,8 @@ process.Worker = Confused
 process.main()
 """
 CONFIG = (
-    b'{"slot":3,"token":"","channel":"ipc:///nowhere","publish":"ipc:///nowhere","run":"r","source":"w","epoch":1,'
-    b'"device_key":"cpu:3","device_name":"CPU","device_index":3,"job":"sixframe","options":{}}\n'
+    b'{"slot":3,"token":"","channel":"ipc:///nowhere","publish":"ipc:///nowhere","run":"r","host":"h","source":"w",'
+    b'"epoch":1,"device_key":"cpu:3","device_name":"CPU","device_index":3,"job":"sixframe","options":{}}\n'
 )
 
 

@@ -238,8 +238,10 @@ class WorkerPool:
             self._coordinator.retire(slot.device.key)
             return
         slot.retired = True
-        log = visible(str(self._server.log_path(slot.source)))
-        self._dispatcher.stop(f"no device is left: the last worker {how} before it had a file; see {log}")
+        log = self._server.log_path(slot.source)
+        # An empty log is removed at the end.
+        hint = f"; see {visible(str(log))}" if log.exists() and log.stat().st_size else ""
+        self._dispatcher.stop(f"no device is left: the last worker {how} before it had a file{hint}")
 
     def _is_of_every_file(self) -> bool:
         """Whether a worker has died of what ends the run, and not of its file or device.

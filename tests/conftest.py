@@ -8,7 +8,7 @@ import signal
 from hypothesis import settings
 
 # No deadline: how long an example takes says more about the machine than about the code.
-settings.register_profile("quick", deadline=None, derandomize="CI" in os.environ, max_examples=40)
+settings.register_profile("quick", deadline=None, derandomize="CI" in os.environ, max_examples=25)
 # For `scripts/test --slow`, which looks for what the quick search does not meet.
 settings.register_profile("thorough", deadline=None, max_examples=400)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))

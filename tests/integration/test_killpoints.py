@@ -13,13 +13,14 @@ from tests.support.run_files import recorded, results, small_files, summary
 from virnucpro_bus.events.vocabulary import FileCommitted, WorkerLost
 from workers.fault_injection import VARIABLE
 
-FILES = 60
+FILES = 30
+KILLED = FILES // 3
 TWO_WORKERS = ("--devices", "cpu:2", "--no-dashboard", "--policy", "off")
 # A file is in hand from the first to the last of them. After the report it is done, and the next one is lost.
 AFTER_THE_REPORT = ("after_report", "after_send")
 WITH_A_FILE = ("before_start", "before_job", "after_job", "after_seal", "before_report", *AFTER_THE_REPORT)
 WITHOUT_A_FILE = ("after_start", "after_load")
-KILLS = 12
+KILLS = 8
 """Of each launcher that is killed again and again."""
 OF_THE_LAUNCHER = ("after_place", "after_results_sync", "after_journal", "after_journal_sync")
 
@@ -39,7 +40,7 @@ def committed(run_dir: Path) -> Counter[str]:
 
 
 @pytest.mark.parametrize("point", WITH_A_FILE)
-def test_twenty_workers_that_are_killed_there_cost_nothing(lab: Lab, serial: dict[str, bytes], point: str) -> None:
+def test_ten_workers_that_are_killed_there_cost_nothing(lab: Lab, serial: dict[str, bytes], point: str) -> None:
     names = small_files(lab.folder / "in", FILES)
     # Every third: never three in a row on one device, which would speak against the device.
     doomed = names[::3]
@@ -50,7 +51,7 @@ def test_twenty_workers_that_are_killed_there_cost_nothing(lab: Lab, serial: dic
     assert committed(out) == Counter(names)
     lost = len(recorded(out, WorkerLost))
     # After the report it is the next file that is lost; if that one is doomed, it has used up its first attempt.
-    assert lost == 20 if point not in AFTER_THE_REPORT else 10 <= lost <= 20
+    assert lost == KILLED if point not in AFTER_THE_REPORT else KILLED // 2 <= lost <= KILLED
     totals = summary(out)["totals"]
     assert (totals["files_completed"], totals["files_failed"]) == (FILES, 0)
 
@@ -84,7 +85,7 @@ def resumed_until_done(lab: Lab, serial: dict[str, bytes], points: list[str]) ->
     assert (totals["files_completed"], totals["files_failed"]) == (FILES, 0)
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3, 4, 5))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3, 4, 5))])
 def test_a_launcher_that_is_killed_there_again_and_again_costs_nothing(
     lab: Lab, serial: dict[str, bytes], seed: int
 ) -> None:

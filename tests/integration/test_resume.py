@@ -53,7 +53,7 @@ def commits(run_dir: Path) -> Counter[str]:
     return Counter(envelope.event.file for envelope in recorded(run_dir, FileCommitted))
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_launcher_that_is_killed_again_and_again_ends_with_what_a_serial_run_gives(
     lab: Lab, forty: Path, serial_results: dict[str, bytes], seed: int
 ) -> None:

@@ -14,7 +14,7 @@ from tests.support.terminal import CTRL_C, Terminal
 from virnucpro_bus.events.vocabulary import FileCommitted, RunFinished, WorkerLost
 
 LEFTOVERS = {".attempts", ".bus", "bus.json"}
-INSTANTS = 8
+INSTANTS = 5
 """In each of so many tests, as many runs as there are ways to interrupt one."""
 LONGEST_SECONDS = 1.5
 STOPPED_SECONDS = 2.0

@@ -133,7 +133,14 @@ def test_a_message_of_endless_parts(lab: Lab, run: WatchedRun) -> None:
     finish(run)
 
 
-@pytest.mark.parametrize("kind", [zmq.SUB, zmq.XSUB, zmq.DEALER], ids=["SUB", "XSUB", "DEALER"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(zmq.SUB, id="SUB"),
+        pytest.param(zmq.XSUB, id="XSUB", marks=pytest.mark.slow),
+        pytest.param(zmq.DEALER, id="DEALER", marks=pytest.mark.slow),
+    ],
+)
 def test_a_client_with_a_hundred_thousand_topics(lab: Lab, run: WatchedRun, kind: int) -> None:
     before_mb = resident_mb(run.running.child("relay"))
     context = zmq.Context()

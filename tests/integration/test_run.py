@@ -126,7 +126,7 @@ def test_a_monitor_that_follows_to_the_end_ends_with_what_the_capture_says(lab: 
     assert last == parsed(lab.run("replay", "out", "--once", "--json"))
 
 
-@pytest.mark.parametrize("policy", ["threshold", "off"])
+@pytest.mark.parametrize("policy", ["threshold", pytest.param("off", marks=pytest.mark.slow)])
 def test_monitor_replay_and_coordinator_agree_while_the_run_goes_on(lab: Lab, forty: Path, policy: str) -> None:
     """All four workers are held up in the middle of a file, so that there is a moment to agree about."""
     gates = Gates(lab.folder / "gates")

@@ -43,7 +43,7 @@ def test_a_run_that_is_interrupted_at_any_moment_ends_in_order(lab: Lab, how: st
     terminal = Terminal(lab, "run", "in", "--out", "out", "--devices", "cpu:2", "--job", "user_jobs:lasting")
     status = interrupt(terminal, how, after_seconds)
     out = lab.folder / "out"
-    assert not terminal.full_screen
+    assert not terminal.full_screen, f"{status}: {terminal.raw[-300:]!r}"
     assert not terminal.cursor_is_hidden
     ended = (STATUS[how], -signal.SIGINT, -signal.SIGTERM)
     # Before there is a run there is nothing to end in order, and Python itself may still be starting.

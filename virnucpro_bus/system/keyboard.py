@@ -55,6 +55,10 @@ class Keyboard:
         if self._before is None or now[3] & termios.ICANON:
             self._before = self._before or now
             tty.setcbreak(self._terminal)
+            # Or Ctrl-C would discard output that is on its way, such as the end of the alternate screen.
+            modes = termios.tcgetattr(self._terminal)
+            modes[3] |= termios.NOFLSH
+            termios.tcsetattr(self._terminal, termios.TCSANOW, modes)
         return True
 
     def __enter__(self) -> Self:

@@ -55,6 +55,13 @@ def test_a_key_that_is_typed_as_soon_as_the_terminal_takes_keys_is_not_lost(
         assert keyboard.typed() == b"q"
 
 
+def test_ctrl_c_discards_no_output_that_is_on_its_way(terminal: tuple[int, int]) -> None:
+    program = terminal[1]
+    with Keyboard(program):
+        assert termios.tcgetattr(program)[3] & termios.NOFLSH
+    assert not termios.tcgetattr(program)[3] & termios.NOFLSH
+
+
 def test_the_terminal_is_as_it_was_even_after_an_error(terminal: tuple[int, int]) -> None:
     program = terminal[1]
     before = termios.tcgetattr(program)

@@ -8,12 +8,11 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support.umask import umask
 from virnucpro_bus.files.disk import Disk, StrPath
 
 KILLED_WHILE_IT_WRITES = """
@@ -58,15 +57,6 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "file"
     path.write_text("old")
     return path
-
-
-@contextmanager
-def umask(bits: int) -> Iterator[None]:
-    before = os.umask(bits)
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 def replace(path: Path, text: str, mode: int = 0o666) -> None:

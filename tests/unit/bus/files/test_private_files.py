@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support.umask import umask
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.files.private_files import (
     MAX_BYTES,
@@ -27,15 +26,6 @@ as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files 
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
-
-
-@contextmanager
-def umask(bits: int) -> Iterator[None]:
-    before = os.umask(bits)
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 @pytest.fixture

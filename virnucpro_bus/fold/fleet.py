@@ -121,7 +121,7 @@ class FleetState:
     def get_recent_steal_events(self) -> list[StealEvent]:
         """The last 50 steals, oldest first by the viewer's wall clock."""
         with self._lock:
-            steals = [steal for host in self._in_order() for steal in host.steals()]
+            steals = [host.steals() for host in self._in_order()]
         return latest_steals(steals)
 
     def get_totals(self) -> Totals:
@@ -206,7 +206,7 @@ class FleetState:
     def files(self) -> list[FileRecord]:
         """The last 100 completed files, oldest first by the viewer's wall clock."""
         with self._lock:
-            return latest_files(file for host in self._in_order() for file in host.files())
+            return latest_files([host.files() for host in self._in_order()])
 
     def failures(self) -> dict[str, str]:
         """The reasons of files that failed for good, by file."""

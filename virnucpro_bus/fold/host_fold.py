@@ -4,6 +4,8 @@ Pure and deterministic: no I/O, no clock, no threads. Everything built on it rel
 is applied twice changes nothing, and a gap that is filled later leads to the same state as delivery in order. So
 counters only count events whose (source, epoch, seq) is new, and "the latest" is decided by seq, never by the
 order of arrival.
+
+The handlers get the events of all boots on one axis of time (`host_time.py`): in `envelope.mono_ns`.
 """
 
 from __future__ import annotations
@@ -17,16 +19,14 @@ from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.work_log import Steal
 from virnucpro_bus.events.codec import Foreign
 from virnucpro_bus.events.commits import Commit
+from virnucpro_bus.events.host_time import moved, when
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.device import DeviceState, Reopened
 from virnucpro_bus.fold.host_state import HostState
-from virnucpro_bus.fold.stream import Stream
-from virnucpro_bus.fold.windows import Completions, RollingWindow
+from virnucpro_bus.fold.stream import UNPLACED, Stream
 
 RECENT_STEALS = 50
 RECENT_NOTICES = 10
-MIN_BOOT_NS = 10 * NANOSECONDS
-"""A boot time that changes by more means a reboot: clocks are adjusted by less, and no machine boots in less."""
 
 
 class HostFold(HostState, array_like=True):
@@ -52,6 +52,9 @@ class HostFold(HostState, array_like=True):
             elif not seen.add(seq):
                 continue
             fresh += 1
+            # 0 but for the streams of a machine that has restarted: nearly every event is used as it is.
+            if stream.base_ns:
+                envelope = self._on_the_axis(envelope, stream)
             mono_ns = envelope.mono_ns
             if mono_ns > stream.heard_ns:
                 stream.heard_ns = mono_ns
@@ -67,6 +70,12 @@ class HostFold(HostState, array_like=True):
 
     def _stream(self, source: str, epoch: int) -> Stream:
         return self._streams.setdefault(source, {}).setdefault(epoch, Stream())
+
+    def _on_the_axis(self, envelope: ev.Envelope | Foreign, stream: Stream) -> ev.Envelope | Foreign:
+        """Return the event with its time on the host's axis; by its first event, the stream is placed there."""
+        if stream.base_ns == UNPLACED:
+            stream.base_ns = self._time.place(envelope, self.last_ns)
+        return moved(envelope, stream.base_ns)
 
     def _device(self, key: str) -> DeviceState:
         device = self._devices.get(key)
@@ -88,7 +97,6 @@ class HostFold(HostState, array_like=True):
             device.is_planned = True
         if self._enter_session(envelope):
             self.run, self._started_ns = event, envelope.mono_ns
-            self._detect_boot(envelope)
 
     def _run_finished(self, event: ev.RunFinished, envelope: ev.Envelope, stream: Stream) -> None:
         if self._enter_session(envelope):
@@ -106,23 +114,8 @@ class HostFold(HostState, array_like=True):
         if self._enter_session(envelope):
             self._log.assign(event.device, event.files)
 
-    def _detect_boot(self, envelope: ev.Envelope) -> None:
-        """Drop all monotonic times of before if the host was rebooted, which restarts its monotonic clock."""
-        boot_ns = max(0, envelope.wall_ns - envelope.mono_ns)
-        if self._boot_ns is not None and abs(boot_ns - self._boot_ns) > MIN_BOOT_NS:
-            for _, _, stream in self._each_stream():
-                stream.heard_ns = min(stream.heard_ns, envelope.mono_ns)
-            self.last_ns = min(self.last_ns, envelope.mono_ns)
-            for device in self._devices.values():
-                device.window = RollingWindow()
-                device.history = device.sample = None
-                device.last_done_ns = 0
-            self._completions = Completions()
-            self._log.reset_times()
-        self._boot_ns = boot_ns
-
     def _notice(self, event: ev.Notice, envelope: ev.Envelope, stream: Stream) -> None:
-        insort(self._notices, (envelope.epoch, envelope.seq, envelope.wall_ns, event.text))
+        insort(self._notices, (envelope.epoch, envelope.seq, envelope.wall_ns, envelope.mono_ns, event.text))
         del self._notices[:-RECENT_NOTICES]
 
     def _worker_started(self, event: ev.WorkerStarted, envelope: ev.Envelope, stream: Stream) -> None:
@@ -142,8 +135,10 @@ class HostFold(HostState, array_like=True):
         if event.file is not None:
             self._add_failed_attempt(event.file, event.attempt, event.device, event.reason)
         if event.file is not None and event.stolen_from is not None:
-            steal = Steal(event.stolen_at_ns, event.device, event.stolen_from, event.file, event.attempt)
-            if steal != dead.last_steal:
+            decided_ns = when(event.stolen_at_ns, envelope)
+            lease = event.stolen_from, event.file, event.attempt, event.stolen_at_ns
+            steal = Steal(decided_ns, event.device, *lease)
+            if dead.last_steal is None or not steal.is_same(dead.last_steal):
                 dead.pending_steal = steal
                 self._add_steal(steal)
 
@@ -151,6 +146,7 @@ class HostFold(HostState, array_like=True):
         if event.device:
             self._worker_device(event.device, stream)
         stream.add_heartbeat(envelope)
+        self._time.observe(envelope.wall_ns, envelope.mono_ns - stream.base_ns, stream.base_ns)
 
     def _file_started(self, event: ev.FileStarted, envelope: ev.Envelope, stream: Stream) -> None:
         if not stream.device_key:
@@ -221,11 +217,13 @@ class HostFold(HostState, array_like=True):
     def _work_stolen(self, event: ev.WorkStolen, envelope: ev.Envelope, stream: Stream) -> None:
         self._worker_device(event.thief, stream)
         stream.stolen += 1
-        steal = Steal(event.stolen_at_ns, event.thief, event.victim, event.file, event.attempt)
+        decided_ns = when(event.stolen_at_ns, envelope)
+        steal = Steal(decided_ns, event.thief, event.victim, event.file, event.attempt, event.stolen_at_ns)
         if envelope.seq > stream.last_steal_seq:
             stream.last_steal, stream.last_steal_seq = steal, envelope.seq
-        if steal == stream.pending_steal:
+        if stream.pending_steal is not None and steal.is_same(stream.pending_steal):
             # The launcher's report came first and was added; now the worker's own event counts instead.
+            self._replace_steal(stream.pending_steal, steal)
             stream.pending_steal = None
         else:
             self._add_steal(steal)
@@ -240,7 +238,7 @@ class HostFold(HostState, array_like=True):
     def _gpu_sampled(self, event: ev.GpuSampled, envelope: ev.Envelope, stream: Stream) -> None:
         device = self._device(event.device.key)
         device.describe(event.device)
-        device.add_sample((envelope.epoch, envelope.seq), envelope.mono_ns, event)
+        device.add_sample(envelope.mono_ns, envelope.seq, event)
 
     def _add_failed_file(self, file: str, attempt: int, reason: str) -> None:
         self.failures[file] = max(self.failures.get(file, (0, "")), (attempt, reason))
@@ -254,8 +252,14 @@ class HostFold(HostState, array_like=True):
         self._device(steal.victim).stolen_away += 1
         self._log.steal(steal)
         insort(self._steals, steal)
-        if len(self._steals) > RECENT_STEALS:
-            del self._steals[0]
+        del self._steals[:-RECENT_STEALS]
+
+    def _replace_steal(self, reported: Steal, own: Steal) -> None:
+        """Replace what the launcher has reported of a steal by the worker's own event."""
+        self._log.replace_steal(reported, own)
+        if reported in self._steals:
+            self._steals.remove(reported)
+            insort(self._steals, own)
 
 
 _HANDLERS: dict[type, Callable[[HostFold, Any, Any, Stream], None]] = {

@@ -20,6 +20,7 @@ from virnucpro_bus.effect.totals import TotalsCache
 from virnucpro_bus.effect.work_log import Steal, WorkLog
 from virnucpro_bus.events.commits import CommittedFiles
 from virnucpro_bus.events.envelope import WORKER_SOURCE_PREFIX
+from virnucpro_bus.events.host_time import HostTime, TimeOfDay, by_own_clock
 from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceState, Reopened
 from virnucpro_bus.fold.gpu_identity import SampledGpus, merge_same_gpus
 from virnucpro_bus.fold.stream import Stream
@@ -42,7 +43,7 @@ INTERRUPTED = 128
 class HostState(Struct, array_like=True):
     """The state of one host's devices, streams and run. Not thread-safe: its owner is one thread, or holds a lock.
 
-    Times are by the host's monotonic clock, unless they are called wall-clock times. Devices are named by key.
+    Times are on the axis of `host_time.py`, unless they are called wall-clock times. Devices are named by key.
     """
 
     host: str
@@ -65,8 +66,8 @@ class HostState(Struct, array_like=True):
     _depths: dict[str, ev.Count] = {}
     _quarantined: ev.Count = 0
     _steals: list[Steal] = []
-    _notices: list[tuple[ev.Count, ev.Count, ev.Count, str]] = []
-    """The last 10, as (epoch, seq, wall-clock time in nanoseconds, text)."""
+    _notices: list[tuple[ev.Count, ev.Count, ev.Count, ev.Count, str]] = []
+    """The last 10, as (epoch, seq, wall-clock time in nanoseconds, time on the axis, text)."""
     attempts: dict[str, list[tuple[ev.Count, str, str]]] = {}
     """(attempt, device, reason) of failed attempts, by file."""
     _session: ev.Count = 0
@@ -75,8 +76,7 @@ class HostState(Struct, array_like=True):
     """How often a file has failed for good, minus how often it was reopened after that."""
     _reopened_quarantined: ev.Count = 0
     """How many quarantined files are pending again."""
-    _boot_ns: ev.Count | None = None
-    """The wall-clock time at which the host's monotonic clock was 0, by the last run that started there."""
+    _time: HostTime = field(default_factory=HostTime)
     _log: WorkLog = field(default_factory=WorkLog)
     _completions: Completions = field(default_factory=Completions)
     _committed: CommittedFiles = field(default_factory=CommittedFiles)
@@ -112,7 +112,7 @@ class HostState(Struct, array_like=True):
             return None
         return max(0, self.at(now_ns) - self._started_ns) / NANOSECONDS
 
-    def metrics(self, now_ns: int) -> list[GpuMetrics]:
+    def metrics(self, now_ns: int, time_of_day: TimeOfDay = by_own_clock) -> list[GpuMetrics]:
         """One row per device, by index, then key. Unused GPUs have a row only if no run was announced."""
         now_ns = self.at(now_ns)
         workers: defaultdict[str, dict[tuple[int, str], Stream]] = defaultdict(dict)
@@ -124,8 +124,9 @@ class HostState(Struct, array_like=True):
             if self.run is None or device.is_planned or workers[key] or device.stolen_away
         ]
         shown.sort(key=lambda each: each[1].display_order())
+        moment = now_ns, self._started_ns, time_of_day
         rows = [
-            device.metrics(self.host, self._depths.get(key), _own(device, workers[key]), now_ns, self._started_ns)
+            device.metrics(self.host, self._depths.get(key), _own(device, workers[key]), *moment)
             for key, device in shown
         ]
         is_interrupted = self.finished is not None and self.finished.exit_code >= INTERRUPTED
@@ -166,18 +167,18 @@ class HostState(Struct, array_like=True):
                 last[index] = max(last.get(index, ((0, 0), "")), (device.sample_order, key))
         return {index: key for index, (_, key) in last.items()}
 
-    def files(self) -> list[FileRecord]:
+    def files(self, time_of_day: TimeOfDay = by_own_clock) -> list[FileRecord]:
         """The last 100 completed files, oldest first."""
         gpus, records = SampledGpus(self._devices), []
         for completed in self._completions:
             key = completed.event.device
             device = gpus.find(key) or self._devices.get(key, DeviceState(ev.Device(key)))
-            records.append(device.record(completed, self.host))
+            records.append(device.record(completed, self.host, time_of_day))
         return records
 
-    def steals(self) -> list[StealEvent]:
-        """The last 50 steals, oldest first."""
-        return [self._steal_event(steal) for steal in self._steals]
+    def steals(self, time_of_day: TimeOfDay = by_own_clock) -> list[StealEvent]:
+        """The last 50 steals, by the time on the axis."""
+        return [self._steal_event(steal, time_of_day) for steal in self._steals]
 
     def work(self, now_ns: int) -> HostWork:
         """The work log with the state of the run at `now_ns`, from which the effect of stealing is computed."""
@@ -210,7 +211,9 @@ class HostState(Struct, array_like=True):
             last[stream.device_key] = max(last.get(stream.device_key, worker), worker)
         return {key: lost_ns for key, (_, _, lost_ns) in last.items() if lost_ns}
 
-    def effect(self, now_ns: int, cache: TotalsCache | None = None) -> Effect:
+    def effect(
+        self, now_ns: int, cache: TotalsCache | None = None, time_of_day: TimeOfDay = by_own_clock
+    ) -> Effect:
         """The effect of stealing on the last session of the run; see effect.py.
 
         `cache` is for a caller that computes the effect repeatedly.
@@ -218,22 +221,22 @@ class HostState(Struct, array_like=True):
         work = self.work(now_ns)
 
         def describe(steal: Steal, saved: float | None) -> StealEffect:
-            return StealEffect(**self._steal_event(steal), saved_seconds=saved)
+            return StealEffect(**self._steal_event(steal, time_of_day), saved_seconds=saved)
 
         return effect_of(work.log, work.status, describe, cache)
 
-    def _steal_event(self, steal: Steal) -> StealEvent:
+    def _steal_event(self, steal: Steal, time_of_day: TimeOfDay) -> StealEvent:
         return StealEvent(
-            timestamp=steal.stolen_at_ns / NANOSECONDS,
+            timestamp=time_of_day(steal.wall_ns, steal.decided_ns) / NANOSECONDS,
             source_gpu=self._device_id(steal.victim),
             dest_gpu=self._device_id(steal.thief),
             file_name=steal.file,
             host=self.host,
         )
 
-    def notices(self) -> list[tuple[int, str]]:
+    def notices(self, time_of_day: TimeOfDay = by_own_clock) -> list[tuple[int, str]]:
         """The last 10 notices for users, oldest first: (wall-clock time in nanoseconds, text)."""
-        return [(wall_ns, text) for _, _, wall_ns, text in self._notices]
+        return [(time_of_day(wall_ns, at_ns), text) for _, _, wall_ns, at_ns, text in self._notices]
 
     def failed_files(self) -> dict[str, str]:
         """The reasons of files that failed for good and are not pending again, by file."""

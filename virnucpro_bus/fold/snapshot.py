@@ -20,6 +20,7 @@ from msgspec import Meta
 from virnucpro_bus.effect.work_log import WorkLog
 from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.events.envelope import ENVELOPES
+from virnucpro_bus.events.host_time import HostTime
 from virnucpro_bus.events.vocabulary import MAX_COUNT, Count, FileCompleted
 from virnucpro_bus.fold.device import DeviceState
 from virnucpro_bus.fold.gpu_history import UNKNOWN, GpuHistory
@@ -107,7 +108,8 @@ def _complete_fold() -> Any:
     """Return the type of a Fold in which no field may be missing."""
     stream, device = _complete(Stream), _complete(DeviceState)
     streams, devices = dict[str, dict[Count, stream]], dict[str, device]  # type: ignore[valid-type]
-    host = _complete(HostFold, _streams=streams, _devices=devices, _log=_complete(WorkLog))
+    parts = {"_log": _complete(WorkLog), "_time": _complete(HostTime)}
+    host = _complete(HostFold, _streams=streams, _devices=devices, **parts)
     return _complete(Fold, hosts=list[host])  # type: ignore[valid-type]
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
+
+from msgspec import Meta
 
 from virnucpro_bus.effect.work_log import Steal
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.sequence import SequenceTracker
-from virnucpro_bus.events.vocabulary import STARTING, Count, FileProgress, FileStarted, Heartbeat
+from virnucpro_bus.events.vocabulary import MAX_COUNT, STARTING, Count, FileProgress, FileStarted, Heartbeat
 from virnucpro_bus.fold.windows import Span
 
+UNPLACED = -1
 State = Literal["starting", "idle", "busy", "stopped"]
 
 
@@ -28,10 +31,12 @@ class Counts(NamedTuple):
 class Stream:
     """One source in one epoch. Which event is the latest is decided by seq. Not thread-safe.
 
-    Times are by the host's monotonic clock.
+    Times are on the host's axis of time (`host_time.py`).
     """
 
     seen: SequenceTracker = field(default_factory=SequenceTracker)
+    base_ns: Annotated[int, Meta(ge=UNPLACED, le=MAX_COUNT)] = UNPLACED
+    """What is added to the monotonic times of its events (`host_time.py`); UNPLACED before the first event."""
     device_key: str = ""
     """The device that the source works on; "" for a source that is not a worker, or while it is unknown."""
     heard_ns: Count = 0
@@ -57,7 +62,7 @@ class Stream:
     pending_steal: Steal | None = None
     """A steal that only the launcher has reported, because the worker died before it could."""
     heartbeat_times: tuple[Count, Count] = (0, 0)
-    """When the last heartbeat was sent, by the host's monotonic and its wall clock; zeros before the first."""
+    """When the last heartbeat was sent, on the axis and by the host's wall clock; zeros before the first."""
     _heartbeat: Heartbeat | None = None
     _heartbeat_seq: Count = 0
     up_ns: Count | None = None

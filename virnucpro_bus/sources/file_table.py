@@ -6,7 +6,7 @@ The fold reports the same of the last 100 files, from samples combined in bucket
 from __future__ import annotations
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from operator import attrgetter, itemgetter
 from pathlib import Path
@@ -17,10 +17,10 @@ from virnucpro_bus.clock import NANOSECONDS, iso_utc
 from virnucpro_bus.devices import only_one_with_prefix
 from virnucpro_bus.events.codec import Foreign, decode_all
 from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.events.host_time import HostTime
 from virnucpro_bus.events.sequence import SequenceTracker
-from virnucpro_bus.events.vocabulary import CaptureHole, FileCompleted, GpuSampled, RunStarted
+from virnucpro_bus.events.vocabulary import CaptureHole, FileCompleted, GpuSampled, Heartbeat
 from virnucpro_bus.fold.gpu_history import GpuFigures, PlainBucket, SampleBucket, bucket_of, figures_between
-from virnucpro_bus.fold.host_fold import MIN_BOOT_NS
 
 _by_time = attrgetter("wall_ns", "host", "source", "epoch", "seq")
 
@@ -59,12 +59,12 @@ class FileTable:
         """Events that are missing because the capture could not be written."""
         self._completed: list[tuple[Envelope, int]] = []
         self._samples: dict[tuple[str, int, str], _SampleColumns] = {}
-        """By host, number of its boot, and device key."""
+        """By host, boot, and device key."""
         self._seen: dict[tuple[str, str, int], SequenceTracker] = {}
-        self._boots: dict[str, tuple[int, int]] = {}
-        """By host: how often it has booted since the first event, and when it last did, by its wall clock."""
+        self._boots: defaultdict[str, _Boots] = defaultdict(_Boots)
+        """By host."""
         self._gpus: dict[tuple[str, int], list[str]] = {}
-        """By host and number of its boot: the sorted keys of the sampled devices."""
+        """By host and boot: the sorted keys of the sampled devices."""
         self._reader = CaptureReader(path)
         for batch in self._reader.batches():
             for envelope in decode_all([record.frame for record in batch], self.refused):
@@ -120,19 +120,34 @@ class FileTable:
         ):
             return
         event = envelope.event
-        boot, booted_ns = self._boots.get(envelope.host, (0, None))
+        boot = self._boots[envelope.host].boot_of(envelope)
         if isinstance(event, FileCompleted):
             self._completed.append((envelope, boot))
         elif isinstance(event, GpuSampled):
             samples = self._samples.setdefault((envelope.host, boot, event.device.key), _SampleColumns())
             samples.add(envelope.mono_ns, event)
-        elif isinstance(event, RunStarted):
-            now_booted_ns = envelope.wall_ns - envelope.mono_ns
-            has_rebooted = booted_ns is not None and abs(now_booted_ns - booted_ns) > MIN_BOOT_NS
-            # A boot restarts the monotonic clock: times of before cannot be compared with later ones.
-            self._boots[envelope.host] = (boot + has_rebooted, now_booted_ns)
         elif isinstance(event, CaptureHole):
             self.unrecorded_frames += event.frames
+
+
+class _Boots:
+    """The boots of one host: monotonic times of different ones cannot be compared."""
+
+    def __init__(self) -> None:
+        self._time = HostTime()
+        self._newest_ns = 0
+        self._of_stream: dict[tuple[str, int], int] = {}
+
+    def boot_of(self, envelope: Envelope) -> int:
+        """The boot in which an event was published, as the number that `HostTime.place` returns."""
+        stream = envelope.source, envelope.epoch
+        boot = self._of_stream.get(stream)
+        if boot is None:
+            boot = self._of_stream[stream] = self._time.place(envelope, self._newest_ns)
+        elif isinstance(envelope.event, Heartbeat):
+            self._time.observe(envelope.wall_ns, envelope.mono_ns, boot)
+        self._newest_ns = max(self._newest_ns, envelope.mono_ns + boot)
+        return boot
 
 
 class _SampleColumns:

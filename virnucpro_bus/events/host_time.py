@@ -25,6 +25,10 @@ MIN_BOOT_NS = 10 * NANOSECONDS
 """Boot times that differ by more are of two boots, or of a wall clock that was set: no machine boots in less."""
 MAX_BOOT_TIMES = 100
 """How many boot times are kept, so that a wall clock that is set all the time does not fill the memory."""
+UNKNOWN_TIME = 1 << 64
+"""The time of receipt where it is unknown. So late that it makes no difference of clocks the least."""
+NEVER_COMPARED = 1 << 63
+"""The difference of clocks that were never compared; greater than any other."""
 
 TimeOfDay = Callable[[int, int], int]
 """Returns when an event happened, in ns since 1970, from its times by its host's wall clock and on the axis."""

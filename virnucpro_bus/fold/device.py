@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.devices import UUID_PREFIXES, display_id
+from virnucpro_bus.events.envelope import WORKER_SOURCE_PREFIX
 from virnucpro_bus.events.host_time import TimeOfDay
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.gpu_history import GpuFigures, GpuHistory, bucket_of
@@ -50,8 +51,10 @@ class DeviceState(Struct, array_like=True):
 
     device: ev.Device
     window: RollingWindow = field(default_factory=RollingWindow)
-    last_done: tuple[ev.Count, ev.Count] = (0, 0)
-    """When it last completed or failed a file, on the host's axis of time and by its wall clock; zeros before."""
+    last_done_ns: ev.Count = 0
+    """When it last completed or failed a file, on the host's axis of time; 0 before the first …"""
+    last_done_wall_ns: ev.Count = 0
+    """… and by its wall clock, which may have been set since."""
     stolen_away: ev.Count = 0
     """Files that other devices have stolen from its queue."""
     is_planned: bool = False
@@ -146,9 +149,10 @@ class DeviceState(Struct, array_like=True):
 
     def note_finished(self, mono_ns: int, wall_ns: int) -> None:
         """Record that it completed or failed a file, at these times on the axis and by the wall clock."""
-        # The latest by the axis alone: a wall clock may have been set back.
-        if mono_ns >= self.last_done[0] and (mono_ns, wall_ns) > self.last_done:
-            self.last_done = mono_ns, wall_ns
+        if mono_ns > self.last_done_ns:
+            self.last_done_ns, self.last_done_wall_ns = mono_ns, wall_ns
+        elif mono_ns == self.last_done_ns and wall_ns > self.last_done_wall_ns:
+            self.last_done_wall_ns = wall_ns
 
     def metrics(
         self,
@@ -163,9 +167,8 @@ class DeviceState(Struct, array_like=True):
 
         Both times are on the host's axis of time.
         """
-        last_done_ns, last_done_wall_ns = self.last_done
-        last_ns = max(last_done_ns, started_ns or 0)
-        last_update_ns = time_of_day(last_done_wall_ns, last_done_ns)
+        last_ns = max(self.last_done_ns, started_ns or 0)
+        last_update_ns = time_of_day(self.last_done_wall_ns, self.last_done_ns)
         streams = workers.values()
         counts = [stream.counts() for stream in streams]
         in_progress = [span for stream in streams if (span := stream.in_progress(now_ns)) is not None]
@@ -179,7 +182,7 @@ class DeviceState(Struct, array_like=True):
             work_stolen_from=self.stolen_away,
             work_stolen_to=sum(count.stolen for count in counts),
             throughput=self.window.throughput(now_ns, in_progress, started_ns or 0),
-            last_update_time=last_update_ns / NANOSECONDS if last_done_wall_ns else None,
+            last_update_time=last_update_ns / NANOSECONDS if self.last_done_wall_ns else None,
             uuid=key if key.startswith(UUID_PREFIXES) else None,
             host=host,
             sequences=sum(count.sequences for count in counts) - self.reopened.sequences,
@@ -188,3 +191,9 @@ class DeviceState(Struct, array_like=True):
             current_file=max(busy)[1] if busy else None,
             seconds_since_done=max(0, now_ns - last_ns) / NANOSECONDS if last_ns else None,
         )
+
+
+def own_workers(device: DeviceState, workers: dict[tuple[int, str], Stream]) -> dict[tuple[int, str], Stream]:
+    """The workers whose device it is: of a run's device those that its launcher has started, if there are any."""
+    own = {each: workers[each] for each in workers if each[1].startswith(WORKER_SOURCE_PREFIX)}
+    return own if own and device.is_planned else workers

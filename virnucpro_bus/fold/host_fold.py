@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Iterable
+from itertools import repeat
 from typing import Any
 
 from virnucpro_bus import events as ev
@@ -19,7 +20,7 @@ from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.work_log import Steal
 from virnucpro_bus.events.codec import Foreign
 from virnucpro_bus.events.commits import Commit
-from virnucpro_bus.events.host_time import moved, when
+from virnucpro_bus.events.host_time import NEVER_COMPARED, UNKNOWN_TIME, moved, when
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.device import DeviceState, Reopened
 from virnucpro_bus.fold.host_state import HostState
@@ -32,15 +33,21 @@ RECENT_NOTICES = 10
 class HostFold(HostState, array_like=True):
     """Folds the events of one host into its state. Not thread-safe: its owner is one thread, or holds a lock."""
 
-    def apply(self, envelope: ev.Envelope | Foreign) -> bool:
+    def apply(self, envelope: ev.Envelope | Foreign, received_ns: int = UNKNOWN_TIME) -> bool:
         """Fold one event. Returns False if it had been folded before."""
-        return self.apply_all((envelope,)) == 1
+        return not self.apply_all((envelope,), (received_ns,))
 
-    def apply_all(self, envelopes: Iterable[ev.Envelope | Foreign]) -> int:
-        """Fold events. Returns how many of them had not been folded before."""
+    def apply_all(
+        self, envelopes: Iterable[ev.Envelope | Foreign], received_ns: Iterable[int] = repeat(UNKNOWN_TIME)
+    ) -> int:
+        """Fold events. Returns how many of them had been folded before.
+
+        `received_ns` are the times at which they were received, by one clock; UNKNOWN_TIME where that is unknown.
+        """
         streams, handlers = self._streams, _HANDLERS
-        fresh = 0
-        for envelope in envelopes:
+        last_ns, offset_ns = self.last_ns, self.offset_ns
+        repeated = 0
+        for envelope, at_ns in zip(envelopes, received_ns, strict=False):
             try:
                 stream = streams[envelope.source][envelope.epoch]
             except KeyError:
@@ -50,23 +57,29 @@ class HostFold(HostState, array_like=True):
             if seq == seen.expected:
                 seen.expected = seq + 1
             elif not seen.add(seq):
+                repeated += 1
                 continue
-            fresh += 1
             # 0 but for the streams of a machine that has restarted: nearly every event is used as it is.
             if stream.base_ns:
+                self.last_ns, self.offset_ns = last_ns, offset_ns
                 envelope = self._on_the_axis(envelope, stream)
+                offset_ns = self.offset_ns
             mono_ns = envelope.mono_ns
             if mono_ns > stream.heard_ns:
                 stream.heard_ns = mono_ns
-                if mono_ns > self.last_ns:
-                    self.last_ns = mono_ns
+                if mono_ns > last_ns:
+                    last_ns = mono_ns
+            # It was published before it was received, so no difference is smaller than the true one.
+            if at_ns - mono_ns < offset_ns:
+                offset_ns = at_ns - mono_ns
             event = envelope.event
             handler = handlers.get(type(event))
             if handler is not None:
                 handler(self, event, envelope, stream)
             elif event is None:
                 self.unknown_kinds += 1
-        return fresh
+        self.last_ns, self.offset_ns = last_ns, offset_ns
+        return repeated
 
     def _stream(self, source: str, epoch: int) -> Stream:
         return self._streams.setdefault(source, {}).setdefault(epoch, Stream())
@@ -74,7 +87,10 @@ class HostFold(HostState, array_like=True):
     def _on_the_axis(self, envelope: ev.Envelope | Foreign, stream: Stream) -> ev.Envelope | Foreign:
         """Return the event with its time on the host's axis; by its first event, the stream is placed there."""
         if stream.base_ns == UNPLACED:
+            base_ns = self._time.base_ns
             stream.base_ns = self._time.place(envelope, self.last_ns)
+            if self._time.base_ns > base_ns:
+                self.offset_ns = NEVER_COMPARED
         return moved(envelope, stream.base_ns)
 
     def _device(self, key: str) -> DeviceState:

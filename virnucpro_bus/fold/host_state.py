@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
@@ -19,10 +20,10 @@ from virnucpro_bus.effect.shares import HostWork, InProgress, RunStatus
 from virnucpro_bus.effect.totals import TotalsCache
 from virnucpro_bus.effect.work_log import Steal, WorkLog
 from virnucpro_bus.events.commits import CommittedFiles
-from virnucpro_bus.events.envelope import WORKER_SOURCE_PREFIX
-from virnucpro_bus.events.host_time import HostTime, TimeOfDay, by_own_clock
-from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceState, Reopened
-from virnucpro_bus.fold.gpu_identity import SampledGpus, merge_same_gpus
+from virnucpro_bus.events.host_time import NEVER_COMPARED, HostTime, TimeOfDay, by_own_clock
+from virnucpro_bus.events.vocabulary import MAX_COUNT
+from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceState, Reopened, own_workers
+from virnucpro_bus.fold.gpu_identity import SampledGpus, keys_by_index, merge_same_gpus
 from virnucpro_bus.fold.stream import Stream
 from virnucpro_bus.fold.windows import Completions
 from virnucpro_bus.metrics import (
@@ -82,11 +83,20 @@ class HostState(Struct, array_like=True):
     _committed: CommittedFiles = field(default_factory=CommittedFiles)
     last_ns: ev.Count = 0
     """The time of the newest event; 0 before the first."""
+    offset_ns: Annotated[int, Meta(ge=-MAX_COUNT)] = NEVER_COMPARED
+    """The clock of the times of receipt minus the axis: the least difference of this boot, of the least delay."""
 
     @property
-    def last_heartbeat(self) -> tuple[int, int]:
-        """When the newest heartbeat was sent, by monotonic and wall clock; zeros before the first."""
-        return max((stream.heartbeat_times for _, _, stream in self._each_stream()), default=(0, 0))
+    def newest_times(self) -> tuple[int, int]:
+        """When the last heartbeat, completion or failure was sent, on the axis and by the wall clock, or zeros."""
+        times = [stream.heartbeat_times for _, _, stream in self._each_stream()]
+        times += [(device.last_done_ns, device.last_done_wall_ns) for device in self._devices.values()]
+        return max(times, default=(0, 0))
+
+    @property
+    def base_ns(self) -> int:
+        """What is added to the host's monotonic clock to get the time on the axis."""
+        return self._time.base_ns
 
     def at(self, now_ns: int) -> int:
         """Return `now_ns`, or the end of the run if that is earlier: figures of a finished run stand still."""
@@ -126,7 +136,7 @@ class HostState(Struct, array_like=True):
         shown.sort(key=lambda each: each[1].display_order())
         moment = now_ns, self._started_ns, time_of_day
         rows = [
-            device.metrics(self.host, self._depths.get(key), _own(device, workers[key]), *moment)
+            device.metrics(self.host, self._depths.get(key), own_workers(device, workers[key]), *moment)
             for key, device in shown
         ]
         is_interrupted = self.finished is not None and self.finished.exit_code >= INTERRUPTED
@@ -143,7 +153,7 @@ class HostState(Struct, array_like=True):
         self, device_id: int | str, now_ns: int, interval_ns: int = LOAD_INTERVAL_NS
     ) -> GpuUtilization | None:
         """The figures of a GPU by UUID or index, with the load over the interval; None if it was never sampled."""
-        key = device_id if isinstance(device_id, str) else self._keys_by_index().get(device_id)
+        key = device_id if isinstance(device_id, str) else keys_by_index(self._devices).get(device_id)
         device = None if key is None else self._devices.get(key)
         return (
             None if device is None or device.sample is None else device.utilization(self.at(now_ns), interval_ns)
@@ -157,15 +167,7 @@ class HostState(Struct, array_like=True):
             for key, device in self._devices.items()
             if device.sample is not None
         }
-        return found | {index: found[key] for index, key in self._keys_by_index().items()}
-
-    def _keys_by_index(self) -> dict[int, str]:
-        """The key of the sampled GPU with each index; of several that had it one after the other, the last."""
-        last: dict[int, tuple[tuple[int, int], str]] = {}
-        for key, device in self._devices.items():
-            if device.sample is not None and (index := device.sample.device.index) is not None:
-                last[index] = max(last.get(index, ((0, 0), "")), (device.sample_order, key))
-        return {index: key for index, (_, key) in last.items()}
+        return found | {index: found[key] for index, key in keys_by_index(self._devices).items()}
 
     def files(self, time_of_day: TimeOfDay = by_own_clock) -> list[FileRecord]:
         """The last 100 completed files, oldest first."""
@@ -295,9 +297,3 @@ class HostState(Struct, array_like=True):
         for source, epochs in self._streams.items():
             for epoch, stream in epochs.items():
                 yield source, epoch, stream
-
-
-def _own(device: DeviceState, workers: dict[tuple[int, str], Stream]) -> dict[tuple[int, str], Stream]:
-    """The workers whose device it is: of a run's device those that its launcher has started, if there are any."""
-    own = {each: workers[each] for each in workers if each[1].startswith(WORKER_SOURCE_PREFIX)}
-    return own if own and device.is_planned else workers

@@ -65,6 +65,7 @@ def catch_up(source: LiveSource, fleet: FleetState) -> None:
 
     Raises AddressError when the bus no longer answers.
     """
+    fleet.receipt_clock = source.recorded
     _take_snapshot(source, fleet)
     while source.behind:
         fleet.feed(*source.receive(0.0))
@@ -88,11 +89,12 @@ def follow_live(
     While events are missing, the history is read on every half second. A bus that is silent for 2 s must prove
     that its hub is alive; otherwise AddressError is raised. Frames that arrive twice are yielded twice.
     """
+    fleet.receipt_clock = source.recorded
     checked_ns = received_ns = clock.mono_ns()
     finished_ns: int | None = None
     while not stopped():
-        frames, arrived_ns = source.receive(RECEIVE_SECONDS)
-        fleet.feed(frames, arrived_ns)
+        frames, recorded_ns = source.receive(RECEIVE_SECONDS)
+        fleet.feed(frames, recorded_ns)
         yield frames
         now_ns = clock.mono_ns()
         if frames:

@@ -55,13 +55,14 @@ class Playback:
             self.fleet.replace_with(self._building)
             self._building = self.fleet
 
-    def _fold(self, frames: list[bytes], received_ns: int | None) -> None:
+    def _fold(self, frames: list[bytes], received_ns: list[int]) -> None:
         if self._kinds is None:
             self._building.feed(frames, received_ns)
             return
-        for envelope in decode_all(frames, self._building.refused):
-            is_wanted = kind_of(envelope) in self._kinds
-            self._building.apply(envelope if is_wanted else _without_content(envelope), received_ns)
+        for frame, at_ns in zip(frames, received_ns, strict=True):
+            for envelope in decode_all([frame], self._building.refused):
+                is_wanted = kind_of(envelope) in self._kinds
+                self._building.apply(envelope if is_wanted else _without_content(envelope), at_ns)
 
 
 def fold_capture(

@@ -90,7 +90,7 @@ class FleetState:
     def dump(self) -> bytes:
         """Return the fold as bytes, for another fleet to `load`, which then continues as this one would."""
         with self._lock:
-            return pack(Fold(self.refused, [host.fold for host in self._in_order()]))
+            return pack(self._fold())
 
     def load(self, data: bytes) -> None:
         """Start with what another fleet has folded, before anything is folded here.
@@ -110,6 +110,11 @@ class FleetState:
         copy = FleetState(self._clock, self.local_host, self._interval_ns / NANOSECONDS)
         copy.receipt_clock = self.receipt_clock
         return copy
+
+    def includes(self, other: FleetState) -> bool:
+        """Whether all events that `other` has folded are folded here too."""
+        with self._lock, other._lock:
+            return self._fold().includes(other._fold())
 
     def replace_with(self, other: FleetState) -> None:
         """Replace what was folded here with what `other` has folded, which must not be fed any more."""
@@ -242,6 +247,9 @@ class FleetState:
         return make_report(self)
 
     # Private: the caller holds the lock.
+
+    def _fold(self) -> Fold:
+        return Fold(self.refused, [host.fold for host in self._in_order()])
 
     def _in_order(self) -> list[HostView]:
         return [self._hosts[name] for name in sorted(self._hosts)]

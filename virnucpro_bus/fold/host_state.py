@@ -89,7 +89,7 @@ class HostState(Struct, array_like=True):
     @property
     def newest_times(self) -> tuple[int, int]:
         """When the last heartbeat, completion or failure was sent, on the axis and by the wall clock, or zeros."""
-        times = [stream.heartbeat_times for _, _, stream in self._each_stream()]
+        times = [stream.heartbeat_times for _, _, stream in self.streams()]
         times += [(device.last_done_ns, device.last_done_wall_ns) for device in self._devices.values()]
         return max(times, default=(0, 0))
 
@@ -112,7 +112,7 @@ class HostState(Struct, array_like=True):
         if self.run is None or self.is_over:
             return
         self.is_broken_off, self._finished_ns = True, self.last_ns
-        for _, _, stream in self._each_stream():
+        for _, _, stream in self.streams():
             if stream.is_live:
                 stream.state = "stopped"
 
@@ -126,7 +126,7 @@ class HostState(Struct, array_like=True):
         """One row per device, by index, then key. Unused GPUs have a row only if no run was announced."""
         now_ns = self.at(now_ns)
         workers: defaultdict[str, dict[tuple[int, str], Stream]] = defaultdict(dict)
-        for source, epoch, stream in self._each_stream():
+        for source, epoch, stream in self.streams():
             workers[stream.device_key][epoch, source] = stream
         shown = [
             (key, device)
@@ -184,7 +184,7 @@ class HostState(Struct, array_like=True):
 
     def work(self, now_ns: int) -> HostWork:
         """The work log with the state of the run at `now_ns`, from which the effect of stealing is computed."""
-        streams = [stream for _, _, stream in self._each_stream()]
+        streams = [stream for _, _, stream in self.streams()]
         started_ns = self._started_ns or 0
         ups = [(stream.up_ns, stream.device_key) for stream in streams if stream.up_ns is not None]
         status = RunStatus(
@@ -208,7 +208,7 @@ class HostState(Struct, array_like=True):
     def _gone_ns(self) -> dict[str, int]:
         """When each device whose last worker died lost it."""
         last: dict[str, tuple[int, str, int]] = {}
-        for source, epoch, stream in self._each_stream():
+        for source, epoch, stream in self.streams():
             worker = (epoch, source, stream.lost_ns if stream.is_lost else 0)
             last[stream.device_key] = max(last.get(stream.device_key, worker), worker)
         return {key: lost_ns for key, (_, _, lost_ns) in last.items() if lost_ns}
@@ -259,13 +259,13 @@ class HostState(Struct, array_like=True):
                 received=stream.seen.received,
                 lost=stream.seen.lost,
             )
-            for source, epoch, stream in self._each_stream()
+            for source, epoch, stream in self.streams()
             if stream.seen.lost
         ]
 
     def totals(self) -> Totals:
         """The host's part of the run."""
-        streams = [stream for _, _, stream in self._each_stream()]
+        streams = [stream for _, _, stream in self.streams()]
         counts = [stream.counts() for stream in streams]
         reopened = Reopened(failed=self._reopened_quarantined)
         for device in self._devices.values():
@@ -292,7 +292,7 @@ class HostState(Struct, array_like=True):
         device = self._devices.get(key)
         return display_id(ev.Device(key)) if device is None else device.device_id
 
-    def _each_stream(self) -> Iterator[tuple[str, int, Stream]]:
+    def streams(self) -> Iterator[tuple[str, int, Stream]]:
         """Every stream with its source and epoch."""
         for source, epochs in self._streams.items():
             for epoch, stream in epochs.items():

@@ -58,6 +58,8 @@ class Follower:
         """Up to where the capture has been read, in bytes."""
         self.unread_bytes = 0
         """Bytes that remained unread after the last answer."""
+        self.snapshot_size_bytes = 0
+        """Size of the capture, as far as it was known, when the last snapshot was requested."""
         self._requested_ns: int | None = None
         """When the pending request was sent; None when no request is pending."""
         self._received_ns = clock.mono_ns()
@@ -101,6 +103,7 @@ class Follower:
 
     def snapshot(self) -> Snapshot | None:
         """Request the relay's fold of what is on record; None when it has none. Raises AddressError."""
+        self.snapshot_size_bytes = self.offset + self.unread_bytes
         return parse_snapshot(self._ask(b"snapshot"))
 
     def seek(self, offset: int) -> None:

@@ -26,6 +26,8 @@ class CaptureTail:
 
     events_on_record = 0
     """Always 0: what is on record is what is read."""
+    snapshot_size_bytes = 0
+    """Always 0: there are no snapshots."""
     ended = False
     """Always False: the run ends, not the file."""
 

@@ -43,6 +43,8 @@ class Subscriber:
         """Up to where the history has been read, in bytes of the capture."""
         self.unread_bytes = 0
         """Bytes of history that remained unread after the last piece."""
+        self.snapshot_size_bytes = 0
+        """Size of the capture, as far as it was known, when the last snapshot was requested."""
         self.events_on_record = 0
         """Number of events that the hub had recorded at its last answer to `poll_hub_count`."""
         self.recorded = RecordedClock(clock)
@@ -84,6 +86,7 @@ class Subscriber:
 
     def snapshot(self) -> Snapshot | None:
         """Request the hub's fold of what is on record; None when it has none. Raises AddressError."""
+        self.snapshot_size_bytes = self.offset + self.unread_bytes
         return parse_snapshot(self._ask(b"snapshot"))
 
     def seek(self, offset: int) -> None:

@@ -54,7 +54,7 @@ def everything(fleet: FleetState) -> dict[str, Any]:
         "missing": {
             (name, source, epoch): stream.seen.missing()
             for name, host in fleet._hosts.items()
-            for source, epoch, stream in host.fold._each_stream()
+            for source, epoch, stream in host.fold.streams()
         },
     }
 
@@ -118,9 +118,7 @@ def test_whatever_the_events_folding_on_from_a_snapshot_is_as_folding_on(frames:
     for each in (fleet, whole):
         each.feed(frames[cut:])
         for host in each._hosts.values():
-            assert host.fold.last_ns == max(
-                (stream.heard_ns for *_, stream in host.fold._each_stream()), default=0
-            )
+            assert host.fold.last_ns == max((stream.heard_ns for *_, stream in host.fold.streams()), default=0)
     assert everything(fleet) == everything(whole)
     assert fleet.dump() == whole.dump()
 

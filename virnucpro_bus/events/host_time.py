@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.codec import Foreign
-from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, Envelope
+from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import MAX_COUNT, Count
 
 MIN_BOOT_NS = 10 * NANOSECONDS
@@ -30,6 +30,7 @@ UNKNOWN_TIME = 1 << 64
 NEVER_COMPARED = 1 << 63
 """The difference of clocks that were never compared; greater than any other."""
 
+AnyEnvelope = Envelope | Foreign
 TimeOfDay = Callable[[int, int], int]
 """Returns when an event happened, in ns since 1970, from its times by its host's wall clock and on the axis."""
 
@@ -52,31 +53,29 @@ class HostTime(Struct, array_like=True):
 
     boots: list[BootTime] = []
     """By `base_ns`: those of the last boot are at the end."""
-    session: Count = 0
-    """The greatest epoch of the launcher."""
 
     @property
     def base_ns(self) -> int:
         """What is added to the monotonic times of the last boot."""
         return self.boots[-1].base_ns if self.boots else 0
 
-    def place(self, first: Envelope | Foreign, newest_ns: int) -> int:
+    def place(self, first: AnyEnvelope, newest_ns: int) -> int:
         """Return what is added to the monotonic times of a stream, by its first event.
 
         `newest_ns` is the latest time on the axis so far.
         """
-        is_new_session = first.source == COORDINATOR_SOURCE and first.epoch > self.session
-        if is_new_session:
-            self.session = first.epoch
         known_ns = self._known_base_ns(first.wall_ns, first.mono_ns)
         if known_ns is not None:
             return known_ns
         boot_ns, base_ns = first.wall_ns - first.mono_ns, self.base_ns
-        is_set_back = first.mono_ns + base_ns < newest_ns - MIN_BOOT_NS
-        # Before a launcher starts again, its machine may have restarted long ago.
-        if self.boots and (is_set_back or is_new_session):
-            # As far apart as by the wall clock, but never before what was done in an earlier boot.
-            base_ns = max(base_ns, base_ns + boot_ns - self.boots[-1].wall_ns, newest_ns - first.mono_ns)
+        if self.boots:
+            booted_ns = self.boots[-1].wall_ns
+            is_set_back = first.mono_ns + base_ns < newest_ns - MIN_BOOT_NS
+            is_booted_since = boot_ns > booted_ns + newest_ns - base_ns - MIN_BOOT_NS
+            # Else the wall clock was set: by less than the machine has been up, if forward.
+            if is_set_back or is_booted_since:
+                # As far apart as by the wall clock, but never before what was done in an earlier boot.
+                base_ns = max(base_ns, base_ns + boot_ns - booted_ns, newest_ns - first.mono_ns)
         self._add(boot_ns, base_ns)
         return self.base_ns
 
@@ -97,7 +96,7 @@ class HostTime(Struct, array_like=True):
         del self.boots[:-MAX_BOOT_TIMES]
 
 
-def moved(envelope: Envelope | Foreign, base_ns: int) -> Envelope | Foreign:
+def moved(envelope: AnyEnvelope, base_ns: int) -> AnyEnvelope:
     """Return the event with `base_ns` added to its monotonic time."""
     if not base_ns:
         return envelope

@@ -3,9 +3,7 @@
 Pure and deterministic: no I/O, no clock, no threads. Everything built on it relies on two promises: an event that
 is applied twice changes nothing, and a gap that is filled later leads to the same state as delivery in order. So
 counters only count events whose (source, epoch, seq) is new, and "the latest" is decided by seq, never by the
-order of arrival.
-
-The handlers get the events of all boots on one axis of time (`host_time.py`): in `envelope.mono_ns`.
+order of arrival. In the handlers, `envelope.mono_ns` is on one axis of time for all boots (`host_time.py`).
 """
 
 from __future__ import annotations
@@ -18,9 +16,8 @@ from typing import Any
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.work_log import Steal
-from virnucpro_bus.events.codec import Foreign
 from virnucpro_bus.events.commits import Commit
-from virnucpro_bus.events.host_time import NEVER_COMPARED, UNKNOWN_TIME, moved, when
+from virnucpro_bus.events.host_time import NEVER_COMPARED, UNKNOWN_TIME, AnyEnvelope, moved, when
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.device import DeviceState, Reopened
 from virnucpro_bus.fold.host_state import HostState
@@ -33,21 +30,16 @@ RECENT_NOTICES = 10
 class HostFold(HostState, array_like=True):
     """Folds the events of one host into its state. Not thread-safe: its owner is one thread, or holds a lock."""
 
-    def apply(self, envelope: ev.Envelope | Foreign, received_ns: int = UNKNOWN_TIME) -> bool:
+    def apply(self, envelope: AnyEnvelope, received_ns: int = UNKNOWN_TIME) -> bool:
         """Fold one event. Returns False if it had been folded before."""
         return not self.apply_all((envelope,), (received_ns,))
 
-    def apply_all(
-        self, envelopes: Iterable[ev.Envelope | Foreign], received_ns: Iterable[int] = repeat(UNKNOWN_TIME)
-    ) -> int:
-        """Fold events. Returns how many of them had been folded before.
-
-        `received_ns` are the times at which they were received, by one clock; UNKNOWN_TIME where that is unknown.
-        """
+    def apply_all(self, envelopes: Iterable[AnyEnvelope], times: Iterable[int] = repeat(UNKNOWN_TIME)) -> int:
+        """Fold events, received at these times by one clock. Returns how many of them had been folded before."""
         streams, handlers = self._streams, _HANDLERS
         last_ns, offset_ns = self.last_ns, self.offset_ns
         repeated = 0
-        for envelope, at_ns in zip(envelopes, received_ns, strict=False):
+        for envelope, at_ns in zip(envelopes, times, strict=False):
             try:
                 stream = streams[envelope.source][envelope.epoch]
             except KeyError:
@@ -84,7 +76,7 @@ class HostFold(HostState, array_like=True):
     def _stream(self, source: str, epoch: int) -> Stream:
         return self._streams.setdefault(source, {}).setdefault(epoch, Stream())
 
-    def _on_the_axis(self, envelope: ev.Envelope | Foreign, stream: Stream) -> ev.Envelope | Foreign:
+    def _on_the_axis(self, envelope: AnyEnvelope, stream: Stream) -> AnyEnvelope:
         """Return the event with its time on the host's axis; by its first event, the stream is placed there."""
         if stream.base_ns == UNPLACED:
             base_ns = self._time.base_ns
@@ -111,23 +103,31 @@ class HostFold(HostState, array_like=True):
             device = self._device(announced.key)
             device.describe(announced)
             device.is_planned = True
-        if self._enter_session(envelope):
-            self.run, self._started_ns = event, envelope.mono_ns
+        if envelope.epoch >= self._run_epoch:
+            self._run_epoch, self.run = envelope.epoch, event
+        self._begin_session(envelope)
 
     def _run_finished(self, event: ev.RunFinished, envelope: ev.Envelope, stream: Stream) -> None:
-        if self._enter_session(envelope):
+        if self._enter_session(envelope) and envelope.mono_ns >= (self._finished_ns or 0):
             self.finished, self._finished_ns = event, envelope.mono_ns
 
     def _enter_session(self, envelope: ev.Envelope) -> bool:
         """Start a session if the launcher's event is of a later one. Returns whether it is of the last session."""
         if envelope.epoch > self._session:
             self._session = envelope.epoch
-            self.finished = self._finished_ns = None
+            self.finished = self._finished_ns = self._started_ns = None
             self._log.assigned = []
         return envelope.epoch == self._session
 
+    def _begin_session(self, envelope: ev.Envelope) -> bool:
+        """Do the same with an event of its beginning: the earliest that was received is its start."""
+        is_last = self._enter_session(envelope)
+        if is_last:
+            self._started_ns = min(self._started_ns or envelope.mono_ns, envelope.mono_ns)
+        return is_last
+
     def _files_assigned(self, event: ev.FilesAssigned, envelope: ev.Envelope, stream: Stream) -> None:
-        if self._enter_session(envelope):
+        if self._begin_session(envelope):
             self._log.assign(event.device, event.files)
 
     def _notice(self, event: ev.Notice, envelope: ev.Envelope, stream: Stream) -> None:
@@ -152,8 +152,8 @@ class HostFold(HostState, array_like=True):
             self._add_failed_attempt(event.file, event.attempt, event.device, event.reason)
         if event.file is not None and event.stolen_from is not None:
             decided_ns = when(event.stolen_at_ns, envelope)
-            lease = event.stolen_from, event.file, event.attempt, event.stolen_at_ns
-            steal = Steal(decided_ns, event.device, *lease)
+            lease = event.file, event.attempt, event.stolen_at_ns
+            steal = Steal(decided_ns, event.device, event.stolen_from, *lease)
             if dead.last_steal is None or not steal.is_same(dead.last_steal):
                 dead.pending_steal = steal
                 self._add_steal(steal)

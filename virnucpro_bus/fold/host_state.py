@@ -49,7 +49,7 @@ class HostState(Struct, array_like=True):
 
     host: str
     run: ev.RunStarted | None = None
-    """The announcement of the last run; None for workers without a launcher, or before the first."""
+    """The last announcement, in `_run_epoch`; None for workers without a launcher, or before the first."""
     finished: ev.RunFinished | None = None
     """The launcher's report that the run is over; None before that."""
     is_broken_off: bool = False
@@ -71,6 +71,7 @@ class HostState(Struct, array_like=True):
     """The last 10, as (epoch, seq, wall-clock time in nanoseconds, time on the axis, text)."""
     attempts: dict[str, list[tuple[ev.Count, str, str]]] = {}
     """(attempt, device, reason) of failed attempts, by file."""
+    _run_epoch: ev.Count = 0
     _session: ev.Count = 0
     """The epoch in which the launcher last started or ended a run; a resumed run is a new session."""
     _net_failures: dict[str, int] = {}

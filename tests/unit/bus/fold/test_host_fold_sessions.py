@@ -119,7 +119,7 @@ def test_over_a_restart_of_the_machine_files_and_steals_stay_in_order(uptime_sec
     script.say("coordinator", ev.RunStarted("job", "cost", (GPU,), 4), epoch=100)
     for epoch in (100, 200, 300):
         if epoch > 100:
-            resume(script, after_seconds=3600, uptime_seconds=uptime_seconds, epoch=epoch)
+            resume(script, after_seconds=40_000, uptime_seconds=uptime_seconds, epoch=epoch)
         for name in ("a", "b"):
             stolen = ev.WorkStolen(GPU.key, "GPU-b", f"{name}{epoch}", 1, script.clock.wall_ns())
             script.say("worker-0", stolen, epoch=epoch, after_seconds=1)
@@ -143,3 +143,19 @@ def test_a_snapshot_holds_the_sessions() -> None:
     fold = folded(run_of_two_sessions())
     (read,) = unpack(pack(Fold({}, [fold]))).hosts
     assert said(read) == said(fold)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_session_whose_announcement_was_lost_begins_with_its_plan(seed: int) -> None:
+    script = run_of_two_sessions()
+    resume(script, after_seconds=100)
+    lost = script.envelopes[-2]
+    for key in ("GPU-a", "GPU-b"):
+        script.say("coordinator", ev.FilesAssigned(key, ()), epoch=300, after_seconds=1)
+    script.say("coordinator", ev.RunFinished(130, 0, 0), epoch=300, after_seconds=5)
+    script.say("coordinator", ev.RunFinished(0, 0, 0), epoch=300, after_seconds=5)
+    script.envelopes.remove(lost)
+    random.Random(seed).shuffle(script.envelopes)
+    fold = folded(script)
+    assert fold.elapsed_seconds(script.clock.mono_ns()) == 11.0
+    assert (fold.run is not None, fold.finished) == (True, ev.RunFinished(0, 0, 0))

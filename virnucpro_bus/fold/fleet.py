@@ -176,6 +176,12 @@ class FleetState:
                 host.fold.break_off()
 
     @property
+    def is_broken_off(self) -> bool:
+        """Whether a run has ended without reporting its end."""
+        with self._lock:
+            return any(host.fold.is_broken_off for host in self._hosts.values())
+
+    @property
     def finished(self) -> bool:
         """Whether every announced run is over or broken off, and at least one was announced."""
         with self._lock:

@@ -11,7 +11,6 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.devices import UUID_PREFIXES, display_id
 from virnucpro_bus.events.vocabulary import MAX_COUNT
-from virnucpro_bus.fold.gpu_history import GpuFigures, GpuHistory, bucket_of
 from virnucpro_bus.fold.stream import Stream
 from virnucpro_bus.fold.windows import RollingWindow
 from virnucpro_bus.metrics import (
@@ -21,6 +20,8 @@ from virnucpro_bus.metrics import (
     GpuUtilization,
     make_utilization,
 )
+from virnucpro_bus.samples.gpu_figures import GpuFigures, bucket_of
+from virnucpro_bus.samples.gpu_history import GpuHistory
 
 WORKER_SILENT_AFTER_NS = 5 * NANOSECONDS
 """A worker without a heartbeat or other event for longer than this is silent."""

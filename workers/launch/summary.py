@@ -1,4 +1,7 @@
-"""summary.json: the fold of the capture, as `replay --once --json` prints it, and what only the launcher knows."""
+"""summary.json: the fold of the capture, as `replay --once --json` prints it, and what only the launcher knows.
+
+The figures of files are by single samples, as `export` has them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
+from virnucpro_bus.sources.file_table import exact_files
 from virnucpro_bus.sources.playback import Playback
 from virnucpro_bus.sources.replay import Replay
 from virnucpro_bus.system.console import say
@@ -40,13 +44,15 @@ def sum_up(
 
 def _summarize(plan: RunPlan, clock: Clock, stopped: Callable[[], bool]) -> dict[str, Any] | None:
     """Return what the capture and the plan say of the run; None if `stopped`."""
-    playback = Playback(Replay(plan.run_dir / CAPTURE_NAME, clock, rate=None))
+    path = plan.run_dir / CAPTURE_NAME
+    playback = Playback(Replay(path, clock, rate=None))
     playback.run(stopped)
     if not playback.replay.ended:
         return None
     fleet = playback.fleet
     return {
         **fleet.report(),
+        "files": exact_files(path, fleet.files(), stopped),
         "elapsed_seconds": fleet.elapsed_seconds(),
         "job": plan.job,
         "policy": plan.policy,

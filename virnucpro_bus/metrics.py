@@ -147,7 +147,7 @@ class FileRecord(TypedDict):
     """Used by the GPU from the file's start to its end; None if its counter is unknown for part of that time, or
     went back. Up to a second at either end is extrapolated from the samples beside it."""
     simulated: bool | None
-    """Whether the figures are simulated; None: the device was never sampled."""
+    """Whether the figures are simulated; None: a real device was never sampled."""
 
 
 class Totals(TypedDict):

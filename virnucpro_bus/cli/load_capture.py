@@ -22,6 +22,8 @@ from virnucpro_bus.text import visible
 MAX_NAMED_SOURCES = 4
 """How many sources a warning names before "and N more"."""
 
+SIMULATED = "simulated GPUs: the workers on them used the CPU"
+"""What commands add to the figures of a run on simulated GPUs."""
 capture_argument = click.argument("capture", type=PathArgument(path_type=Path))
 """The path of a run.vbus file or of a run folder, for `load_capture`."""
 

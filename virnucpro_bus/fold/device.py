@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.devices import UUID_PREFIXES, display_id
+from virnucpro_bus.devices import UUID_PREFIXES, display_id, is_simulated
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.stream import Stream
 from virnucpro_bus.fold.windows import RollingWindow
@@ -75,6 +75,11 @@ class DeviceState(Struct, array_like=True):
     def is_lost(self) -> bool:
         """Whether the driver has lost the GPU, by the last sample."""
         return self.sample is not None and self.sample.lost
+
+    @property
+    def is_simulated(self) -> bool | None:
+        """Whether its figures are simulated, by its key or the last sample; None: a real one, never sampled."""
+        return is_simulated(self.device.key) or (None if self.sample is None else self.sample.simulated)
 
     @property
     def sample_order(self) -> tuple[int, int]:
@@ -143,7 +148,7 @@ class DeviceState(Struct, array_like=True):
             compute_percent=figures.compute_percent,
             memory_peak_bytes=figures.memory_peak_bytes,
             energy_joules=figures.energy_joules,
-            simulated=None if self.sample is None else self.sample.simulated,
+            simulated=self.is_simulated,
         )
 
     def display_order(self) -> tuple[int, str]:

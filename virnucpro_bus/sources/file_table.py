@@ -16,7 +16,7 @@ from typing import TypedDict
 
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.clock import NANOSECONDS, iso_utc
-from virnucpro_bus.devices import only_one_with_prefix
+from virnucpro_bus.devices import is_simulated, only_one_with_prefix
 from virnucpro_bus.events.codec import Foreign, decode_all
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.sequence import SequenceTracker
@@ -50,7 +50,7 @@ class ExportedFile(TypedDict):
     energy_joules: float | None
     """None if the counter was reset, or is unknown for more than a second at either end or at any time between."""
     simulated: bool | None
-    """Whether the figures are simulated; None where the device was never sampled."""
+    """Whether the figures are simulated; None where a real device was never sampled."""
 
 
 class FileTable:
@@ -113,7 +113,7 @@ class FileTable:
                 compute_percent=figures.compute_percent,
                 memory_peak_bytes=figures.memory_peak_bytes,
                 energy_joules=figures.energy_joules,
-                simulated=None if samples is None else samples.simulated,
+                simulated=is_simulated(event.device) or (None if samples is None else samples.simulated),
             )
 
     def _samples_of(self, host: str, boot: int, device: str) -> _SampleColumns | None:

@@ -75,6 +75,21 @@ def test_how_the_run_has_ended_is_that_of_its_last_session(
     folder.release()
 
 
+@pytest.mark.parametrize(
+    ("event", "simulated"),
+    [
+        (ev.RunStarted("job", "off", (Device("sim:0"),), 2), True),
+        (ev.GpuSampled(Device("GPU-a"), 50.0, simulated=True), True),
+        (ev.GpuSampled(Device("GPU-a"), 50.0), False),
+    ],
+)
+def test_simulated_gpus_are_marked(path: Path, event: ev.Fact, simulated: bool) -> None:
+    script = Script()
+    script.say("coordinator", event)
+    write_capture(path, script.frames())
+    assert capture_info(path)["simulated"] is simulated
+
+
 def test_an_empty_capture_never_started(path: Path) -> None:
     write_capture(path, [])
     info = capture_info(path)

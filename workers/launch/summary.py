@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from virnucpro_bus.clock import Clock
@@ -19,6 +21,12 @@ from virnucpro_bus.system.console import say
 from workers.launch.run_plan import RunPlan
 
 
+def remove_summary(run_dir: Path) -> None:
+    """Remove the summary of an earlier session, which a new one makes untrue even if it is killed."""
+    with suppress(OSError):
+        (run_dir / SUMMARY_NAME).unlink()
+
+
 def sum_up(
     plan: RunPlan, clock: Clock, stopped: Callable[[], bool], *, exit_code: int, files_done_before: int
 ) -> dict[str, Any]:
@@ -29,8 +37,7 @@ def sum_up(
     path = plan.run_dir / SUMMARY_NAME
     summary = _summarize(plan, clock, stopped)
     if summary is None:
-        # One of an earlier session would be wrong.
-        path.unlink(missing_ok=True)
+        remove_summary(plan.run_dir)
         say(f"{SUMMARY_NAME} is not written; to print it: virnucpro-bus replay {plan.run_dir} --once --json")
         return {}
     summary |= {"exit_code": exit_code, "files_done_before": files_done_before}

@@ -6,6 +6,7 @@ recording, is taken as it is: nothing shows whether its run continues elsewhere.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from virnucpro_bus.run_lock import CAPTURE_NAME, Evidence, examine_lock, shows_life, signs_of_life
@@ -19,7 +20,7 @@ class Growth:
 
     def __init__(self, capture: Path) -> None:
         """Examine the folder of `capture`. Never waits."""
-        capture = capture.resolve()  # a link to the capture of a run folder
+        capture = Path(os.path.realpath(capture))  # it may be a link to the capture of a run folder
         self._run_dir = capture.parent
         self._evidence = examine_lock(self._run_dir)[0] if capture.name == CAPTURE_NAME else Evidence.FREE
         self._signs = signs_of_life(self._run_dir)

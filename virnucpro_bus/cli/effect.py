@@ -9,6 +9,14 @@ import click
 
 from virnucpro_bus.cli.load_capture import SIMULATED, capture_argument, load_capture
 from virnucpro_bus.effect.text_report import report_paragraph
+from virnucpro_bus.metrics import Effect
+
+
+class EffectReport(Effect):
+    """The object that `effect --json` prints."""
+
+    simulated: bool
+    """Whether any device of the run is a simulated GPU."""
 
 
 @click.command(short_help="Show whether work stealing helped.")
@@ -28,6 +36,6 @@ def effect(capture: Path, as_json: bool) -> None:
     fleet = load_capture(capture)
     figures = fleet.get_effect()
     if as_json:
-        click.echo(json.dumps({**figures, "simulated": fleet.is_simulated}, indent=2))
+        click.echo(json.dumps(EffectReport(**figures, simulated=fleet.is_simulated), indent=2))
     else:
         click.echo(report_paragraph(figures) + (f"\n\n{SIMULATED}" if fleet.is_simulated else ""))

@@ -65,3 +65,8 @@ def test_what_was_written_since_it_was_examined_is_a_sign_of_life(
     examined = Growth(run_dir / "run.vbus")
     (run_dir / "run.vbus").write_bytes(b"longer")
     assert examined.is_possible
+
+
+def test_a_link_to_itself_does_not_grow(tmp_path: Path) -> None:
+    (tmp_path / "run.vbus").symlink_to(tmp_path / "run.vbus")
+    assert not Growth(tmp_path / "run.vbus").is_possible

@@ -28,7 +28,7 @@ from virnucpro_bus.fold.windows import Completions, RollingWindow
 from virnucpro_bus.samples.gpu_figures import UNKNOWN
 from virnucpro_bus.samples.gpu_history import GpuHistory
 
-FORMAT_REVISION = 1
+FORMAT_REVISION = 2
 """Incremented when the meaning of a field changes, but not its declaration."""
 MAX_BYTES = 64 << 20
 """The size of the largest snapshot that is read."""

@@ -1,13 +1,14 @@
 """The history of one GPU's samples: fine for the last half minute, coarser further back, for a day.
 
-Samples are combined in buckets of a fixed width. A level keeps the newest 64 of one width; the buckets of each
-level are five times as wide as those of the level before, so the size of a history does not grow with time.
+Samples are combined in buckets of a fixed width. A level keeps the newest of one width; the buckets of each level
+are several times as wide as those of the level before, so the size of a history does not grow with time.
 Pure, and the result does not depend on the order of arrival: only whole numbers are added.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.samples.gpu_figures import (
@@ -19,9 +20,21 @@ from virnucpro_bus.samples.gpu_figures import (
     figures_between,
 )
 
-SLOTS = 64
-WIDTHS_NS = tuple(NANOSECONDS // 2 * 5**level for level in range(6))
-"""Of the buckets of each level: from half a second, the interval between samples, to 26 minutes."""
+
+class Level(NamedTuple):
+    """The newest buckets of one width."""
+
+    width_ns: int
+    slots: int
+    """How many are kept."""
+
+
+LEVELS = (
+    # Half as wide as the interval between samples, so that each sample has a bucket of its own.
+    Level(NANOSECONDS // 4, 128),
+    *(Level(NANOSECONDS // 2 * 5**power, 64) for power in range(1, 6)),
+)
+"""The finest first: from half a minute to 27 hours."""
 MIN_BUCKETS = 8
 """What took less time than so many wide buckets has no figures: the neighbours' part in the two at its ends could
 be too great. With so many, it shifts the mean load by 100 / 2 / 8 = 6 percentage points at worst."""
@@ -37,17 +50,17 @@ class GpuHistory:
     def __init__(self, levels: Iterable[Iterable[PlainBucket]] = ()) -> None:
         """`levels` are those of an earlier history, as its iteration gave them.
 
-        Raises ValueError if their number is not that of WIDTHS_NS.
+        Raises ValueError if their number is not that of LEVELS.
         """
-        self._levels: tuple[dict[int, PlainBucket], ...] = tuple({} for _ in WIDTHS_NS)
+        self._levels: tuple[dict[int, PlainBucket], ...] = tuple({} for _ in LEVELS)
         # Samples are put in their buckets many at a time, which halves the cost: in the finest level when the load
         # is read, in the others when _FRESH_AT_ONCE are pending or a file's figures are read.
         self._fresh: list[PlainBucket] = []
         self._pending: list[PlainBucket] = []
         kept = [list(level) for level in levels]
         if kept:
-            for width_ns, level, buckets in zip(WIDTHS_NS, self._levels, kept, strict=True):
-                _put(buckets, width_ns, level)
+            for level, held, buckets in zip(LEVELS, self._levels, kept, strict=True):
+                _put(buckets, level, held)
 
     def __iter__(self) -> Iterator[list[PlainBucket]]:
         """The buckets of each level in the order of time, finest first."""
@@ -62,18 +75,18 @@ class GpuHistory:
 
     def load(self, interval_ns: int) -> tuple[float | None, float | None]:
         """Mean and greatest utilization in percent over `interval_ns` before the last sample; None: unknown."""
-        self._settle(finest_only=interval_ns <= SLOTS * WIDTHS_NS[0])
+        self._settle(finest_only=interval_ns <= LEVELS[0].slots * LEVELS[0].width_ns)
         newest_ns = self._newest_ns()
         known = total = 0
         greatest = UNKNOWN
-        width_ns, level = next(
-            (each for each in self._each_level() if interval_ns <= SLOTS * each[0]),
-            (WIDTHS_NS[-1], self._levels[-1]),
+        (width_ns, slots), held = next(
+            (each for each in self._each_level() if interval_ns <= each[0].slots * each[0].width_ns),
+            (LEVELS[-1], self._levels[-1]),
         )
         newest = newest_ns // width_ns
-        oldest = max(newest - SLOTS, min(newest - 1, (newest_ns - interval_ns) // width_ns)) + 1
+        oldest = max(newest - slots, min(newest - 1, (newest_ns - interval_ns) // width_ns)) + 1
         for index in range(oldest, newest + 1):
-            bucket = level.get(index % SLOTS)
+            bucket = held.get(index % slots)
             if bucket is not None:
                 last_ns, its_known, its_sum, its_max, _, _ = bucket
                 if last_ns // width_ns == index:
@@ -90,35 +103,36 @@ class GpuHistory:
         """
         self._settle()
         newest_ns = self._newest_ns()
-        for width_ns, level in self._each_level():
-            reach = newest_ns // width_ns - SLOTS
+        for level, held in self._each_level():
+            width_ns, is_finest = level.width_ns, level is LEVELS[0]
+            reach = newest_ns // width_ns - level.slots
             if (start_ns - NEAR_NS) // width_ns - 1 > reach:
-                is_finest = level is self._levels[0]
                 if not is_finest and end_ns - start_ns < MIN_BUCKETS * width_ns:
                     break
-                buckets = sorted(bucket for bucket in level.values() if bucket[_LAST_NS] // width_ns > reach)
+                buckets = sorted(bucket for bucket in held.values() if bucket[_LAST_NS] // width_ns > reach)
                 return figures_between(buckets, 1 if is_finest else width_ns, start_ns, end_ns)
         return GpuFigures()
 
-    def _each_level(self) -> Iterator[tuple[int, dict[int, PlainBucket]]]:
-        return zip(WIDTHS_NS, self._levels, strict=True)
+    def _each_level(self) -> Iterator[tuple[Level, dict[int, PlainBucket]]]:
+        return zip(LEVELS, self._levels, strict=True)
 
     def _newest_ns(self) -> int:
         return max(self._levels[0].values(), default=(0,))[_LAST_NS]
 
     def _settle(self, *, finest_only: bool = False) -> None:
         if self._fresh:
-            self._pending.extend(_put(self._fresh, WIDTHS_NS[0], self._levels[0]))
+            self._pending.extend(_put(self._fresh, LEVELS[0], self._levels[0]))
             self._fresh = []
         if self._pending and not (finest_only and len(self._pending) < _FRESH_AT_ONCE):
             buckets: Iterable[PlainBucket] = self._pending
-            for width_ns, level in zip(WIDTHS_NS[1:], self._levels[1:], strict=True):
-                buckets = _put(buckets, width_ns, level)
+            for level, held in zip(LEVELS[1:], self._levels[1:], strict=True):
+                buckets = _put(buckets, level, held)
             self._pending = []
 
 
-def _put(samples: Iterable[PlainBucket], width_ns: int, level: dict[int, PlainBucket]) -> Iterable[PlainBucket]:
+def _put(samples: Iterable[PlainBucket], level: Level, held: dict[int, PlainBucket]) -> Iterable[PlainBucket]:
     """Put samples in the buckets of a level; returns them as combined there, for the next level."""
+    width_ns, slots = level
     combined: dict[int, PlainBucket] = {}
     for sample in samples:
         index = sample[_LAST_NS] // width_ns
@@ -126,11 +140,11 @@ def _put(samples: Iterable[PlainBucket], width_ns: int, level: dict[int, PlainBu
         combined[index] = sample if known is None else _merged(known, sample)
     # A slot keeps the newest of all the buckets that belong there: no order can change which one that is.
     for index, bucket in combined.items():
-        known = level.get(index % SLOTS)
+        known = held.get(index % slots)
         if known is None or known[_LAST_NS] // width_ns < index:
-            level[index % SLOTS] = bucket
+            held[index % slots] = bucket
         elif known[_LAST_NS] // width_ns == index:
-            level[index % SLOTS] = _merged(known, bucket)
+            held[index % slots] = _merged(known, bucket)
     return combined.values()
 
 

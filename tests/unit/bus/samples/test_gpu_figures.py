@@ -167,6 +167,18 @@ def test_a_file_of_long_ago_is_known_if_it_took_long_enough(
     assert (figures.compute_percent is not None) == (figures.energy_joules is not None) == is_known
 
 
+@pytest.mark.parametrize("phase", [0.0, 0.1, 0.2, 0.24])
+def test_samples_that_come_a_little_early_or_late_keep_their_times(phase: float) -> None:
+    """Every other one is so late that less than half a second remains until the next."""
+    times = [phase + at / 2 + (0.2 if at % 2 else 0.0) for at in range(40)]
+    samples, kept = at_times(STEPS, times), GpuHistory()
+    for each in samples:
+        kept.add(each)
+    for start in (8.0, 8.1, 11.6, 12.3):
+        start_ns, end_ns = round(start * NANOSECONDS), round((start + 0.3) * NANOSECONDS)
+        assert kept.during(start_ns, end_ns) == figures_between(samples, 1, start_ns, end_ns)
+
+
 def test_the_memory_of_a_neighbour_is_not_that_of_a_file_of_long_ago() -> None:
     def history(neighbour_bytes: int) -> GpuHistory:
         made = GpuHistory()

@@ -19,7 +19,7 @@ from virnucpro_bus.samples.gpu_figures import (
     bucket_of,
     figures_between,
 )
-from virnucpro_bus.samples.gpu_history import SLOTS, WIDTHS_NS, GpuHistory
+from virnucpro_bus.samples.gpu_history import LEVELS, GpuHistory
 
 GPU = Device("GPU-a")
 HALF_NS = NANOSECONDS // 2
@@ -232,8 +232,8 @@ def test_one_that_was_handed_over_goes_on_as_before(first: list[PlainBucket], la
 
 
 def test_however_long_it_is_watched_no_level_holds_more_than_its_slots() -> None:
-    samples = history(sample_at(10.5 * at, at % 100, at, at) for at in range(20_000))
-    assert [len(level) for level in samples] == [SLOTS] * len(WIDTHS_NS)
+    samples = history(sample_at(10.75 * at, at % 100, at, at) for at in range(20_000))
+    assert [len(level) for level in samples] == [level.slots for level in LEVELS]
 
 
 def test_levels_that_are_too_many_or_too_few_are_refused() -> None:

@@ -122,6 +122,9 @@ class FollowedBus:
             self._caught_up.set()
             for _ in follow_live(source, self.fleet, self._clock, self._stopping.is_set):
                 skip_to_snapshot(source, self.fleet)
+        except EndedError:  # its hub was killed
+            self.fleet.break_off()
+            raise
         finally:
             source.close()
 

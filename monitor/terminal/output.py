@@ -16,8 +16,8 @@ from monitor.terminal.session import TerminalSession
 from monitor.view.frame import frame, pages
 from monitor.view.plain_line import line
 
-# The reader of a pipe, or the terminal itself, is gone for good.
-_GONE = {errno.EPIPE, errno.EIO}
+# The reader of a pipe, or the terminal itself, is gone for good, or the terminal does not read in the end.
+_GONE = {errno.EPIPE, errno.EIO, errno.ETIMEDOUT}
 
 
 class DashboardOutput:

@@ -126,6 +126,11 @@ class LoadBalancingDashboard:
         """Why a plain line could not be written; None while all were, and for pictures, which are shown again."""
         return self._output.write_error
 
+    @property
+    def is_terminal_restored(self) -> bool:
+        """False once `stop` has given up a terminal that did not read."""
+        return self._output.is_terminal_restored
+
     def start(self) -> None:
         """Show the first frame soon, and update it in the background. Does nothing while it runs already."""
         if self._thread is not None:

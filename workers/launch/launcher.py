@@ -111,10 +111,13 @@ class Launcher:
                 self._sum_up(status, interruption)
             finally:
                 self._monitor.print_deferred()
+            if self.summary:
+                # Last, because nothing depends on it; and not for a user who wants the run to end at once.
+                self._compress(interruption.limit(math.inf, 0))
         return status
 
     def _sum_up(self, status: int, interruption: Interruption) -> None:
-        """Write the summary of a run that is over, and compress its capture."""
+        """Write the summary of a run that is over, if there is anything to sum up."""
         plan = self._plan
         if not self._has_begun():
             self._monitor.report(f"{plan.run_dir}: the run ended before its first file, and is not kept")
@@ -125,11 +128,10 @@ class Launcher:
             plan,
             self._clock,
             interruption.limit(math.inf, HURRIED_SUMMARY_SECONDS),
+            self._monitor.report,
             exit_code=status,
             files_done_before=0 if self._resumed is None else self._resumed.done,
         )
-        # Last, because nothing depends on it; and not for a user who wants the run to end at once.
-        self._compress(interruption.limit(math.inf, 0))
 
     def _run_workers(self, interruption: Interruption) -> int:
         """Open the bus, process the files, close everything again; return the exit status."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,11 +27,21 @@ def run_dir(tmp_path: Path) -> Path:
 
 
 def test_it_is_the_fold_of_the_whole_capture(run_dir: Path) -> None:
-    summary = sum_up(run_plan(run_dir), ManualClock(), lambda: False, exit_code=3, files_done_before=0)
+    problems: list[str] = []
+    summary = sum_up(
+        run_plan(run_dir), ManualClock(), lambda: False, problems.append, exit_code=3, files_done_before=0
+    )
+    assert problems == []
     expected = fold_capture(run_dir / "run.vbus", ManualClock()).report()
     assert {key: summary[key] for key in expected} == expected
     assert (summary["exit_code"], summary["job"]) == (3, "sixframe")
     assert json.loads((run_dir / "summary.json").read_text()) == summary
+
+
+def summary_of(run_dir: Path) -> dict[str, Any]:
+    return sum_up(
+        run_plan(run_dir), ManualClock(), lambda: False, lambda problem: None, exit_code=0, files_done_before=0
+    )
 
 
 def test_its_files_have_the_figures_of_the_export_however_long_ago_they_ended(tmp_path: Path) -> None:
@@ -42,7 +53,7 @@ def test_its_files_have_the_figures_of_the_export_however_long_ago_they_ended(tm
             script.say("worker-0", FileCompleted("GPU-a", f"{at}.fa", 1, 7, 0.8))
     capture = tmp_path / "run.vbus"
     write_capture(capture, script.frames())
-    summary = sum_up(run_plan(tmp_path), ManualClock(), lambda: False, exit_code=0, files_done_before=0)
+    summary = summary_of(tmp_path)
     exported = list(FileTable(capture).rows())
     names = ("file", "compute_percent", "memory_peak_bytes", "energy_joules", "simulated")
     assert [[each[name] for name in names] for each in summary["files"]] == [
@@ -62,7 +73,7 @@ def test_a_file_that_was_done_twice_has_the_figures_of_each_time(tmp_path: Path)
         if at in (8, 16):
             script.say("worker-0", FileCompleted("GPU-a", "a.fa", 1, 7, at / 8))
     write_capture(tmp_path / "run.vbus", script.frames())
-    summary = sum_up(run_plan(tmp_path), ManualClock(), lambda: False, exit_code=0, files_done_before=0)
+    summary = summary_of(tmp_path)
     assert [each["compute_percent"] for each in summary["files"]] == [7.0, 14.0]
 
 
@@ -70,5 +81,10 @@ def test_one_that_is_stopped_before_the_end_of_the_capture_leaves_none_of_an_ear
     run_dir: Path,
 ) -> None:
     (run_dir / "summary.json").touch()
-    assert sum_up(run_plan(run_dir), ManualClock(), lambda: True, exit_code=130, files_done_before=0) == {}
+    problems: list[str] = []
+    summary = sum_up(
+        run_plan(run_dir), ManualClock(), lambda: True, problems.append, exit_code=130, files_done_before=0
+    )
+    assert summary == {}
+    assert [problem.startswith("summary.json is not written") for problem in problems] == [True]
     assert not (run_dir / "summary.json").exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from monitor.model.health import problems
 from monitor.model.sources import RunDetails, run_details, utilization_details
 from monitor.model.trends import TrendKeeper
-from monitor.model.view_model import NOTICE, Problem, Row, ViewModel, remaining_seconds
+from monitor.model.view_model import NOTICE, Problem, Row, ViewModel, remaining_range, remaining_seconds
 from virnucpro_bus.clock import NANOSECONDS, Clock, local_time_of_day
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
@@ -87,8 +87,9 @@ class Collector:
 
     def _collect(self, title: str, details: RunDetails) -> ViewModel:
         devices = self._coordinator.get_gpu_metrics()
-        known = self._gpu_details.get_gpu_utilizations()
-        rows = tuple(_row(metrics, self._utilization(metrics, known)) for metrics in devices)
+        known = self._gpu_details.get_utilizations_of(devices)
+        figures = map(self._utilization, devices) if known is None else known
+        rows = tuple(map(_row, devices, figures))
         totals = self._coordinator.get_totals()
         elapsed, effect, is_over = details.elapsed_seconds(), details.get_effect(), bool(details.finished)
         failures = details.failures()
@@ -102,6 +103,7 @@ class Collector:
             now_ns=self._clock.wall_ns(),
             elapsed_seconds=elapsed,
             eta_seconds=None if is_over else remaining_seconds(totals, elapsed, effect),
+            eta_range=None if is_over else remaining_range(effect),
             is_over=is_over,
             health=(*problems(rows, totals, details.lossy_sources(), failures, attempts), *notices, *warnings),
             news=news,
@@ -111,11 +113,9 @@ class Collector:
             trends=self._trends.add(rows, self._clock.mono_ns() / NANOSECONDS if elapsed is None else elapsed),
         )
 
-    def _utilization(self, metrics: GpuMetrics, known: dict[int | str, GpuUtilization] | None) -> GpuUtilization:
-        """Return the figures of one device, from `known` if the source gives all of them at once."""
+    def _utilization(self, metrics: GpuMetrics) -> GpuUtilization:
+        """Return the figures of one device, from a source that knows its GPUs by UUID and index alone."""
         device_id = metrics["uuid"] or metrics["device_id"]
-        if known is not None:
-            return known.get(device_id, UNKNOWN_UTILIZATION)
         try:
             # A user's own source may have fewer figures than ours.
             return {**UNKNOWN_UTILIZATION, **self._gpu_monitor.get_gpu_utilization(device_id)}

@@ -1,6 +1,6 @@
 """Generated histories of a bus: runs on several hosts as its hub has recorded them, and ways to come to know them.
 
-    from tests.support.histories import WAYS, History, histories
+    from tests.support.histories import History, histories, joined_late, replayed, seen_live, stood_still
 
 Hosts restart, their clocks are off and are set, launchers and workers are killed, and runs are resumed; events are
 late, lost and repeated.
@@ -9,7 +9,7 @@ late, lost and repeated.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def read(fleet: FleetState, records: Iterable[Record]) -> None:
     fleet.feed([record.frame for record in chosen], [record.received_ns for record in chosen])
 
 
-def seen_live(history: History, first: float, second: float) -> FleetState:
+def seen_live(history: History) -> FleetState:
     """What a viewer knows that was there all the time."""
     fleet, clock = FleetState(history.viewer()), history.viewer()
     for record in history.records:
@@ -77,7 +77,7 @@ def seen_live(history: History, first: float, second: float) -> FleetState:
 
 
 def joined_late(history: History, first: float, second: float) -> FleetState:
-    """What a viewer knows that took over a snapshot, and read the capture from there."""
+    """What a viewer knows that took over a snapshot of the `first` share, and read the capture from there."""
     records = [pack_record(each.frame, each.received_ns) for each in history.records]
     data = HEADER.pack(MAGIC, VERSION, 0) + b"".join(records)
     covered = int(first * len(data))
@@ -92,7 +92,7 @@ def joined_late(history: History, first: float, second: float) -> FleetState:
 
 
 def stood_still(history: History, first: float, second: float) -> FleetState:
-    """What a viewer knows that was stopped for a while: it reads what came then, and after that what it missed."""
+    """What a viewer knows that was stopped between two shares: it reads what came then, then what it missed."""
     # It has joined when the hosts were known, and read all that was recorded by then.
     known = sum(record.received_ns <= BEGAN_NS + LATEST_NS for record in history.records)
     stopped, continued = (max(known, int(share * len(history.records))) for share in sorted((first, second)))
@@ -102,21 +102,14 @@ def stood_still(history: History, first: float, second: float) -> FleetState:
     return history.ended(fleet)
 
 
-def replayed(history: History, first: float, second: float) -> FleetState:
-    """What the capture says."""
+def replayed(history: History) -> FleetState:
+    """What the capture says, to which no hub can add any more."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.vbus"
         with path.open("wb") as file:
             file.write(HEADER.pack(MAGIC, VERSION, 0))
             file.writelines(pack_record(each.frame, each.received_ns) for each in history.records)
-        return history.ended(fold_capture(path, ManualClock()))
-
-
-WAYS: dict[str, Callable[[History, float, float], FleetState]] = {
-    "joined late": joined_late,
-    "replayed": replayed,
-}
-"""Ways to come to know a history, each with two places in it, as shares. All know what is `seen_live`."""
+        return fold_capture(path, ManualClock())
 
 
 @st.composite

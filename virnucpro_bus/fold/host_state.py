@@ -24,13 +24,14 @@ from virnucpro_bus.events.host_time import NEVER_COMPARED, HostTime, TimeOfDay, 
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceState, Reopened, own_workers
 from virnucpro_bus.fold.gpu_identity import SampledGpus, keys_by_index, merge_same_gpus
-from virnucpro_bus.fold.stream import Stream
+from virnucpro_bus.fold.stream import Stream, gone_ns
 from virnucpro_bus.fold.windows import Completions
 from virnucpro_bus.metrics import (
     Effect,
     FileRecord,
     GpuMetrics,
     GpuUtilization,
+    Range,
     SourceCounts,
     StealEffect,
     StealEvent,
@@ -98,6 +99,11 @@ class HostState(Struct, array_like=True):
     def base_ns(self) -> int:
         """What is added to the host's monotonic clock to get the time on the axis."""
         return self._time.base_ns
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether any device is simulated."""
+        return any(device.is_simulated for device in self._devices.values())
 
     def at(self, now_ns: int) -> int:
         """Return `now_ns`, or the end of the run if that is earlier: figures of a finished run stand still."""
@@ -193,7 +199,7 @@ class HostState(Struct, array_like=True):
             living=frozenset(stream.device_key for stream in streams if stream.is_live and stream.device_key),
             # The earliest of each device counts: it is written last.
             up_ns={key: at_ns for at_ns, key in sorted(ups, reverse=True) if at_ns >= started_ns},
-            gone_ns=self._gone_ns(),
+            gone_ns=gone_ns(self.streams()),
             in_progress=[
                 InProgress(stream.device_key, stream.file, stream.since_ns) for stream in streams if stream.is_busy
             ],
@@ -206,14 +212,6 @@ class HostState(Struct, array_like=True):
         )
         return HostWork(self.run, self._log, status)
 
-    def _gone_ns(self) -> dict[str, int]:
-        """When each device whose last worker died lost it."""
-        last: dict[str, tuple[int, str, int]] = {}
-        for source, epoch, stream in self.streams():
-            worker = (epoch, source, stream.lost_ns if stream.is_lost else 0)
-            last[stream.device_key] = max(last.get(stream.device_key, worker), worker)
-        return {key: lost_ns for key, (_, _, lost_ns) in last.items() if lost_ns}
-
     def effect(
         self, now_ns: int, cache: TotalsCache | None = None, time_of_day: TimeOfDay = by_own_clock
     ) -> Effect:
@@ -223,8 +221,10 @@ class HostState(Struct, array_like=True):
         """
         work = self.work(now_ns)
 
-        def describe(steal: Steal, saved: float | None) -> StealEffect:
-            return StealEffect(**self._steal_event(steal, time_of_day), saved_seconds=saved)
+        def describe(steal: Steal, saved: float | None, saved_range: Range | None) -> StealEffect:
+            return StealEffect(
+                **self._steal_event(steal, time_of_day), saved_seconds=saved, saved_range=saved_range
+            )
 
         return effect_of(work.log, work.status, describe, cache)
 

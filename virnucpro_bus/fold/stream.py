@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, NamedTuple
 
@@ -126,3 +127,12 @@ class Stream:
         if (progress.file, progress.attempt) != (task.file, task.attempt):
             return None
         return Span(now_ns, self.since_ns, progress.sequences)
+
+
+def gone_ns(streams: Iterable[tuple[str, int, Stream]]) -> dict[str, int]:
+    """When each device whose last worker died lost it, of streams with their source and epoch."""
+    last: dict[str, tuple[int, str, int]] = {}
+    for source, epoch, stream in streams:
+        worker = (epoch, source, stream.lost_ns if stream.is_lost else 0)
+        last[stream.device_key] = max(last.get(stream.device_key, worker), worker)
+    return {key: lost_ns for key, (_, _, lost_ns) in last.items() if lost_ns}

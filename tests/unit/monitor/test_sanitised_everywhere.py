@@ -68,8 +68,10 @@ EMPTY_INFO: CaptureInfo = {
     "runs": [],
     "hosts": [],
     "devices": [],
+    "simulated": False,
     "started_ns": None,
     "duration_seconds": 0.0,
+    "ending": None,
     "events": 0,
     "events_by_kind": {},
     "refused_frames": 0,
@@ -119,7 +121,15 @@ def effect(texts: Sequence[str]) -> str:
 def effect_steals(texts: Sequence[str]) -> str:
     told = unknown_effect()
     told["steals"] = [
-        {"timestamp": 0.0, "host": "", "source_gpu": a, "dest_gpu": b, "file_name": c, "saved_seconds": None}
+        {
+            "timestamp": 0.0,
+            "host": "",
+            "source_gpu": a,
+            "dest_gpu": b,
+            "file_name": c,
+            "saved_seconds": None,
+            "saved_range": None,
+        }
         for b, a, c in zip(texts[0:60:3], texts[1:60:3], texts[2:60:3], strict=True)
     ]
     return report_paragraph(told)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import given
 
-from tests.support.histories import SHARES, WAYS, History, histories, seen_live, stood_still
+from tests.support.histories import SHARES, History, histories, joined_late, replayed, seen_live, stood_still
 from virnucpro_bus.fold.fleet import FleetState
 
 
@@ -24,12 +24,17 @@ def everything(fleet: FleetState) -> dict[str, Any]:
     }
 
 
+@given(history=histories(), first=SHARES, second=SHARES)
+def test_who_joins_late_sees_what_those_see_who_were_there(history: History, first: float, second: float) -> None:
+    assert everything(joined_late(history, first, second)) == everything(seen_live(history))
+
+
+@given(history=histories())
+def test_a_capture_says_what_those_have_seen_who_were_there(history: History) -> None:
+    over = replace(history, is_broken_off=True)
+    assert everything(replayed(over)) == everything(seen_live(over))
+
+
 @given(history=histories(most_reboots=1, clocks_are_set=False), first=SHARES, second=SHARES)
 def test_what_was_missed_and_is_read_later_leaves_no_trace(history: History, first: float, second: float) -> None:
-    assert everything(stood_still(history, first, second)) == everything(seen_live(history, first, second))
-
-
-@pytest.mark.parametrize("way", WAYS)
-@given(history=histories(), first=SHARES, second=SHARES)
-def test_every_figure_is_that_of_who_was_there(way: str, history: History, first: float, second: float) -> None:
-    assert everything(WAYS[way](history, first, second)) == everything(seen_live(history, first, second))
+    assert everything(stood_still(history, first, second)) == everything(seen_live(history))

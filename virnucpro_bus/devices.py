@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from itertools import dropwhile, takewhile
+from typing import TypeVar
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
 
+Entry = TypeVar("Entry")
 UUID_PREFIXES = ("GPU-", "MIG-")
 SIMULATED_PREFIX = "sim:"
+MOST_DIGITS = 18
+"""Of a number of a GPU: Python refuses to convert a text of thousands of digits."""
 _PREFIXES_WITHOUT_GPU = ("cpu:", SIMULATED_PREFIX)
 
 
@@ -25,8 +30,38 @@ def has_gpu(key: str) -> bool:
 
 
 def is_number(text: str) -> bool:
-    """Whether `text` is a whole number in the digits 0 to 9, as CUDA and NVML number GPUs."""
-    return text.isascii() and text.isdecimal()
+    """Whether `text` is a whole number of at most 18 digits, 0 to 9, as CUDA and NVML number GPUs."""
+    return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
+
+
+def as_index(device_id: object) -> int | None:
+    """Return the index that `device_id` is: a whole number of any library, or its digits; else None."""
+    if isinstance(device_id, str):
+        return int(device_id) if is_number(device_id) else None
+    try:
+        index = -1 if isinstance(device_id, bool) else operator.index(device_id)  # type: ignore[arg-type]
+    except Exception:  # an array of another library, say, has the method and may raise anything
+        return None
+    return index if index >= 0 else None
+
+
+def find_device(device_id: object, devices: Mapping[int | str, Entry]) -> Entry | None:
+    """Return the entry of `devices`, which has keys and indices, that `device_id` names; None if it names none.
+
+    It is a key, an index (1 or "1"), or the beginning of a UUID that only one key has.
+    """
+    if not isinstance(device_id, str):
+        index = as_index(device_id)
+        return None if index is None else devices.get(index)
+    if device_id in devices:
+        return devices[device_id]
+    if (index := as_index(device_id)) is not None:
+        return devices.get(index)
+    if not device_id.startswith(UUID_PREFIXES):
+        return None
+    # CUDA_VISIBLE_DEVICES may hold the beginning of a UUID, and a worker then knows its GPU only by that.
+    key = only_one_with_prefix(device_id, sorted(key for key in devices if isinstance(key, str)))
+    return None if key is None else devices[key]
 
 
 def visible_devices(environment: Mapping[str, str]) -> list[str] | None:

@@ -60,7 +60,9 @@ class GPUMonitor:
         """The time of the sample that `new_readings` returned last."""
 
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
-        """Return the figures of a GPU by NVML index, UUID or unique UUID prefix; all None for an unknown GPU.
+        """Return the figures of a GPU by NVML index (1 or "1"), UUID or unique UUID prefix.
+
+        Never raises: for anything else (an unknown GPU; a CUDA ordinal, "cuda:1"; None, a bool) all are None.
 
         `compute_percent` is the mean and `compute_max_percent` the maximum over the window; the other figures are
         those of the latest sample. The first request starts sampling in the background; it ends 10 s after the
@@ -209,7 +211,7 @@ class GPUMonitor:
 
 
 def get_gpu_utilization(device_id: int | str) -> GpuUtilization:
-    """Return the figures of one of this machine's GPUs by NVML index or UUID; every field None when unknown."""
+    """Return the figures of one of this machine's GPUs, as `GPUMonitor.get_gpu_utilization` does."""
     return _monitor_of_process(os.getpid()).get_gpu_utilization(device_id)
 
 

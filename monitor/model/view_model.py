@@ -77,10 +77,13 @@ class ViewModel:
 
     @property
     def end(self) -> str:
-        """How the run has ended, "finished" or "ended early"; "" before. Stopped workers only end it for good."""
+        """How the run has ended: "finished", "ended early", or "ended" without a plan; "" before.
+
+        Stopped workers only end a planned run for good.
+        """
         total, states = self.totals["files_total"], {metrics["state"] for metrics, _ in self.rows}
         if total is None:
-            return ""
+            return "ended" if self.is_over else ""
         if self.totals["files_completed"] + self.totals["files_failed"] >= total:
             return "finished"
         return "ended early" if self.is_over or ("stopped" in states and states <= _ENDED_STATES) else ""

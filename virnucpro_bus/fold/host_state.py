@@ -263,7 +263,7 @@ class HostState(Struct, array_like=True):
         published = sum(stream.seen.published for stream in streams)
         received = sum(stream.seen.received for stream in streams)
         return Totals(
-            files_total=None if self.run is None else self.run.files_total,
+            files_total=None if self.run is None else self.run.files_total or None,
             files_completed=completed,
             files_failed=len(self.failed_files()) if self._committed.has_commits else failed,
             sequences=sequences,

@@ -17,11 +17,12 @@ from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
 from virnucpro_bus.passed_numbers import as_count, as_seconds
 from virnucpro_bus.publish.publisher import EventSink
-from virnucpro_bus.publish.values import as_file_name, as_reason
+from virnucpro_bus.publish.values import as_reason
 from virnucpro_bus.text import visible
 from workers.coordinator.assignment import Assignment
 from workers.coordinator.device_names import DeviceNames
 from workers.coordinator.local_fold import LocalFold
+from workers.coordinator.report import PlannedFiles, Report, checked_report
 from workers.inputs.input_file import InputFile
 from workers.schedule.blame import Loss
 from workers.schedule.plan import assign, checked_weights, plan_events
@@ -80,6 +81,9 @@ class WorkStealingCoordinator:
         self._done_before = as_count("done_before", done_before)
         self._leases: dict[int, Assignment] = {}
         """By device number."""
+        self._planned = PlannedFiles(self._files)
+        self._unplanned = 0
+        """How many completions and failures were those of files that are not in the plan."""
         self._lock = threading.Lock()
         self._fold = LocalFold(self.devices, self._clock, sink, host)
         self._run_started = ev.RunStarted(
@@ -145,18 +149,17 @@ class WorkStealingCoordinator:
         """Record that a device completed a file (its id or path) in `duration` seconds; end the lease, if any.
 
         The times, in nanoseconds, are those of the completion; None: now. Raises KeyError for an unknown device,
-        ValueError for a file that is not a path, a number of sequences that is not a count, and a duration that is
-        not from 0 to 1e12.
+        ValueError for sequences that are not a count, and a duration that is not from 0 to 1e12.
         """
-        slot, (name, attempt) = self._names.slot(gpu_id), (as_file_name(file_path), 0)
-        sequences, duration = as_count("sequences", sequences), as_seconds("duration", duration)
-        wall_ns, mono_ns = _as_time("wall_ns", wall_ns), _as_time("mono_ns", mono_ns)
+        slot, sequences = self._names.slot(gpu_id), as_count("sequences", sequences)
+        report = checked_report(file_path, duration, wall_ns, mono_ns)
         with self._lock:
-            if held := self._end_lease(slot, file_path):
+            name, attempt = report.name, 0
+            if held := self._end_lease(slot, report):
                 name, attempt = held.file.id, held.attempt
-                self._scheduler.complete(slot, duration, self._now_seconds())
-            done = ev.FileCompleted(self.devices[slot].key, name, attempt, sequences, duration)
-            self._fold.record_work(slot, done, wall_ns, mono_ns)
+                self._scheduler.complete(slot, report.seconds, self._now_seconds())
+            done = ev.FileCompleted(self.devices[slot].key, name, attempt, sequences, report.seconds)
+            self._fold.record_work(slot, done, report.wall_ns, report.mono_ns)
 
     def record_file_failure(
         self,
@@ -176,24 +179,25 @@ class WorkStealingCoordinator:
         its attempts. `reason` is one line, or the exception that was raised. For the rest see
         record_file_completion.
         """
-        slot, (name, attempt, final) = self._names.slot(gpu_id), (as_file_name(file_path), 0, True)
-        reason, duration = as_reason(reason), as_seconds("duration", duration)
-        wall_ns, mono_ns = _as_time("wall_ns", wall_ns), _as_time("mono_ns", mono_ns)
+        slot, reason = self._names.slot(gpu_id), as_reason(reason)
+        report = checked_report(file_path, duration, wall_ns, mono_ns)
         with self._lock:
+            name, attempt, final = report.name, 0, True
             abandoned: list[Abandoned] = []
-            if held := self._end_lease(slot, file_path):
+            if held := self._end_lease(slot, report):
                 name, attempt, final = held.file.id, held.attempt, charged and (held.is_last or for_good)
                 abandoned = self._scheduler.fail(slot, self._now_seconds(), for_good=for_good, charged=charged)
-            failed = ev.FileFailed(self.devices[slot].key, name, attempt, reason, duration, final)
-            self._fold.record_work(slot, failed, wall_ns, mono_ns)
+            failed = ev.FileFailed(self.devices[slot].key, name, attempt, reason, report.seconds, final)
+            self._fold.record_work(slot, failed, report.wall_ns, report.mono_ns)
             self._announce_abandoned(abandoned)
 
-    def _end_lease(self, slot: int, file_path: str | os.PathLike[str]) -> Assignment | None:
-        """End the device's lease on the file and return it; None without one."""
-        held, reported = self._leases.get(slot), os.fsdecode(file_path)
-        if held is None or reported not in (held.file.id, os.fspath(held.file.path)):
-            return None
-        return self._leases.pop(slot)
+    def _end_lease(self, slot: int, report: Report) -> Assignment | None:
+        """End the device's lease on the file of the report and return it; None without one."""
+        held = self._leases.get(slot)
+        if held is not None and report.is_about(held.file):
+            return self._leases.pop(slot)
+        self._unplanned += not self._planned.has(report)
+        return None
 
     def announce(self, events: Iterable[ev.Fact]) -> None:
         """Publish events on which no figure of the coordinator depends, in this order."""
@@ -279,9 +283,15 @@ class WorkStealingCoordinator:
             return self._fold.steals()
 
     def get_totals(self) -> Totals:
-        """Return the figures of the whole run; its event counts are those of the local fold, which loses none."""
+        """Return the figures of the whole run; its event counts are those of the local fold, which loses none.
+
+        `files_total` is None without planned files. With some, it includes the others that were recorded.
+        """
         with self._lock:
-            return self._fold.totals()
+            totals = self._fold.totals()
+            if totals["files_total"] is not None:
+                totals["files_total"] += self._unplanned
+            return totals
 
     def get_effect(self) -> Effect:
         """Return what stealing has gained or lost so far; all figures are unknown before the first file starts."""
@@ -297,7 +307,3 @@ class WorkStealingCoordinator:
     def _announce_abandoned(self, files: Iterable[Abandoned]) -> None:
         for number, attempts, reason in files:
             self._fold.announce(ev.FileQuarantined(self._files[number].id, attempts, reason))
-
-
-def _as_time(name: str, at_ns: int | None) -> int | None:
-    return None if at_ns is None else as_count(name, at_ns)

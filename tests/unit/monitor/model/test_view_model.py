@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.model.view_model import (
+    ViewModel,
     device_label,
     known_sum,
     qualified_label,
@@ -109,3 +110,9 @@ def test_no_rate_is_longer_than_its_column(value: float) -> None:
 def test_sums_and_means_are_over_what_is_known() -> None:
     assert (known_sum([1.0, None, 2.0]), known_sum([None])) == (3.0, None)
     assert (known_mean([1.0, None, 2.0]), known_mean([])) == (1.5, None)
+
+
+@pytest.mark.parametrize(("is_over", "end"), [(False, ""), (True, "ended")])
+def test_a_run_without_a_plan_is_never_said_to_be_finished(is_over: bool, end: str) -> None:
+    without_plan: Totals = {**TOTALS, "files_total": None}
+    assert ViewModel((), without_plan, (), 0, is_over=is_over).end == end

@@ -28,6 +28,16 @@ def count_devices(count: int) -> str:
     return f"{count} device{'' if count == 1 else 's'}"
 
 
+def count(value: int | None) -> str:
+    """Return a number of files or steals, with commas between thousands."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def plain_count(value: int | None) -> str:
+    """Return a number without commas, for columns and for grep."""
+    return UNKNOWN if value is None else str(value)
+
+
 def percent(value: float | None) -> str:
     """Return a whole percentage."""
     return UNKNOWN if value is None else f"{value:.0f}%"

@@ -9,6 +9,7 @@ from math import inf
 
 from rich.text import Text
 
+from monitor.model.answers import RunTotals, whole_sum
 from monitor.model.health import HOT_CELSIUS, is_stalled
 from monitor.model.paging import Page, page_of
 from monitor.model.selection import ViewOptions
@@ -23,9 +24,9 @@ from monitor.model.view_model import (
     run_of,
 )
 from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column, fit_columns, header_line, line_of
-from monitor.view.formatting import count_devices, known_mean, percent, rate, short_name
+from monitor.view.formatting import count_devices, known_mean, percent, plain_count, rate, short_name
 from monitor.view.glyphs import MARGIN, STALLED, STATE_WORDS, Glyphs
-from virnucpro_bus.metrics import Totals, is_stale
+from virnucpro_bus.metrics import is_stale
 from virnucpro_bus.units import UNKNOWN
 
 ALARM = "bold red"
@@ -108,12 +109,12 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
     metrics, utilization = row
     trend = model.trends.get(device_key(metrics), Trend())
     state = metrics["state"]
-    state_style = STATE_STYLES.get(state, "dim")
+    state_style = STATE_STYLES.get(state or "", "dim")
     marks = {"busy": glyphs.busy, "lost": glyphs.lost, "silent": "?", "stopped": glyphs.ended}
     label = glyphs.text(device_label(metrics["device_id"]))
     failed = metrics["files_failed"]
     fastest = max((each for each in trend.throughputs if each is not None), default=0.0)
-    device, word = (f"{marks.get(state, glyphs.idle)} {label}", state_style), glyphs.state(state)
+    device, word = (f"{marks.get(state or '', glyphs.idle)} {label}", state_style), glyphs.state(state)
     if is_stalled(metrics):
         device, word, state_style = _marked(device), STALLED, "yellow"
     return {
@@ -131,8 +132,8 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
         "rate": (rate(metrics["throughput"]), ""),
         "rate_trend": _trend(trend.throughputs, fastest, glyphs),
         "queue": _figure(metrics["queue_depth"], ""),
-        "completed": (str(metrics["files_completed"]), ""),
-        "failed": _figure(failed, "", 1) if failed else ("0", "dim"),
+        "completed": _figure(metrics["files_completed"], ""),
+        "failed": ("0", "dim") if failed == 0 else _figure(failed, "", 1),
         "stolen": (_moved(metrics["work_stolen_to"], metrics["work_stolen_from"]), ""),
         "temperature": _figure(utilization["temperature"], glyphs.degrees, NOTABLE_CELSIUS, HOT_CELSIUS),
         "power": _figure(utilization["power_watts"], "W"),
@@ -140,7 +141,7 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
     }
 
 
-def _total_cells(rows: Sequence[Row], totals: Totals | None) -> Cells:
+def _total_cells(rows: Sequence[Row], totals: RunTotals | None) -> Cells:
     """The sums of known figures, and the means of percentages; columns without a meaningful total stay empty.
 
     `totals` are the run's, with the failures that belong to no device; None when `rows` are not the whole run.
@@ -148,15 +149,16 @@ def _total_cells(rows: Sequence[Row], totals: Totals | None) -> Cells:
     metrics = [row[0] for row in rows]
     utilization = [row[1] for row in rows]
     if totals is None:
-        completed, failed = (
-            sum(row["files_completed"] for row in metrics),
-            sum(row["files_failed"] for row in metrics),
-        )
-        stolen = _moved(
-            sum(row["work_stolen_to"] for row in metrics), sum(row["work_stolen_from"] for row in metrics)
-        )
+        completed = whole_sum(row["files_completed"] for row in metrics)
+        failed = whole_sum(row["files_failed"] for row in metrics)
+        gained = whole_sum(row["work_stolen_to"] for row in metrics)
+        stolen = _moved(gained, whole_sum(row["work_stolen_from"] for row in metrics))
     else:
-        completed, failed, stolen = totals["files_completed"], totals["files_failed"], str(totals["steals"])
+        completed, failed, stolen = (
+            totals["files_completed"],
+            totals["files_failed"],
+            plain_count(totals["steals"]),
+        )
     cells = {
         "device": "  TOTAL",
         "name": count_devices(len(metrics)),
@@ -164,16 +166,16 @@ def _total_cells(rows: Sequence[Row], totals: Totals | None) -> Cells:
         "memory": percent(known_mean(row["memory_percent"] for row in utilization)),
         "rate": rate(known_sum(row["throughput"] for row in metrics)),
         "queue": _figure(known_sum(row["queue_depth"] for row in metrics), "")[0],
-        "completed": str(completed),
+        "completed": plain_count(completed),
         "stolen": stolen,
         "power": _figure(known_sum(row["power_watts"] for row in utilization), "W")[0],
     }
     bold = {key: (content, "bold") for key, content in cells.items()}
-    return {**bold, "failed": (f"!{failed}", "bold yellow") if failed else ("0", "bold")}
+    return {**bold, "failed": (f"!{failed}", "bold yellow") if failed else (plain_count(failed), "bold")}
 
 
-def _moved(gained: int, lost: int) -> str:
-    return f"+{gained} -{lost}"
+def _moved(gained: int | None, lost: int | None) -> str:
+    return UNKNOWN if gained is None or lost is None else f"+{gained} -{lost}"
 
 
 # Every colour has a mark beside it: "!" for yellow, "!!" for red.
@@ -188,7 +190,7 @@ def _figure(value: float | None, unit: str, warn: float = inf, bad: float = inf)
     return (f"!{value:.0f}{unit}", "yellow") if value >= warn else (f"{value:.0f}{unit}", "")
 
 
-def _compute(value: float | None, state: str) -> tuple[str, str]:
+def _compute(value: float | None, state: str | None) -> tuple[str, str]:
     """A percentage, marked if it is low although the device works on a file."""
     if value is None or state != "busy":
         return percent(value), ""

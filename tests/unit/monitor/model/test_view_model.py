@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.model.answers import RunTotals
 from monitor.model.view_model import (
     ViewModel,
     device_label,
@@ -17,9 +18,9 @@ from monitor.model.view_model import (
 from monitor.view.formatting import known_mean, rate
 from tests.support.pictures import placed
 from virnucpro_bus.effect.combine import unknown_effect
-from virnucpro_bus.metrics import Effect, Totals
+from virnucpro_bus.metrics import Effect
 
-TOTALS: Totals = {
+TOTALS: RunTotals = {
     "files_total": 40,
     "files_completed": 10,
     "files_failed": 2,
@@ -40,7 +41,7 @@ def test_the_remaining_time_is_remaining_files_times_elapsed_by_completed_files(
     [({**TOTALS, "files_completed": 0}, 100.0), ({**TOTALS, "files_total": None}, 100.0), (TOTALS, None)],
 )
 def test_the_remaining_time_is_unknown_without_completion_plan_or_start(
-    totals: Totals, elapsed: float | None
+    totals: RunTotals, elapsed: float | None
 ) -> None:
     assert remaining_seconds(totals, elapsed) is None
 
@@ -59,7 +60,7 @@ def test_files_left_are_never_expected_to_take_no_time(effect: Effect) -> None:
 
 
 def test_a_run_that_is_done_has_no_time_left() -> None:
-    done: Totals = {**TOTALS, "files_completed": 38}
+    done: RunTotals = {**TOTALS, "files_completed": 38}
     assert remaining_seconds(done, 100.0, expecting(90.0, 90.0)) == 0.0
 
 
@@ -114,5 +115,5 @@ def test_sums_and_means_are_over_what_is_known() -> None:
 
 @pytest.mark.parametrize(("is_over", "end"), [(False, ""), (True, "ended")])
 def test_a_run_without_a_plan_is_never_said_to_be_finished(is_over: bool, end: str) -> None:
-    without_plan: Totals = {**TOTALS, "files_total": None}
+    without_plan: RunTotals = {**TOTALS, "files_total": None}
     assert ViewModel((), without_plan, (), 0, is_over=is_over).end == end

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.model.answers import DeviceWork
 from monitor.model.selection import EVERYTHING, ViewOptions
 from monitor.model.view_model import Row, Trend, ViewModel, device_key
 from monitor.view.frame import frame
@@ -25,7 +26,6 @@ from tests.support.pictures import (
     row,
     snapshot,
 )
-from virnucpro_bus.metrics import GpuMetrics
 
 
 def header(shot: ViewModel, width: int, options: ViewOptions = EVERYTHING) -> list[str]:
@@ -49,7 +49,7 @@ class Unformatted(dict[str, object]):
 def test_rows_of_other_pages_are_not_formatted() -> None:
     shown = snapshot(15).rows
     others = tuple(
-        (cast(GpuMetrics, Unformatted(metrics)), utilization) for metrics, utilization in snapshot(4096).rows[15:]
+        (cast(DeviceWork, Unformatted(metrics)), utilization) for metrics, utilization in snapshot(4096).rows[15:]
     )
     assert "rows 1-15 of 4096, page 1/274" in plain(replace(snapshot(8, ()), rows=shown + others), 80, 24)
 

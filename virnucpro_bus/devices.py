@@ -67,12 +67,11 @@ def find_device(device_id: object, devices: Mapping[int | str, Entry]) -> Entry 
 def visible_devices(environment: Mapping[str, str]) -> list[str] | None:
     """Return the entries of CUDA_VISIBLE_DEVICES, indices or UUIDs; None when it is unset (all GPUs are visible).
 
-    Like CUDA, it stops at the first entry that is neither an index nor a UUID; so "" and "-1" select no GPU.
+    Like CUDA, it stops at the first entry that is neither an index nor a UUID; so "" and "-1" select no GPU. And
+    like CUDA, it selects none when an entry is repeated.
     """
-    value = environment.get("CUDA_VISIBLE_DEVICES")
-    if value is None:
-        return None
-    return list(takewhile(_is_index_or_uuid, _entries(value)))
+    entries = _read_entries(environment)
+    return entries if entries is None or len(set(entries)) == len(entries) else []
 
 
 def unread_entry(environment: Mapping[str, str]) -> str | None:
@@ -118,9 +117,9 @@ def visible_gpus(
 
     `divided` are the keys of GPUs that are divided into MIG instances, which CUDA uses in their place.
     `some_missing`: the machine has more GPUs, which are lost or cannot be read. Raises UserError for an entry that
-    is not present, and for an index that is ambiguous.
+    is not present, for an index that is ambiguous, and for a GPU that is named twice.
     """
-    entries = visible_devices(environment)
+    entries = _read_entries(environment)
     if entries is None:
         return [gpu for gpu in present if gpu.key not in divided]
     if some_missing and (number := next(filter(is_number, entries), None)) is not None:
@@ -129,8 +128,16 @@ def visible_gpus(
             f"CUDA_VISIBLE_DEVICES: GPU {number} is ambiguous while a GPU is lost or cannot be read; "
             "name GPUs by UUID"
         )
-    selected = [_visible_gpu(entry, environment, present, divided) for entry in entries]
-    return list(dict.fromkeys(selected))
+    selected: dict[Device, str] = {}
+    for entry in entries:
+        gpu = _visible_gpu(entry, environment, present, divided)
+        if gpu in selected:
+            raise UserError(
+                f"CUDA_VISIBLE_DEVICES: names a GPU twice ({selected[gpu]} and {entry}), and CUDA then uses none; "
+                "name each once"
+            )
+        selected[gpu] = entry
+    return list(selected)
 
 
 def device_of(key: str) -> Device:
@@ -168,6 +175,15 @@ def _entries(value: str) -> list[str]:
     return [part.strip() for part in value.split(",")]
 
 
+def _read_entries(environment: Mapping[str, str]) -> list[str] | None:
+    """The entries of CUDA_VISIBLE_DEVICES that CUDA reads, indices without leading zeros; None: unset."""
+    value = environment.get("CUDA_VISIBLE_DEVICES")
+    if value is None:
+        return None
+    read = takewhile(_is_index_or_uuid, _entries(value))
+    return [str(int(entry)) if is_number(entry) else entry for entry in read]
+
+
 def _is_index_or_uuid(entry: str) -> bool:
     return is_number(entry) or entry.startswith(UUID_PREFIXES)
 
@@ -178,7 +194,7 @@ def _visible_gpu(
     names = [gpu.name for gpu in present if gpu.index is not None]
     same_model = len(names) == 1 or (len(set(names)) <= 1 and "" not in names)
     try:
-        gpu = find_gpu(str(int(entry)) if is_number(entry) else entry, present)
+        gpu = find_gpu(entry, present)
     except UserError as error:
         raise UserError(f"CUDA_VISIBLE_DEVICES: {error}; name one of these, or unset it") from None
     if is_number(entry) and not same_model and environment.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":

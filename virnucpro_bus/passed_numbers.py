@@ -40,9 +40,9 @@ def as_figure(name: str, number: object, least: float, most: float, unit: str = 
     return figure
 
 
-def as_seconds(name: str, number: object, least: float = 0.0) -> float:
-    """Return a duration as a float. Raises ValueError when it is not from `least` to MAX_SECONDS."""
-    return as_figure(name, number, least, MAX_SECONDS, "seconds")
+def as_seconds(name: str, number: object, least: float = 0.0, most: float = MAX_SECONDS) -> float:
+    """Return a duration as a float. Raises ValueError when it is not from `least` to `most`."""
+    return as_figure(name, number, least, most, "seconds")
 
 
 def shown(value: object) -> str:

@@ -16,6 +16,8 @@ from virnucpro_bus.units import UNKNOWN
 Cells = dict[str, tuple[str, str]]
 """One line of the table, by column key: (content, style)."""
 NO_CELL = ("", "")
+LABEL_CELLS = 10
+"""Longer labels of models are cut."""
 
 
 class Cut(Enum):
@@ -51,7 +53,7 @@ COLUMNS = (
     Column("device", "  DEVICE", 0, 12, 16, Cut.END, left=True),
     Column("host", "HOST", 1, 10, 24, Cut.END, left=True),
     Column("run", "RUN", 1, 10, 24, Cut.START, left=True),
-    Column("name", "NAME", 12, 10, 24, Cut.END, left=True),
+    Column("name", "NAME", 12, LABEL_CELLS, 24, Cut.END, left=True),
     Column("state", "STATE", 15, 8, left=True),
     Column("compute", "COMPUTE", 3, 7),
     Column("max", "MAX", 16, 4),
@@ -67,7 +69,21 @@ COLUMNS = (
     Column("power", "POWER", 13, 6),
     Column("file", "FILE", 14, 14, 28, Cut.START, left=True),
 )
-"""At 80 cells the columns up to STEALS fit, at 100 those up to POWER or, with several models, NAME."""
+"""At 80 cells the columns up to STEALS fit, at 100 those up to POWER. With several models see `with_names`."""
+
+
+def with_names(columns: Sequence[Column], label_cells: int) -> list[Column]:
+    """Return the columns for devices of several models: NAME, in `label_cells` at least, takes the rank of LOAD.
+
+    So at 80 cells it is shown in place of LOAD, at 100 beside it.
+    """
+    ranks = {column.key: column.rank for column in columns}
+    swapped = {"name": ranks.get("compute_trend", ranks["name"]), "compute_trend": ranks["name"]}
+    cells = {"name": min(label_cells, LABEL_CELLS)}
+    return [
+        replace(column, rank=swapped.get(column.key, column.rank), cells=cells.get(column.key, column.cells))
+        for column in columns
+    ]
 
 
 def fit_columns(columns: Sequence[Column], lines: Sequence[Cells], width: int) -> list[Column]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import inf
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from monitor.model.answers import RunTotals, whole_sum
@@ -23,8 +24,8 @@ from monitor.model.view_model import (
     qualifiers,
     run_of,
 )
-from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column, fit_columns, header_line, line_of
-from monitor.view.formatting import count_devices, known_mean, percent, plain_count, rate, short_name
+from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column, fit_columns, header_line, line_of, with_names
+from monitor.view.formatting import count_devices, known_mean, model_labels, percent, plain_count, rate, short_name
 from monitor.view.glyphs import MARGIN, STALLED, STATE_WORDS, Glyphs
 from virnucpro_bus.metrics import is_stale
 from virnucpro_bus.units import UNKNOWN
@@ -57,8 +58,10 @@ def table(
     page = page_of(all_rows, room, options.page)
     bodies = [_cells(row, model, glyphs) for row in page.rows]
     total = _total_cells(all_rows, model.totals if options.devices is None else None)
-    columns = fit_columns(_useful_columns(bodies, model.rows), [*bodies, total], width)
+    labels = model_labels(glyphs.text(metrics["device_name"]) for metrics, _ in model.rows)
+    columns = fit_columns(_useful_columns(bodies, model.rows, labels), [*bodies, total], width)
     shown = {column.key for column in columns}
+    _shorten_names(columns, page.rows, bodies, total, labels, glyphs)
     for body, (metrics, _) in zip(bodies, page.rows, strict=True):
         # Without a STATE column the bad states replace a figure that would mislead.
         if metrics["state"] not in STATE_WORDS:
@@ -87,7 +90,24 @@ def _not_shown(page: Page, all_rows: Sequence[Row], glyphs: Glyphs) -> str:
     return glyphs.state_counts(+states)
 
 
-def _useful_columns(bodies: Sequence[Cells], all_rows: Sequence[Row]) -> list[Column]:
+def _shorten_names(
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    bodies: Sequence[Cells],
+    total: Cells,
+    labels: Mapping[str, str],
+    glyphs: Glyphs,
+) -> None:
+    """Write the labels of the models instead of their names if not all names fit."""
+    room = next((column.cells for column in columns if column.key == "name"), 0)
+    if all(cell_len(body["name"][0]) <= room for body in (*bodies, total)):
+        return
+    total["name"] = NO_CELL
+    for body, (metrics, _) in zip(bodies, rows, strict=True):
+        body["name"] = (labels[glyphs.text(metrics["device_name"])], "")
+
+
+def _useful_columns(bodies: Sequence[Cells], all_rows: Sequence[Row], labels: Mapping[str, str]) -> list[Column]:
     """All columns that tell something.
 
     HOST only with several hosts, RUN only with several runs of a host, NAME only if names differ, a trend only if
@@ -95,9 +115,12 @@ def _useful_columns(bodies: Sequence[Cells], all_rows: Sequence[Row]) -> list[Co
     """
     useless = {key for key in ("compute_trend", "rate_trend") if all(body[key] == NO_CELL for body in bodies)}
     useless |= {"host", "run"} - set(qualifiers(all_rows))
-    if len({metrics["device_name"] for metrics, _ in all_rows}) <= 1:
+    if len(labels) > 1:
+        columns: Sequence[Column] = with_names(COLUMNS, max(map(cell_len, labels.values())))
+    else:
+        columns = COLUMNS
         useless.add("name")
-    return [column for column in COLUMNS if column.key not in useless]
+    return [column for column in columns if column.key not in useless]
 
 
 def _marked(device: tuple[str, str]) -> tuple[str, str]:

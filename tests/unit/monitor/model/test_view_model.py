@@ -15,7 +15,7 @@ from monitor.model.view_model import (
     qualifiers,
     remaining_seconds,
 )
-from monitor.view.formatting import known_mean, rate
+from monitor.view.formatting import known_mean, model_labels, rate
 from tests.support.pictures import placed
 from virnucpro_bus.effect.combine import unknown_effect
 from virnucpro_bus.metrics import Effect
@@ -117,3 +117,16 @@ def test_sums_and_means_are_over_what_is_known() -> None:
 def test_a_run_without_a_plan_is_never_said_to_be_finished(is_over: bool, end: str) -> None:
     without_plan: RunTotals = {**TOTALS, "files_total": None}
     assert ViewModel((), without_plan, (), 0, is_over=is_over).end == end
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["NVIDIA GeForce RTX 4090", "NVIDIA H100 80GB HBM3", "Tesla T4"], ["4090", "H100", "T4"]),
+        (["NVIDIA A100-PCIE-40GB", "NVIDIA A100 80GB PCIe"], ["A100 40GB", "A100 80GB"]),
+        (["NVIDIA RTX 6000 Ada Generation", "Quadro RTX 6000"], ["RTX 6000 Ada Generation", "Quadro RTX 6000"]),
+        (["CPU", "NVIDIA L4", ""], ["CPU", "L4", ""]),
+    ],
+)
+def test_models_get_the_shortest_labels_that_distinguish_them(names: list[str], labels: list[str]) -> None:
+    assert list(model_labels(names).values()) == labels

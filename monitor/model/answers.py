@@ -106,8 +106,12 @@ def gpu_utilization(answer: object, report: Report) -> GpuUtilization:
 
 
 def recent_steals(steals: Iterable[object], report: Report) -> tuple[Steal, ...]:
-    """Return the steals from an answer of `get_recent_steal_events`."""
-    return tuple(_read(each, Steal, report) for each in steals)
+    """Return the steals from an answer of `get_recent_steal_events`; none if it cannot be iterated to its end."""
+    try:
+        return tuple(_read(each, Steal, report) for each in steals)
+    except Exception as error:  # a user's own iterator may raise anything
+        report(error)
+        return ()
 
 
 def run_totals(answer: object, works: Sequence[DeviceWork], report: Report) -> RunTotals:

@@ -37,7 +37,7 @@ class GpuSource(Protocol):
 class RunDetails(Protocol):
     """What a WorkSource may know about the run as a whole. Safe to call from any thread."""
 
-    def get_recent_steal_events(self) -> list[Any]:
+    def get_recent_steal_events(self) -> Iterable[Any]:
         """The last steals, oldest first, with the fields of `StealEvent` that the source knows."""
         ...
 
@@ -108,6 +108,10 @@ def utilization_details(source: GpuSource, report: Report) -> UtilizationDetails
     return cast("UtilizationDetails", _Details(source, _NoUtilizationDetails(), UtilizationDetails, report))
 
 
+_CHECKED_ONLY = (AbstractContextManager, Iterable)
+"""Types of answers that are no data, and are taken as they are."""
+
+
 class _Details:
     """The methods and properties of a protocol: a source's own, or else those of `defaults`, which has all."""
 
@@ -130,8 +134,10 @@ class _Details:
             own = getattr(self._source, name, default)
             if callable(own) is not callable(default):
                 own = default  # something else of that name
-            answer = own(*arguments) if callable(own) else own
-            return msgspec.convert(answer, kind) if (kind := _answer_type(declared)) is not None else answer
+            answer, kind = own(*arguments) if callable(own) else own, _answer_type(declared)
+            if kind in _CHECKED_ONLY and isinstance(answer, kind):
+                return answer
+            return msgspec.convert(answer, kind)
         except msgspec.ValidationError as error:
             self._report(TypeError(f"{name}: {error}"))
         except Exception as error:  # a user's own class may raise anything
@@ -141,9 +147,9 @@ class _Details:
 
 @cache
 def _answer_type(declared: Any) -> Any:
-    """The type of the answers of a method or property; None for what cannot be checked."""
+    """The type of the answers of a method or property."""
     kind = get_type_hints(declared)["return"]
-    return None if kind is type(None) or get_origin(kind) is AbstractContextManager else kind
+    return get_origin(kind) if get_origin(kind) in _CHECKED_ONLY else kind
 
 
 class _NoRunDetails(RunDetails):
@@ -154,8 +160,8 @@ class _NoRunDetails(RunDetails):
     def __init__(self, since_start_seconds: float | None) -> None:
         self._since_start_seconds = since_start_seconds
 
-    def get_recent_steal_events(self) -> list[Any]:
-        return []
+    def get_recent_steal_events(self) -> Iterable[Any]:
+        return ()
 
     def get_totals(self) -> Mapping[str, Any] | None:
         return None

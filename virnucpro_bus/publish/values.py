@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from virnucpro_bus.devices import device_of
+from virnucpro_bus.devices import as_index, device_of
 from virnucpro_bus.events.vocabulary import NAME_CHARACTERS, REASON_CHARACTERS, Device
 from virnucpro_bus.passed_numbers import MAX_SECONDS, as_count, as_seconds, shown
 
@@ -48,14 +48,15 @@ def as_name(name: str) -> str:
 
 def as_device(argument: str, device: object) -> Device:
     """Return the device that a key, a CUDA ordinal or a Device names. Raises ValueError, with `argument`."""
-    if isinstance(device, Device):
+    if isinstance(device, Device) and device.key:
         index = None if device.index is None else as_count(f"{argument}: index", device.index)
         return Device(as_name(device.key), as_name(device.name), index)
-    if isinstance(device, str):
-        if not device:
-            raise ValueError(f"{argument}: must be a device, not an empty text")
+    if isinstance(device, str) and device:
         return device_of(device)
-    return device_of(str(as_count(argument, device)))
+    index = as_index(device)
+    if index is None:
+        raise ValueError(f"{argument}: must be a device, its key, or a CUDA ordinal, not {shown(device)!r}")
+    return device_of(str(index))
 
 
 def as_elapsed(number: object) -> float:

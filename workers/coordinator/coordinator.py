@@ -17,7 +17,7 @@ from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
 from virnucpro_bus.passed_numbers import as_count, as_seconds
 from virnucpro_bus.publish.publisher import EventSink
-from virnucpro_bus.publish.values import as_reason
+from virnucpro_bus.publish.values import as_device, as_reason
 from virnucpro_bus.text import visible
 from workers.coordinator.assignment import Assignment
 from workers.coordinator.device_names import DeviceNames
@@ -62,7 +62,7 @@ class WorkStealingCoordinator:
         the host in the figures (None: this machine). Raises UserError for an unknown policy, and ValueError for
         devices of the same name, and for weights and numbers that cannot be right.
         """
-        self.devices = tuple(devices)
+        self.devices = tuple(as_device("devices", device) for device in devices)
         self._names = DeviceNames(self.devices)
         # Numbered by size, as the queues require.
         self._files = tuple(sorted(files, key=lambda file: -file.cost))

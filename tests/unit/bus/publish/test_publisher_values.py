@@ -243,7 +243,7 @@ def test_a_worker_joins_by_its_environment(
     assert (first.run, first.source, first.event.device.key) == ("run-9", f"pid-{os.getpid()}", key)
 
 
-@pytest.mark.parametrize("device", [-1, 1.5, True, "", ["GPU-7"], Device("GPU-7", index=-1)], ids=repr)
+@pytest.mark.parametrize("device", [-1, 1.5, True, "", ["GPU-7"], Device(""), Device("GPU-7", index=-1)], ids=repr)
 def test_a_device_that_no_event_can_name_is_refused(address: str, device: Any) -> None:
     with pytest.raises(ValueError, match=r"^device(: index)?: "):
         Publisher.connect(address, device=device, environment={})

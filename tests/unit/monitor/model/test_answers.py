@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -175,6 +176,25 @@ def test_a_row_that_is_none_is_left_out_and_reported() -> None:
 def test_a_steal_at_a_time_that_cannot_be_shown_is_shown_without_it(moment: Any) -> None:
     [steal] = recent_steals([{**STEAL, "timestamp": moment}], Reported().append)
     assert (steal["timestamp"], steal["file_name"]) == (None, "a.fa")
+
+
+@pytest.mark.parametrize("kind", [list, tuple, deque, iter], ids=lambda kind: kind.__name__)
+def test_rows_and_steals_may_come_in_any_iterable(kind: Any) -> None:
+    class Coordinator(OwnCoordinator):
+        def get_gpu_metrics(self) -> Any:
+            return kind([DEVICE])
+
+        def get_recent_steal_events(self) -> Any:
+            return kind([STEAL])
+
+    model = collect(Coordinator(), OwnGpus())
+    assert (len(model.rows), len(model.steals), model.health) == (1, 1, ())
+
+
+def test_steals_that_cannot_be_iterated_to_their_end_are_reported() -> None:
+    reported = Reported()
+    assert recent_steals((1 / (1 - each) for each in range(2)), reported.append) == ()
+    assert [type(each) for each in reported] == [ZeroDivisionError]
 
 
 @given(

@@ -89,14 +89,8 @@ class _CheckedUtilization(TypedDict):
 
 
 def device_works(rows: Iterable[object], report: Report) -> list[DeviceWork]:
-    """Return the work of each device from the rows of `get_gpu_metrics`; what is no row is reported, left out."""
-    works = []
-    for row in rows:
-        if isinstance(row, Mapping) or hasattr(row, "device_id"):
-            works.append(_read(row, DeviceWork, report))
-        else:
-            report(TypeError(f"a row of get_gpu_metrics must be a dict, not {shown(row)}"))
-    return works
+    """Return the work of each device from the rows of `get_gpu_metrics`."""
+    return _read_all(rows, DeviceWork, "a row of get_gpu_metrics", report)
 
 
 def gpu_utilization(answer: object, report: Report) -> GpuUtilization:
@@ -108,7 +102,7 @@ def gpu_utilization(answer: object, report: Report) -> GpuUtilization:
 def recent_steals(steals: Iterable[object], report: Report) -> tuple[Steal, ...]:
     """Return the steals from an answer of `get_recent_steal_events`; none if it cannot be iterated to its end."""
     try:
-        return tuple(_read(each, Steal, report) for each in steals)
+        return tuple(_read_all(steals, Steal, "a steal", report))
     except Exception as error:  # a user's own iterator may raise anything
         report(error)
         return ()
@@ -140,6 +134,17 @@ def whole_sum(values: Iterable[int | None]) -> int | None:
             return None
         total += value
     return total
+
+
+def _read_all(answers: Iterable[object], kind: type[Kind], what: str, report: Report) -> list[Kind]:
+    """Return each of `answers` as the TypedDict `kind`. What has no field of it is reported and left out."""
+    read = []
+    for answer in answers:
+        if isinstance(answer, Mapping) or any(hasattr(answer, name) for name in _hints(kind)):  # type: ignore[arg-type]
+            read.append(_read(answer, kind, report))
+        else:
+            report(TypeError(f"{what} must be a dict, not {shown(answer)}"))
+    return read
 
 
 def _read(answer: object, kind: type[Kind], report: Report) -> Kind:

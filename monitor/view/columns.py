@@ -16,8 +16,6 @@ from virnucpro_bus.units import UNKNOWN
 Cells = dict[str, tuple[str, str]]
 """One line of the table, by column key: (content, style)."""
 NO_CELL = ("", "")
-LABEL_CELLS = 10
-"""Longer labels of models are cut."""
 
 
 class Cut(Enum):
@@ -53,7 +51,7 @@ COLUMNS = (
     Column("device", "  DEVICE", 0, 12, 16, Cut.END, left=True),
     Column("host", "HOST", 1, 10, 24, Cut.END, left=True),
     Column("run", "RUN", 1, 10, 24, Cut.START, left=True),
-    Column("name", "NAME", 12, LABEL_CELLS, 24, Cut.END, left=True),
+    Column("name", "NAME", 12, 10, 24, Cut.END, left=True),
     Column("state", "STATE", 15, 8, left=True),
     Column("compute", "COMPUTE", 3, 7),
     Column("max", "MAX", 16, 4),
@@ -79,10 +77,12 @@ def with_names(columns: Sequence[Column], label_cells: int) -> list[Column]:
     """
     ranks = {column.key: column.rank for column in columns}
     swapped = {"name": ranks.get("compute_trend", ranks["name"]), "compute_trend": ranks["name"]}
-    cells = {"name": min(label_cells, LABEL_CELLS)}
+    ranked = [replace(column, rank=swapped.get(column.key, column.rank)) for column in columns]
     return [
-        replace(column, rank=swapped.get(column.key, column.rank), cells=cells.get(column.key, column.cells))
-        for column in columns
+        replace(column, cells=max(len(column.header), min(label_cells, column.cells)))
+        if column.key == "name"
+        else column
+        for column in ranked
     ]
 
 

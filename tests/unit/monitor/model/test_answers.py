@@ -166,10 +166,14 @@ def test_a_figure_of_a_gpu_that_cannot_be_is_unknown_and_the_others_are_known(na
     assert reported.texts == [f"{name}: cannot be {value}"]
 
 
-def test_a_row_that_is_none_is_left_out_and_reported() -> None:
+def test_a_row_or_a_steal_that_is_none_is_left_out_and_reported() -> None:
     reported = Reported()
     assert len(device_works([DEVICE, 5, "row", None, DEVICE], reported.append)) == 2
-    assert reported.texts[0] == "a row of get_gpu_metrics must be a dict, not 5"
+    assert len(recent_steals([STEAL, None], reported.append)) == 1
+    assert reported.texts[:: len(reported) - 1] == [
+        "a row of get_gpu_metrics must be a dict, not 5",
+        "a steal must be a dict, not None",
+    ]
 
 
 @pytest.mark.parametrize("moment", [-1.0, 1e300, "now", datetime.now(UTC)], ids=repr)
@@ -193,7 +197,7 @@ def test_rows_and_steals_may_come_in_any_iterable(kind: Any) -> None:
 
 def test_steals_that_cannot_be_iterated_to_their_end_are_reported() -> None:
     reported = Reported()
-    assert recent_steals((1 / (1 - each) for each in range(2)), reported.append) == ()
+    assert recent_steals(({**STEAL, "timestamp": 1 / (1 - each)} for each in range(2)), reported.append) == ()
     assert [type(each) for each in reported] == [ZeroDivisionError]
 
 

@@ -98,6 +98,15 @@ def test_models_that_differ_in_their_memory_are_named_with_it(width: int, names:
     assert [f"GPU {index}   {name}  " in picture for index, name in enumerate(names)] == [True, True]
 
 
+def test_a_column_is_as_wide_as_its_header_however_short_the_names_are() -> None:
+    rows: list[Row] = []
+    for index, name in enumerate(("A", "B")):
+        metrics, utilization = row(index)
+        rows.append(({**metrics, "device_name": name}, utilization))
+    header_text, first, *_ = plain(replace(snapshot(), rows=tuple(rows)), 120, 24).splitlines()[3:]
+    assert header_text.index("COMPUTE") + len("COMPUTE") == first.index("97%") + len("97%")
+
+
 @pytest.mark.parametrize("width", range(60, 200, 10))
 def test_names_that_do_not_fit_are_shortened_in_every_row_alike(width: int) -> None:
     picture = plain(snapshot(), width, 24)

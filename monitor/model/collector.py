@@ -8,7 +8,7 @@ from monitor.model.answers import DeviceWork, RunTotals, device_works, gpu_utili
 from monitor.model.health import problems
 from monitor.model.sources import GpuSource, RunDetails, WorkSource, run_details, utilization_details
 from monitor.model.trends import TrendKeeper
-from monitor.model.view_model import NOTICE, Problem, Row, ViewModel, remaining_seconds
+from monitor.model.view_model import NOTICE, Problem, Row, ViewModel, remaining_range, remaining_seconds
 from virnucpro_bus.clock import NANOSECONDS, Clock, local_time_of_day
 from virnucpro_bus.devices import find_device
 from virnucpro_bus.metrics import GpuUtilization
@@ -102,6 +102,7 @@ class Collector:
             now_ns=self._clock.wall_ns(),
             elapsed_seconds=elapsed,
             eta_seconds=None if is_over else remaining_seconds(totals, elapsed, effect),
+            eta_range=None if is_over else remaining_range(effect),
             is_over=is_over,
             health=(*problems(rows, totals, details.lossy_sources(), failures, attempts), *notices, *warnings),
             news=news,

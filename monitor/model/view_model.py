@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from monitor.model.answers import DeviceWork, RunTotals, Steal
-from virnucpro_bus.metrics import Effect, GpuUtilization
+from virnucpro_bus.metrics import Effect, GpuUtilization, Range
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN
 
@@ -59,6 +59,8 @@ class ViewModel:
     """The run's own time so far; None when unknown."""
     eta_seconds: float | None = None
     """Time until the last file is finished; None when unknown, and when the run is over."""
+    eta_range: Range | None = None
+    """The least and the greatest that it likely is; None when that is unknown."""
     is_over: bool = False
     """Whether the run has ended, with or without remaining files."""
     health: tuple[Problem, ...] = ()
@@ -143,6 +145,14 @@ def remaining_seconds(
     if expected is not None and (expected > 0 or remaining <= 0):
         return expected
     return max(0, remaining) * elapsed_seconds / completed
+
+
+def remaining_range(effect: Effect | None) -> Range | None:
+    """Return the range of the ETA that `effect` gives; None: unknown."""
+    if effect is None or effect["makespan_expected_range"] is None or effect["makespan_seconds"] is None:
+        return None
+    now, (low, high) = effect["makespan_seconds"], effect["makespan_expected_range"]
+    return max(0.0, low - now), None if high is None else max(0.0, high - now)
 
 
 def _expected_seconds(effect: Effect) -> float | None:

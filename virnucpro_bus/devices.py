@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.passed_numbers import is_bool
 
 Entry = TypeVar("Entry")
 UUID_PREFIXES = ("GPU-", "MIG-")
@@ -39,7 +40,7 @@ def as_index(device_id: object) -> int | None:
     if isinstance(device_id, str):
         return int(device_id) if is_number(device_id) else None
     try:
-        index = -1 if isinstance(device_id, bool) else operator.index(device_id)  # type: ignore[arg-type]
+        index = -1 if is_bool(device_id) else operator.index(device_id)  # type: ignore[arg-type]
     except Exception:  # an array of another library, say, has the method and may raise anything
         return None
     return index if index >= 0 else None

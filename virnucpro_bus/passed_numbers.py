@@ -17,7 +17,7 @@ MAX_SECONDS = 1e12
 """The longest duration that an event can hold."""
 _SHOWN_CHARACTERS = 80
 """Of a value that is wrong."""
-_NOT_NUMBERS = (bool, str, bytes, bytearray)
+_TEXTS = (str, bytes, bytearray)
 """Types that int() or float() would convert, though a caller who passes them has probably mixed up something."""
 
 
@@ -32,7 +32,7 @@ def as_count(name: str, number: object) -> int:
 def as_figure(name: str, number: object, least: float, most: float, unit: str = "") -> float:
     """Return `number` as a float. Raises ValueError when it is not a number from `least` to `most`, in `unit`."""
     try:
-        figure = math.nan if isinstance(number, _NOT_NUMBERS) else float(number)  # type: ignore[arg-type]
+        figure = math.nan if isinstance(number, _TEXTS) or is_bool(number) else float(number)  # type: ignore[arg-type]
     except Exception:  # another library's number may raise anything
         figure = math.nan
     if not least <= figure <= most:
@@ -45,6 +45,11 @@ def as_seconds(name: str, number: object, least: float = 0.0, most: float = MAX_
     return as_figure(name, number, least, most, "seconds")
 
 
+def is_bool(value: object) -> bool:
+    """Whether `value` is a bool, also one of another library (numpy.bool, which is not Python's)."""
+    return type(value).__name__ in ("bool", "bool_")
+
+
 def shown(value: object) -> str:
     """Return a wrong value as the beginning of its text, for a message."""
     return text_of(value)[:_SHOWN_CHARACTERS]
@@ -52,11 +57,11 @@ def shown(value: object) -> str:
 
 def _whole_number(number: object) -> int | None:
     """The integer that a number of another type is, such as 250.0; None when it is none."""
-    if isinstance(number, _NOT_NUMBERS):
+    if isinstance(number, _TEXTS) or is_bool(number):
         return None
     with suppress(Exception):  # another library's number may raise anything
         return operator.index(number)  # type: ignore[arg-type]
     with suppress(Exception):
         figure = float(number)  # type: ignore[arg-type]
-        return int(figure) if figure.is_integer() else None
+        return int(figure) if figure.is_integer() and figure == number else None
     return None

@@ -19,7 +19,7 @@ import msgspec
 
 from virnucpro_bus.events.vocabulary import Celsius, Count, Percent, Seconds, Watts
 from virnucpro_bus.metrics import GpuUtilization
-from virnucpro_bus.passed_numbers import shown
+from virnucpro_bus.passed_numbers import is_bool, shown
 
 Report = Callable[[Exception], None]
 """Takes the reason why a field, or a whole answer, is unknown."""
@@ -182,8 +182,10 @@ def _field(answer: object, name: str, hint: Any, report: Report) -> object:
 
 def _plain(value: object) -> object:
     """A number of another library as Python's own, a path as a text; NaN as None. Raises what its class raises."""
-    if value is None or isinstance(value, bool):
-        return value
+    if value is None:
+        return None
+    if is_bool(value):
+        return bool(value)
     if isinstance(value, str):
         return str(value)
     if isinstance(value, bytes | os.PathLike):

@@ -139,6 +139,13 @@ def test_a_count_that_cannot_be_is_unknown_and_reported_by_name(value: Any) -> N
     assert [text.startswith("files_completed: cannot be ") for text in reported.texts] == [True]
 
 
+def test_a_bool_of_another_library_is_one_and_no_number() -> None:
+    other = type("bool", (), {"__bool__": lambda self: True, "__float__": lambda self: 1.0})()
+    reported = Reported()
+    figures = gpu_utilization({**FIGURES, "lost": other, "power_watts": other}, reported.append)
+    assert (figures["lost"], figures["power_watts"], len(reported)) == (True, None, 1)
+
+
 @pytest.mark.parametrize("value", [None, NAN, Single("nan")], ids=repr)
 def test_a_figure_that_is_none_or_not_a_number_is_unknown_without_a_report(value: Any) -> None:
     reported = Reported()

@@ -31,10 +31,7 @@ def as_count(name: str, number: object) -> int:
 
 def as_figure(name: str, number: object, least: float, most: float, unit: str = "") -> float:
     """Return `number` as a float. Raises ValueError when it is not a number from `least` to `most`, in `unit`."""
-    try:
-        figure = math.nan if isinstance(number, _TEXTS) or is_bool(number) else float(number)  # type: ignore[arg-type]
-    except Exception:  # another library's number may raise anything
-        figure = math.nan
+    figure = number if type(number) is float else _float(number)
     if not least <= figure <= most:
         raise ValueError(f"{name}: must be from {least:g} to {most:g}{unit and f' {unit}'}, not {shown(number)}")
     return figure
@@ -55,13 +52,23 @@ def shown(value: object) -> str:
     return text_of(value)[:_SHOWN_CHARACTERS]
 
 
+def _float(number: object) -> float:
+    """The float that a number of another type is; NaN when it is none."""
+    if isinstance(number, _TEXTS) or is_bool(number):
+        return math.nan
+    try:
+        return float(number)  # type: ignore[arg-type]
+    except Exception:  # another library's number may raise anything
+        return math.nan
+
+
 def _whole_number(number: object) -> int | None:
     """The integer that a number of another type is, such as 250.0; None when it is none."""
     if isinstance(number, _TEXTS) or is_bool(number):
         return None
     with suppress(Exception):  # another library's number may raise anything
         return operator.index(number)  # type: ignore[arg-type]
+    figure = _float(number)
     with suppress(Exception):
-        figure = float(number)  # type: ignore[arg-type]
         return int(figure) if figure.is_integer() and figure == number else None
     return None

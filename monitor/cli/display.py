@@ -24,7 +24,7 @@ from monitor.terminal.screen import is_screen
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
 from virnucpro_bus.fold.report import FleetReport
 from virnucpro_bus.metrics import MetricsSource, UtilizationSource
-from virnucpro_bus.system.console import say
+from virnucpro_bus.system.console import EXIT_NOT_RESTORED, say
 from virnucpro_bus.system.keyboard import Keyboard, is_interactive, read_forwarded
 from virnucpro_bus.system.signals import SignalFlag
 from virnucpro_bus.system.standard_streams import abandon_output
@@ -119,6 +119,8 @@ def watch(driver: Driver, fleet: Displayable, clock: Clock, options: DisplayOpti
                 driver(lambda: signals.signal or _pass_keys(dashboard, pressed()))
             if options.group is not None:
                 abandon_output()
+                if not dashboard.is_terminal_restored:
+                    return EXIT_NOT_RESTORED
             elif dashboard.write_error is not None:
                 raise dashboard.write_error
     return 128 + signals.signal if signals.signal else 0

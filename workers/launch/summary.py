@@ -11,14 +11,19 @@ from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.sources.playback import Playback
 from virnucpro_bus.sources.replay import Replay
-from virnucpro_bus.system.console import say
 from workers.launch.run_plan import RunPlan
 
 
 def sum_up(
-    plan: RunPlan, clock: Clock, stopped: Callable[[], bool], *, exit_code: int, files_done_before: int
+    plan: RunPlan,
+    clock: Clock,
+    stopped: Callable[[], bool],
+    report: Callable[[str], object],
+    *,
+    exit_code: int,
+    files_done_before: int,
 ) -> dict[str, Any]:
-    """Write summary.json, and return its content; what goes wrong is reported to the user.
+    """Write summary.json, and return its content; `report` gets what goes wrong, for the user.
 
     Empty if `stopped`, which is called several times a second, returns true before the capture is read.
     """
@@ -27,14 +32,14 @@ def sum_up(
     if summary is None:
         # One of an earlier session would be wrong.
         path.unlink(missing_ok=True)
-        say(f"{SUMMARY_NAME} is not written; to print it: virnucpro-bus replay {plan.run_dir} --once --json")
+        report(f"{SUMMARY_NAME} is not written; to print it: virnucpro-bus replay {plan.run_dir} --once --json")
         return {}
     summary |= {"exit_code": exit_code, "files_done_before": files_done_before}
     try:
         with Disk().replace_atomically(path, durable=False) as file:
             file.write(f"{json.dumps(summary, indent=2)}\n".encode())
     except OSError as error:
-        say(f"{path}: cannot be written: {error.strerror}")
+        report(f"{path}: cannot be written: {error.strerror}")
     return summary
 
 

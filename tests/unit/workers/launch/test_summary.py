@@ -23,7 +23,11 @@ def run_dir(tmp_path: Path) -> Path:
 
 
 def test_it_is_the_fold_of_the_whole_capture(run_dir: Path) -> None:
-    summary = sum_up(run_plan(run_dir), ManualClock(), lambda: False, exit_code=3, files_done_before=0)
+    problems: list[str] = []
+    summary = sum_up(
+        run_plan(run_dir), ManualClock(), lambda: False, problems.append, exit_code=3, files_done_before=0
+    )
+    assert problems == []
     expected = fold_capture(run_dir / "run.vbus", ManualClock()).report()
     assert {key: summary[key] for key in expected} == expected
     assert (summary["exit_code"], summary["job"]) == (3, "sixframe")
@@ -34,5 +38,10 @@ def test_one_that_is_stopped_before_the_end_of_the_capture_leaves_none_of_an_ear
     run_dir: Path,
 ) -> None:
     (run_dir / "summary.json").touch()
-    assert sum_up(run_plan(run_dir), ManualClock(), lambda: True, exit_code=130, files_done_before=0) == {}
+    problems: list[str] = []
+    summary = sum_up(
+        run_plan(run_dir), ManualClock(), lambda: True, problems.append, exit_code=130, files_done_before=0
+    )
+    assert summary == {}
+    assert [problem.startswith("summary.json is not written") for problem in problems] == [True]
     assert not (run_dir / "summary.json").exists()

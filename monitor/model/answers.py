@@ -140,11 +140,19 @@ def _read_all(answers: Iterable[object], kind: type[Kind], what: str, report: Re
     """Return each of `answers` as the TypedDict `kind`. What has no field of it is reported and left out."""
     read = []
     for answer in answers:
-        if isinstance(answer, Mapping) or any(hasattr(answer, name) for name in _hints(kind)):  # type: ignore[arg-type]
+        if _has_fields(answer, _hints(kind)):  # type: ignore[arg-type]
             read.append(_read(answer, kind, report))
         else:
             report(TypeError(f"{what} must be a dict, not {shown(answer)}"))
     return read
+
+
+def _has_fields(answer: object, names: Iterable[str]) -> bool:
+    """Whether `answer` is a dict, or an object with any of the fields."""
+    try:
+        return isinstance(answer, Mapping) or any(hasattr(answer, name) for name in names)
+    except Exception:  # a property that raises is a field
+        return True
 
 
 def _read(answer: object, kind: type[Kind], report: Report) -> Kind:

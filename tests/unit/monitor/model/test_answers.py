@@ -183,6 +183,19 @@ def test_a_row_or_a_steal_that_is_none_is_left_out_and_reported() -> None:
     ]
 
 
+def test_an_attribute_that_raises_is_reported_and_unknown() -> None:
+    class Row:
+        device_name = "A100"
+
+        @property
+        def device_id(self) -> int:
+            raise RuntimeError("not yet")
+
+    reported = Reported()
+    [work] = device_works([Row()], reported.append)
+    assert (work["device_id"], work["device_name"], reported.texts) == (None, "A100", ["not yet"])
+
+
 @pytest.mark.parametrize("moment", [-1.0, 1e300, "now", datetime.now(UTC)], ids=repr)
 def test_a_steal_at_a_time_that_cannot_be_shown_is_shown_without_it(moment: Any) -> None:
     [steal] = recent_steals([{**STEAL, "timestamp": moment}], Reported().append)

@@ -8,21 +8,30 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.log.metrics_log import MetricsLog
-from monitor.model.answers import device_works, gpu_utilization, recent_steals, run_totals
+from monitor.model.answers import (
+    DeviceWork,
+    RunTotals,
+    Steal,
+    _CheckedUtilization,
+    device_works,
+    gpu_utilization,
+    recent_steals,
+    run_totals,
+)
 from monitor.model.collector import Collector, Failures
 from monitor.model.view_model import ViewModel
 from monitor.view.frame import frame
 from monitor.view.plain_line import line
 from tests.support.foreign_sources import DEVICE, FIGURES, STEAL, OwnCoordinator, OwnGpus
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetricsOfRun, GpuUtilization, StealEvent, Totals
 
 NAN, INF = float("nan"), float("inf")
 
@@ -80,6 +89,19 @@ class Reported(list[Exception]):
 
 def collect(coordinator: Any, gpus: Any, failures: Failures | None = None) -> ViewModel:
     return Collector(coordinator, gpus, ManualClock(), failures or Failures()).collect("", None)
+
+
+@pytest.mark.parametrize(
+    ("read", "declared"),
+    [
+        (DeviceWork, GpuMetricsOfRun),
+        (Steal, StealEvent),
+        (RunTotals, Totals),
+        (_CheckedUtilization, GpuUtilization),
+    ],
+)
+def test_every_field_that_a_source_may_have_is_read(read: Any, declared: Any) -> None:
+    assert get_type_hints(read).keys() == get_type_hints(declared).keys()
 
 
 def test_what_a_coordinator_of_two_methods_lacks_is_unknown_and_the_rest_is_shown() -> None:

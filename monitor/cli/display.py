@@ -22,6 +22,7 @@ from monitor.model.view_model import Row
 from monitor.terminal.keys import Key, Keys
 from monitor.terminal.screen import is_screen
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
+from virnucpro_bus.errors import UserError
 from virnucpro_bus.fold.report import FleetReport
 from virnucpro_bus.metrics import MetricsSource, UtilizationSource
 from virnucpro_bus.system.console import EXIT_NOT_RESTORED, say
@@ -191,7 +192,7 @@ def _pass_keys(dashboard: LoadBalancingDashboard, keys: list[Key]) -> bool:
 def _print_json_lines(
     driver: Driver, fleet: Displayable, options: DisplayOptions, stopped: Callable[[], object]
 ) -> None:
-    """Print one compact object per line: now, at every interval, and at the end."""
+    """Print one compact object per line: now, at every interval, and at the end, whatever that is."""
     clock = SystemClock()
     due_ns = clock.mono_ns()
     _report_unmatched(fleet, options.view)
@@ -203,7 +204,11 @@ def _print_json_lines(
             click.echo(json.dumps(_selected_report(fleet, options.view)))
         return stopped()
 
-    driver(print_when_due)
+    try:
+        driver(print_when_due)
+    except UserError:
+        click.echo(json.dumps(_selected_report(fleet, options.view)))
+        raise
     click.echo(json.dumps(_selected_report(fleet, options.view)))
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from monitor.model.answers import DeviceWork, RunTotals, device_works, gpu_utilization, recent_steals, run_totals
 from monitor.model.health import problems
 from monitor.model.sources import GpuSource, RunDetails, WorkSource, run_details, utilization_details
 from monitor.model.trends import TrendKeeper
 from monitor.model.view_model import NOTICE, Problem, Row, ViewModel, remaining_range, remaining_seconds
 from virnucpro_bus.clock import NANOSECONDS, Clock, local_time_of_day
-from virnucpro_bus.devices import find_device
 from virnucpro_bus.metrics import GpuUtilization
 
 FAILURE_CHARACTERS = 160
@@ -87,8 +84,11 @@ class Collector:
 
     def _collect(self, title: str, details: RunDetails) -> ViewModel:
         works = device_works(self._coordinator.get_gpu_metrics(), self._failures.add)
-        known = self._gpu_details.get_gpu_utilizations()
-        rows = tuple(_row(work, self._utilization(work, known)) for work in works)
+        known = self._gpu_details.get_utilizations_of(works)
+        if known is None or len(known) != len(works):
+            known = [self._ask_gpu(work) for work in works]
+        figures = [gpu_utilization(answer, self._failures.add) for answer in known]
+        rows = tuple(map(_row, works, figures))
         totals = run_totals(details.get_totals(), works, self._failures.add)
         elapsed, effect, is_over = details.elapsed_seconds(), details.get_effect(), details.finished
         failures = details.failures()
@@ -112,18 +112,14 @@ class Collector:
             trends=self._trends.add(rows, self._clock.mono_ns() / NANOSECONDS if elapsed is None else elapsed),
         )
 
-    def _utilization(self, work: DeviceWork, known: Mapping[int | str, object] | None) -> GpuUtilization:
-        """Return the figures of one device, from `known` if the source gives all of them at once."""
+    def _ask_gpu(self, work: DeviceWork) -> object:
+        """Return what a source that knows its GPUs by UUID and index alone answers for a device; None: nothing."""
         device_id = work["uuid"] or work["device_id"]
-        answer: object = None
-        if known is not None:
-            answer = find_device(device_id, known)
-        elif device_id is not None:
-            try:
-                answer = self._gpu_monitor.get_gpu_utilization(device_id)
-            except Exception as error:  # one GPU that cannot be read must not hide the others
-                self._failures.add(error)
-        return gpu_utilization(answer, self._failures.add)
+        try:
+            return None if device_id is None else self._gpu_monitor.get_gpu_utilization(device_id)
+        except Exception as error:  # one GPU that cannot be read must not hide the others
+            self._failures.add(error)
+            return None
 
     def _notices_and_news(self, details: RunDetails) -> tuple[list[Problem], tuple[str, ...]]:
         """Return the run's notices, the latest first; and those that are new since the previous call."""

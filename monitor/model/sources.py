@@ -7,7 +7,7 @@ that raises, or whose answer is not of its type, so that the others are shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
 from typing import Any, Protocol, cast, get_origin, get_type_hints
@@ -86,8 +86,8 @@ class RunDetails(Protocol):
 class UtilizationDetails(Protocol):
     """What a GpuSource may offer for many GPUs and long intervals. Safe to call from any thread."""
 
-    def get_gpu_utilizations(self) -> dict[int | str, Any] | None:
-        """The figures of every GPU at once, by UUID and index; None when they have to be asked for one by one."""
+    def get_utilizations_of(self, rows: Sequence[Any]) -> list[Any] | None:
+        """The figures of the GPU of each row, in order; None when they have to be asked for one by one."""
         ...
 
     def set_display_interval(self, seconds: float) -> None:
@@ -194,7 +194,7 @@ class _NoRunDetails(RunDetails):
 class _NoUtilizationDetails(UtilizationDetails):
     """The details of a source that offers only the method of GpuSource."""
 
-    def get_gpu_utilizations(self) -> dict[int | str, Any] | None:
+    def get_utilizations_of(self, rows: Sequence[Any]) -> list[Any] | None:
         return None
 
     def set_display_interval(self, seconds: float) -> None:

@@ -28,7 +28,7 @@ from workers.launch.interruption import Interruption
 from workers.launch.monitor_process import MonitorProcess
 from workers.launch.relay_process import RelayProcess
 from workers.launch.run_plan import RunPlan
-from workers.launch.summary import sum_up
+from workers.launch.summary import remove_summary, sum_up
 from workers.pool.pool import WorkerPool
 from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settings_of
 
@@ -156,6 +156,7 @@ class Launcher:
             try:
                 if plan.listen is not None:
                     self._monitor.report(self._relay.start(plan.run_dir, plan.listen))
+                remove_summary(plan.run_dir)
                 coordinator.start()
                 if self._resumed is not None:
                     self._report_resumption(self._resumed)

@@ -62,8 +62,7 @@ def test_a_sampler_that_is_restarted_after_the_clock_was_set_back_has_the_last_s
     script = Script()
     script.say("sampler", ev.GpuSampled(GPU, 10.0), epoch=200)
     script.say("sampler", ev.GpuSampled(GPU, 90.0), epoch=100, after_seconds=5)
-    utilization = folded(script).utilization(GPU.key, script.clock.mono_ns())
-    assert utilization is not None
+    utilization = folded(script).utilizations(script.clock.mono_ns())[GPU.key]
     assert (utilization["compute_percent"], utilization["sample_age_seconds"]) == (90.0, 0.0)
 
 

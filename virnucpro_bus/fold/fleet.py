@@ -205,6 +205,13 @@ class FleetState:
             return any(host.fold.is_broken_off for host in self._hosts.values())
 
     @property
+    def has_unfinished_run(self) -> bool:
+        """Whether a run was announced that is neither over nor broken off."""
+        with self._lock:
+            runs = [host.fold for host in self._hosts.values() if host.fold.run is not None]
+            return not all(run.is_over for run in runs)
+
+    @property
     def finished(self) -> bool:
         """Whether every announced run is over or broken off, and at least one was announced."""
         with self._lock:

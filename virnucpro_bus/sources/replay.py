@@ -85,9 +85,14 @@ class Replay:
         """Whether everything that is recorded was returned since the last start, to the end of the capture."""
         return self._cursor.next_ns is None
 
-    def may_grow(self) -> bool:
-        """Whether a process may still add to the capture. The first answer may take five seconds."""
+    def may_continue(self) -> bool:
+        """Whether the run may have gone on after the last event. The first answer may take five seconds."""
         return self._growth.is_possible if self._may_grow is None else self._may_grow
+
+    @property
+    def is_of_run_folder(self) -> bool:
+        """Whether the capture is that of a run folder, not a copy or a recording."""
+        return self._growth.is_of_run_folder
 
     def receive(self, timeout_seconds: float) -> tuple[list[bytes], list[int]]:
         """Return the frames that are due by now, waiting at most so long for the first. See EventSource."""

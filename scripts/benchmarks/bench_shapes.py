@@ -30,6 +30,8 @@ from virnucpro_bus.events.vocabulary import FileStarted
 from virnucpro_bus.sources.playback import fold_capture
 
 PAIRS_AT_ONCE = 3
+REPEATABLE_PERCENT = 1.0
+"""In % of the makespan: two real runs of the same files and the same policy differ by as much."""
 MOMENTS = (10, 25, 50, 75, 90)
 """In % of the makespan: when the expected end is compared with the real one."""
 
@@ -65,8 +67,11 @@ class _Estimate:
 
     @property
     def holds(self) -> bool | None:
-        """Whether the range contains what really was; None: there was no range."""
-        return None if self.low_and_high is None else self.low_and_high[0] <= self.real <= self.low_and_high[1]
+        """Whether the range contains what really was, or might as well have been; None: there was no range."""
+        if self.low_and_high is None:
+            return None
+        slack = self.makespan * REPEATABLE_PERCENT / 100
+        return self.low_and_high[0] - slack <= self.real <= self.low_and_high[1] + slack
 
     def __str__(self) -> str:
         point = "n/a" if self.point is None else f"{self.point:.2f} ({self.error_percent:+.1f} %)"

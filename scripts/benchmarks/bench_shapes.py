@@ -28,6 +28,8 @@ from virnucpro_bus.clock import NANOSECONDS, SystemClock
 from virnucpro_bus.events.codec import decode
 from virnucpro_bus.events.vocabulary import FileStarted
 from virnucpro_bus.sources.playback import fold_capture
+from workers.whatif.recorded_run import make_recorded_run
+from workers.whatif.scenarios import Variation, what_if
 
 PAIRS_AT_ONCE = 3
 REPEATABLE_PERCENT = 1.0
@@ -96,13 +98,15 @@ def _run_pair(shape: RealScenario, folder: Path) -> None:
 
 
 def _estimates(folder: Path) -> dict[str, _Estimate]:
-    """Return the estimates that the run with stealing gives, by what they estimate."""
-    path = folder / "cost" / "run.vbus"
-    effect, off = _effect(path), _effect(folder / "off" / "run.vbus")["makespan_seconds"]
+    """Return what each run of a pair lets the program estimate of itself and of the other one, by its name."""
+    path, path_off = (folder / policy / "run.vbus" for policy in ("cost", "off"))
+    effect, off = _effect(path), _effect(path_off)["makespan_seconds"]
     makespan = effect["makespan_seconds"]
     found = [
         _estimate(effect, "makespan_without_stealing", "without stealing", off, off),
         _estimate(effect, "saved", "saved", off - makespan, off),
+        _estimate(_whatif(path, "off"), "makespan", "whatif, off", off, off),
+        _estimate(_whatif(path_off, "cost"), "makespan", "whatif, cost", makespan, makespan),
     ]
     for percent in MOMENTS:
         early = _effect(path, _first_start_seconds(path) + makespan * percent / 100)
@@ -112,6 +116,12 @@ def _estimates(folder: Path) -> dict[str, _Estimate]:
 
 def _effect(path: Path, until_seconds: float | None = None) -> dict[str, Any]:
     return {**fold_capture(path, SystemClock(), until_seconds).get_effect()}
+
+
+def _whatif(path: Path, policy: str) -> dict[str, Any]:
+    """Return what is estimated of a recorded run with its own devices and another policy."""
+    run = make_recorded_run(fold_capture(path, SystemClock()))
+    return {**what_if(run, Variation(policy=policy))["alternatives"][0]}
 
 
 def _estimate(effect: dict[str, Any], key: str, what: str, real: float, makespan: float) -> _Estimate:

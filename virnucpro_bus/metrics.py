@@ -15,6 +15,11 @@ STALE_AFTER_SECONDS = 3.0
 """An older sample of a GPU is stale: its figures are unknown."""
 
 
+Range = tuple[float, float | None]
+"""The least and the greatest value that an estimated figure is likely to have (95 %). The second is None where
+only the first is known: then the figure itself is None, and all that is known is that it is at least so much."""
+
+
 class GpuMetrics(TypedDict):
     """The work of one device. Counters are since the start of the run."""
 
@@ -171,23 +176,33 @@ class StealEffect(StealEvent):
 
     saved_seconds: float | None
     """How much sooner thief and victim were both done; negative: later; None: unknown, or not done yet."""
+    saved_range: Range | None
+    """What `saved_seconds` is likely between."""
 
 
 class Effect(TypedDict):
-    """The effect of stealing on a run. Times count from the start of the first file."""
+    """The effect of stealing on a run. Times count from the start of the first file.
+
+    A figure that is estimated has a range, within which it likely is; None when nothing is known.
+    """
 
     makespan_seconds: float | None
     """Until now, or until the last file was done."""
     makespan_expected_seconds: float | None
     """Until the last file will be done, estimated; equal to the above once it is."""
+    makespan_expected_range: Range | None
     makespan_without_stealing_seconds: float | None
     """Until the last file would be done if each device processed the files initially assigned to it."""
+    makespan_without_stealing_range: Range | None
     lower_bound_seconds: float | None
     """No distribution of the files could be faster."""
+    lower_bound_range: Range | None
     above_bound_percent: float | None
     """How much the expected makespan is above the lower bound."""
+    above_bound_range: Range | None
     saved_seconds: float | None
     """Saved by stealing in total: the makespan without it, minus the expected one."""
+    saved_range: Range | None
     tail_seconds: float | None
     """From when the first device had nothing more to do until the end, or until now."""
     jain_index: float | None

@@ -6,6 +6,25 @@ UNKNOWN = "n/a"
 """The text for every figure that is unknown (None)."""
 
 
+def between(least: str, greatest: str) -> str:
+    """Write the range of a figure, in parentheses."""
+    return f"({least} to {greatest})"
+
+
+def likely_duration(seconds: float | None, low_and_high: tuple[float, float | None] | None) -> str:
+    """Write an estimated length of time with its range: 4.2 s (3.9 s to 5.0 s), at least 3.9 s; or n/a.
+
+    The range is left out where it would not differ from the time.
+    """
+    if low_and_high is None:
+        return duration(seconds)
+    low, high = low_and_high
+    if seconds is None or high is None:
+        return f"at least {duration(low)}"
+    ends = [duration(low), duration(high)]
+    return duration(seconds) if set(ends) == {duration(seconds)} else f"{duration(seconds)} {between(*ends)}"
+
+
 def duration(seconds: float | None) -> str:
     """Write a length of time: 0 s, 17 ms, 4.2 s, 3m12s, 2h05m, 3d04h; `n/a` when it is None."""
     if seconds is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from monitor.model.health import problems
 from monitor.model.sources import RunDetails, run_details, utilization_details
 from monitor.model.trends import TrendKeeper
-from monitor.model.view_model import NOTICE, Problem, Row, ViewModel, remaining_seconds
+from monitor.model.view_model import NOTICE, Problem, Row, ViewModel, remaining_range, remaining_seconds
 from virnucpro_bus.clock import NANOSECONDS, Clock, local_time_of_day
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
@@ -102,6 +102,7 @@ class Collector:
             now_ns=self._clock.wall_ns(),
             elapsed_seconds=elapsed,
             eta_seconds=None if is_over else remaining_seconds(totals, elapsed, effect),
+            eta_range=None if is_over else remaining_range(effect),
             is_over=is_over,
             health=(*problems(rows, totals, details.lossy_sources(), failures, attempts), *notices, *warnings),
             news=news,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from virnucpro_bus.metrics import Effect, GpuMetrics, GpuUtilization, StealEvent, Totals
+from virnucpro_bus.metrics import Effect, GpuMetrics, GpuUtilization, Range, StealEvent, Totals
 from virnucpro_bus.text import visible
 
 Row = tuple[GpuMetrics, GpuUtilization]
@@ -57,6 +57,8 @@ class ViewModel:
     """The run's own time so far; None when unknown."""
     eta_seconds: float | None = None
     """Time until the last file is finished; None when unknown, and when the run is over."""
+    eta_range: Range | None = None
+    """The least and the greatest that it likely is; None when that is unknown."""
     is_over: bool = False
     """Whether the run has ended, with or without remaining files."""
     health: tuple[Problem, ...] = ()
@@ -133,6 +135,14 @@ def remaining_seconds(totals: Totals, elapsed_seconds: float | None, effect: Eff
     if expected is not None and (expected > 0 or remaining <= 0):
         return expected
     return max(0, remaining) * elapsed_seconds / totals["files_completed"]
+
+
+def remaining_range(effect: Effect | None) -> Range | None:
+    """Return the range of the ETA that `effect` gives; None: unknown."""
+    if effect is None or effect["makespan_expected_range"] is None or effect["makespan_seconds"] is None:
+        return None
+    now, (low, high) = effect["makespan_seconds"], effect["makespan_expected_range"]
+    return max(0.0, low - now), None if high is None else max(0.0, high - now)
 
 
 def _expected_seconds(effect: Effect) -> float | None:

@@ -11,12 +11,12 @@ from monitor.model.view_model import ViewModel
 from monitor.view.formatting import describe_devices
 from monitor.view.glyphs import GAP, MARGIN, Glyphs
 from virnucpro_bus.clock import local_time_of_day
-from virnucpro_bus.units import duration
+from virnucpro_bus.units import duration, likely_duration
 
 BAR_CELLS = 6
 """The least width of a progress bar."""
 SIMULATED, SIMULATED_BRIEFLY = "SIMULATED GPU FIGURES", "SIMULATED"
-LEAST_FIRST = ("elapsed", "percent", "failed", "end")
+LEAST_FIRST = ("elapsed", "percent", "range", "failed", "end")
 """The parts of the progress line, in the order in which they are left out if there is no room."""
 
 
@@ -75,5 +75,8 @@ def _progress_parts(model: ViewModel) -> dict[str, str]:
     if failed:
         parts["failed"] = f"!{failed:,} failed"
     parts["elapsed"] = f"elapsed {duration(model.elapsed_seconds)}"
-    parts["end"] = model.end or f"ETA {duration(model.eta_seconds)}"
+    point, range_follows, low_and_high = likely_duration(model.eta_seconds, model.eta_range).partition(" (")
+    parts["end"] = model.end or f"ETA {point}"
+    if range_follows and not model.end:
+        parts["range"] = f"({low_and_high}"
     return parts

@@ -14,7 +14,7 @@ from virnucpro_bus.clock import iso_utc
 from virnucpro_bus.effect.text_report import outcome
 from virnucpro_bus.metrics import is_stale
 from virnucpro_bus.text import visible
-from virnucpro_bus.units import UNKNOWN, duration
+from virnucpro_bus.units import UNKNOWN, duration, likely_duration
 
 DEVICES_CHARACTERS = 480
 """How much of a line devices may take; those that do not fit are counted."""
@@ -35,10 +35,11 @@ def line(model: ViewModel, options: ViewOptions = EVERYTHING) -> str:
     """
     totals = model.totals
     files_total = "" if totals["files_total"] is None else f"/{totals['files_total']}"
+    eta = likely_duration(model.eta_seconds, model.eta_range)
     parts = [
         f"{iso_utc(model.now_ns)[:19]}Z files {totals['files_completed']}{files_total}"
         f" failed {totals['files_failed']} {rate(model.throughput)} seq/s"
-        f" elapsed {duration(model.elapsed_seconds)} {model.end or f'eta {duration(model.eta_seconds)}'}"
+        f" elapsed {duration(model.elapsed_seconds)} {model.end or f'eta {eta}'}"
     ]
     if model.is_simulated:
         parts.append("simulated GPU figures")

@@ -9,6 +9,7 @@ from monitor.model.view_model import ViewModel, device_label, qualifiers
 from monitor.view.glyphs import MARGIN, Glyphs
 from virnucpro_bus.clock import NANOSECONDS, local_time_of_day
 from virnucpro_bus.effect.text_report import effect_parts, gain
+from virnucpro_bus.metrics import Range
 
 NAME_CELLS = 8
 """The least width of a file's name; what the steal saved is left out if it would get less."""
@@ -41,15 +42,15 @@ def latest_steals(model: ViewModel, width: int, room: int, glyphs: Glyphs) -> li
     label_cells = [max(cell_len(pair[side]) for pair in labels) for side in (0, 1)]
     hosts = [glyphs.shorten(glyphs.text(steal["host"]), LABEL_CELLS) for steal in recent]
     host_cells = max(map(cell_len, hosts)) if "host" in qualifiers(model.rows) else 0
-    saved = _saved_seconds(model)
+    saved = _saved(model)
     lines = [Text(f"{MARGIN}RECENT STEALS", "bold cyan")]
     for steal, host, (thief, victim) in zip(recent, hosts, labels, strict=True):
         text = Text(MARGIN).append(local_time_of_day(round(steal["timestamp"] * NANOSECONDS)), "dim")
         if host_cells:
             text.append(f" {set_cell_size(host, host_cells)}")
         text.append(f" {set_cell_size(thief, label_cells[0])} <- {set_cell_size(victim, label_cells[1])} ")
-        seconds = saved.get((steal["host"], steal["file_name"], steal["timestamp"]))
-        result = "" if seconds is None else f" {gain(seconds)}"
+        seconds, low_and_high = saved.get((steal["host"], steal["file_name"], steal["timestamp"]), (None, None))
+        result = "" if seconds is None else f" {gain(seconds, low_and_high)}"
         room = width - cell_len(text.plain)
         if room - len(result) < NAME_CELLS:
             result = ""
@@ -59,11 +60,11 @@ def latest_steals(model: ViewModel, width: int, room: int, glyphs: Glyphs) -> li
     return lines
 
 
-def _saved_seconds(model: ViewModel) -> dict[tuple[str, str, float], float]:
-    """What each steal has saved, by host, file and time; without the steals for which it is unknown."""
+def _saved(model: ViewModel) -> dict[tuple[str, str, float], tuple[float, Range | None]]:
+    """What each steal has saved, and the range, by host, file and time; without those for which it is unknown."""
     steals = [] if model.effect is None else model.effect["steals"]
     return {
-        (steal["host"], steal["file_name"], steal["timestamp"]): saved
+        (steal["host"], steal["file_name"], steal["timestamp"]): (saved, steal["saved_range"])
         for steal in steals
         if (saved := steal["saved_seconds"]) is not None
     }

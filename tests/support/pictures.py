@@ -16,7 +16,7 @@ from monitor.model.view_model import NOTICE, DeviceKey, Problem, Row, Trend, Vie
 from monitor.view.frame import frame
 from tests.support.paths import GOLDEN
 from virnucpro_bus.effect.combine import unknown_effect
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuMetricsOfRun, GpuUtilization, Totals
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuMetricsOfRun, GpuUtilization, Range, Totals
 
 GOLDENS = GOLDEN / "view"
 STATES = ["busy", "busy", "busy", "lost", "idle", "busy", "silent", "starting"]
@@ -169,18 +169,27 @@ ON_CPUS = with_rows(
 ON_TWO_HOSTS = with_rows(
     snapshot(8), (({**row(i)[0], "device_id": i % 4, "host": f"node{i // 4}"}, row(i)[1]) for i in range(8))
 )
+EFFECTS_OF_STEALS: list[tuple[float | None, Range | None]] = [
+    (14.2, (12.0, 16.5)),
+    (None, None),
+    (-3.0, (-4.0, -2.0)),
+]
 WITH_EFFECT = replace(
     snapshot(8),
+    eta_range=(1505.0, 1810.0),
     effect={
         **unknown_effect(),
         "makespan_seconds": 653.0,
         "makespan_without_stealing_seconds": 845.0,
+        "makespan_without_stealing_range": (830.0, 861.0),
         "above_bound_percent": 1.7,
+        "above_bound_range": (0.9, 2.6),
         "saved_seconds": 192.0,
+        "saved_range": (177.0, 208.0),
         "moves": 12,
         "steals": [
-            {**steal, "saved_seconds": [14.2, None, -3.0][index % 3]}
-            for index, steal in enumerate(snapshot(8).steals)
+            {**steal, "saved_seconds": seconds, "saved_range": likely}
+            for steal, (seconds, likely) in zip(snapshot(8).steals, 4 * EFFECTS_OF_STEALS, strict=True)
         ],
     },
 )

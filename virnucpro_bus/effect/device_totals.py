@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from operator import sub
+from operator import attrgetter, sub
+from typing import NamedTuple
 
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.duration_model import FILES_SAMPLED
@@ -16,6 +17,14 @@ from virnucpro_bus.effect.duration_model import FILES_SAMPLED
 # Fibonacci hashing (Knuth): the hashes of times that are close together are far apart.
 _HASH_FACTOR = 0x9E3779B97F4A7C15
 _HASH_MASK = 2**64 - 1
+
+
+class TimedFile(NamedTuple):
+    """A completed file: when it ended, by the host's monotonic clock, its work, and how long it took."""
+
+    end_ns: int
+    work: int
+    seconds: float
 
 
 @dataclass(slots=True, eq=False)
@@ -41,8 +50,8 @@ class DeviceTotals:
     """When the first of these files or attempts began; None before the first has ended, like the next one."""
     last_ns: int | None = None
     """When the last of them ended."""
-    _sampled: list[tuple[int, int, float]] = field(default_factory=list)
-    """(hash, work, seconds) of the completed files from which the cost of any file is learned."""
+    _sampled: list[tuple[int, TimedFile]] = field(default_factory=list)
+    """(hash, file) of the completed files from which the cost of any file, and changes of speed, are learned."""
 
     def complete(self, works: Sequence[int], ends_ns: Sequence[int], seconds: Sequence[float]) -> None:
         """Add completed files, at least one: the estimated work, the end and the duration of each."""
@@ -54,7 +63,7 @@ class DeviceTotals:
         self._extend(min(map(sub, ends_ns, took_ns)), max(ends_ns))
         # The sample is random, but the same for any order: the hash of a file depends on its end alone.
         hashes = [end_ns * _HASH_FACTOR & _HASH_MASK for end_ns in ends_ns]
-        drawn = nsmallest(FILES_SAMPLED, zip(hashes, works, seconds, strict=True))
+        drawn = nsmallest(FILES_SAMPLED, zip(hashes, map(TimedFile, ends_ns, works, seconds), strict=True))
         self._sampled = sorted(self._sampled + drawn)[:FILES_SAMPLED]
 
     def fail(self, end_ns: int, seconds: float) -> None:
@@ -70,7 +79,14 @@ class DeviceTotals:
 
     def sampled_files(self) -> list[tuple[int, float]]:
         """(work, seconds) of up to FILES_SAMPLED completed files, for `fixed_work`."""
-        return [(work, seconds) for _, work, seconds in self._sampled]
+        return [(file.work, file.seconds) for _, file in self._sampled]
+
+    def timeline(self, fixed: int) -> list[TimedFile]:
+        """The same files in the order of their ends, with `fixed` added to their work; none that took no time."""
+        files = [
+            file._replace(work=file.work + fixed) for _, file in self._sampled if file.seconds >= 1 / NANOSECONDS
+        ]
+        return sorted(files, key=attrgetter("end_ns", "work", "seconds"))
 
     def rate(self, fixed: int) -> float | None:
         """Work per second, with `fixed` added to the work of every file; None before the first completed file."""

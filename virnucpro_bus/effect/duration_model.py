@@ -1,11 +1,11 @@
-"""How long a file is expected to take: the fixed cost of every file, and the remaining time of a late one. Pure.
+"""How long a file is expected to take: the fixed cost of every file, and what is left of one in progress. Pure.
 
 Estimated work goes by the size of a file. But a file also has to be opened and its results written to disk, and
 some jobs take equally long for any file. So `fixed_work` learns what has to be added to the work of every file:
 where seconds = a + b x work, that is a / b. Any two files of a device that differ in size give an estimate of it,
 whatever the device's speed. Each device's smaller half is paired with its bigger half, and all pairs of all
-devices vote, weighted by how much the two sizes differ. As with Theil's slope (1950), the median of all pairs, a
-few outliers do not change the result.
+devices vote, weighted by how much the two sizes differ: tenfold weighs 0.9, twofold 0.5. As with Theil's slope
+(1950), the median of all pairs, a few outliers do not change the result.
 
 `remaining_seconds` estimates how long a file in progress still takes, even one that exceeds its expected time.
 Scheduling (workers/schedule/forecast.py) and the effect of stealing share this rule.
@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from statistics import fmean
+from statistics import NormalDist, fmean
+from typing import NamedTuple
 
-MIN_EVIDENCE = 2.0
-"""The least total weight of all votes; with less, nothing is learned. A pair of files whose sizes differ tenfold
-weighs 0.9, twofold 0.5."""
 VOTE_QUANTILE = 0.4
 """Which vote decides: a little below the median, because without clear evidence size is the better estimate."""
+NO_FIXED_VOTE, MEAN_FIXED_VOTE = 1.0, 0.5
+"""The weights of two more votes, for no fixed cost and for as much as the mean work of a file. With them one pair
+of files changes nothing, and few votes leave a wide range."""
 MIN_FIXED_SHARE = 0.05
 """A smaller fixed cost, as a share of the mean work of a file, is taken for noise and counts as 0."""
 MAX_FIXED_SHARE = 100.0
@@ -30,28 +31,77 @@ FILES_SAMPLED = 512
 """How many files of a device vote at most; more would not change the result."""
 OVERRUN = 0.3
 """A file that exceeds its expected time is expected to take this share of its time so far in addition."""
+LIKELY = 2.0
+"""A range reaches so many standard errors to either side, within which 95 % of normally distributed errors are."""
+LEAST_SHARE = 1e-6
+"""A file that fewer files outlast is late for a reason of its own."""
 ROUNDING = 1e-9
 """A file that exceeds its expected time by a smaller share is not late: that is a rounding error."""
 
 
-def fixed_work(devices: Iterable[Sequence[tuple[int, float]]]) -> int:
-    """Return what to add to the estimated work of every file; 0 if too little is known.
+class FixedWork(NamedTuple):
+    """The fixed cost of every file, as work: the best estimate, and the least and the greatest that are likely."""
+
+    estimate: int
+    least: int
+    greatest: int
+
+
+def fixed_work(devices: Iterable[Sequence[tuple[int, float]]]) -> FixedWork:
+    """Return what to add to the estimated work of every file; the estimate is 0 if too little is known.
 
     `devices` holds completed files of each device, as (estimated work, seconds); FILES_SAMPLED of them are enough.
     """
     known = [files for files in devices if files]
-    votes = sorted(vote for files in known for vote in _votes(files))
-    evidence = math.fsum(weight for _, weight in votes)
-    if evidence < MIN_EVIDENCE:
-        return 0
+    if not known:
+        return FixedWork(0, 0, 0)
     mean = fmean(work for files in known for work, _ in files)
-    fixed = min(_vote_at(votes, VOTE_QUANTILE * evidence), MAX_FIXED_SHARE * mean)
-    return round(fixed) if fixed > MIN_FIXED_SHARE * mean else 0
+    votes = [(0.0, NO_FIXED_VOTE), (mean, MEAN_FIXED_VOTE), *(vote for files in known for vote in _votes(files))]
+    votes.sort()
+    evidence = math.fsum(weight for _, weight in votes)
+    # The distribution-free interval of a quantile (David and Nagaraja, Order Statistics, 7.1).
+    margin = LIKELY * math.sqrt(VOTE_QUANTILE * (1 - VOTE_QUANTILE) / evidence)
+
+    def settled(share: float) -> int:
+        fixed = min(_vote_at(votes, share * evidence), MAX_FIXED_SHARE * mean)
+        return round(fixed) if fixed > MIN_FIXED_SHARE * mean else 0
+
+    return FixedWork(settled(VOTE_QUANTILE), settled(VOTE_QUANTILE - margin), settled(VOTE_QUANTILE + margin))
 
 
-def remaining_seconds(whole: float, so_far: float) -> float:
-    """Return how long a file still takes that was expected to take `whole` seconds and has taken `so_far`."""
-    return OVERRUN * so_far if so_far > whole * (1.0 + ROUNDING) else max(0.0, whole - so_far)
+def remaining_seconds(whole: float, so_far: float, noise: float = 0.0, overrun: float = OVERRUN) -> float:
+    """Return how long a file still takes that was expected to take `whole` seconds and has taken `so_far`.
+
+    `noise` is by what share files differ from what is expected of them. Where it is great, a file that is not done
+    yet is likely one of the long ones: the mean of a log-normal distribution beyond `so_far`.
+    """
+    rest = overrun * so_far if so_far > whole * (1.0 + ROUNDING) else max(0.0, whole - so_far)
+    if noise <= 0.0 or so_far <= 0.0 or whole <= 0.0:
+        return rest
+    deviation = _deviation(noise)
+    z = math.log(so_far / whole) / deviation + deviation / 2
+    longer = _above(z)
+    return max(rest, whole * _above(z - deviation) / longer - so_far) if longer > LEAST_SHARE else rest
+
+
+def remaining_quantile(whole: float, so_far: float, noise: float, share: float) -> float:
+    """Return what such a file takes at most, in that share of cases, from now on; `whole` and `noise` above 0."""
+    deviation = _deviation(noise)
+    middle = math.log(whole) - deviation**2 / 2
+    longer = _above((math.log(so_far) - middle) / deviation) if so_far > 0 else 1.0
+    if longer < LEAST_SHARE:
+        return remaining_seconds(whole, so_far) * 2 * share
+    return math.exp(middle + deviation * NormalDist().inv_cdf(1 - longer * (1 - share))) - so_far
+
+
+def _deviation(noise: float) -> float:
+    """The standard deviation of the log of a log-normal value whose standard deviation is `noise` x its mean."""
+    return math.sqrt(math.log1p(noise * noise))
+
+
+def _above(z: float) -> float:
+    """The share of a standard normal distribution above `z`."""
+    return 0.5 * math.erfc(z / math.sqrt(2))
 
 
 def _votes(files: Sequence[tuple[int, float]]) -> Iterator[tuple[float, float]]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from virnucpro_bus.effect.device_totals import DeviceTotals
-from virnucpro_bus.effect.duration_model import fixed_work
 from virnucpro_bus.effect.totals import Remaining, TotalsCache, WorkTotals
 from virnucpro_bus.effect.work_log import WorkLog
 from virnucpro_bus.events.vocabulary import RunStarted
@@ -67,23 +66,27 @@ class DeviceShare:
     """What it has completed and failed; its `work` is without `fixed`."""
     fixed: int = 0
     """The fixed cost of every file, as work."""
-    pending: int = 0
-    """The work that was first assigned to it and that no device has started …"""
-    biggest_pending: int = 0
-    """… and the biggest file of that."""
+    remaining: Remaining = field(default_factory=Remaining)
+    """The files that were first assigned to it and that no device has started; their work is without `fixed`."""
     in_progress: InProgress | None = None
     """The file that it works on; None: none."""
-    in_progress_work: int = 0
-    """The work of that file."""
+    started_work: int = 0
+    """The work of that file, without `fixed`; 0 if it is not known."""
 
-    def set_in_progress(self, file: InProgress, work: int) -> None:
-        """Set the file that it works on, of this estimated work."""
-        self.in_progress, self.in_progress_work = file, work + self.fixed
+    @property
+    def in_progress_work(self) -> int:
+        """The work of the file that it works on; 0 without one."""
+        return self.started_work + self.fixed if self.in_progress is not None else 0
 
-    def set_pending(self, remaining: Remaining) -> None:
-        """Set the files that were first assigned to it and that no device has started."""
-        self.pending = remaining.work + self.fixed * remaining.files
-        self.biggest_pending = remaining.biggest + self.fixed if remaining.files else 0
+    @property
+    def pending(self) -> int:
+        """The work that was first assigned to it and that no device has started."""
+        return self.remaining.work + self.fixed * self.remaining.files
+
+    @property
+    def biggest_pending(self) -> int:
+        """The biggest file of that."""
+        return self.remaining.biggest + self.fixed if self.remaining.files else 0
 
     @property
     def biggest_left(self) -> int:
@@ -101,11 +104,6 @@ class DeviceShare:
         """The work of its completed files."""
         return self.done.work + self.fixed * self.done.files
 
-    @property
-    def rate(self) -> float | None:
-        """Work per second; None before its first completed file."""
-        return self.done.rate(self.fixed)
-
 
 def totals_of(log: WorkLog, status: RunStatus, cache: TotalsCache | None = None) -> WorkTotals | None:
     """Add up the session's part of the log; None if the plan, or the completed work, is not fully known."""
@@ -116,12 +114,11 @@ def totals_of(log: WorkLog, status: RunStatus, cache: TotalsCache | None = None)
 
 
 def shares_of(totals: WorkTotals, status: RunStatus) -> dict[str, DeviceShare]:
-    """Return every device's share, by key in order.
+    """Return every device's share, by key in order, without a fixed cost.
 
     A file that will not be done (any more) is in none of them.
     """
-    fixed = fixed_work(done.sampled_files() for done in totals.devices.values())
-    shares = defaultdict[str, DeviceShare](lambda: DeviceShare(fixed=fixed))
+    shares = defaultdict[str, DeviceShare](DeviceShare)
     for key in status.devices | totals.devices.keys() | totals.remaining(()).keys():
         shares[key].done = totals.devices.get(key) or DeviceTotals()
     if not status.is_over:
@@ -131,10 +128,11 @@ def shares_of(totals: WorkTotals, status: RunStatus) -> dict[str, DeviceShare]:
         for file in sorted(latest.values(), key=_by_time):
             position = totals.pending_position(file.file)
             if position is not None and position not in taken:
-                shares[file.device].set_in_progress(file, totals.work(position))
+                share = shares[file.device]
+                share.in_progress, share.started_work = file, totals.work(position)
                 taken.add(position)
         for owner, remaining in totals.remaining(taken).items():
-            shares[owner].set_pending(remaining)
+            shares[owner].remaining = remaining
     return dict(sorted(shares.items()))
 
 

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from virnucpro_bus.metrics import Effect
+from virnucpro_bus.metrics import Effect, Range
 from virnucpro_bus.text import visible
-from virnucpro_bus.units import UNKNOWN, duration
+from virnucpro_bus.units import UNKNOWN, between, duration, likely_duration
 
 STEALS_SHOWN = 20
 """How many of the latest steals the paragraph lists."""
 _NO_EFFECT = "unknown: no file was started, or the plan is incomplete"
 
 
-def gain(seconds: float) -> str:
-    """Describe the time that was saved, or lost if `seconds` is negative."""
-    return f"{'lost' if seconds < 0 else 'saved'} {duration(abs(seconds))}"
+def gain(seconds: float | None, low_and_high: Range | None, saved: str = "saved", lost: str = "lost") -> str:
+    """Describe the time that was saved, or lost if `seconds` is negative, with its range. See Range for None."""
+
+    def word(known: float) -> str:
+        return lost if known < 0 else saved
+
+    if seconds is None:
+        return (
+            UNKNOWN if low_and_high is None else f"{word(low_and_high[0])} {likely_duration(None, low_and_high)}"
+        )
+    if low_and_high is None or low_and_high[1] is None:
+        return f"{word(seconds)} {duration(abs(seconds))}"
+    low, high = low_and_high[0], low_and_high[1]
+    if low < 0 <= high:
+        ends = between(f"{lost} {duration(-low)}", f"{saved} {duration(high)}")
+        return f"{word(seconds)} {duration(abs(seconds))} {ends}"
+    return f"{word(seconds)} {likely_duration(abs(seconds), (low, high) if seconds >= 0 else (-high, -low))}"
 
 
 def sentence(effect: Effect) -> str | None:
@@ -25,36 +39,45 @@ def effect_parts(effect: Effect) -> list[str]:
     """Return the parts of that line; any of them may be left out from the end. Empty if the effect is unknown."""
     if effect["makespan_seconds"] is None:
         return []
-    moves, above = effect["moves"], effect["above_bound_percent"]
+    moves = effect["moves"]
     parts = [f"{moves} move{'' if moves == 1 else 's'}" if moves else "no file moved"]
     if result := outcome(effect):
-        parts.append(f"{result} of {duration(effect['makespan_without_stealing_seconds'])}")
-    if above is not None:
-        parts.append(f"{max(0.0, above):.1f} % above the lower bound")
+        without = effect["makespan_without_stealing_seconds"]
+        of = (
+            "" if without is None else f" of {likely_duration(without, effect['makespan_without_stealing_range'])}"
+        )
+        parts.append(result + of)
+    if effect["above_bound_percent"] is not None:
+        parts.append(f"{_above_bound(effect)} above the lower bound")
     return parts
 
 
 def outcome(effect: Effect) -> str | None:
     """Describe what all moves together have saved or lost, or will; None if there are none, or it is unknown."""
-    saved = effect["saved_seconds"]
-    if saved is None or not effect["moves"]:
+    saved, low_and_high = effect["saved_seconds"], effect["saved_range"]
+    if not effect["moves"] or (saved is None and low_and_high is None):
         return None
     # A forecast must not read like a result.
-    return gain(saved) if _is_over(effect) else f"will {'lose' if saved < 0 else 'save'} {duration(abs(saved))}"
+    return gain(saved, low_and_high) if _is_over(effect) else gain(saved, low_and_high, "will save", "will lose")
 
 
 def report_paragraph(effect: Effect) -> str:
     """Describe the effect on several lines: all figures, the devices, and the latest steals."""
     figures = [
         ("makespan", duration(effect["makespan_seconds"])),
-        ("expected", duration(effect["makespan_expected_seconds"])),
-        ("without stealing", duration(effect["makespan_without_stealing_seconds"])),
-        ("lower bound", duration(effect["lower_bound_seconds"])),
+        ("expected", likely_duration(effect["makespan_expected_seconds"], effect["makespan_expected_range"])),
+        (
+            "without stealing",
+            likely_duration(
+                effect["makespan_without_stealing_seconds"], effect["makespan_without_stealing_range"]
+            ),
+        ),
+        ("lower bound", likely_duration(effect["lower_bound_seconds"], effect["lower_bound_range"])),
         ("tail", duration(effect["tail_seconds"])),
         ("Jain's index", _ratio(effect["jain_index"])),
         ("max/mean finish", _ratio(effect["max_over_mean_finish"])),
     ]
-    lines = [f"{name:<17} {value:>8}" for name, value in figures]
+    lines = [f"{name:<17} {_aligned(value)}" for name, value in figures]
     lines.insert(0, f"stealing          {sentence(effect) or _NO_EFFECT}")
     names = [visible(key) for key in effect["idle_seconds"]]
     width = max(map(len, [*names, "device"]))
@@ -69,15 +92,31 @@ def report_paragraph(effect: Effect) -> str:
         all_steals = len(effect["steals"])
         lines += ["", f"steals (the last {len(steals)} of {all_steals})" if len(steals) < all_steals else "steals"]
     for steal in steals:
-        saved = steal["saved_seconds"]
+        saved = gain(steal["saved_seconds"], steal["saved_range"])
         ids = f"{visible(str(steal['dest_gpu']))} <- {visible(str(steal['source_gpu']))}"
-        lines.append(f"  {ids}  {visible(steal['file_name'])}  {UNKNOWN if saved is None else gain(saved)}")
+        lines.append(f"  {ids}  {visible(steal['file_name'])}  {saved}")
     return "\n".join(lines)
 
 
 def _is_over(effect: Effect) -> bool:
     makespan, expected = effect["makespan_seconds"], effect["makespan_expected_seconds"]
     return makespan is None or expected is None or expected <= makespan
+
+
+def _above_bound(effect: Effect) -> str:
+    """How far the expected makespan is above the lower bound, which rounding may leave a little below 0."""
+    percent, low_and_high = max(0.0, effect["above_bound_percent"] or 0.0), effect["above_bound_range"]
+    point = f"{percent:.1f}"
+    if low_and_high is None or low_and_high[1] is None:
+        return f"{point} %"
+    ends = [f"{max(0.0, end):.1f}" for end in low_and_high if end is not None]
+    return f"{point} %" if set(ends) == {point} else f"{point} % {between(ends[0], f'{ends[1]} %')}"
+
+
+def _aligned(value: str) -> str:
+    """The value at the right of its column, and its range after it."""
+    point, separator, rest = value.partition(" (")
+    return f"{point:>8}{separator}{rest}"
 
 
 def _ratio(value: float | None) -> str:

@@ -12,10 +12,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from math import fsum
 from typing import NamedTuple
 
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.device_totals import DeviceTotals
+from virnucpro_bus.effect.speeds import Speed
 from virnucpro_bus.effect.work_log import Steal, WorkLog
 
 MAX_STEALS_REPORTED = 1_000
@@ -41,13 +43,36 @@ class Remaining:
     """The work of the biggest file."""
 
 
-@dataclass(slots=True)
 class Moves:
-    """Files that one device has stolen from another and completed."""
+    """Files that one device has stolen from another and completed. Times are by the host's monotonic clock."""
 
-    files: int = 0
-    took_ns: int = 0
-    """How long all of them took the thief."""
+    __slots__ = ("_ends_ns", "_seconds", "took_ns")
+
+    def __init__(self) -> None:
+        self.took_ns = 0
+        """How long all of them took the thief."""
+        self._ends_ns = array("q")
+        self._seconds = array("d")
+
+    @property
+    def files(self) -> int:
+        """How many they are."""
+        return len(self._ends_ns)
+
+    def add(self, end_ns: int, seconds: float) -> None:
+        """Add one."""
+        self.took_ns += round(seconds * NANOSECONDS)
+        self._ends_ns.append(end_ns)
+        self._seconds.append(seconds)
+
+    def work(self, thief: Speed | None) -> float:
+        """The work that they turned out to be, by the thief's speed at the time; 0 while that is unknown."""
+        if thief is None:
+            return 0.0
+        if len(thief.phases) == 1:
+            return self.took_ns * thief.rate / NANOSECONDS
+        each = zip(self._ends_ns, self._seconds, strict=True)
+        return fsum(seconds * thief.rate_until(end_ns) for end_ns, seconds in each)
 
 
 class WorkTotals:
@@ -189,9 +214,7 @@ class WorkTotals:
     def _add_move(self, steal: Steal, record: int) -> None:
         """Count the steal of a completed file as a move, if its thief has completed it."""
         if self._log.devices[record] == steal.thief:
-            moves = self.moved[steal.thief, steal.victim]
-            moves.files += 1
-            moves.took_ns += round(self._log.seconds[record] * NANOSECONDS)
+            self.moved[steal.thief, steal.victim].add(self._log.ends_ns[record], self._log.seconds[record])
             self.latest.append(steal)
 
     # Reading.

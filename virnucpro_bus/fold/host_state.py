@@ -29,6 +29,7 @@ from virnucpro_bus.metrics import (
     FileRecord,
     GpuMetrics,
     GpuUtilization,
+    Range,
     SourceCounts,
     StealEffect,
     StealEvent,
@@ -217,8 +218,8 @@ class HostState(Struct, array_like=True):
         """
         work = self.work(now_ns)
 
-        def describe(steal: Steal, saved: float | None) -> StealEffect:
-            return StealEffect(**self._steal_event(steal), saved_seconds=saved)
+        def describe(steal: Steal, saved: float | None, saved_range: Range | None) -> StealEffect:
+            return StealEffect(**self._steal_event(steal), saved_seconds=saved, saved_range=saved_range)
 
         return effect_of(work.log, work.status, describe, cache)
 

@@ -10,12 +10,14 @@ import click
 
 from virnucpro_bus.cli.load_capture import capture_argument, load_capture
 from virnucpro_bus.text import visible
-from virnucpro_bus.units import duration
+from virnucpro_bus.units import duration, likely_duration
 from workers.schedule.policy_registry import POLICIES
 from workers.whatif.recorded_run import make_recorded_run
 from workers.whatif.scenarios import Alternative, Variation, WhatIf, what_if
 
 MAX_DEVICES = 4096
+LEFT_COLUMNS = (0, 1, 4)
+"""The columns that are aligned at the left: what, policy, and the range of the makespan."""
 
 
 @click.command(short_help="Estimate how long a recorded run would have taken under other policies.")
@@ -55,12 +57,12 @@ def whatif(
 
 def _as_text(found: WhatIf) -> str:
     rows = [found["recorded"], *found["alternatives"]]
-    head = ("what", "policy", "devices", "makespan", "idle", "device time", "steals")
+    head = ("what", "policy", "devices", "makespan", "", "idle", "device time", "steals")
     table = [head, *map(_cells, rows)]
     wide = [max(len(row[column]) for row in table) for column in range(len(head))]
     lines = [
         "  ".join(
-            cell.ljust(width) if column < 2 else cell.rjust(width)
+            cell.ljust(width) if column in LEFT_COLUMNS else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, wide, strict=True))
         )
         for row in table
@@ -71,11 +73,13 @@ def _as_text(found: WhatIf) -> str:
 
 
 def _cells(row: Alternative) -> tuple[str, ...]:
+    makespan, opening, likely = likely_duration(row["makespan_seconds"], row["makespan_range"]).partition(" (")
     return (
         row["name"],
         visible(row["policy"]),
         str(row["devices"]),
-        duration(row["makespan_seconds"]),
+        makespan,
+        opening.strip() + likely,
         duration(row["idle_seconds"]),
         duration(row["device_seconds"]),
         str(row["steals"]),

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from math import inf
-from statistics import fmean
 
-from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.effect.assumptions import (
+    NEGLIGIBLE_ERROR,
+    OTHER_GAPS,
+    fixed_cost,
+    likely_assumptions,
+    likely_factors,
+)
+from virnucpro_bus.effect.outlook import Outlook
 from virnucpro_bus.effect.shares import DeviceShare, RunStatus, shares_of, totals_of
+from virnucpro_bus.effect.speeds import Speed
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
@@ -21,11 +28,25 @@ class RecordedDevice:
 
     device: Device
     speed: float
-    """Units of work per second, as measured; the mean of the others' for a device that completed nothing."""
+    """Units of work per second at first; supposed to be like the others' for a device that completed nothing."""
+    changes: tuple[tuple[float, float], ...]
+    """Changes of speed, in order, as (seconds, speed from then on)."""
+    likely_factors: tuple[float, float]
+    """By what the speeds may have to be multiplied: the least and the greatest factor."""
     joins_at_seconds: float
     """When it was first ready for a file; inf: never."""
     lost_at_seconds: float | None = None
     """When it was lost for good; None: never."""
+
+    @property
+    def last_speed(self) -> float:
+        """Its speed at the end of the run."""
+        return self.changes[-1][1] if self.changes else self.speed
+
+    def times(self, factor: float) -> RecordedDevice:
+        """Return the same with all speeds multiplied."""
+        changes = tuple((second, speed * factor) for second, speed in self.changes)
+        return replace(self, speed=self.speed * factor, changes=changes)
 
 
 @dataclass(frozen=True)
@@ -35,7 +56,9 @@ class RecordedRun:
     files: tuple[SimFile, ...]
     """The completed ones."""
     owners: tuple[str, ...]
-    """The key of the device that each of `files` was first assigned to."""
+    """The key of the device that each of `files` was first assigned to …"""
+    done_by: tuple[str, ...]
+    """… and of the one that completed it."""
     devices: tuple[RecordedDevice, ...]
     files_left_out: int
     """How many planned files were not completed."""
@@ -46,6 +69,28 @@ class RecordedRun:
     idle_seconds: float
     """Of all devices together."""
     steals: int
+    gap_seconds: float
+    """The time between two files of a device: what lay there, and what failed attempts took for each file."""
+
+    def doubts(self) -> Iterator[tuple[RecordedRun, RecordedRun]]:
+        """Both ends of each doubt about the run."""
+        if self.gap_seconds:
+            least, greatest = (replace(self, gap_seconds=self.gap_seconds * factor) for factor in OTHER_GAPS)
+            yield least, greatest
+        for device in self.devices:
+            slower, faster = device.likely_factors
+            if faster > 1 + NEGLIGIBLE_ERROR:
+                yield self._with_speed(device, slower), self._with_speed(device, faster)
+
+    def _with_speed(self, device: RecordedDevice, factor: float) -> RecordedRun:
+        """The run if the device was faster by this factor, and what it did was as much more work."""
+        key = device.device.key
+        files = tuple(
+            replace(file, work=file.work * factor) if by == key else file
+            for file, by in zip(self.files, self.done_by, strict=True)
+        )
+        devices = tuple(each.times(factor) if each is device else each for each in self.devices)
+        return replace(self, files=files, devices=devices)
 
 
 def make_recorded_run(fleet: FleetState) -> RecordedRun:
@@ -61,46 +106,55 @@ def make_recorded_run(fleet: FleetState) -> RecordedRun:
             "the capture: is incomplete, events of the plan or of completed files are missing; choose another"
         )
     shares = shares_of(totals, work.status)
-    rates = {key: rate for key, share in shares.items() if (rate := share.rate) is not None}
-    if not rates:
+    assumed = likely_assumptions(shares, work.status.now_ns, fixed_cost(shares).estimate)
+    speeds = assumed.speeds.by_key
+    if not speeds:
         raise UserError(
             "the capture: contains no completed file of the plan; choose that of a run with completed files"
         )
-    mean = fmean(rates.values())
     known = {device.key: device for device in work.run.devices} if work.run is not None else {}
-    joins, losses = _joins(shares, work.status), _losses(shares, work.status)
-    files, owners = [], []
+    outlook = Outlook(totals, work.status, shares, assumed)
+    joins, losses = _joins(shares, work.status, outlook), _losses(shares, work.status, outlook)
+    files, owners, done_by = [], [], []
     for owner, cost, done in totals.files():
-        files.append(SimFile(done.seconds * rates.get(done.device, mean), cost))
+        files.append(SimFile(done.seconds * speeds[done.device].rate_until(done.end_ns), cost))
         owners.append(owner)
+        done_by.append(done.device)
+
+    def recorded(key: str) -> RecordedDevice:
+        speed: Speed = speeds[key]
+        return RecordedDevice(
+            known.get(key, Device(key)),
+            speed.phases[0].rate,
+            tuple((outlook.since_zero(since_ns), rate) for since_ns, rate in speed.phases[1:]),
+            likely_factors(speed, assumed.speeds.noise),
+            joins[key],
+            losses.get(key),
+        )
+
     return RecordedRun(
         files=tuple(files),
         owners=tuple(owners),
-        devices=tuple(
-            RecordedDevice(known.get(key, Device(key)), rates.get(key, mean), joins[key], losses.get(key))
-            for key in [*known, *(key for key in shares if key not in known)]
-        ),
+        done_by=tuple(done_by),
+        devices=tuple(recorded(key) for key in [*known, *(key for key in shares if key not in known)]),
         files_left_out=totals.planned - len(files),
         policy="" if work.run is None else work.run.policy,
         makespan_seconds=effect["makespan_seconds"],
         idle_seconds=sum(effect["idle_seconds"].values()),
         steals=effect["moves"],
+        gap_seconds=outlook.gap + outlook.failed_seconds / len(files),
     )
 
 
-def _joins(shares: Mapping[str, DeviceShare], status: RunStatus) -> dict[str, float]:
+def _joins(shares: Mapping[str, DeviceShare], status: RunStatus, outlook: Outlook) -> dict[str, float]:
     """Return when each device joined: the start of its first file, or if it had none, when it was ready."""
-    started_ns = {key: share.first_ns for key, share in shares.items() if share.first_ns is not None}
-    zero_ns = min(started_ns.values())
-    joined_ns = {key: started_ns.get(key, status.up_ns.get(key)) for key in shares}
-    return {
-        key: inf if at_ns is None else max(0, at_ns - zero_ns) / NANOSECONDS for key, at_ns in joined_ns.items()
+    joined_ns = {
+        key: status.up_ns.get(key) if share.first_ns is None else share.first_ns for key, share in shares.items()
     }
+    return {key: inf if at_ns is None else outlook.since_zero(at_ns) for key, at_ns in joined_ns.items()}
 
 
-def _losses(shares: Mapping[str, DeviceShare], status: RunStatus) -> dict[str, float]:
+def _losses(shares: Mapping[str, DeviceShare], status: RunStatus, outlook: Outlook) -> dict[str, float]:
     """Return when devices were lost for good, without those lost after the last completed file."""
-    zero_ns = min(share.first_ns for share in shares.values() if share.first_ns is not None)
     last_ns = max(share.done.last_ns for share in shares.values() if share.done.last_ns is not None)
-    gone = {key: at_ns for key, at_ns in status.gone_ns.items() if at_ns < last_ns}
-    return {key: max(0, at_ns - zero_ns) / NANOSECONDS for key, at_ns in gone.items()}
+    return {key: outlook.since_zero(at_ns) for key, at_ns in status.gone_ns.items() if at_ns < last_ns}

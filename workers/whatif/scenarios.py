@@ -1,13 +1,14 @@
 """Scenarios: how long a recorded run would have taken with another policy, other devices or other weights. Pure.
 
 The simulator runs the files that were completed, with the time that each took on its device; on another device a
-file takes seconds x rate of its device / rate of the other device, with the rates of effect/shares.py. Loading the
-job, and the time between two files, is not simulated. Each device joins when it joined in the recorded run, and is
-lost when it was lost for good there.
+file takes seconds x rate of its device / rate of the other device, with the rates of effect/speeds.py. Between two
+files of a device passes the time that was lost there in the recorded run, also by failed attempts. Loading the job
+is not simulated. Each device joins, changes its speed, and is lost for good when it was in the recorded run.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
@@ -15,8 +16,10 @@ from statistics import median
 from typing import TypedDict
 
 from virnucpro_bus.devices import display_id
+from virnucpro_bus.effect.effect import range_of
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.metrics import Range
 from virnucpro_bus.text import visible
 from workers.schedule.plan import weights_for
 from workers.schedule.policy_registry import POLICIES
@@ -34,6 +37,8 @@ class Alternative(TypedDict):
     """How many."""
     makespan_seconds: float | None
     """From the start of the first file to the end of the last; None when no device is left for some file."""
+    makespan_range: Range | None
+    """What it is likely between; None for the recorded run, and when the makespan is None."""
     idle_seconds: float | None
     """Of all devices together; None when the makespan is None."""
     device_seconds: float | None
@@ -90,6 +95,7 @@ def what_if(recorded: RecordedRun, variation: Variation) -> WhatIf:
             recorded.policy,
             len(recorded.devices),
             recorded.makespan_seconds,
+            None,
             recorded.idle_seconds,
             recorded.steals,
         ),
@@ -119,8 +125,9 @@ def _select_devices(devices: Sequence[RecordedDevice], variation: Variation) -> 
 def _resize(devices: Sequence[RecordedDevice], count: int) -> list[RecordedDevice]:
     """Return the first `count` devices, or all of them and new ones of median speed."""
     joins = median([each.joins_at_seconds for each in devices if each.joins_at_seconds < inf] or [0.0])
-    speed = median(each.speed for each in devices)
-    more = [RecordedDevice(Device(f"added:{number}"), speed, joins) for number in range(count - len(devices))]
+    speed = median(each.last_speed for each in devices)
+    added = (Device(f"added:{number}") for number in range(count - len(devices)))
+    more = [RecordedDevice(device, speed, (), (1.0, 1.0), joins) for device in added]
     return [*devices[:count], *more]
 
 
@@ -128,23 +135,36 @@ def _simulate(
     recorded: RecordedRun, name: str, policy: str, devices: Sequence[RecordedDevice], weights: str | None
 ) -> Alternative:
     """Simulate the run with these devices; by the recorded plan if they are the same and `weights` is None."""
-    names = [each.device.name for each in devices]
-    relative_speeds, _ = weights_for("auto" if weights is None else weights, names)
-    # Times count from the first file of these devices.
-    zero = min((each.joins_at_seconds for each in devices if each.joins_at_seconds < inf), default=0.0)
-    sim_devices = [_sim_device(each, weight, zero) for each, weight in zip(devices, relative_speeds, strict=True)]
-    plan: list[list[int]] | None = None
-    if weights is None and list(devices) == list(recorded.devices):
-        number_of = {each.device.key: number for number, each in enumerate(devices)}
-        plan = [[] for _ in devices]
-        for file, owner in enumerate(recorded.owners):
-            plan[number_of[owner]].append(file)
-    result = simulate(recorded.files, sim_devices, policy, plan=plan)
+    relative_speeds, _ = weights_for(
+        "auto" if weights is None else weights, [each.device.name for each in devices]
+    )
+    plan = _recorded_plan(recorded) if weights is None and list(devices) == list(recorded.devices) else None
+
+    def result_of(run: RecordedRun) -> SimResult:
+        # The devices of a run in doubt are as many, with other speeds.
+        varied = {each.device.key: each for each in run.devices}
+        chosen = [varied.get(each.device.key, each) for each in devices]
+        # Times count from the first file of these devices.
+        zero = min((each.joins_at_seconds for each in chosen if each.joins_at_seconds < inf), default=0.0)
+        simulated = [_sim_device(each, weight, zero) for each, weight in zip(chosen, relative_speeds, strict=True)]
+        return simulate(run.files, simulated, policy, plan=plan, gap_seconds=run.gap_seconds)
+
+    result = result_of(recorded)
     if None in result.worked_by:
-        return _alternative(name, policy, len(devices), None, None, len(result.steals))
+        return _alternative(name, policy, len(devices), None, None, None, len(result.steals))
     makespan = result.makespan_seconds
-    idle = max(0.0, len(devices) * makespan - _busy_seconds(recorded, devices, result))
-    return _alternative(name, policy, len(devices), makespan, idle, len(result.steals))
+    ends = ((result_of(low).makespan_seconds, result_of(high).makespan_seconds) for low, high in recorded.doubts())
+    idle = max(0.0, len(devices) * makespan - math.fsum(result.busy_seconds))
+    return _alternative(name, policy, len(devices), makespan, range_of(makespan, ends), idle, len(result.steals))
+
+
+def _recorded_plan(recorded: RecordedRun) -> list[list[int]]:
+    """Return the numbers of the files that were first assigned to each device."""
+    number_of = {each.device.key: number for number, each in enumerate(recorded.devices)}
+    plan: list[list[int]] = [[] for _ in recorded.devices]
+    for file, owner in enumerate(recorded.owners):
+        plan[number_of[owner]].append(file)
+    return plan
 
 
 def _sim_device(device: RecordedDevice, weight: float, zero_seconds: float) -> SimDevice:
@@ -153,28 +173,27 @@ def _sim_device(device: RecordedDevice, weight: float, zero_seconds: float) -> S
     return SimDevice(
         device.speed,
         weight,
+        changes=tuple((second - zero_seconds, speed) for second, speed in device.changes),
         joins_at_seconds=device.joins_at_seconds - zero_seconds,
         lost_at_seconds=None if lost is None else max(0.0, lost - zero_seconds),
     )
 
 
-def _busy_seconds(recorded: RecordedRun, devices: Sequence[RecordedDevice], result: SimResult) -> float:
-    """Return how long all devices together worked on files."""
-    return sum(
-        file.work / devices[by].speed
-        for file, by in zip(recorded.files, result.worked_by, strict=True)
-        if by is not None
-    )
-
-
 def _alternative(
-    name: str, policy: str, devices: int, makespan: float | None, idle: float | None, steals: int
+    name: str,
+    policy: str,
+    devices: int,
+    makespan: float | None,
+    makespan_range: Range | None,
+    idle: float | None,
+    steals: int,
 ) -> Alternative:
     return Alternative(
         name=name,
         policy=policy,
         devices=devices,
         makespan_seconds=makespan,
+        makespan_range=makespan_range,
         idle_seconds=idle,
         device_seconds=None if makespan is None else devices * makespan,
         steals=steals,

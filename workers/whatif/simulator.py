@@ -62,6 +62,8 @@ class SimResult:
     makespan_seconds: float
     finish_seconds: tuple[float, ...]
     """When each device finished its last file; 0.0 without one."""
+    busy_seconds: tuple[float, ...]
+    """How long each device worked on files."""
     idle_seconds: tuple[float, ...]
     """How long each device was in the run without a file."""
     worked_by: tuple[int | None, ...]
@@ -87,13 +89,14 @@ def simulate(
     *,
     plan: Sequence[Sequence[int]] | None = None,
     steal_interval_seconds: float = 0.0,
+    gap_seconds: float = 0.0,
 ) -> SimResult:
     """Simulate a run over `files` on `devices` with that policy.
 
     `plan[d]` are the indices of the files first assigned to device d; None: the plan is made as in a real run, by
-    cost and weight. Raises UserError for an unknown policy.
+    cost and weight. `gap_seconds` pass between two files of a device. Raises UserError for an unknown policy.
     """
-    return _Simulation(files, devices, policy, plan, steal_interval_seconds).run()
+    return _Simulation(files, devices, policy, plan, steal_interval_seconds, gap_seconds).run()
 
 
 class _Simulation:
@@ -106,11 +109,13 @@ class _Simulation:
         policy: str,
         plan: Sequence[Sequence[int]] | None,
         steal_interval_seconds: float,
+        gap_seconds: float,
     ) -> None:
         # Numbered by size, as the queues require.
         self._order = sorted(range(len(files)), key=lambda index: -files[index].cost)
         self._work = [files[index].work for index in self._order]
         self._devices = devices
+        self._gap_seconds = gap_seconds
         costs = [files[index].cost for index in self._order]
         weights = [device.weight for device in devices]
         if plan is None:
@@ -149,6 +154,7 @@ class _Simulation:
         return SimResult(
             makespan,
             tuple(self._finish_seconds),
+            tuple(self._busy_seconds),
             tuple(self._idle_seconds(device, makespan) for device in range(len(self._devices))),
             tuple(self._worked_by),
             tuple(self._steals),
@@ -193,10 +199,11 @@ class _Simulation:
                 self._retry_at[device] = again
                 heapq.heappush(self._events, (again, _EventKind.RETRIED, device))
             return
-        self._started_at[device] = now
+        start = now + self._gap_seconds if self._finish_seconds[device] else now
+        self._started_at[device] = start
         if lease.victim is not None:
             self._steals.append(SimSteal(now, device, lease.victim, self._order[lease.file]))
-        end = self._end_of(device, now, self._work[lease.file])
+        end = self._end_of(device, start, self._work[lease.file])
         heapq.heappush(self._events, (end, _EventKind.FINISHED, device))
 
     def _end_of(self, device: int, now: float, work: float) -> float:

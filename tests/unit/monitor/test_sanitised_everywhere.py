@@ -119,7 +119,15 @@ def effect(texts: Sequence[str]) -> str:
 def effect_steals(texts: Sequence[str]) -> str:
     told = unknown_effect()
     told["steals"] = [
-        {"timestamp": 0.0, "host": "", "source_gpu": a, "dest_gpu": b, "file_name": c, "saved_seconds": None}
+        {
+            "timestamp": 0.0,
+            "host": "",
+            "source_gpu": a,
+            "dest_gpu": b,
+            "file_name": c,
+            "saved_seconds": None,
+            "saved_range": None,
+        }
         for b, a, c in zip(texts[0:60:3], texts[1:60:3], texts[2:60:3], strict=True)
     ]
     return report_paragraph(told)

@@ -70,6 +70,14 @@ def test_moves_and_steals_are_those_of_all_runs_and_what_is_expected_is_that_of_
     assert both["makespan_expected_seconds"] == max(run["makespan_expected_seconds"] or 0.0 for run in runs)
 
 
+def test_the_range_of_the_longest_of_several_runs_holds_whichever_that_is() -> None:
+    known = effect_after([10] * 24, [1.0, 2.0], until_seconds=60.0)
+    one: Effect = {**known, "makespan_expected_range": (70.0, 90.0)}
+    other: Effect = {**known, "makespan_expected_range": (50.0, 100.0)}
+    assert combine([one, other])["makespan_expected_range"] == (70.0, 100.0)
+    assert combine([one, {**other, "makespan_expected_range": None}])["makespan_expected_range"] is None
+
+
 @pytest.mark.parametrize("figure", ["makespan_expected", "makespan_without_stealing", "lower_bound"])
 def test_what_is_unknown_of_one_run_that_has_begun_is_unknown_of_all(figure: str) -> None:
     known = effect_after([10, 10, 20], [1.0, 1.0])

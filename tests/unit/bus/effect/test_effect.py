@@ -152,13 +152,16 @@ def test_a_device_without_a_file_could_have_begun_its_own_when_it_was_ready() ->
     assert effect["makespan_without_stealing_seconds"] == pytest.approx(5.0 + 2.0)
     assert effect["saved_seconds"] == pytest.approx(3.0)
     # Each of the two alone: its owner would have begun and ended with it, later than its thief ended with it.
-    assert [steal["saved_seconds"] for steal in effect["steals"]] == [1.0, 1.0]
+    assert [steal["saved_seconds"] for steal in effect["steals"]] == pytest.approx([1.0, 1.0])
 
 
 def test_a_device_that_was_robbed_and_never_ready_leaves_unknown_what_would_have_been() -> None:
     effect = the_late_one_is_robbed(starts_after=None)
     assert effect["makespan_expected_seconds"] == 4.0
     assert (effect["makespan_without_stealing_seconds"], effect["saved_seconds"]) == (None, None)
+    # It was not ready when all was done, at 4 s, and would then have had to do 2 s of work.
+    assert effect["makespan_without_stealing_range"] == pytest.approx((6.0, None))
+    assert effect["saved_range"] == pytest.approx((2.0, None))
     assert [steal["saved_seconds"] for steal in effect["steals"]] == [None, None]
 
 

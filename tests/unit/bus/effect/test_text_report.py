@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from virnucpro_bus.effect.combine import unknown_effect
-from virnucpro_bus.effect.text_report import STEALS_SHOWN, report_paragraph, sentence
-from virnucpro_bus.metrics import Effect, StealEffect
+from virnucpro_bus.effect.text_report import STEALS_SHOWN, gain, report_paragraph, sentence
+from virnucpro_bus.metrics import Effect, Range, StealEffect
 
 KNOWN: Effect = {
     **unknown_effect(),
@@ -29,6 +31,7 @@ def steal(number: int, saved_seconds: float | None) -> StealEffect:
         "file_name": f"{number}\x1b[2J.fa",
         "host": "node",
         "saved_seconds": saved_seconds,
+        "saved_range": None,
     }
 
 
@@ -48,6 +51,36 @@ def test_what_is_only_expected_is_not_told_as_done() -> None:
     assert sentence({**going, "saved_seconds": -12.0, "above_bound_percent": None}) == (
         "41 moves, will lose 12.0 s of 14m05s"
     )
+
+
+def test_a_range_that_is_known_is_told() -> None:
+    likely: Effect = {
+        **KNOWN,
+        "makespan_without_stealing_range": (830.0, 861.0),
+        "saved_range": (177.0, 208.0),
+        "above_bound_range": (-0.4, 2.6),
+    }
+    assert sentence(likely) == (
+        "41 moves, saved 3m12s (2m57s to 3m28s) of 14m05s (13m50s to 14m21s), "
+        "1.7 % (0.0 to 2.6 %) above the lower bound"
+    )
+
+
+@pytest.mark.parametrize(
+    ("saved", "likely", "told"),
+    [
+        (2.0, (1.0, 3.0), "saved 2.0 s (1.0 s to 3.0 s)"),
+        (2.0, (1.99, 2.01), "saved 2.0 s"),
+        (-2.0, (-3.0, -1.0), "lost 2.0 s (1.0 s to 3.0 s)"),
+        (2.0, (-1.0, 3.0), "saved 2.0 s (lost 1.0 s to saved 3.0 s)"),
+        (None, (2.0, None), "saved at least 2.0 s"),
+        (None, None, "n/a"),
+    ],
+)
+def test_what_was_saved_is_told_as_well_as_it_is_known(
+    saved: float | None, likely: Range | None, told: str
+) -> None:
+    assert gain(saved, likely) == told
 
 
 def test_where_no_file_was_moved_nothing_was_saved() -> None:

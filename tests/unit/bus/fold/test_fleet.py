@@ -166,7 +166,7 @@ def test_the_report_has_the_declared_keys_and_no_others() -> None:
     report: dict[str, Any] = {**fed(script.clock, script).report()}
     assert list(report) == ["devices", "totals", "steals", "sources", "effect", "files"]
     assert set(report["effect"]) == set(Effect.__annotations__)
-    assert [set(steal) for steal in report["effect"]["steals"]] == [{*STEALS, "saved_seconds"}]
+    assert [set(steal) for steal in report["effect"]["steals"]] == [{*STEALS, "saved_seconds", "saved_range"}]
     device_keys = {*GpuMetrics.__annotations__, *GpuUtilization.__annotations__}
     assert [set(row) for row in report["devices"]] == [device_keys, device_keys]
     assert set(report["totals"]) == set(Totals.__annotations__)

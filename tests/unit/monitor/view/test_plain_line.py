@@ -80,8 +80,8 @@ def test_the_last_line_shows_how_the_run_has_ended() -> None:
 
 def test_time_that_stealing_has_lost_is_called_so() -> None:
     assert WITH_EFFECT.effect is not None
-    lost = replace(WITH_EFFECT, effect={**WITH_EFFECT.effect, "saved_seconds": -12.0})
-    assert " | steals 12 lost 12.0 s | " in line(lost)
+    lost = replace(WITH_EFFECT, effect={**WITH_EFFECT.effect, "saved_seconds": -12.0, "saved_range": (-20.0, 1.0)})
+    assert " | steals 12 lost 12.0 s (lost 20.0 s to saved 1.0 s) | " in line(lost)
 
 
 @pytest.mark.parametrize("devices", [64, 1000])

@@ -15,12 +15,15 @@ from virnucpro_bus.effect.combine import unknown_effect
 pytestmark = pytest.mark.usefixtures("utc")
 
 
+LONGEST = " stealing: 12 moves, saved 3m12s (2m57s to 3m28s) of 14m05s (13m50s to 14m21s)"
+
+
 def line_of(shot: ViewModel, width: int) -> str:
     return "".join(text.plain for text in effect_line(shot, width, UNICODE))
 
 
 def test_a_frame_with_little_room_leaves_out_what_stealing_has_done() -> None:
-    told = " stealing: 12 moves, saved 3m12s of 14m05s, 1.7 % above the lower bound\n"
+    told = " stealing: 12 moves, saved 3m12s (2m57s to 3m28s) of 14m05s (13m50s to 14m21s)\n"
     assert told in plain(WITH_EFFECT, 80, 24)
     assert "stealing:" not in plain(WITH_EFFECT, 80, 10)
 
@@ -28,10 +31,10 @@ def test_a_frame_with_little_room_leaves_out_what_stealing_has_done() -> None:
 @pytest.mark.parametrize(
     ("width", "told"),
     [
-        (71, " stealing: 12 moves, saved 3m12s of 14m05s, 1.7 % above the lower bound"),
-        (70, " stealing: 12 moves, saved 3m12s of 14m05s"),
-        (42, " stealing: 12 moves, saved 3m12s of 14m05s"),
-        (41, " stealing: 12 moves"),
+        (122, f"{LONGEST}, 1.7 % (0.9 to 2.6 %) above the lower bound"),
+        (121, LONGEST),
+        (78, LONGEST),
+        (77, " stealing: 12 moves"),
     ],
 )
 def test_what_does_not_fit_is_left_out_whole(width: int, told: str) -> None:
@@ -46,7 +49,7 @@ def test_without_a_known_effect_there_is_no_line_about_stealing() -> None:
 def test_without_a_move_the_line_says_so_in_place_of_a_count() -> None:
     assert WITH_EFFECT.effect is not None
     unmoved = replace(WITH_EFFECT, effect={**WITH_EFFECT.effect, "moves": 0})
-    assert line_of(unmoved, 80) == " stealing: no file moved, 1.7 % above the lower bound"
+    assert line_of(unmoved, 80) == " stealing: no file moved, 1.7 % (0.9 to 2.6 %) above the lower bound"
 
 
 def test_where_no_file_was_moved_and_nothing_else_is_known_there_is_no_line() -> None:
@@ -56,9 +59,9 @@ def test_where_no_file_was_moved_and_nothing_else_is_known_there_is_no_line() ->
 
 def test_a_steal_is_shown_with_its_result_if_that_is_known() -> None:
     picture = plain(WITH_EFFECT, 120, 60)
-    assert " 22:14:23 GPU 4 <- GPU 1 sample_9.fa saved 14.2 s\n" in picture
+    assert " 22:14:23 GPU 4 <- GPU 1 sample_9.fa saved 14.2 s (12.0 s to 16.5 s)\n" in picture
     assert " 22:14:30 GPU 7 <- GPU 2 sample_10.fa\n" in picture
-    assert " 22:14:37 GPU 2 <- GPU 3 sample_11.fa lost 3.0 s\n" in picture
+    assert " 22:14:37 GPU 2 <- GPU 3 sample_11.fa lost 3.0 s (2.0 s to 4.0 s)\n" in picture
 
 
 def test_a_steal_that_has_lost_time_is_yellow() -> None:

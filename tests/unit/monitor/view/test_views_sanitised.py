@@ -76,7 +76,7 @@ def nasty(text: str) -> ViewModel:
         health=(*troubles, Problem(text)),
         news=(text,),
         title=text,
-        effect={**unknown_effect(), "steals": [{**steal, "saved_seconds": 1.0}]},
+        effect={**unknown_effect(), "steals": [{**steal, "saved_seconds": 1.0, "saved_range": None}]},
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from tests.support.driven_coordinator import ready
@@ -42,11 +44,12 @@ def test_a_device_that_came_late_comes_late_again() -> None:
     fleet.feed(late_run(ready_after=25.0).frames())
     recording = make_recorded_run(fleet)
     assert [each.joins_at_seconds for each in recording.devices] == [0.0, 10.0, 25.0]
-    # One that has completed nothing is as fast as the mean of the others.
-    assert [each.speed for each in recording.devices] == pytest.approx([1.0, 3.0, 2.0])
+    # One that has completed nothing is like the others.
+    like_both = math.sqrt(1.0 * 3.0)
+    assert [each.speed for each in recording.devices] == pytest.approx([1.0, 3.0, like_both])
     [(name, makespan)] = alternatives(late_run(ready_after=25.0), Variation(policy="off", drop=["cpu:0", "cpu:1"]))
     assert name == "1 device"
-    assert makespan == pytest.approx(90.0)
+    assert makespan == pytest.approx(180.0 / like_both)
 
 
 def test_time_counts_from_the_first_file_of_those_who_take_part() -> None:
@@ -60,12 +63,13 @@ def test_half_the_devices_are_the_first_ones_as_they_came_and_added_ones_come_as
     [(_, makespan)] = alternatives(
         late_run(ready_after=25.0), Variation("off", devices=2, drop=["cpu:0", "cpu:1"])
     )
-    # Three files each, of 15 s on a device like cpu:2, from when both come in.
-    assert makespan == pytest.approx(45.0)
+    # Three files each, of 30 units, on devices like cpu:2, from when both come in.
+    like_both = math.sqrt(1.0 * 3.0)
+    assert makespan == pytest.approx(90.0 / like_both)
     found = dict(alternatives(late_run(ready_after=25.0), Variation(policy="off")))
     assert found["half the devices"] == pytest.approx(180.0)
-    # cpu:0, 1, 2 come at 0, 10 and 25 s, the three added ones, of speed 2, at 10 s; each does one file.
-    assert found["double the devices"] == pytest.approx(25.0 + 15.0)
+    # cpu:0, 1, 2 come at 0, 10 and 25 s, the three added ones, like cpu:2, at 10 s; each does one file.
+    assert found["double the devices"] == pytest.approx(25.0 + 30.0 / like_both)
 
 
 def test_files_of_a_device_that_was_never_ready_are_left_where_no_device_steals_them() -> None:

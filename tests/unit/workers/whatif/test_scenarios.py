@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.effects import alternatives
+from tests.support.shaped_runs import Shape, ShapedRun
 from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
@@ -180,3 +181,31 @@ def test_a_run_with_an_unknown_policy_is_simulated_with_a_known_one() -> None:
     found = what_if(make_recorded_run(run.fleet()), Variation())
     assert found["recorded"]["policy"] == "of-tomorrow"
     assert found["alternatives"][-1]["policy"] in POLICIES
+
+
+def test_an_estimate_has_a_range_and_a_recorded_time_has_none() -> None:
+    found = asked([10] * 40, [1.0, 2.0])
+    assert found["recorded"]["makespan_range"] is None
+    for each in found["alternatives"]:
+        assert each["makespan_range"] is not None
+        low, high = each["makespan_range"]
+        assert high is not None
+        assert low <= (each["makespan_seconds"] or 0.0) <= high
+
+
+def test_what_is_lost_between_two_files_is_lost_in_every_variation() -> None:
+    shape = Shape(files=[(10, 1.0)] * 20, speeds=(1.0, 1.0), gap=0.5)
+    *_, fleet = ShapedRun(shape, "off").work()
+    found = what_if(make_recorded_run(fleet), Variation(policy="off"))
+    assert row(found, "same devices", "off")["makespan_seconds"] == pytest.approx(
+        found["recorded"]["makespan_seconds"], rel=0.03
+    )
+    assert row(found, "half the devices", "off")["makespan_seconds"] == pytest.approx(20 + 19 * 0.5, rel=0.1)
+
+
+def test_a_device_that_slowed_down_slows_down_again() -> None:
+    shape = Shape(files=[(10, 1.0)] * 40, speeds=(1.0, 1.0), changes={1: (5.0, 0.25)}, gap=0.0)
+    *_, fleet = ShapedRun(shape, "cost").work()
+    found = what_if(make_recorded_run(fleet), Variation(policy="off"))
+    # Its 20 files: 5 in 5 s, and 15 of 4 s.
+    assert row(found, "same devices", "off")["makespan_seconds"] == pytest.approx(65.0, rel=0.05)

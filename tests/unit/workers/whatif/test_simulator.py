@@ -109,7 +109,7 @@ def test_rates_that_differ_by_less_than_their_inverses_are_taken_for_the_same() 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_no_files_are_no_run(policy: str) -> None:
-    assert simulate([], [SimDevice()], policy) == SimResult(0.0, (0.0,), (0.0,), (), (), 0)
+    assert simulate([], [SimDevice()], policy) == SimResult(0.0, (0.0,), (0.0,), (0.0,), (), (), 0)
 
 
 def test_when_sizes_are_unknown_stealing_mends_what_the_plan_got_wrong() -> None:

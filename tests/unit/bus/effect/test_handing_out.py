@@ -1,0 +1,54 @@
+"""When files that are shared out are done."""
+
+from __future__ import annotations
+
+import heapq
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from virnucpro_bus.effect.handing_out import shared_end
+
+workers = st.lists(st.tuples(st.floats(0, 100), st.floats(0.1, 20)), min_size=1, max_size=6)
+
+
+def test_what_can_be_cut_anywhere_ends_for_all_at_once() -> None:
+    assert shared_end(10, [(0.0, 1.0), (0.0, 1.0), (2.0, 0.5)], 0.0) == pytest.approx((10 + 4) / 4)
+
+
+def test_a_worker_that_comes_later_than_the_end_does_nothing() -> None:
+    assert shared_end(4, [(0.0, 1.0), (50.0, 1.0)], 1.0) == pytest.approx(4.0)
+
+
+def test_whole_files_end_with_the_last_one() -> None:
+    assert shared_end(3, [(0.0, 1.0), (0.0, 1.0)], 1.0) == pytest.approx(2.0)
+
+
+def test_a_greedy_worker_takes_one_that_another_would_have_ended_sooner() -> None:
+    assert shared_end(3, [(0.0, 1.0), (0.0, 9.0)], 1.0) == pytest.approx(3.0)
+    assert shared_end(3, [(0.0, 1.0), (0.0, 9.0)], 1.0, is_greedy=True) == pytest.approx(9.0)
+
+
+@given(workers, st.integers(1, 40))
+def test_greedy_workers_end_when_those_do_who_take_one_after_the_other(
+    given_workers: list[tuple[float, float]], files: int
+) -> None:
+    free = [(at, number) for number, (at, _) in enumerate(given_workers)]
+    heapq.heapify(free)
+    ends = []
+    for _ in range(files):
+        at, number = heapq.heappop(free)
+        ends.append(at + given_workers[number][1])
+        heapq.heappush(free, (ends[-1], number))
+    # Of two who are free at once, rounding decides who takes the last file.
+    slowest = max(seconds for _, seconds in given_workers)
+    assert shared_end(files, given_workers, 1.0, is_greedy=True) == pytest.approx(max(ends), abs=slowest + 1e-3)
+
+
+@given(workers, st.integers(1, 40))
+def test_the_finer_the_files_the_sooner_the_end(given_workers: list[tuple[float, float]], files: int) -> None:
+    ends = [shared_end(files, given_workers, grain) for grain in (0.0, 0.25, 1.0)]
+    greedy = shared_end(files, given_workers, 1.0, is_greedy=True)
+    assert ends[0] <= ends[1] + 1e-3 <= ends[2] + 2e-3
+    assert ends[2] <= greedy + 1e-3

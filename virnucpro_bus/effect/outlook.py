@@ -1,0 +1,266 @@
+"""A run at a moment under given assumptions: when it ends, when it would have without stealing, the lower bound.
+
+`effect.py` holds the formulas, and asks this once for what is likely and once for either end of every doubt. Pure.
+Times are seconds from the start of the first file; devices are named by key.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from functools import cached_property
+from itertools import pairwise
+from statistics import fmean, median
+
+from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.effect.assumptions import Assumptions
+from virnucpro_bus.effect.duration_model import OVERRUN, remaining_quantile, remaining_seconds
+from virnucpro_bus.effect.handing_out import shared_end
+from virnucpro_bus.effect.shares import DeviceShare, RunStatus
+from virnucpro_bus.effect.totals import WorkTotals
+from virnucpro_bus.effect.work_log import Steal
+
+
+class Outlook:
+    """One run at one moment under one set of assumptions. Not thread-safe."""
+
+    def __init__(
+        self, totals: WorkTotals, status: RunStatus, shares: Mapping[str, DeviceShare], assumed: Assumptions
+    ) -> None:
+        """`shares` are those of `shares_of`."""
+        self._totals = totals
+        self._status = status
+        self.assumed = assumed
+        self.speeds = assumed.speeds.by_key
+        self.shares = {key: replace(share, fixed=assumed.fixed) for key, share in shares.items()}
+        done = [share.done for share in self.shares.values()]
+        self.gap = median([gap for each in done if (gap := each.gap_seconds) is not None] or [0.0])
+        """The time between two files of a device: the median over devices of each one's mean."""
+        self.failed_seconds = sum(each.failed_ns for each in done) / NANOSECONDS
+        """How long all failed attempts took."""
+        self._failed_attempts = sum(each.attempts for each in done)
+        self._took_seconds = sum(each.took_ns for each in done) / NANOSECONDS
+        started = [share.first_ns for share in self.shares.values() if share.first_ns is not None]
+        self.has_begun = bool(started)
+        # A duration that is too long to be true would move the start to before the run.
+        self._zero_ns = max(min(started, default=status.now_ns), status.started_ns)
+        ends = [each.last_ns for each in done if each.last_ns is not None]
+        unfinished = (share.pending or share.in_progress for share in self.shares.values())
+        self.is_done = status.is_over or not any(unfinished)
+        self.now = self.since_zero(max(ends, default=status.now_ns) if self.is_done else status.now_ns)
+        self.finish = {key: self._last_at_work(share) for key, share in self.shares.items()}
+        """When each device last had a file in progress."""
+
+    def under(self, assumed: Assumptions) -> Outlook:
+        """Return the same run under other assumptions, with the same fixed cost."""
+        other = copy(self)
+        other.assumed, other.speeds = assumed, assumed.speeds.by_key
+        for computed in ("_paces", "free"):
+            other.__dict__.pop(computed, None)
+        return other
+
+    def since_zero(self, at_ns: int) -> float:
+        """A time of the host's monotonic clock in seconds from the start of the first file."""
+        return max(0, at_ns - self._zero_ns) / NANOSECONDS
+
+    # One device, as it is, with stealing.
+
+    def _last_at_work(self, share: DeviceShare) -> float:
+        if share.in_progress is not None:
+            return self.now
+        return 0.0 if share.done.last_ns is None else self.since_zero(share.done.last_ns)
+
+    def busy(self, key: str) -> float:
+        """How long it has had a file in progress."""
+        return self.shares[key].done.done_seconds + self._time_in_progress(self.shares[key])
+
+    def _time_in_progress(self, share: DeviceShare) -> float:
+        """How long it has worked on its file in progress; 0 without one."""
+        if share.in_progress is None:
+            return 0.0
+        return max(0.0, self.now - self.since_zero(share.in_progress.since_ns))
+
+    def _rate(self, key: str) -> float:
+        """Its present work per second; 0 while no device has completed a file."""
+        speed = self.speeds.get(key)
+        return 0.0 if speed is None else speed.rate
+
+    @cached_property
+    def _paces(self) -> dict[str, float]:
+        """The expected work per second of each from now on, without the time between files."""
+        return {key: self._pace(key, share) for key, share in self.shares.items()}
+
+    def _pace(self, key: str, share: DeviceShare) -> float:
+        so_far, rate = self._time_in_progress(share), self._rate(key)
+        if not so_far:
+            return rate
+        # A file that exceeds the expected time by more than files do shows that its device is slower now; the
+        # later it is expected to end, the slower.
+        slack = math.exp(self.assumed.speeds.noise) * (1 + OVERRUN) / (1 + self.assumed.overrun)
+        return min(rate, slack * share.in_progress_work / so_far)
+
+    @cached_property
+    def free(self) -> dict[str, float]:
+        """When each has finished, or is expected to finish, its file in progress."""
+        return {key: self._free_at(key, share) for key, share in self.shares.items()}
+
+    def _free_at(self, key: str, share: DeviceShare) -> float:
+        if share.in_progress is None:
+            return self.finish[key]
+        rate, so_far, quantile = self._rate(key), self._time_in_progress(share), self.assumed.quantile
+        whole = share.in_progress_work / rate if rate else so_far
+        if quantile is not None and quantile[0] == key and whole:
+            return self.now + remaining_quantile(whole, so_far, self.assumed.speeds.cautious_noise, quantile[1])
+        return self.now + remaining_seconds(whole, so_far, self.assumed.speeds.noise, self.assumed.overrun)
+
+    def free_for_own(self, key: str) -> float | None:
+        """When it is free for its pending files, or first was ready if it never had a file; None: unknown."""
+        share = self.shares.get(key)
+        if share is not None and share.first_ns is not None:
+            return self.free[key]
+        up_ns = self._status.up_ns.get(key)
+        return None if up_ns is None else self.since_zero(up_ns)
+
+    def own_pending_seconds(self, key: str) -> float:
+        """How long it would take for the pending files that were first assigned to it."""
+        share = self.shares.get(key)
+        if share is None or not share.pending:
+            return 0.0
+        work = self._likely_work(share.pending, share.biggest_pending)
+        return work / self._paces[key] + share.remaining.files * self._next_gap
+
+    @property
+    def _next_gap(self) -> float:
+        return self.gap * self.assumed.next_gaps
+
+    def _likely_work(self, work: float, biggest: float) -> float:
+        """What so much work in files of at most that size turns out to be."""
+        deviation = self.assumed.deviation * self.assumed.speeds.cautious_noise * math.sqrt(biggest * work)
+        return max(0.0, work + deviation)
+
+    # The run.
+
+    def expected(self) -> float | None:
+        """When all files are done; None if unknown."""
+        if self.is_done:
+            return self.now
+        if not self.speeds:
+            return None
+        working = [
+            self.free[key] - self.now for key, share in self.shares.items() if share.in_progress is not None
+        ]
+        # Of several files in progress the last one ends later than is expected of each: half of an overhang.
+        end = max(self.free.values()) + (self._overhang(working) / 2 if working else 0.0)
+        pending = sum(share.pending for share in self.shares.values())
+        if not pending:
+            return end
+        if not self._status.is_stealing:
+            own_ends = (max(self.now, at) + self.own_pending_seconds(key) for key, at in self.free.items())
+            return max(end, *own_ends)
+        return self._shared_out(pending, end)
+
+    def _shared_out(self, pending: float, end: float) -> float | None:
+        """When all is done if the pending work is shared out; `end`: when what is in progress is."""
+        living, assumed = self._status.living & self.free.keys(), self.assumed
+        if not living:
+            return None
+        mean = pending / sum(share.remaining.files for share in self.shares.values())
+        biggest = max(share.biggest_pending for share in self.shares.values())
+        failed = assumed.failures * self.failed_seconds
+        # A failed attempt takes time from all devices, and the last one holds up the end.
+        share_failed = failed / self._took_seconds if self._took_seconds else 0.0
+        files = self._likely_work(pending, biggest) * (1 + share_failed) / mean
+        workers = [(max(self.now, self.free[key]), mean / self._paces[key] + self._next_gap) for key in living]
+        shared = shared_end(files, workers, assumed.grain, is_greedy=assumed.is_greedy)
+        if assumed.is_greedy:
+            shared = max(shared, shared_end(files, workers, max(1.0, biggest / mean), is_greedy=True))
+        overhang = self._overhang([seconds for _, seconds in workers])
+        earliest = min(max(self.now, self.free[key]) + biggest / self._paces[key] for key in living)
+        return max(end, shared + overhang, earliest) + (failed / self._failed_attempts if failed else 0.0)
+
+    def _overhang(self, seconds: Sequence[float]) -> float:
+        """How much later than the mean the last of several devices ends, whose files take so many seconds each."""
+        return self.assumed.overhang * self.assumed.speeds.noise * math.log(len(seconds)) * fmean(seconds)
+
+    def without_stealing(self) -> tuple[float | None, float | None]:
+        """When all files would have been done without a single steal, and the least that is known; None: unknown.
+
+        The first is unknown, and the second is not, if files were stolen from a device that was never ready.
+        """
+        corrections: dict[str, list[float]] = {key: [] for key in self.shares}
+        victims = set()
+        gap = self.gap * self.assumed.other_gaps
+
+        def undo(thief: str, victim: str, files: int, seconds: float, work: float) -> None:
+            rate = self._rate(victim)
+            corrections[thief].append(-seconds - files * self.gap)
+            corrections.setdefault(victim, []).append((work / rate if rate else seconds) + files * gap)
+            victims.add(victim)
+
+        for (thief, victim), moved in self._totals.moved.items():
+            undo(thief, victim, moved.files, moved.took_ns / NANOSECONDS, moved.work(self.speeds.get(thief)))
+        for steal in self.moves_in_progress():
+            seconds = self._expected_in_progress(steal.thief)
+            undo(steal.thief, steal.victim, 1, seconds, seconds * self._rate(steal.thief))
+        ends, is_known = [0.0], True
+        for key, its_corrections in corrections.items():
+            free = self.free_for_own(key)
+            is_known = is_known and (free is not None or key not in victims)
+            pending = self.own_pending_seconds(key)
+            if key in victims or pending or self.finish.get(key):
+                # A device that was never ready will not be before now.
+                parts = [self.now if free is None else free, pending, *its_corrections]
+                ends.append(math.fsum(parts) + (self._other_gaps(key) if victims else 0.0))
+        return (max(ends) if is_known else None), max(ends)
+
+    def _other_gaps(self, key: str) -> float:
+        """How much more time another run would lose between a device's files, and by failed attempts."""
+        files = self.shares[key].done.files if key in self.shares else 0
+        return (self.assumed.other_gaps - 1) * (files * self.gap + self.failed_seconds)
+
+    def bound(self) -> float | None:
+        """A lower bound of the makespan, for any distribution of the files over the devices; None if unknown."""
+        if not self.speeds:
+            return None
+        shares = self.shares
+        unfinished = sum(share.pending + share.in_progress_work for share in shares.values())
+        total = unfinished + sum(share.work for share in shares.values())
+        slowest = {key: min(rate for _, rate in self.speeds[key].phases) for key in shares}
+        done = {key: share.done.longest_ns / NANOSECONDS * slowest[key] for key, share in shares.items()}
+        biggest = max(max(share.biggest_left, done[key]) for key, share in shares.items())
+        fastest = max(rate for key in shares for _, rate in self.speeds[key].phases)
+        return max(self._time_for(total), biggest / fastest)
+
+    def _time_for(self, work: float) -> float:
+        """When all devices, at the speeds that they had and have, would have done so much work."""
+        speeds = [self.speeds[key] for key in self.shares]
+        changes = sorted({self.since_zero(since_ns) for each in speeds for since_ns, _ in each.phases if since_ns})
+        for start, stop in pairwise([0.0, *changes, math.inf]):
+            after_ns = self._zero_ns + round(start * NANOSECONDS) + 1
+            rate = math.fsum(each.rate_until(after_ns) for each in speeds)
+            if work <= (stop - start) * rate:
+                return start + work / rate
+            work -= (stop - start) * rate
+        raise AssertionError("the last time has no end")
+
+    # Steals.
+
+    def moves_in_progress(self) -> list[Steal]:
+        """The steals of files that their thieves work on."""
+        files = [
+            (key, share.in_progress.file) for key, share in self.shares.items() if share.in_progress is not None
+        ]
+        steals = [(key, self._totals.open_steal(file)) for key, file in files]
+        return [steal for key, steal in steals if steal is not None and steal.thief == key]
+
+    def _expected_in_progress(self, key: str) -> float:
+        """How long the device's file in progress is expected to take in all; 0 without one."""
+        file = self.shares[key].in_progress
+        return 0.0 if file is None else self.free[key] - self.since_zero(file.since_ns)
+
+    def on_victim(self, steal: Steal, seconds: float, end_ns: int) -> float:
+        """How long a stolen file, which took its thief so long until then, would take its owner."""
+        thief, victim = self.speeds.get(steal.thief), self.speeds.get(steal.victim)
+        return seconds if thief is None or victim is None else seconds * thief.rate_until(end_ns) / victim.rate

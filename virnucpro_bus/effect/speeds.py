@@ -1,0 +1,211 @@
+"""How fast each device works, how that has changed, and how well it is known. Pure.
+
+The rate of a device is the work of its files / the seconds that they took. Work is an estimate, so a rate that was
+measured on a few files is uncertain, and one that has changed tells little of what comes. Hence:
+
+    noise       by what share files differ from what their work makes expect: sqrt(sum e² / sum work²), with
+                e = seconds x rate - work, over all devices
+    phases      a device's files, in the order of time, are split where their mean slowness, log(seconds / work),
+                changes by more than SPLIT_ERRORS standard errors. The variance is that of successive differences
+                (von Neumann, 1941), which a change of the mean hardly alters
+    error       the standard error of the log of a rate: that of a ratio (Cochran, Sampling Techniques, 1977)
+
+pooling.py then weighs what is known of one device against what is known of all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+from virnucpro_bus.effect.device_totals import DeviceTotals, TimedFile
+from virnucpro_bus.effect.duration_model import remaining_seconds
+from virnucpro_bus.effect.pooling import pool, suppose
+
+SPLIT_ERRORS = 4.5
+"""How many standard errors a speed must change by; a smaller change may be chance, since every place is tried."""
+LEAST_NOISE = 0.03
+"""In the search for changes, files are taken to differ by at least this share."""
+ASSUMED_NOISE = 0.3
+"""What the noise is taken to be before it shows. Counts as much as one file does."""
+BORROWED_FILES = 2
+"""How many files' worth of the noise of all devices counts for each."""
+_LEAST_ERROR = 1e-6
+
+
+class Phase(NamedTuple):
+    """A time during which the speed of a device is steady."""
+
+    since_ns: int
+    """The host's monotonic time at which it began; 0: with the session."""
+    rate: float
+    """Work per second."""
+
+
+class Started(NamedTuple):
+    """A file in progress."""
+
+    work: float
+    seconds: float
+    """How long it has been in progress; above 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """The speed of one device."""
+
+    phases: tuple[Phase, ...]
+    """Oldest first, at least one."""
+    error: float
+    """The standard error of the log of the last rate."""
+    is_measured: bool
+    """Whether it has completed a file; otherwise it is supposed to be like the others."""
+
+    @property
+    def rate(self) -> float:
+        """Its present rate."""
+        return self.phases[-1].rate
+
+    def rate_until(self, end_ns: int) -> float:
+        """Its rate before a time, such as the end of a file."""
+        return next(rate for since_ns, rate in reversed(self.phases) if since_ns < end_ns or not since_ns)
+
+    def times(self, factor: float) -> Speed:
+        """Return the speed with all rates multiplied."""
+        phases = tuple(Phase(since_ns, rate * factor) for since_ns, rate in self.phases)
+        return Speed(phases, self.error, self.is_measured)
+
+
+@dataclass(frozen=True, slots=True)
+class Speeds:
+    """The speeds of all devices."""
+
+    by_key: Mapping[str, Speed]
+    """Empty before the first completed file of any."""
+    noise: float = 0.0
+    """By what share files differ from what is expected; 0 before it shows."""
+    cautious_noise: float = ASSUMED_NOISE
+    """The greatest that it is likely to be."""
+
+    def with_factor(self, key: str, factor: float) -> Speeds:
+        """Return the same with the rates of one device multiplied."""
+        by_key = {**self.by_key, key: self.by_key[key].times(factor)}
+        return Speeds(by_key, self.noise, self.cautious_noise)
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What the files of one device tell. All but `phases` is about those of the last phase."""
+
+    phases: tuple[Phase, ...]
+    files: int
+    seconds: float
+    work: float
+    squared_work: float
+    squared_residuals: float
+
+    def error(self, noise: float) -> float:
+        """The standard error of the log of the last rate, where all devices have this noise."""
+        borrowed = BORROWED_FILES * noise**2 * self.squared_work / self.files
+        square = (self.squared_residuals + borrowed) * self.files / (self.files + BORROWED_FILES - 1)
+        return max(_LEAST_ERROR, math.sqrt(square) / self.work)
+
+    def likely_rate(self, file: Started | None, noise: float) -> float:
+        """The last rate, with as much of the file in progress counted as is likely done.
+
+        Without that the rate would be too high, the more so the fewer files are done: of files that begin together
+        the short ones end first. A step of expectation and maximization (Dempster, Laird and Rubin, 1977).
+        """
+        rate = self.phases[-1].rate
+        if file is None or not noise:
+            return rate
+        whole = file.seconds + remaining_seconds(file.work / rate, file.seconds, noise)
+        done = file.work * file.seconds / whole
+        return min(rate, (self.work + done) / (self.seconds + file.seconds))
+
+
+def measure(done: Mapping[str, DeviceTotals], fixed: int, in_progress: Mapping[str, Started]) -> Speeds:
+    """Measure all devices in `done`, with `fixed` added to the work of every file; `in_progress` includes it."""
+    timelines = {key: timeline for key, each in done.items() if (timeline := each.timeline(fixed))}
+    if not timelines:
+        return Speeds({})
+    variance = _successive_variance(timelines.values())
+    evidence = {key: _evidence(timeline, done[key].rate(fixed), variance) for key, timeline in timelines.items()}
+    noise, cautious = _noises(evidence.values())
+    skewed = max(noise, math.sqrt(math.expm1(variance))) if noise else 0.0
+    rates = {key: each.likely_rate(in_progress.get(key), skewed) for key, each in evidence.items()}
+    logs = [math.log(rate) for rate in rates.values()]
+    likely = pool(logs, [each.error(noise) for each in evidence.values()])
+    careful = pool(logs, [each.error(cautious) for each in evidence.values()])
+    by_key = {}
+    for at, (key, each) in enumerate(evidence.items()):
+        value = likely.members[at].value if noise else logs[at]
+        error = math.hypot(careful.members[at].error, careful.members[at].value - value)
+        last = each.phases[-1]._replace(rate=rates[key] if value == logs[at] else math.exp(value))
+        by_key[key] = Speed((*each.phases[:-1], last), error, is_measured=True)
+    rest = [key for key in done if key not in by_key]
+    limits = [math.log(file.work / file.seconds) if (file := in_progress.get(key)) else None for key in rest]
+    for key, (value, error) in zip(rest, suppose(limits, likely, careful), strict=True):
+        by_key[key] = Speed((Phase(0, math.exp(value)),), error, is_measured=False)
+    return Speeds(by_key, noise, cautious)
+
+
+def _successive_variance(timelines: Iterable[Sequence[TimedFile]]) -> float:
+    """The variance of a file's slowness, by the differences between successive files of a device."""
+    total, pairs = 0.0, 0
+    for timeline in timelines:
+        logs = [math.log(file.seconds / file.work) for file in timeline]
+        total += math.fsum((later - earlier) ** 2 for earlier, later in pairwise(logs))
+        pairs += len(logs) - 1
+    return total / (2 * pairs) if pairs else 0.0
+
+
+def _evidence(timeline: Sequence[TimedFile], overall: float | None, variance: float) -> _Evidence:
+    starts = _starts([math.log(file.seconds / file.work) for file in timeline], variance)
+    phases = []
+    for first, stop in pairwise([*starts, len(timeline)]):
+        part = timeline[first:stop]
+        rate = sum(file.work for file in part) / math.fsum(file.seconds for file in part)
+        phases.append(Phase(timeline[first - 1].end_ns if first else 0, rate))
+    last = timeline[starts[-1] :]
+    if len(phases) == 1 and overall is not None:
+        # That of all files, not only of those in the sample.
+        phases = [Phase(0, overall)]
+    return _Evidence(
+        phases=tuple(phases),
+        files=len(last),
+        seconds=math.fsum(file.seconds for file in last),
+        work=float(sum(file.work for file in last)),
+        squared_work=float(sum(file.work**2 for file in last)),
+        squared_residuals=math.fsum((file.seconds * phases[-1].rate - file.work) ** 2 for file in last),
+    )
+
+
+def _starts(logs: Sequence[float], variance: float, first: int = 0) -> list[int]:
+    """The positions at which phases start, the first being `first`: split at the strongest change, then anew."""
+    sums = list(accumulate(logs, initial=0.0))
+    count, place, greatest = len(logs), 0, SPLIT_ERRORS**2 * max(variance, LEAST_NOISE**2)
+    for at in range(2, count - 1):
+        change = sums[at] / at - (sums[count] - sums[at]) / (count - at)
+        strength = change * change * at * (count - at) / count
+        if strength > greatest:
+            place, greatest = at, strength
+    if not place:
+        return [first]
+    return _starts(logs[:place], variance, first) + _starts(logs[place:], variance, first + place)
+
+
+def _noises(evidence: Iterable[_Evidence]) -> tuple[float, float]:
+    """The noise of all devices as it shows, 0 without two files of one device; and the greatest that is likely."""
+    every = list(evidence)
+    files = sum(each.files for each in every)
+    degrees = files - len(every)
+    mean_square = math.fsum(each.squared_work for each in every) / files
+    square = math.fsum(each.squared_residuals for each in every) / mean_square
+    noise = math.sqrt(square / degrees) if degrees else 0.0
+    # Few files tell little of the noise, too: the factor is close to that of Student's t distribution.
+    cautious = math.sqrt((square + ASSUMED_NOISE**2) / (degrees + 1) * (degrees + 4) / (degrees + 1))
+    return noise, cautious

@@ -13,6 +13,7 @@ from virnucpro_bus.metrics import Range
 
 NAME_CELLS = 8
 """The least width of a file's name; what the steal saved is left out if it would get less."""
+ALONE = "  saved: by each one alone"
 LABEL_CELLS = 16
 """Longer labels of devices and hosts are cut."""
 
@@ -43,7 +44,10 @@ def latest_steals(model: ViewModel, width: int, room: int, glyphs: Glyphs) -> li
     hosts = [glyphs.shorten(glyphs.text(steal["host"]), LABEL_CELLS) for steal in recent]
     host_cells = max(map(cell_len, hosts)) if "host" in qualifiers(model.rows) else 0
     saved = _saved(model)
-    lines = [Text(f"{MARGIN}RECENT STEALS", "bold cyan")]
+    heading = Text(f"{MARGIN}RECENT STEALS", "bold cyan")
+    if saved and width >= cell_len(heading.plain + ALONE):
+        heading.append(ALONE, "dim")
+    lines = [heading]
     for steal, host, (thief, victim) in zip(recent, hosts, labels, strict=True):
         text = Text(MARGIN).append(local_time_of_day(round(steal["timestamp"] * NANOSECONDS)), "dim")
         if host_cells:

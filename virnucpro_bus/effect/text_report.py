@@ -90,7 +90,8 @@ def report_paragraph(effect: Effect) -> str:
     steals = effect["steals"][-STEALS_SHOWN:]
     if steals:
         all_steals = len(effect["steals"])
-        lines += ["", f"steals (the last {len(steals)} of {all_steals})" if len(steals) < all_steals else "steals"]
+        which = f"steals (the last {len(steals)} of {all_steals})" if len(steals) < all_steals else "steals"
+        lines += ["", f"{which}; saved: by each one alone"]
     for steal in steals:
         saved = gain(steal["saved_seconds"], steal["saved_range"])
         ids = f"{visible(str(steal['dest_gpu']))} <- {visible(str(steal['source_gpu']))}"

@@ -58,6 +58,7 @@ class _Estimate:
     what: str
     point: float | None
     low_and_high: tuple[float, float] | None
+    """Its range; the greatest may be infinite."""
     real: float
     makespan: float
     """Of the run whose end or alternative was estimated."""
@@ -125,7 +126,9 @@ def _whatif(path: Path, policy: str) -> dict[str, Any]:
 
 
 def _estimate(effect: dict[str, Any], key: str, what: str, real: float, makespan: float) -> _Estimate:
-    return _Estimate(what, effect[f"{key}_seconds"], effect.get(f"{key}_range"), real, makespan)
+    low, high = effect[f"{key}_range"] or (None, None)
+    low_and_high = None if low is None else (low, math.inf if high is None else high)
+    return _Estimate(what, effect[f"{key}_seconds"], low_and_high, real, makespan)
 
 
 def _first_start_seconds(path: Path) -> float:

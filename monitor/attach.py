@@ -17,7 +17,8 @@ from virnucpro_bus.fold.fleet_group import FleetGroup
 from virnucpro_bus.run_folder import CAPTURE_NAME
 from virnucpro_bus.run_lock import Evidence, examine_lock
 from virnucpro_bus.sources.live import LiveSource, catch_up, follow_live, join, skip_to_snapshot
-from virnucpro_bus.sources.playback import fold_capture
+from virnucpro_bus.sources.playback import Playback
+from virnucpro_bus.sources.replay import Replay
 from virnucpro_bus.sources.subscriber import Subscriber
 
 TURN_SECONDS = 0.05
@@ -121,17 +122,23 @@ class FollowedBus:
             self._caught_up.set()
             for _ in follow_live(source, self.fleet, self._clock, self._stopping.is_set):
                 skip_to_snapshot(source, self.fleet)
+        except EndedError:  # its hub was killed
+            self.fleet.break_off()
+            raise
         finally:
             source.close()
 
     def _read_capture(self, capture: Path) -> None:
-        self.fleet = fold_capture(capture, self._clock, interval_seconds=self._interval_seconds)
+        replay = Replay(capture, self._clock, None, may_grow=False)
+        playback = Playback(replay, interval_seconds=self._interval_seconds)
+        playback.run(lambda: False)
+        self.fleet = playback.fleet
+        has_ended = self.fleet.finished and not self.fleet.is_broken_off
         # A run that is about to be resumed holds its folder before it has a bus.
-        is_starting = not self.fleet.finished and examine_lock(capture.parent)[0] is Evidence.HELD
-        self._is_interrupted = not self.fleet.finished and not is_starting
+        is_starting = not has_ended and examine_lock(capture.parent)[0] is Evidence.HELD
+        self._is_interrupted = not has_ended and not is_starting
         state = "starting" if is_starting else "interrupted" if self._is_interrupted else "ended"
         self.name = f"{self.target} ({state})"
-        self.fleet.break_off()
 
 
 class FollowedBuses:

@@ -48,8 +48,9 @@ class _Request(Enum):
 class LoadBalancingDashboard:
     """Shows and logs, every `update_interval` seconds, the state of a run and its GPUs.
 
-    On a terminal it shows full-screen pictures in the terminal's present size; what the program prints meanwhile
-    appears when they are gone. Elsewhere (a pipe, a Slurm log, TERM=dumb) it prints one plain line per interval.
+    On a terminal it shows full-screen pictures in the terminal's present size, with rich's Live; what the program
+    prints meanwhile appears when they are gone. Elsewhere (a pipe, a Slurm log, TERM=dumb) it prints one plain
+    line per interval.
 
     `start` and `stop` belong to one thread, or use it as a context manager. If that is the main thread, a signal
     that ends the program gives the terminal back first. The sources are asked by a thread of the dashboard's own.
@@ -124,6 +125,11 @@ class LoadBalancingDashboard:
     def write_error(self) -> OSError | None:
         """Why a plain line could not be written; None while all were, and for pictures, which are shown again."""
         return self._output.write_error
+
+    @property
+    def is_terminal_restored(self) -> bool:
+        """False once `stop` has given up a terminal that did not read."""
+        return self._output.is_terminal_restored
 
     def start(self) -> None:
         """Show the first frame soon, and update it in the background. Does nothing while it runs already."""

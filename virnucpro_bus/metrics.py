@@ -145,14 +145,14 @@ class FileRecord(TypedDict):
     duration_seconds: float
     sequences: int
     compute_percent: float | None
-    """Mean of the samples while the file was processed; without any, of those just before and after."""
+    """Mean from the file's start to its end; None if samples do not show it with enough certainty."""
     memory_peak_bytes: int | None
-    """The most memory in use at any of these samples, by any process."""
+    """The most memory in use at any sample in that time, by any process; None likewise."""
     energy_joules: float | None
     """Used by the GPU from the file's start to its end; None if its counter is unknown for part of that time, or
     went back. Up to a second at either end is extrapolated from the samples beside it."""
     simulated: bool | None
-    """Whether the figures are simulated; None: the device was never sampled."""
+    """Whether the figures are simulated; None: a real device was never sampled."""
 
 
 class Totals(TypedDict):

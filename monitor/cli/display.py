@@ -22,9 +22,10 @@ from monitor.model.view_model import Row
 from monitor.terminal.keys import Key, Keys
 from monitor.terminal.screen import is_screen
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
+from virnucpro_bus.errors import UserError
 from virnucpro_bus.fold.report import FleetReport
 from virnucpro_bus.metrics import MetricsSource, UtilizationSource
-from virnucpro_bus.system.console import say
+from virnucpro_bus.system.console import EXIT_NOT_RESTORED, say
 from virnucpro_bus.system.keyboard import Keyboard, is_interactive, read_forwarded
 from virnucpro_bus.system.signals import SignalFlag
 from virnucpro_bus.system.standard_streams import abandon_output
@@ -119,6 +120,8 @@ def watch(driver: Driver, fleet: Displayable, clock: Clock, options: DisplayOpti
                 driver(lambda: signals.signal or _pass_keys(dashboard, pressed()))
             if options.group is not None:
                 abandon_output()
+                if not dashboard.is_terminal_restored:
+                    return EXIT_NOT_RESTORED
             elif dashboard.write_error is not None:
                 raise dashboard.write_error
     return 128 + signals.signal if signals.signal else 0
@@ -189,7 +192,7 @@ def _pass_keys(dashboard: LoadBalancingDashboard, keys: list[Key]) -> bool:
 def _print_json_lines(
     driver: Driver, fleet: Displayable, options: DisplayOptions, stopped: Callable[[], object]
 ) -> None:
-    """Print one compact object per line: now, at every interval, and at the end."""
+    """Print one compact object per line: now, at every interval, and at the end, whatever that is."""
     clock = SystemClock()
     due_ns = clock.mono_ns()
     _report_unmatched(fleet, options.view)
@@ -201,7 +204,11 @@ def _print_json_lines(
             click.echo(json.dumps(_selected_report(fleet, options.view)))
         return stopped()
 
-    driver(print_when_due)
+    try:
+        driver(print_when_due)
+    except UserError:
+        click.echo(json.dumps(_selected_report(fleet, options.view)))
+        raise
     click.echo(json.dumps(_selected_report(fleet, options.view)))
 
 

@@ -25,11 +25,13 @@ from monitor.cli.display import (
 from monitor.cli.serve_replay import serve_replay
 from monitor.model.selection import ViewOptions
 from monitor.terminal.keys import Key, Keys
+from virnucpro_bus.capture.growth import BROKEN_OFF
 from virnucpro_bus.cli.options import PathArgument, SecondsArgument, interval_option, kinds_option
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.run_folder import capture_path
 from virnucpro_bus.sources.playback import Playback
 from virnucpro_bus.sources.replay import FASTEST_RATE, SLOWEST_RATE, Replay
+from virnucpro_bus.system.console import say
 from virnucpro_bus.system.keyboard import Keyboard
 from virnucpro_bus.system.signals import SignalFlag
 
@@ -89,7 +91,7 @@ def replay(
 
     In a terminal: space pauses and resumes, the right and left arrow move 10 s, + and - double and halve the rate,
     n and p (or page down and page up) turn the page, s changes the order, q quits. The figures are exact at every
-    position.
+    position. A run whose end is not recorded, and that is not in progress, ends at its last event.
 
     \b
     Examples:
@@ -118,6 +120,7 @@ def replay(
         playback.run(lambda: False)
         position = "end" if until_seconds is None else f"at {until_seconds:g} s"
         show_once(playback.fleet, replace(options, title=f"{path} ({position})"))
+        _report_broken_off(playback, path)
         return 0
     with_keys = not as_json and has_keyboard()
     if start_paused and not with_keys:
@@ -134,8 +137,16 @@ def replay(
     playback = Playback(played, kinds, interval_seconds)
     playback.catch_up()
     if with_keys:
-        return _play_with_keys(playback, str(path), options)
-    return watch(playback.run, playback.fleet, played, replace(options, title=_title(str(path), played)))
+        status = _play_with_keys(playback, str(path), options)
+    else:
+        status = watch(playback.run, playback.fleet, played, replace(options, title=_title(str(path), played)))
+    _report_broken_off(playback, path)
+    return status
+
+
+def _report_broken_off(playback: Playback, path: Path) -> None:
+    if playback.fleet.is_broken_off:
+        say(f"{path}: {BROKEN_OFF}")
 
 
 def _play_with_keys(playback: Playback, name: str, options: DisplayOptions) -> int:

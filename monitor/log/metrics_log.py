@@ -84,8 +84,8 @@ def _cells(timestamp: str, row: Row) -> list[str]:
         utilization["compute_max_percent"],
         utilization["energy_joules"],
         utilization["sample_age_seconds"],
-        # Unknown until there is a sample of the GPU.
-        None if utilization["sample_age_seconds"] is None else utilization["simulated"],
+        # Of a real GPU unknown until there is a sample of it.
+        utilization["simulated"] or (None if utilization["sample_age_seconds"] is None else False),
         run_of(metrics),
     )
     return [_cell(value) for value in values]

@@ -87,8 +87,9 @@ class Collector:
 
     def _collect(self, title: str, details: RunDetails) -> ViewModel:
         devices = self._coordinator.get_gpu_metrics()
-        known = self._gpu_details.get_gpu_utilizations()
-        rows = tuple(_row(metrics, self._utilization(metrics, known)) for metrics in devices)
+        known = self._gpu_details.get_utilizations_of(devices)
+        figures = map(self._utilization, devices) if known is None else known
+        rows = tuple(map(_row, devices, figures))
         totals = self._coordinator.get_totals()
         elapsed, effect, is_over = details.elapsed_seconds(), details.get_effect(), bool(details.finished)
         failures = details.failures()
@@ -112,11 +113,9 @@ class Collector:
             trends=self._trends.add(rows, self._clock.mono_ns() / NANOSECONDS if elapsed is None else elapsed),
         )
 
-    def _utilization(self, metrics: GpuMetrics, known: dict[int | str, GpuUtilization] | None) -> GpuUtilization:
-        """Return the figures of one device, from `known` if the source gives all of them at once."""
+    def _utilization(self, metrics: GpuMetrics) -> GpuUtilization:
+        """Return the figures of one device, from a source that knows its GPUs by UUID and index alone."""
         device_id = metrics["uuid"] or metrics["device_id"]
-        if known is not None:
-            return known.get(device_id, UNKNOWN_UTILIZATION)
         try:
             # A user's own source may have fewer figures than ours.
             return {**UNKNOWN_UTILIZATION, **self._gpu_monitor.get_gpu_utilization(device_id)}

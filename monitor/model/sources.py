@@ -6,12 +6,14 @@ it, a user's own source perhaps one. `run_details` and `utilization_details` add
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, cast
 
 from virnucpro_bus.metrics import (
     Effect,
     FailedAttempt,
+    GpuMetrics,
     GpuUtilization,
     MetricsSource,
     SourceCounts,
@@ -63,8 +65,8 @@ class RunDetails(Protocol):
 class UtilizationDetails(Protocol):
     """What a UtilizationSource may offer for many GPUs and long intervals. Safe to call from any thread."""
 
-    def get_gpu_utilizations(self) -> dict[int | str, GpuUtilization] | None:
-        """The figures of every GPU at once, by UUID and index; None when they have to be asked for one by one."""
+    def get_utilizations_of(self, rows: Sequence[GpuMetrics]) -> list[GpuUtilization] | None:
+        """The figures of the GPU of each row, in order; None when they have to be asked for one by one."""
         ...
 
     def set_display_interval(self, seconds: float) -> None:
@@ -132,7 +134,7 @@ class _NoRunDetails(RunDetails):
 class _NoUtilizationDetails(UtilizationDetails):
     """The details of a source that offers only the method of UtilizationSource."""
 
-    def get_gpu_utilizations(self) -> dict[int | str, GpuUtilization] | None:
+    def get_utilizations_of(self, rows: Sequence[GpuMetrics]) -> list[GpuUtilization] | None:
         return None
 
     def set_display_interval(self, seconds: float) -> None:

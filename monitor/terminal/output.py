@@ -16,8 +16,8 @@ from monitor.terminal.session import TerminalSession
 from monitor.view.frame import frame, pages
 from monitor.view.plain_line import line
 
-# The reader of a pipe, or the terminal itself, is gone for good.
-_GONE = {errno.EPIPE, errno.EIO}
+# The reader of a pipe, or the terminal itself, is gone for good, or the terminal does not read in the end.
+_GONE = {errno.EPIPE, errno.EIO, errno.ETIMEDOUT}
 
 
 class DashboardOutput:
@@ -50,6 +50,8 @@ class DashboardOutput:
         self._session: TerminalSession | None = None
         self.write_error: OSError | None = None
         """Why a plain line could not be written, the last time; None while all were."""
+        self.is_terminal_restored = True
+        """False once `close` has given up a terminal that did not read."""
 
     @property
     def is_full_screen(self) -> bool:
@@ -67,7 +69,7 @@ class DashboardOutput:
         if session is None:
             self.show(model, options)
         else:
-            self._guard(session.give_back)
+            self._guard(lambda: self._give_back(session))
             self._guard(lambda: self._print_table(model, options))
 
     def show(self, model: ViewModel, options: ViewOptions) -> None:
@@ -101,6 +103,13 @@ class DashboardOutput:
 
     def _take_over(self) -> None:
         self._session = TerminalSession(self._console, self._redraw, self._group)
+
+    def _give_back(self, session: TerminalSession) -> None:
+        try:
+            session.give_back()
+        except TimeoutError:
+            self.is_terminal_restored = False
+            raise
 
     def _draw(self, session: TerminalSession, model: ViewModel, options: ViewOptions) -> None:
         width, height = self._console.size

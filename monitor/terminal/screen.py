@@ -1,93 +1,85 @@
-"""The alternate screen of a terminal: each picture is one write, and the terminal is restored afterwards.
+"""The alternate screen of a terminal, drawn by rich's Live: each picture is one write.
 
-Every line is positioned on its own, so nothing scrolls if the terminal has become smaller meanwhile. Nothing is
-cleared between two pictures.
+Live, without a thread of its own, draws into memory; this module writes that to the terminal, with three changes.
+Every line is positioned on its own, so nothing scrolls if the terminal has become smaller meanwhile. Blanks at the
+end of a line are erased instead of written. A terminal that can do so shows all of it at once. Nothing is cleared
+between two pictures.
 """
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import select
 import shutil
-import threading
 from collections.abc import Sequence
+from typing import Any, cast
 
-from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.text import Text
 
 from monitor.view.glyphs import ASCII, UNICODE, Glyphs
 from virnucpro_bus.system.keyboard import is_foreground
 
-_ENTER = "\x1b[?1049h\x1b[?25l"
-_LEAVE = "\x1b[0m\x1b[?25h\x1b[?1049l"
 # A terminal that knows these shows everything between them at once.
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
-_ERASE_LINE_REST, _ERASE_BELOW = "\x1b[K", "\x1b[J"
+_RESET_STYLE, _ERASE_LINE_REST = "\x1b[0m", "\x1b[K"
+_LINE_END_BLANKS = re.compile(" +$", re.MULTILINE)
 _C_LOCALES = ("C", "POSIX")
 
 
 class Screen:
-    """The alternate screen of the terminal that `console` writes to. Any thread."""
+    """The alternate screen of the terminal that `console` writes to.
+
+    For one thread, and not the main one, whose handlers of signals could interrupt Live half-way.
+    """
 
     def __init__(self, console: Console, group: int | None = None) -> None:
         """`group` is the process group that owns the terminal; None: this process's own."""
-        self._console = console
         self._descriptor = console.file.fileno()
-        self._owner = os.getpid()
+        self._encoding = console.encoding
         self._group = group
-        # Reentrant: a signal may arrive while the same thread draws.
-        self._lock = threading.RLock()
-        self._shown = False
-        self._paused = False
+        self._drawn = io.StringIO()
+        self._console = Console(
+            file=self._drawn,
+            force_terminal=True,
+            force_interactive=True,
+            color_system=cast("Any", console.color_system),
+            no_color=console.no_color,
+        )
+        self._live = Live(
+            console=self._console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+        )
 
     def draw(self, picture: Sequence[Text], width: int, height: int) -> None:
         """Replace the picture on the screen by `picture`, which fits `width` cells and `height` lines.
 
-        Does nothing while paused, or while another job has the terminal: it is given back then. Raises OSError
-        when the terminal is gone.
+        While another job has the terminal, gives it back instead. Raises OSError when the terminal is gone.
         """
-        drawn = self._encoded(picture, width, height)
-        with self._lock:
-            if self._paused or os.getpid() != self._owner:
-                return
-            if not is_foreground(self._descriptor, self._group):
-                self._leave()
-                return
-            self._write(drawn if self._shown else _ENTER.encode() + drawn)
-            self._shown = True
+        if not is_foreground(self._descriptor, self._group):
+            self.leave()
+            return
+        self._console.size = (width, height)
+        self._live.start()
+        self._live.update(Group(*picture), refresh=True)
+        self._write_drawn()
 
-    def pause(self) -> None:
-        """Restore the terminal, and draw nothing until `resume`. Raises OSError when the terminal is gone."""
-        with self._lock:
-            self._paused = True
-            self._leave()
+    def leave(self) -> None:
+        """Restore the terminal; the next picture takes it over again. Raises OSError when it is gone."""
+        if self._live.is_started:
+            self._live.stop()
+            self._write_drawn()
 
-    def resume(self) -> None:
-        """Draw again from the next picture on."""
-        self._paused = False
-
-    def _leave(self) -> None:
-        # A child that was forked with this object must leave the terminal alone.
-        if self._shown and os.getpid() == self._owner:
-            self._write(_LEAVE.encode())
-            self._shown = False
-
-    def _encoded(self, picture: Sequence[Text], width: int, height: int) -> bytes:
-        with self._console.capture() as captured:
-            for text in picture:
-                self._console.print(text, soft_wrap=True)
-        parts = [_BEGIN]
-        for row, (text, line) in enumerate(zip(picture, captured.get().split("\n"), strict=False), start=1):
-            # After a full line there is nothing to erase, and some terminals would erase its last column.
-            erase = _ERASE_LINE_REST if cell_len(text.plain) < width else ""
-            parts.append(f"\x1b[{row};1H{line}{erase}")
-        if len(picture) < height:
-            parts.append(f"\x1b[{len(picture) + 1};1H{_ERASE_BELOW}")
-        return "".join([*parts, _END]).encode(self._console.encoding, "backslashreplace")
-
-    def _write(self, data: bytes) -> None:
-        """Write all of `data`, in one write if the terminal accepts that."""
+    def _write_drawn(self) -> None:
+        """Write what Live has drawn, in one write if the terminal accepts that."""
+        first, *others = _LINE_END_BLANKS.sub(_ERASE_LINE_REST, self._drawn.getvalue()).split("\n")
+        self._drawn.seek(0)
+        self._drawn.truncate()
+        lines = (f"\x1b[{row};1H{line}" for row, line in enumerate(others, start=2))
+        text = "".join([_BEGIN, _RESET_STYLE, first, *lines, _END])
+        data = text.encode(self._encoding, "backslashreplace")
         while data:
             try:
                 data = data[os.write(self._descriptor, data) :]

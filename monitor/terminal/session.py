@@ -9,6 +9,7 @@ from rich.text import Text
 
 from monitor.terminal.held_output import HeldOutput
 from monitor.terminal.screen import Screen
+from monitor.terminal.screen_thread import ScreenThread
 from monitor.terminal.signals import TerminalSignals
 
 
@@ -24,20 +25,21 @@ class TerminalSession:
 
         Raises OSError or ValueError when `console` has no descriptor.
         """
-        self._screen = Screen(console, group)
+        self._screen = ScreenThread(Screen(console, group))
         self._held = HeldOutput(console.file.fileno())
         self._signals = TerminalSignals(self._screen, self._held, redraw)
         self._held.start()
         self._signals.install()
 
     def draw(self, picture: Sequence[Text], width: int, height: int) -> None:
-        """Draw as `Screen.draw` does; does nothing once the terminal is given back."""
+        """Draw as `ScreenThread.draw` does; does nothing once the terminal is given back."""
         self._screen.draw(picture, width, height)
 
     def give_back(self) -> None:
-        """Restore the terminal, and print what was held. Raises OSError when the terminal is gone."""
+        """Restore the terminal, and print what was held. Raises OSError as `ScreenThread.pause` does."""
         try:
             self._screen.pause()
         finally:
             self._signals.remove()
+            self._screen.end()
             self._held.release()

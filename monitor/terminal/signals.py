@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from monitor.terminal.held_output import HeldOutput
-from monitor.terminal.screen import Screen
+from monitor.terminal.screen_thread import ScreenThread
 
 # Without a handler these end the program at once; a program that handles them can stop the dashboard itself.
 _ENDING = (
@@ -28,7 +28,7 @@ class TerminalSignals:
     methods belong to the main thread, and do nothing in another.
     """
 
-    def __init__(self, screen: Screen, held: HeldOutput, redraw: Callable[[], object]) -> None:
+    def __init__(self, screen: ScreenThread, held: HeldOutput, redraw: Callable[[], object]) -> None:
         """`redraw` is called when the picture may be damaged.
 
         It may be called between any two instructions of the main thread, so it must not take a lock.
@@ -71,7 +71,7 @@ class TerminalSignals:
         """Stop the process as without a handler, but give the terminal back first."""
         ours = os.getpid() == self._owner
         if ours:
-            with suppress(OSError):  # the terminal may be gone
+            with suppress(OSError):  # the terminal may be gone, or not read
                 self._screen.pause()
         self._act_by_default(number)
         # The process stops above, and continues here.

@@ -17,7 +17,7 @@ from tests.support.lab import COMMAND, Lab
 from tests.support.run_files import Gates, small_files
 from tests.support.terminal import Terminal
 
-CTRL_BACKSLASH = b"\x1c"
+CTRL_BACKSLASH, CTRL_S, CTRL_Q = b"\x1c", b"\x13", b"\x11"
 DEVICES, FILES = 9, 12
 needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
 
@@ -122,6 +122,24 @@ def test_a_terminal_that_goes_away_lets_the_files_in_hand_be_finished(lab: Lab, 
     held.gates.open()
     assert terminal.ended() == 128 + signal.SIGHUP
     assert _done(lab.folder) == DEVICES
+
+
+def test_a_terminal_that_does_not_read_delays_only_what_is_printed(lab: Lab, held: Held) -> None:
+    terminal = Terminal(lab, *held.arguments)
+    terminal.until(lambda: held.all_wait() and draws(terminal) and terminal.takes_keys, "it draws")
+    terminal.type(CTRL_S)
+    log = lab.folder / "out" / "gpu_metrics.log"
+    rows = log.read_text().count("\n")
+    terminal.until(lambda: log.read_text().count("\n") > rows + 2 * DEVICES, "the log continues")
+    terminal.signal(signal.SIGTERM)
+    held.gates.open()
+    terminal.until((lab.folder / "out" / "summary.json").exists, "the run has ended")
+    assert terminal.full_screen
+    terminal.type(CTRL_Q)
+    assert terminal.wait() == 128 + signal.SIGTERM
+    left, _, after = terminal.raw.rpartition(b"\x1b[?1049l")
+    assert left.count(b"\x1b[?1049h") == 1
+    assert b"SIGTERM: finishing the files in progress" in after
 
 
 def _done(folder: Path) -> int:

@@ -52,7 +52,7 @@ def on_the_other_screen(terminal: Terminal) -> bytes:
     return b"".join(part.split(b"\x1b[?1049l")[0] for part in terminal.raw.split(b"\x1b[?1049h")[1:])
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGXCPU])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1])
 def test_a_signal_gives_it_back_and_ends_the_program_as_it_would(lab: Lab, number: signal.Signals) -> None:
     then = 'print("said meanwhile")\nopen("has_said_it", "x").close()\nwhile True: time.sleep(0.05)\n'
     terminal = start(lab, then)

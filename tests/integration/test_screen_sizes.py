@@ -99,7 +99,7 @@ def test_a_thousand_sizes_are_a_thousand_writes_and_each_picture_is_right(
         shown = [line.rstrip() for line in emulated.display]
         assert shown == [text.plain.rstrip() for text in picture] + [""] * (height - len(picture))
     assert len(writes) == len(sizes)
-    screen.pause()
+    screen.leave()
     assert len(writes) == len(sizes) + 1
 
 

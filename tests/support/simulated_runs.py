@@ -7,7 +7,7 @@ import socket
 from collections.abc import Sequence
 
 from tests.support.driven_coordinator import ready
-from tests.support.plans import cpus, input_files
+from tests.support.plans import input_files
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.fold.fleet import FleetState
@@ -19,11 +19,17 @@ class ImaginedRun:
     """`script` holds what launcher and workers would have published; a file takes its cost / speed seconds."""
 
     def __init__(
-        self, costs: Sequence[int], speeds: Sequence[float], policy: str, weights: Sequence[float] | None = None
+        self,
+        costs: Sequence[int],
+        speeds: Sequence[float],
+        policy: str,
+        weights: Sequence[float] | None = None,
+        kind: str = "cpu",
     ) -> None:
+        """`kind` is that of the devices: "cpu", or "sim" for simulated GPUs."""
         self.host = socket.gethostname()
         self.script = Script(host=self.host)
-        self.devices = cpus(len(speeds))
+        self.devices = [ev.Device(f"{kind}:{at}", kind.upper(), at) for at in range(len(speeds))]
         self.coordinator = WorkStealingCoordinator(
             self.devices, input_files(costs), policy=policy, weights=weights, sink=self, clock=self.script.clock
         )

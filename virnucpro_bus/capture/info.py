@@ -6,10 +6,12 @@ from collections import Counter
 from pathlib import Path
 from typing import TypedDict
 
+from virnucpro_bus.capture.growth import Growth
 from virnucpro_bus.capture.reader import CaptureReader
+from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import Foreign, decode
-from virnucpro_bus.events.vocabulary import KIND_OF, CaptureHole, RunStarted
+from virnucpro_bus.events.vocabulary import KIND_OF, CaptureHole, GpuSampled, RunFinished, RunStarted
 
 
 class CaptureInfo(TypedDict):
@@ -21,9 +23,14 @@ class CaptureInfo(TypedDict):
     hosts: list[str]
     devices: list[str]
     """Keys of the devices that a run or a worker named."""
+    simulated: bool
+    """Whether any of these is simulated."""
     started_ns: int | None
     """When the first event was received, in nanoseconds since 1970; None: the capture is empty."""
     duration_seconds: float
+    ending: str | None
+    """"finished" if every run has, by its last session; otherwise "in progress", or "broken off" if no process may
+    add the end. None: no run was announced."""
     events: int
     events_by_kind: dict[str, int]
     refused_frames: int
@@ -45,7 +52,9 @@ def capture_info(path: Path) -> CaptureInfo:
     devices: set[str] = set()
     refused = holes = unrecorded = 0
     first_ns = last_ns = None
-    reader = CaptureReader(path)
+    is_simulation = False
+    sessions: dict[str, tuple[int, bool]] = {}
+    growth, reader = Growth(path), CaptureReader(path)
     for record in reader:
         first_ns = record.received_ns if first_ns is None else first_ns
         last_ns = record.received_ns
@@ -61,12 +70,17 @@ def capture_info(path: Path) -> CaptureInfo:
             continue
         event = envelope.event
         kinds[KIND_OF[type(event)]] += 1
+        if isinstance(event, RunStarted | RunFinished):
+            # By host: the last session, and whether it has ended.
+            session = envelope.epoch, isinstance(event, RunFinished)
+            sessions[envelope.host] = max(sessions.get(envelope.host, session), session)
         if isinstance(event, CaptureHole):
             holes += 1
             unrecorded += event.frames
         elif isinstance(event, RunStarted):
             devices.update(device.key for device in event.devices)
         else:
+            is_simulation = is_simulation or (isinstance(event, GpuSampled) and event.simulated)
             device = getattr(event, "device", None)
             key = getattr(device, "key", device)
             if key:
@@ -77,8 +91,10 @@ def capture_info(path: Path) -> CaptureInfo:
         runs=sorted(runs - {""}),
         hosts=sorted(hosts),
         devices=sorted(devices),
+        simulated=is_simulation or any(map(is_simulated, devices)),
         started_ns=first_ns,
         duration_seconds=0.0 if first_ns is None or last_ns is None else (last_ns - first_ns) / 1e9,
+        ending=_ending([is_over for _, is_over in sessions.values()], growth),
         events=kinds.total(),
         events_by_kind=dict(sorted(kinds.items())),
         refused_frames=refused,
@@ -87,3 +103,9 @@ def capture_info(path: Path) -> CaptureInfo:
         holes=holes,
         unrecorded_frames=unrecorded,
     )
+
+
+def _ending(are_over: list[bool], growth: Growth) -> str | None:
+    if not are_over:
+        return None
+    return "finished" if all(are_over) else "in progress" if growth.is_possible else "broken off"

@@ -7,8 +7,16 @@ from pathlib import Path
 
 import click
 
-from virnucpro_bus.cli.load_capture import capture_argument, load_capture
+from virnucpro_bus.cli.load_capture import SIMULATED, capture_argument, load_capture
 from virnucpro_bus.effect.text_report import report_paragraph
+from virnucpro_bus.metrics import Effect
+
+
+class EffectReport(Effect):
+    """The object that `effect --json` prints."""
+
+    simulated: bool
+    """Whether any device of the run is a simulated GPU."""
 
 
 @click.command(short_help="Show whether work stealing helped.")
@@ -25,5 +33,9 @@ def effect(capture: Path, as_json: bool) -> None:
       virnucpro-bus effect first-run
       virnucpro-bus effect first-run/run.vbus --json
     """
-    figures = load_capture(capture).get_effect()
-    click.echo(json.dumps(figures, indent=2) if as_json else report_paragraph(figures))
+    fleet = load_capture(capture)
+    figures = fleet.get_effect()
+    if as_json:
+        click.echo(json.dumps(EffectReport(**figures, simulated=fleet.is_simulated), indent=2))
+    else:
+        click.echo(report_paragraph(figures) + (f"\n\n{SIMULATED}" if fleet.is_simulated else ""))

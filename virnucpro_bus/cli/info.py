@@ -33,13 +33,15 @@ def info(capture: Path, as_json: bool) -> None:
 
 def _as_text(found: CaptureInfo) -> str:
     started = "never" if found["started_ns"] is None else iso_utc(found["started_ns"])
+    simulated = " (simulated)" if found["simulated"] else ""
     lines = [
         f"capture   {visible(found['path'])} ({found['size_bytes']} bytes)",
         f"runs      {', '.join(map(visible, found['runs'])) or 'none announced'}",
         f"hosts     {', '.join(map(visible, found['hosts'])) or 'none'}",
-        f"devices   {', '.join(map(visible, found['devices'])) or 'none'}",
+        f"devices   {', '.join(map(visible, found['devices'])) or 'none'}{simulated}",
         f"started   {started}",
         f"duration  {found['duration_seconds']:.1f} s",
+        f"ending    {found['ending'] or 'unknown: no run was announced'}",
         f"events    {found['events']}",
         *(f"  {visible(kind):<20} {count}" for kind, count in found["events_by_kind"].items()),
     ]

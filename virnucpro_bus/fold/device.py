@@ -9,9 +9,8 @@ from msgspec.structs import replace
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.devices import UUID_PREFIXES, display_id
+from virnucpro_bus.devices import UUID_PREFIXES, display_id, is_simulated
 from virnucpro_bus.events.vocabulary import MAX_COUNT
-from virnucpro_bus.fold.gpu_history import GpuFigures, GpuHistory, bucket_of
 from virnucpro_bus.fold.stream import Stream
 from virnucpro_bus.fold.windows import RollingWindow
 from virnucpro_bus.metrics import (
@@ -21,6 +20,8 @@ from virnucpro_bus.metrics import (
     GpuUtilization,
     make_utilization,
 )
+from virnucpro_bus.samples.gpu_figures import GpuFigures, bucket_of
+from virnucpro_bus.samples.gpu_history import GpuHistory
 
 WORKER_SILENT_AFTER_NS = 5 * NANOSECONDS
 """A worker without a heartbeat or other event for longer than this is silent."""
@@ -74,6 +75,11 @@ class DeviceState(Struct, array_like=True):
     def is_lost(self) -> bool:
         """Whether the driver has lost the GPU, by the last sample."""
         return self.sample is not None and self.sample.lost
+
+    @property
+    def is_simulated(self) -> bool | None:
+        """Whether its figures are simulated, by its key or the last sample; None: a real one, never sampled."""
+        return is_simulated(self.device.key) or (None if self.sample is None else self.sample.simulated)
 
     @property
     def sample_order(self) -> tuple[int, int]:
@@ -142,7 +148,7 @@ class DeviceState(Struct, array_like=True):
             compute_percent=figures.compute_percent,
             memory_peak_bytes=figures.memory_peak_bytes,
             energy_joules=figures.energy_joules,
-            simulated=None if self.sample is None else self.sample.simulated,
+            simulated=self.is_simulated,
         )
 
     def display_order(self) -> tuple[int, str]:

@@ -23,6 +23,7 @@ from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.fold.host_view import HostView
 from virnucpro_bus.fold.merge import latest_files, latest_steals, sum_totals
 from virnucpro_bus.fold.report import FleetReport, make_report
+from virnucpro_bus.fold.row_figures import figures_of_rows
 from virnucpro_bus.fold.snapshot import Fold, pack, unpack
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
@@ -148,6 +149,18 @@ class FleetState:
                     found[key] = UNKNOWN_UTILIZATION.copy() if key in found else utilization
         return found
 
+    def get_utilizations_of(self, rows: Sequence[GpuMetrics]) -> list[GpuUtilization]:
+        """The figures of the GPU of each row: that of its host; see figures_of_rows."""
+        return figures_of_rows(rows, {"": self.utilizations_by_host()})
+
+    def utilizations_by_host(self) -> dict[str, dict[int | str, GpuUtilization]]:
+        """The figures of every sampled GPU of each host, by key and by index."""
+        with self._lock:
+            return {
+                name: host.fold.utilizations(host.now_ns(), self._interval_ns)
+                for name, host in self._hosts.items()
+            }
+
     def get_effect(self) -> Effect:
         """The effect of stealing on the run; several hosts are combined."""
         return combine(self.get_effects())
@@ -176,11 +189,23 @@ class FleetState:
                 host.fold.break_off()
 
     @property
+    def is_broken_off(self) -> bool:
+        """Whether a run has ended without reporting its end."""
+        with self._lock:
+            return any(host.fold.is_broken_off for host in self._hosts.values())
+
+    @property
     def finished(self) -> bool:
         """Whether every announced run is over or broken off, and at least one was announced."""
         with self._lock:
             runs = [host.fold for host in self._hosts.values() if host.fold.run is not None]
             return bool(runs) and all(run.is_over for run in runs)
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether any device is simulated."""
+        with self._lock:
+            return any(host.fold.is_simulated for host in self._hosts.values())
 
     def notices(self) -> list[tuple[int, str]]:
         """The notices for users, oldest first: (the viewer's wall-clock time in nanoseconds, text)."""

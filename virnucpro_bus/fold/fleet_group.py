@@ -6,7 +6,7 @@ figures are combined, so that `LoadBalancingDashboard(fleets, fleets)` shows the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from operator import itemgetter
 
@@ -15,6 +15,7 @@ from virnucpro_bus.effect.combine import combine
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.merge import latest_files, latest_steals, sum_totals
 from virnucpro_bus.fold.report import FleetReport, make_report
+from virnucpro_bus.fold.row_figures import figures_of_rows
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
     Effect,
@@ -72,6 +73,12 @@ class FleetGroup:
             for device_id, utilization in fleet.get_gpu_utilizations().items():
                 found.setdefault(device_id, []).append(utilization)
         return {device_id: _chosen(device_id, answers) for device_id, answers in found.items()}
+
+    def get_utilizations_of(self, rows: Sequence[GpuMetrics]) -> list[GpuUtilization]:
+        """The figures of the GPU of each row: that of its run and host; see figures_of_rows."""
+        several = len(self._fleets) > 1
+        known = {name if several else "": fleet.utilizations_by_host() for name, fleet in self._fleets.items()}
+        return figures_of_rows(rows, known)
 
     def get_effect(self) -> Effect:
         """The effect of stealing on the runs of all buses, combined."""

@@ -89,6 +89,11 @@ class HostState(Struct, array_like=True):
         """When the newest heartbeat was sent, by monotonic and wall clock; zeros before the first."""
         return max((stream.heartbeat_times for _, _, stream in self._each_stream()), default=(0, 0))
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether any device is simulated."""
+        return any(device.is_simulated for device in self._devices.values())
+
     def at(self, now_ns: int) -> int:
         """Return `now_ns`, or the end of the run if that is earlier: figures of a finished run stand still."""
         return now_ns if self._finished_ns is None else min(now_ns, self._finished_ns)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypedDict
 
 from virnucpro_bus.metrics import (
-    UNKNOWN_UTILIZATION,
     Effect,
     FileRecord,
     GpuMetrics,
@@ -43,8 +43,8 @@ class Reportable(MetricsSource, Protocol):
         """A context in which all that is read is of one moment."""
         ...
 
-    def get_gpu_utilizations(self) -> dict[int | str, GpuUtilization]:
-        """The figures of every GPU, by UUID and by index; see FleetState."""
+    def get_utilizations_of(self, rows: Sequence[GpuMetrics]) -> list[GpuUtilization]:
+        """The figures of the GPU of each row, in order; see FleetState."""
         ...
 
     def lossy_sources(self) -> list[SourceCounts]:
@@ -63,11 +63,11 @@ class Reportable(MetricsSource, Protocol):
 def make_report(fleet: Reportable) -> FleetReport:
     """Make the `--json` object of `fleet`, all of one moment."""
     with fleet.frozen():
-        utilizations = fleet.get_gpu_utilizations()
+        rows = fleet.get_gpu_metrics()
         return FleetReport(
             devices=[
-                {**row, **utilizations.get(row["uuid"] or row["device_id"], UNKNOWN_UTILIZATION)}
-                for row in fleet.get_gpu_metrics()
+                {**row, **utilization}
+                for row, utilization in zip(rows, fleet.get_utilizations_of(rows), strict=True)
             ],
             totals=fleet.get_totals(),
             steals=fleet.get_recent_steal_events(),

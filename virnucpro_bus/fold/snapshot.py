@@ -22,12 +22,13 @@ from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.events.envelope import ENVELOPES
 from virnucpro_bus.events.vocabulary import MAX_COUNT, Count, FileCompleted
 from virnucpro_bus.fold.device import DeviceState
-from virnucpro_bus.fold.gpu_history import UNKNOWN, GpuHistory
 from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.fold.stream import Stream
 from virnucpro_bus.fold.windows import Completions, RollingWindow
+from virnucpro_bus.samples.gpu_figures import UNKNOWN
+from virnucpro_bus.samples.gpu_history import GpuHistory
 
-FORMAT_REVISION = 1
+FORMAT_REVISION = 2
 """Incremented when the meaning of a field changes, but not its declaration."""
 MAX_BYTES = 64 << 20
 """The size of the largest snapshot that is read."""

@@ -1,27 +1,32 @@
 """A table of every completed file of a capture, with what its GPU did meanwhile by all samples of the capture.
 
 The fold reports the same of the last 100 files, from samples combined in buckets; here each one counts by itself.
+`exact_files` replaces the figures of the one by those of the other.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
+from itertools import takewhile
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TypedDict
 
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.clock import NANOSECONDS, iso_utc
-from virnucpro_bus.devices import only_one_with_prefix
+from virnucpro_bus.devices import is_simulated, only_one_with_prefix
 from virnucpro_bus.events.codec import Foreign, decode_all
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.sequence import SequenceTracker
 from virnucpro_bus.events.vocabulary import CaptureHole, FileCompleted, GpuSampled, RunStarted
-from virnucpro_bus.fold.gpu_history import GpuFigures, PlainBucket, SampleBucket, bucket_of, figures_between
 from virnucpro_bus.fold.host_fold import MIN_BOOT_NS
+from virnucpro_bus.metrics import FileRecord
+from virnucpro_bus.samples.gpu_figures import GpuFigures, PlainBucket, SampleBucket, bucket_of, figures_between
 
+_Key = tuple[str, str, str, int, float]
+"""What distinguishes a completion from others: host, device, file, attempt and duration."""
 _by_time = attrgetter("wall_ns", "host", "source", "epoch", "seq")
 
 
@@ -39,20 +44,26 @@ class ExportedFile(TypedDict):
     sequences: int
     duration_seconds: float
     compute_percent: float | None
-    """Mean of the samples from the file's start to its end; without any, of those just before and after."""
+    """Mean over the file's time, each sample weighted by time; None if samples cover less than 90 % of it."""
     memory_peak_bytes: int | None
-    """The most memory in use at any of these samples, by any process."""
+    """The most memory in use at any sample in that time, by any process; without one, just before and after."""
     energy_joules: float | None
     """None if the counter was reset, or is unknown for more than a second at either end or at any time between."""
     simulated: bool | None
-    """Whether the figures are simulated; None where the device was never sampled."""
+    """Whether the figures are simulated; None where a real device was never sampled."""
 
 
 class FileTable:
     """The completed files of a capture with the figures of their GPUs. A file that was done twice has two rows."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the whole capture. Raises CaptureError if `path` is not a capture."""
+    def __init__(
+        self, path: Path, wanted: Container[_Key] | None = None, stopped: Callable[[], object] = lambda: False
+    ) -> None:
+        """Read the whole capture, or until `stopped()`, which is called often. Raises CaptureError.
+
+        `wanted` are the files of the table; None: all.
+        """
+        self._wanted = wanted
         self.refused: Counter[str] = Counter()
         """Records that do not contain an event, by reason."""
         self.unrecorded_frames = 0
@@ -66,7 +77,7 @@ class FileTable:
         self._gpus: dict[tuple[str, int], list[str]] = {}
         """By host and number of its boot: the sorted keys of the sampled devices."""
         self._reader = CaptureReader(path)
-        for batch in self._reader.batches():
+        for batch in takewhile(lambda _: not stopped(), self._reader.batches()):
             for envelope in decode_all([record.frame for record in batch], self.refused):
                 if not isinstance(envelope, Foreign):
                     self._add(envelope)
@@ -102,7 +113,7 @@ class FileTable:
                 compute_percent=figures.compute_percent,
                 memory_peak_bytes=figures.memory_peak_bytes,
                 energy_joules=figures.energy_joules,
-                simulated=None if samples is None else samples.simulated,
+                simulated=is_simulated(event.device) or (None if samples is None else samples.simulated),
             )
 
     def _samples_of(self, host: str, boot: int, device: str) -> _SampleColumns | None:
@@ -122,7 +133,9 @@ class FileTable:
         event = envelope.event
         boot, booted_ns = self._boots.get(envelope.host, (0, None))
         if isinstance(event, FileCompleted):
-            self._completed.append((envelope, boot))
+            key = envelope.host, event.device, event.file, event.attempt, event.duration_seconds
+            if self._wanted is None or key in self._wanted:
+                self._completed.append((envelope, boot))
         elif isinstance(event, GpuSampled):
             samples = self._samples.setdefault((envelope.host, boot, event.device.key), _SampleColumns())
             samples.add(envelope.mono_ns, event)
@@ -133,6 +146,29 @@ class FileTable:
             self._boots[envelope.host] = (boot + has_rebooted, now_booted_ns)
         elif isinstance(event, CaptureHole):
             self.unrecorded_frames += event.frames
+
+
+def exact_files(path: Path, files: Sequence[FileRecord], stopped: Callable[[], object]) -> list[FileRecord]:
+    """Return `files`, which the fold of the capture at `path` reports, with their figures by single samples.
+
+    When `stopped()`, which is called often, is true, the remaining files keep their figures. Raises CaptureError.
+    """
+    table = FileTable(path, {_key(file) for file in files}, stopped)
+    exact: dict[_Key, ExportedFile | FileRecord] = {_key(row): row for row in table.rows()}
+    return [_with_figures_of(exact.get(_key(file), file), file) for file in files]
+
+
+def _with_figures_of(measured: ExportedFile | FileRecord, file: FileRecord) -> FileRecord:
+    return {
+        **file,
+        "compute_percent": measured["compute_percent"],
+        "memory_peak_bytes": measured["memory_peak_bytes"],
+        "energy_joules": measured["energy_joules"],
+    }
+
+
+def _key(file: ExportedFile | FileRecord) -> _Key:
+    return file["host"], file["device"], file["file"], file["attempt"], file["duration_seconds"]
 
 
 class _SampleColumns:

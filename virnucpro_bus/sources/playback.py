@@ -9,6 +9,7 @@ from virnucpro_bus.clock import Clock
 from virnucpro_bus.events.codec import Foreign, decode_all
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.render import kind_of
+from virnucpro_bus.events.vocabulary import KIND_OF, RunFinished
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.sources.replay import Replay
 
@@ -19,7 +20,8 @@ _OMITTED = object()
 class Playback:
     """Folds what a replay returns. One thread steps it; any thread may read `fleet`.
 
-    When the replay starts over, a second fold is built and replaces the visible one when it has caught up.
+    When the replay starts over, a second fold is built and replaces the visible one when it has caught up. A run
+    that is not over at the end of a capture that does not grow is broken off there.
     """
 
     def __init__(self, replay: Replay, kinds: frozenset[str] | None = None, interval_seconds: float = 2.0) -> None:
@@ -51,6 +53,7 @@ class Playback:
             self._starts = self.replay.starts
             self._building = self.fleet.empty_copy()
         self._fold(frames, received_ns)
+        self._break_off_at_end()
         if self._building is not self.fleet and not self.replay.catching_up:
             self.fleet.replace_with(self._building)
             self._building = self.fleet
@@ -63,16 +66,21 @@ class Playback:
             is_wanted = kind_of(envelope) in self._kinds
             self._building.apply(envelope if is_wanted else _without_content(envelope), received_ns)
 
+    def _break_off_at_end(self) -> None:
+        # Without the events that end runs, each would seem to be broken off.
+        if self.replay.is_exhausted and (self._kinds is None or KIND_OF[RunFinished] in self._kinds):
+            fleet = self._building
+            if not fleet.finished and not self.replay.may_grow():
+                fleet.break_off()
+
 
 def fold_capture(
     path: Path, clock: Clock, until_seconds: float | None = None, interval_seconds: float = 2.0
 ) -> FleetState:
     """Fold a capture, or its first `until_seconds`. Raises CaptureError. `interval_seconds`: see FleetState."""
-    replay = Replay(path, clock, rate=None, until_seconds=until_seconds)
-    fleet = FleetState(replay, interval_seconds=interval_seconds)
-    while not replay.ended:
-        fleet.feed(*replay.receive(0.0))
-    return fleet
+    playback = Playback(Replay(path, clock, None, until_seconds=until_seconds), interval_seconds=interval_seconds)
+    playback.run(lambda: False)
+    return playback.fleet
 
 
 def _without_content(envelope: Envelope | Foreign) -> Foreign:

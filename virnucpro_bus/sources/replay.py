@@ -11,6 +11,7 @@ from bisect import bisect_right
 from operator import attrgetter
 from pathlib import Path
 
+from virnucpro_bus.capture.growth import Growth
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.capture.records import Record
 from virnucpro_bus.clock import NANOSECONDS, Clock
@@ -36,16 +37,20 @@ class Replay:
         until_seconds: float | None = None,
         loop: bool = False,
         paused: bool = False,
+        may_grow: bool | None = None,
     ) -> None:
         """`rate` is recorded seconds per second; None is as fast as possible. Raises CaptureError.
 
         `from_seconds` and `until_seconds` count from the start of the recording; until None is its end. Events
-        before `from_seconds` are returned at once. `loop` starts over after the end.
+        before `from_seconds` are returned at once. `loop` starts over after the end. `may_grow`: whether a
+        process may still add to the capture; None: to be found out.
         """
         self.rate = rate or 1.0
         self.paused = paused
         self.starts = 0
         """How often it has started; what it returned before the last start is void."""
+        self._growth = Growth(path)
+        self._may_grow = may_grow
         self.reader = CaptureReader(path)
         self._clock = clock
         self._cursor = _RecordCursor(self.reader)
@@ -74,6 +79,15 @@ class Replay:
     def ended(self) -> bool:
         """Whether the recording is over."""
         return self._at_end and not self._loop
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether everything that is recorded was returned since the last start, to the end of the capture."""
+        return self._cursor.next_ns is None
+
+    def may_grow(self) -> bool:
+        """Whether a process may still add to the capture. The first answer may take five seconds."""
+        return self._growth.is_possible if self._may_grow is None else self._may_grow
 
     def receive(self, timeout_seconds: float) -> tuple[list[bytes], int | None]:
         """Return the frames that are due by now, waiting at most so long for the first. See EventSource."""

@@ -6,6 +6,9 @@ import sys
 
 from virnucpro_bus.text import visible
 
+EXIT_NOT_RESTORED = 75
+"""The exit status of a run's monitor that could not restore the terminal, which did not read; the run has to."""
+
 
 def say(message: str) -> None:
     """Print one line to stderr, safe for a terminal. Does nothing when stderr is closed or its terminal gone."""

@@ -115,7 +115,8 @@ def run(
 ) -> int:
     """Run a job over every INPUT (a sequence file, or a folder of them), with one worker process for each device.
 
-    DIR gets results/, run.vbus (the capture, for replay), gpu_metrics.log (CSV) and summary.json.
+    DIR gets results/, run.vbus (the capture, for replay), gpu_metrics.log (CSV) and, at the end, summary.json. A
+    resumed run removes the summary of before.
 
     In a terminal: n and p (or page down and page up) turn the page, s changes the order. Ctrl-C finishes the files
     in progress, a second one stops at once.

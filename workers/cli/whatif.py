@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from virnucpro_bus.cli.load_capture import capture_argument, load_capture
+from virnucpro_bus.cli.load_capture import SIMULATED, capture_argument, load_capture
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import duration, likely_duration
 from workers.schedule.policy_registry import POLICIES
@@ -18,6 +18,13 @@ from workers.whatif.scenarios import Alternative, Variation, WhatIf, what_if
 MAX_DEVICES = 4096
 LEFT_COLUMNS = (0, 1, 4)
 """The columns that are aligned at the left: what, policy, and the range of the makespan."""
+
+
+class WhatIfReport(WhatIf):
+    """The object that `whatif --json` prints."""
+
+    simulated: bool
+    """Whether any device of the recorded run is a simulated GPU."""
 
 
 @click.command(short_help="Estimate how long a recorded run would have taken under other policies.")
@@ -51,11 +58,13 @@ def whatif(
       virnucpro-bus whatif first-run --devices 8 --policy cost
       virnucpro-bus whatif first-run/run.vbus --drop cuda:3 --json
     """
-    found = what_if(make_recorded_run(load_capture(capture)), Variation(policy, devices, weights, drop))
-    click.echo(json.dumps(found, indent=2) if as_json else _as_text(found))
+    fleet = load_capture(capture)
+    found = what_if(make_recorded_run(fleet), Variation(policy, devices, weights, drop))
+    report = WhatIfReport(**found, simulated=fleet.is_simulated)
+    click.echo(json.dumps(report, indent=2) if as_json else _as_text(report))
 
 
-def _as_text(found: WhatIf) -> str:
+def _as_text(found: WhatIfReport) -> str:
     rows = [found["recorded"], *found["alternatives"]]
     head = ("what", "policy", "devices", "makespan", "", "idle", "device time", "steals")
     table = [head, *map(_cells, rows)]
@@ -69,6 +78,8 @@ def _as_text(found: WhatIf) -> str:
     ]
     if found["files_left_out"]:
         lines.append(f"planned files left out because they were not completed: {found['files_left_out']}")
+    if found["simulated"]:
+        lines.append(SIMULATED)
     return "\n".join(lines)
 
 

@@ -18,7 +18,6 @@ from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
 from virnucpro_bus.hub.bus_server import OPEN_FILES, BusServer, HubSink
 from virnucpro_bus.run_folder import CAPTURE_NAME
 from virnucpro_bus.system.adopted import reap_adopted
-from virnucpro_bus.system.console import say
 from virnucpro_bus.system.open_files import allow_open_files
 from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 from virnucpro_bus.text import visible
@@ -29,7 +28,7 @@ from workers.launch.interruption import Interruption
 from workers.launch.monitor_process import MonitorProcess
 from workers.launch.relay_process import RelayProcess
 from workers.launch.run_plan import RunPlan
-from workers.launch.summary import sum_up
+from workers.launch.summary import remove_summary, sum_up
 from workers.pool.pool import WorkerPool
 from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settings_of
 
@@ -107,22 +106,32 @@ class Launcher:
         plan = self._plan
         with SignalFlag(*ENDING_SIGNALS) as signals:
             interruption = Interruption(signals, plan.grace_seconds, self._attended_clock, self._notify)
-            status = self._run_workers(interruption)
-            if not self._has_begun():
-                say(f"{plan.run_dir}: the run ended before its first file, and is not kept")
-                return status
-            if status == EXIT_UNABLE and not plan.run_dir.is_dir():
-                return status  # it was removed during the run, which was reported: there is nothing to sum up
-            self.summary = sum_up(
-                plan,
-                self._clock,
-                interruption.limit(math.inf, HURRIED_SUMMARY_SECONDS),
-                exit_code=status,
-                files_done_before=0 if self._resumed is None else self._resumed.done,
-            )
-            # Last, because nothing depends on it; and not for a user who wants the run to end at once.
-            self._compress(interruption.limit(math.inf, 0))
+            try:
+                status = self._run_workers(interruption)
+                self._sum_up(status, interruption)
+            finally:
+                self._monitor.print_deferred()
+            if self.summary:
+                # Last, because nothing depends on it; and not for a user who wants the run to end at once.
+                self._compress(interruption.limit(math.inf, 0))
         return status
+
+    def _sum_up(self, status: int, interruption: Interruption) -> None:
+        """Write the summary of a run that is over, if there is anything to sum up."""
+        plan = self._plan
+        if not self._has_begun():
+            self._monitor.report(f"{plan.run_dir}: the run ended before its first file, and is not kept")
+            return
+        if status == EXIT_UNABLE and not plan.run_dir.is_dir():
+            return  # it was removed during the run, which was reported: there is nothing to sum up
+        self.summary = sum_up(
+            plan,
+            self._clock,
+            interruption.limit(math.inf, HURRIED_SUMMARY_SECONDS),
+            self._monitor.report,
+            exit_code=status,
+            files_done_before=0 if self._resumed is None else self._resumed.done,
+        )
 
     def _run_workers(self, interruption: Interruption) -> int:
         """Open the bus, process the files, close everything again; return the exit status."""
@@ -147,6 +156,7 @@ class Launcher:
             try:
                 if plan.listen is not None:
                     self._monitor.report(self._relay.start(plan.run_dir, plan.listen))
+                remove_summary(plan.run_dir)
                 coordinator.start()
                 if self._resumed is not None:
                     self._report_resumption(self._resumed)

@@ -11,12 +11,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from time import sleep
 from types import FrameType
 
 from virnucpro_bus.system.child_process import self_command, stop
-from virnucpro_bus.system.console import say
+from virnucpro_bus.system.console import EXIT_NOT_RESTORED, say
 from virnucpro_bus.system.keyboard import Keyboard, is_interactive
 
 RESTORE_SECONDS = 1.0
@@ -38,8 +39,8 @@ class MonitorProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._drawing = False
         """Whether it draws in our terminal now."""
-        self._deferred: list[str] = []
-        """Messages that are printed once it no longer draws."""
+        self._deferred: list[Callable[[], object]] = []
+        """What is printed once it no longer draws: the codes that it could not write, then messages."""
         self._keyboard: Keyboard | None = None
         """None if nobody can type, or nothing is drawn."""
 
@@ -80,15 +81,16 @@ class MonitorProcess:
                 pass  # it is stopped, or has just ended
 
     def has_ended(self) -> bool:
-        """Whether it has ended since the last call: true once. Restores the terminal then."""
+        """Whether it has ended since the last call: true once. Then the terminal is restored."""
         if self._process is None or self._process.poll() is None:
             return False
         self._restore_terminal(self._process)
         self._process = None
+        self.print_deferred()
         return True
 
     def finish(self, meanwhile: Callable[[], object], is_over: Callable[[], bool]) -> None:
-        """Let it draw the end of the run until `is_over`, then end it and print the deferred messages.
+        """Let it draw the end of the run until `is_over`, then end it.
 
         `meanwhile` is called repeatedly, so that the monitor gets answers.
         """
@@ -99,16 +101,19 @@ class MonitorProcess:
             stop(self._process, RESTORE_SECONDS)
             self._restore_terminal(self._process)
             self._process = None
-        for message in self._deferred:
-            say(message)
-        self._deferred.clear()
 
     def report(self, message: str) -> None:
-        """Print a message on stderr; later, if it would damage the picture on the same terminal now."""
-        if self._drawing and sys.stderr.isatty():
-            self._deferred.append(message)
+        """Print a message on stderr; with `print_deferred`, if it would damage the picture there now."""
+        if self._deferred or (self._drawing and sys.stderr.isatty()):
+            self._deferred.append(partial(say, message))
         else:
             say(message)
+
+    def print_deferred(self) -> None:
+        """Print what is deferred. To be called last, because it waits for a terminal that does not read."""
+        deferred, self._deferred = self._deferred, []
+        for write in deferred:
+            write()
 
     def _signal_handlers(self) -> Iterable[tuple[signal.Signals, Callable[[int, FrameType | None], None]]]:
         """Return handlers for the signals that would stop or end us before the terminal is restored."""
@@ -148,10 +153,9 @@ class MonitorProcess:
 
     def _restore_terminal(self, process: subprocess.Popen[bytes]) -> None:
         """Undo what `start` did to terminal, keyboard and signals, for a monitor that has ended."""
-        if self._drawing and process.returncode < 0:
-            # It was killed, possibly in the middle of a picture, and could not restore the screen itself.
-            sys.stdout.write(_RESTORE_TERMINAL)
-            sys.stdout.flush()
+        if self._drawing and (process.returncode < 0 or process.returncode == EXIT_NOT_RESTORED):
+            # It was killed, possibly in the middle of a picture, or the terminal did not read.
+            self._deferred.insert(0, _leave_screen)
         if self._keyboard is not None:
             self._keyboard.give_back()
             self._keyboard = None
@@ -161,3 +165,8 @@ class MonitorProcess:
             if signal.getsignal(number) == handler:
                 signal.signal(number, signal.SIG_DFL)
         self._drawing = False
+
+
+def _leave_screen() -> None:
+    sys.stdout.write(_RESTORE_TERMINAL)
+    sys.stdout.flush()

@@ -1,52 +1,70 @@
-"""summary.json: the fold of the capture, as `replay --once --json` prints it, and what only the launcher knows."""
+"""summary.json: the fold of the capture, as `replay --once --json` prints it, and what only the launcher knows.
+
+The figures of files are by single samples, as `export` has them.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
+from virnucpro_bus.sources.file_table import exact_files
 from virnucpro_bus.sources.playback import Playback
 from virnucpro_bus.sources.replay import Replay
-from virnucpro_bus.system.console import say
 from workers.launch.run_plan import RunPlan
 
 
+def remove_summary(run_dir: Path) -> None:
+    """Remove the summary of an earlier session, which a new one makes untrue even if it is killed."""
+    with suppress(OSError):
+        (run_dir / SUMMARY_NAME).unlink()
+
+
 def sum_up(
-    plan: RunPlan, clock: Clock, stopped: Callable[[], bool], *, exit_code: int, files_done_before: int
+    plan: RunPlan,
+    clock: Clock,
+    stopped: Callable[[], bool],
+    report: Callable[[str], object],
+    *,
+    exit_code: int,
+    files_done_before: int,
 ) -> dict[str, Any]:
-    """Write summary.json, and return its content; what goes wrong is reported to the user.
+    """Write summary.json, and return its content; `report` gets what goes wrong, for the user.
 
     Empty if `stopped`, which is called several times a second, returns true before the capture is read.
     """
     path = plan.run_dir / SUMMARY_NAME
     summary = _summarize(plan, clock, stopped)
     if summary is None:
-        # One of an earlier session would be wrong.
-        path.unlink(missing_ok=True)
-        say(f"{SUMMARY_NAME} is not written; to print it: virnucpro-bus replay {plan.run_dir} --once --json")
+        remove_summary(plan.run_dir)
+        report(f"{SUMMARY_NAME} is not written; to print it: virnucpro-bus replay {plan.run_dir} --once --json")
         return {}
     summary |= {"exit_code": exit_code, "files_done_before": files_done_before}
     try:
         with Disk().replace_atomically(path, durable=False) as file:
             file.write(f"{json.dumps(summary, indent=2)}\n".encode())
     except OSError as error:
-        say(f"{path}: cannot be written: {error.strerror}")
+        report(f"{path}: cannot be written: {error.strerror}")
     return summary
 
 
 def _summarize(plan: RunPlan, clock: Clock, stopped: Callable[[], bool]) -> dict[str, Any] | None:
     """Return what the capture and the plan say of the run; None if `stopped`."""
-    playback = Playback(Replay(plan.run_dir / CAPTURE_NAME, clock, rate=None))
+    path = plan.run_dir / CAPTURE_NAME
+    playback = Playback(Replay(path, clock, rate=None))
     playback.run(stopped)
     if not playback.replay.ended:
         return None
     fleet = playback.fleet
     return {
         **fleet.report(),
+        "files": exact_files(path, fleet.files(), stopped),
         "elapsed_seconds": fleet.elapsed_seconds(),
         "job": plan.job,
         "policy": plan.policy,

@@ -17,6 +17,7 @@ from virnucpro_bus import metrics
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.report import FleetReport
 from virnucpro_bus.sources.file_table import ExportedFile
+from workers.cli.whatif import WhatIfReport
 from workers.whatif.recorded_run import make_recorded_run
 from workers.whatif.scenarios import Alternative, Variation, WhatIf, what_if
 
@@ -32,7 +33,7 @@ SECTIONS: dict[str, Any] = {
     "Steal with its effect": metrics.StealEffect,
     "File": metrics.FileRecord,
     "Export": ExportedFile,
-    "What if": WhatIf,
+    "What if": WhatIfReport,
     "Alternative": Alternative,
 }
 NAMES = {int: "integer", float: "number", str: "string", bool: "boolean", NoneType: "null"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import pytest
@@ -14,10 +15,10 @@ from monitor.cli.monitor import with_server_keys
 from tests.support.buses import hub_in, turned_by_a_thread
 from tests.support.captures import some_frames, write_capture
 from virnucpro_bus.clock import NANOSECONDS, ManualClock, SystemClock
-from virnucpro_bus.errors import AddressError, UserError
+from virnucpro_bus.errors import AddressError, EndedError, UserError
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import Sequencer
-from virnucpro_bus.events.vocabulary import Device, Heartbeat, WorkerStarted
+from virnucpro_bus.events.vocabulary import Device, Heartbeat, RunStarted, WorkerStarted
 from virnucpro_bus.run_folder import RunFolder
 
 A, B = bytes(32), bytes(range(32))
@@ -144,6 +145,25 @@ def test_a_bug_is_raised_even_while_other_buses_could_be_followed(
     clock = SystemClock()
     with pytest.raises(RuntimeError, match="a fault"):
         FollowedBuses([FollowedBus(target, clock) for target in (str(tmp_path), "broken")], clock).__enter__()
+
+
+def test_a_run_whose_hub_is_killed_while_it_is_followed_is_broken_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> NoReturn:
+        raise EndedError("the hub of this run is no longer alive")
+
+    monkeypatch.setattr(attach, "follow_live", killed)
+    sequencer = Sequencer(SystemClock(), source="coordinator", run="run-1", host="node")
+    started = sequencer.next_envelope(RunStarted("job", "off", (Device("cpu:0"),), 2))
+    with hub_in(tmp_path) as hub:
+        hub.ingest([encode(started)])
+        bus = FollowedBus(hub.addresses.history, SystemClock())
+        with turned_by_a_thread(hub):
+            bus.start()
+            bus.wait(5)
+    assert isinstance(bus.failure, EndedError)
+    assert bus.fleet.is_broken_off
 
 
 def test_a_worker_that_has_been_silent_is_shown_so_whatever_host_its_run_names(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
 
@@ -17,7 +17,7 @@ from monitor.model.view_model import Problem
 from tests.support.fake_sources import BrokenGpus, Gpus, Replay, Work
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization
 
 
 @pytest.fixture
@@ -182,12 +182,12 @@ def test_a_device_that_comes_and_goes_again_is_not_called_absent(
 
 def test_a_source_that_gives_all_gpus_at_once_is_asked_once(make: Make) -> None:
     class Fleet(Gpus):
-        def get_gpu_utilizations(self) -> dict[str, GpuUtilization]:
-            return {"GPU-1": {**UNKNOWN_UTILIZATION, "compute_percent": 12.0}}
+        def get_utilizations_of(self, rows: Sequence[GpuMetrics]) -> list[GpuUtilization]:
+            return [{**UNKNOWN_UTILIZATION, "compute_percent": float(at)} for at, _ in enumerate(rows)]
 
     gpus = Fleet()
     rows = make(Work(), gpus)._collect_metrics().rows
-    assert [utilization["compute_percent"] for _, utilization in rows] == [12.0, None]
+    assert [utilization["compute_percent"] for _, utilization in rows] == [0.0, 1.0]
     assert gpus.asked_for == []
 
 

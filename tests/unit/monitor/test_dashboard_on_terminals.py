@@ -133,6 +133,20 @@ def test_when_the_terminal_goes_away_the_log_continues(terminal: tuple[int, int]
     assert process.returncode == 0
 
 
+def test_a_terminal_that_does_not_read_holds_up_neither_the_log_nor_the_end_of_the_program(
+    terminal: tuple[int, int], tmp_path: Path
+) -> None:
+    _, theirs = terminal
+    log = tmp_path / "log.csv"
+    termios.tcflow(theirs, termios.TCOOFF)  # as after Ctrl-S
+    with run_driver(log, theirs) as process:
+        while not log.exists() or log.stat().st_size < 2000:
+            assert process.poll() is None
+        _, errors = process.communicate(b"\n", 30)
+    assert errors == b""
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize(
     "environment", [{}, {"FORCE_COLOR": "1"}, {"TTY_COMPATIBLE": "1"}, {"CLICOLOR_FORCE": "1"}]
 )

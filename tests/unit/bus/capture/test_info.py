@@ -12,6 +12,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.capture.info import capture_info
 from virnucpro_bus.errors import CaptureError
 from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.run_folder import RunFolder
 from virnucpro_bus.testing import Script
 
 FOREIGN = msgpack.packb(["new.kind/", 2, "run-2", "elsewhere", "w", 1, 1, 1, 1, ["x"]])
@@ -43,6 +44,50 @@ def test_it_tells_runs_hosts_devices_and_kinds(path: Path) -> None:
     assert (info["events"], info["refused_frames"], info["damaged_places"]) == (6, 0, 0)
     assert (info["started_ns"], info["duration_seconds"]) == (records[0].received_ns, 5.0)
     assert (info["path"], info["size_bytes"]) == (str(path), path.stat().st_size)
+
+
+def session(epoch: int, *, is_over: bool, host: str = "node") -> list[bytes]:
+    script = Script(host=host)
+    script.say("coordinator", ev.RunStarted("job", "off", (Device("cpu:0"),), 2), epoch=epoch)
+    if is_over:
+        script.say("coordinator", ev.RunFinished(0, 2, 0), epoch=epoch)
+    return script.frames()
+
+
+@pytest.mark.parametrize(
+    ("frames", "ending"),
+    [
+        (session(1, is_over=True), "finished"),
+        (session(1, is_over=False), "broken off"),
+        ([*session(1, is_over=True), *session(2, is_over=False)], "broken off"),
+        ([*session(1, is_over=False), *session(2, is_over=True)], "finished"),
+        ([*session(1, is_over=True), *session(1, is_over=False, host="other")], "broken off"),
+        (some_frames(2), None),
+    ],
+)
+def test_how_the_run_has_ended_is_that_of_its_last_session(
+    path: Path, frames: list[bytes], ending: str | None
+) -> None:
+    write_capture(path, frames)
+    assert capture_info(path)["ending"] == ending
+    folder = RunFolder(path.parent).claim()
+    assert capture_info(path)["ending"] == ("in progress" if ending == "broken off" else ending)
+    folder.release()
+
+
+@pytest.mark.parametrize(
+    ("event", "simulated"),
+    [
+        (ev.RunStarted("job", "off", (Device("sim:0"),), 2), True),
+        (ev.GpuSampled(Device("GPU-a"), 50.0, simulated=True), True),
+        (ev.GpuSampled(Device("GPU-a"), 50.0), False),
+    ],
+)
+def test_simulated_gpus_are_marked(path: Path, event: ev.Fact, simulated: bool) -> None:
+    script = Script()
+    script.say("coordinator", event)
+    write_capture(path, script.frames())
+    assert capture_info(path)["simulated"] is simulated
 
 
 def test_an_empty_capture_never_started(path: Path) -> None:

@@ -92,6 +92,18 @@ def test_damage_is_reported(tmp_path: Path, command: click.Command) -> None:
     assert "frames that are not events" in complaints
 
 
+@COMMANDS
+@pytest.mark.parametrize("kind", ["sim", "cpu"])
+def test_figures_of_simulated_gpus_are_marked_and_no_others(
+    tmp_path: Path, command: click.Command, kind: str
+) -> None:
+    run = ImaginedRun([10] * 30, [1.0, 2.0], "cost", kind=kind)
+    run.work()
+    recorded(tmp_path / "run.vbus", run.script.envelopes)
+    assert answer(command, tmp_path)["simulated"] is (kind == "sim")
+    assert ("simulated GPUs" in asked(command, tmp_path).stdout) is (kind == "sim")
+
+
 def test_where_part_of_the_plan_is_lost_nothing_is_made_up(tmp_path: Path) -> None:
     envelopes = a_run().script.envelopes
     envelopes.remove([each for each in envelopes if isinstance(each.event, FilesAssigned)][1])

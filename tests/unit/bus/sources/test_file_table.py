@@ -55,8 +55,8 @@ def path(tmp_path: Path) -> Path:
 def test_a_file_has_the_mean_the_peak_and_the_energy_of_exactly_its_time(path: Path) -> None:
     script = watched("a.fa", "b.fa")
     first, second = rows(path, script.frames())
-    # The look at the moment in which one file ends and the other begins belongs to both.
-    assert (first["compute_percent"], second["compute_percent"]) == (1.2, 9.8)
+    # Each look counts for the time around it: at the moment of one file's end and the other's begin for both.
+    assert (first["compute_percent"], second["compute_percent"]) == (1.125, 10.25)
     assert (first["memory_peak_bytes"], second["memory_peak_bytes"]) == (100, 101)
     assert (first["energy_joules"], second["energy_joules"]) == (200.0, 200.0)
     assert second["ended"] == iso_utc(script.clock.wall_ns())

@@ -16,6 +16,7 @@ from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.report import FleetReport
+from virnucpro_bus.run_folder import RunFolder
 from virnucpro_bus.sources.playback import Playback, fold_capture
 from virnucpro_bus.sources.replay import Replay
 from virnucpro_bus.testing import Script
@@ -46,6 +47,8 @@ def folded_until(path: Path, seconds: float) -> FleetReport:
     clock = ManualClock(before[-1].received_ns, before[-1].received_ns)
     fleet = FleetState(clock)
     fleet.feed([record.frame for record in before], clock.mono_ns())
+    if len(before) == len(records):
+        fleet.break_off()
     # After the last record the clock does not advance.
     clock.wall = clock.mono = at_ns if len(before) < len(records) else before[-1].received_ns
     return fleet.report()
@@ -103,6 +106,33 @@ def test_a_loop_starts_from_nothing_each_time(path: Path) -> None:
     assert max(seen) == 4
     assert seen.count(1) >= 3
     assert playback.fleet.get_totals()["events_lost"] == 0
+
+
+def test_a_run_without_an_end_is_broken_off_at_the_end_of_its_recording_and_not_before(tmp_path: Path) -> None:
+    script, device = Script(), ev.Device("cpu:0")
+    script.say("coordinator", ev.RunStarted("job", "off", (device,), 2))
+    script.say("worker-0", ev.FileStarted("cpu:0", "a.fa", 1), after_seconds=1)
+    script.say("worker-0", ev.Heartbeat("cpu:0", "busy", 0, 0, 0, 0, 0), after_seconds=1)
+    path = tmp_path / "run.vbus"
+    write_capture(path, script.frames())
+
+    def state(until_seconds: float | None = None, kinds: frozenset[str] | None = None) -> tuple[str, bool]:
+        playback = Playback(Replay(path, ManualClock(), None, until_seconds=until_seconds), kinds)
+        playback.run(lambda: False)
+        (row,) = playback.fleet.get_gpu_metrics()
+        return row["state"], playback.fleet.is_broken_off
+
+    assert state() == state(60) == ("stopped", True)
+    assert state(1.5) == ("busy", False)
+    # Whether it has an end is unknown without the events that say so.
+    assert state(kinds=frozenset({"run.started/", "file.started/"})) == ("busy", False)
+    folder = RunFolder(tmp_path).claim()
+    assert state() == ("busy", False)
+    folder.release()
+    script.say("coordinator", ev.RunFinished(0, 1, 1))
+    path.unlink()
+    write_capture(path, script.frames())
+    assert state() == ("busy", False)
 
 
 def test_moving_back_never_shows_less_than_there_is_in_between(path: Path) -> None:

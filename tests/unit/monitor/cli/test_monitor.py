@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from monitor.cli.display import DisplayOptions, show_once
+from monitor.cli.display import DisplayOptions, show_once, watch
 from tests.support.captures import write_capture
 from virnucpro_bus import events as ev
 from virnucpro_bus.cli import main as cli
 from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.metrics_log_format import is_metrics_log
 from virnucpro_bus.sources.playback import fold_capture
 from virnucpro_bus.testing import Script
@@ -31,6 +34,26 @@ def run_dir(tmp_path: Path) -> Path:
     script.say("coordinator", ev.QueueDepths(DEPTHS))
     write_capture(tmp_path / "run.vbus", script.frames())
     return tmp_path
+
+
+def test_the_last_line_is_of_the_end_even_if_that_is_a_failure(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet = FleetState(ManualClock())
+    script = Script()
+    script.say("coordinator", ev.RunStarted("job", "off", (Device("cpu:0"),), 2))
+    fleet.feed(script.frames())
+
+    def killed(stopped: Callable[[], object]) -> None:
+        stopped()
+        script.say("worker-0", ev.WorkerStopped("cpu:0", "finished"))
+        fleet.feed(script.frames())
+        raise UserError("the hub has gone")
+
+    with pytest.raises(UserError, match="has gone"):
+        watch(killed, fleet, ManualClock(), DisplayOptions(as_json=True))
+    states = [json.loads(line)["devices"][0]["state"] for line in capsys.readouterr().out.splitlines()]
+    assert states == ["starting", "stopped"]
 
 
 def monitored(*arguments: str | Path) -> int:

@@ -38,7 +38,7 @@ def test_a_source_with_no_more_than_its_protocol_has_defaults_for_everything() -
     assert not details.finished
     assert (details.notices(), details.stream_warnings(), details.lossy_sources()) == ([], [], [])
     assert (details.failures(), details.attempts(), details.get_effect()) == ({}, None, None)
-    assert utilization_details(Gpus()).get_gpu_utilizations() is None
+    assert utilization_details(Gpus()).get_utilizations_of([]) is None
 
 
 @pytest.mark.parametrize("ability", ABILITIES)

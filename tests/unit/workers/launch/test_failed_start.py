@@ -97,6 +97,34 @@ def test_a_resumed_run_that_is_interrupted_before_its_first_file_is_kept(
     assert (out / "summary.json").exists()
 
 
+def test_the_summary_of_an_earlier_session_is_gone_when_the_next_one_starts_its_workers(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(out)
+    (out / "summary.json").touch()
+    seen: list[bool] = []
+
+    def killed(pool: WorkerPool) -> None:
+        seen.append((out / "summary.json").exists())
+        raise KeyboardInterrupt  # as little is tidied up as by a kill
+
+    monkeypatch.setattr(WorkerPool, "start", killed)
+    with pytest.raises(KeyboardInterrupt):
+        start(out, resume=True)
+    assert (seen, (out / "summary.json").exists()) == ([False], False)
+
+
+def test_the_summary_of_an_earlier_session_stays_when_none_follows(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(out)
+    (out / "summary.json").touch()
+    monkeypatch.setattr(bus_server, "Hub", failing(NO_FILES))
+    with pytest.raises(UserError):
+        start(out, resume=True)
+    assert (out / "summary.json").exists()
+
+
 def test_results_of_another_run_stay_when_the_start_is_refused(out: Path) -> None:
     (out / "results").mkdir(parents=True)
     (out / "results" / "a.txt").touch()

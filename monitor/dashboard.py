@@ -22,13 +22,13 @@ from rich.console import Console, Group
 from monitor.log.metrics_log import MetricsLog
 from monitor.model.collector import Collector, Failures, nothing_yet
 from monitor.model.selection import EVERYTHING, ViewOptions, select, unmatched
+from monitor.model.sources import GpuSource, WorkSource
 from monitor.model.view_model import Problem, ViewModel
 from monitor.terminal.keys import Key
 from monitor.terminal.navigation import Navigation
 from monitor.terminal.output import DashboardOutput
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock, thread_cpu_ns
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.metrics import MetricsSource, UtilizationSource
 from virnucpro_bus.system.console import say
 
 STOP_WITHIN_SECONDS = 5.0
@@ -58,8 +58,8 @@ class LoadBalancingDashboard:
 
     def __init__(
         self,
-        coordinator: MetricsSource,
-        gpu_monitor: UtilizationSource,
+        coordinator: WorkSource,
+        gpu_monitor: GpuSource,
         update_interval: float = 2.0,
         log_file: str | os.PathLike[str] | None = "gpu_metrics.log",
         *,
@@ -75,8 +75,10 @@ class LoadBalancingDashboard:
         """Make a dashboard; `start` shows it.
 
         Args:
-            coordinator: Knows the work: a WorkStealingCoordinator, or a FleetState.
-            gpu_monitor: Knows the GPUs: a GPUMonitor, or a FleetState.
+            coordinator: Knows the work: a WorkStealingCoordinator, a FleetState, or an object of your own with
+                `get_gpu_metrics`, and as much of `RunDetails` as it has (`model/sources.py`).
+            gpu_monitor: Knows the GPUs: a GPUMonitor, a FleetState, or an object of your own with
+                `get_gpu_utilization`. What your own objects do not know is shown as unknown.
             update_interval: Seconds between updates of screen and log.
             log_file: The metrics log (CSV); None: no log.
             console: Where to show it; None: the standard output.

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from itertools import dropwhile, takewhile
+from typing import TypeVar
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.passed_numbers import is_bool
 
+Entry = TypeVar("Entry")
 UUID_PREFIXES = ("GPU-", "MIG-")
 SIMULATED_PREFIX = "sim:"
+MOST_DIGITS = 18
+"""Of a number of a GPU: Python refuses to convert a text of thousands of digits."""
 _PREFIXES_WITHOUT_GPU = ("cpu:", SIMULATED_PREFIX)
 
 
@@ -25,19 +31,48 @@ def has_gpu(key: str) -> bool:
 
 
 def is_number(text: str) -> bool:
-    """Whether `text` is a whole number in the digits 0 to 9, as CUDA and NVML number GPUs."""
-    return text.isascii() and text.isdecimal()
+    """Whether `text` is a whole number of at most 18 digits, 0 to 9, as CUDA and NVML number GPUs."""
+    return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
+
+
+def as_index(device_id: object) -> int | None:
+    """Return the index that `device_id` is: a whole number of any library, or its digits; else None."""
+    if isinstance(device_id, str):
+        return int(device_id) if is_number(device_id) else None
+    try:
+        index = -1 if is_bool(device_id) else operator.index(device_id)  # type: ignore[arg-type]
+    except Exception:  # an array of another library, say, has the method and may raise anything
+        return None
+    return index if index >= 0 else None
+
+
+def find_device(device_id: object, devices: Mapping[int | str, Entry]) -> Entry | None:
+    """Return the entry of `devices`, which has keys and indices, that `device_id` names; None if it names none.
+
+    It is a key, an index (1 or "1"), or the beginning of a UUID that only one key has.
+    """
+    if not isinstance(device_id, str):
+        index = as_index(device_id)
+        return None if index is None else devices.get(index)
+    if device_id in devices:
+        return devices[device_id]
+    if (index := as_index(device_id)) is not None:
+        return devices.get(index)
+    if not device_id.startswith(UUID_PREFIXES):
+        return None
+    # CUDA_VISIBLE_DEVICES may hold the beginning of a UUID, and a worker then knows its GPU only by that.
+    key = only_one_with_prefix(device_id, sorted(key for key in devices if isinstance(key, str)))
+    return None if key is None else devices[key]
 
 
 def visible_devices(environment: Mapping[str, str]) -> list[str] | None:
     """Return the entries of CUDA_VISIBLE_DEVICES, indices or UUIDs; None when it is unset (all GPUs are visible).
 
-    Like CUDA, it stops at the first entry that is neither an index nor a UUID; so "" and "-1" select no GPU.
+    Like CUDA, it stops at the first entry that is neither an index nor a UUID; so "" and "-1" select no GPU. And
+    like CUDA, it selects none when an entry is repeated.
     """
-    value = environment.get("CUDA_VISIBLE_DEVICES")
-    if value is None:
-        return None
-    return list(takewhile(_is_index_or_uuid, _entries(value)))
+    entries = _read_entries(environment)
+    return entries if entries is None or len(set(entries)) == len(entries) else []
 
 
 def unread_entry(environment: Mapping[str, str]) -> str | None:
@@ -83,9 +118,9 @@ def visible_gpus(
 
     `divided` are the keys of GPUs that are divided into MIG instances, which CUDA uses in their place.
     `some_missing`: the machine has more GPUs, which are lost or cannot be read. Raises UserError for an entry that
-    is not present, and for an index that is ambiguous.
+    is not present, for an index that is ambiguous, and for a GPU that is named twice.
     """
-    entries = visible_devices(environment)
+    entries = _read_entries(environment)
     if entries is None:
         return [gpu for gpu in present if gpu.key not in divided]
     if some_missing and (number := next(filter(is_number, entries), None)) is not None:
@@ -94,8 +129,16 @@ def visible_gpus(
             f"CUDA_VISIBLE_DEVICES: GPU {number} is ambiguous while a GPU is lost or cannot be read; "
             "name GPUs by UUID"
         )
-    selected = [_visible_gpu(entry, environment, present, divided) for entry in entries]
-    return list(dict.fromkeys(selected))
+    selected: dict[Device, str] = {}
+    for entry in entries:
+        gpu = _visible_gpu(entry, environment, present, divided)
+        if gpu in selected:
+            raise UserError(
+                f"CUDA_VISIBLE_DEVICES: names a GPU twice ({selected[gpu]} and {entry}), and CUDA then uses none; "
+                "name each once"
+            )
+        selected[gpu] = entry
+    return list(selected)
 
 
 def device_of(key: str) -> Device:
@@ -133,6 +176,15 @@ def _entries(value: str) -> list[str]:
     return [part.strip() for part in value.split(",")]
 
 
+def _read_entries(environment: Mapping[str, str]) -> list[str] | None:
+    """The entries of CUDA_VISIBLE_DEVICES that CUDA reads, indices without leading zeros; None: unset."""
+    value = environment.get("CUDA_VISIBLE_DEVICES")
+    if value is None:
+        return None
+    read = takewhile(_is_index_or_uuid, _entries(value))
+    return [str(int(entry)) if is_number(entry) else entry for entry in read]
+
+
 def _is_index_or_uuid(entry: str) -> bool:
     return is_number(entry) or entry.startswith(UUID_PREFIXES)
 
@@ -143,7 +195,7 @@ def _visible_gpu(
     names = [gpu.name for gpu in present if gpu.index is not None]
     same_model = len(names) == 1 or (len(set(names)) <= 1 and "" not in names)
     try:
-        gpu = find_gpu(str(int(entry)) if is_number(entry) else entry, present)
+        gpu = find_gpu(entry, present)
     except UserError as error:
         raise UserError(f"CUDA_VISIBLE_DEVICES: {error}; name one of these, or unset it") from None
     if is_number(entry) and not same_model and environment.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":

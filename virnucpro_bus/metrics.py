@@ -159,7 +159,7 @@ class Totals(TypedDict):
     """The run as a whole."""
 
     files_total: int | None
-    """None when no plan was published (workers without a coordinator)."""
+    """None when files are processed without a plan (no coordinator, or one that plans no files)."""
     files_completed: int
     files_failed: int
     sequences: int

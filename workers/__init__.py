@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from virnucpro_bus._lazy import lazily
 
 if TYPE_CHECKING:
-    from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
+    from workers.coordinator.assignment import Assignment
+    from workers.coordinator.coordinator import WorkStealingCoordinator
     from workers.inputs.find import find_inputs
     from workers.inputs.input_file import InputFile
     from workers.jobs import JobContext
@@ -19,7 +20,8 @@ __all__ = ["Assignment", "InputFile", "JobContext", "WorkStealingCoordinator", "
 __getattr__ = lazily(
     __name__,
     {
-        "workers.coordinator.coordinator": ["Assignment", "WorkStealingCoordinator"],
+        "workers.coordinator.assignment": ["Assignment"],
+        "workers.coordinator.coordinator": ["WorkStealingCoordinator"],
         "workers.inputs.find": ["find_inputs"],
         "workers.inputs.input_file": ["InputFile"],
         "workers.jobs": ["JobContext"],

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import click
 from rich.console import Console
@@ -222,7 +222,8 @@ def _selected_report(fleet: Displayable, view: ViewOptions) -> FleetReport:
 
 
 def _rows(report: FleetReport) -> list[Row]:
-    return [(device, device) for device in report["devices"]]
+    # A device of a report has the fields of both halves of a row.
+    return [cast("Row", (device, device)) for device in report["devices"]]
 
 
 def _report_unmatched(fleet: Displayable, view: ViewOptions) -> None:

@@ -14,7 +14,8 @@ from monitor.gpu.backends import BestBackend
 from monitor.gpu.reading import GpuBackend, GpuReading, in_one_line
 from monitor.gpu.window import SampleWindow
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
-from virnucpro_bus.metrics import GpuUtilization
+from virnucpro_bus.metrics import STALE_AFTER_SECONDS, GpuUtilization
+from virnucpro_bus.passed_numbers import as_seconds
 
 WAIT_SECONDS = 1.0
 """The longest that a caller waits for the driver, counted from when the driver was queried."""
@@ -27,19 +28,33 @@ MOST_WINDOW_SECONDS = 600.0
 class GPUMonitor:
     """Samples the GPUs every `cache_seconds` while figures are requested. Thread-safe; a `UtilizationSource`.
 
-    Utilization is the mean over `window_seconds`, or over the interval that `set_display_interval` gives. Without
-    a `backend` the monitor opens the best one at the first request. The backend belongs to the monitor from then
-    on: it is closed with it, and nothing else may call it. An open monitor does not keep the process alive.
+    A figure that is handed out is at most `cache_seconds` old while the driver answers within a second; otherwise
+    it is that of the sample before, for up to 3 s, and then unknown. The process can end while a monitor is open.
     """
 
     def __init__(
         self,
         backend: GpuBackend | None = None,
         clock: Clock | None = None,
-        cache_seconds: float = 0.5,
+        cache_seconds: float = 1.0,
         window_seconds: float = 2.0,
     ) -> None:
+        """Make a monitor. The driver is not queried before the first request.
+
+        Args:
+            backend: How to read the GPUs; None: the best way that works. From now on it belongs to the monitor: it
+                is closed with it, and nothing else may call it.
+            clock: The clock of the samples; None: this machine's.
+            cache_seconds: How long a sample counts as current, from 0 (every request queries the driver, and
+                nothing is sampled in the background) to 3.
+            window_seconds: The load is the mean of the samples of so long, or of the interval that
+                `set_display_interval` gives, and at least of the latest one.
+
+        Raises ValueError for `cache_seconds` and `window_seconds` out of range.
+        """
         self._clock = clock or SystemClock()
+        # An older sample is stale: its figures are unknown.
+        cache_seconds = as_seconds("cache_seconds", cache_seconds, most=STALE_AFTER_SECONDS)
         self._cache_ns = round(cache_seconds * NANOSECONDS)
         self._changed = threading.Condition()
         # What follows is accessed only while `_changed` is held; one thread at a time calls the driver.
@@ -54,13 +69,15 @@ class GPUMonitor:
         self._requested_ns: int | None = None
         """When figures were last requested."""
         self._display_interval_ns = 0
-        self._window = SampleWindow(window_seconds)
+        self._window = SampleWindow(as_seconds("window_seconds", window_seconds, most=MOST_WINDOW_SECONDS))
         self._failure: str | None = None
         self._handed_out_ns: int | None = None
         """The time of the sample that `new_readings` returned last."""
 
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
-        """Return the figures of a GPU by NVML index, UUID or unique UUID prefix; all None for an unknown GPU.
+        """Return the figures of a GPU by NVML index (1 or "1"), UUID or unique UUID prefix.
+
+        Never raises: for anything else (an unknown GPU; a CUDA ordinal, "cuda:1"; None, a bool) all are None.
 
         `compute_percent` is the mean and `compute_max_percent` the maximum over the window; the other figures are
         those of the latest sample. The first request starts sampling in the background; it ends 10 s after the
@@ -72,9 +89,12 @@ class GPUMonitor:
             return self._window.utilization(device_id, self._clock.mono_ns())
 
     def set_display_interval(self, seconds: float) -> None:
-        """Announce a request every `seconds`: from now on the load is the mean over as long, up to 10 minutes."""
+        """Announce a request every `seconds`: from now on the load is the mean over as long, up to 10 minutes.
+
+        Raises ValueError for what is not a duration.
+        """
         with self._changed:
-            self._display_interval_ns = round(seconds * NANOSECONDS)
+            self._display_interval_ns = round(as_seconds("seconds", seconds) * NANOSECONDS)
             self._window.keep(min(seconds, MOST_WINDOW_SECONDS))
 
     def readings(self, wait_seconds: float = WAIT_SECONDS) -> list[GpuReading]:
@@ -188,6 +208,8 @@ class GPUMonitor:
             return True
 
     def _is_followed(self) -> bool:
+        if not self._cache_ns:
+            return False
         limit_ns = self._display_interval_ns + FOLLOWED_SECONDS * NANOSECONDS
         return self._requested_ns is not None and self._clock.mono_ns() - self._requested_ns < limit_ns
 
@@ -209,7 +231,7 @@ class GPUMonitor:
 
 
 def get_gpu_utilization(device_id: int | str) -> GpuUtilization:
-    """Return the figures of one of this machine's GPUs by NVML index or UUID; every field None when unknown."""
+    """Return the figures of one of this machine's GPUs, as `GPUMonitor.get_gpu_utilization` does."""
     return _monitor_of_process(os.getpid()).get_gpu_utilization(device_id)
 
 

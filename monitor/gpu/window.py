@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from monitor.gpu.reading import GpuReading
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.devices import only_one_with_prefix
+from virnucpro_bus.devices import find_device
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization, is_stale_age, make_utilization
 
 
@@ -46,7 +46,7 @@ class SampleWindow:
         return [reading.blank() for reading in readings] if is_stale else list(readings)
 
     def utilization(self, device_id: int | str, now_ns: int) -> GpuUtilization:
-        """Return the figures of a GPU by NVML index, UUID or unique UUID prefix; all None for an unknown GPU."""
+        """Return the figures of the GPU that `device_id` names, see GPUMonitor; all None if it names none."""
         if not self._samples:
             return UNKNOWN_UTILIZATION.copy()
         at_ns, readings = self._samples[-1]
@@ -70,11 +70,9 @@ class SampleWindow:
         return [reading.compute_percent for reading in same if reading.compute_percent is not None]
 
 
-def _find(device_id: int | str, readings: Sequence[GpuReading]) -> GpuReading | None:
-    for reading in readings:
-        if device_id in (reading.device.key, reading.device.index):
-            return reading
-    # CUDA_VISIBLE_DEVICES may hold the beginning of a UUID, and a worker then knows its GPU only by that.
-    by_key = {reading.device.key: reading for reading in readings}
-    key = only_one_with_prefix(str(device_id), sorted(by_key))
-    return None if key is None else by_key[key]
+def _find(device_id: object, readings: Sequence[GpuReading]) -> GpuReading | None:
+    # Of several with one index the first: a lost GPU, whose place another has taken, comes later.
+    devices: dict[int | str, GpuReading] = {
+        each.device.index: each for each in reversed(readings) if each.device.index is not None
+    }
+    return find_device(device_id, devices | {each.device.key: each for each in readings})

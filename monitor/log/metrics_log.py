@@ -22,7 +22,7 @@ COLUMNS = (
     *FIRST_COLUMNS,
     *("host", "uuid", "device_name", "queue_depth", "files_completed", "files_failed", "sequences"),
     *("work_stolen_from", "work_stolen_to", "temperature", "power_watts", "state", "current_file"),
-    *("compute_max_percent", "energy_joules", "sample_age_seconds", "simulated", "run"),
+    *("compute_max_percent", "energy_joules", "sample_age_seconds", "run", "simulated"),
 )
 DECIMALS = 3
 """How many decimals a figure has."""
@@ -84,9 +84,9 @@ def _cells(timestamp: str, row: Row) -> list[str]:
         utilization["compute_max_percent"],
         utilization["energy_joules"],
         utilization["sample_age_seconds"],
+        run_of(metrics),
         # Of a real GPU unknown until there is a sample of it.
         utilization["simulated"] or (None if utilization["sample_age_seconds"] is None else False),
-        run_of(metrics),
     )
     return [_cell(value) for value in values]
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from monitor.model.answers import DeviceWork, RunTotals, device_works, gpu_utilization, recent_steals, run_totals
 from monitor.model.health import problems
-from monitor.model.sources import RunDetails, run_details, utilization_details
+from monitor.model.sources import GpuSource, RunDetails, WorkSource, run_details, utilization_details
 from monitor.model.trends import TrendKeeper
 from monitor.model.view_model import NOTICE, Problem, Row, ViewModel, remaining_range, remaining_seconds
 from virnucpro_bus.clock import NANOSECONDS, Clock, local_time_of_day
-from virnucpro_bus.metrics import (
-    UNKNOWN_UTILIZATION,
-    GpuMetrics,
-    GpuUtilization,
-    MetricsSource,
-    Totals,
-    UtilizationSource,
-)
+from virnucpro_bus.metrics import GpuUtilization
 
 FAILURE_CHARACTERS = 160
 """Longer texts of exceptions are cut."""
 
-_NO_TOTALS: Totals = {
+_NO_TOTALS: RunTotals = {
     "files_total": None,
     "files_completed": 0,
     "files_failed": 0,
@@ -55,20 +49,23 @@ class Failures:
 
 
 class Collector:
-    """Asks two sources for their state, in the way that each of them supports. One thread at a time."""
+    """Asks two sources for their state, in the way that each of them supports. One thread at a time.
+
+    What a source does not know is unknown, and so is what it cannot answer: why, is counted in `failures`.
+    """
 
     def __init__(
         self,
-        coordinator: MetricsSource,
-        gpu_monitor: UtilizationSource,
+        coordinator: WorkSource,
+        gpu_monitor: GpuSource,
         clock: Clock,
         failures: Failures,
         interval_seconds: float = 2.0,
     ) -> None:
-        """`failures` counts GPUs that cannot be read. `collect` will be called every `interval_seconds`."""
+        """`failures` counts what a source cannot answer. `collect` will be called every `interval_seconds`."""
         self._coordinator = coordinator
         self._gpu_monitor = gpu_monitor
-        self._gpu_details = utilization_details(gpu_monitor)
+        self._gpu_details = utilization_details(gpu_monitor, failures.add)
         self._clock = clock
         self._failures = failures
         self._trends = TrendKeeper()
@@ -81,17 +78,19 @@ class Collector:
 
         `since_start_seconds` is the run's time when the source does not know it; None: unknown.
         """
-        details = run_details(self._coordinator, since_start_seconds)
+        details = run_details(self._coordinator, since_start_seconds, self._failures.add)
         with details.frozen():
             return self._collect(title, details)
 
     def _collect(self, title: str, details: RunDetails) -> ViewModel:
-        devices = self._coordinator.get_gpu_metrics()
-        known = self._gpu_details.get_utilizations_of(devices)
-        figures = map(self._utilization, devices) if known is None else known
-        rows = tuple(map(_row, devices, figures))
-        totals = self._coordinator.get_totals()
-        elapsed, effect, is_over = details.elapsed_seconds(), details.get_effect(), bool(details.finished)
+        works = device_works(self._coordinator.get_gpu_metrics(), self._failures.add)
+        known = self._gpu_details.get_utilizations_of(works)
+        if known is None or len(known) != len(works):
+            known = [self._ask_gpu(work) for work in works]
+        figures = [gpu_utilization(answer, self._failures.add) for answer in known]
+        rows = tuple(map(_row, works, figures))
+        totals = run_totals(details.get_totals(), works, self._failures.add)
+        elapsed, effect, is_over = details.elapsed_seconds(), details.get_effect(), details.finished
         failures = details.failures()
         attempts = details.attempts() if failures else None
         notices, news = self._notices_and_news(details)
@@ -99,7 +98,7 @@ class Collector:
         return ViewModel(
             rows=rows,
             totals=totals,
-            steals=tuple(self._coordinator.get_recent_steal_events()),
+            steals=recent_steals(details.get_recent_steal_events(), self._failures.add),
             now_ns=self._clock.wall_ns(),
             elapsed_seconds=elapsed,
             eta_seconds=None if is_over else remaining_seconds(totals, elapsed, effect),
@@ -113,15 +112,14 @@ class Collector:
             trends=self._trends.add(rows, self._clock.mono_ns() / NANOSECONDS if elapsed is None else elapsed),
         )
 
-    def _utilization(self, metrics: GpuMetrics) -> GpuUtilization:
-        """Return the figures of one device, from a source that knows its GPUs by UUID and index alone."""
-        device_id = metrics["uuid"] or metrics["device_id"]
+    def _ask_gpu(self, work: DeviceWork) -> object:
+        """Return what a source that knows its GPUs by UUID and index alone answers for a device; None: nothing."""
+        device_id = work["uuid"] or work["device_id"]
         try:
-            # A user's own source may have fewer figures than ours.
-            return {**UNKNOWN_UTILIZATION, **self._gpu_monitor.get_gpu_utilization(device_id)}
+            return None if device_id is None else self._gpu_monitor.get_gpu_utilization(device_id)
         except Exception as error:  # one GPU that cannot be read must not hide the others
             self._failures.add(error)
-            return UNKNOWN_UTILIZATION
+            return None
 
     def _notices_and_news(self, details: RunDetails) -> tuple[list[Problem], tuple[str, ...]]:
         """Return the run's notices, the latest first; and those that are new since the previous call."""
@@ -132,6 +130,6 @@ class Collector:
         return [Problem(text, kind=NOTICE) for _, text in lines], news
 
 
-def _row(metrics: GpuMetrics, utilization: GpuUtilization) -> Row:
+def _row(work: DeviceWork, utilization: GpuUtilization) -> Row:
     """A coordinator in this process does not know that the driver has lost a GPU; a fleet does."""
-    return ({**metrics, "state": "lost"} if utilization["lost"] else metrics), utilization
+    return ({**work, "state": "lost"} if utilization["lost"] else work), utilization

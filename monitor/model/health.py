@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Literal
 
+from monitor.model.answers import DeviceWork, RunTotals
 from monitor.model.view_model import Problem, Qualifier, Row, qualified_label, qualifiers
-from virnucpro_bus.metrics import FailedAttempt, GpuMetrics, SourceCounts, Totals, is_stale
+from virnucpro_bus.metrics import FailedAttempt, SourceCounts, is_stale
 from virnucpro_bus.text import visible
-from virnucpro_bus.units import duration
+from virnucpro_bus.units import UNKNOWN, duration
 
 STALLED_AFTER_SECONDS = 300.0
 HOT_CELSIUS = 90.0
@@ -24,9 +25,9 @@ _Figure = Literal["compute_percent", "memory_percent", "temperature", "power_wat
 _FIGURES: tuple[_Figure, ...] = ("compute_percent", "memory_percent", "temperature", "power_watts")
 
 
-def is_stalled(metrics: GpuMetrics) -> bool:
+def is_stalled(metrics: DeviceWork) -> bool:
     """Whether the device has finished nothing for STALLED_AFTER_SECONDS although files are queued for it."""
-    seconds = metrics.get("seconds_since_done")  # a user's own source may lack it
+    seconds = metrics["seconds_since_done"]
     has_work = bool(metrics["queue_depth"]) and metrics["state"] not in ("lost", "stopped")
     return has_work and seconds is not None and seconds >= STALLED_AFTER_SECONDS
 
@@ -39,7 +40,7 @@ def needs_attention(row: Row) -> bool:
 
 def problems(
     rows: Sequence[Row],
-    totals: Totals,
+    totals: RunTotals,
     lossy: Sequence[SourceCounts] = (),
     failures: Mapping[str, str] | None = None,
     attempts: Mapping[str, Sequence[FailedAttempt]] | None = None,
@@ -79,9 +80,12 @@ def _quarantined(failures: Mapping[str, str], attempts: Mapping[str, Sequence[Fa
     }
 
 
-def _lost_events(totals: Totals, lossy: Sequence[SourceCounts], needed: Sequence[Qualifier]) -> Iterator[Problem]:
-    if totals["events_lost"] > 0:
-        brief = f"lost events: {totals['events_lost']} of {totals['events_published']}"
+def _lost_events(
+    totals: RunTotals, lossy: Sequence[SourceCounts], needed: Sequence[Qualifier]
+) -> Iterator[Problem]:
+    if totals["events_lost"]:
+        published = UNKNOWN if totals["events_published"] is None else totals["events_published"]
+        brief = f"lost events: {totals['events_lost']} of {published}"
         by_source = f" ({_losses(lossy, needed)})" if lossy else ""
         yield Problem(brief + by_source, is_bad=True, kind="lost events", brief=brief)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from monitor.model.answers import DeviceWork
 from monitor.model.view_model import Row, device_label
-from virnucpro_bus.metrics import GpuMetrics
 
 SORTS = ("device", "utilization", "queue")
 _UUID_PREFIXES = ("gpu-", "mig-")
@@ -45,7 +45,7 @@ def unmatched(rows: Iterable[Row], patterns: Collection[str]) -> list[str]:
     return sorted(pattern for pattern in patterns if not select(present, (pattern,)))
 
 
-def _matches(metrics: GpuMetrics, wanted: Collection[str], prefixes: tuple[str, ...]) -> bool:
+def _matches(metrics: DeviceWork, wanted: Collection[str], prefixes: tuple[str, ...]) -> bool:
     host = _folded(metrics["host"])
     for name in _names(metrics):
         for full in (name, f"{host}:{name}"):
@@ -55,9 +55,10 @@ def _matches(metrics: GpuMetrics, wanted: Collection[str], prefixes: tuple[str, 
     return False
 
 
-def _names(metrics: GpuMetrics) -> list[str]:
+def _names(metrics: DeviceWork) -> list[str]:
     device_id = metrics["device_id"]
-    names = [str(device_id), device_label(device_id), metrics["uuid"] or ""]
+    names = [] if device_id is None else [str(device_id), device_label(device_id)]
+    names.append(metrics["uuid"] or "")
     return [_folded(name) for name in names if name]
 
 

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from virnucpro_bus.metrics import Effect, GpuMetrics, GpuUtilization, Range, StealEvent, Totals
+from monitor.model.answers import DeviceWork, RunTotals, Steal
+from virnucpro_bus.metrics import Effect, GpuUtilization, Range
 from virnucpro_bus.text import visible
+from virnucpro_bus.units import UNKNOWN
 
-Row = tuple[GpuMetrics, GpuUtilization]
+Row = tuple[DeviceWork, GpuUtilization]
 """One device: its work, and what the driver reports about its GPU."""
-DeviceKey = tuple[str, str, int | str]
+DeviceKey = tuple[str, str, int | str | None]
 """The identity of a device between samples: its host, its run if there are several, and its UUID or device_id."""
 Qualifier = Literal["host", "run"]
 """What stands before a device's label where the label alone is ambiguous."""
@@ -48,8 +50,8 @@ class ViewModel:
 
     rows: tuple[Row, ...]
     """One per device, in display order."""
-    totals: Totals
-    steals: tuple[StealEvent, ...]
+    totals: RunTotals
+    steals: tuple[Steal, ...]
     """Oldest first."""
     now_ns: int
     """Wall-clock time of the sources' answers, for display only."""
@@ -79,11 +81,14 @@ class ViewModel:
 
     @property
     def end(self) -> str:
-        """How the run has ended, "finished" or "ended early"; "" before. Stopped workers only end it for good."""
+        """How the run has ended: "finished", "ended early", or "ended" without a plan; "" before.
+
+        Stopped workers only end a planned run for good.
+        """
         total, states = self.totals["files_total"], {metrics["state"] for metrics, _ in self.rows}
         if total is None:
-            return ""
-        if self.totals["files_completed"] + self.totals["files_failed"] >= total:
+            return "ended" if self.is_over else ""
+        if (self.totals["files_completed"] or 0) + (self.totals["files_failed"] or 0) >= total:
             return "finished"
         return "ended early" if self.is_over or ("stopped" in states and states <= _ENDED_STATES) else ""
 
@@ -93,17 +98,19 @@ class ViewModel:
         return any(utilization["simulated"] for _, utilization in self.rows)
 
 
-def device_key(metrics: GpuMetrics) -> DeviceKey:
+def device_key(metrics: DeviceWork) -> DeviceKey:
     """Return the identity of a device, which stays the same while its figures change."""
     return metrics["host"], run_of(metrics), metrics["uuid"] or metrics["device_id"]
 
 
-def device_label(device_id: int | str) -> str:
+def device_label(device_id: int | str | None) -> str:
     """Return the name of a device on screen: "GPU 0" for an NVML index, else its own name, such as "cpu:0"."""
+    if device_id is None:
+        return UNKNOWN
     return f"GPU {device_id}" if isinstance(device_id, int) else visible(device_id)
 
 
-def run_of(metrics: GpuMetrics) -> str:
+def run_of(metrics: DeviceWork) -> str:
     """Return the run of a device where several are shown together, otherwise ""."""
     return str(metrics.get("run", ""))
 
@@ -116,25 +123,28 @@ def qualifiers(rows: Sequence[Row]) -> tuple[Qualifier, ...]:
     return tuple(name for name, is_needed in needed if is_needed)
 
 
-def qualified_label(metrics: GpuMetrics, needed: Sequence[Qualifier]) -> str:
+def qualified_label(metrics: DeviceWork, needed: Sequence[Qualifier]) -> str:
     """Return the label of a device, with the qualifiers that are needed before it."""
     values = {"host": metrics["host"], "run": run_of(metrics)}
     return " ".join([*(visible(values[each]) for each in needed), device_label(metrics["device_id"])])
 
 
-def remaining_seconds(totals: Totals, elapsed_seconds: float | None, effect: Effect | None = None) -> float | None:
+def remaining_seconds(
+    totals: RunTotals, elapsed_seconds: float | None, effect: Effect | None = None
+) -> float | None:
     """Return the ETA: as `effect` expects it, else remaining files x elapsed / completed files.
 
-    None before the first completion, and without a plan.
+    None before the first completion, without a plan, and where a number of files is unknown.
     """
-    if totals["files_total"] is None or elapsed_seconds is None or totals["files_completed"] == 0:
+    total, completed, failed = totals["files_total"], totals["files_completed"], totals["files_failed"]
+    if total is None or elapsed_seconds is None or not completed or failed is None:
         return None
-    remaining = totals["files_total"] - totals["files_completed"] - totals["files_failed"]
+    remaining = total - completed - failed
     expected = None if effect is None else _expected_seconds(effect)
     # Of several combined runs the longest may be over while another continues: 0 is meaningless then.
     if expected is not None and (expected > 0 or remaining <= 0):
         return expected
-    return max(0, remaining) * elapsed_seconds / totals["files_completed"]
+    return max(0, remaining) * elapsed_seconds / completed
 
 
 def remaining_range(effect: Effect | None) -> Range | None:

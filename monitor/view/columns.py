@@ -67,7 +67,23 @@ COLUMNS = (
     Column("power", "POWER", 13, 6),
     Column("file", "FILE", 14, 14, 28, Cut.START, left=True),
 )
-"""At 80 cells the columns up to STEALS fit, at 100 those up to POWER or, with several models, NAME."""
+"""At 80 cells the columns up to STEALS fit, at 100 those up to POWER. With several models see `with_names`."""
+
+
+def with_names(columns: Sequence[Column], label_cells: int) -> list[Column]:
+    """Return the columns for devices of several models: NAME, in `label_cells` at least, takes the rank of LOAD.
+
+    So at 80 cells it is shown in place of LOAD, at 100 beside it.
+    """
+    ranks = {column.key: column.rank for column in columns}
+    swapped = {"name": ranks.get("compute_trend", ranks["name"]), "compute_trend": ranks["name"]}
+    ranked = [replace(column, rank=swapped.get(column.key, column.rank)) for column in columns]
+    return [
+        replace(column, cells=max(len(column.header), min(label_cells, column.cells)))
+        if column.key == "name"
+        else column
+        for column in ranked
+    ]
 
 
 def fit_columns(columns: Sequence[Column], lines: Sequence[Cells], width: int) -> list[Column]:

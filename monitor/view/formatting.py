@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from monitor.model.view_model import Row
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN
 
+_MODEL_NUMBER = re.compile(r"[^\s-]*\d[^\s-]*")
+"""The first word with a digit."""
+_MEMORY = re.compile(r"\b\d+ ?GB\b")
+
 
 def short_name(device_name: str) -> str:
     """Return a GPU's name without its maker and brand, which are the same in every row."""
     return device_name.removeprefix("NVIDIA ").removeprefix("GeForce ").removeprefix("Tesla ")
+
+
+def model_labels(device_names: Iterable[str]) -> dict[str, str]:
+    """Return a short label for each name: "H100", or "A100 40GB" where that is needed to distinguish them."""
+    names = {name: short_name(name) for name in device_names}
+    numbers = {name: _MODEL_NUMBER.search(short) for name, short in names.items()}
+    models = {name: names[name] if number is None else number[0] for name, number in numbers.items()}
+    memories = {name: _MEMORY.search(short) for name, short in names.items()}
+    sized = {name: model + (f" {size[0]}" if (size := memories[name]) else "") for name, model in models.items()}
+    return next((labels for labels in (models, sized) if len(set(labels.values())) == len(labels)), names)
 
 
 def describe_devices(rows: Sequence[Row]) -> str:
@@ -26,6 +41,16 @@ def describe_devices(rows: Sequence[Row]) -> str:
 def count_devices(count: int) -> str:
     """Return "1 device" or "8 devices"."""
     return f"{count} device{'' if count == 1 else 's'}"
+
+
+def count(value: int | None) -> str:
+    """Return a number of files or steals, with commas between thousands."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def plain_count(value: int | None) -> str:
+    """Return a number without commas, for columns and for grep."""
+    return UNKNOWN if value is None else str(value)
 
 
 def percent(value: float | None) -> str:

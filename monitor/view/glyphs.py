@@ -10,6 +10,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 
 from monitor.model.trends import SAMPLES_KEPT
 from virnucpro_bus.text import visible
+from virnucpro_bus.units import UNKNOWN
 
 MARGIN = " "
 """At either side of a frame."""
@@ -109,11 +110,13 @@ class Glyphs:
         bars = (self.unknown if value is None else bar(value) for value in values[-SAMPLES_KEPT:])
         return "".join(bars).rjust(SAMPLES_KEPT)
 
-    def state(self, state: str) -> str:
+    def state(self, state: str | None) -> str:
         """Return the word for a device's state."""
+        if state is None:
+            return UNKNOWN
         return STATE_WORDS.get(state) or self.shorten(self.text(state), STATE_CELLS)
 
-    def state_counts(self, states: Counter[str]) -> str:
+    def state_counts(self, states: Counter[str | None]) -> str:
         """Return for example "6 busy  1 idle  1 LOST", the most frequent first."""
         return GAP.join(f"{count} {self.state(state)}" for state, count in states.most_common(STATES_COUNTED))
 

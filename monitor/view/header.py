@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from monitor.model.view_model import ViewModel
-from monitor.view.formatting import describe_devices
+from monitor.view.formatting import count, describe_devices
 from monitor.view.glyphs import GAP, MARGIN, Glyphs
 from virnucpro_bus.clock import local_time_of_day
 from virnucpro_bus.units import duration, likely_duration
@@ -55,10 +55,9 @@ def progress_line(model: ViewModel, width: int, glyphs: Glyphs, *, is_untitled: 
         if len(GAP.join(parts.values())) > room:
             parts.pop(name, None)
     totals, bar_cells = model.totals, room - len(GAP.join(parts.values())) - len(GAP)
-    if bar_cells >= BAR_CELLS and totals["files_total"]:
-        done, failed, remaining = glyphs.bar(
-            totals["files_completed"], totals["files_failed"], totals["files_total"], bar_cells
-        )
+    completed, total = totals["files_completed"], totals["files_total"]
+    if bar_cells >= BAR_CELLS and total and completed is not None:
+        done, failed, remaining = glyphs.bar(completed, totals["files_failed"] or 0, total, bar_cells)
         text.append(done, "green").append(failed, "red").append(remaining + GAP, "dim")
     for name, part in parts.items():
         text.append(part if name == "files" else GAP + part, "yellow" if name == "failed" else "")
@@ -69,8 +68,8 @@ def _progress_parts(model: ViewModel) -> dict[str, str]:
     """The parts of the progress line, in order."""
     totals = model.totals
     done, failed, total = totals["files_completed"], totals["files_failed"], totals["files_total"]
-    parts = {"files": f"{done:,} files done" if total is None else f"{done:,}/{total:,} files"}
-    if total is not None:
+    parts = {"files": f"{count(done)} files done" if total is None else f"{count(done)}/{total:,} files"}
+    if total is not None and done is not None:
         parts["percent"] = f"{100 * done // total if total else 100}%"
     if failed:
         parts["failed"] = f"!{failed:,} failed"

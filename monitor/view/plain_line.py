@@ -8,7 +8,7 @@ from monitor.model.health import is_stalled
 from monitor.model.paging import attention_first, rows_in_view
 from monitor.model.selection import EVERYTHING, ViewOptions
 from monitor.model.view_model import NOTICE, Qualifier, Row, ViewModel, qualified_label, qualifiers
-from monitor.view.formatting import percent, rate
+from monitor.view.formatting import percent, plain_count, rate
 from monitor.view.glyphs import STALLED, STATE_WORDS, UNICODE
 from virnucpro_bus.clock import iso_utc
 from virnucpro_bus.effect.text_report import outcome
@@ -37,8 +37,8 @@ def line(model: ViewModel, options: ViewOptions = EVERYTHING) -> str:
     files_total = "" if totals["files_total"] is None else f"/{totals['files_total']}"
     eta = likely_duration(model.eta_seconds, model.eta_range)
     parts = [
-        f"{iso_utc(model.now_ns)[:19]}Z files {totals['files_completed']}{files_total}"
-        f" failed {totals['files_failed']} {rate(model.throughput)} seq/s"
+        f"{iso_utc(model.now_ns)[:19]}Z files {plain_count(totals['files_completed'])}{files_total}"
+        f" failed {plain_count(totals['files_failed'])} {rate(model.throughput)} seq/s"
         f" elapsed {duration(model.elapsed_seconds)} {model.end or f'eta {eta}'}"
     ]
     if model.is_simulated:
@@ -48,8 +48,8 @@ def line(model: ViewModel, options: ViewOptions = EVERYTHING) -> str:
     if left_out:
         parts.append(f"{left_out} more devices")
     saved = None if model.effect is None else outcome(model.effect)
-    parts.append(f"steals {totals['steals']}{f' {saved}' if saved else ''}")
-    if totals["events_lost"] > 0:
+    parts.append(f"steals {plain_count(totals['steals'])}{f' {saved}' if saved else ''}")
+    if totals["events_lost"]:
         parts.append(f"events lost {totals['events_lost']}")
     shown_elsewhere = {NOTICE, "lost events"} | (set() if left_out else _SHOWN_WITH_DEVICES)
     others = [problem.brief or problem.text for problem in model.health if problem.kind not in shown_elsewhere]
@@ -89,11 +89,11 @@ def _device(row: Row, needed: Sequence[Qualifier]) -> str:
     # A run's folder may have a long path, of which the end matters, as does the device after it.
     label = UNICODE.shorten(qualified_label(metrics, needed), LABEL_CELLS, keep_end="run" in needed)
     states = [
-        STATE_WORDS.get(metrics["state"]),
+        STATE_WORDS.get(metrics["state"] or ""),
         STALLED if is_stalled(metrics) else None,
         "STALE" if is_stale(utilization) else None,
     ]
-    queue, throughput = metrics["queue_depth"], metrics["throughput"]
+    throughput = metrics["throughput"]
     words = [label, *[state for state in states if state][:1], percent(utilization["compute_percent"])]
     words.append(UNKNOWN if throughput is None else f"{rate(throughput)}/s")
-    return " ".join([*words, f"q{UNKNOWN if queue is None else queue}"])
+    return " ".join([*words, f"q{plain_count(metrics['queue_depth'])}"])

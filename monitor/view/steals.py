@@ -10,6 +10,7 @@ from monitor.view.glyphs import MARGIN, Glyphs
 from virnucpro_bus.clock import NANOSECONDS, local_time_of_day
 from virnucpro_bus.effect.text_report import effect_parts, gain
 from virnucpro_bus.metrics import Range
+from virnucpro_bus.units import UNKNOWN
 
 NAME_CELLS = 8
 """The least width of a file's name; what the steal saved is left out if it would get less."""
@@ -49,7 +50,7 @@ def latest_steals(model: ViewModel, width: int, room: int, glyphs: Glyphs) -> li
         heading.append(ALONE, "dim")
     lines = [heading]
     for steal, host, (thief, victim) in zip(recent, hosts, labels, strict=True):
-        text = Text(MARGIN).append(local_time_of_day(round(steal["timestamp"] * NANOSECONDS)), "dim")
+        text = Text(MARGIN).append(_time_of_day(steal["timestamp"]), "dim")
         if host_cells:
             text.append(f" {set_cell_size(host, host_cells)}")
         text.append(f" {set_cell_size(thief, label_cells[0])} <- {set_cell_size(victim, label_cells[1])} ")
@@ -58,13 +59,18 @@ def latest_steals(model: ViewModel, width: int, room: int, glyphs: Glyphs) -> li
         room = width - cell_len(text.plain)
         if room - len(result) < NAME_CELLS:
             result = ""
-        name = glyphs.text(steal["file_name"])
+        name = glyphs.text(steal["file_name"]) or UNKNOWN
         text.append(glyphs.shorten(name, max(NAME_CELLS, room - len(result)), keep_end=True))
         lines.append(text.append(result, "dim" if seconds is None or seconds >= 0 else "yellow"))
     return lines
 
 
-def _saved(model: ViewModel) -> dict[tuple[str, str, float], tuple[float, Range | None]]:
+def _time_of_day(seconds: float | None) -> str:
+    """The time of a steal, in eight cells."""
+    return UNKNOWN.ljust(8) if seconds is None else local_time_of_day(round(seconds * NANOSECONDS))
+
+
+def _saved(model: ViewModel) -> dict[tuple[str, str, float | None], tuple[float, Range | None]]:
     """What each steal has saved, and the range, by host, file and time; without those for which it is unknown."""
     steals = [] if model.effect is None else model.effect["steals"]
     return {

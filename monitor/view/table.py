@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import inf
 
+from rich.cells import cell_len
 from rich.text import Text
 
+from monitor.model.answers import RunTotals, whole_sum
 from monitor.model.health import HOT_CELSIUS, is_stalled
 from monitor.model.paging import Page, page_of
 from monitor.model.selection import ViewOptions
@@ -22,10 +24,10 @@ from monitor.model.view_model import (
     qualifiers,
     run_of,
 )
-from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column, fit_columns, header_line, line_of
-from monitor.view.formatting import count_devices, known_mean, percent, rate, short_name
+from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column, fit_columns, header_line, line_of, with_names
+from monitor.view.formatting import count_devices, known_mean, model_labels, percent, plain_count, rate, short_name
 from monitor.view.glyphs import MARGIN, STALLED, STATE_WORDS, Glyphs
-from virnucpro_bus.metrics import Totals, is_stale
+from virnucpro_bus.metrics import is_stale
 from virnucpro_bus.units import UNKNOWN
 
 ALARM = "bold red"
@@ -56,8 +58,10 @@ def table(
     page = page_of(all_rows, room, options.page)
     bodies = [_cells(row, model, glyphs) for row in page.rows]
     total = _total_cells(all_rows, model.totals if options.devices is None else None)
-    columns = fit_columns(_useful_columns(bodies, model.rows), [*bodies, total], width)
+    labels = model_labels(glyphs.text(metrics["device_name"]) for metrics, _ in model.rows)
+    columns = fit_columns(_useful_columns(bodies, model.rows, labels), [*bodies, total], width)
     shown = {column.key for column in columns}
+    _shorten_names(columns, page.rows, bodies, total, labels, glyphs)
     for body, (metrics, _) in zip(bodies, page.rows, strict=True):
         # Without a STATE column the bad states replace a figure that would mislead.
         if metrics["state"] not in STATE_WORDS:
@@ -86,7 +90,24 @@ def _not_shown(page: Page, all_rows: Sequence[Row], glyphs: Glyphs) -> str:
     return glyphs.state_counts(+states)
 
 
-def _useful_columns(bodies: Sequence[Cells], all_rows: Sequence[Row]) -> list[Column]:
+def _shorten_names(
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    bodies: Sequence[Cells],
+    total: Cells,
+    labels: Mapping[str, str],
+    glyphs: Glyphs,
+) -> None:
+    """Write the labels of the models instead of their names if not all names fit."""
+    room = next((column.cells for column in columns if column.key == "name"), 0)
+    if all(cell_len(body["name"][0]) <= room for body in (*bodies, total)):
+        return
+    total["name"] = NO_CELL
+    for body, (metrics, _) in zip(bodies, rows, strict=True):
+        body["name"] = (labels[glyphs.text(metrics["device_name"])], "")
+
+
+def _useful_columns(bodies: Sequence[Cells], all_rows: Sequence[Row], labels: Mapping[str, str]) -> list[Column]:
     """All columns that tell something.
 
     HOST only with several hosts, RUN only with several runs of a host, NAME only if names differ, a trend only if
@@ -94,9 +115,12 @@ def _useful_columns(bodies: Sequence[Cells], all_rows: Sequence[Row]) -> list[Co
     """
     useless = {key for key in ("compute_trend", "rate_trend") if all(body[key] == NO_CELL for body in bodies)}
     useless |= {"host", "run"} - set(qualifiers(all_rows))
-    if len({metrics["device_name"] for metrics, _ in all_rows}) <= 1:
+    if len(labels) > 1:
+        columns: Sequence[Column] = with_names(COLUMNS, max(map(cell_len, labels.values())))
+    else:
+        columns = COLUMNS
         useless.add("name")
-    return [column for column in COLUMNS if column.key not in useless]
+    return [column for column in columns if column.key not in useless]
 
 
 def _marked(device: tuple[str, str]) -> tuple[str, str]:
@@ -108,12 +132,12 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
     metrics, utilization = row
     trend = model.trends.get(device_key(metrics), Trend())
     state = metrics["state"]
-    state_style = STATE_STYLES.get(state, "dim")
+    state_style = STATE_STYLES.get(state or "", "dim")
     marks = {"busy": glyphs.busy, "lost": glyphs.lost, "silent": "?", "stopped": glyphs.ended}
     label = glyphs.text(device_label(metrics["device_id"]))
     failed = metrics["files_failed"]
     fastest = max((each for each in trend.throughputs if each is not None), default=0.0)
-    device, word = (f"{marks.get(state, glyphs.idle)} {label}", state_style), glyphs.state(state)
+    device, word = (f"{marks.get(state or '', glyphs.idle)} {label}", state_style), glyphs.state(state)
     if is_stalled(metrics):
         device, word, state_style = _marked(device), STALLED, "yellow"
     return {
@@ -131,8 +155,8 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
         "rate": (rate(metrics["throughput"]), ""),
         "rate_trend": _trend(trend.throughputs, fastest, glyphs),
         "queue": _figure(metrics["queue_depth"], ""),
-        "completed": (str(metrics["files_completed"]), ""),
-        "failed": _figure(failed, "", 1) if failed else ("0", "dim"),
+        "completed": _figure(metrics["files_completed"], ""),
+        "failed": ("0", "dim") if failed == 0 else _figure(failed, "", 1),
         "stolen": (_moved(metrics["work_stolen_to"], metrics["work_stolen_from"]), ""),
         "temperature": _figure(utilization["temperature"], glyphs.degrees, NOTABLE_CELSIUS, HOT_CELSIUS),
         "power": _figure(utilization["power_watts"], "W"),
@@ -140,7 +164,7 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
     }
 
 
-def _total_cells(rows: Sequence[Row], totals: Totals | None) -> Cells:
+def _total_cells(rows: Sequence[Row], totals: RunTotals | None) -> Cells:
     """The sums of known figures, and the means of percentages; columns without a meaningful total stay empty.
 
     `totals` are the run's, with the failures that belong to no device; None when `rows` are not the whole run.
@@ -148,15 +172,16 @@ def _total_cells(rows: Sequence[Row], totals: Totals | None) -> Cells:
     metrics = [row[0] for row in rows]
     utilization = [row[1] for row in rows]
     if totals is None:
-        completed, failed = (
-            sum(row["files_completed"] for row in metrics),
-            sum(row["files_failed"] for row in metrics),
-        )
-        stolen = _moved(
-            sum(row["work_stolen_to"] for row in metrics), sum(row["work_stolen_from"] for row in metrics)
-        )
+        completed = whole_sum(row["files_completed"] for row in metrics)
+        failed = whole_sum(row["files_failed"] for row in metrics)
+        gained = whole_sum(row["work_stolen_to"] for row in metrics)
+        stolen = _moved(gained, whole_sum(row["work_stolen_from"] for row in metrics))
     else:
-        completed, failed, stolen = totals["files_completed"], totals["files_failed"], str(totals["steals"])
+        completed, failed, stolen = (
+            totals["files_completed"],
+            totals["files_failed"],
+            plain_count(totals["steals"]),
+        )
     cells = {
         "device": "  TOTAL",
         "name": count_devices(len(metrics)),
@@ -164,16 +189,16 @@ def _total_cells(rows: Sequence[Row], totals: Totals | None) -> Cells:
         "memory": percent(known_mean(row["memory_percent"] for row in utilization)),
         "rate": rate(known_sum(row["throughput"] for row in metrics)),
         "queue": _figure(known_sum(row["queue_depth"] for row in metrics), "")[0],
-        "completed": str(completed),
+        "completed": plain_count(completed),
         "stolen": stolen,
         "power": _figure(known_sum(row["power_watts"] for row in utilization), "W")[0],
     }
     bold = {key: (content, "bold") for key, content in cells.items()}
-    return {**bold, "failed": (f"!{failed}", "bold yellow") if failed else ("0", "bold")}
+    return {**bold, "failed": (f"!{failed}", "bold yellow") if failed else (plain_count(failed), "bold")}
 
 
-def _moved(gained: int, lost: int) -> str:
-    return f"+{gained} -{lost}"
+def _moved(gained: int | None, lost: int | None) -> str:
+    return UNKNOWN if gained is None or lost is None else f"+{gained} -{lost}"
 
 
 # Every colour has a mark beside it: "!" for yellow, "!!" for red.
@@ -188,7 +213,7 @@ def _figure(value: float | None, unit: str, warn: float = inf, bad: float = inf)
     return (f"!{value:.0f}{unit}", "yellow") if value >= warn else (f"{value:.0f}{unit}", "")
 
 
-def _compute(value: float | None, state: str) -> tuple[str, str]:
+def _compute(value: float | None, state: str | None) -> tuple[str, str]:
     """A percentage, marked if it is low although the device works on a file."""
     if value is None or state != "busy":
         return percent(value), ""

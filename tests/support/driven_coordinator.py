@@ -11,7 +11,8 @@ from tests.support.plans import input_files
 from virnucpro_bus import events as ev
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.testing import Script
-from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
+from workers.coordinator.assignment import Assignment
+from workers.coordinator.coordinator import WorkStealingCoordinator
 
 DEVICES = (Device("GPU-a", "A100", 0), Device("GPU-b", "V100", 1), Device("cpu:0", "CPU"))
 

@@ -51,10 +51,10 @@ class ScriptedBackend:
 class Bench:
     """A monitor with its backend and clock."""
 
-    def __init__(self, *answer: GpuReading) -> None:
+    def __init__(self, *answer: GpuReading, cache_seconds: float = 1.0) -> None:
         self.backend = ScriptedBackend(*answer)
         self.clock = ManualClock()
-        self.monitor = GPUMonitor(self.backend, self.clock)
+        self.monitor = GPUMonitor(self.backend, self.clock, cache_seconds)
 
     def hang(self) -> None:
         """The driver stops answering, and the caller's patience with the question now asked is over."""

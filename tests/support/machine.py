@@ -22,7 +22,8 @@ from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.run_folder import CAPTURE_NAME
 from workers.commit.committer import Committer, FinishedAttempt
 from workers.commit.result_store import ResultStore
-from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
+from workers.coordinator.assignment import Assignment
+from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.inputs.find import find_inputs
 from workers.inputs.input_file import InputFile
 from workers.process.attempt import attempt

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import cast
 
+from monitor.model.answers import DeviceWork, RunTotals
 from monitor.model.health import problems
 from monitor.model.selection import EVERYTHING, ViewOptions
 from monitor.model.trends import SAMPLES_KEPT
@@ -16,7 +18,7 @@ from monitor.model.view_model import NOTICE, DeviceKey, Problem, Row, Trend, Vie
 from monitor.view.frame import frame
 from tests.support.paths import GOLDEN
 from virnucpro_bus.effect.combine import unknown_effect
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuMetricsOfRun, GpuUtilization, Range, Totals
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization, Range, StealEvent
 
 GOLDENS = GOLDEN / "view"
 STATES = ["busy", "busy", "busy", "lost", "idle", "busy", "silent", "starting"]
@@ -26,7 +28,7 @@ NAMES = ["NVIDIA GeForce RTX 4090", "NVIDIA RTX A6000", "NVIDIA H100 80GB HBM3",
 def row(index: int, state: str = "busy") -> Row:
     """Device `index` of node1, with figures that differ from device to device."""
     dead = state == "lost"
-    metrics: GpuMetrics = {
+    metrics: DeviceWork = {
         "device_id": index,
         "device_name": NAMES[index % len(NAMES)],
         "queue_depth": (7 * index + 3) % 11,
@@ -60,15 +62,15 @@ def row(index: int, state: str = "busy") -> Row:
 def placed(index: int, host: str, run: str) -> Row:
     """Device `index` of another host and run."""
     metrics, utilization = row(index)
-    of_run: GpuMetricsOfRun = {**metrics, "host": host, "run": run}
+    of_run: DeviceWork = {**metrics, "host": host, "run": run}
     return of_run, utilization
 
 
 def snapshot(devices: int = 8, health: tuple[Problem, ...] | None = None) -> ViewModel:
     """A run on so many devices of one host, in all states, with steals and trends, and what is wrong with them."""
     rows = tuple(row(index, STATES[index] if index < len(STATES) else "busy") for index in range(devices))
-    done = sum(metrics["files_completed"] for metrics, _ in rows)
-    totals: Totals = {
+    done = sum(metrics["files_completed"] or 0 for metrics, _ in rows)
+    totals: RunTotals = {
         "files_total": done + 82,
         "files_completed": done,
         "files_failed": 2,
@@ -188,7 +190,7 @@ WITH_EFFECT = replace(
         "saved_range": (177.0, 208.0),
         "moves": 12,
         "steals": [
-            {**steal, "saved_seconds": seconds, "saved_range": likely}
+            {**cast("StealEvent", steal), "saved_seconds": seconds, "saved_range": likely}
             for steal, (seconds, likely) in zip(snapshot(8).steals, 4 * EFFECTS_OF_STEALS, strict=True)
         ],
     },

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.vocabulary import Device
-from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
+from workers.coordinator.assignment import Assignment
+from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.inputs.input_file import InputFile
 from workers.launch.run_plan import RunPlan
 from workers.schedule.blame import Loss

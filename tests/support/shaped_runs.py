@@ -14,7 +14,8 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
-from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
+from workers.coordinator.assignment import Assignment
+from workers.coordinator.coordinator import WorkStealingCoordinator
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,15 +59,15 @@ def fixed_cost(shares: Mapping[str, DeviceShare]) -> FixedWork:
     return fixed_work(share.done.sampled_files() for share in shares.values())
 
 
-def likely_assumptions(shares: Mapping[str, DeviceShare], now_ns: int, fixed: int) -> Assumptions:
+def likely_assumptions(shares: Mapping[str, DeviceShare], now_ns: int, fixed: FixedWork) -> Assumptions:
     """Return the likely assumptions for this fixed cost."""
     started = {
-        key: Started(share.started_work + fixed, (now_ns - share.in_progress.since_ns) / NANOSECONDS)
+        key: Started(share.started_work + fixed.estimate, (now_ns - share.in_progress.since_ns) / NANOSECONDS)
         for key, share in shares.items()
         if share.in_progress is not None and share.in_progress.since_ns < now_ns
     }
     done = {key: share.done for key, share in shares.items()}
-    return Assumptions(fixed=fixed, speeds=measure(done, fixed, started))
+    return Assumptions(fixed=fixed.estimate, speeds=measure(done, fixed, started))
 
 
 def doubts(

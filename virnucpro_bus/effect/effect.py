@@ -118,7 +118,8 @@ class _EffectCalculator:
 
     def _with_fixed(self, fixed: int) -> Outlook:
         """The run under the likely assumptions for this fixed cost of every file."""
-        assumed = likely_assumptions(self._shares, self._status.now_ns, fixed)
+        cost = self._fixed._replace(estimate=fixed)
+        assumed = likely_assumptions(self._shares, self._status.now_ns, cost)
         return Outlook(self._totals, self._status, self._shares, assumed)
 
     def _ranges(self) -> dict[str, Range | None]:

@@ -6,8 +6,9 @@ measured on a few files is uncertain, and one that has changed tells little of w
     noise       by what share files differ from what their work makes expect: sqrt(sum e² / sum work²), with
                 e = seconds x rate - work, over all devices
     phases      a device's files, in the order of time, are split where their mean slowness, log(seconds / work),
-                changes by more than SPLIT_ERRORS standard errors. The variance is that of successive differences
-                (von Neumann, 1941), which a change of the mean hardly alters
+                changes by more than SPLIT_ERRORS standard errors, whatever fixed cost of a file is likely, because
+                small files come last. The variance is that of successive differences (von Neumann, 1941), which a
+                change of the mean hardly alters
     error       the standard error of the log of a rate: that of a ratio (Cochran, Sampling Techniques, 1977)
 
 pooling.py then weighs what is known of one device against what is known of all.
@@ -22,7 +23,7 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from virnucpro_bus.effect.device_totals import DeviceTotals, TimedFile
-from virnucpro_bus.effect.duration_model import remaining_seconds
+from virnucpro_bus.effect.duration_model import FixedWork, remaining_seconds
 from virnucpro_bus.effect.pooling import pool, suppose
 
 SPLIT_ERRORS = 4.5
@@ -127,13 +128,20 @@ class _Evidence:
         return min(rate, (self.work + done) / (self.seconds + file.seconds))
 
 
-def measure(done: Mapping[str, DeviceTotals], fixed: int, in_progress: Mapping[str, Started]) -> Speeds:
-    """Measure all devices in `done`, with `fixed` added to the work of every file; `in_progress` includes it."""
-    timelines = {key: timeline for key, each in done.items() if (timeline := each.timeline(fixed))}
+def measure(done: Mapping[str, DeviceTotals], fixed: FixedWork, in_progress: Mapping[str, Started]) -> Speeds:
+    """Measure all devices in `done`, with the estimate of `fixed` added to the work of every file.
+
+    The work in `in_progress` includes it.
+    """
+    timelines = {key: timeline for key, each in done.items() if (timeline := each.timeline(fixed.estimate))}
     if not timelines:
         return Speeds({})
-    variance = _successive_variance(timelines.values())
-    evidence = {key: _evidence(timeline, done[key].rate(fixed), variance) for key, timeline in timelines.items()}
+    variance = _successive_variance(map(_slowness, timelines.values()))
+    evidence = {}
+    for key, timeline in timelines.items():
+        ends = [done[key].timeline(each) for each in sorted({fixed.least, fixed.greatest})]
+        starts = _starts([_slowness(each) for each in ends], variance)
+        evidence[key] = _evidence(timeline, starts, done[key].rate(fixed.estimate))
     noise, cautious = _noises(evidence.values())
     skewed = max(noise, math.sqrt(math.expm1(variance))) if noise else 0.0
     rates = {key: each.likely_rate(in_progress.get(key), skewed) for key, each in evidence.items()}
@@ -153,18 +161,20 @@ def measure(done: Mapping[str, DeviceTotals], fixed: int, in_progress: Mapping[s
     return Speeds(by_key, noise, cautious)
 
 
-def _successive_variance(timelines: Iterable[Sequence[TimedFile]]) -> float:
+def _slowness(timeline: Sequence[TimedFile]) -> list[float]:
+    return [math.log(file.seconds / file.work) for file in timeline]
+
+
+def _successive_variance(devices: Iterable[Sequence[float]]) -> float:
     """The variance of a file's slowness, by the differences between successive files of a device."""
     total, pairs = 0.0, 0
-    for timeline in timelines:
-        logs = [math.log(file.seconds / file.work) for file in timeline]
+    for logs in devices:
         total += math.fsum((later - earlier) ** 2 for earlier, later in pairwise(logs))
         pairs += len(logs) - 1
     return total / (2 * pairs) if pairs else 0.0
 
 
-def _evidence(timeline: Sequence[TimedFile], overall: float | None, variance: float) -> _Evidence:
-    starts = _starts([math.log(file.seconds / file.work) for file in timeline], variance)
+def _evidence(timeline: Sequence[TimedFile], starts: Sequence[int], overall: float | None) -> _Evidence:
     phases = []
     for first, stop in pairwise([*starts, len(timeline)]):
         part = timeline[first:stop]
@@ -184,18 +194,23 @@ def _evidence(timeline: Sequence[TimedFile], overall: float | None, variance: fl
     )
 
 
-def _starts(logs: Sequence[float], variance: float, first: int = 0) -> list[int]:
-    """The positions at which phases start, the first being `first`: split at the strongest change, then anew."""
-    sums = list(accumulate(logs, initial=0.0))
-    count, place, greatest = len(logs), 0, SPLIT_ERRORS**2 * max(variance, LEAST_NOISE**2)
+def _starts(likely: Sequence[Sequence[float]], variance: float, first: int = 0) -> list[int]:
+    """The positions at which phases start, the first being `first`: split at the strongest change, then anew.
+
+    `likely` holds the slowness of the same files under several assumptions; under all of them it must change.
+    """
+    sums = [list(accumulate(logs, initial=0.0)) for logs in likely]
+    count, place, greatest = len(likely[0]), 0, SPLIT_ERRORS**2 * max(variance, LEAST_NOISE**2)
     for at in range(2, count - 1):
-        change = sums[at] / at - (sums[count] - sums[at]) / (count - at)
-        strength = change * change * at * (count - at) / count
+        changes = [each[at] / at - (each[count] - each[at]) / (count - at) for each in sums]
+        is_one = min(changes) > 0 or max(changes) < 0
+        strength = min(map(abs, changes)) ** 2 * at * (count - at) / count if is_one else 0.0
         if strength > greatest:
             place, greatest = at, strength
     if not place:
         return [first]
-    return _starts(logs[:place], variance, first) + _starts(logs[place:], variance, first + place)
+    before, after = ([logs[part] for logs in likely] for part in (slice(place), slice(place, None)))
+    return _starts(before, variance, first) + _starts(after, variance, first + place)
 
 
 def _noises(evidence: Iterable[_Evidence]) -> tuple[float, float]:

@@ -82,8 +82,9 @@ class PlannedFile(Fact, frozen=True):
 class RunStarted(Fact, frozen=True):
     """A launched run starts or resumes. Published by the coordinator, as the first of its events.
 
-    A resumed run has a later epoch of the coordinator; `files_total` includes the files done before. `settings` is
-    a digest of the job and its options; "" when unknown.
+    A resumed run has a later epoch of the coordinator; `files_total` includes the files done before, and is 0
+    when no files are planned: then it is unknown how many there will be. `settings` is a digest of the job and its
+    options; "" when unknown.
     """
 
     job: Text

@@ -14,6 +14,7 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
+from virnucpro_bus.devices import find_device
 from virnucpro_bus.effect.combine import combine
 from virnucpro_bus.effect.shares import HostWork
 from virnucpro_bus.errors import SnapshotError
@@ -131,12 +132,11 @@ class FleetState:
             return sum_totals([host.fold.totals() for host in self._hosts.values()])
 
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
-        """The last sample of a GPU by UUID, or by index if only one host has it; stale figures are unknown."""
-        with self._lock:
-            hosts = self._hosts.values()
-            answers = [host.fold.utilization(device_id, host.now_ns(), self._interval_ns) for host in hosts]
-        found = [utilization for utilization in answers if utilization is not None]
-        return found[0] if len(found) == 1 else UNKNOWN_UTILIZATION.copy()
+        """The last sample of a GPU by UUID or its beginning, or by index if only one host has it.
+
+        Stale figures are unknown. Never raises: for anything else (see GPUMonitor) every figure is None.
+        """
+        return find_device(device_id, self.get_gpu_utilizations()) or UNKNOWN_UTILIZATION.copy()
 
     # More than the two protocols.
 

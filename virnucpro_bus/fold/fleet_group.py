@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from operator import itemgetter
 
-from virnucpro_bus.devices import device_of
+from virnucpro_bus.devices import device_of, find_device
 from virnucpro_bus.effect.combine import combine
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.merge import latest_files, latest_steals, sum_totals
@@ -61,8 +61,8 @@ class FleetGroup:
         return sum_totals([fleet.get_totals() for fleet in self._fleets.values()])
 
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
-        """The last sample of a GPU by UUID, or by index if only one bus has it; stale figures are unknown."""
-        return _chosen(device_id, [fleet.get_gpu_utilization(device_id) for fleet in self._fleets.values()])
+        """As `FleetState.get_gpu_utilization`; by index only if one bus has it."""
+        return find_device(device_id, self.get_gpu_utilizations()) or UNKNOWN_UTILIZATION.copy()
 
     # More than the two protocols.
 

@@ -144,18 +144,8 @@ class HostState(Struct, array_like=True):
                 row["files_completed"], row["sequences"] = self._committed.correct(*counts, key)
         return rows
 
-    def utilization(
-        self, device_id: int | str, now_ns: int, interval_ns: int = LOAD_INTERVAL_NS
-    ) -> GpuUtilization | None:
-        """The figures of a GPU by UUID or index, with the load over the interval; None if it was never sampled."""
-        key = device_id if isinstance(device_id, str) else self._keys_by_index().get(device_id)
-        device = None if key is None else self._devices.get(key)
-        return (
-            None if device is None or device.sample is None else device.utilization(self.at(now_ns), interval_ns)
-        )
-
-    def utilizations(self, now_ns: int, interval_ns: int) -> dict[int | str, GpuUtilization]:
-        """The figures of every sampled GPU, by key and by index; see `utilization`."""
+    def utilizations(self, now_ns: int, interval_ns: int = LOAD_INTERVAL_NS) -> dict[int | str, GpuUtilization]:
+        """The figures of every sampled GPU, by key and by index, with the load over the interval."""
         now_ns = self.at(now_ns)
         found: dict[int | str, GpuUtilization] = {
             key: device.utilization(now_ns, interval_ns)
@@ -279,7 +269,7 @@ class HostState(Struct, array_like=True):
         published = sum(stream.seen.published for stream in streams)
         received = sum(stream.seen.received for stream in streams)
         return Totals(
-            files_total=None if self.run is None else self.run.files_total,
+            files_total=None if self.run is None else self.run.files_total or None,
             files_completed=completed,
             files_failed=len(self.failed_files()) if self._committed.has_commits else failed,
             sequences=sequences,

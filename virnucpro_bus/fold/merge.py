@@ -11,10 +11,15 @@ from virnucpro_bus.metrics import FileRecord, StealEvent, Totals
 
 
 def sum_totals(each: Sequence[Totals]) -> Totals:
-    """Add up parts of a run, or several runs. `files_total` is None only if it is None in every part."""
+    """Add up parts of a run, or several runs.
+
+    `files_total` is None without a plan, and when a part processes files without one. A part without files, as of
+    a host that only samples its GPUs, needs none.
+    """
     planned = [total for totals in each if (total := totals["files_total"]) is not None]
+    is_partial = any(totals["files_total"] is None and _settled(totals) for totals in each)
     return Totals(
-        files_total=sum(planned) if planned else None,
+        files_total=None if is_partial or not planned else sum(planned),
         files_completed=sum(totals["files_completed"] for totals in each),
         files_failed=sum(totals["files_failed"] for totals in each),
         sequences=sum(totals["sequences"] for totals in each),
@@ -23,6 +28,10 @@ def sum_totals(each: Sequence[Totals]) -> Totals:
         events_received=sum(totals["events_received"] for totals in each),
         events_lost=sum(totals["events_lost"] for totals in each),
     )
+
+
+def _settled(totals: Totals) -> int:
+    return totals["files_completed"] + totals["files_failed"]
 
 
 def latest_files(files: Iterable[FileRecord]) -> list[FileRecord]:

@@ -15,14 +15,13 @@ from collections.abc import Callable, Mapping
 from multiprocessing.util import Finalize
 from typing import Any, Protocol, Self
 
-from msgspec.structs import replace
-
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.devices import device_from_environment
 from virnucpro_bus.errors import AddressError, ForkedPublisherError
 from virnucpro_bus.events.codec import decode, encode
 from virnucpro_bus.events.envelope import Sequencer
+from virnucpro_bus.passed_numbers import as_count, as_seconds
 from virnucpro_bus.publish import worker_events
 from virnucpro_bus.publish.outbox import Outbox
 from virnucpro_bus.publish.totals import Totals
@@ -32,6 +31,7 @@ from virnucpro_bus.system.console import say
 ADDRESS_VARIABLE = "VIRNUCPRO_BUS"
 RUN_VARIABLE = "VIRNUCPRO_RUN"
 HEARTBEAT_SECONDS = 1.0
+LEAST_HEARTBEAT_SECONDS = 0.001
 _SPOOL_RETRY_SECONDS = 0.05
 """Between two attempts to send spooled events."""
 _SPOOL_PAUSE_SECONDS = 0.0005
@@ -76,15 +76,19 @@ class Publisher:
 
         `device` None: a source without a device (coordinator, sampler). `source` None: named after the process id.
         `epoch` None: the time. `heartbeat_seconds` None: no heartbeats. `loading`: not ready for files before
-        `ready` is called. Raises AddressError for an unusable address.
+        `ready` is called. Raises AddressError for an unusable address, ValueError for a device or a number that no
+        event can carry.
         """
         self._clock = clock or SystemClock()
+        epoch = None if epoch is None else as_count("epoch", epoch)
         source = as_name(source or f"pid-{os.getpid()}")
         self._sequencer = Sequencer(
             self._clock, source=source, run=as_name(run), epoch=epoch, host=host and as_name(host)
         )
         if device is not None:
-            device = replace(device, key=as_name(device.key), name=as_name(device.name))
+            device = as_device("device", device)
+        if heartbeat_seconds is not None:
+            heartbeat_seconds = as_seconds("heartbeat_seconds", heartbeat_seconds, least=LEAST_HEARTBEAT_SECONDS)
         self._device_key = device.key if device is not None else ""
         self._totals = Totals(self._device_key, loading=loading)
         self._forked = False
@@ -117,13 +121,14 @@ class Publisher:
 
         `address` None: the environment variable VIRNUCPRO_BUS. `device` is a GPU UUID, a CUDA ordinal, any name,
         or a Device; None: derived from CUDA_VISIBLE_DEVICES and LOCAL_RANK. `environment` None: that of this
-        process. Raises AddressError when there is no address, or an unusable one.
+        process. Raises AddressError when there is no address, or an unusable one, and ValueError for a `device`
+        that is none of these.
         """
         environment = os.environ if environment is None else environment
         address = address or environment.get(ADDRESS_VARIABLE)
         if not address:
             raise AddressError(f"no bus address: pass one, or set {ADDRESS_VARIABLE} (the hub prints it)")
-        chosen = device_from_environment(environment) if device is None else as_device(device)
+        chosen = device_from_environment(environment) if device is None else as_device("device", device)
         return cls(address, device=chosen, run=environment.get(RUN_VARIABLE, ""))
 
     # One method per event of a worker. None of them ends the program that calls it: where a value cannot be sent,

@@ -7,15 +7,11 @@ ValueError.
 
 from __future__ import annotations
 
-import math
 import os
 
-from virnucpro_bus.devices import device_of
-from virnucpro_bus.events.vocabulary import MAX_COUNT, NAME_CHARACTERS, REASON_CHARACTERS, Device
-
-MAX_SECONDS = 1e12
-_SHOWN_CHARACTERS = 80
-"""Of a value that is wrong."""
+from virnucpro_bus.devices import as_index, device_of
+from virnucpro_bus.events.vocabulary import NAME_CHARACTERS, REASON_CHARACTERS, Device
+from virnucpro_bus.passed_numbers import MAX_SECONDS, as_count, as_seconds, shown
 
 
 def as_text(text: str) -> str:
@@ -39,7 +35,7 @@ def as_file_name(file: object) -> str:
     try:
         path: str | bytes = os.fspath(file)  # type: ignore[call-overload]
     except TypeError:
-        raise ValueError(f"file: must be a path, not {_shown(file)}") from None
+        raise ValueError(f"file: must be a path, not {shown(file)}") from None
     if isinstance(path, bytes):
         path = os.fsdecode(path)
     return as_text(os.path.basename(path))[-REASON_CHARACTERS:]
@@ -50,33 +46,24 @@ def as_name(name: str) -> str:
     return as_text(name)[:NAME_CHARACTERS]
 
 
-def as_device(device: object) -> Device:
-    """Return the device of a key, a CUDA ordinal or a Device. Raises ValueError for None."""
-    if device is None:
-        raise ValueError("source: must be a device, not None")
-    return device if isinstance(device, Device) else device_of(str(device))
+def as_device(argument: str, device: object) -> Device:
+    """Return the device that a key, a CUDA ordinal or a Device names. Raises ValueError, with `argument`."""
+    if isinstance(device, Device) and device.key:
+        index = None if device.index is None else as_count(f"{argument}: index", device.index)
+        return Device(as_name(device.key), as_name(device.name), index)
+    if isinstance(device, str) and device:
+        return device_of(device)
+    index = as_index(device)
+    if index is None:
+        raise ValueError(f"{argument}: must be a device, its key, or a CUDA ordinal, not {shown(device)!r}")
+    return device_of(str(index))
 
 
-def as_count(name: str, number: object) -> int:
-    """Return `number` as an integer. Raises ValueError, with the argument's `name`, when it is not a count."""
-    try:
-        count: int = int(number)  # type: ignore[call-overload]
-    except Exception:  # another library's number may raise anything
-        count = -1
-    if not 0 <= count <= MAX_COUNT:
-        raise ValueError(f"{name}: must be a count from 0 to {MAX_COUNT}, not {_shown(number)}")
-    return count
-
-
-def as_seconds(number: object) -> float:
+def as_elapsed(number: object) -> float:
     """Return a duration as a float. A negative one, by a clock that was set back, is 0. Raises ValueError."""
-    try:
-        seconds = float(number)  # type: ignore[arg-type]
-    except Exception:  # as above
-        seconds = math.nan
-    if not seconds <= MAX_SECONDS:
-        raise ValueError(f"duration_seconds: must be from 0 to {MAX_SECONDS:g} seconds, not {_shown(number)}")
-    return max(0.0, seconds)
+    if type(number) is float and 0.0 <= number <= MAX_SECONDS:
+        return number  # nearly always: every completion passes here
+    return max(0.0, as_seconds("duration_seconds", number, least=-MAX_SECONDS))
 
 
 def _text_of(value: object) -> str:
@@ -85,7 +72,3 @@ def _text_of(value: object) -> str:
         return str(value)
     except Exception:  # a user's own class
         return type(value).__name__
-
-
-def _shown(value: object) -> str:
-    return _text_of(value)[:_SHOWN_CHARACTERS]

@@ -12,7 +12,8 @@ from virnucpro_bus.events.vocabulary import (
     FileStarted,
     WorkStolen,
 )
-from virnucpro_bus.publish.values import as_count, as_device, as_file_name, as_name, as_reason, as_seconds
+from virnucpro_bus.passed_numbers import as_count
+from virnucpro_bus.publish.values import as_device, as_elapsed, as_file_name, as_name, as_reason
 
 
 def file_started(device: str, file: object, attempt: object) -> FileStarted:
@@ -34,7 +35,7 @@ def file_completed(
         as_file_name(file),
         as_count("attempt", attempt),
         as_count("sequences", sequences),
-        as_seconds(duration_seconds),
+        as_elapsed(duration_seconds),
     )
 
 
@@ -47,7 +48,7 @@ def file_failed(
         as_file_name(file),
         as_count("attempt", attempt),
         as_reason(reason),
-        as_seconds(duration_seconds),
+        as_elapsed(duration_seconds),
     )
 
 
@@ -55,7 +56,7 @@ def work_stolen(device: str, victim: object, file: object, attempt: object, stol
     """Return the event that the worker's device took `file` from the queue of the device `victim`."""
     return WorkStolen(
         device,
-        as_name(as_device(victim).key),
+        as_name(as_device("source", victim).key),
         as_file_name(file),
         as_count("attempt", attempt),
         as_count("stolen_at_ns", stolen_at_ns),

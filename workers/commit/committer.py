@@ -23,7 +23,8 @@ from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.files.disk import DISK_FAILURES
 from workers.commit.placement import NO_RESULTS, Placement, results_events
 from workers.commit.result_store import ResultStore
-from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
+from workers.coordinator.assignment import Assignment
+from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.fault_injection import fault_point
 from workers.protocol import Refusal, Settled
 

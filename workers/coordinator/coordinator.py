@@ -10,45 +10,31 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
-from virnucpro_bus.devices import display_id
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
+from virnucpro_bus.passed_numbers import as_count, as_seconds
 from virnucpro_bus.publish.publisher import EventSink
+from virnucpro_bus.publish.values import as_device, as_reason
 from virnucpro_bus.text import visible
+from workers.coordinator.assignment import Assignment
+from workers.coordinator.device_names import DeviceNames
 from workers.coordinator.local_fold import LocalFold
+from workers.coordinator.report import PlannedFiles, Report, checked_report
 from workers.inputs.input_file import InputFile
 from workers.schedule.blame import Loss
-from workers.schedule.plan import assign, plan_events
+from workers.schedule.plan import assign, checked_weights, plan_events
 from workers.schedule.policy_registry import DEFAULT_POLICY, make_policy
 from workers.schedule.scheduler import Abandoned, Scheduler
-
-MAX_SECONDS = 1e12
-"""The longest duration that is accepted."""
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """A file leased to a device. The lease ends with a completion, a failure, or the loss of the worker."""
-
-    file: InputFile
-    attempt: int
-    """From 1."""
-    stolen_from: str | None = None
-    """Key of the victim; None: not stolen."""
-    stolen_at_ns: int = 0
-    """Wall-clock time of the steal; 0: not stolen."""
-    is_last: bool = True
-    """Whether the file is not tried again if this attempt fails."""
 
 
 class WorkStealingCoordinator:
     """Leases the files of a run to its devices and steals files between their queues.
 
-    A device is named by its key or its displayed id. All methods are short, and safe to call from any thread.
+    A device is named by its key or its displayed id. All methods are short, and safe to call from any thread. A
+    call that raises changes nothing: KeyError for an unknown device, ValueError for a value that cannot be right.
     """
 
     def __init__(
@@ -73,25 +59,31 @@ class WorkStealingCoordinator:
         again at the earliest after `steal_interval_seconds` (policy threshold only). `sink` gets the events for
         the bus (None: no bus). `job` and `settings`, a digest of the job and its options, are part of the run's
         first event; `done_before` is how many files earlier sessions of a resumed run have completed; `host` is
-        the host in the figures (None: this machine). Raises UserError for an unknown policy.
+        the host in the figures (None: this machine). Raises UserError for an unknown policy, and ValueError for
+        devices of the same name, and for weights and numbers that cannot be right.
         """
-        self.devices = tuple(devices)
+        self.devices = tuple(as_device("devices", device) for device in devices)
+        self._names = DeviceNames(self.devices)
         # Numbered by size, as the queues require.
         self._files = tuple(sorted(files, key=lambda file: -file.cost))
         self._clock = clock or SystemClock()
         # It comes from the command line, and must fit into an event.
         self._job = visible(job)[:REASON_CHARACTERS]
-        costs, speeds = [file.cost for file in self._files], weights or [1.0] * len(self.devices)
+        costs = [file.cost for file in self._files]
+        speeds = checked_weights(weights, len(self.devices))
+        if self._files and not self.devices:
+            raise ValueError("devices: must be at least one, to process the files")
         self._plan = assign(costs, speeds)
-        chosen = make_policy(policy, costs, speeds, steal_interval_seconds)
-        self._scheduler = Scheduler(self._plan, chosen, retries)
+        interval_seconds = as_seconds("steal_interval_seconds", steal_interval_seconds)
+        chosen = make_policy(policy, costs, speeds, interval_seconds)
+        self._scheduler = Scheduler(self._plan, chosen, as_count("retries", retries))
         self._start_ns = self._clock.mono_ns()
-        self._slots = {
-            key: slot for slot, device in enumerate(devices) for key in (device.key, display_id(device))
-        }
-        self._done_before = done_before
+        self._done_before = as_count("done_before", done_before)
         self._leases: dict[int, Assignment] = {}
         """By device number."""
+        self._planned = PlannedFiles(self._files)
+        self._unplanned = 0
+        """How many completions and failures were those of files that are not in the plan."""
         self._lock = threading.Lock()
         self._fold = LocalFold(self.devices, self._clock, sink, host)
         self._run_started = ev.RunStarted(
@@ -119,7 +111,7 @@ class WorkStealingCoordinator:
         A retired device gets none. Raises RuntimeError when the device still holds a file, KeyError for an unknown
         device.
         """
-        slot = self._slots[gpu_id]
+        slot = self._names.slot(gpu_id)
         with self._lock:
             if slot in self._leases:
                 held = self._leases[slot].file.id
@@ -156,23 +148,24 @@ class WorkStealingCoordinator:
     ) -> None:
         """Record that a device completed a file (its id or path) in `duration` seconds; end the lease, if any.
 
-        The times are those of the completion; None: now. Raises KeyError for an unknown device, ValueError for a
-        duration that is not from 0 to 1e12.
+        The times, in nanoseconds, are those of the completion; None: now. Raises KeyError for an unknown device,
+        ValueError for sequences that are not a count, and a duration that is not from 0 to 1e12.
         """
-        slot = self._slots[gpu_id]
+        slot, sequences = self._names.slot(gpu_id), as_count("sequences", sequences)
+        report = checked_report(file_path, duration, wall_ns, mono_ns)
         with self._lock:
-            name, attempt = os.path.basename(os.fspath(file_path)), 0
-            if held := self._end_lease(slot, file_path, duration):
+            name, attempt = report.name, 0
+            if held := self._end_lease(slot, report):
                 name, attempt = held.file.id, held.attempt
-                self._scheduler.complete(slot, duration, self._now_seconds())
-            done = ev.FileCompleted(self.devices[slot].key, name, attempt, sequences, duration)
-            self._fold.record_work(slot, done, wall_ns, mono_ns)
+                self._scheduler.complete(slot, report.seconds, self._now_seconds())
+            done = ev.FileCompleted(self.devices[slot].key, name, attempt, sequences, report.seconds)
+            self._fold.record_work(slot, done, report.wall_ns, report.mono_ns)
 
     def record_file_failure(
         self,
         gpu_id: int | str,
         file_path: str | os.PathLike[str],
-        reason: str,
+        reason: str | BaseException | None,
         duration: float,
         *,
         for_good: bool = False,
@@ -183,27 +176,28 @@ class WorkStealingCoordinator:
         """Record that an attempt failed; the file is tried again while attempts are left.
 
         `for_good`: it is not tried again in any case. `charged` False: the file was not the reason, so it keeps
-        its attempts. For the rest see record_file_completion.
+        its attempts. `reason` is one line, or the exception that was raised. For the rest see
+        record_file_completion.
         """
-        slot = self._slots[gpu_id]
+        slot, reason = self._names.slot(gpu_id), as_reason(reason)
+        report = checked_report(file_path, duration, wall_ns, mono_ns)
         with self._lock:
-            name, attempt, final = os.path.basename(os.fspath(file_path)), 0, True
+            name, attempt, final = report.name, 0, True
             abandoned: list[Abandoned] = []
-            if held := self._end_lease(slot, file_path, duration):
+            if held := self._end_lease(slot, report):
                 name, attempt, final = held.file.id, held.attempt, charged and (held.is_last or for_good)
                 abandoned = self._scheduler.fail(slot, self._now_seconds(), for_good=for_good, charged=charged)
-            failed = ev.FileFailed(self.devices[slot].key, name, attempt, reason, duration, final)
-            self._fold.record_work(slot, failed, wall_ns, mono_ns)
+            failed = ev.FileFailed(self.devices[slot].key, name, attempt, reason, report.seconds, final)
+            self._fold.record_work(slot, failed, report.wall_ns, report.mono_ns)
             self._announce_abandoned(abandoned)
 
-    def _end_lease(self, slot: int, file_path: str | os.PathLike[str], duration: float) -> Assignment | None:
-        """End the device's lease on the file and return it; None without one. Raises ValueError for `duration`."""
-        if not 0.0 <= duration <= MAX_SECONDS:
-            raise ValueError(f"duration: must be from 0 to {MAX_SECONDS:g} seconds, not {duration}")
-        held, reported = self._leases.get(slot), os.fspath(file_path)
-        if held is None or reported not in (held.file.id, os.fspath(held.file.path)):
-            return None
-        return self._leases.pop(slot)
+    def _end_lease(self, slot: int, report: Report) -> Assignment | None:
+        """End the device's lease on the file of the report and return it; None without one."""
+        held = self._leases.get(slot)
+        if held is not None and report.is_about(held.file):
+            return self._leases.pop(slot)
+        self._unplanned += not self._planned.has(report)
+        return None
 
     def announce(self, events: Iterable[ev.Fact]) -> None:
         """Publish events on which no figure of the coordinator depends, in this order."""
@@ -222,7 +216,9 @@ class WorkStealingCoordinator:
         input_digest: str = "",
     ) -> None:
         """Publish that a file's results are in place and synced: `results` entries of `size_bytes` in all."""
-        key, file, attempt = self.devices[self._slots[gpu_id]].key, assignment.file.id, assignment.attempt
+        results, size_bytes = as_count("results", results), as_count("size_bytes", size_bytes)
+        sequences = None if sequences is None else as_count("sequences", sequences)
+        key, file, attempt = self.devices[self._names.slot(gpu_id)].key, assignment.file.id, assignment.attempt
         commit = ev.FileCommitted(key, file, attempt, results, size_bytes, digest, sequences, input_digest)
         self.announce([commit])
 
@@ -235,7 +231,7 @@ class WorkStealingCoordinator:
         no device is left for it. A device on which three different files have died is retired. Returns what
         the worker held, None for nothing.
         """
-        slot = self._slots[gpu_id]
+        slot, epoch, reason = self._names.slot(gpu_id), as_count("epoch", epoch), as_reason(reason)
         key = self.devices[slot].key
         with self._lock:
             held = self._leases.pop(slot, None)
@@ -247,12 +243,12 @@ class WorkStealingCoordinator:
     def retire(self, gpu_id: int | str) -> None:
         """Retire a device: the others get its files; if none is left, the files are quarantined."""
         with self._lock:
-            self._announce_abandoned(self._scheduler.retire(self._slots[gpu_id]))
+            self._announce_abandoned(self._scheduler.retire(self._names.slot(gpu_id)))
 
     def is_retired(self, gpu_id: int | str) -> bool:
         """Return whether the device gets no more files."""
         with self._lock:
-            return not self._scheduler.is_open(self._slots[gpu_id])
+            return not self._scheduler.is_open(self._names.slot(gpu_id))
 
     @property
     def unsettled(self) -> int:
@@ -267,6 +263,7 @@ class WorkStealingCoordinator:
 
     def finish(self, exit_code: int) -> None:
         """Publish that the run is over."""
+        exit_code = as_count("exit_code", exit_code)
         with self._lock:
             self._fold.announce_depths(self._scheduler.depths())
             totals = self._fold.totals()
@@ -286,9 +283,15 @@ class WorkStealingCoordinator:
             return self._fold.steals()
 
     def get_totals(self) -> Totals:
-        """Return the figures of the whole run; its event counts are those of the local fold, which loses none."""
+        """Return the figures of the whole run; its event counts are those of the local fold, which loses none.
+
+        `files_total` is None without planned files. With some, it includes the others that were recorded.
+        """
         with self._lock:
-            return self._fold.totals()
+            totals = self._fold.totals()
+            if totals["files_total"] is not None:
+                totals["files_total"] += self._unplanned
+            return totals
 
     def get_effect(self) -> Effect:
         """Return what stealing has gained or lost so far; all figures are unknown before the first file starts."""

@@ -16,7 +16,8 @@ from virnucpro_bus.hub.hub import Hub
 from virnucpro_bus.sockets import HIGH_WATER_MARK, bind_privately
 from workers.commit.committer import Committer, FinishedAttempt
 from workers.commit.result_store import ResultStore
-from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
+from workers.coordinator.assignment import Assignment
+from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.pool.slot import Slot
 from workers.protocol import Answer, Refusal, Request, Task, Unable, decode_request, encode_answer, to_bytes
 

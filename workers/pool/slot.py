@@ -16,7 +16,7 @@ from virnucpro_bus.events.envelope import WORKER_SOURCE_PREFIX
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system.child_process import spawn_logged
 from virnucpro_bus.system.own_packages import own_program
-from workers.coordinator.coordinator import Assignment
+from workers.coordinator.assignment import Assignment
 from workers.pool.environment import worker_environment
 from workers.pool.orphan_guard import MARK_VARIABLE, kill_marked
 from workers.protocol import Answer, Refusal, Request, WorkerConfig

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device, FilesAssigned, PlannedFile
+from virnucpro_bus.passed_numbers import as_figure
 from virnucpro_bus.text import visible
 from workers.inputs.input_file import InputFile
 
@@ -79,6 +80,15 @@ def weights_for(spec: str, names: Sequence[str]) -> tuple[tuple[float, ...], lis
     if len(numbers) != len(names):
         raise UserError(f"--weights: must be one number for each device: {len(names)}, not {len(numbers)}")
     return numbers, []
+
+
+def checked_weights(weights: Sequence[float] | None, devices: int) -> list[float]:
+    """Return the weights of so many devices, for `assign`; None: all equal. Raises ValueError."""
+    given = [1.0] * devices if weights is None else weights
+    speeds = [as_figure("weights", weight, 1e-300, 1e300) for weight in given]
+    if len(speeds) != devices:
+        raise ValueError(f"weights: must be one for each device: {devices}, not {len(speeds)}")
+    return speeds
 
 
 def assign(costs: Sequence[int], weights: Sequence[float]) -> list[list[int]]:

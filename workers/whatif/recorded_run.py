@@ -106,7 +106,7 @@ def make_recorded_run(fleet: FleetState) -> RecordedRun:
             "the capture: is incomplete, events of the plan or of completed files are missing; choose another"
         )
     shares = shares_of(totals, work.status)
-    assumed = likely_assumptions(shares, work.status.now_ns, fixed_cost(shares).estimate)
+    assumed = likely_assumptions(shares, work.status.now_ns, fixed_cost(shares))
     speeds = assumed.speeds.by_key
     if not speeds:
         raise UserError(

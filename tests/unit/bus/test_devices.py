@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 import pytest
@@ -39,6 +40,10 @@ MIG = "MIG-1f7a1b50-0000-0000-0000-000000000000"
         ("NoDevFiles", []),
         ("all", []),
         ("1.5", []),
+        ("0,0", []),
+        ("2, 1, 02", []),
+        ("0,-1,0", ["0"]),
+        (f"{UUID},0,{UUID}", []),
         ("²", []),
         ("٣", []),
     ],
@@ -124,6 +129,7 @@ def test_a_device_is_shown_by_its_index_where_that_is_known(device: Device, show
         (MIG, {"SLURM_LOCALID": "5"}, MIG),
         ("3,1", {}, "cuda:3"),
         ("3,1", {"LOCAL_RANK": "1"}, "cuda:1"),
+        ("3,3", {"LOCAL_RANK": "1"}, "cpu:1"),
         (f"{UUID},{MIG}", {"LOCAL_RANK": "1"}, MIG),
     ],
 )
@@ -136,6 +142,23 @@ def test_a_workers_device_is_derived_from_its_environment(
 
 def test_a_cuda_ordinal_is_not_taken_for_an_index() -> None:
     assert device_from_environment({"CUDA_VISIBLE_DEVICES": "3"}).index is None
+
+
+@pytest.mark.parametrize(
+    ("value", "both"),
+    [
+        ("0,0", "0 and 0"),
+        ("1, 0, 01", "1 and 1"),
+        ("GPU-b1,GPU-c1,GPU-b1", "GPU-b1 and GPU-b1"),
+        ("GPU-b,GPU-b1", "GPU-b and GPU-b1"),
+        ("GPU-b1,0", "GPU-b1 and 0"),
+    ],
+)
+def test_a_gpu_that_is_named_twice_is_refused_since_cuda_then_uses_none(value: str, both: str) -> None:
+    present = [Device("GPU-b1", "A100", 0), Device("GPU-c1", "A100", 1)]
+    message = f"CUDA_VISIBLE_DEVICES: names a GPU twice ({both}), and CUDA then uses none; name each once"
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
+        visible_gpus({"CUDA_VISIBLE_DEVICES": value}, present)
 
 
 @pytest.mark.parametrize("order", [None, "PCI_BUS_ID"])

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from monitor.cli.doctor import Report, render
+from monitor.model.answers import DeviceWork, RunTotals
 from monitor.model.view_model import ViewModel
 from monitor.view.plain_line import line
 from tests.support.harmful_texts import (
@@ -30,12 +31,11 @@ from virnucpro_bus.effect.text_report import report_paragraph
 from virnucpro_bus.events.envelope import ENVELOPES, Envelope
 from virnucpro_bus.events.render import as_json, as_line
 from virnucpro_bus.events.vocabulary import FileFailed
-from virnucpro_bus.metrics import GpuMetrics, Totals
 from virnucpro_bus.system.console import say
 
 # The outputs: what each prints of some texts.
 
-TOTALS: Totals = {
+TOTALS: RunTotals = {
     "files_total": None,
     "files_completed": 0,
     "files_failed": 0,
@@ -45,7 +45,7 @@ TOTALS: Totals = {
     "events_received": 0,
     "events_lost": 0,
 }
-METRICS: GpuMetrics = {
+METRICS: DeviceWork = {
     "device_id": 0,
     "device_name": "",
     "queue_depth": None,

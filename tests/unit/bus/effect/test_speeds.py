@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.device_totals import DeviceTotals
+from virnucpro_bus.effect.duration_model import FixedWork
 from virnucpro_bus.effect.speeds import Speeds, Started, measure
+
+NO_FIXED_COST = FixedWork(0, 0, 0)
 
 
 def device(seconds: Sequence[float], works: Sequence[int] | None = None) -> DeviceTotals:
@@ -26,7 +29,7 @@ def device(seconds: Sequence[float], works: Sequence[int] | None = None) -> Devi
 
 def speeds_of(*seconds: Sequence[float], in_progress: dict[str, Started] | None = None) -> Speeds:
     devices = {f"cpu:{number}": device(each) for number, each in enumerate(seconds)}
-    return measure(devices, 0, in_progress or {})
+    return measure(devices, NO_FIXED_COST, in_progress or {})
 
 
 def noisy(dice: Random, mean: float, files: int = 40) -> list[float]:
@@ -34,13 +37,14 @@ def noisy(dice: Random, mean: float, files: int = 40) -> list[float]:
 
 
 def test_a_rate_is_the_work_per_second_of_all_files() -> None:
-    speed = measure({"cpu:0": device([1.0, 3.0], [100, 300])}, 0, {}).by_key["cpu:0"]
+    speed = measure({"cpu:0": device([1.0, 3.0], [100, 300])}, NO_FIXED_COST, {}).by_key["cpu:0"]
     assert speed.rate == pytest.approx(100.0)
     assert speed.is_measured
 
 
 def test_the_fixed_cost_of_a_file_is_work() -> None:
-    assert measure({"cpu:0": device([1.0, 2.0], [0, 100])}, 100, {}).by_key["cpu:0"].rate == pytest.approx(100.0)
+    known = FixedWork(100, 100, 100)
+    assert measure({"cpu:0": device([1.0, 2.0], [0, 100])}, known, {}).by_key["cpu:0"].rate == pytest.approx(100.0)
 
 
 def test_without_a_completed_file_no_speed_is_known() -> None:
@@ -63,6 +67,12 @@ def test_noise_is_seldom_taken_for_a_change_of_speed(seed: int) -> None:
     dice = Random(seed)
     speeds = speeds_of(*(noisy(dice, 1.0) for _ in range(4)))
     assert sum(len(speed.phases) > 1 for speed in speeds.by_key.values()) <= 1
+
+
+def test_small_files_that_come_last_are_no_change_while_their_fixed_cost_is_not_known() -> None:
+    files = device([2.0] * 10 + [0.3] * 4, [200] * 10 + [10] * 4)
+    unknown, known = (measure({"cpu:0": files}, FixedWork(20, *likely), {}) for likely in ((0, 40), (0, 0)))
+    assert [len(speeds.by_key["cpu:0"].phases) for speeds in (unknown, known)] == [1, 2]
 
 
 def test_one_long_file_is_not_a_slower_device() -> None:

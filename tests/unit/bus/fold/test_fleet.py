@@ -36,7 +36,22 @@ def test_hosts_stand_one_after_the_other_and_add_up() -> None:
 def test_files_in_all_are_those_of_the_hosts_that_have_a_plan() -> None:
     planned = Script(host="alpha")
     planned.say("coordinator", ev.RunStarted("job", "off", (GPU,), 7))
-    assert fed(ManualClock(), planned, worked("beta")).get_totals()["files_total"] == 7
+    idle = Script(host="beta")
+    idle.say("sampler", ev.GpuSampled(Device("GPU-a"), 1.0))
+    assert fed(ManualClock(), planned, idle).get_totals()["files_total"] == 7
+
+
+def test_where_one_host_works_without_a_plan_the_number_of_all_files_is_unknown() -> None:
+    planned = Script(host="alpha")
+    planned.say("coordinator", ev.RunStarted("job", "cost", (), 7))
+    assert fed(ManualClock(), planned, worked("beta")).get_totals()["files_total"] is None
+
+
+def test_a_run_of_no_planned_files_has_an_unknown_number_of_files() -> None:
+    unplanned = worked("alpha")
+    unplanned.say("coordinator", ev.RunStarted("job", "cost", (), 0))
+    totals = fed(ManualClock(), unplanned).get_totals()
+    assert (totals["files_total"], totals["files_completed"]) == (None, 1)
 
 
 def test_a_fleet_is_finished_when_every_announced_run_is() -> None:

@@ -139,10 +139,12 @@ def test_rows_are_by_host_and_then_index_whichever_bus_they_came_from() -> None:
     ]
 
 
-def test_the_files_of_all_are_planned_where_any_bus_knows_of_a_plan() -> None:
+def test_the_number_of_all_files_is_known_where_every_bus_with_files_has_a_plan() -> None:
     without = fed(completed("b"))
     assert FleetGroup({"b": without}).get_totals()["files_total"] is None
-    assert FleetGroup({"a": fed(planned("a", 4)), "b": without}).get_totals()["files_total"] == 4
+    assert FleetGroup({"a": fed(planned("a", 4)), "b": without}).get_totals()["files_total"] is None
+    idle = fed(sampled("b", 10.0))
+    assert FleetGroup({"a": fed(planned("a", 4)), "b": idle}).get_totals()["files_total"] == 4
     both = FleetGroup({"a": fed(planned("a", 4)), "c": fed(planned("c", 3))})
     assert both.get_totals()["files_total"] == 7
 

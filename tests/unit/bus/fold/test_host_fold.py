@@ -218,7 +218,7 @@ def test_the_end_of_the_run_freezes_every_figure(run: Script) -> None:
     fold, now_ns = folded(run), run.clock.mono_ns()
     later_ns = now_ns + 3600 * 10**9
     assert fold.metrics(later_ns) == fold.metrics(now_ns)
-    assert fold.utilization(0, later_ns) == fold.utilization(0, now_ns)
+    assert fold.utilizations(later_ns).get(0) == fold.utilizations(now_ns).get(0)
     assert fold.elapsed_seconds(later_ns) == 5.0
 
 

@@ -28,8 +28,8 @@ def everything(fold: HostFold, run: MadeRun) -> dict[str, Any]:
     moments = [now_ns + seconds * SECOND_NS for seconds in (0, 4, 100)]
     return {
         "metrics": [fold.metrics(moment) for moment in moments],
-        "utilization": [fold.utilization(device, moment) for device in ("GPU-0", 1) for moment in moments],
-        "loads": [fold.utilization("GPU-0", now_ns, seconds * SECOND_NS) for seconds in (1, 10, 1000)],
+        "utilization": [fold.utilizations(moment).get(device) for device in ("GPU-0", 1) for moment in moments],
+        "loads": [fold.utilizations(now_ns, seconds * SECOND_NS).get("GPU-0") for seconds in (1, 10, 1000)],
         "files": fold.files(),
         "elapsed": [fold.elapsed_seconds(moment) for moment in moments],
         "effect": [fold.effect(moment) for moment in moments],

@@ -29,7 +29,7 @@ def test_a_gpu_that_is_gone_is_told_from_one_whose_worker_is_gone_however_long_a
     run.say("coordinator", ev.WorkerLost("GPU-b", "w1", 1, "was killed"))
     fold, now_ns = folded(run), run.clock.mono_ns() + 60 * 10**9
     assert [each["state"] for each in fold.metrics(now_ns)] == ["lost", "lost"]
-    each = [fold.utilization(key, now_ns) for key in ("GPU-a", "GPU-b")]
+    each = [fold.utilizations(now_ns).get(key) for key in ("GPU-a", "GPU-b")]
     assert [told is not None and told["lost"] for told in each] == [True, False]
 
 
@@ -38,11 +38,11 @@ def test_a_sample_is_known_by_uuid_and_index_for_three_seconds(run: Script) -> N
     fold, now_ns = folded(run), run.clock.mono_ns()
     known = {"compute_percent": 50.0, "memory_percent": 25.0, "temperature": 60.0, "power_watts": None}
     more = {"compute_max_percent": 50.0, "energy_joules": None, "simulated": False, "lost": False}
-    assert fold.utilization("GPU-a", now_ns) == {**known, **more, "sample_age_seconds": 0.0}
-    assert fold.utilization(0, now_ns + 3 * 10**9) == {**known, **more, "sample_age_seconds": 3.0}
-    stale = fold.utilization(0, now_ns + 3 * 10**9 + 10**8)
+    assert fold.utilizations(now_ns).get("GPU-a") == {**known, **more, "sample_age_seconds": 0.0}
+    assert fold.utilizations(now_ns + 3 * 10**9).get(0) == {**known, **more, "sample_age_seconds": 3.0}
+    stale = fold.utilizations(now_ns + 3 * 10**9 + 10**8).get(0)
     assert stale == {**UNKNOWN_UTILIZATION, "sample_age_seconds": 3.1}
-    assert fold.utilization("GPU-b", now_ns) is None
+    assert fold.utilizations(now_ns).get("GPU-b") is None
 
 
 def test_a_gpu_that_a_run_does_not_use_has_no_row_of_its_own(run: Script) -> None:
@@ -70,4 +70,4 @@ def test_when_a_host_is_started_anew_its_earlier_samples_and_files_do_not_count_
     script.say("w0", ev.FileCompleted("GPU-a", "b.fa", 1, 1, 2.0), epoch=2, after_seconds=3)
     fold = folded(script)
     assert [(file["file"], file["compute_percent"]) for file in fold.files()] == [("b.fa", None)]
-    assert fold.utilization("GPU-a", script.clock.mono_ns()) is None
+    assert fold.utilizations(script.clock.mono_ns()).get("GPU-a") is None

@@ -59,6 +59,10 @@ WRONG_CALLS = {
     "negative sequences": lambda bus: bus.file_completed("a", sequences=-1, duration_seconds=1.0),
     "too many sequences": lambda bus: bus.file_completed("a", sequences=2**63, duration_seconds=1.0),
     "NaN sequences": lambda bus: bus.file_completed("a", sequences=float("nan"), duration_seconds=1.0),
+    "half a sequence": lambda bus: bus.file_completed("a", sequences=1.5, duration_seconds=1.0),
+    "a text as sequences": lambda bus: bus.file_completed("a", sequences="3", duration_seconds=1.0),
+    "True as sequences": lambda bus: bus.file_completed("a", sequences=True, duration_seconds=1.0),
+    "a number in a text as duration": lambda bus: bus.file_failed("a", "bad", duration_seconds="3"),
     "no sequences": lambda bus: bus.file_completed("a", sequences=None, duration_seconds=1.0),
     "NaN duration": lambda bus: bus.file_completed("a", sequences=1, duration_seconds=float("nan")),
     "infinite duration": lambda bus: bus.file_failed("a", "bad", duration_seconds=float("inf")),
@@ -71,6 +75,10 @@ WRONG_CALLS = {
     "negative attempt at a steal": lambda bus: bus.work_stolen(source=1, file="a", attempt=-1),
     "a steal before 1970": lambda bus: bus.work_stolen(source=1, file="a", stolen_at_ns=-1),
     "a steal from nowhere": lambda bus: bus.work_stolen(source=None, file="a"),
+    "a steal from a negative ordinal": lambda bus: bus.work_stolen(source=-1, file="a"),
+    "a steal from half an ordinal": lambda bus: bus.work_stolen(source=1.5, file="a"),
+    "a steal from True": lambda bus: bus.work_stolen(source=True, file="a"),
+    "a steal from a device without a name": lambda bus: bus.work_stolen(source="", file="a"),
     "no file": lambda bus: bus.file_started(None),
     "a number as file": lambda bus: bus.file_failed(7, "bad"),
     "not an event": lambda bus: bus.publish("file done"),
@@ -233,6 +241,20 @@ def test_a_worker_joins_by_its_environment(
     Publisher.connect(device=device, environment=joined).close()
     first = hear(listener, goodbye)[0]
     assert (first.run, first.source, first.event.device.key) == ("run-9", f"pid-{os.getpid()}", key)
+
+
+@pytest.mark.parametrize("device", [-1, 1.5, True, "", ["GPU-7"], Device(""), Device("GPU-7", index=-1)], ids=repr)
+def test_a_device_that_no_event_can_name_is_refused(address: str, device: Any) -> None:
+    with pytest.raises(ValueError, match=r"^device(: index)?: "):
+        Publisher.connect(address, device=device, environment={})
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("epoch", -1), ("epoch", 1.5), ("heartbeat_seconds", 0), ("heartbeat_seconds", -1.0)]
+)
+def test_a_publisher_is_not_made_of_numbers_that_cannot_be_right(address: str, option: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{option}: "):
+        Publisher(address, **{option: value})
 
 
 def test_an_address_that_is_given_goes_before_that_of_the_environment(listener: Heard, address: str) -> None:

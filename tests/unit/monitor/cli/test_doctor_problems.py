@@ -172,6 +172,7 @@ def test_if_only_nvidia_smi_works_it_is_used_and_the_reason_listed(
         ("7", "CUDA_VISIBLE_DEVICES: GPU 7 was not found; this machine has: 0 (GPU-a), 1 (GPU-b)"),
         ("GPU-x", "CUDA_VISIBLE_DEVICES: GPU GPU-x was not found; this machine has: 0 (GPU-a), 1 (GPU-b)"),
         ("GPU-", "CUDA_VISIBLE_DEVICES: GPU GPU- matches several GPUs"),
+        ("GPU-a,GPU-a", "CUDA_VISIBLE_DEVICES: names a GPU twice (GPU-a and GPU-a)"),
         (
             "1",
             "CUDA_VISIBLE_DEVICES: GPU 1 is ambiguous, since the models differ and CUDA numbers the fastest",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -54,20 +55,53 @@ def test_the_monitor_is_a_utilization_source(bench: Bench) -> None:
     assert source.get_gpu_utilization(0)["temperature"] == 55.0
 
 
-def test_the_driver_is_asked_twice_a_second(bench: Bench) -> None:
+def test_the_driver_is_asked_once_a_second(bench: Bench) -> None:
     for _ in range(10):
         bench.monitor.readings()
         bench.clock.advance(0.25)
-    assert bench.backend.calls == 5
+    assert bench.backend.calls == 3
+
+
+@pytest.mark.parametrize("cache_seconds", [0.0, 0.3, 1.0, 2.0, 3.0])
+def test_a_figure_that_is_handed_out_is_at_most_as_old_as_the_cache_allows(cache_seconds: float) -> None:
+    bench = Bench(GPU_A, cache_seconds=cache_seconds)
+    ages = []
+    for _ in range(40):
+        figures = bench.monitor.get_gpu_utilization(0)
+        ages.append(figures["sample_age_seconds"])
+        assert figures["temperature"] == 55.0
+        bench.clock.advance(0.2)
+    assert max(age for age in ages if age is not None) <= cache_seconds
+    bench.monitor.close()
+
+
+def test_without_a_cache_every_request_queries_the_driver_and_nothing_else_does() -> None:
+    bench = Bench(GPU_A, cache_seconds=0.0)
+    for _ in range(3):
+        bench.monitor.get_gpu_utilization(0)
+        bench.until_the_thread_has_ended()
+    assert bench.backend.calls == 3
+
+
+@pytest.mark.parametrize("name", ["cache_seconds", "window_seconds"])
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf"), True, "1", None])
+def test_a_duration_that_cannot_be_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{name}: must be from 0 to "):
+        GPUMonitor(**{name: value})
+
+
+def test_a_cache_that_would_only_hold_stale_figures_is_refused() -> None:
+    with pytest.raises(ValueError, match="cache_seconds: must be from 0 to 3 seconds, not 5"):
+        GPUMonitor(cache_seconds=5)
 
 
 def test_utilization_is_the_mean_and_the_maximum_of_two_seconds_of_samples(bench: Bench) -> None:
-    for load in (100.0, 10.0, 20.0, 60.0, 50.0):
+    for load in (100.0, 10.0, 60.0, 50.0):
         bench.backend.answer = [replace(GPU_A, compute_percent=load, power_watts=load)]
-        bench.clock.advance(0.5)
+        bench.clock.advance(1.0)
         figures = bench.monitor.get_gpu_utilization("GPU-a")
     assert (figures["compute_percent"], figures["compute_max_percent"], figures["power_watts"]) == (
-        35.0,
+        55.0,
         60.0,
         50.0,
     )
@@ -78,11 +112,13 @@ def test_utilization_is_that_of_the_interval_at_which_it_is_shown(
     bench: Bench, every_seconds: float, counts: bool
 ) -> None:
     bench.monitor.set_display_interval(every_seconds)
-    for load in (100.0, *[0.0] * 19):
+    for load in (100.0, *[0.0] * 9):
         bench.backend.answer = [replace(GPU_A, compute_percent=load)]
-        bench.clock.advance(0.5)
+        bench.clock.advance(1.0)
         figures = bench.monitor.get_gpu_utilization("GPU-a")
-    assert (figures["compute_percent"], figures["compute_max_percent"]) == ((5.0, 100.0) if counts else (0.0, 0.0))
+    assert (figures["compute_percent"], figures["compute_max_percent"]) == (
+        (10.0, 100.0) if counts else (0.0, 0.0)
+    )
 
 
 def test_of_a_long_interval_the_last_ten_minutes_count(bench: Bench) -> None:
@@ -98,7 +134,7 @@ def test_of_a_long_interval_the_last_ten_minutes_count(bench: Bench) -> None:
 def test_the_gpus_are_looked_at_in_the_background_while_figures_are_asked_for(bench: Bench) -> None:
     bench.monitor.get_gpu_utilization(0)
     for samples in (2, 3):
-        bench.clock.advance(0.5)
+        bench.clock.advance(1.0)
         bench.until_looked_at(samples)
     assert bench.backend.overlaps == 0
 

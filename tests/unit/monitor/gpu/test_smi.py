@@ -46,9 +46,82 @@ def test_a_word_in_place_of_a_number_is_unknown(smi: Path, word: str) -> None:
     assert SmiBackend().readings() == [GpuReading(Device("GPU-a", "NVIDIA A100", 0), memory_total_bytes=40 * GIB)]
 
 
-def test_a_quoted_name_with_a_comma_is_one_field(smi: Path) -> None:
-    (smi / "output").write_text('0, GPU-a, "Weird, Inc. GPU", 40, 1, 2, 55, 250.50, Disabled\n')
-    assert SmiBackend().readings()[0].device.name == "Weird, Inc. GPU"
+def printed(smi: Path, row: str) -> GpuReading:
+    """The reading of the GPU about which nvidia-smi prints `row`."""
+    (smi / "output").write_text(f"{row}\n", encoding="utf-8")
+    [reading] = SmiBackend().readings()
+    return reading
+
+
+@pytest.mark.parametrize("name", ["Weird, Inc. GPU", "A, B, C", "Weird,Inc", '24" of GPU', "GPU, 40"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_name_may_contain_commas_whether_or_not_it_is_quoted(smi: Path, name: str, quote: str) -> None:
+    reading = printed(smi, f"0, GPU-a, {quote}{name}{quote}, 40, 10240, 40960, 55, 250.50, Disabled")
+    figures = reading.compute_percent, reading.memory_used_bytes, reading.temperature_celsius, reading.power_watts
+    assert (reading.device.name, figures) == (name, (40.0, 10 * GIB, 55.0, 250.5))
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [
+        "40, 10240, 40960, 55, 250,50",
+        "40 %, 10240 MiB, 40960 MiB, 55, 250.50 W",
+        "40%, 10240MiB, 40960MiB, 55 C, 250,50 W",
+        '"40 %", "10240 MiB", "40960 MiB", "55", "250,50 W"',
+        "40,0\u00a0%, 10240\u00a0MiB, 40960\u00a0MiB, 55,0, 250,5\u00a0W",
+    ],
+)
+@pytest.mark.parametrize("name", ["NVIDIA A100", "Weird, Inc. GPU"])
+def test_figures_may_have_units_and_a_decimal_comma(smi: Path, name: str, figures: str) -> None:
+    plain = printed(smi, f"0, GPU-a, {name}, 40, 10240, 40960, 55, 250.50, Disabled")
+    assert printed(smi, f"0, GPU-a, {name}, {figures}, Disabled") == plain
+    assert plain.power_watts == 250.5
+
+
+@pytest.mark.parametrize(
+    "cell", ["250 kW", "1,250", "40 MiB", "--", "2.5.0", "0x40", "1e2", "٤٠ W", "-250 W", "9" * 999]
+)
+def test_a_figure_in_another_form_or_unit_is_unknown_and_the_others_are_known(smi: Path, cell: str) -> None:
+    reading = printed(smi, f"0, GPU-a, NVIDIA A100, 40, 10240, 40960, 55, {cell}, Disabled")
+    assert (reading.power_watts, reading.compute_percent, reading.temperature_celsius) == (None, 40.0, 55.0)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "0, GPU-a, NVIDIA A100",
+        "0, GPU-a, NVIDIA A100, 40, 10240, 40960, 55, 250.50",
+        "0, GPU-a, NVIDIA A100, 40, 10240",
+        "0,GPU-a,NVIDIA A100,40,10240,40960,55,250,50,Disabled",
+    ],
+)
+def test_a_row_in_which_a_figure_is_missing_or_ambiguous_is_a_gpu_without_figures(smi: Path, row: str) -> None:
+    reading = printed(smi, row)
+    assert (reading.device.key, reading.device.index) == ("GPU-a", 0)
+    assert reading == reading.blank()
+
+
+def test_figures_are_not_taken_from_the_cells_of_others_when_a_name_has_a_comma_and_one_is_missing(
+    smi: Path,
+) -> None:
+    reading = printed(smi, "0, GPU-a, Weird, Inc. GPU, 40, 10240, 40960, 55, 250.50")
+    assert reading == reading.blank()
+
+
+def test_a_row_without_blanks_is_read_too(smi: Path) -> None:
+    assert printed(smi, "0,GPU-a,NVIDIA A100,40,10240,40960,55,250.50,[N/A]").power_watts == 250.5
+
+
+@pytest.mark.parametrize("variable", ["LC_ALL", "LC_NUMERIC", "LANG"])
+def test_nvidia_smi_runs_in_the_c_locale_whatever_that_of_the_user(
+    smi: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "de_DE.UTF-8")
+    (smi / "nvidia-smi").write_text(
+        '#!/bin/sh\nif [ "$LC_ALL" = C ]; then power=250.50; else power="viel"; fi\n'
+        'echo "0, GPU-a, NVIDIA A100, 40, 10240, 40960, 55, $power, [N/A]"\n'
+    )
+    assert SmiBackend().readings()[0].power_watts == 250.5
 
 
 def test_a_gpu_in_mig_mode_is_divided(smi: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,13 +11,41 @@ from hypothesis import strategies as st
 
 from monitor.gpu.reading import GpuReading
 from monitor.gpu.window import SampleWindow
-from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.clock import NANOSECONDS, ManualClock
+from virnucpro_bus.events.envelope import make_envelope
+from virnucpro_bus.events.vocabulary import Device, GpuSampled
+from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization
 
 GPU = GpuReading(Device("GPU-aa11", "A100", 0), 40.0, 1, 4, 55.0, 250.5, energy_millijoules=7_500)
 OTHER = GpuReading(Device("GPU-ab22", "A100", 1), 90.0)
 MIG = GpuReading(Device("MIG-1", "A100 MIG 1g", None), None, 1, 2, mig_of="GPU-aa11")
+
+
+class Integer:
+    """An integer type of another library, such as numpy's."""
+
+    def __init__(self, value: int) -> None:
+        self._value = value
+
+    def __index__(self) -> int:
+        return self._value
+
+
+class Unindexable(Integer):
+    """An array of another library, which is no number."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def __index__(self) -> int:
+        raise RuntimeError("only arrays of size 1 are numbers")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("neither true nor false")
+
+    __hash__ = None  # type: ignore[assignment]
+
 
 loads = st.none() | st.floats(0, 100)
 
@@ -88,15 +117,33 @@ def test_a_lost_gpu_is_still_lost_when_its_sample_is_stale() -> None:
         ("GPU-x", False),
         ("G", False),
         ("", False),
-        ("1", False),
+        ("1", True),
+        ("01", True),
+        (Integer(1), True),
         ("cuda:1", False),
         (2, False),
+        ("2", False),
+        (-1, False),
+        ("-1", False),
+        ("1" * 5_000, False),
+        (1.0, False),
+        (True, False),
+        (None, False),
+        (b"GPU-ab22", False),
+        (["GPU-ab22"], False),
+        (Unindexable(), False),
     ],
 )
-def test_a_gpu_is_found_by_index_uuid_or_the_only_uuid_that_begins_so(device_id: int | str, known: bool) -> None:
-    window = SampleWindow(2.0)
+def test_a_gpu_is_found_by_index_uuid_or_the_only_uuid_that_begins_so_alike_by_a_monitor_and_a_fleet(
+    device_id: Any, known: bool
+) -> None:
+    window, fleet = SampleWindow(2.0), FleetState(ManualClock())
     window.add(0, [GPU, OTHER, MIG])
-    assert (figures_at(window, 0.0, device_id) != UNKNOWN_UTILIZATION) == known
+    for seq, reading in enumerate((GPU, OTHER, MIG), 1):
+        sample = GpuSampled(reading.device, temperature_celsius=50.0)
+        fleet.apply(make_envelope(sample, run="", host="h", source="s", epoch=1, seq=seq, wall_ns=1, mono_ns=1))
+    for figures in (figures_at(window, 0.0, device_id), fleet.get_gpu_utilization(device_id)):
+        assert (figures != UNKNOWN_UTILIZATION) == known
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 3), loads), min_size=1, max_size=20))

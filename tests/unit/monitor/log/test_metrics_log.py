@@ -87,13 +87,13 @@ def test_every_field_of_a_device_is_in_its_row(tmp_path: Path) -> None:
     assert row["work_stolen_to"] == "2"
     assert row["power_watts"] == "312.5"
     assert (row["uuid"], row["state"], row["current_file"]) == ("GPU-1", "busy", "sample_17.fa")
-    assert [row[name] for name in COLUMNS[-5:]] == ["99.0", "1234.568", "0.25", "true", ""]
+    assert [row[name] for name in COLUMNS[-5:]] == ["99.0", "1234.568", "0.25", "", "true"]
 
 
 def test_where_several_runs_are_shown_a_row_names_its_own(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     MetricsLog(log, ManualClock()).write([placed(0, "node", "runs/first"), placed(0, "node", "runs/second")])
-    assert [row[-1] for row in read(log)] == ["run", "runs/first", "runs/second"]
+    assert [row[-2] for row in read(log)] == ["run", "runs/first", "runs/second"]
 
 
 def test_what_is_unknown_is_an_empty_cell(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_what_is_unknown_is_an_empty_cell(tmp_path: Path) -> None:
     assert unknown == {
         *("sequences_per_sec", "compute_percent", "memory_percent", "uuid", "queue_depth"),
         *("temperature", "power_watts", "current_file"),
-        *("compute_max_percent", "energy_joules", "sample_age_seconds", "simulated", "run"),
+        *("compute_max_percent", "energy_joules", "sample_age_seconds", "run", "simulated"),
     }
 
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from monitor.model.answers import RunTotals
 from monitor.model.health import is_stalled, needs_attention, problems
 from monitor.model.view_model import Row
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, FailedAttempt, SourceCounts, Totals
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, FailedAttempt, SourceCounts
 
-TOTALS: Totals = {
+TOTALS: RunTotals = {
     "files_total": 40,
     "files_completed": 10,
     "files_failed": 2,
@@ -88,15 +89,13 @@ def test_a_device_without_queued_files_or_out_of_use_is_not_stalled(idle: dict[s
 
 
 def test_without_the_time_of_the_last_completion_no_device_is_stalled() -> None:
-    metrics, _ = row(since=4000.0)
-    assert is_stalled(metrics)
-    del metrics["seconds_since_done"]  # type: ignore[misc]
-    assert not is_stalled(metrics)
+    known, unknown = row(since=4000.0), row(since=None)
+    assert [is_stalled(metrics) for metrics, _ in (known, unknown)] == [True, False]
 
 
 def test_what_is_lost_comes_before_what_may_recover() -> None:
     rows = [row(0, state="silent"), hot(1, 90.0), row(2, state="lost"), row(3, age=9.0, since=400.0)]
-    lossy: Totals = {**TOTALS, "events_published": 500, "events_lost": 12}
+    lossy: RunTotals = {**TOTALS, "events_published": 500, "events_lost": 12}
     failures, attempts = {"a": "x", "b": "y"}, {"b": [tried("y")]}
     found = problems(rows, lossy, failures=failures, attempts=attempts)
     assert [(problem.kind, problem.is_bad) for problem in found] == [
@@ -123,20 +122,20 @@ def lossy(source: str, lost: int, *, host: str = "here", epoch: int = 1) -> Sour
 
 
 def test_lost_events_are_listed_with_their_sources_the_greatest_loss_first() -> None:
-    totals: Totals = {**TOTALS, "events_published": 3400, "events_lost": 12}
+    totals: RunTotals = {**TOTALS, "events_published": 3400, "events_lost": 12}
     sources = [lossy("sampler", 2), lossy("worker-1", 4), lossy("worker-1", 6, epoch=2)]
     assert texts([], totals, sources) == ["lost events: 12 of 3400 (worker-1: 10, sampler: 2)"]
 
 
 def test_of_many_sources_that_lost_events_a_few_are_named() -> None:
-    totals: Totals = {**TOTALS, "events_lost": 9}
+    totals: RunTotals = {**TOTALS, "events_lost": 9}
     (line,) = texts([], totals, [lossy(f"w{number}", 1) for number in range(9)])
     assert line == "lost events: 9 of 500 (w0: 1, w1: 1, w2: 1, w3: 1 and 5 more)"
 
 
 def test_with_several_hosts_a_source_is_named_with_its_host() -> None:
     rows = [row(0, host="a"), row(0, host="b")]
-    totals: Totals = {**TOTALS, "events_lost": 9}
+    totals: RunTotals = {**TOTALS, "events_lost": 9}
     (line,) = texts(rows, totals, [lossy("w0", 5, host="a"), lossy("w0\x1b", 4, host="b")])
     assert line == r"lost events: 9 of 500 (a w0: 5, b w0\x1b: 4)"
 
@@ -190,7 +189,7 @@ def test_a_source_without_attempts_has_no_quarantined_files() -> None:
 
 def test_for_a_log_problems_are_named_without_reasons_and_figures_that_change() -> None:
     rows = [row(index, age=9.0, since=400.0 if index == 1 else 1.0) for index in range(3)]
-    totals: Totals = {**TOTALS, "events_lost": 12}
+    totals: RunTotals = {**TOTALS, "events_lost": 12}
     failures = {"a.fa": "x" * 99, "b.fa": "y"}
     found = problems(rows, totals, [lossy("w0", 12)], failures)
     assert [problem.brief for problem in found] == [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ def with_figures(index: int, compute: float | None, queue: int | None) -> Row:
     return {**metrics, "queue_depth": queue}, {**utilization, "compute_percent": compute}
 
 
-def ids(rows: list[Row] | tuple[Row, ...]) -> list[int | str]:
+def ids(rows: list[Row] | tuple[Row, ...]) -> list[Any]:
     return [metrics["device_id"] for metrics, _ in rows]
 
 

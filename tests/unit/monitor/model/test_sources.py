@@ -32,13 +32,13 @@ def test_a_fleet_and_a_group_of_fleets_offer_all_details() -> None:
 
 
 def test_a_source_with_no_more_than_its_protocol_has_defaults_for_everything() -> None:
-    details = run_details(Work(), 7.0)
+    details = run_details(Work(), 7.0, Failures().add)
     with details.frozen():
         assert details.elapsed_seconds() == 7.0
     assert not details.finished
     assert (details.notices(), details.stream_warnings(), details.lossy_sources()) == ([], [], [])
     assert (details.failures(), details.attempts(), details.get_effect()) == ({}, None, None)
-    assert utilization_details(Gpus()).get_utilizations_of([]) is None
+    assert utilization_details(Gpus(), Failures().add).get_utilizations_of([]) is None
 
 
 @pytest.mark.parametrize("ability", ABILITIES)
@@ -60,4 +60,50 @@ def test_a_detail_that_is_unknown_to_the_source_stays_unknown() -> None:
         def elapsed_seconds(self) -> float | None:
             return None
 
-    assert run_details(Unstarted(), 7.0).elapsed_seconds() is None
+    assert run_details(Unstarted(), 7.0, Failures().add).elapsed_seconds() is None
+
+
+@pytest.mark.parametrize("raising", ["get_totals", "get_recent_steal_events", *ABILITIES])
+def test_a_detail_that_raises_is_reported_and_the_rest_is_shown(raising: str) -> None:
+    def broken(self: object) -> object:
+        raise RuntimeError(f"no {raising}")
+
+    ability: object = property(broken) if raising == "finished" else broken
+    model = Collector(
+        type("Broken", (Work,), {raising: ability})(), Gpus(), ManualClock(), failures := Failures()
+    ).collect("", None)
+    assert [metrics["device_id"] for metrics, _ in model.rows] == [0, "cpu:0"]
+    assert model.totals["files_completed"] == 8
+    told = [problem.text for problem in failures.problems()]
+    # Failed attempts are only asked for where files have failed.
+    assert told == (
+        [] if raising == "attempts" else [f"dashboard: 1 failure, the latest: RuntimeError: no {raising}"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("elapsed_seconds", "a while"),
+        ("notices", ["a notice"]),
+        ("stream_warnings", "a warning"),
+        ("failures", ["bad.fa"]),
+        ("get_totals", 7),
+        ("get_recent_steal_events", None),
+        ("get_effect", 12.5),
+    ],
+)
+def test_a_detail_of_another_type_is_reported_and_unknown(name: str, answer: object) -> None:
+    failures = Failures()
+    source = type("Other", (Work,), {name: lambda self: answer})()
+    details = run_details(source, None, failures.add)
+    assert getattr(details, name)() == getattr(run_details(object(), None, failures.add), name)()  # type: ignore[arg-type]
+    (problem,) = failures.problems()
+    assert problem.text.startswith(f"dashboard: 1 failure, the latest: TypeError: {name}: Expected ")
+
+
+@pytest.mark.parametrize("other", [{"failures": 3}, {"finished": lambda self: True}, {"notices": None}])
+def test_what_only_has_the_name_of_a_detail_is_none(other: dict[str, object]) -> None:
+    failures = Failures()
+    model = Collector(type("Other", (Work,), other)(), Gpus(), ManualClock(), failures).collect("", None)
+    assert (model.is_over, model.health, failures.problems()) == (False, (), ())

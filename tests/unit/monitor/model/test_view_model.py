@@ -6,19 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.model.answers import RunTotals
 from monitor.model.view_model import (
+    ViewModel,
     device_label,
     known_sum,
     qualified_label,
     qualifiers,
     remaining_seconds,
 )
-from monitor.view.formatting import known_mean, rate
+from monitor.view.formatting import known_mean, model_labels, rate
 from tests.support.pictures import placed
 from virnucpro_bus.effect.combine import unknown_effect
-from virnucpro_bus.metrics import Effect, Totals
+from virnucpro_bus.metrics import Effect
 
-TOTALS: Totals = {
+TOTALS: RunTotals = {
     "files_total": 40,
     "files_completed": 10,
     "files_failed": 2,
@@ -39,7 +41,7 @@ def test_the_remaining_time_is_remaining_files_times_elapsed_by_completed_files(
     [({**TOTALS, "files_completed": 0}, 100.0), ({**TOTALS, "files_total": None}, 100.0), (TOTALS, None)],
 )
 def test_the_remaining_time_is_unknown_without_completion_plan_or_start(
-    totals: Totals, elapsed: float | None
+    totals: RunTotals, elapsed: float | None
 ) -> None:
     assert remaining_seconds(totals, elapsed) is None
 
@@ -58,7 +60,7 @@ def test_files_left_are_never_expected_to_take_no_time(effect: Effect) -> None:
 
 
 def test_a_run_that_is_done_has_no_time_left() -> None:
-    done: Totals = {**TOTALS, "files_completed": 38}
+    done: RunTotals = {**TOTALS, "files_completed": 38}
     assert remaining_seconds(done, 100.0, expecting(90.0, 90.0)) == 0.0
 
 
@@ -109,3 +111,22 @@ def test_no_rate_is_longer_than_its_column(value: float) -> None:
 def test_sums_and_means_are_over_what_is_known() -> None:
     assert (known_sum([1.0, None, 2.0]), known_sum([None])) == (3.0, None)
     assert (known_mean([1.0, None, 2.0]), known_mean([])) == (1.5, None)
+
+
+@pytest.mark.parametrize(("is_over", "end"), [(False, ""), (True, "ended")])
+def test_a_run_without_a_plan_is_never_said_to_be_finished(is_over: bool, end: str) -> None:
+    without_plan: RunTotals = {**TOTALS, "files_total": None}
+    assert ViewModel((), without_plan, (), 0, is_over=is_over).end == end
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["NVIDIA GeForce RTX 4090", "NVIDIA H100 80GB HBM3", "Tesla T4"], ["4090", "H100", "T4"]),
+        (["NVIDIA A100-PCIE-40GB", "NVIDIA A100 80GB PCIe"], ["A100 40GB", "A100 80GB"]),
+        (["NVIDIA RTX 6000 Ada Generation", "Quadro RTX 6000"], ["RTX 6000 Ada Generation", "Quadro RTX 6000"]),
+        (["CPU", "NVIDIA L4", ""], ["CPU", "L4", ""]),
+    ],
+)
+def test_models_get_the_shortest_labels_that_distinguish_them(names: list[str], labels: list[str]) -> None:
+    assert list(model_labels(names).values()) == labels

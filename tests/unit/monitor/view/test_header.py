@@ -8,17 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.model.answers import RunTotals
 from monitor.model.view_model import Row, ViewModel
 from monitor.view.glyphs import UNICODE
 from monitor.view.header import progress_line, title_line
 from tests.support.pictures import colour_of, plain, snapshot
-from virnucpro_bus.metrics import Totals
 
 pytestmark = pytest.mark.usefixtures("utc")
 
 
 def settled(done: int, failed: int, total: int) -> ViewModel:
-    totals: Totals = {**snapshot().totals, "files_total": total, "files_completed": done, "files_failed": failed}
+    totals: RunTotals = {
+        **snapshot().totals,
+        "files_total": total,
+        "files_completed": done,
+        "files_failed": failed,
+    }
     return replace(snapshot(), totals=totals)
 
 
@@ -27,7 +32,7 @@ def bar(done: int, failed: int, total: int) -> str:
 
 
 def test_an_unfinished_run_is_never_at_100_percent() -> None:
-    totals: Totals = {**snapshot().totals, "files_total": 1000, "files_completed": 999, "files_failed": 0}
+    totals: RunTotals = {**snapshot().totals, "files_total": 1000, "files_completed": 999, "files_failed": 0}
     assert " 99%" in plain(replace(snapshot(), totals=totals), 80, 24)
 
 

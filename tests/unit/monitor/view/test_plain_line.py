@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.model.answers import RunTotals
 from monitor.model.selection import ViewOptions
 from monitor.model.view_model import NOTICE, Problem
 from monitor.view.plain_line import line
@@ -27,7 +28,7 @@ from tests.support.pictures import (
     row,
     snapshot,
 )
-from virnucpro_bus.metrics import Effect, Totals
+from virnucpro_bus.metrics import Effect
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -36,7 +37,7 @@ def test_plain_lines_look_as_they_should(name: str) -> None:
 
 
 def test_lost_events_are_on_the_line_only_when_there_are_any() -> None:
-    lossy: Totals = {**snapshot().totals, "events_lost": 12}
+    lossy: RunTotals = {**snapshot().totals, "events_lost": 12}
     assert " | events lost 12" in line(replace(snapshot(), totals=lossy))
     assert "lost" not in line(snapshot(3))
 
@@ -73,7 +74,7 @@ def test_a_stalled_device_is_called_so() -> None:
 
 def test_the_last_line_shows_how_the_run_has_ended() -> None:
     assert " elapsed 12m03s finished | " in line(FINISHED)
-    early: Totals = {**FINISHED.totals, "files_total": 301}
+    early: RunTotals = {**FINISHED.totals, "files_total": 301}
     assert " elapsed 12m03s ended early | " in line(replace(FINISHED, totals=early))
     assert " eta 26m12s | " in line(snapshot())
 

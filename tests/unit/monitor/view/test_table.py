@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.model.answers import DeviceWork
 from monitor.model.selection import EVERYTHING, ViewOptions
 from monitor.model.view_model import Row, Trend, ViewModel, device_key
 from monitor.view.frame import frame
@@ -25,7 +26,8 @@ from tests.support.pictures import (
     row,
     snapshot,
 )
-from virnucpro_bus.metrics import GpuMetrics
+
+MEMORIES = ("A100-SXM4-40GB", "A100-SXM4-80GB")
 
 
 def header(shot: ViewModel, width: int, options: ViewOptions = EVERYTHING) -> list[str]:
@@ -49,7 +51,7 @@ class Unformatted(dict[str, object]):
 def test_rows_of_other_pages_are_not_formatted() -> None:
     shown = snapshot(15).rows
     others = tuple(
-        (cast(GpuMetrics, Unformatted(metrics)), utilization) for metrics, utilization in snapshot(4096).rows[15:]
+        (cast(DeviceWork, Unformatted(metrics)), utilization) for metrics, utilization in snapshot(4096).rows[15:]
     )
     assert "rows 1-15 of 4096, page 1/274" in plain(replace(snapshot(8, ()), rows=shown + others), 80, 24)
 
@@ -70,12 +72,45 @@ def test_no_header_is_ever_cut(width: int) -> None:
     }
 
 
-def test_at_80_cells_the_load_has_a_sparkline_and_the_temperature_comes_before_the_name() -> None:
-    assert header(snapshot(), 80)[1:] == [
+def test_at_80_cells_the_load_of_one_model_has_a_sparkline() -> None:
+    assert header(ONE_MODEL, 80)[1:] == [
         *("COMPUTE", "LOAD", "MEMORY", "SEQ/S", "QUEUE", "DONE", "FAIL", "STEALS", "TEMP"),
     ]
-    first = next(text for text in plain(snapshot(), 80, 24).splitlines() if "GPU 0" in text)
+    first = next(text for text in plain(ONE_MODEL, 80, 24).splitlines() if "GPU 0" in text)
     assert first.split()[4] == "▇▇▇▇▇▇"
+
+
+def test_at_80_cells_different_models_are_named_in_place_of_the_sparkline() -> None:
+    assert header(snapshot(), 80)[1:] == [
+        *("NAME", "COMPUTE", "MEMORY", "SEQ/S", "QUEUE", "DONE", "FAIL", "STEALS", "TEMP"),
+    ]
+    rows = [text.split() for text in plain(snapshot(), 80, 24).splitlines() if " GPU " in text]
+    assert [words[3] for words in rows[:4]] == ["4090", "A6000", "H100", "V100"]
+
+
+@pytest.mark.parametrize(("width", "names"), [(74, ["A100 40GB", "A100 80GB"]), (80, list(MEMORIES))])
+def test_models_that_differ_in_their_memory_are_named_with_it(width: int, names: list[str]) -> None:
+    rows: list[Row] = []
+    for index, name in enumerate(MEMORIES):
+        metrics, utilization = row(index)
+        rows.append(({**metrics, "device_name": f"NVIDIA {name}"}, utilization))
+    picture = plain(replace(snapshot(), rows=tuple(rows)), width, 24)
+    assert [f"GPU {index}   {name}  " in picture for index, name in enumerate(names)] == [True, True]
+
+
+def test_a_column_is_as_wide_as_its_header_however_short_the_names_are() -> None:
+    rows: list[Row] = []
+    for index, name in enumerate(("A", "B")):
+        metrics, utilization = row(index)
+        rows.append(({**metrics, "device_name": name}, utilization))
+    header_text, first, *_ = plain(replace(snapshot(), rows=tuple(rows)), 120, 24).splitlines()[3:]
+    assert header_text.index("COMPUTE") + len("COMPUTE") == first.index("97%") + len("97%")
+
+
+@pytest.mark.parametrize("width", range(60, 200, 10))
+def test_names_that_do_not_fit_are_shortened_in_every_row_alike(width: int) -> None:
+    picture = plain(snapshot(), width, 24)
+    assert ("RTX 4090 " in picture) == ("RTX A6000 " in picture) == ("H100 80GB HBM3 " in picture)
 
 
 def test_at_100_cells_the_rate_has_one_too() -> None:
@@ -144,9 +179,9 @@ def test_a_filter_that_matches_no_device_is_shown() -> None:
 
 
 def test_the_total_is_of_the_chosen_devices() -> None:
-    picture = plain(snapshot(8), 100, 24, ViewOptions(devices=frozenset({"0", "1"})))
+    picture = plain(snapshot(8), 160, 24, ViewOptions(devices=frozenset({"0", "1"})))
     total = next(text for text in picture.splitlines() if "TOTAL" in text)
-    assert total.split() == ["TOTAL", "2", "devices", "93%", "70%", "33.1", "13", "45", "0", "+3", "-1"]
+    assert total.split() == ["TOTAL", "2", "devices", "93%", "70%", "33.1", "13", "45", "0", "+3", "-1", "624W"]
 
 
 def test_the_total_of_the_run_knows_of_failures_and_steals_that_are_no_device_s() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from monitor.model.answers import DeviceWork, RunTotals
 from monitor.model.health import problems
 from monitor.model.selection import ViewOptions
 from monitor.model.view_model import Problem, Row, ViewModel
@@ -21,7 +22,7 @@ from monitor.view.glyphs import ASCII
 from monitor.view.plain_line import line
 from tests.support.pictures import plain, row, snapshot
 from virnucpro_bus.effect.combine import unknown_effect
-from virnucpro_bus.metrics import GpuMetrics, SourceCounts, StealEvent, Totals
+from virnucpro_bus.metrics import SourceCounts, StealEvent
 from virnucpro_bus.text import visible
 
 NASTY = [
@@ -54,7 +55,7 @@ REFUSED = frozenset(
 def nasty(text: str) -> ViewModel:
     """`text` wherever an event can put one."""
     metrics, utilization = row(0)
-    odd: GpuMetrics = {
+    odd: DeviceWork = {
         **metrics,
         "device_id": text,
         "device_name": text,
@@ -67,12 +68,12 @@ def nasty(text: str) -> ViewModel:
     rows = ((odd, utilization), row(1))
     steal: StealEvent = {"timestamp": 1.7e9, "source_gpu": text, "dest_gpu": text, "file_name": text, "host": text}
     lossy: SourceCounts = {"host": text, "source": text, "epoch": 1, "published": 9, "received": 8, "lost": 1}
-    totals: Totals = {**snapshot().totals, "events_lost": 1}
+    totals: RunTotals = {**snapshot().totals, "events_lost": 1}
     troubles = problems(rows, totals, [lossy], {text: text, f"{text}2": text}, {text: []})
     return replace(
         snapshot(),
         rows=rows,
-        steals=(steal,),
+        steals=({**steal},),
         health=(*troubles, Problem(text)),
         news=(text,),
         title=text,
@@ -121,7 +122,7 @@ def test_only_printable_code_points_pass_through_a_frame() -> None:
     plain_drawing = replace(ASCII, ascii_only=False)  # Rich measures a line of ASCII at once
     for first in range(0, sys.maxunicode + 1, BATCH):
         raw = "".join(map(chr, range(first, first + BATCH)))
-        names: GpuMetrics = {**metrics, "device_id": raw, "device_name": raw, "host": raw, "current_file": raw}
+        names: DeviceWork = {**metrics, "device_id": raw, "device_name": raw, "host": raw, "current_file": raw}
         shot = replace(snapshot(0), rows=((names, utilization), row(1)), health=(Problem(raw),), title=raw)
         picture = [text.plain for text in frame(shot, ANY_WIDTH, 10, plain_drawing)]
         assert all(map(is_harmless, picture)), hex(first)

@@ -15,7 +15,8 @@ from tests.support.plans import coordinator_of, cpus, input_files, one_sided, qu
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
-from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
+from workers.coordinator.assignment import Assignment
+from workers.coordinator.coordinator import WorkStealingCoordinator
 
 # --- handing out
 

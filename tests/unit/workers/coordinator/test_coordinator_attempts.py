@@ -6,7 +6,8 @@ from tests.support.plans import coordinator_of, cpus, input_files, lose, one_sid
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.vocabulary import FileQuarantined
 from virnucpro_bus.testing import ListSink
-from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
+from workers.coordinator.assignment import Assignment
+from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.schedule.blame import Loss
 
 

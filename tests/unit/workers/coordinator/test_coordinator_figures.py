@@ -47,6 +47,25 @@ def test_throughput_and_last_update_are_unknown_before_the_first_completion() ->
     assert (row["throughput"], row["last_update_time"]) == (None, None)
 
 
+def test_the_number_of_files_is_unknown_without_a_plan() -> None:
+    coordinator = coordinator_of(2, [])
+    for number in range(3):
+        coordinator.record_file_completion("cpu:0", f"{number}.fa", 1, 1.0)
+    totals = coordinator.get_totals()
+    assert (totals["files_total"], totals["files_completed"]) == (None, 3)
+
+
+@pytest.mark.parametrize("planned", ["f0.fa", "/data/f0.fa"], ids=["id", "path"])
+def test_files_that_are_not_in_the_plan_do_not_finish_it(planned: str) -> None:
+    coordinator = coordinator_of(1, [2, 1])
+    for number in range(2):
+        coordinator.record_file_completion("cpu:0", f"other{number}.fa", 1, 1.0)
+    coordinator.record_file_failure("cpu:0", "broken.fa", "bad", 1.0)
+    coordinator.record_file_completion("cpu:0", planned, 1, 1.0)
+    totals = coordinator.get_totals()
+    assert (totals["files_total"], totals["files_completed"], totals["files_failed"]) == (5, 3, 1)
+
+
 def test_the_effect_of_stealing_is_known_without_a_call_of_start() -> None:
     """On its own, in another program's process, it has no bus on which to announce a start."""
     clock = ManualClock()

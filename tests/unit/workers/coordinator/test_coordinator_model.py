@@ -20,7 +20,8 @@ from tests.support.plans import cpus, input_files
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.vocabulary import FileQuarantined
 from virnucpro_bus.testing import ListSink
-from workers.coordinator.coordinator import Assignment, WorkStealingCoordinator
+from workers.coordinator.assignment import Assignment
+from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.schedule.blame import Loss
 from workers.schedule.policy_registry import POLICIES
 

@@ -98,7 +98,6 @@ def test_auto_is_every_gpu_with_name_and_index(machine: Machine) -> None:
         ("GPU-cc33", ["GPU-cc33"]),
         ("GPU-c", ["GPU-cc33"]),
         ("1,-1,0", ["GPU-ab22"]),
-        ("1,1,GPU-ab22", ["GPU-ab22"]),
     ],
 )
 def test_auto_takes_what_cuda_visible_devices_leaves(machine: Machine, visible: str, found: list[str]) -> None:
@@ -110,6 +109,17 @@ def test_auto_takes_what_cuda_visible_devices_leaves(machine: Machine, visible: 
 def test_auto_uses_no_gpu_when_all_are_hidden(machine: Machine, visible: str) -> None:
     machine(A, B, C)
     assert keys("auto", {"CUDA_VISIBLE_DEVICES": visible})[0] == "cpu:0"
+
+
+@pytest.mark.parametrize("visible", ["1,1", "GPU-ab,GPU-ab22"])
+@pytest.mark.parametrize("spec", ["auto", "as visible"])
+def test_a_gpu_that_is_named_twice_is_refused_in_the_option_as_in_the_variable(
+    machine: Machine, visible: str, spec: str
+) -> None:
+    machine(A, B, C)
+    option = "auto" if spec == "auto" else visible if visible.startswith("GPU") else f"cuda:{visible}"
+    with pytest.raises(UserError, match=r"names a (GPU|device) twice.*; name each once"):
+        find_devices(option, {"CUDA_VISIBLE_DEVICES": visible})
 
 
 def test_auto_reports_which_visible_device_is_missing(machine: Machine) -> None:

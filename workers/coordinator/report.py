@@ -1,0 +1,54 @@
+"""What a caller reports of a device's attempt at a file, checked before anything is changed by it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from virnucpro_bus.passed_numbers import as_count, as_seconds
+from virnucpro_bus.publish.values import as_file_name
+from workers.inputs.input_file import InputFile
+
+
+@dataclass(frozen=True)
+class Report:
+    """How long an attempt took, and when it ended."""
+
+    file: str
+    """The file's id or path, as the caller names it."""
+    name: str
+    """The file's base name, as an event can carry it."""
+    seconds: float
+    wall_ns: int | None
+    """Wall-clock time of the end; None: now."""
+    mono_ns: int | None
+    """Monotonic time of the end; None: now."""
+
+    def is_about(self, file: InputFile) -> bool:
+        """Whether it is the report of this file."""
+        return self.file in (file.id, os.fspath(file.path))
+
+
+def checked_report(file_path: object, duration: object, wall_ns: object, mono_ns: object) -> Report:
+    """Return the report of these values. Raises ValueError for one that cannot be right."""
+    name = as_file_name(file_path)
+    wall, mono = (
+        None if at_ns is None else as_count(argument, at_ns)
+        for argument, at_ns in (("wall_ns", wall_ns), ("mono_ns", mono_ns))
+    )
+    return Report(os.fsdecode(file_path), name, as_seconds("duration", duration), wall, mono)  # type: ignore[arg-type]
+
+
+class PlannedFiles:
+    """The planned files by id and path, to find reports of others. The caller holds a lock."""
+
+    def __init__(self, files: tuple[InputFile, ...]) -> None:
+        self._files = files
+        self._names: frozenset[str] | None = None
+        """Only made for callers that report files which they were not given."""
+
+    def has(self, report: Report) -> bool:
+        """Whether the report is about a planned file."""
+        if self._names is None:
+            self._names = frozenset(name for file in self._files for name in (file.id, os.fspath(file.path)))
+        return report.file in self._names

@@ -25,7 +25,6 @@ from monitor.cli.display import (
 from monitor.cli.serve_replay import serve_replay
 from monitor.model.selection import ViewOptions
 from monitor.terminal.keys import Key, Keys
-from virnucpro_bus.capture.growth import BROKEN_OFF
 from virnucpro_bus.cli.options import PathArgument, SecondsArgument, interval_option, kinds_option
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.run_folder import capture_path
@@ -120,7 +119,7 @@ def replay(
         playback.run(lambda: False)
         position = "end" if until_seconds is None else f"at {until_seconds:g} s"
         show_once(playback.fleet, replace(options, title=f"{path} ({position})"))
-        _report_broken_off(playback, path)
+        _report_ending(playback, path)
         return 0
     with_keys = not as_json and has_keyboard()
     if start_paused and not with_keys:
@@ -140,13 +139,13 @@ def replay(
         status = _play_with_keys(playback, str(path), options)
     else:
         status = watch(playback.run, playback.fleet, played, replace(options, title=_title(str(path), played)))
-    _report_broken_off(playback, path)
+    _report_ending(playback, path)
     return status
 
 
-def _report_broken_off(playback: Playback, path: Path) -> None:
-    if playback.fleet.is_broken_off:
-        say(f"{path}: {BROKEN_OFF}")
+def _report_ending(playback: Playback, path: Path) -> None:
+    if (note := playback.ending_note) is not None:
+        say(f"{path}: {note}")
 
 
 def _play_with_keys(playback: Playback, name: str, options: DisplayOptions) -> int:

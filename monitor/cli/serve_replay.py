@@ -27,7 +27,7 @@ def serve_replay(replay: Replay, address: str, clock: Clock) -> int:
     def play() -> bool:
         while not replay.ended:
             frames, received_ns = replay.receive(0.0)
-            played.append(frames, received_ns or 0)
+            played.append(frames, received_ns)
             if not replay.catching_up:
                 break
         return False

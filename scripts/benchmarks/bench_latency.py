@@ -23,7 +23,7 @@ EVENTS = 3_000
 ROUNDS = 5
 TURN_SECONDS = 0.1
 CLOCK = SystemClock()
-Receive = Callable[[], tuple[list[bytes], int | None]]
+Receive = Callable[[], tuple[list[bytes], int | list[int]]]
 
 
 def measure() -> list[dict[str, Any]]:

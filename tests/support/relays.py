@@ -57,8 +57,8 @@ def follower_of(address: str, server_key: bytes | None = None) -> Iterator[Follo
         follower.close()
 
 
-def next_of(follower: Follower, seconds: float = 20.0) -> tuple[list[bytes], int | None]:
-    """What it receives next, with the time it is said to have come."""
+def next_of(follower: Follower, seconds: float = 20.0) -> tuple[list[bytes], list[int]]:
+    """What it receives next, with the times of the record."""
     clock = SystemClock()
     until_ns = clock.mono_ns() + int(seconds * 1e9)
     while not (received := follower.receive(0.05))[0]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from hypothesis import strategies as st
 
 from virnucpro_bus import events as ev
+from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.testing import Script
 
@@ -52,8 +53,10 @@ class Worker:
 class MadeRun:
     """A run that is told to go on step by step."""
 
-    def __init__(self, files: int) -> None:
-        self.script = Script()
+    def __init__(self, files: int, host: str = "node", clock: ManualClock | None = None) -> None:
+        self.script = Script(host=host)
+        self.script.clock = clock or self.script.clock
+        self.session = 1
         self.expected = {device.key: Expected() for device in DEVICES}
         self.workers = [Worker(device) for device in DEVICES]
         self.queues = {
@@ -61,12 +64,28 @@ class MadeRun:
             for at, device in enumerate(DEVICES)
         }
         self._attempts: dict[str, int] = {}
-        self._launcher(ev.RunStarted("job", "threshold", DEVICES, files))
+        self._files = files
+        self._announce()
+
+    def _announce(self) -> None:
+        self._launcher(ev.RunStarted("job", "threshold", DEVICES, self._files))
         for key, queue in self.queues.items():
             self._launcher(ev.FilesAssigned(key, tuple(ev.PlannedFile(file, len(file), 7) for file in queue)))
 
+    def resume(self) -> None:
+        """Launcher and workers were killed, and the run is resumed."""
+        self.session += 1
+        self._announce()
+        for worker in self.workers:
+            self.die(worker)
+
+    def reboot(self, uptime_seconds: float) -> None:
+        """The machine was restarted: its monotonic clock begins again. The run is resumed after that."""
+        self.script.clock.mono = round(uptime_seconds * NANOSECONDS)
+        self.resume()
+
     def _launcher(self, event: ev.Fact) -> None:
-        self.script.say("coordinator", event)
+        self.script.say("coordinator", event, epoch=self.session)
 
     def _say(self, worker: Worker, event: ev.Fact) -> None:
         self.script.say(worker.source, event, epoch=worker.epoch)
@@ -105,6 +124,19 @@ class MadeRun:
             stolen = ev.WorkStolen(key, victim, worker.file, worker.attempt, worker.stolen_at_ns)
             self._say(worker, stolen)
         self._say(worker, ev.FileStarted(key, worker.file, worker.attempt))
+
+    def act(self, action: str, at: int) -> None:
+        """Do one of ACTIONS, with the device of that number."""
+        worker = self.workers[at]
+        match action:
+            case "work" | "die at once":
+                self.work(worker, dies_with_the_file=action == "die at once")
+            case "depths":
+                self.depths()
+            case "sample":
+                self.sample(worker.device)
+            case _:
+                getattr(self, action)(worker)
 
     def fail(self, worker: Worker) -> None:
         """The file in hand cannot be done."""
@@ -152,7 +184,7 @@ class MadeRun:
         percent = float(len(self.script.envelopes) % 100)
         energy = int(self.script.clock.mono_ns() // 10_000_000)
         look = ev.GpuSampled(device, percent, None, int(percent), 100, 40.0, 100.0, energy_millijoules=energy)
-        self.script.say("sampler", look)
+        self.script.say("sampler", look, epoch=self.session)
 
     def finish(self) -> None:
         """The run is over."""
@@ -184,16 +216,7 @@ def made_runs(draw: st.DrawFn, *, finished: bool | None = None) -> MadeRun:
     steps = st.tuples(st.integers(0, 2), st.sampled_from(ACTIONS), st.sampled_from([0.0, 0.25, 1.0, 7.0]))
     for at, action, pause in draw(st.lists(steps, min_size=length, max_size=length)):
         run.script.clock.advance(pause)
-        worker = run.workers[at]
-        match action:
-            case "work" | "die at once":
-                run.work(worker, dies_with_the_file=action == "die at once")
-            case "depths":
-                run.depths()
-            case "sample":
-                run.sample(worker.device)
-            case _:
-                getattr(run, action)(worker)
+        run.act(action, at)
     if draw(st.booleans()) if finished is None else finished:
         run.finish()
     return run

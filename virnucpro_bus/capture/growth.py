@@ -1,7 +1,7 @@
-"""Whether a process may still add events to a capture: if not, a run that has no end in it will never have one.
+"""Whether more events of a run may come: if not, a run that has no end in its capture will never have one.
 
-The capture of a run folder grows while a process holds the folder. Any other capture, such as a copy or a
-recording, is taken as it is: nothing shows whether its run continues elsewhere.
+The capture of a run folder grows while a process holds the folder. Of any other capture, such as a copy or a
+recording, nothing shows whether its run continued: it is taken for what it was at the last event.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from pathlib import Path
 
 from virnucpro_bus.run_lock import CAPTURE_NAME, Evidence, examine_lock, shows_life, signs_of_life
 
-BROKEN_OFF = "the recording ends before its run; the figures are those up to its last event"
-"""What to report of a capture that lacks the end of its run and does not grow."""
+BROKEN_OFF = "the run was broken off; the figures are those up to its last event"
+"""What to report of the capture of a run folder that lacks the end of its run and does not grow."""
+CUT_SHORT = "the recording ends before its run; the figures are those of its last event"
+"""What to report of any other capture that lacks the end of its run."""
 
 
 class Growth:
@@ -22,16 +24,25 @@ class Growth:
         """Examine the folder of `capture`. Never waits."""
         capture = Path(os.path.realpath(capture))  # it may be a link to the capture of a run folder
         self._run_dir = capture.parent
-        self._evidence = examine_lock(self._run_dir)[0] if capture.name == CAPTURE_NAME else Evidence.FREE
+        self.is_of_run_folder = capture.name == CAPTURE_NAME
+        """Whether it is the capture of a run folder: only of that it is known when its run is broken off."""
+        self._evidence = examine_lock(self._run_dir)[0]
         self._signs = signs_of_life(self._run_dir)
         self._answer: bool | None = None
 
     @property
     def is_possible(self) -> bool:
-        """Whether a process has held the folder since this was made. The first answer may take five seconds."""
+        """Whether a process has held the folder since this was made. The first answer may take five seconds.
+
+        True for a capture that is not of a run folder: it may have been copied or recorded while the run went on.
+        """
         if self._answer is None:
-            self._answer = self._evidence is Evidence.HELD or (
-                self._evidence is Evidence.UNKNOWN
-                and (signs_of_life(self._run_dir) != self._signs or shows_life(self._run_dir))
+            self._answer = (
+                not self.is_of_run_folder
+                or self._evidence is Evidence.HELD
+                or (
+                    self._evidence is Evidence.UNKNOWN
+                    and (signs_of_life(self._run_dir) != self._signs or shows_life(self._run_dir))
+                )
             )
         return self._answer

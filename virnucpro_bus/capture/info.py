@@ -30,7 +30,7 @@ class CaptureInfo(TypedDict):
     duration_seconds: float
     ending: str | None
     """"finished" if every run has, by its last session; otherwise "in progress", or "broken off" if no process may
-    add the end. None: no run was announced."""
+    add the end, or "not recorded" if the capture is a copy or a recording. None: no run was announced."""
     events: int
     events_by_kind: dict[str, int]
     refused_frames: int
@@ -108,4 +108,8 @@ def capture_info(path: Path) -> CaptureInfo:
 def _ending(are_over: list[bool], growth: Growth) -> str | None:
     if not are_over:
         return None
-    return "finished" if all(are_over) else "in progress" if growth.is_possible else "broken off"
+    if all(are_over):
+        return "finished"
+    if not growth.is_of_run_folder:
+        return "not recorded"
+    return "in progress" if growth.is_possible else "broken off"

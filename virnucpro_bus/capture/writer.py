@@ -90,7 +90,7 @@ class CaptureWriter:
 
         `keep`: while they cannot be written they are kept, and written when recording resumes.
         """
-        received_ns = self._start_ns + self._clock.mono_ns()
+        received_ns = self.now_ns
         records = [pack_record(frame, received_ns) for frame in frames]
         if self.problem is not None and not self._try_to_resume():
             self._set_aside(records, records if keep else [])
@@ -140,6 +140,11 @@ class CaptureWriter:
     def size_bytes(self) -> int:
         """Bytes in the file so far."""
         return self._written_bytes
+
+    @property
+    def now_ns(self) -> int:
+        """The time with which a frame would be recorded now: nanoseconds since 1970."""
+        return self._start_ns + self._clock.mono_ns()
 
     def read(self, offset: int, limit: int) -> bytes:
         """Read up to `limit` bytes of the file from `offset`, for history."""

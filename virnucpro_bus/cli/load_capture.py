@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from virnucpro_bus.capture.growth import BROKEN_OFF
 from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
@@ -43,15 +42,15 @@ def load_capture(capture: Path) -> FleetState:
         gc.freeze()
         gc.enable()
     fleet = playback.fleet
-    for warning in _warnings(playback.replay, fleet):
+    for warning in _warnings(playback):
         say(f"{path}: {warning}")
     if not fleet.get_totals()["events_received"]:
         raise UserError(f"{visible(str(path))}: contains no events")
     return fleet
 
 
-def _warnings(replay: Replay, fleet: FleetState) -> Iterator[str]:
-    scanner = replay.reader.scanner
+def _warnings(playback: Playback) -> Iterator[str]:
+    scanner, fleet = playback.replay.reader.scanner, playback.fleet
     if bytes_lost := scanner.skipped_bytes + scanner.incomplete_bytes:
         yield f"{bytes_lost} bytes are damaged or cut off; the figures lack their events"
     if lossy := fleet.lossy_sources():
@@ -61,6 +60,6 @@ def _warnings(replay: Replay, fleet: FleetState) -> Iterator[str]:
         ]
         more = [f"and {len(lossy) - MAX_NAMED_SOURCES} more"] if len(lossy) > MAX_NAMED_SOURCES else []
         yield f"{lost} events are not recorded ({', '.join(names + more)}); the figures lack them"
-    if fleet.is_broken_off:
-        yield BROKEN_OFF
+    if (note := playback.ending_note) is not None:
+        yield note
     yield from fleet.stream_warnings()

@@ -36,7 +36,7 @@ def relay(run_dir: Path, address: str) -> int:
     """
     clock = SystemClock()
     listen_address = parse_listen(address)
-    capture = LiveCapture(run_dir)
+    capture = LiveCapture(run_dir, clock)
     os.nice(_NICENESS)
     with SignalFlag(*ENDING_SIGNALS) as signals:
         server = open_relay(listen_address, capture, HelloReply(capture.run, capture.host, ""), clock)

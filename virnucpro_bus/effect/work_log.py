@@ -18,11 +18,18 @@ MAX_UNPLANNED_FILES = 5_000
 class Steal(NamedTuple):
     """One stolen file. Sorts by the time of the decision."""
 
-    stolen_at_ns: int
+    decided_ns: int
+    """On the host's axis of time, on which a wall clock that is set changes nothing."""
     thief: str
     victim: str
     file: str
     attempt: int
+    wall_ns: int = 0
+    """When it was decided by the wall clock, nanoseconds since 1970; for display only."""
+
+    def is_same(self, other: Steal) -> bool:
+        """Whether both report the same steal, which worker and launcher do."""
+        return self[1:] == other[1:]
 
 
 # Every completion reads its columns, which is faster with a plain class than with a Struct.
@@ -30,7 +37,7 @@ class Steal(NamedTuple):
 class WorkLog:
     """The plan of one host's last session, and the work done in all sessions. Not thread-safe.
 
-    `host_fold.py` fills it, `totals.py` adds it up. Times are by the host's monotonic clock.
+    `host_fold.py` fills it, `totals.py` adds it up. Times are on the host's axis of time (`host_time.py`).
     """
 
     assigned: list[tuple[str, list[str], list[Count]]] = field(default_factory=list)
@@ -73,12 +80,6 @@ class WorkLog:
         else:
             self.dropped += 1
 
-    def reset_times(self) -> None:
-        """Make all that was done so far end before all that comes: the host's monotonic clock has restarted."""
-        self.ends_ns[:] = [0] * len(self.ends_ns)
-        self.failed[:] = [(0, seconds, device) for _, seconds, device in self.failed]
-        self.revision += 1
-
     def fail(self, end_ns: int, seconds: float, device: str) -> None:
         """Add a failed attempt."""
         if len(self.failed) < MAX_UNPLANNED_FILES or self.assigned:
@@ -93,3 +94,9 @@ class WorkLog:
                 self.revision += 1
         elif len(self.steals) < MAX_UNPLANNED_FILES or self.assigned:
             self.steals[steal.file] = steal
+
+    def replace_steal(self, reported: Steal, own: Steal) -> None:
+        """Replace a steal by another report of the same one, whose time is more exact."""
+        if self.steals.get(own.file) == reported:
+            self.steals[own.file] = own
+            self.revision += 1

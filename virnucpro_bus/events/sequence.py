@@ -88,6 +88,15 @@ class SequenceTracker:
         """Numbers that were published and not received."""
         return self.published - self.received
 
+    def includes(self, other: SequenceTracker) -> bool:
+        """Whether all numbers that `other` has received were received here too."""
+        starts, ends = [*self._starts, self._newest_start], [*self._ends, self.expected]
+        for start, end in zip([*other._starts, other._newest_start], [*other._ends, other.expected], strict=True):
+            at = bisect_right(starts, start) - 1
+            if start < end and (at < 0 or ends[at] < end):
+                return False
+        return True
+
     def missing(self) -> list[tuple[int, int]]:
         """The gaps as (first, last), both included, lowest first."""
         gaps = []

@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.devices import UUID_PREFIXES, display_id, is_simulated
+from virnucpro_bus.events.envelope import WORKER_SOURCE_PREFIX
+from virnucpro_bus.events.host_time import TimeOfDay
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.stream import Stream
 from virnucpro_bus.fold.windows import RollingWindow
@@ -51,9 +53,9 @@ class DeviceState(Struct, array_like=True):
     device: ev.Device
     window: RollingWindow = field(default_factory=RollingWindow)
     last_done_ns: ev.Count = 0
-    """When it last completed or failed a file, by the host's monotonic clock; 0 before the first …"""
+    """When it last completed or failed a file, on the host's axis of time; 0 before the first …"""
     last_done_wall_ns: ev.Count = 0
-    """… and by its wall clock."""
+    """… and by its wall clock, which may have been set since."""
     stolen_away: ev.Count = 0
     """Files that other devices have stolen from its queue."""
     is_planned: bool = False
@@ -62,8 +64,8 @@ class DeviceState(Struct, array_like=True):
     """The last sample; None if it was never sampled."""
     history: GpuHistory | None = None
     """All samples; None if it was never sampled."""
-    _sample_order: tuple[ev.Count, ev.Count] = (0, 0)
-    _sampled_ns: ev.Count = 0
+    sample_order: tuple[ev.Count, ev.Count] = (0, 0)
+    """When the last sample was taken, and its number; zeros before the first. Epochs may go back with a clock."""
     reopened: Reopened = Reopened()
 
     @property
@@ -80,11 +82,6 @@ class DeviceState(Struct, array_like=True):
     def is_simulated(self) -> bool | None:
         """Whether its figures are simulated, by its key or the last sample; None: a real one, never sampled."""
         return is_simulated(self.device.key) or (None if self.sample is None else self.sample.simulated)
-
-    @property
-    def sample_order(self) -> tuple[int, int]:
-        """(epoch, seq) of the last sample, by which samples are ordered; zeros before the first."""
-        return self._sample_order
 
     def renamed_to(self, gpu: DeviceState) -> DeviceState:
         """Return a copy with the name and the samples of `gpu`."""
@@ -110,13 +107,13 @@ class DeviceState(Struct, array_like=True):
         states = {stream.state for stream in live}
         return next(state for state in ("busy", "idle", "starting") if state in states)
 
-    def add_sample(self, order: tuple[int, int], mono_ns: int, sample: ev.GpuSampled) -> None:
-        """Add a sample taken at `mono_ns`. `order` is its (epoch, seq): the greatest is the last sample."""
+    def add_sample(self, mono_ns: int, seq: int, sample: ev.GpuSampled) -> None:
+        """Add sample number `seq`, taken at `mono_ns` on the host's axis of time."""
         if self.history is None:
             self.history = GpuHistory()
         self.history.add(bucket_of(mono_ns, sample))
-        if order > self._sample_order:
-            self._sample_order, self._sampled_ns, self.sample = order, mono_ns, sample
+        if (mono_ns, seq) > self.sample_order:
+            self.sample_order, self.sample = (mono_ns, seq), sample
 
     def utilization(self, now_ns: int, interval_ns: int) -> GpuUtilization:
         """The figures of the last sample, with the load over the interval before it.
@@ -126,12 +123,12 @@ class DeviceState(Struct, array_like=True):
         sample = self.sample
         if sample is None or self.history is None:
             return UNKNOWN_UTILIZATION.copy()
-        age_ns = max(0, now_ns - self._sampled_ns)
+        age_ns = max(0, now_ns - self.sample_order[0])
         # A load that the last sample does not report is unknown, even if earlier ones did.
         mean, greatest = (None, None) if sample.compute_percent is None else self.history.load(interval_ns)
         return make_utilization(sample, mean, greatest, age_ns / NANOSECONDS)
 
-    def record(self, completed: ev.Envelope, host: str) -> FileRecord:
+    def record(self, completed: ev.Envelope, host: str, time_of_day: TimeOfDay) -> FileRecord:
         """The figures of a file that a worker on this device completed."""
         event = completed.event
         start_ns = completed.mono_ns - round(event.duration_seconds * NANOSECONDS)
@@ -142,7 +139,7 @@ class DeviceState(Struct, array_like=True):
             device_id=self.device_id,
             host=host,
             attempt=event.attempt,
-            ended=completed.wall_ns / NANOSECONDS,
+            ended=time_of_day(completed.wall_ns, completed.mono_ns) / NANOSECONDS,
             duration_seconds=event.duration_seconds,
             sequences=event.sequences,
             compute_percent=figures.compute_percent,
@@ -157,20 +154,27 @@ class DeviceState(Struct, array_like=True):
         return (MAX_COUNT + 1 if index is None else index, self.device.key)
 
     def note_finished(self, mono_ns: int, wall_ns: int) -> None:
-        """Record that it completed or failed a file, at these times of the host's clocks."""
+        """Record that it completed or failed a file, at these times on the axis and by the wall clock."""
         if mono_ns > self.last_done_ns:
-            self.last_done_ns = mono_ns
-        if wall_ns > self.last_done_wall_ns:
+            self.last_done_ns, self.last_done_wall_ns = mono_ns, wall_ns
+        elif mono_ns == self.last_done_ns and wall_ns > self.last_done_wall_ns:
             self.last_done_wall_ns = wall_ns
 
     def metrics(
-        self, host: str, queue_depth: int | None, workers: Workers, now_ns: int, started_ns: int | None
+        self,
+        host: str,
+        queue_depth: int | None,
+        workers: Workers,
+        now_ns: int,
+        started_ns: int | None,
+        time_of_day: TimeOfDay,
     ) -> GpuMetrics:
-        """The device's figures at `now_ns`. `started_ns` is the start of its run; None: unknown.
+        """The device's figures at `now_ns`. `started_ns` is the start of the run's last session; None: unknown.
 
-        Both times are by the host's monotonic clock.
+        Both times are on the host's axis of time.
         """
         last_ns = max(self.last_done_ns, started_ns or 0)
+        last_update_ns = time_of_day(self.last_done_wall_ns, self.last_done_ns)
         streams = workers.values()
         counts = [stream.counts() for stream in streams]
         in_progress = [span for stream in streams if (span := stream.in_progress(now_ns)) is not None]
@@ -183,8 +187,8 @@ class DeviceState(Struct, array_like=True):
             files_completed=sum(count.completed for count in counts) - self.reopened.completed,
             work_stolen_from=self.stolen_away,
             work_stolen_to=sum(count.stolen for count in counts),
-            throughput=self.window.throughput(now_ns, in_progress),
-            last_update_time=self.last_done_wall_ns / NANOSECONDS if self.last_done_wall_ns else None,
+            throughput=self.window.throughput(now_ns, in_progress, started_ns or 0),
+            last_update_time=last_update_ns / NANOSECONDS if self.last_done_wall_ns else None,
             uuid=key if key.startswith(UUID_PREFIXES) else None,
             host=host,
             sequences=sum(count.sequences for count in counts) - self.reopened.sequences,
@@ -193,3 +197,9 @@ class DeviceState(Struct, array_like=True):
             current_file=max(busy)[1] if busy else None,
             seconds_since_done=max(0, now_ns - last_ns) / NANOSECONDS if last_ns else None,
         )
+
+
+def own_workers(device: DeviceState, workers: dict[tuple[int, str], Stream]) -> dict[tuple[int, str], Stream]:
+    """The workers whose device it is: of a run's device those that its launcher has started, if there are any."""
+    own = {each: workers[each] for each in workers if each[1].startswith(WORKER_SOURCE_PREFIX)}
+    return own if own and device.is_planned else workers

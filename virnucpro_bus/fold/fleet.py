@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from itertools import groupby
+from itertools import groupby, repeat
 from operator import attrgetter, itemgetter
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
@@ -20,6 +20,7 @@ from virnucpro_bus.effect.shares import HostWork
 from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.events.codec import Foreign, decode_all
 from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.events.host_time import UNKNOWN_TIME
 from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.fold.host_view import HostView
 from virnucpro_bus.fold.merge import latest_files, latest_steals, sum_totals
@@ -57,39 +58,41 @@ class FleetState:
 
         To be set before anything is folded.
         """
+        self.receipt_clock = clock
+        """By which the times of receipt are that `feed` gets. To be set before anything is folded."""
         self._hosts: dict[str, HostView] = {}
         self._lock = threading.RLock()
         self.refused: Counter[str] = Counter()
         """Frames that are not events, by FrameError.reason."""
 
-    def feed(self, frames: Sequence[bytes], received_ns: int | None = None) -> None:
-        """Decode and fold frames, received at `received_ns` of `clock`'s monotonic time; None: as history."""
-        last: HostView | None = None
+    def feed(self, frames: Sequence[bytes], received_ns: int | Sequence[int] | None = None) -> None:
+        """Decode and fold frames.
+
+        `received_ns` is when each of them was received, or all of them, by `receipt_clock`; None: unknown.
+        """
         with self._lock:
             for first in range(0, len(frames), FRAMES_AT_ONCE):
-                decoded = decode_all(frames[first : first + FRAMES_AT_ONCE], self.refused)
+                part = slice(first, first + FRAMES_AT_ONCE)
+                decoded = decode_all(frames[part], self.refused)
+                if received_ns is None or isinstance(received_ns, int):
+                    times: Iterator[int] = repeat(UNKNOWN_TIME if received_ns is None else received_ns)
+                else:
+                    times = iter(_times_of_events(frames[part], received_ns[part], len(decoded)))
                 for name, envelopes in groupby(decoded, attrgetter("host")):
-                    last = self._host(name)
-                    last.fold.apply_all(envelopes)
-            if received_ns is not None:
-                for host in self._hosts.values():
-                    host.compare_clocks(received_ns, just_now=host is last)
+                    self._host(name).fold.apply_all(envelopes, times)
 
     def apply(self, envelope: Envelope | Foreign, received_ns: int | None = None) -> bool:
-        """Fold one decoded event. Returns False if it had been folded before."""
+        """Fold one decoded event, received at that time. Returns False if it had been folded before."""
         with self._lock:
-            host = self._host(envelope.host)
-            fresh = host.fold.apply(envelope)
-            if received_ns is not None:
-                host.compare_clocks(received_ns, just_now=True)
-            return fresh
+            at_ns = UNKNOWN_TIME if received_ns is None else received_ns
+            return self._host(envelope.host).fold.apply(envelope, at_ns)
 
     # Snapshots.
 
     def dump(self) -> bytes:
         """Return the fold as bytes, for another fleet to `load`, which then continues as this one would."""
         with self._lock:
-            return pack(Fold(self.refused, [host.fold for host in self._in_order()]))
+            return pack(self._fold())
 
     def load(self, data: bytes) -> None:
         """Start with what another fleet has folded, before anything is folded here.
@@ -106,7 +109,14 @@ class FleetState:
 
     def empty_copy(self) -> FleetState:
         """Return an empty fleet with the same clock and settings."""
-        return FleetState(self._clock, self.local_host, self._interval_ns / NANOSECONDS)
+        copy = FleetState(self._clock, self.local_host, self._interval_ns / NANOSECONDS)
+        copy.receipt_clock = self.receipt_clock
+        return copy
+
+    def includes(self, other: FleetState) -> bool:
+        """Whether all events that `other` has folded are folded here too."""
+        with self._lock, other._lock:
+            return self._fold().includes(other._fold())
 
     def replace_with(self, other: FleetState) -> None:
         """Replace what was folded here with what `other` has folded, which must not be fed any more."""
@@ -123,7 +133,7 @@ class FleetState:
     def get_recent_steal_events(self) -> list[StealEvent]:
         """The last 50 steals, oldest first by the viewer's wall clock."""
         with self._lock:
-            steals = [steal for host in self._in_order() for steal in host.steals()]
+            steals = [host.steals() for host in self._in_order()]
         return latest_steals(steals)
 
     def get_totals(self) -> Totals:
@@ -195,6 +205,13 @@ class FleetState:
             return any(host.fold.is_broken_off for host in self._hosts.values())
 
     @property
+    def has_unfinished_run(self) -> bool:
+        """Whether a run was announced that is neither over nor broken off."""
+        with self._lock:
+            runs = [host.fold for host in self._hosts.values() if host.fold.run is not None]
+            return not all(run.is_over for run in runs)
+
+    @property
     def finished(self) -> bool:
         """Whether every announced run is over or broken off, and at least one was announced."""
         with self._lock:
@@ -231,7 +248,7 @@ class FleetState:
     def files(self) -> list[FileRecord]:
         """The last 100 completed files, oldest first by the viewer's wall clock."""
         with self._lock:
-            return latest_files(file for host in self._in_order() for file in host.files())
+            return latest_files([host.files() for host in self._in_order()])
 
     def failures(self) -> dict[str, str]:
         """The reasons of files that failed for good, by file."""
@@ -263,6 +280,9 @@ class FleetState:
 
     # Private: the caller holds the lock.
 
+    def _fold(self) -> Fold:
+        return Fold(self.refused, [host.fold for host in self._in_order()])
+
     def _in_order(self) -> list[HostView]:
         return [self._hosts[name] for name in sorted(self._hosts)]
 
@@ -273,4 +293,12 @@ class FleetState:
         return host
 
     def _new_host(self, fold: HostFold) -> HostView:
-        return HostView(fold, self._clock, is_local=fold.host == self.local_host)
+        is_local = fold.host == self.local_host
+        return HostView(fold, self._clock if is_local else self.receipt_clock, is_local=is_local)
+
+
+def _times_of_events(frames: Sequence[bytes], times: Sequence[int], events: int) -> Sequence[int]:
+    """Return the times of those of `frames` that are events, of which there are so many."""
+    if events == len(frames):
+        return times
+    return [at_ns for frame, at_ns in zip(frames, times, strict=True) if decode_all([frame], Counter())]

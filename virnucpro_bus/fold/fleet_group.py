@@ -54,7 +54,7 @@ class FleetGroup:
 
     def get_recent_steal_events(self) -> list[StealEvent]:
         """The last 50 steals, oldest first."""
-        return latest_steals(steal for fleet in self._fleets.values() for steal in fleet.get_recent_steal_events())
+        return latest_steals(fleet.get_recent_steal_events() for fleet in self._fleets.values())
 
     def get_totals(self) -> Totals:
         """The totals of all buses."""
@@ -109,7 +109,7 @@ class FleetGroup:
 
     def files(self) -> list[FileRecord]:
         """The last 100 completed files of all buses, oldest first."""
-        return latest_files(file for fleet in self._fleets.values() for file in fleet.files())
+        return latest_files(fleet.files() for fleet in self._fleets.values())
 
     def failures(self) -> dict[str, str]:
         """The reasons of files that failed for good, by file."""

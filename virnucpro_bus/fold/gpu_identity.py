@@ -68,3 +68,12 @@ def _identified_positions(devices: Mapping[str, DeviceState]) -> list[str]:
         for key, device in positions.items()
         if device.sample is not None and device.sample_order < identified.get(device.device.index, (0, 0))
     ]
+
+
+def keys_by_index(devices: Mapping[str, DeviceState]) -> dict[int, str]:
+    """The key of the sampled GPU with each index; of several that had it one after the other, the last."""
+    last: dict[int, tuple[tuple[int, int], str]] = {}
+    for key, device in devices.items():
+        if device.sample is not None and (index := device.sample.device.index) is not None:
+            last[index] = max(last.get(index, ((0, 0), "")), (device.sample_order, key))
+    return {index: key for index, (_, key) in last.items()}

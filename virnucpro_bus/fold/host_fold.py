@@ -3,44 +3,43 @@
 Pure and deterministic: no I/O, no clock, no threads. Everything built on it relies on two promises: an event that
 is applied twice changes nothing, and a gap that is filled later leads to the same state as delivery in order. So
 counters only count events whose (source, epoch, seq) is new, and "the latest" is decided by seq, never by the
-order of arrival.
+order of arrival. In the handlers, `envelope.mono_ns` is on one axis of time for all boots (`host_time.py`).
 """
 
 from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Iterable
+from itertools import repeat
 from typing import Any
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.work_log import Steal
-from virnucpro_bus.events.codec import Foreign
 from virnucpro_bus.events.commits import Commit
+from virnucpro_bus.events.host_time import NEVER_COMPARED, UNKNOWN_TIME, AnyEnvelope, moved, when
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.device import DeviceState, Reopened
 from virnucpro_bus.fold.host_state import HostState
-from virnucpro_bus.fold.stream import Stream
-from virnucpro_bus.fold.windows import Completions, RollingWindow
+from virnucpro_bus.fold.stream import UNPLACED, Stream
 
 RECENT_STEALS = 50
 RECENT_NOTICES = 10
-MIN_BOOT_NS = 10 * NANOSECONDS
-"""A boot time that changes by more means a reboot: clocks are adjusted by less, and no machine boots in less."""
 
 
 class HostFold(HostState, array_like=True):
     """Folds the events of one host into its state. Not thread-safe: its owner is one thread, or holds a lock."""
 
-    def apply(self, envelope: ev.Envelope | Foreign) -> bool:
+    def apply(self, envelope: AnyEnvelope, received_ns: int = UNKNOWN_TIME) -> bool:
         """Fold one event. Returns False if it had been folded before."""
-        return self.apply_all((envelope,)) == 1
+        return not self.apply_all((envelope,), (received_ns,))
 
-    def apply_all(self, envelopes: Iterable[ev.Envelope | Foreign]) -> int:
-        """Fold events. Returns how many of them had not been folded before."""
+    def apply_all(self, envelopes: Iterable[AnyEnvelope], times: Iterable[int] = repeat(UNKNOWN_TIME)) -> int:
+        """Fold events, received at these times by one clock. Returns how many of them had been folded before."""
         streams, handlers = self._streams, _HANDLERS
-        fresh = 0
-        for envelope in envelopes:
+        last_ns, offset_ns = self.last_ns, self.offset_ns
+        repeated = 0
+        for envelope, at_ns in zip(envelopes, times, strict=False):
             try:
                 stream = streams[envelope.source][envelope.epoch]
             except KeyError:
@@ -50,23 +49,41 @@ class HostFold(HostState, array_like=True):
             if seq == seen.expected:
                 seen.expected = seq + 1
             elif not seen.add(seq):
+                repeated += 1
                 continue
-            fresh += 1
+            # 0 but for the streams of a machine that has restarted: nearly every event is used as it is.
+            if stream.base_ns:
+                self.last_ns, self.offset_ns = last_ns, offset_ns
+                envelope = self._on_the_axis(envelope, stream)
+                offset_ns = self.offset_ns
             mono_ns = envelope.mono_ns
             if mono_ns > stream.heard_ns:
                 stream.heard_ns = mono_ns
-                if mono_ns > self.last_ns:
-                    self.last_ns = mono_ns
+                if mono_ns > last_ns:
+                    last_ns = mono_ns
+            # It was published before it was received, so no difference is smaller than the true one.
+            if at_ns - mono_ns < offset_ns:
+                offset_ns = at_ns - mono_ns
             event = envelope.event
             handler = handlers.get(type(event))
             if handler is not None:
                 handler(self, event, envelope, stream)
             elif event is None:
                 self.unknown_kinds += 1
-        return fresh
+        self.last_ns, self.offset_ns = last_ns, offset_ns
+        return repeated
 
     def _stream(self, source: str, epoch: int) -> Stream:
         return self._streams.setdefault(source, {}).setdefault(epoch, Stream())
+
+    def _on_the_axis(self, envelope: AnyEnvelope, stream: Stream) -> AnyEnvelope:
+        """Return the event with its time on the host's axis; by its first event, the stream is placed there."""
+        if stream.base_ns == UNPLACED:
+            base_ns = self._time.base_ns
+            stream.base_ns = self._time.place(envelope, self.last_ns)
+            if self._time.base_ns > base_ns:
+                self.offset_ns = NEVER_COMPARED
+        return moved(envelope, stream.base_ns)
 
     def _device(self, key: str) -> DeviceState:
         device = self._devices.get(key)
@@ -86,43 +103,35 @@ class HostFold(HostState, array_like=True):
             device = self._device(announced.key)
             device.describe(announced)
             device.is_planned = True
-        if self._enter_session(envelope):
-            self.run, self._started_ns = event, envelope.mono_ns
-            self._detect_boot(envelope)
+        if envelope.epoch >= self._run_epoch:
+            self._run_epoch, self.run = envelope.epoch, event
+        self._begin_session(envelope)
 
     def _run_finished(self, event: ev.RunFinished, envelope: ev.Envelope, stream: Stream) -> None:
-        if self._enter_session(envelope):
+        if self._enter_session(envelope) and envelope.mono_ns >= (self._finished_ns or 0):
             self.finished, self._finished_ns = event, envelope.mono_ns
 
     def _enter_session(self, envelope: ev.Envelope) -> bool:
         """Start a session if the launcher's event is of a later one. Returns whether it is of the last session."""
         if envelope.epoch > self._session:
             self._session = envelope.epoch
-            self.finished = self._finished_ns = None
+            self.finished = self._finished_ns = self._started_ns = None
             self._log.assigned = []
         return envelope.epoch == self._session
 
+    def _begin_session(self, envelope: ev.Envelope) -> bool:
+        """Do the same with an event of its beginning: the earliest that was received is its start."""
+        is_last = self._enter_session(envelope)
+        if is_last:
+            self._started_ns = min(self._started_ns or envelope.mono_ns, envelope.mono_ns)
+        return is_last
+
     def _files_assigned(self, event: ev.FilesAssigned, envelope: ev.Envelope, stream: Stream) -> None:
-        if self._enter_session(envelope):
+        if self._begin_session(envelope):
             self._log.assign(event.device, event.files)
 
-    def _detect_boot(self, envelope: ev.Envelope) -> None:
-        """Drop all monotonic times of before if the host was rebooted, which restarts its monotonic clock."""
-        boot_ns = max(0, envelope.wall_ns - envelope.mono_ns)
-        if self._boot_ns is not None and abs(boot_ns - self._boot_ns) > MIN_BOOT_NS:
-            for _, _, stream in self._each_stream():
-                stream.heard_ns = min(stream.heard_ns, envelope.mono_ns)
-            self.last_ns = min(self.last_ns, envelope.mono_ns)
-            for device in self._devices.values():
-                device.window = RollingWindow()
-                device.history = device.sample = None
-                device.last_done_ns = 0
-            self._completions = Completions()
-            self._log.reset_times()
-        self._boot_ns = boot_ns
-
     def _notice(self, event: ev.Notice, envelope: ev.Envelope, stream: Stream) -> None:
-        insort(self._notices, (envelope.epoch, envelope.seq, envelope.wall_ns, event.text))
+        insort(self._notices, (envelope.epoch, envelope.seq, envelope.wall_ns, envelope.mono_ns, event.text))
         del self._notices[:-RECENT_NOTICES]
 
     def _worker_started(self, event: ev.WorkerStarted, envelope: ev.Envelope, stream: Stream) -> None:
@@ -142,8 +151,10 @@ class HostFold(HostState, array_like=True):
         if event.file is not None:
             self._add_failed_attempt(event.file, event.attempt, event.device, event.reason)
         if event.file is not None and event.stolen_from is not None:
-            steal = Steal(event.stolen_at_ns, event.device, event.stolen_from, event.file, event.attempt)
-            if steal != dead.last_steal:
+            decided_ns = when(event.stolen_at_ns, envelope)
+            lease = event.file, event.attempt, event.stolen_at_ns
+            steal = Steal(decided_ns, event.device, event.stolen_from, *lease)
+            if dead.last_steal is None or not steal.is_same(dead.last_steal):
                 dead.pending_steal = steal
                 self._add_steal(steal)
 
@@ -151,6 +162,7 @@ class HostFold(HostState, array_like=True):
         if event.device:
             self._worker_device(event.device, stream)
         stream.add_heartbeat(envelope)
+        self._time.observe(envelope.wall_ns, envelope.mono_ns - stream.base_ns, stream.base_ns)
 
     def _file_started(self, event: ev.FileStarted, envelope: ev.Envelope, stream: Stream) -> None:
         if not stream.device_key:
@@ -221,11 +233,13 @@ class HostFold(HostState, array_like=True):
     def _work_stolen(self, event: ev.WorkStolen, envelope: ev.Envelope, stream: Stream) -> None:
         self._worker_device(event.thief, stream)
         stream.stolen += 1
-        steal = Steal(event.stolen_at_ns, event.thief, event.victim, event.file, event.attempt)
+        decided_ns = when(event.stolen_at_ns, envelope)
+        steal = Steal(decided_ns, event.thief, event.victim, event.file, event.attempt, event.stolen_at_ns)
         if envelope.seq > stream.last_steal_seq:
             stream.last_steal, stream.last_steal_seq = steal, envelope.seq
-        if steal == stream.pending_steal:
+        if stream.pending_steal is not None and steal.is_same(stream.pending_steal):
             # The launcher's report came first and was added; now the worker's own event counts instead.
+            self._replace_steal(stream.pending_steal, steal)
             stream.pending_steal = None
         else:
             self._add_steal(steal)
@@ -240,7 +254,7 @@ class HostFold(HostState, array_like=True):
     def _gpu_sampled(self, event: ev.GpuSampled, envelope: ev.Envelope, stream: Stream) -> None:
         device = self._device(event.device.key)
         device.describe(event.device)
-        device.add_sample((envelope.epoch, envelope.seq), envelope.mono_ns, event)
+        device.add_sample(envelope.mono_ns, envelope.seq, event)
 
     def _add_failed_file(self, file: str, attempt: int, reason: str) -> None:
         self.failures[file] = max(self.failures.get(file, (0, "")), (attempt, reason))
@@ -254,8 +268,14 @@ class HostFold(HostState, array_like=True):
         self._device(steal.victim).stolen_away += 1
         self._log.steal(steal)
         insort(self._steals, steal)
-        if len(self._steals) > RECENT_STEALS:
-            del self._steals[0]
+        del self._steals[:-RECENT_STEALS]
+
+    def _replace_steal(self, reported: Steal, own: Steal) -> None:
+        """Replace what the launcher has reported of a steal by the worker's own event."""
+        self._log.replace_steal(reported, own)
+        if reported in self._steals:
+            self._steals.remove(reported)
+            insort(self._steals, own)
 
 
 _HANDLERS: dict[type, Callable[[HostFold, Any, Any, Stream], None]] = {

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
@@ -19,10 +20,11 @@ from virnucpro_bus.effect.shares import HostWork, InProgress, RunStatus
 from virnucpro_bus.effect.totals import TotalsCache
 from virnucpro_bus.effect.work_log import Steal, WorkLog
 from virnucpro_bus.events.commits import CommittedFiles
-from virnucpro_bus.events.envelope import WORKER_SOURCE_PREFIX
-from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceState, Reopened
-from virnucpro_bus.fold.gpu_identity import SampledGpus, merge_same_gpus
-from virnucpro_bus.fold.stream import Stream
+from virnucpro_bus.events.host_time import NEVER_COMPARED, HostTime, TimeOfDay, by_own_clock
+from virnucpro_bus.events.vocabulary import MAX_COUNT
+from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceState, Reopened, own_workers
+from virnucpro_bus.fold.gpu_identity import SampledGpus, keys_by_index, merge_same_gpus
+from virnucpro_bus.fold.stream import Stream, gone_ns
 from virnucpro_bus.fold.windows import Completions
 from virnucpro_bus.metrics import (
     Effect,
@@ -43,12 +45,12 @@ INTERRUPTED = 128
 class HostState(Struct, array_like=True):
     """The state of one host's devices, streams and run. Not thread-safe: its owner is one thread, or holds a lock.
 
-    Times are by the host's monotonic clock, unless they are called wall-clock times. Devices are named by key.
+    Times are on the axis of `host_time.py`, unless they are called wall-clock times. Devices are named by key.
     """
 
     host: str
     run: ev.RunStarted | None = None
-    """The announcement of the last run; None for workers without a launcher, or before the first."""
+    """The last announcement, in `_run_epoch`; None for workers without a launcher, or before the first."""
     finished: ev.RunFinished | None = None
     """The launcher's report that the run is over; None before that."""
     is_broken_off: bool = False
@@ -66,28 +68,37 @@ class HostState(Struct, array_like=True):
     _depths: dict[str, ev.Count] = {}
     _quarantined: ev.Count = 0
     _steals: list[Steal] = []
-    _notices: list[tuple[ev.Count, ev.Count, ev.Count, str]] = []
-    """The last 10, as (epoch, seq, wall-clock time in nanoseconds, text)."""
+    _notices: list[tuple[ev.Count, ev.Count, ev.Count, ev.Count, str]] = []
+    """The last 10, as (epoch, seq, wall-clock time in nanoseconds, time on the axis, text)."""
     attempts: dict[str, list[tuple[ev.Count, str, str]]] = {}
     """(attempt, device, reason) of failed attempts, by file."""
+    _run_epoch: ev.Count = 0
     _session: ev.Count = 0
     """The epoch in which the launcher last started or ended a run; a resumed run is a new session."""
     _net_failures: dict[str, int] = {}
     """How often a file has failed for good, minus how often it was reopened after that."""
     _reopened_quarantined: ev.Count = 0
     """How many quarantined files are pending again."""
-    _boot_ns: ev.Count | None = None
-    """The wall-clock time at which the host's monotonic clock was 0, by the last run that started there."""
+    _time: HostTime = field(default_factory=HostTime)
     _log: WorkLog = field(default_factory=WorkLog)
     _completions: Completions = field(default_factory=Completions)
     _committed: CommittedFiles = field(default_factory=CommittedFiles)
     last_ns: ev.Count = 0
     """The time of the newest event; 0 before the first."""
+    offset_ns: Annotated[int, Meta(ge=-MAX_COUNT)] = NEVER_COMPARED
+    """The clock of the times of receipt minus the axis: the least difference of this boot, of the least delay."""
 
     @property
-    def last_heartbeat(self) -> tuple[int, int]:
-        """When the newest heartbeat was sent, by monotonic and wall clock; zeros before the first."""
-        return max((stream.heartbeat_times for _, _, stream in self._each_stream()), default=(0, 0))
+    def newest_times(self) -> tuple[int, int]:
+        """When the last heartbeat, completion or failure was sent, on the axis and by the wall clock, or zeros."""
+        times = [stream.heartbeat_times for _, _, stream in self.streams()]
+        times += [(device.last_done_ns, device.last_done_wall_ns) for device in self._devices.values()]
+        return max(times, default=(0, 0))
+
+    @property
+    def base_ns(self) -> int:
+        """What is added to the host's monotonic clock to get the time on the axis."""
+        return self._time.base_ns
 
     @property
     def is_simulated(self) -> bool:
@@ -108,7 +119,7 @@ class HostState(Struct, array_like=True):
         if self.run is None or self.is_over:
             return
         self.is_broken_off, self._finished_ns = True, self.last_ns
-        for _, _, stream in self._each_stream():
+        for _, _, stream in self.streams():
             if stream.is_live:
                 stream.state = "stopped"
 
@@ -118,11 +129,11 @@ class HostState(Struct, array_like=True):
             return None
         return max(0, self.at(now_ns) - self._started_ns) / NANOSECONDS
 
-    def metrics(self, now_ns: int) -> list[GpuMetrics]:
+    def metrics(self, now_ns: int, time_of_day: TimeOfDay = by_own_clock) -> list[GpuMetrics]:
         """One row per device, by index, then key. Unused GPUs have a row only if no run was announced."""
         now_ns = self.at(now_ns)
         workers: defaultdict[str, dict[tuple[int, str], Stream]] = defaultdict(dict)
-        for source, epoch, stream in self._each_stream():
+        for source, epoch, stream in self.streams():
             workers[stream.device_key][epoch, source] = stream
         shown = [
             (key, device)
@@ -130,8 +141,9 @@ class HostState(Struct, array_like=True):
             if self.run is None or device.is_planned or workers[key] or device.stolen_away
         ]
         shown.sort(key=lambda each: each[1].display_order())
+        moment = now_ns, self._started_ns, time_of_day
         rows = [
-            device.metrics(self.host, self._depths.get(key), _own(device, workers[key]), now_ns, self._started_ns)
+            device.metrics(self.host, self._depths.get(key), own_workers(device, workers[key]), *moment)
             for key, device in shown
         ]
         is_interrupted = self.finished is not None and self.finished.exit_code >= INTERRUPTED
@@ -152,32 +164,24 @@ class HostState(Struct, array_like=True):
             for key, device in self._devices.items()
             if device.sample is not None
         }
-        return found | {index: found[key] for index, key in self._keys_by_index().items()}
+        return found | {index: found[key] for index, key in keys_by_index(self._devices).items()}
 
-    def _keys_by_index(self) -> dict[int, str]:
-        """The key of the sampled GPU with each index; of several that had it one after the other, the last."""
-        last: dict[int, tuple[tuple[int, int], str]] = {}
-        for key, device in self._devices.items():
-            if device.sample is not None and (index := device.sample.device.index) is not None:
-                last[index] = max(last.get(index, ((0, 0), "")), (device.sample_order, key))
-        return {index: key for index, (_, key) in last.items()}
-
-    def files(self) -> list[FileRecord]:
+    def files(self, time_of_day: TimeOfDay = by_own_clock) -> list[FileRecord]:
         """The last 100 completed files, oldest first."""
         gpus, records = SampledGpus(self._devices), []
         for completed in self._completions:
             key = completed.event.device
             device = gpus.find(key) or self._devices.get(key, DeviceState(ev.Device(key)))
-            records.append(device.record(completed, self.host))
+            records.append(device.record(completed, self.host, time_of_day))
         return records
 
-    def steals(self) -> list[StealEvent]:
-        """The last 50 steals, oldest first."""
-        return [self._steal_event(steal) for steal in self._steals]
+    def steals(self, time_of_day: TimeOfDay = by_own_clock) -> list[StealEvent]:
+        """The last 50 steals, by the time on the axis."""
+        return [self._steal_event(steal, time_of_day) for steal in self._steals]
 
     def work(self, now_ns: int) -> HostWork:
         """The work log with the state of the run at `now_ns`, from which the effect of stealing is computed."""
-        streams = [stream for _, _, stream in self._each_stream()]
+        streams = [stream for _, _, stream in self.streams()]
         started_ns = self._started_ns or 0
         ups = [(stream.up_ns, stream.device_key) for stream in streams if stream.up_ns is not None]
         status = RunStatus(
@@ -185,7 +189,7 @@ class HostState(Struct, array_like=True):
             living=frozenset(stream.device_key for stream in streams if stream.is_live and stream.device_key),
             # The earliest of each device counts: it is written last.
             up_ns={key: at_ns for at_ns, key in sorted(ups, reverse=True) if at_ns >= started_ns},
-            gone_ns=self._gone_ns(),
+            gone_ns=gone_ns(self.streams()),
             in_progress=[
                 InProgress(stream.device_key, stream.file, stream.since_ns) for stream in streams if stream.is_busy
             ],
@@ -198,15 +202,9 @@ class HostState(Struct, array_like=True):
         )
         return HostWork(self.run, self._log, status)
 
-    def _gone_ns(self) -> dict[str, int]:
-        """When each device whose last worker died lost it."""
-        last: dict[str, tuple[int, str, int]] = {}
-        for source, epoch, stream in self._each_stream():
-            worker = (epoch, source, stream.lost_ns if stream.is_lost else 0)
-            last[stream.device_key] = max(last.get(stream.device_key, worker), worker)
-        return {key: lost_ns for key, (_, _, lost_ns) in last.items() if lost_ns}
-
-    def effect(self, now_ns: int, cache: TotalsCache | None = None) -> Effect:
+    def effect(
+        self, now_ns: int, cache: TotalsCache | None = None, time_of_day: TimeOfDay = by_own_clock
+    ) -> Effect:
         """The effect of stealing on the last session of the run; see effect.py.
 
         `cache` is for a caller that computes the effect repeatedly.
@@ -214,22 +212,24 @@ class HostState(Struct, array_like=True):
         work = self.work(now_ns)
 
         def describe(steal: Steal, saved: float | None, saved_range: Range | None) -> StealEffect:
-            return StealEffect(**self._steal_event(steal), saved_seconds=saved, saved_range=saved_range)
+            return StealEffect(
+                **self._steal_event(steal, time_of_day), saved_seconds=saved, saved_range=saved_range
+            )
 
         return effect_of(work.log, work.status, describe, cache)
 
-    def _steal_event(self, steal: Steal) -> StealEvent:
+    def _steal_event(self, steal: Steal, time_of_day: TimeOfDay) -> StealEvent:
         return StealEvent(
-            timestamp=steal.stolen_at_ns / NANOSECONDS,
+            timestamp=time_of_day(steal.wall_ns, steal.decided_ns) / NANOSECONDS,
             source_gpu=self._device_id(steal.victim),
             dest_gpu=self._device_id(steal.thief),
             file_name=steal.file,
             host=self.host,
         )
 
-    def notices(self) -> list[tuple[int, str]]:
+    def notices(self, time_of_day: TimeOfDay = by_own_clock) -> list[tuple[int, str]]:
         """The last 10 notices for users, oldest first: (wall-clock time in nanoseconds, text)."""
-        return [(wall_ns, text) for _, _, wall_ns, text in self._notices]
+        return [(time_of_day(wall_ns, at_ns), text) for _, _, wall_ns, at_ns, text in self._notices]
 
     def failed_files(self) -> dict[str, str]:
         """The reasons of files that failed for good and are not pending again, by file."""
@@ -250,13 +250,13 @@ class HostState(Struct, array_like=True):
                 received=stream.seen.received,
                 lost=stream.seen.lost,
             )
-            for source, epoch, stream in self._each_stream()
+            for source, epoch, stream in self.streams()
             if stream.seen.lost
         ]
 
     def totals(self) -> Totals:
         """The host's part of the run."""
-        streams = [stream for _, _, stream in self._each_stream()]
+        streams = [stream for _, _, stream in self.streams()]
         counts = [stream.counts() for stream in streams]
         reopened = Reopened(failed=self._reopened_quarantined)
         for device in self._devices.values():
@@ -283,14 +283,8 @@ class HostState(Struct, array_like=True):
         device = self._devices.get(key)
         return display_id(ev.Device(key)) if device is None else device.device_id
 
-    def _each_stream(self) -> Iterator[tuple[str, int, Stream]]:
+    def streams(self) -> Iterator[tuple[str, int, Stream]]:
         """Every stream with its source and epoch."""
         for source, epochs in self._streams.items():
             for epoch, stream in epochs.items():
                 yield source, epoch, stream
-
-
-def _own(device: DeviceState, workers: dict[tuple[int, str], Stream]) -> dict[tuple[int, str], Stream]:
-    """The workers whose device it is: of a run's device those that its launcher has started, if there are any."""
-    own = {each: workers[each] for each in workers if each[1].startswith(WORKER_SOURCE_PREFIX)}
-    return own if own and device.is_planned else workers

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from operator import itemgetter
+from typing import TypeVar
 
 from virnucpro_bus.fold.host_fold import RECENT_STEALS
 from virnucpro_bus.fold.windows import KEPT_FILES
 from virnucpro_bus.metrics import FileRecord, StealEvent, Totals
+
+Record = TypeVar("Record", FileRecord, StealEvent)
 
 
 def sum_totals(each: Sequence[Totals]) -> Totals:
@@ -34,11 +38,21 @@ def _settled(totals: Totals) -> int:
     return totals["files_completed"] + totals["files_failed"]
 
 
-def latest_files(files: Iterable[FileRecord]) -> list[FileRecord]:
-    """Return the KEPT_FILES last files, oldest first; by host if the time is the same."""
-    return sorted(files, key=itemgetter("ended", "host"))[-KEPT_FILES:]
+def latest_files(each: Iterable[Sequence[FileRecord]]) -> list[FileRecord]:
+    """Return the KEPT_FILES last of several lists of files, oldest first; by host if the time is the same."""
+    return _merged(each, itemgetter("ended", "host"))[-KEPT_FILES:]
 
 
-def latest_steals(steals: Iterable[StealEvent]) -> list[StealEvent]:
-    """Return the RECENT_STEALS last steals, oldest first; by host if the time is the same."""
-    return sorted(steals, key=itemgetter("timestamp", "host"))[-RECENT_STEALS:]
+def latest_steals(each: Iterable[Sequence[StealEvent]]) -> list[StealEvent]:
+    """Return the RECENT_STEALS last of several lists of steals, oldest first; by host if the time is the same."""
+    return _merged(each, itemgetter("timestamp", "host"))[-RECENT_STEALS:]
+
+
+def _merged(each: Iterable[Sequence[Record]], key: Callable[[Record], tuple[float, str]]) -> list[Record]:
+    """Merge lists, each of which keeps its order: times of day of one host may go back, when its clock is set."""
+    keyed = [
+        (latest, record)
+        for records in each
+        for latest, record in zip(accumulate(map(key, records), max), records, strict=True)
+    ]
+    return [record for _, record in sorted(keyed, key=itemgetter(0))]

@@ -20,6 +20,8 @@ from msgspec import Meta
 from virnucpro_bus.effect.work_log import WorkLog
 from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.events.envelope import ENVELOPES
+from virnucpro_bus.events.host_time import HostTime
+from virnucpro_bus.events.sequence import SequenceTracker
 from virnucpro_bus.events.vocabulary import MAX_COUNT, Count, FileCompleted
 from virnucpro_bus.fold.device import DeviceState
 from virnucpro_bus.fold.host_fold import HostFold
@@ -43,10 +45,20 @@ _Bucket = tuple[Count, _Sum, _Sum, _OrUnknown, _OrUnknown, _OrUnknown]
 
 
 class Fold(msgspec.Struct, array_like=True):
-    """All that a fleet has folded. How clocks compare is not part of it: that differs for every viewer."""
+    """All that a fleet has folded. Times of receipt in it are by the clock of whoever has folded it."""
 
     refused: dict[str, Count]
     hosts: list[HostFold]
+
+    def includes(self, other: Fold) -> bool:
+        """Whether all events that `other` has folded are folded here too."""
+        seen = {(host.host, *name): stream.seen for host in self.hosts for *name, stream in host.streams()}
+        nothing = SequenceTracker()
+        return all(
+            seen.get((host.host, *name), nothing).includes(stream.seen)
+            for host in other.hosts
+            for *name, stream in host.streams()
+        )
 
 
 def pack(fold: Fold) -> bytes:
@@ -108,7 +120,8 @@ def _complete_fold() -> Any:
     """Return the type of a Fold in which no field may be missing."""
     stream, device = _complete(Stream), _complete(DeviceState)
     streams, devices = dict[str, dict[Count, stream]], dict[str, device]  # type: ignore[valid-type]
-    host = _complete(HostFold, _streams=streams, _devices=devices, _log=_complete(WorkLog))
+    parts = {"_log": _complete(WorkLog), "_time": _complete(HostTime)}
+    host = _complete(HostFold, _streams=streams, _devices=devices, **parts)
     return _complete(Fold, hosts=list[host])  # type: ignore[valid-type]
 
 

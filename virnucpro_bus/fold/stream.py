@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
+
+from msgspec import Meta
 
 from virnucpro_bus.effect.work_log import Steal
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.sequence import SequenceTracker
-from virnucpro_bus.events.vocabulary import STARTING, Count, FileProgress, FileStarted, Heartbeat
+from virnucpro_bus.events.vocabulary import MAX_COUNT, STARTING, Count, FileProgress, FileStarted, Heartbeat
 from virnucpro_bus.fold.windows import Span
 
+UNPLACED = -1
 State = Literal["starting", "idle", "busy", "stopped"]
 
 
@@ -28,10 +32,12 @@ class Counts(NamedTuple):
 class Stream:
     """One source in one epoch. Which event is the latest is decided by seq. Not thread-safe.
 
-    Times are by the host's monotonic clock.
+    Times are on the host's axis of time (`host_time.py`).
     """
 
     seen: SequenceTracker = field(default_factory=SequenceTracker)
+    base_ns: Annotated[int, Meta(ge=UNPLACED, le=MAX_COUNT)] = UNPLACED
+    """What is added to the monotonic times of its events (`host_time.py`); UNPLACED before the first event."""
     device_key: str = ""
     """The device that the source works on; "" for a source that is not a worker, or while it is unknown."""
     heard_ns: Count = 0
@@ -57,7 +63,7 @@ class Stream:
     pending_steal: Steal | None = None
     """A steal that only the launcher has reported, because the worker died before it could."""
     heartbeat_times: tuple[Count, Count] = (0, 0)
-    """When the last heartbeat was sent, by the host's monotonic and its wall clock; zeros before the first."""
+    """When the last heartbeat was sent, on the axis and by the host's wall clock; zeros before the first."""
     _heartbeat: Heartbeat | None = None
     _heartbeat_seq: Count = 0
     up_ns: Count | None = None
@@ -121,3 +127,12 @@ class Stream:
         if (progress.file, progress.attempt) != (task.file, task.attempt):
             return None
         return Span(now_ns, self.since_ns, progress.sequences)
+
+
+def gone_ns(streams: Iterable[tuple[str, int, Stream]]) -> dict[str, int]:
+    """When each device whose last worker died lost it, of streams with their source and epoch."""
+    last: dict[str, tuple[int, str, int]] = {}
+    for source, epoch, stream in streams:
+        worker = (epoch, source, stream.lost_ns if stream.is_lost else 0)
+        last[stream.device_key] = max(last.get(stream.device_key, worker), worker)
+    return {key: lost_ns for key, (_, _, lost_ns) in last.items() if lost_ns}

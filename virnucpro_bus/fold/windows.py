@@ -28,7 +28,7 @@ _by_time = attrgetter("mono_ns", "source", "epoch", "seq")
 
 
 class Span(NamedTuple):
-    """Work done between two times of one host's monotonic clock. Sorts by its end."""
+    """Work done between two times on one host's axis of time. Sorts by its end."""
 
     end_ns: int
     start_ns: int
@@ -74,9 +74,10 @@ class RollingWindow:
             while len(spans) > WINDOW_FILES and spans[0][0] < oldest_ns:
                 spans.popleft()
 
-    def throughput(self, now_ns: int, in_progress: Iterable[Span] = ()) -> float | None:
+    def throughput(self, now_ns: int, in_progress: Iterable[Span] = (), since_ns: int = 0) -> float | None:
         """Sequences per second from the start of the oldest file in the window until `now_ns`.
 
+        Files that ended before `since_ns`, the start of the session, do not count: nor does the pause after them.
         `in_progress` are the files being worked on, with the sequences done so far. The rate falls while a device
         idles, because the time until now counts. None before the first completion or progress.
         """
@@ -85,6 +86,8 @@ class RollingWindow:
         chosen = [span for span in self._spans if span[0] >= oldest_ns]
         if len(chosen) < WINDOW_FILES:
             chosen = list(self._spans)[-WINDOW_FILES:]
+        if since_ns:
+            chosen = [span for span in chosen if span[0] >= since_ns]
         chosen.extend(in_progress)
         if not chosen:
             return None
@@ -103,7 +106,7 @@ class RollingWindow:
 
 
 class Completions:
-    """The last 100 completions of a host, by its monotonic clock. Not thread-safe."""
+    """The last 100 completions of a host, by its axis of time. Not thread-safe."""
 
     __slots__ = ("_late", "kept", "newest_ns")
 

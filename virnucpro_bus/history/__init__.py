@@ -1,5 +1,6 @@
 """History: gives a viewer that joins late every event that was recorded before.
 
 A client requests hello, snapshot or read; the server answers from the capture and from a fold that it keeps up to
-date. May import fold, capture and what they import. Start with `protocol.py`, which defines what both ends send.
+date. `recorded_clock.py` is the clock of what is recorded. May import fold, capture and what they import. Start
+with `protocol.py`, which defines what both ends send.
 """

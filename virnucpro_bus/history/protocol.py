@@ -26,13 +26,15 @@ class HelloReply(msgspec.Struct, frozen=True, array_like=True):
     """How a hub or a relay describes itself.
 
     `subscribe` is the address of live events; empty where they are read from the history as well (a relay).
-    `events` is the number of events on record so far; 0 where they are not counted.
+    `events` is the number of events on record so far; 0 where they are not counted. `now_ns` is the time by the
+    clock of the records; of a relay, which does not know that clock, by the wall clock of its machine.
     """
 
     run: Name
     host: Name
     subscribe: Text
     events: Count = 0
+    now_ns: Count = 0
 
 
 class Snapshot(NamedTuple):
@@ -55,6 +57,11 @@ class ReadableCapture(Protocol):
     @property
     def size_bytes(self) -> int:
         """Current size in bytes."""
+        ...
+
+    @property
+    def now_ns(self) -> int:
+        """The time with which an event would be recorded now, as far as is known."""
         ...
 
     def read(self, offset: int, limit: int) -> bytes:

@@ -26,7 +26,7 @@ class HistoryServer:
     def __init__(
         self, capture: ReadableCapture, hello: Callable[[], HelloReply], clock: Clock, piece_bytes: int = 1 << 20
     ) -> None:
-        """`hello` returns the answer to "hello"; `piece_bytes` limits the answer to "read"."""
+        """`hello` returns the answer to "hello", without the time; `piece_bytes` limits the answer to "read"."""
         self._capture = capture
         self._hello = hello
         self._piece_bytes = piece_bytes
@@ -36,7 +36,8 @@ class HistoryServer:
         """Return the answer to a request; None when it is unknown."""
         match request:
             case [b"hello"]:
-                return [msgspec.msgpack.encode(self._hello())]
+                hello = msgspec.structs.replace(self._hello(), now_ns=self._capture.now_ns)
+                return [msgspec.msgpack.encode(hello)]
             case [b"snapshot"]:
                 self.advance_fold()
                 offset, fold = self._fold.snapshot()
@@ -67,7 +68,8 @@ class IncrementalFold:
         """Fold up to `limit_bytes` more of the capture; returns whether there was anything to fold."""
         data = self._read(self._read_bytes, limit_bytes)
         self._read_bytes += len(data)
-        self._fleet.feed([record.frame for record in self._scanner.feed(data)])
+        records = self._scanner.feed(data)
+        self._fleet.feed([record.frame for record in records], [record.received_ns for record in records])
         return bool(data)
 
     def snapshot(self) -> Snapshot:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from virnucpro_bus.capture.records import HEADER, MAGIC, VERSION, pack_record
+from virnucpro_bus.clock import Clock
 from virnucpro_bus.errors import AddressError, UserError
 from virnucpro_bus.run_folder import CAPTURE_NAME, read_addresses
 
@@ -15,11 +16,12 @@ from virnucpro_bus.run_folder import CAPTURE_NAME, read_addresses
 class LiveCapture:
     """A ReadableCapture that the hub of a run folder is still writing. Not thread-safe."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, clock: Clock) -> None:
         """Open it. Raises AddressError when there is no live hub in `run_dir`, or the capture cannot be read."""
         addresses = read_addresses(run_dir)
         self.run, self.host = addresses.run, addresses.host
         self._run_dir = run_dir
+        self._clock = clock
         try:
             # Kept open: a compressed capture that replaces it changes nothing for readers of this one.
             self._fd = os.open(run_dir / CAPTURE_NAME, os.O_RDONLY | os.O_CLOEXEC)
@@ -30,6 +32,11 @@ class LiveCapture:
     def size_bytes(self) -> int:
         """See ReadableCapture."""
         return os.fstat(self._fd).st_size
+
+    @property
+    def now_ns(self) -> int:
+        """See ReadableCapture: the wall-clock time, by which the hub's times began."""
+        return self._clock.wall_ns()
 
     def read(self, offset: int, limit: int) -> bytes:
         """See ReadableCapture."""
@@ -59,11 +66,15 @@ class PlayedCapture:
             reason = error.strerror
             raise UserError(f"no temporary file can be made: {reason}; set TMPDIR to a folder with room") from None
         self.size_bytes = self._file.write(HEADER.pack(MAGIC, VERSION, 0))
+        self.now_ns = 0
+        """See ReadableCapture: when the last record was received."""
         self._file.flush()
 
-    def append(self, frames: Iterable[bytes], received_ns: int) -> None:
-        """Append records of `frames`, received at that time. Raises OSError when the disk is full."""
-        self.size_bytes += self._file.write(b"".join(pack_record(frame, received_ns) for frame in frames))
+    def append(self, frames: Sequence[bytes], received_ns: int | Sequence[int]) -> None:
+        """Append records of `frames`, received at that time, or at these. Raises OSError when the disk is full."""
+        times = [received_ns] * len(frames) if isinstance(received_ns, int) else received_ns
+        self.size_bytes += self._file.write(b"".join(map(pack_record, frames, times)))
+        self.now_ns = times[-1] if times else self.now_ns
         self._file.flush()
 
     def read(self, offset: int, limit: int) -> bytes:

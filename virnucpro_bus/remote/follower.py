@@ -9,12 +9,13 @@ from __future__ import annotations
 import msgspec
 import zmq
 
-from virnucpro_bus.capture.records import RecordScanner
+from virnucpro_bus.capture.records import Record, RecordScanner
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.history.client import HistoryClient
 from virnucpro_bus.history.protocol import Snapshot, parse_hello, parse_piece, parse_snapshot
+from virnucpro_bus.history.recorded_clock import RecordedClock
 from virnucpro_bus.remote.keys import Identity, load_identity
 from virnucpro_bus.remote.memory_guard import MemoryGuard
 from virnucpro_bus.sockets import SocketMonitor, enable_keepalive
@@ -48,6 +49,8 @@ class Follower:
         """Whether there is unread history."""
         self.problem: str | None = None
         """Why nothing is received although the run may continue; None while the connection works."""
+        self.recorded = RecordedClock(clock)
+        """The clock of the run's capture."""
         self._clock = clock
         self._identity = None if server_key is None else load_identity()
         self._scanner = RecordScanner()
@@ -55,6 +58,8 @@ class Follower:
         """Up to where the capture has been read, in bytes."""
         self.unread_bytes = 0
         """Bytes that remained unread after the last answer."""
+        self.snapshot_size_bytes = 0
+        """Size of the capture, as far as it was known, when the last snapshot was requested."""
         self._requested_ns: int | None = None
         """When the pending request was sent; None when no request is pending."""
         self._received_ns = clock.mono_ns()
@@ -68,6 +73,7 @@ class Follower:
         try:
             self._client.socket.connect(address)
             self.hello = parse_hello(self._ask(b"hello"))
+            self.recorded.estimate(self.hello.now_ns)
         except (zmq.ZMQError, UnicodeEncodeError) as error:
             self.close()
             raise AddressError(f"{address}: is not a valid address: {error}; expected tcp://host:port") from None
@@ -97,6 +103,7 @@ class Follower:
 
     def snapshot(self) -> Snapshot | None:
         """Request the relay's fold of what is on record; None when it has none. Raises AddressError."""
+        self.snapshot_size_bytes = self.offset + self.unread_bytes
         return parse_snapshot(self._ask(b"snapshot"))
 
     def seek(self, offset: int) -> None:
@@ -104,7 +111,7 @@ class Follower:
         self.offset, self.unread_bytes = offset, 0
         self._scanner = RecordScanner()
 
-    def receive(self, timeout_seconds: float) -> tuple[list[bytes], int | None]:
+    def receive(self, timeout_seconds: float) -> tuple[list[bytes], list[int]]:
         """Return what was recorded since the last call. See EventSource; raises AddressError when refused."""
         self._watch_connection()
         now_ns = self._clock.mono_ns()
@@ -113,18 +120,17 @@ class Follower:
         self._client.socket.poll(int(timeout_seconds * 1000) or (_WAIT_MS if self.behind else 0))
         received = self._client.poll()
         now_ns = self._clock.mono_ns()
-        frames: list[bytes] = []
-        arrived_ns = None if self.behind else now_ns
+        records: list[Record] = []
         if received is not None:
             self._received_ns, self.problem = now_ns, None
-            frames = self._read(self._checked(received[1]))
+            records = self._read(self._checked(received[1]))
         elif now_ns - self._received_ns > RELAY_SILENT_AFTER_NS:
             silent_seconds = (now_ns - self._received_ns) // NANOSECONDS
             reason = f" ({self._reason})" if self._reason else ""
             self.problem = f"{self.address}: no contact for {silent_seconds} s{reason}"
             # A viewer must not wait for history that may never arrive; from here on it shows the problem instead.
             self.behind = False
-        return frames, arrived_ns
+        return [record.frame for record in records], [record.received_ns for record in records]
 
     def prove_alive(self) -> None:
         """Raise AddressError when nothing has been received for two minutes."""
@@ -178,17 +184,20 @@ class Follower:
             raise AddressError(f"{self.address}: {reason}")
         return answer
 
-    def _read(self, answer: list[bytes]) -> list[bytes]:
-        """Return the frames in an answer; none for the second answer to a request that was sent twice."""
+    def _read(self, answer: list[bytes]) -> list[Record]:
+        """Return the records in an answer; none for the second answer to a request that was sent twice."""
         piece = parse_piece(answer, self.offset)
         if piece is None:
             return []
         self.offset += len(piece.data)
         self.unread_bytes = max(0, piece.size - self.offset)
+        records = self._scanner.feed(piece.data)
+        if records and not self.behind and not self.unread_bytes:
+            self.recorded.observe(records[-1].received_ns)
         self.behind = self.behind and self.unread_bytes > 0
         # The relay reads and sends the next piece while this one is decoded and folded here.
         self._request_next()
-        return [record.frame for record in self._scanner.feed(piece.data)]
+        return records
 
     def _watch_connection(self) -> None:
         """Learn from the socket's events why a connection fails. Raises AddressError when it can never work.

@@ -13,6 +13,7 @@ from virnucpro_bus.capture.records import CHUNK_BYTES, RecordScanner
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError, EndedError
 from virnucpro_bus.history.protocol import Snapshot
+from virnucpro_bus.history.recorded_clock import RecordedClock
 from virnucpro_bus.run_folder import CAPTURE_NAME, read_addresses
 from virnucpro_bus.run_lock import signs_of_life
 
@@ -25,6 +26,8 @@ class CaptureTail:
 
     events_on_record = 0
     """Always 0: what is on record is what is read."""
+    snapshot_size_bytes = 0
+    """Always 0: there are no snapshots."""
     ended = False
     """Always False: the run ends, not the file."""
 
@@ -38,6 +41,9 @@ class CaptureTail:
         """Always 0: no snapshot could replace what is unread."""
         self.problem: str | None = f"{reason}; its capture is read instead"
         """Why nothing can be asked of the run's hub."""
+        self.recorded = RecordedClock(clock)
+        """The clock of the capture: at first this machine's, as long as nothing was recorded since."""
+        self.recorded.estimate(clock.wall_ns())
         self._run_dir = run_dir
         self._clock = clock
         self._scanner = RecordScanner()
@@ -58,16 +64,18 @@ class CaptureTail:
         """Skip the history before `offset`."""
         self.offset, self._scanner = offset, RecordScanner()
 
-    def receive(self, timeout_seconds: float) -> tuple[list[bytes], int | None]:
+    def receive(self, timeout_seconds: float) -> tuple[list[bytes], list[int]]:
         """Return what was recorded since the last call. See EventSource; raises AddressError."""
         data = self._read()
         if not data and not self.behind:
             sleep(timeout_seconds)
             data = self._read()
         self.offset += len(data)
-        arrived_ns = None if self.behind else self._clock.mono_ns()
+        records = self._scanner.feed(data)
+        if records and not self.behind and len(data) < CHUNK_BYTES:
+            self.recorded.observe(records[-1].received_ns)
         self.behind = self.behind and len(data) == CHUNK_BYTES
-        return [record.frame for record in self._scanner.feed(data)], arrived_ns
+        return [record.frame for record in records], [record.received_ns for record in records]
 
     def prove_alive(self) -> None:
         """Raise AddressError when the run is over, or has shown no sign of life for half a minute."""

@@ -7,7 +7,7 @@ The fold reports the same of the last 100 files, from samples combined in bucket
 from __future__ import annotations
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import takewhile
 from operator import attrgetter, itemgetter
@@ -19,9 +19,9 @@ from virnucpro_bus.clock import NANOSECONDS, iso_utc
 from virnucpro_bus.devices import is_simulated, only_one_with_prefix
 from virnucpro_bus.events.codec import Foreign, decode_all
 from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.events.host_time import HostTime
 from virnucpro_bus.events.sequence import SequenceTracker
-from virnucpro_bus.events.vocabulary import CaptureHole, FileCompleted, GpuSampled, RunStarted
-from virnucpro_bus.fold.host_fold import MIN_BOOT_NS
+from virnucpro_bus.events.vocabulary import CaptureHole, FileCompleted, GpuSampled, Heartbeat
 from virnucpro_bus.metrics import FileRecord
 from virnucpro_bus.samples.gpu_figures import GpuFigures, PlainBucket, SampleBucket, bucket_of, figures_between
 
@@ -70,12 +70,12 @@ class FileTable:
         """Events that are missing because the capture could not be written."""
         self._completed: list[tuple[Envelope, int]] = []
         self._samples: dict[tuple[str, int, str], _SampleColumns] = {}
-        """By host, number of its boot, and device key."""
+        """By host, boot, and device key."""
         self._seen: dict[tuple[str, str, int], SequenceTracker] = {}
-        self._boots: dict[str, tuple[int, int]] = {}
-        """By host: how often it has booted since the first event, and when it last did, by its wall clock."""
+        self._boots: defaultdict[str, _Boots] = defaultdict(_Boots)
+        """By host."""
         self._gpus: dict[tuple[str, int], list[str]] = {}
-        """By host and number of its boot: the sorted keys of the sampled devices."""
+        """By host and boot: the sorted keys of the sampled devices."""
         self._reader = CaptureReader(path)
         for batch in takewhile(lambda _: not stopped(), self._reader.batches()):
             for envelope in decode_all([record.frame for record in batch], self.refused):
@@ -131,7 +131,7 @@ class FileTable:
         ):
             return
         event = envelope.event
-        boot, booted_ns = self._boots.get(envelope.host, (0, None))
+        boot = self._boots[envelope.host].boot_of(envelope)
         if isinstance(event, FileCompleted):
             key = envelope.host, event.device, event.file, event.attempt, event.duration_seconds
             if self._wanted is None or key in self._wanted:
@@ -139,11 +139,6 @@ class FileTable:
         elif isinstance(event, GpuSampled):
             samples = self._samples.setdefault((envelope.host, boot, event.device.key), _SampleColumns())
             samples.add(envelope.mono_ns, event)
-        elif isinstance(event, RunStarted):
-            now_booted_ns = envelope.wall_ns - envelope.mono_ns
-            has_rebooted = booted_ns is not None and abs(now_booted_ns - booted_ns) > MIN_BOOT_NS
-            # A boot restarts the monotonic clock: times of before cannot be compared with later ones.
-            self._boots[envelope.host] = (boot + has_rebooted, now_booted_ns)
         elif isinstance(event, CaptureHole):
             self.unrecorded_frames += event.frames
 
@@ -169,6 +164,26 @@ def _with_figures_of(measured: ExportedFile | FileRecord, file: FileRecord) -> F
 
 def _key(file: ExportedFile | FileRecord) -> _Key:
     return file["host"], file["device"], file["file"], file["attempt"], file["duration_seconds"]
+
+
+class _Boots:
+    """The boots of one host: monotonic times of different ones cannot be compared."""
+
+    def __init__(self) -> None:
+        self._time = HostTime()
+        self._newest_ns = 0
+        self._of_stream: dict[tuple[str, int], int] = {}
+
+    def boot_of(self, envelope: Envelope) -> int:
+        """The boot in which an event was published, as the number that `HostTime.place` returns."""
+        stream = envelope.source, envelope.epoch
+        boot = self._of_stream.get(stream)
+        if boot is None:
+            boot = self._of_stream[stream] = self._time.place(envelope, self._newest_ns)
+        elif isinstance(envelope.event, Heartbeat):
+            self._time.observe(envelope.wall_ns, envelope.mono_ns, boot)
+        self._newest_ns = max(self._newest_ns, envelope.mono_ns + boot)
+        return boot
 
 
 class _SampleColumns:

@@ -65,6 +65,7 @@ def catch_up(source: LiveSource, fleet: FleetState) -> None:
 
     Raises AddressError when the bus no longer answers.
     """
+    fleet.receipt_clock = source.recorded
     _take_snapshot(source, fleet)
     while source.behind:
         fleet.feed(*source.receive(0.0))
@@ -76,7 +77,9 @@ def skip_to_snapshot(source: LiveSource, fleet: FleetState) -> None:
 
     So a viewer that was stopped for a while is up to date as soon as a new one. Raises AddressError.
     """
-    if source.unread_bytes >= SNAPSHOT_FROM_BYTES:
+    known_bytes = source.offset + source.unread_bytes
+    # A hub that has no time to fold has nothing newer so soon.
+    if min(source.unread_bytes, known_bytes - source.snapshot_size_bytes) >= SNAPSHOT_FROM_BYTES:
         _take_snapshot(source, fleet)
 
 
@@ -88,11 +91,12 @@ def follow_live(
     While events are missing, the history is read on every half second. A bus that is silent for 2 s must prove
     that its hub is alive; otherwise AddressError is raised. Frames that arrive twice are yielded twice.
     """
+    fleet.receipt_clock = source.recorded
     checked_ns = received_ns = clock.mono_ns()
     finished_ns: int | None = None
     while not stopped():
-        frames, arrived_ns = source.receive(RECEIVE_SECONDS)
-        fleet.feed(frames, arrived_ns)
+        frames, recorded_ns = source.receive(RECEIVE_SECONDS)
+        fleet.feed(frames, recorded_ns)
         yield frames
         now_ns = clock.mono_ns()
         if frames:
@@ -120,7 +124,10 @@ def _misses_events(fleet: FleetState, source: LiveSource) -> bool:
 
 
 def _take_snapshot(source: LiveSource, fleet: FleetState) -> None:
-    """Replace the fleet by the source's snapshot, if that covers more than what has been read."""
+    """Replace the fleet by the source's snapshot, if that covers more than what has been read and received live.
+
+    The hub's fold may be behind what it has forwarded: with it, figures would go back.
+    """
     snapshot = source.snapshot()
     if snapshot is None or snapshot.offset <= source.offset:
         return
@@ -129,5 +136,7 @@ def _take_snapshot(source: LiveSource, fleet: FleetState) -> None:
         loaded.load(snapshot.fold)
     except SnapshotError:
         return  # made by another version: read the whole history instead
+    if not loaded.includes(fleet):
+        return
     fleet.replace_with(loaded)
     source.seek(snapshot.offset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from virnucpro_bus.capture.growth import BROKEN_OFF, CUT_SHORT
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.events.codec import Foreign, decode_all
 from virnucpro_bus.events.envelope import Envelope
@@ -58,19 +59,28 @@ class Playback:
             self.fleet.replace_with(self._building)
             self._building = self.fleet
 
-    def _fold(self, frames: list[bytes], received_ns: int | None) -> None:
+    def _fold(self, frames: list[bytes], received_ns: list[int]) -> None:
         if self._kinds is None:
             self._building.feed(frames, received_ns)
             return
-        for envelope in decode_all(frames, self._building.refused):
-            is_wanted = kind_of(envelope) in self._kinds
-            self._building.apply(envelope if is_wanted else _without_content(envelope), received_ns)
+        for frame, at_ns in zip(frames, received_ns, strict=True):
+            for envelope in decode_all([frame], self._building.refused):
+                is_wanted = kind_of(envelope) in self._kinds
+                self._building.apply(envelope if is_wanted else _without_content(envelope), at_ns)
+
+    @property
+    def ending_note(self) -> str | None:
+        """What to report of a run whose end is not recorded; None before the end, and where nothing is missing."""
+        if self.fleet.is_broken_off:
+            return BROKEN_OFF
+        is_cut = self.replay.is_exhausted and not self.replay.is_of_run_folder
+        return CUT_SHORT if is_cut and self.fleet.has_unfinished_run else None
 
     def _break_off_at_end(self) -> None:
         # Without the events that end runs, each would seem to be broken off.
         if self.replay.is_exhausted and (self._kinds is None or KIND_OF[RunFinished] in self._kinds):
             fleet = self._building
-            if not fleet.finished and not self.replay.may_grow():
+            if not fleet.finished and not self.replay.may_continue():
                 fleet.break_off()
 
 

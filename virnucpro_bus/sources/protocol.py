@@ -8,10 +8,11 @@ from typing import Protocol
 class EventSource(Protocol):
     """Where a viewer's frames come from: a live bus or a capture."""
 
-    def receive(self, timeout_seconds: float) -> tuple[list[bytes], int | None]:
+    def receive(self, timeout_seconds: float) -> tuple[list[bytes], int | list[int]]:
         """Return the frames that are due, waiting at most `timeout_seconds` for the first.
 
-        The number is the time of their arrival in ns on the viewer's monotonic clock; None when they are history.
+        With them, when each was received, or all of them: in ns by the clock of the recording. That is the replay,
+        or the source's RecordedClock.
         """
         ...
 

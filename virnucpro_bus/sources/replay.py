@@ -85,26 +85,19 @@ class Replay:
         """Whether everything that is recorded was returned since the last start, to the end of the capture."""
         return self._cursor.next_ns is None
 
-    def may_grow(self) -> bool:
-        """Whether a process may still add to the capture. The first answer may take five seconds."""
+    def may_continue(self) -> bool:
+        """Whether the run may have gone on after the last event. The first answer may take five seconds."""
         return self._growth.is_possible if self._may_grow is None else self._may_grow
 
-    def receive(self, timeout_seconds: float) -> tuple[list[bytes], int | None]:
+    @property
+    def is_of_run_folder(self) -> bool:
+        """Whether the capture is that of a run folder, not a copy or a recording."""
+        return self._growth.is_of_run_folder
+
+    def receive(self, timeout_seconds: float) -> tuple[list[bytes], list[int]]:
         """Return the frames that are due by now, waiting at most so long for the first. See EventSource."""
-        if self._at_end:
-            self._wait_at_end(timeout_seconds)
-            return [], self._position_ns
-        if self.catching_up:
-            return self._catch_up()
-        if self.paused:
-            due = self._take_until(self._position_ns)
-            if not due:
-                time.sleep(timeout_seconds)
-            return [record.frame for record in due], self._position_ns
-        self._wait_for_next(timeout_seconds)
-        elapsed_ns = int((self._clock.mono_ns() - self._anchored_at_ns) * self.rate)
-        self._position_ns = max(self._position_ns, self._anchor_ns + elapsed_ns)
-        return [record.frame for record in self._take_until(self._position_ns)], self._position_ns
+        due = self._due(timeout_seconds)
+        return [record.frame for record in due], [record.received_ns for record in due]
 
     def close(self) -> None:
         """Do nothing: the file is open only while it is read."""
@@ -155,6 +148,22 @@ class Replay:
         self._anchor_ns = self._position_ns
         self._anchored_at_ns = self._clock.mono_ns()
 
+    def _due(self, timeout_seconds: float) -> list[Record]:
+        """Take the records that are due by now, waiting at most so long for the first."""
+        if self._at_end:
+            self._wait_at_end(timeout_seconds)
+            return []
+        if self.catching_up:
+            return self._catch_up()
+        if not self.paused:
+            self._wait_for_next(timeout_seconds)
+            elapsed_ns = int((self._clock.mono_ns() - self._anchored_at_ns) * self.rate)
+            self._position_ns = max(self._position_ns, self._anchor_ns + elapsed_ns)
+        due = self._take_until(self._position_ns)
+        if self.paused and not due:
+            time.sleep(timeout_seconds)
+        return due
+
     def _wait_for_next(self, timeout_seconds: float) -> None:
         now_ns = self._clock.mono_ns()
         if self._cursor.next_ns is not None:
@@ -173,13 +182,12 @@ class Replay:
         else:
             self._start(self._from_ns)
 
-    def _catch_up(self) -> tuple[list[bytes], int]:
+    def _catch_up(self) -> list[Record]:
         records = self._take_until(self._target_ns)
-        received_ns = records[-1].received_ns if records else self._position_ns
         if not self._at_end and self._cursor.next_ns is not None and self._cursor.next_ns > self._target_ns:
             self._position_ns = self._target_ns
             self._anchor()
-        return [record.frame for record in records], received_ns
+        return records
 
     def _take_until(self, limit_ns: int) -> list[Record]:
         """Take records up to `limit_ns`; moves the position while catching up, and at the end."""

@@ -11,12 +11,13 @@ from pathlib import Path
 import msgspec
 import zmq
 
-from virnucpro_bus.capture.records import RecordScanner
+from virnucpro_bus.capture.records import Record, RecordScanner
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES
 from virnucpro_bus.history.client import ANSWER_SECONDS, HistoryClient
 from virnucpro_bus.history.protocol import WELCOME, Snapshot, parse_hello, parse_piece, parse_snapshot
+from virnucpro_bus.history.recorded_clock import RecordedClock
 from virnucpro_bus.run_folder import read_addresses
 from virnucpro_bus.sockets import HIGH_WATER_MARK, drain
 
@@ -42,9 +43,12 @@ class Subscriber:
         """Up to where the history has been read, in bytes of the capture."""
         self.unread_bytes = 0
         """Bytes of history that remained unread after the last piece."""
+        self.snapshot_size_bytes = 0
+        """Size of the capture, as far as it was known, when the last snapshot was requested."""
         self.events_on_record = 0
         """Number of events that the hub had recorded at its last answer to `poll_hub_count`."""
-        self._clock = clock
+        self.recorded = RecordedClock(clock)
+        """The clock of the hub's capture."""
         self._run_dir = run_dir
         self._name = run_dir or address
         self._scanner = RecordScanner()
@@ -57,6 +61,7 @@ class Subscriber:
         try:
             self._client.socket.connect(address)
             self.hello = parse_hello(self._ask(b"hello"))
+            self.recorded.observe(self.hello.now_ns)
             self._live = self._context.socket(zmq.SUB)
             self._live.setsockopt(zmq.LINGER, 0)
             self._live.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
@@ -81,6 +86,7 @@ class Subscriber:
 
     def snapshot(self) -> Snapshot | None:
         """Request the hub's fold of what is on record; None when it has none. Raises AddressError."""
+        self.snapshot_size_bytes = self.offset + self.unread_bytes
         return parse_snapshot(self._ask(b"snapshot"))
 
     def seek(self, offset: int) -> None:
@@ -88,18 +94,19 @@ class Subscriber:
         self.offset, self.unread_bytes = offset, 0
         self._piece_request, self._scanner = None, RecordScanner()
 
-    def receive(self, timeout_seconds: float) -> tuple[list[bytes], int | None]:
+    def receive(self, timeout_seconds: float) -> tuple[list[bytes], int | list[int]]:
         """Return a piece of history while there is unread history, else live frames. See EventSource."""
         if self.behind:
-            return self._read_history(), None
+            records = self._read_history()
+            return [record.frame for record in records], [record.received_ns for record in records]
         if not self._live.poll(int(timeout_seconds * 1000)):
-            return [], self._clock.mono_ns()
+            return [], []
         frames = drain(self._live, FRAMES_PER_RECEIVE)
         # A further welcome means that the connection was lost and restored.
         if WELCOME in frames:
             frames = [frame for frame in frames if frame != WELCOME]
             self.behind = self.offset > 0
-        return frames, self._clock.mono_ns()
+        return frames, self.recorded.mono_ns()
 
     def prove_alive(self) -> None:
         """Raise AddressError when the hub is no longer alive."""
@@ -149,7 +156,7 @@ class Subscriber:
                 read_addresses(self._run_dir)  # raises a more precise error when the hub has ended
             raise AddressError(f"{self._name}: {error}") from None
 
-    def _read_history(self) -> list[bytes]:
+    def _read_history(self) -> list[Record]:
         request_id = self._piece_request or self._client.send(b"read", str(self.offset).encode())
         self._piece_request = self._count_request = None
         piece = parse_piece(self._wait_for(request_id), self.offset)
@@ -162,4 +169,4 @@ class Subscriber:
         else:
             # The hub reads and sends the next piece while this one is decoded and folded here.
             self._piece_request = self._client.send(b"read", str(self.offset).encode())
-        return [record.frame for record in self._scanner.feed(piece.data)]
+        return self._scanner.feed(piece.data)

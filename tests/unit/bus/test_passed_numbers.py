@@ -25,7 +25,7 @@ def test_a_count_is_the_number_itself_or_is_refused(number: Any) -> None:
         assert (count, type(count)) == (number, int)
 
 
-@pytest.mark.parametrize("number", [True, "3", b"3", None, [3], 3j, object()], ids=repr)
+@pytest.mark.parametrize("number", [True, "3", b"3", None, [3], 3j, object()])
 def test_what_is_no_number_is_neither_a_count_nor_a_figure(number: Any) -> None:
     with pytest.raises(ValueError, match=r"^files: must be a count from 0 to \d+, not "):
         as_count("files", number)

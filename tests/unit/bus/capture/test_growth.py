@@ -34,11 +34,11 @@ def test_a_link_stands_for_the_capture_it_leads_to(run_dir: Path, tmp_path: Path
     folder.release()
 
 
-def test_a_copy_or_recording_does_not_grow_even_in_a_folder_that_is_held(run_dir: Path) -> None:
+def test_the_run_of_a_copy_or_recording_may_have_gone_on(run_dir: Path) -> None:
     (run_dir / "copy.vbus").write_bytes((run_dir / "run.vbus").read_bytes())
-    folder = RunFolder(run_dir).claim()
-    assert not Growth(run_dir / "copy.vbus").is_possible
-    folder.release()
+    copy, original = Growth(run_dir / "copy.vbus"), Growth(run_dir / "run.vbus")
+    assert (copy.is_of_run_folder, copy.is_possible) == (False, True)
+    assert (original.is_of_run_folder, original.is_possible) == (True, False)
 
 
 @pytest.mark.parametrize("is_alive", [False, True])

@@ -71,3 +71,8 @@ def test_a_stream_that_is_joined_late_misses_its_beginning() -> None:
 def test_the_highest_number_of_the_format_is_taken() -> None:
     tracker = tracker_of(1, 2**63 - 1)
     assert tracker.missing() == [(2, 2**63 - 2)]
+
+
+@given(st.sets(st.integers(1, 12)), st.sets(st.integers(1, 12)))
+def test_one_set_includes_another_if_it_has_each_of_its_numbers(one: set[int], other: set[int]) -> None:
+    assert tracker_of(*one).includes(tracker_of(*other)) == (one >= other)

@@ -96,7 +96,12 @@ def test_the_last_hundred_files_of_all_hosts_are_told_with_our_time_oldest_first
         for script, name in ((here, "near"), (there, "far")):
             done = ev.FileCompleted("GPU-a", f"{name}_{at}.fa", 2, 5, 1.0)
             script.say("w0", done, after_seconds=1 if script is here else 1.1)
-    files = fed(here.clock, here, there).files()
+    clock = ManualClock()
+    fleet = fed(clock)
+    for script in (here, there):
+        for envelope in script.envelopes:
+            fleet.apply(envelope, envelope.mono_ns)
+    files = fleet.files()
     assert len(files) == 100
     assert [file["ended"] for file in files] == sorted(file["ended"] for file in files)
     assert (files[-1]["file"], files[-1]["host"], files[-1]["attempt"]) == ("far_79.fa", "there", 2)

@@ -141,19 +141,36 @@ def test_of_a_host_known_from_history_alone_the_wall_clock_is_not_judged() -> No
     assert fleet.stream_warnings() == []
 
 
-def test_of_a_host_that_stands_far_before_the_end_of_a_batch_the_wall_clock_is_not_judged() -> None:
-    # So a replay hands out what was recorded within an hour.
+def test_each_host_of_a_batch_is_compared_at_the_times_of_its_own_events() -> None:
+    """So a late viewer reads at once what was recorded within an hour."""
     clock = ManualClock()
     fleet = FleetState(clock)
+    began_ns = clock.mono_ns()
     clock.advance(3600)
-    fleet.feed(told("gone").frames() + told("other", after_seconds=3600).frames(), clock.mono_ns())
-    assert fleet.stream_warnings() == []
+    gone, other = told("gone").frames(), told("other", after_seconds=3600).frames()
+    refused = [b"no event"]
+    times = [began_ns] * (len(refused) + len(gone)) + [clock.mono_ns()] * len(other)
+    fleet.feed(refused + gone + other, times)
+    assert fleet.stream_warnings() == ["frames that are not events (not-messagepack): 1"]
+    assert [row["state"] for row in fleet.get_gpu_metrics()] == ["silent", "unused", "idle", "unused"]
+    rates = [row["throughput"] for row in fleet.get_gpu_metrics() if row["throughput"]]
+    assert rates == [100 / 3604, 25.0]
 
 
-def test_without_a_heartbeat_the_wall_clock_is_not_judged() -> None:
-    script = Script(host="there")
+def test_times_are_ours_also_of_a_host_of_which_nothing_but_a_notice_is_known() -> None:
+    script, clock = Script(host="there"), ManualClock()
     script.clock.wall += HOUR_NS
     script.say("coordinator", ev.Notice("hello"))
-    fleet = fed(ManualClock(), script)
+    fleet = fed(clock, script)
     assert fleet.stream_warnings() == []
-    assert fleet.notices() == [(script.clock.wall_ns(), "hello")]
+    assert fleet.notices() == [(clock.wall_ns(), "hello")]
+
+
+@pytest.mark.parametrize("step_seconds", [-600, 600])
+def test_when_a_wall_clock_is_set_times_before_and_after_are_ours(step_seconds: int) -> None:
+    script, right = told("there"), told("there")
+    script.clock.wall += step_seconds * NANOSECONDS
+    for each in (script, right):
+        each.say("w0", ev.WorkStolen(GPU.key, "GPU-b", "b.fa", 1, each.clock.wall_ns()), after_seconds=5)
+        each.say("w0", ev.FileCompleted(GPU.key, "b.fa", 1, 100, 4.0))
+    assert seen(script).report() == seen(right).report()

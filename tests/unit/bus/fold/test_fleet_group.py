@@ -171,8 +171,8 @@ def test_the_last_50_steals_of_all_are_merged_by_time() -> None:
     scripts = [Script(host="a"), Script(host="b")]
     for number in range(60):
         script = scripts[number % 2]
-        at_ns = script.clock.wall_ns() + number * 10**9
-        script.say("w0", ev.WorkStolen("GPU-a", "GPU-b", f"{number}.fa", 1, at_ns))
+        script.clock.advance(2.0 if number > 1 else number)
+        script.say("w0", ev.WorkStolen("GPU-a", "GPU-b", f"{number}.fa", 1, script.clock.wall_ns()))
     fleets = FleetGroup({script.frames()[0].hex(): fed(script.frames()) for script in scripts})
     steals = fleets.get_recent_steal_events()
     assert [steal["file_name"] for steal in steals] == [f"{number}.fa" for number in range(10, 60)]

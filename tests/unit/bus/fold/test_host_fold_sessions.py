@@ -90,16 +90,45 @@ def test_time_is_that_of_the_last_session() -> None:
     assert fold.elapsed_seconds(fold.last_ns) == 5.0
 
 
-def test_after_a_new_start_of_the_machine_time_is_that_of_its_new_clock() -> None:
+def resume(script: Script, *, after_seconds: float, uptime_seconds: float | None = None, epoch: int = 300) -> None:
+    """The run is resumed after a pause; the machine has been up for so long since it restarted, if it did."""
+    script.clock.advance(after_seconds)
+    if uptime_seconds is not None:
+        script.clock.mono = round(uptime_seconds * NANOSECONDS)
+    script.say("coordinator", ev.RunStarted("job", "off", (GPU,), 4), epoch=epoch)
+    script.say("worker-0", ev.WorkerStarted(GPU, 3), epoch=epoch)
+
+
+@pytest.mark.parametrize("uptime_seconds", [None, 5.0, 1_000.0, 5_000.0])
+def test_after_a_pause_the_rate_is_that_of_the_new_session(uptime_seconds: float | None) -> None:
     script = run_of_two_sessions()
-    before = folded(script).metrics(script.clock.mono)[0]["throughput"]
-    script.clock.mono = 5 * NANOSECONDS
-    script.say("coordinator", ev.RunStarted("job", "off", (GPU,), 4), epoch=300)
+    resume(script, after_seconds=40_000, uptime_seconds=uptime_seconds)
     fold = folded(script)
-    assert fold.last_ns == 5 * NANOSECONDS
-    assert fold.elapsed_seconds(9 * NANOSECONDS) == 4.0
-    assert before == pytest.approx(70 / 11)
-    assert fold.metrics(9 * NANOSECONDS)[0]["throughput"] is None
+    assert fold.metrics(fold.last_ns)[0]["throughput"] is None
+    for name in ("a.fa", "b.fa"):
+        script.say("worker-0", ev.FileCompleted(GPU.key, name, 1, 200, 2.0), epoch=300, after_seconds=2)
+    fold = folded(script)
+    (row,) = fold.metrics(fold.last_ns)
+    assert (row["throughput"], row["seconds_since_done"], row["state"]) == (100.0, 0.0, "idle")
+    assert fold.elapsed_seconds(fold.last_ns) == 4.0
+
+
+@pytest.mark.parametrize("uptime_seconds", [5.0, 1_000.0, 5_000.0])
+def test_over_a_restart_of_the_machine_files_and_steals_stay_in_order(uptime_seconds: float) -> None:
+    script = Script()
+    script.say("coordinator", ev.RunStarted("job", "cost", (GPU,), 4), epoch=100)
+    for epoch in (100, 200, 300):
+        if epoch > 100:
+            resume(script, after_seconds=40_000, uptime_seconds=uptime_seconds, epoch=epoch)
+        for name in ("a", "b"):
+            stolen = ev.WorkStolen(GPU.key, "GPU-b", f"{name}{epoch}", 1, script.clock.wall_ns())
+            script.say("worker-0", stolen, epoch=epoch, after_seconds=1)
+            script.say("worker-0", ev.FileCompleted(GPU.key, f"{name}{epoch}", 1, 1, 1.0), epoch=epoch)
+    fold = folded(script)
+    names = [f"{name}{epoch}" for epoch in (100, 200, 300) for name in ("a", "b")]
+    assert [file["file"] for file in fold.files()] == names
+    assert [steal["file_name"] for steal in fold.steals()] == names
+    assert fold.files()[-1]["ended"] == script.clock.wall_ns() / NANOSECONDS
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -114,3 +143,19 @@ def test_a_snapshot_holds_the_sessions() -> None:
     fold = folded(run_of_two_sessions())
     (read,) = unpack(pack(Fold({}, [fold]))).hosts
     assert said(read) == said(fold)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_session_whose_announcement_was_lost_begins_with_its_plan(seed: int) -> None:
+    script = run_of_two_sessions()
+    resume(script, after_seconds=100)
+    lost = script.envelopes[-2]
+    for key in ("GPU-a", "GPU-b"):
+        script.say("coordinator", ev.FilesAssigned(key, ()), epoch=300, after_seconds=1)
+    script.say("coordinator", ev.RunFinished(130, 0, 0), epoch=300, after_seconds=5)
+    script.say("coordinator", ev.RunFinished(0, 0, 0), epoch=300, after_seconds=5)
+    script.envelopes.remove(lost)
+    random.Random(seed).shuffle(script.envelopes)
+    fold = folded(script)
+    assert fold.elapsed_seconds(script.clock.mono_ns()) == 11.0
+    assert (fold.run is not None, fold.finished) == (True, ev.RunFinished(0, 0, 0))

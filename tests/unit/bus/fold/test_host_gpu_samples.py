@@ -57,7 +57,7 @@ def test_without_a_run_every_sampled_gpu_has_a_row() -> None:
     assert folded(script).totals()["files_total"] is None
 
 
-def test_when_a_host_is_started_anew_its_earlier_samples_and_files_do_not_count_as_current() -> None:
+def test_when_a_host_is_started_anew_samples_of_before_belong_to_the_files_of_before() -> None:
     script = Script()
     script.say("coordinator", ev.RunStarted("job", "off", (FAST,), 1))
     began_ns = script.clock.mono
@@ -69,5 +69,5 @@ def test_when_a_host_is_started_anew_its_earlier_samples_and_files_do_not_count_
     script.say("coordinator", ev.RunStarted("job", "off", (FAST,), 1), epoch=2)
     script.say("w0", ev.FileCompleted("GPU-a", "b.fa", 1, 1, 2.0), epoch=2, after_seconds=3)
     fold = folded(script)
-    assert [(file["file"], file["compute_percent"]) for file in fold.files()] == [("b.fa", None)]
-    assert fold.utilizations(script.clock.mono_ns()).get("GPU-a") is None
+    assert [(file["file"], file["compute_percent"]) for file in fold.files()] == [("a.fa", 90.0), ("b.fa", None)]
+    assert fold.utilizations(fold.last_ns)["GPU-a"]["compute_percent"] is None

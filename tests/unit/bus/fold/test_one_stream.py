@@ -105,6 +105,7 @@ def everywhere(run: CoordinatedRun | MadeRun, folder: Path, joined_after: int) -
             sender.send(frame)
         for name, listener in listeners.items():
             live = FleetState(clock)
+            live.receipt_clock = listener.recorded
             while live.get_totals()["events_received"] < len(frames) or listener.behind:
                 live.feed(*listener.receive(0.1))
             # A turn in which nothing comes: clocks are compared in each.

@@ -22,7 +22,8 @@ def capture_of(frames: list[bytes]) -> bytes:
 
 
 def read_into(fleet: FleetState, data: bytes, scanner: RecordScanner) -> None:
-    fleet.feed([record.frame for record in scanner.feed(data) + scanner.finish()])
+    records = scanner.feed(data) + scanner.finish()
+    fleet.feed([record.frame for record in records], [record.received_ns for record in records])
 
 
 def folded(data: bytes) -> FleetState:

@@ -200,7 +200,8 @@ def test_what_a_subscriber_sends_goes_nowhere(hub: Hub) -> None:
 def test_hello_is_answered_with_run_host_and_address(hub: Hub) -> None:
     (reply,) = asked(hub, b"hello")
     hello = msgspec.msgpack.decode(reply, type=HelloReply)
-    assert hello == HelloReply("run-1", "node", hub.addresses.subscribe)
+    assert hello == HelloReply("run-1", "node", hub.addresses.subscribe, 0, hello.now_ns)
+    assert 0 < hello.now_ns <= hub.capture.now_ns
 
 
 def test_it_promises_no_more_events_than_it_has_on_record(hub: Hub) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.support.buses import wait_until
 from tests.support.captures import some_frames
 from tests.support.relays import access, follow_until, follower_of, new_keys, next_of, served_relay
-from virnucpro_bus.clock import ManualClock, SystemClock
+from virnucpro_bus.clock import NANOSECONDS, ManualClock, SystemClock
 from virnucpro_bus.errors import AddressError, UserError
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.remote import follower as follower_module
@@ -33,20 +33,18 @@ def test_a_late_follower_gets_everything_in_order_and_then_what_comes(played: Pl
     assert got == frames
 
 
-def test_what_was_there_before_counts_as_history_and_what_comes_then_does_not(played: PlayedCapture) -> None:
+def test_what_comes_live_sets_the_clock_of_the_record(played: PlayedCapture) -> None:
     frames = some_frames(10)
     played.append(frames[:5], 1)
     with served_relay(played) as served, follower_of(served.address) as follower:
         at_first = follower.behind
-        assert next_of(follower) == (frames[:5], None)
+        assert next_of(follower) == (frames[:5], [1] * 5)
         assert (at_first, follower.behind) == (True, False)
-        played.append(frames[5:], 2)
-        clock = SystemClock()
-        before_ns = clock.mono_ns()
-        got, came_ns = next_of(follower)
-        assert got == frames[5:]
-        assert came_ns is not None
-        assert before_ns <= came_ns <= clock.mono_ns()
+        hour_ns = 3600 * NANOSECONDS
+        played.append(frames[5:], hour_ns)
+        assert follower.recorded.mono_ns() < hour_ns
+        assert next_of(follower) == (frames[5:], [hour_ns] * 5)
+        assert hour_ns <= follower.recorded.mono_ns() < 2 * hour_ns
 
 
 def test_a_follower_of_a_relay_that_comes_back_misses_nothing_and_gets_nothing_twice(

@@ -38,12 +38,13 @@ def test_it_returns_what_is_recorded_and_then_what_is_added(tmp_path: Path, cloc
         capture.append(frames[:4])
         capture.flush()
         with closing(CaptureTail(tmp_path, clock, "why")) as tail:
-            assert tail.receive(0.0) == (frames[:4], None)
+            assert tail.receive(0.0) == (frames[:4], [capture.now_ns] * 4)
             assert not tail.behind
-            assert tail.receive(0.0) == ([], clock.mono_ns())
+            assert tail.receive(0.0) == ([], [])
+            clock.advance(5)
             capture.append(frames[4:])
             capture.flush()
-            assert tail.receive(0.0) == (frames[4:], clock.mono_ns())
+            assert tail.receive(0.0) == (frames[4:], [capture.now_ns] * 2)
             assert tail.problem == "why; its capture is read instead"
 
 

@@ -13,6 +13,7 @@ import zmq
 
 from tests.support.buses import addresses_in, hub_in, peer, served_hub, turn_until, wait_until
 from tests.support.captures import some_frames
+from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import AddressError, EndedError
 from virnucpro_bus.fold.fleet import FleetState
@@ -68,7 +69,7 @@ def test_a_late_joiner_gets_everything_exactly_once_after_the_fold(tmp_path: Pat
     assert (totals["files_completed"], totals["events_received"], totals["events_lost"]) == (9_000, 9_000, 0)
 
 
-def test_history_comes_first_and_has_no_time_of_arrival(tmp_path: Path) -> None:
+def test_history_comes_first_with_the_times_of_the_record(tmp_path: Path) -> None:
     frames = some_frames(100)
     with served_hub(tmp_path) as hub, peer(zmq.XPUB, hub.addresses.publish) as sender:
         assert sender.poll(5_000)
@@ -77,18 +78,30 @@ def test_history_comes_first_and_has_no_time_of_arrival(tmp_path: Path) -> None:
         wait_until(lambda: hub.accepted == 100)
         with listening_to(hub.addresses.history) as subscriber:
             assert subscriber.behind
-            assert subscriber.receive(0.0) == (frames, None)
+            got, times = subscriber.receive(0.0)
+            assert got == frames
+            assert times == [record.received_ns for record in CaptureReader(hub.capture.path)]
             assert not subscriber.behind
 
 
-def test_live_frames_have_the_time_of_their_arrival(tmp_path: Path) -> None:
-    clock = SystemClock()
-    with served_hub(tmp_path) as hub, listening_to(hub.addresses.history) as subscriber:
-        before = clock.mono_ns()
+def test_live_frames_have_the_time_of_their_arrival_by_the_clock_of_the_record(tmp_path: Path) -> None:
+    (frame,) = some_frames(1)
+    with (
+        served_hub(tmp_path) as hub,
+        peer(zmq.XPUB, hub.addresses.publish) as sender,
+        listening_to(hub.addresses.history) as subscriber,
+    ):
         assert history(subscriber) == []
-        _, received_ns = subscriber.receive(0.0)
-        assert received_ns is not None
-        assert before <= received_ns <= clock.mono_ns()
+        subscriber.receive(1.0)  # the welcome, after which the history is read on
+        assert history(subscriber) == []
+        assert sender.poll(5_000)
+        before_ns = subscriber.recorded.mono_ns()
+        sender.send(frame)
+        got: list[bytes] = []
+        while not got:
+            got, arrived_ns = subscriber.receive(0.1)
+        assert isinstance(arrived_ns, int)
+        assert before_ns <= arrived_ns <= subscriber.recorded.mono_ns() <= hub.capture.now_ns
 
 
 def history(subscriber: Subscriber) -> list[bytes]:
@@ -180,7 +193,8 @@ def test_a_live_bus_has_no_end_of_its_own(tmp_path: Path) -> None:
     with served_hub(tmp_path) as hub, listening_to(hub.addresses.history) as subscriber:
         subscriber.prove_alive()
         assert not subscriber.ended
-        assert subscriber.hello == HelloReply("run-1", "node", hub.addresses.subscribe)
+        hello = HelloReply("run-1", "node", hub.addresses.subscribe, 0, subscriber.hello.now_ns)
+        assert subscriber.hello == hello
 
 
 @pytest.mark.usefixtures("impatient")

@@ -14,7 +14,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -39,6 +40,11 @@ class RealScenario:
     name: str
     files: list[tuple[int, int]]
     speeds: tuple[float, ...]
+    weights: str = "off"
+    """The weights of the devices in the plan."""
+    job: str = "napping:job"
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What the job gets besides the speeds."""
 
     @property
     def bound_seconds(self) -> float:
@@ -101,17 +107,29 @@ def _workers_up(naps: list[Nap]) -> float:
 def _run_ours(scenario: RealScenario, policy: str) -> list[Nap]:
     with tempfile.TemporaryDirectory() as folder:
         inputs, out = Path(folder) / "in", Path(folder) / "out"
-        inputs.mkdir()
-        for number, (size, work) in enumerate(scenario.files):
-            with (inputs / f"f{number:03}_{work}.fa").open("wb") as file:
-                file.truncate(size)
-        command = [sys.executable, "-m", "virnucpro_bus", "run", str(inputs), "--out", str(out)]
-        command += ["--devices", f"cpu:{len(scenario.speeds)}", "--weights", "off", "--policy", policy]
-        command += ["--no-dashboard", "--job", "napping:job", "--job-option", f"speeds={_list_speeds(scenario)}"]
-        subprocess.run(command, cwd=HERE, check=True, capture_output=True)
+        write_inputs(scenario, inputs)
+        subprocess.run(run_command(scenario, policy, inputs, out), cwd=HERE, check=True, capture_output=True)
         lines = [each.read_text().split() for each in (out / "results").glob("*.nap")]
     assert len(lines) == len(scenario.files), "a file was lost"
     return [(float(begin), float(end), float(speed), int(process)) for begin, end, speed, process in lines]
+
+
+def write_inputs(scenario: RealScenario, inputs: Path) -> None:
+    """Write the files of a scenario into a new folder; they have a size, and no content."""
+    inputs.mkdir(parents=True)
+    for number, (size, work) in enumerate(scenario.files):
+        with (inputs / f"f{number:03}_{work}.fa").open("wb") as file:
+            file.truncate(size)
+
+
+def run_command(scenario: RealScenario, policy: str, inputs: Path, out: Path) -> list[str]:
+    """Return the command of a run, to be started in the folder HERE, where its job lies."""
+    command = [sys.executable, "-m", "virnucpro_bus", "run", str(inputs), "--out", str(out)]
+    command += ["--devices", f"cpu:{len(scenario.speeds)}", "--weights", scenario.weights, "--policy", policy]
+    command += ["--no-dashboard", "--job", scenario.job]
+    for name, value in {"speeds": _list_speeds(scenario), **scenario.options}.items():
+        command += ["--job-option", f"{name}={value}"]
+    return command
 
 
 def _run_other(scenario: RealScenario, name: str) -> list[Nap]:

@@ -17,7 +17,7 @@ from tests.support.hosts import renamed_host
 from tests.support.lab import Lab, wait_until
 from tests.support.run_files import COUNT, Gates, recorded, results, small_files, summary
 from virnucpro_bus.capture.info import capture_info
-from virnucpro_bus.events.vocabulary import FileCommitted, FileReopened, RunFinished, RunStarted
+from virnucpro_bus.events.vocabulary import FileCommitted, FileReopened, RunStarted
 
 FOUR_WORKERS = ("--devices", "cpu:4", "--no-dashboard")
 TWO_WORKERS = ("--devices", "cpu:2", "--no-dashboard")
@@ -76,38 +76,6 @@ def test_a_launcher_that_is_killed_again_and_again_ends_with_what_a_serial_run_g
     assert f"{COUNT} of {COUNT} files done" in command.stdout
     assert len({envelope.run for envelope in recorded(out, RunStarted)}) == 1
     wait_until(lambda: not lab.processes(), "all have ended")
-
-
-def test_an_interrupted_run_goes_on_where_it_was(lab: Lab) -> None:
-    names = small_files(lab.folder / "in", 6)
-    gates = Gates(lab.folder / "gates")
-    gates.close(names[2])
-    job = ("--job", "user_jobs:gated", "--job-option", gates.option)
-    arguments = ("run", "in", "--out", "out", *TWO_WORKERS, *job)
-    first = lab.start(*arguments)
-    out = lab.folder / "out"
-    first.until(lambda: gates.waiting() and len(commits(out)) >= 2, "some are done")
-    first.signal(signal.SIGINT)
-    first.until_it_says("interrupted")
-    first.signal(signal.SIGINT)
-    assert first.wait() == 130
-    done = commits(out).total()
-    gates.open()
-    refused = lab.run(*arguments)
-    assert (refused.wait(), refused.stderr.count("\n")) == (2, 1)
-    assert "--resume" in refused.stderr
-    assert "--force" in refused.stderr
-    again = lab.run(*arguments, "--resume")
-    assert again.wait() == 0, again.stderr
-    assert again.stderr == f"virnucpro-bus: resuming: {done} of 6 files are done already\n"
-    assert commits(out) == Counter(dict.fromkeys(names, 1))
-    totals = summary(out)["totals"]
-    assert (totals["files_completed"], totals["files_total"], totals["files_failed"]) == (6, 6, 0)
-    ends = [(e.event.exit_code, e.event.files_completed) for e in recorded(out, RunFinished)]
-    assert ends == [(130, done), (0, 6)]
-    replayed = lab.run("replay", "out", "--once", "--json")
-    assert json.loads(replayed.stdout)["totals"] == totals
-    assert capture_info(out / "run.vbus")["damaged_places"] == 0
 
 
 def test_a_run_that_is_resumed_under_another_host_name_stays_one_run(lab: Lab) -> None:

@@ -1,0 +1,266 @@
+"""The figures of a run, added up from its raw events in the slow and obvious way.
+
+By docs/events.md and docs/json.md: nothing of the program is imported. `differences.py` compares it with a report.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from tests.support.raw_captures import NS, Event
+
+WINDOW_NS = 60 * NS
+WINDOW_FILES = 10
+SILENT_AFTER_NS = 5 * NS
+ENDS_A_FILE = ("file.completed/", "file.failed/")
+FILE_KINDS = ("file.started/", *ENDS_A_FILE, "worker.stopped/")
+
+
+class HostReckoning:
+    """One host at a moment of the hub's clock. Its launcher commits what is completed, and these events arrive."""
+
+    def __init__(self, events: list[Event], now_ns: int, *, is_end: bool) -> None:
+        """`events` are all that the hub had received from this host, in that order.
+
+        `is_end`: a run without an end has broken off, because the record of it is over.
+        """
+        self.events = events
+        self.host = events[0].host
+        starts = [at for at, event in enumerate(events) if event.kind == "run.started/"]
+        self.session = events[starts[-1] :] if starts else events
+        self.run = self.session[0].fields if starts else None
+        # A monotonic clock that is behind the one before has been started again, by a boot.
+        boots = [at for at in starts if events[at].mono_ns < max(e.mono_ns for e in events[: at + 1])]
+        self.boot = events[boots[-1] :] if boots else events
+        self.started_ns = self.session[0].mono_ns if starts else None
+        self.finished = next((e for e in self.session if e.kind == "run.finished/"), None)
+        newest_ns = max(event.mono_ns for event in self.boot)
+        now_ns -= min(event.received_ns - event.mono_ns for event in self.boot)
+        self.is_broken_off = is_end and self.finished is None
+        self.now_ns = newest_ns if self.is_broken_off else max(now_ns, newest_ns)
+        if self.finished is not None:
+            self.now_ns = self.finished.mono_ns
+
+    # Workers and files.
+
+    @cached_property
+    def streams(self) -> dict[tuple[str, int], list[Event]]:
+        """The events of each worker process in their order, by source and epoch."""
+        found = defaultdict(list)
+        for event in self.events:
+            if event.source.startswith("worker"):
+                found[event.source, event.epoch].append(event)
+        return {stream: sorted(events, key=lambda event: event.seq) for stream, events in found.items()}
+
+    @cached_property
+    def seqs(self) -> dict[tuple[str, int], set[int]]:
+        """The numbers of the events received of each source and epoch."""
+        found = defaultdict(set)
+        for event in self.events:
+            found[event.source, event.epoch].add(event.seq)
+        return found
+
+    @cached_property
+    def dead(self) -> set[tuple[str, int]]:
+        """The worker processes that the launcher has reported as dead."""
+        return {(event.fields[1], event.fields[2]) for event in self.events if event.kind == "worker.lost/"}
+
+    def workers_of(self, key: str) -> list[tuple[str, int]]:
+        # The first field names the device, or in "worker.started/" describes it.
+        return [of for of, events in self.streams.items() if key in (events[0].fields[0], events[0].fields[0][0])]
+
+    @cached_property
+    def open_files(self) -> list[tuple[str, Event, int | None]]:
+        """The files in progress: the device, the event of its start, and the sequences reported so far."""
+        found = []
+        for stream in () if self.is_broken_off else self.streams.keys() - self.dead:
+            events = self.streams[stream]
+            last = next((event for event in reversed(events) if event.kind in FILE_KINDS), None)
+            if last is not None and last.kind == "file.started/":
+                reported = [e.fields[3] for e in events if e.kind == "file.progress/" and e.seq > last.seq]
+                found.append((last.fields[0], last, reported[-1] if reported else None))
+        return found
+
+    def ended(self, events: Iterable[Event], key: str | None = None) -> list[Event]:
+        """The completions and failed attempts among `events`, of one device or all, by the monotonic clock."""
+        chosen = [e for e in events if e.kind in ENDS_A_FILE and key in (None, e.fields[0])]
+        return sorted(chosen, key=lambda event: event.mono_ns)
+
+    @cached_property
+    def steals(self) -> list[Event]:
+        return [event for event in self.events if event.kind == "work.stolen/"]
+
+    @cached_property
+    def commits(self) -> dict[str, Event]:
+        return {event.fields[1]: event for event in self.events if event.kind == "file.committed/"}
+
+    @cached_property
+    def failed(self) -> set[str]:
+        """The files that failed for good, and are not pending again."""
+        found: set[str] = set()
+        for event in self.events:
+            if event.kind == "file.failed/" and event.fields[5]:
+                found.add(event.fields[1])
+            elif event.kind == "file.reopened/":
+                found.discard(event.fields[0])
+        return found
+
+    # Figures.
+
+    @property
+    def keys(self) -> list[str]:
+        return [device[0] for device in self.run[2]] if self.run else []
+
+    def device(self, key: str) -> dict[str, Any]:
+        """The figures of one device."""
+        ended, ended_since_boot = self.ended(self.events, key), self.ended(self.boot, key)
+        depths = [event for event in self.events if event.kind == "queue.depths/"]
+        last_ns = max([event.mono_ns for event in ended_since_boot] + [self.started_ns or 0])
+        reopened = sum(e.kind == "file.reopened/" and e.fields[1] == key for e in self.events)
+        in_progress = max(((e.mono_ns, e.fields[1]) for of, e, _ in self.open_files if of == key), default=None)
+        return {
+            "files_completed": sum(e.fields[0] == key for e in self.commits.values()),
+            "files_failed": sum(e.kind == "file.failed/" and e.fields[5] for e in ended) - reopened,
+            "sequences": sum(e.fields[6] for e in self.commits.values() if e.fields[0] == key),
+            "work_stolen_to": sum(e.fields[0] == key for e in self.steals),
+            "work_stolen_from": sum(e.fields[1] == key for e in self.steals),
+            "queue_depth": max(depths, key=lambda e: (e.epoch, e.seq)).fields[0].get(key) if depths else None,
+            "throughput": self.throughput(key),
+            "last_update_time": self._last_update(key),
+            "seconds_since_done": (self.now_ns - last_ns) / NS,
+            "current_file": in_progress and in_progress[1],
+            "is_silent": self._is_silent(key),
+        }
+
+    def throughput(self, key: str) -> float | None:
+        """Sequences per second of this session until now: over the last 60 s or 10 files, whichever are more."""
+        done = [e for e in self.ended(self.session, key) if e.kind == "file.completed/"]
+        recent = [event for event in done if event.mono_ns >= self.now_ns - WINDOW_NS]
+        chosen = recent if len(recent) >= WINDOW_FILES else done[-WINDOW_FILES:]
+        spans = [(event.mono_ns - round(event.fields[4] * NS), event.fields[3]) for event in chosen]
+        spans += [(e.mono_ns, n) for of, e, n in self.open_files if of == key and n is not None]
+        seconds = (self.now_ns - min(start for start, _ in spans)) / NS if spans else 0.0
+        return sum(sequences for _, sequences in spans) / seconds if seconds > 0 else None
+
+    def _last_update(self, key: str) -> float | None:
+        """When its last completion or failure was received, whatever the host's wall clock showed."""
+        return max((event.received_ns / NS for event in self.ended(self.events, key)), default=None)
+
+    def _is_silent(self, key: str) -> bool:
+        live = [
+            events
+            for stream in self.workers_of(key)
+            if stream not in self.dead and (events := self.streams[stream])[-1].kind != "worker.stopped/"
+        ]
+        if self.is_broken_off:
+            return False
+        heard = [max(event.mono_ns for event in events) for events in live]
+        # Silence is a problem only of those that have ever sent a heartbeat.
+        beats = all(any(event.kind == "worker.heartbeat/" for event in events) for events in live)
+        return bool(heard) and beats and all(self.now_ns - each > SILENT_AFTER_NS for each in heard)
+
+    @property
+    def totals(self) -> dict[str, int]:
+        return {
+            "files_total": self.run[3] if self.run else 0,
+            "files_completed": len(self.commits),
+            "files_failed": len(self.failed),
+            "sequences": sum(event.fields[6] for event in self.commits.values()),
+            "steals": len(self.steals),
+            "events_received": len(self.events),
+            "events_published": sum(map(max, self.seqs.values())),
+        }
+
+    @property
+    def effect(self) -> dict[str, Any]:
+        """What is exactly known of the session's work, in times from its first start; {} before that."""
+        ended = self.ended(self.session)
+        starts = [event.mono_ns - round(event.fields[4] * NS) for event in ended]
+        # An attempt that died, and before which nothing had begun, is left out.
+        starts += [event.mono_ns for _, event, _ in self.open_files if event in self.session]
+        if not starts:
+            return {}
+        zero_ns = min(starts)
+        planned = {each[0] for e in self.session if e.kind == "run.assigned/" for each in e.fields[1]}
+        settled = {e.fields[1] for e in ended if e.kind == "file.completed/" or e.fields[5]}
+        is_over = self.finished is not None or self.is_broken_off or planned <= settled
+        open_starts = {} if is_over else {of: event.mono_ns for of, event, _ in self.open_files}
+        end_ns = max(event.mono_ns for event in ended) if is_over else self.now_ns
+        busy, finish = {}, {}
+        for key in self.keys:
+            its_own = [event for event in ended if event.fields[0] == key]
+            busy[key] = math.fsum(event.fields[4] for event in its_own)
+            busy[key] += (end_ns - open_starts.get(key, end_ns)) / NS
+            last_ns = end_ns if key in open_starts else max([event.mono_ns for event in its_own] + [zero_ns])
+            finish[key] = (last_ns - zero_ns) / NS
+        done_by = {e.fields[1]: e.fields[0] for e in ended if e.kind == "file.completed/"}
+        done_by |= {event.fields[1]: of for of, event, _ in self.open_files}
+        stolen_by = {e.fields[2]: e.fields[0] for e in self.session if e.kind == "work.stolen/"}
+        return {
+            "makespan_seconds": (end_ns - zero_ns) / NS,
+            "busy_seconds": busy,
+            "idle_seconds": {key: (end_ns - zero_ns) / NS - each for key, each in busy.items()},
+            "finish_seconds": finish,
+            "tail_seconds": (end_ns - zero_ns) / NS - min(finish.values()),
+            "jain_index": jain(busy.values()),
+            "moves": sum(done_by.get(file) == thief for file, thief in stolen_by.items()),
+        }
+
+
+class Reckoning:
+    """All hosts at a moment of the hub's clock."""
+
+    def __init__(self, events: Iterable[Event], now_ns: int) -> None:
+        """`events` are all on record, those after `now_ns` too."""
+        received, is_end = defaultdict(list), True
+        for event in events:
+            if event.received_ns <= now_ns:
+                received[event.host].append(event)
+            else:
+                is_end = False
+        self.hosts = {
+            host: HostReckoning(its_own, now_ns, is_end=is_end) for host, its_own in sorted(received.items())
+        }
+
+    @property
+    def devices(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """The figures of each device, by host and key."""
+        return {(name, key): host.device(key) for name, host in self.hosts.items() for key in host.keys}
+
+    @property
+    def totals(self) -> dict[str, int]:
+        every = [host.totals for host in self.hosts.values()]
+        found = {name: sum(totals[name] for totals in every) for name in every[0]}
+        return found | {"events_lost": found["events_published"] - found["events_received"]}
+
+    @property
+    def files(self) -> list[tuple[str, float, float]]:
+        """Every completion: the file, when it was received, and how long it took."""
+        done = [e for host in self.hosts.values() for e in host.events if e.kind == "file.completed/"]
+        return sorted((event.fields[1], event.received_ns / NS, event.fields[4]) for event in done)
+
+    @property
+    def steals(self) -> list[str]:
+        """The files of all steals."""
+        return sorted(event.fields[2] for host in self.hosts.values() for event in host.steals)
+
+    @property
+    def sources(self) -> list[tuple[str, str, int, int, int]]:
+        """The streams that lack events: host, source, epoch, published and received."""
+        every = [
+            (host, *stream, max(seqs), len(seqs))
+            for host, its_own in self.hosts.items()
+            for stream, seqs in its_own.seqs.items()
+        ]
+        return sorted(each for each in every if each[3] > each[4])
+
+
+def jain(times: Iterable[float]) -> float | None:
+    """How even times are: 1 for all equal, 1/n if one of n has everything; None if all are 0."""
+    every = list(times)
+    squares = math.fsum(each * each for each in every)
+    return math.fsum(every) ** 2 / len(every) / squares if squares else None

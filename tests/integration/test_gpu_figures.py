@@ -70,7 +70,7 @@ def test_the_load_that_a_monitor_shows_is_that_of_its_interval(
         sample = GpuSampled(Device(C.uuid, "NVIDIA A100", 0), 100.0 if at < 24 else 0.0)
         script.say("sampler", sample, after_seconds=0.5)
     (lab.folder / "ended").mkdir()
-    write_capture(lab.folder / "ended" / "run.vbus", script.frames())
+    write_capture(lab.folder / "ended" / "run.vbus", script.frames(), step_seconds=0.5)
     ended = lab.run("monitor", "ended", "--once", "--json", "--interval", interval)
     (device,) = json.loads(ended.stdout)["devices"]
     assert (device["compute_percent"], device["compute_max_percent"]) == shown

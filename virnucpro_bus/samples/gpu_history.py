@@ -30,14 +30,16 @@ class Level(NamedTuple):
 
 
 LEVELS = (
-    # Half as wide as the interval between samples, so that each sample has a bucket of its own.
-    Level(NANOSECONDS // 4, 128),
+    # So narrow that each sample has a bucket of its own, even the last one of a sampler, between two times.
+    Level(NANOSECONDS // 16, 512),
     *(Level(NANOSECONDS // 2 * 5**power, 64) for power in range(1, 6)),
 )
 """The finest first: from half a minute to 27 hours."""
 MIN_BUCKETS = 8
 """What took less time than so many wide buckets has no figures: the neighbours' part in the two at its ends could
 be too great. With so many, it shifts the mean load by 100 / 2 / 8 = 6 percentage points at worst."""
+_FINEST_KEPT = 128
+"""How many of the finest buckets are kept before those are dropped that are too old."""
 _FRESH_AT_ONCE = 500
 _LAST_NS = SampleBucket._fields.index("last_ns")
 
@@ -65,6 +67,7 @@ class GpuHistory:
     def __iter__(self) -> Iterator[list[PlainBucket]]:
         """The buckets of each level in the order of time, finest first."""
         self._settle()
+        self._drop_old()
         return (sorted(level.values()) for level in self._levels)
 
     def add(self, sample: PlainBucket) -> None:
@@ -119,10 +122,19 @@ class GpuHistory:
     def _newest_ns(self) -> int:
         return max(self._levels[0].values(), default=(0,))[_LAST_NS]
 
+    def _drop_old(self) -> None:
+        """Drop the finest buckets whose slots no newer one has taken."""
+        (width_ns, slots), held = LEVELS[0], self._levels[0]
+        reach = self._newest_ns() // width_ns - slots
+        for slot in [slot for slot, bucket in held.items() if bucket[_LAST_NS] // width_ns <= reach]:
+            del held[slot]
+
     def _settle(self, *, finest_only: bool = False) -> None:
         if self._fresh:
             self._pending.extend(_put(self._fresh, LEVELS[0], self._levels[0]))
             self._fresh = []
+            if len(self._levels[0]) > _FINEST_KEPT:
+                self._drop_old()
         if self._pending and not (finest_only and len(self._pending) < _FRESH_AT_ONCE):
             buckets: Iterable[PlainBucket] = self._pending
             for level, held in zip(LEVELS[1:], self._levels[1:], strict=True):

@@ -233,7 +233,18 @@ def test_one_that_was_handed_over_goes_on_as_before(first: list[PlainBucket], la
 
 def test_however_long_it_is_watched_no_level_holds_more_than_its_slots() -> None:
     samples = history(sample_at(10.75 * at, at % 100, at, at) for at in range(20_000))
-    assert [len(level) for level in samples] == [level.slots for level in LEVELS]
+    assert [len(level) for level in samples][1:] == [level.slots for level in LEVELS[1:]]
+
+
+def test_of_single_samples_those_of_the_last_half_minute_are_held() -> None:
+    finest, *_ = history(sample_at(0.5 * at, at % 100, at, at) for at in range(20_000))
+    assert [bucket[0] - START_NS for bucket in finest] == [at * NANOSECONDS // 2 for at in range(19_936, 20_000)]
+
+
+def test_two_samples_in_quick_succession_count_each_at_its_own_time() -> None:
+    samples = history(sample_at(*each) for each in [(1.0, 0.0), (1.9, 0.0), (2.1, 100.0), (3.0, 100.0)])
+    between = samples.during(START_NS + NANOSECONDS, START_NS + 3 * NANOSECONDS)
+    assert between.compute_percent == pytest.approx(50.0)
 
 
 def test_levels_that_are_too_many_or_too_few_are_refused() -> None:

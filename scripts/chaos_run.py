@@ -37,6 +37,8 @@ LAUNCHER_SHARE, ALL_SHARE, MONITOR_SHARE = 0.02, 0.02, 0.1
 SIGNALS_TO_ALL = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGXCPU)
 WORKER = "workers.process.worker"
 """What the command line of a worker contains."""
+MOST_BEGUN = 3
+"""How often a file is begun before its workers are spared."""
 DEVICE_PAUSE_SECONDS = 1.2
 """Mean time between two kills on the same device."""
 END_SECONDS = 20.0
@@ -53,6 +55,9 @@ from workers.jobs.sixframe import run_sixframe
 done = []
 
 def resting(input, output, context):
+    with Path("begun", input.name).open("a") as marks:
+        marks.write("x")
+    Path("working", str(os.getpid())).write_text(input.name)
     if done:
         Path("settled", str(os.getpid())).touch()
     done.append(input)
@@ -72,7 +77,8 @@ def main() -> int:
     print(f"seed {options.seed}, in {folder}")
     write_inputs(folder / "in", options.files, chance)
     (folder / "chaos_job.py").write_text(JOB)
-    (folder / "settled").mkdir()
+    for marks in ("settled", "working", "begun"):
+        (folder / marks).mkdir()
     subprocess.run(
         [*COMMAND, "in", "--out", "serial", "--devices", "cpu:1", "--policy", "off", "--no-dashboard"],
         cwd=folder, check=True, stdout=subprocess.DEVNULL,
@@ -171,10 +177,17 @@ class Chaos:
         if word == WORKER:
             # A device on which workers keep dying before one has settled a file is rightly retired as bad: so only
             # workers that have settled one are killed.
-            victims = [pid for pid in victims if (self._folder / "settled" / str(pid)).exists()]
+            # So is a file that has ended three: none is killed whose file has been begun often.
+            victims = [pid for pid in victims if self._may_be_killed(pid)]
         if victims and send(self._chance.choice(victims), signal.SIGKILL):
             self.killed["a worker" if word == WORKER else "the monitor"] += 1
         return False
+
+    def _may_be_killed(self, worker: int) -> bool:
+        if not (self._folder / "settled" / str(worker)).exists():
+            return False
+        file = (self._folder / "working" / str(worker)).read_text()
+        return (self._folder / "begun" / file).stat().st_size < MOST_BEGUN
 
     def _signal_all(self, launcher: subprocess.Popen[bytes]) -> bool:
         """Send one signal to the launcher and its children, as a batch system does."""

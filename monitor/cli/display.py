@@ -128,13 +128,22 @@ def watch(driver: Driver, fleet: Displayable, clock: Clock, options: DisplayOpti
 
 
 def show_once(fleet: Displayable, options: DisplayOptions) -> None:
-    """Print the state of `fleet`, and log it. Raises OSError when it cannot be printed."""
+    """Print the state of `fleet`, and log it.
+
+    Raises OSError when it cannot be printed, but not for a run, which reports it itself.
+    """
     if options.as_json:
         _report_unmatched(fleet, options.view)
         indent = 2 if options.once else None
         click.echo(json.dumps(_selected_report(fleet, options.view), indent=indent))
-    else:
+        return
+    try:
         make_dashboard(fleet, options).show_once()
+    except OSError:
+        if options.group is None:
+            raise
+    if options.group is not None:
+        abandon_output()
 
 
 def make_dashboard(

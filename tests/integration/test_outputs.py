@@ -63,6 +63,14 @@ def test_a_run_whose_lines_cannot_be_written_is_done_and_says_so(lab: Lab) -> No
     assert ended.stderr == "virnucpro-bus: the output cannot be written: No space left on device\n"
 
 
+def test_a_runs_monitor_that_comes_when_the_run_is_over_leaves_it_to_the_run_to_say_so(
+    lab: Lab, finished: Path
+) -> None:
+    full = ("sh", "-c", 'exec "$0" "$@" >/dev/full')
+    ended = lab.start("monitor", finished, "--group", "1", prefix=full)
+    assert (ended.wait(), ended.stderr) == (0, "")
+
+
 def test_a_run_without_standard_streams_is_done(lab: Lab) -> None:
     closed = ("sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-')
     ended = lab.start("run", INPUTS / "reads_01.fa", "--out", "out", "--devices", "cpu:1", prefix=closed)

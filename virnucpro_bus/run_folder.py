@@ -55,6 +55,10 @@ class BusAddresses(msgspec.Struct, frozen=True):
     """Whether the hub is that of a run with a launcher, which `run --resume` continues."""
 
 
+# Made here, once: two threads that make decoders of one type at the same time can crash in msgspec.
+_decode_addresses = msgspec.json.Decoder(BusAddresses).decode
+
+
 def read_addresses(run_dir: Path) -> BusAddresses:
     """Return the addresses of the hub of `run_dir`, as they are reached from here. Never waits.
 
@@ -63,7 +67,7 @@ def read_addresses(run_dir: Path) -> BusAddresses:
     """
     path = run_dir / BUS_FILE
     try:
-        addresses = msgspec.json.decode(_read_small_file(path), type=BusAddresses)
+        addresses = _decode_addresses(_read_small_file(path))
     except FileNotFoundError:
         raise EndedError(f"{run_dir}: no run is live here (no {BUS_FILE})") from None
     except OSError as error:
@@ -138,7 +142,7 @@ class RunFolder:
         The folder must be claimed.
         """
         try:
-            return msgspec.json.decode(_read_small_file(self.path / BUS_FILE), type=BusAddresses)
+            return _decode_addresses(_read_small_file(self.path / BUS_FILE))
         except (OSError, msgspec.DecodeError):
             return None
 

@@ -69,7 +69,7 @@ class Started:
     def until(self, true: Callable[[], object], what: str) -> None:
         """Wait until `true()`; fail the test at once when the process ends before that."""
         wait_until(lambda: true() or not self.running, what)
-        assert true(), f"it has ended before: {what}\n{self.stderr}"
+        assert true(), f"it has ended before ({self.process.poll()}): {what}\n{self.stderr}"
 
     def until_it_says(self, part: str) -> None:
         """Wait until `part` is on its stderr."""

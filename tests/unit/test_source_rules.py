@@ -76,6 +76,14 @@ def test_nothing_banned_is_used(path: Path) -> None:
     assert list(offences(path.read_text(encoding="utf-8"), may_read_clocks=may_read_clocks)) == []
 
 
+@pytest.mark.parametrize("path", [each for each in SOURCES if "virnucpro_bus" in each.parts], ids=module_name)
+def test_decoders_of_types_are_made_once_and_not_by_threads_that_may_do_so_at_the_same_time(path: Path) -> None:
+    """Two threads that make decoders of one type at the same time can crash in msgspec."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    decoded = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "decode"]
+    assert [call.lineno for call in decoded if any(each.arg == "type" for each in call.keywords)] == []
+
+
 @pytest.mark.parametrize(
     "source",
     [

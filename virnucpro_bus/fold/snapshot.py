@@ -10,6 +10,7 @@ there: were it left to its default, a few bytes could stand for thousands.
 from __future__ import annotations
 
 import dataclasses
+import threading
 from functools import cache
 from hashlib import blake2b
 from typing import Annotated, Any, get_type_hints
@@ -61,6 +62,10 @@ class Fold(msgspec.Struct, array_like=True):
         )
 
 
+_making_decoder = threading.Lock()
+"""Two threads that make decoders of one type at the same time can crash in msgspec."""
+
+
 def pack(fold: Fold) -> bytes:
     """Return `fold` as bytes."""
     return _layout() + _encode(fold)
@@ -73,7 +78,8 @@ def unpack(data: bytes) -> Fold:
     if len(data) > MAX_BYTES:
         raise SnapshotError(f"a snapshot of more than {MAX_BYTES} bytes is refused")
     try:
-        decoder = msgspec.msgpack.Decoder(_complete_fold(), dec_hook=_Rebuilder())
+        with _making_decoder:
+            decoder = msgspec.msgpack.Decoder(_complete_fold(), dec_hook=_Rebuilder())
         fold: Fold = decoder.decode(memoryview(data)[_DIGEST_BYTES:])
         return fold
     except Exception as error:

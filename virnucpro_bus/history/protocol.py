@@ -74,9 +74,13 @@ def is_offset(text: bytes) -> bool:
     return text.isdigit() and len(text) <= _MAX_OFFSET_DIGITS
 
 
+# Made here, once: two threads that make decoders of one type at the same time can crash in msgspec.
+_decode_hello = msgspec.msgpack.Decoder(HelloReply).decode
+
+
 def parse_hello(answer: list[bytes]) -> HelloReply:
     """Decode the answer to "hello". Raises msgspec.DecodeError for anything else."""
-    return msgspec.msgpack.decode(b"".join(answer), type=HelloReply)
+    return _decode_hello(b"".join(answer))
 
 
 def parse_snapshot(answer: list[bytes]) -> Snapshot | None:

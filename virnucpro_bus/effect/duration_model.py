@@ -80,15 +80,15 @@ def remaining_seconds(whole: float, so_far: float, noise: float = 0.0, overrun: 
         return rest
     deviation = _deviation(noise)
     z = math.log(so_far / whole) / deviation + deviation / 2
-    longer = _above(z)
-    return max(rest, whole * _above(z - deviation) / longer - so_far) if longer > LEAST_SHARE else rest
+    longer = share_above(z)
+    return max(rest, whole * share_above(z - deviation) / longer - so_far) if longer > LEAST_SHARE else rest
 
 
 def remaining_quantile(whole: float, so_far: float, noise: float, share: float) -> float:
     """Return what such a file takes at most, in that share of cases, from now on; `whole` and `noise` above 0."""
     deviation = _deviation(noise)
     middle = math.log(whole) - deviation**2 / 2
-    longer = _above((math.log(so_far) - middle) / deviation) if so_far > 0 else 1.0
+    longer = share_above((math.log(so_far) - middle) / deviation) if so_far > 0 else 1.0
     if longer < LEAST_SHARE:
         return remaining_seconds(whole, so_far) * 2 * share
     return math.exp(middle + deviation * NormalDist().inv_cdf(1 - longer * (1 - share))) - so_far
@@ -99,8 +99,8 @@ def _deviation(noise: float) -> float:
     return math.sqrt(math.log1p(noise * noise))
 
 
-def _above(z: float) -> float:
-    """The share of a standard normal distribution above `z`."""
+def share_above(z: float) -> float:
+    """Return the share of a standard normal distribution above `z`."""
     return 0.5 * math.erfc(z / math.sqrt(2))
 
 

@@ -96,7 +96,8 @@ class _EffectCalculator:
         busy = {key: now.busy(key) for key in now.shares}
         moves = now.moves_in_progress()
         latest = sorted([*self._totals.latest, *moves])[-MAX_STEALS_REPORTED:]
-        figures, ranges = _figures(now), self._ranges()
+        figures = _figures(now)
+        ranges = self._ranges(figures)
         if figures.without is None and figures.expected is not None:
             # Files were stolen from a device that was never ready: the least is known.
             _, least = now.without_stealing()
@@ -122,9 +123,8 @@ class _EffectCalculator:
         assumed = likely_assumptions(self._shares, self._status.now_ns, cost)
         return Outlook(self._totals, self._status, self._shares, assumed)
 
-    def _ranges(self) -> dict[str, Range | None]:
+    def _ranges(self, likely: _Figures) -> dict[str, Range | None]:
         """The range of each of the figures."""
-        likely = _figures(self._likely)
         ends = [(_figures(low), _figures(high)) for low, high in self._doubts()]
         found: dict[str, Range | None] = {}
         for at, (name, value) in enumerate(likely._asdict().items()):

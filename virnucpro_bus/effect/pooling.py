@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from virnucpro_bus.effect.duration_model import OVERRUN
+from virnucpro_bus.effect.duration_model import OVERRUN, share_above
 
 USUAL_SPREAD = 0.4
 """How far the logs of rates of unlike devices are usually spread: the scale of a half-normal prior."""
@@ -101,7 +101,7 @@ def _below(mean: float, error: float, limit: float | None) -> Estimate:
     z, late = (limit - mean) / error, limit - math.log1p(OVERRUN)
     if z < _LATE:
         return Estimate(late, error / -z)
-    ratio = math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi) / (0.5 * math.erfc(-z / math.sqrt(2)))
+    ratio = math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi) / share_above(-z)
     value = mean - error * ratio
     # A file that is late already is not expected to be later than late files are.
     return Estimate(max(value, late) if z < 0 else value, error * math.sqrt(max(0.0, 1 - z * ratio - ratio**2)))

@@ -208,14 +208,13 @@ class FleetState:
     def has_unfinished_run(self) -> bool:
         """Whether a run was announced that is neither over nor broken off."""
         with self._lock:
-            runs = [host.fold for host in self._hosts.values() if host.fold.run is not None]
-            return not all(run.is_over for run in runs)
+            return not all(run.is_over for run in self._runs())
 
     @property
     def finished(self) -> bool:
         """Whether every announced run is over or broken off, and at least one was announced."""
         with self._lock:
-            runs = [host.fold for host in self._hosts.values() if host.fold.run is not None]
+            runs = self._runs()
             return bool(runs) and all(run.is_over for run in runs)
 
     @property
@@ -282,6 +281,10 @@ class FleetState:
 
     def _fold(self) -> Fold:
         return Fold(self.refused, [host.fold for host in self._in_order()])
+
+    def _runs(self) -> list[HostFold]:
+        """The hosts that have announced a run."""
+        return [host.fold for host in self._hosts.values() if host.fold.run is not None]
 
     def _in_order(self) -> list[HostView]:
         return [self._hosts[name] for name in sorted(self._hosts)]

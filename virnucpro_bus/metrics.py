@@ -171,6 +171,25 @@ class Totals(TypedDict):
     """published - received, always."""
 
 
+class RunReport(TypedDict):
+    """One run that was announced, in its last session."""
+
+    run: str
+    """Its name; where several buses are shown together, the run folder or address of its bus."""
+    host: str
+    """The host of its launcher."""
+    job: str
+    policy: str
+    state: str
+    """"running"; "finished"; "interrupted" by a signal; "broken off" if it was killed."""
+    exit_code: int | None
+    """None while it is running, and when it was broken off."""
+    started: float | None
+    """Wall-clock time (seconds since 1970) of the start of the session; None when unknown."""
+    elapsed_seconds: float | None
+    """Since then, until now or until its end; None when unknown."""
+
+
 class StealEffect(StealEvent):
     """A steal and its effect on the run."""
 

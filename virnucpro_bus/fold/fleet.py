@@ -34,6 +34,7 @@ from virnucpro_bus.metrics import (
     FileRecord,
     GpuMetrics,
     GpuUtilization,
+    RunReport,
     SourceCounts,
     StealEvent,
     Totals,
@@ -129,6 +130,12 @@ class FleetState:
         """One row per device, by host, then index."""
         with self._lock:
             return [row for host in self._in_order() for row in host.metrics()]
+
+    def runs(self) -> list[RunReport]:
+        """The announced runs, by host; none where workers have no launcher."""
+        with self._lock:
+            runs = [host.run_report() for host in self._in_order()]
+        return [run for run in runs if run is not None]
 
     def get_recent_steal_events(self) -> list[StealEvent]:
         """The last 50 steals, oldest first by the viewer's wall clock."""

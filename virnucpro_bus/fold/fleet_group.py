@@ -24,6 +24,7 @@ from virnucpro_bus.metrics import (
     GpuMetrics,
     GpuMetricsOfRun,
     GpuUtilization,
+    RunReport,
     SourceCounts,
     StealEvent,
     Totals,
@@ -51,6 +52,15 @@ class FleetGroup:
             # Two runs on one host may have devices of the same name.
             rows += [GpuMetricsOfRun(**row, run=name) for row in of_bus] if len(self._fleets) > 1 else of_bus
         return sorted(rows, key=_by_host)
+
+    def runs(self) -> list[RunReport]:
+        """The announced runs of all buses."""
+        several = len(self._fleets) > 1
+        return [
+            {**run, "run": name} if several else run
+            for name, fleet in self._fleets.items()
+            for run in fleet.runs()
+        ]
 
     def get_recent_steal_events(self) -> list[StealEvent]:
         """The last 50 steals, oldest first."""

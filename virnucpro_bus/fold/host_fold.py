@@ -104,7 +104,7 @@ class HostFold(HostState, array_like=True):
             device.describe(announced)
             device.is_planned = True
         if envelope.epoch >= self._run_epoch:
-            self._run_epoch, self.run = envelope.epoch, event
+            self._run_epoch, self.run, self.run_name = envelope.epoch, event, envelope.run
         self._begin_session(envelope)
 
     def _run_finished(self, event: ev.RunFinished, envelope: ev.Envelope, stream: Stream) -> None:
@@ -122,8 +122,8 @@ class HostFold(HostState, array_like=True):
     def _begin_session(self, envelope: ev.Envelope) -> bool:
         """Do the same with an event of its beginning: the earliest that was received is its start."""
         is_last = self._enter_session(envelope)
-        if is_last:
-            self._started_ns = min(self._started_ns or envelope.mono_ns, envelope.mono_ns)
+        if is_last and (self._started_ns is None or envelope.mono_ns < self._started_ns):
+            self._started_ns, self._started_wall_ns = envelope.mono_ns, envelope.wall_ns
         return is_last
 
     def _files_assigned(self, event: ev.FilesAssigned, envelope: ev.Envelope, stream: Stream) -> None:

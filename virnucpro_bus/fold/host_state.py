@@ -32,6 +32,7 @@ from virnucpro_bus.metrics import (
     GpuMetrics,
     GpuUtilization,
     Range,
+    RunReport,
     SourceCounts,
     StealEffect,
     StealEvent,
@@ -51,6 +52,8 @@ class HostState(Struct, array_like=True):
     host: str
     run: ev.RunStarted | None = None
     """The last announcement, in `_run_epoch`; None for workers without a launcher, or before the first."""
+    run_name: ev.Name = ""
+    """The name of that run; "" when unknown."""
     finished: ev.RunFinished | None = None
     """The launcher's report that the run is over; None before that."""
     is_broken_off: bool = False
@@ -62,6 +65,8 @@ class HostState(Struct, array_like=True):
     _devices: dict[str, DeviceState] = {}
     _streams: dict[str, dict[ev.Count, Stream]] = {}
     _started_ns: ev.Count | None = None
+    _started_wall_ns: ev.Count = 0
+    """The same by the host's wall clock."""
     _finished_ns: ev.Count | None = None
     _depths_order: tuple[ev.Count, ev.Count] = (0, 0)
     """(epoch, seq) of the event that reported the queue depths."""
@@ -128,6 +133,27 @@ class HostState(Struct, array_like=True):
         if self._started_ns is None:
             return None
         return max(0, self.at(now_ns) - self._started_ns) / NANOSECONDS
+
+    def run_report(self, now_ns: int, time_of_day: TimeOfDay = by_own_clock) -> RunReport | None:
+        """The run itself; None if none was announced."""
+        if self.run is None:
+            return None
+        started_ns = self._started_ns
+        return RunReport(
+            run=self.run_name,
+            host=self.host,
+            job=self.run.job,
+            policy=self.run.policy,
+            state=self._run_state(),
+            exit_code=None if self.finished is None else self.finished.exit_code,
+            started=None if started_ns is None else time_of_day(self._started_wall_ns, started_ns) / NANOSECONDS,
+            elapsed_seconds=self.elapsed_seconds(now_ns),
+        )
+
+    def _run_state(self) -> str:
+        if self.finished is not None:
+            return "interrupted" if self.finished.exit_code >= INTERRUPTED else "finished"
+        return "broken off" if self.is_broken_off else "running"
 
     def metrics(self, now_ns: int, time_of_day: TimeOfDay = by_own_clock) -> list[GpuMetrics]:
         """One row per device, by index, then key. Unused GPUs have a row only if no run was announced."""

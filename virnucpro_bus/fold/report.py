@@ -12,6 +12,7 @@ from virnucpro_bus.metrics import (
     GpuMetrics,
     GpuUtilization,
     MetricsSource,
+    RunReport,
     SourceCounts,
     StealEvent,
     Totals,
@@ -34,6 +35,8 @@ class FleetReport(TypedDict):
     """The effect of stealing on the run."""
     files: list[FileRecord]
     """The last 100 completed files, oldest first."""
+    runs: list[RunReport]
+    """The announced runs; empty where workers have no launcher."""
 
 
 class Reportable(MetricsSource, Protocol):
@@ -41,6 +44,10 @@ class Reportable(MetricsSource, Protocol):
 
     def frozen(self) -> AbstractContextManager[object]:
         """A context in which all that is read is of one moment."""
+        ...
+
+    def runs(self) -> list[RunReport]:
+        """The announced runs."""
         ...
 
     def get_utilizations_of(self, rows: Sequence[GpuMetrics]) -> list[GpuUtilization]:
@@ -74,4 +81,5 @@ def make_report(fleet: Reportable) -> FleetReport:
             sources=fleet.lossy_sources(),
             effect=fleet.get_effect(),
             files=fleet.files(),
+            runs=fleet.runs(),
         )

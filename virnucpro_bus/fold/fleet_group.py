@@ -54,13 +54,19 @@ class FleetGroup:
         return sorted(rows, key=_by_host)
 
     def runs(self) -> list[RunReport]:
-        """The announced runs of all buses."""
+        """The announced runs of all buses, by host."""
         several = len(self._fleets) > 1
-        return [
+        runs: list[RunReport] = [
             {**run, "run": name} if several else run
             for name, fleet in self._fleets.items()
             for run in fleet.runs()
         ]
+        return sorted(runs, key=itemgetter("host"))
+
+    def fleets(self) -> Mapping[str, FleetState]:
+        """The fleet of each bus, by the `run` of its rows."""
+        several = len(self._fleets) > 1
+        return {name if several else "": fleet for name, fleet in self._fleets.items()}
 
     def get_recent_steal_events(self) -> list[StealEvent]:
         """The last 50 steals, oldest first."""

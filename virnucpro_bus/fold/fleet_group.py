@@ -56,8 +56,8 @@ class FleetGroup:
     def runs(self) -> list[RunReport]:
         """The announced runs of all buses, by host."""
         several = len(self._fleets) > 1
-        runs: list[RunReport] = [
-            {**run, "run": name} if several else run
+        runs = [
+            RunReport({**run, "run": name}) if several else run
             for name, fleet in self._fleets.items()
             for run in fleet.runs()
         ]

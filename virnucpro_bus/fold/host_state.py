@@ -32,7 +32,6 @@ from virnucpro_bus.metrics import (
     GpuMetrics,
     GpuUtilization,
     Range,
-    RunReport,
     SourceCounts,
     StealEffect,
     StealEvent,
@@ -64,9 +63,10 @@ class HostState(Struct, array_like=True):
     """(attempt, reason) of the last final failure, by file; see `failed_files`."""
     _devices: dict[str, DeviceState] = {}
     _streams: dict[str, dict[ev.Count, Stream]] = {}
-    _started_ns: ev.Count | None = None
-    _started_wall_ns: ev.Count = 0
-    """The same by the host's wall clock."""
+    started_ns: ev.Count | None = None
+    """When the last session of the run started; None if no run was announced …"""
+    started_wall_ns: ev.Count = 0
+    """… and by the host's wall clock."""
     _finished_ns: ev.Count | None = None
     _depths_order: tuple[ev.Count, ev.Count] = (0, 0)
     """(epoch, seq) of the event that reported the queue depths."""
@@ -130,30 +130,9 @@ class HostState(Struct, array_like=True):
 
     def elapsed_seconds(self, now_ns: int) -> float | None:
         """Seconds since the run started; None if no run was announced."""
-        if self._started_ns is None:
+        if self.started_ns is None:
             return None
-        return max(0, self.at(now_ns) - self._started_ns) / NANOSECONDS
-
-    def run_report(self, now_ns: int, time_of_day: TimeOfDay = by_own_clock) -> RunReport | None:
-        """The run itself; None if none was announced."""
-        if self.run is None:
-            return None
-        started_ns = self._started_ns
-        return RunReport(
-            run=self.run_name,
-            host=self.host,
-            job=self.run.job,
-            policy=self.run.policy,
-            state=self._run_state(),
-            exit_code=None if self.finished is None else self.finished.exit_code,
-            started=None if started_ns is None else time_of_day(self._started_wall_ns, started_ns) / NANOSECONDS,
-            elapsed_seconds=self.elapsed_seconds(now_ns),
-        )
-
-    def _run_state(self) -> str:
-        if self.finished is not None:
-            return "interrupted" if self.finished.exit_code >= INTERRUPTED else "finished"
-        return "broken off" if self.is_broken_off else "running"
+        return max(0, self.at(now_ns) - self.started_ns) / NANOSECONDS
 
     def metrics(self, now_ns: int, time_of_day: TimeOfDay = by_own_clock) -> list[GpuMetrics]:
         """One row per device, by index, then key. Unused GPUs have a row only if no run was announced."""
@@ -167,7 +146,7 @@ class HostState(Struct, array_like=True):
             if self.run is None or device.is_planned or workers[key] or device.stolen_away
         ]
         shown.sort(key=lambda each: each[1].display_order())
-        moment = now_ns, self._started_ns, time_of_day
+        moment = now_ns, self.started_ns, time_of_day
         rows = [
             device.metrics(self.host, self._depths.get(key), own_workers(device, workers[key]), *moment)
             for key, device in shown
@@ -208,7 +187,7 @@ class HostState(Struct, array_like=True):
     def work(self, now_ns: int) -> HostWork:
         """The work log with the state of the run at `now_ns`, from which the effect of stealing is computed."""
         streams = [stream for _, _, stream in self.streams()]
-        started_ns = self._started_ns or 0
+        started_ns = self.started_ns or 0
         ups = [(stream.up_ns, stream.device_key) for stream in streams if stream.up_ns is not None]
         status = RunStatus(
             devices=frozenset(device.key for device in self.run.devices) if self.run else frozenset(),
@@ -304,6 +283,10 @@ class HostState(Struct, array_like=True):
             events_received=received,
             events_lost=published - received,
         )
+
+    def devices(self) -> list[ev.Device]:
+        """Every device that an event has named, by index, then key."""
+        return [each.device for each in sorted(self._devices.values(), key=DeviceState.display_order)]
 
     def _device_id(self, key: str) -> int | str:
         device = self._devices.get(key)

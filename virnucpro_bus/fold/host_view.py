@@ -6,6 +6,7 @@ from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.effect.totals import TotalsCache
 from virnucpro_bus.events.host_time import NEVER_COMPARED, TimeOfDay, by_own_clock
 from virnucpro_bus.fold.host_fold import HostFold
+from virnucpro_bus.fold.report import run_report
 from virnucpro_bus.metrics import Effect, FileRecord, GpuMetrics, RunReport, StealEvent
 from virnucpro_bus.units import duration
 
@@ -62,7 +63,7 @@ class HostView:
 
     def run_report(self) -> RunReport | None:
         """Its run; None if none was announced."""
-        return self.fold.run_report(self.now_ns(), self._time_of_day())
+        return run_report(self.fold, self.now_ns(), self._time_of_day())
 
     def steals(self) -> list[StealEvent]:
         """The last 50 steals, oldest first."""

@@ -78,6 +78,9 @@ class GpuUtilization(TypedDict):
     """Whether the figures are simulated, for a demonstration."""
     lost: bool
     """Whether the driver reported the GPU as gone at the last sample, however old that is."""
+    memory_used_bytes: int | None
+    """In use, by any process."""
+    memory_total_bytes: int | None
 
 
 UNKNOWN_UTILIZATION: GpuUtilization = {
@@ -90,6 +93,8 @@ UNKNOWN_UTILIZATION: GpuUtilization = {
     "sample_age_seconds": None,
     "simulated": False,
     "lost": False,
+    "memory_used_bytes": None,
+    "memory_total_bytes": None,
 }
 
 
@@ -249,6 +254,16 @@ class SampledFigures(Protocol):
         ...
 
     @property
+    def memory_used_bytes(self) -> int | None:
+        """Memory in use, by any process."""
+        ...
+
+    @property
+    def memory_total_bytes(self) -> int | None:
+        """Memory of the GPU."""
+        ...
+
+    @property
     def temperature_celsius(self) -> float | None:
         """Temperature of the chip."""
         ...
@@ -303,6 +318,8 @@ def make_utilization(
         sample_age_seconds=age_seconds,
         simulated=sample.simulated,
         lost=sample.lost,
+        memory_used_bytes=sample.memory_used_bytes,
+        memory_total_bytes=sample.memory_total_bytes,
     )
     if not is_stale(utilization):
         return utilization

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby, repeat
 from operator import attrgetter, itemgetter
@@ -144,6 +144,10 @@ class FleetState:
         with self._lock:
             runs = [host.run_report() for host in self._in_order()]
         return [run for run in runs if run is not None]
+
+    def fleets(self) -> Mapping[str, FleetState]:
+        """This fleet alone, as a FleetGroup returns several."""
+        return {"": self}
 
     def get_recent_steal_events(self) -> list[StealEvent]:
         """The last 50 steals, oldest first by the viewer's wall clock."""

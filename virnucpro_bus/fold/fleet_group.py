@@ -63,6 +63,11 @@ class FleetGroup:
         ]
         return sorted(runs, key=itemgetter("host"))
 
+    def fleets(self) -> Mapping[str, FleetState]:
+        """The fleet of each bus, by the `run` of its rows."""
+        several = len(self._fleets) > 1
+        return {name if several else "": fleet for name, fleet in self._fleets.items()}
+
     def get_recent_steal_events(self) -> list[StealEvent]:
         """The last 50 steals, oldest first."""
         return latest_steals(fleet.get_recent_steal_events() for fleet in self._fleets.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypedDict
 
@@ -51,6 +51,10 @@ class Reportable(MetricsSource, Protocol):
 
     def runs(self) -> list[RunReport]:
         """The announced runs."""
+        ...
+
+    def fleets(self) -> Mapping[str, Reportable]:
+        """The fleets whose figures are combined here, by the `run` of their rows; of one alone that is ""."""
         ...
 
     def get_utilizations_of(self, rows: Sequence[GpuMetrics]) -> list[GpuUtilization]:

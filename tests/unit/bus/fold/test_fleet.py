@@ -116,7 +116,7 @@ def test_a_gpu_is_found_by_uuid_and_by_index() -> None:
     fleet = fed(ManualClock(), sampled("here"))
     known = {"compute_percent": 50.0, "memory_percent": 25.0, "temperature": 60.0, "power_watts": 200.0}
     more = {"compute_max_percent": 50.0, "energy_joules": None, "sample_age_seconds": 0.0}
-    more |= {"simulated": False, "lost": False}
+    more |= {"simulated": False, "lost": False, "memory_used_bytes": 1, "memory_total_bytes": 4}
     assert fleet.get_gpu_utilization("GPU-a") == fleet.get_gpu_utilization(0) == {**known, **more}
 
 

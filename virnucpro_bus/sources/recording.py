@@ -40,12 +40,7 @@ class Recording:
 def read_recording(path: Path, clock: Clock, stopped: Callable[[], object] = lambda: False) -> Recording:
     """Read the capture at `path`, or until `stopped()`, which is called often. Raises CaptureError."""
     recorder = TimelineRecorder()
-
-    def is_over() -> object:
-        recorder.condense()
-        return stopped()
-
-    playback = play_whole(path, clock, is_over, recorder.observers())
+    playback = play_whole(path, clock, stopped, recorder.observers())
     return Recording(path, playback.fleet, recorder.finish(playback.fleet.hosts()), tuple(warnings_of(playback)))
 
 

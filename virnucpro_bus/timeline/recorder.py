@@ -29,6 +29,8 @@ _StreamKey = tuple[str, str, int]
 """Host, source and epoch."""
 _Lease = tuple[str, str, str, int]
 """Host, device, file and attempt."""
+SAMPLES_AT_ONCE = 500
+"""How many samples are put into columns together: so few are still in the processor's cache."""
 
 
 class TimelineRecorder:
@@ -47,7 +49,7 @@ class TimelineRecorder:
         self._depths: list[ev.Envelope] = []
         self._notices: list[ev.Envelope] = []
         self._fresh: list[ev.Envelope] = []
-        """Samples that are not yet in columns: many at a time take a third of the time."""
+        """Samples that are not yet in columns."""
         self._samples: defaultdict[DeviceKey, SampleColumns] = defaultdict(SampleColumns)
         self._unrecorded_frames = 0
 
@@ -62,7 +64,7 @@ class TimelineRecorder:
             ev.WorkStolen: self._steals.append,
             ev.QueueDepths: self._depths.append,
             ev.Notice: self._notices.append,
-            ev.GpuSampled: self._fresh.append,
+            ev.GpuSampled: self._add_sample,
             CaptureHole: self._add_hole,
         }
 
@@ -72,8 +74,13 @@ class TimelineRecorder:
         if known is None or envelope.seq > known.seq:
             self._begun[key] = envelope
 
-    def condense(self) -> None:
-        """Take less memory for the samples so far. To be called now and then."""
+    def _add_sample(self, envelope: ev.Envelope) -> None:
+        self._fresh.append(envelope)
+        if len(self._fresh) >= SAMPLES_AT_ONCE:
+            self._condense()
+
+    def _condense(self) -> None:
+        """Put the samples so far into columns."""
         by_device: defaultdict[DeviceKey, list[ev.Envelope]] = defaultdict(list)
         for envelope in self._fresh:
             by_device[envelope.host, envelope.event.device.key].append(envelope)
@@ -86,7 +93,7 @@ class TimelineRecorder:
 
     def finish(self, hosts: Iterable[HostFold]) -> Timeline:
         """Return the timeline. `hosts` have folded all events. To be called once."""
-        self.condense()
+        self._condense()
         folds = {fold.host: fold for fold in hosts}
         offsets = {host: _offset_ns(fold) for host, fold in folds.items()}
         for (host, _), columns in self._samples.items():

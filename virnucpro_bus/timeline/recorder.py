@@ -20,6 +20,7 @@ from virnucpro_bus.timeline.timeline import (
     Loading,
     Loss,
     Outcome,
+    Session,
     TimedNotice,
     TimedSteal,
     Timeline,
@@ -47,6 +48,8 @@ class TimelineRecorder:
         self._lost: list[ev.Envelope] = []
         self._steals: list[ev.Envelope] = []
         self._depths: list[ev.Envelope] = []
+        self._announced: list[ev.Envelope] = []
+        self._finished: dict[_StreamKey, ev.Envelope] = {}
         self._notices: list[ev.Envelope] = []
         self._fresh: list[ev.Envelope] = []
         """Samples that are not yet in columns."""
@@ -63,6 +66,8 @@ class TimelineRecorder:
             ev.WorkerLost: self._lost.append,
             ev.WorkStolen: self._steals.append,
             ev.QueueDepths: self._depths.append,
+            ev.RunStarted: self._announced.append,
+            ev.RunFinished: self._add_finished,
             ev.Notice: self._notices.append,
             ev.GpuSampled: self._add_sample,
             CaptureHole: self._add_hole,
@@ -73,6 +78,9 @@ class TimelineRecorder:
         known = self._begun.get(key)
         if known is None or envelope.seq > known.seq:
             self._begun[key] = envelope
+
+    def _add_finished(self, envelope: ev.Envelope) -> None:
+        self._finished[envelope.host, envelope.source, envelope.epoch] = envelope
 
     def _add_sample(self, envelope: ev.Envelope) -> None:
         self._fresh.append(envelope)
@@ -115,6 +123,7 @@ class TimelineRecorder:
             loading=sorted(self._loading(streams, offsets), key=lambda each: each.start_ns),
             losses=sorted(_loss(each, offsets[each.host]) for each in self._lost),
             depths=sorted(_depth(each, offsets[each.host]) for each in self._depths),
+            sessions=sorted(self._sessions(folds, streams, offsets), key=lambda each: each.start_ns),
             notices=sorted(
                 TimedNotice(each.mono_ns + offsets[each.host], each.host, each.event.text)
                 for each in self._notices
@@ -228,6 +237,29 @@ class TimelineRecorder:
                 envelope.mono_ns + offset_ns,
                 max(envelope.mono_ns, end_ns) + offset_ns,
                 ready_ns is not None,
+            )
+
+    def _sessions(
+        self, folds: Mapping[str, HostFold], streams: Mapping[_StreamKey, Stream], offsets: Mapping[str, int]
+    ) -> Iterator[Session]:
+        last = {each.host: each.epoch for each in sorted(self._announced, key=lambda each: each.epoch)}
+        for envelope in self._announced:
+            key = host, _, epoch = envelope.host, envelope.source, envelope.epoch
+            finished, offset_ns = self._finished.get(key), offsets[host]
+            if finished is not None:
+                end_ns = finished.mono_ns
+            elif epoch == last[host] and not folds[host].is_over:
+                end_ns = folds[host].last_ns
+            else:
+                end_ns = streams[key].heard_ns
+            yield Session(
+                start_ns=envelope.mono_ns + offset_ns,
+                end_ns=max(envelope.mono_ns, end_ns) + offset_ns,
+                host=host,
+                run=envelope.run,
+                job=envelope.event.job,
+                policy=envelope.event.policy,
+                exit_code=None if finished is None else finished.event.exit_code,
             )
 
 

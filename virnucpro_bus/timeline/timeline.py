@@ -89,6 +89,21 @@ class Depth(NamedTuple):
     files: int
 
 
+class Session(NamedTuple):
+    """A launched run from its start, or from one of its resumptions, until it ended."""
+
+    start_ns: int
+    end_ns: int
+    """If its end was not reported: when its launcher was last heard, or now while it is running."""
+    host: str
+    run: str
+    """The name of the run."""
+    job: str
+    policy: str
+    exit_code: int | None
+    """None while it is running, and when it was killed."""
+
+
 class TimedNotice(NamedTuple):
     """A message for the user."""
 
@@ -107,6 +122,7 @@ class Timeline:
     loading: list[Loading]
     losses: list[Loss]
     depths: list[Depth]
+    sessions: list[Session]
     notices: list[TimedNotice]
     samples: Mapping[DeviceKey, SampleColumns]
     """Of each sampled GPU."""

@@ -35,6 +35,8 @@ class Handler(BaseHTTPRequestHandler):
     """Answers one request. No request can make it read a file."""
 
     protocol_version = "HTTP/1.1"
+    request_version = default_request_version = "HTTP/1.0"
+    command = requestline = ""
     timeout = SEND_SECONDS
 
     def handle(self) -> None:
@@ -64,8 +66,6 @@ class Handler(BaseHTTPRequestHandler):
             if left_ns <= 0:
                 return None
             if len(head) >= HEAD_BYTES:
-                self.request_version, self.command = self.protocol_version, ""
-                self.requestline = ""
                 self._send(plain(431, f"the request is longer than {HEAD_BYTES >> 10} KiB"))
                 return None
             connection.settimeout(left_ns / NANOSECONDS)
@@ -135,6 +135,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send_head(kind, {})
             self.wfile.write(b"retry: %d\n\n" % RETRY_MS)
             number = 0
+            # A page connects again by itself after the end of a stream, but not after another status than 200.
             while not server.feed.failure:
                 last, is_last = number, server.feed.is_closed
                 number, figures = server.feed.after(last, SILENCE_SECONDS)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import msgspec
+from jsonschema import Draft202012Validator
 
 from tests.support.lab import Lab
 from tests.support.paths import DOCS
@@ -27,3 +28,17 @@ def test_the_report_of_a_real_run_is_what_is_declared(lab: Lab, finished: Path) 
 def test_the_summary_is_the_report_and_the_fields_that_the_page_adds(finished: Path) -> None:
     added = re.findall(r"^\| `(\w+)`", PAGE.partition("## summary.json")[2], re.M)
     assert set(summary(finished)) == {*FleetReport.__annotations__, *added}
+
+
+def test_reports_and_events_of_a_real_run_are_valid_by_the_schemas_that_the_command_prints(
+    lab: Lab, finished: Path
+) -> None:
+    report, events = (
+        Draft202012Validator(json.loads(lab.run("schema", name).stdout)) for name in ("report", "events")
+    )
+    report.validate(json.loads(lab.run("monitor", finished, "--once", "--json").stdout))
+    report.validate(summary(finished))
+    lines = lab.run("tail", finished, "--jsonl").stdout.splitlines()
+    for line in lines:
+        events.validate(json.loads(line))
+    assert {"run.started/", "file.committed/", "work.stolen/"} <= {json.loads(line)["kind"] for line in lines}

@@ -54,9 +54,19 @@ def test_the_wheel_holds_every_source_file_and_marker_of_the_three_packages(whee
         if path.suffix in {".py", ".typed"}
     }
     with ZipFile(wheel) as archive:
-        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+        held = {name for name in archive.namelist() if ".dist-info/" not in name and ".data/" not in name}
     assert held == meant
     assert {f"{package}/py.typed" for package in PACKAGES} <= held
+
+
+def test_the_wheel_installs_a_manual_page_for_every_command(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        pages = {name.partition(".data/data/share/man/man1/")[2] for name in archive.namelist()}
+    assert {
+        "virnucpro-bus.1",
+        "virnucpro-bus-keys-new.1",
+        *(f"virnucpro-bus-{name}.1" for name in COMMANDS),
+    } <= pages
 
 
 def test_the_wheel_declares_the_command_and_its_subcommands(wheel: Path) -> None:

@@ -27,6 +27,10 @@ from virnucpro_bus.timeline.timeline import (
 
 _StreamKey = tuple[str, str, int]
 """Host, source and epoch."""
+_Lease = tuple[str, str, str, int]
+"""Host, device, file and attempt."""
+SAMPLES_AT_ONCE = 500
+"""How many samples are put into columns together: so few are still in the processor's cache."""
 
 
 class TimelineRecorder:
@@ -44,6 +48,8 @@ class TimelineRecorder:
         self._steals: list[ev.Envelope] = []
         self._depths: list[ev.Envelope] = []
         self._notices: list[ev.Envelope] = []
+        self._fresh: list[ev.Envelope] = []
+        """Samples that are not yet in columns."""
         self._samples: defaultdict[DeviceKey, SampleColumns] = defaultdict(SampleColumns)
         self._unrecorded_frames = 0
 
@@ -69,13 +75,25 @@ class TimelineRecorder:
             self._begun[key] = envelope
 
     def _add_sample(self, envelope: ev.Envelope) -> None:
-        self._samples[envelope.host, envelope.event.device.key].add(envelope.mono_ns, envelope.event)
+        self._fresh.append(envelope)
+        if len(self._fresh) >= SAMPLES_AT_ONCE:
+            self._condense()
+
+    def _condense(self) -> None:
+        """Put the samples so far into columns."""
+        by_device: defaultdict[DeviceKey, list[ev.Envelope]] = defaultdict(list)
+        for envelope in self._fresh:
+            by_device[envelope.host, envelope.event.device.key].append(envelope)
+        for key, samples in by_device.items():
+            self._samples[key].add(samples)
+        self._fresh.clear()
 
     def _add_hole(self, envelope: ev.Envelope) -> None:
         self._unrecorded_frames += envelope.event.frames
 
     def finish(self, hosts: Iterable[HostFold]) -> Timeline:
         """Return the timeline. `hosts` have folded all events. To be called once."""
+        self._condense()
         folds = {fold.host: fold for fold in hosts}
         offsets = {host: _offset_ns(fold) for host, fold in folds.items()}
         for (host, _), columns in self._samples.items():
@@ -88,7 +106,7 @@ class TimelineRecorder:
         steals = sorted(set(self._all_steals(offsets)))
         victims = {(each.host, each.thief, each.file, each.attempt): each.victim for each in steals}
         attempts = [
-            *(_ended_attempt(envelope, offsets[envelope.host], victims) for envelope in self._ended),
+            *self._ended_attempts(offsets, victims),
             *self._unended_attempts(folds, streams, offsets, victims),
         ]
         return Timeline(
@@ -120,12 +138,48 @@ class TimelineRecorder:
                 at_ns = when(event.stolen_at_ns, envelope) + offsets[host]
                 yield TimedSteal(at_ns, host, event.device, event.stolen_from, event.file, event.attempt)
 
+    def _ended_attempts(self, offsets: Mapping[str, int], victims: Mapping[_Lease, str]) -> Iterator[Attempt]:
+        """The attempts whose end their worker has reported."""
+        void = {
+            (
+                each.host,
+                each.event.source,
+                each.event.epoch,
+                each.event.file,
+                each.event.attempt,
+            ): each.event.reason
+            for each in self._lost
+        }
+        for envelope in self._ended:
+            event, host = envelope.event, envelope.host
+            end_ns = envelope.mono_ns + offsets[host]
+            is_completed = isinstance(event, ev.FileCompleted)
+            outcome: Outcome = "completed" if is_completed else "failed"
+            reason = "" if is_completed else event.reason
+            lost_because = void.get((host, envelope.source, envelope.epoch, event.file, event.attempt))
+            if lost_because is not None:
+                outcome, reason = "lost", lost_because
+            yield Attempt(
+                host=host,
+                device=event.device,
+                file=event.file,
+                attempt=event.attempt,
+                start_ns=end_ns - round(event.duration_seconds * NANOSECONDS),
+                end_ns=end_ns,
+                outcome=outcome,
+                wall_ns=envelope.wall_ns,
+                duration_seconds=event.duration_seconds,
+                sequences=event.sequences if is_completed else None,
+                reason=reason,
+                stolen_from=victims.get((host, event.device, event.file, event.attempt)),
+            )
+
     def _unended_attempts(
         self,
         folds: Mapping[str, HostFold],
         streams: Mapping[_StreamKey, Stream],
         offsets: Mapping[str, int],
-        victims: Mapping[tuple[str, str, str, int], str],
+        victims: Mapping[_Lease, str],
     ) -> Iterator[Attempt]:
         """The attempts whose end no worker has reported."""
         last_ended: dict[_StreamKey, int] = {}
@@ -185,30 +239,9 @@ def _offset_ns(fold: HostFold) -> int:
     return wall_ns - at_ns
 
 
-def _ended_attempt(
-    envelope: ev.Envelope, offset_ns: int, victims: Mapping[tuple[str, str, str, int], str]
-) -> Attempt:
-    event, end_ns = envelope.event, envelope.mono_ns + offset_ns
-    is_completed = isinstance(event, ev.FileCompleted)
-    return Attempt(
-        host=envelope.host,
-        device=event.device,
-        file=event.file,
-        attempt=event.attempt,
-        start_ns=end_ns - round(event.duration_seconds * NANOSECONDS),
-        end_ns=end_ns,
-        outcome="completed" if is_completed else "failed",
-        wall_ns=envelope.wall_ns,
-        duration_seconds=event.duration_seconds,
-        sequences=event.sequences if is_completed else None,
-        reason="" if is_completed else event.reason,
-        stolen_from=victims.get((envelope.host, event.device, event.file, event.attempt)),
-    )
-
-
 def _loss(envelope: ev.Envelope, offset_ns: int) -> Loss:
     event = envelope.event
-    return Loss(envelope.mono_ns + offset_ns, envelope.host, event.device, event.file, event.reason)
+    return Loss(envelope.mono_ns + offset_ns, envelope.host, event.device, event.file, event.attempt, event.reason)
 
 
 def _depth(envelope: ev.Envelope, offset_ns: int) -> Depth:

@@ -15,7 +15,8 @@ from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.timeline.sample_columns import SampleColumns
 
 Outcome = Literal["completed", "failed", "lost", "broken off", "running"]
-"""How an attempt ended. "lost": its worker died; "broken off": the run ended without it, or was killed."""
+"""How an attempt ended. "lost": its worker died before the result was taken, whatever it had reported.
+"broken off": the run ended before it, or was killed."""
 DeviceKey = tuple[str, str]
 """A host and the key of a device there."""
 
@@ -38,7 +39,7 @@ class Attempt(NamedTuple):
     duration_seconds: float
     """As reported; for one that did not report its end, from `start_ns` to `end_ns`."""
     sequences: int | None
-    """None unless completed."""
+    """None unless its completion was reported."""
     reason: str
     """Why it failed or was lost; otherwise ""."""
     stolen_from: str | None
@@ -74,7 +75,9 @@ class Loss(NamedTuple):
     host: str
     device: str
     file: str | None
-    """The file that it had in progress; None without one."""
+    """The file that it had in progress, even if it had not begun it; None without one."""
+    attempt: int
+    """The number of that attempt; 0: not counted, or without a file."""
     reason: str
 
 

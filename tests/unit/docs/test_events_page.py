@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from tests.support.paths import ROOT
 from virnucpro_bus import events
 from virnucpro_bus.events import codec
+from virnucpro_bus.events.render import as_json
 from virnucpro_bus.hub.admission import OTHER_RUN, RESERVED
 
 DOC = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
@@ -139,6 +141,10 @@ def test_the_dump_is_the_golden_frame() -> None:
         offset = len(dumped)
     assert dumped == GOLDEN
     assert f"frame of {len(GOLDEN)} bytes" in DOC
+
+
+def test_the_json_of_the_page_is_that_of_the_golden_frame() -> None:
+    assert json.loads(fenced(section("As JSON", "##"), "json")) == json.loads(as_json(codec.decode(GOLDEN)))
 
 
 def test_the_example_without_this_package_prints_what_the_page_says() -> None:

@@ -1,4 +1,4 @@
-"""docs/json.md and docs/report.schema.json say what the declarations say, no less and no more."""
+"""docs/json.md and the schemas beside it say what the declarations say, no less and no more."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from tests.support.paths import DOCS
-from tests.support.report_schema import report_schema
 from tests.support.runs import MadeRun
 from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus import metrics
+from virnucpro_bus.cli.schema import schema
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.report import FleetReport
 from virnucpro_bus.sources.file_table import ExportedFile
@@ -90,9 +91,10 @@ def test_what_null_means_is_told_where_there_may_be_one_and_only_there(title: st
         assert bool(meaning) == kind.endswith("null"), name
 
 
-def test_the_schema_is_made_from_the_declarations() -> None:
-    """When this fails after a field was added: python -m tests.support.report_schema > docs/report.schema.json"""
-    assert (DOCS / "report.schema.json").read_text(encoding="utf-8") == report_schema()
+@pytest.mark.parametrize("name", ["report", "events"])
+def test_the_schema_beside_the_page_is_the_one_that_the_command_prints(name: str) -> None:
+    """When this fails after a field was added: virnucpro-bus schema report > docs/report.schema.json"""
+    assert (DOCS / f"{name}.schema.json").read_text(encoding="utf-8") == CliRunner().invoke(schema, [name]).output
 
 
 def test_what_whatif_prints_is_what_is_declared() -> None:

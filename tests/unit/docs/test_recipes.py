@@ -70,4 +70,5 @@ def test_systemd_can_read_the_unit(tmp_path: Path) -> None:
     command = ["systemd-analyze", "verify", "--user", "--man=no", str(RECIPES / "virnucpro-bus-hub@.service")]
     folders = {"HOME": str(tmp_path / "home"), "XDG_RUNTIME_DIR": str(tmp_path / "runtime")}
     ran = subprocess.run(command, env=os.environ | folders, capture_output=True, text=True, check=False)
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.returncode == 0, ran.stderr
+    assert "virnucpro-bus" not in ran.stderr  # a warning names the unit; others are about units of this machine

@@ -78,6 +78,9 @@ class GpuUtilization(TypedDict):
     """Whether the figures are simulated, for a demonstration."""
     lost: bool
     """Whether the driver reported the GPU as gone at the last sample, however old that is."""
+    memory_used_bytes: int | None
+    """In use, by any process."""
+    memory_total_bytes: int | None
 
 
 UNKNOWN_UTILIZATION: GpuUtilization = {
@@ -90,6 +93,8 @@ UNKNOWN_UTILIZATION: GpuUtilization = {
     "sample_age_seconds": None,
     "simulated": False,
     "lost": False,
+    "memory_used_bytes": None,
+    "memory_total_bytes": None,
 }
 
 
@@ -171,6 +176,25 @@ class Totals(TypedDict):
     """published - received, always."""
 
 
+class RunReport(TypedDict):
+    """One run that was announced, in its last session."""
+
+    run: str
+    """Its name; where several buses are shown together, the run folder or address of its bus."""
+    host: str
+    """The host of its launcher."""
+    job: str
+    policy: str
+    state: str
+    """"running"; "finished"; "interrupted" by a signal; "broken off" if it was killed."""
+    exit_code: int | None
+    """None while it is running, and when it was broken off."""
+    started: float | None
+    """Wall-clock time (seconds since 1970) of the start of the session; None when unknown."""
+    elapsed_seconds: float | None
+    """Since then, until now or until its end; None when unknown."""
+
+
 class StealEffect(StealEvent):
     """A steal and its effect on the run."""
 
@@ -230,6 +254,16 @@ class SampledFigures(Protocol):
         ...
 
     @property
+    def memory_used_bytes(self) -> int | None:
+        """Memory in use, by any process."""
+        ...
+
+    @property
+    def memory_total_bytes(self) -> int | None:
+        """Memory of the GPU."""
+        ...
+
+    @property
     def temperature_celsius(self) -> float | None:
         """Temperature of the chip."""
         ...
@@ -284,6 +318,8 @@ def make_utilization(
         sample_age_seconds=age_seconds,
         simulated=sample.simulated,
         lost=sample.lost,
+        memory_used_bytes=sample.memory_used_bytes,
+        memory_total_bytes=sample.memory_total_bytes,
     )
     if not is_stale(utilization):
         return utilization

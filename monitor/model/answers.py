@@ -86,6 +86,8 @@ class _CheckedUtilization(TypedDict):
     sample_age_seconds: Seconds | None
     simulated: bool
     lost: bool
+    memory_used_bytes: Count | None
+    memory_total_bytes: Count | None
 
 
 def device_works(rows: Iterable[object], report: Report) -> list[DeviceWork]:

@@ -55,6 +55,8 @@ def row(index: int, state: str = "busy") -> Row:
         "sample_age_seconds": 0.4,
         "simulated": False,
         "lost": False,
+        "memory_used_bytes": [34_560, 76_800, 69_600, 9_600][index % 4] * 10**6,
+        "memory_total_bytes": 80_000 * 10**6,
     }
     return metrics, {**UNKNOWN_UTILIZATION, "lost": True} if dead else utilization
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby, repeat
 from operator import attrgetter, itemgetter
@@ -21,7 +21,7 @@ from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.events.codec import Foreign, decode_all
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.host_time import UNKNOWN_TIME
-from virnucpro_bus.fold.host_fold import HostFold
+from virnucpro_bus.fold.host_fold import Handlers, HostFold
 from virnucpro_bus.fold.host_view import HostView
 from virnucpro_bus.fold.merge import latest_files, latest_steals, sum_totals
 from virnucpro_bus.fold.report import FleetReport, make_report
@@ -34,6 +34,7 @@ from virnucpro_bus.metrics import (
     FileRecord,
     GpuMetrics,
     GpuUtilization,
+    RunReport,
     SourceCounts,
     StealEvent,
     Totals,
@@ -50,8 +51,16 @@ class FleetState:
     the mean over `interval_seconds` before its last sample.
     """
 
-    def __init__(self, clock: Clock, local_host: str | None = None, interval_seconds: float = 2.0) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        local_host: str | None = None,
+        interval_seconds: float = 2.0,
+        handlers: Handlers | None = None,
+    ) -> None:
+        """`handlers` are for `HostFold.apply_all`; None: those of the fold."""
         self._clock = clock
+        self._handlers = handlers
         self._interval_ns = round(interval_seconds * NANOSECONDS)
         self.local_host = local_host
         """The name, in events, of the host whose monotonic clock `clock` reads; None: of no host, as in a replay.
@@ -79,7 +88,7 @@ class FleetState:
                 else:
                     times = iter(_times_of_events(frames[part], received_ns[part], len(decoded)))
                 for name, envelopes in groupby(decoded, attrgetter("host")):
-                    self._host(name).fold.apply_all(envelopes, times)
+                    self._host(name).fold.apply_all(envelopes, times, self._handlers)
 
     def apply(self, envelope: Envelope | Foreign, received_ns: int | None = None) -> bool:
         """Fold one decoded event, received at that time. Returns False if it had been folded before."""
@@ -108,9 +117,9 @@ class FleetState:
             self.refused.update(fold.refused)
 
     def empty_copy(self) -> FleetState:
-        """Return an empty fleet with the same clock and settings."""
+        """Return an empty fleet with the same clock, settings and handlers."""
         copy = FleetState(self._clock, self.local_host, self._interval_ns / NANOSECONDS)
-        copy.receipt_clock = self.receipt_clock
+        copy.receipt_clock, copy._handlers = self.receipt_clock, self._handlers
         return copy
 
     def includes(self, other: FleetState) -> bool:
@@ -129,6 +138,16 @@ class FleetState:
         """One row per device, by host, then index."""
         with self._lock:
             return [row for host in self._in_order() for row in host.metrics()]
+
+    def runs(self) -> list[RunReport]:
+        """The announced runs, by host; none where workers have no launcher."""
+        with self._lock:
+            runs = [host.run_report() for host in self._in_order()]
+        return [run for run in runs if run is not None]
+
+    def fleets(self) -> Mapping[str, FleetState]:
+        """This fleet alone, as a FleetGroup returns several."""
+        return {"": self}
 
     def get_recent_steal_events(self) -> list[StealEvent]:
         """The last 50 steals, oldest first by the viewer's wall clock."""
@@ -185,6 +204,11 @@ class FleetState:
         with self._lock:
             every = [host.fold.work(host.now_ns()) for host in self._in_order()]
         return [work for work in every if work.log.assigned]
+
+    def hosts(self) -> list[HostFold]:
+        """The folds of the hosts. Not copies: only for a fleet that is not fed any more."""
+        with self._lock:
+            return [host.fold for host in self._in_order()]
 
     def elapsed_seconds(self) -> float | None:
         """Seconds since the run started, or the first of several; None without a run."""

@@ -24,6 +24,7 @@ from virnucpro_bus.metrics import (
     GpuMetrics,
     GpuMetricsOfRun,
     GpuUtilization,
+    RunReport,
     SourceCounts,
     StealEvent,
     Totals,
@@ -51,6 +52,21 @@ class FleetGroup:
             # Two runs on one host may have devices of the same name.
             rows += [GpuMetricsOfRun(**row, run=name) for row in of_bus] if len(self._fleets) > 1 else of_bus
         return sorted(rows, key=_by_host)
+
+    def runs(self) -> list[RunReport]:
+        """The announced runs of all buses, by host."""
+        several = len(self._fleets) > 1
+        runs = [
+            RunReport({**run, "run": name}) if several else run
+            for name, fleet in self._fleets.items()
+            for run in fleet.runs()
+        ]
+        return sorted(runs, key=itemgetter("host"))
+
+    def fleets(self) -> Mapping[str, FleetState]:
+        """The fleet of each bus, by the `run` of its rows."""
+        several = len(self._fleets) > 1
+        return {name if several else "": fleet for name, fleet in self._fleets.items()}
 
     def get_recent_steal_events(self) -> list[StealEvent]:
         """The last 50 steals, oldest first."""

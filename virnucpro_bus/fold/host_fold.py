@@ -9,7 +9,7 @@ order of arrival. In the handlers, `envelope.mono_ns` is on one axis of time for
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import repeat
 from typing import Any
 
@@ -34,9 +34,19 @@ class HostFold(HostState, array_like=True):
         """Fold one event. Returns False if it had been folded before."""
         return not self.apply_all((envelope,), (received_ns,))
 
-    def apply_all(self, envelopes: Iterable[AnyEnvelope], times: Iterable[int] = repeat(UNKNOWN_TIME)) -> int:
-        """Fold events, received at these times by one clock. Returns how many of them had been folded before."""
-        streams, handlers = self._streams, _HANDLERS
+    def apply_all(
+        self,
+        envelopes: Iterable[AnyEnvelope],
+        times: Iterable[int] = repeat(UNKNOWN_TIME),
+        handlers: Handlers | None = None,
+    ) -> int:
+        """Fold events, received at these times by one clock. Returns how many of them had been folded before.
+
+        `handlers` are by kind of event; None: HANDLERS.
+        """
+        streams = self._streams
+        if handlers is None:
+            handlers = HANDLERS
         last_ns, offset_ns = self.last_ns, self.offset_ns
         repeated = 0
         for envelope, at_ns in zip(envelopes, times, strict=False):
@@ -104,7 +114,7 @@ class HostFold(HostState, array_like=True):
             device.describe(announced)
             device.is_planned = True
         if envelope.epoch >= self._run_epoch:
-            self._run_epoch, self.run = envelope.epoch, event
+            self._run_epoch, self.run, self.run_name = envelope.epoch, event, envelope.run
         self._begin_session(envelope)
 
     def _run_finished(self, event: ev.RunFinished, envelope: ev.Envelope, stream: Stream) -> None:
@@ -115,15 +125,15 @@ class HostFold(HostState, array_like=True):
         """Start a session if the launcher's event is of a later one. Returns whether it is of the last session."""
         if envelope.epoch > self._session:
             self._session = envelope.epoch
-            self.finished = self._finished_ns = self._started_ns = None
+            self.finished = self._finished_ns = self.started_ns = None
             self._log.assigned = []
         return envelope.epoch == self._session
 
     def _begin_session(self, envelope: ev.Envelope) -> bool:
         """Do the same with an event of its beginning: the earliest that was received is its start."""
         is_last = self._enter_session(envelope)
-        if is_last:
-            self._started_ns = min(self._started_ns or envelope.mono_ns, envelope.mono_ns)
+        if is_last and (self.started_ns is None or envelope.mono_ns < self.started_ns):
+            self.started_ns, self.started_wall_ns = envelope.mono_ns, envelope.wall_ns
         return is_last
 
     def _files_assigned(self, event: ev.FilesAssigned, envelope: ev.Envelope, stream: Stream) -> None:
@@ -278,7 +288,9 @@ class HostFold(HostState, array_like=True):
             insort(self._steals, own)
 
 
-_HANDLERS: dict[type, Callable[[HostFold, Any, Any, Stream], None]] = {
+Handler = Callable[[HostFold, Any, Any, Stream], None]
+Handlers = Mapping[type, Handler]
+HANDLERS: Handlers = {
     ev.RunStarted: HostFold._run_started,
     ev.FilesAssigned: HostFold._files_assigned,
     ev.RunFinished: HostFold._run_finished,

@@ -51,6 +51,8 @@ class HostState(Struct, array_like=True):
     host: str
     run: ev.RunStarted | None = None
     """The last announcement, in `_run_epoch`; None for workers without a launcher, or before the first."""
+    run_name: ev.Name = ""
+    """The name of that run; "" when unknown."""
     finished: ev.RunFinished | None = None
     """The launcher's report that the run is over; None before that."""
     is_broken_off: bool = False
@@ -61,7 +63,10 @@ class HostState(Struct, array_like=True):
     """(attempt, reason) of the last final failure, by file; see `failed_files`."""
     _devices: dict[str, DeviceState] = {}
     _streams: dict[str, dict[ev.Count, Stream]] = {}
-    _started_ns: ev.Count | None = None
+    started_ns: ev.Count | None = None
+    """When the last session of the run started; None if no run was announced …"""
+    started_wall_ns: ev.Count = 0
+    """… and by the host's wall clock."""
     _finished_ns: ev.Count | None = None
     _depths_order: tuple[ev.Count, ev.Count] = (0, 0)
     """(epoch, seq) of the event that reported the queue depths."""
@@ -125,9 +130,9 @@ class HostState(Struct, array_like=True):
 
     def elapsed_seconds(self, now_ns: int) -> float | None:
         """Seconds since the run started; None if no run was announced."""
-        if self._started_ns is None:
+        if self.started_ns is None:
             return None
-        return max(0, self.at(now_ns) - self._started_ns) / NANOSECONDS
+        return max(0, self.at(now_ns) - self.started_ns) / NANOSECONDS
 
     def metrics(self, now_ns: int, time_of_day: TimeOfDay = by_own_clock) -> list[GpuMetrics]:
         """One row per device, by index, then key. Unused GPUs have a row only if no run was announced."""
@@ -141,7 +146,7 @@ class HostState(Struct, array_like=True):
             if self.run is None or device.is_planned or workers[key] or device.stolen_away
         ]
         shown.sort(key=lambda each: each[1].display_order())
-        moment = now_ns, self._started_ns, time_of_day
+        moment = now_ns, self.started_ns, time_of_day
         rows = [
             device.metrics(self.host, self._depths.get(key), own_workers(device, workers[key]), *moment)
             for key, device in shown
@@ -182,7 +187,7 @@ class HostState(Struct, array_like=True):
     def work(self, now_ns: int) -> HostWork:
         """The work log with the state of the run at `now_ns`, from which the effect of stealing is computed."""
         streams = [stream for _, _, stream in self.streams()]
-        started_ns = self._started_ns or 0
+        started_ns = self.started_ns or 0
         ups = [(stream.up_ns, stream.device_key) for stream in streams if stream.up_ns is not None]
         status = RunStatus(
             devices=frozenset(device.key for device in self.run.devices) if self.run else frozenset(),
@@ -278,6 +283,10 @@ class HostState(Struct, array_like=True):
             events_received=received,
             events_lost=published - received,
         )
+
+    def devices(self) -> list[ev.Device]:
+        """Every device that an event has named, by index, then key."""
+        return [each.device for each in sorted(self._devices.values(), key=DeviceState.display_order)]
 
     def _device_id(self, key: str) -> int | str:
         device = self._devices.get(key)

@@ -6,7 +6,8 @@ from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.effect.totals import TotalsCache
 from virnucpro_bus.events.host_time import NEVER_COMPARED, TimeOfDay, by_own_clock
 from virnucpro_bus.fold.host_fold import HostFold
-from virnucpro_bus.metrics import Effect, FileRecord, GpuMetrics, StealEvent
+from virnucpro_bus.fold.report import run_report
+from virnucpro_bus.metrics import Effect, FileRecord, GpuMetrics, RunReport, StealEvent
 from virnucpro_bus.units import duration
 
 MIN_SKEW_SECONDS = 2
@@ -59,6 +60,10 @@ class HostView:
     def metrics(self) -> list[GpuMetrics]:
         """One row per device."""
         return self.fold.metrics(self.now_ns(), self._time_of_day())
+
+    def run_report(self) -> RunReport | None:
+        """Its run; None if none was announced."""
+        return run_report(self.fold, self.now_ns(), self._time_of_day())
 
     def steals(self) -> list[StealEvent]:
         """The last 50 steals, oldest first."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypedDict
 
+from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.events.host_time import TimeOfDay
+from virnucpro_bus.fold.host_state import INTERRUPTED, HostState
 from virnucpro_bus.metrics import (
     Effect,
     FileRecord,
     GpuMetrics,
     GpuUtilization,
     MetricsSource,
+    RunReport,
     SourceCounts,
     StealEvent,
     Totals,
@@ -34,6 +38,8 @@ class FleetReport(TypedDict):
     """The effect of stealing on the run."""
     files: list[FileRecord]
     """The last 100 completed files, oldest first."""
+    runs: list[RunReport]
+    """The announced runs; empty where workers have no launcher."""
 
 
 class Reportable(MetricsSource, Protocol):
@@ -41,6 +47,14 @@ class Reportable(MetricsSource, Protocol):
 
     def frozen(self) -> AbstractContextManager[object]:
         """A context in which all that is read is of one moment."""
+        ...
+
+    def runs(self) -> list[RunReport]:
+        """The announced runs."""
+        ...
+
+    def fleets(self) -> Mapping[str, Reportable]:
+        """The fleets whose figures are combined here, by the `run` of their rows; of one alone that is ""."""
         ...
 
     def get_utilizations_of(self, rows: Sequence[GpuMetrics]) -> list[GpuUtilization]:
@@ -74,4 +88,28 @@ def make_report(fleet: Reportable) -> FleetReport:
             sources=fleet.lossy_sources(),
             effect=fleet.get_effect(),
             files=fleet.files(),
+            runs=fleet.runs(),
         )
+
+
+def run_report(state: HostState, now_ns: int, time_of_day: TimeOfDay) -> RunReport | None:
+    """The run in its last session, at that time on the axis of its host; None if none was announced."""
+    if state.run is None:
+        return None
+    started_ns = state.started_ns
+    return RunReport(
+        run=state.run_name,
+        host=state.host,
+        job=state.run.job,
+        policy=state.run.policy,
+        state=_state_of(state),
+        exit_code=None if state.finished is None else state.finished.exit_code,
+        started=None if started_ns is None else time_of_day(state.started_wall_ns, started_ns) / NANOSECONDS,
+        elapsed_seconds=state.elapsed_seconds(now_ns),
+    )
+
+
+def _state_of(state: HostState) -> str:
+    if state.finished is not None:
+        return "interrupted" if state.finished.exit_code >= INTERRUPTED else "finished"
+    return "broken off" if state.is_broken_off else "running"

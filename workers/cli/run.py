@@ -9,7 +9,14 @@ from typing import Any
 
 import click
 
-from virnucpro_bus.cli.options import PathArgument, SecondsArgument, interval_option, log_rotate_option
+from virnucpro_bus.cli.options import (
+    PathArgument,
+    SecondsArgument,
+    http_listen,
+    http_options,
+    interval_option,
+    log_rotate_option,
+)
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.effect.text_report import sentence
@@ -70,6 +77,7 @@ MAX_FAILURES_SHOWN = 10
 @click.option("--listen", metavar="tcp://HOST:PORT",
               help="Address at which the run can be watched from other machines; "
               "see virnucpro-bus relay --help.")  # fmt: skip
+@http_options
 @click.option("--log-file", default="gpu_metrics.log", show_default=True, metavar="NAME",
               help="Metrics log (CSV). A name without a path is in the output folder.")  # fmt: skip
 @log_rotate_option
@@ -105,6 +113,8 @@ def run(
     log_file: str,
     log_rotate_bytes: int | None,
     listen: str | None,
+    http: str | None,
+    http_token_file: Path | None,
     retries: int,
     file_seconds: float | None,
     hang_seconds: float,
@@ -141,6 +151,7 @@ def run(
     options = _parse_options(job_options)
     if listen is not None:
         access_for(parse_listen(listen))
+    page = http_listen(http, http_token_file)
     check_job(job, options)
     found = find_inputs(inputs, nucleotides_only=reads_nucleotides(job))
     for folder in found.folders:
@@ -175,6 +186,7 @@ def run(
         log_file=log_path,
         log_rotate_bytes=log_rotate_bytes,
         listen=listen,
+        http=page,
         retries=retries,
         limits=Limits(hang_seconds, file_seconds),
         grace_seconds=grace_seconds,

@@ -197,6 +197,7 @@ class Launcher:
                 plan.log_file,
                 plan.log_rotate_bytes,
                 draw=plan.dashboard,
+                http=plan.http,
             )
         except OSError as error:
             self._notify(f"there is no dashboard and no log: the monitor cannot be started: {error.strerror}")

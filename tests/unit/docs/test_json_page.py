@@ -33,13 +33,14 @@ SECTIONS: dict[str, Any] = {
     "Effect": metrics.Effect,
     "Steal with its effect": metrics.StealEffect,
     "File": metrics.FileRecord,
+    "Run": metrics.RunReport,
     "Export": ExportedFile,
     "What if": WhatIfReport,
     "Alternative": Alternative,
 }
 NAMES = {int: "integer", float: "number", str: "string", bool: "boolean", NoneType: "null"}
 LINKED = {"Device": "DeviceReport", "Totals": "Totals", "Steal": "StealEvent", "Source": "SourceCounts"}
-LINKED |= {"Effect": "Effect", "Steal with its effect": "StealEffect", "File": "FileRecord"}
+LINKED |= {"Effect": "Effect", "Steal with its effect": "StealEffect", "File": "FileRecord", "Run": "RunReport"}
 LINKED |= {"Alternative": "Alternative"}
 TITLES = {declared: title for title, declared in LINKED.items()}
 

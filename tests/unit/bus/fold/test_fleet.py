@@ -116,7 +116,7 @@ def test_a_gpu_is_found_by_uuid_and_by_index() -> None:
     fleet = fed(ManualClock(), sampled("here"))
     known = {"compute_percent": 50.0, "memory_percent": 25.0, "temperature": 60.0, "power_watts": 200.0}
     more = {"compute_max_percent": 50.0, "energy_joules": None, "sample_age_seconds": 0.0}
-    more |= {"simulated": False, "lost": False}
+    more |= {"simulated": False, "lost": False, "memory_used_bytes": 1, "memory_total_bytes": 4}
     assert fleet.get_gpu_utilization("GPU-a") == fleet.get_gpu_utilization(0) == {**known, **more}
 
 
@@ -184,7 +184,7 @@ def test_the_report_has_the_declared_keys_and_no_others() -> None:
     script = worked("here")
     script.say("w0", ev.WorkStolen("GPU-a", "GPU-b", "b.fa", 1, 5))
     report: dict[str, Any] = {**fed(script.clock, script).report()}
-    assert list(report) == ["devices", "totals", "steals", "sources", "effect", "files"]
+    assert list(report) == ["devices", "totals", "steals", "sources", "effect", "files", "runs"]
     assert set(report["effect"]) == set(Effect.__annotations__)
     assert [set(steal) for steal in report["effect"]["steals"]] == [{*STEALS, "saved_seconds", "saved_range"}]
     device_keys = {*GpuMetrics.__annotations__, *GpuUtilization.__annotations__}
@@ -326,3 +326,30 @@ def test_attempts_that_came_to_nothing_are_listed_by_file_whatever_became_of_it(
         totals = fleet.get_totals()
         assert (totals["files_completed"], totals["files_failed"]) == (1, 1)
         assert fleet.failures() == {"b.fa": "not FASTA"}
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "state"), [(None, "running"), (0, "finished"), (3, "finished"), (130, "interrupted")]
+)
+def test_a_run_reports_its_state_and_how_long_it_took(exit_code: int | None, state: str) -> None:
+    script = worked("here")
+    script.say("coordinator", ev.RunStarted("job", "cost", (), 1))
+    script.clock.advance(20)
+    if exit_code is not None:
+        script.say("coordinator", ev.RunFinished(exit_code, 1, 0))
+    (run,) = fed(script.clock, script).runs()
+    assert (run["job"], run["policy"], run["host"]) == ("job", "cost", "here")
+    assert (run["state"], run["exit_code"], run["elapsed_seconds"]) == (state, exit_code, 20)
+
+
+def test_a_run_whose_hub_is_gone_is_broken_off() -> None:
+    script = worked("here")
+    script.say("coordinator", ev.RunStarted("job", "cost", (), 1))
+    fleet = fed(script.clock, script)
+    fleet.break_off()
+    (run,) = fleet.runs()
+    assert (run["state"], run["exit_code"]) == ("broken off", None)
+
+
+def test_workers_without_a_launcher_are_no_run() -> None:
+    assert fed(ManualClock(), worked("here")).runs() == []

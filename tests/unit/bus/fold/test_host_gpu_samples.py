@@ -38,6 +38,7 @@ def test_a_sample_is_known_by_uuid_and_index_for_three_seconds(run: Script) -> N
     fold, now_ns = folded(run), run.clock.mono_ns()
     known = {"compute_percent": 50.0, "memory_percent": 25.0, "temperature": 60.0, "power_watts": None}
     more = {"compute_max_percent": 50.0, "energy_joules": None, "simulated": False, "lost": False}
+    more |= {"memory_used_bytes": 1, "memory_total_bytes": 4}
     assert fold.utilizations(now_ns).get("GPU-a") == {**known, **more, "sample_age_seconds": 0.0}
     assert fold.utilizations(now_ns + 3 * 10**9).get(0) == {**known, **more, "sample_age_seconds": 3.0}
     stale = fold.utilizations(now_ns + 3 * 10**9 + 10**8).get(0)

@@ -27,11 +27,13 @@ def test_a_gpu_is_found_by_index_and_by_uuid(bench: Bench, device_id: int | str)
         "sample_age_seconds": 0.0,
         "simulated": False,
         "lost": False,
+        "memory_used_bytes": 3,
+        "memory_total_bytes": 4,
     }
 
 
 def test_a_mig_instance_is_found_by_its_uuid(bench: Bench) -> None:
-    known = {"memory_percent": 50.0, "sample_age_seconds": 0.0}
+    known = {"memory_percent": 50.0, "sample_age_seconds": 0.0, "memory_used_bytes": 1, "memory_total_bytes": 2}
     assert bench.monitor.get_gpu_utilization("MIG-1") == UNKNOWN_UTILIZATION | known
 
 

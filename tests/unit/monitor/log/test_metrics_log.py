@@ -50,6 +50,8 @@ KNOWN: Row = (
         "sample_age_seconds": 0.25,
         "simulated": True,
         "lost": False,
+        "memory_used_bytes": 34_600_000_000,
+        "memory_total_bytes": 80_000_000_000,
     },
 )
 UNKNOWN: Row = (

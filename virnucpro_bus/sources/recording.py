@@ -1,0 +1,79 @@
+"""A recorded run, read once: its fold, and its course over time."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from virnucpro_bus.clock import Clock
+from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.sources.playback import Playback
+from virnucpro_bus.sources.replay import Replay
+from virnucpro_bus.timeline.observers import Observers
+from virnucpro_bus.timeline.recorder import TimelineRecorder
+from virnucpro_bus.timeline.timeline import Timeline
+
+MAX_NAMED_SOURCES = 4
+"""How many sources a warning names before "and N more"."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recorded run. Safe to read from any thread."""
+
+    path: Path
+    """Of the capture."""
+    fleet: FleetState
+    """The state at its end."""
+    timeline: Timeline
+    warnings: tuple[str, ...]
+    """What is missing in it, one line each, without the path."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it contains no event."""
+        return not self.fleet.get_totals()["events_received"]
+
+
+def read_recording(path: Path, clock: Clock, stopped: Callable[[], object] = lambda: False) -> Recording:
+    """Read the capture at `path`, or until `stopped()`, which is called often. Raises CaptureError."""
+    recorder = TimelineRecorder()
+    playback = play_whole(path, clock, stopped, recorder.observers())
+    return Recording(path, playback.fleet, recorder.finish(playback.fleet.hosts()), tuple(warnings_of(playback)))
+
+
+def play_whole(
+    path: Path,
+    clock: Clock,
+    stopped: Callable[[], object] = lambda: False,
+    observers: Observers | None = None,
+) -> Playback:
+    """Fold the capture at `path`, or until `stopped()`, which is called often. Raises CaptureError."""
+    playback = Playback(Replay(path, clock, rate=None), observers=observers)
+    # Everything that is folded stays in use: searching it for garbage again and again takes a fifth longer.
+    gc.disable()
+    try:
+        playback.run(stopped)
+    finally:
+        gc.freeze()
+        gc.enable()
+    return playback
+
+
+def warnings_of(playback: Playback) -> Iterator[str]:
+    """What is missing in a capture that was folded to its end, one line each."""
+    scanner, fleet = playback.replay.reader.scanner, playback.fleet
+    if bytes_lost := scanner.skipped_bytes + scanner.incomplete_bytes:
+        yield f"{bytes_lost} bytes are damaged or cut off; the figures lack their events"
+    if lossy := fleet.lossy_sources():
+        lost = sum(source["lost"] for source in lossy)
+        names = [
+            f"{source['source']} of {source['host']}: {source['lost']}" for source in lossy[:MAX_NAMED_SOURCES]
+        ]
+        more = [f"and {len(lossy) - MAX_NAMED_SOURCES} more"] if len(lossy) > MAX_NAMED_SOURCES else []
+        yield f"{lost} events are not recorded ({', '.join(names + more)}); the figures lack them"
+    if (note := playback.ending_note) is not None:
+        yield note
+    yield from fleet.stream_warnings()

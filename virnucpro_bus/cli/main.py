@@ -6,7 +6,7 @@ import errno
 import os
 import signal
 import sys
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import EntryPoint, entry_points
 
 import click
 
@@ -53,7 +53,7 @@ class LazyCommands(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(version("virnucpro-bus"), prog_name="virnucpro-bus")
+@click.version_option(package_name="virnucpro-bus", prog_name="virnucpro-bus")
 @click.pass_context
 def cli(context: click.Context) -> int | None:
     """Run a model over many sequence files on several GPUs, and see truthfully how the load is spread.

@@ -90,6 +90,8 @@ class DeviceState(Struct, array_like=True):
     def describe(self, device: ev.Device) -> None:
         """Set name and index. Of two values the greater is kept, so the order of arrival does not matter."""
         known = self.device
+        if device == known:
+            return  # nearly every sample names the device as the one before
         indices = [index for index in (known.index, device.index) if index is not None]
         self.device = ev.Device(known.key, max(known.name, device.name), max(indices, default=None))
 

@@ -11,6 +11,7 @@ from virnucpro_bus.clock import Clock
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.sources.playback import Playback
 from virnucpro_bus.sources.replay import Replay
+from virnucpro_bus.timeline.observers import Observers
 from virnucpro_bus.timeline.recorder import TimelineRecorder
 from virnucpro_bus.timeline.timeline import Timeline
 
@@ -39,7 +40,7 @@ class Recording:
 def read_recording(path: Path, clock: Clock, stopped: Callable[[], object] = lambda: False) -> Recording:
     """Read the capture at `path`, or until `stopped()`, which is called often. Raises CaptureError."""
     recorder = TimelineRecorder()
-    playback = play_whole(path, clock, stopped, recorder)
+    playback = play_whole(path, clock, stopped, recorder.observers())
     return Recording(path, playback.fleet, recorder.finish(playback.fleet.hosts()), tuple(warnings_of(playback)))
 
 
@@ -47,10 +48,9 @@ def play_whole(
     path: Path,
     clock: Clock,
     stopped: Callable[[], object] = lambda: False,
-    recorder: TimelineRecorder | None = None,
+    observers: Observers | None = None,
 ) -> Playback:
-    """Fold the capture at `path`, observed by `recorder`. Raises CaptureError."""
-    observers = None if recorder is None else recorder.observers()
+    """Fold the capture at `path`, or until `stopped()`, which is called often. Raises CaptureError."""
     playback = Playback(Replay(path, clock, rate=None), observers=observers)
     # Everything that is folded stays in use: searching it for garbage again and again takes a fifth longer.
     gc.disable()

@@ -29,6 +29,8 @@ _StreamKey = tuple[str, str, int]
 """Host, source and epoch."""
 _Lease = tuple[str, str, str, int]
 """Host, device, file and attempt."""
+SAMPLES_AT_ONCE = 500
+"""How many samples are put into columns together: so few are still in the processor's cache."""
 
 
 class TimelineRecorder:
@@ -46,6 +48,8 @@ class TimelineRecorder:
         self._steals: list[ev.Envelope] = []
         self._depths: list[ev.Envelope] = []
         self._notices: list[ev.Envelope] = []
+        self._fresh: list[ev.Envelope] = []
+        """Samples that are not yet in columns."""
         self._samples: defaultdict[DeviceKey, SampleColumns] = defaultdict(SampleColumns)
         self._unrecorded_frames = 0
 
@@ -71,13 +75,25 @@ class TimelineRecorder:
             self._begun[key] = envelope
 
     def _add_sample(self, envelope: ev.Envelope) -> None:
-        self._samples[envelope.host, envelope.event.device.key].add(envelope.mono_ns, envelope.event)
+        self._fresh.append(envelope)
+        if len(self._fresh) >= SAMPLES_AT_ONCE:
+            self._condense()
+
+    def _condense(self) -> None:
+        """Put the samples so far into columns."""
+        by_device: defaultdict[DeviceKey, list[ev.Envelope]] = defaultdict(list)
+        for envelope in self._fresh:
+            by_device[envelope.host, envelope.event.device.key].append(envelope)
+        for key, samples in by_device.items():
+            self._samples[key].add(samples)
+        self._fresh.clear()
 
     def _add_hole(self, envelope: ev.Envelope) -> None:
         self._unrecorded_frames += envelope.event.frames
 
     def finish(self, hosts: Iterable[HostFold]) -> Timeline:
         """Return the timeline. `hosts` have folded all events. To be called once."""
+        self._condense()
         folds = {fold.host: fold for fold in hosts}
         offsets = {host: _offset_ns(fold) for host, fold in folds.items()}
         for (host, _), columns in self._samples.items():

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from array import array
-from math import nan
+from collections.abc import Sequence
+from math import isnan, nan
+from operator import attrgetter
 
-from virnucpro_bus.events.vocabulary import GpuSampled
+from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.samples.gpu_figures import UNKNOWN, PlainBucket
 
-SAMPLES_AT_ONCE = 1_000
-"""Samples are moved into the columns many at a time, which halves the cost."""
-_COLUMNS = (
-    "times",
-    "compute_hundredths",
-    "memory_bytes",
-    "memory_total_bytes",
-    "energy_millijoules",
-    "watts",
-    "celsius",
-)
+_TIMES = "times"
+_FIGURES = {
+    "compute_percent": ("event.compute_percent", nan),
+    "memory_bytes": ("event.memory_used_bytes", UNKNOWN),
+    "memory_total_bytes": ("event.memory_total_bytes", UNKNOWN),
+    "energy_millijoules": ("event.energy_millijoules", UNKNOWN),
+    "watts": ("event.power_watts", nan),
+    "celsius": ("event.temperature_celsius", nan),
+}
+"""For each column of figures: where it is in an event, and what stands for unknown."""
+_read_sample = attrgetter("mono_ns", *(path for path, _ in _FIGURES.values()))
 
 
 class SampleColumns:
@@ -28,15 +30,14 @@ class SampleColumns:
     fractions NaN. Not thread-safe before `settle`.
     """
 
-    __slots__ = (*_COLUMNS, "_fresh", "simulated")
+    __slots__ = (_TIMES, *_FIGURES, "simulated")
 
     def __init__(self) -> None:
         self.simulated = False
         """Whether any figure is simulated."""
         self.times = array("q")
         """Nanoseconds; ascending after `settle`."""
-        self.compute_hundredths = array("q")
-        """Utilization in hundredths of a percent."""
+        self.compute_percent = array("d")
         self.memory_bytes = array("q")
         """In use."""
         self.memory_total_bytes = array("q")
@@ -44,58 +45,38 @@ class SampleColumns:
         """Since the driver was loaded."""
         self.watts = array("f")
         self.celsius = array("f")
-        self._fresh: list[tuple[int, GpuSampled]] = []
 
-    def add(self, at_ns: int, sample: GpuSampled) -> None:
-        """Add one sample. Call `settle` after the last."""
-        self._fresh.append((at_ns, sample))
-        if len(self._fresh) >= SAMPLES_AT_ONCE:
-            self._store()
+    def add(self, samples: Sequence[Envelope]) -> None:
+        """Add some samples, many at a time. Call `settle` after the last."""
+        times, *columns = zip(*map(_read_sample, samples), strict=True)
+        self.times.extend(times)
+        for (name, (_, unknown)), values in zip(_FIGURES.items(), columns, strict=True):
+            # A search costs less than a step for each sample, and nearly always all are known.
+            getattr(self, name).extend(
+                [unknown if value is None else value for value in values] if None in values else values
+            )
+        self.simulated = self.simulated or any(sample.event.simulated for sample in samples)
 
     def settle(self, offset_ns: int) -> None:
         """Put the samples in the order of time, and add `offset_ns` to each time."""
-        self._store()
-        times = self.times
-        order = sorted(range(len(times)), key=times.__getitem__)
-        if order != list(range(len(times))):
-            for name in _COLUMNS:
+        order = sorted(range(len(self)), key=self.times.__getitem__)
+        if order != list(range(len(self))):
+            for name in (_TIMES, *_FIGURES):
                 column = getattr(self, name)
                 setattr(self, name, array(column.typecode, map(column.__getitem__, order)))
         self.times = array("q", [at_ns + offset_ns for at_ns in self.times])
-
-    def _store(self) -> None:
-        fresh, self._fresh = self._fresh, []
-        self.simulated = self.simulated or any(sample.simulated for _, sample in fresh)
-        self.times.extend([at_ns for at_ns, _ in fresh])
-        samples = [sample for _, sample in fresh]
-        self.compute_hundredths.extend(
-            [UNKNOWN if (load := each.compute_percent) is None else round(load * 100) for each in samples]
-        )
-        self.memory_bytes.extend(
-            [UNKNOWN if (used := each.memory_used_bytes) is None else used for each in samples]
-        )
-        self.memory_total_bytes.extend(
-            [UNKNOWN if (total := each.memory_total_bytes) is None else total for each in samples]
-        )
-        self.energy_millijoules.extend(
-            [UNKNOWN if (energy := each.energy_millijoules) is None else energy for each in samples]
-        )
-        self.watts.extend([nan if (watts := each.power_watts) is None else watts for each in samples])
-        self.celsius.extend(
-            [nan if (celsius := each.temperature_celsius) is None else celsius for each in samples]
-        )
 
     def __len__(self) -> int:
         return len(self.times)
 
     def __getitem__(self, at: int, /) -> PlainBucket:
-        hundredths = self.compute_hundredths[at]
-        known = int(hundredths >= 0)
+        percent = self.compute_percent[at]
+        known, hundredths = (0, 0) if isnan(percent) else (1, round(percent * 100))
         return (
             self.times[at],
             known,
-            max(0, hundredths),
             hundredths,
+            hundredths if known else UNKNOWN,
             self.memory_bytes[at],
             self.energy_millijoules[at],
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from monitor.web.server import Server
 
 HEAD_BYTES = 16 << 10
-HEAD_SECONDS = 5.0
+HEAD_SECONDS = 3.0
 """In which a request's head must have come …"""
 SEND_SECONDS = 10.0
 """… and in which a viewer must have read what it is sent."""
@@ -92,9 +92,8 @@ class Handler(BaseHTTPRequestHandler):
                     report = server.pace.run(server.sources.report)
                     return json_answer(json.dumps(report).encode() + b"\n")
                 case access.METRICS:
-                    if (metrics := server.sources.metrics) is None:
-                        return plain(404, "not found")
-                    body, content_type = server.pace.run(lambda: metrics(request.value("accept")))
+                    accept = request.value("accept")
+                    body, content_type = server.pace.run(lambda: server.sources.metrics(accept))
                     return Answer(200, body, content_type)
                 case _:  # HEAD of the events
                     return Answer(200, content_type="text/event-stream")

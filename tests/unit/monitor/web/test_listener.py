@@ -89,6 +89,16 @@ def test_no_answer_is_kept_framed_sniffed_or_shared_with_other_sites(page: Page,
     assert headers["Server"] == "virnucpro-bus"
 
 
+def test_metrics_are_served_in_the_format_that_is_asked_for(page: Page) -> None:
+    plain, openmetrics = (
+        page.ask("/metrics", {"Accept": kind}) for kind in ("*/*", "application/openmetrics-text")
+    )
+    assert plain.headers["Content-Type"].startswith("text/plain; version=")
+    assert "virnucpro_files_completed_total{" in plain.read().decode()
+    assert openmetrics.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert openmetrics.read().endswith(b"# EOF\n")
+
+
 def test_head_has_the_length_of_the_content_without_it(page: Page) -> None:
     answer = page.ask("/healthz", method="HEAD")
     assert (answer.status, answer.headers["Content-Length"], answer.read()) == (200, "11", b"")

@@ -2,6 +2,6 @@
 
 `listener.py` opens it and closes it. `server.py` accepts connections, and `handler.py` answers one request each,
 if `access.py`, a pure function, allows it. `feed.py` has the figures made once an interval for all viewers;
-`figures.py`, pure too, says what they are; `page.py` and `assets/` show them. May import view and model. Start
-with `access.py`.
+`figures.py`, pure too, says what they are; `page.py` and `assets/` show them. May import view, model and
+prometheus. Start with `access.py`.
 """

@@ -29,7 +29,7 @@ from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN, duration, likely_duration
 
 TREND_SAMPLES = 60
-STEALS_SHOWN = 8
+STEALS_SHOWN = NOTICES_SHOWN = 8
 HIGH_MEMORY_PERCENT = 95.0
 Level = Literal["", "good", "warn", "bad"]
 
@@ -50,6 +50,7 @@ class DeviceFigures(TypedDict):
     """The same for a device at every moment."""
     device: str
     name: str
+    """The model; "" where all devices are of one model."""
     state: str
     level: Level
     compute: Bar
@@ -62,8 +63,8 @@ class DeviceFigures(TypedDict):
     queue: str
     completed: str
     failed: str
-    stolen_to: str
-    stolen_from: str
+    stolen: str
+    """Files that it has taken from others, and files that others have taken from it."""
     file: str
 
 
@@ -80,7 +81,7 @@ class StealFigures(TypedDict):
 
 
 class ProblemFigures(TypedDict):
-    """A problem, or a notice."""
+    """A problem, in one line."""
 
     text: str
     level: Level
@@ -105,6 +106,9 @@ class PageFigures(TypedDict):
     effect: str
     """What stealing has saved or cost; "" while that is unknown."""
     problems: list[ProblemFigures]
+    """The worst first."""
+    notices: list[str]
+    """What the run itself has reported, the latest first."""
     devices: list[DeviceFigures]
     steals: list[StealFigures]
     """The latest first."""
@@ -113,6 +117,8 @@ class PageFigures(TypedDict):
 def page_figures(model: ViewModel, rows: Sequence[Row], runs: Sequence[RunReport]) -> PageFigures:
     """Return what the page shows of `model`, with these rows of it, and of the announced runs."""
     totals, needed = model.totals, qualifiers(model.rows)
+    # One model is named once, among the facts.
+    with_names = len({metrics["device_name"] for metrics, _ in model.rows}) > 1
     return PageFigures(
         title=visible(model.title),
         now=model.now_ns / 1e9,
@@ -125,13 +131,18 @@ def page_figures(model: ViewModel, rows: Sequence[Row], runs: Sequence[RunReport
         facts=[*_facts(model), *_run_facts(runs)],
         effect=(sentence(model.effect) if model.effect is not None else None) or "",
         problems=[
-            ProblemFigures(
-                text=visible(each.text), level="bad" if each.is_bad else "" if each.kind == NOTICE else "warn"
-            )
+            ProblemFigures(text=visible(each.text), level="bad" if each.is_bad else "warn")
             for each in model.health
+            if each.kind != NOTICE
         ],
+        notices=[visible(each.text) for each in model.health if each.kind == NOTICE][:NOTICES_SHOWN],
         devices=[
-            _device(row, qualified_label(row[0], needed), model.trends.get(device_key(row[0]), Trend()))
+            _device(
+                row,
+                qualified_label(row[0], needed),
+                short_name(visible(row[0]["device_name"])) if with_names else "",
+                model.trends.get(device_key(row[0]), Trend()),
+            )
             for row in rows
         ],
         steals=[_steal(each, model) for each in reversed(model.steals[-STEALS_SHOWN:])],
@@ -169,15 +180,12 @@ def _run_facts(runs: Sequence[RunReport]) -> list[tuple[str, str]]:
             ("job", visible(run["job"])),
             ("policy", visible(run["policy"])),
             ("host", visible(run["host"])),
-            ("state", run["state"]),
+            ("state", visible(run["state"])),
         ]
-    return [
-        (f"run {visible(run['run'])}", f"{run['state']}, {visible(run['job'])}, on {visible(run['host'])}")
-        for run in runs
-    ]
+    return [(visible(f"{run['run']} on {run['host']}"), visible(f"{run['state']}, {run['job']}")) for run in runs]
 
 
-def _device(row: Row, label: str, trend: Trend) -> DeviceFigures:
+def _device(row: Row, label: str, name: str, trend: Trend) -> DeviceFigures:
     metrics, utilization = row
     state = metrics["state"]
     levels: dict[str | None, Level] = {"busy": "good", "lost": "bad", "silent": "warn"}
@@ -187,7 +195,7 @@ def _device(row: Row, label: str, trend: Trend) -> DeviceFigures:
     return DeviceFigures(
         key="\0".join(map(str, device_key(metrics))),
         device=label,
-        name=short_name(visible(metrics["device_name"])),
+        name=name,
         state=word,
         level=level,
         compute=_bar(utilization["compute_percent"], stale=is_stale(utilization)),
@@ -199,8 +207,7 @@ def _device(row: Row, label: str, trend: Trend) -> DeviceFigures:
         queue=plain_count(metrics["queue_depth"]),
         completed=plain_count(metrics["files_completed"]),
         failed=plain_count(metrics["files_failed"]),
-        stolen_to=plain_count(metrics["work_stolen_to"]),
-        stolen_from=plain_count(metrics["work_stolen_from"]),
+        stolen=f"+{plain_count(metrics['work_stolen_to'])} −{plain_count(metrics['work_stolen_from'])}",
         file=visible(metrics["current_file"] or ""),
     )
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from monitor.web.server import Server
 
 HEAD_BYTES = 16 << 10
-HEAD_SECONDS = 5.0
+HEAD_SECONDS = 3.0
 """In which a request's head must have come …"""
 SEND_SECONDS = 10.0
 """… and in which a viewer must have read what it is sent."""
@@ -35,6 +35,8 @@ class Handler(BaseHTTPRequestHandler):
     """Answers one request. No request can make it read a file."""
 
     protocol_version = "HTTP/1.1"
+    request_version = default_request_version = "HTTP/1.0"
+    command = requestline = ""
     timeout = SEND_SECONDS
 
     def handle(self) -> None:
@@ -64,8 +66,6 @@ class Handler(BaseHTTPRequestHandler):
             if left_ns <= 0:
                 return None
             if len(head) >= HEAD_BYTES:
-                self.request_version, self.command = self.protocol_version, ""
-                self.requestline = ""
                 self._send(plain(431, f"the request is longer than {HEAD_BYTES >> 10} KiB"))
                 return None
             connection.settimeout(left_ns / NANOSECONDS)
@@ -92,9 +92,8 @@ class Handler(BaseHTTPRequestHandler):
                     report = server.pace.run(server.sources.report)
                     return json_answer(json.dumps(report).encode() + b"\n")
                 case access.METRICS:
-                    if (metrics := server.sources.metrics) is None:
-                        return plain(404, "not found")
-                    body, content_type = server.pace.run(lambda: metrics(request.value("accept")))
+                    accept = request.value("accept")
+                    body, content_type = server.pace.run(lambda: server.sources.metrics(accept))
                     return Answer(200, body, content_type)
                 case _:  # HEAD of the events
                     return Answer(200, content_type="text/event-stream")
@@ -135,6 +134,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send_head(kind, {})
             self.wfile.write(b"retry: %d\n\n" % RETRY_MS)
             number = 0
+            # A page connects again by itself after the end of a stream, but not after another status than 200.
             while not server.feed.failure:
                 last, is_last = number, server.feed.is_closed
                 number, figures = server.feed.after(last, SILENCE_SECONDS)

@@ -49,7 +49,7 @@ def listening(
     figures = _Figures(fleets, clock, title, view, interval_seconds)
     # The page has a pace of its own: whoever asks for metrics all the time must not keep it waiting.
     feed = Feed(figures.make, interval_seconds, Pace(clock, closing.wait))
-    sources = PageSources(report, lambda: figures.state)
+    sources = PageSources(report, lambda accept: _metrics(fleets, accept), lambda: figures.state)
     with Server(listen.address, token, sources, feed, Pace(clock, closing.wait)) as server:
         accepting = threading.Thread(target=server.serve_forever, args=(_ACCEPT_SECONDS,), daemon=True)
         feed.start()
@@ -75,6 +75,13 @@ def address_to_open(listen: HttpListen, port: int | None, token: str) -> str:
         return f"http://localhost:{_EXAMPLE_PORT}/{query}{kept}, through: {tunnel}"
     host = socket.gethostname() if address.host.is_unspecified else bracketed(str(address.host))
     return f"http://{host}:{port}/{query}{kept}"
+
+
+def _metrics(fleets: FleetGroup, accept: str | None) -> tuple[bytes, str]:
+    """Return the metrics, and their content type."""
+    from monitor.prometheus.exposition import exposition  # takes long to load, and few need it
+
+    return exposition(fleets, accept)
 
 
 class _Figures:

@@ -14,7 +14,7 @@ class PageSources:
 
     report: Callable[[], FleetReport]
     """Returns the object that `--json` prints."""
+    metrics: Callable[[str | None], tuple[bytes, str]]
+    """Returns the metrics for the Accept header of a scraper, and their content type."""
     state: Callable[[], str]
     """Returns the state of the run in a word."""
-    metrics: Callable[[str | None], tuple[bytes, str]] | None = None
-    """Returns the metrics for the Accept header of a scraper, and their content type; None: there are none."""

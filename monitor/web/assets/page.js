@@ -2,6 +2,7 @@
 // All text goes in by textContent, so that no file name is ever read as markup.
 const SVG = "http://www.w3.org/2000/svg";
 const TREND_SAMPLES = 60;
+const RETRY_MS = 5000;
 const at = (id) => document.getElementById(id);
 
 function setText(node, text) {
@@ -23,7 +24,7 @@ function make(tag, className, text) {
 
 const NUMBERS = [
   ["temperature", "Temp."], ["power", "Power"], ["throughput", "Seq/s"], ["queue", "Queue"], ["completed", "Done"],
-  ["failed", "Failed"], ["stolen_to", "Stolen to"], ["stolen_from", "Stolen from"],
+  ["failed", "Failed"], ["stolen", "Stolen"],
 ];
 const rows = new Map();
 
@@ -146,6 +147,11 @@ function showProblems(problems) {
   at("problems").replaceChildren(...problems.map((problem) => make("li", problem.level, problem.text)));
 }
 
+function showNotices(notices) {
+  at("notices-section").hidden = notices.length === 0;
+  at("notices").replaceChildren(...notices.map((notice) => make("li", "", notice)));
+}
+
 function showSteals(steals) {
   at("steals-section").hidden = steals.length === 0;
   at("steals").replaceChildren(...steals.map((steal) => {
@@ -162,6 +168,7 @@ let last = null;
 
 function show(figures) {
   last = figures;
+  setText(at("now"), timeOfDay(figures.now));
   setText(at("title"), figures.title);
   document.title = `${figures.progress} · ${figures.title}`;
   at("simulated").hidden = !figures.is_simulated;
@@ -172,19 +179,27 @@ function show(figures) {
   showProblems(figures.problems);
   showDevices(figures.devices);
   showSteals(figures.steals);
+  showNotices(figures.notices);
 }
 
 function showContact(isLost) {
   at("contact").classList.toggle("lost", isLost);
-  const text = !isLost ? "live" : last === null ? "No contact." : last.end
-    ? `No contact; these are the last figures, of ${timeOfDay(last.now)}.`
-    : `No contact; the figures are old: they are of ${timeOfDay(last.now)}.`;
-  setText(at("contact"), text);
+  const since = last !== null && last.end ? "No contact; these are the last figures, of" : "No contact; the figures are old, of";
+  const text = isLost ? (last === null ? "No contact." : since) : last.end ? "" : "live,";
+  setText(at("state"), text);
 }
 
-const source = new EventSource("events");
-source.onmessage = (event) => {
-  show(JSON.parse(event.data));
-  showContact(false);
-};
-source.onerror = () => showContact(true);
+function connect() {
+  const source = new EventSource("events");
+  source.onmessage = (event) => {
+    show(JSON.parse(event.data));
+    showContact(false);
+  };
+  source.onerror = () => {
+    showContact(true);
+    // After a refusal, such as of too many viewers, the browser would not try again by itself.
+    if (source.readyState === EventSource.CLOSED) setTimeout(connect, RETRY_MS);
+  };
+}
+
+connect();

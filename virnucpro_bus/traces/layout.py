@@ -73,15 +73,20 @@ class _RunLayout:
     def rows(self, prefix: str) -> Iterator[Row]:
         """A row for each host; `prefix` precedes its name."""
         timeline = self._timeline
-        for host in sorted({host for host, _ in timeline.devices} | {each.host for each in timeline.sessions}):
-            run = chain(
-                (session_slice(each) for each in timeline.sessions if each.host == host),
-                (notice_slice(each) for each in timeline.notices if each.host == host),
-            )
+        hosts = {host for host, _ in timeline.devices}
+        hosts |= {each.host for each in timeline.sessions} | {each.host for each in timeline.notices}
+        for host in sorted(hosts):
+            run = [session_slice(each) for each in timeline.sessions if each.host == host]
+            run += [notice_slice(each) for each in timeline.notices if each.host == host]
             depths = [each for each in timeline.depths if each.host == host]
-            pending = [Counter("", "pending", "files", _changes(depths))] if depths else []
-            devices = [self._device_row(host, device) for device in self._devices_of(host)]
-            yield Row(prefix + visible(host), counters=pending, rows=[Row("run", run), *devices])
+            yield Row(
+                prefix + visible(host),
+                counters=[Counter("", "pending", "files", _changes(depths))] if depths else [],
+                rows=[
+                    *([Row("run", run)] if run else []),
+                    *(self._device_row(host, device) for device in self._devices_of(host)),
+                ],
+            )
 
     def _devices_of(self, host: str) -> list[Device]:
         """The devices of a host that had anything to do; all if none had."""

@@ -84,6 +84,18 @@ def test_a_session_and_its_notices_share_a_row() -> None:
     assert only(row, "notice").name == "sample_1.fa failed, and is tried again"
 
 
+def test_what_a_host_without_a_run_and_devices_has_to_say_is_shown() -> None:
+    script = Script()
+    script.say("sampler", ev.Notice("no driver"))
+    assert [each.name for each in rows_by_name(script)["run"].slices] == ["no driver"]
+
+
+def test_workers_without_a_launcher_have_no_row_for_a_run() -> None:
+    script = Script()
+    script.say("w0", ev.WorkerStarted(A, 100))
+    assert list(rows_by_name(script)) == ["node", "GPU 0 NVIDIA A100"]
+
+
 def test_a_failed_attempt_says_so_in_its_name_and_why_in_its_arguments() -> None:
     failed = only(rows_by_name(eventful_run())["GPU 0 NVIDIA A100"], "failed")
     assert failed.name == "sample_1.fa (failed)"

@@ -11,8 +11,9 @@ SCHEMA_VERSION = 39
 """Of the JSON model: that of Grafana 10, which later versions read."""
 WIDTH = 24
 """Of Grafana's grid."""
-SIZES = {"stat": (6, 4), "timeseries": (12, 8)}
-"""Width and height of each kind of panel."""
+HEIGHTS = {"stat": 4, "timeseries": 8}
+"""Of each kind of panel."""
+CURVES_IN_A_ROW = 2
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
@@ -56,19 +57,20 @@ def _variable(name: str, label: str, query: str) -> dict[str, Any]:
 
 
 def _panels() -> Iterator[dict[str, Any]]:
-    """Each part with a heading, its panels in rows from left to right."""
+    """Each part with a heading: its numbers in one row, then its curves."""
     number, y = 1, 0
     for part in PARTS:
         place = {"x": 0, "y": y, "w": WIDTH, "h": 1}
         yield {"id": number, "title": part.question, "type": "row", "gridPos": place, "panels": []}
-        number, x, y, row_height = number + 1, 0, y + 1, 0
-        for panel in part.panels:
-            width, height = SIZES[panel.kind]
-            if x + width > WIDTH or (x and height != row_height):
-                x, y = 0, y + row_height
-            yield _panel(number, panel, {"x": x, "y": y, "w": width, "h": height})
-            number, x, row_height = number + 1, x + width, height
-        y += row_height
+        number, y = number + 1, y + 1
+        stats = [panel for panel in part.panels if panel.kind == "stat"]
+        curves = [panel for panel in part.panels if panel.kind == "timeseries"]
+        for row in (stats, *(curves[at : at + CURVES_IN_A_ROW] for at in range(0, len(curves), CURVES_IN_A_ROW))):
+            height, width = HEIGHTS[row[0].kind], WIDTH // len(row)
+            for position, panel in enumerate(row):
+                yield _panel(number, panel, {"x": position * width, "y": y, "w": width, "h": height})
+                number += 1
+            y += height
 
 
 def _panel(number: int, panel: Panel, place: dict[str, int]) -> dict[str, Any]:

@@ -35,8 +35,8 @@ class Card(NamedTuple):
 def title_of(runs: Sequence[ReportedRun]) -> str:
     """The title of the page."""
     if len(runs) > 1:
-        return f"{len(runs)} runs"
-    return f"Run {visible(runs[0].name)}"
+        return f"Report of {len(runs)} runs"
+    return f"Report of {visible(runs[0].name)}"
 
 
 def lead(run: ReportedRun) -> Markup:

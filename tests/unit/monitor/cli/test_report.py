@@ -53,7 +53,7 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
 
 def test_the_page_is_named_after_the_run_and_its_name_is_printed(here: Path, ask: Ask) -> None:
     assert ask("first-run") == (0, "first-run-report.html\n", "")
-    assert "Run first-run" in ParsedPage((here / "first-run-report.html").read_text()).texts
+    assert "Report of first-run" in ParsedPage((here / "first-run-report.html").read_text()).texts
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_a_run_before_its_first_file_has_a_page() -> None:
 def test_several_runs_are_side_by_side_on_one_scale_of_time() -> None:
     one = reported(small_run(), name="one")
     page = page_of(one, reported(small_run(ends=False), name="two"))
-    assert page.texts[0] == "2 runs - virnucpro-bus"
+    assert page.texts[0] == "Report of 2 runs - virnucpro-bus"
     side = rows_after(page, "The runs side by side")
     assert side[1:7] == ["figure", "one", "two", "files done", "5 of 5", "3 of 5"]
     assert rows_after(page, "The 8 files that took longest")[1:4] == ["run", "file", "device"]

@@ -77,14 +77,14 @@ def _family(metric: Metric[Of], names: Labels, each: Mapping[Labels, Of]) -> Fam
     """One metric with the samples of all runs or devices."""
     family = _empty_family(metric.name, metric.text, (*names, *metric.labels))
     for labels, one in each.items():
-        for own_labels, value in metric.read(one).items():
-            shown = (*labels, *map(visible, own_labels))
+        figures = {tuple(map(visible, own_labels)): value for own_labels, value in metric.read(one).items()}
+        for own_labels, value in figures.items():
             if value is None:
                 continue
             if isinstance(family, InfoMetricFamily):
-                family.add_metric(shown, {})  # all content is in its labels; the library adds the 1
+                family.add_metric((*labels, *own_labels), {})  # all is in its labels; the library adds the 1
             else:
-                family.add_metric(shown, value)
+                family.add_metric((*labels, *own_labels), value)
     return family
 
 

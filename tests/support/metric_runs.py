@@ -65,10 +65,17 @@ def scraped(fleet: Reportable, accept: str | None = None) -> str:
     return body.decode()
 
 
+def read(exposition: str) -> list[Sample]:
+    """The samples that a scraper reads, in either format."""
+    if exposition.endswith("# EOF\n"):
+        families = parse_openmetrics(exposition)  # type: ignore[no-untyped-call]
+    else:
+        families = parse_text(exposition)
+    return [sample for family in families for sample in family.samples]
+
+
 def samples(fleet: Reportable, name: str | None = None) -> list[Sample]:
     """What a scraper reads, in both formats alike; of one metric only, if it is named."""
-    read = [sample for family in parse_text(scraped(fleet)) for sample in family.samples]
-    openmetrics = parse_openmetrics(scraped(fleet, OPENMETRICS))  # type: ignore[no-untyped-call]
-    in_openmetrics = [sample for family in openmetrics for sample in family.samples]
-    assert [tuple(each) for each in read] == [tuple(each) for each in in_openmetrics]
-    return [sample for sample in read if name is None or sample.name == name]
+    found = read(scraped(fleet))
+    assert found == read(scraped(fleet, OPENMETRICS))
+    return [sample for sample in found if name is None or sample.name == name]

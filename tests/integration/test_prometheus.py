@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.lab import Lab, wait_until
 from tests.support.metric_runs import OPENMETRICS
-from tests.support.paths import DATA, GOLDEN
+from tests.support.paths import DATA, DOCS, GOLDEN
 from tests.support.prometheus_server import Prometheus, needs_prometheus, promtool
 from tests.support.run_files import Gates
 
@@ -31,6 +31,18 @@ def alerts(lab: Lab) -> str:
 @needs_prometheus
 def test_the_linter_of_prometheus_has_no_complaint() -> None:
     assert promtool("check", "metrics", stdin=(GOLDEN / "prometheus" / "text.txt").read_text()) == ""
+
+
+@needs_prometheus
+def test_the_configuration_and_the_query_on_the_page_are_valid(alerts: str, tmp_path: Path) -> None:
+    page = (DOCS / "prometheus.md").read_text(encoding="utf-8")
+    [configuration, *_] = re.findall(r"```yaml\n(# prometheus.yml\n.*?)```", page, re.DOTALL)
+    (tmp_path / "prometheus.yml").write_text(configuration)
+    (tmp_path / "virnucpro-bus-alerts.yml").write_text(alerts)
+    assert "SUCCESS" in promtool("check", "config", tmp_path / "prometheus.yml")
+    [query] = re.findall(r"```\n(DCGM_.*?)\n```", page)
+    (tmp_path / "query.yml").write_text(f"groups: [{{name: page, rules: [{{record: a, expr: '{query}'}}]}}]")
+    promtool("check", "rules", tmp_path / "query.yml")
 
 
 @needs_prometheus

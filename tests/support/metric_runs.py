@@ -67,11 +67,8 @@ def scraped(fleet: Reportable, accept: str | None = None) -> str:
 
 def read(exposition: str) -> list[Sample]:
     """The samples that a scraper reads, in either format."""
-    if exposition.endswith("# EOF\n"):
-        families = parse_openmetrics(exposition)  # type: ignore[no-untyped-call]
-    else:
-        families = parse_text(exposition)
-    return [sample for family in families for sample in family.samples]
+    parse = parse_openmetrics if exposition.endswith("# EOF\n") else parse_text
+    return [sample for family in parse(exposition) for sample in family.samples]
 
 
 def samples(fleet: Reportable, name: str | None = None) -> list[Sample]:

@@ -121,7 +121,7 @@ class TimelineRecorder:
             attempts=sorted(attempts, key=lambda each: (each.end_ns, each)),
             steals=steals,
             loading=sorted(self._loading(streams, offsets), key=lambda each: each.start_ns),
-            losses=sorted(_loss(each, offsets[each.host]) for each in self._lost),
+            losses=sorted((_loss(each, offsets[each.host]) for each in self._lost), key=_in_order),
             depths=sorted(_depth(each, offsets[each.host]) for each in self._depths),
             sessions=sorted(self._sessions(folds, streams, offsets), key=lambda each: each.start_ns),
             notices=sorted(
@@ -165,22 +165,24 @@ class TimelineRecorder:
             is_completed = isinstance(event, ev.FileCompleted)
             outcome: Outcome = "completed" if is_completed else "failed"
             reason = "" if is_completed else event.reason
-            lost_because = void.get((host, envelope.source, envelope.epoch, event.file, event.attempt))
-            if lost_because is not None:
-                outcome, reason = "lost", lost_because
+            if void:
+                lost_because = void.get((host, envelope.source, envelope.epoch, event.file, event.attempt))
+                if lost_because is not None:
+                    outcome, reason = "lost", lost_because
+            # By position, which takes half as long: there is one for each file.
             yield Attempt(
-                host=host,
-                device=event.device,
-                file=event.file,
-                attempt=event.attempt,
-                start_ns=end_ns - round(event.duration_seconds * NANOSECONDS),
-                end_ns=end_ns,
-                outcome=outcome,
-                wall_ns=envelope.wall_ns,
-                duration_seconds=event.duration_seconds,
-                sequences=event.sequences if is_completed else None,
-                reason=reason,
-                stolen_from=victims.get((host, event.device, event.file, event.attempt)),
+                host,
+                event.device,
+                event.file,
+                event.attempt,
+                end_ns - round(event.duration_seconds * NANOSECONDS),
+                end_ns,
+                outcome,
+                envelope.wall_ns,
+                event.duration_seconds,
+                event.sequences if is_completed else None,
+                reason,
+                victims.get((host, event.device, event.file, event.attempt)),
             )
 
     def _unended_attempts(
@@ -274,6 +276,10 @@ def _offset_ns(fold: HostFold) -> int:
 def _loss(envelope: ev.Envelope, offset_ns: int) -> Loss:
     event = envelope.event
     return Loss(envelope.mono_ns + offset_ns, envelope.host, event.device, event.file, event.attempt, event.reason)
+
+
+def _in_order(loss: Loss) -> tuple[int, str, str, str, int, str]:
+    return loss.at_ns, loss.host, loss.device, loss.file or "", loss.attempt, loss.reason
 
 
 def _depth(envelope: ev.Envelope, offset_ns: int) -> Depth:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from virnucpro_bus.devices import only_one_with_prefix
@@ -112,6 +113,9 @@ class TimedNotice(NamedTuple):
     text: str
 
 
+_start_ns, _end_ns = attrgetter("start_ns"), attrgetter("end_ns")
+
+
 @dataclass(frozen=True)
 class Timeline:
     """The course of a run, each list in the order of time. Safe to read from any thread."""
@@ -134,10 +138,10 @@ class Timeline:
     @property
     def span_ns(self) -> tuple[int, int] | None:
         """The first and the last moment of all; None if nothing is known."""
-        spans = [(each.start_ns, each.end_ns) for each in self.attempts]
-        spans += [(each.start_ns, each.end_ns) for each in self.loading]
-        spans += [(each.times[0], each.times[-1]) for each in self.samples.values()]
-        return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
+        moments = [*map(_start_ns, self.attempts), *map(_end_ns, self.attempts[-1:])]
+        moments += [at_ns for each in self.loading for at_ns in (each.start_ns, each.end_ns)]
+        moments += [at_ns for each in self.samples.values() for at_ns in (each.times[0], each.times[-1])]
+        return (min(moments), max(moments)) if moments else None
 
     def samples_of(self, host: str, device: str) -> SampleColumns | None:
         """The samples of a device, or of the only GPU of the host whose UUID begins with its key."""

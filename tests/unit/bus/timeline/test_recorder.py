@@ -256,5 +256,12 @@ def test_a_killed_session_lasts_until_its_launcher_was_last_heard_and_the_one_th
     assert [each.exit_code for each in sessions] == [None, None]
 
 
+def test_workers_may_die_at_one_time_with_and_without_a_file() -> None:
+    script = Script()
+    for epoch, file in ((1, "a.fa"), (2, None)):
+        script.say("coordinator", ev.WorkerLost(GPU.key, "worker-0", epoch, "was killed", file, 1))
+    assert [loss.file for loss in course_of(script.frames()).losses] == [None, "a.fa"]
+
+
 def test_a_stream_without_work_spans_no_time() -> None:
     assert course_of([]).span_ns is None

@@ -76,6 +76,7 @@ class TraceProcessor:
     """Holds one trace at a time. For one thread."""
 
     def __init__(self, browser: Chromium, address: str) -> None:
+        pytest.importorskip("perfetto", reason="the package perfetto is not installed")
         from perfetto.trace_processor.platform import PlatformDelegate
         from perfetto.trace_processor.protos import ProtoFactory
 

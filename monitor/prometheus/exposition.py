@@ -25,13 +25,25 @@ Family = CounterMetricFamily | GaugeMetricFamily | InfoMetricFamily
 
 
 def exposition(fleet: Reportable, accept: str | None, clock: Clock | None = None) -> tuple[bytes, str]:
-    """Return the metrics of `fleet` at this moment, and their content type. Safe to call from any thread.
+    """Return what a scrape of `fleet` gets at this moment, and its content type. Safe to call from any thread.
 
     `accept` is the header of the request, by which the format is chosen: OpenMetrics where it is asked for, else
-    Prometheus text 0.0.4. `clock` measures how long it takes.
+    Prometheus text 0.0.4. `clock` measures how long it takes; None: the system's.
     """
+    return _encoded(ScrapeCollector(fleet, clock or SystemClock()), accept)
+
+
+def file_content(fleet: Reportable, accept: str | None) -> bytes:
+    """Return the same for a file, where it does not matter how long it took.
+
+    Every series has the label of its run, so that files of several runs can be read together.
+    """
+    return _encoded(FleetCollector(fleet), accept)[0]
+
+
+def _encoded(collector: Collector, accept: str | None) -> tuple[bytes, str]:
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(FleetCollector(fleet, clock or SystemClock()))
+    registry.register(collector)
     encode, content_type = choose_encoder(accept or "")
     return encode(registry), content_type
 
@@ -39,19 +51,30 @@ def exposition(fleet: Reportable, accept: str | None, clock: Clock | None = None
 class FleetCollector(Collector):
     """Collects the metrics of a fleet, from one report of each run. A figure that is unknown has no sample."""
 
-    def __init__(self, fleet: Reportable, clock: Clock) -> None:
+    def __init__(self, fleet: Reportable) -> None:
         self._fleet = fleet
-        self._clock = clock
 
     def collect(self) -> Iterator[Family]:
         """Yield every metric, all of one moment."""
-        began_ns = self._clock.mono_ns()
         runs = _by_labels(_runs(self._fleet))
         devices = _by_labels(device for run in runs.values() for device in devices_of(run))
         for of_run in RUN_METRICS:
             yield _family(of_run, RUN_LABELS, runs)
         for of_device in DEVICE_METRICS:
             yield _family(of_device, DEVICE_LABELS, devices)
+
+
+class ScrapeCollector(FleetCollector):
+    """Collects the same, and how long that took."""
+
+    def __init__(self, fleet: Reportable, clock: Clock) -> None:
+        super().__init__(fleet)
+        self._clock = clock
+
+    def collect(self) -> Iterator[Family]:
+        """Yield every metric, and then the time."""
+        began_ns = self._clock.mono_ns()
+        yield from super().collect()
         seconds = (self._clock.mono_ns() - began_ns) / NANOSECONDS
         yield GaugeMetricFamily(SCRAPE_DURATION, "How long it took to collect these metrics.", value=seconds)
 
@@ -77,14 +100,14 @@ def _family(metric: Metric[Of], names: Labels, each: Mapping[Labels, Of]) -> Fam
     """One metric with the samples of all runs or devices."""
     family = _empty_family(metric.name, metric.text, (*names, *metric.labels))
     for labels, one in each.items():
-        for own_labels, value in metric.read(one).items():
-            shown = (*labels, *map(visible, own_labels))
+        figures = {tuple(map(visible, own_labels)): value for own_labels, value in metric.read(one).items()}
+        for own_labels, value in figures.items():
             if value is None:
                 continue
             if isinstance(family, InfoMetricFamily):
-                family.add_metric(shown, {})  # all content is in its labels; the library adds the 1
+                family.add_metric((*labels, *own_labels), {})  # all is in its labels; the library adds the 1
             else:
-                family.add_metric(shown, value)
+                family.add_metric((*labels, *own_labels), value)
     return family
 
 

@@ -49,3 +49,5 @@ class RunPlan:
     """Continue it even where more files are done again than are kept."""
     force: bool = False
     """Remove the run that the folder contains, and start over."""
+    report: bool = False
+    """Write report.html when the run is over."""

@@ -86,7 +86,7 @@ class DisplayOptions:
 
     That run reads the keyboard, forwards what is typed to our standard input, and ends us.
     """
-    notice: str = ""
+    hint: str = ""
     """A line that stays on the screen."""
 
 
@@ -164,7 +164,7 @@ def make_dashboard(
         log_rotate_bytes=options.log_rotate_bytes,
         group=options.group,
         keys=keys,
-        notice=options.notice,
+        hint=options.hint,
     )
 
 

@@ -100,7 +100,7 @@ def monitor(
     if once and listen is not None:
         raise click.UsageError("--http serves until it is interrupted: leave out --once")
     if not dashboard and log_file is None and listen is None:
-        raise click.UsageError("--no-dashboard needs --log-file PATH or --http PORT: otherwise nothing is done")
+        raise click.UsageError("--no-dashboard needs --log-file PATH or --http PORT")
     clock = SystemClock()
     followed = [
         FollowedBus(
@@ -124,7 +124,7 @@ def monitor(
             draw=dashboard,
             group=group,
         )
-        with serving_page(listen, buses.fleets, options) as notice:
+        with serving_page(listen, buses.fleets, options) as hint:
             if once or not buses.live:
                 show_once(buses.fleets, options)
                 _print_errors(buses)
@@ -133,7 +133,7 @@ def monitor(
                 # A dashboard shows problems itself while it has the screen.
                 report: Callable[[str], None] = say if as_json else lambda problem: None
                 follow = partial(buses.follow, report=report)
-                status = watch(follow, buses.fleets, clock, replace(options, notice=notice))
+                status = watch(follow, buses.fleets, clock, replace(options, hint=hint))
                 if not as_json:
                     _print_errors(buses)
             is_over = not buses.live and status == 0

@@ -23,7 +23,7 @@ from monitor.log.metrics_log import MetricsLog
 from monitor.model.collector import Collector, Failures, nothing_yet
 from monitor.model.selection import EVERYTHING, ViewOptions, select, unmatched
 from monitor.model.sources import GpuSource, WorkSource
-from monitor.model.view_model import Problem, ViewModel
+from monitor.model.view_model import HINT, Problem, ViewModel
 from monitor.terminal.keys import Key
 from monitor.terminal.navigation import Navigation
 from monitor.terminal.output import DashboardOutput
@@ -71,6 +71,7 @@ class LoadBalancingDashboard:
         log_rotate_bytes: int | None = None,
         group: int | None = None,
         keys: str = "",
+        hint: str = "",
     ) -> None:
         """Make a dashboard; `start` shows it.
 
@@ -90,6 +91,7 @@ class LoadBalancingDashboard:
             group: The process group that owns the terminal, for a dashboard of another process; None: our own.
                 Nothing is drawn while another group has the terminal.
             keys: A short list for the screen of the keys that the program passes to `press`.
+            hint: A line that stays on the screen until the end, such as an address.
 
         Raises UserError when `update_interval` is not a number of seconds above 0.
         """
@@ -98,6 +100,7 @@ class LoadBalancingDashboard:
         self._update_interval = update_interval
         self._clock = clock or SystemClock()
         self._title = title
+        self._hint = hint
         self._is_headless = not draw
         self._reported_problem: Problem | None = None
         """The problem with the log that was printed on stderr last."""
@@ -152,6 +155,7 @@ class LoadBalancingDashboard:
             return  # a forked child leaves its parent's dashboard alone
         thread, self._thread = self._thread, None
         atexit.unregister(self.stop)
+        self._hint = ""
         self._stopping.set()
         self._requests.put(_Request.UPDATE)
         try:
@@ -253,7 +257,8 @@ class LoadBalancingDashboard:
         return self._output.cropped_table(metrics, self._navigation.options)
 
     def _own_problems(self) -> tuple[Problem, ...]:
-        """The problems of the dashboard itself: failures, the log, devices that are not there."""
+        """What the dashboard itself adds: failures, the log's problem, devices that are not there, its hint."""
         log = None if self._log is None else self._log.problem
         absent = Problem(f"no device matches {', '.join(self._never_seen)}") if self._never_seen else None
-        return (*self._failures.problems(), *(problem for problem in (log, absent) if problem is not None))
+        hint = Problem(self._hint, kind=HINT) if self._hint else None
+        return (*self._failures.problems(), *(each for each in (log, absent, hint) if each is not None))

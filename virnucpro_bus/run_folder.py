@@ -3,6 +3,8 @@
 DIR/bus.json        addresses of the live hub (0600; removed when the hub ends)
 DIR/run.vbus        the capture, which is also the journal
 DIR/summary.json    the result of the run
+DIR/report.html     the same for people, with `run --report`
+DIR/logs/           what workers and the sampler have printed
 DIR/.bus/           lock and sockets (0700); the sockets are elsewhere where they cannot be here (socket_folder.py)
 """
 
@@ -33,7 +35,11 @@ from virnucpro_bus.run_lock import CAPTURE_NAME as CAPTURE_NAME
 from virnucpro_bus.run_lock import Evidence, RunLock, Wait, examine_lock
 
 SUMMARY_NAME = "summary.json"
+REPORT_NAME = "report.html"
+REPORT_MARK = b'<meta name="generator" content="virnucpro-bus">'
+"""Near the beginning of every report, by which it is known from a user's own file of that name."""
 BUS_FILE = "bus.json"
+LOG_FOLDER = "logs"
 _MAX_BUS_FILE_BYTES = 1 << 16
 
 
@@ -131,7 +137,7 @@ class RunFolder:
         except BaseException:
             self.release()
             raise
-        for name in (BUS_FILE, SUMMARY_NAME, CAPTURE_NAME):
+        for name in (BUS_FILE, SUMMARY_NAME, REPORT_NAME, CAPTURE_NAME):
             with suppress(OSError):
                 draft_of(self.path / name).unlink()
         return self

@@ -86,6 +86,8 @@ class DisplayOptions:
 
     That run reads the keyboard, forwards what is typed to our standard input, and ends us.
     """
+    hint: str = ""
+    """A line that stays on the screen."""
 
 
 class Displayable(MetricsSource, UtilizationSource, Protocol):
@@ -135,7 +137,7 @@ def show_once(fleet: Displayable, options: DisplayOptions) -> None:
     if options.as_json:
         _report_unmatched(fleet, options.view)
         indent = 2 if options.once else None
-        click.echo(json.dumps(_selected_report(fleet, options.view), indent=indent))
+        click.echo(json.dumps(selected_report(fleet, options.view), indent=indent))
         return
     try:
         make_dashboard(fleet, options).show_once()
@@ -162,6 +164,7 @@ def make_dashboard(
         log_rotate_bytes=options.log_rotate_bytes,
         group=options.group,
         keys=keys,
+        hint=options.hint,
     )
 
 
@@ -210,18 +213,18 @@ def _print_json_lines(
         nonlocal due_ns
         if clock.mono_ns() >= due_ns:
             due_ns = clock.mono_ns() + int(options.interval_seconds * NANOSECONDS)
-            click.echo(json.dumps(_selected_report(fleet, options.view)))
+            click.echo(json.dumps(selected_report(fleet, options.view)))
         return stopped()
 
     try:
         driver(print_when_due)
     except UserError:
-        click.echo(json.dumps(_selected_report(fleet, options.view)))
+        click.echo(json.dumps(selected_report(fleet, options.view)))
         raise
-    click.echo(json.dumps(_selected_report(fleet, options.view)))
+    click.echo(json.dumps(selected_report(fleet, options.view)))
 
 
-def _selected_report(fleet: Displayable, view: ViewOptions) -> FleetReport:
+def selected_report(fleet: Displayable, view: ViewOptions) -> FleetReport:
     """The report of `fleet` with the devices that `view` selects."""
     report = fleet.report()
     if view.devices is None:

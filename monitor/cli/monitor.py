@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,8 +20,16 @@ from monitor.cli.display import (
     sort_option,
     watch,
 )
+from monitor.cli.serve_page import hold_page, serving_page
 from monitor.model.selection import ViewOptions
-from virnucpro_bus.cli.options import PathArgument, TargetArgument, interval_option, log_rotate_option
+from virnucpro_bus.cli.options import (
+    PathArgument,
+    TargetArgument,
+    http_listen,
+    http_options,
+    interval_option,
+    log_rotate_option,
+)
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.remote.keys import parse_key
 from virnucpro_bus.system.console import say
@@ -46,8 +55,10 @@ def _parse_server_keys(context: click.Context, parameter: click.Parameter, value
     help="Append a row per device and interval to this metrics log (CSV; default: no log).",
 )  # fmt: skip
 @log_rotate_option
-@click.option("--headless", is_flag=True, hidden=True, help="Write the log and show nothing.")
-@click.option("--group", type=int, hidden=True, help="Draw for a run, on the terminal of this process group.")
+@click.option("--dashboard/--no-dashboard", default=True, show_default=True,
+              help="Show the runs live in the terminal, or only write the log and serve --http.")  # fmt: skip
+@http_options
+@click.option("--group", type=int, hidden=True, help="Belong to the run of this process group, on its terminal.")
 def monitor(
     targets: tuple[str, ...],
     server_keys: list[bytes],
@@ -58,14 +69,17 @@ def monitor(
     sort: str,
     log_file: Path | None,
     log_rotate_bytes: int | None,
-    headless: bool,
+    dashboard: bool,
+    http: str | None,
+    http_token_file: Path | None,
     group: int | None,
 ) -> int:
     """Watch the run in RUN_DIR (the folder given to `run --out` or `hub`; default: the current one), or several.
 
     A monitor may start late, stop and start again: its counts are exact. An ADDRESS is that of a relay on another
     machine, tcp://HOST:PORT. A run that has ended or was interrupted is shown in its last state. Several runs are
-    shown as one fleet; if one of them becomes unreachable the others are still shown.
+    shown as one fleet; if one of them becomes unreachable the others are still shown. With --http the monitor also
+    serves them to browsers, and continues to do so after their end, until it is interrupted.
 
     In a terminal: n and p (or page down and page up) turn the page, s changes the order, q quits. The pages turn
     by themselves until a key is pressed.
@@ -76,14 +90,26 @@ def monitor(
       virnucpro-bus monitor first-run --once --json
       virnucpro-bus monitor first-run --devices 0,3 --sort utilization
       virnucpro-bus monitor tcp://node1:5555 tcp://node2:5555 --server-key KEY1 --server-key KEY2
+      virnucpro-bus monitor first-run --no-dashboard --http 9101
     """
     if log_file is not None and as_json:
         raise click.UsageError("--log-file needs the dashboard: leave out --json")
     if log_rotate_bytes is not None and log_file is None:
         raise click.UsageError("--log-rotate needs --log-file PATH")
+    listen = http_listen(http, http_token_file)
+    if once and listen is not None:
+        raise click.UsageError("--http serves until it is interrupted: leave out --once")
+    if not dashboard and log_file is None and listen is None:
+        raise click.UsageError("--no-dashboard needs --log-file PATH or --http PORT")
     clock = SystemClock()
     followed = [
-        FollowedBus(target, clock, key, interval_seconds=interval_seconds, accept_ended=not headless)
+        FollowedBus(
+            target,
+            clock,
+            key,
+            interval_seconds=interval_seconds,
+            accept_ended=dashboard or group is None,
+        )
         for target, key in with_server_keys(targets or (".",), server_keys)
     ]
     with FollowedBuses(followed, clock) as buses:
@@ -95,19 +121,23 @@ def monitor(
             interval_seconds=interval_seconds,
             log_file=log_file,
             log_rotate_bytes=log_rotate_bytes,
-            draw=not headless,
+            draw=dashboard,
             group=group,
         )
-        if once or not buses.live:
-            show_once(buses.fleets, options)
-            _print_errors(buses)
-            return 0
-        # A dashboard shows problems itself while it has the screen.
-        report: Callable[[str], None] = say if as_json else lambda problem: None
-        status = watch(partial(buses.follow, report=report), buses.fleets, clock, options)
-        if not as_json:
-            _print_errors(buses)
-        return status
+        with serving_page(listen, buses.fleets, options) as hint:
+            if once or not buses.live:
+                show_once(buses.fleets, options)
+                _print_errors(buses)
+                status = 0
+            else:
+                # A dashboard shows problems itself while it has the screen.
+                report: Callable[[str], None] = say if as_json else lambda problem: None
+                follow = partial(buses.follow, report=report)
+                status = watch(follow, buses.fleets, clock, replace(options, hint=hint))
+                if not as_json:
+                    _print_errors(buses)
+            is_over = not buses.live and status == 0
+            return hold_page() if is_over and listen is not None and group is None else status
 
 
 def with_server_keys(targets: Sequence[str], server_keys: Sequence[bytes]) -> list[tuple[str, bytes | None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from monitor.model.answers import DeviceWork, RunTotals, device_works, gpu_utilization, recent_steals, run_totals
 from monitor.model.health import problems
 from monitor.model.sources import GpuSource, RunDetails, WorkSource, run_details, utilization_details
-from monitor.model.trends import TrendKeeper
+from monitor.model.trends import SAMPLES_KEPT, TrendKeeper
 from monitor.model.view_model import NOTICE, Problem, Row, ViewModel, remaining_range, remaining_seconds
 from virnucpro_bus.clock import NANOSECONDS, Clock, local_time_of_day
 from virnucpro_bus.metrics import GpuUtilization
@@ -61,6 +61,7 @@ class Collector:
         clock: Clock,
         failures: Failures,
         interval_seconds: float = 2.0,
+        trend_samples: int = SAMPLES_KEPT,
     ) -> None:
         """`failures` counts what a source cannot answer. `collect` will be called every `interval_seconds`."""
         self._coordinator = coordinator
@@ -68,7 +69,7 @@ class Collector:
         self._gpu_details = utilization_details(gpu_monitor, failures.add)
         self._clock = clock
         self._failures = failures
-        self._trends = TrendKeeper()
+        self._trends = TrendKeeper(trend_samples)
         self._notices: set[tuple[int, str]] = set()
         """Those of the previous `collect`."""
         self._gpu_details.set_display_interval(interval_seconds)

@@ -19,7 +19,9 @@ _NO_TREND = Trend()
 class TrendKeeper:
     """Keeps the trend of each device that is present; the trend of a device that disappears is removed."""
 
-    def __init__(self) -> None:
+    def __init__(self, samples: int = SAMPLES_KEPT) -> None:
+        """Keep the last `samples` of each device."""
+        self._samples = samples
         self._trends: dict[DeviceKey, Trend] = {}
         self._seconds = -inf
 
@@ -32,13 +34,14 @@ class TrendKeeper:
             return self._trends
         before = self._trends if seconds > self._seconds else {}
         self._seconds = seconds
-        self._trends = {(key := device_key(row[0])): _extended(before.get(key, _NO_TREND), row) for row in rows}
+        self._trends = {
+            (key := device_key(row[0])): self._extended(before.get(key, _NO_TREND), row) for row in rows
+        }
         return self._trends
 
-
-def _extended(trend: Trend, row: Row) -> Trend:
-    metrics, utilization = row
-    return Trend(
-        (*trend.compute_percents[1 - SAMPLES_KEPT :], utilization["compute_percent"]),
-        (*trend.throughputs[1 - SAMPLES_KEPT :], metrics["throughput"]),
-    )
+    def _extended(self, trend: Trend, row: Row) -> Trend:
+        metrics, utilization = row
+        return Trend(
+            (*trend.compute_percents[1 - self._samples :], utilization["compute_percent"]),
+            (*trend.throughputs[1 - self._samples :], metrics["throughput"]),
+        )

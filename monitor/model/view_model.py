@@ -20,6 +20,8 @@ Qualifier = Literal["host", "run"]
 
 NOTICE = "notice"
 """The `Problem.kind` of a notice that the run itself has published."""
+HINT = "hint"
+"""The `Problem.kind` of a line that only helps, such as the address of the live page."""
 _ENDED_STATES = {"stopped", "lost", "unused"}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from monitor.model.health import is_stalled
 from monitor.model.paging import attention_first, rows_in_view
 from monitor.model.selection import EVERYTHING, ViewOptions
-from monitor.model.view_model import NOTICE, Qualifier, Row, ViewModel, qualified_label, qualifiers
+from monitor.model.view_model import HINT, NOTICE, Qualifier, Row, ViewModel, qualified_label, qualifiers
 from monitor.view.formatting import percent, plain_count, rate
 from monitor.view.glyphs import STALLED, STATE_WORDS, UNICODE
 from virnucpro_bus.clock import iso_utc
@@ -51,7 +51,7 @@ def line(model: ViewModel, options: ViewOptions = EVERYTHING) -> str:
     parts.append(f"steals {plain_count(totals['steals'])}{f' {saved}' if saved else ''}")
     if totals["events_lost"]:
         parts.append(f"events lost {totals['events_lost']}")
-    shown_elsewhere = {NOTICE, "lost events"} | (set() if left_out else _SHOWN_WITH_DEVICES)
+    shown_elsewhere = {NOTICE, HINT, "lost events"} | (set() if left_out else _SHOWN_WITH_DEVICES)
     others = [problem.brief or problem.text for problem in model.health if problem.kind not in shown_elsewhere]
     parts += _first_texts(others, PROBLEM_CHARACTERS, "problems")
     parts += _first_texts(model.news, NOTICE_CHARACTERS, "notices")

@@ -75,7 +75,7 @@ def test_a_host_whose_clocks_are_off_by_hours_has_the_same_rates_and_order(
         end = run.finish()
         report = last_report(watching)
         assert plain.wait() == 0
-    times = ("last_update_time", "timestamp", "ended")
+    times = ("last_update_time", "timestamp", "ended", "started")
     assert without(report, *times) == without({key: end[key] for key in report}, *times)
     rates = [row["throughput"] for row in report["devices"]]
     assert all(rate > 0 for rate in rates)

@@ -31,7 +31,7 @@ def named(lab: Lab, text: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("command", [*FOR_PEOPLE, *PICTURES, *FOR_PROGRAMS, "export"])
+@pytest.mark.parametrize("command", [*FOR_PEOPLE, *PICTURES, *FOR_PROGRAMS, "export", "report -o -"])
 def test_a_disk_that_is_full_is_told_in_one_line(lab: Lab, command: str) -> None:
     named(lab, "a")
     assert_told(lab, *command.split(), "run")

@@ -13,7 +13,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.support.paths import ROOT
+from tests.support.paths import RECIPES, ROOT
 
 PACKAGES = ("virnucpro_bus", "workers", "monitor")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -46,12 +46,12 @@ def run_installed(site: Path, elsewhere: Path, *command: str) -> str:
     return ran.stdout
 
 
-def test_the_wheel_holds_every_source_file_and_marker_of_the_three_packages(wheel: Path) -> None:
+def test_the_wheel_holds_every_file_of_the_three_packages(wheel: Path) -> None:
     meant = {
         str(path.relative_to(ROOT))
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.suffix in {".py", ".typed"}
+        if path.is_file() and path.suffix != ".pyc"
     }
     with ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name and ".data/" not in name}
@@ -59,14 +59,24 @@ def test_the_wheel_holds_every_source_file_and_marker_of_the_three_packages(whee
     assert {f"{package}/py.typed" for package in PACKAGES} <= held
 
 
-def test_the_wheel_installs_a_manual_page_for_every_command(wheel: Path) -> None:
+def shared(wheel: Path, folder: str) -> set[str]:
+    """The files that the wheel puts into a folder below share/."""
     with ZipFile(wheel) as archive:
-        pages = {name.partition(".data/data/share/man/man1/")[2] for name in archive.namelist()}
+        parts = [name.partition(f".data/data/share/{folder}/") for name in archive.namelist()]
+    return {name for _, found, name in parts if found}
+
+
+def test_the_wheel_installs_a_manual_page_for_every_command(wheel: Path) -> None:
+    pages = shared(wheel, "man/man1")
     assert {
         "virnucpro-bus.1",
         "virnucpro-bus-keys-new.1",
         *(f"virnucpro-bus-{name}.1" for name in COMMANDS),
     } <= pages
+
+
+def test_the_wheel_installs_the_recipes(wheel: Path) -> None:
+    assert shared(wheel, "virnucpro-bus/recipes") == {path.name for path in RECIPES.iterdir()}
 
 
 def test_the_wheel_declares_the_command_and_its_subcommands(wheel: Path) -> None:

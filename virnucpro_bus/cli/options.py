@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import KINDS
+from virnucpro_bus.remote.http_address import HttpListen, parse_http
 from virnucpro_bus.system.console import say
 
 _SIZE = re.compile(r"([0-9]{1,18})([KMG]?)", re.IGNORECASE)
@@ -76,6 +80,35 @@ log_rotate_option = click.option(
     "--log-rotate", "log_rotate_bytes", callback=_parse_size, metavar="SIZE",
     help="Start a new metrics log before it exceeds SIZE bytes (10M, 1G) and keep nine old ones (default: never).",
 )  # fmt: skip
+
+
+_http_option = click.option(
+    "--http", metavar="[HOST:]PORT",
+    help="Serve a live page and metrics over HTTP, read only, on this port of 127.0.0.1 or of HOST (0: any free "
+    "port), or with unix:PATH on a local socket (default: nowhere).",
+)  # fmt: skip
+_http_token_file_option = click.option(
+    "--http-token-file", type=PathArgument(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Let only those use --http who know the token in FILE, which other users must not be able to read; "
+    "needed where other machines can reach the address (default: a new token, which is printed).",
+)  # fmt: skip
+
+
+def http_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of the live page, `http` and `http_token_file`, which `http_listen` reads."""
+    return _http_option(_http_token_file_option(command))
+
+
+def http_listen(http: str | None, token_file: Path | None) -> HttpListen | None:
+    """Return what the options of `http_options` say; None: serve nothing. Raises UsageError and UserError."""
+    if http is None:
+        if token_file is not None:
+            raise click.UsageError("--http-token-file needs --http [HOST:]PORT")
+        return None
+    try:
+        return parse_http(http, token_file)
+    except UserError as error:
+        raise UserError(f"--http: {error}") from None
 
 
 def _parse_kinds(context: click.Context, parameter: click.Parameter, value: str | None) -> frozenset[str] | None:

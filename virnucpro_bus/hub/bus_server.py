@@ -23,13 +23,12 @@ from virnucpro_bus.events.vocabulary import Fact
 from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.files.locks import NO_LOCKS
 from virnucpro_bus.hub.hub import Hub
-from virnucpro_bus.run_folder import BusAddresses, RunFolder
+from virnucpro_bus.run_folder import LOG_FOLDER, BusAddresses, RunFolder
 from virnucpro_bus.sockets import reason_of
 from virnucpro_bus.system.child_process import self_command, spawn_logged, stop
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.open_files import allow_open_files
 
-LOG_FOLDER = "logs"
 OPEN_FILES = 32
 """How many files and sockets a bus needs to have open, with one viewer."""
 

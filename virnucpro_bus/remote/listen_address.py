@@ -28,12 +28,12 @@ class ListenAddress:
     @property
     def url(self) -> str:
         """The address as zmq binds it."""
-        return f"tcp://{_bracketed(str(self.host))}:{self.port or '*'}"
+        return f"tcp://{bracketed(str(self.host))}:{self.port or '*'}"
 
     def seen_from_outside(self, port: int) -> str:
         """Return the address that a viewer connects to, with the port that was bound."""
         host = socket.gethostname() if self.host.is_unspecified else str(self.host)
-        return f"tcp://{_bracketed(host)}:{port}"
+        return f"tcp://{bracketed(host)}:{port}"
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,27 @@ def parse_listen(text: str) -> ListenAddress:
     found = _ADDRESS.fullmatch(text)
     if found is None:
         raise AddressError(f"{visible(text)}: is not an address to listen on: expected tcp://127.0.0.1:5599")
-    name = found["ipv6"] or found["host"]
+    host = parse_host(found["ipv6"] or found["host"], text)
+    port = 0 if found["port"] == "*" else parse_port(found["port"], text)
+    return ListenAddress(host, port)
+
+
+def parse_host(name: str, text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the IP address that `name` is or stands for. Raises AddressError, which names the whole `text`."""
     try:
-        host = ipaddress.ip_address(_NAMES.get(name, name))
+        return ipaddress.ip_address(_NAMES.get(name, name))
     except ValueError:
         raise AddressError(
             f"{visible(text)}: {visible(name)} is not an IP address; give one of this machine, or * for all"
         ) from None
-    port = 0 if found["port"] == "*" else int(found["port"])
+
+
+def parse_port(digits: str, text: str) -> int:
+    """Return the number of a port. Raises AddressError, which names the whole `text`."""
+    port = int(digits)
     if port > _MAX_PORT:
         raise AddressError(f"{visible(text)}: {port} is not a port; give one up to {_MAX_PORT}")
-    return ListenAddress(host, port)
+    return port
 
 
 def access_for(address: ListenAddress) -> Access | None:
@@ -92,5 +102,6 @@ def _keys_missing(address: ListenAddress, reason: str) -> UserError:
     )
 
 
-def _bracketed(host: str) -> str:
+def bracketed(host: str) -> str:
+    """Return an IP address as it stands before a port."""
     return f"[{host}]" if ":" in host else host

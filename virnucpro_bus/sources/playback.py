@@ -12,8 +12,8 @@ from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.render import kind_of
 from virnucpro_bus.events.vocabulary import KIND_OF, RunFinished
 from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.fold.host_fold import Handlers
 from virnucpro_bus.sources.replay import Replay
-from virnucpro_bus.timeline.observers import Observers, observed_by
 
 RECEIVE_SECONDS = 0.1
 _OMITTED = object()
@@ -31,15 +31,14 @@ class Playback:
         replay: Replay,
         kinds: frozenset[str] | None = None,
         interval_seconds: float = 2.0,
-        observers: Observers | None = None,
+        handlers: Handlers | None = None,
     ) -> None:
         """`kinds` are the kinds to fold, as they are on the wire; None is all. `interval_seconds`: see FleetState.
 
-        Events of other kinds are counted as received, so that they do not appear as lost. `observers` get
-        the events that are folded; for a replay that is not started over.
+        Events of other kinds are counted as received, so that they do not appear as lost. `handlers`: see
+        FleetState; those that observe are for a replay that is not started over.
         """
         self.replay = replay
-        handlers = observed_by(observers) if observers else None
         self.fleet = FleetState(replay, interval_seconds=interval_seconds, handlers=handlers)
         self._kinds = kinds
         self._building: FleetState = self.fleet

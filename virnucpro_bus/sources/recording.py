@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.fold.host_fold import HANDLERS
 from virnucpro_bus.sources.playback import Playback
 from virnucpro_bus.sources.replay import Replay
-from virnucpro_bus.timeline.observers import Observers
+from virnucpro_bus.timeline.observers import observed_by, without_gpu_figures
 from virnucpro_bus.timeline.recorder import TimelineRecorder
 from virnucpro_bus.timeline.timeline import Timeline
 
@@ -39,31 +41,40 @@ class Recording:
         return not self.fleet.get_totals()["events_received"]
 
 
-def read_recording(path: Path, clock: Clock, stopped: Callable[[], object] = lambda: False) -> Recording:
-    """Read the capture at `path`, or until `stopped()`, which is called often. Raises CaptureError."""
+def read_recording(
+    path: Path, clock: Clock, stopped: Callable[[], object] = lambda: False, *, gpus_in_fleet: bool = True
+) -> Recording:
+    """Read the capture at `path`, or until `stopped()`, which is called often. Raises CaptureError.
+
+    Without `gpus_in_fleet` the fleet does not know what GPUs do, only the timeline does, and it takes less time.
+    """
     recorder = TimelineRecorder()
-    playback = play_whole(path, clock, stopped, recorder.observers())
-    timeline = recorder.finish(playback.fleet.hosts())
+    handlers = observed_by(recorder.observers(), HANDLERS if gpus_in_fleet else without_gpu_figures())
+    with _all_stays_in_use():
+        playback = Playback(Replay(path, clock, rate=None), handlers=handlers)
+        playback.run(stopped)
+        timeline = recorder.finish(playback.fleet.hosts())
     warnings = tuple(warnings_of(playback, timeline.unrecorded_frames))
     return Recording(path, playback.fleet, timeline, warnings, is_whole=playback.replay.ended)
 
 
-def play_whole(
-    path: Path,
-    clock: Clock,
-    stopped: Callable[[], object] = lambda: False,
-    observers: Observers | None = None,
-) -> Playback:
+def play_whole(path: Path, clock: Clock, stopped: Callable[[], object] = lambda: False) -> Playback:
     """Fold the capture at `path`, or until `stopped()`, which is called often. Raises CaptureError."""
-    playback = Playback(Replay(path, clock, rate=None), observers=observers)
-    # Everything that is folded stays in use: searching it for garbage again and again takes a fifth longer.
+    playback = Playback(Replay(path, clock, rate=None))
+    with _all_stays_in_use():
+        playback.run(stopped)
+    return playback
+
+
+@contextmanager
+def _all_stays_in_use() -> Iterator[None]:
+    """Do without searching for garbage what is made in the block: that takes a fifth longer."""
     gc.disable()
     try:
-        playback.run(stopped)
+        yield
     finally:
         gc.freeze()
         gc.enable()
-    return playback
 
 
 def warnings_of(playback: Playback, unrecorded_frames: int = 0) -> Iterator[str]:

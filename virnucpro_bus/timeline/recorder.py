@@ -20,6 +20,7 @@ from virnucpro_bus.timeline.timeline import (
     Loading,
     Loss,
     Outcome,
+    Session,
     TimedNotice,
     TimedSteal,
     Timeline,
@@ -47,6 +48,8 @@ class TimelineRecorder:
         self._lost: list[ev.Envelope] = []
         self._steals: list[ev.Envelope] = []
         self._depths: list[ev.Envelope] = []
+        self._announced: list[ev.Envelope] = []
+        self._finished: dict[_StreamKey, ev.Envelope] = {}
         self._notices: list[ev.Envelope] = []
         self._fresh: list[ev.Envelope] = []
         """Samples that are not yet in columns."""
@@ -65,6 +68,8 @@ class TimelineRecorder:
             ev.WorkerLost: self._lost.append,
             ev.WorkStolen: self._steals.append,
             ev.QueueDepths: self._depths.append,
+            ev.RunStarted: self._announced.append,
+            ev.RunFinished: self._add_finished,
             ev.Notice: self._notices.append,
             ev.GpuSampled: self._add_sample,
             CaptureHole: self._add_hole,
@@ -82,6 +87,9 @@ class TimelineRecorder:
         known = self._begun.get(key)
         if known is None or envelope.seq > known.seq:
             self._begun[key] = envelope
+
+    def _add_finished(self, envelope: ev.Envelope) -> None:
+        self._finished[envelope.host, envelope.source, envelope.epoch] = envelope
 
     def _add_sample(self, envelope: ev.Envelope) -> None:
         self._fresh.append(envelope)
@@ -122,8 +130,9 @@ class TimelineRecorder:
             attempts=sorted(attempts, key=lambda each: (each.end_ns, each)),
             steals=steals,
             loading=sorted(self._loading(streams, offsets), key=lambda each: each.start_ns),
-            losses=sorted(_loss(each, offsets[each.host]) for each in self._lost),
+            losses=sorted((_loss(each, offsets[each.host]) for each in self._lost), key=_in_order),
             depths=sorted(_depth(each, offsets[each.host]) for each in self._depths),
+            sessions=sorted(self._sessions(folds, streams, offsets), key=lambda each: each.start_ns),
             notices=sorted(
                 TimedNotice(each.mono_ns + offsets[each.host], each.host, each.event.text)
                 for each in self._notices
@@ -166,22 +175,24 @@ class TimelineRecorder:
             is_completed = isinstance(event, ev.FileCompleted)
             outcome: Outcome = "completed" if is_completed else "failed"
             reason = "" if is_completed else event.reason
-            lost_because = void.get((host, envelope.source, envelope.epoch, event.file, event.attempt))
-            if lost_because is not None:
-                outcome, reason = "lost", lost_because
+            if void:
+                lost_because = void.get((host, envelope.source, envelope.epoch, event.file, event.attempt))
+                if lost_because is not None:
+                    outcome, reason = "lost", lost_because
+            # By position, which takes half as long: there is one for each file.
             yield Attempt(
-                host=host,
-                device=event.device,
-                file=event.file,
-                attempt=event.attempt,
-                start_ns=end_ns - round(event.duration_seconds * NANOSECONDS),
-                end_ns=end_ns,
-                outcome=outcome,
-                wall_ns=envelope.wall_ns,
-                duration_seconds=event.duration_seconds,
-                sequences=event.sequences if is_completed else None,
-                reason=reason,
-                stolen_from=victims.get((host, event.device, event.file, event.attempt)),
+                host,
+                event.device,
+                event.file,
+                event.attempt,
+                end_ns - round(event.duration_seconds * NANOSECONDS),
+                end_ns,
+                outcome,
+                envelope.wall_ns,
+                event.duration_seconds,
+                event.sequences if is_completed else None,
+                reason,
+                victims.get((host, event.device, event.file, event.attempt)),
             )
 
     def _unended_attempts(
@@ -240,6 +251,29 @@ class TimelineRecorder:
                 ready_ns is not None,
             )
 
+    def _sessions(
+        self, folds: Mapping[str, HostFold], streams: Mapping[_StreamKey, Stream], offsets: Mapping[str, int]
+    ) -> Iterator[Session]:
+        last = {each.host: each.epoch for each in sorted(self._announced, key=lambda each: each.epoch)}
+        for envelope in self._announced:
+            key = host, _, epoch = envelope.host, envelope.source, envelope.epoch
+            finished, offset_ns = self._finished.get(key), offsets[host]
+            if finished is not None:
+                end_ns = finished.mono_ns
+            elif epoch == last[host] and not folds[host].is_over:
+                end_ns = folds[host].last_ns
+            else:
+                end_ns = streams[key].heard_ns
+            yield Session(
+                start_ns=envelope.mono_ns + offset_ns,
+                end_ns=max(envelope.mono_ns, end_ns) + offset_ns,
+                host=host,
+                run=envelope.run,
+                job=envelope.event.job,
+                policy=envelope.event.policy,
+                exit_code=None if finished is None else finished.event.exit_code,
+            )
+
 
 def _offset_ns(fold: HostFold) -> int:
     """What is added to times on the axis of a host; by its own wall clock if no time of receipt is known."""
@@ -252,6 +286,10 @@ def _offset_ns(fold: HostFold) -> int:
 def _loss(envelope: ev.Envelope, offset_ns: int) -> Loss:
     event = envelope.event
     return Loss(envelope.mono_ns + offset_ns, envelope.host, event.device, event.file, event.attempt, event.reason)
+
+
+def _in_order(loss: Loss) -> tuple[int, str, str, str, int, str]:
+    return loss.at_ns, loss.host, loss.device, loss.file or "", loss.attempt, loss.reason
 
 
 def _depth(envelope: ev.Envelope, offset_ns: int) -> Depth:

@@ -20,7 +20,7 @@ _FIGURES = {
     "celsius": ("event.temperature_celsius", nan),
 }
 """For each column of figures: where it is in an event, and what stands for unknown."""
-_read_sample = attrgetter("mono_ns", *(path for path, _ in _FIGURES.values()))
+_read_sample = attrgetter("mono_ns", "event.simulated", *(path for path, _ in _FIGURES.values()))
 
 
 class SampleColumns:
@@ -48,19 +48,19 @@ class SampleColumns:
 
     def add(self, samples: Sequence[Envelope]) -> None:
         """Add some samples, many at a time. Call `settle` after the last."""
-        times, *columns = zip(*map(_read_sample, samples), strict=True)
+        times, simulated, *columns = zip(*map(_read_sample, samples), strict=True)
         self.times.extend(times)
         for (name, (_, unknown)), values in zip(_FIGURES.items(), columns, strict=True):
             # A search costs less than a step for each sample, and nearly always all are known.
             getattr(self, name).extend(
                 [unknown if value is None else value for value in values] if None in values else values
             )
-        self.simulated = self.simulated or any(sample.event.simulated for sample in samples)
+        self.simulated = self.simulated or any(simulated)
 
     def settle(self, offset_ns: int) -> None:
         """Put the samples in the order of time, and add `offset_ns` to each time."""
-        order = sorted(range(len(self)), key=self.times.__getitem__)
-        if order != list(range(len(self))):
+        if self.times.tolist() != sorted(self.times):
+            order = sorted(range(len(self)), key=self.times.__getitem__)
             for name in (_TIMES, *_FIGURES):
                 column = getattr(self, name)
                 setattr(self, name, array(column.typecode, map(column.__getitem__, order)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from virnucpro_bus.devices import only_one_with_prefix
@@ -89,12 +90,30 @@ class Depth(NamedTuple):
     files: int
 
 
+class Session(NamedTuple):
+    """A launched run from its start, or from one of its resumptions, until it ended."""
+
+    start_ns: int
+    end_ns: int
+    """If its end was not reported: when its launcher was last heard, or now while it is running."""
+    host: str
+    run: str
+    """The name of the run."""
+    job: str
+    policy: str
+    exit_code: int | None
+    """None while it is running, and when it was killed."""
+
+
 class TimedNotice(NamedTuple):
     """A message for the user."""
 
     at_ns: int
     host: str
     text: str
+
+
+_start_ns, _end_ns = attrgetter("start_ns"), attrgetter("end_ns")
 
 
 @dataclass(frozen=True)
@@ -107,6 +126,7 @@ class Timeline:
     loading: list[Loading]
     losses: list[Loss]
     depths: list[Depth]
+    sessions: list[Session]
     notices: list[TimedNotice]
     samples: Mapping[DeviceKey, SampleColumns]
     """Of each sampled GPU."""
@@ -120,10 +140,10 @@ class Timeline:
     @property
     def span_ns(self) -> tuple[int, int] | None:
         """The first and the last moment of all; None if nothing is known."""
-        spans = [(each.start_ns, each.end_ns) for each in self.attempts]
-        spans += [(each.start_ns, each.end_ns) for each in self.loading]
-        spans += [(each.times[0], each.times[-1]) for each in self.samples.values()]
-        return (min(start for start, _ in spans), max(end for _, end in spans)) if spans else None
+        moments = [*map(_start_ns, self.attempts), *map(_end_ns, self.attempts[-1:])]
+        moments += [at_ns for each in self.loading for at_ns in (each.start_ns, each.end_ns)]
+        moments += [at_ns for each in self.samples.values() for at_ns in (each.times[0], each.times[-1])]
+        return (min(moments), max(moments)) if moments else None
 
     def samples_of(self, host: str, device: str) -> SampleColumns | None:
         """The samples of a device, or of the only GPU of the host whose UUID begins with its key."""

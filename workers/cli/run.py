@@ -9,13 +9,20 @@ from typing import Any
 
 import click
 
-from virnucpro_bus.cli.options import PathArgument, SecondsArgument, interval_option, log_rotate_option
+from virnucpro_bus.cli.options import (
+    PathArgument,
+    SecondsArgument,
+    http_listen,
+    http_options,
+    interval_option,
+    log_rotate_option,
+)
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.effect.text_report import sentence
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.remote.listen_address import access_for, parse_listen
-from virnucpro_bus.run_folder import SUMMARY_NAME
+from virnucpro_bus.run_folder import REPORT_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.standard_streams import abandon_output
 from virnucpro_bus.text import visible
@@ -70,6 +77,7 @@ MAX_FAILURES_SHOWN = 10
 @click.option("--listen", metavar="tcp://HOST:PORT",
               help="Address at which the run can be watched from other machines; "
               "see virnucpro-bus relay --help.")  # fmt: skip
+@http_options
 @click.option("--log-file", default="gpu_metrics.log", show_default=True, metavar="NAME",
               help="Metrics log (CSV). A name without a path is in the output folder.")  # fmt: skip
 @log_rotate_option
@@ -84,6 +92,8 @@ MAX_FAILURES_SHOWN = 10
               metavar="SECONDS",
               help="Seconds for the files in progress to finish after SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 or "
               "SIGXCPU.")  # fmt: skip
+@click.option("--report", is_flag=True,
+              help="At the end, write DIR/report.html: what happened, as a page for people.")  # fmt: skip
 @click.option("--resume", is_flag=True,
               help="Continue the run in DIR: keep what is done, process what remains.")  # fmt: skip
 @click.option("--redo", is_flag=True,
@@ -105,10 +115,13 @@ def run(
     log_file: str,
     log_rotate_bytes: int | None,
     listen: str | None,
+    http: str | None,
+    http_token_file: Path | None,
     retries: int,
     file_seconds: float | None,
     hang_seconds: float,
     grace_seconds: float,
+    report: bool,
     resume: bool,
     redo: bool,
     force: bool,
@@ -116,7 +129,7 @@ def run(
     """Run a job over every INPUT (a sequence file, or a folder of them), with one worker process for each device.
 
     DIR gets results/, run.vbus (the capture, for replay), gpu_metrics.log (CSV) and, at the end, summary.json. A
-    resumed run removes the summary of before.
+    resumed run removes the summary and the report of before.
 
     In a terminal: n and p (or page down and page up) turn the page, s changes the order. Ctrl-C finishes the files
     in progress, a second one stops at once.
@@ -141,6 +154,7 @@ def run(
     options = _parse_options(job_options)
     if listen is not None:
         access_for(parse_listen(listen))
+    page = http_listen(http, http_token_file)
     check_job(job, options)
     found = find_inputs(inputs, nucleotides_only=reads_nucleotides(job))
     for folder in found.folders:
@@ -175,9 +189,11 @@ def run(
         log_file=log_path,
         log_rotate_bytes=log_rotate_bytes,
         listen=listen,
+        http=page,
         retries=retries,
         limits=Limits(hang_seconds, file_seconds),
         grace_seconds=grace_seconds,
+        report=report,
         resume=resume,
         redo=redo,
         force=force,
@@ -235,6 +251,7 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
         ("capture", plan.run_dir / "run.vbus"),
         ("log", plan.log_file),
         ("summary", plan.run_dir / SUMMARY_NAME),
+        ("report", plan.run_dir / REPORT_NAME if plan.report else None),
     ):
-        if path.exists():
+        if path is not None and path.exists():
             click.echo(f"  {label:<8} {visible(str(path))}")

@@ -11,9 +11,10 @@ import click
 from virnucpro_bus.cli.load_capture import SIMULATED, capture_argument, load_capture
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import duration, likely_duration
+from virnucpro_bus.whatif import Alternative, WhatIf
 from workers.schedule.policy_registry import POLICIES
 from workers.whatif.recorded_run import make_recorded_run
-from workers.whatif.scenarios import Alternative, Variation, WhatIf, what_if
+from workers.whatif.scenarios import Variation, what_if
 
 MAX_DEVICES = 4096
 LEFT_COLUMNS = (0, 1, 4)

@@ -27,6 +27,7 @@ from workers.launch.failed_start import undoing_failed_start
 from workers.launch.interruption import Interruption
 from workers.launch.monitor_process import MonitorProcess
 from workers.launch.relay_process import RelayProcess
+from workers.launch.report_process import remove_report, write_report
 from workers.launch.run_plan import RunPlan
 from workers.launch.summary import remove_summary, sum_up
 from workers.pool.pool import WorkerPool
@@ -132,6 +133,8 @@ class Launcher:
             exit_code=status,
             files_done_before=0 if self._resumed is None else self._resumed.done,
         )
+        if plan.report and self.summary:
+            write_report(plan.run_dir, interruption.limit(math.inf, 0), self._monitor.report)
 
     def _run_workers(self, interruption: Interruption) -> int:
         """Open the bus, process the files, close everything again; return the exit status."""
@@ -157,6 +160,7 @@ class Launcher:
                 if plan.listen is not None:
                     self._monitor.report(self._relay.start(plan.run_dir, plan.listen))
                 remove_summary(plan.run_dir)
+                remove_report(plan.run_dir)
                 coordinator.start()
                 if self._resumed is not None:
                     self._report_resumption(self._resumed)
@@ -197,6 +201,7 @@ class Launcher:
                 plan.log_file,
                 plan.log_rotate_bytes,
                 draw=plan.dashboard,
+                http=plan.http,
             )
         except OSError as error:
             self._notify(f"there is no dashboard and no log: the monitor cannot be started: {error.strerror}")

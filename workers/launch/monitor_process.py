@@ -16,6 +16,7 @@ from pathlib import Path
 from time import sleep
 from types import FrameType
 
+from virnucpro_bus.remote.http_address import HttpListen
 from virnucpro_bus.system.child_process import self_command, stop
 from virnucpro_bus.system.console import EXIT_NOT_RESTORED, say
 from virnucpro_bus.system.keyboard import Keyboard, is_interactive
@@ -45,15 +46,27 @@ class MonitorProcess:
         """None if nobody can type, or nothing is drawn."""
 
     def start(
-        self, run_dir: Path, interval_seconds: float, log_file: Path, log_rotate_bytes: int | None, *, draw: bool
+        self,
+        run_dir: Path,
+        interval_seconds: float,
+        log_file: Path,
+        log_rotate_bytes: int | None,
+        *,
+        draw: bool,
+        http: HttpListen | None = None,
     ) -> None:
-        """Start the process; without `draw` it only writes the log. Raises OSError."""
+        """Start the process; without `draw` it only writes the log. Raises OSError.
+
+        `http` is where it also serves a live page; None: nowhere.
+        """
         command = self_command(
             "monitor", str(run_dir), "--interval", str(interval_seconds), "--log-file", str(log_file)
         )
         if log_rotate_bytes is not None:
             command += ["--log-rotate", str(log_rotate_bytes)]
-        command += ["--group", str(os.getpgrp())] if draw else ["--headless"]
+        command += ["--group", str(os.getpgrp()), *([] if draw else ["--no-dashboard"])]
+        if http is not None:
+            command += http.options()
         is_drawing = draw and sys.stdout.isatty()
         has_keys = is_drawing and is_interactive(_STANDARD_INPUT)
         keys = subprocess.PIPE if has_keys else subprocess.DEVNULL

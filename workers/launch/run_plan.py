@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.remote.http_address import HttpListen
 from workers.inputs.input_file import InputFile
 from workers.pool.watchdog import Limits
 from workers.schedule.blame import DEFAULT_RETRIES
@@ -40,9 +41,13 @@ class RunPlan:
     steal_interval_seconds: float = 0.0
     listen: str | None = None
     """The address at which the run can be watched from other machines; None: it cannot."""
+    http: HttpListen | None = None
+    """Where the monitor also serves a live page; None: nowhere."""
     resume: bool = False
     """Continue the run that the folder contains, if it contains one."""
     redo: bool = False
     """Continue it even where more files are done again than are kept."""
     force: bool = False
     """Remove the run that the folder contains, and start over."""
+    report: bool = False
+    """Write report.html when the run is over."""

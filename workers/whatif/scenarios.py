@@ -13,49 +13,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from statistics import median
-from typing import TypedDict
 
 from virnucpro_bus.devices import display_id
 from virnucpro_bus.effect.effect import range_of
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.metrics import Range
 from virnucpro_bus.text import visible
+from virnucpro_bus.whatif import Alternative, WhatIf
 from workers.schedule.plan import weights_for
 from workers.schedule.policy_registry import POLICIES
-from workers.whatif.recorded_run import RecordedDevice, RecordedRun
+from workers.whatif.recorded_run import RecordedDevice, RecordedRun, make_recorded_run
 from workers.whatif.simulator import SimDevice, SimResult, simulate
-
-
-class Alternative(TypedDict):
-    """One run of the comparison, recorded or simulated."""
-
-    name: str
-    policy: str
-    """"" when it is unknown."""
-    devices: int
-    """How many."""
-    makespan_seconds: float | None
-    """From the start of the first file to the end of the last; None when no device is left for some file."""
-    makespan_range: Range | None
-    """What it is likely between; None for the recorded run, and when the makespan is None."""
-    idle_seconds: float | None
-    """Of all devices together; None when the makespan is None."""
-    device_seconds: float | None
-    """The makespan times the number of devices; None when the makespan is None."""
-    steals: int
-
-
-class WhatIf(TypedDict):
-    """The object that `whatif --json` prints."""
-
-    files: int
-    """How many files were completed, and so are simulated."""
-    files_left_out: int
-    """How many planned files were not completed."""
-    recorded: Alternative
-    """The run as it was."""
-    alternatives: list[Alternative]
 
 
 @dataclass(frozen=True)
@@ -70,6 +40,11 @@ class Variation:
     """As for `--weights`, for a new plan; None: the recorded plan when the devices are the same, else "auto"."""
     drop: Sequence[str] = ()
     """Devices to leave out, each by its key or its displayed id."""
+
+
+def compare(fleet: FleetState) -> WhatIf:
+    """Compare a folded run with all policies, and with half and double the devices. Raises UserError."""
+    return what_if(make_recorded_run(fleet), Variation())
 
 
 def what_if(recorded: RecordedRun, variation: Variation) -> WhatIf:

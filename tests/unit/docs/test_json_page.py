@@ -18,9 +18,10 @@ from virnucpro_bus.cli.schema import schema
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.report import FleetReport
 from virnucpro_bus.tables.rows import ExportedFile
+from virnucpro_bus.whatif import Alternative, WhatIf
 from workers.cli.whatif import WhatIfReport
 from workers.whatif.recorded_run import make_recorded_run
-from workers.whatif.scenarios import Alternative, Variation, WhatIf, what_if
+from workers.whatif.scenarios import Variation, what_if
 
 PAGE = (DOCS / "json.md").read_text(encoding="utf-8")
 SECTIONS: dict[str, Any] = {

@@ -20,6 +20,8 @@ from tests.support.paths import SCRIPTS
 from tests.support.watched_files import watched
 from virnucpro_bus import events as ev
 from virnucpro_bus.cli import main as cli
+from virnucpro_bus.cli.export import export
+from virnucpro_bus.errors import UserError
 from virnucpro_bus.tables.row_formats import cell
 from virnucpro_bus.tables.rows import COLUMNS, ExportedFile
 
@@ -203,7 +205,7 @@ def test_an_unknown_format_is_one_line_with_those_that_are_installed(
     assert exported(str(path), "--format", "xlsx") == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "'xlsx' is not installed; known are csv, jsonl" in said
+    assert "'xlsx' is not installed; known are chrome-trace, csv, jsonl, " in said
 
 
 def test_only_tables_take_the_options_of_tables(
@@ -256,3 +258,13 @@ def test_the_shell_completes_formats_and_columns() -> None:
     completer = ShellComplete(command, {}, "export", "_COMPLETE")
     assert {each.value for each in completer.get_completions(["--format"], "")} >= {"csv", "jsonl"}
     assert [each.value for each in completer.get_completions(["--sort"], "dur")] == ["duration_seconds"]
+
+
+def test_a_terminal_gets_no_binary_format(
+    path: Path, install: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("blob", MAKES.format(documents="[Document('', [b'x'])]", more="is_binary=True"))
+    write_capture(path, watched("a.fa").frames())
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    with pytest.raises(UserError, match="is binary, and no terminal can show it; name a file: -o FILE"):
+        export.main([str(path), "--format", "other"], standalone_mode=False)

@@ -233,5 +233,35 @@ def test_notices_are_all_kept_and_so_is_what_could_not_be_recorded() -> None:
     assert course.unrecorded_frames == 5
 
 
+def test_a_session_lasts_until_its_end_was_reported() -> None:
+    script = Script(run="run-7")
+    announced(script)
+    script.say("coordinator", ev.RunFinished(3, 1, 1), after_seconds=5)
+    script.say("sampler", ev.Notice("late"), after_seconds=9)
+    (session,) = course_of(script.frames()).sessions
+    assert (session.run, session.job, session.policy, session.exit_code) == ("run-7", "job", "cost", 3)
+    assert session.end_ns - session.start_ns == 5 * NANOSECONDS
+
+
+def test_a_killed_session_lasts_until_its_launcher_was_last_heard_and_the_one_that_resumed_it_until_now() -> None:
+    script = Script()
+    announced(script)
+    script.say("coordinator", ev.Notice("still here"), after_seconds=2)
+    script.say("worker-0", ev.Heartbeat("GPU-a", "idle", 0, 0, 0, 0, 0), after_seconds=2)
+    script.clock.advance(60)
+    announced(script, epoch=2)
+    script.say("worker-0", ev.Heartbeat("GPU-a", "idle", 0, 0, 0, 0, 0), epoch=2, after_seconds=7)
+    sessions = course_of(script.frames()).sessions
+    assert [(each.end_ns - each.start_ns) / NANOSECONDS for each in sessions] == [2, 7]
+    assert [each.exit_code for each in sessions] == [None, None]
+
+
+def test_workers_may_die_at_one_time_with_and_without_a_file() -> None:
+    script = Script()
+    for epoch, file in ((1, "a.fa"), (2, None)):
+        script.say("coordinator", ev.WorkerLost(GPU.key, "worker-0", epoch, "was killed", file, 1))
+    assert [loss.file for loss in course_of(script.frames()).losses] == [None, "a.fa"]
+
+
 def test_a_stream_without_work_spans_no_time() -> None:
     assert course_of([]).span_ns is None

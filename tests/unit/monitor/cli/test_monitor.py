@@ -136,6 +136,9 @@ def test_a_log_that_is_too_long_is_moved_aside_where_nothing_more_comes_too(run_
         (("--log-rotate", "1M"), "--log-rotate needs --log-file PATH"),
         (("--log-file", "log.csv", "--json"), "--log-file needs the dashboard: leave out --json"),
         (("--log-file", "log.csv", "--json", "--once"), "--log-file needs the dashboard: leave out --json"),
+        (("--http", "0", "--once"), "--http serves until it is interrupted: leave out --once"),
+        (("--http-token-file", "token"), "--http-token-file needs --http [HOST:]PORT"),
+        (("--no-dashboard",), "--no-dashboard needs --log-file PATH or --http PORT"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(
@@ -149,3 +152,14 @@ def test_options_that_would_do_nothing_are_refused(
     assert monitored(run_dir, *options) == 2
     assert capsys.readouterr().err.startswith(f"virnucpro-bus: {why}; see ")
     assert not (run_dir / "log.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [("nowhere", "nowhere: is not an address"), ("*:0", "0.0.0.0:0: other machines can reach this address")],
+)
+def test_an_address_that_cannot_be_served_is_refused_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], address: str, why: str
+) -> None:
+    assert monitored(tmp_path / "missing", "--http", address) == 2
+    assert capsys.readouterr().err.startswith(f"virnucpro-bus: --http: {why}")

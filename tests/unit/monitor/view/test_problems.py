@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.model.view_model import Problem
+from monitor.model.view_model import HINT, Problem
 from monitor.view.glyphs import ASCII, UNICODE
 from monitor.view.problems import lines_wanted, problem_lines
 from tests.support.pictures import TROUBLED, colour_of, snapshot
@@ -22,6 +22,14 @@ def test_what_is_lost_is_red_with_two_marks_and_a_warning_yellow_with_one() -> N
 
 def test_without_problems_a_green_line_says_so() -> None:
     assert colour_of(snapshot(8, ()), 80, "✓ no problems seen") == "green dim"
+
+
+def test_a_hint_is_no_problem() -> None:
+    hint = Problem("live page: http://127.0.0.1:9101/", kind=HINT)
+    assert lines_of((hint,), 80, 2) == [" ✓ no problems seen", "    live page: http://127.0.0.1:9101/"]
+    assert lines_of((hint,), 80, 1) == [" ✓ no problems seen"]
+    assert lines_of((Problem("stale: GPU 1"), hint), 80, 2) == [" !  stale: GPU 1", f"    {hint.text}"]
+    assert [lines_wanted(each, 80, UNICODE) for each in ((), (hint,), (Problem("stale"), hint))] == [1, 2, 2]
 
 
 def test_problems_that_do_not_fit_are_counted() -> None:

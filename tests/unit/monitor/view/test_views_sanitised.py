@@ -41,7 +41,7 @@ NASTY = [
 ANY_WIDTH = 60_000
 """Of a terminal, or a column: so wide that nothing is cut."""
 BATCH = 1024
-ROWS_AT_ONCE, STRINGS_IN_ALL = 40, 100_000
+ROWS_AT_ONCE, STRINGS_IN_ALL = 40, 20_000
 # Drawn without ink although Unicode files them under letters and marks.
 INVISIBLE = [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180F, 0x3164, 0xFFA0, *range(0x180B, 0x180E)]
 REFUSED = frozenset(
@@ -140,7 +140,7 @@ def test_only_printable_code_points_pass_through_a_line() -> None:
         assert all(visible(raw) in text for raw in news)
 
 
-def test_100_000_random_strings_control_neither_the_terminal_nor_the_log() -> None:
+def test_20_000_random_strings_control_neither_the_terminal_nor_the_log() -> None:
     dice = random.Random(20_231_114)
     # Half of the characters from where the dangerous ones are.
     dangerous = [*range(0x20), *range(0x7F, 0xA0), 0xAD, *range(0x200B, 0x2070), 0xFEFF, *range(0xD800, 0xE000)]

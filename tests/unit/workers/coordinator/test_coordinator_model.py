@@ -256,7 +256,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
 
 
 def test_no_file_is_lost_or_leased_twice_or_settled_twice() -> None:
-    run_state_machine_as_test(CoordinatorMachine, settings=settings(max_examples=500, stateful_step_count=25))
+    run_state_machine_as_test(CoordinatorMachine, settings=settings(max_examples=250, stateful_step_count=25))
 
 
 @pytest.mark.slow

@@ -17,9 +17,10 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
+from virnucpro_bus.whatif import Alternative, WhatIf
 from workers.schedule.policy_registry import POLICIES
 from workers.whatif.recorded_run import make_recorded_run
-from workers.whatif.scenarios import Alternative, Variation, WhatIf, what_if
+from workers.whatif.scenarios import Variation, what_if
 from workers.whatif.simulator import SimDevice, SimFile, simulate
 
 POLICY = "threshold"

@@ -1,0 +1,88 @@
+"""Reads the runs of a report: their captures, what their workers have printed, and how they might have been."""
+
+from __future__ import annotations
+
+import shlex
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from monitor.report.reported_run import ReportedRun
+from virnucpro_bus.clock import Clock
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.run_folder import CAPTURE_NAME, LOG_FOLDER, capture_path
+from virnucpro_bus.sources.recording import Recording, read_recording
+from virnucpro_bus.text import visible
+from virnucpro_bus.whatif import WhatIf, find_comparison
+
+MAX_SIMULATED = 1_000
+"""Files times devices of a run that is simulated for a report: more would take longer than all the rest."""
+MAX_LOGS, LOG_LINES, LOG_BYTES = 4, 10, 1 << 14
+
+
+def read_run(place: Path, name: str, clock: Clock) -> ReportedRun:
+    """Read the capture in a file or a run folder. Raises CaptureError, and UserError when it contains no event."""
+    path = capture_path(place)
+    recording = read_recording(path, clock, gpus_in_fleet=False)
+    if recording.is_empty:
+        raise UserError(f"{visible(str(path))}: contains no events")
+    run = ReportedRun(name, recording, compared(recording, place))
+    if path.name != CAPTURE_NAME:
+        return run
+    logs = dict(_logs(path.parent / LOG_FOLDER, _sources_in_trouble(run)))
+    return replace(run, logs=logs)
+
+
+def names_of(places: Sequence[Path]) -> list[str]:
+    """Short names of runs: of their folders, or their files; where two are alike, all as the user wrote them."""
+    names = [
+        place.absolute().parent.name if place.name == CAPTURE_NAME else place.resolve().name for place in places
+    ]
+    return names if len(set(names)) == len(names) and all(names) else [str(place) for place in places]
+
+
+def compared(recording: Recording, place: Path) -> WhatIf | str:
+    """The run under other policies and devices; or why that is not known, in a line."""
+    totals, devices = recording.fleet.get_totals(), recording.fleet.get_gpu_metrics()
+    if totals["files_completed"] * len(devices) > MAX_SIMULATED:
+        command = f"virnucpro-bus whatif {shlex.quote(str(place))}"
+        return f"The run is too large to be simulated here. To estimate its time under other policies: {command}"
+    compare = find_comparison()
+    if compare is None:
+        return "The simulation is not installed."
+    try:
+        return compare(recording.fleet)
+    except UserError as error:
+        reason = str(error).removeprefix("the capture: ")
+        return f"The run cannot be simulated under other policies: it {reason.partition(';')[0]}."
+
+
+def _sources_in_trouble(run: ReportedRun) -> set[str]:
+    """The workers on whose device an attempt did not complete its file, or a worker was lost."""
+    devices = {(each.host, each.device) for each in run.unended_attempts}
+    devices |= {(each.host, each.device) for each in run.timeline.losses}
+    return {
+        source
+        for fold in run.recording.fleet.hosts()
+        for source, _, stream in fold.streams()
+        if (fold.host, stream.device_key) in devices
+    }
+
+
+def _logs(folder: Path, sources: set[str]) -> Iterator[tuple[str, list[str]]]:
+    """The last lines of the logs in a folder that are of these sources, as far as they can be read."""
+    # The names are those in the folder: what an event names is never opened.
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".log" and path.stem in sources)
+    except OSError:
+        return
+    for path in paths[:MAX_LOGS]:
+        try:
+            with path.open("rb") as file:
+                file.seek(max(0, path.stat().st_size - LOG_BYTES))
+                lines = deque(file.read(LOG_BYTES).decode(errors="replace").splitlines(), LOG_LINES)
+        except OSError:
+            continue
+        if lines:
+            yield path.stem, list(lines)

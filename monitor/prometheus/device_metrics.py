@@ -1,0 +1,99 @@
+"""The metrics of each device: its work, and what the driver reports of it. Pure.
+
+The busy times are gauges, because they are corrected when a file ends or its worker dies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from monitor.prometheus.metric import Device, Metric, ratio
+from virnucpro_bus.fold.report import DeviceReport
+
+STATES = ("starting", "idle", "busy", "stopped", "lost", "silent", "unused")
+
+
+def _device(name: str, text: str, value: Callable[[DeviceReport], float | None]) -> Metric[Device]:
+    """A metric with one sample a device."""
+    return Metric(name, text, lambda device: {(): value(device.row)})
+
+
+DEVICE_METRICS: tuple[Metric[Device], ...] = (
+    Metric(
+        "virnucpro_device_info",
+        "The model of the device, and whether it is a simulated GPU.",
+        lambda device: {(device.row["device_name"], str(device.row["simulated"]).lower()): 1.0},
+        ("model", "simulated"),
+    ),
+    Metric(
+        "virnucpro_device_state",
+        "1 for the state that the device is in, 0 for all others.",
+        lambda device: {(state,): float(device.row["state"] == state) for state in STATES},
+        ("state",),
+    ),
+    _device(
+        "virnucpro_files_completed_total",
+        "Files that the device has completed; in a launched run, those whose results were committed.",
+        lambda row: row["files_completed"],
+    ),
+    _device(
+        "virnucpro_files_failed_total",
+        "Files that failed on the device and will not be retried.",
+        lambda row: row["files_failed"],
+    ),
+    _device("virnucpro_sequences_total", "Sequences of the completed files.", lambda row: row["sequences"]),
+    _device(
+        "virnucpro_files_stolen_total",
+        "Files that the device has taken from the queues of others.",
+        lambda row: row["work_stolen_to"],
+    ),
+    _device(
+        "virnucpro_files_stolen_away_total",
+        "Files that others have taken from the queue of the device.",
+        lambda row: row["work_stolen_from"],
+    ),
+    _device("virnucpro_queue_files", "Files pending in the queue of the device.", lambda row: row["queue_depth"]),
+    _device(
+        "virnucpro_throughput_sequences_per_second",
+        "Sequences per second over the last 60 s or 10 files, whichever holds more.",
+        lambda row: row["throughput"],
+    ),
+    _device(
+        "virnucpro_last_done_timestamp_seconds",
+        "Time of day of the last completion or failure, in seconds since 1970.",
+        lambda row: row["last_update_time"],
+    ),
+    _device(
+        "virnucpro_since_done_seconds",
+        "Time since the last completion or failure, or the start of the run; stands still when the run is over.",
+        lambda row: row["seconds_since_done"],
+    ),
+    Metric(
+        "virnucpro_busy_seconds",
+        "How long the device has had a file in progress.",
+        lambda device: {(): device.busy_seconds},
+    ),
+    Metric(
+        "virnucpro_idle_seconds",
+        "How long the device has had no file in progress, from the start of the first file of the run.",
+        lambda device: {(): device.idle_seconds},
+    ),
+    _device(
+        "virnucpro_gpu_utilization_ratio",
+        "Part of the driver's sampling periods in which a kernel ran (NVML utilization.gpu), mean of an interval.",
+        lambda row: ratio(row["compute_percent"]),
+    ),
+    _device(
+        "virnucpro_gpu_memory_used_bytes",
+        "Memory in use, by any process.",
+        lambda row: row["memory_used_bytes"],
+    ),
+    _device("virnucpro_gpu_memory_total_bytes", "Memory of the GPU.", lambda row: row["memory_total_bytes"]),
+    _device("virnucpro_gpu_temperature_celsius", "Temperature of the chip.", lambda row: row["temperature"]),
+    _device("virnucpro_gpu_power_watts", "Power drawn by the whole board.", lambda row: row["power_watts"]),
+    _device(
+        "virnucpro_gpu_energy_joules_total",
+        "Energy used since the driver was loaded.",
+        lambda row: row["energy_joules"],
+    ),
+)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import resource
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -152,6 +153,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
         (info / "entry_points.txt").write_text(f"[virnucpro_bus.exporters]\n{form} = {name}:FORMAT\n")
         (site / f"{name}.py").write_text(source)
         monkeypatch.syspath_prepend(site)
+        monkeypatch.delitem(sys.modules, name, raising=False)
 
     return install
 

@@ -98,7 +98,7 @@ def test_an_exported_table_is_utf_8_whatever_the_terminals_encoding(lab: Lab, en
     named(lab, SAMPLE)
     ended = lab.run("export", "run", PYTHONIOENCODING=encoding)
     assert ended.wait() == 0, ended.stderr
-    assert ended.output.decode("utf-8").count(SAMPLE) == 3
+    assert ended.output.decode("utf-8").count(SAMPLE) == 5
 
 
 @pytest.mark.parametrize("command", FOR_PROGRAMS)

@@ -1,107 +1,155 @@
-"""The `export` subcommand: writes a table of the completed files of a recorded run."""
+"""The `export` subcommand: writes recorded runs in the format that is chosen."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+import sys
 from collections.abc import Iterable, Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from virnucpro_bus.cli.options import PathArgument
+from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.exporters import Document, Exporter, RowOptions, installed_formats, load_exporter, package_of
+from virnucpro_bus.files.new_files import check_is_new, write_file, write_folder
 from virnucpro_bus.run_folder import capture_path
-from virnucpro_bus.sources.file_table import ExportedFile, FileTable
+from virnucpro_bus.sources.recording import Recording, read_recording
 from virnucpro_bus.system.console import say
-from virnucpro_bus.text import spreadsheet_safe, visible
+from virnucpro_bus.tables.rows import COLUMNS, sorted_column
+from virnucpro_bus.text import visible
 
-COLUMNS = tuple(ExportedFile.__annotations__)
+
+class _ExportCommand(click.Command):
+    """A command whose help lists the installed formats."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, then the formats."""
+        super().format_options(context, formatter)
+        with formatter.section("Formats"):
+            formatter.write_dl(list(_descriptions()))
 
 
-@click.command(short_help="Write a table of the completed files of a recorded run.")
-@click.argument("capture", type=PathArgument(path_type=Path))
-@click.option("--format", "form", default="csv", show_default=True, type=click.Choice(["csv", "jsonl"]),
-              help="csv for spreadsheets; jsonl: one JSON object per line.")  # fmt: skip
-@click.option("-o", "--output", type=PathArgument(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Write to FILE, which must not exist yet (default: standard output).")  # fmt: skip
-def export(capture: Path, form: str, output: Path | None) -> None:
-    """Write one row for each completed file in CAPTURE (a run.vbus file or a run folder).
+def _descriptions() -> Iterator[tuple[str, str]]:
+    for name, point in installed_formats().items():
+        package = package_of(point)
+        try:
+            summary = load_exporter(point).summary
+        except UserError as error:
+            summary = str(error)
+        origin = f" (of the package {package})" if package else ""
+        yield visible(name), visible(summary + origin)
 
-    A row contains when and where the file was processed, how long it took, and the GPU's mean utilization, peak
-    memory and energy meanwhile. Unknown values are empty cells in csv and null in jsonl. Times are UTC.
+
+def _find_format(context: click.Context, parameter: click.Parameter, name: str) -> EntryPoint:
+    """Return the entry point of a format, for an option. Raises BadParameter if it is not installed."""
+    formats = installed_formats()
+    if name not in formats:
+        raise click.BadParameter(f"{name!r} is not installed; known are {', '.join(formats)}")
+    return formats[name]
+
+
+def _complete_formats(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the formats that begin with `incomplete`."""
+    return [CompletionItem(visible(name)) for name in installed_formats() if name.startswith(incomplete)]
+
+
+def _complete_columns(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(column) for column in COLUMNS if column.startswith(incomplete)]
+
+
+@click.command(cls=_ExportCommand, short_help="Write recorded runs as a table or in another format.")
+@click.argument("captures", metavar="RUN...", nargs=-1, required=True, type=PathArgument(path_type=Path))
+@click.option("--format", "form", default="csv", show_default=True, metavar="NAME",
+              callback=_find_format, shell_complete=_complete_formats,
+              help="The format; --help lists those that are installed.")  # fmt: skip
+@click.option("-o", "--output", type=PathArgument(path_type=Path), metavar="FILE|DIR",
+              help="Write to FILE, which must not exist yet (default: standard output), or the files of a format "
+              "that has several to the folder DIR.")  # fmt: skip
+@click.option("-f", "--force", is_flag=True, help="Replace what -o names where it exists.")
+@click.option("--attempts", is_flag=True,
+              help="In tables, add the attempts that failed, were lost, broken off or are running.")  # fmt: skip
+@click.option("--sort", default=RowOptions.sort, show_default=True, metavar="COLUMN",
+              shell_complete=_complete_columns,
+              help="Sort the rows of a table by COLUMN, or by -COLUMN: descending. Unknown is last.")  # fmt: skip
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Write only the first N rows of a table.")
+def export(
+    captures: tuple[Path, ...],
+    form: EntryPoint,
+    output: Path | None,
+    force: bool,
+    attempts: bool,
+    sort: str,
+    top: int | None,
+) -> None:
+    """Write the runs in RUN... (run.vbus files or run folders) in one format, by default as a table of files.
+
+    A row of a table contains when and where a file was processed, how long it took, from which device it was
+    stolen, and the GPU's mean utilization, peak memory and energy meanwhile. Unknown values are empty cells in csv
+    and null in jsonl. Times are UTC. docs/export.md explains the formats and columns.
 
     \b
     Examples:
       virnucpro-bus export first-run -o files.csv
-      virnucpro-bus export first-run/run.vbus --format jsonl
+      virnucpro-bus export first-run --sort -duration_seconds --top 20
+      virnucpro-bus export first-run second-run/run.vbus --attempts --format jsonl
     """
-    path = capture_path(capture)
-    if output is not None and output.exists():
-        raise UserError(f"{output}: already exists; choose another name, or remove it first")
-    files = FileTable(path)
-    for warning in _warnings(path, files):
-        say(warning)
-    lines = _csv_lines(files.rows()) if form == "csv" else _json_lines(files.rows())
-    if output is None:
-        for line in lines:
-            click.echo(line.encode(), nl=False)  # UTF-8, whatever the terminal's encoding
-    else:
-        _write(output, lines)
+    exporter, options = load_exporter(form), RowOptions(sort, top, attempts)
+    _check(form.name, exporter, options, output, force)
+    recordings = [_read(capture_path(capture)) for capture in captures]
+    documents = exporter.export(recordings, options)
+    if output is not None and exporter.makes_folder:
+        write_folder(output, _named(form.name, documents), replace=force)
+        return
+    content = _only_one(form.name, documents).content
+    if output is not None:
+        write_file(output, content, replace=force)
+        return
+    for piece in content:
+        click.echo(piece, nl=False)  # in the encoding of the format, whatever the terminal's is
 
 
-def _warnings(path: Path, files: FileTable) -> Iterator[str]:
-    if files.is_empty:
-        yield f"{path}: contains no events; the table is empty"
-    if files.skipped_bytes:
-        yield f"{path}: {files.skipped_bytes} bytes are damaged or cut off; the table lacks their events"
-    if files.refused:
-        yield f"{path}: {files.refused.total()} records are not events; the table lacks their content"
-    if files.unrecorded_frames:
-        yield f"{path}: {files.unrecorded_frames} events were not recorded; files may be missing in the table"
+def _check(name: str, exporter: Exporter, options: RowOptions, output: Path | None, force: bool) -> None:
+    """Raise UserError for options that do not fit the format, before the captures are read."""
+    if exporter.is_table:
+        sorted_column(options.sort)
+    elif options != RowOptions():
+        raise UserError(f"--format {name}: is not a table; --sort, --top and --attempts are for tables")
+    if exporter.makes_folder:
+        if output is None:
+            raise UserError(f"--format {name}: writes several files; name a folder for them: -o DIR")
+        if output.exists() and not output.is_dir():
+            raise UserError(f"{visible(str(output))}: is not a folder; choose another name")
+    elif output is not None and not force:
+        check_is_new(output)
+    elif output is None and exporter.is_binary and sys.stdout.isatty():
+        raise UserError(f"--format {name}: is binary, and no terminal can show it; name a file: -o FILE")
 
 
-def _csv_lines(rows: Iterable[ExportedFile]) -> Iterator[str]:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        yield _taken_from(buffer)
-        writer.writerow([_cell(row[column]) for column in COLUMNS])  # type: ignore[literal-required]
-    yield _taken_from(buffer)
+def _read(path: Path) -> Recording:
+    recording = read_recording(path, SystemClock())
+    if recording.is_empty:
+        say(f"{path}: contains no events")
+    for warning in recording.warnings:
+        say(f"{path}: {warning}")
+    return recording
 
 
-def _taken_from(buffer: io.StringIO) -> str:
-    """Return the text in the buffer, and empty it."""
-    text = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return text
+def _only_one(name: str, documents: Iterable[Document]) -> Document:
+    found = list(documents)
+    if len(found) != 1:
+        raise UserError(f"--format {name}: made {len(found)} documents instead of one; report this to its authors")
+    return found[0]
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, str):
-        return spreadsheet_safe(visible(value))
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
-
-
-def _json_lines(rows: Iterable[ExportedFile]) -> Iterator[str]:
-    return (json.dumps(row) + "\n" for row in rows)
-
-
-def _write(path: Path, lines: Iterable[str]) -> None:
-    try:
-        with path.open("x", encoding="utf-8", newline="") as file:
-            try:
-                file.writelines(lines)
-                file.flush()
-            except BaseException:
-                # Half a table would be mistaken for a whole one.
-                path.unlink()
-                raise
-    except FileExistsError:
-        raise UserError(f"{path}: already exists; choose another name, or remove it first") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+def _named(name: str, documents: Iterable[Document]) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """Yield the documents by name. Raises UserError for a name that could lead out of the folder, or is hidden."""
+    for document in documents:
+        file = document.name
+        if not file or "/" in file or file.startswith(".") or visible(file) != file:
+            raise UserError(
+                f"--format {name}: {visible(file)!r} is not a plain file name; report this to its authors"
+            )
+        yield file, document.content

@@ -32,6 +32,8 @@ class Recording:
     timeline: Timeline
     warnings: tuple[str, ...]
     """What is missing in it, one line each, without the path."""
+    is_whole: bool = True
+    """Whether it was read to its end; otherwise it was stopped before."""
 
     @property
     def is_empty(self) -> bool:
@@ -52,7 +54,8 @@ def read_recording(
         playback = Playback(Replay(path, clock, rate=None), handlers=handlers)
         playback.run(stopped)
         timeline = recorder.finish(playback.fleet.hosts())
-    return Recording(path, playback.fleet, timeline, tuple(warnings_of(playback)))
+    warnings = tuple(warnings_of(playback, timeline.unrecorded_frames))
+    return Recording(path, playback.fleet, timeline, warnings, is_whole=playback.replay.ended)
 
 
 def play_whole(path: Path, clock: Clock, stopped: Callable[[], object] = lambda: False) -> Playback:
@@ -74,13 +77,19 @@ def _all_stays_in_use() -> Iterator[None]:
         gc.enable()
 
 
-def warnings_of(playback: Playback) -> Iterator[str]:
-    """What is missing in a capture that was folded to its end, one line each."""
+def warnings_of(playback: Playback, unrecorded_frames: int = 0) -> Iterator[str]:
+    """What is missing in a capture that was folded to its end, one line each.
+
+    `unrecorded_frames` is how many frames it reports as missing; of some of them the sources are not known.
+    """
     scanner, fleet = playback.replay.reader.scanner, playback.fleet
     if bytes_lost := scanner.skipped_bytes + scanner.incomplete_bytes:
         yield f"{bytes_lost} bytes are damaged or cut off; the figures lack their events"
-    if lossy := fleet.lossy_sources():
-        lost = sum(source["lost"] for source in lossy)
+    lossy = fleet.lossy_sources()
+    lost = sum(source["lost"] for source in lossy)
+    if unrecorded_frames > lost:
+        yield f"{unrecorded_frames} events were not recorded; the figures lack them"
+    elif lossy:
         names = [
             f"{source['source']} of {source['host']}: {source['lost']}" for source in lossy[:MAX_NAMED_SOURCES]
         ]

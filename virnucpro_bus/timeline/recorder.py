@@ -54,11 +54,13 @@ class TimelineRecorder:
         self._fresh: list[ev.Envelope] = []
         """Samples that are not yet in columns."""
         self._samples: defaultdict[DeviceKey, SampleColumns] = defaultdict(SampleColumns)
+        self._sizes: dict[tuple[str, str], int | None] = {}
         self._unrecorded_frames = 0
 
     def observers(self) -> Observers:
         """What the fleet is to pass on, for FleetState."""
         return {
+            ev.FilesAssigned: self._add_sizes,
             ev.FileStarted: self._add_begun,
             ev.FileCompleted: self._ended.append,
             ev.FileFailed: self._ended.append,
@@ -72,6 +74,13 @@ class TimelineRecorder:
             ev.GpuSampled: self._add_sample,
             CaptureHole: self._add_hole,
         }
+
+    def _add_sizes(self, envelope: ev.Envelope) -> None:
+        for each in envelope.event.files:
+            file = envelope.host, each.file
+            self._sizes[file] = (
+                each.size_bytes if self._sizes.get(file, each.size_bytes) == each.size_bytes else None
+            )
 
     def _add_begun(self, envelope: ev.Envelope) -> None:
         key = envelope.host, envelope.source, envelope.epoch
@@ -130,6 +139,7 @@ class TimelineRecorder:
             ),
             samples=dict(self._samples),
             devices={(host, device.key): device for host, fold in folds.items() for device in fold.devices()},
+            sizes=self._sizes,
             unrecorded_frames=self._unrecorded_frames,
         )
 
@@ -218,7 +228,7 @@ class TimelineRecorder:
                 start_ns=begun.mono_ns + offsets[host],
                 end_ns=end_ns + offsets[host],
                 outcome=outcome,
-                wall_ns=begun.wall_ns,
+                wall_ns=begun.wall_ns + end_ns - begun.mono_ns,
                 duration_seconds=(end_ns - begun.mono_ns) / NANOSECONDS,
                 sequences=None,
                 reason=lost.get(key, ""),

@@ -36,7 +36,7 @@ class Attempt(NamedTuple):
     """For one that has not ended: when its worker was last heard, or now while it is running."""
     outcome: Outcome
     wall_ns: int
-    """When it ended by the wall clock of its host, for display; of one that has not ended, when it started."""
+    """The time of `end_ns` by the wall clock of its host, for display."""
     duration_seconds: float
     """As reported; for one that did not report its end, from `start_ns` to `end_ns`."""
     sequences: int | None
@@ -132,6 +132,8 @@ class Timeline:
     """Of each sampled GPU."""
     devices: Mapping[DeviceKey, Device]
     """All devices that any event names, by host, then index."""
+    sizes: Mapping[tuple[str, str], int | None]
+    """The bytes of each planned file, by host and file; None where sessions of a run report different ones."""
     unrecorded_frames: int
     """Events that are missing because the capture could not be written."""
 

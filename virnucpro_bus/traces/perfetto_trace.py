@@ -49,7 +49,7 @@ def export_perfetto(recordings: Sequence[Recording], options: RowOptions) -> Ite
     yield Document("", _Writer(messages).content(rows_of(recordings)))
 
 
-EXPORTER = Exporter("a timeline for ui.perfetto.dev (protobuf)", export_perfetto)
+EXPORTER = Exporter("a timeline for ui.perfetto.dev (protobuf)", export_perfetto, is_binary=True)
 
 
 class _Writer:

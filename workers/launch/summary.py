@@ -14,9 +14,8 @@ from typing import Any
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
-from virnucpro_bus.sources.file_table import exact_files
-from virnucpro_bus.sources.playback import Playback
-from virnucpro_bus.sources.replay import Replay
+from virnucpro_bus.sources.recording import read_recording
+from virnucpro_bus.timeline.attempt_figures import exact_files
 from workers.launch.run_plan import RunPlan
 
 
@@ -56,15 +55,13 @@ def sum_up(
 
 def _summarize(plan: RunPlan, clock: Clock, stopped: Callable[[], bool]) -> dict[str, Any] | None:
     """Return what the capture and the plan say of the run; None if `stopped`."""
-    path = plan.run_dir / CAPTURE_NAME
-    playback = Playback(Replay(path, clock, rate=None))
-    playback.run(stopped)
-    if not playback.replay.ended:
+    recording = read_recording(plan.run_dir / CAPTURE_NAME, clock, stopped)
+    if not recording.is_whole:
         return None
-    fleet = playback.fleet
+    fleet = recording.fleet
     return {
         **fleet.report(),
-        "files": exact_files(path, fleet.files(), stopped),
+        "files": exact_files(recording.timeline, fleet.files()),
         "elapsed_seconds": fleet.elapsed_seconds(),
         "job": plan.job,
         "policy": plan.policy,

@@ -17,7 +17,7 @@ from virnucpro_bus import metrics
 from virnucpro_bus.cli.schema import schema
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.report import FleetReport
-from virnucpro_bus.sources.file_table import ExportedFile
+from virnucpro_bus.tables.rows import ExportedFile
 from virnucpro_bus.whatif import Alternative, WhatIf
 from workers.cli.whatif import WhatIfReport
 from workers.whatif.recorded_run import make_recorded_run

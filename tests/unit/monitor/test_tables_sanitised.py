@@ -24,10 +24,10 @@ from tests.support.harmful_texts import (
     marked,
 )
 from tests.support.pictures import row
-from virnucpro_bus.cli.export import _csv_lines as csv_lines
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
-from virnucpro_bus.sources.file_table import ExportedFile
+from virnucpro_bus.tables.row_formats import csv_lines
+from virnucpro_bus.tables.rows import ExportedFile
 from virnucpro_bus.text import spreadsheet_safe, visible
 
 NAMED = ("host", "uuid", "device_name", "current_file")
@@ -43,6 +43,15 @@ EXPORTED: ExportedFile = {
     "memory_peak_bytes": None,
     "energy_joules": None,
     "simulated": None,
+    "outcome": "completed",
+    "reason": None,
+    "started": None,
+    "run": "",
+    "stolen_from": None,
+    "device_index": None,
+    "device_name": None,
+    "size_bytes": None,
+    "sequences_per_second": None,
 }
 Table = Callable[[Path, Sequence[str]], list[str]]
 
@@ -58,13 +67,13 @@ def log_of(path: Path, texts: Sequence[str]) -> list[str]:
 
 
 def export_of(path: Path, texts: Sequence[str]) -> list[str]:
-    """What an exported table holds of the texts, three a row, read back."""
-    names = ("host", "device", "file")
+    """What an exported table holds of the texts, six a row, read back."""
+    names = ("host", "device", "file", "reason", "run", "device_name")
     rows: list[ExportedFile] = [
-        {**EXPORTED, **dict(zip(names, texts[first : first + 3], strict=False))}  # type: ignore[typeddict-item]
-        for first in range(0, len(texts), 3)
+        {**EXPORTED, **dict(zip(names, texts[first : first + 6], strict=False))}  # type: ignore[typeddict-item]
+        for first in range(0, len(texts), 6)
     ]
-    return cells_of("".join(csv_lines(rows)), names)[: len(texts)]
+    return cells_of(b"".join(csv_lines(rows)).decode(), names)[: len(texts)]
 
 
 def cells_of(content: str, columns: Sequence[str]) -> list[str]:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from tests.support.captures import write_capture
+from tests.support.exported import exported_rows
 from virnucpro_bus import events as ev
 from virnucpro_bus.devices import only_one_with_prefix
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.sources.file_table import FileTable
 from virnucpro_bus.testing import Script
 
 FULL = Device("GPU-8932f9-aa", "A100", 0)
@@ -93,7 +93,7 @@ def test_its_files_are_told_with_the_figures_of_that_gpu() -> None:
 
 def test_its_files_are_exported_with_the_figures_of_that_gpu(tmp_path: Path) -> None:
     write_capture(tmp_path / "run.vbus", worked("GPU-89").frames())
-    (file,) = FileTable(tmp_path / "run.vbus").rows()
+    (file,) = exported_rows(tmp_path / "run.vbus")
     assert (file["device"], file["compute_percent"], file["memory_peak_bytes"]) == ("GPU-89", 40.0, 3)
 
 

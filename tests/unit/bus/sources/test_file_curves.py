@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.support.curves import CURVES, SPARSE, Curve, add_files, add_samples
+from tests.support.exported import exported_rows
 from tests.support.plans import run_plan
 from tests.support.raw_captures import MadeCapture
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.sources.file_table import FileTable
 from virnucpro_bus.sources.playback import fold_capture
 from workers.launch.summary import sum_up
 
@@ -67,7 +67,7 @@ def unknown(files: Iterable[Mapping[str, Any]]) -> list[str]:
 
 @every_curve
 def test_an_export_has_the_figures_of_the_curve(tmp_path: Path, curve: Curve, spans: Spans) -> None:
-    rows = list(FileTable(tmp_path / "run.vbus").rows())
+    rows = exported_rows(tmp_path / "run.vbus")
     assert len(rows) == len(spans)
     assert wrong(rows, spans, curve) == unknown(rows) == []
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.support.captures import some_frames, write_capture
+from tests.support.exported import exported_rows
 from tests.support.plans import run_plan
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.vocabulary import Device, FileCompleted, GpuSampled
-from virnucpro_bus.sources.file_table import FileTable
 from virnucpro_bus.sources.playback import fold_capture
 from virnucpro_bus.testing import Script
 from workers.launch.summary import sum_up
@@ -54,7 +54,7 @@ def test_its_files_have_the_figures_of_the_export_however_long_ago_they_ended(tm
     capture = tmp_path / "run.vbus"
     write_capture(capture, script.frames())
     summary = summary_of(tmp_path)
-    exported = list(FileTable(capture).rows())
+    exported = exported_rows(capture)
     names = ("file", "compute_percent", "memory_peak_bytes", "energy_joules", "simulated")
     assert [[each[name] for name in names] for each in summary["files"]] == [
         [row[name] for name in names]  # type: ignore[literal-required]

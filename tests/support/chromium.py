@@ -34,6 +34,12 @@ _SWITCHES = (
 # of our own.
 _ON_DESCRIPTORS_3_AND_4 = 'exec 3<&"$0" 4>&"$1"; shift; exec "$@"'
 
+_OTHER_PAGE = "Inspected target navigated or closed", "Cannot find context", "Execution context was destroyed"
+
+
+class OtherPageError(AssertionError):
+    """While the browser evaluated an expression, another page took the place of the one that was asked."""
+
 
 def find_chromium() -> str:
     """The path of the browser; skips the test where there is none."""
@@ -111,7 +117,10 @@ class Chromium:
         os.write(self._commands, json.dumps(message).encode() + b"\0")
         answers: list[dict[str, Any]] = []
         self.listen_until(lambda: answers, method, number, answers)
-        assert "error" not in answers[0], f"{method}: {answers[0]['error']}"
+        error = answers[0].get("error")
+        if error is not None and any(part in error["message"] for part in _OTHER_PAGE):
+            raise OtherPageError(f"{method}: {error}")
+        assert error is None, f"{method}: {error}"
         result: dict[str, Any] = answers[0]["result"]
         return result
 
@@ -187,11 +196,17 @@ class Page:
         return answer["result"].get("value")
 
     def wait_until(self, expression: str) -> None:
-        """Return as soon as a JavaScript expression is true."""
+        """Return as soon as a JavaScript expression is true, also of a page that takes the place of this one."""
         deadline = time.monotonic() + ANSWER_SECONDS
-        while not self.evaluate(expression):
+        while not self._is_true(expression):
             assert time.monotonic() < deadline, f"not true: {expression}\n{self.text()}"
             time.sleep(0.05)
+
+    def _is_true(self, expression: str) -> bool:
+        try:
+            return bool(self.evaluate(expression))
+        except OtherPageError:
+            return False
 
     def text(self) -> str:
         """The text of the page as it is shown."""

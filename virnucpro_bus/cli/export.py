@@ -14,6 +14,7 @@ from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.exporters import Document, Exporter, RowOptions, installed_formats, load_exporter, package_of
+from virnucpro_bus.files.gzipped import gzipped
 from virnucpro_bus.files.new_files import check_is_new, write_file, write_folder
 from virnucpro_bus.run_folder import capture_path
 from virnucpro_bus.sources.recording import Recording, read_recording
@@ -66,8 +67,8 @@ def _complete_columns(context: click.Context, parameter: click.Parameter, incomp
               callback=_find_format, shell_complete=_complete_formats,
               help="The format; --help lists those that are installed.")  # fmt: skip
 @click.option("-o", "--output", type=PathArgument(path_type=Path), metavar="FILE|DIR",
-              help="Write to FILE, which must not exist yet (default: standard output), or the files of a format "
-              "that has several to the folder DIR.")  # fmt: skip
+              help="Write to FILE, which must not exist yet (default: standard output), compressed if its name ends "
+              "in .gz; or the files of a format that has several to the folder DIR.")  # fmt: skip
 @click.option("-f", "--force", is_flag=True, help="Replace what -o names where it exists.")
 @click.option("--attempts", is_flag=True,
               help="In tables, add the attempts that failed, were lost, broken off or are running.")  # fmt: skip
@@ -105,7 +106,7 @@ def export(
         return
     content = _only_one(form.name, documents).content
     if output is not None:
-        write_file(output, content, replace=force)
+        write_file(output, gzipped(content) if output.suffix == ".gz" else content, replace=force)
         return
     for piece in content:
         click.echo(piece, nl=False)  # in the encoding of the format, whatever the terminal's is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import resource
@@ -59,6 +60,13 @@ def test_json_lines_are_the_rows(path: Path, capsys: pytest.CaptureFixture[str])
     assert exported(str(path.parent), "--format", "jsonl") == 0
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert told == exported_rows(path)
+
+
+def test_a_file_whose_name_says_so_is_compressed(path: Path, tmp_path: Path) -> None:
+    write_capture(path, watched("a.fa").frames())
+    assert exported(str(path), "-o", str(tmp_path / "files.csv")) == 0
+    assert exported(str(path), "-o", str(tmp_path / "files.csv.gz")) == 0
+    assert gzip.decompress((tmp_path / "files.csv.gz").read_bytes()) == (tmp_path / "files.csv").read_bytes()
 
 
 def test_it_writes_a_new_file_and_leaves_one_that_is_there_alone(

@@ -67,8 +67,8 @@ def _complete_columns(context: click.Context, parameter: click.Parameter, incomp
               callback=_find_format, shell_complete=_complete_formats,
               help="The format; --help lists those that are installed.")  # fmt: skip
 @click.option("-o", "--output", type=PathArgument(path_type=Path), metavar="FILE|DIR",
-              help="Write to FILE, which must not exist yet (default: standard output), compressed if its name ends "
-              "in .gz; or the files of a format that has several to the folder DIR.")  # fmt: skip
+              help="Write to FILE, which must not exist yet (default: standard output), compressed if its name "
+              "ends in .gz; or the files of a format that has several to the folder DIR.")  # fmt: skip
 @click.option("-f", "--force", is_flag=True, help="Replace what -o names where it exists.")
 @click.option("--attempts", is_flag=True,
               help="In tables, add the attempts that failed, were lost, broken off or are running.")  # fmt: skip

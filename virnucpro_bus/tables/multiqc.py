@@ -154,7 +154,7 @@ def _effect(label: str, recording: Recording) -> dict[str, Any]:
         },
         "categories": {
             "without": {"name": "without stealing (estimated)", "color": "#b0b0b0"},
-            "recorded": {"name": "as it was", "color": "#2b6cb0"},
+            "recorded": {"name": "with stealing", "color": "#2b6cb0"},
             "bound": {"name": "lower bound (estimated)", "color": "#2f855a"},
         },
         "data": {label: _known(**bars)},

@@ -12,8 +12,7 @@ from monitor.cli.read_runs import names_of, read_run
 from monitor.report.page import make_page
 from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.errors import UserError
-from virnucpro_bus.files.disk import Disk
+from virnucpro_bus.files.new_files import check_target, write_file
 from virnucpro_bus.system.console import say
 from virnucpro_bus.text import visible
 
@@ -39,10 +38,8 @@ def report(runs: Sequence[Path], output: Path | None, force: bool) -> None:
       virnucpro-bus report first-run second-run -o both.html -f
     """
     path = _default_path(runs) if output is None else output
-    if path != STANDARD_OUTPUT and path.exists() and not force:
-        raise UserError(
-            f"{visible(str(path))}: already exists; choose another name with -o, or add -f to replace it"
-        )
+    if path != STANDARD_OUTPUT:
+        check_target(path, replace=force)
     clock = SystemClock()
     read = [read_run(place, name, clock) for place, name in zip(runs, names_of(runs), strict=True)]
     for run in read:
@@ -52,11 +49,7 @@ def report(runs: Sequence[Path], output: Path | None, force: bool) -> None:
     if path == STANDARD_OUTPUT:
         click.echo(page, nl=False)
         return
-    try:
-        with Disk().replace_atomically(path, durable=False) as file:
-            file.write(page)
-    except OSError as error:
-        raise UserError(f"{visible(str(path))}: cannot be written: {error.strerror}") from None
+    write_file(path, [page], replace=force)
     click.echo(visible(str(path)))
 
 

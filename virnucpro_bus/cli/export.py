@@ -15,7 +15,7 @@ from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.exporters import Document, Exporter, RowOptions, installed_formats, load_exporter, package_of
 from virnucpro_bus.files.gzipped import gzipped
-from virnucpro_bus.files.new_files import check_is_new, write_file, write_folder
+from virnucpro_bus.files.new_files import check_target, write_file, write_folder
 from virnucpro_bus.run_folder import capture_path
 from virnucpro_bus.sources.recording import Recording, read_recording
 from virnucpro_bus.system.console import say
@@ -123,9 +123,9 @@ def _check(name: str, exporter: Exporter, options: RowOptions, output: Path | No
             raise UserError(f"--format {name}: writes several files; name a folder for them: -o DIR")
         if output.exists() and not output.is_dir():
             raise UserError(f"{visible(str(output))}: is not a folder; choose another name")
-    elif output is not None and not force:
-        check_is_new(output)
-    elif output is None and exporter.is_binary and sys.stdout.isatty():
+    elif output is not None:
+        check_target(output, replace=force)
+    elif exporter.is_binary and sys.stdout.isatty():
         raise UserError(f"--format {name}: is binary, and no terminal can show it; name a file: -o FILE")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,24 +15,30 @@ from virnucpro_bus.files.folders import remove_tree
 from virnucpro_bus.text import visible
 
 
-def check_is_new(path: Path) -> None:
-    """Raise UserError if something is at `path` already, or OSError if that cannot be known."""
+def check_target(path: Path, *, replace: bool) -> None:
+    """Raise UserError if `path` is not free, or with `replace`, if no file is there, but a device, say.
+
+    Raises OSError if that cannot be known.
+    """
     try:
-        path.lstat()
+        mode = (path.stat() if replace else path.lstat()).st_mode
     except FileNotFoundError:
         return
-    raise UserError(f"{visible(str(path))}: already exists; choose another name, or add --force")
+    if not replace:
+        raise UserError(f"{visible(str(path))}: already exists; choose another name, or add --force")
+    if not stat.S_ISREG(mode):
+        raise UserError(f"{visible(str(path))}: is not a file, and is not replaced; choose another name")
 
 
 def write_file(path: Path, content: Iterable[bytes], *, replace: bool) -> None:
     """Write a file that appears when it is whole. Raises UserError if it cannot be written.
 
-    Without `replace`, it must not exist yet.
+    Without `replace`, it must not exist yet. A link stays, and the file that it leads to is replaced.
     """
     with _readable_errors(path):
-        if not replace:
-            check_is_new(path)
-        with Disk().replace_atomically(path, durable=False) as file:
+        check_target(path, replace=replace)
+        target = Path(os.path.realpath(path))
+        with Disk().replace_atomically(target, durable=False) as file:
             file.writelines(content)
 
 
@@ -45,8 +53,7 @@ def write_folder(folder: Path, files: Iterable[tuple[str, Iterable[bytes]]], *, 
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
         try:
             for name, content in files:
-                if not replace:
-                    check_is_new(folder / name)
+                check_target(folder / name, replace=replace)
                 with (draft / name).open("xb") as file:
                     file.writelines(content)
             for whole in sorted(draft.iterdir()):

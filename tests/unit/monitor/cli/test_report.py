@@ -75,9 +75,7 @@ def test_a_file_that_exists_is_kept_unless_it_is_to_be_replaced(here: Path, ask:
     (here / "mine.html").write_text("mine")
     status, _, said = ask("first-run", "-o", "mine.html")
     assert status == 2
-    assert (
-        said == "virnucpro-bus: mine.html: already exists; choose another name with -o, or add -f to replace it\n"
-    )
+    assert said == "virnucpro-bus: mine.html: already exists; choose another name, or add --force\n"
     assert (here / "mine.html").read_text() == "mine"
     assert ask("first-run", "-o", "mine.html", "-f") == (0, "mine.html\n", "")
     assert (here / "mine.html").read_text().startswith("<!doctype html>")

@@ -151,7 +151,8 @@ def declared_command() -> tuple[click.Context, str]:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
+    if len(sys.argv) != 2 or not (folder := Path(sys.argv[1])).is_dir():
+        sys.exit("usage: scripts/man_pages.py FOLDER, for a folder that exists")
     sys.path.insert(0, str(ROOT))
     context, release = declared_command()
     for name, text in pages(context, release):

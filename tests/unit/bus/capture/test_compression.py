@@ -27,7 +27,7 @@ ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 zstd = pytest.importorskip(ZSTD, reason="this Python has no zstd", exc_type=ImportError)
 
 MEBIBYTE = 1 << 20
-FLIPS = 200
+FLIPS = 80
 COMPRESS = (
     "import sys, pathlib, virnucpro_bus.capture.compression as c; c.compress_capture(pathlib.Path(sys.argv[1]))"
 )

@@ -23,7 +23,7 @@ from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import CaptureError
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES
 
-FLIPS = 100_000
+FLIPS = 30_000
 
 
 @pytest.fixture

@@ -109,7 +109,7 @@ def crowded(draw: st.DrawFn) -> Envelope:
 
 
 @given(
-    frames=st.lists(st.one_of(crowded().map(encode), st.binary(max_size=8)), max_size=30), cut=st.integers(0, 30)
+    frames=st.lists(st.one_of(crowded().map(encode), st.binary(max_size=8)), max_size=15), cut=st.integers(0, 15)
 )
 def test_whatever_the_events_folding_on_from_a_snapshot_is_as_folding_on(frames: list[bytes], cut: int) -> None:
     whole = folded(frames[:cut])

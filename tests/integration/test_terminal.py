@@ -185,7 +185,7 @@ def test_no_color_leaves_the_table_and_takes_the_colours(lab: Lab, finished: Pat
 
 
 def test_a_dumb_terminal_gets_plain_lines(lab: Lab, forty: Path) -> None:
-    terminal = Terminal(lab, "run", forty, *RUN, TERM="dumb")
+    terminal = Terminal(lab, "run", forty, *RUN, *SLOW_JOB, TERM="dumb")
     assert terminal.wait() == 0
     assert ESCAPE not in terminal.raw
     assert f"files {COUNT}/{COUNT} failed 0".encode() in terminal.raw

@@ -105,7 +105,7 @@ def noisy(input: Path, output: Path, context: JobContext) -> int:
     for number in range(200):
         print(f"NOISE {number} \x1b[2J\x1b[H \x1b[?1049l", flush=True)
         os.write(2, b"\rNOISE on stderr\n")
-    time.sleep(0.05)
+    time.sleep(0.1)
     return sixframe(input, output, context)
 
 

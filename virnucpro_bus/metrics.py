@@ -49,6 +49,12 @@ class GpuMetrics(TypedDict):
     """Since its last completion or failure, or since the start of the run; None when neither is known."""
 
 
+def effect_key(row: GpuMetrics) -> str | None:
+    """The key by which an Effect knows the device of a row; None where the row does not hold it."""
+    device_id = row["device_id"]
+    return row["uuid"] or (device_id if isinstance(device_id, str) else None)
+
+
 class GpuMetricsOfRun(GpuMetrics):
     """The same where several runs are shown together."""
 

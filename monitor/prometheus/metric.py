@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from virnucpro_bus.fold.report import DeviceReport, FleetReport
-from virnucpro_bus.metrics import Effect
+from virnucpro_bus.metrics import Effect, effect_key
 
 Labels = tuple[str, ...]
 """The values of labels, in the order of their names."""
@@ -74,18 +74,12 @@ class Metric(Generic[Of]):
 def devices_of(run: Run) -> Iterator[Device]:
     """Return the devices of a run, in the order of its report."""
     rows, effect = run.report["devices"], run.report["effect"]
-    keys = [_key(row) for row in rows]
+    keys = [effect_key(row) for row in rows]
     occurs = Counter(keys)
     for key, row in zip(keys, rows, strict=True):
         # Devices of two hosts may have the same key: the effect then holds the sum of their times.
         known = key if occurs[key] == 1 else None
         yield Device(run.name, row, *_times(effect, known))
-
-
-def _key(row: DeviceReport) -> str | None:
-    """The key by which the effect knows a device; None where a report does not contain it."""
-    device_id = row["device_id"]
-    return row["uuid"] or (device_id if isinstance(device_id, str) else None)
 
 
 def _times(effect: Effect, key: str | None) -> tuple[float | None, float | None]:

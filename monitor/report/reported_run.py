@@ -37,8 +37,7 @@ class ReportedRun:
     @cached_property
     def effects(self) -> dict[str, Effect]:
         """Whether stealing helped, on each host."""
-        fleet = self.recording.fleet
-        return dict(zip((fold.host for fold in fleet.hosts()), fleet.get_effects(), strict=True))
+        return self.recording.fleet.effects_by_host()
 
     @cached_property
     def effect(self) -> Effect:

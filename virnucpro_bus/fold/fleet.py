@@ -196,8 +196,12 @@ class FleetState:
 
     def get_effects(self) -> list[Effect]:
         """The effect of stealing on the run of each host."""
+        return list(self.effects_by_host().values())
+
+    def effects_by_host(self) -> dict[str, Effect]:
+        """The same by the name of the host: two hosts may have devices of one key."""
         with self._lock:
-            return [host.effect() for host in self._in_order()]
+            return {host.fold.host: host.effect() for host in self._in_order()}
 
     def get_work(self) -> list[HostWork]:
         """The work of each host whose plan is known. Not a copy: only for a fleet that is not fed any more."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from virnucpro_bus.exporters import Document, Exporter, RowOptions
-from virnucpro_bus.metrics import GpuMetrics
+from virnucpro_bus.metrics import GpuMetrics, effect_key
 from virnucpro_bus.sources.recording import Recording
 from virnucpro_bus.tables.rows import run_names
 from virnucpro_bus.text import visible
@@ -92,10 +92,10 @@ def _general(label: str, recording: Recording) -> dict[str, Any]:
 
 
 def _devices(label: str, recording: Recording) -> dict[str, Any]:
-    effect = recording.fleet.get_effect()
+    effects = recording.fleet.effects_by_host()
     rows: _Rows = {}
     for device in recording.fleet.get_gpu_metrics():
-        key = device["uuid"] or str(device["device_id"])
+        effect, key = effects[device["host"]], effect_key(device) or ""
         rows[f"{label} {_safe(device['host'])} {_safe(_device_label(device))}"] = _known(
             model=_safe(device["device_name"]) or None,
             files=device["files_completed"],

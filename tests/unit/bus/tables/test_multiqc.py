@@ -15,10 +15,13 @@ from tests.support.captures import frames_of, write_capture
 from tests.support.chromium import Chromium
 from tests.support.harmful_texts import harmful
 from tests.support.paths import DATA
+from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.exporters import RowOptions
 from virnucpro_bus.sources.recording import read_recording
 from virnucpro_bus.tables.multiqc import export_multiqc
+from virnucpro_bus.testing import Script
 
 SIMULATED = DATA / "captures" / "simulated" / "run.vbus"
 HARM = [
@@ -56,6 +59,20 @@ def test_what_is_unknown_is_missing(tmp_path: Path) -> None:
     general, _, effect = exported(tmp_path / "run.vbus").values()
     assert list(general["data"].values()) == [{"virnucpro_files": 0, "virnucpro_failed": 0}]
     assert list(effect["data"].values()) == [{}]
+
+
+def test_devices_of_one_key_on_two_hosts_have_their_own_times(tmp_path: Path) -> None:
+    device, frames = Device("sim:0", "simulated GPU", 0), list[bytes]()
+    for host, seconds in (("a", 2.0), ("b", 5.0)):
+        script = Script(host=host)
+        script.say("coordinator", ev.RunStarted("job", "off", (device,), 1))
+        script.say("coordinator", ev.FilesAssigned("sim:0", (ev.PlannedFile("x.fa", 1, 1),)))
+        script.say("worker-0", ev.FileCompleted("sim:0", "x.fa", 1, 1, seconds), after_seconds=seconds)
+        script.say("coordinator", ev.RunFinished(0, 1, 0))
+        frames += script.frames()
+    write_capture(tmp_path / "run.vbus", frames)
+    _, devices, _ = exported(tmp_path / "run.vbus").values()
+    assert [row["busy"] for row in devices["data"].values()] == [2.0, 5.0]
 
 
 def test_names_of_files_are_plain_and_differ_whatever_runs_are_called(tmp_path: Path) -> None:

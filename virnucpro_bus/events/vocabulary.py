@@ -116,10 +116,14 @@ class Notice(Fact, frozen=True):
 
 
 class WorkerStarted(Fact, frozen=True):
-    """A worker process is up; it may still have to load its job. Published by that worker, first of its stream."""
+    """A worker process is up. Published by that worker, first of its stream.
+
+    `is_loading`: it loads its job first; it is ready for files once a heartbeat has another state than "starting".
+    """
 
     device: Device
     pid: Count
+    is_loading: bool = False
 
 
 class WorkerStopped(Fact, frozen=True):
@@ -157,12 +161,16 @@ class FileStarted(Fact, frozen=True):
 
 
 class FileProgress(Fact, frozen=True):
-    """How many sequences of its current file a worker has done. Published by the worker."""
+    """How many sequences of its current file a worker has done, of how many. Published by the worker.
+
+    `total` is None when unknown.
+    """
 
     device: Name
     file: Text
     attempt: Count
     sequences: Count
+    total: Count | None = None
 
 
 class FileCompleted(Fact, frozen=True):

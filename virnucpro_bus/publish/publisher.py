@@ -101,7 +101,7 @@ class Publisher:
         self._at_exit = Finalize(None, self.close, exitpriority=0)
         self._refuse_after_fork()
         if device is not None:
-            self.publish(ev.WorkerStarted(device, os.getpid()))
+            self.publish(ev.WorkerStarted(device, os.getpid(), loading))
         self._thread: threading.Thread | None = None
         if heartbeat_seconds is not None:
             self._thread = threading.Thread(
@@ -143,9 +143,11 @@ class Publisher:
         """Report that this worker starts `file`, a path of which only the last part is sent."""
         self._publish_made(worker_events.file_started, file, attempt)
 
-    def file_progress(self, file: str | os.PathLike[str], sequences: int, *, attempt: int = 0) -> None:
-        """Report that `sequences` of `file` are done since the start of this attempt."""
-        self._publish_made(worker_events.file_progress, file, sequences, attempt)
+    def file_progress(
+        self, file: str | os.PathLike[str], sequences: int, *, total: int | None = None, attempt: int = 0
+    ) -> None:
+        """Report that `sequences` of `file` are done since the start of this attempt, of `total` if known."""
+        self._publish_made(worker_events.file_progress, file, sequences, total, attempt)
 
     def file_completed(
         self, file: str | os.PathLike[str], *, sequences: int, duration_seconds: float, attempt: int = 0

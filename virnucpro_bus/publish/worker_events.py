@@ -21,9 +21,15 @@ def file_started(device: str, file: object, attempt: object) -> FileStarted:
     return FileStarted(device, as_file_name(file), as_count("attempt", attempt))
 
 
-def file_progress(device: str, file: object, sequences: object, attempt: object) -> FileProgress:
-    """Return the event that `sequences` of `file` are done."""
-    return FileProgress(device, as_file_name(file), as_count("attempt", attempt), as_count("sequences", sequences))
+def file_progress(device: str, file: object, sequences: object, total: object, attempt: object) -> FileProgress:
+    """Return the event that `sequences` of `file` are done, of `total` (None: unknown)."""
+    return FileProgress(
+        device,
+        as_file_name(file),
+        as_count("attempt", attempt),
+        as_count("sequences", sequences),
+        None if total is None else as_count("total", total),
+    )
 
 
 def file_completed(

@@ -47,10 +47,10 @@ class JobContext:
         device_key: str,
         options: Mapping[str, str],
         *,
-        on_progress: Callable[[int], object],
+        on_progress: Callable[[int, int | None], object],
         clock: Clock,
     ) -> None:
-        """`on_progress` gets the number of sequences done so far in the file, at most 4 times a second."""
+        """`on_progress` gets the sequences done so far in the file and their total, at most 4 times a second."""
         self.device = device
         """The device's name for a framework: "cuda:0" (no other GPU is visible to this process) or "cpu"."""
         self.device_key = device_key
@@ -64,10 +64,11 @@ class JobContext:
         self._sequences = 0
         self._next_report_ns = 0
 
-    def progress(self, sequences: int) -> None:
+    def progress(self, sequences: int, total: int | None = None) -> None:
         """Report how many sequences of this file are done so far, as often as you like.
 
-        A value that is not a count, or not more than the one before, is ignored.
+        With their `total` the time that is left is known while the first files are in progress. A value that is
+        not a count, or not more than the one before, is ignored; a `total` that is not a count is unknown.
         """
         count = count_of(sequences)
         if count is None or count <= self._sequences:
@@ -76,7 +77,7 @@ class JobContext:
         now_ns = self._clock.mono_ns()
         if now_ns >= self._next_report_ns:
             self._next_report_ns = now_ns + _PROGRESS_INTERVAL_NS
-            self._on_progress(count)
+            self._on_progress(count, count_of(total))
 
     def warn(self, text: str) -> None:
         """Warn the user of something about this file that does not make it fail, in one line.

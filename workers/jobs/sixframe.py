@@ -25,6 +25,7 @@ from virnucpro_bus.text import visible
 from workers.inputs.names import is_protein_name, stem_of
 from workers.jobs.fasta import Record
 from workers.jobs.interface import JobContext
+from workers.jobs.named_job import JobOption, NamedJob
 from workers.jobs.record_names import RecordNames
 from workers.jobs.sequence_file import nucleotide_records
 
@@ -79,6 +80,15 @@ def chunk_option(options: Mapping[str, str]) -> int:
     if not (given.isascii() and given.isdecimal() and len(given) < 19 and int(given) >= 1):
         raise UserError(f"option chunk of job sixframe must be a whole number of bases, at least 1, not {given!r}")
     return int(given)
+
+
+SIXFRAME = NamedJob(
+    summary="VirNucPro's first stage: chunks of the sequences, translated in the frames without a stop codon",
+    target="workers.jobs.sixframe:run_sixframe",
+    options=(JobOption("chunk", "length of the chunks in bases", default=str(DEFAULT_CHUNK)),),
+    check=chunk_option,
+    reads_nucleotides=True,
+)
 
 
 def run_sixframe(input: Path, output: Path, context: JobContext) -> int:

@@ -142,9 +142,9 @@ class Worker:
     def _make_failure(self, task: Task, reason: str, seconds: float, *, final: bool) -> FileFailed:
         return FileFailed(self._config.device_key, task.file, task.attempt, reason, seconds, final)
 
-    def _publish_progress(self, sequences: int) -> None:
+    def _publish_progress(self, sequences: int, total: int | None) -> None:
         if self._task is not None:
-            self._bus.file_progress(self._task.file, sequences, attempt=self._task.attempt)
+            self._bus.file_progress(self._task.file, sequences, total=total, attempt=self._task.attempt)
 
 
 def _detach_standard_input() -> BinaryIO:

@@ -16,7 +16,7 @@ from virnucpro_bus.publish import worker_events
 
 MAKERS = {
     worker_events.file_started: 2,
-    worker_events.file_progress: 3,
+    worker_events.file_progress: 4,
     worker_events.file_completed: 4,
     worker_events.file_failed: 4,
     worker_events.work_stolen: 4,

@@ -20,7 +20,9 @@ def make_context(
     clock: ManualClock | None = None, reported: list[int] | None = None, **options: str
 ) -> JobContext:
     reports = [] if reported is None else reported
-    return JobContext("cuda:0", "GPU-1", options, on_progress=reports.append, clock=clock or ManualClock())
+    return JobContext(
+        "cuda:0", "GPU-1", options, on_progress=lambda done, _: reports.append(done), clock=clock or ManualClock()
+    )
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def output(tmp_path: Path) -> Path:
 
 
 def make_context() -> JobContext:
-    return JobContext("cuda:0", "GPU-1", {}, on_progress=lambda _: None, clock=ManualClock())
+    return JobContext("cuda:0", "GPU-1", {}, on_progress=lambda *_: None, clock=ManualClock())
 
 
 def run(command: str, source: Path, output: Path) -> int:

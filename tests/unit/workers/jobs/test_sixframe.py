@@ -83,7 +83,7 @@ def context() -> JobContext:
 
 
 def make_context(**options: str) -> JobContext:
-    return JobContext("cpu", "cpu:0", options, on_progress=lambda _: None, clock=ManualClock())
+    return JobContext("cpu", "cpu:0", options, on_progress=lambda *_: None, clock=ManualClock())
 
 
 def digest(path: Path) -> str:
@@ -240,13 +240,17 @@ def test_progress_reports_the_records_read_so_far(tmp_path: Path) -> None:
     reported: list[int] = []
 
     class EagerContext(JobContext):
-        def progress(self, sequences: int) -> None:
+        def progress(self, sequences: int, total: int | None = None) -> None:
             clock.advance(1)
             super().progress(sequences)
 
     source = tmp_path / "some.fa"
     source.write_text(f">a\n{'GCC' * 30_000}\n>b\n{'GCC' * 30_000}\n>c\nGCC\n")
-    run_sixframe(source, tmp_path, EagerContext("cpu", "cpu:0", {}, on_progress=reported.append, clock=clock))
+    run_sixframe(
+        source,
+        tmp_path,
+        EagerContext("cpu", "cpu:0", {}, on_progress=lambda done, _: reported.append(done), clock=clock),
+    )
     assert reported == [1, 2, 3]
 
 
@@ -254,12 +258,12 @@ def test_records_without_a_base_are_taken_in_batches_too(tmp_path: Path) -> None
     reported: list[int] = []
 
     class EveryBatch(JobContext):
-        def progress(self, sequences: int) -> None:
+        def progress(self, sequences: int, total: int | None = None) -> None:
             reported.append(sequences)
 
     source = tmp_path / "empty.fa"
     source.write_bytes(b">\n" * 200_000)
-    context = EveryBatch("cpu", "cpu:0", {}, on_progress=lambda _: None, clock=ManualClock())
+    context = EveryBatch("cpu", "cpu:0", {}, on_progress=lambda *_: None, clock=ManualClock())
     assert run_sixframe(source, tmp_path, context) == 200_000
     assert max(b - a for a, b in pairwise([0, *reported])) < 100_000
 

@@ -26,6 +26,7 @@ from virnucpro_bus.run_folder import REPORT_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.standard_streams import abandon_output
 from virnucpro_bus.text import visible
+from workers.cli.jobs import complete_jobs
 from workers.inputs.find import find_inputs
 from workers.jobs.checked_job import check_job
 from workers.launch.device_discovery import MAX_DEVICES, find_devices, simulated_gpus
@@ -48,14 +49,16 @@ MAX_FAILURES_SHOWN = 10
 @click.option("--out", "run_dir", required=True, type=PathArgument(file_okay=False, path_type=Path), metavar="DIR",
               help="Folder for results, capture, metrics log and summary; created if missing.")  # fmt: skip
 @click.option("--job", default="sixframe", show_default=True, metavar="JOB",
-              help='The job for each file: sixframe, MODULE:ATTR, or "shell:CMD {input} {output}", which '
-              "bash runs with -euo pipefail.")  # fmt: skip
+              shell_complete=complete_jobs,
+              help="The job for each file: a name (virnucpro-bus jobs lists them), MODULE:ATTR (your function or "
+              'class), or "shell:CMD {input} {output}", which bash runs with -euo '
+              "pipefail.")  # fmt: skip
 @click.option(
     "--job-option",
     "job_options",
     multiple=True,
     metavar="KEY=VALUE",
-    help="An option passed to the job; may be repeated.",
+    help="An option passed to the job; may be repeated. virnucpro-bus jobs NAME lists those of a job with a name.",
 )
 @click.option("--devices", default="auto", show_default=True, metavar="SPEC",
               help="Devices to use: auto (all GPUs, else all CPU cores), cpu:N, cuda:0,1 (indices of nvidia-smi), "

@@ -47,4 +47,4 @@ def check_named_job(name: str, job: NamedJob, options: Options) -> None:
             reason = f"{type(error).__name__}: {text_of(error)}"
             raise UserError(f"{shown}: the check of its options failed: {visible(reason)}") from None
     if job.requires is not None and (problem := job.requires.problem()) is not None:
-        raise UserError(f"{shown} needs {problem}")
+        raise UserError(f"{shown} {problem}")

@@ -7,7 +7,8 @@ from typing import TypedDict
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.plugins import OWN_PACKAGE, package_of, version_of
-from workers.jobs.named_jobs import JOBS, find_job
+from workers.jobs.named_job import NamedJob
+from workers.jobs.named_jobs import JOBS, entry_point_of
 
 
 class OptionInfo(TypedDict):
@@ -42,33 +43,26 @@ class JobInfo(TypedDict):
 
 def installed_jobs() -> list[JobInfo]:
     """Import the descriptions of all jobs; return what they say, by name."""
-    return [_info(point) for point in JOBS.installed().values()]
+    return [_try(point) for point in JOBS.installed().values()]
 
 
 def job_info(name: str) -> JobInfo:
     """Return what is known of one job. Raises UserError when it is not installed, or cannot be imported."""
-    find_job(name)
-    return _info(JOBS.installed()[name])
+    point = entry_point_of(name)
+    return _describe(point, JOBS.load(point))
 
 
-def _info(point: EntryPoint) -> JobInfo:
-    info = JobInfo(
-        name=point.name,
-        summary=None,
-        package=package_of(point) or OWN_PACKAGE,
-        version=version_of(point),
-        target=None,
-        reads_nucleotides=None,
-        options=[],
-        missing=[],
-        problem=None,
-    )
+def _try(point: EntryPoint) -> JobInfo:
     try:
-        job = JOBS.load(point)
+        return _describe(point, JOBS.load(point))
     except UserError as error:
-        return {**info, "problem": str(error)}
+        return {**_blank(point), "problem": str(error)}
+
+
+def _describe(point: EntryPoint, job: NamedJob) -> JobInfo:
+    requires = job.requires
     return {
-        **info,
+        **_blank(point),
         "summary": job.summary,
         "target": job.target,
         "reads_nucleotides": job.reads_nucleotides or None,
@@ -76,6 +70,21 @@ def _info(point: EntryPoint) -> JobInfo:
             OptionInfo(name=each.name, help=each.help, default=each.default, required=each.required)
             for each in job.options
         ],
-        "missing": [] if job.requires is None else job.requires.missing(),
-        "problem": None if job.requires is None else job.requires.problem(),
+        "missing": [] if requires is None else requires.missing(),
+        "problem": None if requires is None else requires.problem(),
+    }
+
+
+def _blank(point: EntryPoint) -> JobInfo:
+    """Return what is known before the description is imported."""
+    return {
+        "name": point.name,
+        "summary": None,
+        "package": package_of(point) or OWN_PACKAGE,
+        "version": version_of(point),
+        "target": None,
+        "reads_nucleotides": None,
+        "options": [],
+        "missing": [],
+        "problem": None,
     }

@@ -6,6 +6,8 @@ import what does that, takes 30 ms.
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
+
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.plugins import Plugins
 from virnucpro_bus.spelling import did_you_mean
@@ -17,6 +19,11 @@ JOBS = Plugins("virnucpro_bus.jobs", NamedJob, "job")
 
 def find_job(name: str) -> NamedJob:
     """Import the description of a job. Raises UserError when it is not installed, or cannot be imported."""
+    return JOBS.load(entry_point_of(name))
+
+
+def entry_point_of(name: str) -> EntryPoint:
+    """Return the entry point that names the description of a job. Raises UserError when it is not installed."""
     jobs = JOBS.installed()
     if name not in jobs:
         known = ", ".join(map(visible, jobs))
@@ -24,7 +31,7 @@ def find_job(name: str) -> NamedJob:
             f"unknown job '{visible(name)}'{did_you_mean(name, jobs)}; "
             f"give {known}, MODULE:ATTR or 'shell:CMD {{input}} {{output}}'"
         )
-    return JOBS.load(jobs[name])
+    return jobs[name]
 
 
 def check_named_job(name: str, job: NamedJob, options: Options) -> None:

@@ -24,12 +24,8 @@ ESM_MAX_LENGTH = 1022
 CONFIG = "config.json"
 _MAX_CONFIG_BYTES = 1 << 20
 _TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
-_WEIGHTS = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
+_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
+"""The files of weights, in the order of preference: one file, or several whose names end in -N-of-M."""
 _FAIR_ESM_FILE = re.compile(r"esm2_t(?P<layers>[0-9]{1,3})_[0-9A-Za-z]+_UR50D\.pt", re.ASCII)
 SPECIAL_TOKENS = 2
 """All of these models put one token before a sequence and one after it."""
@@ -69,10 +65,8 @@ class ModelFiles:
 
     @property
     def weights(self) -> list[Path]:
-        """The files of its weights that exist, in the order of preference; at least one."""
-        if self.kind is ModelKind.FAIR_ESM:
-            return [self.path]
-        return [file for name in _WEIGHTS if (file := self.path / name).is_file()]
+        """The files of its weights, by name; at least one."""
+        return [self.path] if self.kind is ModelKind.FAIR_ESM else _weights_in(self.path)
 
 
 def find_model(given: str) -> ModelFiles:
@@ -112,10 +106,8 @@ def _model_in_folder(path: Path, shown: str) -> ModelFiles:
         _refuse_other_models(config, model_type, shown)
     if not any((path / name).is_file() for name in _TOKENIZERS):
         raise UserError(f"{shown}: has no tokenizer: expected one of {', '.join(_TOKENIZERS)}; fetch it again")
-    if not any((path / name).is_file() for name in _WEIGHTS):
-        raise UserError(
-            f"{shown}: has no weights: expected model.safetensors or pytorch_model.bin; fetch it again"
-        )
+    if not _weights_in(path):
+        raise UserError(f"{shown}: has no weights: expected {' or '.join(_WEIGHTS)}; fetch it again")
     layers = _number(config, "n_layers" if model_type == "distilbert" else "num_hidden_layers", shown)
     if is_dnabert:
         for name in _DNABERT_SIZES:
@@ -126,17 +118,22 @@ def _model_in_folder(path: Path, shown: str) -> ModelFiles:
         return ModelFiles(path, kind, layers, None, config)
     limit = _number(config, "max_position_embeddings", shown) - SPECIAL_TOKENS
     if model_type in (*_ROBERTAS, "esm"):
-        limit -= _number(config, "pad_token_id", shown) + 1
+        limit -= _number({"pad_token_id": 1, **config}, "pad_token_id", shown) + 1
+    if limit < 1:
+        raise UserError(f"{shown}: max_position_embeddings in its {CONFIG} is too small; fetch it again")
     return ModelFiles(path, kind, layers, limit, config)
+
+
+def _weights_in(path: Path) -> list[Path]:
+    found = (sorted(path.glob(pattern)) for pattern in _WEIGHTS)
+    return next((files for files in found if files), [])
 
 
 def _refuse_other_models(config: Mapping[str, Any], model_type: str, shown: str) -> None:
     if model_type not in ("esm", *_BERTS, *_ROBERTAS):
-        what = (
-            f"a model of the type '{visible(model_type)[:50]}'" if "model_type" in config else "of no known type"
-        )
         raise UserError(
-            f"{shown}: is {what}; the job embed reads esm, DNABERT-2/-S, {', '.join((*_BERTS, *_ROBERTAS))}"
+            f"{shown}: is a model of the type '{visible(model_type)[:50]}'; "
+            f"use one of: esm, DNABERT-2/-S, {', '.join((*_BERTS, *_ROBERTAS))}"
         )
     own_code = config.get("auto_map")
     if isinstance(own_code, dict) and any(str(name).startswith("AutoModel") for name in own_code):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import visible
-from workers.jobs.embedding.model_files import ESM_MAX_LENGTH, ModelFiles, find_model
+from workers.jobs.embedding.model_files import ESM_MAX_LENGTH, ModelFiles, ModelKind, find_model
 
 POOLS = ("mean", "mean-all", "cls")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
@@ -57,9 +57,12 @@ def settings_of(options: Mapping[str, str], job: str = "embed") -> Settings:
     )
 
 
-def format_of(options: Mapping[str, str]) -> str:
-    """Return the format of the results. Raises UserError if it is not one of `FORMATS`."""
-    return _one_of(FORMATS, "format", options, "embed") or FORMATS[0]
+def format_of(options: Mapping[str, str], settings: Settings) -> str:
+    """Return the format of the results. Raises UserError if it is none, or not one for the model of `settings`."""
+    form = _one_of(FORMATS, "format", options, "embed") or FORMATS[0]
+    if form == "pt" and settings.model.kind is ModelKind.BERT:
+        raise UserError("option format=pt of job embed is how VirNucPro keeps those of ESM and DNABERT; use npz")
+    return form
 
 
 def _one_of(values: tuple[str, ...], name: str, options: Mapping[str, str], job: str) -> str | None:
@@ -87,7 +90,7 @@ def _layer(given: str, model: ModelFiles, job: str) -> int:
             return layer
     raise UserError(
         f"option layer of job {job} must be a whole number from {-model.layers - 1} to {model.layers}, "
-        f"because {visible(model.path.name)} has {model.layers} layers, not '{visible(given)}'"
+        f"not '{visible(given)}': {visible(model.path.name)} has {model.layers} layers"
     )
 
 
@@ -97,7 +100,7 @@ def _max_length(given: int | None, model: ModelFiles, job: str) -> int | None:
         return ESM_MAX_LENGTH if model.limit is None and model.kind.is_esm else model.limit
     if model.limit is not None and given > model.limit:
         raise UserError(
-            f"option max-length of job {job} must be at most {model.limit}, "
-            f"because {visible(model.path.name)} has no positions beyond that, not {given}"
+            f"option max-length of job {job} must be at most {model.limit}, not {given}: "
+            f"{visible(model.path.name)} has no positions beyond that"
         )
     return given

@@ -35,6 +35,7 @@ def test_every_way_to_save_the_classifier_gives_equal_scores(classifier: MLPClas
     save_as_upstream(classifier, tmp_path / "package.pth", "virnucpro.pipeline.models")
     torch.save(classifier.state_dict(), tmp_path / "state.pth")
     save_file(classifier.state_dict(), tmp_path / "model.safetensors")
+    save_file(read_classifier(tmp_path / "script.pth").state_dict(), tmp_path / "converted.safetensors")
     features = torch.randn(9, WIDTH)
     with torch.inference_mode():
         expected = classifier(features).softmax(1)

@@ -47,6 +47,7 @@ class DeviceWork(TypedDict):
     state: str | None
     current_file: str | None
     seconds_since_done: Seconds | None
+    loading_seconds: Seconds | None
     run: NotRequired[str]
     """The run folder or address of its run, where several are shown together."""
 

@@ -34,6 +34,7 @@ class Work:
             "state": "busy",
             "current_file": "sample_1.fa",
             "seconds_since_done": self.since,
+            "loading_seconds": None,
         }
 
     def get_gpu_metrics(self) -> list[GpuMetrics]:

@@ -61,6 +61,7 @@ METRICS: DeviceWork = {
     "state": "idle",
     "current_file": None,
     "seconds_since_done": None,
+    "loading_seconds": None,
 }
 EMPTY_INFO: CaptureInfo = {
     "path": "",

@@ -39,6 +39,7 @@ KNOWN: Row = (
         "state": "busy",
         "current_file": "sample_17.fa",
         "seconds_since_done": 4.5,
+        "loading_seconds": None,
     },
     {
         "compute_percent": 87.0,
@@ -63,6 +64,7 @@ UNKNOWN: Row = (
         "uuid": None,
         "current_file": None,
         "seconds_since_done": None,
+        "loading_seconds": None,
     },
     UNKNOWN_UTILIZATION,
 )

@@ -50,6 +50,7 @@ def row(
             "state": state,
             "current_file": None,
             "seconds_since_done": since,
+            "loading_seconds": None,
         },
         {**UNKNOWN_UTILIZATION, "sample_age_seconds": age},
     )

@@ -33,6 +33,7 @@ UNKNOWN_WORK: DeviceWork = {
     "state": None,
     "current_file": None,
     "seconds_since_done": None,
+    "loading_seconds": None,
 }
 RUN: RunReport = {
     "run": "run-1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workers.jobs.named_job import JobOption, NamedJob
 from workers.jobs.requirements import MODELS
+from workers.jobs.virnucpro.predictions import PREDICTIONS
 
 VIRNUCPRO = NamedJob(
     summary="VirNucPro: which sequences are viral, by six frames, DNABERT-S, ESM-2 and its classifier",
@@ -14,5 +15,6 @@ VIRNUCPRO = NamedJob(
         JobOption("classifier", "VirNucPro's classifier: .safetensors, or its .pth file", required=True),
     ),
     requires=MODELS,
+    merge=PREDICTIONS,
     reads_nucleotides=True,
 )

@@ -182,7 +182,7 @@ class DeviceState(Struct, array_like=True):
         counts = [stream.counts() for stream in streams]
         in_progress = [span for stream in streams if (span := stream.in_progress(now_ns)) is not None]
         busy = [(stream.since_ns, stream.file) for stream in streams if stream.is_busy]
-        loading_ns = workers[max(workers)].loading_ns(now_ns) if workers else None
+        load = workers[max(workers)].load(now_ns) if workers else None
         key = self.device.key
         return GpuMetrics(
             device_id=self.device_id,
@@ -200,7 +200,7 @@ class DeviceState(Struct, array_like=True):
             state=self.state(workers, now_ns),
             current_file=max(busy)[1] if busy else None,
             seconds_since_done=max(0, now_ns - last_ns) / NANOSECONDS if last_ns else None,
-            loading_seconds=None if loading_ns is None else loading_ns / NANOSECONDS,
+            loading_seconds=None if load is None else load.seconds,
         )
 
 

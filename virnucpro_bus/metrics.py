@@ -257,6 +257,9 @@ class Effect(TypedDict):
     """Stolen files that the thief has done or has in progress."""
     steals: list[StealEffect]
     """The last 1,000 of them, oldest first."""
+    loading_seconds: dict[str, float]
+    """By device key: how long its workers have loaded their job, added up; without devices that never reported it.
+    Before the start of the first file it is in no other figure, after that in `idle_seconds`."""
 
 
 class SampledFigures(Protocol):

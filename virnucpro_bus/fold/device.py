@@ -184,7 +184,7 @@ class DeviceState(Struct, array_like=True):
         busy = [(stream.since_ns, stream.file, of) for of, stream in workers.items() if stream.is_busy]
         _, current_file, worker = max(busy, default=(0, None, None))
         share_done = None if worker is None else workers[worker].share_done
-        loading_ns = workers[max(workers)].loading_ns(now_ns) if workers else None
+        load = workers[max(workers)].load(now_ns) if workers else None
         key = self.device.key
         return GpuMetrics(
             device_id=self.device_id,
@@ -203,7 +203,7 @@ class DeviceState(Struct, array_like=True):
             current_file=current_file,
             seconds_since_done=max(0, now_ns - last_ns) / NANOSECONDS if last_ns else None,
             current_file_percent=None if share_done is None else 100.0 * share_done,
-            loading_seconds=None if loading_ns is None else loading_ns / NANOSECONDS,
+            loading_seconds=None if load is None else load.seconds,
         )
 
 

@@ -48,6 +48,7 @@ class DeviceWork(TypedDict):
     current_file: str | None
     seconds_since_done: Seconds | None
     current_file_percent: Percent | None
+    loading_seconds: Seconds | None
     run: NotRequired[str]
     """The run folder or address of its run, where several are shown together."""
 

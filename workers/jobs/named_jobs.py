@@ -26,10 +26,10 @@ def entry_point_of(name: str) -> EntryPoint:
     """Return the entry point that names the description of a job. Raises UserError when it is not installed."""
     jobs = JOBS.installed()
     if name not in jobs:
-        known = ", ".join(map(visible, jobs))
+        known = ", ".join([*map(visible, jobs), "MODULE:ATTR"])
         raise UserError(
             f"unknown job '{visible(name)}'{did_you_mean(name, jobs)}; "
-            f"give {known}, MODULE:ATTR or 'shell:CMD {{input}} {{output}}'"
+            f"give {known} or 'shell:CMD {{input}} {{output}}'"
         )
     return jobs[name]
 

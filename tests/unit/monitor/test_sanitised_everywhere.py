@@ -55,6 +55,7 @@ METRICS: DeviceWork = {
     "current_file": None,
     "seconds_since_done": None,
     "current_file_percent": None,
+    "loading_seconds": None,
 }
 EMPTY_INFO: CaptureInfo = {
     "path": "",

@@ -42,6 +42,7 @@ class WorkerConfig(Struct, frozen=True):
     device_index: int | None
     job: str
     options: dict[str, str]
+    device_label: str = ""
 
 
 class Settled(Struct, frozen=True, array_like=True, tag="settled"):

@@ -34,6 +34,8 @@ class Work:
             "state": "busy",
             "current_file": "sample_1.fa",
             "seconds_since_done": self.since,
+            "key": uuid or str(device),
+            "gpus": [uuid] if uuid else [],
         }
 
     def get_gpu_metrics(self) -> list[GpuMetrics]:

@@ -61,6 +61,8 @@ METRICS: DeviceWork = {
     "state": "idle",
     "current_file": None,
     "seconds_since_done": None,
+    "key": None,
+    "gpus": None,
 }
 EMPTY_INFO: CaptureInfo = {
     "path": "",

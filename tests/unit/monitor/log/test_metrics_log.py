@@ -39,6 +39,8 @@ KNOWN: Row = (
         "state": "busy",
         "current_file": "sample_17.fa",
         "seconds_since_done": 4.5,
+        "key": "GPU-1",
+        "gpus": ["GPU-1"],
     },
     {
         "compute_percent": 87.0,

@@ -50,6 +50,8 @@ def row(
             "state": state,
             "current_file": None,
             "seconds_since_done": since,
+            "key": None,
+            "gpus": None,
         },
         {**UNKNOWN_UTILIZATION, "sample_age_seconds": age},
     )

@@ -33,6 +33,8 @@ UNKNOWN_WORK: DeviceWork = {
     "state": None,
     "current_file": None,
     "seconds_since_done": None,
+    "key": None,
+    "gpus": None,
 }
 RUN: RunReport = {
     "run": "run-1",

@@ -48,6 +48,8 @@ class GpuMetrics(TypedDict):
     current_file: str | None
     seconds_since_done: float | None
     """Since its last completion or failure, or since the start of the run; None when neither is known."""
+    current_file_percent: float | None
+    """How much of `current_file` is done, 100 at most; None without one, and where the job reports no total."""
     key: str
     """The device's key: its identity in events and in an Effect."""
     gpus: list[str]

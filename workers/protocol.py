@@ -42,6 +42,8 @@ class WorkerConfig(Struct, frozen=True):
     device_index: int | None
     job: str
     options: dict[str, str]
+    target: str | None = None
+    """MODULE:ATTR that the name `job` stands for; None: `job` is not a name."""
     device_label: str = ""
 
 

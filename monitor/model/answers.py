@@ -47,6 +47,7 @@ class DeviceWork(TypedDict):
     state: str | None
     current_file: str | None
     seconds_since_done: Seconds | None
+    current_file_percent: Percent | None
     key: str | None
     gpus: list[str] | None
     run: NotRequired[str]

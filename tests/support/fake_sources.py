@@ -34,6 +34,7 @@ class Work:
             "state": "busy",
             "current_file": "sample_1.fa",
             "seconds_since_done": self.since,
+            "current_file_percent": 63.4,
             "key": uuid or str(device),
             "gpus": [uuid] if uuid else [],
         }

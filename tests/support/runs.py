@@ -149,7 +149,8 @@ class MadeRun:
         """Some of the file in hand is done."""
         if worker.file:
             done = len(self.script.envelopes)
-            self._say(worker, ev.FileProgress(worker.device.key, worker.file, worker.attempt, done))
+            total = (None, 0, 60)[done % 3]
+            self._say(worker, ev.FileProgress(worker.device.key, worker.file, worker.attempt, done, total))
 
     def beat(self, worker: Worker) -> None:
         """A heartbeat."""

@@ -189,7 +189,9 @@ class DeviceState(Struct, array_like=True):
         streams = workers.values()
         counts = [stream.counts() for stream in streams]
         in_progress = [span for stream in streams if (span := stream.in_progress(now_ns)) is not None]
-        busy = [(stream.since_ns, stream.file) for stream in streams if stream.is_busy]
+        busy = [(stream.since_ns, stream.file, of) for of, stream in workers.items() if stream.is_busy]
+        _, current_file, worker = max(busy, default=(0, None, None))
+        share_done = None if worker is None else workers[worker].share_done
         key = self.device.key
         return GpuMetrics(
             device_id=self.device_id,
@@ -205,8 +207,9 @@ class DeviceState(Struct, array_like=True):
             sequences=sum(count.sequences for count in counts) - self.reopened.sequences,
             files_failed=sum(count.failed for count in counts) - self.reopened.failed,
             state=self.state(workers, now_ns),
-            current_file=max(busy)[1] if busy else None,
+            current_file=current_file,
             seconds_since_done=max(0, now_ns - last_ns) / NANOSECONDS if last_ns else None,
+            current_file_percent=None if share_done is None else 100.0 * share_done,
             key=key,
             gpus=list(gpus_of(key)),
         )

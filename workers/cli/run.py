@@ -27,7 +27,7 @@ from virnucpro_bus.system.console import say
 from virnucpro_bus.system.standard_streams import abandon_output
 from virnucpro_bus.text import visible
 from workers.inputs.find import find_inputs
-from workers.jobs import check_job, reads_nucleotides
+from workers.jobs.checked_job import check_job
 from workers.launch.device_discovery import MAX_DEVICES, find_devices, place_workers, simulated_gpus
 from workers.launch.device_locks import DeviceLocks
 from workers.launch.estimates import apply_job_estimates
@@ -160,8 +160,8 @@ def run(
     if listen is not None:
         access_for(parse_listen(listen))
     page = http_listen(http, http_token_file)
-    check_job(job, options)
-    found = find_inputs(inputs, nucleotides_only=reads_nucleotides(job))
+    checked = check_job(job, options)
+    found = find_inputs(inputs, nucleotides_only=checked.reads_nucleotides)
     for folder in found.folders:
         if left_out := folder.left_out():
             say(f"{folder.folder}: left out: {left_out}; to include files, name them")
@@ -178,7 +178,7 @@ def run(
     device_weights, warnings = weights_for(weights, [device.name for device in chosen])
     for warning in warnings:
         say(warning)
-    files, problem = apply_job_estimates(job, found.files)
+    files, problem = apply_job_estimates(checked, found.files)
     if problem is not None:
         say(problem)
     plan = RunPlan(
@@ -188,6 +188,7 @@ def run(
         run_dir=run_dir,
         job=job,
         options=options,
+        target=checked.target,
         policy=policy,
         steal_interval_seconds=steal_interval_seconds,
         interval_seconds=interval_seconds,

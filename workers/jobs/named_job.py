@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from workers.jobs.requirements import Requirements
+
 Options = Mapping[str, str]
 """The values of --job-option by name: those that were given, with no defaults."""
 
@@ -37,8 +39,11 @@ class NamedJob:
     options: tuple[JobOption, ...] = ()
     """All that it has: another one is refused before the run."""
     check: Callable[[Options], object] | None = None
-    """Checks the values of its options before the run, without a framework. Raises UserError. It also raises
-    UserError where a package is missing, and says how to install it."""
+    """Checks the values of its options before the run, without a framework: no option is unknown, and those that
+    are required are there. Raises UserError."""
+    requires: Requirements | None = None
+    """What it imports that may be missing, which is refused before the run; None: it needs nothing that is not
+    installed with it."""
     estimate: Callable[[Path, Options], float] | None = None
     """Returns the work in a file, in a unit of its own (see interface.py); None: the size of the file."""
     reads_nucleotides: bool = False

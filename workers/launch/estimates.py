@@ -1,4 +1,4 @@
-"""A job's own estimates of the work in its files, `estimate(path)`, which replace the files' sizes in the plan.
+"""A job's own estimates of the work in its files, which replace the files' sizes in the plan.
 
 They are made once, before the plan, in a process of its own that may take a minute. If anything is wrong with them
 the run goes by the sizes.
@@ -19,7 +19,7 @@ from virnucpro_bus.system.child_process import communicate, stop
 from virnucpro_bus.system.own_packages import own_program
 from virnucpro_bus.text import visible
 from workers.inputs.input_file import InputFile
-from workers.jobs.loader import is_user_job
+from workers.jobs.checked_job import CheckedJob
 from workers.process.estimator import Question, Reply
 
 TIMEOUT_SECONDS = 60.0
@@ -29,16 +29,16 @@ MAX_ESTIMATE = 1e12
 
 
 def apply_job_estimates(
-    job: str, files: Sequence[InputFile], timeout_seconds: float = TIMEOUT_SECONDS
+    job: CheckedJob, files: Sequence[InputFile], timeout_seconds: float = TIMEOUT_SECONDS
 ) -> tuple[Sequence[InputFile], str | None]:
     """Return the files with the costs that the job estimates, and a warning in one line (None: no problem).
 
     The files are returned unchanged if the job has no estimates, or if one of them is unusable: sizes in bases and
     estimates in the job's own unit cannot be compared with each other.
     """
-    if not files or not is_user_job(job):
+    if not files or not job.may_estimate:
         return files, None
-    question = Question(job, [os.fsencode(file.path) for file in files])
+    question = Question(job.spec, dict(job.options), [os.fsencode(file.path) for file in files])
     reply = _estimate(question, timeout_seconds)
     if reply.estimates is None and reply.problem is None:
         return files, None

@@ -151,6 +151,7 @@ class Launcher:
                 self._store,
                 job=plan.job,
                 options=plan.options,
+                target=plan.target,
                 limits=plan.limits,
                 clock=self._attended_clock,
                 warn=self._notify,

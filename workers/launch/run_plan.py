@@ -31,6 +31,8 @@ class RunPlan:
     """Time between screen updates, and between rows of the metrics log."""
     dashboard: bool
     log_file: Path
+    target: str | None = None
+    """MODULE:ATTR that the name `job` stands for; None: `job` is not a name."""
     log_rotate_bytes: int | None = None
     """A metrics log is rotated before it is longer than this; None: it is never rotated."""
     retries: int = DEFAULT_RETRIES

@@ -67,7 +67,7 @@ class Worker:
     def work(self) -> None:
         """Load the job, then process files until the launcher has no more; report a job that cannot be loaded."""
         try:
-            job = make_job(self._config.job, self._context)
+            job = make_job(self._config.job, self._context, self._config.target)
         except Exception as error:
             log_traceback(error)
             self._channel.ask(Unable(describe_failure(error), is_disk_full(error)))

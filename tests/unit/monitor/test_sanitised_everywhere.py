@@ -61,6 +61,7 @@ METRICS: DeviceWork = {
     "state": "idle",
     "current_file": None,
     "seconds_since_done": None,
+    "current_file_percent": None,
     "key": None,
     "gpus": None,
 }

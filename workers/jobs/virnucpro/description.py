@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workers.jobs.named_job import JobOption, NamedJob
+from workers.jobs.requirements import MODELS
 
 VIRNUCPRO = NamedJob(
     summary="VirNucPro: which sequences are viral, by six frames, DNABERT-S, ESM-2 and its classifier",
@@ -12,5 +13,6 @@ VIRNUCPRO = NamedJob(
         JobOption("dnabert", "folder of DNABERT-S", required=True),
         JobOption("classifier", "VirNucPro's classifier: .safetensors, or its .pth file", required=True),
     ),
+    requires=MODELS,
     reads_nucleotides=True,
 )

@@ -39,6 +39,7 @@ KNOWN: Row = (
         "state": "busy",
         "current_file": "sample_17.fa",
         "seconds_since_done": 4.5,
+        "current_file_percent": 63.0,
         "key": "GPU-1",
         "gpus": ["GPU-1"],
     },
@@ -65,6 +66,7 @@ UNKNOWN: Row = (
         "uuid": None,
         "current_file": None,
         "seconds_since_done": None,
+        "current_file_percent": None,
     },
     UNKNOWN_UTILIZATION,
 )

@@ -50,6 +50,7 @@ def row(
             "state": state,
             "current_file": None,
             "seconds_since_done": since,
+            "current_file_percent": None,
             "key": None,
             "gpus": None,
         },

@@ -330,8 +330,3 @@ def test_a_missing_file_is_an_input_error(tmp_path: Path, context: JobContext) -
 def test_a_chunk_that_is_not_a_whole_number_of_bases_is_refused(chunk: str) -> None:
     with pytest.raises(UserError, match="whole number of bases"):
         chunk_option({"chunk": chunk})
-
-
-def test_an_unknown_option_is_refused_by_name() -> None:
-    with pytest.raises(UserError, match="no option 'chunks'"):
-        chunk_option({"chunks": "500"})

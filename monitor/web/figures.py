@@ -7,6 +7,7 @@ All is formatted here, in the words of the terminal, so that the page has nothin
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor
 from typing import Literal, TypedDict
 
 from monitor.model.answers import Steal
@@ -66,6 +67,8 @@ class DeviceFigures(TypedDict):
     stolen: str
     """Files that it has taken from others, and files that others have taken from it."""
     file: str
+    file_done: str
+    """How much of it is done; "": unknown."""
 
 
 class StealFigures(TypedDict):
@@ -187,7 +190,7 @@ def _run_facts(runs: Sequence[RunReport]) -> list[tuple[str, str]]:
 
 def _device(row: Row, label: str, name: str, trend: Trend) -> DeviceFigures:
     metrics, utilization = row
-    state = metrics["state"]
+    state, done = metrics["state"], metrics["current_file_percent"]
     levels: dict[str | None, Level] = {"busy": "good", "lost": "bad", "silent": "warn"}
     word, level = STATE_WORDS.get(state or "", visible(state or UNKNOWN)), levels.get(state, "")
     if (time := loading_time(metrics)) is not None:
@@ -211,6 +214,7 @@ def _device(row: Row, label: str, name: str, trend: Trend) -> DeviceFigures:
         failed=plain_count(metrics["files_failed"]),
         stolen=f"+{plain_count(metrics['work_stolen_to'])} −{plain_count(metrics['work_stolen_from'])}",
         file=visible(metrics["current_file"] or ""),
+        file_done="" if done is None else f"{floor(done)}%",
     )
 
 

@@ -39,6 +39,7 @@ class Work(NamedTuple):
     failures: tuple[str, ...] = ()
     """How its attempts fail, half-way: "fails", "dies" (the worker with it) or "quits" (no further attempt)."""
     has_progress: bool = False
+    total: int | None = None
     cost: int = 1_000
 
 
@@ -104,7 +105,8 @@ class Worker:
             half = work.seconds / 2
             self._pass(half, "busy")
             if work.has_progress:
-                self._say("file.progress/", self.key, name, attempt, work.sequences // 2)
+                done = work.sequences // 2
+                self._say("file.progress/", self.key, name, attempt, done, work.total)
             if failure is None:
                 self._pass(work.seconds - half, "busy")
                 self._complete(name, attempt, work)
@@ -225,6 +227,7 @@ def _works(devices: int) -> st.SearchStrategy[Work]:
         sequences=st.integers(0, 5_000),
         failures=st.sampled_from([(), (), (), (), ("fails",), ("dies",), ("fails", "dies"), ("quits",)]),
         has_progress=st.booleans(),
+        total=st.sampled_from([None, 0, 1_000, 5_000]),
         cost=st.integers(0, 10_000),
     )
 

@@ -104,14 +104,14 @@ class HostReckoning:
         return None
 
     @cached_property
-    def open_files(self) -> list[tuple[str, Event, int | None]]:
-        """The files in progress: the device, the event of its start, and the sequences reported so far."""
+    def open_files(self) -> list[tuple[str, Event, Event | None]]:
+        """The files in progress: the device, the event of its start, and that of its last progress."""
         found = []
         for stream in () if self.is_broken_off else self.streams.keys() - self.dead:
             events = self.streams[stream]
             last = next((event for event in reversed(events) if event.kind in FILE_KINDS), None)
             if last is not None and last.kind == "file.started/":
-                reported = [e.fields[3] for e in events if e.kind == "file.progress/" and e.seq > last.seq]
+                reported = [e for e in events if e.kind == "file.progress/" and e.seq > last.seq]
                 found.append((last.fields[0], last, reported[-1] if reported else None))
         return found
 
@@ -151,7 +151,8 @@ class HostReckoning:
         depths = [event for event in self.events if event.kind == "queue.depths/"]
         last_ns = max([e.mono_ns for e in ended_since_boot] + [self.started_ns or 0, self.ready_ns(key)])
         reopened = sum(e.kind == "file.reopened/" and e.fields[1] == key for e in self.events)
-        in_progress = max(((e.mono_ns, e.fields[1]) for of, e, _ in self.open_files if of == key), default=None)
+        its_own = [(start, last) for of, start, last in self.open_files if of == key]
+        in_progress = max(its_own, key=lambda each: (each[0].mono_ns, each[0].fields[1]), default=None)
         return {
             "files_completed": sum(e.fields[0] == key for e in self.commits.values()),
             "files_failed": sum(e.kind == "file.failed/" and e.fields[5] for e in ended) - reopened,
@@ -162,10 +163,16 @@ class HostReckoning:
             "throughput": self.throughput(key),
             "last_update_time": self._last_update(key),
             "seconds_since_done": (self.now_ns - last_ns) / NS,
-            "current_file": in_progress and in_progress[1],
+            "current_file": in_progress and in_progress[0].fields[1],
+            "current_file_percent": in_progress and self._percent(in_progress[1]),
             "is_silent": self._is_silent(key),
             "loading_seconds": self._loading_seconds(key),
         }
+
+    def _percent(self, progress: Event | None) -> float | None:
+        """How much of a file is done; an event of before there were totals has none."""
+        done, total = (*progress.fields[3:], None)[:2] if progress else (None, None)
+        return min(100.0, 100 * done / total) if total else None
 
     def throughput(self, key: str) -> float | None:
         """Sequences per second of this session until now: over the last 60 s or 10 files, whichever are more.
@@ -177,7 +184,7 @@ class HostReckoning:
         chosen = recent if len(recent) >= WINDOW_FILES else done[-WINDOW_FILES:]
         chosen = [event for event in chosen if event.mono_ns >= self.ready_ns(key)]
         spans = [(event.mono_ns - round(event.fields[4] * NS), event.fields[3]) for event in chosen]
-        spans += [(e.mono_ns, n) for of, e, n in self.open_files if of == key and n is not None]
+        spans += [(e.mono_ns, last.fields[3]) for of, e, last in self.open_files if of == key and last]
         seconds = (self.now_ns - min(start for start, _ in spans)) / NS if spans else 0.0
         return sum(sequences for _, sequences in spans) / seconds if seconds > 0 else None
 

@@ -139,6 +139,9 @@ class MadeRun:
             stolen = ev.WorkStolen(key, victim, worker.file, worker.attempt, worker.stolen_at_ns)
             self._say(worker, stolen)
         self._say(worker, ev.FileStarted(key, worker.file, worker.attempt))
+        # More than once: of several reports the last one counts.
+        self.progress(worker)
+        self.progress(worker)
 
     def act(self, action: str, at: int) -> None:
         """Do one of ACTIONS, with the device of that number."""
@@ -164,7 +167,8 @@ class MadeRun:
         """Some of the file in hand is done."""
         if worker.file:
             done = len(self.script.envelopes)
-            self._say(worker, ev.FileProgress(worker.device.key, worker.file, worker.attempt, done))
+            total = (None, 0, 60, 500, 500)[done % 5]
+            self._say(worker, ev.FileProgress(worker.device.key, worker.file, worker.attempt, done, total))
 
     def beat(self, worker: Worker) -> None:
         """A heartbeat."""

@@ -70,6 +70,8 @@ class Stream:
     _heartbeat_seq: Count = 0
     up_ns: Count | None = None
     """When it first reported being ready for files; None before that."""
+    progress_ns: Count = 0
+    """When `progress` was published."""
     loads: bool = False
     """Whether it has reported that it loads its job before it is ready …"""
     started_ns: Count | None = None
@@ -171,15 +173,26 @@ class Stream:
         """The name of the file in progress; "" without one."""
         return self.task.file if self.is_busy and self.task is not None else ""
 
-    def in_progress(self, now_ns: int) -> Span | None:
-        """The file in progress with the sequences done so far; None if the worker has not reported any."""
+    def _own_progress(self) -> FileProgress | None:
+        """The last progress of the attempt in progress; None if the worker has not reported any."""
         task, progress = self.task, self.progress
         # The name is not enough: where attempts are not counted, the file may have been started again since.
         if not self.is_busy or task is None or progress is None or self.progress_seq < self.state_seq:
             return None
-        if (progress.file, progress.attempt) != (task.file, task.attempt):
+        return progress if (progress.file, progress.attempt) == (task.file, task.attempt) else None
+
+    def in_progress(self, now_ns: int) -> Span | None:
+        """The file in progress with the sequences done so far; None if the worker has not reported any."""
+        progress = self._own_progress()
+        return None if progress is None else Span(now_ns, self.since_ns, progress.sequences)
+
+    @property
+    def share_done(self) -> float | None:
+        """The share of the file in progress that was done at `progress_ns`, 1 at most; None: not reported."""
+        progress = self._own_progress()
+        if progress is None or not progress.total:
             return None
-        return Span(now_ns, self.since_ns, progress.sequences)
+        return min(1.0, progress.sequences / progress.total)
 
 
 def gone_ns(streams: Iterable[tuple[str, int, Stream]]) -> dict[str, int]:

@@ -39,7 +39,10 @@ KNOWN: Row = (
         "state": "busy",
         "current_file": "sample_17.fa",
         "seconds_since_done": 4.5,
+        "current_file_percent": 63.0,
         "loading_seconds": 42.1234,
+        "key": "GPU-1",
+        "gpus": ["GPU-1"],
     },
     {
         "compute_percent": 87.0,
@@ -64,6 +67,7 @@ UNKNOWN: Row = (
         "uuid": None,
         "current_file": None,
         "seconds_since_done": None,
+        "current_file_percent": None,
         "loading_seconds": None,
     },
     UNKNOWN_UTILIZATION,

@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from monitor.model.answers import DeviceWork
 from monitor.model.selection import EVERYTHING, ViewOptions
@@ -148,6 +149,39 @@ def test_the_table_stands_still_while_the_names_of_files_change() -> None:
 
     assert "FILE" in renamed("a")
     assert renamed("a") == renamed("a_file_with_a_long_name" * 3) == renamed(None)
+
+
+@pytest.mark.parametrize(
+    ("name", "percent", "shown"),
+    [
+        ("a.fa", 63.9, "a.fa 63%"),
+        ("a.fa", 99.9, "a.fa 99%"),
+        ("a.fa", None, "a.fa"),
+        ("abcdefghijkl.fa", 63.9, "abcdefghijkl.fa 63%"),
+        ("a_long_way/to/some/sample_17.fa", 63.9, "…ay/to/some/sample_17.fa 63%"),
+    ],
+)
+def test_how_much_of_a_file_is_done_stands_after_its_name(name: str, percent: float | None, shown: str) -> None:
+    metrics, utilization = row(0)
+    of_one: DeviceWork = {**metrics, "current_file": name, "current_file_percent": percent}
+    picture = plain(replace(snapshot(), rows=((of_one, utilization),)), 200, 24)
+    assert next(text for text in picture.splitlines() if "GPU 0" in text).endswith(f"  {shown}")
+
+
+@given(width=st.integers(80, 200), name=st.text("abc/_.", min_size=1, max_size=40))
+def test_how_much_of_a_file_is_done_takes_no_more_of_its_name_than_is_needed(width: int, name: str) -> None:
+    def told(percent: float | None) -> str:
+        metrics, utilization = row(0)
+        of_one: DeviceWork = {**metrics, "current_file": name, "current_file_percent": percent}
+        picture = plain(replace(snapshot(), rows=((of_one, utilization),)), width, 24)
+        assert all(cell_len(text) <= width for text in picture.splitlines())
+        return next(text for text in picture.splitlines() if "GPU 0" in text)
+
+    with_share, without = told(100.0), told(None)
+    if with_share != without:
+        kept = with_share.removesuffix(" 100%").split()[-1].removeprefix("…")
+        assert name.endswith(kept)
+        assert len(kept) >= min(len(name), 13)
 
 
 def test_devices_in_trouble_are_shown_before_others_when_not_all_fit() -> None:

@@ -33,7 +33,10 @@ UNKNOWN_WORK: DeviceWork = {
     "state": None,
     "current_file": None,
     "seconds_since_done": None,
+    "current_file_percent": None,
     "loading_seconds": None,
+    "key": None,
+    "gpus": None,
 }
 RUN: RunReport = {
     "run": "run-1",
@@ -64,6 +67,7 @@ def test_a_device_has_the_figures_of_its_row() -> None:
     assert gpu["compute"] == {"percent": 87.0, "text": "87%", "level": ""}
     assert (gpu["temperature"], gpu["power"], gpu["throughput"], gpu["queue"]) == ("70°C", "300 W", "12.3", "3")
     assert (gpu["completed"], gpu["failed"], gpu["stolen"], gpu["file"]) == ("4", "0", "+1 −0", "sample_1.fa")
+    assert gpu["file_done"] == "63%"
     assert cpu["compute"] == {"percent": None, "text": "n/a", "level": ""}
     assert cpu["key"] != gpu["key"]
 
@@ -74,6 +78,7 @@ def test_what_is_unknown_is_not_available_and_has_no_bar() -> None:
     for name in ("device", "state", "temperature", "power", "throughput", "queue", "completed", "failed"):
         assert device[name] == "n/a"
     assert device["stolen"] == "+n/a −n/a"
+    assert device["file_done"] == ""
     assert (device["memory"]["percent"], device["memory"]["text"], device["trend"]) == (None, "n/a", [])
     assert dict(figures["facts"])["time left"] == "n/a"
     assert figures["effect"] == ""

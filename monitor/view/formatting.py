@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from monitor.model.view_model import Row
+from monitor.model.view_model import Row, count_gpus
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN
 
@@ -30,12 +30,18 @@ def model_labels(device_names: Iterable[str]) -> dict[str, str]:
 
 
 def describe_devices(rows: Sequence[Row]) -> str:
-    """Summarize the devices: "8 x A100-SXM4-80GB" if they are of one model, else "8 devices"; "" for none."""
+    """Summarize the devices: "8 x A100-SXM4-80GB" if they are of one model, else "8 devices"; "" for none.
+
+    Where workers share GPUs, or use several: "4 x A100-SXM4-80GB, 8 workers".
+    """
     models = {short_name(visible(metrics["device_name"])) for metrics, _ in rows}
     model = models.pop() if len(models) == 1 else ""
-    if model:
+    if not model:
+        return count_devices(len(rows)) if rows else ""
+    gpus = count_gpus(rows)
+    if gpus is None or gpus == len(rows):
         return f"{len(rows)} x {model}"
-    return count_devices(len(rows)) if rows else ""
+    return f"{gpus} x {model}, {len(rows)} worker{'' if len(rows) == 1 else 's'}"
 
 
 def count_devices(count: int) -> str:

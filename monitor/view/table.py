@@ -20,6 +20,7 @@ from monitor.model.view_model import (
     ViewModel,
     device_key,
     device_label,
+    each_gpu_once,
     known_sum,
     qualifiers,
     run_of,
@@ -183,10 +184,11 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
 def _total_cells(rows: Sequence[Row], totals: RunTotals | None) -> Cells:
     """The sums of known figures, and the means of percentages; columns without a meaningful total stay empty.
 
-    `totals` are the run's, with the failures that belong to no device; None when `rows` are not the whole run.
+    A GPU that several workers share counts once. `totals` are the run's, with the failures that belong to no
+    device; None when `rows` are not the whole run.
     """
     metrics = [row[0] for row in rows]
-    utilization = [row[1] for row in rows]
+    utilization = [row[1] for row in each_gpu_once(rows)]
     if totals is None:
         completed = whole_sum(row["files_completed"] for row in metrics)
         failed = whole_sum(row["files_failed"] for row in metrics)

@@ -46,6 +46,8 @@ def row(index: int, state: str = "busy") -> Row:
         "seconds_since_done": 1.5 * (index % 100),
         "current_file_percent": (17.3 * index) % 100 if state == "busy" else None,
         "loading_seconds": 42.5 if state == "loading" else None,
+        "key": f"GPU-{index:08d}",
+        "gpus": [f"GPU-{index:08d}"],
     }
     utilization: GpuUtilization = {
         "compute_percent": 0.0 if state == "idle" else [97.4, 88.0, 22.0, 64.0][index % 4],

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
+from virnucpro_bus.effect.shares import Load
 from virnucpro_bus.effect.work_log import Steal
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.sequence import SequenceTracker
@@ -132,6 +133,13 @@ class Stream:
         """Whether it still loads its job."""
         return self.is_live and self.reported_state == "loading"
 
+    def load(self, now_ns: int) -> Load | None:
+        """How it has loaded its job, or does; None: it never reported that, or unknown."""
+        end_ns = self.load_end_ns(now_ns)
+        if end_ns is None or self.started_ns is None:
+            return None
+        return Load(self.device_key, self.started_ns, max(self.started_ns, end_ns), self.up_ns is not None)
+
     def load_end_ns(self, now_ns: int) -> int | None:
         """Until when it has loaded its job: `now_ns` while it does; None: it never reported that, or unknown.
 
@@ -144,11 +152,6 @@ class Stream:
             return now_ns
         has_worked = self.reported_state in ("busy", "idle") or self.task is not None
         return None if has_worked else self.heard_ns
-
-    def loading_ns(self, now_ns: int) -> int | None:
-        """How long it has been loading its job, or took to load it; None: it never reported that, or unknown."""
-        end_ns = self.load_end_ns(now_ns)
-        return None if end_ns is None or self.started_ns is None else max(0, end_ns - self.started_ns)
 
     @property
     def has_heartbeat(self) -> bool:

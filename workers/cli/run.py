@@ -30,7 +30,7 @@ from workers.cli.jobs import complete_jobs
 from workers.commit.result_store import RESULTS_NAME
 from workers.inputs.find import find_inputs
 from workers.jobs.checked_job import check_job
-from workers.launch.device_discovery import MAX_DEVICES, find_devices, simulated_gpus
+from workers.launch.device_discovery import MAX_DEVICES, find_devices, place_workers, simulated_gpus
 from workers.launch.device_locks import DeviceLocks
 from workers.launch.estimates import apply_job_estimates
 from workers.launch.launcher import Launcher
@@ -64,7 +64,11 @@ MAX_FAILURES_SHOWN = 10
 )
 @click.option("--devices", default="auto", show_default=True, metavar="SPEC",
               help="Devices to use: auto (all GPUs, else all CPU cores), cpu:N, cuda:0,1 (indices of nvidia-smi), "
-              "or GPU UUIDs.")  # fmt: skip
+              "or GPU UUIDs. A plus sign joins the GPUs of one worker: cuda:0+1,2+3.")  # fmt: skip
+@click.option("--workers-per-device", default=1, show_default=True, metavar="N",
+              type=click.IntRange(1, MAX_DEVICES),
+              help="Workers that share each GPU, or the GPUs that a plus sign joins; each is a device of the run, "
+              "with its own process and queue.")  # fmt: skip
 @click.option("--fake-gpus", type=click.IntRange(1, MAX_DEVICES), metavar="N",
               help="Use N simulated GPUs, for a demonstration; the job runs on the CPU.")  # fmt: skip
 @click.option("--policy", default=DEFAULT_POLICY, show_default=True, type=click.Choice(POLICIES),
@@ -111,6 +115,7 @@ def run(
     job: str,
     job_options: Sequence[str],
     devices: str,
+    workers_per_device: int,
     fake_gpus: int | None,
     policy: str,
     steal_interval_seconds: float,
@@ -174,6 +179,7 @@ def run(
         chosen = find_devices(devices, os.environ)
         if devices == "auto" and not any(has_gpu(device.key) for device in chosen):
             say(f"no GPU is used, but {len(chosen)} CPU cores; virnucpro-bus doctor shows why")
+    chosen = place_workers(chosen, workers_per_device)
     device_weights, warnings = weights_for(weights, [device.name for device in chosen])
     for warning in warnings:
         say(warning)

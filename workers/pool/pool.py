@@ -146,6 +146,7 @@ class WorkerPool:
             device_key=device.key,
             device_name=device.name,
             device_index=device.index,
+            device_label=device.label,
             job=self._job,
             options=self._options,
             target=self._target,

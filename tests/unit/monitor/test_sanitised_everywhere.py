@@ -56,6 +56,8 @@ METRICS: DeviceWork = {
     "seconds_since_done": None,
     "current_file_percent": None,
     "loading_seconds": None,
+    "key": None,
+    "gpus": None,
 }
 EMPTY_INFO: CaptureInfo = {
     "path": "",

@@ -41,6 +41,8 @@ KNOWN: Row = (
         "seconds_since_done": 4.5,
         "current_file_percent": 63.0,
         "loading_seconds": None,
+        "key": "GPU-1",
+        "gpus": ["GPU-1"],
     },
     {
         "compute_percent": 87.0,

@@ -52,6 +52,8 @@ def row(
             "seconds_since_done": since,
             "current_file_percent": None,
             "loading_seconds": None,
+            "key": None,
+            "gpus": None,
         },
         {**UNKNOWN_UTILIZATION, "sample_age_seconds": age},
     )

@@ -35,6 +35,8 @@ UNKNOWN_WORK: DeviceWork = {
     "seconds_since_done": None,
     "current_file_percent": None,
     "loading_seconds": None,
+    "key": None,
+    "gpus": None,
 }
 RUN: RunReport = {
     "run": "run-1",

@@ -44,12 +44,17 @@ class GpuMetrics(TypedDict):
     sequences: int
     files_failed: int
     state: str
-    """"starting", "idle", "busy", "stopped", "lost", or "silent" when heartbeats have stopped coming."""
+    """"starting" without a worker yet, "loading" while it loads its job, "idle", "busy", "stopped", "lost", or
+    "silent" when heartbeats have stopped coming."""
     current_file: str | None
     seconds_since_done: float | None
-    """Since its last completion or failure, or since the start of the run; None when neither is known."""
+    """Since its last completion or failure, the start of the run, or when its job was loaded, whichever is last; 0
+    while it loads; None when none is known."""
     current_file_percent: float | None
     """How much of `current_file` is done, 100 at most; None without one, and where the job reports no total."""
+    loading_seconds: float | None
+    """How long its present worker, or else the last one, has been loading its job, or took to load it; None: it
+    never reported that it loads, or unknown."""
     key: str
     """The device's key: its identity in events and in an Effect."""
     gpus: list[str]
@@ -251,6 +256,9 @@ class Effect(TypedDict):
     """Stolen files that the thief has done or has in progress."""
     steals: list[StealEffect]
     """The last 1,000 of them, oldest first."""
+    loading_seconds: dict[str, float]
+    """By device key: how long its workers have loaded their job, added up; without devices that never reported it.
+    Before the start of the first file it is in no other figure, after that in `idle_seconds`."""
 
 
 class SampledFigures(Protocol):

@@ -14,6 +14,7 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import text_of, visible
 
 OWN_PACKAGE = "virnucpro-bus"
+_UNKNOWN = "unknown"
 
 Kind = TypeVar("Kind")
 
@@ -48,10 +49,10 @@ class Plugins(Generic[Kind]):
 
 def package_of(point: EntryPoint) -> str:
     """Return the name of the package that an entry point comes from; "" for ours."""
-    name = "unknown" if point.dist is None else point.dist.name
+    name = _UNKNOWN if point.dist is None else point.dist.name or _UNKNOWN
     return "" if name == OWN_PACKAGE else name
 
 
-def release_of(point: EntryPoint) -> str:
-    """Return the name and the version of the package that an entry point comes from; "unknown" without one."""
-    return "unknown" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+def version_of(point: EntryPoint) -> str:
+    """Return the version of the package that an entry point comes from; "unknown" where it has none."""
+    return _UNKNOWN if point.dist is None else point.dist.version or _UNKNOWN

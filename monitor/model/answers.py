@@ -48,6 +48,7 @@ class DeviceWork(TypedDict):
     current_file: str | None
     seconds_since_done: Seconds | None
     current_file_percent: Percent | None
+    loading_seconds: Seconds | None
     key: str | None
     gpus: list[str] | None
     run: NotRequired[str]

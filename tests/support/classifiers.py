@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
 from unittest.mock import patch
 
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
+
+from tests.support.tiny_models import make_dnabert, make_esm
 
 
 class MLPClassifier(nn.Module):
@@ -46,3 +50,16 @@ def save_as_upstream(classifier: nn.Module, path: Path, module: str = "__main__"
     modules = {".".join(names[: depth + 1]): place for depth in range(len(names))}
     with patch.dict(sys.modules, modules), patch.object(MLPClassifier, "__module__", module):
         torch.save(classifier, path)
+
+
+def make_virnucpro(folder: Path, suffix: str = ".safetensors") -> dict[str, str]:
+    """Make all models of the job "virnucpro", tiny ones; return the options that name them."""
+    models = {"esm": make_esm(folder / "esm2_tiny"), "dnabert": make_dnabert(folder / "DNABERT-S")}
+    configs = [json.loads((model / "config.json").read_text()) for model in models.values()]
+    classifier = folder / f"classifier{suffix}"
+    made = make_classifier(sum(config["hidden_size"] for config in configs))
+    if suffix == ".safetensors":
+        save_file(made.state_dict(), classifier)
+    else:
+        save_as_upstream(made, classifier)
+    return {name: str(path) for name, path in {**models, "classifier": classifier}.items()}

@@ -45,6 +45,7 @@ def row(index: int, state: str = "busy") -> Row:
         "current_file": f"samples/sample_{index + 20}.fa" if state == "busy" else None,
         "seconds_since_done": 1.5 * (index % 100),
         "current_file_percent": (17.3 * index) % 100 if state == "busy" else None,
+        "loading_seconds": 42.5 if state == "loading" else None,
         "key": f"GPU-{index:08d}",
         "gpus": [f"GPU-{index:08d}"],
     }

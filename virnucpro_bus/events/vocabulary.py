@@ -202,7 +202,8 @@ class FileResults(Fact, frozen=True):
 
     `part` counts from 0, which starts the list again. `folder` is the folder in the results folder that gets them,
     "" for the results folder itself. `names` are paths below it; a byte of "%", of a control character or outside
-    UTF-8 is written as %XX. The name of a folder ends in "/" and follows the names in it.
+    UTF-8 is written as %XX. The name of a folder ends in "/" and follows the names in it. `file` "" and attempt 0
+    stand for the run: the names are those of what its job makes of the results of all files.
     """
 
     file: Text

@@ -109,8 +109,8 @@ class DeviceState(Struct, array_like=True):
             return "lost" if workers[max(workers)].is_lost else "stopped"
         if all(stream.has_heartbeat and now_ns - stream.heard_ns > WORKER_SILENT_AFTER_NS for stream in live):
             return "silent"
-        states = {stream.state for stream in live}
-        return next(state for state in ("busy", "idle", "starting") if state in states)
+        states = {stream.reported_state for stream in live}
+        return next(state for state in ("busy", "idle", "loading", "starting") if state in states)
 
     def add_sample(self, mono_ns: int, seq: int, sample: ev.GpuSampled) -> None:
         """Add sample number `seq`, taken at `mono_ns` on the host's axis of time."""
@@ -184,7 +184,8 @@ class DeviceState(Struct, array_like=True):
 
         Both times are on the host's axis of time.
         """
-        last_ns = max(self.last_done_ns, started_ns or 0)
+        since_ns = max(started_ns or 0, ready_ns(workers, now_ns))
+        last_ns = max(self.last_done_ns, since_ns)
         last_update_ns = time_of_day(self.last_done_wall_ns, self.last_done_ns)
         streams = workers.values()
         counts = [stream.counts() for stream in streams]
@@ -192,6 +193,7 @@ class DeviceState(Struct, array_like=True):
         busy = [(stream.since_ns, stream.file, of) for of, stream in workers.items() if stream.is_busy]
         _, current_file, worker = max(busy, default=(0, None, None))
         share_done = None if worker is None else workers[worker].share_done
+        load = workers[max(workers)].load(now_ns) if workers else None
         key = self.device.key
         return GpuMetrics(
             device_id=self.device_id,
@@ -200,7 +202,7 @@ class DeviceState(Struct, array_like=True):
             files_completed=sum(count.completed for count in counts) - self.reopened.completed,
             work_stolen_from=self.stolen_away,
             work_stolen_to=sum(count.stolen for count in counts),
-            throughput=self.window.throughput(now_ns, in_progress, started_ns or 0),
+            throughput=self.window.throughput(now_ns, in_progress, since_ns),
             last_update_time=last_update_ns / NANOSECONDS if self.last_done_wall_ns else None,
             uuid=uuid_of(key),
             host=host,
@@ -210,9 +212,20 @@ class DeviceState(Struct, array_like=True):
             current_file=current_file,
             seconds_since_done=max(0, now_ns - last_ns) / NANOSECONDS if last_ns else None,
             current_file_percent=None if share_done is None else 100.0 * share_done,
+            loading_seconds=None if load is None else load.seconds,
             key=key,
             gpus=list(gpus_of(key)),
         )
+
+
+def ready_ns(workers: Workers, now_ns: int) -> int:
+    """When the first of the workers that are live, or else the last one, had loaded its job; now while all load.
+
+    0 where none of them has loaded any, or that is unknown.
+    """
+    live = [stream for stream in workers.values() if stream.is_live]
+    last = [workers[key] for key in sorted(workers)[-1:]]
+    return min((stream.load_end_ns(now_ns) or 0 for stream in live or last), default=0)
 
 
 def own_workers(device: DeviceState, workers: dict[tuple[int, str], Stream]) -> dict[tuple[int, str], Stream]:

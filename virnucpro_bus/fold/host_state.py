@@ -198,6 +198,7 @@ class HostState(Struct, array_like=True):
 
     def work(self, now_ns: int) -> HostWork:
         """The work log with the state of the run at `now_ns`, from which the effect of stealing is computed."""
+        now_ns = self.at(now_ns)
         streams = [stream for _, _, stream in self.streams()]
         started_ns = self.started_ns or 0
         ups = [(stream.up_ns, stream.device_key) for stream in streams if stream.up_ns is not None]
@@ -213,9 +214,12 @@ class HostState(Struct, array_like=True):
             failed=self.failed_files(),
             is_stealing=self.run is None or self.run.policy != "off",
             started_ns=started_ns,
-            now_ns=self.at(now_ns),
+            now_ns=now_ns,
             is_over=self.is_over,
             files_total=0 if self.run is None else self.run.files_total,
+            loads=[load for stream in streams if (load := stream.load(now_ns)) and load.end_ns >= started_ns],
+            loading=frozenset(stream.device_key for stream in streams if stream.is_loading)
+            - {stream.device_key for stream in streams if stream.is_live and not stream.is_loading},
         )
         return HostWork(self.run, self._log, status)
 

@@ -26,12 +26,15 @@ from virnucpro_bus.run_folder import REPORT_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.standard_streams import abandon_output
 from virnucpro_bus.text import visible
+from workers.cli.jobs import complete_jobs
+from workers.commit.result_store import RESULTS_NAME
 from workers.inputs.find import find_inputs
 from workers.jobs.checked_job import check_job
 from workers.launch.device_discovery import MAX_DEVICES, find_devices, place_workers, simulated_gpus
 from workers.launch.device_locks import DeviceLocks
 from workers.launch.estimates import apply_job_estimates
 from workers.launch.launcher import Launcher
+from workers.launch.merge_process import merged_names
 from workers.launch.run_plan import DEFAULT_GRACE_SECONDS, RunPlan
 from workers.pool.watchdog import DEFAULT_HANG_SECONDS, Limits
 from workers.resume.log_path import choose_log_path
@@ -48,14 +51,16 @@ MAX_FAILURES_SHOWN = 10
 @click.option("--out", "run_dir", required=True, type=PathArgument(file_okay=False, path_type=Path), metavar="DIR",
               help="Folder for results, capture, metrics log and summary; created if missing.")  # fmt: skip
 @click.option("--job", default="sixframe", show_default=True, metavar="JOB",
-              help='The job for each file: sixframe, MODULE:ATTR, or "shell:CMD {input} {output}", which '
-              "bash runs with -euo pipefail.")  # fmt: skip
+              shell_complete=complete_jobs,
+              help="The job for each file: a name (virnucpro-bus jobs lists them), MODULE:ATTR (your function or "
+              'class), or "shell:CMD {input} {output}", which bash runs with -euo '
+              "pipefail.")  # fmt: skip
 @click.option(
     "--job-option",
     "job_options",
     multiple=True,
     metavar="KEY=VALUE",
-    help="An option passed to the job; may be repeated.",
+    help="An option passed to the job; may be repeated. virnucpro-bus jobs NAME lists those of a job with a name.",
 )
 @click.option("--devices", default="auto", show_default=True, metavar="SPEC",
               help="Devices to use: auto (all GPUs, else all CPU cores), cpu:N, cuda:0,1 (indices of nvidia-smi), "
@@ -161,7 +166,7 @@ def run(
         access_for(parse_listen(listen))
     page = http_listen(http, http_token_file)
     checked = check_job(job, options)
-    found = find_inputs(inputs, nucleotides_only=checked.reads_nucleotides)
+    found = find_inputs(inputs, nucleotides_only=checked.reads_nucleotides, reserved=merged_names(checked.merge))
     for folder in found.folders:
         if left_out := folder.left_out():
             say(f"{folder.folder}: left out: {left_out}; to include files, name them")
@@ -201,6 +206,7 @@ def run(
         limits=Limits(hang_seconds, file_seconds),
         grace_seconds=grace_seconds,
         report=report,
+        merge=checked.merge,
         resume=resume,
         redo=redo,
         force=force,
@@ -254,7 +260,8 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
     if (more := len(failures) - MAX_FAILURES_SHOWN) > 0:
         say(f"failed: {more} more files; see {SUMMARY_NAME}")
     for label, path in (
-        ("results", plan.run_dir / "results"),
+        ("results", plan.run_dir / RESULTS_NAME),
+        ("merged", plan.run_dir / RESULTS_NAME / plan.merge.name if plan.merge else None),
         ("capture", plan.run_dir / "run.vbus"),
         ("log", plan.log_file),
         ("summary", plan.run_dir / SUMMARY_NAME),

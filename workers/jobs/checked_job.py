@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import visible
 from workers.jobs.loader import SHELL_PREFIX, split_spec
-from workers.jobs.named_job import NamedJob, Options
+from workers.jobs.named_job import Merge, NamedJob, Options
 from workers.jobs.named_jobs import check_named_job, find_job
 from workers.jobs.shell import check_template
 
@@ -26,6 +26,11 @@ class CheckedJob:
     def target(self) -> str | None:
         """MODULE:ATTR that workers load instead of a name; None: `spec` itself."""
         return None if self.named is None else self.named.target
+
+    @property
+    def merge(self) -> Merge | None:
+        """What it makes of the results of all files at the end; None: nothing."""
+        return None if self.named is None else self.named.merge
 
     @property
     def reads_nucleotides(self) -> bool:

@@ -6,9 +6,10 @@ module is imported by `run` and `jobs` too, so frameworks are imported by the mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 from workers.jobs.requirements import Requirements
 
@@ -26,6 +27,30 @@ class JobOption:
     default: str | None = None
     """What stands for it where it is not given, for people; None: without it the job does nothing of the kind."""
     required: bool = False
+
+
+class DoneFile(NamedTuple):
+    """A file that is done, and what the job made of it."""
+
+    file: str
+    """Its id, which can be printed."""
+    paths: tuple[Path, ...]
+    """The absolute paths of its results, in the order of their names; those in folders too."""
+
+
+@dataclass(frozen=True)
+class Merge:
+    """A file that a job makes of the results of all files at the end of a run, in the results folder."""
+
+    name: str
+    """Its name there."""
+    write: Callable[[Sequence[DoneFile], BinaryIO], object]
+    """Writes it, in a process of its own: once at the end of each session, of all files that are done, sorted by
+    id. What it raises costs the file, not the run."""
+
+    def __post_init__(self) -> None:
+        if "/" in self.name or self.name.startswith(".") or not self.name.isprintable() or not self.name:
+            raise ValueError(f"{self.name!r} is not a name in the results folder")
 
 
 @dataclass(frozen=True)
@@ -46,5 +71,7 @@ class NamedJob:
     installed with it."""
     estimate: Callable[[Path, Options], float] | None = None
     """Returns the work in a file, in a unit of its own (see interface.py); None: the size of the file."""
+    merge: Merge | None = None
+    """What it makes of the results of all files at the end; None: nothing."""
     reads_nucleotides: bool = False
     """Whether it reads nucleotides and no proteins; False: unknown."""

@@ -6,6 +6,8 @@ import what does that, takes 30 ms.
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
+
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.plugins import Plugins
 from virnucpro_bus.spelling import did_you_mean
@@ -17,14 +19,19 @@ JOBS = Plugins("virnucpro_bus.jobs", NamedJob, "job")
 
 def find_job(name: str) -> NamedJob:
     """Import the description of a job. Raises UserError when it is not installed, or cannot be imported."""
+    return JOBS.load(entry_point_of(name))
+
+
+def entry_point_of(name: str) -> EntryPoint:
+    """Return the entry point that names the description of a job. Raises UserError when it is not installed."""
     jobs = JOBS.installed()
     if name not in jobs:
-        known = ", ".join(map(visible, jobs))
+        known = ", ".join([*map(visible, jobs), "MODULE:ATTR"])
         raise UserError(
             f"unknown job '{visible(name)}'{did_you_mean(name, jobs)}; "
-            f"give {known}, MODULE:ATTR or 'shell:CMD {{input}} {{output}}'"
+            f"give {known} or 'shell:CMD {{input}} {{output}}'"
         )
-    return JOBS.load(jobs[name])
+    return jobs[name]
 
 
 def check_named_job(name: str, job: NamedJob, options: Options) -> None:
@@ -47,4 +54,4 @@ def check_named_job(name: str, job: NamedJob, options: Options) -> None:
             reason = f"{type(error).__name__}: {text_of(error)}"
             raise UserError(f"{shown}: the check of its options failed: {visible(reason)}") from None
     if job.requires is not None and (problem := job.requires.problem()) is not None:
-        raise UserError(f"{shown} needs {problem}")
+        raise UserError(f"{shown} {problem}")

@@ -20,13 +20,13 @@ class Requirements:
         return [package for package in self.packages if find_spec(package) is None]
 
     def problem(self) -> str | None:
-        """Return what is missing and how to install it, in one line after "needs"; None: all is installed."""
+        """Return what is missing and how to install it, in one line; None: all is installed."""
         missing = self.missing()
         if not missing:
             return None
         *others, last = missing
         names = f"{', '.join(others)} and {last}" if others else last
-        return f"{names}, which {'are' if others else 'is'} not installed here: {self.install}"
+        return f"needs {names}, which {'are' if others else 'is'} not installed here: {self.install}"
 
 
 MODELS = Requirements(("torch", "transformers", "safetensors", "numpy"), "pip install 'virnucpro-bus[models]'")

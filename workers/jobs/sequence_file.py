@@ -10,7 +10,7 @@ from xopen import xopen
 
 from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.text import visible
-from workers.jobs.fasta import Record, read_nucleotides, split_records
+from workers.jobs.fasta import AMINO_ACIDS, NUCLEOTIDES, Alphabet, Record, read_records, split_records
 
 _BLOCK_BYTES = 1 << 18
 
@@ -20,12 +20,21 @@ def nucleotide_records(path: Path) -> Iterator[Record]:
 
     Raises InputError if it cannot be read as one, and UserError if a record does not fit into the memory.
     """
+    return _records(path, NUCLEOTIDES)
+
+
+def protein_records(path: Path) -> Iterator[Record]:
+    """Yield the records of a FASTA file of proteins. Raises as `nucleotide_records` does."""
+    return _records(path, AMINO_ACIDS)
+
+
+def _records(path: Path, alphabet: Alphabet) -> Iterator[Record]:
     shown = visible(str(path))
     number = 0
     try:
         # Without threads, so in this process: starting a program takes longer than reading most files.
         with xopen(path, "rb", threads=0) as file:
-            for record in read_nucleotides(_blocks(file)):
+            for record in read_records(_blocks(file), alphabet):
                 number += 1
                 yield record
     except InputError as error:

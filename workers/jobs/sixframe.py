@@ -71,11 +71,11 @@ Frame = tuple[bytes, bytes, bytes]
 """A kept frame: number of its chunk and the frame (such as b"3R2"), bases, residues."""
 
 
-def chunk_option(options: Mapping[str, str]) -> int:
-    """Return the chunk length in bases that `options` set. Raises UserError for an invalid option."""
+def chunk_option(options: Mapping[str, str], job: str = "sixframe") -> int:
+    """Return the chunk length in bases that `options` of `job` set. Raises UserError for an invalid option."""
     given = options.get("chunk", str(DEFAULT_CHUNK))
     if not (given.isascii() and given.isdecimal() and len(given) < 19 and int(given) >= 1):
-        raise UserError(f"option chunk of job sixframe must be a whole number of bases, at least 1, not {given!r}")
+        raise UserError(f"option chunk of job {job} must be a whole number of bases, at least 1, not {given!r}")
     return int(given)
 
 

@@ -7,15 +7,13 @@ the run goes by the sizes.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 import msgspec
 
-from virnucpro_bus.system.child_process import communicate, stop
+from virnucpro_bus.system.child_process import ask
 from virnucpro_bus.system.own_packages import own_program
 from virnucpro_bus.text import visible
 from workers.inputs.input_file import InputFile
@@ -54,32 +52,20 @@ def apply_job_estimates(
 
 def _estimate(question: Question, timeout_seconds: float) -> Reply:
     try:
-        process = subprocess.Popen(
+        answer = ask(
             own_program("workers.process.estimator"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
-            process_group=0,
+            msgspec.msgpack.encode(question),
+            seconds=timeout_seconds,
+            environment={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
         )
     except OSError as error:
         return Reply(problem=f"the estimating process cannot be started: {error.strerror}")
-    try:
-        output = communicate(process, msgspec.msgpack.encode(question), timeout_seconds)
     except subprocess.TimeoutExpired:
         return Reply(problem=f"estimating takes longer than {timeout_seconds:g} s")
-    finally:
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        stop(process, 0)
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()
     try:
-        return msgspec.msgpack.decode(output, type=Reply)
+        return msgspec.msgpack.decode(answer.output, type=Reply)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return Reply(problem=f"the estimating process ended with exit status {process.returncode}")
+        return Reply(problem=f"the estimating process ended with exit status {answer.status}")
 
 
 def _find_problem(files: Sequence[InputFile], estimates: Sequence[float]) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.remote.http_address import HttpListen
 from workers.inputs.input_file import InputFile
+from workers.jobs.named_job import Merge
 from workers.pool.watchdog import Limits
 from workers.schedule.blame import DEFAULT_RETRIES
 
@@ -53,3 +54,5 @@ class RunPlan:
     """Remove the run that the folder contains, and start over."""
     report: bool = False
     """Write report.html when the run is over."""
+    merge: Merge | None = None
+    """What the job makes of the results of all files when the run is over; None: nothing."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import msgspec
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import text_of, visible
 from workers.jobs.loader import admit_user_modules, import_job, split_spec
-from workers.process.parent_watch import end_with_parent
+from workers.process.answering import answer
 
 _ATTRIBUTE = "estimate"
 
@@ -83,17 +82,12 @@ def _may_have_estimates(module: str) -> bool:
 
 
 def main() -> None:
-    """Answer the question on standard input, then exit with status 0."""
-    end_with_parent()
-    output = os.fdopen(os.dup(1), "wb")
-    # What the job prints must not mix with the reply.
-    os.dup2(2, 1)
-    question = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Question)
+    """Answer the question on standard input."""
+    answer(Question, _reply_or_problem)
+
+
+def _reply_or_problem(question: Question) -> Reply:
     try:
-        reply = reply_to(question)
+        return reply_to(question)
     except UserError as error:
-        reply = Reply(problem=str(error))
-    output.write(msgspec.msgpack.encode(reply))
-    output.flush()
-    # Do not wait for threads that the module has started.
-    os._exit(0)
+        return Reply(problem=str(error))

@@ -48,6 +48,7 @@ def test_an_announced_device_has_a_row_before_it_has_done_anything() -> None:
         "current_file": None,
         "seconds_since_done": 0.0,
         "current_file_percent": None,
+        "loading_seconds": None,
         "key": "GPU-a",
         "gpus": ["GPU-a"],
     }

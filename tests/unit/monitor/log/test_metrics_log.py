@@ -40,6 +40,7 @@ KNOWN: Row = (
         "current_file": "sample_17.fa",
         "seconds_since_done": 4.5,
         "current_file_percent": 63.0,
+        "loading_seconds": None,
         "key": "GPU-1",
         "gpus": ["GPU-1"],
     },
@@ -67,6 +68,7 @@ UNKNOWN: Row = (
         "current_file": None,
         "seconds_since_done": None,
         "current_file_percent": None,
+        "loading_seconds": None,
     },
     UNKNOWN_UTILIZATION,
 )

@@ -51,6 +51,7 @@ def row(
             "current_file": None,
             "seconds_since_done": since,
             "current_file_percent": None,
+            "loading_seconds": None,
             "key": None,
             "gpus": None,
         },

@@ -34,6 +34,7 @@ UNKNOWN_WORK: DeviceWork = {
     "current_file": None,
     "seconds_since_done": None,
     "current_file_percent": None,
+    "loading_seconds": None,
     "key": None,
     "gpus": None,
 }

@@ -14,10 +14,10 @@ INSTALL = "pip install 'virnucpro-bus[models]'"
 
 def test_what_is_not_installed_is_named_with_the_command_that_installs_it() -> None:
     assert Requirements(("json", "no_such_torch"), INSTALL).problem() == (
-        f"no_such_torch, which is not installed here: {INSTALL}"
+        f"needs no_such_torch, which is not installed here: {INSTALL}"
     )
     assert Requirements(("no_such_numpy", "no_such_torch", "no_such_x"), INSTALL).problem() == (
-        f"no_such_numpy, no_such_torch and no_such_x, which are not installed here: {INSTALL}"
+        f"needs no_such_numpy, no_such_torch and no_such_x, which are not installed here: {INSTALL}"
     )
 
 

@@ -271,11 +271,11 @@ def test_records_without_a_base_are_taken_in_batches_too(tmp_path: Path) -> None
 def test_a_record_that_does_not_fit_into_the_memory_is_reported(
     tmp_path: Path, context: JobContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read(blocks: object) -> Iterator[Record]:
+    def read(blocks: object, alphabet: object) -> Iterator[Record]:
         yield b"a", b"GCC"
         raise MemoryError
 
-    monkeypatch.setattr(sequence_file, "read_nucleotides", read)
+    monkeypatch.setattr(sequence_file, "read_records", read)
     source = tmp_path / "huge.fa"
     source.write_bytes(b">a\n")
     with pytest.raises(UserError, match="record 2 does not fit into the memory") as caught:

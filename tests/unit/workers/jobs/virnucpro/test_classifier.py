@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'virnucpro-bus[models]'")
+torch = pytest.importorskip("torch", reason="needs torch: pip install 'virnucpro-bus[models]'")
 
-from safetensors.torch import save_file  # noqa: E402
+from safetensors.torch import save_file
 
-from tests.support.classifiers import MLPClassifier, make_classifier, save_as_upstream  # noqa: E402
-from virnucpro_bus.errors import UserError  # noqa: E402
-from workers.jobs.virnucpro.classifier import read_classifier  # noqa: E402
+from tests.support.classifiers import MLPClassifier, make_classifier, save_as_upstream
+from virnucpro_bus.errors import UserError
+from workers.jobs.virnucpro.classifier import read_classifier
 
 WIDTH = 20
 

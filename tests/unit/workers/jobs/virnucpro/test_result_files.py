@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-np = pytest.importorskip("numpy", reason="NumPy is not installed: pip install 'virnucpro-bus[models]'")
+np = pytest.importorskip("numpy", reason="needs NumPy: pip install 'virnucpro-bus[models]'")
 
-from tests.support.paths import ROOT  # noqa: E402
-from workers.jobs.virnucpro.result_files import result_files  # noqa: E402
+from tests.support.paths import ROOT
+from workers.jobs.virnucpro.result_files import result_files
 
 UPSTREAM = ROOT / "tests" / "data" / "virnucpro"
 

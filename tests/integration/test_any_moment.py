@@ -14,8 +14,8 @@ from tests.support.terminal import CTRL_C, Terminal
 from virnucpro_bus.events.vocabulary import FileCommitted, RunFinished, WorkerLost
 
 LEFTOVERS = {".attempts", ".bus", "bus.json"}
-INSTANTS = 5
-"""In each of so many tests, as many runs as there are ways to interrupt one."""
+INSTANTS, MORE_INSTANTS = 3, 20
+"""At so many each way to interrupt a run is tried; with the slow tests at so many."""
 LONGEST_SECONDS = 1.5
 STOPPED_SECONDS = 2.0
 ONCE, TWICE, TERM = "once", "twice", "term"
@@ -36,7 +36,10 @@ def interrupt(terminal: Terminal, how: str, after_seconds: float) -> int:
 
 
 @pytest.mark.parametrize("how", [ONCE, TWICE, TERM])
-@pytest.mark.parametrize("seed", range(INSTANTS))
+@pytest.mark.parametrize(
+    "seed",
+    [*range(INSTANTS), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(INSTANTS, MORE_INSTANTS))],
+)
 def test_a_run_that_is_interrupted_at_any_moment_ends_in_order(lab: Lab, how: str, seed: int) -> None:
     names = small_files(lab.folder / "in", 12)
     after_seconds = random.Random(f"{how} {seed}").uniform(0, LONGEST_SECONDS)

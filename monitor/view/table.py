@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from math import inf
+from math import floor, inf
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -20,22 +20,34 @@ from monitor.model.view_model import (
     ViewModel,
     device_key,
     device_label,
+    each_gpu_once,
     known_sum,
     qualifiers,
     run_of,
 )
 from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column, fit_columns, header_line, line_of, with_names
-from monitor.view.formatting import count_devices, known_mean, model_labels, percent, plain_count, rate, short_name
+from monitor.view.formatting import (
+    count_devices,
+    known_mean,
+    loading_time,
+    model_labels,
+    percent,
+    plain_count,
+    rate,
+    short_name,
+)
 from monitor.view.glyphs import MARGIN, STALLED, STATE_WORDS, Glyphs
 from virnucpro_bus.metrics import is_stale
 from virnucpro_bus.units import UNKNOWN
 
 ALARM = "bold red"
-STATE_STYLES = {"busy": "green", "lost": ALARM, "silent": "bold yellow"}
+STATE_STYLES = {"busy": "green", "loading": "cyan", "lost": ALARM, "silent": "bold yellow"}
 NOTABLE_MEMORY_PERCENT, HIGH_MEMORY_PERCENT = 85.0, 95.0
 NOTABLE_CELSIUS = 80.0
 LOW_COMPUTE_PERCENT, NOTABLE_COMPUTE_PERCENT = 10.0, 30.0
 """Below these a busy GPU is marked."""
+LEAST_NAME_CELLS = 14
+"""A file name that is longer is not cut below this to make room for how much of the file is done."""
 
 SORT_COLUMNS = {"utilization": "compute", "queue": "queue"}
 """The column that rows are sorted by, by ViewOptions.sort."""
@@ -62,6 +74,7 @@ def table(
     columns = fit_columns(_useful_columns(bodies, model.rows, labels), [*bodies, total], width)
     shown = {column.key for column in columns}
     _shorten_names(columns, page.rows, bodies, total, labels, glyphs)
+    _add_progress(columns, page.rows, bodies, glyphs)
     for body, (metrics, _) in zip(bodies, page.rows, strict=True):
         # Without a STATE column the bad states replace a figure that would mislead.
         if metrics["state"] not in STATE_WORDS:
@@ -69,6 +82,10 @@ def table(
                 body["device"] = _marked(body["device"])
         elif "state" not in shown:
             body["compute"] = body["state"]
+        if metrics["state"] == "loading" and "state" not in shown:
+            # What a device without a rate needs to be told from one that idles; each fits into its column.
+            body["compute"] = ("loading", STATE_STYLES["loading"])
+            body["rate"] = (loading_time(metrics) or UNKNOWN, "")
     for index, (above, row) in enumerate(pairwise(page.rows), 1):
         if above[0]["host"] == row[0]["host"]:
             bodies[index]["host"] = NO_CELL
@@ -107,6 +124,19 @@ def _shorten_names(
         body["name"] = (labels[glyphs.text(metrics["device_name"])], "")
 
 
+def _add_progress(columns: Sequence[Column], rows: Sequence[Row], bodies: Sequence[Cells], glyphs: Glyphs) -> None:
+    """Write after a file's name how much of the file is done, where there is room for both."""
+    room = next((column.cells for column in columns if column.key == "file"), 0)
+    for body, (metrics, _) in zip(bodies, rows, strict=True):
+        (name, style), done = body["file"], metrics["current_file_percent"]
+        if not name or done is None:
+            continue
+        share = f" {floor(done)}%"  # 100 % only when it is
+        left = room - len(share)
+        if left >= min(cell_len(name), LEAST_NAME_CELLS):
+            body["file"] = glyphs.shorten(name, left, keep_end=True) + share, style
+
+
 def _useful_columns(bodies: Sequence[Cells], all_rows: Sequence[Row], labels: Mapping[str, str]) -> list[Column]:
     """All columns that tell something.
 
@@ -138,6 +168,8 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
     failed = metrics["files_failed"]
     fastest = max((each for each in trend.throughputs if each is not None), default=0.0)
     device, word = (f"{marks.get(state or '', glyphs.idle)} {label}", state_style), glyphs.state(state)
+    if (time := loading_time(metrics)) is not None:
+        word = f"{word} {time}"
     if is_stalled(metrics):
         device, word, state_style = _marked(device), STALLED, "yellow"
     return {
@@ -167,10 +199,11 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
 def _total_cells(rows: Sequence[Row], totals: RunTotals | None) -> Cells:
     """The sums of known figures, and the means of percentages; columns without a meaningful total stay empty.
 
-    `totals` are the run's, with the failures that belong to no device; None when `rows` are not the whole run.
+    A GPU that several workers share counts once. `totals` are the run's, with the failures that belong to no
+    device; None when `rows` are not the whole run.
     """
     metrics = [row[0] for row in rows]
-    utilization = [row[1] for row in rows]
+    utilization = [row[1] for row in each_gpu_once(rows)]
     if totals is None:
         completed = whole_sum(row["files_completed"] for row in metrics)
         failed = whole_sum(row["files_failed"] for row in metrics)

@@ -7,6 +7,7 @@ All is formatted here, in the words of the terminal, so that the page has nothin
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor
 from typing import Literal, TypedDict
 
 from monitor.model.answers import Steal
@@ -21,7 +22,7 @@ from monitor.model.view_model import (
     qualified_label,
     qualifiers,
 )
-from monitor.view.formatting import count, describe_devices, percent, plain_count, rate, short_name
+from monitor.view.formatting import count, describe_devices, loading_time, percent, plain_count, rate, short_name
 from monitor.view.glyphs import STALLED, STATE_WORDS
 from virnucpro_bus.effect.text_report import gain, sentence
 from virnucpro_bus.metrics import RunReport, is_stale
@@ -66,6 +67,8 @@ class DeviceFigures(TypedDict):
     stolen: str
     """Files that it has taken from others, and files that others have taken from it."""
     file: str
+    file_done: str
+    """How much of it is done; "": unknown."""
 
 
 class StealFigures(TypedDict):
@@ -187,9 +190,11 @@ def _run_facts(runs: Sequence[RunReport]) -> list[tuple[str, str]]:
 
 def _device(row: Row, label: str, name: str, trend: Trend) -> DeviceFigures:
     metrics, utilization = row
-    state = metrics["state"]
+    state, done = metrics["state"], metrics["current_file_percent"]
     levels: dict[str | None, Level] = {"busy": "good", "lost": "bad", "silent": "warn"}
     word, level = STATE_WORDS.get(state or "", visible(state or UNKNOWN)), levels.get(state, "")
+    if (time := loading_time(metrics)) is not None:
+        word = f"{word} {time}"
     if is_stalled(metrics):
         word, level = STALLED, "warn"
     return DeviceFigures(
@@ -209,6 +214,7 @@ def _device(row: Row, label: str, name: str, trend: Trend) -> DeviceFigures:
         failed=plain_count(metrics["files_failed"]),
         stolen=f"+{plain_count(metrics['work_stolen_to'])} −{plain_count(metrics['work_stolen_from'])}",
         file=visible(metrics["current_file"] or ""),
+        file_done="" if done is None else f"{floor(done)}%",
     )
 
 

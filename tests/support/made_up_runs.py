@@ -19,6 +19,8 @@ from tests.support.raw_captures import HostClocks, MadeCapture, sum_ns
 
 UP_SECONDS = 1.0
 """From the start of a session until its workers are up, and from a worker's death until the next one is."""
+LOAD_SECONDS = 5.0
+"""How long every second worker of a device loads its job."""
 BEAT_SECONDS = 2.0
 CAN_BE_LOST = ("file.progress/", "worker.heartbeat/")
 
@@ -37,6 +39,7 @@ class Work(NamedTuple):
     failures: tuple[str, ...] = ()
     """How its attempts fail, half-way: "fails", "dies" (the worker with it) or "quits" (no further attempt)."""
     has_progress: bool = False
+    total: int | None = None
     cost: int = 1_000
 
 
@@ -76,7 +79,10 @@ class Worker:
 
     def _start(self) -> None:
         self.epoch, self._counts = self.epoch + 1, [0, 0, 0, 0]
-        self._say("worker.started/", [self.key, "CPU", int(self.key[4:])], 100)
+        loads = self.epoch % 2 == 0
+        self._say("worker.started/", [self.key, "CPU", int(self.key[4:])], 100, loads)
+        if loads:
+            self._pass(LOAD_SECONDS, "starting")
         self._beat("idle")
 
     def _beat(self, state: str, after: float = 0.0) -> None:
@@ -99,7 +105,8 @@ class Worker:
             half = work.seconds / 2
             self._pass(half, "busy")
             if work.has_progress:
-                self._say("file.progress/", self.key, name, attempt, work.sequences // 2)
+                done = work.sequences // 2
+                self._say("file.progress/", self.key, name, attempt, done, work.total)
             if failure is None:
                 self._pass(work.seconds - half, "busy")
                 self._complete(name, attempt, work)
@@ -220,6 +227,7 @@ def _works(devices: int) -> st.SearchStrategy[Work]:
         sequences=st.integers(0, 5_000),
         failures=st.sampled_from([(), (), (), (), ("fails",), ("dies",), ("fails", "dies"), ("quits",)]),
         has_progress=st.booleans(),
+        total=st.sampled_from([None, 0, 1_000, 5_000]),
         cost=st.integers(0, 10_000),
     )
 

@@ -208,7 +208,14 @@ def test_a_package_exports_the_names_in_all_that_type_checkers_see(package: str)
         module.nothing  # noqa: B018
 
 
-NOT_FOR_WORKERS = {"asyncio", "click", "dnaio", "virnucpro_bus.fold.fleet", "workers.coordinator.coordinator"}
+NOT_FOR_WORKERS = {
+    "asyncio",
+    "click",
+    "dnaio",
+    "importlib.metadata",
+    "virnucpro_bus.fold.fleet",
+    "workers.coordinator.coordinator",
+}
 
 
 def test_a_worker_loads_no_more_than_it_needs() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.device_totals import DeviceTotals
 from virnucpro_bus.effect.totals import Remaining, TotalsCache, WorkTotals
 from virnucpro_bus.effect.work_log import WorkLog
@@ -19,6 +21,21 @@ class InProgress(NamedTuple):
     device: str
     file: str
     since_ns: int
+
+
+class Load(NamedTuple):
+    """A worker that loads its job, or has loaded it. Times are on the host's monotonic clock."""
+
+    device: str
+    start_ns: int
+    end_ns: int
+    """When it was ready; the present while it loads; if it ended before it was ready, when it was last heard."""
+    is_ready: bool
+
+    @property
+    def seconds(self) -> float:
+        """How long it took so far."""
+        return (self.end_ns - self.start_ns) / NANOSECONDS
 
 
 @dataclass(frozen=True)
@@ -47,6 +64,10 @@ class RunStatus:
     """Whether no more files will be assigned."""
     files_total: int = 0
     """The files of the run, including those completed in earlier sessions; 0 if unknown."""
+    loads: Sequence[Load] = ()
+    """The workers that have loaded their job in this session, or do, as far as they have reported it."""
+    loading: frozenset[str] = frozenset()
+    """The devices of which every worker still loads."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +155,14 @@ def shares_of(totals: WorkTotals, status: RunStatus) -> dict[str, DeviceShare]:
         for owner, remaining in totals.remaining(taken).items():
             shares[owner].remaining = remaining
     return dict(sorted(shares.items()))
+
+
+def loading_seconds(loads: Iterable[Load]) -> dict[str, float]:
+    """How long the workers of each device have loaded their jobs, added up; by key in order."""
+    found = defaultdict[str, list[float]](list)
+    for load in loads:
+        found[load.device].append(load.seconds)
+    return {key: math.fsum(found[key]) for key in sorted(found)}
 
 
 def _by_time(file: InProgress) -> tuple[int, InProgress]:

@@ -146,7 +146,7 @@ class HostFold(HostState, array_like=True):
 
     def _worker_started(self, event: ev.WorkerStarted, envelope: ev.Envelope, stream: Stream) -> None:
         self._worker_device(event.device.key, stream).describe(event.device)
-        stream.set_state(envelope.seq, "idle")
+        stream.start(envelope)
 
     def _worker_stopped(self, event: ev.WorkerStopped, envelope: ev.Envelope, stream: Stream) -> None:
         self._worker_device(event.device, stream)
@@ -187,7 +187,7 @@ class HostFold(HostState, array_like=True):
             self._worker_device(event.device, stream)
         seq = envelope.seq
         if seq > stream.progress_seq:
-            stream.progress_seq, stream.progress = seq, event
+            stream.progress_seq, stream.progress, stream.progress_ns = seq, event, envelope.mono_ns
 
     def _file_completed(self, event: ev.FileCompleted, envelope: ev.Envelope, stream: Stream) -> None:
         device = self._devices.get(event.device)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
+from virnucpro_bus.effect.shares import Load
 from virnucpro_bus.effect.work_log import Steal
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.sequence import SequenceTracker
@@ -15,7 +16,7 @@ from virnucpro_bus.events.vocabulary import MAX_COUNT, STARTING, Count, FileProg
 from virnucpro_bus.fold.windows import Span
 
 UNPLACED = -1
-State = Literal["starting", "idle", "busy", "stopped"]
+State = Literal["starting", "loading", "idle", "busy", "stopped"]
 
 
 class Counts(NamedTuple):
@@ -47,6 +48,7 @@ class Stream:
     sequences: Count = 0
     stolen: Count = 0
     state: State = STARTING
+    """As its start, its files and its end show it; `reported_state` is by its heartbeats too."""
     state_seq: Count = 0
     """The seq of the event that set `state`."""
     task: FileStarted | None = None
@@ -68,6 +70,19 @@ class Stream:
     _heartbeat_seq: Count = 0
     up_ns: Count | None = None
     """When it first reported being ready for files; None before that."""
+    progress_ns: Count = 0
+    """When `progress` was published."""
+    loads: bool = False
+    """Whether it has reported that it loads its job before it is ready …"""
+    started_ns: Count | None = None
+    """… and when it was started; None: unknown."""
+
+    def start(self, envelope: Envelope) -> None:
+        """Set when it was started, and whether it loads its job first."""
+        if self.started_ns is None or envelope.mono_ns < self.started_ns:
+            self.started_ns = envelope.mono_ns
+        self.loads = self.loads or envelope.event.is_loading
+        self.set_state(envelope.seq, "loading" if envelope.event.is_loading else "idle")
 
     def set_state(self, seq: int, state: State) -> None:
         """Set the worker's state from event `seq` on, without a file in progress."""
@@ -79,7 +94,9 @@ class Stream:
         if envelope.seq > self._heartbeat_seq:
             self._heartbeat_seq, self._heartbeat = envelope.seq, envelope.event
             self.heartbeat_times = (envelope.mono_ns, envelope.wall_ns)
-        if envelope.event.state != STARTING and (self.up_ns is None or envelope.mono_ns < self.up_ns):
+        if envelope.event.state == STARTING:
+            self.loads = True
+        elif self.up_ns is None or envelope.mono_ns < self.up_ns:
             self.up_ns = envelope.mono_ns
 
     def counts(self) -> Counts:
@@ -97,6 +114,44 @@ class Stream:
             max(self.sequences, heartbeat.sequences),
             max(stolen, heartbeat.steals),
         )
+
+    @property
+    def reported_state(self) -> State:
+        """Its state as the latest of its events show it, heartbeats included.
+
+        Without a file in progress it loads until the first heartbeat of a worker that is ready. Workers of earlier
+        versions report that they load by heartbeats alone, and whose start was lost is known by them too.
+        """
+        if self.state in ("busy", "stopped"):
+            return self.state
+        if self.up_ns is None:
+            return "loading" if self._heartbeat_seq > self.state_seq else self.state
+        return "idle" if self.state in (STARTING, "loading") else self.state
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether it still loads its job."""
+        return self.is_live and self.reported_state == "loading"
+
+    def load(self, now_ns: int) -> Load | None:
+        """How it has loaded its job, or does; None: it never reported that, or unknown."""
+        end_ns = self.load_end_ns(now_ns)
+        if end_ns is None or self.started_ns is None:
+            return None
+        return Load(self.device_key, self.started_ns, max(self.started_ns, end_ns), self.up_ns is not None)
+
+    def load_end_ns(self, now_ns: int) -> int | None:
+        """Until when it has loaded its job: `now_ns` while it does; None: it never reported that, or unknown.
+
+        A worker that ended before it was ready was loading until it was last heard. Of one that has worked without
+        a heartbeat it is unknown.
+        """
+        if not self.loads or self.up_ns is not None:
+            return self.up_ns if self.loads else None
+        if self.is_loading:
+            return now_ns
+        has_worked = self.reported_state in ("busy", "idle") or self.task is not None
+        return None if has_worked else self.heard_ns
 
     @property
     def has_heartbeat(self) -> bool:
@@ -118,15 +173,26 @@ class Stream:
         """The name of the file in progress; "" without one."""
         return self.task.file if self.is_busy and self.task is not None else ""
 
-    def in_progress(self, now_ns: int) -> Span | None:
-        """The file in progress with the sequences done so far; None if the worker has not reported any."""
+    def _own_progress(self) -> FileProgress | None:
+        """The last progress of the attempt in progress; None if the worker has not reported any."""
         task, progress = self.task, self.progress
         # The name is not enough: where attempts are not counted, the file may have been started again since.
         if not self.is_busy or task is None or progress is None or self.progress_seq < self.state_seq:
             return None
-        if (progress.file, progress.attempt) != (task.file, task.attempt):
+        return progress if (progress.file, progress.attempt) == (task.file, task.attempt) else None
+
+    def in_progress(self, now_ns: int) -> Span | None:
+        """The file in progress with the sequences done so far; None if the worker has not reported any."""
+        progress = self._own_progress()
+        return None if progress is None else Span(now_ns, self.since_ns, progress.sequences)
+
+    @property
+    def share_done(self) -> float | None:
+        """The share of the file in progress that was done at `progress_ns`, 1 at most; None: not reported."""
+        progress = self._own_progress()
+        if progress is None or not progress.total:
             return None
-        return Span(now_ns, self.since_ns, progress.sequences)
+        return min(1.0, progress.sequences / progress.total)
 
 
 def gone_ns(streams: Iterable[tuple[str, int, Stream]]) -> dict[str, int]:

@@ -47,7 +47,9 @@ function makeRow() {
   row.trend = makeTrend(cell("trend"));
   row.memory = makeMeter(cell("memory", "Memory"));
   for (const [key, label] of NUMBERS) row[key] = cell("number", label);
-  row.file = cell("file", "Current file");
+  const file = cell("file", "Current file").appendChild(make("div"));
+  row.file = file.appendChild(make("span", "name"));
+  row.fileDone = file.appendChild(make("span", "done"));
   return row;
 }
 
@@ -112,6 +114,7 @@ function showDevices(devices) {
     row.failed.classList.toggle("bad", !["0", "n/a"].includes(device.failed));
     setText(row.file, device.file);
     row.file.title = device.file;
+    setText(row.fileDone, device.file_done);
     const body = at("devices");
     if (body.children[index] !== row.tr) body.insertBefore(row.tr, body.children[index] || null);
   });

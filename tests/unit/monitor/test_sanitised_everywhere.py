@@ -54,6 +54,10 @@ METRICS: DeviceWork = {
     "state": "idle",
     "current_file": None,
     "seconds_since_done": None,
+    "current_file_percent": None,
+    "loading_seconds": None,
+    "key": None,
+    "gpus": None,
 }
 EMPTY_INFO: CaptureInfo = {
     "path": "",

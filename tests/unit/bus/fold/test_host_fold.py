@@ -47,8 +47,12 @@ def test_an_announced_device_has_a_row_before_it_has_done_anything() -> None:
         "state": "starting",
         "current_file": None,
         "seconds_since_done": 0.0,
+        "current_file_percent": None,
+        "loading_seconds": None,
+        "key": "GPU-a",
+        "gpus": ["GPU-a"],
     }
-    assert rows[2]["uuid"] is None
+    assert (rows[2]["uuid"], rows[2]["key"], rows[2]["gpus"]) == (None, "cpu:0", [])
 
 
 def test_a_completion_counts_for_its_device_alone(run: Script) -> None:
@@ -78,6 +82,46 @@ def test_progress_of_a_file_that_is_begun_again_does_not_count() -> None:
     script.say("w0", ev.FileProgress("GPU-a", "a.fa", 0, 300), after_seconds=1)
     script.say("w0", ev.FileStarted("GPU-a", "a.fa"), after_seconds=1)
     assert row(script, after_seconds=10)["throughput"] is None
+
+
+@pytest.mark.parametrize(
+    ("sequences", "total", "percent"),
+    [(63, 100, 63.0), (0, 100, 0.0), (130, 100, 100.0), (63, None, None), (63, 0, None)],
+)
+def test_progress_with_a_total_is_the_percentage_of_the_current_file(
+    run: Script, sequences: int, total: int | None, percent: float | None
+) -> None:
+    run.say("w0", ev.FileStarted("GPU-a", "a.fa", 1))
+    run.say("w0", ev.FileProgress("GPU-a", "a.fa", 1, sequences, total))
+    assert (row(run)["current_file_percent"], row(run, SLOW)["current_file_percent"]) == (percent, None)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        done("a.fa", 100, 4.0),
+        ev.FileFailed("GPU-a", "a.fa", 1, "bad", 1.0, final=False),
+        ev.FileStarted("GPU-a", "a.fa", 1),
+        ev.FileStarted("GPU-a", "a.fa", 2),
+        ev.FileStarted("GPU-a", "b.fa", 1),
+        ev.WorkerStopped("GPU-a", "finished"),
+    ],
+    ids=lambda said: f"{type(said).__name__} {getattr(said, 'attempt', '')}",
+)
+def test_a_percentage_ends_with_its_attempt(run: Script, said: ev.Fact) -> None:
+    run.say("w0", ev.FileStarted("GPU-a", "a.fa", 1))
+    run.say("w0", ev.FileProgress("GPU-a", "a.fa", 1, 63, 100))
+    run.say("w0", said)
+    assert row(run)["current_file_percent"] is None
+
+
+def test_of_two_workers_on_a_device_the_percentage_is_that_of_the_current_file(run: Script) -> None:
+    run.say("w0", ev.FileStarted("GPU-a", "a.fa", 1))
+    run.say("w2", ev.FileStarted("GPU-a", "z.fa", 1), after_seconds=1)
+    run.say("w0", ev.FileProgress("GPU-a", "a.fa", 1, 90, 100))
+    assert (row(run)["current_file"], row(run)["current_file_percent"]) == ("z.fa", None)
+    run.say("w2", ev.FileProgress("GPU-a", "z.fa", 1, 20, 100))
+    assert (row(run)["current_file"], row(run)["current_file_percent"]) == ("z.fa", 20.0)
 
 
 def test_a_failure_is_counted_and_its_reason_kept(run: Script) -> None:

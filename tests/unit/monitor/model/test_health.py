@@ -50,6 +50,10 @@ def row(
             "state": state,
             "current_file": None,
             "seconds_since_done": since,
+            "current_file_percent": None,
+            "loading_seconds": None,
+            "key": None,
+            "gpus": None,
         },
         {**UNKNOWN_UTILIZATION, "sample_age_seconds": age},
     )

@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from monitor.model.answers import DeviceWork
 from monitor.model.selection import EVERYTHING, ViewOptions
@@ -15,6 +16,7 @@ from monitor.model.view_model import Row, Trend, ViewModel, device_key
 from monitor.view.frame import frame
 from tests.support.pictures import (
     IN_TROUBLE,
+    LOADING,
     ON_CPUS,
     ONE_MODEL,
     SIMULATED,
@@ -149,6 +151,39 @@ def test_the_table_stands_still_while_the_names_of_files_change() -> None:
     assert renamed("a") == renamed("a_file_with_a_long_name" * 3) == renamed(None)
 
 
+@pytest.mark.parametrize(
+    ("name", "percent", "shown"),
+    [
+        ("a.fa", 63.9, "a.fa 63%"),
+        ("a.fa", 99.9, "a.fa 99%"),
+        ("a.fa", None, "a.fa"),
+        ("abcdefghijkl.fa", 63.9, "abcdefghijkl.fa 63%"),
+        ("a_long_way/to/some/sample_17.fa", 63.9, "…ay/to/some/sample_17.fa 63%"),
+    ],
+)
+def test_how_much_of_a_file_is_done_stands_after_its_name(name: str, percent: float | None, shown: str) -> None:
+    metrics, utilization = row(0)
+    of_one: DeviceWork = {**metrics, "current_file": name, "current_file_percent": percent}
+    picture = plain(replace(snapshot(), rows=((of_one, utilization),)), 200, 24)
+    assert next(text for text in picture.splitlines() if "GPU 0" in text).endswith(f"  {shown}")
+
+
+@given(width=st.integers(80, 200), name=st.text("abc/_.", min_size=1, max_size=40))
+def test_how_much_of_a_file_is_done_takes_no_more_of_its_name_than_is_needed(width: int, name: str) -> None:
+    def told(percent: float | None) -> str:
+        metrics, utilization = row(0)
+        of_one: DeviceWork = {**metrics, "current_file": name, "current_file_percent": percent}
+        picture = plain(replace(snapshot(), rows=((of_one, utilization),)), width, 24)
+        assert all(cell_len(text) <= width for text in picture.splitlines())
+        return next(text for text in picture.splitlines() if "GPU 0" in text)
+
+    with_share, without = told(100.0), told(None)
+    if with_share != without:
+        kept = with_share.removesuffix(" 100%").split()[-1].removeprefix("…")
+        assert name.endswith(kept)
+        assert len(kept) >= min(len(name), 13)
+
+
 def test_devices_in_trouble_are_shown_before_others_when_not_all_fit() -> None:
     lines = plain(snapshot(8), 80, 9).splitlines()
     assert lines[3].startswith(" × GPU 3")
@@ -231,6 +266,13 @@ def test_every_alarming_colour_has_a_mark_or_a_word_beside_it(width: int) -> Non
             ("LOST", "SILENT", "STALE", "SIMULATED", "lost", "STALLED", "× GPU", "? GPU")
         ) and set(words) != {"×"}:
             assert words.startswith("!!" if "red" in str(style) else "!"), words
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_device_that_loads_says_so_and_for_how_long_at_every_width(width: int) -> None:
+    text = next(text for text in plain(LOADING, width, 24).splitlines() if "GPU 1" in text)
+    assert "loading" in text
+    assert "0:42" in text
 
 
 @pytest.mark.parametrize(

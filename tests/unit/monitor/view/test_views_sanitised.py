@@ -60,6 +60,7 @@ def nasty(text: str) -> ViewModel:
         "current_file": text,
         "queue_depth": 9,
         "seconds_since_done": 400.0,
+        "loading_seconds": None,
     }
     rows = ((odd, utilization), row(1))
     steal: StealEvent = {"timestamp": 1.7e9, "source_gpu": text, "dest_gpu": text, "file_name": text, "host": text}

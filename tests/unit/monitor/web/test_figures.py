@@ -33,6 +33,10 @@ UNKNOWN_WORK: DeviceWork = {
     "state": None,
     "current_file": None,
     "seconds_since_done": None,
+    "current_file_percent": None,
+    "loading_seconds": None,
+    "key": None,
+    "gpus": None,
 }
 RUN: RunReport = {
     "run": "run-1",
@@ -63,6 +67,7 @@ def test_a_device_has_the_figures_of_its_row() -> None:
     assert gpu["compute"] == {"percent": 87.0, "text": "87%", "level": ""}
     assert (gpu["temperature"], gpu["power"], gpu["throughput"], gpu["queue"]) == ("70°C", "300 W", "12.3", "3")
     assert (gpu["completed"], gpu["failed"], gpu["stolen"], gpu["file"]) == ("4", "0", "+1 −0", "sample_1.fa")
+    assert gpu["file_done"] == "63%"
     assert cpu["compute"] == {"percent": None, "text": "n/a", "level": ""}
     assert cpu["key"] != gpu["key"]
 
@@ -73,6 +78,7 @@ def test_what_is_unknown_is_not_available_and_has_no_bar() -> None:
     for name in ("device", "state", "temperature", "power", "throughput", "queue", "completed", "failed"):
         assert device[name] == "n/a"
     assert device["stolen"] == "+n/a −n/a"
+    assert device["file_done"] == ""
     assert (device["memory"]["percent"], device["memory"]["text"], device["trend"]) == (None, "n/a", [])
     assert dict(figures["facts"])["time left"] == "n/a"
     assert figures["effect"] == ""
@@ -90,6 +96,11 @@ def test_stale_figures_are_marked() -> None:
 def test_a_state_that_is_a_problem_stands_out_by_more_than_its_colour(state: str, word: str, level: str) -> None:
     (device,) = of(({**UNKNOWN_WORK, "state": state}, UNKNOWN_UTILIZATION))["devices"]
     assert (device["state"], device["level"]) == (word, level)
+
+
+def test_a_device_that_loads_says_for_how_long() -> None:
+    loads: DeviceWork = {**UNKNOWN_WORK, "state": "loading", "loading_seconds": 42.9}
+    assert [each["state"] for each in of((loads, UNKNOWN_UTILIZATION))["devices"]] == ["loading 0:42"]
 
 
 def test_a_trend_has_gaps_where_figures_are_unknown() -> None:

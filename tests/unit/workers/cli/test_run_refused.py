@@ -30,7 +30,7 @@ def everything_in(folder: Path) -> dict[Path, bytes]:
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ("--job nonsense", "unknown job 'nonsense'; give sixframe, MODULE:ATTR or 'shell:CMD {input} {output}'"),
+        ("--job nonsense", "unknown job 'nonsense'; give embed, sixframe, virnucpro, MODULE:ATTR or 'shell:CMD"),
         ("--job shell:true", "the command has no {input}"),
         ("--job-option chunk", "write KEY=VALUE"),
         ("--job-option size=500", "job sixframe has no option 'size'; it has: chunk"),

@@ -103,7 +103,9 @@ def test_devices_that_share_a_gpu_or_use_several_have_the_figures_of_their_gpus(
     shared = ["90 %", "0.0 GiB", "4 J"]
     assert found == {"GPU 0#0": shared, "GPU 0#1": shared, "GPU 1+2": ["30 %", "0.0 GiB", "8 J"]}
     devices = rows_after(page, "Devices; load, memory and energy are of all samples, from the first to the last")
-    loads = {label: devices[devices.index(label) + 10] for label in found}
+    loads = {
+        label: next(text for text in devices[devices.index(label) :] if text.endswith(" %")) for label in found
+    }
     assert loads == {"GPU 0#0": "90 %", "GPU 0#1": "90 %", "GPU 1+2": "30 %"}
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.support.fake_drivers import GOOD_ROW
 from tests.support.lab import Lab, wait_until
 from tests.support.run_files import Gates, recorded, result_names, results, small_files, summary
-from virnucpro_bus.events.vocabulary import FileCompleted, FileFailed, FileStarted, WorkerLost
+from virnucpro_bus.events.vocabulary import FileCompleted, FileFailed, FileStarted, Heartbeat, WorkerLost
 
 TWO_WORKERS = ("--devices", "cpu:2", "--no-dashboard")
 OFFERED_AGAIN_SECONDS = 0.25
@@ -114,7 +114,13 @@ def test_what_a_dead_worker_held_is_offered_to_an_idle_one_at_once_and_only_afte
         *("run", "in", "--out", "out", *TWO_WORKERS, "--job", "user_jobs:gated", "--job-option", gates.option)
     )
     running.until(gates.waiting, "the job is at its gate")
-    time.sleep(1)  # the other worker has started too, and waits
+
+    def other_waits() -> bool:
+        at_work = {each.source for each in recorded(lab.folder / "out", FileStarted)}
+        beats = recorded(lab.folder / "out", Heartbeat)
+        return bool({each.source for each in beats if each.event.state == "idle"} - at_work)
+
+    running.until(other_waits, "the other worker has started too, and waits")
     killed_ns = time.monotonic_ns()
     os.kill(gates.waiting()[names[0]], signal.SIGKILL)
     running.until_it_says("was killed by SIGKILL")

@@ -12,7 +12,7 @@ import pytest
 from monitor.view.glyphs import UNICODE
 from tests.support.lab import COMMAND, Lab
 from tests.support.live_bus import Bus, complete
-from tests.support.terminal import Terminal
+from tests.support.terminal import Terminal, shown_page
 
 SORTED = UNICODE.greatest_first
 PAGE_DOWN, PAGE_UP = b"\x1b[6~", b"\x1b[5~"
@@ -31,27 +31,21 @@ def bus(lab: Lab) -> Iterator[Bus]:
     bus.stop()
 
 
-def page(terminal: Terminal) -> str:
-    """Which page is shown; empty where none is."""
-    found = re.search(r"page (\d+/\d+)", terminal.picture())
-    return found[1] if found and terminal.full_screen else ""
-
-
 def press(terminal: Terminal, key: bytes, number: str) -> None:
     terminal.type(key)
-    terminal.until(lambda: page(terminal) == number, f"page {number} after {key!r}")
+    terminal.until(lambda: shown_page(terminal) == number, f"page {number} after {key!r}")
 
 
 def monitor(lab: Lab, *options: str) -> Terminal:
     """One that looks of itself only once an hour, where nothing else is said."""
     terminal = Terminal(lab, "monitor", "bus", "--interval", "3600", *options, **SIZE)  # type: ignore[arg-type]
-    terminal.until(lambda: terminal.takes_keys and page(terminal), "it draws")
+    terminal.until(lambda: terminal.takes_keys and shown_page(terminal), "it draws")
     return terminal
 
 
 def test_keys_turn_pages_at_once_and_q_ends_it(lab: Lab, bus: Bus) -> None:
     terminal = monitor(lab)
-    first = page(terminal)
+    first = shown_page(terminal)
     pages = first.partition("/")[2]
     press(terminal, b"n", f"2/{pages}")
     press(terminal, PAGE_DOWN, f"3/{pages}")
@@ -80,8 +74,8 @@ def test_s_changes_the_order(lab: Lab, bus: Bus) -> None:
 
 def test_pages_turn_by_themselves_until_a_key_is_pressed(lab: Lab, bus: Bus) -> None:
     terminal = monitor(lab, "--interval", "0.1")
-    terminal.until(lambda: page(terminal).startswith("2/"), "the second page")
-    terminal.until(lambda: page(terminal).startswith("1/"), "the first page again")
+    terminal.until(lambda: shown_page(terminal).startswith("2/"), "the second page")
+    terminal.until(lambda: shown_page(terminal).startswith("1/"), "the first page again")
     terminal.type(b"n")
 
     def stands_still() -> bool:
@@ -98,7 +92,7 @@ def test_pages_turn_by_themselves_until_a_key_is_pressed(lab: Lab, bus: Bus) -> 
 def test_without_a_keyboard_pages_turn_and_nothing_is_read(lab: Lab, bus: Bus) -> None:
     command = 'exec "$0" monitor bus --interval 0.1 </dev/null'
     terminal = Terminal(lab, "-c", command, COMMAND, program="sh", **SIZE)  # type: ignore[arg-type]
-    terminal.until(lambda: page(terminal).startswith("2/"), "the second page")
+    terminal.until(lambda: shown_page(terminal).startswith("2/"), "the second page")
     assert terminal.modes() & termios.ECHO
     terminal.signal(signal.SIGINT)
     assert terminal.wait() == 130

@@ -25,6 +25,12 @@ CTRL_C = b"\x03"
 _OTHER_SCREEN = re.compile(rb"(\x1b\[\?1049[hl])")
 
 
+def shown_page(terminal: Terminal) -> str:
+    """Which page of a dashboard is shown, such as "1/3"; empty where none is."""
+    found = re.search(r"page (\d+/\d+)", terminal.picture())
+    return found[1] if found and terminal.full_screen else ""
+
+
 class Terminal:
     """Runs a `virnucpro-bus` command, or another program, as the foreground job of its own pseudo-terminal."""
 

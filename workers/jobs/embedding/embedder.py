@@ -14,8 +14,8 @@ from workers.jobs.embedding.batching import Batches, TokenBudget
 from workers.jobs.embedding.models import LoadedModel, load_model
 from workers.jobs.embedding.settings import Settings
 
-_BUDGET, _BUDGET_OF_LARGE_GPU = 4096, 16384
-"""Tokens a batch where the user sets no number: more make a CPU no faster."""
+CPU_BUDGET, _GPU_BUDGET, _LARGE_GPU_BUDGET = 1024, 4096, 16384
+"""Tokens a batch where the user sets no number. On a CPU larger batches only have more padding."""
 _LARGE_GPU_BYTES = 22 << 30
 """What the driver reports of the smallest GPU that is sold with 24 GB."""
 # Errors that are not torch.OutOfMemoryError, although memory is what lacks.
@@ -131,9 +131,9 @@ class Embedder:
 
 def _default_budget(device: str) -> int:
     if torch.device(device).type != "cuda":
-        return _BUDGET
+        return CPU_BUDGET
     is_large = torch.cuda.get_device_properties(device).total_memory >= _LARGE_GPU_BYTES
-    return _BUDGET_OF_LARGE_GPU if is_large else _BUDGET
+    return _LARGE_GPU_BUDGET if is_large else _GPU_BUDGET
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -48,8 +48,6 @@ JOB = """
 import os
 import time
 from pathlib import Path
-from virnucpro_bus.clock import SystemClock
-from workers import JobContext
 from workers.jobs.sixframe import run_sixframe
 
 done = []
@@ -61,9 +59,8 @@ def resting(input, output, context):
     if done:
         Path("settled", str(os.getpid())).touch()
     done.append(input)
-    plain = JobContext(context.device, context.device_key, {}, on_progress=context.progress, clock=SystemClock())
     time.sleep(float(context.options["seconds"]) / 2)
-    sequences = run_sixframe(input, output, plain)
+    sequences = run_sixframe(input, output, context)
     time.sleep(float(context.options["seconds"]) / 2)
     return sequences
 """

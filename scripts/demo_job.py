@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from virnucpro_bus.device_keys import index_in
 from workers.jobs import JobContext
 
 FILES = 96
@@ -21,7 +22,7 @@ STEPS = 10
 
 def job(input: Path, output: Path, context: JobContext) -> int:
     """Sleep in proportion to the file's size and report progress; fail on the broken file."""
-    speed = SPEEDS[int(context.device_key.rpartition(":")[2]) % len(SPEEDS)]
+    speed = SPEEDS[(index_in(context.device_key) or 0) % len(SPEEDS)]
     bases = input.stat().st_size
     for step in range(1, STEPS + 1):
         time.sleep(bases / STEPS / BASES_PER_SECOND / speed)

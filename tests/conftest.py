@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 from hypothesis import settings
 
@@ -12,6 +13,10 @@ settings.register_profile("quick", deadline=None, derandomize="CI" in os.environ
 # For `scripts/test --slow`, which looks for what the quick search does not meet.
 settings.register_profile("thorough", deadline=None, max_examples=400)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+# The tests start a thousand processes: without cached bytecode, each would compile the whole program again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # The programs under test inherit what is ignored: nohup, or a script's "&", must not make them deaf.
 for number in (signal.SIGHUP, signal.SIGQUIT):

@@ -151,7 +151,9 @@ def device_of(key: str) -> Device:
 
 
 def display_id(device: Device) -> int | str:
-    """Return what people call a device: a GPU by its NVML index if that is known, any other by its key."""
+    """Return what people call a device: its label, else a GPU's NVML index if that is known, else its key."""
+    if device.label:
+        return device.label
     return device.key if device.index is None or not has_gpu(device.key) else device.index
 
 

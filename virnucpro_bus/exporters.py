@@ -8,15 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from typing import NamedTuple
 
-from virnucpro_bus.errors import UserError
+from virnucpro_bus.plugins import Plugins
 from virnucpro_bus.sources.recording import Recording
-from virnucpro_bus.text import text_of
-
-EXPORTERS_GROUP = "virnucpro_bus.exporters"
-_OWN_PACKAGE = "virnucpro-bus"
 
 
 class Document(NamedTuple):
@@ -56,26 +51,4 @@ class Exporter:
     """Whether a terminal cannot show it."""
 
 
-def installed_formats() -> dict[str, EntryPoint]:
-    """Return the entry points of all formats by name, sorted. No other package replaces a format of this one."""
-    points = sorted(entry_points(group=EXPORTERS_GROUP), key=lambda point: not package_of(point))
-    return dict(sorted({point.name: point for point in points}.items()))
-
-
-def package_of(point: EntryPoint) -> str:
-    """Return the name of the package that a format comes from; "" for this one."""
-    name = "unknown" if point.dist is None else point.dist.name
-    return "" if name == _OWN_PACKAGE else name
-
-
-def load_exporter(point: EntryPoint) -> Exporter:
-    """Import a format. Raises UserError if that fails."""
-    place = f"{package_of(point) or _OWN_PACKAGE}, {point.value}"
-    try:
-        exporter = point.load()
-    except (Exception, SystemExit) as error:  # code of another package
-        reason = f"{type(error).__name__}: {text_of(error)}"
-        raise UserError(f"--format {point.name}: cannot be imported ({place}): {reason}") from None
-    if not isinstance(exporter, Exporter):
-        raise UserError(f"--format {point.name}: is not an Exporter, but {type(exporter).__name__} ({place})")
-    return exporter
+FORMATS = Plugins("virnucpro_bus.exporters", Exporter, "--format")

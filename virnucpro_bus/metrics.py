@@ -24,7 +24,8 @@ class GpuMetrics(TypedDict):
     """The work of one device. Counters are since the start of the run."""
 
     device_id: int | str
-    """The GPU's NVML index; "cpu:N" for a CPU worker; the key when the index is unknown. For display only."""
+    """The GPU's NVML index; "0#1" for worker 1 of several on GPU 0, "0+1" for a worker on both GPUs; "cpu:N" for a
+    CPU worker; the key when the index is unknown. For display only."""
     device_name: str
     queue_depth: int | None
     """Files pending in this device's queue; None: not reported (workers without a coordinator)."""
@@ -38,23 +39,27 @@ class GpuMetrics(TypedDict):
     last_update_time: float | None
     """Wall-clock time (seconds since 1970) of the last completion or failure; None before the first."""
     uuid: str | None
-    """The GPU's UUID; None for a CPU worker, or when unknown."""
+    """The GPU's UUID; None for a CPU worker, for several GPUs, or when unknown."""
     host: str
     sequences: int
     files_failed: int
     state: str
-    """"starting", "idle", "busy", "stopped", "lost", or "silent" when heartbeats have stopped coming."""
+    """"starting" without a worker yet, "loading" while it loads its job, "idle", "busy", "stopped", "lost", or
+    "silent" when heartbeats have stopped coming."""
     current_file: str | None
     seconds_since_done: float | None
-    """Since its last completion or failure, or since the start of the run; None when neither is known."""
+    """Since its last completion or failure, the start of the run, or when its job was loaded, whichever is last; 0
+    while it loads; None when none is known."""
     current_file_percent: float | None
     """How much of `current_file` is done, 100 at most; None without one, and where the job reports no total."""
-
-
-def effect_key(row: GpuMetrics) -> str | None:
-    """The key by which an Effect knows the device of a row; None where the row does not hold it."""
-    device_id = row["device_id"]
-    return row["uuid"] or (device_id if isinstance(device_id, str) else None)
+    loading_seconds: float | None
+    """How long its present worker, or else the last one, has been loading its job, or took to load it; None: it
+    never reported that it loads, or unknown."""
+    key: str
+    """The device's key: its identity in events and in an Effect."""
+    gpus: list[str]
+    """The keys of the GPUs that it uses; empty for a CPU worker. Devices that share a GPU each have the figures of
+    the whole GPU, so a sum over devices must count it once."""
 
 
 class GpuMetricsOfRun(GpuMetrics):
@@ -251,6 +256,9 @@ class Effect(TypedDict):
     """Stolen files that the thief has done or has in progress."""
     steals: list[StealEffect]
     """The last 1,000 of them, oldest first."""
+    loading_seconds: dict[str, float]
+    """By device key: how long its workers have loaded their job, added up; without devices that never reported it.
+    Before the start of the first file it is in no other figure, after that in `idle_seconds`."""
 
 
 class SampledFigures(Protocol):

@@ -42,6 +42,9 @@ class WorkerConfig(Struct, frozen=True):
     device_index: int | None
     job: str
     options: dict[str, str]
+    target: str | None = None
+    """MODULE:ATTR that the name `job` stands for; None: `job` is not a name."""
+    device_label: str = ""
 
 
 class Settled(Struct, frozen=True, array_like=True, tag="settled"):

@@ -77,7 +77,7 @@ class SimulatedGpu:
 
 
 class SimulatedGpus:
-    """A ReadingSource with one simulated GPU for each simulated device of a run. One thread."""
+    """A ReadingSource with the simulated GPUs that the devices of a run use. One thread."""
 
     problems: Sequence[str] = ()
 
@@ -85,18 +85,18 @@ class SimulatedGpus:
         """`run` reports what the workers do."""
         self._run = run
         self._clock = clock
-        self._gpus: dict[int | str, SimulatedGpu] = {}
+        self._gpus: dict[str, SimulatedGpu] = {}
 
     def new_readings(self) -> list[GpuReading]:
         """Return every simulated GPU as it is now."""
-        now_ns, readings = self._clock.mono_ns(), []
+        now_ns = self._clock.mono_ns()
+        busy: dict[str, bool] = {}
         for row in self._run.get_gpu_metrics():
-            key = row["device_id"]
-            if isinstance(key, str) and is_simulated(key):
+            for key in filter(is_simulated, row["gpus"]):
                 if key not in self._gpus:
                     self._gpus[key] = SimulatedGpu(Device(key, row["device_name"] or NAME, device_of(key).index))
-                readings.append(self._gpus[key].sample(row["state"] == "busy", now_ns))
-        return readings
+                busy[key] = busy.get(key, False) or row["state"] == "busy"
+        return [self._gpus[key].sample(is_busy, now_ns) for key, is_busy in busy.items()]
 
 
 def publish_simulated(

@@ -48,6 +48,9 @@ class DeviceWork(TypedDict):
     current_file: str | None
     seconds_since_done: Seconds | None
     current_file_percent: Percent | None
+    loading_seconds: Seconds | None
+    key: str | None
+    gpus: list[str] | None
     run: NotRequired[str]
     """The run folder or address of its run, where several are shown together."""
 
@@ -201,6 +204,8 @@ def _plain(value: object) -> object:
         return str(value)
     if isinstance(value, bytes | os.PathLike):
         return os.fsdecode(value)
+    if isinstance(value, list | tuple):
+        return list(value)
     with suppress(TypeError):
         return operator.index(value)  # type: ignore[arg-type]
     number = float(value)  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from monitor.model.answers import DeviceWork, RunTotals, device_works, gpu_utilization, recent_steals, run_totals
 from monitor.model.health import problems
 from monitor.model.sources import GpuSource, RunDetails, WorkSource, run_details, utilization_details
@@ -9,6 +11,7 @@ from monitor.model.trends import SAMPLES_KEPT, TrendKeeper
 from monitor.model.view_model import NOTICE, Problem, Row, ViewModel, remaining_range, remaining_seconds
 from virnucpro_bus.clock import NANOSECONDS, Clock, local_time_of_day
 from virnucpro_bus.metrics import GpuUtilization
+from virnucpro_bus.samples.joint_figures import joint_utilization
 
 FAILURE_CHARACTERS = 160
 """Longer texts of exceptions are cut."""
@@ -116,8 +119,12 @@ class Collector:
     def _ask_gpu(self, work: DeviceWork) -> object:
         """Return what a source that knows its GPUs by UUID and index alone answers for a device; None: nothing."""
         device_id = work["uuid"] or work["device_id"]
+        names: Sequence[int | str] = work["gpus"] or ([] if device_id is None else [device_id])
         try:
-            return None if device_id is None else self._gpu_monitor.get_gpu_utilization(device_id)
+            answers = [self._gpu_monitor.get_gpu_utilization(name) for name in names]
+            if len(answers) <= 1:
+                return answers[0] if answers else None
+            return joint_utilization([gpu_utilization(answer, self._failures.add) for answer in answers])
         except Exception as error:  # one GPU that cannot be read must not hide the others
             self._failures.add(error)
             return None

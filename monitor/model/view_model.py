@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from monitor.model.answers import DeviceWork, RunTotals, Steal
+from virnucpro_bus.device_keys import device_title
+from virnucpro_bus.devices import UUID_PREFIXES
 from virnucpro_bus.metrics import Effect, GpuUtilization, Range
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN
@@ -14,7 +16,8 @@ from virnucpro_bus.units import UNKNOWN
 Row = tuple[DeviceWork, GpuUtilization]
 """One device: its work, and what the driver reports about its GPU."""
 DeviceKey = tuple[str, str, int | str | None]
-"""The identity of a device between samples: its host, its run if there are several, and its UUID or device_id."""
+"""The identity of a device between samples: its host, its run if there are several, and its key, else its UUID or
+device_id."""
 Qualifier = Literal["host", "run"]
 """What stands before a device's label where the label alone is ambiguous."""
 
@@ -102,14 +105,38 @@ class ViewModel:
 
 def device_key(metrics: DeviceWork) -> DeviceKey:
     """Return the identity of a device, which stays the same while its figures change."""
-    return metrics["host"], run_of(metrics), metrics["uuid"] or metrics["device_id"]
+    return metrics["host"], run_of(metrics), metrics["key"] or metrics["uuid"] or metrics["device_id"]
 
 
 def device_label(device_id: int | str | None) -> str:
-    """Return the name of a device on screen: "GPU 0" for an NVML index, else its own name, such as "cpu:0"."""
-    if device_id is None:
-        return UNKNOWN
-    return f"GPU {device_id}" if isinstance(device_id, int) else visible(device_id)
+    """Return the name of a device on screen, as `device_title`; n/a for None."""
+    return UNKNOWN if device_id is None else device_title(device_id)
+
+
+def each_gpu_once(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows without those of GPUs that a row before has as well, for sums over GPUs."""
+    known: set[tuple[str, ...]] = set()
+    chosen = []
+    for row in rows:
+        gpus = set(_gpus(row[0]))
+        if not gpus or not gpus <= known:
+            chosen.append(row)
+        known |= gpus
+    return chosen
+
+
+def count_gpus(rows: Sequence[Row]) -> int | None:
+    """Return how many GPUs the devices use; None if that is unknown, or one uses none."""
+    gpus = [_gpus(row[0]) for row in rows]
+    return len(set().union(*gpus)) if all(gpus) else None
+
+
+def _gpus(metrics: DeviceWork) -> set[tuple[str, ...]]:
+    """The identities of the GPUs of a device. Only a UUID means the same GPU in every run and on every host."""
+    return {
+        (gpu,) if gpu.startswith(UUID_PREFIXES) else (metrics["host"], run_of(metrics), gpu)
+        for gpu in metrics["gpus"] or ()
+    }
 
 
 def run_of(metrics: DeviceWork) -> str:

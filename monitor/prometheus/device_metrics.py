@@ -10,12 +10,17 @@ from collections.abc import Callable
 from monitor.prometheus.metric import Device, Metric, ratio
 from virnucpro_bus.fold.report import DeviceReport
 
-STATES = ("starting", "idle", "busy", "stopped", "lost", "silent", "unused")
+STATES = ("starting", "loading", "idle", "busy", "stopped", "lost", "silent", "unused")
 
 
 def _device(name: str, text: str, value: Callable[[DeviceReport], float | None]) -> Metric[Device]:
     """A metric with one sample a device."""
     return Metric(name, text, lambda device: {(): value(device.row)})
+
+
+def _gpu(name: str, text: str, value: Callable[[DeviceReport], float | None]) -> Metric[Device]:
+    """A metric of the GPUs of a device."""
+    return Metric(name, text, lambda device: {(): value(device.row) if device.has_gpu_figures else None})
 
 
 DEVICE_METRICS: tuple[Metric[Device], ...] = (
@@ -65,7 +70,7 @@ DEVICE_METRICS: tuple[Metric[Device], ...] = (
     ),
     _device(
         "virnucpro_since_done_seconds",
-        "Time since the last completion or failure, or the start of the run; stands still when the run is over.",
+        "Time since the last completion or failure, start of the run or end of loading, whichever is last.",
         lambda row: row["seconds_since_done"],
     ),
     Metric(
@@ -78,22 +83,27 @@ DEVICE_METRICS: tuple[Metric[Device], ...] = (
         "How long the device has had no file in progress, from the start of the first file of the run.",
         lambda device: {(): device.idle_seconds},
     ),
-    _device(
+    _gpu(
         "virnucpro_gpu_utilization_ratio",
         "Part of the driver's sampling periods in which a kernel ran (NVML utilization.gpu), mean of an interval.",
         lambda row: ratio(row["compute_percent"]),
     ),
-    _device(
+    _gpu(
         "virnucpro_gpu_memory_used_bytes",
         "Memory in use, by any process.",
         lambda row: row["memory_used_bytes"],
     ),
-    _device("virnucpro_gpu_memory_total_bytes", "Memory of the GPU.", lambda row: row["memory_total_bytes"]),
-    _device("virnucpro_gpu_temperature_celsius", "Temperature of the chip.", lambda row: row["temperature"]),
-    _device("virnucpro_gpu_power_watts", "Power drawn by the whole board.", lambda row: row["power_watts"]),
-    _device(
+    _gpu("virnucpro_gpu_memory_total_bytes", "Memory of the GPU.", lambda row: row["memory_total_bytes"]),
+    _gpu("virnucpro_gpu_temperature_celsius", "Temperature of the chip.", lambda row: row["temperature"]),
+    _gpu("virnucpro_gpu_power_watts", "Power drawn by the whole board.", lambda row: row["power_watts"]),
+    _gpu(
         "virnucpro_gpu_energy_joules_total",
         "Energy used since the driver was loaded.",
         lambda row: row["energy_joules"],
+    ),
+    _device(
+        "virnucpro_loading_seconds",
+        "How long the present worker of the device has been loading its job, or took to load it.",
+        lambda row: row["loading_seconds"],
     ),
 )

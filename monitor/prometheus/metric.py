@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from virnucpro_bus.fold.report import DeviceReport, FleetReport
-from virnucpro_bus.metrics import Effect, effect_key
+from virnucpro_bus.metrics import Effect
 
 Labels = tuple[str, ...]
 """The values of labels, in the order of their names."""
@@ -49,6 +49,9 @@ class Device(NamedTuple):
     row: DeviceReport
     busy_seconds: float | None
     idle_seconds: float | None
+    has_gpu_figures: bool
+    """Whether it has the figures of its GPUs: of devices with a GPU in common the first has, so that sums count a
+    GPU once."""
 
     @property
     def labels(self) -> Labels:
@@ -74,12 +77,14 @@ class Metric(Generic[Of]):
 def devices_of(run: Run) -> Iterator[Device]:
     """Return the devices of a run, in the order of its report."""
     rows, effect = run.report["devices"], run.report["effect"]
-    keys = [effect_key(row) for row in rows]
-    occurs = Counter(keys)
-    for key, row in zip(keys, rows, strict=True):
+    occurs = Counter(row["key"] for row in rows)
+    gpus: set[tuple[str, str]] = set()
+    for row in rows:
         # Devices of two hosts may have the same key: the effect then holds the sum of their times.
-        known = key if occurs[key] == 1 else None
-        yield Device(run.name, row, *_times(effect, known))
+        known = row["key"] if occurs[row["key"]] == 1 else None
+        own = {(row["host"], gpu) for gpu in row["gpus"]}
+        yield Device(run.name, row, *_times(effect, known), has_gpu_figures=gpus.isdisjoint(own))
+        gpus |= own
 
 
 def _times(effect: Effect, key: str | None) -> tuple[float | None, float | None]:

@@ -12,7 +12,6 @@ from monitor.report.reported_run import ReportedRun, group_of
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.text_report import gain
 from virnucpro_bus.metrics import StealEffect
-from virnucpro_bus.samples.gpu_figures import GpuFigures, figures_between
 from virnucpro_bus.timeline.timeline import Attempt
 from virnucpro_bus.units import UNKNOWN, duration
 
@@ -132,9 +131,7 @@ def _is_completed(attempt: Attempt) -> bool:
 
 
 def _slow_row(run: ReportedRun, attempt: Attempt) -> Row:
-    samples = run.timeline.samples_of(attempt.host, attempt.device)
-    figures = GpuFigures() if samples is None else figures_between(samples, 1, attempt.start_ns, attempt.end_ns)
-    load, memory, energy = figures
+    load, memory, energy = run.attempt_figures.figures(attempt)
     return [
         attempt.file,
         run.label(attempt.host, attempt.device),

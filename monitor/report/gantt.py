@@ -32,7 +32,7 @@ def gantt(run: ReportedRun, scale: TimeScale) -> Markup | None:
     """Draw the course of a run; None if nothing was started."""
     timeline = run.timeline
     worked = {*run.attempts_by_device, *((each.host, each.device) for each in timeline.loading)}
-    worked |= {(row["host"], row["uuid"] or str(row["device_id"])) for row in run.devices}
+    worked |= {(row["host"], row["key"]) for row in run.devices}
     rows = rows_of(run, worked)
     if not run.attempts_by_device:
         return None

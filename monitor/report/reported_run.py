@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.device_keys import device_title
 from virnucpro_bus.devices import display_id, is_simulated
 from virnucpro_bus.effect.combine import combine
 from virnucpro_bus.metrics import Effect, GpuMetrics, RunReport, Totals
 from virnucpro_bus.sources.recording import Recording
 from virnucpro_bus.text import visible
+from virnucpro_bus.timeline.attempt_figures import AttemptFigures
 from virnucpro_bus.timeline.timeline import Attempt, DeviceKey, Timeline
 from virnucpro_bus.whatif import WhatIf
 
@@ -93,6 +95,11 @@ class ReportedRun:
         return found
 
     @cached_property
+    def attempt_figures(self) -> AttemptFigures:
+        """What the GPUs of an attempt did meanwhile."""
+        return AttemptFigures(self.timeline)
+
+    @cached_property
     def unended_attempts(self) -> list[Attempt]:
         """The attempts that did not complete a file, by their end, but for those in progress."""
         return [each for each in self.timeline.attempts if each.outcome not in ("completed", "running")]
@@ -124,8 +131,7 @@ class ReportedRun:
         if key is None:
             return "n/a"
         device = self.timeline.devices.get((host, key))
-        shown = key if device is None else display_id(device)
-        name = f"GPU {shown}" if isinstance(shown, int) else visible(shown)
+        name = device_title(key if device is None else display_id(device))
         return f"{visible(host)} {name}" if len(self.hosts) > 1 else name
 
 

@@ -13,6 +13,9 @@ from monitor.view.formatting import short_name
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.metrics import GpuMetrics
 from virnucpro_bus.samples.gpu_figures import UNKNOWN as UNKNOWN_SAMPLE
+from virnucpro_bus.samples.gpu_figures import GpuFigures
+from virnucpro_bus.samples.joint_figures import joint_figures
+from virnucpro_bus.timeline.sample_columns import SampleColumns
 from virnucpro_bus.timeline.timeline import TimedNotice
 from virnucpro_bus.units import duration
 
@@ -33,7 +36,7 @@ def devices(runs: Sequence[ReportedRun]) -> Content:
             Column(name, is_number=True)
             for name in (
                 *("files", "stole", "lost to others", "failed", "sequences"),
-                *("busy", "idle", "mean load", "peak memory", "energy"),
+                *("busy", "idle", "loading", "mean load", "peak memory", "energy"),
             )
         ),
         Column("key"),
@@ -49,15 +52,10 @@ def devices(runs: Sequence[ReportedRun]) -> Content:
 
 
 def _device_row(run: ReportedRun, row: GpuMetrics) -> list[Content]:
-    host, key = row["host"], row["uuid"] or str(row["device_id"])
+    host, key = row["host"], row["key"]
     effect = run.effects.get(host) or run.effect
     busy, idle = effect["busy_seconds"].get(key), effect["idle_seconds"].get(key)
-    samples = run.timeline.samples_of(host, key)
-    load = peak = energy = None
-    if samples is not None and len(samples):
-        load = finite_mean(samples.compute_percent)
-        peak = max(samples.memory_bytes)
-        energy = energy_joules(samples)
+    load, peak, energy = joint_figures([_figures(gpu) for gpu in run.timeline.samples_of(host, key).values()])
     return [
         run.label(host, key),
         short_name(row["device_name"]) or None,
@@ -69,11 +67,22 @@ def _device_row(run: ReportedRun, row: GpuMetrics) -> list[Content]:
         f"{row['sequences']:,}",
         duration(busy),
         duration(idle),
+        duration(effect["loading_seconds"].get(key)),
         None if load is None else f"{load:.0f} %",
-        None if peak is None or peak == UNKNOWN_SAMPLE else f"{peak / 2**30:.1f} GiB",
+        None if peak is None else f"{peak / 2**30:.1f} GiB",
         None if energy is None else watt_hours(energy),
         key,
     ]
+
+
+def _figures(samples: SampleColumns) -> GpuFigures:
+    """What a GPU did from its first sample to its last."""
+    if not len(samples):
+        return GpuFigures()
+    peak = max(samples.memory_bytes)
+    return GpuFigures(
+        finite_mean(samples.compute_percent), None if peak == UNKNOWN_SAMPLE else peak, energy_joules(samples)
+    )
 
 
 def notices(runs: Sequence[ReportedRun]) -> Content:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -105,6 +106,7 @@ def cards_of(run: ReportedRun) -> list[Card]:
     above = effect["above_bound_percent"]
     idle = sum(effect["idle_seconds"].values())
     busy = sum(effect["busy_seconds"].values())
+    loading = effect["loading_seconds"].values()
     energy = total_energy_joules(run)
     return [
         Card("files done", f"{totals['files_completed']:,} of {total}"),
@@ -130,6 +132,7 @@ def cards_of(run: ReportedRun) -> list[Card]:
         Card(
             "devices idle", UNKNOWN if not idle + busy else f"{100 * idle / (idle + busy):.1f} %", duration(idle)
         ),
+        Card("loading", duration(math.fsum(loading) if loading else None), "of all workers together"),
         Card("energy of the GPUs", UNKNOWN if energy is None else watt_hours(energy)),
     ]
 

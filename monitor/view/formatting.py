@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from monitor.model.view_model import Row
+from monitor.model.answers import DeviceWork
+from monitor.model.view_model import Row, count_gpus
 from virnucpro_bus.text import visible
-from virnucpro_bus.units import UNKNOWN
+from virnucpro_bus.units import UNKNOWN, stopwatch
 
 _MODEL_NUMBER = re.compile(r"[^\s-]*\d[^\s-]*")
 """The first word with a digit."""
@@ -30,12 +31,24 @@ def model_labels(device_names: Iterable[str]) -> dict[str, str]:
 
 
 def describe_devices(rows: Sequence[Row]) -> str:
-    """Summarize the devices: "8 x A100-SXM4-80GB" if they are of one model, else "8 devices"; "" for none."""
+    """Summarize the devices: "8 x A100-SXM4-80GB" if they are of one model, else "8 devices"; "" for none.
+
+    Where workers share GPUs, or use several: "4 x A100-SXM4-80GB, 8 workers".
+    """
     models = {short_name(visible(metrics["device_name"])) for metrics, _ in rows}
     model = models.pop() if len(models) == 1 else ""
-    if model:
+    if not model:
+        return count_devices(len(rows)) if rows else ""
+    gpus = count_gpus(rows)
+    if gpus is None or gpus == len(rows):
         return f"{len(rows)} x {model}"
-    return count_devices(len(rows)) if rows else ""
+    return f"{gpus} x {model}, {len(rows)} worker{'' if len(rows) == 1 else 's'}"
+
+
+def loading_time(metrics: DeviceWork) -> str | None:
+    """Return how long a device that loads its job has done so; None where it does not load, or that is unknown."""
+    seconds = metrics["loading_seconds"]
+    return stopwatch(seconds) if metrics["state"] == "loading" and seconds is not None else None
 
 
 def count_devices(count: int) -> str:

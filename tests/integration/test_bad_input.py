@@ -90,18 +90,6 @@ def test_a_gzipped_file_gives_what_the_plain_one_gives(lab: Lab, inputs: Path) -
 # What is to be worked on
 
 
-def test_a_missing_file_is_refused_before_anything_is_started(lab: Lab, inputs: Path) -> None:
-    line = refusal(lab.run("run", "in", "missing.fa", "--out", "out", *ONE_WORKER))
-    assert line == f"{lab.folder}/missing.fa: does not exist; check the path"
-    assert not (lab.folder / "out").exists()
-
-
-def test_a_folder_without_sequence_files_is_refused(lab: Lab) -> None:
-    (lab.folder / "nothing").mkdir()
-    line = refusal(lab.run("run", "nothing", "--out", "out", *ONE_WORKER))
-    assert line.startswith(f"{lab.folder}/nothing: contains no sequence files")
-
-
 def test_what_is_left_out_of_a_folder_is_named_in_one_line(lab: Lab, inputs: Path) -> None:
     (inputs / "reads_01.protein.faa").write_text(">p\nMKTLE\n")
     (inputs / "notes.txt").write_text("two samples\n")
@@ -160,76 +148,9 @@ def test_a_folder_that_holds_a_run_is_refused_and_left_as_it_is(lab: Lab, inputs
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
-def test_results_that_are_there_without_a_run_are_not_written_over(lab: Lab, inputs: Path) -> None:
-    (lab.folder / "out" / "results").mkdir(parents=True)
-    precious = lab.folder / "out" / "results" / "reads_01.protein.faa"
-    precious.write_text("precious")
-    line = refusal(lab.run("run", "in", "--out", "out", *ONE_WORKER))
-    assert "already holds results; choose another output folder" in line
-    assert precious.read_text() == "precious"
-
-
-@pytest.mark.parametrize(("out", "why"), [("plain", "is a file"), ("plain/deeper", "is not a folder")])
-def test_an_output_path_that_is_a_file_is_refused(lab: Lab, inputs: Path, out: str, why: str) -> None:
-    (lab.folder / "plain").write_text("precious")
-    assert why in refusal(lab.run("run", "in", "--out", out, *ONE_WORKER))
-    assert (lab.folder / "plain").read_text() == "precious"
-
-
 def test_an_output_folder_that_may_not_be_written_is_refused(lab: Lab, inputs: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root can write everywhere")
     (lab.folder / "locked").mkdir(mode=0o500)
     line = refusal(lab.run("run", "in", "--out", "locked/out", *ONE_WORKER))
     assert "cannot be written" in line
-
-
-# How it is done
-
-
-@pytest.mark.parametrize(
-    ("options", "why"),
-    [
-        ("--job nonsense", "unknown job 'nonsense'; give sixframe, MODULE:ATTR or 'shell:CMD {input} {output}'"),
-        ("--job shell:true", "the command has no {input}"),
-        ("--job-option chunk", "write KEY=VALUE"),
-        ("--job-option size=500", "job sixframe has no option 'size'; it has: chunk"),
-        ("--devices cpu:0", "write cpu:N with N from 1"),
-        ("--devices tpu:0", "write auto, cpu:N, cuda:0,1 or GPU UUIDs"),
-        ("--devices GPU-of-somebody-else", "GPU GPU-of-somebody-else was not found"),
-        ("--weights fast", "must be auto, off or numbers such as 1.0,1.5"),
-        ("--weights 1,2,3", "must be one number for each device: 1, not 3"),
-        ("--weights 0", "must be finite numbers above 0"),
-        ("--interval 0", "is not in the range 0.1<=x<=3600"),
-        ("--interval nan", "nan is not a number of seconds"),
-        ("--policy sometimes", "'sometimes' is not one of 'off', 'threshold', 'cost'"),
-        ("--no-such-option", "No such option"),
-    ],
-)
-def test_an_option_that_makes_no_sense_is_refused_before_anything_is_started(
-    lab: Lab, inputs: Path, options: str, why: str
-) -> None:
-    line = refusal(lab.run("run", "in", "--out", "out", "--devices", "cpu:1", *options.split()))
-    assert why in line
-    assert not (lab.folder / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("command", "why"),
-    [
-        ("run", "Missing argument 'INPUT...'; see virnucpro-bus run --help"),
-        ("run in", "Missing option '--out'; see virnucpro-bus run --help"),
-        ("walk", "No such command 'walk'; see virnucpro-bus --help"),
-        ("monitor nowhere", "nowhere: is neither a run folder nor an address"),
-        ("monitor in", "in: no run is live here"),
-        ("monitor nonsense://nowhere", "is not a valid address: "),
-        ("replay in/reads_01.fa", "in/reads_01.fa: is not a capture of virnucpro-bus"),
-        ("replay in --rate 0", "expected a number from 0.001 to 1000000, or max"),
-        ("info in/reads_01.fa", "in/reads_01.fa: is not a capture of virnucpro-bus"),
-        ("hub in/reads_01.fa", "is a file"),
-    ],
-)
-def test_every_command_refuses_what_it_cannot_use_in_one_line(
-    lab: Lab, inputs: Path, command: str, why: str
-) -> None:
-    assert why in refusal(lab.run(*command.split()))

@@ -181,25 +181,3 @@ def test_estimates_that_cannot_be_had_cost_a_line_and_not_the_run(lab: Lab) -> N
     [line] = [line for line in ended.stderr.splitlines() if "estimates" in line]
     assert "00.fa: AttributeError" in line
     assert summary(lab.folder / "out")["totals"]["files_completed"] == len(SIZES)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        (("effect", "nothing-here"), "nothing-here"),
-        (("whatif", "nothing-here"), "nothing-here"),
-        (("effect", "bare"), "contains no events"),
-        (("whatif", "bare"), "contains no events"),
-    ],
-)
-def test_what_cannot_be_told_is_one_line_that_says_why(
-    lab: Lab, arguments: tuple[str, ...], complaint: str
-) -> None:
-    hub = lab.start("hub", "bare")
-    hub.until(lambda: "export" in hub.stdout, "the hub is up")
-    hub.process.terminate()
-    hub.wait()
-    ended = lab.run(*arguments)
-    assert ended.wait() == 2
-    assert complaint in ended.stderr
-    assert ended.stderr.count("\n") == 1

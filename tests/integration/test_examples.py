@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import re
 import shutil
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.distributions import install_package
 from tests.support.foreign import ForeignBus, without_time
 from tests.support.lab import Lab, Started
 from tests.support.paths import ROOT, SCRIPTS
@@ -95,6 +97,30 @@ def test_own_job_has_its_files_planned_by_their_size_without_compression(lab: La
         * len(gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes())
         for path in FILES
     }
+
+
+def test_the_job_of_another_package_runs_by_its_name_whatever_is_in_the_current_folder(lab: Lab) -> None:
+    example = EXAMPLES / "n50_job"
+    points = tomllib.loads((example / "pyproject.toml").read_text())["project"]["entry-points"]
+    install_package(lab.folder / "site", "n50_job", (example / "n50_job.py").read_text(), points)
+    installed = {"PYTHONPATH": str(lab.folder / "site")}
+    for name in ("n50_job", "workers"):
+        (lab.folder / f"{name}.py").write_text("raise ImportError('a module of the user')\n")
+    (lab.folder / "in").mkdir()
+    (lab.folder / "in" / "few.fa").write_text(">a\nGGCC\n>b\nAC\n>c\nACGTACGTAC\n")
+    (lab.folder / "in" / "read.fq").write_text("@r\nACGT\n+\n!!!!\n")
+    options = ("--job", "n50", "--job-option", "min-length=4", "--devices", "cpu:1", "--no-dashboard")
+    ended = lab.run("run", "in", "--out", "out", *options, **installed)
+    assert ended.wait() == 0, ended.stderr
+    assert results(lab.folder / "out") == {
+        "few.n50.tsv": b"sequences\tbases\tN50\n2\t14\t10\n",
+        "read.n50.tsv": b"sequences\tbases\tN50\n1\t4\t4\n",
+    }
+    (assigned,) = (envelope.event for envelope in recorded(lab.folder / "out", FilesAssigned))
+    assert [(file.file, file.cost / COST_PER_UNIT) for file in assigned.files] == [
+        ("few.fa", 28.0),
+        ("read.fq", 7.5),
+    ]
 
 
 # A dashboard of one's own.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from monitor.log.metrics_log import MetricsLog
 from tests.support.captures import some_frames, write_capture
 from tests.support.lab import Lab, Started
+from tests.support.pictures import row
 from tests.support.run_files import SAMPLE
+from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.metrics_log_format import SIGNATURE, is_metrics_log
 
 INPUT = SAMPLE / "reads_01.fa"
@@ -42,66 +44,21 @@ def test_the_log_is_written_where_it_was_asked_for(lab: Lab, name: str) -> None:
     assert not (lab.folder / "out" / "gpu_metrics.log").exists()
 
 
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
-        ("", "--log-file: the name is empty"),
-        (".", "--log-file .: is a folder"),
-        ("run.vbus", "--log-file run.vbus: is reserved for other files of the run"),
-        ("results/log.csv", "--log-file results/log.csv: is reserved for other files of the run"),
-        ("sub/log.csv", "the folder {lab}/out/sub does not exist; create it first"),
-        ("bad\nname/x", "--log-file bad\\x0aname/x: the folder {lab}/out/bad\\x0aname does not exist"),
-    ],
-)
-@pytest.mark.parametrize("force", [[], ["--force"]], ids=["", "force"])
-def test_a_log_that_cannot_be_is_refused_in_a_line_before_anything_is_touched(
-    lab: Lab, out: Path, name: str, why: str, force: list[str]
-) -> None:
-    before = everything_in(out)
-    refused = run(lab, "--log-file", name, *force)
-    assert refused.wait() == 2
-    (line,) = refused.stderr.splitlines()
-    assert why.format(lab=lab.folder) in line
-    assert everything_in(out) == before
-
-
-def everything_in(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() if path.is_file() else b"" for path in folder.rglob("*")}
-
-
-def test_a_log_that_cannot_be_makes_no_folder(lab: Lab) -> None:
-    assert run(lab, "--log-file", "sub/log.csv").wait() == 2
-    assert not (lab.folder / "out").exists()
-
-
-def folder(path: Path) -> None:
-    path.mkdir()
-    (path / "precious").write_text("precious")
-
-
-FOREIGN: dict[str, Callable[[Path], None]] = {
-    "folders": folder,
-    "texts": lambda path: void(path.write_text("precious\n")),
-    "links": lambda path: path.symlink_to("results"),
-}
-
-
-def void(_: object) -> None: ...
-
-
-@pytest.mark.parametrize("make", FOREIGN.values(), ids=FOREIGN)
-def test_beginning_anew_removes_nothing_that_is_no_metrics_log(
-    lab: Lab, out: Path, make: Callable[[Path], None]
-) -> None:
-    places = [out / "log.csv.1", out / "log.csv.9", lab.folder / "log.csv.1", lab.folder / "results"]
-    for place in places:
-        make(place)
+def test_beginning_anew_removes_nothing_that_is_no_metrics_log(lab: Lab, out: Path) -> None:
+    places = []
+    for near in (out, lab.folder):
+        folder, text, link = (near / f"log.csv.{number}" for number in (1, 2, 9))
+        folder.mkdir()
+        (folder / "precious").write_text("precious")
+        text.write_text("precious\n")
+        link.symlink_to("results")
+        places += [folder, text, link]
     before = {place: os.lstat(place).st_ino for place in places}
     for name in ("log.csv", "../log.csv"):
         ended = run(lab, "--log-file", name, "--force")
         assert ended.wait() == 0, ended.stderr
     assert {place: os.lstat(place).st_ino for place in places} == before
-    assert all((place / "precious").exists() for place in places if place.is_dir() and not place.is_symlink())
+    assert all((place / "precious").exists() for place in places[::3])
 
 
 def test_beginning_anew_leaves_a_text_in_the_place_of_the_log(lab: Lab, out: Path) -> None:
@@ -110,16 +67,20 @@ def test_beginning_anew_leaves_a_text_in_the_place_of_the_log(lab: Lab, out: Pat
     assert (out / "log.csv").read_text() == "precious\n"
 
 
-def test_beginning_anew_begins_the_log_anew_in_the_run_folder_and_goes_on_with_one_outside(lab: Lab) -> None:
-    inside, outside = lab.folder / "out" / "log.csv", lab.folder / "log.csv"
+def test_beginning_anew_begins_the_log_anew_in_the_run_folder_and_goes_on_with_one_outside(
+    lab: Lab, out: Path
+) -> None:
+    inside, outside = out / "log.csv", lab.folder / "log.csv"
     for log in (inside, outside):
-        assert run(lab, "--log-file", log, "--force").wait() == 0
+        MetricsLog(log, ManualClock()).write([row(0)])
         with log.open("ab") as file:
             file.write(b"before\r\n")
         assert run(lab, "--log-file", log, "--force").wait() == 0
     assert b"before" not in inside.read_bytes()
     assert b"before" in outside.read_bytes()
-    assert outside.read_bytes().count(SIGNATURE) == 1
+    for log in (inside, outside):
+        assert log.read_bytes().count(SIGNATURE) == 1
+        assert rows(log) > 1
 
 
 # A run that cannot begin.
@@ -136,14 +97,15 @@ def test_a_run_that_cannot_begin_takes_its_own_log_away(lab: Lab) -> None:
     assert os.listdir(lab.folder / "out") == ["logs"]
 
 
-PRECIOUS = {
-    "text": b"precious\n",
-    "log": SIGNATURE + b",more\r\n",
-}
-
-
-@pytest.mark.parametrize("content", PRECIOUS.values(), ids=PRECIOUS)
-@pytest.mark.parametrize("name", ["out/log.csv", "log.csv"])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("out/log.csv", b"precious\n"),
+        ("out/log.csv", SIGNATURE + b",more\r\n"),
+        ("log.csv", SIGNATURE + b",more\r\n"),
+    ],
+    ids=["text", "log", "log outside"],
+)
 def test_a_run_that_cannot_begin_leaves_what_was_there_before_it(lab: Lab, name: str, content: bytes) -> None:
     log = lab.folder / name
     log.parent.mkdir(exist_ok=True)

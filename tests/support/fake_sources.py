@@ -35,6 +35,9 @@ class Work:
             "current_file": "sample_1.fa",
             "seconds_since_done": self.since,
             "current_file_percent": 63.4,
+            "loading_seconds": None,
+            "key": uuid or str(device),
+            "gpus": [uuid] if uuid else [],
         }
 
     def get_gpu_metrics(self) -> list[GpuMetrics]:

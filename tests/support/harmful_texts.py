@@ -1,4 +1,4 @@
-"""Harmful texts, with every code point among them, and checks of output that contains them."""
+"""Harmful texts, with code points of every kind among them, and checks of output that contains them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import re
 import sys
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
+from itertools import groupby
 
-RANDOM_STRINGS = 100_000
-# Not the backslash, with which the rest is written out, nor what the texts are found again by.
-POINTS = "".join(chr(code) for code in range(sys.maxunicode + 1) if chr(code) != "\\")
+RANDOM_STRINGS = 20_000
+"""A pair of two harmful pieces comes nine times on average."""
+ALL_BELOW = 0x3000
+"""Below this are nearly all controls, marks, spaces, and what has a direction; above it, long runs of one kind."""
 
 HARM = (
     *("\x1b[2J", "\x1b]0;title\x07", "\x9b31m", "\x1bP", "\r", "\n", "\t", "\x08", "\x7f", "\0", "\x85", "\u2028"),
@@ -46,16 +49,28 @@ POINT_CHARACTERS, HARM_CHARACTERS = 10, PIECES * 16 + 1
 """That a code point and such a string take at most when they are written out."""
 
 
-def harmful(count: int) -> list[str]:
+@cache
+def points() -> str:
+    """Code points of every kind but the backslash, with which others are written out.
+
+    Of a run of neighbours that Unicode has in one category, the first and the last stand for the others.
+    """
+    runs = [list(run) for _, run in groupby(map(chr, range(ALL_BELOW, sys.maxunicode + 1)), unicodedata.category)]
+    below = "".join(map(chr, range(ALL_BELOW))).replace("\\", "")
+    return below + "".join(run[0] + run[-1] for run in runs)
+
+
+@cache
+def harmful(count: int) -> Sequence[str]:
     """Strings of what means harm, and of anything."""
-    dice = random.Random(6)
-    return [
+    dice, anything = random.Random(6), points()
+    return tuple(
         "".join(
-            dice.choice(HARM) if dice.random() < 0.7 else dice.choice(POINTS)
+            dice.choice(HARM) if dice.random() < 0.7 else dice.choice(anything)
             for _ in range(dice.randint(1, PIECES))
         )
         for _ in range(count)
-    ]
+    )
 
 
 def marked(texts: Sequence[str]) -> list[str]:
@@ -64,24 +79,23 @@ def marked(texts: Sequence[str]) -> list[str]:
 
 
 def code_points(characters: int) -> list[str]:
-    """Each of them, in texts of at most so many characters when they are written out."""
-    together = characters // POINT_CHARACTERS
-    return [POINTS[first : first + together] for first in range(0, len(POINTS), together)]
+    """Those of every kind, in texts of at most so many characters when they are written out."""
+    every, together = points(), characters // POINT_CHARACTERS
+    return [every[first : first + together] for first in range(0, len(every), together)]
 
 
 def strings(characters: int) -> list[str]:
-    """A hundred thousand that mean harm, in texts of at most so many characters when they are written out."""
+    """Many that mean harm, in texts of at most so many characters when they are written out."""
     each, together = harmful(RANDOM_STRINGS), characters // HARM_CHARACTERS
     return ["|".join(each[first : first + together]) for first in range(0, len(each), together)]
 
 
-TEXTS = {"all code points": code_points, "strings that mean harm": strings}
+TEXTS = {"code points": code_points, "strings that mean harm": strings}
 
 
 # What can be said of an output without knowing how it is made.
 
 MARKED = re.compile("BEGIN(.*?)_END_", re.DOTALL)
-SPACES = {code: None for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Zs"}
 # Unicode's Default_Ignorable_Code_Point, as far as it has a character there.
 IGNORABLE = re.compile(
     "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
@@ -89,10 +103,16 @@ IGNORABLE = re.compile(
 )
 
 
-def written(code: int) -> str:
-    """How a code point is to be seen: as it is, or written out; a byte that is not UTF-8 as that byte."""
-    if (chr(code).isprintable() or code in SPACES) and not IGNORABLE.match(chr(code)):
-        return chr(code)
+def is_space(character: str) -> bool:
+    """Whether Unicode has it as a space; most of these do not count as printable."""
+    return unicodedata.category(character) == "Zs"
+
+
+def written(character: str) -> str:
+    """How a character is to be seen: as it is, or written out; a byte that is not UTF-8 as that byte."""
+    if (character.isprintable() or is_space(character)) and not IGNORABLE.match(character):
+        return character
+    code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:
         code -= 0xDC00
     if code <= 0xFF:
@@ -100,17 +120,14 @@ def written(code: int) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-WRITTEN = tuple(map(written, range(sys.maxunicode + 1)))
-
-
 def assert_harmless(output: str) -> None:
     """Nothing in it drives or hides, apart from the line ends."""
-    assert all(WRITTEN[ord(character)] == character for character in set(output) - {"\n"})
+    assert all(written(character) == character for character in set(output) - {"\n"})
     output.encode()
 
 
 def seen(text: str) -> str:
-    return "".join(map(WRITTEN.__getitem__, map(ord, text)))
+    return "".join(map(written, text))
 
 
 def assert_all_is_seen(output: str, texts: Sequence[str]) -> None:

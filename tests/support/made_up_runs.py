@@ -19,6 +19,8 @@ from tests.support.raw_captures import HostClocks, MadeCapture, sum_ns
 
 UP_SECONDS = 1.0
 """From the start of a session until its workers are up, and from a worker's death until the next one is."""
+LOAD_SECONDS = 5.0
+"""How long every second worker of a device loads its job."""
 BEAT_SECONDS = 2.0
 CAN_BE_LOST = ("file.progress/", "worker.heartbeat/")
 
@@ -77,7 +79,10 @@ class Worker:
 
     def _start(self) -> None:
         self.epoch, self._counts = self.epoch + 1, [0, 0, 0, 0]
-        self._say("worker.started/", [self.key, "CPU", int(self.key[4:])], 100)
+        loads = self.epoch % 2 == 0
+        self._say("worker.started/", [self.key, "CPU", int(self.key[4:])], 100, loads)
+        if loads:
+            self._pass(LOAD_SECONDS, "starting")
         self._beat("idle")
 
     def _beat(self, state: str, after: float = 0.0) -> None:

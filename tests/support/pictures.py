@@ -45,6 +45,9 @@ def row(index: int, state: str = "busy") -> Row:
         "current_file": f"samples/sample_{index + 20}.fa" if state == "busy" else None,
         "seconds_since_done": 1.5 * (index % 100),
         "current_file_percent": (17.3 * index) % 100 if state == "busy" else None,
+        "loading_seconds": 42.5 if state == "loading" else None,
+        "key": f"GPU-{index:08d}",
+        "gpus": [f"GPU-{index:08d}"],
     }
     utilization: GpuUtilization = {
         "compute_percent": 0.0 if state == "idle" else [97.4, 88.0, 22.0, 64.0][index % 4],
@@ -220,6 +223,15 @@ FINISHED = replace(
     totals={**snapshot(8).totals, "files_total": 300, "files_completed": 289, "files_failed": 11},
     eta_seconds=0.0,
 )
+LOADING = with_rows(
+    snapshot(4),
+    (
+        ({**metrics, "throughput": None, "seconds_since_done": 0.0, "loading_seconds": seconds}, told)
+        if (seconds := {1: 42.5, 3: 3725.0}.get(index))
+        else (metrics, told)
+        for index, (metrics, told) in enumerate(row(at, "loading" if at % 2 else "busy") for at in range(4))
+    ),
+)
 SIMULATED = with_rows(snapshot(8), ((metrics, {**told, "simulated": True}) for metrics, told in snapshot(8).rows))
 STALE = with_rows(
     snapshot(4),
@@ -237,6 +249,7 @@ ALL = {
     "with-effect": WITH_EFFECT,
     "simulated": SIMULATED,
     "stale": STALE,
+    "loading": LOADING,
     "finished-with-failures": FINISHED,
 }
 

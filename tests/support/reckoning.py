@@ -71,7 +71,37 @@ class HostReckoning:
 
     def workers_of(self, key: str) -> list[tuple[str, int]]:
         # The first field names the device, or in "worker.started/" describes it.
-        return [of for of, events in self.streams.items() if key in (events[0].fields[0], events[0].fields[0][0])]
+        found = [of for of, events in self.streams.items() if key in (events[0].fields[0], events[0].fields[0][0])]
+        return sorted(found, key=lambda of: (of[1], of[0]))
+
+    def _is_live(self, stream: tuple[str, int]) -> bool:
+        is_stopped = self.streams[stream][-1].kind == "worker.stopped/"
+        return not (self.is_broken_off or is_stopped or stream in self.dead)
+
+    def _loaded_ns(self, stream: tuple[str, int]) -> int | None:
+        """Until when a worker has loaded its job; None: it never said that it loads, or unknown."""
+        events = self.streams[stream]
+        states = [(e.mono_ns, e.fields[1]) for e in events if e.kind == "worker.heartbeat/"]
+        says_so = any(e.fields[2:] == [True] for e in events if e.kind == "worker.started/")
+        if not says_so and not any(state == "starting" for _, state in states):
+            return None
+        ready = [at_ns for at_ns, state in states if state != "starting"]
+        if not ready and any(event.kind in FILE_KINDS[:-1] for event in events):
+            return None  # it has worked, and its heartbeats were lost
+        return min(ready, default=self.now_ns if self._is_live(stream) else events[-1].mono_ns)
+
+    def ready_ns(self, key: str) -> int:
+        """When the first of a device's workers, of those that can still work, had loaded its job."""
+        every = self.workers_of(key)
+        live = [stream for stream in every if self._is_live(stream)]
+        return min((self._loaded_ns(stream) or 0 for stream in live or every[-1:]), default=0)
+
+    def _loading_seconds(self, key: str) -> float | None:
+        for stream in self.workers_of(key)[-1:]:
+            started = [event.mono_ns for event in self.streams[stream] if event.kind == "worker.started/"]
+            loaded_ns = self._loaded_ns(stream)
+            return None if loaded_ns is None or not started else (loaded_ns - started[0]) / NS
+        return None
 
     @cached_property
     def open_files(self) -> list[tuple[str, Event, Event | None]]:
@@ -119,7 +149,7 @@ class HostReckoning:
         """The figures of one device."""
         ended, ended_since_boot = self.ended(self.events, key), self.ended(self.boot, key)
         depths = [event for event in self.events if event.kind == "queue.depths/"]
-        last_ns = max([event.mono_ns for event in ended_since_boot] + [self.started_ns or 0])
+        last_ns = max([e.mono_ns for e in ended_since_boot] + [self.started_ns or 0, self.ready_ns(key)])
         reopened = sum(e.kind == "file.reopened/" and e.fields[1] == key for e in self.events)
         its_own = [(start, last) for of, start, last in self.open_files if of == key]
         in_progress = max(its_own, key=lambda each: (each[0].mono_ns, each[0].fields[1]), default=None)
@@ -136,6 +166,7 @@ class HostReckoning:
             "current_file": in_progress and in_progress[0].fields[1],
             "current_file_percent": in_progress and self._percent(in_progress[1]),
             "is_silent": self._is_silent(key),
+            "loading_seconds": self._loading_seconds(key),
         }
 
     def _percent(self, progress: Event | None) -> float | None:
@@ -144,10 +175,14 @@ class HostReckoning:
         return min(100.0, 100 * done / total) if total else None
 
     def throughput(self, key: str) -> float | None:
-        """Sequences per second of this session until now: over the last 60 s or 10 files, whichever are more."""
+        """Sequences per second of this session until now: over the last 60 s or 10 files, whichever are more.
+
+        Files from before its worker had loaded its job do not count.
+        """
         done = [e for e in self.ended(self.session, key) if e.kind == "file.completed/"]
         recent = [event for event in done if event.mono_ns >= self.now_ns - WINDOW_NS]
         chosen = recent if len(recent) >= WINDOW_FILES else done[-WINDOW_FILES:]
+        chosen = [event for event in chosen if event.mono_ns >= self.ready_ns(key)]
         spans = [(event.mono_ns - round(event.fields[4] * NS), event.fields[3]) for event in chosen]
         spans += [(e.mono_ns, last.fields[3]) for of, e, last in self.open_files if of == key and last]
         seconds = (self.now_ns - min(start for start, _ in spans)) / NS if spans else 0.0
@@ -158,13 +193,7 @@ class HostReckoning:
         return max((event.received_ns / NS for event in self.ended(self.events, key)), default=None)
 
     def _is_silent(self, key: str) -> bool:
-        live = [
-            events
-            for stream in self.workers_of(key)
-            if stream not in self.dead and (events := self.streams[stream])[-1].kind != "worker.stopped/"
-        ]
-        if self.is_broken_off:
-            return False
+        live = [self.streams[stream] for stream in self.workers_of(key) if self._is_live(stream)]
         heard = [max(event.mono_ns for event in events) for events in live]
         # Silence is a problem only of those that have ever sent a heartbeat.
         beats = all(any(event.kind == "worker.heartbeat/" for event in events) for events in live)

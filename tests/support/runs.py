@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.events.vocabulary import STARTING, Device
 from virnucpro_bus.testing import Script
 
 DEVICES = tuple(Device(f"GPU-{at}", "A100", at) for at in range(3))
@@ -44,6 +44,12 @@ class Worker:
     stolen_at_ns: int = 0
     done: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     """Completed, failed, sequences and steals of this epoch, as its heartbeats tell them."""
+    is_loading: bool = False
+    says_that_it_loads: bool = False
+    """Whether an event of this epoch has said so."""
+    started_ns: int = 0
+    loaded_ns: int = 0
+    """When it was ready, or ended before that."""
 
     @property
     def source(self) -> str:
@@ -91,10 +97,12 @@ class MadeRun:
         self.script.say(worker.source, event, epoch=worker.epoch)
 
     def work(self, worker: Worker, *, dies_with_the_file: bool) -> None:
-        """Whatever comes next for this worker: it starts, takes a file, or completes the one in hand."""
+        """Whatever comes next for this worker: it starts, is ready, takes a file, or completes the one in hand."""
         if not worker.alive:
-            worker.alive, worker.epoch, worker.done = True, worker.epoch + 1, [0, 0, 0, 0]
-            self._say(worker, ev.WorkerStarted(worker.device, 100))
+            self._start(worker)
+        elif worker.is_loading:
+            worker.is_loading, worker.loaded_ns = False, self.script.clock.mono_ns()
+            self.beat(worker)
         elif not worker.file:
             self._take(worker, dies_with_the_file)
         else:
@@ -102,6 +110,13 @@ class MadeRun:
             self._say(worker, ev.FileCompleted(key, worker.file, worker.attempt, sequences, 1.5))
             self._count(worker, completed=1, sequences=sequences)
             worker.file = ""
+
+    def _start(self, worker: Worker) -> None:
+        """Of three workers one loads and says so at once, one by its heartbeats alone, and one loads nothing."""
+        worker.alive, worker.epoch, worker.done = True, worker.epoch + 1, [0, 0, 0, 0]
+        worker.is_loading, worker.says_that_it_loads = worker.epoch % 3 != 0, worker.epoch % 3 == 1
+        worker.started_ns = self.script.clock.mono_ns()
+        self._say(worker, ev.WorkerStarted(worker.device, 100, worker.says_that_it_loads))
 
     def _take(self, worker: Worker, dies_with_it: bool) -> None:
         key = worker.device.key
@@ -158,7 +173,8 @@ class MadeRun:
     def beat(self, worker: Worker) -> None:
         """A heartbeat."""
         if worker.alive:
-            state = "busy" if worker.file else "idle"
+            state = STARTING if worker.is_loading else "busy" if worker.file else "idle"
+            worker.says_that_it_loads = worker.says_that_it_loads or worker.is_loading
             completed, failed, sequences, steals = worker.done
             self._say(worker, ev.Heartbeat(worker.device.key, state, completed, failed, sequences, steals, 0))
 
@@ -166,18 +182,25 @@ class MadeRun:
         """It is killed; the file in hand goes back to the device's own queue."""
         if not worker.alive:
             return
+        self._end(worker)
         held = (worker.file, worker.attempt, worker.stolen_from, worker.stolen_at_ns) if worker.file else ()
         self._launcher(ev.WorkerLost(worker.device.key, worker.source, worker.epoch, "was killed", *held))
         if worker.file:
             self.queues[worker.device.key].insert(0, worker.file)
-        worker.alive, worker.file = False, ""
+        worker.file = ""
 
     def stop(self, worker: Worker) -> None:
         """It ends of its own will, between two files."""
         if worker.alive and not worker.file:
             self.beat(worker)
             self._say(worker, ev.WorkerStopped(worker.device.key, "finished"))
-            worker.alive = False
+            self._end(worker)
+
+    def _end(self, worker: Worker) -> None:
+        worker.alive = False
+        if worker.is_loading:
+            heard = [each.mono_ns for each in self.script.envelopes if each.source == worker.source]
+            worker.loaded_ns = heard[-1]
 
     def depths(self) -> None:
         """The launcher tells how many files wait."""

@@ -12,7 +12,6 @@ import signal
 import time
 from pathlib import Path
 
-from virnucpro_bus.clock import SystemClock
 from workers import JobContext
 from workers.jobs.sixframe import run_sixframe
 
@@ -21,9 +20,8 @@ GATE_SECONDS = 60.0
 
 
 def sixframe(input: Path, output: Path, context: JobContext) -> int:
-    """The job sixframe, which does not want to see options that it does not know."""
-    plain = JobContext(context.device, context.device_key, {}, on_progress=context.progress, clock=SystemClock())
-    return run_sixframe(input, output, plain)
+    """The job sixframe, as a user's."""
+    return run_sixframe(input, output, context)
 
 
 def slow(input: Path, output: Path, context: JobContext) -> int:

@@ -13,11 +13,13 @@ from click.shell_completion import CompletionItem
 from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.exporters import Document, Exporter, RowOptions, installed_formats, load_exporter, package_of
+from virnucpro_bus.exporters import FORMATS, Document, Exporter, RowOptions
 from virnucpro_bus.files.gzipped import gzipped
 from virnucpro_bus.files.new_files import check_target, write_file, write_folder
+from virnucpro_bus.plugins import package_of
 from virnucpro_bus.run_folder import capture_path
 from virnucpro_bus.sources.recording import Recording, read_recording
+from virnucpro_bus.spelling import did_you_mean
 from virnucpro_bus.system.console import say
 from virnucpro_bus.tables.rows import COLUMNS, sorted_column
 from virnucpro_bus.text import visible
@@ -34,10 +36,10 @@ class _ExportCommand(click.Command):
 
 
 def _descriptions() -> Iterator[tuple[str, str]]:
-    for name, point in installed_formats().items():
+    for name, point in FORMATS.installed().items():
         package = package_of(point)
         try:
-            summary = load_exporter(point).summary
+            summary = FORMATS.load(point).summary
         except UserError as error:
             summary = str(error)
         origin = f" (of the package {package})" if package else ""
@@ -46,15 +48,16 @@ def _descriptions() -> Iterator[tuple[str, str]]:
 
 def _find_format(context: click.Context, parameter: click.Parameter, name: str) -> EntryPoint:
     """Return the entry point of a format, for an option. Raises BadParameter if it is not installed."""
-    formats = installed_formats()
+    formats = FORMATS.installed()
     if name not in formats:
-        raise click.BadParameter(f"{name!r} is not installed; known are {', '.join(formats)}")
+        meant = did_you_mean(name, formats)
+        raise click.BadParameter(f"{name!r} is not installed{meant}; known are {', '.join(formats)}")
     return formats[name]
 
 
 def _complete_formats(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the formats that begin with `incomplete`."""
-    return [CompletionItem(visible(name)) for name in installed_formats() if name.startswith(incomplete)]
+    return [CompletionItem(visible(name)) for name in FORMATS.installed() if name.startswith(incomplete)]
 
 
 def _complete_columns(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -97,7 +100,7 @@ def export(
       virnucpro-bus export first-run --sort -duration_seconds --top 20
       virnucpro-bus export first-run second-run/run.vbus --attempts --format jsonl
     """
-    exporter, options = load_exporter(form), RowOptions(sort, top, attempts)
+    exporter, options = FORMATS.load(form), RowOptions(sort, top, attempts)
     _check(form.name, exporter, options, output, force)
     recordings = [_read(capture_path(capture)) for capture in captures]
     documents = exporter.export(recordings, options)

@@ -27,6 +27,7 @@ def make_effect(
     finish_times: Sequence[float] | None = None,
     steals: list[StealEffect],
     moves: int,
+    loading: dict[str, float] | None = None,
 ) -> Effect:
     """Make an Effect, with the figures that follow from the given ones. Times are seconds, None: unknown.
 
@@ -58,6 +59,7 @@ def make_effect(
         finish_seconds=finish or {},
         moves=moves,
         steals=steals,
+        loading_seconds=loading or {},
     )
 
 
@@ -67,15 +69,16 @@ def unknown_effect() -> Effect:
 
 
 def combine(effects: Iterable[Effect]) -> Effect:
-    """Combine the effects of several runs: the longest run counts, idle and busy times add up.
+    """Combine the effects of several runs: the longest run counts; idle, busy and loading times add up.
 
     Balance is computed over all devices of all runs. A figure that is unknown for one run is unknown for the
     combination, but runs of which every figure is unknown are ignored.
     """
     given = list(effects)
     known = [effect for effect in given if effect["makespan_seconds"] is not None]
+    loading = _merged([effect["loading_seconds"] for effect in given], math.fsum)
     if len(known or given) == 1:
-        return (known or given)[0]
+        return {**(known or given)[0], "loading_seconds": loading}
     steals = sorted((steal for effect in given for steal in effect["steals"]), key=itemgetter("timestamp", "host"))
     expected = _longest_range(effect["makespan_expected_range"] for effect in known)
     without = _longest_range(effect["makespan_without_stealing_range"] for effect in known)
@@ -101,6 +104,7 @@ def combine(effects: Iterable[Effect]) -> Effect:
         finish_times=[seconds for effect in known for seconds in effect["finish_seconds"].values()],
         steals=steals[-MAX_STEALS_REPORTED:],
         moves=sum(effect["moves"] for effect in given),
+        loading=loading,
     )
 
 

@@ -1,6 +1,7 @@
 """Computes at a moment whether stealing helped, from the plan and the work done so far. Pure.
 
-All times count from the start of the first file: loading the job, which cannot be shared out, is left out.
+All times count from the start of the first file: what was loaded before it, which cannot be shared out, is left
+out. A device that loads later is idle until it is ready.
 The formulas, with d, v and t for devices (v a victim, t a thief) and f for a file:
 
     rate(d)     work done by d / seconds that d took for it, in each phase (speeds.py); work is as estimated in the
@@ -16,7 +17,8 @@ The formulas, with d, v and t for devices (v a victim, t a thief) and f for a fi
 
 While the run continues finish(d) is an expectation: the file in progress takes its work / pace(d). Pending files
 are distributed over all live devices if the policy steals, and stay with their owner if it does not; each takes
-its work / pace(d) + gap. A device that has completed nothing is supposed to be like the others (pooling.py).
+its work / pace(d) + gap. A device that has completed nothing is supposed to be like the others (pooling.py), and
+one that still loads its job to take as long for that as the others of the run did (the median).
 
 Where its job reports how much of the file in progress is done, seconds / share is another estimate of what it
 takes in all; the two are combined as well as each is known (duration_model.py). Before the first completed file
@@ -41,7 +43,7 @@ from virnucpro_bus.effect.assumptions import CURVES, OTHER_GAPS, doubts, fixed_c
 from virnucpro_bus.effect.combine import make_effect, percent_above, unknown_effect
 from virnucpro_bus.effect.duration_model import LIKELY
 from virnucpro_bus.effect.outlook import Outlook
-from virnucpro_bus.effect.shares import RunStatus, shares_of, totals_of
+from virnucpro_bus.effect.shares import RunStatus, loading_seconds, shares_of, totals_of
 from virnucpro_bus.effect.totals import MAX_STEALS_REPORTED, TotalsCache, WorkTotals
 from virnucpro_bus.effect.work_log import Steal, WorkLog
 from virnucpro_bus.metrics import Effect, Range, StealEffect
@@ -65,14 +67,15 @@ def effect_of(
 ) -> Effect:
     """Compute the effect of stealing at the moment of `status`.
 
-    All figures but the steals and their number are unknown if the plan is not fully known.
+    All figures but the steals, their number and the time of loading are unknown if the plan is not fully known.
     """
     if (totals := totals_of(log, status, cache)) is not None:
-        return _EffectCalculator(totals, status).effect(describe)
-    steals = sorted(log.steals.values())
-    return make_effect(
-        steals=[describe(steal, None, None) for steal in steals[-MAX_STEALS_REPORTED:]], moves=len(steals)
-    )
+        effect = _EffectCalculator(totals, status).effect(describe)
+    else:
+        steals = sorted(log.steals.values())
+        latest = [describe(steal, None, None) for steal in steals[-MAX_STEALS_REPORTED:]]
+        effect = make_effect(steals=latest, moves=len(steals))
+    return {**effect, "loading_seconds": loading_seconds(status.loads)}
 
 
 def range_of(value: float, ends: Iterable[tuple[float | None, float | None]]) -> tuple[float, float]:

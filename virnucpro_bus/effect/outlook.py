@@ -12,6 +12,7 @@ from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
+from operator import attrgetter
 from statistics import fmean, median
 
 from virnucpro_bus.clock import NANOSECONDS
@@ -57,6 +58,7 @@ class Outlook:
         self.now = self.since_zero(max(ends, default=status.now_ns) if self.is_done else status.now_ns)
         self.finish = {key: self._last_at_work(share) for key, share in self.shares.items()}
         """When each device last had a file in progress."""
+        self._loaded = self._expect_loaded()
 
     def under(self, assumed: Assumptions) -> Outlook:
         """Return the same run under other assumptions, with the same fixed cost."""
@@ -128,6 +130,21 @@ class Outlook:
             return self.now + remaining_quantile(whole, so_far, error, quantile[1], reported)
         return self.now + remaining_seconds(whole, so_far, noise, self.assumed.overrun, reported)
 
+    def _expect_loaded(self) -> dict[str, float]:
+        """When those that load are expected to be ready, by how long others took; none before one is known."""
+        loads = sorted(self._status.loads, key=attrgetter("start_ns"))
+        took = [load.seconds for load in loads if load.is_ready]
+        # Of the workers of one device the last one counts: those before it have died.
+        began = {load.device: load.start_ns for load in loads if load.device in self._status.loading}
+        if not took or not began:
+            return {}
+        typical = median(took)
+        return {key: (at_ns - self._zero_ns) / NANOSECONDS + typical for key, at_ns in began.items()}
+
+    def _next_start(self, key: str) -> float:
+        """When it is expected to be able to start another file."""
+        return max(self.now, self.free[key], self._loaded.get(key, 0.0))
+
     def free_for_own(self, key: str) -> float | None:
         """When it is free for its pending files, or first was ready if it never had a file; None: unknown."""
         share = self.shares.get(key)
@@ -170,8 +187,8 @@ class Outlook:
         if not pending:
             return end
         if not self._status.is_stealing:
-            own_ends = (max(self.now, at) + self.own_pending_seconds(key) for key, at in self.free.items())
-            return max(end, *own_ends)
+            own = {key: self.own_pending_seconds(key) for key in self.free}
+            return max([end, *(self._next_start(key) + seconds for key, seconds in own.items() if seconds)])
         return self._shared_out(pending, end)
 
     def _shared_out(self, pending: float, end: float) -> float | None:
@@ -185,12 +202,12 @@ class Outlook:
         # A failed attempt takes time from all devices, and the last one holds up the end.
         share_failed = failed / self._took_seconds if self._took_seconds else 0.0
         files = self._likely_work(pending, biggest) * (1 + share_failed) / mean
-        workers = [(max(self.now, self.free[key]), mean / self._paces[key] + self._next_gap) for key in living]
+        workers = [(self._next_start(key), mean / self._paces[key] + self._next_gap) for key in living]
         shared = shared_end(files, workers, assumed.grain, is_greedy=assumed.is_greedy)
         if assumed.is_greedy:
             shared = max(shared, shared_end(files, workers, max(1.0, biggest / mean), is_greedy=True))
         overhang = self._overhang([seconds for _, seconds in workers])
-        earliest = min(max(self.now, self.free[key]) + biggest / self._paces[key] for key in living)
+        earliest = min(self._next_start(key) + biggest / self._paces[key] for key in living)
         return max(end, shared + overhang, earliest) + (failed / self._failed_attempts if failed else 0.0)
 
     def _overhang(self, seconds: Sequence[float]) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -36,6 +37,21 @@ class InProgress(NamedTuple):
         return Progress(self.share_done, (self.reported_ns - self.since_ns) / NANOSECONDS)
 
 
+class Load(NamedTuple):
+    """A worker that loads its job, or has loaded it. Times are on the host's monotonic clock."""
+
+    device: str
+    start_ns: int
+    end_ns: int
+    """When it was ready; the present while it loads; if it ended before it was ready, when it was last heard."""
+    is_ready: bool
+
+    @property
+    def seconds(self) -> float:
+        """How long it took so far."""
+        return (self.end_ns - self.start_ns) / NANOSECONDS
+
+
 @dataclass(frozen=True)
 class RunStatus:
     """The state of a host's run at a moment, apart from its work log. Devices are named by key.
@@ -62,6 +78,10 @@ class RunStatus:
     """Whether no more files will be assigned."""
     files_total: int = 0
     """The files of the run, including those completed in earlier sessions; 0 if unknown."""
+    loads: Sequence[Load] = ()
+    """The workers that have loaded their job in this session, or do, as far as they have reported it."""
+    loading: frozenset[str] = frozenset()
+    """The devices of which every worker still loads."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +174,14 @@ def shares_of(totals: WorkTotals, status: RunStatus) -> dict[str, DeviceShare]:
         for owner, remaining in totals.remaining(taken).items():
             shares[owner].remaining = remaining
     return dict(sorted(shares.items()))
+
+
+def loading_seconds(loads: Iterable[Load]) -> dict[str, float]:
+    """How long the workers of each device have loaded their jobs, added up; by key in order."""
+    found = defaultdict[str, list[float]](list)
+    for load in loads:
+        found[load.device].append(load.seconds)
+    return {key: math.fsum(found[key]) for key in sorted(found)}
 
 
 def _by_time(file: InProgress) -> tuple[int, InProgress]:

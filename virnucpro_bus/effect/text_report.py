@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from virnucpro_bus.metrics import Effect, Range
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN, between, duration, likely_duration
 
 STEALS_SHOWN = 20
 """How many of the latest steals the paragraph lists."""
+_LOADING = "(of all workers; before the first file it is in no other figure, after that it is in idle)"
 _NO_EFFECT = "unknown: no file was started, or the plan is incomplete"
 
 
@@ -79,12 +82,16 @@ def report_paragraph(effect: Effect) -> str:
     ]
     lines = [f"{name:<17} {_aligned(value)}" for name, value in figures]
     lines.insert(0, f"stealing          {sentence(effect) or _NO_EFFECT}")
-    names = [visible(key) for key in effect["idle_seconds"]]
+    if loading := effect["loading_seconds"]:
+        lines.append(f"{'loading':<17} {_aligned(f'{duration(math.fsum(loading.values()))} {_LOADING}')}")
+    columns = effect["busy_seconds"], effect["idle_seconds"], effect["finish_seconds"], loading
+    keys = list(effect["idle_seconds"] or loading)
+    names = [visible(key) for key in keys]
     width = max(map(len, [*names, "device"]))
     if names:
-        lines += ["", f"{'device':<{width}} {'busy':>9} {'idle':>9} {'finish':>9}"]
-    columns = effect["busy_seconds"], effect["idle_seconds"], effect["finish_seconds"]
-    for name, key in zip(names, effect["idle_seconds"], strict=True):
+        heads = " ".join(f"{head:>9}" for head in ("busy", "idle", "finish", "loading"))
+        lines += ["", f"{'device':<{width}} {heads}"]
+    for name, key in zip(names, keys, strict=True):
         times = [duration(seconds.get(key)) for seconds in columns]
         lines.append(f"{name:<{width}} " + " ".join(f"{time:>9}" for time in times))
     steals = effect["steals"][-STEALS_SHOWN:]

@@ -41,13 +41,16 @@ class Device(Fact, frozen=True):
     """What processes files: a GPU or a CPU worker.
 
     `key` is its identity: a GPU UUID as NVML writes it ("GPU-…", "MIG-…"); "cpu:N" for a CPU worker; "cuda:N"
-    if only a CUDA ordinal is known; "sim:N" for a simulated GPU. `index` is NVML's index, for a CPU worker or a
-    simulated GPU its number; for display only; None when unknown.
+    if only a CUDA ordinal is known; "sim:N" for a simulated GPU. "GPU-a#1" is worker number 1 of several that
+    share a GPU, "GPU-a+GPU-b" a worker that uses both GPUs. `index` is NVML's index, of several GPUs that of the
+    first, for a CPU worker or a simulated GPU its number; for display only; None when unknown. `label` is what
+    people call a device that shares a GPU, or uses several: "0#1", "0+1"; empty for all others.
     """
 
     key: Name
     name: Name = ""
     index: Count | None = None
+    label: Name = ""
 
 
 class Origin(Fact, frozen=True):
@@ -199,7 +202,8 @@ class FileResults(Fact, frozen=True):
 
     `part` counts from 0, which starts the list again. `folder` is the folder in the results folder that gets them,
     "" for the results folder itself. `names` are paths below it; a byte of "%", of a control character or outside
-    UTF-8 is written as %XX. The name of a folder ends in "/" and follows the names in it.
+    UTF-8 is written as %XX. The name of a folder ends in "/" and follows the names in it. `file` "" and attempt 0
+    stand for the run: the names are those of what its job makes of the results of all files.
     """
 
     file: Text

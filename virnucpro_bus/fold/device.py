@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.devices import UUID_PREFIXES, display_id, is_simulated
+from virnucpro_bus.device_keys import gpus_of, order_of, uuid_of
+from virnucpro_bus.devices import display_id, is_simulated
 from virnucpro_bus.events.envelope import WORKER_SOURCE_PREFIX
 from virnucpro_bus.events.host_time import TimeOfDay
 from virnucpro_bus.events.vocabulary import MAX_COUNT
@@ -24,6 +25,7 @@ from virnucpro_bus.metrics import (
 )
 from virnucpro_bus.samples.gpu_figures import GpuFigures, bucket_of
 from virnucpro_bus.samples.gpu_history import GpuHistory
+from virnucpro_bus.samples.joint_figures import any_simulated, joint_figures
 
 WORKER_SILENT_AFTER_NS = 5 * NANOSECONDS
 """A worker without a heartbeat or other event for longer than this is silent."""
@@ -88,12 +90,13 @@ class DeviceState(Struct, array_like=True):
         return replace(self, device=gpu.device, sample=gpu.sample, history=gpu.history)
 
     def describe(self, device: ev.Device) -> None:
-        """Set name and index. Of two values the greater is kept, so the order of arrival does not matter."""
+        """Set name, index and label. Of two values the greater is kept, so that no order of arrival matters."""
         known = self.device
         if device == known:
             return  # nearly every sample names the device as the one before
         indices = [index for index in (known.index, device.index) if index is not None]
-        self.device = ev.Device(known.key, max(known.name, device.name), max(indices, default=None))
+        names = max(known.name, device.name), max(indices, default=None), max(known.label, device.label)
+        self.device = ev.Device(known.key, *names)
 
     def state(self, workers: Workers, now_ns: int) -> str:
         """The device's state as one word, by its live workers; see GpuMetrics.state."""
@@ -106,8 +109,8 @@ class DeviceState(Struct, array_like=True):
             return "lost" if workers[max(workers)].is_lost else "stopped"
         if all(stream.has_heartbeat and now_ns - stream.heard_ns > WORKER_SILENT_AFTER_NS for stream in live):
             return "silent"
-        states = {stream.state for stream in live}
-        return next(state for state in ("busy", "idle", "starting") if state in states)
+        states = {stream.reported_state for stream in live}
+        return next(state for state in ("busy", "idle", "loading", "starting") if state in states)
 
     def add_sample(self, mono_ns: int, seq: int, sample: ev.GpuSampled) -> None:
         """Add sample number `seq`, taken at `mono_ns` on the host's axis of time."""
@@ -130,11 +133,17 @@ class DeviceState(Struct, array_like=True):
         mean, greatest = (None, None) if sample.compute_percent is None else self.history.load(interval_ns)
         return make_utilization(sample, mean, greatest, age_ns / NANOSECONDS)
 
-    def record(self, completed: ev.Envelope, host: str, time_of_day: TimeOfDay) -> FileRecord:
-        """The figures of a file that a worker on this device completed."""
+    def figures_during(self, start_ns: int, end_ns: int) -> GpuFigures:
+        """What this GPU did in that time; all unknown if it was never sampled."""
+        return GpuFigures() if self.history is None else self.history.during(start_ns, end_ns)
+
+    def record(
+        self, completed: ev.Envelope, host: str, time_of_day: TimeOfDay, gpus: Sequence[DeviceState]
+    ) -> FileRecord:
+        """The figures of a file that a worker on this device completed, which uses those GPUs."""
         event = completed.event
         start_ns = completed.mono_ns - round(event.duration_seconds * NANOSECONDS)
-        figures = GpuFigures() if self.history is None else self.history.during(start_ns, completed.mono_ns)
+        figures = joint_figures([gpu.figures_during(start_ns, completed.mono_ns) for gpu in gpus])
         return FileRecord(
             file=event.file,
             device=event.device,
@@ -147,13 +156,13 @@ class DeviceState(Struct, array_like=True):
             compute_percent=figures.compute_percent,
             memory_peak_bytes=figures.memory_peak_bytes,
             energy_joules=figures.energy_joules,
-            simulated=self.is_simulated,
+            simulated=any_simulated([gpu.is_simulated for gpu in gpus]),
         )
 
-    def display_order(self) -> tuple[int, str]:
+    def display_order(self) -> tuple[int, tuple[str, int]]:
         """Sort key: by index, then key; devices without an index come last."""
         index = self.device.index
-        return (MAX_COUNT + 1 if index is None else index, self.device.key)
+        return (MAX_COUNT + 1 if index is None else index, order_of(self.device.key))
 
     def note_finished(self, mono_ns: int, wall_ns: int) -> None:
         """Record that it completed or failed a file, at these times on the axis and by the wall clock."""
@@ -175,7 +184,8 @@ class DeviceState(Struct, array_like=True):
 
         Both times are on the host's axis of time.
         """
-        last_ns = max(self.last_done_ns, started_ns or 0)
+        since_ns = max(started_ns or 0, ready_ns(workers, now_ns))
+        last_ns = max(self.last_done_ns, since_ns)
         last_update_ns = time_of_day(self.last_done_wall_ns, self.last_done_ns)
         streams = workers.values()
         counts = [stream.counts() for stream in streams]
@@ -183,6 +193,7 @@ class DeviceState(Struct, array_like=True):
         busy = [(stream.since_ns, stream.file, of) for of, stream in workers.items() if stream.is_busy]
         _, current_file, worker = max(busy, default=(0, None, None))
         share_done = None if worker is None else workers[worker].share_done
+        load = workers[max(workers)].load(now_ns) if workers else None
         key = self.device.key
         return GpuMetrics(
             device_id=self.device_id,
@@ -191,9 +202,9 @@ class DeviceState(Struct, array_like=True):
             files_completed=sum(count.completed for count in counts) - self.reopened.completed,
             work_stolen_from=self.stolen_away,
             work_stolen_to=sum(count.stolen for count in counts),
-            throughput=self.window.throughput(now_ns, in_progress, started_ns or 0),
+            throughput=self.window.throughput(now_ns, in_progress, since_ns),
             last_update_time=last_update_ns / NANOSECONDS if self.last_done_wall_ns else None,
-            uuid=key if key.startswith(UUID_PREFIXES) else None,
+            uuid=uuid_of(key),
             host=host,
             sequences=sum(count.sequences for count in counts) - self.reopened.sequences,
             files_failed=sum(count.failed for count in counts) - self.reopened.failed,
@@ -201,7 +212,20 @@ class DeviceState(Struct, array_like=True):
             current_file=current_file,
             seconds_since_done=max(0, now_ns - last_ns) / NANOSECONDS if last_ns else None,
             current_file_percent=None if share_done is None else 100.0 * share_done,
+            loading_seconds=None if load is None else load.seconds,
+            key=key,
+            gpus=list(gpus_of(key)),
         )
+
+
+def ready_ns(workers: Workers, now_ns: int) -> int:
+    """When the first of the workers that are live, or else the last one, had loaded its job; now while all load.
+
+    0 where none of them has loaded any, or that is unknown.
+    """
+    live = [stream for stream in workers.values() if stream.is_live]
+    last = [workers[key] for key in sorted(workers)[-1:]]
+    return min((stream.load_end_ns(now_ns) or 0 for stream in live or last), default=0)
 
 
 def own_workers(device: DeviceState, workers: dict[tuple[int, str], Stream]) -> dict[tuple[int, str], Stream]:

@@ -14,7 +14,6 @@ from itertools import groupby, repeat
 from operator import attrgetter, itemgetter
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from virnucpro_bus.devices import find_device
 from virnucpro_bus.effect.combine import combine
 from virnucpro_bus.effect.shares import HostWork
 from virnucpro_bus.errors import SnapshotError
@@ -25,7 +24,7 @@ from virnucpro_bus.fold.host_fold import Handlers, HostFold
 from virnucpro_bus.fold.host_view import HostView
 from virnucpro_bus.fold.merge import latest_files, latest_steals, sum_totals
 from virnucpro_bus.fold.report import FleetReport, make_report
-from virnucpro_bus.fold.row_figures import figures_of_rows
+from virnucpro_bus.fold.row_figures import figures_of_device, figures_of_rows
 from virnucpro_bus.fold.snapshot import Fold, pack, unpack
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
@@ -161,11 +160,11 @@ class FleetState:
             return sum_totals([host.fold.totals() for host in self._hosts.values()])
 
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
-        """The last sample of a GPU by UUID or its beginning, or by index if only one host has it.
+        """The last sample of a GPU by UUID or its beginning, by key, or by index if only one host has it.
 
         Stale figures are unknown. Never raises: for anything else (see GPUMonitor) every figure is None.
         """
-        return find_device(device_id, self.get_gpu_utilizations()) or UNKNOWN_UTILIZATION.copy()
+        return figures_of_device(device_id, self.get_gpu_utilizations())
 
     # More than the two protocols.
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from operator import itemgetter
 
-from virnucpro_bus.devices import device_of, find_device
+from virnucpro_bus.device_keys import index_in
 from virnucpro_bus.effect.combine import combine
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.merge import latest_files, latest_steals, sum_totals
 from virnucpro_bus.fold.report import FleetReport, make_report
-from virnucpro_bus.fold.row_figures import figures_of_rows
+from virnucpro_bus.fold.row_figures import figures_of_device, figures_of_rows
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
     Effect,
@@ -78,7 +78,7 @@ class FleetGroup:
 
     def get_gpu_utilization(self, device_id: int | str) -> GpuUtilization:
         """As `FleetState.get_gpu_utilization`; by index only if one bus has it."""
-        return find_device(device_id, self.get_gpu_utilizations()) or UNKNOWN_UTILIZATION.copy()
+        return figures_of_device(device_id, self.get_gpu_utilizations())
 
     # More than the two protocols.
 
@@ -164,6 +164,5 @@ def _chosen(device_id: int | str, answers: Iterable[GpuUtilization]) -> GpuUtili
 
 def _by_host(row: GpuMetrics) -> tuple[str, float]:
     """Sort key as in one fleet: by host, then index; devices without an index come last."""
-    device_id = row["device_id"]
-    index = device_id if isinstance(device_id, int) else device_of(device_id).index
+    index = index_in(row["device_id"])
     return row["host"], float("inf") if index is None else index

@@ -146,7 +146,7 @@ class HostFold(HostState, array_like=True):
 
     def _worker_started(self, event: ev.WorkerStarted, envelope: ev.Envelope, stream: Stream) -> None:
         self._worker_device(event.device.key, stream).describe(event.device)
-        stream.set_state(envelope.seq, "idle")
+        stream.start(envelope)
 
     def _worker_stopped(self, event: ev.WorkerStopped, envelope: ev.Envelope, stream: Stream) -> None:
         self._worker_device(event.device, stream)

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct, field
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.device_keys import gpus_of
 from virnucpro_bus.devices import display_id
 from virnucpro_bus.effect.effect import effect_of
 from virnucpro_bus.effect.shares import HostWork, InProgress, RunStatus
@@ -140,11 +141,15 @@ class HostState(Struct, array_like=True):
         workers: defaultdict[str, dict[tuple[int, str], Stream]] = defaultdict(dict)
         for source, epoch, stream in self.streams():
             workers[stream.device_key][epoch, source] = stream
+        merged = merge_same_gpus(self._devices, workers.keys())
         shown = [
             (key, device)
-            for key, device in merge_same_gpus(self._devices, workers.keys()).items()
-            if self.run is None or device.is_planned or workers[key] or device.stolen_away
+            for key, device in merged.items()
+            if device.is_planned or workers[key] or device.stolen_away
         ]
+        if self.run is None:
+            in_use = {name for key, _ in shown for name in (key, *gpus_of(key))}
+            shown += [(key, device) for key, device in merged.items() if key not in in_use]
         shown.sort(key=lambda each: each[1].display_order())
         moment = now_ns, self.started_ns, time_of_day
         rows = [
@@ -152,9 +157,12 @@ class HostState(Struct, array_like=True):
             for key, device in shown
         ]
         is_interrupted = self.finished is not None and self.finished.exit_code >= INTERRUPTED
+        lost_gpus = {device.device.key for device in merged.values() if device.is_lost}
         for (key, device), row in zip(shown, rows, strict=True):
-            # Workers that ended because the run was interrupted are not a problem.
-            if is_interrupted and row["state"] == "lost" and not device.is_lost:
+            if not lost_gpus.isdisjoint(row["gpus"]):
+                row["state"] = "lost"
+            elif is_interrupted and row["state"] == "lost":
+                # Workers that ended because the run was interrupted are not a problem.
                 row["state"] = "stopped"
             if device.is_planned:
                 counts = row["files_completed"], row["sequences"]
@@ -173,11 +181,15 @@ class HostState(Struct, array_like=True):
 
     def files(self, time_of_day: TimeOfDay = by_own_clock) -> list[FileRecord]:
         """The last 100 completed files, oldest first."""
-        gpus, records = SampledGpus(self._devices), []
+        sampled, records = SampledGpus(self._devices), []
+
+        def find(key: str) -> DeviceState:
+            return sampled.find(key) or self._devices.get(key, DeviceState(ev.Device(key)))
+
         for completed in self._completions:
             key = completed.event.device
-            device = gpus.find(key) or self._devices.get(key, DeviceState(ev.Device(key)))
-            records.append(device.record(completed, self.host, time_of_day))
+            gpus = [find(gpu) for gpu in gpus_of(key)]
+            records.append(find(key).record(completed, self.host, time_of_day, gpus))
         return records
 
     def steals(self, time_of_day: TimeOfDay = by_own_clock) -> list[StealEvent]:
@@ -186,6 +198,7 @@ class HostState(Struct, array_like=True):
 
     def work(self, now_ns: int) -> HostWork:
         """The work log with the state of the run at `now_ns`, from which the effect of stealing is computed."""
+        now_ns = self.at(now_ns)
         streams = [stream for _, _, stream in self.streams()]
         started_ns = self.started_ns or 0
         ups = [(stream.up_ns, stream.device_key) for stream in streams if stream.up_ns is not None]
@@ -205,9 +218,12 @@ class HostState(Struct, array_like=True):
             failed=self.failed_files(),
             is_stealing=self.run is None or self.run.policy != "off",
             started_ns=started_ns,
-            now_ns=self.at(now_ns),
+            now_ns=now_ns,
             is_over=self.is_over,
             files_total=0 if self.run is None else self.run.files_total,
+            loads=[load for stream in streams if (load := stream.load(now_ns)) and load.end_ns >= started_ns],
+            loading=frozenset(stream.device_key for stream in streams if stream.is_loading)
+            - {stream.device_key for stream in streams if stream.is_live and not stream.is_loading},
         )
         return HostWork(self.run, self._log, status)
 

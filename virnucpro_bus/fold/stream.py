@@ -8,6 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
+from virnucpro_bus.effect.shares import Load
 from virnucpro_bus.effect.work_log import Steal
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.sequence import SequenceTracker
@@ -15,7 +16,7 @@ from virnucpro_bus.events.vocabulary import MAX_COUNT, STARTING, Count, FileProg
 from virnucpro_bus.fold.windows import Span
 
 UNPLACED = -1
-State = Literal["starting", "idle", "busy", "stopped"]
+State = Literal["starting", "loading", "idle", "busy", "stopped"]
 
 
 class Counts(NamedTuple):
@@ -47,6 +48,7 @@ class Stream:
     sequences: Count = 0
     stolen: Count = 0
     state: State = STARTING
+    """As its start, its files and its end show it; `reported_state` is by its heartbeats too."""
     state_seq: Count = 0
     """The seq of the event that set `state`."""
     task: FileStarted | None = None
@@ -70,6 +72,17 @@ class Stream:
     """When it first reported being ready for files; None before that."""
     progress_ns: Count = 0
     """When `progress` was published."""
+    loads: bool = False
+    """Whether it has reported that it loads its job before it is ready …"""
+    started_ns: Count | None = None
+    """… and when it was started; None: unknown."""
+
+    def start(self, envelope: Envelope) -> None:
+        """Set when it was started, and whether it loads its job first."""
+        if self.started_ns is None or envelope.mono_ns < self.started_ns:
+            self.started_ns = envelope.mono_ns
+        self.loads = self.loads or envelope.event.is_loading
+        self.set_state(envelope.seq, "loading" if envelope.event.is_loading else "idle")
 
     def set_state(self, seq: int, state: State) -> None:
         """Set the worker's state from event `seq` on, without a file in progress."""
@@ -81,7 +94,9 @@ class Stream:
         if envelope.seq > self._heartbeat_seq:
             self._heartbeat_seq, self._heartbeat = envelope.seq, envelope.event
             self.heartbeat_times = (envelope.mono_ns, envelope.wall_ns)
-        if envelope.event.state != STARTING and (self.up_ns is None or envelope.mono_ns < self.up_ns):
+        if envelope.event.state == STARTING:
+            self.loads = True
+        elif self.up_ns is None or envelope.mono_ns < self.up_ns:
             self.up_ns = envelope.mono_ns
 
     def counts(self) -> Counts:
@@ -99,6 +114,44 @@ class Stream:
             max(self.sequences, heartbeat.sequences),
             max(stolen, heartbeat.steals),
         )
+
+    @property
+    def reported_state(self) -> State:
+        """Its state as the latest of its events show it, heartbeats included.
+
+        Without a file in progress it loads until the first heartbeat of a worker that is ready. Workers of earlier
+        versions report that they load by heartbeats alone, and whose start was lost is known by them too.
+        """
+        if self.state in ("busy", "stopped"):
+            return self.state
+        if self.up_ns is None:
+            return "loading" if self._heartbeat_seq > self.state_seq else self.state
+        return "idle" if self.state in (STARTING, "loading") else self.state
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether it still loads its job."""
+        return self.is_live and self.reported_state == "loading"
+
+    def load(self, now_ns: int) -> Load | None:
+        """How it has loaded its job, or does; None: it never reported that, or unknown."""
+        end_ns = self.load_end_ns(now_ns)
+        if end_ns is None or self.started_ns is None:
+            return None
+        return Load(self.device_key, self.started_ns, max(self.started_ns, end_ns), self.up_ns is not None)
+
+    def load_end_ns(self, now_ns: int) -> int | None:
+        """Until when it has loaded its job: `now_ns` while it does; None: it never reported that, or unknown.
+
+        A worker that ended before it was ready was loading until it was last heard. Of one that has worked without
+        a heartbeat it is unknown.
+        """
+        if not self.loads or self.up_ns is not None:
+            return self.up_ns if self.loads else None
+        if self.is_loading:
+            return now_ns
+        has_worked = self.reported_state in ("busy", "idle") or self.task is not None
+        return None if has_worked else self.heard_ns
 
     @property
     def has_heartbeat(self) -> bool:

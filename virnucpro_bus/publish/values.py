@@ -50,7 +50,7 @@ def as_device(argument: str, device: object) -> Device:
     """Return the device that a key, a CUDA ordinal or a Device names. Raises ValueError, with `argument`."""
     if isinstance(device, Device) and device.key:
         index = None if device.index is None else as_count(f"{argument}: index", device.index)
-        return Device(as_name(device.key), as_name(device.name), index)
+        return Device(as_name(device.key), as_name(device.name), index, as_name(device.label))
     if isinstance(device, str) and device:
         return device_of(device)
     index = as_index(device)

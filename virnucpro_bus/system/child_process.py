@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from virnucpro_bus.clock import NANOSECONDS, AttendedClock, SystemClock
 
@@ -15,6 +19,13 @@ STOP_SECONDS = 2.0
 KILLED_SECONDS = 5.0
 """How long `stop` waits after SIGKILL: far longer than the kernel takes, unless a driver hangs."""
 _POLL_SECONDS = 0.1
+
+
+class Answer(NamedTuple):
+    """What a process that was asked has written to its standard output, and its exit status."""
+
+    output: bytes
+    status: int
 
 
 def self_command(*arguments: str) -> list[str]:
@@ -45,18 +56,58 @@ def spawn_logged(
         )
 
 
-def communicate(process: subprocess.Popen[bytes], question: bytes | None, seconds: float) -> bytes:
+def ask(
+    command: Sequence[str],
+    question: bytes,
+    *,
+    seconds: float = math.inf,
+    stopped: Callable[[], bool] = lambda: False,
+    environment: Mapping[str, str] | None = None,
+) -> Answer:
+    """Run `command` with `question` on its standard input, and return what it writes to its standard output.
+
+    It has a process group of its own. Raises OSError if it cannot be started; and subprocess.TimeoutExpired, with
+    the group killed, after `seconds` or once `stopped` returns true. `environment` None: that of this process.
+    """
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=None if environment is None else dict(environment),
+        process_group=0,
+    )
+    try:
+        output = communicate(process, question, seconds, stopped)
+        return Answer(output, process.returncode)
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        stop(process, 0)
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+
+
+def communicate(
+    process: subprocess.Popen[bytes],
+    question: bytes | None,
+    seconds: float,
+    stopped: Callable[[], bool] = lambda: False,
+) -> bytes:
     """Write `question` to the process's standard input, wait until it has ended, and return its standard output.
 
-    Raises subprocess.TimeoutExpired after `seconds`, in which the time while we were suspended does not count.
+    Raises subprocess.TimeoutExpired after `seconds`, in which the time while we were suspended does not count, or
+    once `stopped` returns true.
     """
     clock = AttendedClock(SystemClock())
-    deadline_ns = clock.mono_ns() + int(seconds * NANOSECONDS)
+    deadline_ns = clock.mono_ns() + seconds * NANOSECONDS
     while True:
         try:
             return process.communicate(question, _POLL_SECONDS)[0]
         except subprocess.TimeoutExpired:
-            if clock.mono_ns() >= deadline_ns:
+            if clock.mono_ns() >= deadline_ns or stopped():
                 raise
             question = None  # what remains of it is still written
 

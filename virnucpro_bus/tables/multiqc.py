@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from virnucpro_bus.device_keys import device_title
 from virnucpro_bus.exporters import Document, Exporter, RowOptions
-from virnucpro_bus.metrics import GpuMetrics, effect_key
 from virnucpro_bus.sources.recording import Recording
 from virnucpro_bus.tables.rows import run_names
 from virnucpro_bus.text import visible
@@ -95,8 +95,8 @@ def _devices(label: str, recording: Recording) -> dict[str, Any]:
     effects = recording.fleet.effects_by_host()
     rows: _Rows = {}
     for device in recording.fleet.get_gpu_metrics():
-        effect, key = effects[device["host"]], effect_key(device) or ""
-        rows[f"{label} {_safe(device['host'])} {_safe(_device_label(device))}"] = _known(
+        effect, key = effects[device["host"]], device["key"]
+        rows[f"{label} {_safe(device['host'])} {_safe(device_title(device['device_id']))}"] = _known(
             model=_safe(device["device_name"]) or None,
             files=device["files_completed"],
             failed=device["files_failed"],
@@ -105,6 +105,7 @@ def _devices(label: str, recording: Recording) -> dict[str, Any]:
             lost=device["work_stolen_from"],
             busy=effect["busy_seconds"].get(key),
             idle=effect["idle_seconds"].get(key),
+            loading=effect["loading_seconds"].get(key),
         )
     return {
         **_PARENT,
@@ -126,6 +127,7 @@ def _devices(label: str, recording: Recording) -> dict[str, Any]:
             "lost": {"title": "Given", "description": "Files that others took from its queue", **_COUNT},
             "busy": {"title": "Busy", "description": "Time with a file in progress", **_SECONDS},
             "idle": {"title": "Idle", "description": "Time without one", **_SECONDS},
+            "loading": {"title": "Loading", "description": "Time in which its workers loaded the job", **_SECONDS},
         },
         "data": rows,
     }
@@ -164,10 +166,6 @@ def _effect(label: str, recording: Recording) -> dict[str, Any]:
 def _known(**figures: Any) -> dict[str, Any]:
     """What is known of the figures: MultiQC shows nothing where a figure is missing."""
     return {name: value for name, value in figures.items() if value is not None}
-
-
-def _device_label(device: GpuMetrics) -> str:
-    return f"GPU {device['device_id']}" if isinstance(device["device_id"], int) else device["device_id"]
 
 
 def _safe(text: str) -> str:

@@ -56,7 +56,7 @@ class ExportedFile(TypedDict):
     stolen_from: str | None
     """The key of the device whose queue it was stolen from; None: it was not stolen."""
     device_index: int | None
-    """NVML's index of a GPU; the number of another device."""
+    """NVML's index of a GPU, of several that of the first; the number of another device."""
     device_name: str | None
     size_bytes: int | None
     """Of the input file; None where no plan reports it, or sessions of the run report different sizes."""

@@ -1,4 +1,4 @@
-"""What the GPU of an attempt did meanwhile, by all samples of the recorded run. Pure.
+"""What the GPUs of an attempt did meanwhile, by all samples of the recorded run. Pure.
 
 The fold reports the same of the last 100 files, from samples combined in buckets; here each one counts by itself.
 """
@@ -11,6 +11,7 @@ from functools import cache
 from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.metrics import FileRecord
 from virnucpro_bus.samples.gpu_figures import GpuFigures, figures_between
+from virnucpro_bus.samples.joint_figures import any_simulated, joint_figures
 from virnucpro_bus.timeline.timeline import Attempt, Timeline
 
 
@@ -21,16 +22,14 @@ class AttemptFigures:
         self._samples_of = cache(timeline.samples_of)
 
     def figures(self, attempt: Attempt) -> GpuFigures:
-        """What its GPU did from its start to its end; all unknown where no sample is known."""
-        samples = self._samples_of(attempt.host, attempt.device)
-        if samples is None:
-            return GpuFigures()
-        return figures_between(samples, 1, attempt.start_ns, attempt.end_ns)
+        """What its GPUs did from its start to its end; all unknown where no sample is known."""
+        samples = self._samples_of(attempt.host, attempt.device).values()
+        return joint_figures([figures_between(gpu, 1, attempt.start_ns, attempt.end_ns) for gpu in samples])
 
     def is_simulated(self, attempt: Attempt) -> bool | None:
         """Whether its figures are simulated; None where a real device was never sampled."""
-        samples = self._samples_of(attempt.host, attempt.device)
-        return is_simulated(attempt.device) or (None if samples is None else samples.simulated)
+        samples = self._samples_of(attempt.host, attempt.device).values()
+        return is_simulated(attempt.device) or any_simulated([gpu.simulated for gpu in samples])
 
 
 def exact_files(timeline: Timeline, files: Iterable[FileRecord]) -> list[FileRecord]:

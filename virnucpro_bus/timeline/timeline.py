@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
+from virnucpro_bus.device_keys import gpus_of
 from virnucpro_bus.devices import only_one_with_prefix
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.timeline.sample_columns import SampleColumns
@@ -145,10 +146,18 @@ class Timeline:
         moments += [at_ns for each in self.samples.values() for at_ns in (each.times[0], each.times[-1])]
         return (min(moments), max(moments)) if moments else None
 
-    def samples_of(self, host: str, device: str) -> SampleColumns | None:
-        """The samples of a device, or of the only GPU of the host whose UUID begins with its key."""
-        columns = self.samples.get((host, device))
+    def samples_of(self, host: str, device: str) -> dict[str, SampleColumns]:
+        """The samples of each GPU of a device, by the key that the device's own has for it.
+
+        It may be the beginning of a UUID that only one GPU of the host has. Empty unless all GPUs were sampled.
+        """
+        found = {gpu: self._samples_of_gpu(host, gpu) for gpu in gpus_of(device)}
+        known = {gpu: columns for gpu, columns in found.items() if columns is not None}
+        return known if len(known) == len(found) else {}
+
+    def _samples_of_gpu(self, host: str, gpu: str) -> SampleColumns | None:
+        columns = self.samples.get((host, gpu))
         if columns is None:
-            uuid = only_one_with_prefix(device, sorted(key for name, key in self.samples if name == host))
+            uuid = only_one_with_prefix(gpu, sorted(key for name, key in self.samples if name == host))
             columns = None if uuid is None else self.samples[host, uuid]
         return columns

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 
+from virnucpro_bus.device_keys import device_title
 from virnucpro_bus.devices import display_id, is_simulated
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.sources.recording import Recording
@@ -61,6 +62,8 @@ class _RunLayout:
         """What takes time on each device …"""
         self._moments: defaultdict[DeviceKey, list[Slice]] = defaultdict(list)
         """… and the instants there."""
+        self._drawn: set[DeviceKey] = set()
+        """The GPUs whose figures have a row already."""
         for attempt in timeline.attempts:
             self._work[attempt.host, attempt.device].append(attempt)
         for loading in timeline.loading:
@@ -101,13 +104,21 @@ class _RunLayout:
         rows = [Row(f"{label} ({number})", self._slices(lane)) for number, lane in enumerate(others, start=2)]
         counters: list[Counter] = []
         name = label if device.name.lower() in label else f"{label} {visible(device.name)}"
-        samples = self._timeline.samples_of(host, device.key)
-        if samples is not None:
-            counters = counters_of(samples, label)
-            if samples.simulated and not is_simulated(device.key):
-                name += " (simulated figures)"
+        gpus = self._timeline.samples_of(host, device.key)
+        if any(samples.simulated for samples in gpus.values()) and not is_simulated(device.key):
+            name += " (simulated figures)"
+        for gpu, samples in gpus.items():
+            if (host, gpu) in self._drawn:
+                continue  # below the device before, which uses the same GPU
+            self._drawn.add((host, gpu))
+            owner = self._label(host, gpu)
+            figures = counters_of(samples, owner)
+            if len(gpus) == 1:
+                counters = figures
+            else:
+                rows.append(Row(owner, counters=figures))
             if unknown := list(unknown_slices(samples, self._end_ns)):
-                rows.append(Row(f"{label} unknown figures", unknown))
+                rows.append(Row(f"{owner} unknown figures", unknown))
         moments = self._moments.get((host, device.key), [])
         return Row(name, chain(self._slices(first), moments), counters, rows)
 
@@ -119,8 +130,7 @@ class _RunLayout:
                 yield loading_slice(work)
 
     def _label(self, host: str, key: str) -> str:
-        shown = display_id(self._timeline.devices.get((host, key), Device(key)))
-        return f"GPU {shown}" if isinstance(shown, int) else visible(shown)
+        return device_title(display_id(self._timeline.devices.get((host, key), Device(key))))
 
 
 def _changes(depths: Iterable[Depth]) -> Iterator[tuple[int, float]]:

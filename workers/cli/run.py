@@ -26,12 +26,15 @@ from virnucpro_bus.run_folder import REPORT_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.standard_streams import abandon_output
 from virnucpro_bus.text import visible
+from workers.cli.jobs import complete_jobs
+from workers.commit.result_store import RESULTS_NAME
 from workers.inputs.find import find_inputs
-from workers.jobs import check_job, reads_nucleotides
-from workers.launch.device_discovery import MAX_DEVICES, find_devices, simulated_gpus
+from workers.jobs.checked_job import check_job
+from workers.launch.device_discovery import MAX_DEVICES, find_devices, place_workers, simulated_gpus
 from workers.launch.device_locks import DeviceLocks
 from workers.launch.estimates import apply_job_estimates
 from workers.launch.launcher import Launcher
+from workers.launch.merge_process import merged_names
 from workers.launch.run_plan import DEFAULT_GRACE_SECONDS, RunPlan
 from workers.pool.watchdog import DEFAULT_HANG_SECONDS, Limits
 from workers.resume.log_path import choose_log_path
@@ -48,18 +51,24 @@ MAX_FAILURES_SHOWN = 10
 @click.option("--out", "run_dir", required=True, type=PathArgument(file_okay=False, path_type=Path), metavar="DIR",
               help="Folder for results, capture, metrics log and summary; created if missing.")  # fmt: skip
 @click.option("--job", default="sixframe", show_default=True, metavar="JOB",
-              help='The job for each file: sixframe, MODULE:ATTR, or "shell:CMD {input} {output}", which '
-              "bash runs with -euo pipefail.")  # fmt: skip
+              shell_complete=complete_jobs,
+              help="The job for each file: a name (virnucpro-bus jobs lists them), MODULE:ATTR (your function or "
+              'class), or "shell:CMD {input} {output}", which bash runs with -euo '
+              "pipefail.")  # fmt: skip
 @click.option(
     "--job-option",
     "job_options",
     multiple=True,
     metavar="KEY=VALUE",
-    help="An option passed to the job; may be repeated.",
+    help="An option passed to the job; may be repeated. virnucpro-bus jobs NAME lists those of a job with a name.",
 )
 @click.option("--devices", default="auto", show_default=True, metavar="SPEC",
               help="Devices to use: auto (all GPUs, else all CPU cores), cpu:N, cuda:0,1 (indices of nvidia-smi), "
-              "or GPU UUIDs.")  # fmt: skip
+              "or GPU UUIDs. A plus sign joins the GPUs of one worker: cuda:0+1,2+3.")  # fmt: skip
+@click.option("--workers-per-device", default=1, show_default=True, metavar="N",
+              type=click.IntRange(1, MAX_DEVICES),
+              help="Workers that share each GPU, or the GPUs that a plus sign joins; each is a device of the run, "
+              "with its own process and queue.")  # fmt: skip
 @click.option("--fake-gpus", type=click.IntRange(1, MAX_DEVICES), metavar="N",
               help="Use N simulated GPUs, for a demonstration; the job runs on the CPU.")  # fmt: skip
 @click.option("--policy", default=DEFAULT_POLICY, show_default=True, type=click.Choice(POLICIES),
@@ -106,6 +115,7 @@ def run(
     job: str,
     job_options: Sequence[str],
     devices: str,
+    workers_per_device: int,
     fake_gpus: int | None,
     policy: str,
     steal_interval_seconds: float,
@@ -155,8 +165,8 @@ def run(
     if listen is not None:
         access_for(parse_listen(listen))
     page = http_listen(http, http_token_file)
-    check_job(job, options)
-    found = find_inputs(inputs, nucleotides_only=reads_nucleotides(job))
+    checked = check_job(job, options)
+    found = find_inputs(inputs, nucleotides_only=checked.reads_nucleotides, reserved=merged_names(checked.merge))
     for folder in found.folders:
         if left_out := folder.left_out():
             say(f"{folder.folder}: left out: {left_out}; to include files, name them")
@@ -169,10 +179,11 @@ def run(
         chosen = find_devices(devices, os.environ)
         if devices == "auto" and not any(has_gpu(device.key) for device in chosen):
             say(f"no GPU is used, but {len(chosen)} CPU cores; virnucpro-bus doctor shows why")
+    chosen = place_workers(chosen, workers_per_device)
     device_weights, warnings = weights_for(weights, [device.name for device in chosen])
     for warning in warnings:
         say(warning)
-    files, problem = apply_job_estimates(job, found.files)
+    files, problem = apply_job_estimates(checked, found.files)
     if problem is not None:
         say(problem)
     plan = RunPlan(
@@ -182,6 +193,7 @@ def run(
         run_dir=run_dir,
         job=job,
         options=options,
+        target=checked.target,
         policy=policy,
         steal_interval_seconds=steal_interval_seconds,
         interval_seconds=interval_seconds,
@@ -194,6 +206,7 @@ def run(
         limits=Limits(hang_seconds, file_seconds),
         grace_seconds=grace_seconds,
         report=report,
+        merge=checked.merge,
         resume=resume,
         redo=redo,
         force=force,
@@ -247,7 +260,8 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
     if (more := len(failures) - MAX_FAILURES_SHOWN) > 0:
         say(f"failed: {more} more files; see {SUMMARY_NAME}")
     for label, path in (
-        ("results", plan.run_dir / "results"),
+        ("results", plan.run_dir / RESULTS_NAME),
+        ("merged", plan.run_dir / RESULTS_NAME / plan.merge.name if plan.merge else None),
         ("capture", plan.run_dir / "run.vbus"),
         ("log", plan.log_file),
         ("summary", plan.run_dir / SUMMARY_NAME),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +32,12 @@ class FoundInputs:
     """The folders among the arguments, in the order given."""
 
 
-def find_inputs(arguments: Sequence[Path], *, nucleotides_only: bool = False) -> FoundInputs:
+def find_inputs(
+    arguments: Sequence[Path], *, nucleotides_only: bool = False, reserved: Collection[str] = ()
+) -> FoundInputs:
     """Return the files that `arguments` name; a folder stands for the sequence files directly in it, by name.
+
+    `reserved` are names in the results folder that no input gets for its results.
 
     Hidden files of a folder are skipped, and with `nucleotides_only` its files of proteins too. A file that is
     reached twice, through a link for example, is taken once. Empty files are taken. Raises InputError for a path
@@ -58,7 +62,7 @@ def find_inputs(arguments: Sequence[Path], *, nucleotides_only: bool = False) ->
                 first_path[identity] = path
                 states.append(state_from(status))
     paths = list(first_path.values())
-    ids = make_ids(paths)
+    ids = make_ids(paths, frozenset(reserved))
     stems = [stem_of(path) for path in paths]
     real_folders = {path.parent: os.path.realpath(path.parent) for path in paths}
     files = tuple(
@@ -73,7 +77,7 @@ def find_inputs(arguments: Sequence[Path], *, nucleotides_only: bool = False) ->
             origin_of(path, state, real_folders[path.parent]),
         )
         for name, path, stem, state, own_folder in zip(
-            ids, paths, stems, states, need_own_folder(stems, ids), strict=True
+            ids, paths, stems, states, need_own_folder(stems, ids, reserved), strict=True
         )
     )
     return FoundInputs(files, tuple(aliases), tuple(folders))

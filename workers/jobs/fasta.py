@@ -18,9 +18,7 @@ from virnucpro_bus.text import visible
 MAX_RECORD_BYTES = 1 << 30
 """The longest record that is read, header and line ends included: four times the longest human chromosome."""
 
-_NUCLEOTIDES = b"ACGTUacgtuRYSWKMBDHVNXryswkmbdhvnx-."
 _BLANKS = b" \t\v\f\n"
-_WRONG_LETTER = re.compile(rb"[^%b%b]" % (re.escape(_NUCLEOTIDES), _BLANKS))
 _HEADER_START = re.compile(rb"\n[ \t]*>")
 _COMMENT = re.compile(rb"\n[ \t]*#[^\n]*")
 # NCBI joins the headers of identical sequences with this character.
@@ -29,7 +27,24 @@ _HEADER_END = b"\x01"
 
 Record = tuple[bytes, bytes]
 """Name and sequence. The name is the first word of the header, in printable UTF-8; empty if the header has none.
-The sequence is as in the file, without blanks: letters of the IUPAC code, X (masked, like N), "-" and "."."""
+The sequence is as in the file, without blanks: letters of its alphabet."""
+
+
+class Alphabet:
+    """The letters that a sequence may consist of."""
+
+    def __init__(self, letters: bytes, member: str) -> None:
+        """`member` is what one of the letters is, for error messages."""
+        self.letters = letters
+        self.member = member
+        self.other = re.compile(rb"[^%b%b]" % (re.escape(letters), _BLANKS))
+        """Finds a letter that is not one of them, and not a blank."""
+
+
+NUCLEOTIDES = Alphabet(b"ACGTUacgtuRYSWKMBDHVNXryswkmbdhvnx-.", "a nucleotide")
+"""The IUPAC code, X (masked, like N), and gaps."""
+AMINO_ACIDS = Alphabet(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz*-.", "an amino acid")
+"""The IUPAC code, with U, O and the ambiguous B, J, X and Z; "*" for a stop; and gaps."""
 
 
 class RawRecord:
@@ -52,22 +67,22 @@ class RawRecord:
             raise InputError(f"record {self} is longer than {MAX_RECORD_BYTES >> 30} GiB; split it")
         self._body.append(lines)
 
-    def parse(self) -> Record:
-        """Return the record. Raises InputError if it contains what is not a nucleotide."""
+    def parse(self, alphabet: Alphabet) -> Record:
+        """Return the record. Raises InputError if it contains what is not in `alphabet`."""
         body = b"".join(self._body)
         sequence = body.translate(None, _BLANKS)
-        if sequence.translate(None, _NUCLEOTIDES):
-            wrong = _WRONG_LETTER.search(body)
+        if sequence.translate(None, alphabet.letters):
+            wrong = alphabet.other.search(body)
             assert wrong is not None
             line = self._line + body.count(b"\n", 0, wrong.start())
-            raise InputError(f"line {line}: {self._describe(wrong[0])}")
+            raise InputError(f"line {line}: {self._describe(wrong[0], alphabet)}")
         return self._name(), sequence
 
-    def _describe(self, letter: bytes) -> str:
+    def _describe(self, letter: bytes, alphabet: Alphabet) -> str:
         if letter == b">":
             return f"'>' within the sequence of record {self}; begin each record on a line of its own"
         shown = visible(letter.decode(errors="surrogateescape"))
-        return f"'{shown}' in record {self} is not a nucleotide"
+        return f"'{shown}' in record {self} is not {alphabet.member}"
 
     def _name(self) -> bytes:
         words = self._header.partition(_HEADER_END)[0].split(None, 1)
@@ -82,9 +97,9 @@ class RawRecord:
         return f"'{name[:100]}'" if name else f"of line {self._line}"
 
 
-def read_nucleotides(blocks: Iterable[bytes]) -> Iterator[Record]:
-    """Yield the records of a file of nucleotides. Raises InputError, without the file's name, if it is not one."""
-    return map(RawRecord.parse, split_records(blocks))
+def read_records(blocks: Iterable[bytes], alphabet: Alphabet) -> Iterator[Record]:
+    """Yield the records of a file of `alphabet`. Raises InputError, without the file's name, if it is not one."""
+    return (record.parse(alphabet) for record in split_records(blocks))
 
 
 def split_records(blocks: Iterable[bytes]) -> Iterator[RawRecord]:

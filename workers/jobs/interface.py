@@ -21,7 +21,7 @@ the run goes by the sizes. `estimate` is used only if the module's source contai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import index
 from pathlib import Path
 from types import MappingProxyType
@@ -49,12 +49,19 @@ class JobContext:
         *,
         on_progress: Callable[[int, int | None], object],
         clock: Clock,
+        devices: Sequence[str] = (),
     ) -> None:
-        """`on_progress` gets the sequences done so far in the file and their total, at most 4 times a second."""
+        """`on_progress` gets the sequences done so far in the file and their total, at most 4 times a second.
+
+        `devices` are all that the job may use; by default `device` alone.
+        """
         self.device = device
-        """The device's name for a framework: "cuda:0" (no other GPU is visible to this process) or "cpu"."""
+        """The device's name for a framework: "cuda:0", the first of the GPUs that are this worker's, or "cpu"."""
+        self.devices = tuple(devices) or (device,)
+        """All GPUs of this worker, as "cuda:0", "cuda:1" with --devices cuda:0+1; the process sees no others."""
         self.device_key = device_key
-        """The device's identity on the bus: a GPU's UUID, "cpu:N", or "sim:N" for a simulated GPU."""
+        """The device's identity on the bus: a GPU's UUID, "cpu:N", "sim:N" for a simulated GPU; "#1" behind it is
+        worker number 1 of several on that GPU, and "+" joins the GPUs of one worker."""
         self.options: Mapping[str, str] = MappingProxyType(dict(options))
         """The values of --job-option, read-only."""
         self.warning: str | None = None

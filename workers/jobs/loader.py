@@ -1,7 +1,9 @@
-"""The loader: finds the job that a spec names, "sixframe", "shell:CMD ..." or "MODULE:ATTR".
+"""The loader: imports the job that a worker runs, and makes an instance of it if it is a class.
 
-ATTR is a callable, or a class. Of a class, each worker creates one instance, with the context (a model is loaded
-there), and calls it for each file.
+A spec is NAME, MODULE:ATTR or "shell:CMD ...". What a name stands for, its target, is MODULE:ATTR too, but of an
+installed package: only a module that the user names is also searched for in the current folder. ATTR is a
+callable, or a class. Of a class, each worker creates one instance, with the context (a model is loaded there), and
+calls it for each file.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -19,36 +21,18 @@ from virnucpro_bus.errors import EveryFileError, UserError
 from virnucpro_bus.system.own_packages import give_way_to_job
 from virnucpro_bus.text import text_of, visible
 from workers.jobs.interface import Job, JobContext, count_of
-from workers.jobs.shell import check_template, shell_job
+from workers.jobs.shell import shell_job
 
 SHELL_PREFIX = "shell:"
 
 
-def check_job(spec: str, options: Mapping[str, str]) -> None:
-    """Check what can be checked without importing a user's module. Raises UserError."""
-    for text in (spec, *options, *options.values()):
-        if not _is_unicode(text):
-            raise UserError(f"{visible(text)}: a job and its options must be UTF-8 text")
-    if spec == "sixframe":
-        from workers.jobs.sixframe import chunk_option  # imported only where it is used: each worker would load it
+def make_job(spec: str, context: JobContext, target: str | None = None) -> Callable[[Path, Path], int]:
+    """Return the job that a checked `spec` names, to be called with input file and output folder.
 
-        chunk_option(options)
-    elif spec.startswith(SHELL_PREFIX):
-        check_template(spec.removeprefix(SHELL_PREFIX))
-        if options:
-            raise UserError(f"a shell: job takes no --job-option (given: {visible(min(options))})")
-    else:
-        _module_and_attribute(spec)
-
-
-def make_job(spec: str, context: JobContext) -> Callable[[Path, Path], int]:
-    """Return the job that `spec` names, to be called with input file and output folder. For use in a worker.
-
-    A module is also searched for in the current folder. Raises UserError when the job cannot be loaded. The
-    callable raises what the job raises, and EveryFileError when the job does not return a count.
+    For use in a worker. `target` is what a name stands for; None: `spec` is not a name. Raises UserError when the
+    job cannot be loaded. The callable raises what the job raises, and EveryFileError when it returns no count.
     """
-    check_job(spec, context.options)
-    job = load_job(spec, context)
+    job = load_job(spec, context, target)
 
     def run(input: Path, output: Path) -> int:
         context.begin_file()
@@ -63,15 +47,11 @@ def make_job(spec: str, context: JobContext) -> Callable[[Path, Path], int]:
     return run
 
 
-def load_job(spec: str, context: JobContext) -> Job:
+def load_job(spec: str, context: JobContext, target: str | None = None) -> Job:
     """Return the bare job that a checked `spec` names, an instance if that is a class. Raises UserError."""
-    if spec == "sixframe":
-        from workers.jobs.sixframe import run_sixframe
-
-        return run_sixframe
     if spec.startswith(SHELL_PREFIX):
         return shell_job(spec.removeprefix(SHELL_PREFIX))
-    named = import_job(spec)
+    named = import_job(spec) if target is None else _import(spec, target)
     try:
         loaded = named(context) if isinstance(named, type) else named
     except BaseException as error:
@@ -84,18 +64,8 @@ def load_job(spec: str, context: JobContext) -> Job:
     return job
 
 
-def is_user_job(spec: str) -> bool:
-    """Whether a checked `spec` names a job in a user's module."""
-    return spec != "sixframe" and not spec.startswith(SHELL_PREFIX)
-
-
-def reads_nucleotides(spec: str) -> bool:
-    """Whether a checked `spec` names a job that reads nucleotides and no proteins; False: unknown."""
-    return spec == "sixframe"
-
-
-def module_of(spec: str) -> str:
-    """Return the module that a `spec` MODULE:ATTR names, and put the current folder on the import path.
+def admit_user_modules() -> None:
+    """Put the current folder on the import path.
 
     A job may have modules of the names of our packages: from now on, `import` finds the job's.
     """
@@ -103,12 +73,24 @@ def module_of(spec: str) -> str:
     if current_folder not in sys.path:
         sys.path.insert(0, current_folder)
     give_way_to_job()
-    return _module_and_attribute(spec)[0]
 
 
 def import_job(spec: str) -> Any:
-    """Import what a `spec` MODULE:ATTR names: a job, or the class of one. Raises UserError."""
-    module, attribute = module_of(spec), _module_and_attribute(spec)[1]
+    """Import what a user's `spec` MODULE:ATTR names: a job, or the class of one. Raises UserError."""
+    admit_user_modules()
+    return _import(spec, spec)
+
+
+def split_spec(spec: str) -> tuple[str, str]:
+    """Return the two parts of MODULE:ATTR. Raises UserError when `spec` is something else."""
+    module, _, attribute = spec.partition(":")
+    if not all(name.isidentifier() for name in [*module.split("."), *attribute.split(".")]):
+        raise UserError(f"job {_shown(spec)} is not of the form MODULE:ATTR, such as mypackage.jobs:run")
+    return module, attribute
+
+
+def _import(spec: str, target: str) -> Any:
+    module, attribute = split_spec(target)
     try:
         return attrgetter(attribute)(importlib.import_module(module))
     except BaseException as error:
@@ -132,26 +114,8 @@ def _accepts_three(job: Callable[..., object]) -> bool:
 def _loading_error(spec: str, error: BaseException) -> UserError:
     # A UserError, whatever a user's module raises while it loads: the run cannot begin, and the user can fix it.
     # A module may also call sys.exit.
-    return UserError(f"job {_shown(spec)} cannot be loaded: {type(error).__name__}: {_brief(error)}")
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _module_and_attribute(spec: str) -> tuple[str, str]:
-    module, colon, attribute = spec.partition(":")
-    if not colon:
-        raise UserError(
-            f"unknown job {_shown(spec)}; give sixframe, MODULE:ATTR or 'shell:CMD {{input}} {{output}}'"
-        )
-    if not all(name.isidentifier() for name in [*module.split("."), *attribute.split(".")]):
-        raise UserError(f"job {_shown(spec)} is not of the form MODULE:ATTR, such as mypackage.jobs:run")
-    return module, attribute
+    kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+    return UserError(f"job {_shown(spec)} cannot be loaded: {kind}{_brief(error)}")
 
 
 def _shown(spec: str) -> str:

@@ -6,9 +6,12 @@ module is imported by `run` and `jobs` too, so frameworks are imported by the mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from workers.jobs.requirements import Requirements
 
 Options = Mapping[str, str]
 """The values of --job-option by name: those that were given, with no defaults."""
@@ -26,6 +29,30 @@ class JobOption:
     required: bool = False
 
 
+class DoneFile(NamedTuple):
+    """A file that is done, and what the job made of it."""
+
+    file: str
+    """Its id, which can be printed."""
+    paths: tuple[Path, ...]
+    """The absolute paths of its results, in the order of their names; those in folders too."""
+
+
+@dataclass(frozen=True)
+class Merge:
+    """A file that a job makes of the results of all files at the end of a run, in the results folder."""
+
+    name: str
+    """Its name there."""
+    write: Callable[[Sequence[DoneFile], BinaryIO], object]
+    """Writes it, in a process of its own: once at the end of each session, of all files that are done, sorted by
+    id. What it raises costs the file, not the run."""
+
+    def __post_init__(self) -> None:
+        if "/" in self.name or self.name.startswith(".") or not self.name.isprintable() or not self.name:
+            raise ValueError(f"{self.name!r} is not a name in the results folder")
+
+
 @dataclass(frozen=True)
 class NamedJob:
     """A job that `--job` takes by name."""
@@ -37,9 +64,14 @@ class NamedJob:
     options: tuple[JobOption, ...] = ()
     """All that it has: another one is refused before the run."""
     check: Callable[[Options], object] | None = None
-    """Checks the values of its options before the run, without a framework. Raises UserError. It also raises
-    UserError where a package is missing, and says how to install it."""
+    """Checks the values of its options before the run, without a framework: no option is unknown, and those that
+    are required are there. Raises UserError."""
+    requires: Requirements | None = None
+    """What it imports that may be missing, which is refused before the run; None: it needs nothing that is not
+    installed with it."""
     estimate: Callable[[Path, Options], float] | None = None
     """Returns the work in a file, in a unit of its own (see interface.py); None: the size of the file."""
+    merge: Merge | None = None
+    """What it makes of the results of all files at the end; None: nothing."""
     reads_nucleotides: bool = False
     """Whether it reads nucleotides and no proteins; False: unknown."""

@@ -10,7 +10,8 @@ from xopen import xopen
 
 from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.text import visible
-from workers.jobs.fasta import Record, read_nucleotides, split_records
+from workers.inputs.names import is_protein_name
+from workers.jobs.fasta import AMINO_ACIDS, NUCLEOTIDES, Alphabet, Record, read_records, split_records
 
 _BLOCK_BYTES = 1 << 18
 
@@ -18,16 +19,31 @@ _BLOCK_BYTES = 1 << 18
 def nucleotide_records(path: Path) -> Iterator[Record]:
     """Yield the records of a FASTA file of nucleotides.
 
-    Raises InputError if it cannot be read as one, and UserError if a record does not fit into the memory.
+    Raises InputError if it cannot be read as one, at its end if it has no record or the name of a protein file,
+    and UserError if a record does not fit into the memory.
     """
+    return _records(path, NUCLEOTIDES)
+
+
+def protein_records(path: Path) -> Iterator[Record]:
+    """Yield the records of a FASTA file of proteins. Raises as `nucleotide_records` does, whatever its name is."""
+    return _records(path, AMINO_ACIDS)
+
+
+def _records(path: Path, alphabet: Alphabet) -> Iterator[Record]:
     shown = visible(str(path))
     number = 0
     try:
         # Without threads, so in this process: starting a program takes longer than reading most files.
         with xopen(path, "rb", threads=0) as file:
-            for record in read_nucleotides(_blocks(file)):
+            for record in read_records(_blocks(file), alphabet):
                 number += 1
                 yield record
+        if not number:
+            raise InputError("contains no FASTA record")
+        # Only now, because a letter that is not a nucleotide is the better reason.
+        if alphabet is NUCLEOTIDES and is_protein_name(path.name):
+            raise InputError("has the name of a protein file; rename it if it contains nucleotides")
     except InputError as error:
         raise InputError(f"{shown}: {error}") from error
     except MemoryError as error:

@@ -20,9 +20,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, product
 from pathlib import Path
 
-from virnucpro_bus.errors import InputError, UserError
-from virnucpro_bus.text import visible
-from workers.inputs.names import is_protein_name, stem_of
+from virnucpro_bus.errors import UserError
+from workers.inputs.names import stem_of
 from workers.jobs.fasta import Record
 from workers.jobs.interface import JobContext
 from workers.jobs.named_job import JobOption, NamedJob
@@ -71,14 +70,11 @@ Frame = tuple[bytes, bytes, bytes]
 """A kept frame: number of its chunk and the frame (such as b"3R2"), bases, residues."""
 
 
-def chunk_option(options: Mapping[str, str]) -> int:
-    """Return the chunk length in bases that `options` set. Raises UserError for an invalid option."""
-    unknown = sorted(set(options) - {"chunk"})
-    if unknown:
-        raise UserError(f"job sixframe has no option {visible(unknown[0])!r}; it has: chunk")
+def chunk_option(options: Mapping[str, str], job: str = "sixframe") -> int:
+    """Return the chunk length in bases that `options` of `job` set. Raises UserError for an invalid option."""
     given = options.get("chunk", str(DEFAULT_CHUNK))
     if not (given.isascii() and given.isdecimal() and len(given) < 19 and int(given) >= 1):
-        raise UserError(f"option chunk of job sixframe must be a whole number of bases, at least 1, not {given!r}")
+        raise UserError(f"option chunk of job {job} must be a whole number of bases, at least 1, not {given!r}")
     return int(given)
 
 
@@ -115,12 +111,6 @@ def run_sixframe(input: Path, output: Path, context: JobContext) -> int:
             names.add([name for name, _ in batch])
             records += len(batch)
             context.progress(records)
-    shown = visible(str(input))
-    if not records:
-        raise InputError(f"{shown}: contains no FASTA record")
-    # Only now, because a letter that is not a nucleotide is the better reason.
-    if is_protein_name(input.name):
-        raise InputError(f"{shown}: has the name of a protein file; rename it if it contains nucleotides")
     if names.problem is not None:
         context.warn(names.problem)
     return records

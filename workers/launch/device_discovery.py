@@ -1,19 +1,22 @@
-"""Device discovery: the devices of this machine that `--devices` selects for a run."""
+"""Device discovery: the devices of this machine that `--devices` and `--workers-per-device` select for a run."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
+from virnucpro_bus.device_keys import gpus_of, join_gpus, share
 from virnucpro_bus.devices import SIMULATED_PREFIX, UUID_PREFIXES, device_of, find_gpu, is_number, visible_gpus
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.events.vocabulary import NAME_CHARACTERS, Device
 from virnucpro_bus.system.child_process import communicate, self_command, stop
 from virnucpro_bus.system.cores import usable_cores
 
 LOOKUP_SECONDS = 20.0
 """Time for the GPU driver to answer."""
+MIG_PREFIX = "MIG-"
 MAX_DEVICES = 1024
 """One event can list many more, but each device takes a worker process."""
 
@@ -21,8 +24,9 @@ MAX_DEVICES = 1024
 def find_devices(spec: str, environment: Mapping[str, str]) -> list[Device]:
     """Return the devices that `spec` selects: auto, cpu:N, cuda:0,1 (NVML indices), GPU UUIDs or their prefixes.
 
-    `auto` selects every GPU that CUDA_VISIBLE_DEVICES leaves visible (of a divided GPU, its MIG instances). If
-    there is no GPU, it selects one CPU device for each core that this process may use. Raises UserError.
+    A plus sign joins the GPUs of one worker: cuda:0+1,2+3, GPU-a+GPU-b. `auto` selects every GPU that
+    CUDA_VISIBLE_DEVICES leaves visible (of a divided GPU, its MIG instances). If there is no GPU, it selects one
+    CPU device for each core that this process may use. Raises UserError.
     """
     if spec == "auto":
         return _select_all_gpus(environment) or _make_cpus(min(usable_cores(environment).number, MAX_DEVICES))
@@ -31,9 +35,12 @@ def find_devices(spec: str, environment: Mapping[str, str]) -> list[Device]:
         if not is_number(numbers) or not 1 <= int(numbers) <= MAX_DEVICES:
             raise UserError(f"--devices {spec}: write cpu:N with N from 1 to {MAX_DEVICES}")
         return _make_cpus(int(numbers))
-    names = [name.strip() for name in (numbers if kind == "cuda" else spec).split(",")]
+    groups = [
+        [name.strip() for name in group.split("+")] for group in (numbers if kind == "cuda" else spec).split(",")
+    ]
+    names = list(chain.from_iterable(groups))
     if kind == "cuda" and not all(is_number(name) for name in names):
-        raise UserError(f"--devices {spec}: write cuda: and NVML indices, such as cuda:0,1")
+        raise UserError(f"--devices {spec}: write cuda: and NVML indices, such as cuda:0,1 or cuda:0+1")
     if kind != "cuda" and not all(name.startswith(UUID_PREFIXES) for name in names):
         raise UserError(f"--devices {spec}: write auto, cpu:N, cuda:0,1 or GPU UUIDs (GPU-...,GPU-...)")
     present, divided, _ = _list_gpus()
@@ -44,12 +51,39 @@ def find_devices(spec: str, environment: Mapping[str, str]) -> list[Device]:
         )
     if len({device.key for device in selected}) < len(selected):
         raise UserError(f"--devices {spec}: names a device twice; name each once")
-    return selected
+    found = iter(selected)
+    return [_join(spec, [next(found) for _ in group]) for group in groups]
+
+
+def place_workers(devices: Sequence[Device], workers: int) -> list[Device]:
+    """Return the devices of so many workers on each of `devices`, which they share. Raises UserError for CPUs."""
+    if workers == 1:
+        return list(devices)
+    option = f"--workers-per-device {workers}"
+    if not all(gpus_of(device.key) for device in devices):
+        raise UserError(f"{option}: is for GPUs, and none is used here; for N workers write --devices cpu:N")
+    if len(devices) * workers > MAX_DEVICES:
+        raise UserError(f"{option}: makes {len(devices) * workers} workers; a run has at most {MAX_DEVICES}")
+    return [_checked(option, shared) for device in devices for shared in share(device, workers)]
 
 
 def simulated_gpus(count: int) -> list[Device]:
     """Return `count` simulated GPUs, for a demonstration; their workers use the CPU."""
     return [Device(device_of(f"{SIMULATED_PREFIX}{at}").key, "simulated GPU", at) for at in range(count)]
+
+
+def _join(spec: str, gpus: Sequence[Device]) -> Device:
+    """Return the device of a worker that uses all of `gpus`."""
+    if len(gpus) > 1 and any(gpu.key.startswith(MIG_PREFIX) for gpu in gpus):
+        raise UserError(f"--devices {spec}: CUDA gives a process one MIG instance; name each by itself")
+    return _checked(f"--devices {spec}", join_gpus(gpus))
+
+
+def _checked(option: str, device: Device) -> Device:
+    if len(device.key) > NAME_CHARACTERS:
+        most = NAME_CHARACTERS // (len(max(gpus_of(device.key), key=len)) + 1)
+        raise UserError(f"{option}: joins too many GPUs for one worker; join at most {most}")
+    return device
 
 
 def _make_cpus(count: int) -> list[Device]:

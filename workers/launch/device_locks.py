@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
+from virnucpro_bus.device_keys import device_title, gpus_of
 from virnucpro_bus.devices import display_id, has_gpu
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
@@ -41,7 +42,8 @@ class DeviceLocks:
     """
 
     def __init__(self, devices: Iterable[Device]) -> None:
-        self._gpus = [device for device in devices if has_gpu(device.key)]
+        self._gpus = {gpu: device for device in devices if has_gpu(device.key) for gpu in gpus_of(device.key)}
+        """By GPU, one of the devices that use it."""
         self._descriptors: list[int] = []
 
     def __enter__(self) -> Self:
@@ -54,8 +56,8 @@ class DeviceLocks:
             say(f"no folder for temporary files can be written, so {_UNLOCKED}")
             return self
         try:
-            for device in self._gpus:
-                self._descriptors.append(_lock(folder, device))
+            for gpu, device in self._gpus.items():
+                self._descriptors.append(_lock(folder, gpu, device))
         except BaseException:
             self.__exit__()
             raise
@@ -66,9 +68,9 @@ class DeviceLocks:
             os.close(self._descriptors.pop())
 
 
-def _lock(folder: Path, device: Device) -> int:
-    """Lock the device and write our pid into the file; return the descriptor that holds the lock."""
-    path = folder / f"{quote(device.key, safe='')}.lock"
+def _lock(folder: Path, gpu: str, device: Device) -> int:
+    """Lock a GPU of the device and write our pid into the file; return the descriptor that holds the lock."""
+    path = folder / f"{quote(gpu, safe='')}.lock"
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
@@ -78,7 +80,7 @@ def _lock(folder: Path, device: Device) -> int:
         holder = read_holder(descriptor) or "unknown"
         os.close(descriptor)
         raise UserError(
-            f"GPU {display_id(device)} ({device.key}) is in use by another run (pid {holder}): "
+            f"{device_title(display_id(device))} ({gpu}) is in use by another run (pid {holder}): "
             "choose others with --devices, or wait until it ends"
         )
     if lock is Lock.UNSUPPORTED:

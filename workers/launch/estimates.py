@@ -1,4 +1,4 @@
-"""A job's own estimates of the work in its files, `estimate(path)`, which replace the files' sizes in the plan.
+"""A job's own estimates of the work in its files, which replace the files' sizes in the plan.
 
 They are made once, before the plan, in a process of its own that may take a minute. If anything is wrong with them
 the run goes by the sizes.
@@ -7,19 +7,17 @@ the run goes by the sizes.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 import msgspec
 
-from virnucpro_bus.system.child_process import communicate, stop
+from virnucpro_bus.system.child_process import ask
 from virnucpro_bus.system.own_packages import own_program
 from virnucpro_bus.text import visible
 from workers.inputs.input_file import InputFile
-from workers.jobs.loader import is_user_job
+from workers.jobs.checked_job import CheckedJob
 from workers.process.estimator import Question, Reply
 
 TIMEOUT_SECONDS = 60.0
@@ -29,16 +27,16 @@ MAX_ESTIMATE = 1e12
 
 
 def apply_job_estimates(
-    job: str, files: Sequence[InputFile], timeout_seconds: float = TIMEOUT_SECONDS
+    job: CheckedJob, files: Sequence[InputFile], timeout_seconds: float = TIMEOUT_SECONDS
 ) -> tuple[Sequence[InputFile], str | None]:
     """Return the files with the costs that the job estimates, and a warning in one line (None: no problem).
 
     The files are returned unchanged if the job has no estimates, or if one of them is unusable: sizes in bases and
     estimates in the job's own unit cannot be compared with each other.
     """
-    if not files or not is_user_job(job):
+    if not files or not job.may_estimate:
         return files, None
-    question = Question(job, [os.fsencode(file.path) for file in files])
+    question = Question(job.spec, dict(job.options), [os.fsencode(file.path) for file in files])
     reply = _estimate(question, timeout_seconds)
     if reply.estimates is None and reply.problem is None:
         return files, None
@@ -54,32 +52,20 @@ def apply_job_estimates(
 
 def _estimate(question: Question, timeout_seconds: float) -> Reply:
     try:
-        process = subprocess.Popen(
+        answer = ask(
             own_program("workers.process.estimator"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
-            process_group=0,
+            msgspec.msgpack.encode(question),
+            seconds=timeout_seconds,
+            environment={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
         )
     except OSError as error:
         return Reply(problem=f"the estimating process cannot be started: {error.strerror}")
-    try:
-        output = communicate(process, msgspec.msgpack.encode(question), timeout_seconds)
     except subprocess.TimeoutExpired:
         return Reply(problem=f"estimating takes longer than {timeout_seconds:g} s")
-    finally:
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        stop(process, 0)
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()
     try:
-        return msgspec.msgpack.decode(output, type=Reply)
+        return msgspec.msgpack.decode(answer.output, type=Reply)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return Reply(problem=f"the estimating process ended with exit status {process.returncode}")
+        return Reply(problem=f"the estimating process ended with exit status {answer.status}")
 
 
 def _find_problem(files: Sequence[InputFile], estimates: Sequence[float]) -> str | None:

@@ -25,6 +25,7 @@ from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.launch.failed_start import undoing_failed_start
 from workers.launch.interruption import Interruption
+from workers.launch.merge_process import claim_merged, merged_names, write_merged
 from workers.launch.monitor_process import MonitorProcess
 from workers.launch.relay_process import RelayProcess
 from workers.launch.report_process import remove_report, write_report
@@ -97,7 +98,7 @@ class Launcher:
             if past is None:
                 return None
             server.resume(past.run, past.host)
-            return plan_resume(past, plan.files, self._store, redo=plan.redo)
+            return plan_resume(past, plan.files, self._store, redo=plan.redo, reserved=merged_names(plan.merge))
         except BaseException:
             server.release()
             raise
@@ -133,6 +134,8 @@ class Launcher:
             exit_code=status,
             files_done_before=0 if self._resumed is None else self._resumed.done,
         )
+        if plan.merge is not None:
+            write_merged(plan.job, plan.merge, plan.run_dir, interruption.limit(math.inf, 0), self._monitor.report)
         if plan.report and self.summary:
             write_report(plan.run_dir, interruption.limit(math.inf, 0), self._monitor.report)
 
@@ -151,6 +154,7 @@ class Launcher:
                 self._store,
                 job=plan.job,
                 options=plan.options,
+                target=plan.target,
                 limits=plan.limits,
                 clock=self._attended_clock,
                 warn=self._notify,
@@ -162,6 +166,7 @@ class Launcher:
                 remove_summary(plan.run_dir)
                 remove_report(plan.run_dir)
                 coordinator.start()
+                coordinator.announce(claim_merged(plan.merge, plan.run_dir))
                 if self._resumed is not None:
                     self._report_resumption(self._resumed)
                 # The workers first: whatever starts now shares the processor with them.

@@ -9,6 +9,7 @@ from pathlib import Path
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.remote.http_address import HttpListen
 from workers.inputs.input_file import InputFile
+from workers.jobs.named_job import Merge
 from workers.pool.watchdog import Limits
 from workers.schedule.blame import DEFAULT_RETRIES
 
@@ -31,6 +32,8 @@ class RunPlan:
     """Time between screen updates, and between rows of the metrics log."""
     dashboard: bool
     log_file: Path
+    target: str | None = None
+    """MODULE:ATTR that the name `job` stands for; None: `job` is not a name."""
     log_rotate_bytes: int | None = None
     """A metrics log is rotated before it is longer than this; None: it is never rotated."""
     retries: int = DEFAULT_RETRIES
@@ -51,3 +54,5 @@ class RunPlan:
     """Remove the run that the folder contains, and start over."""
     report: bool = False
     """Write report.html when the run is over."""
+    merge: Merge | None = None
+    """What the job makes of the results of all files when the run is over; None: nothing."""

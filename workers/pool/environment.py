@@ -1,9 +1,10 @@
-"""The environment of a worker process: the one GPU that it sees, and its share of the CPU cores."""
+"""The environment of a worker process: the GPUs that it sees, and its share of the CPU cores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from virnucpro_bus.device_keys import gpus_of
 from virnucpro_bus.devices import has_gpu
 
 _THREAD_VARIABLES = (
@@ -26,7 +27,7 @@ def worker_environment(environment: Mapping[str, str], device_key: str, threads:
     """
     made = {
         **environment,
-        "CUDA_VISIBLE_DEVICES": device_key if has_gpu(device_key) else "",
+        "CUDA_VISIBLE_DEVICES": ",".join(gpus_of(device_key)) if has_gpu(device_key) else "",
         "PYTHONUNBUFFERED": "1",
     }
     if _THREAD_VARIABLES[0] not in environment:

@@ -40,17 +40,22 @@ class WorkerPool:
         *,
         job: str,
         options: Mapping[str, str],
+        target: str | None = None,
         limits: Limits,
         clock: Clock,
         warn: Callable[[str], object],
         last_epoch: int = 0,
     ) -> None:
-        """`warn` is called with each message for the user, in one line. Epochs begin after `last_epoch`."""
+        """`target` is what the name `job` stands for, as in WorkerConfig.
+
+        `warn` is called with each message for the user, in one line. Epochs begin after `last_epoch`.
+        """
         self._server = server
         self._coordinator = coordinator
         self._store = store
         self._job = job
         self._options = dict(options)
+        self._target = target
         self._clock = clock
         self._warn = warn
         self._slots = [Slot(number, device, last_epoch) for number, device in enumerate(coordinator.devices)]
@@ -141,8 +146,10 @@ class WorkerPool:
             device_key=device.key,
             device_name=device.name,
             device_index=device.index,
+            device_label=device.label,
             job=self._job,
             options=self._options,
+            target=self._target,
         )
         try:
             slot.spawn(config, self._server.log_path(slot.source), self._threads)

@@ -1,23 +1,23 @@
 """The process that calls a job's `estimate`, so that user code never runs in the launcher.
 
 Started by launch/estimates.py: it reads a `Question` on standard input and writes a `Reply` to standard output. No
-GPU is visible to it. A job's module is imported only if its source contains the word "estimate": importing a
-framework takes seconds, and most jobs have no estimates.
+GPU is visible to it. Of a job with a name only the description is imported; a user's module, only if its source
+contains the word "estimate": importing a framework takes seconds, and most jobs have no estimates.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import text_of, visible
-from workers.jobs.loader import import_job, module_of
-from workers.process.parent_watch import end_with_parent
+from workers.jobs.loader import admit_user_modules, import_job, split_spec
+from workers.process.answering import answer
 
 _ATTRIBUTE = "estimate"
 
@@ -26,6 +26,8 @@ class Question(msgspec.Struct, frozen=True):
     """A job and the files to estimate. Paths are bytes, because file names need not be UTF-8."""
 
     job: str
+    """NAME or MODULE:ATTR."""
+    options: dict[str, str]
     paths: list[bytes]
 
 
@@ -37,10 +39,8 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 def reply_to(question: Question) -> Reply:
-    """Import the job's module and estimate the files. Raises only UserError, when it cannot be imported."""
-    if not _may_have_estimates(question.job):
-        return Reply()
-    estimate = getattr(import_job(question.job), _ATTRIBUTE, None)
+    """Estimate the files. Raises only UserError, when the job or its description cannot be imported."""
+    estimate = _find_estimate(question)
     if estimate is None:
         return Reply()
     estimates = []
@@ -54,9 +54,23 @@ def reply_to(question: Question) -> Reply:
     return Reply(estimates)
 
 
-def _may_have_estimates(job: str) -> bool:
+def _find_estimate(question: Question) -> Callable[[Path], float] | None:
+    """Import the job's estimate of a file; None when it has none. Raises UserError."""
+    if ":" not in question.job:
+        from workers.jobs.named_jobs import find_job  # imported only where it is used: it takes 30 ms
+
+        of_named = find_job(question.job).estimate
+        return None if of_named is None else lambda path: of_named(path, question.options)
+    admit_user_modules()
+    if not _may_have_estimates(split_spec(question.job)[0]):
+        return None
+    of_user: Callable[[Path], float] | None = getattr(import_job(question.job), _ATTRIBUTE, None)
+    return of_user
+
+
+def _may_have_estimates(module: str) -> bool:
     try:
-        spec = importlib.util.find_spec(module_of(job))
+        spec = importlib.util.find_spec(module)
     except BaseException:
         return False  # the workers report why it cannot be imported
     if spec is None or spec.origin is None:
@@ -68,17 +82,12 @@ def _may_have_estimates(job: str) -> bool:
 
 
 def main() -> None:
-    """Answer the question on standard input, then exit with status 0."""
-    end_with_parent()
-    output = os.fdopen(os.dup(1), "wb")
-    # What the job prints must not mix with the reply.
-    os.dup2(2, 1)
-    question = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Question)
+    """Answer the question on standard input."""
+    answer(Question, _reply_or_problem)
+
+
+def _reply_or_problem(question: Question) -> Reply:
     try:
-        reply = reply_to(question)
+        return reply_to(question)
     except UserError as error:
-        reply = Reply(problem=str(error))
-    output.write(msgspec.msgpack.encode(reply))
-    output.flush()
-    # Do not wait for threads that the module has started.
-    os._exit(0)
+        return Reply(problem=str(error))

@@ -17,6 +17,7 @@ from typing import BinaryIO
 import msgspec
 
 from virnucpro_bus.clock import NANOSECONDS, SystemClock
+from virnucpro_bus.device_keys import gpus_of
 from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.errors import ChannelError, InputError, UserError
 from virnucpro_bus.events.vocabulary import Device, FileCompleted, FileFailed
@@ -52,9 +53,11 @@ class Worker:
         self._clock = SystemClock()
         self._disk = Disk()
         self._task: Task | None = None
-        device = "cuda:0" if has_gpu(config.device_key) else "cpu"
+        gpus = gpus_of(config.device_key) if has_gpu(config.device_key) else ()
+        devices = [f"cuda:{number}" for number in range(len(gpus))] or ["cpu"]
         self._context = JobContext(
-            device=device,
+            device=devices[0],
+            devices=devices,
             device_key=config.device_key,
             options=config.options,
             on_progress=self._publish_progress,
@@ -64,7 +67,7 @@ class Worker:
     def work(self) -> None:
         """Load the job, then process files until the launcher has no more; report a job that cannot be loaded."""
         try:
-            job = make_job(self._config.job, self._context)
+            job = make_job(self._config.job, self._context, self._config.target)
         except Exception as error:
             log_traceback(error)
             self._channel.ask(Unable(describe_failure(error), is_disk_full(error)))
@@ -164,7 +167,7 @@ def main() -> None:
     signals = LauncherSignals(pipe.fileno())
     launcher_watch.start()
     fault_point("after_start", attempt=config.epoch)
-    device = Device(config.device_key, config.device_name, config.device_index)
+    device = Device(config.device_key, config.device_name, config.device_index, config.device_label)
     channel = Channel(config, launcher_watch.alive)
     bus = Publisher(
         config.publish,

@@ -128,11 +128,13 @@ def plan_resume(
     store: ResultStore,
     *,
     redo: bool = False,
+    reserved: Sequence[str] = (),
     warn: Callable[[str], object] = say,
 ) -> ResumePlan:
     """Compare the journal with inputs and results, and remove the results that were never committed.
 
-    `warn` is called with a line for the user before inputs are read. Raises UserError, with nothing changed, where
+    `reserved` are names in the results folder that no input gets for its results. `warn` is called with a line for
+    the user before inputs are read. Raises UserError, with nothing changed, where
     more files would be done again than are kept, unless `redo`.
     """
     # Where the journal is damaged, a commit may be all that it holds of a file.
@@ -140,7 +142,7 @@ def plan_resume(
     known = _recognize(past, plan, inputs, store, warn)
     planned = {each.id: each for each in known if each}
     others = [name for file in plan.keys() - planned.keys() for name in past.results.entries(file)]
-    files = name_inputs(inputs, known, plan, others)
+    files = name_inputs(inputs, known, plan, [*others, *reserved])
     placements = _committed_results(past, files, store)
     done = {
         file

@@ -110,7 +110,7 @@ def test_what_whatif_prints_is_what_is_declared() -> None:
 
 def test_a_report_of_a_run_is_what_is_declared() -> None:
     run = MadeRun(files=6)
-    for _ in range(3):
+    for _ in range(4):
         for worker in run.workers:
             run.sample(worker.device)
             run.work(worker, dies_with_the_file=False)

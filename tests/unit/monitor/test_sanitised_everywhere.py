@@ -1,6 +1,6 @@
 """Whatever text an event holds, nothing of it drives a terminal or a spreadsheet, and nothing of it hides.
 
-All code points, and strings that mean harm, go through every output but the picture of the dashboard.
+Code points of every kind, and strings that mean harm, go through every output but the picture of the dashboard.
 """
 
 from __future__ import annotations
@@ -16,14 +16,7 @@ from monitor.cli.doctor import Report, render
 from monitor.model.answers import DeviceWork, RunTotals
 from monitor.model.view_model import ViewModel
 from monitor.view.plain_line import line
-from tests.support.harmful_texts import (
-    POINTS,
-    TEXTS,
-    assert_all_is_seen,
-    assert_harmless,
-    harmful,
-    marked,
-)
+from tests.support.harmful_texts import TEXTS, assert_all_is_seen, assert_harmless, harmful, marked, points
 from virnucpro_bus.capture.info import CaptureInfo
 from virnucpro_bus.cli.info import _as_text as info_text
 from virnucpro_bus.effect.combine import unknown_effect
@@ -62,6 +55,9 @@ METRICS: DeviceWork = {
     "current_file": None,
     "seconds_since_done": None,
     "current_file_percent": None,
+    "loading_seconds": None,
+    "key": None,
+    "gpus": None,
 }
 EMPTY_INFO: CaptureInfo = {
     "path": "",
@@ -202,7 +198,7 @@ def test_the_names_in_a_steal_are_harmless_and_whole() -> None:
 
 
 def test_problems_that_doctor_wraps_are_harmless() -> None:
-    for first in range(0, len(POINTS), 5_000):
+    for first in range(0, len(points()), 5_000):
         report: Report = {
             "versions": {},
             "gpu_backend": None,
@@ -212,7 +208,7 @@ def test_problems_that_doctor_wraps_are_harmless() -> None:
             "cpus_usable": 1,
             "cpus_limit": None,
             "socket_folder": None,
-            "problems": [POINTS[first : first + 5_000]],
+            "problems": [points()[first : first + 5_000]],
         }
         assert_harmless(render(report))
 

@@ -17,6 +17,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from tests.support.captures import write_capture
+from tests.support.distributions import install_package
 from tests.support.exported import exported_rows
 from tests.support.paths import SCRIPTS
 from tests.support.watched_files import watched
@@ -154,13 +155,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     """Installs a package of one module, whose FORMAT is an export format."""
 
     def install(name: str, source: str, form: str = "other") -> None:
-        site = tmp_path / "site"
-        info = site / f"{name}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[virnucpro_bus.exporters]\n{form} = {name}:FORMAT\n")
-        (site / f"{name}.py").write_text(source)
-        monkeypatch.syspath_prepend(site)
+        install_package(tmp_path / "site", name, source, {"virnucpro_bus.exporters": {form: f"{name}:FORMAT"}})
+        monkeypatch.syspath_prepend(tmp_path / "site")
         monkeypatch.delitem(sys.modules, name, raising=False)
 
     return install

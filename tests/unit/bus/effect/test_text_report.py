@@ -20,6 +20,7 @@ KNOWN: Effect = {
     "idle_seconds": {"cpu:0": 3.0},
     "busy_seconds": {"cpu:0": 650.0},
     "finish_seconds": {"cpu:0": 653.0},
+    "loading_seconds": {"cpu:0": 84.0},
 }
 
 
@@ -94,10 +95,19 @@ def test_of_nothing_known_there_is_no_sentence_and_every_figure_is_unknown() -> 
     assert told.count("n/a") == 7
 
 
+def test_loading_is_told_by_itself_even_before_there_is_anything_else_to_tell() -> None:
+    words = "1m24s (of all workers; before the first file it is in no other figure, after that it is in idle)"
+    assert f"loading              {words}" in report_paragraph(KNOWN)
+    early = report_paragraph({**unknown_effect(), "loading_seconds": {"cpu:0": 80.0, "cpu:1": 4.0}})
+    assert f"loading              {words}" in early
+    assert ["cpu:1", "n/a", "n/a", "n/a", "4.0", "s"] in [line.split() for line in early.splitlines()]
+    assert "loading" not in report_paragraph(unknown_effect())
+
+
 def test_each_device_and_the_latest_steals_are_told_and_no_name_drives_the_terminal() -> None:
     steals = [steal(number, 14.2 if number % 2 else None) for number in range(STEALS_SHOWN + 5)]
     told = report_paragraph({**KNOWN, "steals": steals})
-    assert ["cpu:0", "10m50s", "3.0", "s", "10m53s"] in [line.split() for line in told.splitlines()]
+    assert ["cpu:0", "10m50s", "3.0", "s", "10m53s", "1m24s"] in [line.split() for line in told.splitlines()]
     assert f"steals (the last {STEALS_SHOWN} of {STEALS_SHOWN + 5})" in told
     assert "cpu:1 <- 0  24" in told
     assert "  4\x1b" not in told

@@ -51,8 +51,8 @@ def test_the_json_object_has_the_header_the_kind_and_the_fields_by_name() -> Non
 def test_what_is_nested_in_an_event_is_named_too() -> None:
     found = parsed(enveloped(ev.RunStarted("job", "off", (Device("GPU-a", "A100", 3), Device("cpu:0")), 2)))
     assert found["event"]["devices"] == [
-        {"key": "GPU-a", "name": "A100", "index": 3},
-        {"key": "cpu:0", "name": "", "index": None},
+        {"key": "GPU-a", "name": "A100", "index": 3, "label": ""},
+        {"key": "cpu:0", "name": "", "index": None, "label": ""},
     ]
 
 

@@ -48,8 +48,11 @@ def test_an_announced_device_has_a_row_before_it_has_done_anything() -> None:
         "current_file": None,
         "seconds_since_done": 0.0,
         "current_file_percent": None,
+        "loading_seconds": None,
+        "key": "GPU-a",
+        "gpus": ["GPU-a"],
     }
-    assert rows[2]["uuid"] is None
+    assert (rows[2]["uuid"], rows[2]["key"], rows[2]["gpus"]) == (None, "cpu:0", [])
 
 
 def test_a_completion_counts_for_its_device_alone(run: Script) -> None:

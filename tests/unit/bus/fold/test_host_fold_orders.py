@@ -22,6 +22,11 @@ def folded(envelopes: Iterable[Envelope]) -> HostFold:
     return fold
 
 
+def loading(fold: HostFold) -> set[str | None]:
+    """The devices that load a job, when the last word was said."""
+    return {row["uuid"] for row in fold.metrics(fold.last_ns) if row["state"] == "loading"}
+
+
 def everything(fold: HostFold, run: MadeRun) -> dict[str, Any]:
     """All that a viewer can ask, when the last word was said, a little later and much later."""
     now_ns = run.script.clock.mono_ns()
@@ -78,6 +83,18 @@ def test_in_order_each_steal_is_told_once(run: MadeRun) -> None:
     assert [steal["timestamp"] for steal in steals] == sorted(steal["timestamp"] for steal in steals)
 
 
+@given(made_runs(finished=False))
+def test_in_order_who_loads_and_how_long_is_what_happened(run: MadeRun) -> None:
+    now_ns = run.script.clock.mono_ns()
+    rows = {row["uuid"]: row for row in folded(run.script.envelopes).metrics(now_ns)}
+    for worker in run.workers:
+        row, is_loading = rows[worker.device.key], worker.alive and worker.is_loading and worker.says_that_it_loads
+        took_ns = (now_ns if is_loading else worker.loaded_ns) - worker.started_ns
+        assert row["loading_seconds"] == (took_ns / SECOND_NS if worker.says_that_it_loads else None)
+        if row["state"] != "silent":
+            assert (row["state"] == "loading") is is_loading
+
+
 @given(st.data(), made_runs())
 def test_any_order_with_duplicates_ends_in_the_same_figures(data: st.DataObject, run: MadeRun) -> None:
     said = run.script.envelopes
@@ -114,7 +131,7 @@ def test_a_gap_filled_later_leaves_no_trace(data: st.DataObject, run: MadeRun) -
 
 
 @given(st.data(), made_runs(finished=False))
-def test_a_last_heartbeat_heals_the_counters_whatever_was_missed(data: st.DataObject, run: MadeRun) -> None:
+def test_a_last_heartbeat_heals_what_was_missed(data: st.DataObject, run: MadeRun) -> None:
     for worker in run.workers:
         run.beat(worker)
     said = run.script.envelopes
@@ -128,6 +145,8 @@ def test_a_last_heartbeat_heals_the_counters_whatever_was_missed(data: st.DataOb
         or (each.source, each.epoch) not in healed
         or data.draw(st.booleans())
     ]
-    whole, part = folded(said).totals(), folded(kept).totals()
+    every, some = folded(said), folded(kept)
+    whole, part = every.totals(), some.totals()
     for figure in ("files_completed", "files_failed", "sequences", "steals", "events_published"):
         assert part[figure] == whole[figure]
+    assert loading(some) == loading(every)

@@ -68,3 +68,9 @@ def test_a_process_that_does_not_answer_in_time_is_reported() -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             processes.communicate(process, None, 0.05)
         process.kill()
+
+
+def test_a_question_to_a_command_is_dropped_once_that_is_stopped() -> None:
+    assert processes.ask(["sh", "-c", "cat; exit 3"], b"why") == (b"why", 3)
+    with pytest.raises(subprocess.TimeoutExpired):
+        processes.ask(["sleep", "600"], b"", stopped=lambda: True)

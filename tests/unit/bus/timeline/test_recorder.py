@@ -212,9 +212,9 @@ def test_samples_are_those_of_the_only_gpu_whose_uuid_begins_with_the_key_of_the
     for uuid in ("GPU-1234", "GPU-5678"):
         script.say("sampler", ev.GpuSampled(Device(uuid), 50.0))
     course = course_of(script.frames())
-    assert course.samples_of("node", "GPU-12") is course.samples["node", "GPU-1234"]
-    assert course.samples_of("node", "GPU-") is None
-    assert course.samples_of("elsewhere", "GPU-12") is None
+    assert course.samples_of("node", "GPU-12") == {"GPU-12": course.samples["node", "GPU-1234"]}
+    assert course.samples_of("node", "GPU-") == {}
+    assert course.samples_of("elsewhere", "GPU-12") == {}
 
 
 def test_pending_files_are_those_of_all_queues_together() -> None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 
 from tests.support.harmful_texts import assert_harmless
+from tests.support.layouts import complete_files, laid_out
 from tests.support.recordings import recorded
 from tests.support.runs import MadeRun, made_runs
 from tests.support.traced_runs import A, B, ReadRow, eventful_run, harmful_runs, read, sample
@@ -189,3 +190,9 @@ def test_a_device_of_unknown_index_is_called_by_its_key() -> None:
     script = Script()
     script.say("w0", ev.WorkerStarted(Device("cpu:1", "CPU", 1), 100))
     assert "cpu:1" in rows_by_name(script)
+
+
+def test_the_figures_of_each_gpu_are_drawn_once_at_the_first_device_that_uses_it() -> None:
+    rows = rows_by_name(complete_files(laid_out()))
+    known = {name: len(row.counters) for name, row in rows.items() if "(2)" not in name and "GPU" in name}
+    assert known == {"GPU 0#0 A100": 4, "GPU 0#1 A100": 0, "GPU 1+2 A100": 0, "GPU 1": 4, "GPU 2": 4}

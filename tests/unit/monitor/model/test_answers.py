@@ -121,6 +121,8 @@ def test_what_a_coordinator_of_two_methods_lacks_is_unknown_and_the_rest_is_show
         **DEVICE,
         **dict.fromkeys(["uuid", "sequences", "files_failed", "state", "current_file", "seconds_since_done"]),
         "current_file_percent": None,
+        "loading_seconds": None,
+        **dict.fromkeys(["key", "gpus"]),
         "host": "",
     }
     assert figures == {**UNKNOWN_UTILIZATION, **FIGURES}
@@ -272,3 +274,10 @@ def test_no_answer_of_a_source_keeps_the_dashboard_from_showing_and_logging(
     assert frame(model, 200, 40)
     log = MetricsLog(os.devnull, ManualClock())
     log.write(model.rows)
+
+
+def test_a_coordinator_may_name_the_gpus_of_a_device_and_names_that_are_none_are_reported() -> None:
+    reported = Reported()
+    rows = device_works([{**DEVICE, "gpus": ("GPU-a", "GPU-b")}, {**DEVICE, "gpus": [1]}], reported.append)
+    assert [row["gpus"] for row in rows] == [["GPU-a", "GPU-b"], None]
+    assert [str(error) for error in reported] == ["gpus: cannot be [1]"]

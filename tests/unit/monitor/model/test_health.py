@@ -51,6 +51,9 @@ def row(
             "current_file": None,
             "seconds_since_done": since,
             "current_file_percent": None,
+            "loading_seconds": None,
+            "key": None,
+            "gpus": None,
         },
         {**UNKNOWN_UTILIZATION, "sample_age_seconds": age},
     )

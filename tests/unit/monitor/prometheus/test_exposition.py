@@ -15,6 +15,7 @@ import pytest
 from monitor.prometheus.device_metrics import STATES
 from monitor.prometheus.exposition import exposition
 from tests.support.harmful_texts import HARM, assert_harmless, seen
+from tests.support.layouts import laid_out
 from tests.support.metric_runs import OPENMETRICS, folded, known_run, samples, scraped
 from tests.support.paths import DATA, GOLDEN
 from virnucpro_bus import events as ev
@@ -201,3 +202,12 @@ import monitor.prometheus.exposition
 assert "prometheus_client" in sys.modules
 """
     subprocess.run([sys.executable, "-P", "-c", program], check=True)
+
+
+def test_a_sum_over_devices_counts_a_gpu_once_that_workers_share() -> None:
+    found = samples(folded(laid_out()), "virnucpro_gpu_power_watts")
+    assert {(sample.labels["gpu"], sample.labels.get("UUID", "")): sample.value for sample in found} == {
+        ("0#0", "GPU-a"): 100.0,
+        ("1+2", ""): 200.0,
+    }
+    assert len(samples(folded(laid_out()), "virnucpro_files_completed_total")) == 3

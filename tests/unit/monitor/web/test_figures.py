@@ -34,6 +34,9 @@ UNKNOWN_WORK: DeviceWork = {
     "current_file": None,
     "seconds_since_done": None,
     "current_file_percent": None,
+    "loading_seconds": None,
+    "key": None,
+    "gpus": None,
 }
 RUN: RunReport = {
     "run": "run-1",
@@ -93,6 +96,11 @@ def test_stale_figures_are_marked() -> None:
 def test_a_state_that_is_a_problem_stands_out_by_more_than_its_colour(state: str, word: str, level: str) -> None:
     (device,) = of(({**UNKNOWN_WORK, "state": state}, UNKNOWN_UTILIZATION))["devices"]
     assert (device["state"], device["level"]) == (word, level)
+
+
+def test_a_device_that_loads_says_for_how_long() -> None:
+    loads: DeviceWork = {**UNKNOWN_WORK, "state": "loading", "loading_seconds": 42.9}
+    assert [each["state"] for each in of((loads, UNKNOWN_UTILIZATION))["devices"]] == ["loading 0:42"]
 
 
 def test_a_trend_has_gaps_where_figures_are_unknown() -> None:

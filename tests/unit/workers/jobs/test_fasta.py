@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from virnucpro_bus.errors import InputError
 from workers.jobs import fasta
-from workers.jobs.fasta import read_nucleotides, split_records
+from workers.jobs.fasta import AMINO_ACIDS, NUCLEOTIDES, Alphabet, read_records, split_records
 
 
-def records(content: bytes) -> list[tuple[bytes, bytes]]:
-    return list(read_nucleotides([content]))
+def records(content: bytes, alphabet: Alphabet = NUCLEOTIDES) -> list[tuple[bytes, bytes]]:
+    return list(read_records([content], alphabet))
 
 
-def refusal(content: bytes) -> str:
+def refusal(content: bytes, alphabet: Alphabet = NUCLEOTIDES) -> str:
     with pytest.raises(InputError) as caught:
-        records(content)
+        records(content, alphabet)
     assert str(caught.value).isprintable()
     return str(caught.value)
 
@@ -58,7 +58,7 @@ def files_in_blocks(draw: st.DrawFn) -> list[bytes]:
 
 @given(files_in_blocks())
 def test_records_equal_those_of_a_plain_loop_over_lines_wherever_the_blocks_end(blocks: list[bytes]) -> None:
-    assert list(read_nucleotides(blocks)) == plain_records(b"".join(blocks))
+    assert list(read_records(blocks, NUCLEOTIDES)) == plain_records(b"".join(blocks))
 
 
 @given(files_in_blocks(), st.sampled_from([b"E", b"*", b"7", b"\xff", b"\0", b">"]))
@@ -68,7 +68,7 @@ def test_a_wrong_letter_is_refused_with_its_line_wherever_the_blocks_end(
     before = b"".join(blocks) + b"\n"
     number = len(re.split(rb"\r\n|\r|\n", before))
     with pytest.raises(InputError, match=f"^line {number}: "):
-        list(read_nucleotides([*blocks, b"\nAC", letter, b"GT\n>later\nACGT\n"]))
+        list(read_records([*blocks, b"\nAC", letter, b"GT\n>later\nACGT\n"], NUCLEOTIDES))
 
 
 @pytest.mark.parametrize(
@@ -123,6 +123,14 @@ def test_other_letters_are_not(letter: str) -> None:
     assert f"'{letter}' in record 'a' is not a nucleotide" in refusal(f">a\nAC{letter}\n".encode())
 
 
+def test_letters_of_both_cases_a_stop_and_gaps_are_amino_acids_and_the_rest_is_refused() -> None:
+    letters = bytes(range(ord("A"), ord("Z") + 1))
+    for sequence in (letters, letters.lower(), b"*-."):
+        assert records(b">p\n" + sequence + b"\n", AMINO_ACIDS) == [(b"p", sequence)]
+    for letter in "7!?\0":
+        assert "in record 'p' is not an amino acid" in refusal(f">p\nMK{letter}L\n".encode(), AMINO_ACIDS)
+
+
 def test_a_file_of_nothing_has_no_records() -> None:
     for content in (b"", b"\n\n", b"\xef\xbb\xbf", b"# empty\n"):
         assert records(content) == []
@@ -149,7 +157,7 @@ def test_an_endless_line_or_record_is_refused_in_bounded_memory(
 ) -> None:
     monkeypatch.setattr(fasta, "MAX_RECORD_BYTES", 10_000)
     with pytest.raises(InputError, match=message):
-        list(read_nucleotides(each for blocks in ([start], endless(block)) for each in blocks))
+        list(read_records((each for blocks in ([start], endless(block)) for each in blocks), NUCLEOTIDES))
 
 
 def test_records_of_proteins_can_be_split() -> None:

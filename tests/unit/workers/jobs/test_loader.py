@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import EveryFileError, UserError
-from workers.jobs import JobContext, check_job, make_job
+from workers.jobs import JobContext, make_job
 
 
 def make_context(
@@ -222,42 +222,25 @@ def test_a_job_that_cannot_be_loaded_is_reported_in_one_line(
     assert str(caught.value).isprintable()
 
 
+def test_the_target_of_a_name_comes_before_the_users_modules(user_module: Any, tmp_path: Path) -> None:
+    user_module("raise SystemExit('the user')", name="workers")
+    (tmp_path / "a.fa").write_text(">a\nACGT\n")
+    (tmp_path / "out").mkdir()
+    job = make_job("sixframe", make_context(), "workers.jobs.sixframe:run_sixframe")
+    assert job(tmp_path / "a.fa", tmp_path / "out") == 1
+    assert str(tmp_path) not in sys.path
+
+
+def test_what_a_job_asks_of_the_user_while_it_loads_is_reported_as_it_is(user_module: Any) -> None:
+    name = user_module(
+        "from virnucpro_bus.errors import UserError\n"
+        "class Run:\n    def __init__(self, context):\n        raise UserError('model: give a folder')\n"
+    )
+    with pytest.raises(UserError) as caught:
+        make_job(f"{name}:Run", make_context())
+    assert str(caught.value) == f"job '{name}:Run' cannot be loaded: model: give a folder"
+
+
 def test_a_missing_module_is_reported(user_module: Any) -> None:
     with pytest.raises(UserError, match="No module named 'nowhere_to_be_found'"):
         make_job("nowhere_to_be_found:run", make_context())
-
-
-def test_checking_a_job_does_not_import_the_users_module(user_module: Any) -> None:
-    name = user_module("raise SystemExit('imported')")
-    check_job(f"{name}:run", {"any": "option"})
-    assert name not in sys.modules
-
-
-@pytest.mark.parametrize("spec", ["sixframe", "pkg.module:Class.method", "shell:wc {input} > {output}"])
-def test_a_well_formed_job_passes_the_check(spec: str) -> None:
-    check_job(spec, {})
-
-
-@pytest.mark.parametrize(
-    ("spec", "options", "message"),
-    [
-        ("sixframes", {}, "unknown job 'sixframes'"),
-        ("", {}, "unknown job ''"),
-        ("bad\nname", {}, r"unknown job 'bad\x0aname'"),
-        ("module:", {}, "MODULE:ATTR"),
-        (":run", {}, "MODULE:ATTR"),
-        ("a.py:run()", {}, "MODULE:ATTR"),
-        ("pack/age:run", {}, "MODULE:ATTR"),
-        ("sixframe", {"chunk": "0"}, "chunk"),
-        ("sixframe", {"size": "5"}, "no option 'size'"),
-        ("shell:wc {file}", {}, "unknown placeholder '{file}'"),
-        ("shell:wc input", {}, "no {input}"),
-        ("shell:", {}, "no {input}"),
-        ("shell:wc {input}", {"chunk": "5"}, "takes no --job-option"),
-    ],
-)
-def test_an_invalid_job_is_refused_in_one_line(spec: str, options: dict[str, str], message: str) -> None:
-    with pytest.raises(UserError) as caught:
-        check_job(spec, options)
-    assert message in str(caught.value)
-    assert str(caught.value).isprintable()

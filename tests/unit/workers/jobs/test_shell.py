@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
-from workers.jobs import JobContext, check_job, make_job
+from workers.jobs import JobContext, make_job
+from workers.jobs.checked_job import check_job
 
 FASTA = b">a\nACGT\n>b\nACGT\n"
 

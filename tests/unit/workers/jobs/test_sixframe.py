@@ -271,11 +271,11 @@ def test_records_without_a_base_are_taken_in_batches_too(tmp_path: Path) -> None
 def test_a_record_that_does_not_fit_into_the_memory_is_reported(
     tmp_path: Path, context: JobContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read(blocks: object) -> Iterator[Record]:
+    def read(blocks: object, alphabet: object) -> Iterator[Record]:
         yield b"a", b"GCC"
         raise MemoryError
 
-    monkeypatch.setattr(sequence_file, "read_nucleotides", read)
+    monkeypatch.setattr(sequence_file, "read_records", read)
     source = tmp_path / "huge.fa"
     source.write_bytes(b">a\n")
     with pytest.raises(UserError, match="record 2 does not fit into the memory") as caught:
@@ -330,8 +330,3 @@ def test_a_missing_file_is_an_input_error(tmp_path: Path, context: JobContext) -
 def test_a_chunk_that_is_not_a_whole_number_of_bases_is_refused(chunk: str) -> None:
     with pytest.raises(UserError, match="whole number of bases"):
         chunk_option({"chunk": chunk})
-
-
-def test_an_unknown_option_is_refused_by_name() -> None:
-    with pytest.raises(UserError, match="no option 'chunks'"):
-        chunk_option({"chunks": "500"})

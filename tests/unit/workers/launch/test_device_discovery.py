@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system.cores import Cores
 from workers.launch import device_discovery as discover
-from workers.launch.device_discovery import MAX_DEVICES, find_devices
+from workers.launch.device_discovery import MAX_DEVICES, find_devices, place_workers, simulated_gpus
 
 Machine = Callable[..., None]
 
@@ -282,3 +283,55 @@ def test_a_look_up_that_fails_is_a_user_error(machine: Machine, script: str) -> 
     machine(script=script)
     with pytest.raises(UserError, match=r"the GPUs could not be listed \(.*\); see virnucpro-bus doctor"):
         find_devices("auto", {})
+
+
+# --- Layouts
+
+
+@pytest.mark.parametrize("spec", ["cuda:2+0,1", "GPU-cc + GPU-aa, GPU-ab"])
+def test_a_plus_sign_joins_the_gpus_of_one_worker(machine: Machine, spec: str) -> None:
+    machine(A, B, C)
+    assert find_devices(spec, {}) == [
+        Device("GPU-cc33+GPU-aa11", "NVIDIA A100", 2, "2+0"),
+        Device("GPU-ab22", "NVIDIA A100", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("cuda:0+1,1", "names a device twice"),
+        ("cuda:0+0", "names a device twice"),
+        ("cuda:0+", r"such as cuda:0,1 or cuda:0\+1"),
+        ("cuda:0+GPU-cc", r"such as cuda:0,1 or cuda:0\+1"),
+        ("MIG-1+MIG-2", "CUDA gives a process one MIG instance; name each by itself"),
+        (
+            "+".join(f"GPU-{number}{'x' * 40}" for number in range(6)),
+            "joins too many GPUs for one worker; .* most 5",
+        ),
+    ],
+)
+def test_gpus_that_cannot_be_joined_are_refused(machine: Machine, spec: str, message: str) -> None:
+    long = (gpu(f"GPU-{number}{'x' * 40}", None) for number in range(6))
+    machine(A, B, C, gpu("MIG-1", None), gpu("MIG-2", None), *long)
+    with pytest.raises(UserError, match=f"^--devices {re.escape(spec)}: .*{message}"):
+        find_devices(spec, {})
+
+
+def test_workers_are_placed_on_each_device_and_one_changes_nothing(machine: Machine) -> None:
+    machine(A, B, C)
+    joined = find_devices("cuda:0+1,2", {})
+    assert place_workers(joined, 1) == joined
+    assert [(each.key, each.label) for each in place_workers(joined, 2)] == [
+        ("GPU-aa11+GPU-ab22#0", "0+1#0"),
+        ("GPU-aa11+GPU-ab22#1", "0+1#1"),
+        ("GPU-cc33#0", "2#0"),
+        ("GPU-cc33#1", "2#1"),
+    ]
+
+
+def test_workers_that_share_a_cpu_or_are_too_many_are_refused() -> None:
+    with pytest.raises(UserError, match=r"^--workers-per-device 2: is for GPUs.*--devices cpu:N$"):
+        place_workers(find_devices("cpu:2", {}), 2)
+    with pytest.raises(UserError, match=r"^--workers-per-device 600: makes 1200 workers; .* at most 1024$"):
+        place_workers(simulated_gpus(2), 600)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from virnucpro_bus.device_keys import join_gpus, share
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
 from workers.launch.device_locks import DeviceLocks, locks_folder
@@ -130,3 +131,15 @@ def test_where_no_temporary_folder_can_be_written_a_notice_says_so(
     monkeypatch.setattr(tempfile, "gettempdir", nowhere)
     with DeviceLocks([A]):
         assert "no folder for temporary files can be written, so another run may use" in capsys.readouterr().err
+
+
+def test_each_gpu_of_shared_and_joined_devices_is_locked_once() -> None:
+    with DeviceLocks([*share(A, 2), join_gpus([B, Device("GPU-c", "A100", 2)])]):
+        assert sorted(path.name for path in locks_folder().iterdir()) == [f"GPU-{name}.lock" for name in "abc"]
+
+
+def test_a_gpu_of_a_joined_device_that_another_process_holds_is_refused_by_its_own_name() -> None:
+    other = holder("GPU-b#1")
+    with pytest.raises(UserError, match=r"^GPU 0\+1 \(GPU-b\) is in use by another run"):
+        DeviceLocks([join_gpus([A, B])]).__enter__()
+    end(other)

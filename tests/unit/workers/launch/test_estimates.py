@@ -5,30 +5,33 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.support.distributions import install_package
 from tests.support.lab import wait_until
 from tests.support.plans import input_file
 from workers.inputs.input_file import InputFile
+from workers.jobs.checked_job import CheckedJob, check_job
 from workers.launch.estimates import apply_job_estimates
 
 FILES = [input_file("long.fa", 900), input_file("deep.fa", 100)]
 RUN = "def run(input, output, context):\n    return 1\n"
 
-Write = Callable[[str], str]
+Write = Callable[[str], CheckedJob]
 
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Writes a module into the current folder; returns the spec of its `run`."""
+    """Writes a module into the current folder; returns its `run`."""
     monkeypatch.chdir(tmp_path)
 
-    def write(text: str) -> str:
+    def write(text: str) -> CheckedJob:
         (tmp_path / "estimated.py").write_text(text)
-        return "estimated:run"
+        return check_job("estimated:run", {})
 
     return write
 
@@ -60,7 +63,7 @@ def test_what_the_module_prints_does_no_harm(job: Write) -> None:
 
 @pytest.mark.parametrize("spec", ["sixframe", "shell:cp {input} {output}", "nowhere.to_be:found"])
 def test_a_job_without_a_module_keeps_the_sizes(job: Write, spec: str) -> None:
-    assert apply_job_estimates(spec, FILES) == (FILES, None)
+    assert apply_job_estimates(check_job(spec, {}), FILES) == (FILES, None)
 
 
 def test_a_module_without_the_word_is_not_even_imported(job: Write, tmp_path: Path) -> None:
@@ -97,6 +100,44 @@ def test_any_problem_keeps_the_sizes_and_gives_the_reason_in_one_line(
     assert warning is not None
     assert complaint in warning
     assert warning.isprintable()
+
+
+DESCRIPTION = """
+import os
+from workers.jobs.named_job import JobOption, NamedJob
+def estimate(path, options):
+    return len(path.name) * int(options["unit"]) if os.getpid() != {launcher} else None
+SIZED = NamedJob("of a test", "nowhere:run", (JobOption("unit", "a unit"),), {estimate})
+"""
+
+
+@pytest.fixture
+def named_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], CheckedJob]]:
+    """Installs the job "sized", in another package; returns it."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    def install(estimate: str) -> CheckedJob:
+        source = DESCRIPTION.format(launcher=os.getpid(), estimate=estimate)
+        install_package(tmp_path, "sized_job", source, {"virnucpro_bus.jobs": {"sized": "sized_job:SIZED"}})
+        return check_job("sized", {"unit": "3"})
+
+    yield install
+    sys.modules.pop("sized_job", None)
+
+
+def test_a_named_job_estimates_by_its_options_in_the_other_process(
+    named_job: Callable[[str], CheckedJob],
+) -> None:
+    files, warning = apply_job_estimates(named_job("estimate=estimate"), FILES)
+    assert (costs(files), warning) == ([21_000_000, 21_000_000], None)
+
+
+def test_no_process_is_started_for_a_named_job_without_estimates(
+    named_job: Callable[[str], CheckedJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subprocess, "Popen", None)
+    assert apply_job_estimates(named_job(""), FILES) == (FILES, None)
 
 
 def test_an_estimator_that_cannot_be_started_keeps_the_sizes(job: Write, monkeypatch: pytest.MonkeyPatch) -> None:

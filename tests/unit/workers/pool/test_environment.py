@@ -25,6 +25,16 @@ def test_where_the_user_has_set_the_threads_of_openmp_the_others_follow_it() -> 
     }
 
 
-@pytest.mark.parametrize(("key", "seen"), [("cpu:3", ""), ("sim:0", ""), ("GPU-a", "GPU-a"), ("MIG-b", "MIG-b")])
-def test_a_worker_sees_its_own_gpu_and_no_other(key: str, seen: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "seen"),
+    [
+        ("cpu:3", ""),
+        ("sim:0#1", ""),
+        ("GPU-a", "GPU-a"),
+        ("MIG-b", "MIG-b"),
+        ("GPU-a#1", "GPU-a"),
+        ("GPU-b+GPU-a", "GPU-b,GPU-a"),
+    ],
+)
+def test_a_worker_sees_its_own_gpus_and_no_others(key: str, seen: str) -> None:
     assert worker_environment({"CUDA_VISIBLE_DEVICES": "0,1"}, key, 1)["CUDA_VISIBLE_DEVICES"] == seen

@@ -50,11 +50,11 @@ SPECIAL_TOKENS = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]
 
 
 def make_esm(folder: Path) -> Path:
-    """Make an ESM-2 in the layout of Hugging Face."""
+    """Make an ESM-2 in the layout of Hugging Face, where it is published with its head."""
     folder.mkdir(parents=True)
     (folder / "vocab.txt").write_text("\n".join(ALPHABET))
     transformers.EsmTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
-    model = transformers.EsmModel(transformers.EsmConfig(**ESM_CONFIG), add_pooling_layer=False)
+    model = transformers.EsmForMaskedLM(transformers.EsmConfig(**ESM_CONFIG))
     randomize(model).save_pretrained(folder)
     return folder
 

@@ -15,6 +15,7 @@ from tests.support.run_files import COUNT, Gates, small_files
 from tests.support.terminal import CTRL_C, Terminal
 
 ESCAPE = b"\x1b"
+PICTURE_ENDS = b"\x1b[?2026l"
 COLOURS = re.compile(rb"\x1b\[[0-9;]*(?:3[0-9]|4[0-9]|9[0-9]|38;[0-9;]*|48;[0-9;]*)m")
 DEVICES = ("cpu:0", "cpu:1", "cpu:2", "cpu:3")
 RUN = ("--out", "out", "--devices", "cpu:4", "--weights", "10,1,1,1", "--interval", "0.2")
@@ -125,13 +126,32 @@ def test_the_terminal_is_given_back_for_a_monitor_that_was_killed(lab: Lab, just
     assert f"{FEW} of {FEW} files done" in terminal.picture()
 
 
+NOISY_JOB = """
+import os, time
+from pathlib import Path
+
+def run(input, output, context):
+    while not Path("enough").exists():
+        print("NOISE \\x1b[2J\\x1b[H \\x1b[?1049l", flush=True)
+        os.write(2, b"\\rNOISE on stderr\\n")
+        Path("noise").touch()
+        time.sleep(0.01)
+    return 1
+"""
+
+
 def test_what_a_job_prints_does_not_tear_the_picture(lab: Lab) -> None:
-    small_files(lab.folder / "in", COUNT)
-    terminal = Terminal(lab, "run", "in", *SMALL_RUN, "--job", "user_jobs:noisy")
+    small_files(lab.folder / "in", FEW)
+    (lab.folder / "noisy.py").write_text(NOISY_JOB)
+    terminal = Terminal(lab, "run", "in", *SMALL_RUN, "--job", "noisy:run")
+    terminal.until(lambda: (lab.folder / "noise").exists() and shows(terminal, "cpu:1"), "it draws amid the noise")
+    drawn = terminal.raw.count(PICTURE_ENDS)
+    terminal.until(lambda: terminal.raw.count(PICTURE_ENDS) > drawn + 2, "more pictures")
+    (lab.folder / "enough").touch()
     assert terminal.wait() == 0
     assert b"NOISE" not in terminal.raw
     assert given_back(terminal)
-    assert f"{COUNT}/{COUNT} files" in terminal.picture()
+    assert f"{FEW}/{FEW} files" in terminal.picture()
 
 
 def test_a_monitor_from_another_terminal_shows_the_run_and_leaves_it_alone(lab: Lab, just_begun: HeldUp) -> None:

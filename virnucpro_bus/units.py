@@ -25,6 +25,13 @@ def likely_duration(seconds: float | None, low_and_high: tuple[float, float | No
     return duration(seconds) if set(ends) == {duration(seconds)} else f"{duration(seconds)} {between(*ends)}"
 
 
+def stopwatch(seconds: float) -> str:
+    """Write a length of time that still runs, in whole seconds: 0:42, 12:05, 1:02:05."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
 def duration(seconds: float | None) -> str:
     """Write a length of time: 0 s, 17 ms, 4.2 s, 3m12s, 2h05m, 3d04h; `n/a` when it is None."""
     if seconds is None:

@@ -22,7 +22,7 @@ COLUMNS = (
     *FIRST_COLUMNS,
     *("host", "uuid", "device_name", "queue_depth", "files_completed", "files_failed", "sequences"),
     *("work_stolen_from", "work_stolen_to", "temperature", "power_watts", "state", "current_file"),
-    *("compute_max_percent", "energy_joules", "sample_age_seconds", "run", "simulated"),
+    *("compute_max_percent", "energy_joules", "sample_age_seconds", "run", "simulated", "loading_seconds"),
 )
 DECIMALS = 3
 """How many decimals a figure has."""
@@ -87,6 +87,7 @@ def _cells(timestamp: str, row: Row) -> list[str]:
         run_of(metrics),
         # Of a real GPU unknown until there is a sample of it.
         utilization["simulated"] or (None if utilization["sample_age_seconds"] is None else False),
+        metrics["loading_seconds"],
     )
     return [_cell(value) for value in values]
 

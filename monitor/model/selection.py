@@ -31,8 +31,8 @@ EVERYTHING = ViewOptions()
 def select(rows: Iterable[Row], patterns: Collection[str]) -> tuple[Row, ...]:
     """Return the rows of the devices that match any of `patterns`, in their order.
 
-    A pattern is a GPU's index, a label as on screen ("GPU 0", "cpu:0"), a UUID or its beginning ("GPU-1a2b"),
-    a key, or one of these after a host and a colon ("node1:0"). Case is ignored.
+    A pattern is a GPU's index, a label as on screen ("GPU 0", "cpu:0"), a UUID of its GPUs or the
+    beginning of one ("GPU-1a2b"), a key, or one of these after a host and a colon ("node1:0"). Case is ignored.
     """
     wanted = {_folded(pattern) for pattern in patterns}
     prefixes = _uuid_prefixes(wanted)
@@ -58,7 +58,7 @@ def _matches(metrics: DeviceWork, wanted: Collection[str], prefixes: tuple[str, 
 def _names(metrics: DeviceWork) -> list[str]:
     device_id = metrics["device_id"]
     names = [] if device_id is None else [str(device_id), device_label(device_id)]
-    names += [metrics["uuid"] or "", metrics["key"] or ""]
+    names += [metrics["uuid"] or "", metrics["key"] or "", *(metrics["gpus"] or ())]
     return [_folded(name) for name in names if name]
 
 

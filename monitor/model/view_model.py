@@ -163,17 +163,17 @@ def remaining_seconds(
 ) -> float | None:
     """Return the ETA: as `effect` expects it, else remaining files x elapsed / completed files.
 
-    None before the first completion, without a plan, and where a number of files is unknown.
+    None without a plan, where a number of files is unknown, and before the first completion unless `effect` knows.
     """
     total, completed, failed = totals["files_total"], totals["files_completed"], totals["files_failed"]
-    if total is None or elapsed_seconds is None or not completed or failed is None:
+    if total is None or elapsed_seconds is None or completed is None or failed is None:
         return None
     remaining = total - completed - failed
     expected = None if effect is None else _expected_seconds(effect)
     # Of several combined runs the longest may be over while another continues: 0 is meaningless then.
     if expected is not None and (expected > 0 or remaining <= 0):
         return expected
-    return max(0, remaining) * elapsed_seconds / completed
+    return max(0, remaining) * elapsed_seconds / completed if completed else None
 
 
 def remaining_range(effect: Effect | None) -> Range | None:

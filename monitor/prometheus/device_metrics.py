@@ -10,7 +10,7 @@ from collections.abc import Callable
 from monitor.prometheus.metric import Device, Metric, ratio
 from virnucpro_bus.fold.report import DeviceReport
 
-STATES = ("starting", "idle", "busy", "stopped", "lost", "silent", "unused")
+STATES = ("starting", "loading", "idle", "busy", "stopped", "lost", "silent", "unused")
 
 
 def _device(name: str, text: str, value: Callable[[DeviceReport], float | None]) -> Metric[Device]:
@@ -70,7 +70,7 @@ DEVICE_METRICS: tuple[Metric[Device], ...] = (
     ),
     _device(
         "virnucpro_since_done_seconds",
-        "Time since the last completion or failure, or the start of the run; stands still when the run is over.",
+        "Time since the last completion or failure, start of the run or end of loading, whichever is last.",
         lambda row: row["seconds_since_done"],
     ),
     Metric(
@@ -100,5 +100,10 @@ DEVICE_METRICS: tuple[Metric[Device], ...] = (
         "virnucpro_gpu_energy_joules_total",
         "Energy used since the driver was loaded.",
         lambda row: row["energy_joules"],
+    ),
+    _device(
+        "virnucpro_loading_seconds",
+        "How long the present worker of the device has been loading its job, or took to load it.",
+        lambda row: row["loading_seconds"],
     ),
 )

@@ -188,7 +188,7 @@ PARTS = (
                 "timeseries",
                 "none",
                 (Curve(f"sum by (run, state) (virnucpro_device_state{{{DEVICE}}})", "{{run}} {{state}}"),),
-                "How many devices are busy, idle, lost or silent.",
+                "How many devices are busy, idle, loading, lost or silent.",
             ),
             Panel(
                 "GPU memory in use",

@@ -36,7 +36,7 @@ def devices(runs: Sequence[ReportedRun]) -> Content:
             Column(name, is_number=True)
             for name in (
                 *("files", "stole", "lost to others", "failed", "sequences"),
-                *("busy", "idle", "mean load", "peak memory", "energy"),
+                *("busy", "idle", "loading", "mean load", "peak memory", "energy"),
             )
         ),
         Column("key"),
@@ -67,6 +67,7 @@ def _device_row(run: ReportedRun, row: GpuMetrics) -> list[Content]:
         f"{row['sequences']:,}",
         duration(busy),
         duration(idle),
+        duration(effect["loading_seconds"].get(key)),
         None if load is None else f"{load:.0f} %",
         None if peak is None else f"{peak / 2**30:.1f} GiB",
         None if energy is None else watt_hours(energy),

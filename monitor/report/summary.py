@@ -105,13 +105,17 @@ def cards_of(run: ReportedRun) -> list[Card]:
     above = effect["above_bound_percent"]
     idle = sum(effect["idle_seconds"].values())
     busy = sum(effect["busy_seconds"].values())
+    loading = max(effect["loading_seconds"].values(), default=None)
+    in_all = f"{duration(run.seconds)} in all"
+    if loading is not None:
+        in_all += f", loading up to {duration(loading)}"
     energy = total_energy_joules(run)
     return [
         Card("files done", f"{totals['files_completed']:,} of {total}"),
         Card(
             "files failed", count(totals["files_failed"]), f"{retried:,} with a failed attempt" if retried else ""
         ),
-        Card("first to last file", duration(makespan), f"{duration(run.seconds)} in all"),
+        Card("first to last file", duration(makespan), in_all),
         Card(
             "sequences a second",
             UNKNOWN if not makespan else f"{sequences / makespan:,.1f}",

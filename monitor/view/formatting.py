@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from monitor.model.answers import DeviceWork
 from monitor.model.view_model import Row, count_gpus
 from virnucpro_bus.text import visible
-from virnucpro_bus.units import UNKNOWN
+from virnucpro_bus.units import UNKNOWN, stopwatch
 
 _MODEL_NUMBER = re.compile(r"[^\s-]*\d[^\s-]*")
 """The first word with a digit."""
@@ -42,6 +43,12 @@ def describe_devices(rows: Sequence[Row]) -> str:
     if gpus is None or gpus == len(rows):
         return f"{len(rows)} x {model}"
     return f"{gpus} x {model}, {len(rows)} worker{'' if len(rows) == 1 else 's'}"
+
+
+def loading_time(metrics: DeviceWork) -> str | None:
+    """Return how long a device that loads its job has done so; None where it does not load, or that is unknown."""
+    seconds = metrics["loading_seconds"]
+    return stopwatch(seconds) if metrics["state"] == "loading" and seconds is not None else None
 
 
 def count_devices(count: int) -> str:

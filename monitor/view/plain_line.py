@@ -8,7 +8,7 @@ from monitor.model.health import is_stalled
 from monitor.model.paging import attention_first, rows_in_view
 from monitor.model.selection import EVERYTHING, ViewOptions
 from monitor.model.view_model import HINT, NOTICE, Qualifier, Row, ViewModel, qualified_label, qualifiers
-from monitor.view.formatting import percent, plain_count, rate
+from monitor.view.formatting import loading_time, percent, plain_count, rate
 from monitor.view.glyphs import STALLED, STATE_WORDS, UNICODE
 from virnucpro_bus.clock import iso_utc
 from virnucpro_bus.effect.text_report import outcome
@@ -43,6 +43,8 @@ def line(model: ViewModel, options: ViewOptions = EVERYTHING) -> str:
     ]
     if model.is_simulated:
         parts.append("simulated GPU figures")
+    if loading := sum(metrics["state"] == "loading" for metrics, _ in model.rows):
+        parts.append(f"{loading} loading")
     devices, left_out = _devices(rows_in_view(model.rows, options), qualifiers(model.rows))
     parts += devices
     if left_out:
@@ -93,7 +95,8 @@ def _device(row: Row, needed: Sequence[Qualifier]) -> str:
         STALLED if is_stalled(metrics) else None,
         "STALE" if is_stale(utilization) else None,
     ]
-    throughput = metrics["throughput"]
+    throughput, loading = metrics["throughput"], loading_time(metrics)
     words = [label, *[state for state in states if state][:1], percent(utilization["compute_percent"])]
-    words.append(UNKNOWN if throughput is None else f"{rate(throughput)}/s")
+    known = UNKNOWN if throughput is None else f"{rate(throughput)}/s"
+    words.append(known if loading is None else f"loading {loading}")
     return " ".join([*words, f"q{plain_count(metrics['queue_depth'])}"])

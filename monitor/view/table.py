@@ -26,13 +26,22 @@ from monitor.model.view_model import (
     run_of,
 )
 from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column, fit_columns, header_line, line_of, with_names
-from monitor.view.formatting import count_devices, known_mean, model_labels, percent, plain_count, rate, short_name
+from monitor.view.formatting import (
+    count_devices,
+    known_mean,
+    loading_time,
+    model_labels,
+    percent,
+    plain_count,
+    rate,
+    short_name,
+)
 from monitor.view.glyphs import MARGIN, STALLED, STATE_WORDS, Glyphs
 from virnucpro_bus.metrics import is_stale
 from virnucpro_bus.units import UNKNOWN
 
 ALARM = "bold red"
-STATE_STYLES = {"busy": "green", "lost": ALARM, "silent": "bold yellow"}
+STATE_STYLES = {"busy": "green", "loading": "cyan", "lost": ALARM, "silent": "bold yellow"}
 NOTABLE_MEMORY_PERCENT, HIGH_MEMORY_PERCENT = 85.0, 95.0
 NOTABLE_CELSIUS = 80.0
 LOW_COMPUTE_PERCENT, NOTABLE_COMPUTE_PERCENT = 10.0, 30.0
@@ -73,6 +82,10 @@ def table(
                 body["device"] = _marked(body["device"])
         elif "state" not in shown:
             body["compute"] = body["state"]
+        if metrics["state"] == "loading" and "state" not in shown:
+            # What a device without a rate needs to be told from one that idles; each fits into its column.
+            body["compute"] = ("loading", STATE_STYLES["loading"])
+            body["rate"] = (loading_time(metrics) or UNKNOWN, "")
     for index, (above, row) in enumerate(pairwise(page.rows), 1):
         if above[0]["host"] == row[0]["host"]:
             bodies[index]["host"] = NO_CELL
@@ -155,6 +168,8 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
     failed = metrics["files_failed"]
     fastest = max((each for each in trend.throughputs if each is not None), default=0.0)
     device, word = (f"{marks.get(state or '', glyphs.idle)} {label}", state_style), glyphs.state(state)
+    if (time := loading_time(metrics)) is not None:
+        word = f"{word} {time}"
     if is_stalled(metrics):
         device, word, state_style = _marked(device), STALLED, "yellow"
     return {
@@ -184,11 +199,12 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
 def _total_cells(rows: Sequence[Row], totals: RunTotals | None) -> Cells:
     """The sums of known figures, and the means of percentages; columns without a meaningful total stay empty.
 
-    A GPU that several workers share counts once. `totals` are the run's, with the failures that belong to no
-    device; None when `rows` are not the whole run.
+    Each GPU counts once, whether workers share it or one worker uses several. `totals` are the run's, with the
+    failures that belong to no device; None when `rows` are not the whole run.
     """
     metrics = [row[0] for row in rows]
-    utilization = [row[1] for row in each_gpu_once(rows)]
+    utilization = each_gpu_once(rows)
+    of_each_gpu = [figures for row, figures in utilization for _ in row["gpus"] or (None,)]
     if totals is None:
         completed = whole_sum(row["files_completed"] for row in metrics)
         failed = whole_sum(row["files_failed"] for row in metrics)
@@ -203,13 +219,13 @@ def _total_cells(rows: Sequence[Row], totals: RunTotals | None) -> Cells:
     cells = {
         "device": "  TOTAL",
         "name": count_devices(len(metrics)),
-        "compute": percent(known_mean(row["compute_percent"] for row in utilization)),
-        "memory": percent(known_mean(row["memory_percent"] for row in utilization)),
+        "compute": percent(known_mean(gpu["compute_percent"] for gpu in of_each_gpu)),
+        "memory": percent(known_mean(gpu["memory_percent"] for gpu in of_each_gpu)),
         "rate": rate(known_sum(row["throughput"] for row in metrics)),
         "queue": _figure(known_sum(row["queue_depth"] for row in metrics), "")[0],
         "completed": plain_count(completed),
         "stolen": stolen,
-        "power": _figure(known_sum(row["power_watts"] for row in utilization), "W")[0],
+        "power": _figure(known_sum(figures["power_watts"] for _, figures in utilization), "W")[0],
     }
     bold = {key: (content, "bold") for key, content in cells.items()}
     return {**bold, "failed": (f"!{failed}", "bold yellow") if failed else (plain_count(failed), "bold")}

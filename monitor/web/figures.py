@@ -22,7 +22,7 @@ from monitor.model.view_model import (
     qualified_label,
     qualifiers,
 )
-from monitor.view.formatting import count, describe_devices, percent, plain_count, rate, short_name
+from monitor.view.formatting import count, describe_devices, loading_time, percent, plain_count, rate, short_name
 from monitor.view.glyphs import STALLED, STATE_WORDS
 from virnucpro_bus.effect.text_report import gain, sentence
 from virnucpro_bus.metrics import RunReport, is_stale
@@ -193,6 +193,8 @@ def _device(row: Row, label: str, name: str, trend: Trend) -> DeviceFigures:
     state, done = metrics["state"], metrics["current_file_percent"]
     levels: dict[str | None, Level] = {"busy": "good", "lost": "bad", "silent": "warn"}
     word, level = STATE_WORDS.get(state or "", visible(state or UNKNOWN)), levels.get(state, "")
+    if (time := loading_time(metrics)) is not None:
+        word = f"{word} {time}"
     if is_stalled(metrics):
         word, level = STALLED, "warn"
     return DeviceFigures(

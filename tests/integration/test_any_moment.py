@@ -14,8 +14,8 @@ from tests.support.terminal import CTRL_C, Terminal
 from virnucpro_bus.events.vocabulary import FileCommitted, RunFinished, WorkerLost
 
 LEFTOVERS = {".attempts", ".bus", "bus.json"}
-INSTANTS = 5
-"""In each of so many tests, as many runs as there are ways to interrupt one."""
+INSTANTS, MORE_INSTANTS = 3, 20
+"""At so many each way to interrupt a run is tried; with the slow tests at so many."""
 LONGEST_SECONDS = 1.5
 STOPPED_SECONDS = 2.0
 ONCE, TWICE, TERM = "once", "twice", "term"
@@ -36,7 +36,10 @@ def interrupt(terminal: Terminal, how: str, after_seconds: float) -> int:
 
 
 @pytest.mark.parametrize("how", [ONCE, TWICE, TERM])
-@pytest.mark.parametrize("seed", range(INSTANTS))
+@pytest.mark.parametrize(
+    "seed",
+    [*range(INSTANTS), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(INSTANTS, MORE_INSTANTS))],
+)
 def test_a_run_that_is_interrupted_at_any_moment_ends_in_order(lab: Lab, how: str, seed: int) -> None:
     names = small_files(lab.folder / "in", 12)
     after_seconds = random.Random(f"{how} {seed}").uniform(0, LONGEST_SECONDS)
@@ -58,8 +61,8 @@ def test_a_run_that_is_interrupted_at_any_moment_ends_in_order(lab: Lab, how: st
     (end,) = recorded(out, RunFinished)
     assert end.event.files_completed == len(done)
     assert end.event.exit_code == (0 if len(done) == len(names) else STATUS[how])
-    # When all has been said, Python itself is about to end, and anything may end it.
-    assert status == end.event.exit_code or (b"files done" in terminal.raw and status in ended)
+    # Once the summary is written the run is over: a signal then ends the printing, or a Python that ends itself.
+    assert status == end.event.exit_code or ((out / "summary.json").exists() and status in ended)
 
 
 def test_sigterm_gives_the_files_in_hand_no_more_than_the_grace(lab: Lab) -> None:

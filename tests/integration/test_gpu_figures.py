@@ -24,12 +24,18 @@ class HeldRun:
     """A run whose workers wait at their gates, each with a file in hand."""
 
     def __init__(self, lab: Lab, workers: int) -> None:
-        self._lab = lab
+        self._lab, self._workers = lab, workers
         self.gates = Gates(lab.folder / "gates")
         self.gates.close(*small_files(lab.folder / "in", 2 * workers))
         job = ("--job", "user_jobs:gated", "--job-option", self.gates.option)
         self.command: Started = lab.start("run", "in", "--out", "out", "--no-dashboard", *job)
         self.command.until(lambda: len(self.gates.waiting()) == workers, "the workers are at their gates")
+
+    def go_on(self) -> None:
+        """Let the files in hand be finished, and wait until each worker has its next one."""
+        in_hand = self.gates.waiting()
+        self.gates.open(*in_hand)
+        self.command.until(lambda: len(self.gates.waiting().keys() - in_hand) == self._workers, "the next files")
 
     def report(self) -> dict[str, Any]:
         """What a monitor says of it now."""
@@ -81,17 +87,20 @@ def test_each_file_is_told_with_what_its_own_gpu_did_in_the_report_and_in_the_ta
 ) -> None:
     nvml.shows(C, A)
     run = HeldRun(lab, workers=2)
-    run.until_sampled(4)
+    run.until_sampled(1)
+    run.go_on()
+    run.until_sampled(6)
     run.end()
     exported = lab.run("export", "out", "--format", "jsonl").stdout
     table = [json.loads(line) for line in exported.splitlines()]
     for files in (run.report()["files"], table):
-        first = {file["device"]: file for file in reversed(files)}
-        told = {key: (file["compute_percent"], file["memory_peak_bytes"]) for key, file in first.items()}
+        # The last of each device, which began when its GPU was sampled already.
+        last = {file["device"]: file for file in files}
+        told = {key: (file["compute_percent"], file["memory_peak_bytes"]) for key, file in last.items()}
         assert told == {C.uuid: (90.0, 30 * GIB), A.uuid: (10.0, 4 * GIB)}
         assert {file["simulated"] for file in files} == {False}
         for key, watts in ((C.uuid, 300), (A.uuid, 60)):
-            assert first[key]["energy_joules"] == pytest.approx(watts * first[key]["duration_seconds"], rel=0.25)
+            assert last[key]["energy_joules"] == pytest.approx(watts * last[key]["duration_seconds"], rel=0.25)
 
 
 def test_the_mig_instances_of_a_divided_gpu_are_shown_with_their_memory(nvml: FakeNvmlLibrary, lab: Lab) -> None:

@@ -13,14 +13,14 @@ from tests.support.run_files import recorded, results, small_files, summary
 from virnucpro_bus.events.vocabulary import FileCommitted, WorkerLost
 from workers.fault_injection import VARIABLE
 
-FILES = 18
+FILES = 12
 KILLED = FILES // 3
 TWO_WORKERS = ("--devices", "cpu:2", "--no-dashboard", "--policy", "off")
 # A file is in hand from the first to the last of them. After the report it is done, and the next one is lost.
 AFTER_THE_REPORT = ("after_report", "after_send")
 WITH_A_FILE = ("before_start", "before_job", "after_job", "after_seal", "before_report", *AFTER_THE_REPORT)
 WITHOUT_A_FILE = ("after_start", "after_load")
-KILLS = 8
+KILLS = 6
 """Of each launcher that is killed again and again."""
 OF_THE_LAUNCHER = ("after_place", "after_results_sync", "after_journal", "after_journal_sync")
 
@@ -40,7 +40,7 @@ def committed(run_dir: Path) -> Counter[str]:
 
 
 @pytest.mark.parametrize("point", WITH_A_FILE)
-def test_six_workers_that_are_killed_there_cost_nothing(lab: Lab, serial: dict[str, bytes], point: str) -> None:
+def test_four_workers_that_are_killed_there_cost_nothing(lab: Lab, serial: dict[str, bytes], point: str) -> None:
     names = small_files(lab.folder / "in", FILES)
     # Every third: never three in a row on one device, which would speak against the device.
     doomed = names[::3]

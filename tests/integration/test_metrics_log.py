@@ -15,6 +15,7 @@ import pytest
 from monitor.log.metrics_log import COLUMNS
 from tests.support.lab import Lab, Started
 from tests.support.live_bus import Bus, complete
+from tests.support.run_files import Gates, small_files
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -41,14 +42,18 @@ def oldest_first(path: Path) -> list[Path]:
     return [*aside, path]
 
 
-def test_a_run_rotates_its_log_and_all_of_them_together_are_one(lab: Lab, forty: Path) -> None:
-    ended = lab.run(
-        *("run", forty, "--out", "out", "--no-dashboard", "--devices", "cpu:2", "--interval", "0.1"),
-        *("--job", "user_jobs:slow", "--log-rotate", "2K"),
+def test_a_run_rotates_its_log_and_all_of_them_together_are_one(lab: Lab) -> None:
+    log = lab.folder / "out" / "gpu_metrics.log"
+    gates = Gates(lab.folder / "gates")
+    gates.close(small_files(lab.folder / "in", 4)[-1])
+    running = lab.start(
+        *("run", "in", "--out", "out", "--no-dashboard", "--devices", "cpu:2", "--interval", "0.1"),
+        *("--log-rotate", "2K", "--job", "user_jobs:gated", "--job-option", gates.option),
     )
-    assert ended.wait() == 0, ended.stderr
-    logs = oldest_first(lab.folder / "out" / "gpu_metrics.log")
-    assert len(logs) > 1
+    running.until(lambda: len(oldest_first(log)) > 2, "the log is moved aside, and again")
+    gates.open()
+    assert running.wait() == 0, running.stderr
+    logs = oldest_first(log)
     assert all(log.stat().st_size <= 2048 for log in logs)
     rows = [row for log in logs for row in rows_of(log)]
     times = [row["timestamp"] for row in rows]
@@ -138,7 +143,7 @@ log = MetricsLog(path, SystemClock(), rotate_bytes)
 metrics = dict(
     device_id=0, device_name="x" * 500, queue_depth=0, files_failed=0, sequences=0, work_stolen_from=0,
     work_stolen_to=0, throughput=None, last_update_time=None, uuid=None, host=name, state="idle",
-    current_file=None,
+    current_file=None, loading_seconds=None,
 )
 for number in range(500):
     log.write([({**metrics, "files_completed": number}, UNKNOWN_UTILIZATION)] * 3)

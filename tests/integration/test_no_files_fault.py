@@ -36,7 +36,7 @@ def test_a_job_that_does_not_count_ends_the_run_at_the_first_file(lab: Lab) -> N
     assert results(lab.folder / "out").keys() == result_names(names)
 
 
-@pytest.mark.parametrize("gone", ["out", "out/.attempts", "out/results"])
+@pytest.mark.parametrize("gone", ["out", "out/results"])
 def test_a_run_folder_that_is_removed_ends_the_run(lab: Lab, gone: str) -> None:
     names = small_files(lab.folder / "in", 4)
     gates = Gates(lab.folder / "gates")

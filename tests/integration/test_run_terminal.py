@@ -18,18 +18,21 @@ from tests.support.run_files import Gates, small_files
 from tests.support.terminal import Terminal
 
 CTRL_BACKSLASH, CTRL_S, CTRL_Q = b"\x1c", b"\x13", b"\x11"
-DEVICES, FILES = 9, 12
+DEVICES, FILES = 2, 3
+MORE_THAN_A_PAGE = 9
+"""Devices that do not fit ten lines."""
 needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
 
 
 class Held:
-    """A run whose workers wait at gates, on more devices than fit ten lines, and fewer than there are files."""
+    """A run whose workers wait at gates, with a file more than there are devices."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, devices: int = DEVICES) -> None:
+        self.devices = devices
         self.gates = Gates(lab.folder / "gates")
-        self.gates.close(*small_files(lab.folder / "in", FILES))
+        self.gates.close(*small_files(lab.folder / "in", devices + 1))
         job = ("--job", "user_jobs:gated", "--job-option", self.gates.option)
-        self.arguments = ("run", "in", "--out", "out", "--devices", f"cpu:{DEVICES}", "--interval", "0.2", *job)
+        self.arguments = ("run", "in", "--out", "out", "--devices", f"cpu:{devices}", "--interval", "0.2", *job)
 
     @property
     def line(self) -> bytes:
@@ -37,7 +40,7 @@ class Held:
         return " ".join((COMMAND, *self.arguments)).encode()
 
     def all_wait(self) -> bool:
-        return len(self.gates.waiting()) == DEVICES
+        return len(self.gates.waiting()) == self.devices
 
 
 @pytest.fixture
@@ -55,7 +58,8 @@ def draws(terminal: Terminal, page: str = "TOTAL") -> bool:
     return terminal.full_screen and page in terminal.picture()
 
 
-def test_keys_turn_the_pages_of_a_run_and_are_neither_seen_nor_left_for_the_shell(lab: Lab, held: Held) -> None:
+def test_keys_turn_the_pages_of_a_run_and_are_neither_seen_nor_left_for_the_shell(lab: Lab) -> None:
+    held = Held(lab, MORE_THAN_A_PAGE)
     terminal = Terminal(lab, *held.arguments, columns=80, lines=10)
     terminal.until(lambda: held.all_wait() and draws(terminal) and terminal.takes_keys, "it draws")
     terminal.type(b"n")
@@ -90,7 +94,9 @@ def test_a_run_in_the_background_leaves_the_screen_to_the_shell_until_it_is_in_f
     terminal = shell(lab)
     terminal.type(held.line + b" &\n")
     log = lab.folder / "out" / "gpu_metrics.log"
-    terminal.until(lambda: held.all_wait() and log.exists() and log.read_text().count("\n") > 30, "it goes on")
+    terminal.until(
+        lambda: held.all_wait() and log.exists() and log.read_text().count("\n") > 3 * DEVICES, "it goes on"
+    )
     terminal.type(b"echo still mine\n")
     terminal.until(lambda: "\nstill mine" in terminal.picture(), "the shell answers")
     assert b"\x1b[?1049h" not in terminal.raw

@@ -116,8 +116,7 @@ print("an error", file=sys.stderr)
 while True: time.sleep(0.05)
 """
     terminal = start(lab, then)
-    terminal.until(lambda: other.exists() and other.read_text(), "it says so at once")
-    assert other.read_text() == "an error\n"
+    terminal.until(lambda: other.exists() and other.read_text() == "an error\n", "it says so at once")
     terminal.signal(signal.SIGTERM)
     assert terminal.wait() == -signal.SIGTERM
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import re
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from tests.support.lab import Lab
-from tests.support.run_files import COUNT, Gates
+from tests.support.run_files import COUNT, Gates, small_files
 from tests.support.terminal import CTRL_C, Terminal
 
 ESCAPE = b"\x1b"
+PICTURE_ENDS = b"\x1b[?2026l"
 COLOURS = re.compile(rb"\x1b\[[0-9;]*(?:3[0-9]|4[0-9]|9[0-9]|38;[0-9;]*|48;[0-9;]*)m")
 DEVICES = ("cpu:0", "cpu:1", "cpu:2", "cpu:3")
 RUN = ("--out", "out", "--devices", "cpu:4", "--weights", "10,1,1,1", "--interval", "0.2")
+SMALL_RUN = ("--out", "out", "--devices", "cpu:2", "--interval", "0.2")
+FEW = 3
 BIGGEST = "reads_06.fa.gz"
 SOME = rf"(?<!\d)[1-3]?[1-9]/{COUNT} files"
 # The device that is held up keeps the file in hand and at most two in its queue, which are not worth stealing.
@@ -25,25 +29,25 @@ SLOW_JOB = ("--job", "user_jobs:slow")
 
 
 class HeldUp:
-    """A run of the 40 files of which some wait at gates."""
+    """A run in which some files wait at gates."""
 
-    def __init__(self, lab: Lab, forty: Path, *names: str) -> None:
+    def __init__(self, lab: Lab, names: Iterable[str], *arguments: str | Path) -> None:
         self.gates = Gates(lab.folder / "gates")
         self.gates.close(*names)
         job = ("--job", "user_jobs:gated", "--job-option", self.gates.option)
-        self.arguments: tuple[str | Path, ...] = ("run", forty, *RUN, *job)
+        self.arguments = ("run", *arguments, *job)
 
 
 @pytest.fixture
 def nearly_done(lab: Lab, forty: Path) -> HeldUp:
-    """One device is held up in the biggest file, the others work and steal."""
-    return HeldUp(lab, forty, BIGGEST)
+    """Of four devices and 40 files, one device is held up in the biggest file, the others work and steal."""
+    return HeldUp(lab, [BIGGEST], forty, *RUN)
 
 
 @pytest.fixture
-def just_begun(lab: Lab, forty: Path) -> HeldUp:
-    """Every device is held up in its first file."""
-    return HeldUp(lab, forty, *(path.name for path in forty.iterdir()))
+def just_begun(lab: Lab) -> HeldUp:
+    """Each of two devices is held up in its first file of three."""
+    return HeldUp(lab, small_files(lab.folder / "in", FEW), "in", *SMALL_RUN)
 
 
 def shows(terminal: Terminal, *patterns: str) -> bool:
@@ -83,7 +87,7 @@ def test_a_run_draws_devices_progress_and_steals_and_gives_the_terminal_back(
 
 def test_ctrl_c_gives_the_terminal_back_too(lab: Lab, just_begun: HeldUp) -> None:
     terminal = Terminal(lab, *just_begun.arguments)
-    terminal.until(lambda: just_begun.gates.waiting() and shows(terminal, "cpu:3"), "it draws")
+    terminal.until(lambda: just_begun.gates.waiting() and shows(terminal, "cpu:1"), "it draws")
     terminal.type(CTRL_C)
     terminal.until(lambda: b"press Ctrl-C again" in terminal.raw, "it says what it does")
     just_begun.gates.open()
@@ -93,7 +97,7 @@ def test_ctrl_c_gives_the_terminal_back_too(lab: Lab, just_begun: HeldUp) -> Non
 
 def test_a_second_ctrl_c_gives_the_terminal_back_too(lab: Lab, just_begun: HeldUp) -> None:
     terminal = Terminal(lab, *just_begun.arguments)
-    terminal.until(lambda: just_begun.gates.waiting() and shows(terminal, "cpu:3"), "it draws")
+    terminal.until(lambda: just_begun.gates.waiting() and shows(terminal, "cpu:1"), "it draws")
     terminal.type(CTRL_C)
     terminal.until(lambda: b"press Ctrl-C again" in terminal.raw, "it says what it does")
     terminal.type(CTRL_C)
@@ -103,7 +107,7 @@ def test_a_second_ctrl_c_gives_the_terminal_back_too(lab: Lab, just_begun: HeldU
 
 def test_a_signal_to_all_processes_gives_the_terminal_back_too(lab: Lab, just_begun: HeldUp) -> None:
     terminal = Terminal(lab, *just_begun.arguments)
-    terminal.until(lambda: just_begun.gates.waiting() and shows(terminal, "cpu:3"), "it draws")
+    terminal.until(lambda: just_begun.gates.waiting() and shows(terminal, "cpu:1"), "it draws")
     lab.signal_all(signal.SIGTERM)
     terminal.until(lambda: b"\x1b[?1049l" in terminal.raw, "the monitor has left the screen")
     just_begun.gates.open()
@@ -111,39 +115,59 @@ def test_a_signal_to_all_processes_gives_the_terminal_back_too(lab: Lab, just_be
     assert given_back(terminal)
 
 
-def test_the_terminal_is_given_back_for_a_monitor_that_was_killed(lab: Lab, nearly_done: HeldUp) -> None:
-    terminal = Terminal(lab, *nearly_done.arguments)
-    terminal.until(lambda: nearly_done.gates.waiting() and shows(terminal, "cpu:3"), "it draws")
+def test_the_terminal_is_given_back_for_a_monitor_that_was_killed(lab: Lab, just_begun: HeldUp) -> None:
+    terminal = Terminal(lab, *just_begun.arguments)
+    terminal.until(lambda: just_begun.gates.waiting() and shows(terminal, "cpu:1"), "it draws")
     (monitor,) = (pid for pid, command in lab.processes().items() if " monitor " in command)
     os.kill(monitor, signal.SIGKILL)
-    nearly_done.gates.open()
+    just_begun.gates.open()
     assert terminal.wait() == 0
     assert given_back(terminal)
-    assert f"{COUNT} of {COUNT} files done" in terminal.picture()
+    assert f"{FEW} of {FEW} files done" in terminal.picture()
 
 
-def test_what_a_job_prints_does_not_tear_the_picture(lab: Lab, forty: Path) -> None:
-    terminal = Terminal(lab, "run", forty, *RUN, "--job", "user_jobs:noisy")
+NOISY_JOB = """
+import os, time
+from pathlib import Path
+
+def run(input, output, context):
+    while not Path("enough").exists():
+        print("NOISE \\x1b[2J\\x1b[H \\x1b[?1049l", flush=True)
+        os.write(2, b"\\rNOISE on stderr\\n")
+        Path("noise").touch()
+        time.sleep(0.01)
+    return 1
+"""
+
+
+def test_what_a_job_prints_does_not_tear_the_picture(lab: Lab) -> None:
+    small_files(lab.folder / "in", FEW)
+    (lab.folder / "noisy.py").write_text(NOISY_JOB)
+    terminal = Terminal(lab, "run", "in", *SMALL_RUN, "--job", "noisy:run")
+    terminal.until(lambda: (lab.folder / "noise").exists() and shows(terminal, "cpu:1"), "it draws amid the noise")
+    drawn = terminal.raw.count(PICTURE_ENDS)
+    terminal.until(lambda: terminal.raw.count(PICTURE_ENDS) > drawn + 2, "more pictures")
+    (lab.folder / "enough").touch()
     assert terminal.wait() == 0
     assert b"NOISE" not in terminal.raw
     assert given_back(terminal)
-    assert f"{COUNT}/{COUNT} files" in terminal.picture()
+    assert f"{FEW}/{FEW} files" in terminal.picture()
 
 
-def test_a_monitor_from_another_terminal_shows_the_run_and_leaves_it_alone(lab: Lab, nearly_done: HeldUp) -> None:
-    running = lab.start(*nearly_done.arguments, "--no-dashboard")
-    running.until(nearly_done.gates.waiting, "the job is at its gate")
+def test_a_monitor_from_another_terminal_shows_the_run_and_leaves_it_alone(lab: Lab, just_begun: HeldUp) -> None:
+    running = lab.start(*just_begun.arguments, "--no-dashboard")
+    running.until(just_begun.gates.waiting, "the job is at its gate")
     leaving = Terminal(lab, "monitor", "out", "--interval", "0.2")
-    leaving.until(lambda: shows(leaving, "cpu:3"), "it draws")
+    leaving.until(lambda: shows(leaving, "cpu:1"), "it draws")
     leaving.type(CTRL_C)
     assert leaving.wait() == 130
     assert given_back(leaving)
     staying = Terminal(lab, "monitor", "out", "--interval", "0.2")
-    staying.until(lambda: shows(staying, "cpu:3"), "it draws")
-    nearly_done.gates.open()
+    staying.until(lambda: shows(staying, "cpu:1"), "it draws")
+    just_begun.gates.open()
     assert staying.wait() == 0
     assert given_back(staying)
-    assert f"{COUNT}/{COUNT} files" in staying.picture()
+    assert f"{FEW}/{FEW} files" in staying.picture()
     assert running.wait() == 0, running.stderr
 
 
@@ -194,9 +218,8 @@ def test_a_dumb_terminal_gets_plain_lines(lab: Lab, forty: Path) -> None:
 # Into a pipe or a file
 
 
-@pytest.mark.parametrize("environment", [{}, {"FORCE_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": "40"}])
-def test_off_a_terminal_there_are_plain_lines_only(lab: Lab, forty: Path, environment: dict[str, str]) -> None:
-    ended = lab.run("run", forty, *RUN, *SLOW_JOB, **environment)
+def test_off_a_terminal_there_are_plain_lines_only_whatever_the_environment_says(lab: Lab, forty: Path) -> None:
+    ended = lab.run("run", forty, *RUN, *SLOW_JOB, FORCE_COLOR="1", TERM="xterm-256color", COLUMNS="40")
     assert ended.wait() == 0, ended.stderr
     assert ESCAPE.decode() not in ended.stdout + ended.stderr
     *frames, done, stealing, results, capture, log, summary = ended.stdout.splitlines()

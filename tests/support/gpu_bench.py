@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 
 from monitor.gpu.monitor import GPUMonitor
 from monitor.gpu.reading import GpuReading
@@ -20,7 +21,7 @@ class ScriptedBackend:
     """Gives `answer`; while `open_gate` is not set, it hangs. Counts its calls and notices two at a time."""
 
     name = "scripted"
-    problems = ("one problem",)
+    problems: Sequence[str] = ("one problem",)
 
     def __init__(self, *answer: GpuReading) -> None:
         self.answer: list[GpuReading] | Exception = list(answer)

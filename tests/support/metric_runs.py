@@ -29,7 +29,10 @@ def known_run(devices: int = 2, *, host: str = "node1", run: str = "run-1", mode
         plan = tuple(ev.PlannedFile(file, 1000, 1000) for file in its_files)
         script.say("coordinator", ev.FilesAssigned(key, plan))
     for gpu in gpus:
-        script.say(f"worker-{gpu.index}", ev.WorkerStarted(gpu, 100))
+        script.say(f"worker-{gpu.index}", ev.WorkerStarted(gpu, 100, is_loading=True))
+    script.clock.advance(8)
+    for gpu in gpus:
+        script.say(f"worker-{gpu.index}", ev.Heartbeat(gpu.key, "idle", 0, 0, 0, 0, 0))
     for step in range(STEPS):
         doing = {gpu: files[gpu.key][step] for gpu in gpus}
         if step == 1 and devices > 1:

@@ -223,6 +223,15 @@ FINISHED = replace(
     totals={**snapshot(8).totals, "files_total": 300, "files_completed": 289, "files_failed": 11},
     eta_seconds=0.0,
 )
+LOADING = with_rows(
+    snapshot(4),
+    (
+        ({**metrics, "throughput": None, "seconds_since_done": 0.0, "loading_seconds": seconds}, told)
+        if (seconds := {1: 42.5, 3: 3725.0}.get(index))
+        else (metrics, told)
+        for index, (metrics, told) in enumerate(row(at, "loading" if at % 2 else "busy") for at in range(4))
+    ),
+)
 SIMULATED = with_rows(snapshot(8), ((metrics, {**told, "simulated": True}) for metrics, told in snapshot(8).rows))
 STALE = with_rows(
     snapshot(4),
@@ -240,6 +249,7 @@ ALL = {
     "with-effect": WITH_EFFECT,
     "simulated": SIMULATED,
     "stale": STALE,
+    "loading": LOADING,
     "finished-with-failures": FINISHED,
 }
 

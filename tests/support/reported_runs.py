@@ -53,7 +53,7 @@ def small_run(*, ends: bool = True) -> Script:
     for key, files in plan.items():
         script.say("coordinator", ev.FilesAssigned(key, tuple(ev.PlannedFile(each, 900, 3) for each in files)))
     for at, gpu in enumerate(GPUS):
-        script.say(f"worker-{at}", ev.WorkerStarted(gpu, 100 + at))
+        script.say(f"worker-{at}", ev.WorkerStarted(gpu, 100 + at, is_loading=True))
     for at, key in enumerate(keys):
         script.say(f"worker-{at}", ev.Heartbeat(key, "idle", 0, 0, 0, 0, 0), after_seconds=1.0 - at)
     script.say("coordinator", ev.QueueDepths({keys[0]: 1, keys[1]: 4}))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from statistics import NormalDist
 
 from tests.support.driven_coordinator import ready
 from tests.support.plans import cpus, input_files
@@ -16,6 +17,21 @@ from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
 from workers.coordinator.assignment import Assignment
 from workers.coordinator.coordinator import WorkStealingCoordinator
+
+SEQUENCES = 1_000
+"""How many are in each file."""
+REPORTED_BEFORE_SECONDS = 0.2
+"""How old the last report of progress is at the moments at which a run is seen."""
+
+
+ProgressByTime = Callable[[float], float]
+"""The share of a file's sequences that is done, by the share of its time."""
+
+
+def sorted_by_length(spread: float) -> ProgressByTime:
+    """Progress of a job that takes the longest sequences first; below 0 the shortest; 0: in any order."""
+    usual = NormalDist()
+    return lambda time: usual.cdf(usual.inv_cdf(min(max(time, 1e-9), 1 - 1e-9)) - spread)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +50,8 @@ class Shape:
     """What every file takes in addition on any device."""
     gap: float = 0.01
     """The mean time between two files."""
+    progress: ProgressByTime | None = None
+    """None: jobs report no total."""
     fails_each: int = 0
     """The first attempt at every so many-th file fails half-way; 0: none does."""
 
@@ -79,7 +97,9 @@ class ShapedRun:
         done = set[int]()
         while self._next:
             at, _, slot, held, began = heapq.heappop(self._next)
+            now = (at, 0, slot, held, began)
             while left and self._first + left[0] <= at:
+                self._report([now, *self._next], self._first + left[0])
                 self._advance(self._first + left.pop(0))
                 yield self.fleet()
             self._advance(at)
@@ -95,8 +115,23 @@ class ShapedRun:
         yield self.fleet()
 
     def _advance(self, at: float) -> None:
-        clock = self.script.clock
-        clock.advance(max(0.0, at - (clock.mono_ns() - self._began_ns) / NANOSECONDS))
+        self.script.clock.advance(max(0.0, at - self._now()))
+
+    def _now(self) -> float:
+        return (self.script.clock.mono_ns() - self._began_ns) / NANOSECONDS
+
+    def _report(self, files: Sequence[tuple[float, int, int, Assignment | None, float]], moment: float) -> None:
+        """Say how far each file is, as its worker would have last, so long before that moment."""
+        at = moment - REPORTED_BEFORE_SECONDS
+        if self._shape.progress is None or at <= self._now():
+            return
+        self._advance(at)
+        for end, _, slot, held, began in files:
+            if held is not None and began < at:
+                key, file = self._devices[slot].key, held.file.id
+                whole = (end - began) * (2 if self._fails(held) else 1)
+                done = round(SEQUENCES * self._shape.progress((at - began) / whole))
+                self.script.say(f"worker-{slot}", ev.FileProgress(key, file, held.attempt, done, SEQUENCES))
 
     def _push(self, at: float, slot: int, held: Assignment | None = None, began: float = 0.0) -> None:
         heapq.heappush(self._next, (at, len(self.script.envelopes), slot, held, began))
@@ -130,7 +165,7 @@ class ShapedRun:
             return
         self.script.say(source, ev.FileCompleted(key, held.file.id, held.attempt, 1, seconds))
         self._coordinator.record_file_completion(key, held.file.id, 1, seconds)
-        self.makespan = (self.script.clock.mono_ns() - self._began_ns) / NANOSECONDS - self._first
+        self.makespan = self._now() - self._first
 
     def fleet(self) -> FleetState:
         """What a viewer has folded at this moment."""

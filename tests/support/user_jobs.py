@@ -48,16 +48,30 @@ def gated(input: Path, output: Path, context: JobContext) -> int:
     closed = Path(context.options["gates"]) / f"{input.name}.closed"
     if closed.exists():
         (output / f"{input.stem}.half").write_text("this must never be a result")
-        draft = closed.with_suffix(".draft")
-        draft.write_text(str(os.getpid()))
-        draft.replace(closed.with_suffix(".pid"))
-        deadline = time.monotonic() + GATE_SECONDS
-        while closed.exists():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{closed.name} was never opened")
-            time.sleep(0.01)
+        _wait_at(closed)
         (output / f"{input.stem}.half").unlink()
     return sixframe(input, output, context)
+
+
+class GatedModel:
+    """sixframe, loaded for as long as the gate with the name of its device is closed."""
+
+    def __init__(self, context: JobContext) -> None:
+        _wait_at(Path(context.options["gates"]) / f"{context.device_key}.closed")
+
+    def __call__(self, input: Path, output: Path, context: JobContext) -> int:
+        return sixframe(input, output, context)
+
+
+def _wait_at(closed: Path) -> None:
+    draft = closed.with_suffix(".draft")
+    draft.write_text(str(os.getpid()))
+    draft.replace(closed.with_suffix(".pid"))
+    deadline = time.monotonic() + GATE_SECONDS
+    while closed.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{closed.name} was never opened")
+        time.sleep(0.01)
 
 
 class NoModel:

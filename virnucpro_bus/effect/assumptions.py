@@ -23,6 +23,8 @@ OVERRUNS = (0.05, 1.0)
 """The range of `overrun`."""
 OVERHANGS = (0.0, 3.0)
 """The range of `overhang`."""
+CURVES = (0.4, 2.0)
+"""The range of `curve`: about what it is where a job takes the longest sequences first, or the shortest."""
 QUANTILES = (0.025, 0.975)
 """The range of `quantile`."""
 
@@ -34,6 +36,8 @@ class Assumptions:
     fixed: int
     """The fixed cost of every file, as work."""
     speeds: Speeds
+    curve: float = 1.0
+    """How progress goes with time; see `Progress`."""
     other_gaps: float = 1.0
     """How much time another run would lose between files and by failed attempts, as a multiple."""
     next_gaps: float = 1.0
@@ -56,24 +60,37 @@ class Assumptions:
 
 def fixed_cost(shares: Mapping[str, DeviceShare]) -> FixedWork:
     """Return the fixed cost of every file, learned from all devices."""
-    return fixed_work(share.done.sampled_files() for share in shares.values())
+    done = [share.done.sampled_files() for share in shares.values()]
+    if not any(done):
+        done = [
+            [(share.started_work, share.progress.whole_seconds())]
+            for share in shares.values()
+            if share.progress is not None
+        ]
+    return fixed_work(done)
 
 
-def likely_assumptions(shares: Mapping[str, DeviceShare], now_ns: int, fixed: FixedWork) -> Assumptions:
-    """Return the likely assumptions for this fixed cost."""
+def likely_assumptions(
+    shares: Mapping[str, DeviceShare], now_ns: int, fixed: FixedWork, curve: float = 1.0
+) -> Assumptions:
+    """Return the likely assumptions for this fixed cost, and for progress of this curve."""
     started = {
-        key: Started(share.started_work + fixed.estimate, (now_ns - share.in_progress.since_ns) / NANOSECONDS)
+        key: Started(
+            share.started_work + fixed.estimate,
+            (now_ns - share.in_progress.since_ns) / NANOSECONDS,
+            share.progress,
+        )
         for key, share in shares.items()
         if share.in_progress is not None and share.in_progress.since_ns < now_ns
     }
     done = {key: share.done for key, share in shares.items()}
-    return Assumptions(fixed=fixed.estimate, speeds=measure(done, fixed, started))
+    return Assumptions(fixed=fixed.estimate, speeds=measure(done, fixed, started, curve), curve=curve)
 
 
 def doubts(
     likely: Assumptions, shares: Mapping[str, DeviceShare], *, is_done: bool
 ) -> Iterator[tuple[Assumptions, Assumptions]]:
-    """Both ends of each doubt but that of the fixed cost. `is_done`: only another run is in doubt."""
+    """Both ends of each doubt but those of fixed cost and curve. `is_done`: only another run is in doubt."""
     yield replace(likely, other_gaps=OTHER_GAPS[0]), replace(likely, other_gaps=OTHER_GAPS[1])
     count = min(DOUBTED_DEVICES, max(LEAST_DOUBTED, MANY_DEVICES // max(1, len(shares))))
     speeds = nlargest(count, likely.speeds.by_key.items(), key=lambda each: each[1].error)

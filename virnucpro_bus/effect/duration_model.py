@@ -7,7 +7,8 @@ whatever the device's speed. Each device's smaller half is paired with its bigge
 devices vote, weighted by how much the two sizes differ: tenfold weighs 0.9, twofold 0.5. As with Theil's slope
 (1950), the median of all pairs, a few outliers do not change the result.
 
-`remaining_seconds` estimates how long a file in progress still takes, even one that exceeds its expected time.
+`remaining_seconds` estimates how long a file in progress still takes, even one that exceeds its expected time;
+`by_size_and_progress` what it takes in all, where its job reports how much of it is done.
 Scheduling (workers/schedule/forecast.py) and the effect of stealing share this rule.
 """
 
@@ -35,8 +36,33 @@ LIKELY = 2.0
 """A range reaches so many standard errors to either side, within which 95 % of normally distributed errors are."""
 LEAST_SHARE = 1e-6
 """A file that fewer files outlast is late for a reason of its own."""
+CURVE_ERROR = 0.5
+"""The standard error of `curve` in `Progress.whole_seconds`, whose likely value is 1."""
+END_ERROR = 0.1
+"""By what share a file that is done to the last sequence still differs: results have to be written."""
 ROUNDING = 1e-9
 """A file that exceeds its expected time by a smaller share is not late: that is a rounding error."""
+
+
+class Progress(NamedTuple):
+    """How far a file in progress is, by the last report of its job."""
+
+    share: float
+    """The share of its sequences that was done, above 0 and 1 at most …"""
+    seconds: float
+    """… so long after its start; above 0."""
+
+    def whole_seconds(self, curve: float = 1.0) -> float:
+        """How long the file takes in all, if `share` to the power of `curve` of that has passed by then.
+
+        1: progress is even. Below 1 the first sequences take longer than the last ones, above 1 the last ones do.
+        """
+        return self.seconds / math.pow(self.share, curve)
+
+    @property
+    def error(self) -> float:
+        """The standard error of the log of what the file takes in all."""
+        return math.hypot(CURVE_ERROR * math.log(self.share), END_ERROR)
 
 
 class FixedWork(NamedTuple):
@@ -69,13 +95,17 @@ def fixed_work(devices: Iterable[Sequence[tuple[int, float]]]) -> FixedWork:
     return FixedWork(settled(VOTE_QUANTILE), settled(VOTE_QUANTILE - margin), settled(VOTE_QUANTILE + margin))
 
 
-def remaining_seconds(whole: float, so_far: float, noise: float = 0.0, overrun: float = OVERRUN) -> float:
+def remaining_seconds(
+    whole: float, so_far: float, noise: float = 0.0, overrun: float = OVERRUN, reported: float = 0.0
+) -> float:
     """Return how long a file still takes that was expected to take `whole` seconds and has taken `so_far`.
 
     `noise` is by what share files differ from what is expected of them. Where it is great, a file that is not done
-    yet is likely one of the long ones: the mean of a log-normal distribution beyond `so_far`.
+    yet is likely one of the long ones: the mean of a log-normal distribution beyond `so_far`. `whole` accounts for
+    its last progress, `reported` seconds after its start: if it is late, it is so by the time since then.
     """
-    rest = overrun * so_far if so_far > whole * (1.0 + ROUNDING) else max(0.0, whole - so_far)
+    late = so_far > whole * (1.0 + ROUNDING)
+    rest = overrun * max(0.0, so_far - reported) if late else max(0.0, whole - so_far)
     if noise <= 0.0 or so_far <= 0.0 or whole <= 0.0:
         return rest
     deviation = _deviation(noise)
@@ -84,13 +114,24 @@ def remaining_seconds(whole: float, so_far: float, noise: float = 0.0, overrun: 
     return max(rest, whole * share_above(z - deviation) / longer - so_far) if longer > LEAST_SHARE else rest
 
 
-def remaining_quantile(whole: float, so_far: float, noise: float, share: float) -> float:
+def by_size_and_progress(by_size: float, error: float, progress: Progress, curve: float) -> tuple[float, float]:
+    """Combine what a file takes in all by its size with what it takes by its progress, as well as each is known.
+
+    `error` is the standard error of the log of `by_size`, above 0. Returns the seconds and the error of their log.
+    """
+    ratio = (progress.error / error) ** 2
+    trust = ratio / (1 + ratio)
+    log = trust * math.log(by_size) + (1 - trust) * math.log(progress.whole_seconds(curve))
+    return math.exp(log), progress.error / math.sqrt(1 + ratio)
+
+
+def remaining_quantile(whole: float, so_far: float, noise: float, share: float, reported: float = 0.0) -> float:
     """Return what such a file takes at most, in that share of cases, from now on; `whole` and `noise` above 0."""
     deviation = _deviation(noise)
     middle = math.log(whole) - deviation**2 / 2
     longer = share_above((math.log(so_far) - middle) / deviation) if so_far > 0 else 1.0
     if longer < LEAST_SHARE:
-        return remaining_seconds(whole, so_far) * 2 * share
+        return remaining_seconds(whole, so_far, reported=reported) * 2 * share
     return math.exp(middle + deviation * NormalDist().inv_cdf(1 - longer * (1 - share))) - so_far
 
 

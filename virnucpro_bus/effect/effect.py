@@ -20,6 +20,10 @@ are distributed over all live devices if the policy steals, and stay with their 
 its work / pace(d) + gap. A device that has completed nothing is supposed to be like the others (pooling.py), and
 one that still loads its job to take as long for that as the others of the run did (the median).
 
+Where its job reports how much of the file in progress is done, seconds / share is another estimate of what it
+takes in all; the two are combined as well as each is known (duration_model.py). Before the first completed file
+of any device nothing else shows how fast devices are: then rate(d) is work in progress x share / seconds.
+
     pace(d)     min(rate(d), work in progress / time in progress): a device that exceeds the time that its rate
                 predicts is slower now. Such a file is expected to take OVERRUN of its time so far in addition.
 
@@ -35,7 +39,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from virnucpro_bus.effect.assumptions import OTHER_GAPS, doubts, fixed_cost, likely_assumptions
+from virnucpro_bus.effect.assumptions import CURVES, OTHER_GAPS, doubts, fixed_cost, likely_assumptions
 from virnucpro_bus.effect.combine import make_effect, percent_above, unknown_effect
 from virnucpro_bus.effect.duration_model import LIKELY
 from virnucpro_bus.effect.outlook import Outlook
@@ -89,7 +93,7 @@ class _EffectCalculator:
         self._status = status
         self._shares = shares_of(totals, status)
         self._fixed = fixed_cost(self._shares)
-        self._likely = self._with_fixed(self._fixed.estimate)
+        self._likely = self._assuming(self._fixed.estimate)
 
     def effect(self, describe: DescribeSteal) -> Effect:
         """Compute all figures; all are unknown before the first file has started."""
@@ -120,10 +124,10 @@ class _EffectCalculator:
             moves=len(moves) + sum(moved.files for moved in self._totals.moved.values()),
         )
 
-    def _with_fixed(self, fixed: int) -> Outlook:
-        """The run under the likely assumptions for this fixed cost of every file."""
+    def _assuming(self, fixed: int, curve: float = 1.0) -> Outlook:
+        """The run under the likely assumptions for this fixed cost of every file, and this curve of progress."""
         cost = self._fixed._replace(estimate=fixed)
-        assumed = likely_assumptions(self._shares, self._status.now_ns, cost)
+        assumed = likely_assumptions(self._shares, self._status.now_ns, cost, curve)
         return Outlook(self._totals, self._status, self._shares, assumed)
 
     def _ranges(self, likely: _Figures) -> dict[str, Range | None]:
@@ -143,7 +147,10 @@ class _EffectCalculator:
     def _doubts(self) -> Iterator[tuple[Outlook, Outlook]]:
         """The run at both ends of each doubt."""
         if self._fixed.least < self._fixed.greatest:
-            yield self._with_fixed(self._fixed.least), self._with_fixed(self._fixed.greatest)
+            yield self._assuming(self._fixed.least), self._assuming(self._fixed.greatest)
+        if any(share.progress is not None for share in self._shares.values()):
+            fixed = self._fixed.estimate
+            yield self._assuming(fixed, curve=CURVES[0]), self._assuming(fixed, curve=CURVES[1])
         for low, high in doubts(self._likely.assumed, self._shares, is_done=self._likely.is_done):
             yield self._likely.under(low), self._likely.under(high)
 

@@ -17,7 +17,12 @@ from statistics import fmean, median
 
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.assumptions import Assumptions
-from virnucpro_bus.effect.duration_model import OVERRUN, remaining_quantile, remaining_seconds
+from virnucpro_bus.effect.duration_model import (
+    OVERRUN,
+    by_size_and_progress,
+    remaining_quantile,
+    remaining_seconds,
+)
 from virnucpro_bus.effect.handing_out import shared_end
 from virnucpro_bus.effect.shares import DeviceShare, RunStatus
 from virnucpro_bus.effect.totals import WorkTotals
@@ -85,7 +90,7 @@ class Outlook:
         return max(0.0, self.now - self.since_zero(share.in_progress.since_ns))
 
     def _rate(self, key: str) -> float:
-        """Its present work per second; 0 while no device has completed a file."""
+        """Its present work per second; 0 while no speeds are known."""
         speed = self.speeds.get(key)
         return 0.0 if speed is None else speed.rate
 
@@ -111,11 +116,19 @@ class Outlook:
     def _free_at(self, key: str, share: DeviceShare) -> float:
         if share.in_progress is None:
             return self.finish[key]
-        rate, so_far, quantile = self._rate(key), self._time_in_progress(share), self.assumed.quantile
-        whole = share.in_progress_work / rate if rate else so_far
+        rate, so_far, speeds = self._rate(key), self._time_in_progress(share), self.assumed.speeds
+        whole, error = share.in_progress_work / rate if rate else so_far, speeds.cautious_noise
+        noise, reported, progress = speeds.noise, 0.0, share.progress
+        if progress is not None and rate:
+            # By its size, it is not known how late a late file will be.
+            error = math.hypot(error, self.speeds[key].error, OVERRUN if so_far > whole else 0.0)
+            by_size = so_far + remaining_seconds(whole, so_far, noise, self.assumed.overrun)
+            whole, error = by_size_and_progress(by_size, error, progress, self.assumed.curve)
+            noise, reported = error if noise else 0.0, progress.seconds
+        quantile = self.assumed.quantile
         if quantile is not None and quantile[0] == key and whole:
-            return self.now + remaining_quantile(whole, so_far, self.assumed.speeds.cautious_noise, quantile[1])
-        return self.now + remaining_seconds(whole, so_far, self.assumed.speeds.noise, self.assumed.overrun)
+            return self.now + remaining_quantile(whole, so_far, error, quantile[1], reported)
+        return self.now + remaining_seconds(whole, so_far, noise, self.assumed.overrun, reported)
 
     def _expect_loaded(self) -> dict[str, float]:
         """When those that load are expected to be ready, by how long others took; none before one is known."""

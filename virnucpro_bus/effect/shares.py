@@ -10,9 +10,13 @@ from typing import NamedTuple
 
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.device_totals import DeviceTotals
+from virnucpro_bus.effect.duration_model import Progress
 from virnucpro_bus.effect.totals import Remaining, TotalsCache, WorkTotals
 from virnucpro_bus.effect.work_log import WorkLog
 from virnucpro_bus.events.vocabulary import RunStarted
+
+LEAST_SHARE_DONE = 0.1
+"""Before that progress does not show how long a file takes: its range would be too wide to be of use."""
 
 
 class InProgress(NamedTuple):
@@ -21,6 +25,16 @@ class InProgress(NamedTuple):
     device: str
     file: str
     since_ns: int
+    share_done: float = 0.0
+    """The share of its sequences that was done at `reported_ns`; 0: none, or not reported."""
+    reported_ns: int = 0
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far it is; None while that does not show how long it takes."""
+        if self.share_done < LEAST_SHARE_DONE or self.reported_ns <= self.since_ns:
+            return None
+        return Progress(self.share_done, (self.reported_ns - self.since_ns) / NANOSECONDS)
 
 
 class Load(NamedTuple):
@@ -93,6 +107,11 @@ class DeviceShare:
     """The file that it works on; None: none."""
     started_work: int = 0
     """The work of that file, without `fixed`; 0 if it is not known."""
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far that file is; None while that is not known."""
+        return None if self.in_progress is None else self.in_progress.progress
 
     @property
     def in_progress_work(self) -> int:

@@ -23,7 +23,7 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from virnucpro_bus.effect.device_totals import DeviceTotals, TimedFile
-from virnucpro_bus.effect.duration_model import FixedWork, remaining_seconds
+from virnucpro_bus.effect.duration_model import FixedWork, Progress, remaining_seconds
 from virnucpro_bus.effect.pooling import pool, suppose
 
 SPLIT_ERRORS = 4.5
@@ -52,6 +52,8 @@ class Started(NamedTuple):
     work: float
     seconds: float
     """How long it has been in progress; above 0."""
+    progress: Progress | None = None
+    """How far it is; None: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,9 @@ class Speed:
     error: float
     """The standard error of the log of the last rate."""
     is_measured: bool
-    """Whether it has completed a file; otherwise it is supposed to be like the others."""
+    """Whether it has completed a file; otherwise it is supposed to be like the others.
+
+    Of none, before any has: then the progress of its file shows its speed, or that of the others."""
 
     @property
     def rate(self) -> float:
@@ -85,7 +89,7 @@ class Speeds:
     """The speeds of all devices."""
 
     by_key: Mapping[str, Speed]
-    """Empty before the first completed file of any."""
+    """Empty before the first file of any is completed, or its progress known."""
     noise: float = 0.0
     """By what share files differ from what is expected; 0 before it shows."""
     cautious_noise: float = ASSUMED_NOISE
@@ -128,14 +132,14 @@ class _Evidence:
         return min(rate, (self.work + done) / (self.seconds + file.seconds))
 
 
-def measure(done: Mapping[str, DeviceTotals], fixed: FixedWork, in_progress: Mapping[str, Started]) -> Speeds:
+def measure(
+    done: Mapping[str, DeviceTotals], fixed: FixedWork, in_progress: Mapping[str, Started], curve: float = 1.0
+) -> Speeds:
     """Measure all devices in `done`, with the estimate of `fixed` added to the work of every file.
 
-    The work in `in_progress` includes it.
+    The work in `in_progress` includes it; `curve` is that of the progress of these files.
     """
     timelines = {key: timeline for key, each in done.items() if (timeline := each.timeline(fixed.estimate))}
-    if not timelines:
-        return Speeds({})
     variance = _successive_variance(map(_slowness, timelines.values()))
     evidence = {}
     for key, timeline in timelines.items():
@@ -143,6 +147,14 @@ def measure(done: Mapping[str, DeviceTotals], fixed: FixedWork, in_progress: Map
         starts = _starts([_slowness(each) for each in ends], variance)
         evidence[key] = _evidence(timeline, starts, done[key].rate(fixed.estimate))
     noise, cautious = _noises(evidence.values())
+    # Before the first completed file of any, the files in progress count as if they were done when they will be.
+    evidence = evidence or {
+        key: _foreseen(file.work, file.progress, curve)
+        for key, file in in_progress.items()
+        if file.progress is not None
+    }
+    if not evidence:
+        return Speeds({})
     skewed = max(noise, math.sqrt(math.expm1(variance))) if noise else 0.0
     rates = {key: each.likely_rate(in_progress.get(key), skewed) for key, each in evidence.items()}
     logs = [math.log(rate) for rate in rates.values()]
@@ -153,7 +165,7 @@ def measure(done: Mapping[str, DeviceTotals], fixed: FixedWork, in_progress: Map
         value = likely.members[at].value if noise else logs[at]
         error = math.hypot(careful.members[at].error, careful.members[at].value - value)
         last = each.phases[-1]._replace(rate=rates[key] if value == logs[at] else math.exp(value))
-        by_key[key] = Speed((*each.phases[:-1], last), error, is_measured=True)
+        by_key[key] = Speed((*each.phases[:-1], last), error, is_measured=bool(timelines))
     rest = [key for key in done if key not in by_key]
     limits = [math.log(file.work / file.seconds) if (file := in_progress.get(key)) else None for key in rest]
     for key, (value, error) in zip(rest, suppose(limits, likely, careful), strict=True):
@@ -194,6 +206,12 @@ def _evidence(timeline: Sequence[TimedFile], starts: Sequence[int], overall: flo
     )
 
 
+def _foreseen(work: float, progress: Progress, curve: float) -> _Evidence:
+    """What a file in progress will show once it is done."""
+    seconds = progress.whole_seconds(curve)
+    return _Evidence((Phase(0, work / seconds),), 1, seconds, work, work**2, 0.0)
+
+
 def _starts(likely: Sequence[Sequence[float]], variance: float, first: int = 0) -> list[int]:
     """The positions at which phases start, the first being `first`: split at the strongest change, then anew.
 
@@ -218,7 +236,7 @@ def _noises(evidence: Iterable[_Evidence]) -> tuple[float, float]:
     every = list(evidence)
     files = sum(each.files for each in every)
     degrees = files - len(every)
-    mean_square = math.fsum(each.squared_work for each in every) / files
+    mean_square = math.fsum(each.squared_work for each in every) / files if files else 1.0
     square = math.fsum(each.squared_residuals for each in every) / mean_square
     noise = math.sqrt(square / degrees) if degrees else 0.0
     # Few files tell little of the noise, too: the factor is close to that of Student's t distribution.

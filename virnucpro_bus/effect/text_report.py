@@ -10,7 +10,7 @@ from virnucpro_bus.units import UNKNOWN, between, duration, likely_duration
 
 STEALS_SHOWN = 20
 """How many of the latest steals the paragraph lists."""
-_LOADING = "(of all devices; before the first file it is in no other figure, after that it is in idle)"
+_LOADING = "(of all workers; before the first file it is in no other figure, after that it is in idle)"
 _NO_EFFECT = "unknown: no file was started, or the plan is incomplete"
 
 

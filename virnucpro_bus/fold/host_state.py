@@ -209,7 +209,11 @@ class HostState(Struct, array_like=True):
             up_ns={key: at_ns for at_ns, key in sorted(ups, reverse=True) if at_ns >= started_ns},
             gone_ns=gone_ns(self.streams()),
             in_progress=[
-                InProgress(stream.device_key, stream.file, stream.since_ns) for stream in streams if stream.is_busy
+                InProgress(
+                    stream.device_key, stream.file, stream.since_ns, stream.share_done or 0.0, stream.progress_ns
+                )
+                for stream in streams
+                if stream.is_busy
             ],
             failed=self.failed_files(),
             is_stealing=self.run is None or self.run.policy != "off",

@@ -105,6 +105,7 @@ def _devices(label: str, recording: Recording) -> dict[str, Any]:
             lost=device["work_stolen_from"],
             busy=effect["busy_seconds"].get(key),
             idle=effect["idle_seconds"].get(key),
+            loading=effect["loading_seconds"].get(key),
         )
     return {
         **_PARENT,
@@ -126,6 +127,7 @@ def _devices(label: str, recording: Recording) -> dict[str, Any]:
             "lost": {"title": "Given", "description": "Files that others took from its queue", **_COUNT},
             "busy": {"title": "Busy", "description": "Time with a file in progress", **_SECONDS},
             "idle": {"title": "Idle", "description": "Time without one", **_SECONDS},
+            "loading": {"title": "Loading", "description": "Time in which its workers loaded the job", **_SECONDS},
         },
         "data": rows,
     }

@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import Any, TypedDict
 
 from virnucpro_bus.clock import iso_utc
+from virnucpro_bus.device_keys import gpus_of
 from virnucpro_bus.devices import only_one_with_prefix
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
@@ -159,7 +160,8 @@ class _RunRows:
     def _find_device(self, host: str, key: str) -> Device:
         """Return what is known of a device, or of the only GPU whose UUID begins with its key."""
         devices = self._timeline.devices
-        uuid = only_one_with_prefix(key, sorted(other for name, other in devices if name == host and other != key))
+        gpus = (other for name, other in devices if name == host and other != key and gpus_of(other) == (other,))
+        uuid = only_one_with_prefix(key, sorted(gpus))
         return devices.get((host, uuid or key), Device(key))
 
 

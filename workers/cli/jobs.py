@@ -60,7 +60,7 @@ def _as_text(context: click.Context, info: JobInfo) -> str:
     lines = (
         f"job        {info['name']}",
         f"does       {info['summary'] or 'unknown'}",
-        f"reads      {'nucleotides, no proteins' if info['reads_nucleotides'] else 'unknown'}",
+        *(["reads      nucleotides, no proteins"] if info["reads_nucleotides"] else []),
         f"of         {info['package']} {info['version']}",
         f"runs here  {'yes' if info['problem'] is None else 'no: ' + info['problem']}",
         f"usage      virnucpro-bus run INPUT... --out DIR --job {info['name']}{required}",

@@ -26,6 +26,7 @@ from virnucpro_bus.run_folder import REPORT_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.standard_streams import abandon_output
 from virnucpro_bus.text import visible
+from virnucpro_bus.units import duration
 from workers.cli.jobs import complete_jobs
 from workers.commit.result_store import RESULTS_NAME
 from workers.inputs.find import find_inputs
@@ -44,6 +45,8 @@ from workers.schedule.policy_registry import DEFAULT_POLICY, POLICIES
 
 SECONDS = SecondsArgument(0.1, 1e9)
 MAX_FAILURES_SHOWN = 10
+NOTABLE_LOADING_SECONDS = 1.0
+"""The end of a run names the longest loading of a device from this on."""
 
 
 @click.command(short_help="Run a job over many files on all devices, with a live dashboard.")
@@ -241,12 +244,15 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
     totals = summary["totals"]
     elapsed = summary["elapsed_seconds"] or 0.0
     before = summary["files_done_before"]
-    # Sequences of earlier sessions must not count in the rate of this one.
-    rate = f", {totals['sequences'] / elapsed:.0f} a second" if elapsed and not before else ""
+    loading = max(summary["effect"]["loading_seconds"].values(), default=0.0)
+    told = f", {duration(loading)} of that for loading" if loading >= NOTABLE_LOADING_SECONDS else ""
+    # No rate counts the time before the first file, or sequences of earlier sessions.
+    working = summary["effect"]["makespan_seconds"]
+    rate = f", {totals['sequences'] / working:.0f} a second" if working and not before else ""
     earlier = f" ({before} of them earlier)" if before else ""
     total = "n/a" if totals["files_total"] is None else totals["files_total"]
     click.echo(
-        f"{totals['files_completed']} of {total} files done{earlier} in {elapsed:.1f} s on "
+        f"{totals['files_completed']} of {total} files done{earlier} in {elapsed:.1f} s{told} on "
         f"{len(summary['devices'])} devices: {totals['sequences']} sequences{rate}; "
         f"{totals['steals']} stolen, {totals['files_failed']} failed"
     )

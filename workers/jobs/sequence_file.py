@@ -10,6 +10,7 @@ from xopen import xopen
 
 from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.text import visible
+from workers.inputs.names import is_protein_name
 from workers.jobs.fasta import AMINO_ACIDS, NUCLEOTIDES, Alphabet, Record, read_records, split_records
 
 _BLOCK_BYTES = 1 << 18
@@ -18,13 +19,14 @@ _BLOCK_BYTES = 1 << 18
 def nucleotide_records(path: Path) -> Iterator[Record]:
     """Yield the records of a FASTA file of nucleotides.
 
-    Raises InputError if it cannot be read as one, and UserError if a record does not fit into the memory.
+    Raises InputError if it cannot be read as one, at its end if it has no record or the name of a protein file,
+    and UserError if a record does not fit into the memory.
     """
     return _records(path, NUCLEOTIDES)
 
 
 def protein_records(path: Path) -> Iterator[Record]:
-    """Yield the records of a FASTA file of proteins. Raises as `nucleotide_records` does."""
+    """Yield the records of a FASTA file of proteins. Raises as `nucleotide_records` does, whatever its name is."""
     return _records(path, AMINO_ACIDS)
 
 
@@ -37,6 +39,11 @@ def _records(path: Path, alphabet: Alphabet) -> Iterator[Record]:
             for record in read_records(_blocks(file), alphabet):
                 number += 1
                 yield record
+        if not number:
+            raise InputError("contains no FASTA record")
+        # Only now, because a letter that is not a nucleotide is the better reason.
+        if alphabet is NUCLEOTIDES and is_protein_name(path.name):
+            raise InputError("has the name of a protein file; rename it if it contains nucleotides")
     except InputError as error:
         raise InputError(f"{shown}: {error}") from error
     except MemoryError as error:

@@ -20,9 +20,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, product
 from pathlib import Path
 
-from virnucpro_bus.errors import InputError, UserError
-from virnucpro_bus.text import visible
-from workers.inputs.names import is_protein_name, stem_of
+from virnucpro_bus.errors import UserError
+from workers.inputs.names import stem_of
 from workers.jobs.fasta import Record
 from workers.jobs.interface import JobContext
 from workers.jobs.named_job import JobOption, NamedJob
@@ -112,12 +111,6 @@ def run_sixframe(input: Path, output: Path, context: JobContext) -> int:
             names.add([name for name, _ in batch])
             records += len(batch)
             context.progress(records)
-    shown = visible(str(input))
-    if not records:
-        raise InputError(f"{shown}: contains no FASTA record")
-    # Only now, because a letter that is not a nucleotide is the better reason.
-    if is_protein_name(input.name):
-        raise InputError(f"{shown}: has the name of a protein file; rename it if it contains nucleotides")
     if names.problem is not None:
         context.warn(names.problem)
     return records

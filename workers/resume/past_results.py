@@ -57,7 +57,7 @@ class PastResults:
         return {path.partition("/")[0] for path in self.paths(file)}
 
     def never_committed(self) -> Iterator[str]:
-        """Yield the files with results in place of which none was ever committed."""
+        """Yield the files with results in place of which none was ever committed; "" stands for the run."""
         return (file for file in self._latest if file not in self._committed)
 
     def _latest_of(self, file: str) -> Placement:

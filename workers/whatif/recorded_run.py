@@ -108,7 +108,7 @@ def make_recorded_run(fleet: FleetState) -> RecordedRun:
     shares = shares_of(totals, work.status)
     assumed = likely_assumptions(shares, work.status.now_ns, fixed_cost(shares))
     speeds = assumed.speeds.by_key
-    if not speeds:
+    if not any(speed.is_measured for speed in speeds.values()):
         raise UserError(
             "the capture: contains no completed file of the plan; choose that of a run with completed files"
         )

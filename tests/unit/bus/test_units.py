@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from virnucpro_bus.units import duration
+from virnucpro_bus.units import duration, stopwatch
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,18 @@ from virnucpro_bus.units import duration
 )
 def test_a_length_of_time_is_written_in_units_of_its_size(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0:00"),
+        (42.9, "0:42"),
+        (725.0, "12:05"),
+        (3599.9, "59:59"),
+        (3600.0, "1:00:00"),
+        (90_125.0, "25:02:05"),
+    ],
+)
+def test_a_time_that_runs_is_written_in_whole_seconds(seconds: float, text: str) -> None:
+    assert stopwatch(seconds) == text

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.text import visible
-from workers.inputs.names import is_protein_name
 from workers.jobs.embedding.model_files import SPECIAL_TOKENS, ModelKind
 from workers.jobs.embedding.settings import Settings
 from workers.jobs.record_names import RecordNames
@@ -50,10 +49,6 @@ def read_sequences(path: Path, kind: ModelKind) -> Sequences:
         names.append(name)
         upper = letters.translate(_DNA) if is_dna else letters.upper().rstrip(_STOP)
         sequences.append(upper.decode("ascii"))
-    if not names:
-        raise InputError(f"{shown}: contains no FASTA record")
-    if is_dna and is_protein_name(path.name):
-        raise InputError(f"{shown}: has the name of a protein file; rename it if it contains nucleotides")
     checked = RecordNames()
     checked.add(names)
     doubt = checked.problem

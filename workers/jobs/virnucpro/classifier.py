@@ -25,6 +25,8 @@ from workers.jobs.virnucpro.classifier_file import SAFETENSORS_SUFFIX
 CLASSES = 2
 """Scores of a sequence: not viral, viral."""
 
+_BATCH = 256
+"""Sequences scored at a time, as by upstream: a device that is full of models has room for them."""
 _REFUSED_GLOBAL = re.compile(r"GLOBAL (\S+)")
 """What torch's message says of a pickle that names what is not allowed."""
 
@@ -67,7 +69,8 @@ class Classifier(nn.Module):
         Shapes are those of `forward`, both float32. For one thread.
         """
         device = self.hidden_layer.weight.device
-        return self(torch.from_numpy(features).to(device)).softmax(1).cpu().numpy()
+        batches = torch.from_numpy(features).split(_BATCH)
+        return torch.cat([self(batch.to(device)).softmax(1).cpu() for batch in batches]).numpy()
 
 
 def read_classifier(path: Path) -> Classifier:

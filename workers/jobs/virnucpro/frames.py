@@ -7,9 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from virnucpro_bus.errors import InputError
-from virnucpro_bus.text import visible
-from workers.inputs.names import is_protein_name
 from workers.jobs.record_names import RecordNames
 from workers.jobs.sequence_file import nucleotide_records
 from workers.jobs.sixframe import open_frames
@@ -29,18 +26,12 @@ class Frame(NamedTuple):
 def check_records(path: Path) -> tuple[int, str | None]:
     """Read the whole file; return the number of its records, and what is doubtful of their names in one line.
 
-    None: nothing is. Raises InputError for a file without a record, or one that is not of nucleotides, and
-    UserError for a record that does not fit into the memory.
+    None: nothing is. Raises as `nucleotide_records` does.
     """
     names, records = RecordNames(), 0
     for name, _ in nucleotide_records(path):
         names.add([name])
         records += 1
-    shown = visible(str(path))
-    if not records:
-        raise InputError(f"{shown}: contains no FASTA record")
-    if is_protein_name(path.name):
-        raise InputError(f"{shown}: has the name of a protein file; rename it if it contains nucleotides")
     return records, names.problem
 
 

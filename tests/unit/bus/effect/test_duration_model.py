@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus import events as ev
-from virnucpro_bus.effect.duration_model import MAX_FIXED_SHARE, fixed_work
+from virnucpro_bus.effect.duration_model import (
+    MAX_FIXED_SHARE,
+    OVERRUN,
+    Progress,
+    by_size_and_progress,
+    fixed_work,
+    remaining_seconds,
+)
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
@@ -74,6 +81,45 @@ def test_files_that_take_a_random_time_that_goes_by_size_cost_little_else(seed: 
     works = [round(1000 * dice.lognormvariate(0, 1)) + 1 for _ in range(200)]
     files = [(work, 0.01 * work * dice.lognormvariate(0, 0.3)) for work in works]
     assert fixed_work([files]).estimate <= 0.15 * sum(works) / len(works)
+
+
+@given(
+    by_size=st.floats(1e-3, 1e6),
+    error=st.floats(1e-6, 10.0),
+    share=st.floats(0.01, 1.0),
+    seconds=st.floats(1e-3, 1e6),
+    curve=st.floats(0.4, 2.0),
+)
+def test_what_is_known_by_size_and_progress_is_between_both_and_better_known_than_either(
+    by_size: float, error: float, share: float, seconds: float, curve: float
+) -> None:
+    progress = Progress(share, seconds)
+    whole, whole_error = by_size_and_progress(by_size, error, progress, curve)
+    least, greatest = sorted((by_size, progress.whole_seconds(curve)))
+    assert least * (1 - 1e-9) <= whole <= greatest * (1 + 1e-9)
+    assert 0.0 < whole_error <= min(error, progress.error) * (1 + 1e-9)
+
+
+def test_the_more_of_a_file_is_done_the_more_counts_its_progress() -> None:
+    by_size, found = 100.0, []
+    for share in (0.1, 0.3, 0.6, 0.9):
+        whole, _ = by_size_and_progress(by_size, 0.2, Progress(share, 200.0 * share), 1.0)
+        found.append(whole)
+    assert found == sorted(found)
+    assert by_size < found[0] < 105.0
+    assert 165.0 < found[-1] < 200.0
+
+
+@pytest.mark.parametrize(("curve", "whole"), [(1.0, 40.0), (0.5, 20.0), (2.0, 160.0)])
+def test_a_quarter_of_the_sequences_is_more_of_the_time_where_the_first_ones_are_long(
+    curve: float, whole: float
+) -> None:
+    assert Progress(0.25, 10.0).whole_seconds(curve) == pytest.approx(whole)
+
+
+def test_a_file_that_is_late_although_its_progress_was_known_is_so_by_the_time_since_then() -> None:
+    assert remaining_seconds(100.0, 102.0, reported=100.0) == pytest.approx(OVERRUN * 2.0)
+    assert remaining_seconds(100.0, 102.0) == pytest.approx(OVERRUN * 102.0)
 
 
 def test_a_run_of_files_that_all_take_the_same_time_is_expected_to_end_when_their_number_says() -> None:

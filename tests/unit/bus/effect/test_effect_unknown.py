@@ -129,6 +129,7 @@ extreme_facts = st.one_of(
         st.tuples(st.builds(ev.PlannedFile, few_files, extreme_counts, extreme_counts)),
     ),
     st.builds(ev.FileStarted, few_devices, few_files, st.just(1)),
+    st.builds(ev.FileProgress, few_devices, few_files, st.just(1), extreme_counts, st.none() | extreme_counts),
     st.builds(ev.FileCompleted, few_devices, few_files, st.just(1), st.just(1), extreme_seconds),
     st.builds(ev.FileFailed, few_devices, few_files, st.just(1), st.just("bad"), extreme_seconds, st.booleans()),
     st.builds(ev.WorkStolen, few_devices, few_devices, few_files, st.just(1), extreme_counts),

@@ -96,7 +96,7 @@ def test_of_nothing_known_there_is_no_sentence_and_every_figure_is_unknown() -> 
 
 
 def test_loading_is_told_by_itself_even_before_there_is_anything_else_to_tell() -> None:
-    words = "1m24s (of all devices; before the first file it is in no other figure, after that it is in idle)"
+    words = "1m24s (of all workers; before the first file it is in no other figure, after that it is in idle)"
     assert f"loading              {words}" in report_paragraph(KNOWN)
     early = report_paragraph({**unknown_effect(), "loading_seconds": {"cpu:0": 80.0, "cpu:1": 4.0}})
     assert f"loading              {words}" in early

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from tests.support.captures import write_capture
 from tests.support.exported import exported_rows
+from tests.support.layouts import complete_files, laid_out
 from tests.support.watched_files import GPU, look, watched
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import iso_utc
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.tables.rows import COLUMNS, ExportedFile
 from virnucpro_bus.testing import Script
 
@@ -193,3 +195,22 @@ def test_rows_of_several_runs_have_the_name_of_theirs_or_the_path_where_names_ar
 def test_where_no_run_was_announced_the_run_is_the_path_of_the_capture(path: Path) -> None:
     (row,) = rows(path, watched("a.fa").frames())
     assert row["run"] == str(path)
+
+
+def test_a_file_has_the_figures_of_all_gpus_of_its_device(path: Path) -> None:
+    shared, other, joined = rows(path, complete_files(laid_out()).frames())
+    names = ("device", "device_index", "compute_percent", "memory_peak_bytes", "energy_joules", "simulated")
+    figures = [[row[name] for name in names] for row in (shared, other, joined)]  # type: ignore[literal-required]
+    assert figures == [
+        ["GPU-a#0", 0, 90.0, 1, 4.0, False],
+        ["GPU-a#1", 0, 90.0, 1, 4.0, False],
+        ["GPU-b+GPU-c", 1, 30.0, 2, 8.0, False],
+    ]
+
+
+def test_a_gpu_is_not_taken_for_a_device_whose_key_begins_with_its_uuid(path: Path) -> None:
+    script = complete_files(laid_out())
+    script.say("own", ev.WorkerStarted(Device("GPU-b", "H100", 1), 9))
+    script.say("own", ev.FileCompleted("GPU-b", "own.fa", 1, 1, 1.0), after_seconds=1)
+    last = rows(path, script.frames())[-1]
+    assert (last["device"], last["device_name"]) == ("GPU-b", "H100")

@@ -13,10 +13,12 @@ import pytest
 
 from monitor.cli.doctor import examine
 from monitor.gpu.monitor import GPUMonitor
+from monitor.gpu.reading import GpuReading
 from tests.support.doctor_runs import problems_of, run_doctor
 from tests.support.fake_drivers import GOOD_ROW, put_nvidia_smi_on_path
 from tests.support.fake_nvml import FakeNvmlLibrary, Gpu, Step
-from tests.support.gpu_bench import GPU_A, MIG, ScriptedBackend
+from tests.support.gpu_bench import GPU_A, GPU_B, MIG, ScriptedBackend
+from virnucpro_bus.events.vocabulary import Device
 
 
 @pytest.fixture
@@ -25,6 +27,28 @@ def nvml(tmp_path: Path) -> FakeNvmlLibrary:
     library = FakeNvmlLibrary(tmp_path)
     library.environment["PATH"] = str(tmp_path)
     return library
+
+
+LIKE_A = replace(GPU_B, device=Device("GPU-b", GPU_A.device.name, 1))
+"""A second GPU of the model of the first."""
+
+
+class Seen:
+    """What the doctor finds wrong on a machine whose GPUs give these readings."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, run_dir: Path) -> None:
+        self._monkeypatch, self._run_dir = monkeypatch, run_dir
+
+    def problems(self, *readings: GpuReading, **environment: str) -> list[str]:
+        backend = ScriptedBackend(*readings)
+        backend.problems = ()
+        self._monkeypatch.setattr("monitor.cli.doctor.GPUMonitor", lambda: GPUMonitor(backend))
+        return examine(self._run_dir, environment)["problems"]
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Seen:
+    return Seen(monkeypatch, tmp_path)
 
 
 def test_nothing_is_wrong_with_a_good_machine(nvml: FakeNvmlLibrary) -> None:
@@ -100,14 +124,9 @@ def test_a_gpu_without_uuid_is_a_problem_because_no_run_can_use_it(nvml: FakeNvm
     assert problems_of(nvml) == ["NVML: GPU 0: does not report its UUID; the driver is too old: update it"]
 
 
-def test_the_mig_instances_of_a_lost_gpu_are_not_listed_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    backend = ScriptedBackend(replace(GPU_A, lost=True), replace(MIG, lost=True))
-    monkeypatch.setattr("monitor.cli.doctor.GPUMonitor", lambda: GPUMonitor(backend))
-    assert [line for line in examine(tmp_path, {})["problems"] if "lost" in line] == [
-        "GPU 0 (GPU-a): is lost; check dmesg, reset it, or reboot"
-    ]
+def test_the_mig_instances_of_a_lost_gpu_are_not_listed_again(seen: Seen) -> None:
+    found = seen.problems(replace(GPU_A, lost=True), replace(MIG, lost=True))
+    assert found == ["GPU 0 (GPU-a): is lost; check dmesg, reset it, or reboot"]
 
 
 def test_one_gpu_that_may_not_be_opened_is_named(nvml: FakeNvmlLibrary) -> None:
@@ -179,28 +198,21 @@ def test_if_only_nvidia_smi_works_it_is_used_and_the_reason_listed(
         ),
     ],
 )
-def test_an_unusable_visible_device_is_one_line_with_what_to_do(
-    nvml: FakeNvmlLibrary, visible: str, line: str
-) -> None:
-    nvml.shows(Gpu("GPU-a", "NVIDIA A100"), Gpu("GPU-b", "NVIDIA T4"))
-    (problem,) = problems_of(nvml, CUDA_VISIBLE_DEVICES=visible)
+def test_an_unusable_visible_device_is_one_line_with_what_to_do(seen: Seen, visible: str, line: str) -> None:
+    (problem,) = seen.problems(GPU_A, GPU_B, CUDA_VISIBLE_DEVICES=visible)
     assert problem.startswith(line)
 
 
 @pytest.mark.parametrize("visible", ["x", " ", ",", "void", "all", "none", "1,all"])
-def test_a_visible_device_that_hides_others_is_one_line_with_what_to_do(
-    nvml: FakeNvmlLibrary, visible: str
-) -> None:
-    nvml.shows(Gpu("GPU-a"), Gpu("GPU-b"))
-    (problem,) = problems_of(nvml, CUDA_VISIBLE_DEVICES=visible)
+def test_a_visible_device_that_hides_others_is_one_line_with_what_to_do(seen: Seen, visible: str) -> None:
+    (problem,) = seen.problems(GPU_A, LIKE_A, CUDA_VISIBLE_DEVICES=visible)
     entry = visible.split(",")[-1].strip()
     assert problem.startswith(f'CUDA_VISIBLE_DEVICES: CUDA stops reading at "{entry}", which is neither an')
 
 
 @pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles", "1,-1"])
-def test_gpus_that_are_hidden_on_purpose_are_no_problem(nvml: FakeNvmlLibrary, visible: str) -> None:
-    nvml.shows(Gpu("GPU-a"), Gpu("GPU-b"))
-    assert problems_of(nvml, CUDA_VISIBLE_DEVICES=visible) == []
+def test_gpus_that_are_hidden_on_purpose_are_no_problem(seen: Seen, visible: str) -> None:
+    assert seen.problems(GPU_A, LIKE_A, CUDA_VISIBLE_DEVICES=visible) == []
 
 
 def test_what_to_do_about_a_visible_device_is_not_to_ask_the_doctor_again(nvml: FakeNvmlLibrary) -> None:
@@ -209,16 +221,14 @@ def test_what_to_do_about_a_visible_device_is_not_to_ask_the_doctor_again(nvml: 
     assert problem.endswith("this machine has: 0 (GPU-a); name one of these, or unset it")
 
 
-def test_a_number_while_a_gpu_is_lost_is_one_line_more(nvml: FakeNvmlLibrary) -> None:
-    nvml.shows(Gpu("GPU-a", lost=True), Gpu("GPU-b"))
-    lost, number = problems_of(nvml, CUDA_VISIBLE_DEVICES="1")
+def test_a_number_while_a_gpu_is_lost_is_one_line_more(seen: Seen) -> None:
+    lost, number = seen.problems(replace(GPU_A, lost=True), LIKE_A, CUDA_VISIBLE_DEVICES="1")
     assert lost.startswith("GPU 0 (GPU-a): is lost")
     assert number.startswith("CUDA_VISIBLE_DEVICES: GPU 1 is ambiguous while a GPU is lost")
 
 
-def test_an_index_among_unlike_gpus_is_right_when_cuda_counts_as_nvml_does(nvml: FakeNvmlLibrary) -> None:
-    nvml.shows(Gpu("GPU-a", "NVIDIA A100"), Gpu("GPU-b", "NVIDIA T4"))
-    assert problems_of(nvml, CUDA_VISIBLE_DEVICES="1", CUDA_DEVICE_ORDER="PCI_BUS_ID") == []
+def test_an_index_among_unlike_gpus_is_right_when_cuda_counts_as_nvml_does(seen: Seen) -> None:
+    assert seen.problems(GPU_A, GPU_B, CUDA_VISIBLE_DEVICES="1", CUDA_DEVICE_ORDER="PCI_BUS_ID") == []
 
 
 def test_without_nvidia_smi_and_driver_the_report_says_what_to_do_and_exits_0(tmp_path: Path) -> None:

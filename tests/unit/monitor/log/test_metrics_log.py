@@ -40,7 +40,7 @@ KNOWN: Row = (
         "current_file": "sample_17.fa",
         "seconds_since_done": 4.5,
         "current_file_percent": 63.0,
-        "loading_seconds": None,
+        "loading_seconds": 42.1234,
         "key": "GPU-1",
         "gpus": ["GPU-1"],
     },
@@ -95,13 +95,13 @@ def test_every_field_of_a_device_is_in_its_row(tmp_path: Path) -> None:
     assert row["work_stolen_to"] == "2"
     assert row["power_watts"] == "312.5"
     assert (row["uuid"], row["state"], row["current_file"]) == ("GPU-1", "busy", "sample_17.fa")
-    assert [row[name] for name in COLUMNS[-5:]] == ["99.0", "1234.568", "0.25", "", "true"]
+    assert [row[name] for name in COLUMNS[-6:]] == ["99.0", "1234.568", "0.25", "", "true", "42.123"]
 
 
 def test_where_several_runs_are_shown_a_row_names_its_own(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     MetricsLog(log, ManualClock()).write([placed(0, "node", "runs/first"), placed(0, "node", "runs/second")])
-    assert [row[-2] for row in read(log)] == ["run", "runs/first", "runs/second"]
+    assert [row[COLUMNS.index("run")] for row in read(log)] == ["run", "runs/first", "runs/second"]
 
 
 def test_what_is_unknown_is_an_empty_cell(tmp_path: Path) -> None:
@@ -113,6 +113,7 @@ def test_what_is_unknown_is_an_empty_cell(tmp_path: Path) -> None:
         *("sequences_per_sec", "compute_percent", "memory_percent", "uuid", "queue_depth"),
         *("temperature", "power_watts", "current_file"),
         *("compute_max_percent", "energy_joules", "sample_age_seconds", "run", "simulated"),
+        "loading_seconds",
     }
 
 

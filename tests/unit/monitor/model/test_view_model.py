@@ -54,6 +54,12 @@ def test_the_remaining_time_is_the_expected_one_where_work_and_rates_are_known()
     assert remaining_seconds(TOTALS, 100.0, expecting(90.0, 140.0)) == 50.0
 
 
+def test_the_remaining_time_may_be_known_before_the_first_completion() -> None:
+    none_done: RunTotals = {**TOTALS, "files_completed": 0}
+    assert remaining_seconds(none_done, 100.0, expecting(90.0, 140.0)) == 50.0
+    assert remaining_seconds(none_done, 100.0, expecting(90.0, None)) is None
+
+
 @pytest.mark.parametrize("effect", [expecting(None, None), expecting(90.0, None), expecting(90.0, 90.0)])
 def test_files_left_are_never_expected_to_take_no_time(effect: Effect) -> None:
     assert remaining_seconds(TOTALS, 100.0, effect) == 28 * 100.0 / 10

@@ -20,6 +20,7 @@ from monitor.report.reported_run import ReportedRun
 from tests.support.captures import frames_of
 from tests.support.harmful_texts import TEXTS, assert_all_is_seen, assert_harmless, marked
 from tests.support.large_runs import large_run
+from tests.support.layouts import complete_files, laid_out
 from tests.support.paths import GOLDEN
 from tests.support.reported_runs import GPUS, NOT_SIMULATED, ParsedPage, page_of, reported, small_run
 from virnucpro_bus import events as ev
@@ -93,6 +94,19 @@ def test_the_slowest_files_have_the_figures_of_their_gpu_where_they_are_known() 
     assert texts[e_fa : e_fa + 7] == ["e.fa", "GPU 0", "4.0 s", "80", "66 %", "20.0 GiB", "1,200 J"]
     # Its GPU was sampled just before and just after: the load between is unknown.
     assert texts[c_fa : c_fa + 7] == ["c.fa", "GPU 1", "3.0 s", "100", "n/a", "20.0 GiB", "900 J"]
+
+
+def test_devices_that_share_a_gpu_or_use_several_have_the_figures_of_their_gpus() -> None:
+    page = page_of(reported(complete_files(laid_out())))
+    slow = rows_after(page, "The 3 files that took longest")
+    found = {label: slow[slow.index(label) + 3 :][:3] for label in ("GPU 0#0", "GPU 0#1", "GPU 1+2")}
+    shared = ["90 %", "0.0 GiB", "4 J"]
+    assert found == {"GPU 0#0": shared, "GPU 0#1": shared, "GPU 1+2": ["30 %", "0.0 GiB", "8 J"]}
+    devices = rows_after(page, "Devices; load, memory and energy are of all samples, from the first to the last")
+    loads = {
+        label: next(text for text in devices[devices.index(label) :] if text.endswith(" %")) for label in found
+    }
+    assert loads == {"GPU 0#0": "90 %", "GPU 0#1": "90 %", "GPU 1+2": "30 %"}
 
 
 def test_every_worker_that_died_is_there_with_the_file_that_it_had() -> None:

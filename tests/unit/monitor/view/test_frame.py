@@ -20,6 +20,7 @@ from tests.support.pictures import (
     ALL,
     IN_TROUBLE,
     KEYS,
+    LOADING,
     ON_CPUS,
     ONE_MODEL,
     SIMULATED,
@@ -52,6 +53,10 @@ def test_devices_of_one_model_look_as_they_should_with_a_word_on_the_keys(width:
 @pytest.mark.parametrize("name", [name for name in ALL if name != "8-devices"])
 def test_other_fleets_look_as_they_should_at_80_by_24(name: str) -> None:
     assert_golden(f"{name}-80x24", plain(ALL[name], 80, 24))
+
+
+def test_a_device_that_loads_says_for_how_long_where_there_is_a_column_of_states() -> None:
+    assert_golden("loading-200x24", plain(LOADING, 200, 24))
 
 
 @pytest.mark.parametrize(("width", "height"), [(120, 40), (200, 60)])

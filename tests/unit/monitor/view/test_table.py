@@ -16,6 +16,7 @@ from monitor.model.view_model import Row, Trend, ViewModel, device_key
 from monitor.view.frame import frame
 from tests.support.pictures import (
     IN_TROUBLE,
+    LOADING,
     ON_CPUS,
     ONE_MODEL,
     SIMULATED,
@@ -265,6 +266,13 @@ def test_every_alarming_colour_has_a_mark_or_a_word_beside_it(width: int) -> Non
             ("LOST", "SILENT", "STALE", "SIMULATED", "lost", "STALLED", "× GPU", "? GPU")
         ) and set(words) != {"×"}:
             assert words.startswith("!!" if "red" in str(style) else "!"), words
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_device_that_loads_says_so_and_for_how_long_at_every_width(width: int) -> None:
+    text = next(text for text in plain(LOADING, width, 24).splitlines() if "GPU 1" in text)
+    assert "loading" in text
+    assert "0:42" in text
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,11 @@ def test_a_state_that_is_a_problem_stands_out_by_more_than_its_colour(state: str
     assert (device["state"], device["level"]) == (word, level)
 
 
+def test_a_device_that_loads_says_for_how_long() -> None:
+    loads: DeviceWork = {**UNKNOWN_WORK, "state": "loading", "loading_seconds": 42.9}
+    assert [each["state"] for each in of((loads, UNKNOWN_UTILIZATION))["devices"]] == ["loading 0:42"]
+
+
 def test_a_trend_has_gaps_where_figures_are_unknown() -> None:
     work: DeviceWork = {**UNKNOWN_WORK, "device_id": 0}
     trends = {device_key(work): Trend((1.4, None, 99.6), ())}

@@ -148,9 +148,27 @@ def test_files_that_were_not_completed_are_left_out_and_counted() -> None:
     assert (found["files"], found["files_left_out"]) == (2, 4)
 
 
+def report_progress(run: ImaginedRun) -> None:
+    """Nine tenths of the first device's file are done."""
+    file = run.fleet().get_gpu_metrics()[0]["current_file"]
+    assert file is not None
+    run.script.say("worker-0", ev.FileProgress("cpu:0", file, 1, 9, 10))
+
+
+def test_how_far_files_in_progress_are_changes_nothing() -> None:
+    run = ImaginedRun([10] * 6, [1.0, 1.0], POLICY)
+    run.work(until_seconds=15.0)
+    before = what_if(make_recorded_run(run.fleet()), Variation())
+    report_progress(run)
+    assert run.fleet().get_gpu_metrics()[0]["current_file_percent"] == 90.0
+    assert what_if(make_recorded_run(run.fleet()), Variation()) == before
+
+
 def test_a_run_without_completed_files_is_refused() -> None:
     run = ImaginedRun([10], [1.0], POLICY)
     run.work(until_seconds=1.0)
+    report_progress(run)
+    assert run.fleet().get_effect()["makespan_expected_seconds"] is not None
     with pytest.raises(UserError, match="contains no completed file of the plan"):
         make_recorded_run(run.fleet())
 

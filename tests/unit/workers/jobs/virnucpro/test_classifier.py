@@ -35,9 +35,11 @@ def test_every_way_to_save_the_classifier_gives_equal_scores(classifier: MLPClas
     save_as_upstream(classifier, tmp_path / "package.pth", "virnucpro.pipeline.models")
     torch.save(classifier.state_dict(), tmp_path / "state.pth")
     save_file(classifier.state_dict(), tmp_path / "model.safetensors")
-    features = torch.randn(9, WIDTH)
+    save_file(read_classifier(tmp_path / "script.pth").state_dict(), tmp_path / "converted.safetensors")
+    features = torch.randn(300, WIDTH)
     with torch.inference_mode():
-        expected = classifier(features).softmax(1)
+        # Upstream scores 256 at a time.
+        expected = torch.cat([classifier(batch).softmax(1) for batch in features.split(256)])
     for path in sorted(tmp_path.iterdir()):
         read = read_classifier(path)
         assert read.width == WIDTH

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="needs torch: pip install 'virnucpro
 
 import numpy as np
 import transformers
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from tests.support.classifiers import MLPClassifier, make_classifier, make_virnucpro, save_as_upstream
 from tests.support.paths import DATA
@@ -162,6 +162,22 @@ def test_without_an_open_frame_the_results_are_their_headers_and_doubts_are_warn
     assert {path.name: path.read_text() for path in (tmp_path / "out").iterdir()} == HEADERS
     assert context.warning is not None
     assert context.warning.startswith("several records are named 'a'")
+
+
+def test_frames_that_are_cut_are_warned_of_and_scores_that_are_no_numbers_fail_the_file(
+    models: dict[str, str], tmp_path: Path
+) -> None:
+    fasta = tmp_path / "s.fa"
+    fasta.write_text(f">a\n{'ACG' * 1100}\n")
+    context = worked(fasta, tmp_path / "out", {**models, "chunk": "3300"})
+    cut = len(rows_of(tmp_path / "out"))
+    assert context.warning == f"{cut} frames are longer than 1022 residues and were cut; use shorter chunks"
+
+    weights = load_file(models["classifier"])
+    weights["output_layer.bias"][0] = torch.nan
+    save_file(weights, tmp_path / "damaged.safetensors")
+    with pytest.raises(UserError, match=r"^the classifier's scores are not finite; its file is damaged$"):
+        worked(fasta, tmp_path / "failed", {**models, "classifier": str(tmp_path / "damaged.safetensors")})
 
 
 def test_a_pickled_classifier_of_another_width_is_refused_when_the_models_are_loaded(

@@ -141,9 +141,10 @@ def test_a_model_reads_no_letter_as_another_one(esm: Path) -> None:
 class SmallMemory:
     """A model that runs out of memory above a number of tokens, and notes the sizes of its batches."""
 
-    def __init__(self, folder: Path, most: int) -> None:
+    def __init__(self, folder: Path, most: int, error: Exception) -> None:
         self._model = load_model(settings_of({"model": str(folder)}), "cpu")
         self._most = most
+        self._error = error
         self.sizes: list[int] = []
 
     def loaded(self) -> LoadedModel:
@@ -152,12 +153,23 @@ class SmallMemory:
     def _hidden_states(self, tokens: Any, mask: Any) -> Any:
         self.sizes.append(tokens.numel())
         if tokens.numel() > self._most:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            raise self._error
         return self._model.hidden_states(tokens, mask)
 
 
-def test_a_batch_that_does_not_fit_halves_the_budget_for_good_and_changes_no_embedding(esm: Path) -> None:
-    small = SmallMemory(esm, most=120)
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_batch_that_does_not_fit_halves_the_budget_for_good_and_changes_no_embedding(
+    esm: Path, error: Exception
+) -> None:
+    small = SmallMemory(esm, 120, error)
     embedder = Embedder(settings_of({"model": str(esm), "tokens": "400"}), "cpu", small.loaded())
     once = embed(esm, PROTEINS).vectors
     assert difference(embed_with(embedder, PROTEINS).vectors, once) < TOLERANCE
@@ -170,7 +182,7 @@ def test_a_batch_that_does_not_fit_halves_the_budget_for_good_and_changes_no_emb
 
 
 def test_a_sequence_that_does_not_fit_alone_fails_by_name_and_length_and_not_for_good(esm: Path) -> None:
-    embedder = Embedder(settings_of({"model": str(esm)}), "cpu", SmallMemory(esm, most=20).loaded())
+    embedder = Embedder(settings_of({"model": str(esm)}), "cpu", SmallMemory(esm, 20, MemoryError()).loaded())
     with pytest.raises(
         UserError, match="record 'long' does not fit into the memory of cpu with 50 tokens"
     ) as caught:

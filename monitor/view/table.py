@@ -199,11 +199,12 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
 def _total_cells(rows: Sequence[Row], totals: RunTotals | None) -> Cells:
     """The sums of known figures, and the means of percentages; columns without a meaningful total stay empty.
 
-    A GPU that several workers share counts once. `totals` are the run's, with the failures that belong to no
-    device; None when `rows` are not the whole run.
+    Each GPU counts once, whether workers share it or one worker uses several. `totals` are the run's, with the
+    failures that belong to no device; None when `rows` are not the whole run.
     """
     metrics = [row[0] for row in rows]
-    utilization = [row[1] for row in each_gpu_once(rows)]
+    utilization = each_gpu_once(rows)
+    of_each_gpu = [figures for row, figures in utilization for _ in row["gpus"] or (None,)]
     if totals is None:
         completed = whole_sum(row["files_completed"] for row in metrics)
         failed = whole_sum(row["files_failed"] for row in metrics)
@@ -218,13 +219,13 @@ def _total_cells(rows: Sequence[Row], totals: RunTotals | None) -> Cells:
     cells = {
         "device": "  TOTAL",
         "name": count_devices(len(metrics)),
-        "compute": percent(known_mean(row["compute_percent"] for row in utilization)),
-        "memory": percent(known_mean(row["memory_percent"] for row in utilization)),
+        "compute": percent(known_mean(gpu["compute_percent"] for gpu in of_each_gpu)),
+        "memory": percent(known_mean(gpu["memory_percent"] for gpu in of_each_gpu)),
         "rate": rate(known_sum(row["throughput"] for row in metrics)),
         "queue": _figure(known_sum(row["queue_depth"] for row in metrics), "")[0],
         "completed": plain_count(completed),
         "stolen": stolen,
-        "power": _figure(known_sum(row["power_watts"] for row in utilization), "W")[0],
+        "power": _figure(known_sum(figures["power_watts"] for _, figures in utilization), "W")[0],
     }
     bold = {key: (content, "bold") for key, content in cells.items()}
     return {**bold, "failed": (f"!{failed}", "bold yellow") if failed else (plain_count(failed), "bold")}

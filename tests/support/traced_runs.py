@@ -60,7 +60,7 @@ def eventful_run(host: str = "node-a", *, name: str = "sample") -> Script:
     script.say("coordinator", ev.RunStarted("job", "cost", (A, B), 4))
     script.say("coordinator", ev.QueueDepths({A.key: 3, B.key: 1}))
     for number, device in enumerate((A, B)):
-        script.say(f"worker-{number}", ev.WorkerStarted(device, 100))
+        script.say(f"worker-{number}", ev.WorkerStarted(device, 100, is_loading=True))
         sample(script, device, 0.0)
     script.clock.advance(2)
     for number, device in enumerate((A, B)):

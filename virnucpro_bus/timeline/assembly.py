@@ -185,6 +185,8 @@ class Assembly:
         for envelope in self._events.started:
             key = envelope.host, envelope.source, envelope.epoch
             stream, offset_ns = self._streams[key], self._offsets[envelope.host]
+            if not stream.loads:
+                continue
             ready_ns = stream.up_ns
             if ready_ns is None and key in self._events.begun:
                 ready_ns = envelope.mono_ns  # it has worked without a heartbeat: when it was ready is unknown

@@ -31,7 +31,9 @@ class Embed:
         kind = self._settings.model.kind
         names, sequences, doubt = read_sequences(input, kind)
         count = len(names)
-        embedded = self._embedder.embed(names, sequences, lambda done: context.progress(done, count))
+        embedded = self._embedder.embed(
+            names, sequences, lambda share: context.progress(int(share * count), count)
+        )
         stem = stem_of(input)
         if self._format == "pt":
             write_pt(output, stem, names, embedded, kind)

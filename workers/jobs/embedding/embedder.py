@@ -14,8 +14,8 @@ from workers.jobs.embedding.batching import Batches, TokenBudget
 from workers.jobs.embedding.models import LoadedModel, load_model
 from workers.jobs.embedding.settings import Settings
 
-_BUDGET, _BUDGET_OF_LARGE_GPU = 4096, 16384
-"""Tokens a batch where the user sets no number: more make a CPU no faster."""
+CPU_BUDGET, _GPU_BUDGET, _LARGE_GPU_BUDGET = 1024, 4096, 16384
+"""Tokens a batch where the user sets no number. On a CPU larger batches only have more padding."""
 _LARGE_GPU_BYTES = 22 << 30
 """What the driver reports of the smallest GPU that is sold with 24 GB."""
 # Errors that are not torch.OutOfMemoryError, although memory is what lacks.
@@ -52,6 +52,11 @@ class Embedder:
         return self._model.width
 
     @property
+    def parameters(self) -> int:
+        """How many weights the model has, to which the time for a token is about proportional."""
+        return self._model.parameters
+
+    @property
     def dtype(self) -> str:
         """The name of the type that the model computes in."""
         return self._model.dtype
@@ -62,12 +67,13 @@ class Embedder:
         return self._budget.tokens
 
     def embed(
-        self, names: Sequence[str], sequences: Sequence[str], on_progress: Callable[[int], object]
+        self, names: Sequence[str], sequences: Sequence[str], on_progress: Callable[[float], object]
     ) -> Embedded:
         """Return the embeddings of `sequences`; `names` are for error messages.
 
-        `on_progress` gets the number of sequences done so far. Raises InputError for a sequence without a token,
-        and UserError for one that does not fit into the memory alone, and for embeddings that are not finite.
+        `on_progress` gets the share of the tokens done so far, up to 1: the longest sequences are done first, so
+        that their number tells little of the time. Raises InputError for a sequence without a token, and
+        UserError for one that does not fit into the memory alone, and for embeddings that are not finite.
         """
         vocabulary, limit = self._model.vocabulary, self._settings.max_length
         special = len(vocabulary.before) + len(vocabulary.after)
@@ -78,14 +84,15 @@ class Embedder:
             truncated += limit is not None and len(row) > limit
             tokens.append(row[:limit])
         vectors: Any = np.empty((len(tokens), self.width), np.float32)
-        batches = Batches([len(row) + special for row in tokens], self._budget)
-        done = 0
+        lengths = [len(row) + special for row in tokens]
+        batches = Batches(lengths, self._budget)
+        done, total = 0, sum(lengths)
         while batch := batches.take():
             rows = self._vectors_if_they_fit([tokens[index] for index in batch])
             if rows is not None:
                 vectors[batch] = rows
-                done += len(batch)
-                on_progress(done)
+                done += sum(lengths[index] for index in batch)
+                on_progress(done / total)
             elif not batches.put_back(batch):
                 raise UserError(
                     f"record '{visible(names[batch[0]])[:100]}' does not fit into the memory of {self._device} "
@@ -131,9 +138,9 @@ class Embedder:
 
 def _default_budget(device: str) -> int:
     if torch.device(device).type != "cuda":
-        return _BUDGET
+        return CPU_BUDGET
     is_large = torch.cuda.get_device_properties(device).total_memory >= _LARGE_GPU_BYTES
-    return _BUDGET_OF_LARGE_GPU if is_large else _BUDGET
+    return _LARGE_GPU_BUDGET if is_large else _GPU_BUDGET
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -37,6 +37,8 @@ class LoadedModel:
     Returns the hidden states of one layer; (sequences, tokens, width)."""
     width: int
     dtype: str
+    parameters: int
+    """How many weights it has, to which the time for a token is about proportional."""
 
 
 def load_model(settings: Settings, device: str) -> LoadedModel:
@@ -84,6 +86,7 @@ def _load_dnabert(files: ModelFiles, layer: int, device: str, dtype: str) -> Loa
         lambda tokens, mask: model(tokens, mask, layer),
         files.config["hidden_size"],
         dtype,
+        _parameters(model),
     )
 
 
@@ -119,7 +122,11 @@ def _load_of_transformers(files: ModelFiles, layer: int, device: str, dtype: str
         output = model(input_ids=tokens, attention_mask=mask, output_hidden_states=not is_last)
         return output.last_hidden_state if is_last else output.hidden_states[layer]
 
-    return LoadedModel(vocabulary, hidden_states, model.config.hidden_size, dtype)
+    return LoadedModel(vocabulary, hidden_states, model.config.hidden_size, dtype, _parameters(model))
+
+
+def _parameters(model: Any) -> int:
+    return sum(each.numel() for each in model.parameters())
 
 
 def _tokenizer(files: ModelFiles) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from workers.jobs.virnucpro.settings import settings_of
 
 BLOCK_FRAMES = 10_000
 """Frames that are embedded together: enough to fill batches of equal lengths, and 130 MB of features."""
-_MODELS = 2
 
 
 class VirNucPro:
@@ -62,15 +61,17 @@ class VirNucPro:
         """Return the embeddings of the frames' bases and residues, and report progress in records."""
         names = [frame.name for frame in frames]
         first, last = frames[0].record, frames[-1].record
+        of_dna = self._dnabert.parameters / (self._dnabert.parameters + self._esm.parameters)
 
-        def report(before: int) -> Callable[[int], None]:
+        def report(share: float) -> None:
             # A record may go on in the next block, so that the last one is not counted here.
-            return lambda done: context.progress(
-                first + (last - first) * (before + done) // (_MODELS * len(frames)), records
-            )
+            context.progress(first + int((last - first) * share), records)
 
-        dna = self._dnabert.embed(names, [frame.bases for frame in frames], report(0))
-        return dna, self._esm.embed(names, [frame.residues for frame in frames], report(len(frames)))
+        dna = self._dnabert.embed(names, [frame.bases for frame in frames], lambda share: report(share * of_dna))
+        proteins = self._esm.embed(
+            names, [frame.residues for frame in frames], lambda share: report(of_dna + share * (1 - of_dna))
+        )
+        return dna, proteins
 
     def _write_embeddings(
         self, output: Path, stem: str, kept: Sequence[tuple[list[Frame], Embedded, Embedded]]

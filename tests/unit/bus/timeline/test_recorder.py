@@ -195,6 +195,13 @@ def test_a_worker_that_never_was_ready_has_loaded_until_it_was_last_heard() -> N
     assert (loading.end_ns - loading.start_ns, loading.is_ready) == (5 * NANOSECONDS, False)
 
 
+def test_a_worker_that_loads_nothing_has_no_time_of_loading() -> None:
+    script = Script()
+    script.say("worker-0", ev.WorkerStarted(GPU, 100))
+    script.say("worker-0", ev.Heartbeat("GPU-a", "idle", 0, 0, 0, 0, 0), after_seconds=1)
+    assert course_of(script.frames()).loading == []
+
+
 def test_hosts_whose_clocks_differ_are_on_the_axis_of_who_received_their_events() -> None:
     scripts = [Script(host="early"), Script(host="late")]
     scripts[1].clock.mono += 10_000 * NANOSECONDS

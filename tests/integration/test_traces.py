@@ -52,7 +52,8 @@ def counts_of(events: list[Event]) -> Counter[str]:
             "own": is_stolen.count(False),
             "stolen": is_stolen.count(True),
             "failed": counts["file.failed/"],
-            "loading": counts["worker.started/"],
+            # These captures are older than the field that reports it.
+            "loading": sum(event.fields[2:3] == [True] for event in events if event.kind == "worker.started/"),
             "session": counts["run.started/"],
             "steal": counts["work.stolen/"],
             "worker lost": counts["worker.lost/"],

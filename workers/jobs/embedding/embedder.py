@@ -14,7 +14,7 @@ from workers.jobs.embedding.batching import Batches, TokenBudget
 from workers.jobs.embedding.models import LoadedModel, load_model
 from workers.jobs.embedding.settings import Settings
 
-CPU_BUDGET, _GPU_BUDGET, _LARGE_GPU_BUDGET = 1024, 4096, 16384
+_CPU_BUDGET, _GPU_BUDGET, _LARGE_GPU_BUDGET = 1024, 4096, 16384
 """Tokens a batch where the user sets no number. On a CPU larger batches only have more padding."""
 _LARGE_GPU_BYTES = 22 << 30
 """What the driver reports of the smallest GPU that is sold with 24 GB."""
@@ -44,7 +44,7 @@ class Embedder:
         self._settings = settings
         self._device = device
         self._model = model or load_model(settings, device)
-        self._budget = TokenBudget(settings.tokens or _default_budget(device))
+        self._budget = TokenBudget(settings.tokens or default_budget(device))
 
     @property
     def width(self) -> int:
@@ -136,9 +136,10 @@ class Embedder:
         return (total / device_pooled.sum(1, keepdim=True)).cpu().numpy()
 
 
-def _default_budget(device: str) -> int:
+def default_budget(device: str) -> int:
+    """Return how many tokens a batch has where the user sets no number."""
     if torch.device(device).type != "cuda":
-        return CPU_BUDGET
+        return _CPU_BUDGET
     is_large = torch.cuda.get_device_properties(device).total_memory >= _LARGE_GPU_BYTES
     return _LARGE_GPU_BUDGET if is_large else _GPU_BUDGET
 

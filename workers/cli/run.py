@@ -245,7 +245,7 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
     elapsed = summary["elapsed_seconds"] or 0.0
     before = summary["files_done_before"]
     loading = max(summary["effect"]["loading_seconds"].values(), default=0.0)
-    told = f", {duration(loading)} of that for loading" if loading >= NOTABLE_LOADING_SECONDS else ""
+    told = f" ({duration(loading)} of it for loading)" if loading >= NOTABLE_LOADING_SECONDS else ""
     # No rate counts the time before the first file, or sequences of earlier sessions.
     working = summary["effect"]["makespan_seconds"]
     rate = f", {totals['sequences'] / working:.0f} a second" if working and not before else ""

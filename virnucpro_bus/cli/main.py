@@ -77,20 +77,29 @@ def main(arguments: list[str] | None = None) -> None:
     """
     claim_names()
     prepare_standard_streams()
+    status = _run(arguments)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Python waits for threads and cleans up: from here on nothing would catch a KeyboardInterrupt.
+        signal.signal(signal.SIGINT, end_quietly)
+    sys.exit(status)
+
+
+def _run(arguments: list[str] | None) -> int:
+    """Run the command line; return the exit status."""
     try:
         status = cli.main(arguments, standalone_mode=False)
         sys.stdout.flush()
     except UserError as error:
         say(str(error))
-        sys.exit(EXIT_USAGE)
+        return EXIT_USAGE
     except click.ClickException as error:
         say(_one_line(error))
-        sys.exit(EXIT_USAGE)
+        return EXIT_USAGE
     except (KeyboardInterrupt, click.Abort):
-        sys.exit(EXIT_INTERRUPTED)
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         abandon_output()  # the reader has closed the pipe (| head)
-        sys.exit(EXIT_REFUSED)
+        return EXIT_REFUSED
     except OSError as error:
         reason = error.strerror or str(error)
         is_output = abandon_output() or (error.filename is None and error.errno in _OUTPUT_ERRORS)
@@ -98,8 +107,8 @@ def main(arguments: list[str] | None = None) -> None:
         if place is None and not _has_current_folder():
             place, reason = "the current folder", "it has been removed; change to another one"
         say(reason if place is None else f"{place}: {reason}")
-        sys.exit(EXIT_REFUSED)
-    sys.exit(status if isinstance(status, int) else 0)
+        return EXIT_REFUSED
+    return status if isinstance(status, int) else 0
 
 
 def _has_current_folder() -> bool:

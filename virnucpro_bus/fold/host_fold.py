@@ -177,7 +177,7 @@ class HostFold(HostState, array_like=True):
     def _file_started(self, event: ev.FileStarted, envelope: ev.Envelope, stream: Stream) -> None:
         if not stream.device_key:
             self._worker_device(event.device, stream)
-        seq = envelope.seq
+        seq, stream.has_worked = envelope.seq, True
         if seq > stream.state_seq:
             stream.state_seq, stream.state = seq, "busy"
             stream.task, stream.since_ns = event, envelope.mono_ns
@@ -185,7 +185,7 @@ class HostFold(HostState, array_like=True):
     def _file_progress(self, event: ev.FileProgress, envelope: ev.Envelope, stream: Stream) -> None:
         if not stream.device_key:
             self._worker_device(event.device, stream)
-        seq = envelope.seq
+        seq, stream.has_worked = envelope.seq, True
         if seq > stream.progress_seq:
             stream.progress_seq, stream.progress, stream.progress_ns = seq, event, envelope.mono_ns
 
@@ -194,6 +194,7 @@ class HostFold(HostState, array_like=True):
         if device is None or not stream.device_key:
             device = self._worker_device(event.device, stream)
         stream.completed += 1
+        stream.has_worked = True
         sequences = stream.sequences + event.sequences
         stream.sequences = sequences if sequences < MAX_COUNT else MAX_COUNT
         seq, end_ns = envelope.seq, envelope.mono_ns
@@ -213,6 +214,7 @@ class HostFold(HostState, array_like=True):
 
     def _file_failed(self, event: ev.FileFailed, envelope: ev.Envelope, stream: Stream) -> None:
         device = self._worker_device(event.device, stream)
+        stream.has_worked = True
         stream.set_state(envelope.seq, "idle")
         self._add_failed_attempt(event.file, event.attempt, event.device, event.reason)
         self._log.fail(envelope.mono_ns, event.duration_seconds, event.device)

@@ -76,6 +76,8 @@ class Stream:
     """Whether it has reported that it loads its job before it is ready …"""
     started_ns: Count | None = None
     """… and when it was started; None: unknown."""
+    has_worked: bool = False
+    """Whether any event of a file was received from it, in whatever order."""
 
     def start(self, envelope: Envelope) -> None:
         """Set when it was started, and whether it loads its job first."""
@@ -150,8 +152,7 @@ class Stream:
             return self.up_ns if self.loads else None
         if self.is_loading:
             return now_ns
-        has_worked = self.reported_state in ("busy", "idle") or self.task is not None
-        return None if has_worked else self.heard_ns
+        return None if self.has_worked or self.reported_state == "idle" else self.heard_ns
 
     @property
     def has_heartbeat(self) -> bool:

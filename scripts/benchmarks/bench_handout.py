@@ -19,9 +19,9 @@ from virnucpro_bus.hub.bus_server import BusServer, HubSink
 from workers.commit.placement import Placement
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
+from workers.desk.executor import Limits, Workplace
 from workers.inputs.input_file import InputFile
 from workers.pool.pool import WorkerPool
-from workers.pool.watchdog import Limits
 
 FILES = 100_000
 DEVICES = 8
@@ -69,7 +69,7 @@ def _round(parent: str | None) -> float:
     with tempfile.TemporaryDirectory(dir=parent) as folder, BusServer(Path(folder), clock) as server:
         coordinator = WorkStealingCoordinator(devices, files, sink=HubSink(server, clock), clock=clock)
         store = NoStore(Path(folder))
-        pool = WorkerPool(server, coordinator, store, job="", options={}, limits=Limits(), clock=clock, warn=print)
+        pool = WorkerPool(Workplace(server, coordinator, store, "", {}, Limits(), clock, print))
         for slot in pool._slots:
             slot.epoch, slot.restart_at_ns = 1, 2**63
         half = DEVICES // 2
@@ -80,7 +80,7 @@ def _round(parent: str | None) -> float:
             for process in (one, two):
                 process.go()
             poller = zmq.Poller()
-            for source in (*server.hub.sockets(), pool.socket):
+            for source in (*server.hub.sockets(), *pool.sockets):
                 poller.register(source, zmq.POLLIN)
             started = perf_counter()
             while coordinator.unsettled:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -19,16 +18,12 @@ from virnucpro_bus.cli.options import (
 )
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.devices import has_gpu
-from virnucpro_bus.effect.text_report import sentence
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.remote.listen_address import access_for, parse_listen
-from virnucpro_bus.run_folder import REPORT_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
-from virnucpro_bus.system.standard_streams import abandon_output
-from virnucpro_bus.text import visible
-from virnucpro_bus.units import duration
 from workers.cli.jobs import complete_jobs
-from workers.commit.result_store import RESULTS_NAME
+from workers.cli.run_end import print_end
+from workers.desk.executor import DEFAULT_HANG_SECONDS, Limits
 from workers.inputs.find import find_inputs
 from workers.jobs.checked_job import check_job
 from workers.launch.device_discovery import MAX_DEVICES, find_devices, place_workers, simulated_gpus
@@ -37,16 +32,12 @@ from workers.launch.estimates import apply_job_estimates
 from workers.launch.launcher import Launcher
 from workers.launch.merge_process import merged_names
 from workers.launch.run_plan import DEFAULT_GRACE_SECONDS, RunPlan
-from workers.pool.watchdog import DEFAULT_HANG_SECONDS, Limits
 from workers.resume.log_path import choose_log_path
 from workers.schedule.blame import DEFAULT_RETRIES
 from workers.schedule.plan import weights_for
 from workers.schedule.policy_registry import DEFAULT_POLICY, POLICIES
 
 SECONDS = SecondsArgument(0.1, 1e9)
-MAX_FAILURES_SHOWN = 10
-NOTABLE_LOADING_SECONDS = 1.0
-"""The end of a run names the longest loading of a device from this on."""
 
 
 @click.command(short_help="Run a job over many files on all devices, with a live dashboard.")
@@ -217,15 +208,8 @@ def run(
     with DeviceLocks(chosen):
         launcher = Launcher(plan, SystemClock())
         status = launcher.run()
-    try:
-        if launcher.summary:
-            _print_summary(plan, launcher.summary)
-    except BrokenPipeError:
-        abandon_output()
-    except OSError as error:
-        # A full disk, or a terminal that has closed. The exit status is that of the run.
-        abandon_output()
-        say(f"the output cannot be written: {error.strerror}")
+    if launcher.summary:
+        print_end(plan, launcher.summary)
     return status
 
 
@@ -237,41 +221,3 @@ def _parse_options(pairs: Sequence[str]) -> dict[str, str]:
             raise UserError(f"--job-option {pair!r}: write KEY=VALUE")
         options[key] = value
     return options
-
-
-def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
-    """Print the end of the run in a few lines: what was done, what failed, where everything is."""
-    totals = summary["totals"]
-    elapsed = summary["elapsed_seconds"] or 0.0
-    before = summary["files_done_before"]
-    loading = max(summary["effect"]["loading_seconds"].values(), default=0.0)
-    told = f" ({duration(loading)} of it for loading)" if loading >= NOTABLE_LOADING_SECONDS else ""
-    # No rate counts the time before the first file, or sequences of earlier sessions.
-    working = summary["effect"]["makespan_seconds"]
-    rate = f", {totals['sequences'] / working:.0f} a second" if working and not before else ""
-    earlier = f" ({before} of them earlier)" if before else ""
-    total = "n/a" if totals["files_total"] is None else totals["files_total"]
-    click.echo(
-        f"{totals['files_completed']} of {total} files done{earlier} in {elapsed:.1f} s{told} on "
-        f"{len(summary['devices'])} devices: {totals['sequences']} sequences{rate}; "
-        f"{totals['steals']} stolen, {totals['files_failed']} failed"
-    )
-    if effect := sentence(summary["effect"]):
-        click.echo(f"stealing: {effect}")
-    if totals["events_lost"]:
-        click.echo(f"{totals['events_lost']} of {totals['events_published']} events were lost")
-    failures = summary["failures"]
-    for file, reason in list(failures.items())[:MAX_FAILURES_SHOWN]:
-        say(f"failed: {file}: {reason}")
-    if (more := len(failures) - MAX_FAILURES_SHOWN) > 0:
-        say(f"failed: {more} more files; see {SUMMARY_NAME}")
-    for label, path in (
-        ("results", plan.run_dir / RESULTS_NAME),
-        ("merged", plan.run_dir / RESULTS_NAME / plan.merge.name if plan.merge else None),
-        ("capture", plan.run_dir / "run.vbus"),
-        ("log", plan.log_file),
-        ("summary", plan.run_dir / SUMMARY_NAME),
-        ("report", plan.run_dir / REPORT_NAME if plan.report else None),
-    ):
-        if path is not None and path.exists():
-            click.echo(f"  {label:<8} {visible(str(path))}")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.system.signals import SignalFlag
-from workers.pool.pool import WorkerPool
+from workers.desk.executor import Executor
 
 REPEAT_SECONDS = 1.0
 """A signal other than SIGINT that follows the first one sooner is the same request: `timeout` and batch systems
@@ -68,14 +68,14 @@ class Interruption:
         """Return the descriptor that becomes readable when a signal arrives."""
         return self._signals.fileno()
 
-    def poll(self, pool: WorkerPool) -> None:
+    def poll(self, workers: Executor) -> None:
         """Act on the signals that have arrived, and kill the workers once their time is over."""
         self._count()
         if self._seen > self._handled:
             self._handled = self._seen
-            self._interrupt(pool)
+            self._interrupt(workers)
         if self._kill_at_ns is not None and self._clock.mono_ns() >= self._kill_at_ns:
-            pool.kill()
+            workers.kill()
 
     def _count(self) -> None:
         """Count the signals that have arrived since the last call, and decide whether they are a repetition."""
@@ -92,8 +92,8 @@ class Interruption:
             self._is_hurried |= by_user or (is_later and self.signal != signal.SIGHUP)
         self._seen = arrived
 
-    def _interrupt(self, pool: WorkerPool) -> None:
-        pool.drain()
+    def _interrupt(self, workers: Executor) -> None:
+        workers.drain()
         if self._is_hurried:
             self._kill_at_ns = self._clock.mono_ns()
         elif self.signal == signal.SIGINT:

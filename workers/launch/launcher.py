@@ -23,6 +23,7 @@ from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 from virnucpro_bus.text import visible
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
+from workers.desk.executor import Executor, Workplace
 from workers.launch.failed_start import undoing_failed_start
 from workers.launch.interruption import Interruption
 from workers.launch.merge_process import claim_merged, merged_names, write_merged
@@ -31,7 +32,6 @@ from workers.launch.relay_process import RelayProcess
 from workers.launch.report_process import remove_report, write_report
 from workers.launch.run_plan import RunPlan
 from workers.launch.summary import remove_summary, sum_up
-from workers.pool.pool import WorkerPool
 from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settings_of
 
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
@@ -49,7 +49,7 @@ HURRIED_SUMMARY_SECONDS = 1.0
 
 
 class Launcher:
-    """Runs one plan. One thread owns hub, coordinator and pool, so there are no locks."""
+    """Runs one plan. One thread owns hub, coordinator and workers, so there are no locks."""
 
     def __init__(self, plan: RunPlan, clock: Clock) -> None:
         """Lock the folder and read what it contains. Raises UserError when it cannot be used for this plan."""
@@ -148,17 +148,19 @@ class Launcher:
             undoing_failed_start(plan, server, self._store, self._has_begun),
         ):
             self._store.prepare(may_hold_files=self._held_run)
-            pool = WorkerPool(
-                server,
-                coordinator,
-                self._store,
-                job=plan.job,
-                options=plan.options,
-                target=plan.target,
-                limits=plan.limits,
-                clock=self._attended_clock,
-                warn=self._notify,
-                last_epoch=self._last_worker_epoch,
+            workers = plan.make_executor(
+                Workplace(
+                    server,
+                    coordinator,
+                    self._store,
+                    job=plan.job,
+                    options=plan.options,
+                    target=plan.target,
+                    limits=plan.limits,
+                    clock=self._attended_clock,
+                    warn=self._notify,
+                    last_epoch=self._last_worker_epoch,
+                )
             )
             try:
                 if plan.listen is not None:
@@ -171,10 +173,10 @@ class Launcher:
                     self._report_resumption(self._resumed)
                 # The workers first: whatever starts now shares the processor with them.
                 if coordinator.unsettled:
-                    pool.start()
+                    workers.start()
                 self._start_viewers(server)
-                self._loop(server, pool, interruption, deaths)
-                status = _exit_status(coordinator, pool, interruption)
+                self._loop(server, workers, interruption, deaths)
+                status = _exit_status(coordinator, workers, interruption)
                 if server.hub.capture.is_broken and status == EXIT_DONE:
                     status = EXIT_UNABLE  # the results are in place, but a resumed run will not know of all
                 server.stop_sampler()
@@ -182,14 +184,14 @@ class Launcher:
                 self._report_refusals(server)
                 coordinator.finish(status)
             finally:
-                pool.close()
+                workers.close()
                 self._monitor.finish(server.hub.poll, interruption.limit(MONITOR_SECONDS, HURRIED_SECONDS))
                 self._relay.stop(interruption.limit(RELAY_SECONDS, HURRIED_SECONDS))
                 self._store.tidy()
-            if pool.unable is not None:
-                raise UserError(f"the job {visible(plan.job)} cannot be run: {pool.unable}")
-            if pool.failed_start is not None:
-                raise UserError(f"{plan.run_dir}: the run cannot start: {pool.failed_start}")
+            if workers.unable is not None:
+                raise UserError(f"the job {visible(plan.job)} cannot be run: {workers.unable}")
+            if workers.failed_start is not None:
+                raise UserError(f"{plan.run_dir}: the run cannot start: {workers.failed_start}")
         return status
 
     def _start_viewers(self, server: BusServer) -> None:
@@ -211,16 +213,14 @@ class Launcher:
         except OSError as error:
             self._notify(f"there is no dashboard and no log: the monitor cannot be started: {error.strerror}")
 
-    def _loop(self, server: BusServer, pool: WorkerPool, interruption: Interruption, deaths: SignalFlag) -> None:
-        """Drive hub and pool until all files are settled or no more are handed out, and all workers have ended."""
+    def _loop(self, server: BusServer, workers: Executor, interruption: Interruption, deaths: SignalFlag) -> None:
+        """Drive hub and workers until no file is left or no more are handed out, and all workers have ended."""
         coordinator = self.coordinator
         poller = zmq.Poller()
-        for source in (*server.hub.sockets(), pool.socket):
+        for source in (*server.hub.sockets(), *workers.sockets, interruption.fileno(), deaths.fileno()):
             poller.register(source, zmq.POLLIN)
-        poller.register(interruption.fileno(), zmq.POLLIN)
-        poller.register(deaths.fileno(), zmq.POLLIN)
         is_init, handled_deaths = os.getpid() == 1, 0
-        while (coordinator.unsettled and not pool.closing) or pool.running:
+        while (coordinator.unsettled and not workers.closing) or workers.running:
             poller.poll(POLL_MS)
             deaths.drain()
             if is_init and deaths.count > handled_deaths:
@@ -229,7 +229,7 @@ class Launcher:
             server.hub.poll()
             if notice := server.hub.capture.notice():
                 self._notify(notice)
-            pool.poll()
+            workers.poll()
             coordinator.publish_depths()
             self._monitor.poll()
             if self._monitor.has_ended():
@@ -237,7 +237,7 @@ class Launcher:
                     "the monitor has ended, but the run continues; "
                     f"to watch it: virnucpro-bus monitor {self._plan.run_dir}"
                 )
-            interruption.poll(pool)
+            interruption.poll(workers)
             self._relay.poll()
 
     def _has_begun(self) -> bool:
@@ -278,8 +278,8 @@ class Launcher:
             self._server.release()
 
 
-def _exit_status(coordinator: WorkStealingCoordinator, pool: WorkerPool, interruption: Interruption) -> int:
-    if pool.unable is not None:
+def _exit_status(coordinator: WorkStealingCoordinator, workers: Executor, interruption: Interruption) -> int:
+    if workers.unable is not None:
         return EXIT_UNABLE
     if interruption.signal and coordinator.unsettled:
         return 128 + interruption.signal

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.remote.http_address import HttpListen
+from workers.desk.executor import Limits, MakeExecutor
 from workers.inputs.input_file import InputFile
 from workers.jobs.named_job import Merge
-from workers.pool.watchdog import Limits
+from workers.pool.pool import WorkerPool
 from workers.schedule.blame import DEFAULT_RETRIES
 
 DEFAULT_GRACE_SECONDS = 10.0
@@ -39,6 +40,8 @@ class RunPlan:
     retries: int = DEFAULT_RETRIES
     """How often a file that fails is tried again."""
     limits: Limits = field(default_factory=Limits)
+    make_executor: MakeExecutor = WorkerPool
+    """What runs the workers: the processes of this machine, if nothing else is said."""
     grace_seconds: float = DEFAULT_GRACE_SECONDS
     """How long the files in progress may take after SIGTERM or SIGHUP."""
     steal_interval_seconds: float = 0.0

@@ -1,26 +1,23 @@
 """The worker processes of a run: started one for each device, restarted when they die, ended with the run.
 
-The launcher's loop drives the pool. The coordinator decides which file a worker gets.
+The pool is the executor of a run on this machine. The launcher's loop drives it, and the desk serves its workers.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from time import sleep
 
 import zmq
 
-from virnucpro_bus.clock import Clock
-from virnucpro_bus.hub.bus_server import BusServer
 from virnucpro_bus.system.cores import usable_cores
-from virnucpro_bus.text import visible
-from workers.commit.result_store import ResultStore
-from workers.coordinator.coordinator import WorkStealingCoordinator
+from workers.desk.desk import Desk
+from workers.desk.executor import Workplace
 from workers.pool.dispatcher import DISMISSAL_SECONDS, Dispatcher
 from workers.pool.orphan_guard import OrphanGuard
 from workers.pool.slot import Slot
-from workers.pool.watchdog import Limits, Watchdog
+from workers.pool.watchdog import Watchdog
 from workers.protocol import WorkerConfig
 from workers.schedule.blame import Loss
 
@@ -32,55 +29,38 @@ _POLL_SECONDS = 0.01
 class WorkerPool:
     """Starts, supervises and ends the worker processes of a run. For one thread."""
 
-    def __init__(
-        self,
-        server: BusServer,
-        coordinator: WorkStealingCoordinator,
-        store: ResultStore,
-        *,
-        job: str,
-        options: Mapping[str, str],
-        target: str | None = None,
-        limits: Limits,
-        clock: Clock,
-        warn: Callable[[str], object],
-        last_epoch: int = 0,
-    ) -> None:
-        """`target` is what the name `job` stands for, as in WorkerConfig.
-
-        `warn` is called with each message for the user, in one line. Epochs begin after `last_epoch`.
-        """
-        self._server = server
-        self._coordinator = coordinator
-        self._store = store
-        self._job = job
-        self._options = dict(options)
-        self._target = target
-        self._clock = clock
-        self._warn = warn
-        self._slots = [Slot(number, device, last_epoch) for number, device in enumerate(coordinator.devices)]
+    def __init__(self, workplace: Workplace) -> None:
+        """Open the channel to the workers. Raises zmq.ZMQError."""
+        self._server = workplace.server
+        self._coordinator = workplace.coordinator
+        self._workplace = workplace
+        self._clock = workplace.clock
+        self._warn = workplace.warn
+        self._slots = [
+            Slot(number, device, workplace.last_epoch)
+            for number, device in enumerate(workplace.coordinator.devices)
+        ]
         self._threads = max(1, usable_cores(os.environ).number // len(self._slots))
         """Of each worker."""
-        self._watchdog = Watchdog(limits, clock, server.hub.events_from)
+        self._watchdog = Watchdog(workplace.limits, self._clock, self._server.hub.events_from)
         self._guard = OrphanGuard()
-        self._dispatcher = Dispatcher(
-            server.address("channel"), self._slots, server.hub, coordinator, store, clock, warn
-        )
+        self._desk = Desk(workplace, self._slots)
+        self._dispatcher = Dispatcher(self._server.address("channel"), self._slots, self._desk, self._clock)
 
     @property
-    def socket(self) -> zmq.Socket[bytes]:
+    def sockets(self) -> list[zmq.Socket[bytes] | int]:
         """The channel's socket, to wait on for input before `poll`."""
-        return self._dispatcher.socket
+        return [self._dispatcher.socket]
 
     @property
     def unable(self) -> str | None:
         """Why the job can run on none of the devices; None while it can run on one."""
-        return self._dispatcher.unable
+        return self._desk.unable
 
     @property
     def failed_start(self) -> str | None:
         """Why the run ends before it has handed out a file; None if it has, or does not end early."""
-        return self._dispatcher.failed_start
+        return self._desk.failed_start
 
     @property
     def running(self) -> bool:
@@ -90,7 +70,7 @@ class WorkerPool:
     @property
     def closing(self) -> bool:
         """Whether no more files are handed out."""
-        return self._dispatcher.closing
+        return self._desk.closing
 
     def start(self) -> None:
         """Start every device's worker, or leave that to `poll` while the journal cannot be written."""
@@ -109,12 +89,12 @@ class WorkerPool:
 
     def drain(self) -> None:
         """Hand out no more files: each worker ends after its current file, and at once while it loads the job."""
-        self._dispatcher.closing = True
+        self._desk.closing = True
         self._end([slot for slot in self._slots if not slot.peer])
 
     def kill(self) -> None:
         """Begin to end all workers; `poll` continues that: SIGTERM, 1 s later SIGKILL, 5 s later none is left."""
-        self._dispatcher.closing = True
+        self._desk.closing = True
         self._end(self._slots)
 
     def close(self) -> None:
@@ -147,9 +127,9 @@ class WorkerPool:
             device_name=device.name,
             device_index=device.index,
             device_label=device.label,
-            job=self._job,
-            options=self._options,
-            target=self._target,
+            job=self._workplace.job,
+            options=dict(self._workplace.options),
+            target=self._workplace.target,
         )
         try:
             slot.spawn(config, self._server.log_path(slot.source), self._threads)
@@ -165,7 +145,7 @@ class WorkerPool:
             self._warn(f"{slot.device.key}: its worker cannot be started, and is tried again: {reason}")
         in_use = [each for each in self._slots if not each.retired]
         if not self.running and all(each.failed_starts >= FAILED_STARTS_UNTIL_END for each in in_use):
-            self._dispatcher.stop(f"no worker can be started: {reason}")
+            self._desk.stop(f"no worker can be started: {reason}")
 
     def _supervise(self, slot: Slot) -> None:
         """Start the slot's worker if one is due, handle its death, or end it if it must end."""
@@ -197,65 +177,25 @@ class WorkerPool:
             slot.end(*verdict, now_ns)
 
     def _wants_worker(self, slot: Slot) -> bool:
-        if self._dispatcher.closing or slot.retired or self._clock.mono_ns() < slot.restart_at_ns:
+        if self._desk.closing or slot.retired or self._clock.mono_ns() < slot.restart_at_ns:
             return False
         # What the journal records of a worker can only be understood with the plan.
-        return self._coordinator.unsettled > 0 and self._dispatcher.can_commit()
+        return self._coordinator.unsettled > 0 and self._desk.can_commit()
 
     def _give_up(self, slot: Slot) -> None:
         """Continue without a process that cannot be killed, and without its device."""
         key = slot.device.key
-        problem = f"process {slot.give_up()} on {key} cannot be killed: it hangs inside the kernel"
-        self._warn(f"{problem}; {key} is retired")
-        if all(each.retired for each in self._slots):
-            self._dispatcher.stop(problem)
-        elif not self.closing:
-            self._coordinator.retire(key)
+        self._desk.retire(slot, f"process {slot.give_up()} on {key} cannot be killed: it hangs inside the kernel")
         if not (slot.dismissed and slot.assignment is None):
             self._handle_death(slot, "cannot be killed")
 
     def _handle_death(self, slot: Slot, how: str) -> None:
-        """Return the worker's file to the coordinator; retire a device whose workers keep dying."""
-        key, ending, loss = slot.device.key, slot.ending, Loss.DIED
+        """Return the worker's file to the desk, and decide when the device gets its next worker."""
+        ending, loss = slot.ending, Loss.DIED
         if ending is not None:
             # A file that was assigned to it while it was being ended is not to blame.
             loss = ending.loss if ending.output == slot.output else Loss.STOPPED
             how = ending.reason
-        if loss is Loss.DIED and self._is_of_every_file():
-            loss = Loss.STOPPED
-        held = self._coordinator.worker_lost(key, slot.source, slot.epoch, how, loss)
-        if slot.output is not None:
-            self._store.discard(slot.output)
-        slot.assignment = slot.output = slot.pending = None
-        if loss is Loss.STOPPED:
-            return
-        when = "before it had a file" if held is None else f"while it worked on {held.file.id}"
-        self._warn(f"{slot.source} ({key}) {how} {when}")
-        if loss is Loss.DIED:
-            if slot.deaths.note(with_file=held is not None):
-                self._retire(slot, how)
+        slot.pending = None
+        if self._desk.lose(slot, how, loss) is Loss.DIED:
             slot.restart_at_ns = self._clock.mono_ns() + slot.deaths.delay_ns()
-        if self._coordinator.is_retired(key) and not slot.retired:
-            slot.retired = True
-            self._warn(f"{key} is retired: its workers keep dying")
-
-    def _retire(self, slot: Slot, how: str) -> None:
-        """Retire a device whose workers die before they have a file; the last one ends the run."""
-        if any(not each.retired for each in self._slots if each is not slot):
-            self._coordinator.retire(slot.device.key)
-            return
-        slot.retired = True
-        log = self._server.log_path(slot.source)
-        # An empty log is removed at the end.
-        hint = f"; see {visible(str(log))}" if log.exists() and log.stat().st_size else ""
-        self._dispatcher.stop(f"no device is left: the last worker {how} before it had a file{hint}")
-
-    def _is_of_every_file(self) -> bool:
-        """Whether a worker has died of what ends the run, and not of its file or device.
-
-        A full disk kills a program that writes through memory, for example. Others die with it, and the first to
-        be reaped leaves some room.
-        """
-        if not self._dispatcher.stopped and (problem := self._store.problem()) is not None:
-            self._dispatcher.stop(problem)
-        return self._dispatcher.stopped

@@ -6,62 +6,25 @@ import os
 import secrets
 import signal
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.events.envelope import WORKER_SOURCE_PREFIX
-from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system.child_process import spawn_logged
 from virnucpro_bus.system.own_packages import own_program
-from workers.coordinator.assignment import Assignment
+from workers.desk.seat import Seat, delay_ns
 from workers.pool.environment import worker_environment
 from workers.pool.orphan_guard import MARK_VARIABLE, kill_marked
-from workers.protocol import Answer, Refusal, Request, WorkerConfig
+from workers.protocol import Answer, Request, WorkerConfig
 from workers.schedule.blame import Loss
 
-FAILED_STARTS_UNTIL_RETIREMENT = 3
 TERM_SECONDS = 1.0
 """Time between SIGTERM and SIGKILL."""
 UNKILLABLE_SECONDS = 5.0
 """A process that is still there so long after SIGKILL hangs inside the kernel, such as in a GPU driver. It runs no
 more code, but may never end."""
-FIRST_DELAY_SECONDS = 0.25
-LONGEST_DELAY_SECONDS = 5.0
-
-
-@dataclass
-class DeathRecord:
-    """How often a device's workers have died since it last settled a file.
-
-    Deaths with a file are judged by schedule/blame.py as well.
-    """
-
-    deaths: int = 0
-    without_file: int = 0
-
-    def note(self, *, with_file: bool) -> bool:
-        """Count a death. Return True if the device is to be retired: three workers died before they had a file."""
-        self.deaths += 1
-        self.without_file += not with_file
-        return self.without_file >= FAILED_STARTS_UNTIL_RETIREMENT
-
-    def clear(self) -> None:
-        """Start over, because the device has settled a file."""
-        self.deaths = self.without_file = 0
-
-    def delay_ns(self) -> int:
-        """Return the delay before the next worker is started: none after the first death, then it doubles."""
-        return _delay_ns(self.deaths - 1)
-
-
-def _delay_ns(times: int) -> int:
-    """Return the delay after something has failed so many times: none for 0, then it doubles up to a limit."""
-    if times <= 0:
-        return 0
-    return int(min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (times - 1)) * NANOSECONDS)
 
 
 @dataclass(frozen=True)
@@ -76,13 +39,9 @@ class Ending:
 
 
 @dataclass
-class Slot:
-    """One device, its worker process, and the state of the requests and answers between us. For one thread."""
+class Slot(Seat):
+    """A seat whose workers are processes, and the state of the requests and answers between us. For one thread."""
 
-    number: int
-    device: Device
-    epoch: int = 0
-    """The number of the process, counted over all sessions of the run."""
     process: subprocess.Popen[bytes] | None = None
     unkillable: subprocess.Popen[bytes] | None = None
     """A process that was given up; the device is retired then."""
@@ -92,14 +51,8 @@ class Slot:
     """The process's address on the channel; empty until its first request."""
     pending: Request | None = None
     """A request that has not been answered yet."""
-    refusal: Refusal | None = None
-    """Why the results that the request reports were refused; None if they were accepted."""
     last_answer: Answer | None = None
     """Kept because a request may arrive twice."""
-    assignment: Assignment | None = None
-    output: str | None = None
-    """The results folder of the current attempt."""
-    deaths: DeathRecord = field(default_factory=DeathRecord)
     restart_at_ns: int = 0
     failed_starts: int = 0
     """How often in a row the system has refused to start a process."""
@@ -107,13 +60,6 @@ class Slot:
     """When a process that was dismissed, and is still running, is killed."""
     ending: Ending | None = None
     """None while the process is not being ended."""
-    retired: bool = False
-    """Whether no worker is started on the device any more."""
-
-    @property
-    def source(self) -> str:
-        """The name of the worker's stream on the bus."""
-        return f"{WORKER_SOURCE_PREFIX}{self.number}"
 
     @property
     def dismissed(self) -> bool:
@@ -142,7 +88,7 @@ class Slot:
     def note_failed_start(self, now_ns: int) -> None:
         """Record that the system has refused to start a process: the next attempt is later."""
         self.failed_starts += 1
-        self.restart_at_ns = now_ns + _delay_ns(self.failed_starts)
+        self.restart_at_ns = now_ns + delay_ns(self.failed_starts)
 
     def reap(self) -> str | None:
         """If the process has ended, kill what it has left, and return how it ended; None while it is running."""

@@ -6,24 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
+from workers.desk.executor import Limits
 from workers.pool.slot import Slot
 from workers.schedule.blame import Loss
 
-DEFAULT_HANG_SECONDS = 60.0
-"""A worker sends a heartbeat each second from a thread of its own. It is silent only while it is stopped, or in
-one long call that does not release Python's lock; no ordinary call lasts a minute."""
 LOADING_FACTOR = 10
 """The time-out is this much longer before a worker's first request: loading libraries and a model from a cold disk
 does not release the lock either."""
 _CHECK_INTERVAL_NS = NANOSECONDS
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long a worker may be silent, and how long an attempt may take (None: without limit)."""
-
-    hang_seconds: float = DEFAULT_HANG_SECONDS
-    file_seconds: float | None = None
 
 
 @dataclass

@@ -19,11 +19,12 @@ from virnucpro_bus.hub.bus_server import BusServer, HubSink
 from virnucpro_bus.system import child_process
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
+from workers.desk.executor import Limits, Workplace
 from workers.pool import slot as slot_module
 from workers.pool.orphan_guard import kill_marked
 from workers.pool.pool import WorkerPool
 from workers.pool.slot import TERM_SECONDS, UNKILLABLE_SECONDS, Slot
-from workers.pool.watchdog import LOADING_FACTOR, Limits
+from workers.pool.watchdog import LOADING_FACTOR
 
 HANG_SECONDS = 0.2
 STEP_SECONDS = 0.05
@@ -50,12 +51,14 @@ class Pool:
         store = ResultStore(server.run_dir)
         store.prepare()
         self.pool = WorkerPool(
-            *(server, self.coordinator, store),
-            job="",
-            options={},
-            limits=Limits(HANG_SECONDS),
-            clock=self.clock,
-            warn=self.warnings.append,
+            Workplace(
+                *(server, self.coordinator, store),
+                job="",
+                options={},
+                limits=Limits(HANG_SECONDS),
+                clock=self.clock,
+                warn=self.warnings.append,
+            )
         )
         self.coordinator.start()
 

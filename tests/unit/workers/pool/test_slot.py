@@ -1,4 +1,4 @@
-"""A slot of the pool: what deaths mean, and small real processes in the worker's place."""
+"""A slot of the pool, with small real processes in the worker's place."""
 
 from __future__ import annotations
 
@@ -20,50 +20,11 @@ from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system import child_process as processes
 from virnucpro_bus.system.own_packages import own_program
 from workers.pool import slot as slot_module
-from workers.pool.slot import TERM_SECONDS, DeathRecord, Ending, Slot
+from workers.pool.slot import TERM_SECONDS, Ending, Slot
 from workers.protocol import Answer, Task, WorkerConfig
 from workers.schedule.blame import Loss
 
 Run = Callable[..., Slot]
-
-# --- deaths
-
-
-@pytest.mark.parametrize(
-    ("with_file", "is_retired"),
-    [
-        ([False, False], False),
-        ([False, False, False], True),
-        ([True] * 9, False),
-        ([True, False, True, False], False),
-        ([False, True, False, False], True),
-    ],
-)
-def test_three_deaths_without_a_file_retire_the_device(with_file: list[bool], is_retired: bool) -> None:
-    record = DeathRecord()
-    verdicts = [record.note(with_file=each) for each in with_file]
-    assert verdicts == [False] * (len(with_file) - 1) + [is_retired]
-
-
-def test_a_settled_file_clears_the_record() -> None:
-    record = DeathRecord()
-    for _ in range(2):
-        record.note(with_file=False)
-    record.clear()
-    assert record == DeathRecord()
-    assert not record.note(with_file=False)
-
-
-def test_the_first_death_costs_no_delay_and_the_next_ones_twice_as_much_each_up_to_five_seconds() -> None:
-    record = DeathRecord()
-    delays = []
-    for _ in range(9):
-        record.note(with_file=True)
-        delays.append(record.delay_ns() / NANOSECONDS)
-    assert delays == [0, 0.25, 0.5, 1, 2, 4, 5, 5, 5]
-
-
-# --- processes
 
 
 def config(epoch: int = 1) -> WorkerConfig:

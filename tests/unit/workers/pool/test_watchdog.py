@@ -8,8 +8,9 @@ import pytest
 
 from virnucpro_bus.clock import AttendedClock, ManualClock
 from virnucpro_bus.events.vocabulary import Device
+from workers.desk.executor import Limits
 from workers.pool.slot import Slot
-from workers.pool.watchdog import LOADING_FACTOR, Limits, Watchdog
+from workers.pool.watchdog import LOADING_FACTOR, Watchdog
 from workers.protocol import Request
 from workers.schedule.blame import Loss
 

@@ -1,0 +1,70 @@
+"""What `run` prints at its end: what was done, what failed, where everything is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from virnucpro_bus.effect.text_report import sentence
+from virnucpro_bus.run_folder import REPORT_NAME, SUMMARY_NAME
+from virnucpro_bus.system.console import say
+from virnucpro_bus.system.standard_streams import abandon_output
+from virnucpro_bus.text import visible
+from virnucpro_bus.units import duration
+from workers.commit.result_store import RESULTS_NAME
+from workers.launch.run_plan import RunPlan
+
+MAX_FAILURES_SHOWN = 10
+NOTABLE_LOADING_SECONDS = 1.0
+"""The longest loading of a device is named from this on."""
+
+
+def print_end(plan: RunPlan, summary: Mapping[str, Any]) -> None:
+    """Print the end of the run in a few lines, to standard output as far as that can be written."""
+    try:
+        _print_summary(plan, summary)
+    except BrokenPipeError:
+        abandon_output()
+    except OSError as error:
+        # A full disk, or a terminal that has closed. The exit status is that of the run.
+        abandon_output()
+        say(f"the output cannot be written: {error.strerror}")
+
+
+def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
+    totals = summary["totals"]
+    elapsed = summary["elapsed_seconds"] or 0.0
+    before = summary["files_done_before"]
+    loading = max(summary["effect"]["loading_seconds"].values(), default=0.0)
+    told = f" ({duration(loading)} of it for loading)" if loading >= NOTABLE_LOADING_SECONDS else ""
+    # No rate counts the time before the first file, or sequences of earlier sessions.
+    working = summary["effect"]["makespan_seconds"]
+    rate = f", {totals['sequences'] / working:.0f} a second" if working and not before else ""
+    earlier = f" ({before} of them earlier)" if before else ""
+    total = "n/a" if totals["files_total"] is None else totals["files_total"]
+    click.echo(
+        f"{totals['files_completed']} of {total} files done{earlier} in {elapsed:.1f} s{told} on "
+        f"{len(summary['devices'])} devices: {totals['sequences']} sequences{rate}; "
+        f"{totals['steals']} stolen, {totals['files_failed']} failed"
+    )
+    if effect := sentence(summary["effect"]):
+        click.echo(f"stealing: {effect}")
+    if totals["events_lost"]:
+        click.echo(f"{totals['events_lost']} of {totals['events_published']} events were lost")
+    failures = summary["failures"]
+    for file, reason in list(failures.items())[:MAX_FAILURES_SHOWN]:
+        say(f"failed: {file}: {reason}")
+    if (more := len(failures) - MAX_FAILURES_SHOWN) > 0:
+        say(f"failed: {more} more files; see {SUMMARY_NAME}")
+    for label, path in (
+        ("results", plan.run_dir / RESULTS_NAME),
+        ("merged", plan.run_dir / RESULTS_NAME / plan.merge.name if plan.merge else None),
+        ("capture", plan.run_dir / "run.vbus"),
+        ("log", plan.log_file),
+        ("summary", plan.run_dir / SUMMARY_NAME),
+        ("report", plan.run_dir / REPORT_NAME if plan.report else None),
+    ):
+        if path is not None and path.exists():
+            click.echo(f"  {label:<8} {visible(str(path))}")

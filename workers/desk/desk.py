@@ -1,0 +1,267 @@
+"""The desk of a run: hands out files, has committed what workers report, and takes back what they lose.
+
+It knows nothing of processes and messages: an executor calls it for the workers that it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from virnucpro_bus.errors import FrameError
+from virnucpro_bus.events.codec import decode
+from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.events.vocabulary import FileCompleted, FileFailed
+from virnucpro_bus.text import visible
+from workers.commit.committer import Committer, FinishedAttempt
+from workers.coordinator.assignment import Assignment
+from workers.desk.executor import Workplace
+from workers.desk.seat import Seat
+from workers.protocol import Refusal, Settled, Task, Unable, to_bytes
+from workers.schedule.blame import Loss
+
+MAX_JOB_WARNINGS = 10
+"""How many files' warnings of the job are reported in a run."""
+
+
+class Desk:
+    """Serves the workers at the seats of a run. For one thread."""
+
+    def __init__(self, workplace: Workplace, seats: Sequence[Seat]) -> None:
+        """`seats` is the executor's own list: a seat that it adds later counts from then on."""
+        self.closing = False
+        """Whether no more files are handed out."""
+        self.unable: str | None = None
+        """Why the job can run on none of the devices; None while it can run on one."""
+        self._server = workplace.server
+        self._coordinator = workplace.coordinator
+        self._store = workplace.store
+        self._warn = workplace.warn
+        self._seats = seats
+        self._committer = Committer(self._store, self._server.hub, self._coordinator, self._warn)
+        self._uncommitted: dict[int, FinishedAttempt] = {}
+        """Finished attempts by the number of their seat."""
+        self._has_leased = False
+        """Whether a file was handed out."""
+        self._paused = False
+        self._unable_warnings: list[str] = []
+        self._job_warnings = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no file will be handed out any more, not even one that another worker may lose."""
+        return self.closing or self._coordinator.unsettled == 0
+
+    @property
+    def failed_start(self) -> str | None:
+        """Why the run ends before it has handed out a file; None if it has, or does not end early."""
+        return None if self._has_leased else self._committer.stop_reason
+
+    def stop(self, reason: str) -> None:
+        """End the run early, without charging any file; a warning with the first reason follows."""
+        self._committer.stop(reason)
+
+    def can_commit(self) -> bool:
+        """Whether results can be committed now: the journal holds the plan, and can be written.
+
+        While they cannot, the run pauses; if they no longer can, it ends. A warning reports either, once.
+        """
+        ready = self._committer.ready()
+        stop_reason = self._committer.stop_reason
+        if stop_reason is not None and not self.closing:
+            self.closing = True
+            if self._has_leased:
+                hint = "to continue it, give the same command with --resume"
+                self._warn(f"the run ends early: {stop_reason}; {hint}")
+        elif not ready and not self._paused and not self.closing:
+            self._warn("the run pauses: it continues when the capture, which is its journal, can be written again")
+        self._paused = not ready
+        return ready
+
+    # What a worker reports.
+
+    def report(self, seat: Seat, settled: Settled | Unable | None) -> None:
+        """Take what a worker reports of its file; None: it held none. `commit` is to follow.
+
+        The seat's `refusal` says why it was refused. A completed attempt is accepted or refused by `commit`.
+        """
+        seat.refusal = None
+        if isinstance(settled, Unable):
+            self._report_unable(seat, settled)
+        elif settled is not None:
+            self._settle(seat, settled)
+
+    def is_committing(self, seat: Seat) -> bool:
+        """Whether what the worker has reported could not be committed yet, so that it gets no answer."""
+        return seat.number in self._uncommitted
+
+    def commit(self) -> None:
+        """Commit the finished attempts; at the end of a run even if the journal cannot be written."""
+        if not self._uncommitted or not (self.can_commit() or self.closing):
+            return
+        finished = [(seat, report) for seat in self._seats if (report := self._uncommitted.pop(seat.number, None))]
+        # A worker may have died while the journal could not be written: then its file is assigned again.
+        finished = [(seat, report) for seat, report in finished if seat.assignment is report.held]
+        self._committer.commit([report for _, report in finished])
+        for seat, report in finished:
+            seat.clear()
+            seat.deaths.clear()
+            seat.refusal = report.refusal
+            if report.refusal is None and report.settled.warning is not None:
+                self._report_job_warning(report.held.file.id, report.settled.warning)
+
+    def _settle(self, seat: Seat, settled: Settled) -> None:
+        held, output = seat.assignment, seat.output
+        if held is None or output is None or (envelope := _event_about(held, settled.frame)) is None:
+            seat.refusal = Refusal("the launcher has not leased this file to the worker")
+            return
+        if isinstance(envelope.event, FileCompleted):
+            self._uncommitted[seat.number] = FinishedAttempt(seat.device.key, held, output, settled, envelope)
+            return
+        seat.clear()
+        seat.deaths.clear()
+        self._fail(seat, held, output, envelope, charged=settled.stop_reason is None)
+        self._server.hub.record([settled.frame])
+        if settled.stop_reason is not None:
+            self.stop(settled.stop_reason)
+
+    def _fail(self, seat: Seat, held: Assignment, output: str, envelope: Envelope, *, charged: bool) -> None:
+        reason = envelope.event.reason
+        self._store.discard(output)
+        self._coordinator.record_file_failure(
+            seat.device.key,
+            held.file.id,
+            reason,
+            envelope.event.duration_seconds,
+            for_good=envelope.event.final,
+            charged=charged,
+            wall_ns=envelope.wall_ns,
+            mono_ns=envelope.mono_ns,
+        )
+        if charged and not envelope.event.final:
+            name, key = held.file.id, seat.device.key
+            self._warn(f"{name}: attempt {held.attempt} on {key} failed, and the file is tried again: {reason}")
+
+    def _report_job_warning(self, name: str, warning: str) -> None:
+        self._job_warnings += 1
+        if self._job_warnings <= MAX_JOB_WARNINGS:
+            self._warn(f"{name}: {warning}")
+        elif self._job_warnings == MAX_JOB_WARNINGS + 1:
+            self._warn("the job warns of more files, which are not named here")
+
+    def _report_unable(self, seat: Seat, unable: Unable) -> None:
+        """Retire a device on which the job does not load. The run ends only if it loads on none."""
+        if unable.disk_full:
+            self.stop(unable.reason)
+            return
+        seat.retired = True
+        if not self._all_retired():
+            self._coordinator.retire(seat.device.key)
+            self._unable_warnings.append(f"{seat.device.key} is retired: {unable.reason}")
+        elif self._has_leased:
+            # It did load: what has changed since is no reason to fail the files that remain.
+            self.stop(unable.reason)
+        else:
+            self.unable = unable.reason
+            self.closing = True
+
+    # What a worker gets.
+
+    def hand_out(self, seat: Seat) -> Task | None:
+        """Lease the next file to the seat's worker, which holds none; None: no file for now, or `is_over`."""
+        assignment = None if self.closing else self._coordinator.next_file(seat.device.key)
+        if assignment is None:
+            return None
+        self._warn_of_retired()
+        self._has_leased = True
+        seat.assignment = assignment
+        seat.output = self._store.new_attempt()
+        return Task(
+            assignment.file.id,
+            to_bytes(assignment.file.path),
+            to_bytes(seat.output),
+            assignment.attempt,
+            assignment.stolen_from,
+            assignment.stolen_at_ns,
+            assignment.file.state,
+            assignment.is_last,
+        )
+
+    def _warn_of_retired(self) -> None:
+        """Warn of the devices on which the job does not load, once it has loaded on one.
+
+        If it loads on none, the run ends with the reason instead.
+        """
+        for message in self._unable_warnings:
+            self._warn(message)
+        self._unable_warnings.clear()
+
+    # What becomes of a seat whose worker is gone.
+
+    def lose(self, seat: Seat, how: str, loss: Loss) -> Loss:
+        """Return the file of a worker that has ended to the coordinator; retire a device whose workers keep dying.
+
+        `how` continues a sentence: "was killed by SIGKILL". Returns as what the loss counts.
+        """
+        if loss is Loss.DIED and self._is_of_every_file():
+            loss = Loss.STOPPED
+        key = seat.device.key
+        held = self._coordinator.worker_lost(key, seat.source, seat.epoch, how, loss)
+        if seat.output is not None:
+            self._store.discard(seat.output)
+        seat.clear()
+        if loss is Loss.STOPPED:
+            return loss
+        when = "before it had a file" if held is None else f"while it worked on {held.file.id}"
+        self._warn(f"{seat.source} ({key}) {how} {when}")
+        if loss is Loss.DIED and seat.deaths.note(with_file=held is not None):
+            self._retire_dying(seat, how)
+        if self._coordinator.is_retired(key) and not seat.retired:
+            seat.retired = True
+            self._warn(f"{key} is retired: its workers keep dying")
+        return loss
+
+    def retire(self, seat: Seat, problem: str) -> None:
+        """Give the device no more workers because of `problem`; without any device left the run ends."""
+        seat.retired = True
+        self._warn(f"{problem}; {seat.device.key} is retired")
+        if self._all_retired():
+            self.stop(problem)
+        elif not self.closing:
+            self._coordinator.retire(seat.device.key)
+
+    def _retire_dying(self, seat: Seat, how: str) -> None:
+        """Retire a device whose workers die before they have a file; the last one ends the run."""
+        if any(not each.retired for each in self._seats if each is not seat):
+            self._coordinator.retire(seat.device.key)
+            return
+        seat.retired = True
+        log = self._server.log_path(seat.source)
+        # An empty log is removed at the end.
+        hint = f"; see {visible(str(log))}" if log.exists() and log.stat().st_size else ""
+        self.stop(f"no device is left: the last worker {how} before it had a file{hint}")
+
+    def _all_retired(self) -> bool:
+        return all(seat.retired for seat in self._seats)
+
+    def _is_of_every_file(self) -> bool:
+        """Whether a worker has died of what ends the run, and not of its file or device.
+
+        A full disk kills a program that writes through memory, for example. Others die with it, and the first to
+        be reaped leaves some room.
+        """
+        if self._committer.stop_reason is None and (problem := self._store.problem()) is not None:
+            self.stop(problem)
+        return self._committer.stop_reason is not None
+
+
+def _event_about(held: Assignment, frame: bytes) -> Envelope | None:
+    """Decode the event that a worker reports. None unless it ends the attempt that the worker holds."""
+    try:
+        envelope = decode(frame)
+    except FrameError:
+        return None
+    if not isinstance(envelope, Envelope) or not isinstance(envelope.event, FileCompleted | FileFailed):
+        return None
+    if (envelope.event.file, envelope.event.attempt) != (held.file.id, held.attempt):
+        return None
+    return envelope

@@ -1,0 +1,99 @@
+"""What runs the workers of a run, as the launcher drives it, and what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import zmq
+
+from virnucpro_bus.clock import Clock
+from virnucpro_bus.hub.bus_server import BusServer
+from workers.commit.result_store import ResultStore
+from workers.coordinator.coordinator import WorkStealingCoordinator
+
+DEFAULT_HANG_SECONDS = 60.0
+"""A worker sends a heartbeat each second from a thread of its own. It is silent only while it is stopped, or in
+one long call that does not release Python's lock; no ordinary call lasts a minute."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a worker may be silent, and how long an attempt may take (None: without limit)."""
+
+    hang_seconds: float = DEFAULT_HANG_SECONDS
+    file_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Everything of a run that its workers are concerned with."""
+
+    server: BusServer
+    """Open."""
+    coordinator: WorkStealingCoordinator
+    store: ResultStore
+    job: str
+    options: Mapping[str, str]
+    limits: Limits
+    clock: Clock
+    """Stands still while this process does: no limit is exceeded meanwhile."""
+    warn: Callable[[str], object]
+    """Is called with each message for the user, in one line."""
+    target: str | None = None
+    """MODULE:ATTR that the name `job` stands for; None: `job` is not a name."""
+    last_epoch: int = 0
+    """The greatest number of a worker in earlier sessions; those of this one are greater."""
+
+
+class Executor(Protocol):
+    """The workers of a run: started, supervised and ended. For one thread, which owns hub and coordinator too."""
+
+    @property
+    def sockets(self) -> Sequence[zmq.Socket[bytes] | int]:
+        """Sockets and file descriptors to wait on for input before `poll`."""
+        ...
+
+    @property
+    def running(self) -> bool:
+        """Whether a worker may still be working."""
+        ...
+
+    @property
+    def closing(self) -> bool:
+        """Whether no more files are handed out."""
+        ...
+
+    @property
+    def unable(self) -> str | None:
+        """Why the job can run on none of the devices; None while it can run on one."""
+        ...
+
+    @property
+    def failed_start(self) -> str | None:
+        """Why the run ends before it has handed out a file; None if it has, or does not end early."""
+        ...
+
+    def start(self) -> None:
+        """Start the workers, or leave that to `poll` while the journal cannot be written."""
+        ...
+
+    def poll(self) -> None:
+        """Take what the workers report, hand out files, handle what was lost. Never waits."""
+        ...
+
+    def drain(self) -> None:
+        """Hand out no more files: each worker ends after its current file, and at once while it loads the job."""
+        ...
+
+    def kill(self) -> None:
+        """Begin to end all workers; `poll` continues that."""
+        ...
+
+    def close(self) -> None:
+        """End all workers, in a few seconds, and release everything. Safe to call twice."""
+        ...
+
+
+MakeExecutor = Callable[[Workplace], Executor]

@@ -1,0 +1,76 @@
+"""A seat: one device of a run, what its worker holds, and how its workers have died."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.events.envelope import WORKER_SOURCE_PREFIX
+from virnucpro_bus.events.vocabulary import Device
+from workers.coordinator.assignment import Assignment
+from workers.protocol import Refusal
+
+FAILED_STARTS_UNTIL_RETIREMENT = 3
+FIRST_DELAY_SECONDS = 0.25
+LONGEST_DELAY_SECONDS = 5.0
+
+
+def delay_ns(times: int) -> int:
+    """Return the delay after something has failed so many times: none for 0, then it doubles up to a limit."""
+    if times <= 0:
+        return 0
+    return int(min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (times - 1)) * NANOSECONDS)
+
+
+@dataclass
+class DeathRecord:
+    """How often a device's workers have died since it last settled a file.
+
+    Deaths with a file are judged by schedule/blame.py as well.
+    """
+
+    deaths: int = 0
+    without_file: int = 0
+
+    def note(self, *, with_file: bool) -> bool:
+        """Count a death. Return True if the device is to be retired: three workers died before they had a file."""
+        self.deaths += 1
+        self.without_file += not with_file
+        return self.without_file >= FAILED_STARTS_UNTIL_RETIREMENT
+
+    def clear(self) -> None:
+        """Start over, because the device has settled a file."""
+        self.deaths = self.without_file = 0
+
+    def delay_ns(self) -> int:
+        """Return the delay before the next worker is started: none after the first death, then it doubles."""
+        return delay_ns(self.deaths - 1)
+
+
+@dataclass
+class Seat:
+    """One device and the worker at it, as the desk knows them. For one thread."""
+
+    number: int
+    """Its place among the devices of the run."""
+    device: Device
+    epoch: int = 0
+    """The number of the worker, counted over all sessions of the run."""
+    assignment: Assignment | None = None
+    """The file that the worker holds; None: none."""
+    output: str | None = None
+    """The results folder of the current attempt."""
+    refusal: Refusal | None = None
+    """Why the results that the worker last reported were refused; None if they were accepted."""
+    deaths: DeathRecord = field(default_factory=DeathRecord)
+    retired: bool = False
+    """Whether the device gets no worker any more."""
+
+    @property
+    def source(self) -> str:
+        """The name of the worker's stream on the bus."""
+        return f"{WORKER_SOURCE_PREFIX}{self.number}"
+
+    def clear(self) -> None:
+        """Note that the worker holds no file."""
+        self.assignment = self.output = None

@@ -37,8 +37,6 @@ class CollectedEvents:
     """Completed and failed attempts."""
     begun: dict[StreamKey, ev.Envelope] = field(default_factory=dict)
     """The last attempt that each worker has started."""
-    started: list[ev.Envelope] = field(default_factory=list)
-    """Workers that were started."""
     lost: list[ev.Envelope] = field(default_factory=list)
     steals: list[ev.Envelope] = field(default_factory=list)
     depths: list[ev.Envelope] = field(default_factory=list)
@@ -182,22 +180,10 @@ class Assembly:
             )
 
     def _loading(self) -> Iterator[Loading]:
-        for envelope in self._events.started:
-            key = envelope.host, envelope.source, envelope.epoch
-            stream, offset_ns = self._streams[key], self._offsets[envelope.host]
-            if not stream.loads:
-                continue
-            ready_ns = stream.up_ns
-            if ready_ns is None and key in self._events.begun:
-                ready_ns = envelope.mono_ns  # it has worked without a heartbeat: when it was ready is unknown
-            end_ns = stream.heard_ns if ready_ns is None else ready_ns
-            yield Loading(
-                envelope.host,
-                envelope.event.device.key,
-                envelope.mono_ns + offset_ns,
-                max(envelope.mono_ns, end_ns) + offset_ns,
-                ready_ns is not None,
-            )
+        for (host, _, _), stream in self._streams.items():
+            if (load := stream.load(stream.heard_ns)) is not None:
+                offset_ns = self._offsets[host]
+                yield Loading(host, load.device, load.start_ns + offset_ns, load.end_ns + offset_ns, load.is_ready)
 
     def _sessions(self) -> Iterator[Session]:
         last = {each.host: each.epoch for each in sorted(self._events.announced, key=lambda each: each.epoch)}

@@ -36,7 +36,6 @@ class TimelineRecorder:
             ev.FileStarted: self._add_begun,
             ev.FileCompleted: events.ended.append,
             ev.FileFailed: events.ended.append,
-            ev.WorkerStarted: events.started.append,
             ev.WorkerLost: events.lost.append,
             ev.WorkStolen: events.steals.append,
             ev.QueueDepths: events.depths.append,

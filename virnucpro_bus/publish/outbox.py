@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Protocol
 
 import zmq
 
@@ -24,6 +25,34 @@ RECONNECT_MS = 500
 LINGER_SECONDS = 1.0
 SPOOL_SECONDS = 0.8
 """Limit for sending the spool at the end; closing takes less than 2 s with the linger and all else."""
+
+
+class FrameOutbox(Protocol):
+    """What a publisher sends its frames through. The publisher's lock is held at each call."""
+
+    address: str
+    """Where the frames go, for a message to the user."""
+    dropped: int
+    """Frames that were not sent."""
+    was_connected: bool
+    """Whether anything has ever taken frames."""
+
+    @property
+    def pending(self) -> int:
+        """Frames that wait for `flush_spool`."""
+        ...
+
+    def send(self, frame: bytes) -> None:
+        """Send `frame`, keep it for later, or drop and count it. Never waits, never raises."""
+        ...
+
+    def flush_spool(self) -> bool:
+        """Send some of what is kept; called regularly. Returns whether more can be sent at once."""
+        ...
+
+    def close(self) -> None:
+        """Send what is kept, within about 2 s."""
+        ...
 
 
 class Outbox:

@@ -23,7 +23,7 @@ from virnucpro_bus.events.codec import decode, encode
 from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.passed_numbers import as_count, as_seconds
 from virnucpro_bus.publish import worker_events
-from virnucpro_bus.publish.outbox import Outbox
+from virnucpro_bus.publish.outbox import FrameOutbox, Outbox
 from virnucpro_bus.publish.totals import Totals
 from virnucpro_bus.publish.values import as_device, as_name, as_reason
 from virnucpro_bus.system.console import say
@@ -61,8 +61,9 @@ class Publisher:
 
     def __init__(
         self,
-        address: str,
+        address: str = "",
         *,
+        outbox: FrameOutbox | None = None,
         device: ev.Device | None = None,
         source: str | None = None,
         epoch: int | None = None,
@@ -72,7 +73,7 @@ class Publisher:
         heartbeat_seconds: float | None = HEARTBEAT_SECONDS,
         loading: bool = False,
     ) -> None:
-        """Connect to the hub at `address`, and wait at most 1 s until it subscribes.
+        """Connect to the hub at `address`, and wait at most 1 s until it subscribes; or send through `outbox`.
 
         `device` None: a source without a device (coordinator, sampler). `source` None: named after the process id.
         `epoch` None: the time. `heartbeat_seconds` None: no heartbeats. `loading`: not ready for files before
@@ -94,7 +95,7 @@ class Publisher:
         self._forked = False
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._outbox = Outbox(address, self._clock)
+        self._outbox: FrameOutbox = Outbox(address, self._clock) if outbox is None else outbox
         # Looked up once: every event passes through both.
         self._next_envelope, self._send = self._sequencer.next_envelope, self._outbox.send
         # Not atexit: a child forked by multiprocessing ends without it, and would lose what it has just sent.

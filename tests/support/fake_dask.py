@@ -1,0 +1,59 @@
+"""A Dask worker and client as far as the bus uses them: they note what they are asked to do, in one thread."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+
+class FakeLoop:
+    """An event loop that runs when it is asked to, and waits for nothing."""
+
+    def __init__(self) -> None:
+        self._callbacks: deque[Callable[[], object]] = deque()
+
+    def add_callback(self, callback: Callable[[], object]) -> None:
+        self._callbacks.append(callback)
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> None:
+        assert 0 < seconds < 1
+        self._callbacks.append(callback)
+
+    def run(self) -> None:
+        """Call everything that is due, and what that adds."""
+        while self._callbacks:
+            self._callbacks.popleft()()
+
+
+class FakeWorker:
+    """Notes the messages that were logged; with `error`, it fails to take them."""
+
+    def __init__(self, *, error: Exception | None = None) -> None:
+        self.loop = FakeLoop()
+        self.messages: list[tuple[str, Any]] = []
+        self._error = error
+
+    def log_event(self, topic: str, message: object) -> None:
+        if self._error is not None:
+            raise self._error
+        self.messages.append((topic, message))
+
+
+class FakeClient:
+    """Passes messages to the subscribers of topics, as Dask does even after they have unsubscribed."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self._handlers: dict[str, Callable[[object], object]] = {}
+
+    def subscribe_topic(self, topic: str, handler: Callable[[object], object]) -> None:
+        self._handlers[topic] = handler
+
+    def unsubscribe_topic(self, topic: str) -> None:
+        if self.is_closed:
+            raise RuntimeError("the client is closed")
+
+    def receive(self, topic: str, message: object) -> None:
+        """Deliver a message, with a time of the scheduler."""
+        self._handlers[topic]((1.0, message))

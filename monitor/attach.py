@@ -68,10 +68,13 @@ class FollowedBus:
         """Start reading its history."""
         self._thread.start()
 
-    def catch_up(self) -> None:
-        """Wait until its history is read, or has failed to be."""
+    def catch_up(self, most_seconds: float | None = None) -> bool:
+        """Wait until its history is read, or has failed to be; return whether that is so within `most_seconds`."""
+        if most_seconds is not None:
+            return self._caught_up.wait(most_seconds)
         while not self._caught_up.wait(TURN_SECONDS):
             pass
+        return True
 
     def stop(self) -> None:
         """Stop following it; does not wait."""

@@ -12,6 +12,7 @@ from typing import Self
 
 import zmq
 
+from virnucpro_bus import run_registry
 from virnucpro_bus.capture.compression import decompress_capture
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.capture.writer import CaptureWriter
@@ -131,6 +132,7 @@ class BusServer:
                 for batch in CaptureReader(self._folder.capture_path).batches():
                     self.hub.recall([record.frame for record in batch])
             self._folder.announce(addresses)
+            run_registry.enter(self.run, self.run_dir, self._clock.wall_ns())
         except BaseException as error:
             self._close_failed(capture)
             if isinstance(error, zmq.ZMQError | OSError):

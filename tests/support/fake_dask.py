@@ -1,10 +1,10 @@
-"""A Dask worker and client as far as the bus uses them: they note what they are asked to do, in one thread."""
+"""A Dask worker and client as far as the bus uses them: they note what they are asked to do."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class FakeLoop:
@@ -26,13 +26,42 @@ class FakeLoop:
             self._callbacks.popleft()()
 
 
+class FakeTask(NamedTuple):
+    """A task as the worker's state has it."""
+
+    exception_text: str
+
+
+class FakeState:
+    """The state of a worker."""
+
+    def __init__(self, threads: int) -> None:
+        self.nthreads = threads
+        self.tasks: dict[object, FakeTask] = {}
+
+
 class FakeWorker:
     """Notes the messages that were logged; with `error`, it fails to take them."""
 
-    def __init__(self, *, error: Exception | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        name: object = 0,
+        address: str = "tcp://10.0.0.1:4000",
+        threads: int = 1,
+        error: Exception | None = None,
+    ) -> None:
+        self.name = name
+        self.address = address
+        self.state = FakeState(threads)
         self.loop = FakeLoop()
         self.messages: list[tuple[str, Any]] = []
         self._error = error
+
+    def frames(self) -> list[bytes]:
+        """All frames that were logged so far."""
+        self.loop.run()
+        return [frame for _, message in self.messages for frame in message]
 
     def log_event(self, topic: str, message: object) -> None:
         if self._error is not None:

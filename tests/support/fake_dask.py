@@ -69,12 +69,40 @@ class FakeWorker:
         self.messages.append((topic, message))
 
 
-class FakeClient:
-    """Passes messages to the subscribers of topics, as Dask does even after they have unsubscribed."""
+class FakeScheduler(NamedTuple):
+    """What a client knows of its scheduler."""
 
-    def __init__(self) -> None:
+    address: str = "tcp://10.0.0.1:8786"
+
+
+class FakeClient:
+    """Passes messages to the subscribers of topics, as Dask does even after they have unsubscribed.
+
+    With `error`, its workers fail to load a plugin.
+    """
+
+    security = None
+
+    def __init__(self, *, asynchronous: bool = False, error: Exception | None = None) -> None:
+        self.asynchronous = asynchronous
+        self.scheduler: FakeScheduler | None = FakeScheduler()
+        self.status = "running"
         self.is_closed = False
+        self.plugins: list[str] = []
+        self._error = error
         self._handlers: dict[str, Callable[[object], object]] = {}
+
+    def register_plugin(self, plugin: Any) -> None:
+        if self._error is not None:
+            raise self._error
+        self.plugins.append(plugin.name)
+
+    def unregister_worker_plugin(self, name: str) -> None:
+        assert self.status == "running", "the client waits for its scheduler"
+        self.plugins.remove(name)
+
+    def close(self, timeout: float) -> None:
+        self.is_closed = True
 
     def subscribe_topic(self, topic: str, handler: Callable[[object], object]) -> None:
         self._handlers[topic] = handler

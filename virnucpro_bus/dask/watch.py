@@ -30,6 +30,9 @@ from virnucpro_bus.text import text_of, visible
 MEMBERS_TOPIC = "all"
 """On which a scheduler reports the workers that come and go."""
 
+CLOSE_SECONDS = 1.0
+"""How long our connection to the scheduler may take to close."""
+
 
 def watch(client: Client, folder: str | os.PathLike[str]) -> Watch:
     """Put the cluster of `client` on a bus in `folder`, until the end of the `with` block, or `close`.
@@ -62,6 +65,7 @@ class Watch:
             self._client.register_plugin(BusPlugin(self.run))
         except Exception as error:  # any that a worker has raised
             self.close()
+            server.remove_capture()
             reason = visible(f"{type(error).__name__}: {text_of(error)}")
             raise UserError(
                 f"watch: a worker cannot load the plugin ({reason}); install virnucpro-bus where the workers run"
@@ -73,12 +77,14 @@ class Watch:
             return
         self._is_open = False
         atexit.unregister(self.close)
-        with suppress(Exception):  # the scheduler has gone, and with it the plugin
-            self._client.unregister_worker_plugin(topic_of(self.run))
+        # Without a scheduler there are no workers, and the client would try for 30 s to find it.
+        if self._client.status == "running":
+            with suppress(Exception):
+                self._client.unregister_worker_plugin(topic_of(self.run))
         self._hub.end()
         self._events.close()
         self._members.close()
-        self._client.close()
+        self._client.close(timeout=CLOSE_SECONDS)
 
     def __enter__(self) -> Self:
         return self

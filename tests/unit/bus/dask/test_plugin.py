@@ -140,18 +140,20 @@ def test_a_worker_that_closes_publishes_the_end_of_each_slot_that_it_has_used() 
 
 
 @pytest.mark.parametrize(
-    ("name", "environment", "key"),
+    ("name", "environment", "usable_gpus", "key"),
     [
-        ("3", {}, "cpu:3"),
-        ("tcp://10.0.0.1:4000", {}, "cpu:10.0.0.1:4000"),
-        ("gpu-node-7", {"CUDA_VISIBLE_DEVICES": ""}, "cpu:gpu-node-7"),
-        ("0", {"CUDA_VISIBLE_DEVICES": "GPU-1a"}, "GPU-1a"),
+        ("3", {}, 4, "cpu:3"),
+        ("3", {"LOCAL_RANK": "1"}, 4, "cpu:3"),
+        ("tcp://10.0.0.1:4000", {}, 0, "cpu:10.0.0.1:4000"),
+        ("gpu-node-7", {"CUDA_VISIBLE_DEVICES": ""}, 4, "cpu:gpu-node-7"),
+        ("0", {"CUDA_VISIBLE_DEVICES": "GPU-1a"}, 4, "GPU-1a"),
         # dask-cuda gives each worker all GPUs, its own first.
-        ("1", {"CUDA_VISIBLE_DEVICES": "1,2,3,0"}, "cuda:1"),
-        ("1", {"CUDA_VISIBLE_DEVICES": "1,2,3,0", "SLURM_LOCALID": "2"}, "cuda:1"),
+        ("1", {"CUDA_VISIBLE_DEVICES": "1,2,3,0"}, 4, "cuda:1"),
+        ("1", {"CUDA_VISIBLE_DEVICES": "1,2,3,0", "SLURM_LOCALID": "2"}, 4, "cuda:1"),
+        ("1", {"CUDA_VISIBLE_DEVICES": "1,2,3,0"}, 0, "cpu:1"),
     ],
 )
 def test_the_device_of_a_worker_is_the_first_gpu_that_it_sees_or_else_its_name(
-    name: str, environment: dict[str, str], key: str
+    name: str, environment: dict[str, str], usable_gpus: int, key: str
 ) -> None:
-    assert worker_device(name, environment).key == key
+    assert worker_device(name, environment, None, usable_gpus).key == key

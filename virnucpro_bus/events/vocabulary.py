@@ -20,6 +20,8 @@ NAME_CHARACTERS = 256
 """The longest `Name`: of a device, a source, a host, a run."""
 REASON_CHARACTERS = 1_000
 """Reasons, notices and file names are cut to this length before they are published."""
+OWN_POLICY: Final = "own"
+"""The policy of a run whose workers decide themselves what they work on: its hub is the coordinator."""
 STARTING: Final = "starting"
 """The state of a worker that is up, but not ready for files yet."""
 
@@ -84,8 +86,9 @@ class PlannedFile(Fact, frozen=True):
 
 
 class RunStarted(Fact, frozen=True):
-    """A launched run starts or resumes. Published by the coordinator, as the first of its events.
+    """A run starts or resumes, or has grown. Published by the coordinator, as the first of its events.
 
+    Of workers that no launcher started the hub is the coordinator, and the policy "own".
     A resumed run has a later epoch of the coordinator; `files_total` includes the files done before, and is 0
     when no files are planned: then it is unknown how many there will be. `settings` is a digest of the job and its
     options; "" when unknown.
@@ -106,7 +109,10 @@ class FilesAssigned(Fact, frozen=True):
 
 
 class RunFinished(Fact, frozen=True):
-    """The run is over; no more files will be assigned. Published by the coordinator, as the last of its events."""
+    """The run is over; no more files will be assigned. Published by the coordinator, as the last of its events.
+
+    Without a run, it reports that a hub without a launcher has ended in order.
+    """
 
     exit_code: Count
     files_completed: Count

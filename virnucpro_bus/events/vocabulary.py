@@ -85,9 +85,9 @@ class PlannedFile(Fact, frozen=True):
 class RunStarted(Fact, frozen=True):
     """A launched run starts or resumes. Published by the coordinator, as the first of its events.
 
-    A resumed run has a later epoch of the coordinator; `files_total` includes the files done before, and is 0
-    when no files are planned: then it is unknown how many there will be. `settings` is a digest of the job and its
-    options; "" when unknown.
+    `devices` are those of the start. A resumed run has a later epoch of the coordinator; `files_total` includes
+    the files done before, and is 0 when no files are planned: then it is unknown how many there will be.
+    `settings` is a digest of the job and its options; "" when unknown.
     """
 
     job: Text
@@ -102,6 +102,12 @@ class FilesAssigned(Fact, frozen=True):
 
     device: Name
     files: tuple[PlannedFile, ...]
+
+
+class DeviceJoined(Fact, frozen=True):
+    """A device joined the run after its start, with an empty queue. Published by the coordinator."""
+
+    device: Device
 
 
 class RunFinished(Fact, frozen=True):
@@ -329,6 +335,7 @@ class CaptureHole(Fact, frozen=True):
 KINDS: dict[str, type[Fact]] = {
     "run.started/": RunStarted,
     "run.assigned/": FilesAssigned,
+    "run.joined/": DeviceJoined,
     "run.finished/": RunFinished,
     "run.notice/": Notice,
     "worker.started/": WorkerStarted,

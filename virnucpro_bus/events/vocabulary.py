@@ -89,9 +89,9 @@ class RunStarted(Fact, frozen=True):
     """A run starts or resumes, or has grown. Published by the coordinator, as the first of its events.
 
     Of workers that no launcher started the hub is the coordinator, and the policy "own".
-    A resumed run has a later epoch of the coordinator; `files_total` includes the files done before, and is 0
-    when no files are planned: then it is unknown how many there will be. `settings` is a digest of the job and its
-    options; "" when unknown.
+    `devices` are those of the start. A resumed run has a later epoch of the coordinator; `files_total` includes
+    the files done before, and is 0 when no files are planned: then it is unknown how many there will be.
+    `settings` is a digest of the job and its options; "" when unknown.
     """
 
     job: Text
@@ -106,6 +106,12 @@ class FilesAssigned(Fact, frozen=True):
 
     device: Name
     files: tuple[PlannedFile, ...]
+
+
+class DeviceJoined(Fact, frozen=True):
+    """A device joined the run after its start, with an empty queue. Published by the coordinator."""
+
+    device: Device
 
 
 class RunFinished(Fact, frozen=True):
@@ -339,6 +345,7 @@ class CaptureHole(Fact, frozen=True):
 KINDS: dict[str, type[Fact]] = {
     "run.started/": RunStarted,
     "run.assigned/": FilesAssigned,
+    "run.joined/": DeviceJoined,
     "run.finished/": RunFinished,
     "run.notice/": Notice,
     "worker.started/": WorkerStarted,

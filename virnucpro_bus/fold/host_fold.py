@@ -128,6 +128,7 @@ class HostFold(HostState, array_like=True):
             self._session = envelope.epoch
             self.finished = self._finished_ns = self.started_ns = None
             self._log.assigned = []
+            self._joined = {}
         return envelope.epoch == self._session
 
     def _begin_session(self, envelope: ev.Envelope) -> bool:
@@ -140,6 +141,14 @@ class HostFold(HostState, array_like=True):
     def _files_assigned(self, event: ev.FilesAssigned, envelope: ev.Envelope, stream: Stream) -> None:
         if self._begin_session(envelope):
             self._log.assign(event.device, event.files)
+
+    def _device_joined(self, event: ev.DeviceJoined, envelope: ev.Envelope, stream: Stream) -> None:
+        device = self._device(event.device.key)
+        device.describe(event.device)
+        device.is_planned = True
+        if self._enter_session(envelope):
+            known_ns = self._joined.get(event.device.key, envelope.mono_ns)
+            self._joined[event.device.key] = min(known_ns, envelope.mono_ns)
 
     def _notice(self, event: ev.Notice, envelope: ev.Envelope, stream: Stream) -> None:
         if envelope.source == COORDINATOR_SOURCE:
@@ -298,6 +307,7 @@ Handlers = Mapping[type, Handler]
 HANDLERS: Handlers = {
     ev.RunStarted: HostFold._run_started,
     ev.FilesAssigned: HostFold._files_assigned,
+    ev.DeviceJoined: HostFold._device_joined,
     ev.RunFinished: HostFold._run_finished,
     ev.Notice: HostFold._notice,
     ev.WorkerStarted: HostFold._worker_started,

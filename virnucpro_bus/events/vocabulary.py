@@ -43,10 +43,11 @@ class Device(Fact, frozen=True):
     """What processes files: a GPU or a CPU worker.
 
     `key` is its identity: a GPU UUID as NVML writes it ("GPU-…", "MIG-…"); "cpu:N" for a CPU worker; "cuda:N"
-    if only a CUDA ordinal is known; "sim:N" for a simulated GPU. "GPU-a#1" is worker number 1 of several that
-    share a GPU, "GPU-a+GPU-b" a worker that uses both GPUs. `index` is NVML's index, of several GPUs that of the
-    first, for a CPU worker or a simulated GPU its number; for display only; None when unknown. `label` is what
-    people call a device that shares a GPU, or uses several: "0#1", "0+1"; empty for all others.
+    if only a CUDA ordinal is known, among all GPUs that its process may use; "sim:N" for a simulated GPU.
+    "GPU-a#1" is worker number 1 of several that share a GPU, "GPU-a+GPU-b" a worker that uses both GPUs; "cpu:0#2"
+    is the second of several workers that call their device "cpu:0". `index` is NVML's index, of several GPUs that
+    of the first, for a CPU worker or a simulated GPU its number; for display only; None when unknown. `label` is
+    what people call a device that shares a GPU, or uses several: "0#1", "0+1"; empty for all others.
     """
 
     key: Name
@@ -128,11 +129,14 @@ class WorkerStarted(Fact, frozen=True):
     """A worker process is up. Published by that worker, first of its stream.
 
     `is_loading`: it loads its job first; it is ready for files once a heartbeat has another state than "starting".
+    `gpus`: among how many GPUs a device "cuda:N" counts, those that its process may use; None when unknown, and
+    for other devices.
     """
 
     device: Device
     pid: Count
     is_loading: bool = False
+    gpus: Count | None = None
 
 
 class WorkerStopped(Fact, frozen=True):

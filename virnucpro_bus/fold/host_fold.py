@@ -21,7 +21,7 @@ from virnucpro_bus.events.envelope import COORDINATOR_SOURCE
 from virnucpro_bus.events.host_time import NEVER_COMPARED, UNKNOWN_TIME, AnyEnvelope, moved, when
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.device import DeviceState, Reopened
-from virnucpro_bus.fold.host_state import HostState
+from virnucpro_bus.fold.host_state import MAX_WORKER_RUNS, HostState
 from virnucpro_bus.fold.stream import UNPLACED, Stream
 
 RECENT_STEALS = 50
@@ -159,6 +159,9 @@ class HostFold(HostState, array_like=True):
     def _worker_started(self, event: ev.WorkerStarted, envelope: ev.Envelope, stream: Stream) -> None:
         self._worker_device(event.device.key, stream).describe(event.device)
         stream.start(envelope)
+        if envelope.run and envelope.run not in self.worker_runs:
+            insort(self.worker_runs, envelope.run)
+            del self.worker_runs[MAX_WORKER_RUNS:]
 
     def _worker_stopped(self, event: ev.WorkerStopped, envelope: ev.Envelope, stream: Stream) -> None:
         self._worker_device(event.device, stream)

@@ -39,6 +39,8 @@ from virnucpro_bus.metrics import (
     Totals,
 )
 
+MAX_WORKER_RUNS = 4
+"""How many runs of one host are told apart by name."""
 INTERRUPTED = 128
 """A run with this exit status or a greater one was ended by a signal."""
 
@@ -60,6 +62,8 @@ class HostState(Struct, array_like=True):
     """Whether no more events will come, though the end of the run was not reported."""
     unknown_kinds: ev.Count = 0
     """Events that were ignored because this version does not know their kind."""
+    worker_runs: list[ev.Name] = []
+    """The runs that workers name, in order, as far as they name one; MAX_WORKER_RUNS of them at most."""
     failures: dict[str, tuple[ev.Count, str]] = {}
     """(attempt, reason) of the last final failure, by file; see `failed_files`."""
     _devices: dict[str, DeviceState] = {}

@@ -15,7 +15,7 @@ from typing import Protocol, Self, TypeVar
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.devices import device_from_environment
+from virnucpro_bus.own_device import find_own_device
 from virnucpro_bus.passed_numbers import shown
 from virnucpro_bus.publish import worker_events
 from virnucpro_bus.publish.joining import ADDRESS_VARIABLE as ADDRESS_VARIABLE
@@ -57,12 +57,13 @@ class Publisher(Sender):
         """Join a bus from any worker script, and wait at most 1 s for its hub; without one, do nothing, quietly.
 
         `address` is that of a hub, or the folder of a run with a live hub; None: the environment variable
-        VIRNUCPRO_BUS. `device` is a GPU UUID, a CUDA ordinal, any name, or a Device; None: derived from
-        CUDA_VISIBLE_DEVICES and LOCAL_RANK. `environment` None: that of this process. Raises ValueError for a
-        `device` that is none of these, and with `strict` AddressError where no hub is found.
+        VIRNUCPRO_BUS. `device` is a GPU UUID, a CUDA ordinal, any name, or a Device; None: found as
+        `own_device.py` says. `environment` None: that of this process. Raises ValueError for a `device` that is
+        none of these, and with `strict` AddressError where no hub is found.
         """
         environment = os.environ if environment is None else environment
-        chosen = device_from_environment(environment) if device is None else as_device("device", device)
+        named = None if device is None else as_device("device", device)
+        chosen = find_own_device(environment, named)
         clock = SystemClock()
         joined = join(address, environment, clock, strict=strict)
         return cls(outbox=joined.outbox, device=chosen, run=joined.run, clock=clock)

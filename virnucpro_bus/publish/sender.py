@@ -18,6 +18,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.events.codec import decode, encode
 from virnucpro_bus.events.envelope import Envelope, Sequencer
+from virnucpro_bus.own_device import gpus_counted_by
 from virnucpro_bus.passed_numbers import as_count, as_seconds
 from virnucpro_bus.publish.file_names import FileNames
 from virnucpro_bus.publish.outbox import FrameOutbox, NoOutbox, Outbox
@@ -102,7 +103,8 @@ class Sender:
         # Not atexit: a child forked by multiprocessing ends without it, and would lose what it has just sent.
         self._at_exit = Finalize(None, self.close, exitpriority=0)
         if self._device is not None:
-            self.publish(ev.WorkerStarted(self._device, os.getpid(), loading))
+            counted = gpus_counted_by(self._device_key)
+            self.publish(ev.WorkerStarted(self._device, os.getpid(), loading, counted))
         self._thread: threading.Thread | None = None
         if self._heartbeat_seconds is not None and not isinstance(outbox, NoOutbox):
             thread = threading.Thread(

@@ -93,6 +93,17 @@ def read_addresses(run_dir: Path) -> BusAddresses:
     return found
 
 
+def left_behind(run_dir: Path) -> BusAddresses | None:
+    """Return the addresses of a hub that was killed in a folder that no process holds.
+
+    None: the last hub there has ended in order, or its addresses cannot be read.
+    """
+    try:
+        return _decode_addresses(_read_small_file(run_dir / BUS_FILE))
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
 def capture_path(path: Path) -> Path:
     """Return the path of the capture at `path`, a capture or a run folder. It need not exist."""
     return path / CAPTURE_NAME if path.is_dir() else path
@@ -141,16 +152,6 @@ class RunFolder:
             with suppress(OSError):
                 draft_of(self.path / name).unlink()
         return self
-
-    def left_behind(self) -> BusAddresses | None:
-        """Return the addresses of a hub that was killed here; None: the last one has ended in order.
-
-        The folder must be claimed.
-        """
-        try:
-            return _decode_addresses(_read_small_file(self.path / BUS_FILE))
-        except (OSError, msgspec.DecodeError):
-            return None
 
     def address(self, name: str) -> str:
         """Return the ipc address of the socket called `name`. Raises RuntimeError unless claimed."""

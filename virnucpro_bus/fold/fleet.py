@@ -239,7 +239,7 @@ class FleetState:
 
     @property
     def finished(self) -> bool:
-        """Whether every announced run is over or broken off, and at least one was announced."""
+        """Whether every announced run is over or broken off, and so is the bus if none was announced."""
         with self._lock:
             runs = self._runs()
             return bool(runs) and all(run.is_over for run in runs)
@@ -310,8 +310,9 @@ class FleetState:
         return Fold(self.refused, [host.fold for host in self._in_order()])
 
     def _runs(self) -> list[HostFold]:
-        """The hosts that have announced a run."""
-        return [host.fold for host in self._hosts.values() if host.fold.run is not None]
+        """The hosts that have announced a run, or its end: a hub without a launcher does that in any case."""
+        folds = [host.fold for host in self._hosts.values()]
+        return [fold for fold in folds if fold.run is not None or fold.finished is not None]
 
     def _in_order(self) -> list[HostView]:
         return [self._hosts[name] for name in sorted(self._hosts)]

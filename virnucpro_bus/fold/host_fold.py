@@ -17,6 +17,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.work_log import Steal
 from virnucpro_bus.events.commits import Commit
+from virnucpro_bus.events.envelope import COORDINATOR_SOURCE
 from virnucpro_bus.events.host_time import NEVER_COMPARED, UNKNOWN_TIME, AnyEnvelope, moved, when
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.device import DeviceState, Reopened
@@ -113,8 +114,8 @@ class HostFold(HostState, array_like=True):
             device = self._device(announced.key)
             device.describe(announced)
             device.is_planned = True
-        if envelope.epoch >= self._run_epoch:
-            self._run_epoch, self.run, self.run_name = envelope.epoch, event, envelope.run
+        if (order := (envelope.epoch, envelope.seq)) > self._run_order:
+            self._run_order, self.run, self.run_name = order, event, envelope.run
         self._begin_session(envelope)
 
     def _run_finished(self, event: ev.RunFinished, envelope: ev.Envelope, stream: Stream) -> None:
@@ -141,6 +142,8 @@ class HostFold(HostState, array_like=True):
             self._log.assign(event.device, event.files)
 
     def _notice(self, event: ev.Notice, envelope: ev.Envelope, stream: Stream) -> None:
+        if envelope.source == COORDINATOR_SOURCE:
+            self._enter_session(envelope)  # all that it shows of a hub without a plan that has been resumed
         insort(self._notices, (envelope.epoch, envelope.seq, envelope.wall_ns, envelope.mono_ns, event.text))
         del self._notices[:-RECENT_NOTICES]
 

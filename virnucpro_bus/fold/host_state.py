@@ -51,11 +51,11 @@ class HostState(Struct, array_like=True):
 
     host: str
     run: ev.RunStarted | None = None
-    """The last announcement, in `_run_epoch`; None for workers without a launcher, or before the first."""
+    """The last announcement, in `_run_order`; None for workers without a plan, or before the first."""
     run_name: ev.Name = ""
     """The name of that run; "" when unknown."""
     finished: ev.RunFinished | None = None
-    """The launcher's report that the run is over; None before that."""
+    """The report that the run is over; without a run, that its hub has ended in order. None before that."""
     is_broken_off: bool = False
     """Whether no more events will come, though the end of the run was not reported."""
     unknown_kinds: ev.Count = 0
@@ -78,7 +78,8 @@ class HostState(Struct, array_like=True):
     """The last 10, as (epoch, seq, wall-clock time in nanoseconds, time on the axis, text)."""
     attempts: dict[str, list[tuple[ev.Count, str, str]]] = {}
     """(attempt, device, reason) of failed attempts, by file."""
-    _run_epoch: ev.Count = 0
+    _run_order: tuple[ev.Count, ev.Count] = (0, 0)
+    """(epoch, seq) of the last announcement."""
     _session: ev.Count = 0
     """The epoch in which the launcher last started or ended a run; a resumed run is a new session."""
     _net_failures: dict[str, int] = {}

@@ -17,10 +17,10 @@ from typing import Any, Protocol, Self
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import Clock, SystemClock
-from virnucpro_bus.devices import device_from_environment
 from virnucpro_bus.errors import AddressError, ForkedPublisherError
 from virnucpro_bus.events.codec import decode, encode
 from virnucpro_bus.events.envelope import Sequencer
+from virnucpro_bus.own_device import find_own_device, gpus_counted_by
 from virnucpro_bus.passed_numbers import as_count, as_seconds
 from virnucpro_bus.publish import worker_events
 from virnucpro_bus.publish.outbox import FrameOutbox, Outbox
@@ -102,7 +102,7 @@ class Publisher:
         self._at_exit = Finalize(None, self.close, exitpriority=0)
         self._refuse_after_fork()
         if device is not None:
-            self.publish(ev.WorkerStarted(device, os.getpid(), loading))
+            self.publish(ev.WorkerStarted(device, os.getpid(), loading, gpus_counted_by(device.key)))
         self._thread: threading.Thread | None = None
         if heartbeat_seconds is not None:
             self._thread = threading.Thread(
@@ -121,15 +121,16 @@ class Publisher:
         """Join a bus from any worker script.
 
         `address` None: the environment variable VIRNUCPRO_BUS. `device` is a GPU UUID, a CUDA ordinal, any name,
-        or a Device; None: derived from CUDA_VISIBLE_DEVICES and LOCAL_RANK. `environment` None: that of this
-        process. Raises AddressError when there is no address, or an unusable one, and ValueError for a `device`
-        that is none of these.
+        or a Device; None: found as `own_device.py` says. `environment` None: that of this process. Raises
+        AddressError when there is no address, or an unusable one, and ValueError for a `device` that is none of
+        these.
         """
         environment = os.environ if environment is None else environment
         address = address or environment.get(ADDRESS_VARIABLE)
         if not address:
             raise AddressError(f"no bus address: pass one, or set {ADDRESS_VARIABLE} (the hub prints it)")
-        chosen = device_from_environment(environment) if device is None else as_device("device", device)
+        named = None if device is None else as_device("device", device)
+        chosen = find_own_device(environment, named)
         return cls(address, device=chosen, run=environment.get(RUN_VARIABLE, ""))
 
     # One method per event of a worker. None of them ends the program that calls it: where a value cannot be sent,

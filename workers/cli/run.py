@@ -10,14 +10,15 @@ import click
 from virnucpro_bus.cli.options import (
     PathArgument,
     SecondsArgument,
+    check_listen,
     http_listen,
     http_options,
     interval_option,
+    listen_option,
     log_rotate_option,
 )
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.remote.listen_address import access_for, parse_listen
 from virnucpro_bus.system.console import say
 from workers.cli.jobs import complete_jobs
 from workers.cli.run_end import print_end
@@ -76,9 +77,7 @@ SECONDS = SecondsArgument(0.1, 1e9)
 @interval_option
 @click.option("--dashboard/--no-dashboard", default=True, show_default=True,
               help="Show the run live in the terminal.")  # fmt: skip
-@click.option("--listen", metavar="tcp://HOST:PORT",
-              help="Address at which the run can be watched from other machines; "
-              "see virnucpro-bus relay --help.")  # fmt: skip
+@listen_option
 @http_options
 @click.option("--log-file", default="gpu_metrics.log", show_default=True, metavar="NAME",
               help="Metrics log (CSV). A name without a path is in the output folder.")  # fmt: skip
@@ -160,8 +159,7 @@ def run(
         raise click.UsageError("--fake-gpus replaces --devices: give one of them")
     log_path = choose_log_path(run_dir, log_file)
     options = _parse_options(job_options)
-    if listen is not None:
-        access_for(parse_listen(listen))
+    check_listen(listen)
     page = http_listen(http, http_token_file)
     checked = check_job(job, options)
     found = find_inputs(inputs, nucleotides_only=checked.reads_nucleotides, reserved=merged_names(checked.merge))

@@ -149,13 +149,6 @@ class RunFolder:
                 draft_of(self.path / name).unlink()
         return self
 
-    def left_behind(self) -> BusAddresses | None:
-        """Return the addresses of a hub that was killed here; None: the last one has ended in order.
-
-        The folder must be claimed.
-        """
-        return announced_addresses(self.path)
-
     def address(self, name: str) -> str:
         """Return the ipc address of the socket called `name`. Raises RuntimeError unless claimed."""
         if self._sockets is None:

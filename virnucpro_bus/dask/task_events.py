@@ -27,6 +27,7 @@ from virnucpro_bus.events.vocabulary import (
 from virnucpro_bus.passed_numbers import as_count
 from virnucpro_bus.publish.publisher import Publisher
 from virnucpro_bus.publish.values import as_reason
+from virnucpro_bus.system.console import say
 from virnucpro_bus.text import text_of, visible
 
 
@@ -52,6 +53,7 @@ class TaskEvents:
         self._clock = clock
         self._publishers: dict[int, tuple[Device, Publisher]] = {0: connect(0)}
         self._executions: dict[Hashable, _Execution] = {}
+        self._has_rejected = False
 
     def start(self, task: Hashable) -> None:
         """Publish that a task is about to be executed, if a slot is free."""
@@ -65,9 +67,18 @@ class TaskEvents:
         self._publish(slot, FileStarted(device.key, execution.file))
 
     def progress(self, task: Hashable, sequences: int, total: int | None) -> None:
-        """Publish how many sequences a task has done since its start, of `total`. Raises ValueError."""
-        sequences = as_count("sequences", sequences)
-        total = None if total is None else as_count("total", total)
+        """Publish how many sequences a task has done since its start, of `total`.
+
+        Numbers that no event can carry are not published, and the first ones are reported: no task fails for them.
+        """
+        try:
+            sequences = as_count("sequences", sequences)
+            total = None if total is None else as_count("total", total)
+        except ValueError as error:
+            if not self._has_rejected:
+                self._has_rejected = True
+                say(f"progress: {error}; it is not published, and neither are later ones")
+            return
         execution, slot = self._executions.get(task), self._slots.slot_of(task)
         if execution is None or slot is None:
             return

@@ -32,7 +32,7 @@ def topic_of(run: str) -> str:
 class TopicOutbox:
     """What a Publisher sends through in a Dask worker. Safe to use from several threads; never waits or raises."""
 
-    was_connected = True
+    is_connected = was_connected = True
     """Dask takes what is sent, whether or not a client has subscribed: that is unknown here."""
 
     def __init__(self, worker: Worker, topic: str) -> None:

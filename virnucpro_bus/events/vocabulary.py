@@ -89,9 +89,9 @@ class RunStarted(Fact, frozen=True):
     """A run starts or resumes, or has grown. Published by the coordinator, as the first of its events.
 
     Of workers that no launcher started the hub is the coordinator, and the policy "own".
-    A resumed run has a later epoch of the coordinator; `files_total` includes the files done before, and is 0
-    when no files are planned: then it is unknown how many there will be. `settings` is a digest of the job and its
-    options; "" when unknown.
+    `devices` are those of the start. A resumed run has a later epoch of the coordinator; `files_total` includes
+    the files done before, and is 0 when no files are planned: then it is unknown how many there will be.
+    `settings` is a digest of the job and its options; "" when unknown.
     """
 
     job: Text
@@ -102,10 +102,19 @@ class RunStarted(Fact, frozen=True):
 
 
 class FilesAssigned(Fact, frozen=True):
-    """Part of the initial assignment: these files are in this device's queue. Published by the coordinator."""
+    """Part of the initial assignment: these files are in this device's queue. Published by the coordinator.
+
+    A worker without a coordinator publishes what it is going to do itself.
+    """
 
     device: Name
     files: tuple[PlannedFile, ...]
+
+
+class DeviceJoined(Fact, frozen=True):
+    """A device joined the run after its start, with an empty queue. Published by the coordinator."""
+
+    device: Device
 
 
 class RunFinished(Fact, frozen=True):
@@ -120,7 +129,7 @@ class RunFinished(Fact, frozen=True):
 
 
 class Notice(Fact, frozen=True):
-    """A message for the user, in one line. Published by the coordinator, and by the sampler."""
+    """A message for the user, in one line. Published by the coordinator, by the sampler, and by forked workers."""
 
     text: Text
 
@@ -339,6 +348,7 @@ class CaptureHole(Fact, frozen=True):
 KINDS: dict[str, type[Fact]] = {
     "run.started/": RunStarted,
     "run.assigned/": FilesAssigned,
+    "run.joined/": DeviceJoined,
     "run.finished/": RunFinished,
     "run.notice/": Notice,
     "worker.started/": WorkerStarted,

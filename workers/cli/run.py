@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,16 +18,15 @@ from virnucpro_bus.cli.options import (
     log_rotate_option,
 )
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.console import say
 from workers.cli.jobs import complete_jobs
 from workers.cli.run_end import print_end
+from workers.cli.workforce import choose_workforce, engine_options
 from workers.desk.executor import DEFAULT_HANG_SECONDS, Limits
 from workers.inputs.find import find_inputs
 from workers.jobs.checked_job import check_job
-from workers.launch.device_discovery import MAX_DEVICES, find_devices, place_workers, simulated_gpus
-from workers.launch.device_locks import DeviceLocks
+from workers.launch.device_discovery import MAX_DEVICES
 from workers.launch.estimates import apply_job_estimates
 from workers.launch.launcher import Launcher
 from workers.launch.merge_process import merged_names
@@ -66,6 +64,7 @@ SECONDS = SecondsArgument(0.1, 1e9)
               "with its own process and queue.")  # fmt: skip
 @click.option("--fake-gpus", type=click.IntRange(1, MAX_DEVICES), metavar="N",
               help="Use N simulated GPUs, for a demonstration; the job runs on the CPU.")  # fmt: skip
+@engine_options
 @click.option("--policy", default=DEFAULT_POLICY, show_default=True, type=click.Choice(POLICIES),
               help="When an idle device steals a file from another's queue: never (off), when a queue is long "
               "(threshold), or when that ends the run sooner at measured speeds (cost).")  # fmt: skip
@@ -110,6 +109,10 @@ def run(
     devices: str,
     workers_per_device: int,
     fake_gpus: int | None,
+    engine: str,
+    scheduler: str | None,
+    scheduler_file: Path | None,
+    cluster: str | None,
     policy: str,
     steal_interval_seconds: float,
     weights: str,
@@ -142,6 +145,7 @@ def run(
       virnucpro-bus run samples/ --out first-run
       virnucpro-bus run *.fa.gz --out run2 --devices cuda:0,1 --job my_model:Classify --job-option batch=64
       virnucpro-bus run samples/ --out run3 --job "shell:seqkit stats {input} > {output}"
+      virnucpro-bus run samples/ --out run4 --engine dask --scheduler tcp://node1:8786
 
     \b
     Exit status: 0 done, 1 internal error, 2 usage, permission, or what fails every file, 3 some files failed,
@@ -164,15 +168,11 @@ def run(
             say(f"{folder.folder}: left out: {left_out}; to include files, name them")
     for path, same_as in found.aliases:
         say(f"{path} is the same file as {same_as}: processed once")
-    if fake_gpus is not None:
-        chosen = simulated_gpus(fake_gpus)
-        say("the GPUs are simulated: the figures shown for them are invented")
-    else:
-        chosen = find_devices(devices, os.environ)
-        if devices == "auto" and not any(has_gpu(device.key) for device in chosen):
-            say(f"no GPU is used, but {len(chosen)} CPU cores; virnucpro-bus doctor shows why")
-    chosen = place_workers(chosen, workers_per_device)
-    device_weights, warnings = weights_for(weights, [device.name for device in chosen])
+    named_cluster = (scheduler, scheduler_file, cluster)
+    workforce = choose_workforce(
+        engine, named_cluster, devices, workers_per_device, fake_gpus, run_dir, found.files
+    )
+    device_weights, warnings = weights_for(weights, [device.name for device in workforce.devices])
     for warning in warnings:
         say(warning)
     files, problem = apply_job_estimates(checked, found.files)
@@ -180,7 +180,9 @@ def run(
         say(problem)
     plan = RunPlan(
         files=files,
-        devices=chosen,
+        devices=workforce.devices,
+        make_executor=workforce.make_executor,
+        samples_here=workforce.is_here,
         weights=device_weights,
         run_dir=run_dir,
         job=job,
@@ -203,7 +205,7 @@ def run(
         redo=redo,
         force=force,
     )
-    with DeviceLocks(chosen):
+    with workforce:
         launcher = Launcher(plan, SystemClock())
         status = launcher.run()
     if launcher.summary:

@@ -196,7 +196,8 @@ class Launcher:
         """Start sampler and monitor. The run continues without one that cannot be started."""
         plan = self._plan
         try:
-            server.start_sampler(simulated=any(is_simulated(device.key) for device in plan.devices))
+            if plan.samples_here:
+                server.start_sampler(simulated=any(is_simulated(device.key) for device in plan.devices))
         except OSError as error:
             self._notify(f"there are no GPU figures, because the sampler cannot be started: {error.strerror}")
         try:

@@ -83,8 +83,8 @@ class BusPlugin(WorkerPlugin):
 def progress(sequences: int, total: int | None = None) -> None:
     """Report from within a task how many sequences it has done since its start, of `total` if known.
 
-    The last report counts as the sequences of the task; without one they are 0. Never raises; nothing happens where
-    the cluster is not watched, and in a task that is a coroutine.
+    The last report counts as the sequences of the task; without one they are 0. Never raises. Nothing happens
+    where the cluster is not watched, nor in a task that is a coroutine.
     """
     try:
         worker = get_worker()

@@ -142,7 +142,12 @@ def test_a_key_is_published_whole_as_text_that_harms_no_terminal(plugged: Plugge
 def test_a_worker_that_closes_publishes_the_end_of_each_slot_that_it_has_used() -> None:
     plugged = PluggedWorker(FakeWorker(name="tcp://10.0.0.1:4000"))
     plugged.execute("a", "ready", "executing", "memory")
+    plugged.execute("b", "ready", "executing")
     plugged.close()
+    plugged.execute("b", "executing", "memory")
+    plugged.plugin.progress("b", 1, None)
+    plugged.execute("c", "ready", "executing")
+    assert [type(event) for event in plugged.events(ev.Fact)][-1] is ev.WorkerStopped
     assert plugged.events(ev.WorkerStopped) == [ev.WorkerStopped("cpu:10.0.0.1:4000", "finished")]
     assert {topic for topic, _ in plugged.worker.messages} == {topic_of("run-1")}
 

@@ -14,7 +14,7 @@ from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError, EndedError, UserError
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.fleet_group import FleetGroup
-from virnucpro_bus.run_folder import CAPTURE_NAME, left_behind
+from virnucpro_bus.run_folder import CAPTURE_NAME, announced_addresses
 from virnucpro_bus.run_lock import Evidence, examine_lock
 from virnucpro_bus.sources.live import LiveSource, catch_up, follow_live, join, skip_to_snapshot
 from virnucpro_bus.sources.playback import Playback
@@ -69,10 +69,13 @@ class FollowedBus:
         """Start reading its history."""
         self._thread.start()
 
-    def catch_up(self) -> None:
-        """Wait until its history is read, or has failed to be."""
+    def catch_up(self, most_seconds: float | None = None) -> bool:
+        """Wait until its history is read, or has failed to be; return whether that is so within `most_seconds`."""
+        if most_seconds is not None:
+            return self._caught_up.wait(most_seconds)
         while not self._caught_up.wait(TURN_SECONDS):
             pass
+        return True
 
     def stop(self) -> None:
         """Stop following it; does not wait."""
@@ -144,7 +147,7 @@ class FollowedBus:
         self.name = f"{self.target} ({state})"
 
     def _continuing_command(self, run_dir: Path) -> str | None:
-        left = left_behind(run_dir)
+        left = announced_addresses(run_dir)
         if left is not None and not left.has_launcher:
             return "hub"
         return "run" if self.fleet.finished else None

@@ -11,9 +11,7 @@ DIR/.bus/           lock and sockets (0700); the sockets are elsewhere where the
 from __future__ import annotations
 
 import json
-import os
 import socket
-import stat
 from contextlib import suppress
 from pathlib import Path
 from time import sleep
@@ -23,6 +21,7 @@ import msgspec
 
 from virnucpro_bus.errors import AddressError, EndedError, UserError
 from virnucpro_bus.files.disk import Disk, draft_of
+from virnucpro_bus.files.plain_files import read_plain_file
 from virnucpro_bus.files.private_files import private_folder
 from virnucpro_bus.files.socket_folder import (
     SOCKETS_NAME,
@@ -73,7 +72,7 @@ def read_addresses(run_dir: Path) -> BusAddresses:
     """
     path = run_dir / BUS_FILE
     try:
-        addresses = _decode_addresses(_read_small_file(path))
+        addresses = _decode_addresses(read_plain_file(path, _MAX_BUS_FILE_BYTES))
     except FileNotFoundError:
         raise EndedError(f"{run_dir}: no run is live here (no {BUS_FILE})") from None
     except OSError as error:
@@ -93,14 +92,11 @@ def read_addresses(run_dir: Path) -> BusAddresses:
     return found
 
 
-def left_behind(run_dir: Path) -> BusAddresses | None:
-    """Return the addresses of a hub that was killed in a folder that no process holds.
-
-    None: the last hub there has ended in order, or its addresses cannot be read.
-    """
+def announced_addresses(run_dir: Path) -> BusAddresses | None:
+    """Return the addresses that a hub has left in `run_dir`, alive or not; None where there are none to read."""
     try:
-        return _decode_addresses(_read_small_file(run_dir / BUS_FILE))
-    except (OSError, msgspec.DecodeError):
+        return _decode_addresses(read_plain_file(run_dir / BUS_FILE, _MAX_BUS_FILE_BYTES))
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
@@ -194,14 +190,3 @@ def _seen_from(run_dir: Path, address: str) -> str:
     if socket_path.parent.name != SOCKETS_NAME or not is_usable_as_address(inside):
         return address
     return f"ipc://{inside / socket_path.name}"
-
-
-def _read_small_file(path: Path) -> bytes:
-    """Read a file, but nothing that could make us wait or fill the memory. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError("it is not a file")
-        return os.read(descriptor, _MAX_BUS_FILE_BYTES)
-    finally:
-        os.close(descriptor)

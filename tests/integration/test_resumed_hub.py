@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 
 import pytest
 
@@ -69,3 +70,10 @@ def test_hubs_that_were_killed_and_that_ended_are_continued_and_no_event_is_miss
     assert third.stdout.splitlines()[-1] == "# to continue: virnucpro-bus hub bus --resume"
     assert (report["totals"]["files_completed"], report["totals"]["events_lost"]) == (2_000, 0)
     assert completed_and_lost() == (2_000, 0)
+
+
+def test_a_hub_that_cannot_listen_leaves_nothing_behind(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        assert f"{address}: cannot listen there" in refusal(capsys, "hub", lab.folder / "bus", "--listen", address)
+    assert not (lab.folder / "bus").exists()

@@ -21,7 +21,7 @@ from virnucpro_bus.events.envelope import COORDINATOR_SOURCE
 from virnucpro_bus.events.host_time import NEVER_COMPARED, UNKNOWN_TIME, AnyEnvelope, moved, when
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.device import DeviceState, Reopened
-from virnucpro_bus.fold.host_state import HostState
+from virnucpro_bus.fold.host_state import MAX_WORKER_RUNS, HostState
 from virnucpro_bus.fold.stream import UNPLACED, Stream
 
 RECENT_STEALS = 50
@@ -128,6 +128,7 @@ class HostFold(HostState, array_like=True):
             self._session = envelope.epoch
             self.finished = self._finished_ns = self.started_ns = None
             self._log.assigned = []
+            self._joined = {}
         return envelope.epoch == self._session
 
     def _begin_session(self, envelope: ev.Envelope) -> bool:
@@ -144,6 +145,14 @@ class HostFold(HostState, array_like=True):
         elif self._begin_session(envelope):
             self._log.assign(event.device, event.files)
 
+    def _device_joined(self, event: ev.DeviceJoined, envelope: ev.Envelope, stream: Stream) -> None:
+        device = self._device(event.device.key)
+        device.describe(event.device)
+        device.is_planned = True
+        if self._enter_session(envelope):
+            known_ns = self._joined.get(event.device.key, envelope.mono_ns)
+            self._joined[event.device.key] = min(known_ns, envelope.mono_ns)
+
     def _notice(self, event: ev.Notice, envelope: ev.Envelope, stream: Stream) -> None:
         if envelope.source == COORDINATOR_SOURCE:
             self._enter_session(envelope)  # all that it shows of a hub without a plan that has been resumed
@@ -153,6 +162,9 @@ class HostFold(HostState, array_like=True):
     def _worker_started(self, event: ev.WorkerStarted, envelope: ev.Envelope, stream: Stream) -> None:
         self._worker_device(event.device.key, stream).describe(event.device)
         stream.start(envelope)
+        if envelope.run and envelope.run not in self.worker_runs:
+            insort(self.worker_runs, envelope.run)
+            del self.worker_runs[MAX_WORKER_RUNS:]
 
     def _worker_stopped(self, event: ev.WorkerStopped, envelope: ev.Envelope, stream: Stream) -> None:
         self._worker_device(event.device, stream)
@@ -301,6 +313,7 @@ Handlers = Mapping[type, Handler]
 HANDLERS: Handlers = {
     ev.RunStarted: HostFold._run_started,
     ev.FilesAssigned: HostFold._files_assigned,
+    ev.DeviceJoined: HostFold._device_joined,
     ev.RunFinished: HostFold._run_finished,
     ev.Notice: HostFold._notice,
     ev.WorkerStarted: HostFold._worker_started,

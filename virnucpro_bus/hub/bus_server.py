@@ -12,6 +12,7 @@ from typing import Self
 
 import zmq
 
+from virnucpro_bus import run_registry
 from virnucpro_bus.capture.compression import decompress_capture
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.capture.writer import CaptureWriter
@@ -25,7 +26,7 @@ from virnucpro_bus.files.locks import NO_LOCKS
 from virnucpro_bus.hub.hub import Hub
 from virnucpro_bus.hub.own_run import OwnRun
 from virnucpro_bus.hub.past_hub import PastHub, read_past_hub
-from virnucpro_bus.run_folder import LOG_FOLDER, BusAddresses, RunFolder, left_behind
+from virnucpro_bus.run_folder import LOG_FOLDER, BusAddresses, RunFolder, announced_addresses
 from virnucpro_bus.sockets import reason_of
 from virnucpro_bus.system.child_process import self_command, spawn_logged, stop
 from virnucpro_bus.system.console import say
@@ -104,7 +105,7 @@ class BusServer:
         return past
 
     def _past_hub(self, *, ended: bool) -> PastHub | None:
-        capture, left = self._folder.capture_path, left_behind(self.run_dir)
+        capture, left = self._folder.capture_path, announced_addresses(self.run_dir)
         if not capture.exists():
             return None
         if left is not None:
@@ -151,6 +152,7 @@ class BusServer:
                     self.hub.recall([record.frame for record in batch])
                 self.hub.resume()
             self._folder.announce(addresses)
+            run_registry.enter(self.run, self.run_dir, self._clock.wall_ns())
         except BaseException as error:
             self._close_failed(capture)
             if isinstance(error, zmq.ZMQError | OSError):

@@ -374,5 +374,15 @@ def test_of_two_announcements_in_one_session_the_later_counts_in_whatever_order_
         assert len(fleet.get_gpu_metrics()) == 2
 
 
+def test_where_workers_of_one_host_name_several_runs_a_warning_names_them_whatever_the_order() -> None:
+    scripts = [Script(host="here", run=run) for run in ("b", "a", "a", "")]
+    for number, script in enumerate(scripts):
+        script.say(f"w{number}", ev.WorkerStarted(Device(f"cpu:{number}"), 1))
+    warning = "workers of here name several runs (a, b), and their figures are added up; start a hub for each run"
+    assert fed(ManualClock(), *scripts).stream_warnings() == [warning]
+    assert fed(ManualClock(), *scripts[::-1]).stream_warnings() == [warning]
+    assert fed(ManualClock(), *scripts[1:]).stream_warnings() == []
+
+
 def test_workers_without_a_launcher_are_no_run() -> None:
     assert fed(ManualClock(), worked("here")).runs() == []

@@ -114,7 +114,7 @@ class RunFinished(Fact, frozen=True):
 
 
 class Notice(Fact, frozen=True):
-    """A message for the user, in one line. Published by the coordinator, and by the sampler."""
+    """A message for the user, in one line. Published by the coordinator, the sampler, or a hub alone."""
 
     text: Text
 

@@ -20,6 +20,8 @@ NAME_CHARACTERS = 256
 """The longest `Name`: of a device, a source, a host, a run."""
 REASON_CHARACTERS = 1_000
 """Reasons, notices and file names are cut to this length before they are published."""
+OWN_POLICY: Final = "own"
+"""The policy of a run whose workers decide themselves what they work on: its hub is the coordinator."""
 STARTING: Final = "starting"
 """The state of a worker that is up, but not ready for files yet."""
 
@@ -83,12 +85,26 @@ class PlannedFile(Fact, frozen=True):
     own_folder: bool | None = None
 
 
-class RunStarted(Fact, frozen=True):
-    """A launched run starts or resumes. Published by the coordinator, as the first of its events.
+class Shard(Fact, frozen=True):
+    """Which part of the inputs a run has, where several runs share them: part `number` of `count`, from 0.
 
-    A resumed run has a later epoch of the coordinator; `files_total` includes the files done before, and is 0
-    when no files are planned: then it is unknown how many there will be. `settings` is a digest of the job and its
-    options; "" when unknown.
+    `inputs` is a digest of all inputs and of the estimated work in them: shards of equal digest and count are the
+    parts of one whole.
+    """
+
+    number: Count
+    count: Number
+    inputs: Name
+
+
+class RunStarted(Fact, frozen=True):
+    """A run starts or resumes, or has grown. Published by the coordinator, as the first of its events.
+
+    Of workers that no launcher started the hub is the coordinator, and the policy "own".
+    `devices` are those of the start. A resumed run has a later epoch of the coordinator; `files_total` includes
+    the files done before, and is 0 when no files are planned: then it is unknown how many there will be.
+    `settings` is a digest of the job and its options; "" when unknown. `shard` is None where the run has all
+    inputs.
     """
 
     job: Text
@@ -96,17 +112,30 @@ class RunStarted(Fact, frozen=True):
     devices: tuple[Device, ...]
     files_total: Count
     settings: Name = ""
+    shard: Shard | None = None
 
 
 class FilesAssigned(Fact, frozen=True):
-    """Part of the initial assignment: these files are in this device's queue. Published by the coordinator."""
+    """Part of the initial assignment: these files are in this device's queue. Published by the coordinator.
+
+    A worker without a coordinator publishes what it is going to do itself.
+    """
 
     device: Name
     files: tuple[PlannedFile, ...]
 
 
+class DeviceJoined(Fact, frozen=True):
+    """A device joined the run after its start, with an empty queue. Published by the coordinator."""
+
+    device: Device
+
+
 class RunFinished(Fact, frozen=True):
-    """The run is over; no more files will be assigned. Published by the coordinator, as the last of its events."""
+    """The run is over; no more files will be assigned. Published by the coordinator, as the last of its events.
+
+    Without a run, it reports that a hub without a launcher has ended in order.
+    """
 
     exit_code: Count
     files_completed: Count
@@ -114,7 +143,7 @@ class RunFinished(Fact, frozen=True):
 
 
 class Notice(Fact, frozen=True):
-    """A message for the user, in one line. Published by the coordinator, the sampler, or a hub alone."""
+    """A message for the user, in one line. Published by the coordinator, a sampler, a hub, and forked workers."""
 
     text: Text
 
@@ -333,6 +362,7 @@ class CaptureHole(Fact, frozen=True):
 KINDS: dict[str, type[Fact]] = {
     "run.started/": RunStarted,
     "run.assigned/": FilesAssigned,
+    "run.joined/": DeviceJoined,
     "run.finished/": RunFinished,
     "run.notice/": Notice,
     "worker.started/": WorkerStarted,

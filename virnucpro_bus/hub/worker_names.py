@@ -24,7 +24,7 @@ from virnucpro_bus.device_keys import numbered, numbered_key, unnumbered
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES, Foreign, decode_all, encode, topic_prefix
 from virnucpro_bus.events.dedup import StreamKey
 from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, Envelope
-from virnucpro_bus.events.vocabulary import NAME_CHARACTERS, Device, Fact
+from virnucpro_bus.events.vocabulary import NAME_CHARACTERS, OWN_POLICY, Device, Fact
 
 SILENT_NS = 60 * NANOSECONDS
 """A worker that has sent heartbeats, and none for so long, counts as ended."""
@@ -97,7 +97,7 @@ class WorkerNames:
         """Decide what the device of a worker is called, by the first event of a stream that is one's."""
         event = envelope.event
         if isinstance(event, ev.RunStarted):
-            self._has_coordinator = True
+            self._note_run(event)
         elif not self._has_coordinator and stream not in self._workers and (own := _own_key(envelope)):
             worker = self._add(stream, envelope.host, self._pid_of(event, envelope.host, seen=True))
             self._name(stream, worker, own)
@@ -118,7 +118,7 @@ class WorkerNames:
             stream = (envelope.source, envelope.host, envelope.epoch)
             worker = self._workers.get(stream)
             if isinstance(event, ev.RunStarted):
-                self._has_coordinator = True
+                self._note_run(event)
             elif worker is None and (name := _own_key(envelope)):
                 worker = self._add(stream, envelope.host, self._pid_of(event, envelope.host, seen=False))
                 self._take(worker, name)
@@ -132,6 +132,10 @@ class WorkerNames:
         """Return what users are to know, once after the first worker was renamed; else None."""
         notice, self._notice = self._notice, None
         return notice
+
+    def _note_run(self, event: ev.RunStarted) -> None:
+        # The run of own workers is announced by the hub itself.
+        self._has_coordinator = self._has_coordinator or event.policy != OWN_POLICY
 
     def _add(self, stream: StreamKey, host: str, pid: int | None) -> _Worker:
         worker = self._workers[stream] = _Worker(host, "", pid, self._clock.mono_ns())

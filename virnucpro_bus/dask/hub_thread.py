@@ -81,6 +81,7 @@ class HubThread:
             hub.poll()
             if notice := hub.capture.notice():
                 say(notice)
+        hub.finish()
         self._server.close()
         compress_capture(self._server.run_dir / CAPTURE_NAME)
 

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 class BusPlugin(WorkerPlugin):
     """Publishes what a worker does on the topic of a run. In the client it is only a description of itself."""
 
-    idempotent = True
+    idempotent = False
+    """Dask replaces the plugin of a watch that was killed when the next one goes on in its folder."""
 
     def __init__(self, run: str) -> None:
         """`run` is the id of the run, of which the topic is made."""

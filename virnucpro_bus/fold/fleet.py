@@ -206,7 +206,7 @@ class FleetState:
         """The work of each host whose plan is known. Not a copy: only for a fleet that is not fed any more."""
         with self._lock:
             every = [host.fold.work(host.now_ns()) for host in self._in_order()]
-        return [work for work in every if work.log.assigned]
+        return [work for work in every if work.log.has_plan]
 
     def hosts(self) -> list[HostFold]:
         """The folds of the hosts. Not copies: only for a fleet that is not fed any more."""

@@ -139,7 +139,10 @@ class HostFold(HostState, array_like=True):
         return is_last
 
     def _files_assigned(self, event: ev.FilesAssigned, envelope: ev.Envelope, stream: Stream) -> None:
-        if self._begin_session(envelope):
+        if envelope.source != COORDINATOR_SOURCE:
+            self._worker_device(event.device, stream)
+            self._log.add_own_plan(envelope.mono_ns, event.device, event.files)
+        elif self._begin_session(envelope):
             self._log.assign(event.device, event.files)
 
     def _device_joined(self, event: ev.DeviceJoined, envelope: ev.Envelope, stream: Stream) -> None:

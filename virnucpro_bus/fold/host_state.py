@@ -22,7 +22,7 @@ from virnucpro_bus.effect.totals import TotalsCache
 from virnucpro_bus.effect.work_log import Steal, WorkLog
 from virnucpro_bus.events.commits import CommittedFiles
 from virnucpro_bus.events.host_time import NEVER_COMPARED, HostTime, TimeOfDay, by_own_clock
-from virnucpro_bus.events.vocabulary import MAX_COUNT
+from virnucpro_bus.events.vocabulary import MAX_COUNT, OWN_POLICY
 from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceState, Reopened, own_workers
 from virnucpro_bus.fold.gpu_identity import SampledGpus, keys_by_index, merge_same_gpus
 from virnucpro_bus.fold.stream import Stream, gone_ns
@@ -224,7 +224,7 @@ class HostState(Struct, array_like=True):
                 if stream.is_busy
             ],
             failed=self.failed_files(),
-            is_stealing=self.run is None or self.run.policy != "off",
+            is_stealing=self._is_stealing(),
             started_ns=started_ns,
             now_ns=now_ns,
             is_over=self.is_over,
@@ -245,6 +245,12 @@ class HostState(Struct, array_like=True):
         """The keys of the devices that have joined the last session, in that order."""
         announced = set() if self.run is None else {device.key for device in self.run.devices}
         return sorted(self._joined.keys() - announced, key=lambda key: (self._joined[key], key))
+
+    def _is_stealing(self) -> bool:
+        """Whether devices take files of each other: of workers that decide themselves, whether any ever has."""
+        if self.run is None or self.run.policy == OWN_POLICY:
+            return bool(self._log.steals)
+        return self.run.policy != "off"
 
     def effect(
         self, now_ns: int, cache: TotalsCache | None = None, time_of_day: TimeOfDay = by_own_clock

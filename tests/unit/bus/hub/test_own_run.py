@@ -50,7 +50,7 @@ class OwnBus:
     def finished(self) -> list[Any]:
         fleet = FleetState(self.clock)
         fleet.feed(self.frames)
-        return self._recorded(self.run.finish({host.host: host.totals() for host in fleet.hosts()}))
+        return self._recorded(self.run.finish(lambda: {host.host: host.totals() for host in fleet.hosts()}))
 
     def continued(self) -> tuple[OwnBus, list[Any]]:
         """The next hub in the folder, and what it reports at first."""

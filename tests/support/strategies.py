@@ -34,7 +34,9 @@ def _values(shape: shapes.Type) -> SearchStrategy:
         case shapes.StructType(cls=cls, fields=fields):
             return st.builds(cls, **{field.name: _values(field.type) for field in fields})
         case shapes.UnionType(types=types):
-            return st.one_of([_values(each) for each in types])
+            # None first: what comes first is what hypothesis takes for simple.
+            simplest_first = sorted(types, key=lambda each: not isinstance(each, shapes.NoneType))
+            return st.one_of([_values(each) for each in simplest_first])
         case shapes.VarTupleType(item_type=item):
             return st.lists(_values(item), max_size=FEW_ITEMS).map(tuple)
         case shapes.DictType(key_type=key, value_type=value):

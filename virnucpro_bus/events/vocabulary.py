@@ -85,13 +85,26 @@ class PlannedFile(Fact, frozen=True):
     own_folder: bool | None = None
 
 
+class Shard(Fact, frozen=True):
+    """Which part of the inputs a run has, where several runs share them: part `number` of `count`, from 0.
+
+    `inputs` is a digest of all inputs and of the estimated work in them: shards of equal digest and count are the
+    parts of one whole.
+    """
+
+    number: Count
+    count: Number
+    inputs: Name
+
+
 class RunStarted(Fact, frozen=True):
     """A run starts or resumes, or has grown. Published by the coordinator, as the first of its events.
 
     Of workers that no launcher started the hub is the coordinator, and the policy "own".
     `devices` are those of the start. A resumed run has a later epoch of the coordinator; `files_total` includes
     the files done before, and is 0 when no files are planned: then it is unknown how many there will be.
-    `settings` is a digest of the job and its options; "" when unknown.
+    `settings` is a digest of the job and its options; "" when unknown. `shard` is None where the run has all
+    inputs.
     """
 
     job: Text
@@ -99,6 +112,7 @@ class RunStarted(Fact, frozen=True):
     devices: tuple[Device, ...]
     files_total: Count
     settings: Name = ""
+    shard: Shard | None = None
 
 
 class FilesAssigned(Fact, frozen=True):
@@ -129,7 +143,7 @@ class RunFinished(Fact, frozen=True):
 
 
 class Notice(Fact, frozen=True):
-    """A message for the user, in one line. Published by the coordinator, by the sampler, and by forked workers."""
+    """A message for the user, in one line. Published by the coordinator, a sampler, a hub, and forked workers."""
 
     text: Text
 

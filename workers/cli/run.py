@@ -22,6 +22,7 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.console import say
 from workers.cli.jobs import complete_jobs
 from workers.cli.run_end import print_end
+from workers.cli.shard_option import shard_option, take_share
 from workers.cli.workforce import choose_workforce, engine_options
 from workers.desk.executor import DEFAULT_HANG_SECONDS, Limits
 from workers.inputs.find import find_inputs
@@ -35,6 +36,7 @@ from workers.resume.log_path import choose_log_path
 from workers.schedule.blame import DEFAULT_RETRIES
 from workers.schedule.plan import weights_for
 from workers.schedule.policy_registry import DEFAULT_POLICY, POLICIES
+from workers.schedule.shard import ShardName
 
 SECONDS = SecondsArgument(0.1, 1e9)
 
@@ -74,6 +76,7 @@ SECONDS = SecondsArgument(0.1, 1e9)
 @click.option("--weights", default="auto", show_default=True, metavar="SPEC",
               help="Shares of the devices in the first assignment: auto (by GPU name), off (equal), "
               "or 1.0,1.5,...")  # fmt: skip
+@shard_option
 @interval_option
 @click.option("--dashboard/--no-dashboard", default=True, show_default=True,
               help="Show the run live in the terminal.")  # fmt: skip
@@ -116,6 +119,7 @@ def run(
     policy: str,
     steal_interval_seconds: float,
     weights: str,
+    shard: ShardName | None,
     interval_seconds: float,
     dashboard: bool,
     log_file: str,
@@ -146,6 +150,7 @@ def run(
       virnucpro-bus run *.fa.gz --out run2 --devices cuda:0,1 --job my_model:Classify --job-option batch=64
       virnucpro-bus run samples/ --out run3 --job "shell:seqkit stats {input} > {output}"
       virnucpro-bus run samples/ --out run4 --engine dask --scheduler tcp://node1:8786
+      virnucpro-bus run samples/ --out out/0 --shard 0/4
 
     \b
     Exit status: 0 done, 1 internal error, 2 usage, permission, or what fails every file, 3 some files failed,
@@ -162,7 +167,12 @@ def run(
     check_listen(listen)
     page = http_listen(http, http_token_file)
     checked = check_job(job, options)
-    found = find_inputs(inputs, nucleotides_only=checked.reads_nucleotides, reserved=merged_names(checked.merge))
+    found = find_inputs(
+        inputs,
+        nucleotides_only=checked.reads_nucleotides,
+        reserved=merged_names(checked.merge),
+        in_any_order=shard is not None,
+    )
     for folder in found.folders:
         if left_out := folder.left_out():
             say(f"{folder.folder}: left out: {left_out}; to include files, name them")
@@ -176,10 +186,12 @@ def run(
     for warning in warnings:
         say(warning)
     files, problem = apply_job_estimates(checked, found.files)
-    if problem is not None:
-        say(problem)
+    if (share := take_share(files, shard, problem, run_dir)) is None:
+        return 0
     plan = RunPlan(
-        files=files,
+        files=share.files,
+        shard=share.shard,
+        other_files=share.others,
         devices=workforce.devices,
         make_executor=workforce.make_executor,
         samples_here=workforce.is_here,

@@ -50,6 +50,7 @@ class WorkStealingCoordinator:
         clock: Clock | None = None,
         job: str = "",
         settings: str = "",
+        shard: ev.Shard | None = None,
         done_before: int = 0,
         host: str | None = None,
     ) -> None:
@@ -57,10 +58,11 @@ class WorkStealingCoordinator:
 
         A file that fails is tried up to `retries` times more, on other devices if there are any. A thief steals
         again at the earliest after `steal_interval_seconds` (policy threshold only). `sink` gets the events for
-        the bus (None: no bus). `job` and `settings`, a digest of the job and its options, are part of the run's
-        first event; `done_before` is how many files earlier sessions of a resumed run have completed; `host` is
-        the host in the figures (None: this machine). Raises UserError for an unknown policy, and ValueError for
-        devices of the same name, and for weights and numbers that cannot be right.
+        the bus (None: no bus). `job`, `settings`, a digest of the job and its options, and `shard`, which part of
+        the inputs this is (None: all), belong to the run's first event; `done_before` is how many files earlier
+        sessions of a resumed run have completed; `host` is the host in the figures (None: this machine). Raises
+        UserError for an unknown policy, and ValueError for devices of the same name, and for weights and
+        numbers that cannot be right.
         """
         self.devices = tuple(as_device("devices", device) for device in devices)
         """All devices, by number; the retired ones too. It is replaced when one is added."""
@@ -88,7 +90,7 @@ class WorkStealingCoordinator:
         self._lock = threading.Lock()
         self._fold = LocalFold(self.devices, self._clock, sink, host)
         self._run_started = ev.RunStarted(
-            self._job, policy, self.devices, len(self._files) + done_before, settings
+            self._job, policy, self.devices, len(self._files) + done_before, settings, shard
         )
         for event in self._opening_events():
             self._fold.record(event)

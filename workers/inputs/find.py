@@ -25,7 +25,7 @@ class FoundInputs:
     """The input files that the arguments of a run name."""
 
     files: tuple[InputFile, ...]
-    """In the order given."""
+    """In the order given, unless any order is to be the same."""
     aliases: tuple[tuple[Path, Path], ...]
     """Paths that lead to a file of an earlier path, as (path, earlier path)."""
     folders: tuple[FolderEntries, ...]
@@ -33,11 +33,16 @@ class FoundInputs:
 
 
 def find_inputs(
-    arguments: Sequence[Path], *, nucleotides_only: bool = False, reserved: Collection[str] = ()
+    arguments: Sequence[Path],
+    *,
+    nucleotides_only: bool = False,
+    reserved: Collection[str] = (),
+    in_any_order: bool = False,
 ) -> FoundInputs:
     """Return the files that `arguments` name; a folder stands for the sequence files directly in it, by name.
 
-    `reserved` are names in the results folder that no input gets for its results.
+    `reserved` are names in the results folder that no input gets for its results. With `in_any_order` the order of
+    the arguments makes no difference to the files, nor to their ids and costs.
 
     Hidden files of a folder are skipped, and with `nucleotides_only` its files of proteins too. A file that is
     reached twice, through a link for example, is taken once. Empty files are taken. Raises InputError for a path
@@ -47,20 +52,23 @@ def find_inputs(
     states: list[FileState] = []
     aliases: list[tuple[Path, Path]] = []
     folders: list[FolderEntries] = []
+    named: list[Path] = []
     for argument in arguments:
-        paths = [argument.absolute()]
+        path = argument.absolute()
         # Not Path.is_dir: it raises for some paths, such as too long ones.
         if os.path.isdir(argument):
-            folders.append(list_folder(paths[0], nucleotides_only=nucleotides_only))
-            paths = [paths[0] / name for name in folders[-1].taken]
-        for path in paths:
-            status = _status_of_readable(path)
-            identity = (status.st_dev, status.st_ino)
-            if identity in first_path:
-                aliases.append((path, first_path[identity]))
-            else:
-                first_path[identity] = path
-                states.append(state_from(status))
+            folders.append(list_folder(path, nucleotides_only=nucleotides_only))
+            named += [path / name for name in folders[-1].taken]
+        else:
+            named.append(path)
+    for path in sorted(named, key=_by_name) if in_any_order else named:
+        status = _status_of_readable(path)
+        identity = (status.st_dev, status.st_ino)
+        if identity in first_path:
+            aliases.append((path, first_path[identity]))
+        else:
+            first_path[identity] = path
+            states.append(state_from(status))
     paths = list(first_path.values())
     ids = make_ids(paths, frozenset(reserved))
     stems = [stem_of(path) for path in paths]
@@ -81,6 +89,11 @@ def find_inputs(
         )
     )
     return FoundInputs(files, tuple(aliases), tuple(folders))
+
+
+def _by_name(path: Path) -> list[bytes]:
+    """Sort key: the name, then the folders from the last to the first, so that a mount point decides last."""
+    return [os.fsencode(part) for part in reversed(path.parts)]
 
 
 def _cost(path: Path, size_bytes: int) -> int:

@@ -64,7 +64,7 @@ class Launcher:
         """Whether the folder contained a run, to be resumed or removed."""
         settings = settings_of(plan.job, plan.options)
         self._resumed = self._claim_folder(settings)
-        resume_plan = self._resumed or ResumePlan(tuple(plan.files))
+        resume_plan = self._resumed or ResumePlan(tuple(plan.files), plan.shard)
         self._last_worker_epoch = resume_plan.last_worker_epoch
         self._sink = HubSink(self._server, clock, resume_plan.last_epoch)
         self._monitor = MonitorProcess()
@@ -80,6 +80,7 @@ class Launcher:
             clock=clock,
             job=plan.job,
             settings=settings,
+            shard=resume_plan.shard,
             done_before=resume_plan.done,
             host=self._server.host,
         )
@@ -92,11 +93,21 @@ class Launcher:
         server.claim()
         try:
             self._held_run = (plan.run_dir / CAPTURE_NAME).exists()
-            past = open_past_run(plan.run_dir, settings, plan.log_file, resume=plan.resume, force=plan.force)
+            past = open_past_run(
+                plan.run_dir, settings, plan.log_file, shard=plan.shard, resume=plan.resume, force=plan.force
+            )
             if past is None:
                 return None
             server.resume(past.run, past.host)
-            return plan_resume(past, plan.files, self._store, redo=plan.redo, reserved=merged_names(plan.merge))
+            return plan_resume(
+                past,
+                plan.files,
+                self._store,
+                shard=plan.shard,
+                others=plan.other_files,
+                redo=plan.redo,
+                reserved=merged_names(plan.merge),
+            )
         except BaseException:
             server.release()
             raise

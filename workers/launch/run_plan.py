@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.events.vocabulary import Device, Shard
 from virnucpro_bus.remote.http_address import HttpListen
 from workers.desk.executor import Limits, MakeExecutor
 from workers.inputs.input_file import InputFile
@@ -61,3 +61,7 @@ class RunPlan:
     """Write report.html when the run is over."""
     merge: Merge | None = None
     """What the job makes of the results of all files when the run is over; None: nothing."""
+    shard: Shard | None = None
+    """Which part of the inputs `files` are; None: all of them."""
+    other_files: Sequence[InputFile] = ()
+    """The inputs of the other shards."""

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from virnucpro_bus.errors import CaptureError, UserError
-from virnucpro_bus.events.vocabulary import Fact, FileRecognized, FileReopened, PlannedFile
+from virnucpro_bus.events.vocabulary import Fact, FileRecognized, FileReopened, PlannedFile, Shard
 from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
@@ -28,6 +28,7 @@ from workers.resume.log_path import own_logs
 from workers.resume.naming import name_inputs
 from workers.resume.recognition import Known, recognize
 from workers.resume.unnamed_results import UnnamedResults
+from workers.schedule.shard import name_of
 
 # Reasons why a settled file is not done, as viewers show them.
 CHANGED = "the input has changed"
@@ -35,6 +36,10 @@ DAMAGED = "its results are missing or have changed"
 NOT_COMMITTED = "its results were not committed"
 NO_LONGER_INPUT = "it is no longer an input"
 FAILED = "it had failed and is tried again"
+INPUTS_OF_SHARDS_CHANGED = (
+    "the inputs have changed since the shards were made: this one keeps its files; files that were added are in "
+    "no shard, and need a run of their own"
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class ResumePlan:
     """What a session of a run starts with. The defaults are those of a new run."""
 
     remaining: tuple[InputFile, ...]
+    shard: Shard | None = None
+    """Which part of the inputs the run's files are, as it was made; None: all of them."""
     done: int = 0
     """How many files of the run are done already."""
     events: tuple[Fact, ...] = ()
@@ -59,12 +66,15 @@ def settings_of(job: str, options: Mapping[str, str]) -> str:
     return blake2b(json.dumps([job, sorted(options.items())]).encode(), digest_size=16).hexdigest()
 
 
-def open_past_run(run_dir: Path, settings: str, log_file: Path, *, resume: bool, force: bool) -> PastRun | None:
+def open_past_run(
+    run_dir: Path, settings: str, log_file: Path, *, shard: Shard | None = None, resume: bool, force: bool
+) -> PastRun | None:
     """Return the run in the folder, to be resumed; None: a new run begins. The caller holds the folder's lock.
 
     What a start that failed has left is not a run, and is removed.
     `force`: remove the run in the folder first, with all its files. Raises UserError when the folder holds a run
-    and neither `resume` nor `force` is set, and when `settings` are not those of the run to resume.
+    and neither `resume` nor `force` is set, and when `settings` are not those of the run to resume, or `shard` is
+    another part of the inputs.
     """
     capture = run_dir / CAPTURE_NAME
     if not capture.exists():
@@ -86,6 +96,9 @@ def open_past_run(run_dir: Path, settings: str, log_file: Path, *, resume: bool,
             f"{run_dir}: holds a run of another job or with other job options (job {visible(past.started.job)}); "
             "give the same job and options, or choose another folder"
         )
+    if past.started is not None and (name := name_of(past.started.shard)) != name_of(shard):
+        held, option = (f"shard {name}", f"give --shard {name}") if name else ("all inputs", "leave out --shard")
+        raise UserError(f"{run_dir}: holds a run of {held}; {option}, or choose another folder")
     return past
 
 
@@ -127,22 +140,32 @@ def plan_resume(
     inputs: Sequence[InputFile],
     store: ResultStore,
     *,
+    shard: Shard | None = None,
+    others: Sequence[InputFile] = (),
     redo: bool = False,
     reserved: Sequence[str] = (),
     warn: Callable[[str], object] = say,
 ) -> ResumePlan:
     """Compare the journal with inputs and results, and remove the results that were never committed.
 
+    `inputs` are the part `shard` of all, and `others` the other parts. A shard keeps its files: where the inputs
+    have changed since it was made, and so their parts, it has those of all inputs that it had planned.
     `reserved` are names in the results folder that no input gets for its results. `warn` is called with a line for
     the user before inputs are read. Raises UserError, with nothing changed, where
     more files would be done again than are kept, unless `redo`.
     """
     # Where the journal is damaged, a commit may be all that it holds of a file.
     plan = {file: PlannedFile(file, 0, 0) for file in past.committed} | past.planned
-    known = _recognize(past, plan, inputs, store, warn)
+    made = shard if past.started is None else past.started.shard
+    has_old_inputs = made == shard
+    every = inputs if has_old_inputs else [*inputs, *others]
+    known = _recognize(past, plan, every, store, warn)
+    if not has_old_inputs:
+        every = [file for file, each in zip(every, known, strict=True) if each]
+        known = [each for each in known if each]
     planned = {each.id: each for each in known if each}
-    others = [name for file in plan.keys() - planned.keys() for name in past.results.entries(file)]
-    files = name_inputs(inputs, known, plan, [*others, *reserved])
+    leftovers = [name for file in plan.keys() - planned.keys() for name in past.results.entries(file)]
+    files = name_inputs(every, known, plan, [*leftovers, *reserved])
     placements = _committed_results(past, files, store)
     done = {
         file
@@ -165,6 +188,8 @@ def plan_resume(
         for file in files
         if file.id in done and planned[file.id].is_renamed
     ]
+    if not has_old_inputs:
+        notes.insert(0, INPUTS_OF_SHARDS_CHANGED)
     if past.damaged_places:
         notes.insert(0, f"{CAPTURE_NAME} is damaged (places: {past.damaged_places}): what it lacks is done again")
     recognized = [
@@ -174,6 +199,7 @@ def plan_resume(
     ]
     return ResumePlan(
         tuple(file for file in files if file.id not in done),
+        made,
         kept,
         (*past.running_workers.values(), *reopened, *recognized),
         tuple(notes),

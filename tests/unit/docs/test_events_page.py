@@ -26,6 +26,7 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
     "Device": events.Device,
     "PlannedFile": events.PlannedFile,
     "Origin": events.Origin,
+    "Shard": events.Shard,
 }
 BODIES: dict[str, type[msgspec.Struct]] = {
     f"`{kind}` {body.__name__}": body for kind, body in events.KINDS.items()

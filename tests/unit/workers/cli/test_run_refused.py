@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.captures import some_frames, write_capture
-from tests.support.in_process import refusal
+from tests.support.in_process import ended, refusal
 from tests.support.run_files import SAMPLE
 
 RUN = ("run", "in", "--out", "out", "--devices", "cpu:1")
@@ -45,6 +45,8 @@ def everything_in(folder: Path) -> dict[Path, bytes]:
         ("--policy sometimes", "'sometimes' is not one of 'off', 'threshold', 'cost'"),
         ("--no-such-option", "No such option"),
         ("--force --resume", "give one of them"),
+        ("--shard 2/2", "'2/2': is not a shard: they count from 0, and the last of 2 is 1/2"),
+        ("--shard /", "'/': is not a shard: expected I/N, for example 0/4 for the first of 4"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused_before_anything_is_started(
@@ -111,3 +113,13 @@ def test_an_output_path_that_is_a_file_is_refused(
     (folder / "plain").write_text("precious")
     assert why in refusal(capsys, "run", "in", "--out", out, "--devices", "cpu:1")
     assert (folder / "plain").read_text() == "precious"
+
+
+def test_a_shard_to_which_no_file_falls_is_done_at_once_and_makes_no_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(*RUN, "--shard", "1/2") == 0
+    said = capsys.readouterr()
+    line = "virnucpro-bus: shard 1/2: 0 of 1 files, 0.0 % of the estimated work: nothing to do\n"
+    assert (said.out, said.err) == ("", line)
+    assert not (folder / "out").exists()

@@ -122,6 +122,20 @@ def test_a_file_reached_twice_is_taken_once_and_reported(tmp_path: Path) -> None
     assert found.aliases == ((first, first), (hard, first), (soft, first))
 
 
+def test_in_any_order_the_same_paths_make_the_same_files_with_the_same_ids_and_costs(tmp_path: Path) -> None:
+    long = "n" * 220 + ".fa"
+    paths = [a_file(tmp_path / name) for name in ("b.fa", "x/a.fa", "y/a.fa", f"x/{long}", f"y/{long}", "z.fa.gz")]
+    paths += [tmp_path / "link.fa", tmp_path / "a.link.fa"]
+    paths[-2].symlink_to(paths[5])  # would have the cost of a file that is not compressed
+    paths[-1].hardlink_to(paths[0])
+    first, *others = (
+        {(file.id, file.path, file.cost, file.own_folder) for file in find_inputs(each, in_any_order=True).files}
+        for each in (paths, paths[::-1], [tmp_path / "y", *paths], sorted(paths))
+    )
+    assert len(first) == 6
+    assert all(other == first for other in others)
+
+
 def test_an_empty_file_is_taken(tmp_path: Path) -> None:
     (file,) = find_inputs([a_file(tmp_path / "a.fa", b"")]).files
     assert (file.size_bytes, file.cost) == (0, 0)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from tests.support.captures import write_capture
 from tests.support.machine import SETTINGS, Machine, some_inputs
+from tests.support.plans import cpus, input_files
 from tests.support.run_files import results
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
@@ -25,6 +28,7 @@ from virnucpro_bus.events.vocabulary import (
     FileStarted,
     PlannedFile,
     RunStarted,
+    Shard,
     WorkerLost,
     WorkerStarted,
     WorkStolen,
@@ -40,6 +44,7 @@ from workers.resume.resume import (
     CHANGED,
     DAMAGED,
     FAILED,
+    INPUTS_OF_SHARDS_CHANGED,
     NO_LONGER_INPUT,
     NOT_COMMITTED,
     ResumePlan,
@@ -47,6 +52,8 @@ from workers.resume.resume import (
     plan_resume,
     settings_of,
 )
+from workers.schedule.plan import plan_events
+from workers.schedule.shard import ShardName, share_of
 
 
 @pytest.fixture
@@ -245,11 +252,13 @@ class Journal:
 
     def __init__(self) -> None:
         self.past = PastRun()
+        self.frames: list[bytes] = []
         self._stamps: dict[str, Sequencer] = {}
 
     def record(self, source: str, event: Fact, epoch: int = 3) -> None:
         stamp = self._stamps.setdefault(source, Sequencer(ManualClock(), source=source, run="run-7", epoch=epoch))
-        self.past.apply([encode(stamp.next_envelope(event))])
+        self.frames.append(encode(stamp.next_envelope(event)))
+        self.past.apply(self.frames[-1:])
 
 
 @pytest.fixture
@@ -338,6 +347,65 @@ def test_a_run_of_another_job_is_not_resumed(run_dir: Path) -> None:
     with pytest.raises(UserError, match="a run of another job or with other job options"):
         opened(run_dir, settings="others", resume=True)
     assert results(run_dir) == before
+
+
+# Shards
+
+
+def begun(shard: Shard | None, files: Sequence[InputFile]) -> Journal:
+    """The journal of a run that has planned these files."""
+    made = Journal()
+    made.record("coordinator", RunStarted("job", "off", (), len(files), SETTINGS, shard), epoch=44)
+    for event in plan_events(cpus(1), files, [range(len(files))]):
+        made.record("coordinator", event)
+    return made
+
+
+def resumed_shard(journal: Journal, name: ShardName, folder: Path) -> ResumePlan:
+    share = share_of(find_inputs([folder / "in"], in_any_order=True).files, name)
+    return plan_resume(
+        journal.past, share.files, ResultStore(folder / "run"), shard=share.shard, others=share.others
+    )
+
+
+def test_each_shard_keeps_its_files_whatever_was_added_changed_or_removed(
+    tmp_path: Path, inputs: Sequence[InputFile]
+) -> None:
+    names = ShardName(0, 2), ShardName(1, 2)
+    shares = [share_of(inputs, name) for name in names]
+    journals = [begun(share.shard, share.files) for share in shares]
+    for share, journal, name in zip(shares, journals, names, strict=True):
+        resumption = resumed_shard(journal, name, tmp_path)
+        assert ({file.id for file in resumption.remaining}) == {file.id for file in share.files}
+        assert (resumption.shard, resumption.notes) == (share.shard, ())
+
+    (tmp_path / "in" / "added.fa").write_text(">added\n" + "ACGT" * 5_000)
+    shares[0].files[0].path.write_text(">changed\n" + "ACGT" * 9_000)
+    shares[1].files[0].path.unlink()
+    for share, journal, name, gone in zip(shares, journals, names, (0, 1), strict=True):
+        resumption = resumed_shard(journal, name, tmp_path)
+        assert {file.id for file in resumption.remaining} == {file.id for file in share.files[gone:]}
+        assert (resumption.shard, resumption.notes) == (share.shard, (INPUTS_OF_SHARDS_CHANGED,))
+
+
+@pytest.mark.parametrize(
+    ("held", "given", "why"),
+    [
+        ((0, 2, "i"), (1, 2, "i"), "a run of shard 0/2; give --shard 0/2, or choose another folder"),
+        ((0, 2, "i"), (0, 3, "i"), "a run of shard 0/2; give --shard 0/2, or choose another folder"),
+        ((0, 2, "i"), None, "a run of shard 0/2; give --shard 0/2, or choose another folder"),
+        (None, (0, 2, "i"), "a run of all inputs; leave out --shard, or choose another folder"),
+        ((0, 2, "i"), (0, 2, "of other inputs"), None),
+    ],
+)
+def test_a_run_of_another_shard_is_not_resumed(
+    tmp_path: Path, held: tuple[int, int, str] | None, given: tuple[int, int, str] | None, why: str | None
+) -> None:
+    write_capture(tmp_path / CAPTURE_NAME, begun(held and Shard(*held), input_files([1])).frames)
+    with pytest.raises(UserError, match=f"holds {why}$") if why else nullcontext():
+        open_past_run(
+            tmp_path, SETTINGS, tmp_path / "log", shard=given and Shard(*given), resume=True, force=False
+        )
 
 
 def test_settings_are_the_job_and_its_options_in_any_order() -> None:

@@ -1,0 +1,51 @@
+"""The option `--shard` of `run`, and the part of the inputs that it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.run_folder import CAPTURE_NAME
+from virnucpro_bus.system.console import say
+from workers.inputs.input_file import InputFile
+from workers.schedule.shard import ShardName, Share, parse_shard, share_of
+
+
+def _parse(context: click.Context, parameter: click.Parameter, value: str | None) -> ShardName | None:
+    """Return the shard that the user means. Raises BadParameter."""
+    try:
+        return None if value is None else parse_shard(value)
+    except UserError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+shard_option = click.option(
+    "--shard", callback=_parse, metavar="I/N",
+    help="Process only part I (0 to N - 1) of N equal parts of the inputs, by estimated work. Give the runs of "
+    "all parts the same inputs, job and options, and each its own DIR; see docs/nodes.md.  [default: all inputs]",
+)  # fmt: skip
+
+
+def take_share(
+    files: Sequence[InputFile], shard: ShardName | None, problem: str | None, run_dir: Path
+) -> Share | None:
+    """Return the part of `files` that is this run's; None: it has none, so there is nothing to do.
+
+    `problem` is what is wrong with the job's estimates of the work. Raises UserError where that could be different
+    for other shards, whose parts would then not match this one's.
+    """
+    if problem is not None:
+        if shard is not None:
+            raise UserError(
+                f"--shard: {problem}; other shards may be made by other numbers, so this one is not begun: "
+                "try again, or correct the job's estimate"
+            )
+        say(problem)
+    share = share_of(files, shard)
+    if shard is None or (run_dir / CAPTURE_NAME).exists():
+        return share  # what a run that is there has of the inputs, its journal knows
+    say(share.describe() + ("" if share.files else ": nothing to do"))
+    return share if share.files else None

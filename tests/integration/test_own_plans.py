@@ -13,7 +13,7 @@ from tests.support.event_balance import assert_that_the_books_balance
 from tests.support.foreign import ForeignBus, without_time
 from tests.support.lab import Lab
 from tests.support.run_files import recorded
-from virnucpro_bus.events.vocabulary import FileCompleted, Notice
+from virnucpro_bus.events.vocabulary import FileCompleted
 
 # Two workers, of which the second has one file of its own and steals the last one of the first.
 PROGRAM = """
@@ -27,7 +27,8 @@ from virnucpro_bus import Publisher
 
 method, first = sys.argv[1], int(sys.argv[2])
 shares = [[f"0/{method}_a.fa", f"0/{method}_b.fa", f"0/{method}_c.fa"], [f"1/{method}_a.fa"]]
-inherited = Publisher.connect(device="cpu:9", strict=True)
+if __name__ == "__main__" and method == "fork":
+    inherited = Publisher.connect(device="cpu:9", strict=True)
 
 def count(path):
     time.sleep(0.05)
@@ -105,10 +106,8 @@ def test_progress_and_the_effect_of_stealing_are_known(observed: Observed) -> No
 
 
 def test_a_forked_child_that_uses_what_it_has_inherited_is_a_worker_of_its_own(observed: Observed) -> None:
-    (row,) = (row for row in observed.live["devices"] if row["key"] == "cpu:9")
-    assert (row["files_completed"], row["state"]) == (1, "stopped")
-    (told,) = recorded(observed.run_dir, Notice)
-    assert "was forked from pid-" in told.event.text
+    rows = {row["key"]: row["files_completed"] for row in observed.live["devices"]}
+    assert (rows["cpu:9"], rows["cpu:9#2"]) == (0, 1)
 
 
 def test_what_was_recorded_replays_to_the_same_and_can_be_simulated(observed: Observed) -> None:

@@ -140,8 +140,8 @@ class HostFold(HostState, array_like=True):
 
     def _files_assigned(self, event: ev.FilesAssigned, envelope: ev.Envelope, stream: Stream) -> None:
         if envelope.source != COORDINATOR_SOURCE:
-            self._worker_device(event.device, stream)
-            self._log.add_own_plan(envelope.mono_ns, event.device, event.files)
+            device = self._worker_device(event.device, stream)
+            self._log.add_own_plan(envelope.mono_ns, device.device.key, event.files)
         elif self._begin_session(envelope):
             self._log.assign(event.device, event.files)
 

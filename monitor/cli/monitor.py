@@ -43,7 +43,7 @@ def _parse_server_keys(context: click.Context, parameter: click.Parameter, value
     return [parse_key(value) for value in values]
 
 
-@click.command(short_help="Watch runs from another terminal or machine, or this machine's GPUs.")
+@click.command(short_help="Watch runs, or this machine's GPUs until one begins.")
 @click.argument("targets", nargs=-1, type=TargetArgument(), metavar="[RUN_DIR|ADDRESS]...")
 @click.option(
     "--server-key", "server_keys", multiple=True, callback=_parse_server_keys, metavar="KEY",
@@ -78,10 +78,10 @@ def monitor(
     http_token_file: Path | None,
     group: int | None,
 ) -> int:
-    """Watch the run in RUN_DIR (the folder given to `run --out` or `hub`), or several, or this machine.
+    """Watch the run in RUN_DIR (the folder given to `run --out` or `hub`), or several.
 
-    Without RUN_DIR it is the run in the current folder, if there is one. Otherwise the monitor shows the GPUs of
-    this machine, and joins the run that you have started last: at once if it is live, or as soon as one begins.
+    Without RUN_DIR, watch the run in the current folder, if there is one; otherwise the GPUs of this machine, and
+    your latest run on it: at once if one is live, or as soon as one begins.
 
     A monitor may start late, stop and start again: its counts are exact. An ADDRESS is that of a relay on another
     machine, tcp://HOST:PORT. A run that has ended or was interrupted is shown in its last state. Several runs are

@@ -14,6 +14,7 @@ from virnucpro_bus import run_registry
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.fold.fleet_group import FleetGroup
+from virnucpro_bus.system.console import say
 
 LOOK_NS = NANOSECONDS // 4
 """Time between two looks at the registry."""
@@ -59,15 +60,15 @@ class ThisMachine:
     def follow(self, stopped: Callable[[], object], report: Callable[[str], object]) -> None:
         """Wait for a run and then for its end, or until `stopped()`, which is called often, is true.
 
-        `report` receives the name of a run that is joined, and its problem if it has one. Raises UserError when it
-        has failed.
+        `report` receives the problem of the run that was joined, if it has one. Raises UserError when it has
+        failed.
         """
         while self._joined is None:
             if stopped():
                 return
             sleep(TURN_SECONDS)
-            if self._has_registry_changed() and self._join(stopped):
-                report(f"a run has begun, and is shown from now on: {self.title}")
+            if self._has_registry_changed():
+                self._join(stopped)
         self._joined.follow(stopped, report)
 
     def __enter__(self) -> Self:
@@ -115,4 +116,5 @@ class ThisMachine:
         self.fleets.show({bus.target: bus.fleet})
         if self._local is not None:
             self._local.stop()
+        say(f"shows the run in {folder}")
         return True

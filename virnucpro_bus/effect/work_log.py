@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from virnucpro_bus.events.vocabulary import Count, PlannedFile, Seconds
+from virnucpro_bus.events.vocabulary import OWN_POLICY, Count, Name, PlannedFile, RunStarted, Seconds
+from virnucpro_bus.text import visible
 
 Part = tuple[str, list[str], list[Count]]
 """A part of a plan: device key, files, and the estimated work of each."""
@@ -47,6 +48,10 @@ class WorkLog:
     """The initial assignment of the last session, by a coordinator."""
     own_plans: list[tuple[Count, Part]] = field(default_factory=list)
     """What workers without a coordinator have planned themselves, and when: valid in later sessions, too."""
+    own_folders: dict[str, Name] = field(default_factory=dict)
+    """A digest of the folder of each file in `own_plans`, as far as known; "" where files of one name clash."""
+    clashes: Count = 0
+    """How many names in `own_plans` stand for files in several folders, which makes these plans useless."""
     files: list[str] = field(default_factory=list)
     """The completed files of all sessions. The next three lists have the same length; they hold for each file …"""
     ends_ns: list[Count] = field(default_factory=list)
@@ -80,6 +85,33 @@ class WorkLog:
         yield from self.assigned
         yield from (part for at_ns, part in self.own_plans if at_ns >= since_ns)
 
+    def files_total(self, run: RunStarted | None, since_ns: int) -> int | None:
+        """Return the number of files of the run, whose session began at `since_ns`; None: unknown.
+
+        Of workers that decide themselves these are the files that are planned, or done without a plan.
+        """
+        if run is None:
+            return None
+        if run.policy != OWN_POLICY:
+            return run.files_total or None
+        known = {file for _, files, _ in self.parts(since_ns) for file in files}.union(self.files)
+        # Events of plans may be lost, and the hub counts once a second.
+        return None if self.clashes else max(run.files_total, len(known))
+
+    def warning(self) -> str | None:
+        """Return what is wrong with the plans of own workers, in one line; None: nothing is known to be."""
+        if not self.clashes:
+            return None
+        name = visible(min(file for file, folder in self.own_folders.items() if not folder))
+        return (
+            f"{name}: workers plan files of this name in several folders, so progress is unknown; pass the files "
+            "of all workers to Publisher.plan, as among"
+        )
+
+    def is_stealing(self, run: RunStarted | None) -> bool:
+        """Whether devices take files of each other: of workers that decide themselves, whether one ever has."""
+        return bool(self.steals) if run is None or run.policy == OWN_POLICY else run.policy != "off"
+
     def assign(self, device: str, files: tuple[PlannedFile, ...]) -> None:
         """Add a part of the plan: files that are in the device's queue at first."""
         self.assigned.append(_part(device, files))
@@ -87,6 +119,12 @@ class WorkLog:
     def add_own_plan(self, at_ns: int, device: str, files: tuple[PlannedFile, ...]) -> None:
         """Add what the device's own worker plans to do, as published at `at_ns`."""
         self.own_plans.append((at_ns, _part(device, files)))
+        for each in files:
+            if each.origin is not None:
+                known = self.own_folders.setdefault(each.file, each.origin.folder)
+                if known not in ("", each.origin.folder):
+                    self.own_folders[each.file] = ""
+                    self.clashes += 1
 
     def complete(self, file: str, end_ns: int, seconds: float, device: str) -> None:
         """Add a completed file."""

@@ -256,12 +256,12 @@ class FleetState:
             return sorted(notice for host in self._hosts.values() for notice in host.notices())
 
     def stream_warnings(self) -> list[str]:
-        """Warnings about the stream itself, one line each: clocks that differ, mixed runs, unknown events."""
+        """Warnings about the stream itself, one line each: clocks, mixed runs, clashing plans, unknown events."""
         with self._lock:
             lines = [
                 warning
                 for host in self._in_order()
-                for warning in (host.clock_warning(), host.runs_warning())
+                for warning in (host.clock_warning(), host.runs_warning(), host.fold.plan_warning())
                 if warning is not None
             ]
             unknown = sum(host.fold.unknown_kinds for host in self._hosts.values())

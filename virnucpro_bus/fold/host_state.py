@@ -22,7 +22,7 @@ from virnucpro_bus.effect.totals import TotalsCache
 from virnucpro_bus.effect.work_log import Steal, WorkLog
 from virnucpro_bus.events.commits import CommittedFiles
 from virnucpro_bus.events.host_time import NEVER_COMPARED, HostTime, TimeOfDay, by_own_clock
-from virnucpro_bus.events.vocabulary import MAX_COUNT, OWN_POLICY
+from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceState, Reopened, own_workers
 from virnucpro_bus.fold.gpu_identity import SampledGpus, keys_by_index, merge_same_gpus
 from virnucpro_bus.fold.stream import Stream, gone_ns
@@ -224,7 +224,7 @@ class HostState(Struct, array_like=True):
                 if stream.is_busy
             ],
             failed=self.failed_files(),
-            is_stealing=self._is_stealing(),
+            is_stealing=self._log.is_stealing(self.run),
             started_ns=started_ns,
             now_ns=now_ns,
             is_over=self.is_over,
@@ -245,12 +245,6 @@ class HostState(Struct, array_like=True):
         """The keys of the devices that have joined the last session, in that order."""
         announced = set() if self.run is None else {device.key for device in self.run.devices}
         return sorted(self._joined.keys() - announced, key=lambda key: (self._joined[key], key))
-
-    def _is_stealing(self) -> bool:
-        """Whether devices take files of each other: of workers that decide themselves, whether any ever has."""
-        if self.run is None or self.run.policy == OWN_POLICY:
-            return bool(self._log.steals)
-        return self.run.policy != "off"
 
     def effect(
         self, now_ns: int, cache: TotalsCache | None = None, time_of_day: TimeOfDay = by_own_clock
@@ -319,7 +313,7 @@ class HostState(Struct, array_like=True):
         published = sum(stream.seen.published for stream in streams)
         received = sum(stream.seen.received for stream in streams)
         return Totals(
-            files_total=None if self.run is None else self.run.files_total or None,
+            files_total=self._log.files_total(self.run, self.started_ns or 0),
             files_completed=completed,
             files_failed=len(self.failed_files()) if self._committed.has_commits else failed,
             sequences=sequences,
@@ -328,6 +322,10 @@ class HostState(Struct, array_like=True):
             events_received=received,
             events_lost=published - received,
         )
+
+    def plan_warning(self) -> str | None:
+        """What is wrong with the plans of own workers, in one line; None: nothing is known to be."""
+        return self._log.warning()
 
     def devices(self) -> list[ev.Device]:
         """Every device that an event has named, by index, then key."""

@@ -1,6 +1,6 @@
 """The run of workers that no launcher started: what the hub reports of it, as its coordinator.
 
-The first plan that a worker publishes makes it a run. It begins when that plan was made, and it goes on while hubs
+The first plan that arrives makes it a run. It begins when the earliest plan was made, and goes on while hubs
 continue each other in one folder, as the workers do, until the machine restarts. A program that announces a run
 itself is the coordinator of that, and the hub reports none.
 """
@@ -32,9 +32,9 @@ class _Plan:
     """The plans of the workers of one host, together."""
 
     run: str
-    """The run that the first of them names."""
+    """The run that the one that arrived first names."""
     wall_ns: int
-    """When the first of them was made, by the host's two clocks."""
+    """When the earliest of them was made, by the host's two clocks."""
     mono_ns: int
     base_ns: int
     """Which boot of the machine that is in (`host_time.py`)."""
@@ -120,10 +120,12 @@ class OwnRun:
         if plan is None:
             run = envelope.run or self._run
             plan = self._plans[envelope.host] = _Plan(run, envelope.wall_ns, envelope.mono_ns, base_ns)
-        known = len(plan.devices), len(plan.files)
+        known = plan.mono_ns, len(plan.devices), len(plan.files)
+        if envelope.mono_ns < plan.mono_ns:
+            plan.wall_ns, plan.mono_ns = envelope.wall_ns, envelope.mono_ns
         plan.devices[event.device] = None
         plan.files.update(each.file for each in event.files)
-        plan.is_stated = plan.is_stated and known == (len(plan.devices), len(plan.files))
+        plan.is_stated = plan.is_stated and known == (plan.mono_ns, len(plan.devices), len(plan.files))
 
     def _announcement(self, host: str) -> bytes:
         plan = self._plans[host]

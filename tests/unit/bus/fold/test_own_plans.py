@@ -111,6 +111,41 @@ def test_a_hub_that_is_started_again_leaves_the_plans_of_the_workers_that_still_
     assert effect["makespan_seconds"] == 10.0
 
 
+def test_files_that_are_planned_after_the_hub_has_counted_or_never_belong_to_the_run_as_well() -> None:
+    script = told(Script(), by_workers=True)
+    script.say("pid-0", assigned("cpu:0", ["e", "a"]))
+    assert folded(script).get_totals()["files_total"] == 5
+    script.say("pid-9", ev.FileCompleted("cpu:9", "unplanned", 0, 5, 2.0))
+    assert folded(script).get_totals()["files_total"] == 6
+
+
+@given(st.permutations(["here", "there", "here"]))
+def test_of_files_of_one_name_in_several_folders_nothing_is_claimed_and_a_line_tells_what_to_do(
+    folders: list[str],
+) -> None:
+    script = Script()
+    for number, folder in enumerate(folders):
+        planned = ev.PlannedFile("\x1breads.fa", 10, 10, origin=ev.Origin(folder, "n", "v", "i"))
+        script.say(f"pid-{number}", ev.FilesAssigned(f"cpu:{number}", (planned,)))
+        script.say(f"pid-{number}", ev.FileCompleted(f"cpu:{number}", "\x1breads.fa", 0, 5, 1.0), after_seconds=1)
+    script.say("coordinator", ev.RunStarted("own workers", OWN_POLICY, DEVICES, 1))
+    fleet = folded(script)
+    assert (fleet.get_totals()["files_total"], fleet.get_totals()["files_completed"]) == (None, 3)
+    assert fleet.get_effect()["makespan_seconds"] is None
+    (line,) = fleet.stream_warnings()
+    assert line.startswith(r"\x1breads.fa: workers plan files of this name in several folders")
+
+
+def test_workers_that_plan_the_same_file_plan_one() -> None:
+    script = Script()
+    planned = ev.PlannedFile("a.fa", 10, 10, origin=ev.Origin("here", "n", "v", "i"))
+    for number in range(2):
+        script.say(f"pid-{number}", ev.FilesAssigned(f"cpu:{number}", (planned,)))
+    script.say("coordinator", ev.RunStarted("own workers", OWN_POLICY, DEVICES, 1))
+    assert folded(script).get_totals()["files_total"] == 1
+    assert folded(script).stream_warnings() == []
+
+
 def test_a_plan_of_before_the_run_began_is_not_part_of_it() -> None:
     script = Script()
     script.say("pid-9", assigned("cpu:1", ["x"]))

@@ -14,7 +14,7 @@ from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError, EndedError, UserError
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.fleet_group import FleetGroup
-from virnucpro_bus.run_folder import CAPTURE_NAME
+from virnucpro_bus.run_folder import CAPTURE_NAME, announced_addresses
 from virnucpro_bus.run_lock import Evidence, examine_lock
 from virnucpro_bus.sources.live import LiveSource, catch_up, follow_live, join, skip_to_snapshot
 from virnucpro_bus.sources.playback import Playback
@@ -57,7 +57,8 @@ class FollowedBus:
         self._interval_seconds = interval_seconds
         self._accept_ended = accept_ended
         self._source: LiveSource | None = None
-        self._is_interrupted = False
+        self._continued_by: str | None = None
+        """The command that continues an interrupted run; None: it is not one, or has not begun."""
         self._caught_up = threading.Event()
         self._ended = threading.Event()
         self._stopping = threading.Event()
@@ -68,10 +69,13 @@ class FollowedBus:
         """Start reading its history."""
         self._thread.start()
 
-    def catch_up(self) -> None:
-        """Wait until its history is read, or has failed to be."""
+    def catch_up(self, most_seconds: float | None = None) -> bool:
+        """Wait until its history is read, or has failed to be; return whether that is so within `most_seconds`."""
+        if most_seconds is not None:
+            return self._caught_up.wait(most_seconds)
         while not self._caught_up.wait(TURN_SECONDS):
             pass
+        return True
 
     def stop(self) -> None:
         """Stop following it; does not wait."""
@@ -92,8 +96,8 @@ class FollowedBus:
         """The problem with this bus, in a line that names it; None when there is none."""
         source = self._source
         text = str(self.failure) if self.failure is not None else source.problem if source is not None else None
-        if self._is_interrupted and self.fleet.finished:
-            text = "the run was interrupted; continue it with run --resume"
+        if self._continued_by is not None:
+            text = f"the run was interrupted; continue it with {self._continued_by} --resume"
         return text if text is None or self.target.rstrip("/") in text else f"{self.target}: {text}"
 
     def _run(self) -> None:
@@ -136,9 +140,17 @@ class FollowedBus:
         has_ended = self.fleet.finished and not self.fleet.is_broken_off
         # A run that is about to be resumed holds its folder before it has a bus.
         is_starting = not has_ended and examine_lock(capture.parent)[0] is Evidence.HELD
-        self._is_interrupted = not has_ended and not is_starting
-        state = "starting" if is_starting else "interrupted" if self._is_interrupted else "ended"
+        is_interrupted = not has_ended and not is_starting
+        if is_interrupted:
+            self._continued_by = self._continuing_command(capture.parent)
+        state = "starting" if is_starting else "interrupted" if is_interrupted else "ended"
         self.name = f"{self.target} ({state})"
+
+    def _continuing_command(self, run_dir: Path) -> str | None:
+        left = announced_addresses(run_dir)
+        if left is not None and not left.has_launcher:
+            return "hub"
+        return "run" if self.fleet.finished else None
 
 
 class FollowedBuses:

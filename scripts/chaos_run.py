@@ -71,6 +71,7 @@ def main() -> int:
     options = parse_options()
     chance = random.Random(options.seed)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    os.environ["XDG_STATE_HOME"] = str(folder / "state")  # `virnucpro-bus ls` does not list these runs
     print(f"seed {options.seed}, in {folder}")
     write_inputs(folder / "in", options.files, chance)
     (folder / "chaos_job.py").write_text(JOB)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+import pytest
 from hypothesis import settings
 
 # No deadline: how long an example takes says more about the machine than about the code.
@@ -31,3 +32,9 @@ def pytest_collection_finish() -> None:
     """Spare the garbage collector the many thousand objects of the collection, which live as long as pytest."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _runs_of_tests_alone(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the runs of the tests out of the list of this user's runs, and those out of the tests."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))

@@ -1,4 +1,4 @@
-"""How devices are named, and which GPUs the environment variables of a process select."""
+"""How devices are named, and which GPUs CUDA_VISIBLE_DEVICES selects."""
 
 from __future__ import annotations
 
@@ -155,23 +155,6 @@ def display_id(device: Device) -> int | str:
     if device.label:
         return device.label
     return device.key if device.index is None or not has_gpu(device.key) else device.index
-
-
-def device_from_environment(environment: Mapping[str, str]) -> Device:
-    """Derive the device of a worker started by torchrun, Slurm, Dask or similar; "cpu:N" if no GPU is known.
-
-    A single visible device is taken; of several, LOCAL_RANK or SLURM_LOCALID selects one.
-    """
-    rank_text = environment.get("LOCAL_RANK") or environment.get("SLURM_LOCALID") or ""
-    rank = int(rank_text) if is_number(rank_text) else None
-    visible = visible_devices(environment)
-    if visible is None and rank is not None:
-        return device_of(f"cuda:{rank}")
-    if not visible:
-        return device_of(f"cpu:{rank or 0}")
-    if len(visible) == 1:
-        return device_of(visible[0])
-    return device_of(visible[rank] if rank is not None and rank < len(visible) else visible[0])
 
 
 def _entries(value: str) -> list[str]:

@@ -9,7 +9,6 @@
     │   └── EveryFileError   what failed one file fails every file: the run ends
     ├── SnapshotError        bytes are not a fold of this version
     ├── FrameError           bytes are not an event; has a short `reason` to count by
-    ├── ForkedPublisherError a publisher was used after fork(); connect again in the child
     └── ChannelError         the launcher and a worker do not understand each other
 
 Exceptions of other libraries (zmq, msgspec, OSError) are converted to these where they occur, nowhere else.
@@ -59,10 +58,6 @@ class FrameError(BusError):
 
 class SnapshotError(BusError):
     """Bytes are not a fold that this version can load."""
-
-
-class ForkedPublisherError(BusError):
-    """A publisher was used in a forked child: ZeroMQ sockets do not survive fork()."""
 
 
 class ChannelError(BusError):

@@ -11,9 +11,7 @@ DIR/.bus/           lock and sockets (0700); the sockets are elsewhere where the
 from __future__ import annotations
 
 import json
-import os
 import socket
-import stat
 from contextlib import suppress
 from pathlib import Path
 from time import sleep
@@ -23,6 +21,7 @@ import msgspec
 
 from virnucpro_bus.errors import AddressError, EndedError, UserError
 from virnucpro_bus.files.disk import Disk, draft_of
+from virnucpro_bus.files.plain_files import read_plain_file
 from virnucpro_bus.files.private_files import private_folder
 from virnucpro_bus.files.socket_folder import (
     SOCKETS_NAME,
@@ -73,7 +72,7 @@ def read_addresses(run_dir: Path) -> BusAddresses:
     """
     path = run_dir / BUS_FILE
     try:
-        addresses = _decode_addresses(_read_small_file(path))
+        addresses = _decode_addresses(read_plain_file(path, _MAX_BUS_FILE_BYTES))
     except FileNotFoundError:
         raise EndedError(f"{run_dir}: no run is live here (no {BUS_FILE})") from None
     except OSError as error:
@@ -91,6 +90,14 @@ def read_addresses(run_dir: Path) -> BusAddresses:
     if is_here and evidence is not Evidence.HELD and not is_listening(found.history):
         raise EndedError(f"{run_dir}: the hub of this run (pid {addresses.pid}) is no longer alive")
     return found
+
+
+def announced_addresses(run_dir: Path) -> BusAddresses | None:
+    """Return the addresses that a hub has left in `run_dir`, alive or not; None where there are none to read."""
+    try:
+        return _decode_addresses(read_plain_file(run_dir / BUS_FILE, _MAX_BUS_FILE_BYTES))
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def capture_path(path: Path) -> Path:
@@ -142,16 +149,6 @@ class RunFolder:
                 draft_of(self.path / name).unlink()
         return self
 
-    def left_behind(self) -> BusAddresses | None:
-        """Return the addresses of a hub that was killed here; None: the last one has ended in order.
-
-        The folder must be claimed.
-        """
-        try:
-            return _decode_addresses(_read_small_file(self.path / BUS_FILE))
-        except (OSError, msgspec.DecodeError):
-            return None
-
     def address(self, name: str) -> str:
         """Return the ipc address of the socket called `name`. Raises RuntimeError unless claimed."""
         if self._sockets is None:
@@ -193,14 +190,3 @@ def _seen_from(run_dir: Path, address: str) -> str:
     if socket_path.parent.name != SOCKETS_NAME or not is_usable_as_address(inside):
         return address
     return f"ipc://{inside / socket_path.name}"
-
-
-def _read_small_file(path: Path) -> bytes:
-    """Read a file, but nothing that could make us wait or fill the memory. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError("it is not a file")
-        return os.read(descriptor, _MAX_BUS_FILE_BYTES)
-    finally:
-        os.close(descriptor)

@@ -31,7 +31,7 @@ class Alternative(TypedDict):
     idle_seconds: float | None
     """Of all devices together; None when the makespan is None."""
     device_seconds: float | None
-    """The makespan times the number of devices; None when the makespan is None."""
+    """The makespan times the number of devices, less what late ones missed; None when the makespan is None."""
     steals: int
 
 

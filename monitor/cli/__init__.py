@@ -1,4 +1,4 @@
-"""The subcommands of this package (`monitor`, `replay`, `sample`, `doctor`), imported when they are called.
+"""The subcommands of this package (`monitor`, `ls`, `replay`, `sample`, `doctor`), imported when they are called.
 
 `display.py` is what `monitor` and `replay` share: it shows a fleet as a dashboard or as JSON.
 """

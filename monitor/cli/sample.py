@@ -8,10 +8,8 @@ from pathlib import Path
 
 import click
 
-from monitor.gpu.backends import has_driver
-from monitor.gpu.monitor import GPUMonitor
-from monitor.gpu.sampler import Sampler
 from monitor.gpu.simulated import publish_simulated
+from monitor.gpu.this_machine import SAMPLE_SECONDS, sample_this_machine
 from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.errors import AddressError
@@ -19,9 +17,6 @@ from virnucpro_bus.publish.publisher import Publisher
 from virnucpro_bus.run_folder import BusAddresses, read_addresses
 from virnucpro_bus.sources.live import join
 from virnucpro_bus.system.signals import ENDING_SIGNALS
-
-SAMPLE_SECONDS = 0.5
-"""Shorter than the display interval, so that a load on screen is the mean of several samples."""
 
 
 @click.command(short_help="Publish this machine's GPU samples on a bus (run and hub start it themselves).")
@@ -44,13 +39,9 @@ def sample(run_dir: Path, simulate: bool) -> int:
         signal.signal(number, lambda *_: stop.set())
     if simulate:
         return _simulate(run_dir, addresses, clock, stop)
-    if not has_driver():
-        return 0
-    gpus = GPUMonitor(clock=clock, cache_seconds=0.0)
     # Nothing else ends this process when the hub is killed.
     threading.Thread(target=_stop_with_hub, args=(run_dir, addresses, stop), daemon=True).start()
-    with _publisher(addresses, clock) as bus:
-        Sampler(bus, gpus, clock, SAMPLE_SECONDS).run(stop)
+    sample_this_machine(lambda: _publisher(addresses, clock), clock, stop)
     return 0
 
 

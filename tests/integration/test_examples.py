@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import shutil
 import tomllib
@@ -57,6 +58,19 @@ def test_own_workers_are_counted_exactly_and_replay_to_the_same(bus: ForeignBus)
     assert steals.total() == totals["steals"] == len(seen["steals"])
     assert {name: device["work_stolen_to"] for name, device in devices.items()} == {
         name: steals[name] for name in devices
+    }
+
+
+def test_a_dask_cluster_of_ones_own_is_counted_exactly(lab: Lab) -> None:
+    pytest.importorskip("distributed", reason="Dask is not installed: pip install 'virnucpro-bus[dask]'")
+    ended = lab.run("my-run", *FILES, program=EXAMPLES / "dask_cluster.py")
+    assert (ended.wait(), ended.stdout) == (0, f"{SEQUENCES}\n"), ended.stderr
+    replayed = json.loads(lab.run("replay", "my-run", "--once", "--json").stdout)
+    totals = replayed["totals"]
+    assert (totals["files_completed"], totals["sequences"], totals["events_lost"]) == (len(FILES), SEQUENCES, 0)
+    assert {row["device_id"]: row["state"] for row in replayed["devices"]} == {
+        "cpu:0": "stopped",
+        "cpu:1": "stopped",
     }
 
 
@@ -186,5 +200,5 @@ def test_an_example_without_arguments_prints_its_usage(lab: Lab) -> None:
 
 
 def test_every_example_is_run_here() -> None:
-    run = {"own_workers.py", "own_job.py", "dashboard_in_process.py", "read_capture.py"}
+    run = {"own_workers.py", "dask_cluster.py", "own_job.py", "dashboard_in_process.py", "read_capture.py"}
     assert {path.name for path in EXAMPLES.glob("*.py")} == run

@@ -19,9 +19,6 @@ bus.work_stolen(source=0, file="one.fa")
 """
 DEVICE_OF_ENVIRONMENT = {
     "cpu:0": {},
-    "cuda:2": {"LOCAL_RANK": "2"},
-    "cuda:3": {"CUDA_VISIBLE_DEVICES": "3"},
-    "cuda:5": {"CUDA_VISIBLE_DEVICES": "4,5,6", "LOCAL_RANK": "1"},
     "cpu:1": {"CUDA_VISIBLE_DEVICES": "", "LOCAL_RANK": "1"},
     "GPU-0a1b2c3d": {"CUDA_VISIBLE_DEVICES": "GPU-0a1b2c3d"},
 }
@@ -77,19 +74,17 @@ def test_two_lines_are_enough_and_the_device_is_told_by_the_environment(bus: For
     assert [steal["dest_gpu"] for steal in seen["steals"]] == list(DEVICE_OF_ENVIRONMENT)
 
 
-def test_a_worker_without_an_address_is_told_what_to_do(lab: Lab) -> None:
+def test_a_worker_without_an_address_works_as_if_nothing_was_there(lab: Lab) -> None:
     program = lab.folder / "worker.py"
     program.write_text(WORKER)
     ended = lab.run(program=program)
-    assert ended.wait() == 1
-    assert ended.stderr.splitlines()[-1].endswith(
-        "AddressError: no bus address: pass one, or set VIRNUCPRO_BUS (the hub prints it)"
-    )
+    assert ended.wait() == 0
+    assert ended.stderr == ""
 
 
 def test_a_hub_that_is_terminated_ends_in_order_too(bus: ForeignBus) -> None:
     ended = bus.stop(signal.SIGTERM)
     assert ended.wait() == 0
     assert ended.stderr == ""
-    assert "events recorded in bus/run.vbus" in ended.stdout.splitlines()[-1]
+    assert "events recorded in bus/run.vbus" in ended.stdout.splitlines()[-2]
     assert {path.name for path in bus.run_dir.iterdir()} == {"run.vbus"}

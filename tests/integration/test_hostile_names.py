@@ -48,7 +48,7 @@ def test_a_shell_that_evaluates_what_a_hub_prints_runs_nothing_of_its_folders_na
     assert evaluated.stdout == address
     assert not (lab.folder / "evil").exists()
     comments = [line for line in bus.stdout.split("\n") if line.startswith("#")]
-    assert len(comments) == 2
+    assert len(comments) == 3
     assert_harmless("".join(comments))
 
 

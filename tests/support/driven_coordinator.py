@@ -15,6 +15,8 @@ from workers.coordinator.assignment import Assignment
 from workers.coordinator.coordinator import WorkStealingCoordinator
 
 DEVICES = (Device("GPU-a", "A100", 0), Device("GPU-b", "V100", 1), Device("cpu:0", "CPU"))
+LATE = Device("GPU-c", "A100", 2)
+"""Joins a run after its start, if at all."""
 
 
 def ready(device: Device) -> ev.Heartbeat:
@@ -30,7 +32,8 @@ class CoordinatedRun:
         self.coordinator = WorkStealingCoordinator(
             DEVICES, input_files(costs), retries=retries, sink=self, clock=self.script.clock, job="job"
         )
-        self._epochs = dict.fromkeys(DEVICES, 0)
+        self.devices = list(DEVICES)
+        self._epochs = dict.fromkeys((*DEVICES, LATE), 0)
         self._loading: set[Device] = set()
         self._held: dict[Device, Assignment] = {}
         self.coordinator.start()
@@ -40,6 +43,12 @@ class CoordinatedRun:
     def publish(self, event: ev.Fact) -> None:
         """The coordinator's way onto the bus."""
         self.script.say("coordinator", event)
+
+    def join(self) -> None:
+        """LATE joins the run."""
+        self.coordinator.add_device(LATE, 2.0)
+        self.devices.append(LATE)
+        self._start(LATE)
 
     def _start(self, device: Device) -> None:
         self._epochs[device] += 1
@@ -103,7 +112,7 @@ class CoordinatedRun:
     def finish(self) -> None:
         """Work off what is left, as far as it can be, and end."""
         for _ in range(100):
-            for device in DEVICES:
+            for device in self.devices:
                 self.take(device)
                 self.complete(device)
         self.coordinator.finish(0)
@@ -117,9 +126,13 @@ def coordinated_runs(draw: st.DrawFn) -> CoordinatedRun:
     """Runs of a real coordinator that have been worked on for a while."""
     run = CoordinatedRun(draw(st.lists(st.integers(1, 50), max_size=20)), draw(st.integers(0, 2)))
     length = draw(st.sampled_from([0, 10, 40]))
-    steps = st.tuples(st.sampled_from(DEVICES), st.sampled_from(ACTIONS), st.sampled_from([0.0, 0.25, 3.0]))
+    steps = st.tuples(
+        st.sampled_from((*DEVICES, LATE)), st.sampled_from(ACTIONS), st.sampled_from([0.0, 0.25, 3.0])
+    )
     for device, action, pause in draw(st.lists(steps, min_size=length, max_size=length)):
         run.script.clock.advance(pause)
+        if device not in run.devices:
+            run.join()
         match action:
             case "take" | "take and die":
                 run.take(device, silently=action == "take and die")

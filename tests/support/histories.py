@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from tests.support.runs import ACTIONS, MadeRun
+from tests.support.runs import ACTIONS, DEVICES, MadeRun
 from virnucpro_bus.capture.records import HEADER, MAGIC, VERSION, Record, RecordScanner, pack_record
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events.codec import encode
@@ -125,7 +125,7 @@ def histories(draw: st.DrawFn, *, most_reboots: int = 3, clocks_are_set: bool = 
     counted, reboots = [len(run.script.envelopes) for run in runs], [0] * len(runs)
     kinds = [*ACTIONS, *ACTIONS, "resume", "reboot", "finish", *["set the clock"] * clocks_are_set]
     pauses = st.sampled_from([0.25, 1.0, 7.0, 100.0])
-    steps = st.tuples(st.integers(0, len(runs) - 1), st.integers(0, 2), st.sampled_from(kinds), pauses)
+    steps = st.tuples(st.integers(0, len(runs) - 1), st.integers(0, len(DEVICES)), st.sampled_from(kinds), pauses)
     length = draw(st.sampled_from([5, 20, 50]))
     for host, at, kind, pause in draw(st.lists(steps, min_size=length, max_size=length)):
         # A machine is down for a while before it is up.

@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
+from virnucpro_bus.own_device import LOCAL_RANK_VARIABLES
+
 COMMAND = str(Path(sys.executable).with_name("virnucpro-bus"))
 WAIT_SECONDS = 30.0
 LEFT_BEHIND_SECONDS = 15.0
@@ -23,7 +25,7 @@ LEFT_BEHIND_SECONDS = 15.0
 _STEP_SECONDS = 0.02
 # What would change how the command behaves, were it set where the tests are run.
 _CLEARED = (
-    *("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "CUDA_VISIBLE_DEVICES", "LOCAL_RANK", "SLURM_LOCALID"),
+    *("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "CUDA_VISIBLE_DEVICES", *LOCAL_RANK_VARIABLES),
     *("SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS", "MKL_NUM_THREADS"),
 )
 

@@ -143,7 +143,12 @@ class HostReckoning:
 
     @property
     def keys(self) -> list[str]:
-        return [device[0] for device in self.run[2]] if self.run else []
+        return [*(device[0] for device in self.run[2]), *self.joined_ns] if self.run else []
+
+    @cached_property
+    def joined_ns(self) -> dict[str, int]:
+        """When devices have joined the session after its start."""
+        return {event.fields[0][0]: event.mono_ns for event in self.session if event.kind == "run.joined/"}
 
     def device(self, key: str) -> dict[str, Any]:
         """The figures of one device."""
@@ -226,12 +231,14 @@ class HostReckoning:
         is_over = self.finished is not None or self.is_broken_off or planned <= settled
         open_starts = {} if is_over else {of: event.mono_ns for of, event, _ in self.open_files}
         end_ns = max(event.mono_ns for event in ended) if is_over else self.now_ns
-        busy, finish = {}, {}
+        busy, idle, finish = {}, {}, {}
         for key in self.keys:
             its_own = [event for event in ended if event.fields[0] == key]
             busy[key] = math.fsum(event.fields[4] for event in its_own)
             busy[key] += (end_ns - open_starts.get(key, end_ns)) / NS
-            last_ns = end_ns if key in open_starts else max([event.mono_ns for event in its_own] + [zero_ns])
+            from_ns = min(end_ns, max(zero_ns, self.joined_ns.get(key, 0)))
+            idle[key] = max(0.0, (end_ns - from_ns) / NS - busy[key])
+            last_ns = end_ns if key in open_starts else max([event.mono_ns for event in its_own], default=from_ns)
             finish[key] = (last_ns - zero_ns) / NS
         done_by = {e.fields[1]: e.fields[0] for e in ended if e.kind == "file.completed/"}
         done_by |= {event.fields[1]: of for of, event, _ in self.open_files}
@@ -239,7 +246,7 @@ class HostReckoning:
         return {
             "makespan_seconds": (end_ns - zero_ns) / NS,
             "busy_seconds": busy,
-            "idle_seconds": {key: (end_ns - zero_ns) / NS - each for key, each in busy.items()},
+            "idle_seconds": idle,
             "finish_seconds": finish,
             "tail_seconds": (end_ns - zero_ns) / NS - min(finish.values()),
             "jain_index": jain(busy.values()),

@@ -18,6 +18,8 @@ from virnucpro_bus.events.vocabulary import STARTING, Device
 from virnucpro_bus.testing import Script
 
 DEVICES = tuple(Device(f"GPU-{at}", "A100", at) for at in range(3))
+LATE = Device("GPU-3", "A100", 3)
+"""Joins a run after its start, if at all."""
 
 
 @dataclass
@@ -69,6 +71,7 @@ class MadeRun:
             device.key: [f"{number}.fa" for number in range(files) if number % len(DEVICES) == at]
             for at, device in enumerate(DEVICES)
         }
+        self._late = Worker(LATE)
         self._attempts: dict[str, int] = {}
         self._files = files
         self._announce()
@@ -79,7 +82,11 @@ class MadeRun:
             self._launcher(ev.FilesAssigned(key, tuple(ev.PlannedFile(file, len(file), 7) for file in queue)))
 
     def resume(self) -> None:
-        """Launcher and workers were killed, and the run is resumed."""
+        """Launcher and workers were killed, and the run is resumed, without the device that had joined it."""
+        if self._late in self.workers:
+            self.die(self._late)
+            self.workers.remove(self._late)
+            self.queues[DEVICES[0].key] += self.queues.pop(LATE.key)
         self.session += 1
         self._announce()
         for worker in self.workers:
@@ -143,14 +150,22 @@ class MadeRun:
         self.progress(worker)
         self.progress(worker)
 
+    def join(self) -> None:
+        """One more device joins, unless it has."""
+        if self._late not in self.workers:
+            self.workers.append(self._late)
+            self.queues[LATE.key] = []
+            self.expected.setdefault(LATE.key, Expected())
+            self._launcher(ev.DeviceJoined(LATE))
+
     def act(self, action: str, at: int) -> None:
         """Do one of ACTIONS, with the device of that number."""
-        worker = self.workers[at]
+        worker = self.workers[at % len(self.workers)]
         match action:
             case "work" | "die at once":
                 self.work(worker, dies_with_the_file=action == "die at once")
-            case "depths":
-                self.depths()
+            case "depths" | "join":
+                getattr(self, action)()
             case "sample":
                 self.sample(worker.device)
             case _:
@@ -231,16 +246,29 @@ class MadeRun:
             worker.done[at] += more
 
 
-ACTIONS = ("work",) * 6 + ("progress", "beat", "beat", "fail", "die", "die at once", "stop", "depths", "sample")
+ACTIONS = ("work",) * 6 + (
+    "progress",
+    "beat",
+    "beat",
+    "fail",
+    "die",
+    "die at once",
+    "stop",
+    "depths",
+    "sample",
+    "join",
+)
 
 
 @st.composite
 def made_runs(draw: st.DrawFn, *, finished: bool | None = None) -> MadeRun:
-    """Runs over three devices; `finished` None leaves open whether they have come to their end."""
+    """Runs over three devices, or one more; `finished` None leaves open whether they have come to their end."""
     run = MadeRun(files=draw(st.integers(0, 12)))
     # Left to itself, a list is mostly too short for anything to be stolen.
     length = draw(st.sampled_from([0, 10, 40]))
-    steps = st.tuples(st.integers(0, 2), st.sampled_from(ACTIONS), st.sampled_from([0.0, 0.25, 1.0, 7.0]))
+    steps = st.tuples(
+        st.integers(0, len(DEVICES)), st.sampled_from(ACTIONS), st.sampled_from([0.0, 0.25, 1.0, 7.0])
+    )
     for at, action, pause in draw(st.lists(steps, min_size=length, max_size=length)):
         run.script.clock.advance(pause)
         run.act(action, at)

@@ -26,16 +26,22 @@ class ImaginedRun:
         policy: str,
         weights: Sequence[float] | None = None,
         kind: str = "cpu",
+        late: Sequence[tuple[float, float]] = (),
     ) -> None:
-        """`kind` is that of the devices: "cpu", or "sim" for simulated GPUs."""
+        """`kind` is that of the devices: "cpu", or "sim" for simulated GPUs.
+
+        `late` are devices that join after the start, in that order, as (seconds, speed).
+        """
         self.host = socket.gethostname()
         self.script = Script(host=self.host)
         self.devices = [ev.Device(f"{kind}:{at}", kind.upper(), at) for at in range(len(speeds))]
         self.coordinator = WorkStealingCoordinator(
             self.devices, input_files(costs), policy=policy, weights=weights, sink=self, clock=self.script.clock
         )
-        self._speeds = speeds
+        self._speeds = [*speeds, *(speed for _, speed in late)]
         self._began_ns = self.script.clock.mono_ns()
+        self._joins_ns = [self._began_ns + round(seconds * NANOSECONDS) for seconds, _ in reversed(late)]
+        """When devices join that have not yet; the next one last."""
         self._ends: list[tuple[int, int, Assignment]] = []
 
     def publish(self, event: ev.Fact) -> None:
@@ -45,14 +51,18 @@ class ImaginedRun:
     def work(self, until_seconds: float = float("inf")) -> None:
         """From the start until every file is done, or so long."""
         self.coordinator.start()
-        for slot, device in enumerate(self.devices):
-            self.script.say(f"worker-{slot}", ev.WorkerStarted(device, 100))
-            self.script.say(f"worker-{slot}", ready(device))
-            self._take(slot)
+        for slot in range(len(self.devices)):
+            self._begin(slot)
         clock = self.script.clock
-        while self._ends and self._ends[0][0] - self._began_ns <= until_seconds * NANOSECONDS:
-            end_ns, slot, held = heapq.heappop(self._ends)
-            clock.advance((end_ns - clock.mono_ns()) / NANOSECONDS)
+        while self._ends:
+            at_ns = min([self._ends[0][0], *self._joins_ns[-1:]])
+            if at_ns - self._began_ns > until_seconds * NANOSECONDS:
+                break
+            clock.advance((at_ns - clock.mono_ns()) / NANOSECONDS)
+            if at_ns in self._joins_ns[-1:]:
+                self._join()
+                continue
+            _, slot, held = heapq.heappop(self._ends)
             key, seconds = self.devices[slot].key, held.file.cost / self._speeds[slot]
             self.script.say(f"worker-{slot}", ev.FileCompleted(key, held.file.id, held.attempt, 1, seconds))
             self.coordinator.record_file_completion(key, held.file.id, 1, seconds)
@@ -61,6 +71,20 @@ class ImaginedRun:
             clock.advance(until_seconds - (clock.mono_ns() - self._began_ns) / NANOSECONDS)
         else:
             self.coordinator.finish(0)
+
+    def _begin(self, slot: int) -> None:
+        device = self.devices[slot]
+        self.script.say(f"worker-{slot}", ev.WorkerStarted(device, 100))
+        self.script.say(f"worker-{slot}", ready(device))
+        self._take(slot)
+
+    def _join(self) -> None:
+        self._joins_ns.pop()
+        at = len(self.devices)
+        kind, _, _ = self.devices[0].key.partition(":")
+        self.devices.append(ev.Device(f"{kind}:{at}", kind.upper(), at))
+        assert self.coordinator.add_device(self.devices[at]) == at
+        self._begin(at)
 
     def _take(self, slot: int) -> None:
         key, source = self.devices[slot].key, f"worker-{slot}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from virnucpro_bus.run_folder import announced_addresses
 from virnucpro_bus.run_lock import CAPTURE_NAME, Evidence, examine_lock, shows_life, signs_of_life
 
 BROKEN_OFF = "the run was broken off; the figures are those up to its last event"
@@ -46,3 +47,8 @@ class Growth:
                 )
             )
         return self._answer
+
+    @property
+    def hub_was_killed(self) -> bool:
+        """Whether the last hub of the run folder has left its addresses there: it did not end in order."""
+        return self.is_of_run_folder and announced_addresses(self._run_dir) is not None and not self.is_possible

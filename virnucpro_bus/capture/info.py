@@ -11,7 +11,8 @@ from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import Foreign, decode
-from virnucpro_bus.events.vocabulary import KIND_OF, CaptureHole, GpuSampled, RunFinished, RunStarted
+from virnucpro_bus.events.envelope import COORDINATOR_SOURCE
+from virnucpro_bus.events.vocabulary import KIND_OF, CaptureHole, GpuSampled, Notice, RunFinished, RunStarted
 
 
 class CaptureInfo(TypedDict):
@@ -30,7 +31,8 @@ class CaptureInfo(TypedDict):
     duration_seconds: float
     ending: str | None
     """"finished" if every run has, by its last session; otherwise "in progress", or "broken off" if no process may
-    add the end, or "not recorded" if the capture is a copy or a recording. None: no run was announced."""
+    add the end, or "not recorded" if the capture is a copy or a recording. Without an announced run it is that
+    of the hub: "finished" if it has ended in order, "broken off" if it was killed. None: unknown."""
     events: int
     events_by_kind: dict[str, int]
     refused_frames: int
@@ -70,7 +72,8 @@ def capture_info(path: Path) -> CaptureInfo:
             continue
         event = envelope.event
         kinds[KIND_OF[type(event)]] += 1
-        if isinstance(event, RunStarted | RunFinished):
+        is_session = isinstance(event, Notice) and envelope.source == COORDINATOR_SOURCE
+        if is_session or isinstance(event, RunStarted | RunFinished):
             # By host: the last session, and whether it has ended.
             session = envelope.epoch, isinstance(event, RunFinished)
             sessions[envelope.host] = max(sessions.get(envelope.host, session), session)
@@ -107,7 +110,7 @@ def capture_info(path: Path) -> CaptureInfo:
 
 def _ending(are_over: list[bool], growth: Growth) -> str | None:
     if not are_over:
-        return None
+        return "broken off" if growth.hub_was_killed else None
     if all(are_over):
         return "finished"
     if not growth.is_of_run_folder:

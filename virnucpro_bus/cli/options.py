@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import KINDS
 from virnucpro_bus.remote.http_address import HttpListen, parse_http
+from virnucpro_bus.remote.listen_address import access_for, parse_listen
 from virnucpro_bus.system.console import say
 
 _SIZE = re.compile(r"([0-9]{1,18})([KMG]?)", re.IGNORECASE)
@@ -80,6 +81,19 @@ log_rotate_option = click.option(
     "--log-rotate", "log_rotate_bytes", callback=_parse_size, metavar="SIZE",
     help="Start a new metrics log before it exceeds SIZE bytes (10M, 1G) and keep nine old ones (default: never).",
 )  # fmt: skip
+
+
+listen_option = click.option(
+    "--listen", metavar="tcp://HOST:PORT",
+    help="Address at which the run can be watched from other machines; see virnucpro-bus relay --help.",
+)  # fmt: skip
+"""Checked by `check_listen` before anything starts."""
+
+
+def check_listen(address: str | None) -> None:
+    """Check what `listen_option` says, and that there are keys where it needs them. Raises UserError."""
+    if address is not None:
+        access_for(parse_listen(address))
 
 
 _http_option = click.option(

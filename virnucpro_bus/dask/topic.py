@@ -32,7 +32,7 @@ def topic_of(run: str) -> str:
 class TopicOutbox:
     """What a Publisher sends through in a Dask worker. Safe to use from several threads; never waits or raises."""
 
-    was_connected = True
+    is_connected = was_connected = True
     """Dask takes what is sent, whether or not a client has subscribed: that is unknown here."""
 
     def __init__(self, worker: Worker, topic: str) -> None:
@@ -82,19 +82,17 @@ class TopicOutbox:
                 self.dropped += len(message)
 
 
-class Subscription:
-    """The frames that a client receives on a topic, until `close`."""
+class MessageSubscription:
+    """The messages that a client receives on a topic, until `close`."""
 
-    def __init__(self, client: Client, topic: str, on_frame: Callable[[bytes], object]) -> None:
-        """Subscribe. `on_frame` is called in the thread of Dask's event loop, which it must not keep waiting.
+    def __init__(self, client: Client, topic: str, on_message: Callable[[object], object]) -> None:
+        """Subscribe. `on_message` is called in the thread of Dask's event loop, which it must not keep waiting.
 
         A client has one subscriber a topic: the last.
         """
         self.topic = topic
-        self.refused = 0
-        """What arrived on the topic and was not a frame: anyone in the cluster may publish there."""
         self._client = client
-        self._on_frame = on_frame
+        self._on_message = on_message
         self._is_open = True
         client.subscribe_topic(topic, self._receive)
 
@@ -106,12 +104,25 @@ class Subscription:
         with suppress(Exception):  # the scheduler has gone, or the client was closed before
             self._client.unsubscribe_topic(self.topic)
 
-    def _receive(self, event: object) -> None:
-        """Take one message of the topic, with the scheduler's time."""
-        if not self._is_open:
-            return
-        match event:
-            case (_, [*frames]):
+    def _receive(self, event: tuple[float, object]) -> None:
+        """Take a message, with the scheduler's time. Dask goes on to deliver after a client has unsubscribed."""
+        if self._is_open:
+            self._on_message(event[1])
+
+
+class Subscription(MessageSubscription):
+    """The frames that a client receives on a topic, until `close`."""
+
+    def __init__(self, client: Client, topic: str, on_frame: Callable[[bytes], object]) -> None:
+        """Subscribe. `on_frame` is called as `on_message` is."""
+        self.refused = 0
+        """What arrived on the topic and was not a frame: anyone in the cluster may publish there."""
+        self._on_frame = on_frame
+        super().__init__(client, topic, self._take)
+
+    def _take(self, message: object) -> None:
+        match message:
+            case [*frames]:
                 for frame in frames:
                     if isinstance(frame, bytes):
                         self._on_frame(frame)

@@ -10,8 +10,10 @@ The formulas, with d, v and t for devices (v a victim, t a thief) and f for a fi
                 owner. gap: the time between two files of a device, the median over devices of each one's mean
     alone(d)    finish(d) - sum of (seconds(f) + gap) over what d stole + sum of on d(f) over what it lost
     without     max over d of alone(d); for a device that never had a file, finish(d) is when it first was ready
-    bound       max(time for all work at the rates of all devices, biggest file / fastest rate); a completed file
-                counts, as the biggest, with the work that it turned out to be, seconds(f) x rate(d)
+    joined(d)   0; for a device that has joined the run after its start, with no files of its own, when it did
+    bound       max(time for all work at the rates of the devices that have joined, min over d of joined(d) +
+                biggest file / rate(d)); a completed file counts, as the biggest, with the work that it turned out
+                to be, seconds(f) x rate(d)
     saved(f)    min(on v(f), finish(v) + on v(f) - end(f)): how much later both the owner and the thief of this one
                 file would have been done without this one move, with all others as they were
 
@@ -117,7 +119,7 @@ class _EffectCalculator:
             bound=figures.bound,
             ranges=ranges,
             tail=now.now - min(now.finish.values()),
-            idle={key: max(0.0, now.now - seconds) for key, seconds in busy.items()},
+            idle={key: max(0.0, now.now - now.joined(key) - seconds) for key, seconds in busy.items()},
             busy=busy,
             finish=now.finish,
             steals=[describe(steal, *self._saved(steal)) for steal in latest],

@@ -56,8 +56,9 @@ class Outlook:
         unfinished = (share.pending or share.in_progress for share in self.shares.values())
         self.is_done = status.is_over or not any(unfinished)
         self.now = self.since_zero(max(ends, default=status.now_ns) if self.is_done else status.now_ns)
-        self.finish = {key: self._last_at_work(share) for key, share in self.shares.items()}
-        """When each device last had a file in progress."""
+        self._joined = {key: min(self.now, self.since_zero(at_ns)) for key, at_ns in status.joined_ns.items()}
+        self.finish = {key: self._last_at_work(key, share) for key, share in self.shares.items()}
+        """When each device last had a file in progress; of one that had none, when it has joined the run."""
         self._loaded = self._expect_loaded()
 
     def under(self, assumed: Assumptions) -> Outlook:
@@ -74,10 +75,14 @@ class Outlook:
 
     # One device, as it is, with stealing.
 
-    def _last_at_work(self, share: DeviceShare) -> float:
+    def joined(self, key: str) -> float:
+        """When it has joined the run; 0 for one that was there from the start."""
+        return self._joined.get(key, 0.0)
+
+    def _last_at_work(self, key: str, share: DeviceShare) -> float:
         if share.in_progress is not None:
             return self.now
-        return 0.0 if share.done.last_ns is None else self.since_zero(share.done.last_ns)
+        return self.joined(key) if share.done.last_ns is None else self.since_zero(share.done.last_ns)
 
     def busy(self, key: str) -> float:
         """How long it has had a file in progress."""
@@ -239,7 +244,8 @@ class Outlook:
             free = self.free_for_own(key)
             is_known = is_known and (free is not None or key not in victims)
             pending = self.own_pending_seconds(key)
-            if key in victims or pending or self.finish.get(key):
+            has_worked = key in self.shares and self.shares[key].first_ns is not None
+            if key in victims or pending or has_worked:
                 # A device that was never ready will not be before now.
                 parts = [self.now if free is None else free, pending, *its_corrections]
                 ends.append(math.fsum(parts) + (self._other_gaps(key) if victims else 0.0))
@@ -260,17 +266,19 @@ class Outlook:
         slowest = {key: min(rate for _, rate in self.speeds[key].phases) for key in shares}
         done = {key: share.done.longest_ns / NANOSECONDS * slowest[key] for key, share in shares.items()}
         biggest = max(max(share.biggest_left, done[key]) for key, share in shares.items())
-        fastest = max(rate for key in shares for _, rate in self.speeds[key].phases)
-        return max(self._time_for(total), biggest / fastest)
+        fastest = {key: max(rate for _, rate in self.speeds[key].phases) for key in shares}
+        return max(self._time_for(total), min(self.joined(key) + biggest / fastest[key] for key in shares))
 
     def _time_for(self, work: float) -> float:
-        """When all devices, at the speeds that they had and have, would have done so much work."""
-        speeds = [self.speeds[key] for key in self.shares]
-        changes = sorted({self.since_zero(since_ns) for each in speeds for since_ns, _ in each.phases if since_ns})
-        for start, stop in pairwise([0.0, *changes, math.inf]):
+        """When all devices, at the speeds that they had and have since they came, would have done so much work."""
+        speeds = {key: self.speeds[key] for key in self.shares}
+        changes = {self.since_zero(at_ns) for each in speeds.values() for at_ns, _ in each.phases if at_ns}
+        joins = {seconds for seconds in self._joined.values() if seconds}
+        for start, stop in pairwise([0.0, *sorted(changes | joins), math.inf]):
             after_ns = self._zero_ns + round(start * NANOSECONDS) + 1
-            rate = math.fsum(each.rate_until(after_ns) for each in speeds)
-            if work <= (stop - start) * rate:
+            present = (each for key, each in speeds.items() if self.joined(key) <= start)
+            rate = math.fsum(each.rate_until(after_ns) for each in present)
+            if rate and work <= (stop - start) * rate:
                 return start + work / rate
             work -= (stop - start) * rate
         raise AssertionError("the last time has no end")

@@ -13,7 +13,7 @@ from virnucpro_bus.effect.device_totals import DeviceTotals
 from virnucpro_bus.effect.duration_model import Progress
 from virnucpro_bus.effect.totals import Remaining, TotalsCache, WorkTotals
 from virnucpro_bus.effect.work_log import WorkLog
-from virnucpro_bus.events.vocabulary import RunStarted
+from virnucpro_bus.events.vocabulary import Device, RunStarted
 
 LEAST_SHARE_DONE = 0.1
 """Before that progress does not show how long a file takes: its range would be too wide to be of use."""
@@ -82,6 +82,8 @@ class RunStatus:
     """The workers that have loaded their job in this session, or do, as far as they have reported it."""
     loading: frozenset[str] = frozenset()
     """The devices of which every worker still loads."""
+    joined_ns: Mapping[str, int] = field(default_factory=dict)
+    """When those of the devices have joined that were not there from the start of the session."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ class HostWork:
     run: RunStarted | None
     log: WorkLog
     status: RunStatus
+    devices: tuple[Device, ...]
+    """The devices of the session, those that have joined it after its start last, in that order."""
 
 
 @dataclass

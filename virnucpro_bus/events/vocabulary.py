@@ -20,6 +20,8 @@ NAME_CHARACTERS = 256
 """The longest `Name`: of a device, a source, a host, a run."""
 REASON_CHARACTERS = 1_000
 """Reasons, notices and file names are cut to this length before they are published."""
+OWN_POLICY: Final = "own"
+"""The policy of a run whose workers decide themselves what they work on: its hub is the coordinator."""
 STARTING: Final = "starting"
 """The state of a worker that is up, but not ready for files yet."""
 
@@ -41,10 +43,11 @@ class Device(Fact, frozen=True):
     """What processes files: a GPU or a CPU worker.
 
     `key` is its identity: a GPU UUID as NVML writes it ("GPU-…", "MIG-…"); "cpu:N" for a CPU worker; "cuda:N"
-    if only a CUDA ordinal is known; "sim:N" for a simulated GPU. "GPU-a#1" is worker number 1 of several that
-    share a GPU, "GPU-a+GPU-b" a worker that uses both GPUs. `index` is NVML's index, of several GPUs that of the
-    first, for a CPU worker or a simulated GPU its number; for display only; None when unknown. `label` is what
-    people call a device that shares a GPU, or uses several: "0#1", "0+1"; empty for all others.
+    if only a CUDA ordinal is known, among all GPUs that its process may use; "sim:N" for a simulated GPU.
+    "GPU-a#1" is worker number 1 of several that share a GPU, "GPU-a+GPU-b" a worker that uses both GPUs; "cpu:0#2"
+    is the second of several workers that call their device "cpu:0". `index` is NVML's index, of several GPUs that
+    of the first, for a CPU worker or a simulated GPU its number; for display only; None when unknown. `label` is
+    what people call a device that shares a GPU, or uses several: "0#1", "0+1"; empty for all others.
     """
 
     key: Name
@@ -95,11 +98,13 @@ class Shard(Fact, frozen=True):
 
 
 class RunStarted(Fact, frozen=True):
-    """A launched run starts or resumes. Published by the coordinator, as the first of its events.
+    """A run starts or resumes, or has grown. Published by the coordinator, as the first of its events.
 
-    A resumed run has a later epoch of the coordinator; `files_total` includes the files done before, and is 0
-    when no files are planned: then it is unknown how many there will be. `settings` is a digest of the job and its
-    options; "" when unknown. `shard` is None where the run has all of its inputs.
+    Of workers that no launcher started the hub is the coordinator, and the policy "own".
+    `devices` are those of the start. A resumed run has a later epoch of the coordinator; `files_total` includes
+    the files done before, and is 0 when no files are planned: then it is unknown how many there will be.
+    `settings` is a digest of the job and its options; "" when unknown. `shard` is None where the run has all of
+    its inputs.
     """
 
     job: Text
@@ -117,8 +122,17 @@ class FilesAssigned(Fact, frozen=True):
     files: tuple[PlannedFile, ...]
 
 
+class DeviceJoined(Fact, frozen=True):
+    """A device joined the run after its start, with an empty queue. Published by the coordinator."""
+
+    device: Device
+
+
 class RunFinished(Fact, frozen=True):
-    """The run is over; no more files will be assigned. Published by the coordinator, as the last of its events."""
+    """The run is over; no more files will be assigned. Published by the coordinator, as the last of its events.
+
+    Without a run, it reports that a hub without a launcher has ended in order.
+    """
 
     exit_code: Count
     files_completed: Count
@@ -135,11 +149,14 @@ class WorkerStarted(Fact, frozen=True):
     """A worker process is up. Published by that worker, first of its stream.
 
     `is_loading`: it loads its job first; it is ready for files once a heartbeat has another state than "starting".
+    `gpus`: among how many GPUs a device "cuda:N" counts, those that its process may use; None when unknown, and
+    for other devices.
     """
 
     device: Device
     pid: Count
     is_loading: bool = False
+    gpus: Count | None = None
 
 
 class WorkerStopped(Fact, frozen=True):
@@ -342,6 +359,7 @@ class CaptureHole(Fact, frozen=True):
 KINDS: dict[str, type[Fact]] = {
     "run.started/": RunStarted,
     "run.assigned/": FilesAssigned,
+    "run.joined/": DeviceJoined,
     "run.finished/": RunFinished,
     "run.notice/": Notice,
     "worker.started/": WorkerStarted,

@@ -20,6 +20,8 @@ SOCKETS_NAME = ".bus"
 _MAX_FOLDER_BYTES = 107 - len("/subscribe.sock")
 """The kernel limits the path of a local socket to 107 bytes; this is the longest name of a socket."""
 _TRIES = 10
+_RUNTIME_FOLDERS = Path("/run/user")
+"""Where systemd makes the runtime folder of each user, named by number."""
 _SET_A_FOLDER = "set XDG_RUNTIME_DIR to a folder with a short path on a local disk"
 
 
@@ -101,9 +103,10 @@ def _usable_folders(run_dir: Path) -> Iterator[Path]:
 
 
 def _bases() -> Iterator[Path]:
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime and os.path.isdir(runtime):
-        yield Path(runtime)
+    # Also for a process whose environment does not name it, as under cron: workers look where the last hub was.
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or _RUNTIME_FOLDERS / str(os.getuid()))
+    if runtime.is_dir():
+        yield runtime
     with suppress(FileNotFoundError):  # no temporary folder can be written
         yield Path(tempfile.gettempdir())
 

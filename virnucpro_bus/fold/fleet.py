@@ -239,7 +239,7 @@ class FleetState:
 
     @property
     def finished(self) -> bool:
-        """Whether every announced run is over or broken off, and at least one was announced."""
+        """Whether every announced run is over or broken off, and so is the bus if none was announced."""
         with self._lock:
             runs = self._runs()
             return bool(runs) and all(run.is_over for run in runs)
@@ -256,9 +256,14 @@ class FleetState:
             return sorted(notice for host in self._hosts.values() for notice in host.notices())
 
     def stream_warnings(self) -> list[str]:
-        """Warnings about the stream itself, one line each: clocks that differ, and events of unknown kinds."""
+        """Warnings about the stream itself, one line each: clocks that differ, mixed runs, unknown events."""
         with self._lock:
-            lines = [warning for host in self._in_order() if (warning := host.clock_warning()) is not None]
+            lines = [
+                warning
+                for host in self._in_order()
+                for warning in (host.clock_warning(), host.runs_warning())
+                if warning is not None
+            ]
             unknown = sum(host.fold.unknown_kinds for host in self._hosts.values())
             if unknown:
                 lines.append(f"events of kinds that this version does not know: {unknown}")
@@ -310,8 +315,9 @@ class FleetState:
         return Fold(self.refused, [host.fold for host in self._in_order()])
 
     def _runs(self) -> list[HostFold]:
-        """The hosts that have announced a run."""
-        return [host.fold for host in self._hosts.values() if host.fold.run is not None]
+        """The hosts that have announced a run, or its end: a hub without a launcher does that in any case."""
+        folds = [host.fold for host in self._hosts.values()]
+        return [fold for fold in folds if fold.run is not None or fold.finished is not None]
 
     def _in_order(self) -> list[HostView]:
         return [self._hosts[name] for name in sorted(self._hosts)]

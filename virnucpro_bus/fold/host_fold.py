@@ -17,10 +17,11 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.work_log import Steal
 from virnucpro_bus.events.commits import Commit
+from virnucpro_bus.events.envelope import COORDINATOR_SOURCE
 from virnucpro_bus.events.host_time import NEVER_COMPARED, UNKNOWN_TIME, AnyEnvelope, moved, when
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.device import DeviceState, Reopened
-from virnucpro_bus.fold.host_state import HostState
+from virnucpro_bus.fold.host_state import MAX_WORKER_RUNS, HostState
 from virnucpro_bus.fold.stream import UNPLACED, Stream
 
 RECENT_STEALS = 50
@@ -113,8 +114,8 @@ class HostFold(HostState, array_like=True):
             device = self._device(announced.key)
             device.describe(announced)
             device.is_planned = True
-        if envelope.epoch >= self._run_epoch:
-            self._run_epoch, self.run, self.run_name = envelope.epoch, event, envelope.run
+        if (order := (envelope.epoch, envelope.seq)) > self._run_order:
+            self._run_order, self.run, self.run_name = order, event, envelope.run
         self._begin_session(envelope)
 
     def _run_finished(self, event: ev.RunFinished, envelope: ev.Envelope, stream: Stream) -> None:
@@ -127,6 +128,7 @@ class HostFold(HostState, array_like=True):
             self._session = envelope.epoch
             self.finished = self._finished_ns = self.started_ns = None
             self._log.assigned = []
+            self._joined = {}
         return envelope.epoch == self._session
 
     def _begin_session(self, envelope: ev.Envelope) -> bool:
@@ -140,13 +142,26 @@ class HostFold(HostState, array_like=True):
         if self._begin_session(envelope):
             self._log.assign(event.device, event.files)
 
+    def _device_joined(self, event: ev.DeviceJoined, envelope: ev.Envelope, stream: Stream) -> None:
+        device = self._device(event.device.key)
+        device.describe(event.device)
+        device.is_planned = True
+        if self._enter_session(envelope):
+            known_ns = self._joined.get(event.device.key, envelope.mono_ns)
+            self._joined[event.device.key] = min(known_ns, envelope.mono_ns)
+
     def _notice(self, event: ev.Notice, envelope: ev.Envelope, stream: Stream) -> None:
+        if envelope.source == COORDINATOR_SOURCE:
+            self._enter_session(envelope)  # all that it shows of a hub without a plan that has been resumed
         insort(self._notices, (envelope.epoch, envelope.seq, envelope.wall_ns, envelope.mono_ns, event.text))
         del self._notices[:-RECENT_NOTICES]
 
     def _worker_started(self, event: ev.WorkerStarted, envelope: ev.Envelope, stream: Stream) -> None:
         self._worker_device(event.device.key, stream).describe(event.device)
         stream.start(envelope)
+        if envelope.run and envelope.run not in self.worker_runs:
+            insort(self.worker_runs, envelope.run)
+            del self.worker_runs[MAX_WORKER_RUNS:]
 
     def _worker_stopped(self, event: ev.WorkerStopped, envelope: ev.Envelope, stream: Stream) -> None:
         self._worker_device(event.device, stream)
@@ -295,6 +310,7 @@ Handlers = Mapping[type, Handler]
 HANDLERS: Handlers = {
     ev.RunStarted: HostFold._run_started,
     ev.FilesAssigned: HostFold._files_assigned,
+    ev.DeviceJoined: HostFold._device_joined,
     ev.RunFinished: HostFold._run_finished,
     ev.Notice: HostFold._notice,
     ev.WorkerStarted: HostFold._worker_started,

@@ -39,6 +39,8 @@ from virnucpro_bus.metrics import (
     Totals,
 )
 
+MAX_WORKER_RUNS = 4
+"""How many runs of one host are told apart by name."""
 INTERRUPTED = 128
 """A run with this exit status or a greater one was ended by a signal."""
 
@@ -51,15 +53,17 @@ class HostState(Struct, array_like=True):
 
     host: str
     run: ev.RunStarted | None = None
-    """The last announcement, in `_run_epoch`; None for workers without a launcher, or before the first."""
+    """The last announcement, in `_run_order`; None for workers without a plan, or before the first."""
     run_name: ev.Name = ""
     """The name of that run; "" when unknown."""
     finished: ev.RunFinished | None = None
-    """The launcher's report that the run is over; None before that."""
+    """The report that the run is over; without a run, that its hub has ended in order. None before that."""
     is_broken_off: bool = False
     """Whether no more events will come, though the end of the run was not reported."""
     unknown_kinds: ev.Count = 0
     """Events that were ignored because this version does not know their kind."""
+    worker_runs: list[ev.Name] = []
+    """The runs that workers name, in order, as far as they name one; MAX_WORKER_RUNS of them at most."""
     failures: dict[str, tuple[ev.Count, str]] = {}
     """(attempt, reason) of the last final failure, by file; see `failed_files`."""
     _devices: dict[str, DeviceState] = {}
@@ -78,7 +82,8 @@ class HostState(Struct, array_like=True):
     """The last 10, as (epoch, seq, wall-clock time in nanoseconds, time on the axis, text)."""
     attempts: dict[str, list[tuple[ev.Count, str, str]]] = {}
     """(attempt, device, reason) of failed attempts, by file."""
-    _run_epoch: ev.Count = 0
+    _run_order: tuple[ev.Count, ev.Count] = (0, 0)
+    """(epoch, seq) of the last announcement."""
     _session: ev.Count = 0
     """The epoch in which the launcher last started or ended a run; a resumed run is a new session."""
     _net_failures: dict[str, int] = {}
@@ -91,6 +96,8 @@ class HostState(Struct, array_like=True):
     _committed: CommittedFiles = field(default_factory=CommittedFiles)
     last_ns: ev.Count = 0
     """The time of the newest event; 0 before the first."""
+    _joined: dict[str, ev.Count] = {}
+    """When devices have joined the last session of the run after its start."""
     offset_ns: Annotated[int, Meta(ge=-MAX_COUNT)] = NEVER_COMPARED
     """The clock of the times of receipt minus the axis: the least difference of this boot, of the least delay."""
 
@@ -202,8 +209,9 @@ class HostState(Struct, array_like=True):
         streams = [stream for _, _, stream in self.streams()]
         started_ns = self.started_ns or 0
         ups = [(stream.up_ns, stream.device_key) for stream in streams if stream.up_ns is not None]
+        devices = self._session_devices()
         status = RunStatus(
-            devices=frozenset(device.key for device in self.run.devices) if self.run else frozenset(),
+            devices=frozenset(device.key for device in devices),
             living=frozenset(stream.device_key for stream in streams if stream.is_live and stream.device_key),
             # The earliest of each device counts: it is written last.
             up_ns={key: at_ns for at_ns, key in sorted(ups, reverse=True) if at_ns >= started_ns},
@@ -224,8 +232,19 @@ class HostState(Struct, array_like=True):
             loads=[load for stream in streams if (load := stream.load(now_ns)) and load.end_ns >= started_ns],
             loading=frozenset(stream.device_key for stream in streams if stream.is_loading)
             - {stream.device_key for stream in streams if stream.is_live and not stream.is_loading},
+            joined_ns={key: self._joined[key] for key in self._late_devices()},
         )
-        return HostWork(self.run, self._log, status)
+        return HostWork(self.run, self._log, status, devices)
+
+    def _session_devices(self) -> tuple[ev.Device, ...]:
+        """The devices of the last session, those that have joined it last."""
+        late = (self._devices[key].device for key in self._late_devices())
+        return (*(() if self.run is None else self.run.devices), *late)
+
+    def _late_devices(self) -> list[str]:
+        """The keys of the devices that have joined the last session, in that order."""
+        announced = set() if self.run is None else {device.key for device in self.run.devices}
+        return sorted(self._joined.keys() - announced, key=lambda key: (self._joined[key], key))
 
     def effect(
         self, now_ns: int, cache: TotalsCache | None = None, time_of_day: TimeOfDay = by_own_clock

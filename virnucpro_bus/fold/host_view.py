@@ -81,6 +81,16 @@ class HostView:
         """The last 10 notices for users, oldest first: (wall-clock time in nanoseconds, text)."""
         return self.fold.notices(self._time_of_day())
 
+    def runs_warning(self) -> str | None:
+        """One line if the host's workers name several runs; None if they do not."""
+        runs = self.fold.worker_runs
+        if len(runs) < 2:
+            return None
+        return (
+            f"workers of {self.fold.host} name several runs ({', '.join(runs)}), and their figures are added up; "
+            "start a hub for each run"
+        )
+
     def clock_warning(self) -> str | None:
         """One line if the host's wall clock differs from the viewer's; None if it does not, or that is unknown."""
         at_ns, wall_ns = self.fold.newest_times

@@ -49,6 +49,10 @@ class HistoryServer:
                 return [offset, str(self._capture.size_bytes).encode(), data]
         return None
 
+    def fold_all(self) -> FleetState:
+        """Fold what remains of the capture, and return the fold: of all that is on record."""
+        return self._fold.advance_to_end()
+
     def advance_fold(self) -> None:
         """Fold the next piece of the capture, for later snapshots; takes a few milliseconds at most."""
         self._fold.advance(_FOLDED_BYTES_PER_STEP)
@@ -71,6 +75,12 @@ class IncrementalFold:
         records = self._scanner.feed(data)
         self._fleet.feed([record.frame for record in records], [record.received_ns for record in records])
         return bool(data)
+
+    def advance_to_end(self) -> FleetState:
+        """Fold all of the capture, and return its fold, to be read only."""
+        while self.advance(_FOLDED_BYTES_PER_STEP):
+            pass
+        return self._fleet
 
     def snapshot(self) -> Snapshot:
         """Return the fold, and the offset in the capture from which a viewer that takes it over reads on.

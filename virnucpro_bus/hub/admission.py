@@ -16,6 +16,7 @@ OTHER_RUN = "other-run"
 _RESERVED_KINDS = (
     ev.RunStarted,
     ev.FilesAssigned,
+    ev.DeviceJoined,
     ev.RunFinished,
     ev.WorkerLost,
     ev.FileCommitted,

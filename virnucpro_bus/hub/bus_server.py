@@ -12,6 +12,7 @@ from typing import Self
 
 import zmq
 
+from virnucpro_bus import run_registry
 from virnucpro_bus.capture.compression import decompress_capture
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.capture.writer import CaptureWriter
@@ -23,7 +24,9 @@ from virnucpro_bus.events.vocabulary import Fact
 from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.files.locks import NO_LOCKS
 from virnucpro_bus.hub.hub import Hub
-from virnucpro_bus.run_folder import LOG_FOLDER, BusAddresses, RunFolder
+from virnucpro_bus.hub.own_run import OwnRun
+from virnucpro_bus.hub.past_hub import PastHub, read_past_hub
+from virnucpro_bus.run_folder import LOG_FOLDER, BusAddresses, RunFolder, announced_addresses
 from virnucpro_bus.sockets import reason_of
 from virnucpro_bus.system.child_process import self_command, spawn_logged, stop
 from virnucpro_bus.system.console import say
@@ -85,21 +88,37 @@ class BusServer:
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {error.strerror}") from None
 
-    def resume_killed_hub(self) -> bool:
-        """Let `open` continue the capture of a hub without a launcher that was killed in the folder; claims it.
+    def resume_hub(self, *, ended: bool = False) -> PastHub | None:
+        """Let `open` continue the capture of a hub without a launcher in the folder; claims the folder.
 
-        Returns whether there is one. Raises UserError.
+        That of a hub that was killed, and with `ended` also that of one that has ended in order. Returns that hub;
+        None: there is none to continue. Raises UserError, also with `ended` where the folder holds a launched run.
         """
         self.claim()
-        killed = self._folder.left_behind()
-        if killed is None or killed.has_launcher or not self._folder.capture_path.exists():
-            return False
         try:
-            self.resume(killed.run, killed.run_host)
+            past = self._past_hub(ended=ended)
+            if past is not None:
+                self.resume(past.run, past.host)
         except BaseException:
             self._folder.release()
             raise
-        return True
+        return past
+
+    def _past_hub(self, *, ended: bool) -> PastHub | None:
+        capture, left = self._folder.capture_path, announced_addresses(self.run_dir)
+        if not capture.exists():
+            return None
+        if left is not None:
+            past = PastHub(left.run, left.run_host, left.has_launcher, was_killed=True)
+        elif ended:
+            past = read_past_hub(capture)
+        else:
+            return None
+        if past.has_launcher and ended:
+            raise UserError(
+                f"{self.run_dir}: holds a run that `virnucpro-bus run --resume` continues; choose another folder"
+            )
+        return None if past.has_launcher else past
 
     def open(self) -> Self:
         """Start the bus. Raises UserError when the folder cannot be used, is in use, or already holds a run.
@@ -126,11 +145,14 @@ class BusServer:
             if self._has_workers:
                 # In no file, and another one in each session: a worker of an earlier one cannot publish here.
                 self.worker_address = self._folder.address(f"w{secrets.token_hex(4)}")
-            self.hub = Hub(addresses, capture, self._clock, self.worker_address or None)
+            own_run = None if self._has_workers else OwnRun(self._clock, self.run, self.host)
+            self.hub = Hub(addresses, capture, self._clock, self.worker_address or None, own_run)
             if self._is_resumed:
                 for batch in CaptureReader(self._folder.capture_path).batches():
                     self.hub.recall([record.frame for record in batch])
+                self.hub.resume()
             self._folder.announce(addresses)
+            run_registry.enter(self.run, self.run_dir, self._clock.wall_ns())
         except BaseException as error:
             self._close_failed(capture)
             if isinstance(error, zmq.ZMQError | OSError):
@@ -193,7 +215,8 @@ class BusServer:
             )
         except FileExistsError:
             raise UserError(
-                f"{self.run_dir}: already holds a run ({path.name}); choose another folder, or remove it first"
+                f"{self.run_dir}: already holds a run ({path.name}); choose another folder, or add --resume to "
+                "continue it"
             ) from None
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {error.strerror}") from None

@@ -19,6 +19,7 @@ from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.history.protocol import WELCOME, HelloReply
 from virnucpro_bus.history.server import HistoryServer
 from virnucpro_bus.hub.admission import Admission
+from virnucpro_bus.hub.own_run import OwnRun
 from virnucpro_bus.run_folder import BusAddresses
 from virnucpro_bus.sockets import DONTWAIT, HIGH_WATER_MARK, bind_privately, drain, raw_send
 
@@ -35,17 +36,23 @@ class Hub:
     """Journals and forwards the events of one bus, and answers requests for its history. Not thread-safe."""
 
     def __init__(
-        self, addresses: BusAddresses, capture: CaptureWriter, clock: Clock, workers: str | None = None
+        self,
+        addresses: BusAddresses,
+        capture: CaptureWriter,
+        clock: Clock,
+        workers: str | None = None,
+        own_run: OwnRun | None = None,
     ) -> None:
         """Bind the addresses. The caller holds the run folder's lock: a second bind steals a live socket.
 
         `workers` is the address at which a run's own workers publish. By `addresses.publish` other programs then
         cannot publish what only the run may (`admission.py`). None: the bus has no launcher, and refuses nobody.
-        Raises zmq.ZMQError.
+        `own_run` makes the events of the coordinator on a bus without one. Raises zmq.ZMQError.
         """
         self.addresses = addresses
         self._run_host = addresses.run_host or addresses.host
         self.capture = capture
+        self._own_run = own_run
         self._deduplicator = Deduplicator()
         self._recalled = 0
         """Different events that the capture held when it was resumed."""
@@ -86,6 +93,8 @@ class Hub:
         if frames:
             self.ingest(frames, self._refusal)
         received = len(frames)
+        if self._own_run is not None:
+            self.record(self._own_run.statements())
         if self._worker_receiver is not None:
             frames = drain(self._worker_receiver, FRAMES_PER_POLL)
             self.ingest(frames)
@@ -108,11 +117,32 @@ class Hub:
         new = self._deduplicator.filter(frames, refusal)
         self.capture.append(new)
         self._forward_all(new)
+        if self._own_run is not None:
+            self._own_run.observe(new)
         return len(new)
 
     def recall(self, frames: list[bytes]) -> None:
         """Note frames that the capture held when it was resumed, so that they are discarded when sent again."""
         self._recalled += self._deduplicator.recall(frames)
+        if self._own_run is not None:
+            self._own_run.observe(frames)
+
+    def resume(self) -> None:
+        """Show viewers that the bus goes on, after all that the capture held has been recalled."""
+        if self._own_run is not None:
+            self.record(self._own_run.resume())
+
+    def finish(self) -> None:
+        """Ingest what has already arrived, and report the end of the bus in good order if it has no launcher.
+
+        What is counted is all that was recorded, so it may take seconds after events without a pause.
+        """
+        self.drain()
+        if self._own_run is not None:
+            self.capture.flush()
+            fold = self._history.fold_all()
+            self.record(self._own_run.finish({host.host: host.totals() for host in fold.hosts()}))
+            self.capture.flush()
 
     def record(self, frames: list[bytes]) -> None:
         """Ingest the events of this process, and those that workers have handed to it.

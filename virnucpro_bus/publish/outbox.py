@@ -1,4 +1,4 @@
-"""The socket of a publisher and its spool: sending never waits, and dropped frames are counted."""
+"""What a publisher sends through: a socket with a spool, or nothing. Sending never waits, and counts losses."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ class FrameOutbox(Protocol):
     """Whether anything has ever taken frames."""
 
     @property
+    def is_connected(self) -> bool:
+        """Whether frames are taken now, as far as `flush_spool` has noticed."""
+        ...
+
+    @property
     def pending(self) -> int:
         """Frames that wait for `flush_spool`."""
         ...
@@ -53,6 +58,30 @@ class FrameOutbox(Protocol):
     def close(self) -> None:
         """Send what is kept, within about 2 s."""
         ...
+
+
+class NoOutbox:
+    """Takes the place of an outbox where nothing can take frames: counts them."""
+
+    address = ""
+    is_connected = was_connected = False
+    pending = 0
+
+    def __init__(self, problem: str = "") -> None:
+        """`problem` is for the user: the thing and why nothing is sent; "" where nothing was to be sent."""
+        self.problem = problem
+        self.dropped = 0
+
+    def send(self, frame: bytes) -> None:
+        """Count `frame`."""
+        self.dropped += 1
+
+    def flush_spool(self) -> bool:
+        """Do nothing."""
+        return False
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 class Outbox:
@@ -95,6 +124,11 @@ class Outbox:
         self.flush_spool()
 
     @property
+    def is_connected(self) -> bool:
+        """Whether a hub is subscribed, as far as `flush_spool` has noticed."""
+        return self._has_subscriber and not self.is_cut_off
+
+    @property
     def pending(self) -> int:
         """Frames in the spool."""
         return len(self._spool)
@@ -120,7 +154,7 @@ class Outbox:
         """
         self._read_subscriptions()
         spool = self._spool
-        if not self._has_subscriber:
+        if not self.is_connected:
             self._ready = False
             return False
         for _ in range(SPOOL_FRAMES_AT_ONCE):

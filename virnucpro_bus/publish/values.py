@@ -30,15 +30,26 @@ def as_reason(reason: object) -> str:
     return as_text(text)[:REASON_CHARACTERS]
 
 
-def as_file_name(file: object) -> str:
-    """Return the base name of a path, cut to its last REASON_CHARACTERS. Raises ValueError for anything else."""
+def as_path(file: object) -> str:
+    """Return a path as text. Raises ValueError for what is no path, or an empty one."""
     try:
-        path: str | bytes = os.fspath(file)  # type: ignore[call-overload]
+        path = os.fsdecode(file)  # type: ignore[arg-type]
     except TypeError:
         raise ValueError(f"file: must be a path, not {shown(file)}") from None
-    if isinstance(path, bytes):
-        path = os.fsdecode(path)
-    return as_text(os.path.basename(path))[-REASON_CHARACTERS:]
+    if not path:
+        raise ValueError("file: must be a path, not an empty text")
+    return path
+
+
+def as_file_name(file: object) -> str:
+    """Return the base name of a path, as text that an event can carry. Raises ValueError for what is no path."""
+    path = as_path(file)
+    return as_event_name(os.path.basename(path.rstrip("/")) or path)
+
+
+def as_event_name(name: str) -> str:
+    """Return the name of a file, cut to its last REASON_CHARACTERS."""
+    return as_text(name)[-REASON_CHARACTERS:]
 
 
 def as_name(name: str) -> str:

@@ -1,6 +1,7 @@
 """The events of a worker, made of what a caller passes: any values, checked and converted by `values.py`.
 
-Each function gets the worker's device key first. Raises ValueError for a value that no event can carry.
+Each function gets the worker's device key first, and then the file. Raises ValueError for a value that
+no event can carry.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def file_failed(
     )
 
 
-def work_stolen(device: str, victim: object, file: object, attempt: object, stolen_at_ns: object) -> WorkStolen:
+def work_stolen(device: str, file: object, victim: object, attempt: object, stolen_at_ns: object) -> WorkStolen:
     """Return the event that the worker's device took `file` from the queue of the device `victim`."""
     return WorkStolen(
         device,

@@ -31,6 +31,7 @@ from virnucpro_bus.files.private_files import (
     read_private,
     write_private,
 )
+from virnucpro_bus.files.user_folders import config_folder
 from virnucpro_bus.text import visible
 
 NAME_CHARACTERS = 64
@@ -43,17 +44,6 @@ class Identity:
 
     public: bytes
     secret: bytes = field(repr=False)
-
-
-def config_folder() -> Path:
-    """Return the folder of this user's keys. Raises UserError when the home folder is unknown."""
-    configured = os.environ.get("XDG_CONFIG_HOME", "")
-    try:
-        # The XDG specification requires that a relative path is ignored.
-        base = Path(configured) if os.path.isabs(configured) else Path.home() / ".config"
-    except RuntimeError:
-        raise UserError("the home folder is unknown; set XDG_CONFIG_HOME to a folder for the keys") from None
-    return base / "virnucpro-bus"
 
 
 def identity_path() -> Path:

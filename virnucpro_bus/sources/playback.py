@@ -79,10 +79,15 @@ class Playback:
     @property
     def ending_note(self) -> str | None:
         """What to report of a run whose end is not recorded; None before the end, and where nothing is missing."""
-        if self.fleet.is_broken_off:
+        if self.fleet.is_broken_off or self._is_of_killed_hub:
             return BROKEN_OFF
         is_cut = self.replay.is_exhausted and not self.replay.is_of_run_folder
         return CUT_SHORT if is_cut and self.fleet.has_unfinished_run else None
+
+    @property
+    def _is_of_killed_hub(self) -> bool:
+        """Whether it has been read to its end, which no event reports though no run was announced."""
+        return self.replay.is_exhausted and not self.fleet.finished and self.replay.hub_was_killed
 
     def _break_off_at_end(self) -> None:
         # Without the events that end runs, each would seem to be broken off.

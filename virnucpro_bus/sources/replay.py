@@ -90,6 +90,11 @@ class Replay:
         return self._growth.is_possible if self._may_grow is None else self._may_grow
 
     @property
+    def hub_was_killed(self) -> bool:
+        """Whether the hub that recorded it did not end in order, as its run folder shows."""
+        return self._growth.hub_was_killed
+
+    @property
     def is_of_run_folder(self) -> bool:
         """Whether the capture is that of a run folder, not a copy or a recording."""
         return self._growth.is_of_run_folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,24 +10,24 @@ import click
 from virnucpro_bus.cli.options import (
     PathArgument,
     SecondsArgument,
+    check_listen,
     http_listen,
     http_options,
     interval_option,
+    listen_option,
     log_rotate_option,
 )
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.remote.listen_address import access_for, parse_listen
 from virnucpro_bus.system.console import say
 from workers.cli.jobs import complete_jobs
 from workers.cli.run_end import print_end
 from workers.cli.shard_option import shard_option, take_share
+from workers.cli.workforce import choose_workforce, engine_options
 from workers.desk.executor import DEFAULT_HANG_SECONDS, Limits
 from workers.inputs.find import find_inputs
 from workers.jobs.checked_job import check_job
-from workers.launch.device_discovery import MAX_DEVICES, find_devices, place_workers, simulated_gpus
-from workers.launch.device_locks import DeviceLocks
+from workers.launch.device_discovery import MAX_DEVICES
 from workers.launch.estimates import apply_job_estimates
 from workers.launch.launcher import Launcher
 from workers.launch.merge_process import merged_names
@@ -67,6 +66,7 @@ SECONDS = SecondsArgument(0.1, 1e9)
               "with its own process and queue.")  # fmt: skip
 @click.option("--fake-gpus", type=click.IntRange(1, MAX_DEVICES), metavar="N",
               help="Use N simulated GPUs, for a demonstration; the job runs on the CPU.")  # fmt: skip
+@engine_options
 @click.option("--policy", default=DEFAULT_POLICY, show_default=True, type=click.Choice(POLICIES),
               help="When an idle device steals a file from another's queue: never (off), when a queue is long "
               "(threshold), or when that ends the run sooner at measured speeds (cost).")  # fmt: skip
@@ -80,9 +80,7 @@ SECONDS = SecondsArgument(0.1, 1e9)
 @interval_option
 @click.option("--dashboard/--no-dashboard", default=True, show_default=True,
               help="Show the run live in the terminal.")  # fmt: skip
-@click.option("--listen", metavar="tcp://HOST:PORT",
-              help="Address at which the run can be watched from other machines; "
-              "see virnucpro-bus relay --help.")  # fmt: skip
+@listen_option
 @http_options
 @click.option("--log-file", default="gpu_metrics.log", show_default=True, metavar="NAME",
               help="Metrics log (CSV). A name without a path is in the output folder.")  # fmt: skip
@@ -114,6 +112,10 @@ def run(
     devices: str,
     workers_per_device: int,
     fake_gpus: int | None,
+    engine: str,
+    scheduler: str | None,
+    scheduler_file: Path | None,
+    cluster: str | None,
     policy: str,
     steal_interval_seconds: float,
     weights: str,
@@ -147,7 +149,8 @@ def run(
       virnucpro-bus run samples/ --out first-run
       virnucpro-bus run *.fa.gz --out run2 --devices cuda:0,1 --job my_model:Classify --job-option batch=64
       virnucpro-bus run samples/ --out run3 --job "shell:seqkit stats {input} > {output}"
-      virnucpro-bus run samples/ --out out/0 --shard 0/4
+      virnucpro-bus run samples/ --out run4 --engine dask --scheduler tcp://node1:8786
+      virnucpro-bus run samples/ --out run5/0 --shard 0/4
 
     \b
     Exit status: 0 done, 1 internal error, 2 usage, permission, or what fails every file, 3 some files failed,
@@ -161,8 +164,7 @@ def run(
         raise click.UsageError("--fake-gpus replaces --devices: give one of them")
     log_path = choose_log_path(run_dir, log_file)
     options = _parse_options(job_options)
-    if listen is not None:
-        access_for(parse_listen(listen))
+    check_listen(listen)
     page = http_listen(http, http_token_file)
     checked = check_job(job, options)
     found = find_inputs(
@@ -176,25 +178,23 @@ def run(
             say(f"{folder.folder}: left out: {left_out}; to include files, name them")
     for path, same_as in found.aliases:
         say(f"{path} is the same file as {same_as}: processed once")
-    if fake_gpus is not None:
-        chosen = simulated_gpus(fake_gpus)
-        say("the GPUs are simulated: the figures shown for them are invented")
-    else:
-        chosen = find_devices(devices, os.environ)
-        if devices == "auto" and not any(has_gpu(device.key) for device in chosen):
-            say(f"no GPU is used, but {len(chosen)} CPU cores; virnucpro-bus doctor shows why")
-    chosen = place_workers(chosen, workers_per_device)
-    device_weights, warnings = weights_for(weights, [device.name for device in chosen])
-    for warning in warnings:
-        say(warning)
     files, problem = apply_job_estimates(checked, found.files)
     if (share := take_share(files, shard, problem, run_dir)) is None:
         return 0
+    named_cluster = (scheduler, scheduler_file, cluster)
+    workforce = choose_workforce(
+        engine, named_cluster, devices, workers_per_device, fake_gpus, run_dir, found.files
+    )
+    device_weights, warnings = weights_for(weights, [device.name for device in workforce.devices])
+    for warning in warnings:
+        say(warning)
     plan = RunPlan(
         files=share.files,
         shard=share.shard,
         other_files=share.others,
-        devices=chosen,
+        devices=workforce.devices,
+        make_executor=workforce.make_executor,
+        samples_here=workforce.is_here,
         weights=device_weights,
         run_dir=run_dir,
         job=job,
@@ -217,7 +217,7 @@ def run(
         redo=redo,
         force=force,
     )
-    with DeviceLocks(chosen):
+    with workforce:
         launcher = Launcher(plan, SystemClock())
         status = launcher.run()
     if launcher.summary:

@@ -15,7 +15,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
-from virnucpro_bus.passed_numbers import as_count, as_seconds
+from virnucpro_bus.passed_numbers import as_count, as_figure, as_seconds
 from virnucpro_bus.publish.publisher import EventSink
 from virnucpro_bus.publish.values import as_device, as_reason
 from virnucpro_bus.text import visible
@@ -25,7 +25,7 @@ from workers.coordinator.local_fold import LocalFold
 from workers.coordinator.report import PlannedFiles, Report, checked_report
 from workers.inputs.input_file import InputFile
 from workers.schedule.blame import Loss
-from workers.schedule.plan import assign, checked_weights, plan_events
+from workers.schedule.plan import WEIGHTS, assign, checked_weights, plan_events
 from workers.schedule.policy_registry import DEFAULT_POLICY, make_policy
 from workers.schedule.scheduler import Abandoned, Scheduler
 
@@ -65,6 +65,7 @@ class WorkStealingCoordinator:
         numbers that cannot be right.
         """
         self.devices = tuple(as_device("devices", device) for device in devices)
+        """All devices, by number; the retired ones too. It is replaced when one is added."""
         self._names = DeviceNames(self.devices)
         # Numbered by size, as the queues require.
         self._files = tuple(sorted(files, key=lambda file: -file.cost))
@@ -104,6 +105,22 @@ class WorkStealingCoordinator:
     def _opening_events(self) -> Iterator[ev.Fact]:
         yield self._run_started
         yield from plan_events(self.devices, self._files, self._plan)
+
+    def add_device(self, device: ev.Device, weight: float = 1.0) -> int:
+        """Add a device whose worker joins the run after `start`, and return its number.
+
+        Its queue is empty: it works on what it steals by the policy, and on what is tried again. `weight` is as
+        those of the other devices. Raises ValueError for a name that another device has, and for a weight that
+        cannot be right.
+        """
+        device, weight = as_device("device", device), as_figure("weight", weight, *WEIGHTS)
+        with self._lock:
+            names = DeviceNames([*self.devices, device])
+            number = self._scheduler.add_device(weight, self._now_seconds())
+            self._fold.add_device(device)
+            self.devices = (*self.devices, device)
+            self._names = names
+            return number
 
     # What workers ask and report.
 

@@ -48,13 +48,19 @@ class LocalFold:
         """`sink` receives the events for the bus; None: no bus. `host` None: this machine."""
         host = host or socket.gethostname()
         self._fold = _CoordinatorHostFold(host)
-        self._devices = devices
+        self._devices = list(devices)
         self._clock = clock
         self._sink = sink
         self._sequencer = Sequencer(clock, source="coordinator", epoch=1, host=host)
-        self._worker_sequencers = [Sequencer(clock, source=device.key, epoch=1, host=host) for device in devices]
+        self._worker_sequencers = [self._worker_sequencer(device.key, epoch=1) for device in devices]
         self._announced_depths: Sequence[int] | None = None
         self._totals_cache = TotalsCache()
+
+    def add_device(self, device: ev.Device) -> None:
+        """Announce a device that joins the run, with the next number."""
+        self._devices.append(device)
+        self._worker_sequencers.append(self._worker_sequencer(device.key, epoch=1))
+        self.announce(ev.DeviceJoined(device))
 
     def publish(self, event: ev.Fact) -> None:
         """Publish an event on the bus, without folding it."""
@@ -91,9 +97,7 @@ class LocalFold:
         self.publish(event)
         lost = self._worker_sequencers[slot]
         self.record(msgspec.structs.replace(event, source=lost.source, epoch=lost.epoch))
-        self._worker_sequencers[slot] = Sequencer(
-            self._clock, source=lost.source, epoch=lost.epoch + 1, host=self._fold.host
-        )
+        self._worker_sequencers[slot] = self._worker_sequencer(lost.source, lost.epoch + 1)
 
     # Figures.
 
@@ -114,6 +118,9 @@ class LocalFold:
         """Return what stealing has gained or lost. `retired` are the numbers of devices that get no more files."""
         self._fold.retired = {self._devices[slot].key for slot in retired}
         return self._fold.effect(self._clock.mono_ns(), self._totals_cache)
+
+    def _worker_sequencer(self, source: str, epoch: int) -> Sequencer:
+        return Sequencer(self._clock, source=source, epoch=epoch, host=self._fold.host)
 
     def _depths_event(self, depths: Sequence[int]) -> ev.QueueDepths:
         return ev.QueueDepths({device.key: depth for device, depth in zip(self._devices, depths, strict=True)})

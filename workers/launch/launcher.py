@@ -16,6 +16,7 @@ from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
 from virnucpro_bus.hub.bus_server import OPEN_FILES, BusServer, HubSink
+from virnucpro_bus.remote.relay_process import DELIVERY_SECONDS, RelayProcess
 from virnucpro_bus.run_folder import CAPTURE_NAME
 from virnucpro_bus.system.adopted import reap_adopted
 from virnucpro_bus.system.open_files import allow_open_files
@@ -28,7 +29,6 @@ from workers.launch.failed_start import undoing_failed_start
 from workers.launch.interruption import Interruption
 from workers.launch.merge_process import claim_merged, merged_names, write_merged
 from workers.launch.monitor_process import MonitorProcess
-from workers.launch.relay_process import RelayProcess
 from workers.launch.report_process import remove_report, write_report
 from workers.launch.run_plan import RunPlan
 from workers.launch.summary import remove_summary, sum_up
@@ -40,10 +40,8 @@ MAX_NOTES_SHOWN = 10
 OPEN_FILES_PER_WORKER = 6
 MONITOR_SECONDS = 3.0
 """Time for the monitor to draw the end of the run …"""
-RELAY_SECONDS = 7.0
-"""… for the relay to deliver it …"""
 HURRIED_SECONDS = 0.5
-"""… and for either of them if the run is to end at once."""
+"""… and for monitor and relay if the run is to end at once."""
 HURRIED_SUMMARY_SECONDS = 1.0
 """Time for the summary of a run that is to end at once; it takes longer only if the capture is long."""
 
@@ -197,7 +195,7 @@ class Launcher:
             finally:
                 workers.close()
                 self._monitor.finish(server.hub.poll, interruption.limit(MONITOR_SECONDS, HURRIED_SECONDS))
-                self._relay.stop(interruption.limit(RELAY_SECONDS, HURRIED_SECONDS))
+                self._relay.stop(interruption.limit(DELIVERY_SECONDS, HURRIED_SECONDS))
                 self._store.tidy()
             if workers.unable is not None:
                 raise UserError(f"the job {visible(plan.job)} cannot be run: {workers.unable}")
@@ -209,7 +207,8 @@ class Launcher:
         """Start sampler and monitor. The run continues without one that cannot be started."""
         plan = self._plan
         try:
-            server.start_sampler(simulated=any(is_simulated(device.key) for device in plan.devices))
+            if plan.samples_here:
+                server.start_sampler(simulated=any(is_simulated(device.key) for device in plan.devices))
         except OSError as error:
             self._notify(f"there are no GPU figures, because the sampler cannot be started: {error.strerror}")
         try:

@@ -42,6 +42,8 @@ class RunPlan:
     limits: Limits = field(default_factory=Limits)
     make_executor: MakeExecutor = WorkerPool
     """What runs the workers: the processes of this machine, if nothing else is said."""
+    samples_here: bool = True
+    """Whether this machine's GPUs are sampled: some of the devices are its own."""
     grace_seconds: float = DEFAULT_GRACE_SECONDS
     """How long the files in progress may take after SIGTERM or SIGHUP."""
     steal_interval_seconds: float = 0.0

@@ -14,10 +14,10 @@ import zmq
 from virnucpro_bus.system.cores import usable_cores
 from workers.desk.desk import Desk
 from workers.desk.executor import Workplace
+from workers.desk.watchdog import Watchdog
 from workers.pool.dispatcher import DISMISSAL_SECONDS, Dispatcher
 from workers.pool.orphan_guard import OrphanGuard
 from workers.pool.slot import Slot
-from workers.pool.watchdog import Watchdog
 from workers.protocol import WorkerConfig
 from workers.schedule.blame import Loss
 
@@ -173,8 +173,12 @@ class WorkerPool:
                 # A thread that the user's job has left running, for example, would keep the process forever.
                 self._warn(f"{slot.source} did not exit within {DISMISSAL_SECONDS:.0f} s of its last file: ended")
                 slot.end(Loss.STOPPED, "was ended after its last file", now_ns)
-        elif (verdict := self._watchdog.check(slot)) is not None:
+        elif (verdict := self._check(slot)) is not None:
             slot.end(*verdict, now_ns)
+
+    def _check(self, slot: Slot) -> tuple[Loss, str] | None:
+        # A worker whose request is pending has finished its attempt.
+        return self._watchdog.check(slot, is_loaded=bool(slot.peer), is_waiting=slot.pending is not None)
 
     def _wants_worker(self, slot: Slot) -> bool:
         if self._desk.closing or slot.retired or self._clock.mono_ns() < slot.restart_at_ns:

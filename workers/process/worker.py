@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from time import sleep
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import msgspec
 
@@ -33,17 +33,25 @@ from workers.process.failure_reason import describe_failure, log_traceback
 from workers.process.parent_watch import ParentWatch, end_with_parent
 from workers.process.termination import LauncherSignals
 from workers.process.trouble import find_trouble, is_disk_full
-from workers.protocol import Settled, Task, Unable, WorkerConfig, to_path
+from workers.protocol import Answer, Settled, Task, Unable, WorkerConfig, to_path
 
 SIGNAL_SECONDS = 0.05
 """A signal that is sent to all processes reaches this one so much later than those of the job, at most."""
 
 
+class Asking(Protocol):
+    """A worker's end of its way to the launcher."""
+
+    def ask(self, settled: Settled | Unable | None = None) -> Answer:
+        """Report what was settled, if anything; wait for the answer. Raises ChannelError if none will come."""
+        ...
+
+
 class Worker:
-    """Runs the job on one file after another, until the launcher has no more. For the process's main thread."""
+    """Runs the job on one file after another, until the launcher has no more. For one thread."""
 
     def __init__(
-        self, config: WorkerConfig, bus: Publisher, channel: Channel, terminations: Callable[[], int]
+        self, config: WorkerConfig, bus: Publisher, channel: Asking, terminations: Callable[[], int]
     ) -> None:
         """`terminations` returns how many SIGTERM this process has ignored so far."""
         self._bus = bus

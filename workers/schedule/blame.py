@@ -46,6 +46,10 @@ class Blame:
         self._suspected: list[set[int]] = [set() for _ in range(devices)]
         """By device: the files that have died on it since a worker last survived an attempt."""
 
+    def add_device(self) -> None:
+        """Count for one more device."""
+        self._suspected.append(set())
+
     def start_attempt(self, file: int) -> int:
         """Count another attempt at the file; return its number, from 1."""
         self._attempts[file] += 1

@@ -17,6 +17,7 @@ LATE_FACTOR = 1.1
 """A device leaves an own file to others when the file takes it this many times what is left of the run …"""
 SOONER_FACTOR = 0.8
 """… and another device finishes it within this share of the time."""
+_NEVER_REFUSED = (-1, -inf)
 
 
 class CostPolicy(Policy):
@@ -37,8 +38,14 @@ class CostPolicy(Policy):
         self._negated_costs = [-cost for cost in self._forecast.costs]
         self._changes = 0
         """Counts the changes of the forecast."""
-        self._refused = [(-1, -inf)] * len(weights)
+        self._refused = [_NEVER_REFUSED] * len(weights)
         """By device: the number of changes at its last refusal, and until when that refusal holds."""
+
+    def on_device_added(self, weight: float, now_seconds: float) -> None:
+        """Forecast with the new device."""
+        self._forecast.add_device(weight, now_seconds)
+        self._refused.append(_NEVER_REFUSED)
+        self._changes += 1
 
     def on_queues_changed(self, queues: DeviceQueues) -> None:
         """Forecast with the new queues."""

@@ -42,6 +42,17 @@ class Forecast:
         """Its rate times `free_at`; 0.0 when it does not count."""
         self._next_overrun = 0.0
 
+    def add_device(self, weight: float, now: float) -> None:
+        """Count one more device, with the next number, an empty queue and no measurement, from now on."""
+        self._rates.add_device(weight)
+        self._leased.append(0)
+        self._since.append(now)
+        self._is_open.append(True)
+        self.pending.append(0)
+        for figures in (self.free_at, self.finish_at, self.capacity, self.booked):
+            figures.append(0.0)
+        self._expect(len(self._since) - 1, now)
+
     def set_queues(self, queues: Iterable[Sequence[int]], is_open: Sequence[bool]) -> None:
         """Replace the queues, and which devices still get files."""
         self._is_open = list(is_open)

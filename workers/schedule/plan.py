@@ -31,6 +31,8 @@ DEVICE_WEIGHTS = {
     "SIMULATED GPU": 1.00,
 }
 UNKNOWN_WEIGHT = 1.0
+WEIGHTS = (1e-300, 1e300)
+"""The range of a weight."""
 MAX_EXACT_WEIGHTS = 64
 _FILES_PER_EVENT = 128
 
@@ -85,7 +87,7 @@ def weights_for(spec: str, names: Sequence[str]) -> tuple[tuple[float, ...], lis
 def checked_weights(weights: Sequence[float] | None, devices: int) -> list[float]:
     """Return the weights of so many devices, for `assign`; None: all equal. Raises ValueError."""
     given = [1.0] * devices if weights is None else weights
-    speeds = [as_figure("weights", weight, 1e-300, 1e300) for weight in given]
+    speeds = [as_figure("weights", weight, *WEIGHTS) for weight in given]
     if len(speeds) != devices:
         raise ValueError(f"weights: must be one for each device: {devices}, not {len(speeds)}")
     return speeds

@@ -38,6 +38,9 @@ class Policy:
             return self._steal(queues, device, now_seconds)
         return self._choose_own(queues, device, own, now_seconds)
 
+    def on_device_added(self, weight: float, now_seconds: float) -> None:
+        """Take note of one more device of this weight, with the next number and an empty queue."""
+
     def on_queues_changed(self, queues: DeviceQueues) -> None:
         """Take note that the queues are new, or that a device was closed and its files were moved."""
 
@@ -72,6 +75,10 @@ class ThresholdPolicy(Policy):
         self._interval_seconds = interval_seconds
         self._not_before = [-inf] * devices
         """By device: when it may steal again."""
+
+    def on_device_added(self, weight: float, now_seconds: float) -> None:
+        """Let it steal from the start."""
+        self._not_before.append(-inf)
 
     def on_started(self, device: int, file: int, owner: int | None, now_seconds: float) -> None:
         """Begin the interval after a steal."""

@@ -19,6 +19,11 @@ class DeviceQueues:
         self._queues = [sorted(-file for file in files) for files in queues]
         self._open = [True] * len(self._queues)
 
+    def add_device(self) -> None:
+        """Add an empty queue, of the next device number."""
+        self._queues.append([])
+        self._open.append(True)
+
     def first(self, device: int) -> int | None:
         """Return the biggest file of the device's queue; None when it is empty."""
         queue = self._queues[device]

@@ -9,7 +9,7 @@ DECAY = 0.85
 PRIOR_FILES = 0.5
 """How many files of mean size a device's weight counts for, beside what was measured."""
 MIN_WEIGHT = 1e-9
-"""The least weight, relative to the greatest; smaller ones are raised to it."""
+"""The least weight, relative to the greatest of the start; smaller ones are raised to it."""
 # Before the first measurement: so slow that elapsed time means nothing, and only ratios between devices count.
 _UNKNOWN_SCALE = 1e-9
 _MIN_SECONDS = 1e-9
@@ -20,8 +20,8 @@ class Rates:
 
     def __init__(self, weights: Sequence[float], mean_cost: float) -> None:
         """`weights` are the assumed relative speeds of the devices; `mean_cost` is that of the run's files."""
-        most = max(weights, default=1.0)
-        self._weights = [max(weight / most, MIN_WEIGHT) for weight in weights]
+        self._greatest = max(weights, default=1.0)
+        self._weights = [self._relative(weight) for weight in weights]
         self._prior_units = PRIOR_FILES * mean_cost
         self._scale = _UNKNOWN_SCALE
         """Units per second of a device of weight 1."""
@@ -34,6 +34,15 @@ class Rates:
         self._seconds = [0.0] * len(self._weights)
         self.by_device = [weight * self._scale for weight in self._weights]
         """The present estimate of each device's rate."""
+
+    def add_device(self, weight: float) -> None:
+        """Estimate the rate of one more device, with the next number, by its weight."""
+        self._weights.append(self._relative(weight))
+        self._prior_influence.append(1.0)
+        self._units.append(0.0)
+        self._seconds.append(0.0)
+        self.by_device.append(0.0)
+        self._update(len(self._weights) - 1)
 
     def add_measurement(self, device: int, units: float, seconds: float) -> bool:
         """Learn from a completed file. Returns whether the rates of unmeasured devices have changed too."""
@@ -57,6 +66,10 @@ class Rates:
     def is_measured(self, device: int) -> bool:
         """Return whether the device has completed a file."""
         return self._prior_influence[device] < 1.0
+
+    def _relative(self, weight: float) -> float:
+        # A device that is added may have a greater weight than all of the start.
+        return min(max(weight / self._greatest, MIN_WEIGHT), 1.0 / MIN_WEIGHT)
 
     def _update(self, device: int) -> None:
         prior_units = self._prior_units * self._prior_influence[device]

@@ -24,6 +24,14 @@ class Retries:
         """Return the number of pending files."""
         return len(self._pending)
 
+    def add_device(self) -> None:
+        """Let one more device make attempts. It has tried no file: none is left that every device has tried."""
+        device = len(self._untried)
+        self._open.add(device)
+        # In order, so that the list is a heap.
+        self._untried.append(sorted(self._pending))
+        self._tried_by_all.clear()
+
     def add(self, file: int, device: int) -> bool:
         """Make a file pending that `device` has tried. Returns False, and adds nothing, when no device is open."""
         if not self._open:

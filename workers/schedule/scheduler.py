@@ -51,6 +51,14 @@ class Scheduler:
         self.unsettled = sum(map(len, plan))
         """How many files are neither completed nor failed for good."""
 
+    def add_device(self, weight: float, now_seconds: float) -> int:
+        """Add a device with an empty queue, and return its number. `weight` is its assumed relative speed."""
+        self._queues.add_device()
+        self._retries.add_device()
+        self._blame.add_device()
+        self._policy.on_device_added(weight, now_seconds)
+        return len(self.depths()) - 1
+
     def held(self, device: int) -> Lease | None:
         """Return the device's lease; None without one."""
         return self._leases.get(device)

@@ -37,6 +37,17 @@ class RecordedDevice:
     """When it was first ready for a file; inf: never."""
     lost_at_seconds: float | None = None
     """When it was lost for good; None: never."""
+    joined_run_at_seconds: float | None = None
+    """When it joined the run, with no files of its own; None: it was there from the start."""
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it joined the run after its start."""
+        return self.joined_run_at_seconds is not None
+
+    def present_seconds(self, makespan: float, begin: float) -> float:
+        """How long it takes part in a run of that length that begins then."""
+        return max(0.0, makespan - max(0.0, (self.joined_run_at_seconds or 0.0) - begin))
 
     @property
     def last_speed(self) -> float:
@@ -60,6 +71,7 @@ class RecordedRun:
     done_by: tuple[str, ...]
     """… and of the one that completed it."""
     devices: tuple[RecordedDevice, ...]
+    """The late ones last, in the order in which they were ready for a file."""
     files_left_out: int
     """How many planned files were not completed."""
     policy: str
@@ -112,7 +124,7 @@ def make_recorded_run(fleet: FleetState) -> RecordedRun:
         raise UserError(
             "the capture: contains no completed file of the plan; choose that of a run with completed files"
         )
-    known = {device.key: device for device in work.run.devices} if work.run is not None else {}
+    known = {device.key: device for device in work.devices}
     outlook = Outlook(totals, work.status, shares, assumed)
     joins, losses = _joins(shares, work.status, outlook), _losses(shares, work.status, outlook)
     files, owners, done_by = [], [], []
@@ -123,20 +135,25 @@ def make_recorded_run(fleet: FleetState) -> RecordedRun:
 
     def recorded(key: str) -> RecordedDevice:
         speed: Speed = speeds[key]
+        is_late, lost_at = key in work.status.joined_ns, losses.get(key)
         return RecordedDevice(
             known.get(key, Device(key)),
             speed.phases[0].rate,
             tuple((outlook.since_zero(since_ns), rate) for since_ns, rate in speed.phases[1:]),
             likely_factors(speed, assumed.speeds.noise),
-            joins[key],
-            losses.get(key),
+            # Of a late one that was lost before the first file, nothing is to be simulated.
+            inf if is_late and lost_at is not None and lost_at <= joins[key] else joins[key],
+            lost_at,
+            outlook.joined(key) if is_late else None,
         )
+
+    devices = [recorded(key) for key in [*known, *(key for key in shares if key not in known)]]
 
     return RecordedRun(
         files=tuple(files),
         owners=tuple(owners),
         done_by=tuple(done_by),
-        devices=tuple(recorded(key) for key in [*known, *(key for key in shares if key not in known)]),
+        devices=tuple(sorted(devices, key=lambda each: each.joins_at_seconds if each.is_late else -inf)),
         files_left_out=totals.planned - len(files),
         policy="" if work.run is None else work.run.policy,
         makespan_seconds=effect["makespan_seconds"],
@@ -147,11 +164,17 @@ def make_recorded_run(fleet: FleetState) -> RecordedRun:
 
 
 def _joins(shares: Mapping[str, DeviceShare], status: RunStatus, outlook: Outlook) -> dict[str, float]:
-    """Return when each device joined: the start of its first file, or if it had none, when it was ready."""
-    joined_ns = {
-        key: status.up_ns.get(key) if share.first_ns is None else share.first_ns for key, share in shares.items()
-    }
-    return {key: inf if at_ns is None else outlook.since_zero(at_ns) for key, at_ns in joined_ns.items()}
+    """Return when each device could first work: the start of its first file, or if it had none, when it was ready.
+
+    One that joined the run late had to steal its first file, so for that one it is when it was ready.
+    """
+    found = {}
+    for key, share in shares.items():
+        up_ns = status.up_ns.get(key)
+        first_ns, other_ns = (up_ns, share.first_ns) if key in status.joined_ns else (share.first_ns, up_ns)
+        at_ns = other_ns if first_ns is None else first_ns
+        found[key] = inf if at_ns is None else outlook.since_zero(at_ns)
+    return found
 
 
 def _losses(shares: Mapping[str, DeviceShare], status: RunStatus, outlook: Outlook) -> dict[str, float]:

@@ -62,6 +62,7 @@ def what_if(recorded: RecordedRun, variation: Variation) -> WhatIf:
             if count:
                 chosen = _resize(recorded.devices, count)
                 alternatives.append(_simulate(recorded, called, policy, chosen, variation.weights))
+    makespan = recorded.makespan_seconds
     return WhatIf(
         files=len(recorded.files),
         files_left_out=recorded.files_left_out,
@@ -69,9 +70,10 @@ def what_if(recorded: RecordedRun, variation: Variation) -> WhatIf:
             "recorded",
             recorded.policy,
             len(recorded.devices),
-            recorded.makespan_seconds,
+            makespan,
             None,
             recorded.idle_seconds,
+            None if makespan is None else _device_seconds(recorded.devices, makespan),
             recorded.steals,
         ),
         alternatives=alternatives,
@@ -99,11 +101,12 @@ def _select_devices(devices: Sequence[RecordedDevice], variation: Variation) -> 
 
 def _resize(devices: Sequence[RecordedDevice], count: int) -> list[RecordedDevice]:
     """Return the first `count` devices, or all of them and new ones of median speed."""
-    joins = median([each.joins_at_seconds for each in devices if each.joins_at_seconds < inf] or [0.0])
+    first = [each for each in devices if not each.is_late]
+    joins = median([each.joins_at_seconds for each in first if each.joins_at_seconds < inf] or [0.0])
     speed = median(each.last_speed for each in devices)
     added = (Device(f"added:{number}") for number in range(count - len(devices)))
     more = [RecordedDevice(device, speed, (), (1.0, 1.0), joins) for device in added]
-    return [*devices[:count], *more]
+    return [*first, *more, *devices[len(first) :]][:count]
 
 
 def _simulate(
@@ -114,23 +117,30 @@ def _simulate(
         "auto" if weights is None else weights, [each.device.name for each in devices]
     )
     plan = _recorded_plan(recorded) if weights is None and list(devices) == list(recorded.devices) else None
+    # Times count from when the first of these devices joins.
+    zero = min((each.joins_at_seconds for each in devices if each.joins_at_seconds < inf), default=0.0)
+    # A run of late devices alone begins with them.
+    starts = not all(each.is_late for each in devices)
 
     def result_of(run: RecordedRun) -> SimResult:
         # The devices of a run in doubt are as many, with other speeds.
         varied = {each.device.key: each for each in run.devices}
         chosen = [varied.get(each.device.key, each) for each in devices]
-        # Times count from the first file of these devices.
-        zero = min((each.joins_at_seconds for each in chosen if each.joins_at_seconds < inf), default=0.0)
-        simulated = [_sim_device(each, weight, zero) for each, weight in zip(chosen, relative_speeds, strict=True)]
+        simulated = [
+            _sim_device(each, weight, zero, is_late=each.is_late and starts)
+            for each, weight in zip(chosen, relative_speeds, strict=True)
+        ]
         return simulate(run.files, simulated, policy, plan=plan, gap_seconds=run.gap_seconds)
 
     result = result_of(recorded)
     if None in result.worked_by:
-        return _alternative(name, policy, len(devices), None, None, None, len(result.steals))
+        return _alternative(name, policy, len(devices), None, None, None, None, len(result.steals))
     makespan = result.makespan_seconds
     ends = ((result_of(low).makespan_seconds, result_of(high).makespan_seconds) for low, high in recorded.doubts())
-    idle = max(0.0, len(devices) * makespan - math.fsum(result.busy_seconds))
-    return _alternative(name, policy, len(devices), makespan, range_of(makespan, ends), idle, len(result.steals))
+    present = _device_seconds(devices, makespan, zero)
+    idle = max(0.0, present - math.fsum(result.busy_seconds))
+    likely = range_of(makespan, ends)
+    return _alternative(name, policy, len(devices), makespan, likely, idle, present, len(result.steals))
 
 
 def _recorded_plan(recorded: RecordedRun) -> list[list[int]]:
@@ -142,7 +152,12 @@ def _recorded_plan(recorded: RecordedRun) -> list[list[int]]:
     return plan
 
 
-def _sim_device(device: RecordedDevice, weight: float, zero_seconds: float) -> SimDevice:
+def _device_seconds(devices: Sequence[RecordedDevice], makespan: float, begin: float = 0.0) -> float:
+    """How long all devices together take part in a run of that length that begins then."""
+    return math.fsum(each.present_seconds(makespan, begin) for each in devices)
+
+
+def _sim_device(device: RecordedDevice, weight: float, zero_seconds: float, *, is_late: bool) -> SimDevice:
     """Return the device for the simulator, with times that count from `zero_seconds`."""
     lost = device.lost_at_seconds
     return SimDevice(
@@ -151,6 +166,7 @@ def _sim_device(device: RecordedDevice, weight: float, zero_seconds: float) -> S
         changes=tuple((second - zero_seconds, speed) for second, speed in device.changes),
         joins_at_seconds=device.joins_at_seconds - zero_seconds,
         lost_at_seconds=None if lost is None else max(0.0, lost - zero_seconds),
+        is_late=is_late,
     )
 
 
@@ -161,6 +177,7 @@ def _alternative(
     makespan: float | None,
     makespan_range: Range | None,
     idle: float | None,
+    device_seconds: float | None,
     steals: int,
 ) -> Alternative:
     return Alternative(
@@ -170,6 +187,6 @@ def _alternative(
         makespan_seconds=makespan,
         makespan_range=makespan_range,
         idle_seconds=idle,
-        device_seconds=None if makespan is None else devices * makespan,
+        device_seconds=device_seconds,
         steals=steals,
     )

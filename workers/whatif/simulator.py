@@ -43,6 +43,8 @@ class SimDevice:
     """When it first asks for a file; inf: never."""
     lost_at_seconds: float | None = None
     """When its worker dies and it is retired; None: never."""
+    is_late: bool = False
+    """Whether the run knows of it only when it joins: it has no files of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,9 @@ def simulate(
 ) -> SimResult:
     """Simulate a run over `files` on `devices` with that policy.
 
-    `plan[d]` are the indices of the files first assigned to device d; None: the plan is made as in a real run, by
-    cost and weight. `gap_seconds` pass between two files of a device. Raises UserError for an unknown policy.
+    Late ones are the last of `devices`, in the order in which they join, and not all are late. `plan[d]` are the
+    indices of the files first assigned to device d; None: the plan is made as in a real run, by cost and weight.
+    `gap_seconds` pass between two files of a device. Raises UserError for an unknown policy.
     """
     return _Simulation(files, devices, policy, plan, steal_interval_seconds, gap_seconds).run()
 
@@ -117,12 +120,14 @@ class _Simulation:
         self._devices = devices
         self._gap_seconds = gap_seconds
         costs = [files[index].cost for index in self._order]
-        weights = [device.weight for device in devices]
+        weights = [device.weight for device in devices if not device.is_late]
+        self._known = len(weights)
+        """How many devices the scheduler knows: those after them join later."""
         if plan is None:
             numbers = assign(costs, weights)
         else:
             number_of = {index: number for number, index in enumerate(self._order)}
-            numbers = [[number_of[index] for index in indices] for indices in plan]
+            numbers = [[number_of[index] for index in indices] for indices in plan[: self._known]]
         self._policy = make_policy(policy, costs, weights, steal_interval_seconds)
         self._scheduler = Scheduler(numbers, self._policy, retries=0)
         self._events: list[tuple[float, _EventKind, int]] = []
@@ -165,6 +170,8 @@ class _Simulation:
         scheduler = self._scheduler
         if now >= self._lost_at[device]:
             return
+        if kind is _EventKind.JOINED and device >= self._known:
+            self._known = scheduler.add_device(self._devices[device].weight, now) + 1
         if kind is _EventKind.FINISHED:
             held = scheduler.held(device)
             assert held is not None
@@ -179,8 +186,9 @@ class _Simulation:
             self._idle.discard(device)
             if (began := self._started_at.pop(device, None)) is not None:
                 self._busy_seconds[device] += now - began
-            scheduler.lose(device, Loss.STOPPED, "lost", now)
-            scheduler.retire(device)
+            if device < self._known:
+                scheduler.lose(device, Loss.STOPPED, "lost", now)
+                scheduler.retire(device)
         elif kind is _EventKind.JOINED or device in self._idle:
             self._ask(device, now)
         if self._idle and scheduler.pending and (kind is _EventKind.LOST or not self._policy.refusal_is_final):

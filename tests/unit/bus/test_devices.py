@@ -1,4 +1,4 @@
-"""How devices are named, and which GPUs the environment selects."""
+"""How devices are named, and which GPUs CUDA_VISIBLE_DEVICES selects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virnucpro_bus.devices import (
-    device_from_environment,
     device_of,
     display_id,
     unread_entry,
@@ -110,38 +109,6 @@ def test_a_device_is_made_from_what_a_person_writes(key: str, device: Device) ->
 )
 def test_a_device_is_shown_by_its_index_where_that_is_known(device: Device, shown: int | str) -> None:
     assert display_id(device) == shown
-
-
-@pytest.mark.parametrize(
-    ("visible", "others", "key"),
-    [
-        (None, {}, "cpu:0"),
-        (None, {"LOCAL_RANK": "2"}, "cuda:2"),
-        (None, {"SLURM_LOCALID": "1"}, "cuda:1"),
-        (None, {"LOCAL_RANK": "2", "SLURM_LOCALID": "1"}, "cuda:2"),
-        (None, {"LOCAL_RANK": "x"}, "cpu:0"),
-        ("", {}, "cpu:0"),
-        ("", {"LOCAL_RANK": "2"}, "cpu:2"),
-        ("-1", {"LOCAL_RANK": "2"}, "cpu:2"),
-        ("3", {}, "cuda:3"),
-        ("3", {"LOCAL_RANK": "1"}, "cuda:3"),
-        (UUID, {}, UUID),
-        (MIG, {"SLURM_LOCALID": "5"}, MIG),
-        ("3,1", {}, "cuda:3"),
-        ("3,1", {"LOCAL_RANK": "1"}, "cuda:1"),
-        ("3,3", {"LOCAL_RANK": "1"}, "cpu:1"),
-        (f"{UUID},{MIG}", {"LOCAL_RANK": "1"}, MIG),
-    ],
-)
-def test_a_workers_device_is_derived_from_its_environment(
-    visible: str | None, others: dict[str, str], key: str
-) -> None:
-    environment = others if visible is None else {**others, "CUDA_VISIBLE_DEVICES": visible}
-    assert device_from_environment(environment).key == key
-
-
-def test_a_cuda_ordinal_is_not_taken_for_an_index() -> None:
-    assert device_from_environment({"CUDA_VISIBLE_DEVICES": "3"}).index is None
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from monitor.runs.row import RunRow
 from tests.support.paths import DOCS
 from tests.support.runs import MadeRun
 from tests.support.simulated_runs import ImaginedRun
@@ -35,6 +36,7 @@ SECTIONS: dict[str, Any] = {
     "Steal with its effect": metrics.StealEffect,
     "File": metrics.FileRecord,
     "Run": metrics.RunReport,
+    "Run in a list": RunRow,
     "Export": ExportedFile,
     "What if": WhatIfReport,
     "Alternative": Alternative,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +20,7 @@ from virnucpro_bus.errors import AddressError, EndedError, UserError
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.events.vocabulary import Device, Heartbeat, RunStarted, WorkerStarted
+from virnucpro_bus.hub.bus_server import BusServer
 from virnucpro_bus.run_folder import RunFolder
 
 A, B = bytes(32), bytes(range(32))
@@ -87,6 +89,20 @@ def test_the_title_notes_that_a_run_was_interrupted(tmp_path: Path, monkeypatch:
         assert not buses.live
         assert buses.bus_errors() == []
         assert buses.fleets.get_totals()["events_received"] == 6
+
+
+def test_the_title_and_a_line_show_whether_a_hub_without_a_run_has_ended_or_was_killed(tmp_path: Path) -> None:
+    with BusServer(tmp_path / "bus", SystemClock()) as server:
+        server.hub.ingest(some_frames(3))
+        server.hub.poll()
+        shutil.copytree(tmp_path / "bus", tmp_path / "killed", ignore=shutil.ignore_patterns(".bus"))
+        server.hub.finish()
+    clock = SystemClock()
+    buses = [FollowedBus(str(tmp_path / name), clock) for name in ("bus", "killed")]
+    with FollowedBuses(buses, clock) as followed:
+        assert [bus.name.rpartition(" ")[2] for bus in buses] == ["(ended)", "(interrupted)"]
+        (line,) = followed.bus_errors()
+    assert line.endswith("killed: the run was interrupted; continue it with hub --resume")
 
 
 def test_a_run_that_is_about_to_be_resumed_is_not_called_interrupted(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.captures import some_frames, write_capture
 from virnucpro_bus.capture import growth
 from virnucpro_bus.capture.growth import Growth
-from virnucpro_bus.run_folder import RunFolder
+from virnucpro_bus.run_folder import BusAddresses, RunFolder
 
 
 @pytest.fixture
@@ -70,3 +70,16 @@ def test_what_was_written_since_it_was_examined_is_a_sign_of_life(
 def test_a_link_to_itself_does_not_grow(tmp_path: Path) -> None:
     (tmp_path / "run.vbus").symlink_to(tmp_path / "run.vbus")
     assert not Growth(tmp_path / "run.vbus").is_possible
+
+
+def test_a_hub_that_has_left_its_addresses_in_a_folder_that_no_process_holds_was_killed(run_dir: Path) -> None:
+    capture = run_dir / "run.vbus"
+    assert not Growth(capture).hub_was_killed
+    folder = RunFolder(run_dir).claim()
+    folder.announce(BusAddresses("run-1", "node", 1, "ipc:///p", "ipc:///s", "ipc:///h"))
+    assert not Growth(capture).hub_was_killed
+    left = (run_dir / "bus.json").read_bytes()
+    folder.release()
+    assert not Growth(capture).hub_was_killed
+    (run_dir / "bus.json").write_bytes(left)
+    assert Growth(capture).hub_was_killed

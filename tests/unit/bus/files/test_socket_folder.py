@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.files import socket_folder
 from virnucpro_bus.files.socket_folder import (
     is_listening,
     is_usable_as_address,
@@ -103,3 +104,15 @@ def test_only_a_socket_on_which_a_process_listens_is_listening(short: Path) -> N
         assert is_listening(address)
     assert not is_listening(address)
     assert not is_listening(f"ipc://{'x' * 200}")
+
+
+def test_without_its_name_in_the_environment_the_runtime_folder_is_where_systemd_makes_it(
+    short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.setattr(socket_folder, "_RUNTIME_FOLDERS", short)
+    (short / str(os.getuid())).mkdir()
+    without_sockets(monkeypatch, short / "out")
+    folder = make_socket_folder(short / "out")
+    assert folder.parents[1] == short / str(os.getuid())
+    remove_socket_folder(folder)

@@ -351,5 +351,38 @@ def test_a_run_whose_hub_is_gone_is_broken_off() -> None:
     assert (run["state"], run["exit_code"]) == ("broken off", None)
 
 
+def test_a_hub_without_a_run_is_over_once_it_has_ended_and_no_longer_when_the_next_one_continues() -> None:
+    script = worked("here")
+    script.say("coordinator", ev.RunFinished(0, 1, 0))
+    fleet = fed(script.clock, script)
+    assert (fleet.finished, fleet.runs()) == (True, [])
+    script.say("coordinator", ev.Notice("the hub continues"), epoch=2)
+    for frames in (script.frames(), script.frames()[::-1]):
+        fleet = FleetState(script.clock)
+        fleet.feed(frames)
+        assert not fleet.finished
+
+
+def test_of_two_announcements_in_one_session_the_later_counts_in_whatever_order_they_come() -> None:
+    script = Script(host="here")
+    script.say("coordinator", ev.RunStarted("own workers", "own", (GPU,), 1))
+    script.say("coordinator", ev.RunStarted("own workers", "own", (GPU, Device("GPU-b")), 2))
+    for frames in (script.frames(), script.frames()[::-1]):
+        fleet = FleetState(script.clock)
+        fleet.feed(frames)
+        assert fleet.get_totals()["files_total"] == 2
+        assert len(fleet.get_gpu_metrics()) == 2
+
+
+def test_where_workers_of_one_host_name_several_runs_a_warning_names_them_whatever_the_order() -> None:
+    scripts = [Script(host="here", run=run) for run in ("b", "a", "a", "")]
+    for number, script in enumerate(scripts):
+        script.say(f"w{number}", ev.WorkerStarted(Device(f"cpu:{number}"), 1))
+    warning = "workers of here name several runs (a, b), and their figures are added up; start a hub for each run"
+    assert fed(ManualClock(), *scripts).stream_warnings() == [warning]
+    assert fed(ManualClock(), *scripts[::-1]).stream_warnings() == [warning]
+    assert fed(ManualClock(), *scripts[1:]).stream_warnings() == []
+
+
 def test_workers_without_a_launcher_are_no_run() -> None:
     assert fed(ManualClock(), worked("here")).runs() == []

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.support.buses import peer, served_hub, wait_until
-from tests.support.driven_coordinator import DEVICES, CoordinatedRun, coordinated_runs
+from tests.support.driven_coordinator import DEVICES, LATE, CoordinatedRun, coordinated_runs
 from tests.support.relays import served_relay
 from tests.support.runs import MadeRun, made_runs
 from virnucpro_bus.capture.writer import CaptureWriter
@@ -29,11 +29,14 @@ EVENT_FIGURES: Final = ("events_published", "events_received", "events_lost")
 
 
 def a_run_of_everything() -> CoordinatedRun:
-    """Steals, a death with a stolen file in hand, a failure; played to its end."""
+    """Steals, a death with a stolen file in hand, a failure, a device that joins; played to its end."""
     run = CoordinatedRun([9, 8, 7, 6, 5, 4, 3, 2, 1, 1, 1, 1])
     fast, slow, cpu = DEVICES
     for device in (slow, cpu):
         run.take(device)
+    run.script.clock.advance(1)
+    run.join()
+    run.take(LATE)
     for _ in range(5):
         run.take(fast)
         run.script.clock.advance(2)
@@ -56,6 +59,7 @@ def directly(run: CoordinatedRun | MadeRun) -> FleetReport:
 def test_the_run_has_something_of_everything() -> None:
     report = directly(a_run_of_everything())
     assert report["totals"]["steals"] > 2
+    assert [row["work_stolen_to"] for row in report["devices"] if row["uuid"] == LATE.key] == [1]
     assert report["totals"]["files_failed"] == 1
     assert report["totals"]["files_completed"] == 11
 

@@ -20,6 +20,7 @@ from virnucpro_bus.hub.hub import Hub
 RESERVED_KINDS = [
     ev.RunStarted("job", "off", (), 1),
     ev.FilesAssigned("cpu:0", ()),
+    ev.DeviceJoined(Device("cpu:7")),
     ev.RunFinished(0, 1, 0),
     ev.WorkerLost("cpu:0", "worker-0", 1, "died"),
     ev.FileCommitted("cpu:0", "a.fa", 1, 0, 0),

@@ -10,7 +10,8 @@ import pytest
 from tests.support.captures import read_all, some_frames
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events.vocabulary import Notice
+from virnucpro_bus.events.codec import decode
+from virnucpro_bus.events.vocabulary import Notice, RunStarted
 from virnucpro_bus.hub.bus_server import BusServer, HubSink
 from virnucpro_bus.run_folder import BUS_FILE, CAPTURE_NAME
 
@@ -33,30 +34,57 @@ def killed(folder: Path, *, has_workers: bool = False, host: str = "") -> BusSer
 def test_the_capture_of_a_hub_that_was_killed_is_continued(tmp_path: Path) -> None:
     before = killed(tmp_path / "bus", host="as-it-was-called")
     server = BusServer(tmp_path / "bus", SystemClock())
-    assert server.resume_killed_hub()
+    assert server.resume_hub()
     with server:
         assert (server.run, server.host) == (before.run, "as-it-was-called")
-        assert server.hub.ingest(some_frames(5)) == server.hub.accepted == 2
+        assert server.hub.ingest(some_frames(5)) == 2
         assert not server.hub.refused
     frames = [record.frame for record in read_all(tmp_path / "bus" / CAPTURE_NAME)]
+    resumed = decode(frames.pop(4))
+    assert isinstance(resumed.event, Notice)
     assert frames == [*some_frames(3), b"not an event", *some_frames(5)[3:]]
 
 
 def test_a_run_that_was_killed_is_left_to_its_launcher(tmp_path: Path) -> None:
     killed(tmp_path / "bus", has_workers=True)
     server = BusServer(tmp_path / "bus", SystemClock())
-    assert not server.resume_killed_hub()
+    assert not server.resume_hub()
     with pytest.raises(UserError, match="already holds a run"):
         server.open()
+    with pytest.raises(UserError, match="run --resume` continues"):
+        server.resume_hub(ended=True)
 
 
-def test_a_hub_that_has_ended_in_order_is_not_continued(tmp_path: Path) -> None:
-    with BusServer(tmp_path / "bus", SystemClock()):
-        pass
+def test_a_hub_that_has_ended_in_order_is_continued_only_on_request(tmp_path: Path) -> None:
+    before = BusServer(tmp_path / "bus", SystemClock())
+    before.host = "as-it-was-called"
+    with before:
+        before.hub.finish()
     server = BusServer(tmp_path / "bus", SystemClock())
-    assert not server.resume_killed_hub()
-    with pytest.raises(UserError, match="already holds a run"):
+    assert not server.resume_hub()
+    with pytest.raises(UserError, match=r"already holds a run.*; choose another folder, or add --resume"):
         server.open()
+    past = server.resume_hub(ended=True)
+    assert past is not None
+    assert not past.was_killed
+    with server:
+        assert (server.run, server.host) == (before.run, "as-it-was-called")
+
+
+def test_a_launched_run_that_has_ended_is_not_continued_by_a_hub(tmp_path: Path) -> None:
+    with BusServer(tmp_path / "bus", SystemClock(), has_workers=True) as launched:
+        HubSink(launched, SystemClock()).publish(RunStarted("job", "cost", (), 1, settings="a digest"))
+    server = BusServer(tmp_path / "bus", SystemClock())
+    with pytest.raises(UserError, match="run --resume` continues"):
+        server.resume_hub(ended=True)
+    assert not server.resume_hub()
+
+
+def test_a_folder_without_a_run_has_nothing_to_continue(tmp_path: Path) -> None:
+    server = BusServer(tmp_path / "bus", SystemClock())
+    assert server.resume_hub(ended=True) is None
+    with server:
+        assert server.hub.accepted == 0
 
 
 def test_a_start_that_failed_is_not_in_the_way_of_the_next(tmp_path: Path) -> None:
@@ -66,11 +94,11 @@ def test_a_start_that_failed_is_not_in_the_way_of_the_next(tmp_path: Path) -> No
     capture.mkdir()
     server = BusServer(tmp_path / "bus", SystemClock())
     with pytest.raises(UserError, match="cannot be written"):
-        server.resume_killed_hub()
+        server.resume_hub()
     capture.rmdir()
     aside.rename(capture)
     server = BusServer(tmp_path / "bus", SystemClock())
-    assert server.resume_killed_hub()
+    assert server.resume_hub()
     with server:
         assert server.run == before.run
 
@@ -79,7 +107,7 @@ def test_where_the_capture_was_removed_a_new_one_begins(tmp_path: Path) -> None:
     before = killed(tmp_path / "bus")
     (tmp_path / "bus" / CAPTURE_NAME).unlink()
     server = BusServer(tmp_path / "bus", SystemClock())
-    assert not server.resume_killed_hub()
+    assert not server.resume_hub()
     with server:
         assert server.run != before.run
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.support.buses import Heard, goodbye, hear, listening, wait_until
 from tests.support.captures import some_frames
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.errors import AddressError, ForkedPublisherError
+from virnucpro_bus.errors import AddressError
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import Device
@@ -240,22 +241,138 @@ def test_an_unusable_address_is_refused(wrong: str) -> None:
 # Across fork().
 
 
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_publisher_refuses_to_work_in_a_forked_child(listener: Heard, address: str) -> None:
+def in_a_forked_child(work: Callable[[], object]) -> None:
+    """Do `work` in a child; fail unless it ends well."""
+    child = os.fork()
+    if child == 0:
+        status = 18
+        with contextlib.suppress(BaseException):
+            work()
+            status = 17
+        os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 17
+
+
+def start_and_close(bus: Publisher) -> None:
+    bus.file_started("b.fa")
+    bus.close()
+
+
+def by_source(listener: Heard, streams: int) -> dict[str, list[Envelope]]:
+    """The events of so many streams, once all have ended."""
+    heard: dict[str, list[Envelope]] = {}
+    while sum(goodbye(each[-1]) for each in heard.values()) < streams:
+        envelope = listener.get(timeout=5)
+        heard.setdefault(envelope.source, []).append(envelope)
+    return heard
+
+
+forking = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+
+@forking
+def test_a_forked_child_has_a_stream_of_its_own_and_leaves_that_of_its_parent_alone(
+    listener: Heard, address: str
+) -> None:
+    with quiet(address, run="r", heartbeat_seconds=60) as bus:
+        bus.file_completed("a.fa", sequences=1, duration_seconds=1.0)
+
+        def work() -> None:
+            bus.file_started("b.fa")
+            bus.file_completed("b.fa", sequences=2, duration_seconds=1.0)
+            bus.close()
+
+        in_a_forked_child(work)
+        bus.file_started("c.fa")
+    heard = by_source(listener, 2)
+    parent = heard.pop(f"pid-{os.getpid()}")
+    ((source, child),) = heard.items()
+    assert [each.seq for each in parent] == list(range(1, 6))
+    assert parent[-2].event.files_completed == 1
+    assert [each.event for each in child] == [
+        ev.WorkerStarted(CPU, int(source.removeprefix("pid-"))),
+        ev.Notice(f"{source}: was forked from pid-{os.getpid()}, and has its own connection"),
+        ev.FileStarted("cpu:0", "b.fa"),
+        ev.FileCompleted("cpu:0", "b.fa", 0, 2, 1.0),
+        ev.Heartbeat("cpu:0", "idle", 1, 0, 2, 0, 0),
+        ev.WorkerStopped("cpu:0", "finished"),
+    ]
+    assert {each.run for each in child} == {"r"}
+
+
+@forking
+def test_a_forked_child_that_publishes_nothing_says_nothing(listener: Heard, address: str) -> None:
     with quiet(address) as bus:
-        child = os.fork()
-        if child == 0:
-            try:
-                bus.close()
-                bus.file_started("a.fa")
-            except ForkedPublisherError:
-                os._exit(17)
-            except BaseException:
-                os._exit(18)
-            os._exit(19)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 17
-        bus.file_started("b.fa")
-    assert [envelope.seq for envelope in hear(listener, goodbye)] == [1, 2, 3, 4]
+        in_a_forked_child(bus.close)
+    assert len(by_source(listener, 1)) == 1
+    assert listener.empty()
+
+
+@forking
+def test_a_child_forked_while_the_lock_is_held_publishes(listener: Heard, address: str) -> None:
+    with quiet(address) as bus, bus._lock:
+        # The lock of this thread, which the child does not have.
+        holder = threading.Thread(target=in_a_forked_child, args=(lambda: start_and_close(bus),))
+        holder.start()
+        holder.join()
+    assert len(by_source(listener, 2)) == 2
+
+
+@forking
+def test_a_source_with_a_name_stays_one_process_and_its_children_count_what_they_cannot_send(
+    listener: Heard, address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with quiet(address, source="worker-0") as bus:
+        in_a_forked_child(lambda: start_and_close(bus))
+    assert len(by_source(listener, 1)) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line == (
+        "virnucpro-bus: worker-0: this publisher was made before fork(), and has no connection here; "
+        "5 events were never sent"
+    )
+
+
+# Signal handlers, and the end.
+
+
+def test_a_signal_handler_publishes_while_its_thread_does(listener: Heard, address: str) -> None:
+    with quiet(address) as bus, bus._lock:
+        bus.file_failed("a.fa", "interrupted")
+    assert len(hear(listener, goodbye)) == 4
+
+
+def test_what_a_closed_publisher_is_passed_is_reported_once(
+    listener: Heard, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with quiet(address) as bus:
+        pass
+    for _ in range(3):
+        bus.file_started("a.fa")
+    bus.plan(["a.fa"])
+    assert not bus.connected
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("virnucpro-bus: file_started: this publisher is closed; the event is dropped")
+    assert len(hear(listener, goodbye)) == 3
+
+
+def test_the_exception_that_ends_a_with_block_is_why_the_worker_stopped(listener: Heard, address: str) -> None:
+    with pytest.raises(KeyError), quiet(address):
+        raise KeyError("x")
+    assert hear(listener, goodbye)[-1].event == ev.WorkerStopped("cpu:0", "KeyError: 'x'")
+
+
+def test_events_that_a_hub_did_not_wait_for_are_reported_at_the_end(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with listening(address) as listener:
+        bus = quiet(address, heartbeat_seconds=0.02)
+        assert bus.connected
+        hear(listener, lambda envelope: envelope.seq == 1)
+    wait_until(lambda: not bus.connected)
+    bus.file_started("a.fa")
+    bus.close()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(rf"virnucpro-bus: {address}: \d+ events were never sent; the hub was gone, .*", line)
 
 
 def test_a_hub_that_takes_the_place_of_another_gets_the_last_events_again(address: str) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from tests.support.buses import Heard, goodbye, hear, listening
 from virnucpro_bus import events as ev
-from virnucpro_bus.errors import AddressError
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.publish.publisher import ADDRESS_VARIABLE, RUN_VARIABLE, Publisher
 
@@ -260,9 +259,3 @@ def test_a_publisher_is_not_made_of_numbers_that_cannot_be_right(address: str, o
 def test_an_address_that_is_given_goes_before_that_of_the_environment(listener: Heard, address: str) -> None:
     Publisher.connect(address, environment={ADDRESS_VARIABLE: "nonsense"}).close()
     assert len(hear(listener, goodbye)) >= 3
-
-
-@pytest.mark.parametrize("environment", [{}, {ADDRESS_VARIABLE: ""}])
-def test_without_any_address_the_error_names_what_to_set(environment: dict[str, str]) -> None:
-    with pytest.raises(AddressError, match=f"no bus address: pass one, or set {ADDRESS_VARIABLE}"):
-        Publisher.connect(environment=environment)

@@ -18,7 +18,6 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.remote.keys import (
     ClientList,
     Identity,
-    config_folder,
     identity_path,
     load_identity,
     new_identity,
@@ -46,18 +45,6 @@ def written(text: str | bytes) -> ClientList:
     clients.path.write_bytes(text.encode() if isinstance(text, str) else text)
     clients.path.chmod(0o600)
     return clients
-
-
-# The folder.
-
-
-def test_keys_are_in_the_home_folder_where_no_other_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/somewhere")
-    for configured in ("", "relative/path"):
-        monkeypatch.setenv("XDG_CONFIG_HOME", configured)
-        assert config_folder() == Path("/somewhere/.config/virnucpro-bus")
-    monkeypatch.delenv("XDG_CONFIG_HOME")
-    assert config_folder() == Path("/somewhere/.config/virnucpro-bus")
 
 
 # Keys as text.

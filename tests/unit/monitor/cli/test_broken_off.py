@@ -7,14 +7,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from tests.support.captures import some_frames, write_capture
 from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.cli import main as cli
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.codec import encode
-from virnucpro_bus.run_folder import RunFolder
+from virnucpro_bus.run_folder import BusAddresses, RunFolder
 
 UNTIL_SECONDS = 0.5
 WARNING = "the run was broken off; the figures are those up to its last event"
@@ -100,3 +102,16 @@ def test_a_run_in_progress_is_not_broken_off(run_dir: Path, answer: Any) -> None
     assert warned == warned_too == ""
     assert answer("info", run_dir, "--json")[0]["ending"] == "in progress"
     folder.release()
+
+
+@pytest.mark.parametrize("was_killed", [False, True])
+def test_a_hub_without_a_run_is_broken_off_if_it_has_left_its_addresses(
+    tmp_path: Path, answer: Any, was_killed: bool
+) -> None:
+    write_capture(tmp_path / "run.vbus", some_frames(3))
+    if was_killed:
+        left = BusAddresses("run-1", "node", 1, "ipc:///p", "ipc:///s", "ipc:///h")
+        (tmp_path / "bus.json").write_bytes(msgspec.json.encode(left))
+    _, warned = answer("replay", tmp_path, "--once", "--json")
+    assert (WARNING in warned) is was_killed
+    assert answer("info", tmp_path, "--json")[0]["ending"] == ("broken off" if was_killed else None)

@@ -9,6 +9,7 @@ from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events.codec import decode, encode
 from virnucpro_bus.events.envelope import make_envelope
 from virnucpro_bus.events.vocabulary import (
+    DeviceJoined,
     Fact,
     FilesAssigned,
     PlannedFile,
@@ -155,6 +156,19 @@ def test_the_plan_lists_every_file_once_under_its_device() -> None:
     expected = [PlannedFile(file.id, file.size_bytes, file.cost, own_folder=False) for file in files]
     assert sorted(planned, key=lambda file: file.file) == sorted(expected, key=lambda file: file.file)
     assert {part.device for part in parts} == {"cpu:0", "cpu:1", "cpu:2"}
+
+
+def test_a_device_that_is_added_is_announced_and_steals() -> None:
+    sink = ListSink()
+    coordinator = WorkStealingCoordinator(cpus(1), input_files([3, 2, 1]), sink=sink, clock=ManualClock())
+    coordinator.start()
+    published = len(sink.events)
+    late = cpus(2)[1]
+    assert coordinator.add_device(late) == 1
+    coordinator.publish_depths()
+    assert sink.events[published:] == [DeviceJoined(late), QueueDepths({"cpu:0": 3, "cpu:1": 0})]
+    take(coordinator, "cpu:0")
+    assert take(coordinator, "cpu:1").stolen_from == "cpu:0"
 
 
 def test_depths_are_published_only_when_they_have_changed() -> None:

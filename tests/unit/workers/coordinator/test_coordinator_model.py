@@ -1,4 +1,4 @@
-"""The coordinator against a plain model, over any order of taking, finishing, failing, dying and retiring."""
+"""The coordinator against a plain model, over any order of taking, ending, dying, retiring and joining."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from workers.schedule.blame import Loss
 from workers.schedule.policy_registry import POLICIES
 
 MAX_DEVICES = 4
-device_numbers = st.integers(0, MAX_DEVICES - 1)
+MAX_JOINED = 2
+device_numbers = st.integers(0, MAX_DEVICES + MAX_JOINED - 1)
 
 
 class CoordinatorMachine(RuleBasedStateMachine):
@@ -52,6 +53,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
         self.sink = ListSink()
         self.clock = ManualClock()
         self.seconds = seconds
+        self.joined = 0
         self.keys = [device.key for device in cpus(devices)]
         self.devices = set(range(devices))
         files = input_files(costs)
@@ -154,7 +156,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
 
     def complete_by(self, device: int) -> None:
         file = self.held.pop(device).file
-        seconds = self.seconds[device] * max(file.cost, 1)
+        seconds = self.seconds[device % MAX_DEVICES] * max(file.cost, 1)
         self.clock.advance(seconds)
         self.coordinator.record_file_completion(self.keys[device], file.id, 1, seconds)
         self.suspected[device].clear()
@@ -220,6 +222,19 @@ class CoordinatorMachine(RuleBasedStateMachine):
         device %= len(self.keys)
         self.coordinator.retire(self.keys[device])
         self.retired_one(device)
+
+    @precondition(lambda self: self.joined < MAX_JOINED)
+    @rule(weight=st.sampled_from([0.1, 1.0, 3.0]))
+    def join(self, weight: float) -> None:
+        number = len(self.keys)
+        device = cpus(number + 1)[-1]
+        depths = self.depths()
+        assert self.coordinator.add_device(device, weight) == number
+        self.joined += 1
+        self.keys.append(device.key)
+        self.devices.add(number)
+        assert self.depths() == [*depths, 0]
+        assert [each.key for each in self.coordinator.devices] == self.keys
 
     # What always holds.
 

@@ -103,6 +103,21 @@ def test_every_other_value_that_cannot_be_right_is_refused_by_name(
     check_refused(coordinator, ValueError, f"^{text}", call)
 
 
+@pytest.mark.parametrize(
+    ("device", "weight", "text"),
+    [
+        (Device("cpu:1"), 1.0, "devices: two are called cpu:1"),
+        (Device("GPU-a", index=-1), 1.0, "device: index: must be a count"),
+        (Device("cpu:2"), 0.0, "weight: must be from"),
+        (Device("cpu:2"), NAN, "weight: must be from"),
+    ],
+)
+def test_a_device_that_cannot_be_added_is_refused(device: Device, weight: float, text: str) -> None:
+    coordinator = busy_coordinator()
+    check_refused(coordinator, ValueError, f"^{text}", partial(coordinator.add_device, device, weight))
+    assert len(coordinator.devices) == 2
+
+
 def test_an_exit_status_that_no_event_can_carry_is_refused() -> None:
     coordinator = busy_coordinator()
     check_refused(coordinator, ValueError, "^exit_code: must be a count", partial(coordinator.finish, -15))

@@ -11,8 +11,8 @@ import pytest
 
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import AddressError
+from virnucpro_bus.remote.relay_process import RelayProcess
 from workers.launch.monitor_process import MonitorProcess
-from workers.launch.relay_process import RelayProcess
 
 
 @pytest.fixture(autouse=True)

@@ -20,11 +20,11 @@ from virnucpro_bus.system import child_process
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.desk.executor import Limits, Workplace
+from workers.desk.watchdog import LOADING_FACTOR
 from workers.pool import slot as slot_module
 from workers.pool.orphan_guard import kill_marked
 from workers.pool.pool import WorkerPool
 from workers.pool.slot import TERM_SECONDS, UNKILLABLE_SECONDS, Slot
-from workers.pool.watchdog import LOADING_FACTOR
 
 HANG_SECONDS = 0.2
 STEP_SECONDS = 0.05

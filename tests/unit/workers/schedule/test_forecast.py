@@ -102,6 +102,16 @@ def test_a_retired_device_does_not_count_even_while_it_works() -> None:
     assert forecast.capacity[1] == 0.0
 
 
+def test_a_device_that_is_added_counts_from_then_on_by_its_weight() -> None:
+    forecast = measured([100, 50, 50], [[1, 2]])
+    forecast.add_device(0.5, 12.0)
+    assert forecast.rates == pytest.approx([10.0, 5.0])
+    assert (forecast.free_at[1], forecast.finish_at[1], forecast.capacity[1]) == pytest.approx((12.0, -inf, 5.0))
+    forecast.dequeue(0, 2)
+    forecast.start(1, 2, 13.0)
+    assert forecast.free_at[1] == pytest.approx(23.0)
+
+
 def test_when_all_are_left_out_nothing_will_overrun() -> None:
     forecast = Forecast([], [1.0])
     forecast.exclude(0)

@@ -74,6 +74,16 @@ def test_a_closed_queue_loses_no_file_and_the_others_stay_biggest_first(
     assert orphans == (plan[closed] if len(plan) == 1 else [])
 
 
+@given(plans())
+def test_a_queue_that_is_added_is_empty_and_gets_files_of_closed_ones(plan: list[list[int]]) -> None:
+    queues = DeviceQueues(plan)
+    queues.add_device()
+    assert queues.depths() == [*map(len, plan), 0]
+    orphans = [queues.close(device) for device in range(len(plan))]
+    assert not any(orphans)
+    assert taken(queues, len(plan)) == sorted(chain(*plan))
+
+
 def test_the_files_of_a_closed_queue_fill_up_the_shortest_ones() -> None:
     queues = DeviceQueues([list(range(5)), [5, 6, 7], []])
     queues.close(0)

@@ -81,6 +81,30 @@ def test_whatever_is_measured_every_rate_is_above_0_and_finite(
     assert all(0.0 < rate < 1e30 for rate in rates.by_device)
 
 
+@given(weight=st.floats(0.01, 4.0), done=measurements)
+def test_a_device_that_is_added_counts_as_if_it_had_been_there(
+    weight: float, done: list[tuple[int, int, float]]
+) -> None:
+    from_the_start, added = Rates([1.0, 4.0, 2.0, weight], 1_000.0), Rates([1.0, 4.0, 2.0], 1_000.0)
+    for rates in (from_the_start, added):
+        for device, units, seconds in done[:20]:
+            rates.add_measurement(device % 3, units, seconds)
+    added.add_device(weight)
+    for rates in (from_the_start, added):
+        # At a power of two, what others have done is learned of those not yet measured.
+        for _ in range(len(done[:20]), 32):
+            rates.add_measurement(0, 10, 1.0)
+        rates.add_measurement(3, 10, 1.0)
+    assert added.by_device == pytest.approx(from_the_start.by_device)
+
+
+def test_whatever_the_weight_of_a_device_that_is_added_its_rate_is_above_0_and_finite() -> None:
+    rates = Rates([1e-300, 1e-300], 1_000.0)
+    for weight in (1e-300, 1.0, 1e300):
+        rates.add_device(weight)
+    assert all(0.0 < rate < 1e30 for rate in rates.by_device)
+
+
 @given(done=measurements, factor=st.sampled_from([0.001, 1_000.0]))
 def test_the_unit_of_work_does_not_matter(done: list[tuple[int, int, float]], factor: float) -> None:
     small, large = Rates([1.0] * 4, 100.0), Rates([1.0] * 4, 100.0 * factor)

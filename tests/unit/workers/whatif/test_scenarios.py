@@ -60,6 +60,47 @@ def test_the_same_again_takes_as_long_as_it_took_and_costs_as_much(costs: list[i
     assert again["steals"] == recorded["steals"]
 
 
+@given(costs=costs, speeds=speeds, late=st.sampled_from([[(0.5, 1.0)], [(100.0, 2.5), (100.0, 0.5)]]))
+def test_devices_that_joined_late_join_late_again(
+    costs: list[int], speeds: list[float], late: list[tuple[float, float]]
+) -> None:
+    run = ImaginedRun(costs, speeds, POLICY, late=late)
+    run.work()
+    found = what_if(make_recorded_run(run.fleet()), Variation())
+    again, recorded = row(found, "same devices"), found["recorded"]
+    for figure in ("makespan_seconds", "idle_seconds", "device_seconds"):
+        assert again[figure] == pytest.approx(recorded[figure], rel=1e-6, abs=1e-6)
+    assert again["steals"] == recorded["steals"]
+
+
+def test_what_a_late_device_missed_is_no_device_time() -> None:
+    run = ImaginedRun([10] * 8, [1.0], "cost", late=[(20.5, 1.0)])
+    run.work()
+    found = what_if(make_recorded_run(run.fleet()), Variation())
+    assert found["recorded"]["makespan_seconds"] == pytest.approx(50.5)
+    assert found["recorded"]["device_seconds"] == pytest.approx(50.5 + 30.0)
+
+
+def test_a_late_device_gets_no_files_of_a_new_plan_unless_it_is_alone() -> None:
+    run = ImaginedRun([10] * 8, [1.0], "cost", late=[(20.5, 1.0)])
+    run.work()
+    found = make_recorded_run(run.fleet())
+    planned_again = what_if(found, Variation(policy="off", weights="1,1"))
+    assert planned_again["alternatives"][0]["makespan_seconds"] == pytest.approx(80.0)
+    alone = what_if(found, Variation(policy="off", drop=["cpu:0"]))
+    assert alone["alternatives"][0]["makespan_seconds"] == pytest.approx(80.0)
+    assert alone["alternatives"][0]["device_seconds"] == pytest.approx(80.0)
+
+
+def test_added_devices_are_there_from_the_start_and_late_ones_are_the_first_to_be_left_out() -> None:
+    run = ImaginedRun([10] * 8, [1.0], "cost", late=[(20.5, 1.0)])
+    run.work()
+    found = what_if(make_recorded_run(run.fleet()), Variation(policy="off"))
+    assert row(found, "half the devices", "off")["makespan_seconds"] == pytest.approx(80.0)
+    # Three have files of the plan, and the late one has none.
+    assert row(found, "double the devices", "off")["makespan_seconds"] == pytest.approx(30.0)
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 def test_another_policy_takes_as_long_as_the_simulator_says(policy: str) -> None:
     costs, speeds = list(range(100, 10, -3)), [1.0, 1.0, 4.0]

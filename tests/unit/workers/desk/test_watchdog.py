@@ -9,9 +9,8 @@ import pytest
 from virnucpro_bus.clock import AttendedClock, ManualClock
 from virnucpro_bus.events.vocabulary import Device
 from workers.desk.executor import Limits
-from workers.pool.slot import Slot
-from workers.pool.watchdog import LOADING_FACTOR, Watchdog
-from workers.protocol import Request
+from workers.desk.seat import Seat
+from workers.desk.watchdog import LOADING_FACTOR, Watchdog
 from workers.schedule.blame import Loss
 
 TURN_SECONDS = 0.5
@@ -24,12 +23,13 @@ class Watched:
     def __init__(self, **limits: float) -> None:
         self.clock = ManualClock()
         self.received: Counter[tuple[str, int]] = Counter()
-        self.slot = Slot(0, Device("cpu:0"), epoch=1, peer=b"peer")
+        self.seat = Seat(0, Device("cpu:0"), epoch=1)
+        self.is_loaded, self.is_waiting = True, False
         attended = AttendedClock(self.clock)
         self.watchdog = Watchdog(Limits(**limits), attended, lambda source, epoch: self.received[source, epoch])
 
     def beat(self) -> None:
-        self.received[self.slot.source, self.slot.epoch] += 1
+        self.received[self.seat.source, self.seat.epoch] += 1
 
     def pass_seconds(self, seconds: float, *, beating: bool) -> Ended | None:
         """Let time pass; return when and why the worker is to be ended, None if it is not."""
@@ -38,7 +38,8 @@ class Watched:
             if beating:
                 self.beat()
             self.watchdog.poll()
-            if (verdict := self.watchdog.check(self.slot)) is not None:
+            verdict = self.watchdog.check(self.seat, is_loaded=self.is_loaded, is_waiting=self.is_waiting)
+            if verdict is not None:
                 return (turn * TURN_SECONDS, *verdict)
         return None
 
@@ -58,7 +59,7 @@ def test_a_worker_is_hung_when_no_event_arrived_for_the_whole_time() -> None:
 
 def test_a_worker_that_loads_its_job_may_be_silent_for_longer() -> None:
     watched = Watched(hang_seconds=10)
-    watched.slot.peer = b""
+    watched.is_loaded = False
     ended = watched.pass_seconds(200, beating=False)
     assert ended is not None
     assert LOADING_FACTOR * 10 <= ended[0] <= LOADING_FACTOR * 10 + 2
@@ -67,7 +68,7 @@ def test_a_worker_that_loads_its_job_may_be_silent_for_longer() -> None:
 def test_a_new_process_is_not_blamed_for_the_silence_of_the_one_before() -> None:
     watched = Watched(hang_seconds=10)
     watched.pass_seconds(9, beating=False)
-    watched.slot.epoch = 2
+    watched.seat.epoch = 2
     assert watched.pass_seconds(9, beating=False) is None
 
 
@@ -81,7 +82,7 @@ def test_no_worker_counts_as_silent_while_the_launcher_stood_still() -> None:
 
 def test_no_attempt_takes_longer_because_the_launcher_stood_still() -> None:
     watched = Watched(file_seconds=10)
-    watched.slot.output = "attempt-1"
+    watched.seat.output = "attempt-1"
     assert watched.pass_seconds(5, beating=True) is None
     watched.clock.advance(3600)
     assert watched.pass_seconds(4, beating=True) is None
@@ -90,7 +91,7 @@ def test_no_attempt_takes_longer_because_the_launcher_stood_still() -> None:
 
 def test_by_default_an_attempt_has_no_time_limit() -> None:
     watched = Watched()
-    watched.slot.output = "attempt-1"
+    watched.seat.output = "attempt-1"
     assert watched.pass_seconds(100_000, beating=True) is None
 
 
@@ -98,7 +99,7 @@ def test_by_default_an_attempt_has_no_time_limit() -> None:
 def test_an_attempt_that_takes_too_long_is_ended_with_and_without_heartbeats(beating: bool) -> None:
     watched = Watched(file_seconds=5)
     watched.pass_seconds(100, beating=True)
-    watched.slot.output = "attempt-1"
+    watched.seat.output = "attempt-1"
     ended = watched.pass_seconds(20, beating=beating)
     # The attempt is noticed in the first turn.
     assert ended == (5 + TURN_SECONDS, Loss.TIMED_OUT, "timed out after 5 s")
@@ -107,12 +108,16 @@ def test_an_attempt_that_takes_too_long_is_ended_with_and_without_heartbeats(bea
 def test_every_attempt_has_the_whole_time() -> None:
     watched = Watched(file_seconds=5)
     for attempt in range(5):
-        watched.slot.output = f"attempt-{attempt}"
+        watched.seat.output = f"attempt-{attempt}"
         assert watched.pass_seconds(5, beating=True) is None
 
 
-def test_the_time_in_which_a_request_is_pending_does_not_count() -> None:
+def test_the_time_counts_from_when_the_worker_works_on_the_file() -> None:
     watched = Watched(file_seconds=5)
-    watched.slot.output = "attempt-1"
-    watched.slot.pending = Request("token", 0, 1, 7)
+    watched.seat.output = "attempt-1"
+    watched.is_waiting = True
     assert watched.pass_seconds(100, beating=True) is None
+    watched.is_waiting = False
+    ended = watched.pass_seconds(20, beating=True)
+    assert ended is not None
+    assert 5 <= ended[0] <= 5 + TURN_SECONDS

@@ -1,4 +1,4 @@
-"""The relay process of a run that can be watched from other machines, and the messages that it prints."""
+"""The relay process of a bus that can be watched from other machines, and the messages that it prints."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from virnucpro_bus.remote.serve import ANNOUNCEMENT
 from virnucpro_bus.system.child_process import self_command, stop
 
 START_SECONDS = 10.0
+DELIVERY_SECONDS = 7.0
+"""Time for a relay to deliver the end of a run."""
 _POLL_SECONDS = 0.02
 _PREFIX = "virnucpro-bus: "
 
@@ -21,7 +23,7 @@ _PREFIX = "virnucpro-bus: "
 class RelayProcess:
     """Starts and ends the relay, and passes its messages on. For one thread.
 
-    The run does not depend on it.
+    The bus does not depend on it.
     """
 
     def __init__(self, clock: Clock, notify: Callable[[str], object]) -> None:
@@ -37,7 +39,7 @@ class RelayProcess:
         Raises AddressError, with the relay's own reason, when it cannot listen.
         """
         command = self_command("relay", str(run_dir), "--listen", address)
-        # A group of its own: Ctrl-C is for the launcher, and viewers must still see the end of the run.
+        # A group of its own: Ctrl-C is for our process, and viewers must still see the end of the run.
         try:
             process = subprocess.Popen(
                 command,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from workers.desk.executor import Limits
-from workers.pool.slot import Slot
+from workers.desk.seat import Seat
 from workers.schedule.blame import Loss
 
 LOADING_FACTOR = 10
@@ -54,26 +54,28 @@ class Watchdog:
         if self._checks_silence:
             self._checked_ns = now_ns
 
-    def check(self, slot: Slot) -> tuple[Loss, str] | None:
-        """Return why the slot's process is to be ended, as a kind and in words; None if it may continue."""
+    def check(self, seat: Seat, *, is_loaded: bool, is_waiting: bool) -> tuple[Loss, str] | None:
+        """Return why the seat's worker is to be ended, as a kind and in words; None if it may continue.
+
+        `is_loaded`: it has made its first request. `is_waiting`: it does not work on the file that it holds; the
+        time for the attempt begins when it does.
+        """
         now_ns = self._now_ns
-        activity = self._activities.get(slot.number)
-        if activity is None or activity.epoch != slot.epoch:
-            activity = self._activities[slot.number] = _Activity(slot.epoch, 0, now_ns)
-        if slot.output != activity.output:
-            activity.output, activity.started_ns = slot.output, now_ns
-        limit = self._limits.file_seconds
-        # A worker whose request is pending has finished its attempt.
-        is_busy = slot.output is not None and slot.pending is None
+        activity = self._activities.get(seat.number)
+        if activity is None or activity.epoch != seat.epoch:
+            activity = self._activities[seat.number] = _Activity(seat.epoch, 0, now_ns)
+        if seat.output != activity.output or is_waiting:
+            activity.output, activity.started_ns = seat.output, now_ns
+        limit, is_busy = self._limits.file_seconds, seat.output is not None and not is_waiting
         if limit is not None and is_busy and now_ns - activity.started_ns >= limit * NANOSECONDS:
             return Loss.TIMED_OUT, f"timed out after {limit:g} s"
-        return self._check_silence(slot, activity) if self._checks_silence else None
+        return self._check_silence(seat, activity, is_loaded=is_loaded) if self._checks_silence else None
 
-    def _check_silence(self, slot: Slot, activity: _Activity) -> tuple[Loss, str] | None:
-        events = self._events_from(slot.source, slot.epoch)
+    def _check_silence(self, seat: Seat, activity: _Activity, *, is_loaded: bool) -> tuple[Loss, str] | None:
+        events = self._events_from(seat.source, seat.epoch)
         if events != activity.events:
             activity.events, activity.last_event_ns = events, self._now_ns
-        limit = self._limits.hang_seconds * (1 if slot.peer else LOADING_FACTOR)
+        limit = self._limits.hang_seconds * (1 if is_loaded else LOADING_FACTOR)
         if self._now_ns - activity.last_event_ns < limit * NANOSECONDS:
             return None
         return Loss.DIED, f"hung: no sign of life for {limit:g} s"

@@ -1,0 +1,53 @@
+"""Asks live runs for their figures, all at once and not for long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from monitor.attach import FollowedBus
+from monitor.runs.row import LOADING, RUNNING, RunRow, is_working
+from virnucpro_bus.clock import NANOSECONDS, Clock
+from virnucpro_bus.fold.fleet import FleetState
+
+ANSWER_SECONDS = 1.0
+"""A hub that was stopped, or has much history and no snapshot, does not answer within that."""
+CLOSE_SECONDS = 0.2
+
+
+def with_figures(rows: Sequence[RunRow], clock: Clock, seconds: float = ANSWER_SECONDS) -> list[RunRow]:
+    """Return the rows, those of live runs with the figures that their hubs have given within `seconds`."""
+    asked = {
+        at: FollowedBus(row["folder"], clock, accept_ended=False)
+        for at, row in enumerate(rows)
+        if row["state"] == RUNNING
+    }
+    for bus in asked.values():
+        bus.start()
+    deadline_ns = clock.mono_ns() + round(seconds * NANOSECONDS)
+    answered = list(rows)
+    for at, bus in asked.items():
+        if bus.catch_up(max(0.0, (deadline_ns - clock.mono_ns()) / NANOSECONDS)) and bus.failure is None:
+            answered[at] = _with_fleet(rows[at], bus.fleet)
+        bus.stop()
+    for bus in asked.values():
+        bus.wait(CLOSE_SECONDS)
+    return answered
+
+
+def _with_fleet(row: RunRow, fleet: FleetState) -> RunRow:
+    """Add the figures of a live run; a hub without a launcher has no run that could have started."""
+    with fleet.frozen():
+        totals, elapsed = fleet.get_totals(), fleet.elapsed_seconds()
+        states = [device["state"] for device in fleet.get_gpu_metrics() if is_working(device["state"])]
+        started = [run["started"] for run in fleet.runs()]
+    is_loading = "loading" in states and not {"busy", "idle"} & set(states)
+    return {
+        **row,
+        "state": LOADING if is_loading else RUNNING,
+        "files_total": totals["files_total"],
+        "files_completed": totals["files_completed"],
+        "files_failed": totals["files_failed"],
+        "devices": len(states),
+        "started": started[0] if started else row["started"],
+        "elapsed_seconds": elapsed,
+    }

@@ -1,0 +1,66 @@
+"""The plan of one worker: which files it is going to do, and how much work each of them is. Reads their sizes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+from virnucpro_bus.events.vocabulary import MAX_COUNT, FilesAssigned, PlannedFile
+from virnucpro_bus.passed_numbers import as_figure
+from virnucpro_bus.publish.file_names import FileNames, absolute
+
+COST_PER_UNIT = 1_000_000
+"""A cost that is passed is counted in millionths, since events hold integers."""
+_FILES_PER_EVENT = 128
+_NAME_BYTES_PER_EVENT = 16 << 10
+"""A frame holds 64 KiB; a name is at most 4 kB long."""
+
+
+def plan_events(
+    device: str, files: Iterable[object], costs: Iterable[object] | None, names: FileNames
+) -> list[FilesAssigned]:
+    """Return the events that `device` is going to do `files`. A file that is named twice counts once.
+
+    `costs` is the estimated work of each file, in any unit; None: its size, 0 where it is no file that exists.
+    Raises ValueError for what is no path, for a cost that is no number from 0 on, and for another number of costs.
+    """
+    paths = list(files)
+    amounts = None if costs is None else [_as_cost(cost) for cost in costs]
+    if amounts is not None and len(amounts) != len(paths):
+        raise ValueError(f"costs: must be one for each file: {len(paths)}, not {len(amounts)}")
+    planned: dict[str, PlannedFile] = {}
+    for number, file in enumerate(paths):
+        size_bytes, identity = _examine(absolute(file))
+        name = names.name_of(file)
+        cost = size_bytes if amounts is None else amounts[number]
+        planned.setdefault(name, PlannedFile(name, size_bytes, cost, identity))
+    return [FilesAssigned(device, part) for part in _parts(list(planned.values()))]
+
+
+def _as_cost(cost: object) -> int:
+    return round(as_figure("costs", cost, 0.0, MAX_COUNT // COST_PER_UNIT) * COST_PER_UNIT)
+
+
+def _examine(path: str) -> tuple[int, str]:
+    """Return the size of a file in bytes and its identity; 0 and "" where it is no file that can be seen."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return 0, ""
+    state = f"{status.st_size} {status.st_mtime_ns} {status.st_ino} ".encode()
+    return status.st_size, hashlib.blake2b(state + os.fsencode(path), digest_size=16).hexdigest()
+
+
+def _parts(planned: Sequence[PlannedFile]) -> Iterator[tuple[PlannedFile, ...]]:
+    """Yield `planned` in parts that fit into one event each."""
+    part: list[PlannedFile] = []
+    left = _NAME_BYTES_PER_EVENT
+    for each in planned:
+        part.append(each)
+        left -= len(each.file.encode())
+        if left < 0 or len(part) == _FILES_PER_EVENT:
+            yield tuple(part)
+            part, left = [], _NAME_BYTES_PER_EVENT
+    if part:
+        yield tuple(part)

@@ -1,0 +1,152 @@
+"""The workforce of a run: its devices, and what runs the workers on them, from the options that say so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import click
+
+from virnucpro_bus.cli.options import PathArgument
+from virnucpro_bus.devices import has_gpu
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.system.console import say
+from workers.desk.executor import MakeExecutor
+from workers.inputs.input_file import InputFile
+from workers.launch.device_discovery import find_devices, place_workers, simulated_gpus
+from workers.launch.device_locks import DeviceLocks
+from workers.pool.pool import WorkerPool
+
+if TYPE_CHECKING:
+    from workers.dask.engine import ClusterOptions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+LOCAL, DASK = "local", "dask"
+
+
+def engine_options(command: Command) -> Command:
+    """Add the options that choose what runs the workers."""
+    for option in reversed(
+        [
+            click.option("--engine", default=LOCAL, show_default=True, type=click.Choice([LOCAL, DASK]),
+                         help="What runs the workers: processes of this machine (local), or a Dask cluster "
+                         "(dask). The next three options name one; without them, one is started here for the run, "
+                         "with a worker for each device."),
+            click.option("--scheduler", metavar="ADDRESS",
+                         help="With --engine dask: the address of the cluster's scheduler, such as "
+                         "tcp://node1:8786."),
+            click.option("--scheduler-file", type=PathArgument(path_type=Path), metavar="FILE",
+                         help="With --engine dask: the file that dask scheduler --scheduler-file has written."),
+            click.option("--cluster", metavar="MODULE:ATTR",
+                         help="With --engine dask: a Dask cluster object, or your function that returns one, such "
+                         "as a SLURMCluster; what it returns is closed with the run."),
+        ]
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@dataclass
+class Workforce:
+    """The devices of a run, and what runs their workers. Entered while the run lasts."""
+
+    devices: Sequence[Device]
+    make_executor: MakeExecutor
+    is_here: bool = True
+    """Whether some of the devices are this machine's."""
+    locks: DeviceLocks | None = None
+    """The locks on the GPUs, where that is for us to decide."""
+    close: Callable[[], object] | None = None
+    """Ends what was started or connected for the run; None: nothing was."""
+    _entered: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        """Lock the GPUs. Raises UserError when another run has one."""
+        if self.close is not None:
+            self._entered.callback(self.close)
+        if self.locks is not None:
+            self._entered.enter_context(self.locks)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._entered.close()
+
+
+def choose_workforce(
+    engine: str,
+    cluster: tuple[str | None, Path | None, str | None],
+    devices: str,
+    workers_per_device: int,
+    fake_gpus: int | None,
+    run_dir: Path,
+    files: Sequence[InputFile],
+) -> Workforce:
+    """Return the workforce that the options of `run` choose. Connects to a cluster that exists. Raises UserError.
+
+    `cluster` has the values of --scheduler, --scheduler-file and --cluster.
+    """
+    options = _cluster_options(engine, cluster)
+    if options is not None and options.named:
+        return _of_cluster(options, devices, workers_per_device, fake_gpus, run_dir, files)
+    chosen = _devices_of_this_machine(devices, workers_per_device, fake_gpus)
+    make_executor: MakeExecutor = WorkerPool
+    if options is not None:
+        from workers.dask.engine import own_executor
+
+        make_executor = own_executor(files)
+    return Workforce(chosen, make_executor, locks=DeviceLocks(chosen))
+
+
+def _cluster_options(engine: str, cluster: tuple[str | None, Path | None, str | None]) -> ClusterOptions | None:
+    """Return the options of the Dask engine; None: it is not wanted. Raises UserError."""
+    if engine == LOCAL:
+        names = ("--scheduler", "--scheduler-file", "--cluster")
+        if given := [name for name, value in zip(names, cluster, strict=True) if value is not None]:
+            raise UserError(f"{given[0]} names a Dask cluster: add --engine dask")
+        return None
+    try:
+        from workers.dask.engine import ClusterOptions
+    except ImportError as error:
+        raise UserError(f"--engine dask: {error}") from None
+    options = ClusterOptions(*cluster)
+    if len(options.named) > 1:
+        raise UserError(f"{' and '.join(options.named)} name a cluster each: give one of them")
+    return options
+
+
+def _of_cluster(
+    options: ClusterOptions,
+    devices: str,
+    workers_per_device: int,
+    fake_gpus: int | None,
+    run_dir: Path,
+    files: Sequence[InputFile],
+) -> Workforce:
+    """Return the workforce that the workers of a cluster are."""
+    from workers.dask.engine import Staff
+
+    if devices != "auto" or workers_per_device != 1 or fake_gpus is not None:
+        raise UserError(
+            "--devices, --workers-per-device and --fake-gpus are about this machine, but the workers of a cluster "
+            "have their devices; leave them out"
+        )
+    staff = Staff(options, run_dir, files)
+    for line in staff.refused:
+        say(line)
+    return Workforce(staff.devices, staff.make_executor, is_here=staff.is_here, close=staff.close)
+
+
+def _devices_of_this_machine(devices: str, workers_per_device: int, fake_gpus: int | None) -> list[Device]:
+    if fake_gpus is not None:
+        chosen = simulated_gpus(fake_gpus)
+        say("the GPUs are simulated: the figures shown for them are invented")
+    else:
+        chosen = find_devices(devices, os.environ)
+        if devices == "auto" and not any(has_gpu(device.key) for device in chosen):
+            say(f"no GPU is used, but {len(chosen)} CPU cores; virnucpro-bus doctor shows why")
+    return place_workers(chosen, workers_per_device)

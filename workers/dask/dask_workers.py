@@ -1,0 +1,291 @@
+"""The workers of a run in a Dask cluster: the executor that the launcher drives.
+
+A worker of the cluster is recognized by what stays the same when it is restarted, and sits at the seat of a
+device. In it a session is opened, which loads the job; then it gets one file after another. All decisions are made
+in the launcher's thread, by the desk.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+import zmq
+
+from virnucpro_bus.clock import NANOSECONDS, SystemClock
+from virnucpro_bus.text import visible
+from workers.dask.cluster import Connection
+from workers.dask.inventory import SharedFolder, remove_left_behind
+from workers.dask.link import Frame, Joined, Left, Link, NotRestarted, Replied, Report
+from workers.dask.member.survey import Member
+from workers.dask.roster import Roster
+from workers.dask.seat import DaskSeat, Ending
+from workers.dask.sessions import DISMISSAL_SECONDS, Sessions
+from workers.desk.desk import Desk
+from workers.desk.executor import Workplace
+from workers.desk.watchdog import Watchdog
+from workers.inputs.input_file import InputFile
+from workers.schedule.blame import Loss
+
+ENDING_SECONDS = 30.0
+"""Time for a worker that is to be ended to leave the cluster …"""
+KILLING_SECONDS = 5.0
+"""… and when the run is to end at once."""
+DESERTED_SECONDS = 120.0
+"""A run without any worker of the cluster ends after this."""
+
+
+class DaskWorkers:
+    """Seats the workers of a cluster, supervises their sessions, and ends them. For one thread."""
+
+    def __init__(
+        self,
+        workplace: Workplace,
+        connect: Callable[[Workplace], Connection],
+        members: Mapping[str, Member],
+        files: Sequence[InputFile],
+    ) -> None:
+        """`members` are the workers of the devices, in this order, by their addresses.
+
+        Empty: the cluster is one of our own, where the name of a worker is the number of its device. `files` are
+        the inputs that workers must be able to read. Raises UserError when there is no cluster.
+        """
+        server = workplace.server
+        self._workplace = workplace
+        self._server = server
+        self._coordinator = workplace.coordinator
+        self._clock = workplace.clock
+        self._warn = workplace.warn
+        self._members = members
+        identities = [member.identity for member in members.values()]
+        self._seats = [
+            DaskSeat(number, device, workplace.last_epoch, identity=identities[number] if members else str(number))
+            for number, device in enumerate(workplace.coordinator.devices)
+        ]
+        self._desk = Desk(workplace, self._seats)
+        self._watchdog = Watchdog(workplace.limits, self._clock, server.hub.events_from)
+        self._connection = connect(workplace)
+        self._link = Link(self._connection.client, server.run, SystemClock())
+        self._sessions = Sessions(workplace, self._link, self._desk, self._seats, self._lose_session)
+        remove_left_behind(server.run_dir)
+        self._folder = SharedFolder(server.run_dir)
+        question = self._folder.question(files, wants_device=not self._connection.is_own)
+        self._roster = Roster(self._seats, self._link, self._folder, question, self._warn)
+        self._has_lost_cluster = False
+        self._deserted_since_ns: int | None = None
+
+    @property
+    def sockets(self) -> list[zmq.Socket[bytes] | int]:
+        """The descriptor that is readable when Dask has reported something."""
+        return [self._link.inbox.fileno()]
+
+    @property
+    def unable(self) -> str | None:
+        """Why the job can run on none of the devices; None while it can run on one."""
+        return self._desk.unable
+
+    @property
+    def failed_start(self) -> str | None:
+        """Why the run ends before it has handed out a file; None if it has, or does not end early."""
+        return self._desk.failed_start
+
+    @property
+    def running(self) -> bool:
+        """Whether a session is still open."""
+        return any(seat.is_open for seat in self._seats)
+
+    @property
+    def closing(self) -> bool:
+        """Whether no more files are handed out."""
+        return self._desk.closing
+
+    def start(self) -> None:
+        """Seat the workers that are there. `poll` opens sessions in them."""
+        self._roster.begin(self._members)
+
+    def poll(self) -> None:
+        """Take what Dask reports, open the sessions that are due, end what must end, and hand out files."""
+        self._take(self._link.inbox.take())
+        if not self._link.is_connected:
+            self._lose_cluster()
+        self._desk.commit()
+        self._watchdog.poll()
+        for seat in self._seats:
+            self._supervise(seat)
+        self._end_if_deserted()
+        self._sessions.reply()
+
+    def drain(self) -> None:
+        """Hand out no more files: each worker ends after its current file, and at once while it loads the job."""
+        self._desk.closing = True
+        for seat in self._seats:
+            if seat.is_open and not seat.is_loaded:
+                self._lose(seat, "was ended with the run", Loss.STOPPED)
+
+    def kill(self) -> None:
+        """Begin to end the workers that hold a file; `poll` continues that, for 5 s at most."""
+        self._desk.closing = True
+        for seat in self._seats:
+            if seat.is_open and seat.ending is None:
+                self._end(seat, Loss.STOPPED, "was ended with the run", KILLING_SECONDS)
+
+    def close(self) -> None:
+        """End the sessions, and our own cluster with its processes, within about 20 s. Safe to call twice."""
+        self._desk.closing = True
+        for seat in self._seats:
+            if seat.is_open:
+                self._lose(seat, "was ended with the run", Loss.STOPPED)
+        self._link.close()
+        self._connection.close()
+        self._folder.close()
+
+    # What Dask reports.
+
+    def _take(self, reports: Sequence[Report]) -> None:
+        arrivals = self._sessions.arrivals
+        frames = [
+            frame
+            for report in reports
+            if isinstance(report, Frame) and (frame := arrivals.take(report.frame, report.arrived)) is not None
+        ]
+        if frames:
+            self._server.hub.ingest(frames)
+        for report in reports:
+            match report:
+                case Joined(address):
+                    self._roster.ask([address])
+                case Left(address):
+                    self._take_leave(address)
+                case Replied():
+                    self._sessions.take(report)
+                case NotRestarted(address, reason):
+                    self._take_failed_restart(address, reason)
+                case Frame():
+                    pass
+                case surveyed:
+                    match self._roster.take(surveyed):
+                        case (DaskSeat() as seat, Member() as member):
+                            self._seat(seat, surveyed.address, member)
+                        case Member():
+                            self._warn(f"{visible(surveyed.address)} joins late, and takes no part in the run")
+
+    def _seat(self, seat: DaskSeat, address: str, member: Member) -> None:
+        """Let the worker at `address` take a seat, in place of one that it follows."""
+        if seat.is_open:
+            self._lose(seat, "has been replaced in the Dask cluster", Loss.DIED)
+        seat.address, seat.member = address, member
+
+    def _take_leave(self, address: str) -> None:
+        self._roster.forget(address)
+        seat = self._roster.seat_at(address)
+        if seat is None:
+            return
+        if seat.is_open:
+            self._lose_session(seat, "has left the Dask cluster")
+        seat.address = seat.member = None
+
+    def _take_failed_restart(self, address: str, reason: str) -> None:
+        seat = self._roster.seat_at(address)
+        if seat is not None and seat.ending is not None:
+            self._abandon(seat, f"cannot be restarted: {reason}")
+
+    # What becomes of a seat.
+
+    def _supervise(self, seat: DaskSeat) -> None:
+        """Open a session if one is due; end the worker if it must end, and do without it if it does not."""
+        if not seat.is_open:
+            if self._wants_session(seat):
+                self._sessions.open(seat)
+            return
+        now_ns = self._clock.mono_ns()
+        if seat.ending is not None:
+            if now_ns >= seat.ending.ends_at_ns:
+                self._abandon(seat, "cannot be ended")
+        elif seat.dismissal_ends_ns is not None:
+            if now_ns >= seat.dismissal_ends_ns:
+                self._warn(
+                    f"{seat.source} did not end its session within {DISMISSAL_SECONDS:.0f} s of its last file"
+                )
+                self._sessions.close(seat)
+        elif self._server.hub.events_from(seat.source, seat.epoch):
+            # Until the session is heard of, the worker may be busy for others of the cluster.
+            self._check(seat)
+
+    def _check(self, seat: DaskSeat) -> None:
+        held = seat.assignment
+        arrivals = self._sessions.arrivals
+        is_working = held is not None and arrivals.has_started(seat.source, seat.epoch, held.file.id, held.attempt)
+        verdict = self._watchdog.check(
+            seat, is_loaded=seat.is_loaded, is_waiting=seat.pending is not None or not is_working
+        )
+        if verdict is not None:
+            self._end(seat, *verdict, ENDING_SECONDS)
+
+    def _wants_session(self, seat: DaskSeat) -> bool:
+        if (
+            seat.address is None
+            or self._desk.closing
+            or seat.retired
+            or self._clock.mono_ns() < seat.restart_at_ns
+        ):
+            return False
+        # What the journal records of a worker can only be understood with the plan.
+        return self._coordinator.unsettled > 0 and self._desk.can_commit()
+
+    def _end(self, seat: DaskSeat, loss: Loss, reason: str, seconds: float) -> None:
+        """Begin to end the worker's process, if that is in our power; its leaving the cluster is reported."""
+        assert seat.address is not None
+        assert seat.member is not None
+        ends_at_ns = self._clock.mono_ns() + int(seconds * NANOSECONDS)
+        seat.ending = Ending(loss, reason, ends_at_ns, seat.output)
+        if self._connection.is_own:
+            with suppress(ProcessLookupError):
+                os.killpg(seat.member.pid, signal.SIGKILL)
+        elif seat.member.nanny:
+            self._link.restart(seat.address)
+        else:
+            self._abandon(seat, "has no nanny that could end it")
+
+    def _abandon(self, seat: DaskSeat, problem: str) -> None:
+        """Do without a worker that cannot be ended, and without its device. It can commit nothing any more."""
+        where = visible(seat.address or "")
+        self._lose_session(seat, problem)
+        if not self._desk.closing:
+            self._desk.retire(seat, f"{seat.source} at {where} {problem}")
+
+    def _lose_session(self, seat: DaskSeat, how: str) -> None:
+        """Note that a session is over, by itself or because it was to be ended."""
+        ending = seat.ending
+        if ending is None:
+            self._lose(seat, how, Loss.DIED)
+        else:
+            # A file that was assigned to it while it was being ended is not to blame.
+            self._lose(seat, ending.reason, ending.loss if ending.output == seat.output else Loss.STOPPED)
+
+    def _lose(self, seat: DaskSeat, how: str, loss: Loss) -> None:
+        is_done = seat.dismissal_ends_ns is not None and seat.assignment is None
+        self._sessions.close(seat)
+        if not is_done and self._desk.lose(seat, how, loss) is Loss.DIED:
+            seat.restart_at_ns = self._clock.mono_ns() + seat.deaths.delay_ns()
+
+    def _lose_cluster(self) -> None:
+        """End the run in order: without its scheduler, all that the cluster was to do is lost."""
+        if not self._has_lost_cluster:
+            self._has_lost_cluster = True
+            self._desk.stop("the Dask scheduler has gone")
+        for seat in self._seats:
+            if seat.is_open:
+                self._lose(seat, "was lost with the Dask scheduler", Loss.STOPPED)
+            seat.address = seat.member = None
+
+    def _end_if_deserted(self) -> None:
+        """End the run if no worker is left in the cluster, and none comes."""
+        now_ns = self._clock.mono_ns()
+        if self._desk.closing or any(seat.address is not None and not seat.retired for seat in self._seats):
+            self._deserted_since_ns = None
+        elif self._deserted_since_ns is None:
+            self._deserted_since_ns = now_ns
+        elif now_ns - self._deserted_since_ns >= DESERTED_SECONDS * NANOSECONDS:
+            self._desk.stop(f"no worker has been left in the Dask cluster for {DESERTED_SECONDS:.0f} s")

@@ -1,0 +1,148 @@
+"""A session: one run's job in a worker of a Dask cluster, from its loading to its last file.
+
+The job runs in a thread of its own, the same for all files, with the code of every other worker
+(process/worker.py); only its channel differs. A Dask task passes each answer in, and takes the request that
+follows out. The session is opened by a task too, and lasts while Dask keeps that task's result: when the launcher
+releases it, or dies, Dask has the worker forget it, and the job's thread ends after its current file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import sys
+import threading
+from typing import Any
+
+import msgspec
+from distributed import WorkerPlugin
+
+from virnucpro_bus.dask.topic import TopicOutbox, topic_of
+from virnucpro_bus.errors import ChannelError
+from virnucpro_bus.events.vocabulary import Device
+from virnucpro_bus.publish.publisher import Publisher
+from virnucpro_bus.system.console import say
+from workers.jobs.loader import SHELL_PREFIX
+from workers.process.failure_reason import log_traceback
+from workers.process.worker import Worker
+from workers.protocol import Answer, Request, Settled, Unable, WorkerConfig, decode_answer, encode_request
+
+OPENING_SECONDS = 30.0
+"""Time for the worker's event loop to take the session in."""
+_FREED = ("released", "forgotten")
+_ENDED = b""
+
+
+class Exchange:
+    """A channel between two threads: the job's asks, a Dask task answers. Each side waits for the other."""
+
+    def __init__(self) -> None:
+        self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._number = 0
+        self._last_reply = _ENDED
+
+    def ask(self, settled: Settled | Unable | None = None) -> Answer:
+        """Report what was settled, if anything, and wait for the answer. Raises ChannelError once it is closed."""
+        self._number += 1
+        self._requests.put(encode_request(Request("", 0, 0, self._number, settled)))
+        while (raw := self._answers.get()) is not None:
+            answer = decode_answer(raw)
+            if answer.number == self._number:
+                return answer
+        raise ChannelError("the launcher has ended this session")
+
+    def step(self, answer: bytes) -> bytes:
+        """Pass an answer in, b"" for none yet; return the request that follows, b"" when the thread has ended.
+
+        Dask may run a task twice: the second time, what the first has returned is returned again.
+        """
+        if answer and decode_answer(answer).number < self._number:
+            return self._last_reply
+        if answer:
+            self._answers.put(answer)
+        self._last_reply = self._requests.get()
+        return self._last_reply
+
+    def close(self) -> None:
+        """End the waiting of the job's thread, now or when it asks next."""
+        self._answers.put(None)
+
+    def end(self) -> None:
+        """Tell the other side that the job's thread asks no more."""
+        self._requests.put(_ENDED)
+
+
+class Session(WorkerPlugin):
+    """One run's job in this process, and its stream of events."""
+
+    def __init__(self, config: bytes, folder: bytes, worker: Any, lease: str) -> None:
+        """`config` is a WorkerConfig as JSON, `folder` the launcher's current folder, where its modules may be.
+
+        The session lasts as long as the result of the task `lease`.
+        """
+        self._config = msgspec.json.decode(config, type=WorkerConfig)
+        self._folder = os.fsdecode(folder)
+        self._worker = worker
+        self._lease = lease
+        self._exchange = Exchange()
+        self._name = topic_of(self._config.run)
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+
+    def join(self) -> None:
+        """Take the session into the worker, in place of an earlier one of the run, and start loading the job."""
+        adding = self._worker.plugin_add(plugin=self, name=self._name, catch_errors=False)
+        asyncio.run_coroutine_threadsafe(adding, self._worker.loop.asyncio_loop).result(OPENING_SECONDS)
+        self._thread.start()
+
+    def step(self, answer: bytes) -> bytes:
+        """Return the request that follows an answer, as Exchange.step does."""
+        return self._exchange.step(answer)
+
+    def transition(self, key: str, start: str, finish: str, **more: Any) -> None:
+        """Leave the worker when Dask forgets the lease. Called by Dask at each change of a task, in its loop."""
+        if key == self._lease and finish in _FREED:
+            self._exchange.close()
+            self._worker.loop.add_callback(self._leave)
+
+    def teardown(self, worker: Any) -> None:
+        """End the job's thread after its current file. Called by Dask when the worker closes, or we leave."""
+        self._exchange.close()
+
+    async def _leave(self) -> None:
+        if self._worker.plugins.get(self._name) is self:
+            await self._worker.plugin_remove(name=self._name)
+
+    def _run(self) -> None:
+        """Work until the launcher has no more files, or ends the session. The job's thread."""
+        config = self._config
+        device = Device(config.device_key, config.device_name, config.device_index, config.device_label)
+        try:
+            if config.target is None and not config.job.startswith(SHELL_PREFIX):
+                _admit(self._folder)
+            bus = Publisher(
+                device=device,
+                source=config.source,
+                epoch=config.epoch,
+                run=config.run,
+                host=config.host,
+                loading=True,
+                outbox=TopicOutbox(self._worker, self._name),
+            )
+            try:
+                Worker(config, bus, self._exchange, lambda: 0).work()
+            finally:
+                bus.close()
+        except ChannelError as error:
+            say(f"{config.source}: {error}")
+        except BaseException as error:  # what a job has left behind, such as a broken standard stream
+            log_traceback(error)
+        finally:
+            self._exchange.end()
+
+
+def _admit(folder: str) -> None:
+    """Let the job's modules be found that lie beside where the run was started, if this machine has the folder."""
+    if os.path.isdir(folder) and folder not in sys.path:
+        sys.path.insert(0, folder)

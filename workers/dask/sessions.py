@@ -1,0 +1,155 @@
+"""The launcher's end of the sessions: opens them, takes their reports to the desk, and answers with files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.errors import ChannelError
+from workers.dask.arrivals import Arrivals, Moment
+from workers.dask.link import Link, Replied
+from workers.dask.machine_clock import MachineClock
+from workers.dask.member.survey import boot_id
+from workers.dask.seat import DaskSeat
+from workers.desk.desk import Desk
+from workers.desk.executor import Workplace
+from workers.process.failure_reason import describe_failure
+from workers.protocol import (
+    Answer,
+    Settled,
+    Unable,
+    WorkerConfig,
+    decode_request,
+    encode_answer,
+    to_bytes,
+)
+
+DISMISSAL_SECONDS = 10.0
+"""Time for a job's thread to end after the answer that there are no more files."""
+_ENDED = b""
+
+
+class Sessions:
+    """Opens sessions, takes what they report, and answers. For one thread. It shares the seats with its owner."""
+
+    def __init__(
+        self,
+        workplace: Workplace,
+        link: Link,
+        desk: Desk,
+        seats: Sequence[DaskSeat],
+        lose: Callable[[DaskSeat, str], object],
+    ) -> None:
+        """`lose` is called with a seat whose session has failed, and how: "was lost by Dask"."""
+        server = workplace.server
+        self.arrivals = Arrivals(server.run, server.host, server.hub.refused)
+        """What the workers publish passes through here."""
+        self._workplace = workplace
+        self._link = link
+        self._desk = desk
+        self._seats = seats
+        self._lose = lose
+        self._clocks: dict[str, MachineClock] = {}
+        """By the boot id of the other machines."""
+        self._boot = boot_id()
+        self._folder = to_bytes(os.getcwd())
+
+    def open(self, seat: DaskSeat) -> None:
+        """Open a session in the worker of a seat: it loads the job, then asks for a file."""
+        assert seat.address is not None
+        assert seat.member is not None
+        server, device = self._workplace.server, seat.device
+        config = WorkerConfig(
+            slot=seat.number,
+            token="",
+            channel="",
+            publish="",
+            run=server.run,
+            host=server.host,
+            source=seat.source,
+            epoch=seat.epoch + 1,
+            device_key=device.key,
+            device_name=device.name,
+            device_index=device.index,
+            device_label=device.label,
+            job=self._workplace.job,
+            options=dict(self._workplace.options),
+            target=self._workplace.target,
+        )
+        self.arrivals.open(seat.source, config.epoch, device.key, self.clock_of(seat.member.boot))
+        seat.open(self._link.open_session(seat.address, msgspec.json.encode(config), self._folder))
+        self._ask(seat, b"")
+
+    def clock_of(self, boot: str) -> MachineClock | None:
+        """Return the clock of the machine of this boot id; None: it is this machine."""
+        return None if boot and boot == self._boot else self._clocks.setdefault(boot, MachineClock())
+
+    def close(self, seat: DaskSeat) -> None:
+        """Close the session of a seat: what its worker still does is of no account."""
+        self._link.release(*seat.forget())
+
+    def take(self, reply: Replied) -> None:
+        """Take what a session replies to the last answer. The desk's `commit` is to follow."""
+        seat = next((seat for seat in self._seats if seat.token == reply.token), None)
+        if seat is None:
+            return  # of a session that was closed
+        seat.call, seat.token = None, ""
+        if isinstance(reply.request, BaseException):
+            self._take_failure(seat, reply.request)
+        elif reply.request == _ENDED:
+            is_expected = seat.dismissal_ends_ns is not None
+            if is_expected:
+                self.close(seat)
+            else:
+                self._lose(seat, "has ended its session")
+        else:
+            self._take_request(seat, reply.request, reply.arrived)
+
+    def reply(self) -> None:
+        """Answer the pending requests for which there is an answer now."""
+        if not self._desk.can_commit() and not self._desk.closing:
+            return
+        for seat in self._seats:
+            if seat.pending is not None and not self._desk.is_committing(seat):
+                self._answer(seat, seat.pending.number)
+
+    def _take_request(self, seat: DaskSeat, raw: bytes, arrived: Moment) -> None:
+        try:
+            request = decode_request(raw)
+        except ChannelError:
+            self._lose(seat, "has sent what is not a request")
+            return
+        seat.pending, seat.is_loaded = request, True
+        settled = request.settled
+        if isinstance(settled, Settled):
+            # What is refused here is not about the file that the worker holds either.
+            frame = self.arrivals.take(settled.frame, arrived)
+            settled = msgspec.structs.replace(settled, frame=frame or b"")
+        self._desk.report(seat, settled)
+
+    def _take_failure(self, seat: DaskSeat, error: BaseException) -> None:
+        if not self._link.is_connected:
+            return  # the whole cluster is lost: no worker is to blame
+        if self._link.is_lost_by_dask(error) or seat.is_loaded:
+            self._lose(seat, "was lost by Dask")
+            return
+        # Our own code has failed there before the job was loaded: a package that is missing, for example.
+        self._desk.report(seat, Unable(describe_failure(error)))
+        self.close(seat)
+
+    def _answer(self, seat: DaskSeat, number: int) -> None:
+        task = self._desk.hand_out(seat)
+        if task is None and not self._desk.is_over:
+            return
+        if task is None:
+            now_ns = self._workplace.clock.mono_ns()
+            seat.dismissal_ends_ns = now_ns + int(DISMISSAL_SECONDS * NANOSECONDS)
+        seat.pending = None
+        self._ask(seat, encode_answer(Answer(number, task, seat.refusal)))
+
+    def _ask(self, seat: DaskSeat, answer: bytes) -> None:
+        assert seat.address is not None
+        seat.token, seat.call = self._link.ask(seat.address, seat.lease, answer)

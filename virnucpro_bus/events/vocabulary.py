@@ -88,12 +88,13 @@ class PlannedFile(Fact, frozen=True):
 class Shard(Fact, frozen=True):
     """Which part of the inputs a run has, where several runs share them: part `number` of `count`, from 0.
 
-    `inputs` is a digest of all inputs and of the estimated work in them: shards of equal digest and count are the
-    parts of one whole.
+    `files` is how many files all parts have together. `inputs` is a digest of these files and of the estimated
+    work in them: shards of equal digest and count are the parts of one whole.
     """
 
     number: Count
     count: Number
+    files: Count
     inputs: Name
 
 

@@ -12,7 +12,8 @@ import pytest
 from tests.support.buses import Heard, goodbye, hear, listening
 from virnucpro_bus import events as ev
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.publish.publisher import ADDRESS_VARIABLE, RUN_VARIABLE, Publisher
+from virnucpro_bus.publish.joining import ADDRESS_VARIABLE, RUN_VARIABLE
+from virnucpro_bus.publish.publisher import Publisher
 
 
 @pytest.fixture

@@ -160,7 +160,9 @@ class HostFold(HostState, array_like=True):
         del self._notices[:-RECENT_NOTICES]
 
     def _worker_started(self, event: ev.WorkerStarted, envelope: ev.Envelope, stream: Stream) -> None:
-        self._worker_device(event.device.key, stream).describe(event.device)
+        device = self._worker_device(event.device.key, stream)
+        device.describe(event.device)
+        device.count_gpus(event.gpus)
         stream.start(envelope)
         if envelope.run and envelope.run not in self.worker_runs:
             insort(self.worker_runs, envelope.run)

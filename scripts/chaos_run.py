@@ -35,8 +35,8 @@ from virnucpro_bus.events.vocabulary import FileCommitted, WorkerLost
 COMMAND = [sys.executable, "-P", "-m", "virnucpro_bus", "run"]
 LAUNCHER_SHARE, ALL_SHARE, MONITOR_SHARE = 0.02, 0.02, 0.1
 SIGNALS_TO_ALL = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGXCPU)
-WORKER = "workers.process.worker"
-"""What the command line of a worker contains."""
+WORKERS = {"local": "workers.process.worker", "dask": "multiprocessing.spawn"}
+"""What the command line of a worker contains, by engine."""
 MOST_BEGUN = 3
 """How often a file is begun before its workers are spared."""
 DEVICE_PAUSE_SECONDS = 1.2
@@ -81,7 +81,7 @@ def main() -> int:
         [*COMMAND, "in", "--out", "serial", "--devices", "cpu:1", "--policy", "off", "--no-dashboard"],
         cwd=folder, check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    chaos = Chaos(folder, options.devices, options.files, options.kills, chance)
+    chaos = Chaos(folder, options, chance)
     status = chaos.run()
     problems = list(find_problems(folder, chaos.places.run_dir, options.files, status, chaos.killed))
     for problem in problems:
@@ -105,6 +105,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--files", type=int, default=10_000, help="input files (default: %(default)s)")
     parser.add_argument("--kills", type=int, default=500, help="processes to kill (default: %(default)s)")
     parser.add_argument("--devices", type=int, default=4, help="CPU devices (default: %(default)s)")
+    parser.add_argument("--engine", choices=sorted(WORKERS), default="local", help="as for run (default: local)")
     parser.add_argument(
         "--seed",
         type=int,
@@ -129,17 +130,19 @@ def write_inputs(folder: Path, files: int, chance: random.Random) -> None:
 class Chaos:
     """Runs sessions of one run and kills its processes, until a session ends by itself."""
 
-    def __init__(self, folder: Path, devices: int, files: int, kills: int, chance: random.Random) -> None:
+    def __init__(self, folder: Path, options: argparse.Namespace, chance: random.Random) -> None:
         self.killed: Counter[str] = Counter()
         self.sessions = 0
         self.begun = time.monotonic()
         self.places = Places(folder, folder / "in", folder / "out", chance)
-        self._folder, self._kills, self._chance = folder, kills, chance
-        self._pause_seconds = DEVICE_PAUSE_SECONDS / devices
+        self._folder, self._kills, self._chance = folder, options.kills, chance
+        self._worker = WORKERS[options.engine]
+        self._pause_seconds = DEVICE_PAUSE_SECONDS / options.devices
         # Seconds per file, so that the files last for all the kills.
-        self._seconds = kills * self._pause_seconds * devices / files
+        self._seconds = options.kills * DEVICE_PAUSE_SECONDS / options.files
         self._options = [
-            "--devices", f"cpu:{devices}", "--no-dashboard", "--resume", "--interval", "0.5",
+            "--devices", f"cpu:{options.devices}", "--no-dashboard", "--resume", "--interval", "0.5",
+            "--engine", options.engine,
             "--job", "chaos_job:resting", "--job-option", f"seconds={self._seconds}",
         ]  # fmt: skip
 
@@ -157,7 +160,7 @@ class Chaos:
                     ended_by_us = self._kill_one(launcher)
             if not ended_by_us:
                 return launcher.returncode
-            wait_until_alone(self._folder)
+            wait_until_alone(self._folder, self._worker)
             places.change()
 
     def _kill_one(self, launcher: subprocess.Popen[bytes]) -> bool:
@@ -170,15 +173,15 @@ class Chaos:
             return True
         if kind < LAUNCHER_SHARE + ALL_SHARE:
             return self._signal_all(launcher)
-        word = "monitor" if kind < LAUNCHER_SHARE + ALL_SHARE + MONITOR_SHARE else WORKER
+        word = "monitor" if kind < LAUNCHER_SHARE + ALL_SHARE + MONITOR_SHARE else self._worker
         victims = sorted(pid for pid, line in children(launcher.pid) if word in line)
-        if word == WORKER:
+        if word == self._worker:
             # A device on which workers keep dying before one has settled a file is rightly retired as bad: so only
             # workers that have settled one are killed.
             # So is a file that has ended three: none is killed whose file has been begun often.
             victims = [pid for pid in victims if self._may_be_killed(pid)]
         if victims and send(self._chance.choice(victims), signal.SIGKILL):
-            self.killed["a worker" if word == WORKER else "the monitor"] += 1
+            self.killed["a worker" if word == self._worker else "the monitor"] += 1
         return False
 
     def _may_be_killed(self, worker: int) -> bool:
@@ -236,10 +239,10 @@ def left_behind(folder: Path) -> list[str]:
     return found
 
 
-def wait_until_alone(folder: Path) -> None:
-    """Wait until no worker of an earlier session is left, for 20 s at most."""
+def wait_until_alone(folder: Path, worker: str) -> None:
+    """Wait until no process of an earlier session with `worker` on its command line is left, for 20 s at most."""
     deadline = time.monotonic() + END_SECONDS
-    while any(WORKER in line for line in left_behind(folder)) and time.monotonic() < deadline:
+    while any(worker in line for line in left_behind(folder)) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 

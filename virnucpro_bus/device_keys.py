@@ -5,6 +5,8 @@
 | `GPU-a` | one GPU, alone |
 | `GPU-a#1` | the same GPU as `GPU-a#0`: worker number 1 of several, from 0 |
 | `GPU-a+GPU-b` | both GPUs |
+| `GPU-a#2` | the same GPU as `GPU-a`: the second of several workers that call their device so |
+| `cpu:0#2` | what `cpu:0` is, in another process; and so `cuda:0#2` |
 
 So queues, stealing and the effect know devices alone, and what is about GPUs asks `gpus_of`: no other module reads
 this notation. A slash would not do in place of `#`: old drivers write MIG instances as `MIG-GPU-a/1/0`, and a
@@ -18,11 +20,12 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from virnucpro_bus.devices import SIMULATED_PREFIX, UUID_PREFIXES, has_gpu, is_number, is_simulated
+from virnucpro_bus.devices import ORDINAL_PREFIX, SIMULATED_PREFIX, UUID_PREFIXES, has_gpu, is_number, is_simulated
 from virnucpro_bus.events.vocabulary import NAME_CHARACTERS, Device
 from virnucpro_bus.text import visible
 
 _JOIN, _NUMBER = "+", "#"
+_KNOWN_PREFIXES = (*UUID_PREFIXES, SIMULATED_PREFIX, "cpu:", ORDINAL_PREFIX)
 _LABEL_OF_GPUS = re.compile(r"\d+(\+\d+)*(#\d+)?")
 """A label that `share` or `join_gpus` has made of NVML indices."""
 
@@ -51,10 +54,24 @@ def order_of(key: str) -> tuple[str, int]:
 
 def share(device: Device, workers: int) -> list[Device]:
     """Return the devices of so many workers that use the GPUs of `device` together."""
-    return [
-        replace(device, key=f"{device.key}{_NUMBER}{number}", label=_numbered(_label(device), number))
-        for number in range(workers)
-    ]
+    return [numbered(device, number) for number in range(workers)]
+
+
+def numbered(device: Device, number: int) -> Device:
+    """Return the device of worker `number` of several that use `device`."""
+    label = _label(device)
+    return replace(device, key=numbered_key(device.key, number), label=label and f"{label}{_NUMBER}{number}")
+
+
+def numbered_key(key: str, number: int) -> str:
+    """Return the key of worker `number` of several that use the device `key`."""
+    return f"{key}{_NUMBER}{number}"
+
+
+def unnumbered(key: str) -> tuple[str, int | None]:
+    """Return the key of the device that a worker uses with others, and its number there; None: it has none."""
+    before, mark, number = key.rpartition(_NUMBER)
+    return (before, int(number)) if mark and before and is_number(number) else (key, None)
 
 
 def join_gpus(gpus: Sequence[Device]) -> Device:
@@ -85,18 +102,13 @@ def index_in(device_id: int | str) -> int | None:
 
 def _split(key: str) -> tuple[list[str], int | None]:
     """The names of GPUs in a key, and the number of the worker; None for a worker alone, or another notation."""
-    before, mark, number = key.rpartition(_NUMBER)
-    is_shared = bool(mark) and is_number(number)
-    names = (before if is_shared else key).split(_JOIN)
-    if not all(name.startswith((*UUID_PREFIXES, SIMULATED_PREFIX)) for name in names):
+    before, number = unnumbered(key)
+    names = before.split(_JOIN)
+    if not all(name.startswith(_KNOWN_PREFIXES) for name in names):
         return [key], None
-    return names, int(number) if is_shared else None
+    return names, number
 
 
 def _label(device: Device) -> str:
     """What people call a GPU in the label of a device; "" where its key is all there is."""
     return device.label or ("" if device.index is None or not has_gpu(device.key) else str(device.index))
-
-
-def _numbered(label: str, number: int) -> str:
-    return label and f"{label}{_NUMBER}{number}"

@@ -15,6 +15,8 @@ from virnucpro_bus.passed_numbers import is_bool
 Entry = TypeVar("Entry")
 UUID_PREFIXES = ("GPU-", "MIG-")
 SIMULATED_PREFIX = "sim:"
+ORDINAL_PREFIX = "cuda:"
+"""With the number that CUDA gives a GPU."""
 MOST_DIGITS = 18
 """Of a number of a GPU: Python refuses to convert a text of thousands of digits."""
 _PREFIXES_WITHOUT_GPU = ("cpu:", SIMULATED_PREFIX)
@@ -144,7 +146,7 @@ def visible_gpus(
 def device_of(key: str) -> Device:
     """Make a device from a GPU UUID, a CUDA ordinal ("1" or "cuda:1"), "cpu:N", "sim:N", or any other name."""
     if is_number(key):
-        key = f"cuda:{int(key)}"
+        key = f"{ORDINAL_PREFIX}{int(key)}"
     kind, _, number = key.partition(":")
     # A CUDA ordinal is not NVML's index (CUDA numbers the fastest first): it makes a key, not an index.
     return Device(key, index=int(number) if f"{kind}:" in _PREFIXES_WITHOUT_GPU and is_number(number) else None)

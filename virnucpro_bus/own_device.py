@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from virnucpro_bus.devices import UUID_PREFIXES, device_of, is_number, visible_devices
+from virnucpro_bus.devices import ORDINAL_PREFIX, UUID_PREFIXES, device_of, is_number, visible_devices
 from virnucpro_bus.events.vocabulary import Device
 
 LOCAL_RANK_VARIABLES = (
@@ -32,7 +32,6 @@ LOCAL_RANK_VARIABLES = (
 )
 """Where launchers put the number of a process on its machine; the first that is set counts."""
 DEVICE_FOLDER = Path("/dev")
-_ORDINAL_PREFIX = "cuda:"
 _GPU_FILE = re.compile(r"nvidia\d+", re.ASCII)
 _WSL_FILE = "dxg"
 
@@ -115,12 +114,12 @@ def count_usable_gpus() -> int | None:
 
 def gpus_counted_by(key: str) -> int | None:
     """Return among how many GPUs a device `cuda:N` of this process counts; None: unknown, or not such a device."""
-    return (count_usable_gpus() or None) if key.startswith(_ORDINAL_PREFIX) else None
+    return (count_usable_gpus() or None) if key.startswith(ORDINAL_PREFIX) else None
 
 
 def _named_device(environment: Mapping[str, str], named: Device) -> Device:
     kind, _, number = named.key.partition(":")
-    if f"{kind}:" != _ORDINAL_PREFIX or not is_number(number):
+    if f"{kind}:" != ORDINAL_PREFIX or not is_number(number):
         return named
     ordinal, visible = int(number), visible_devices(environment)
     return named if visible is None or ordinal >= len(visible) else _device_at(ordinal, visible)
@@ -133,6 +132,6 @@ def _device_at(ordinal: int, visible: list[str] | None, uuid: str = "") -> Devic
     number that has none.
     """
     if visible is None:
-        return device_of(uuid or f"{_ORDINAL_PREFIX}{ordinal}")
+        return device_of(uuid or f"{ORDINAL_PREFIX}{ordinal}")
     entry = visible[ordinal] if ordinal < len(visible) else visible[0]
     return device_of(uuid if uuid and not entry.startswith("MIG-") else entry)

@@ -74,6 +74,15 @@ def entries() -> list[Entry]:
     return sorted(_readable(paths), key=lambda entry: entry.started_ns, reverse=True)
 
 
+def signs_of_change() -> set[tuple[str, int]]:
+    """Return what is another whenever a run is entered or removed: to be compared, no more."""
+    try:
+        with os.scandir(registry_folder()) as found:
+            return {(file.name, file.inode()) for file in found}
+    except (OSError, UserError):
+        return set()
+
+
 def remove(entry: Entry) -> None:
     """Remove an entry whose run is no longer there, if the disk permits it."""
     with suppress(OSError, UserError):

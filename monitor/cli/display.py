@@ -102,8 +102,16 @@ Driver = Callable[[Callable[[], object]], None]
 """Feeds a fleet until its run is over or the given function, which it calls often, returns true."""
 
 
-def watch(driver: Driver, fleet: Displayable, clock: Clock, options: DisplayOptions) -> int:
+def watch(
+    driver: Driver,
+    fleet: Displayable,
+    clock: Clock,
+    options: DisplayOptions,
+    title: Callable[[], str] | None = None,
+) -> int:
     """Show `fleet` until its run is over, or a key or signal ends it. Returns the exit status.
+
+    `title` returns the name on screen where that changes; None: it stays that of `options`.
 
     Keys turn the pages, change the order and quit, if there is a keyboard. Raises OSError at the end when lines
     could not be written, but not for a run, which reports it itself.
@@ -119,6 +127,8 @@ def watch(driver: Driver, fleet: Displayable, clock: Clock, options: DisplayOpti
                 make_dashboard(fleet, options, clock, _usable_keys(options.group)) as dashboard,
                 _keyboard(options.group) as pressed,
             ):
+                if title is not None:
+                    driver = _retitling(driver, dashboard, title, options.title)
                 driver(lambda: signals.signal or _pass_keys(dashboard, pressed()))
             if options.group is not None:
                 abandon_output()
@@ -192,6 +202,22 @@ def _keyboard(group: int | None) -> Iterator[Callable[[], list[Key]]]:
             yield Keys(keyboard.typed).pressed
     else:
         yield list
+
+
+def _retitling(driver: Driver, dashboard: LoadBalancingDashboard, title: Callable[[], str], shown: str) -> Driver:
+    """Return a driver that also keeps the title of `dashboard` up to date, which is `shown` at first."""
+
+    def drive(stopped: Callable[[], object]) -> None:
+        def stopped_or_retitled() -> object:
+            nonlocal shown
+            if (now := title()) != shown:
+                shown = now
+                dashboard.retitle(shown)
+            return stopped()
+
+        driver(stopped_or_retitled)
+
+    return drive
 
 
 def _pass_keys(dashboard: LoadBalancingDashboard, keys: list[Key]) -> bool:

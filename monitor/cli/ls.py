@@ -25,10 +25,10 @@ from virnucpro_bus.system.console import say
 def ls(folders: Sequence[Path], of_all_hosts: bool, as_json: bool) -> None:
     """List the runs that you have started on this machine, the latest first; or those in each FOLDER.
 
-    A run in FOLDER itself or directly below it is listed, whoever has started it. A live run is asked for its
-    figures, for a second at most; those of a past run are read from its summary. What is not known is n/a. A run
-    that was interrupted or broken off is continued by `virnucpro-bus run` with --resume. The last 200 runs are
-    kept in mind, as long as their folders exist.
+    A run in FOLDER itself or directly below it is listed, whoever has started it; without FOLDER, your last 200
+    runs whose folders still exist. Live runs are asked for their figures, for a second at most; those of a past
+    run are read from its summary. What is not known is n/a. To continue a run that was interrupted or broken off,
+    give its command again with --resume.
 
     \b
     Examples:

@@ -22,6 +22,8 @@ from monitor.cli.display import (
 )
 from monitor.cli.serve_page import hold_page, serving_page
 from monitor.model.selection import ViewOptions
+from monitor.runs.row import row_of
+from monitor.runs.this_machine import ThisMachine
 from virnucpro_bus.cli.options import (
     PathArgument,
     TargetArgument,
@@ -34,12 +36,14 @@ from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.remote.keys import parse_key
 from virnucpro_bus.system.console import say
 
+HERE = "."
+
 
 def _parse_server_keys(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> list[bytes]:
     return [parse_key(value) for value in values]
 
 
-@click.command(short_help="Watch runs from another terminal or machine.")
+@click.command(short_help="Watch runs, or this machine's GPUs until one begins.")
 @click.argument("targets", nargs=-1, type=TargetArgument(), metavar="[RUN_DIR|ADDRESS]...")
 @click.option(
     "--server-key", "server_keys", multiple=True, callback=_parse_server_keys, metavar="KEY",
@@ -74,7 +78,10 @@ def monitor(
     http_token_file: Path | None,
     group: int | None,
 ) -> int:
-    """Watch the run in RUN_DIR (the folder given to `run --out` or `hub`; default: the current one), or several.
+    """Watch the run in RUN_DIR (the folder given to `run --out` or `hub`), or several.
+
+    Without RUN_DIR, watch the run in the current folder, if there is one; otherwise the GPUs of this machine, and
+    your latest run on it: at once if one is live, or as soon as one begins.
 
     A monitor may start late, stop and start again: its counts are exact. An ADDRESS is that of a relay on another
     machine, tcp://HOST:PORT. A run that has ended or was interrupted is shown in its last state. Several runs are
@@ -86,6 +93,7 @@ def monitor(
 
     \b
     Examples:
+      virnucpro-bus monitor
       virnucpro-bus monitor first-run
       virnucpro-bus monitor first-run --once --json
       virnucpro-bus monitor first-run --devices 0,3 --sort utilization
@@ -110,9 +118,14 @@ def monitor(
             interval_seconds=interval_seconds,
             accept_ended=dashboard or group is None,
         )
-        for target, key in with_server_keys(targets or (".",), server_keys)
+        for target, key in with_server_keys(targets or (HERE,), server_keys)
     ]
-    with FollowedBuses(followed, clock) as buses:
+    watched: FollowedBuses | ThisMachine
+    if targets or row_of(Path(HERE)) is not None:
+        watched = FollowedBuses(followed, clock)
+    else:
+        watched = ThisMachine(clock, interval_seconds, once=once)
+    with watched as buses:
         options = DisplayOptions(
             title=buses.title,
             view=ViewOptions(sort, devices=devices),
@@ -124,7 +137,7 @@ def monitor(
             draw=dashboard,
             group=group,
         )
-        with serving_page(listen, buses.fleets, options) as hint:
+        with serving_page(listen, buses.fleets, options, lambda: buses.title) as hint:
             if once or not buses.live:
                 show_once(buses.fleets, options)
                 _print_errors(buses)
@@ -133,7 +146,8 @@ def monitor(
                 # A dashboard shows problems itself while it has the screen.
                 report: Callable[[str], None] = say if as_json else lambda problem: None
                 follow = partial(buses.follow, report=report)
-                status = watch(follow, buses.fleets, clock, replace(options, hint=hint))
+                shown = replace(options, hint=hint)
+                status = watch(follow, buses.fleets, clock, shown, lambda: buses.title)
                 if not as_json:
                     _print_errors(buses)
             is_over = not buses.live and status == 0
@@ -155,6 +169,6 @@ def with_server_keys(targets: Sequence[str], server_keys: Sequence[bytes]) -> li
     return [(target, next(keys, None) if target.startswith("tcp://") else None) for target in targets]
 
 
-def _print_errors(buses: FollowedBuses) -> None:
+def _print_errors(buses: FollowedBuses | ThisMachine) -> None:
     for error in buses.bus_errors():
         say(error)

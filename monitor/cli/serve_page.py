@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
@@ -16,8 +16,12 @@ from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 
 
 @contextmanager
-def serving_page(listen: HttpListen | None, fleets: FleetGroup, options: DisplayOptions) -> Iterator[str]:
+def serving_page(
+    listen: HttpListen | None, fleets: FleetGroup, options: DisplayOptions, title: Callable[[], str]
+) -> Iterator[str]:
     """Serve `fleets` while entered, and print where; gives a line on that for the screen.
+
+    `title` returns the name on the page.
 
     The line is "" where `listen` is None. Raises UserError when it cannot listen; the monitor of a run prints that
     and continues without a page.
@@ -32,7 +36,7 @@ def serving_page(listen: HttpListen | None, fleets: FleetGroup, options: Display
                 listen,
                 fleets,
                 report,
-                title=options.title,
+                title=title,
                 view=options.view,
                 interval_seconds=options.interval_seconds,
             )

@@ -98,6 +98,13 @@ class ViewModel:
         return "ended early" if self.is_over or ("stopped" in states and states <= _ENDED_STATES) else ""
 
     @property
+    def is_of_gpus_alone(self) -> bool:
+        """Whether there is nothing to show but GPUs: no plan, no file, and no worker has used any of them."""
+        states = {metrics["state"] for metrics, _ in self.rows}
+        no_files = self.totals["files_total"] is None and not self.totals["files_completed"]
+        return no_files and "unused" in states and states <= {"unused", "lost"}
+
+    @property
     def is_simulated(self) -> bool:
         """Whether any GPU is simulated."""
         return any(utilization["simulated"] for _, utilization in self.rows)

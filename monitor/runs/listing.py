@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 from pathlib import Path
 
-from monitor.runs.row import RunRow, row_of, unknown_row
+from monitor.runs.row import RUNNING, RunRow, row_of, unknown_row
 from virnucpro_bus import run_registry
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.errors import UserError
@@ -32,6 +32,16 @@ def registered_runs(*, of_all_hosts: bool = False) -> list[RunRow]:
         else:
             found.append(_with_entry(row, entry))
     return _latest_first(found)
+
+
+def newest_running() -> str | None:
+    """Return the folder of the live run that this user has started last on this machine; None without one."""
+    for entry in run_registry.entries():
+        if entry.is_of_this_host:
+            row = row_of(Path(entry.folder))
+            if row is not None and row["state"] == RUNNING:
+                return entry.folder
+    return None
 
 
 def runs_in(folders: Sequence[Path]) -> list[RunRow]:

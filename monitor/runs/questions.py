@@ -11,16 +11,18 @@ from virnucpro_bus.fold.fleet import FleetState
 
 ANSWER_SECONDS = 1.0
 """A hub that was stopped, or has much history and no snapshot, does not answer within that."""
+MOST_ASKED = 32
+"""Each takes a thread and several open files."""
 CLOSE_SECONDS = 0.2
 
 
 def with_figures(rows: Sequence[RunRow], clock: Clock, seconds: float = ANSWER_SECONDS) -> list[RunRow]:
-    """Return the rows, those of live runs with the figures that their hubs have given within `seconds`."""
-    asked = {
-        at: FollowedBus(row["folder"], clock, accept_ended=False)
-        for at, row in enumerate(rows)
-        if row["state"] == RUNNING
-    }
+    """Return the rows, those of live runs with the figures that their hubs have given within `seconds`.
+
+    The first MOST_ASKED live runs are asked.
+    """
+    live = [at for at, row in enumerate(rows) if row["state"] == RUNNING]
+    asked = {at: FollowedBus(rows[at]["folder"], clock, accept_ended=False) for at in live[:MOST_ASKED]}
     for bus in asked.values():
         bus.start()
     deadline_ns = clock.mono_ns() + round(seconds * NANOSECONDS)

@@ -57,6 +57,7 @@ COLUMNS = (
     Column("max", "MAX", 16, 4),
     Column("compute_trend", "LOAD", 5, 6, SAMPLES_KEPT, Cut.OLDEST),
     Column("memory", "MEMORY", 6, 6),
+    Column("used", "USED", 6, 13),
     Column("rate", "SEQ/S", 2, 7),
     Column("rate_trend", "RATE", 11, 6, SAMPLES_KEPT, Cut.OLDEST),
     Column("queue", "QUEUE", 4, 5),
@@ -68,6 +69,8 @@ COLUMNS = (
     Column("file", "FILE", 14, 14, 28, Cut.START, left=True),
 )
 """At 80 cells the columns up to STEALS fit, at 100 those up to POWER. With several models see `with_names`."""
+OF_WORK = {"state", "rate", "rate_trend", "queue", "completed", "failed", "stolen", "file"}
+"""Columns that say nothing of a GPU that no worker uses; USED has their place."""
 
 
 def with_names(columns: Sequence[Column], label_cells: int) -> list[Column]:

@@ -12,6 +12,7 @@ from virnucpro_bus.units import UNKNOWN, stopwatch
 
 _MODEL_NUMBER = re.compile(r"[^\s-]*\d[^\s-]*")
 """The first word with a digit."""
+_GIB = 1 << 30
 _MEMORY = re.compile(r"\b\d+ ?GB\b")
 
 
@@ -69,6 +70,14 @@ def plain_count(value: int | None) -> str:
 def percent(value: float | None) -> str:
     """Return a whole percentage."""
     return UNKNOWN if value is None else f"{value:.0f}%"
+
+
+def memory_used(used_bytes: float | None, total_bytes: float | None) -> str:
+    """Return how much memory is in use, of how much: 30.0/40.0 GiB."""
+    if used_bytes is None and total_bytes is None:
+        return UNKNOWN
+    used, total = (UNKNOWN if size is None else f"{size / _GIB:.1f}" for size in (used_bytes, total_bytes))
+    return f"{used}/{total} GiB"
 
 
 def rate(value: float | None) -> str:

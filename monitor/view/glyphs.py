@@ -19,6 +19,8 @@ GAP = "  "
 STATE_WORDS = {"lost": "LOST", "silent": "SILENT"}
 """The states that are written in capitals, because they are problems."""
 STALLED = "STALLED"
+NO_WORK = "no work in progress"
+"""In place of the progress of a run, where there is nothing but GPUs."""
 STATE_CELLS = 8
 STATES_COUNTED = 4
 """How many states a count names, the most frequent first."""

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from monitor.model.view_model import ViewModel
 from monitor.view.formatting import count, describe_devices
-from monitor.view.glyphs import GAP, MARGIN, Glyphs
+from monitor.view.glyphs import GAP, MARGIN, NO_WORK, Glyphs
 from virnucpro_bus.clock import local_time_of_day
 from virnucpro_bus.units import duration, likely_duration
 
@@ -66,6 +66,8 @@ def progress_line(model: ViewModel, width: int, glyphs: Glyphs, *, is_untitled: 
 
 def _progress_parts(model: ViewModel) -> dict[str, str]:
     """The parts of the progress line, in order."""
+    if model.is_of_gpus_alone:
+        return {"files": NO_WORK}
     totals = model.totals
     done, failed, total = totals["files_completed"], totals["files_failed"], totals["files_total"]
     parts = {"files": f"{count(done)} files done" if total is None else f"{count(done)}/{total:,} files"}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from monitor.model.health import is_stalled
 from monitor.model.paging import attention_first, rows_in_view
 from monitor.model.selection import EVERYTHING, ViewOptions
 from monitor.model.view_model import HINT, NOTICE, Qualifier, Row, ViewModel, qualified_label, qualifiers
-from monitor.view.formatting import loading_time, percent, plain_count, rate
-from monitor.view.glyphs import STALLED, STATE_WORDS, UNICODE
+from monitor.view.formatting import loading_time, memory_used, percent, plain_count, rate
+from monitor.view.glyphs import NO_WORK, STALLED, STATE_WORDS, UNICODE
 from virnucpro_bus.clock import iso_utc
 from virnucpro_bus.effect.text_report import outcome
 from virnucpro_bus.metrics import is_stale
@@ -24,6 +24,8 @@ TEXTS_SHOWN = 3
 """How many problems, and how many notices, a line names; the others are counted."""
 PROBLEM_CHARACTERS, NOTICE_CHARACTERS = 80, 160
 """Longer problems and notices are cut."""
+Writer = Callable[[Row, Sequence[Qualifier]], str]
+"""Writes one device."""
 _SHOWN_WITH_DEVICES = {"lost", "silent", "stale", "stalled"}
 """The kinds of problems that stand beside their devices."""
 
@@ -34,23 +36,19 @@ def line(model: ViewModel, options: ViewOptions = EVERYTHING) -> str:
     Problems appear in their brief form, in every line while they last; a notice appears in one line only.
     """
     totals = model.totals
-    files_total = "" if totals["files_total"] is None else f"/{totals['files_total']}"
-    eta = likely_duration(model.eta_seconds, model.eta_range)
-    parts = [
-        f"{iso_utc(model.now_ns)[:19]}Z files {plain_count(totals['files_completed'])}{files_total}"
-        f" failed {plain_count(totals['files_failed'])} {rate(model.throughput)} seq/s"
-        f" elapsed {duration(model.elapsed_seconds)} {model.end or f'eta {eta}'}"
-    ]
+    parts = [f"{iso_utc(model.now_ns)[:19]}Z {NO_WORK if model.is_of_gpus_alone else _progress(model)}"]
     if model.is_simulated:
         parts.append("simulated GPU figures")
     if loading := sum(metrics["state"] == "loading" for metrics, _ in model.rows):
         parts.append(f"{loading} loading")
-    devices, left_out = _devices(rows_in_view(model.rows, options), qualifiers(model.rows))
+    write = _gpu if model.is_of_gpus_alone else _device
+    devices, left_out = _devices(rows_in_view(model.rows, options), qualifiers(model.rows), write)
     parts += devices
     if left_out:
         parts.append(f"{left_out} more devices")
-    saved = None if model.effect is None else outcome(model.effect)
-    parts.append(f"steals {plain_count(totals['steals'])}{f' {saved}' if saved else ''}")
+    if not model.is_of_gpus_alone:
+        saved = None if model.effect is None else outcome(model.effect)
+        parts.append(f"steals {plain_count(totals['steals'])}{f' {saved}' if saved else ''}")
     if totals["events_lost"]:
         parts.append(f"events lost {totals['events_lost']}")
     shown_elsewhere = {NOTICE, HINT, "lost events"} | (set() if left_out else _SHOWN_WITH_DEVICES)
@@ -60,6 +58,17 @@ def line(model: ViewModel, options: ViewOptions = EVERYTHING) -> str:
     return " | ".join(parts)
 
 
+def _progress(model: ViewModel) -> str:
+    totals = model.totals
+    files_total = "" if totals["files_total"] is None else f"/{totals['files_total']}"
+    eta = likely_duration(model.eta_seconds, model.eta_range)
+    return (
+        f"files {plain_count(totals['files_completed'])}{files_total}"
+        f" failed {plain_count(totals['files_failed'])} {rate(model.throughput)} seq/s"
+        f" elapsed {duration(model.elapsed_seconds)} {model.end or f'eta {eta}'}"
+    )
+
+
 def _first_texts(texts: Sequence[str], characters: int, what: str) -> list[str]:
     """The first of `texts`, and the number of the others."""
     first = [UNICODE.shorten(visible(text), characters) for text in texts[:TEXTS_SHOWN]]
@@ -67,19 +76,19 @@ def _first_texts(texts: Sequence[str], characters: int, what: str) -> list[str]:
     return [*first, f"{more} more {what}"] if more else first
 
 
-def _devices(rows: Sequence[Row], needed: Sequence[Qualifier]) -> tuple[list[str], int]:
+def _devices(rows: Sequence[Row], needed: Sequence[Qualifier], write: Writer) -> tuple[list[str], int]:
     """The devices that fit, those that need attention first if not all fit; and how many are left out."""
-    devices = _fitting_devices(rows, needed)
+    devices = _fitting_devices(rows, needed, write)
     if len(devices) < len(rows):
-        devices = _fitting_devices(attention_first(rows), needed)
+        devices = _fitting_devices(attention_first(rows), needed, write)
     return devices, len(rows) - len(devices)
 
 
-def _fitting_devices(rows: Sequence[Row], needed: Sequence[Qualifier]) -> list[str]:
+def _fitting_devices(rows: Sequence[Row], needed: Sequence[Qualifier], write: Writer) -> list[str]:
     devices: list[str] = []
     left = DEVICES_CHARACTERS
     for row in rows:
-        devices.append(_device(row, needed))
+        devices.append(write(row, needed))
         left -= len(devices[-1])
         if left < 0:
             return devices[:-1]
@@ -87,6 +96,27 @@ def _fitting_devices(rows: Sequence[Row], needed: Sequence[Qualifier]) -> list[s
 
 
 def _device(row: Row, needed: Sequence[Qualifier]) -> str:
+    metrics, _ = row
+    throughput, loading = metrics["throughput"], loading_time(metrics)
+    known = UNKNOWN if throughput is None else f"{rate(throughput)}/s"
+    words = [*_load(row, needed), known if loading is None else f"loading {loading}"]
+    return " ".join([*words, f"q{plain_count(metrics['queue_depth'])}"])
+
+
+def _gpu(row: Row, needed: Sequence[Qualifier]) -> str:
+    """A GPU on which nobody works."""
+    _, figures = row
+    used = memory_used(figures["memory_used_bytes"], figures["memory_total_bytes"])
+    celsius, watts = figures["temperature"], figures["power_watts"]
+    words = [
+        *_load(row, needed),
+        *(UNKNOWN if value is None else f"{value:.0f}{unit}" for value, unit in ((celsius, "C"), (watts, "W"))),
+    ]
+    return " ".join([*words, used])
+
+
+def _load(row: Row, needed: Sequence[Qualifier]) -> list[str]:
+    """The label, a state that needs attention, and the load."""
     metrics, utilization = row
     # A run's folder may have a long path, of which the end matters, as does the device after it.
     label = UNICODE.shorten(qualified_label(metrics, needed), LABEL_CELLS, keep_end="run" in needed)
@@ -95,8 +125,4 @@ def _device(row: Row, needed: Sequence[Qualifier]) -> str:
         STALLED if is_stalled(metrics) else None,
         "STALE" if is_stale(utilization) else None,
     ]
-    throughput, loading = metrics["throughput"], loading_time(metrics)
-    words = [label, *[state for state in states if state][:1], percent(utilization["compute_percent"])]
-    known = UNKNOWN if throughput is None else f"{rate(throughput)}/s"
-    words.append(known if loading is None else f"loading {loading}")
-    return " ".join([*words, f"q{plain_count(metrics['queue_depth'])}"])
+    return [label, *[state for state in states if state][:1], percent(utilization["compute_percent"])]

@@ -25,11 +25,22 @@ from monitor.model.view_model import (
     qualifiers,
     run_of,
 )
-from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column, fit_columns, header_line, line_of, with_names
+from monitor.view.columns import (
+    COLUMNS,
+    NO_CELL,
+    OF_WORK,
+    Cells,
+    Column,
+    fit_columns,
+    header_line,
+    line_of,
+    with_names,
+)
 from monitor.view.formatting import (
     count_devices,
     known_mean,
     loading_time,
+    memory_used,
     model_labels,
     percent,
     plain_count,
@@ -71,7 +82,7 @@ def table(
     bodies = [_cells(row, model, glyphs) for row in page.rows]
     total = _total_cells(all_rows, model.totals if options.devices is None else None)
     labels = model_labels(glyphs.text(metrics["device_name"]) for metrics, _ in model.rows)
-    columns = fit_columns(_useful_columns(bodies, model.rows, labels), [*bodies, total], width)
+    columns = fit_columns(_useful_columns(bodies, model, labels), [*bodies, total], width)
     shown = {column.key for column in columns}
     _shorten_names(columns, page.rows, bodies, total, labels, glyphs)
     _add_progress(columns, page.rows, bodies, glyphs)
@@ -137,14 +148,15 @@ def _add_progress(columns: Sequence[Column], rows: Sequence[Row], bodies: Sequen
             body["file"] = glyphs.shorten(name, left, keep_end=True) + share, style
 
 
-def _useful_columns(bodies: Sequence[Cells], all_rows: Sequence[Row], labels: Mapping[str, str]) -> list[Column]:
+def _useful_columns(bodies: Sequence[Cells], model: ViewModel, labels: Mapping[str, str]) -> list[Column]:
     """All columns that tell something.
 
     HOST only with several hosts, RUN only with several runs of a host, NAME only if names differ, a trend only if
-    there is one.
+    there is one; of GPUs that no worker uses, only what the driver reports.
     """
     useless = {key for key in ("compute_trend", "rate_trend") if all(body[key] == NO_CELL for body in bodies)}
-    useless |= {"host", "run"} - set(qualifiers(all_rows))
+    useless |= {"host", "run"} - set(qualifiers(model.rows))
+    useless |= OF_WORK if model.is_of_gpus_alone else {"used"}
     if len(labels) > 1:
         columns: Sequence[Column] = with_names(COLUMNS, max(map(cell_len, labels.values())))
     else:
@@ -184,6 +196,7 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
         "max": _figure(utilization["compute_max_percent"], "%"),
         "compute_trend": _trend(trend.compute_percents, 100.0, glyphs),
         "memory": _figure(utilization["memory_percent"], "%", NOTABLE_MEMORY_PERCENT, HIGH_MEMORY_PERCENT),
+        "used": (memory_used(utilization["memory_used_bytes"], utilization["memory_total_bytes"]), ""),
         "rate": (rate(metrics["throughput"]), ""),
         "rate_trend": _trend(trend.throughputs, fastest, glyphs),
         "queue": _figure(metrics["queue_depth"], ""),
@@ -221,6 +234,10 @@ def _total_cells(rows: Sequence[Row], totals: RunTotals | None) -> Cells:
         "name": count_devices(len(metrics)),
         "compute": percent(known_mean(gpu["compute_percent"] for gpu in of_each_gpu)),
         "memory": percent(known_mean(gpu["memory_percent"] for gpu in of_each_gpu)),
+        "used": memory_used(
+            known_sum(figures["memory_used_bytes"] for _, figures in utilization),
+            known_sum(figures["memory_total_bytes"] for _, figures in utilization),
+        ),
         "rate": rate(known_sum(row["throughput"] for row in metrics)),
         "queue": _figure(known_sum(row["queue_depth"] for row in metrics), "")[0],
         "completed": plain_count(completed),

@@ -37,13 +37,13 @@ def listening(
     fleets: FleetGroup,
     report: Callable[[], FleetReport],
     *,
-    title: str,
+    title: Callable[[], str],
     view: ViewOptions = EVERYTHING,
     interval_seconds: float = 2.0,
 ) -> Iterator[str]:
     """Serve `fleets` while entered; gives the address to open, in one line.
 
-    `report` returns the object of `--json`. Raises UserError when it cannot listen.
+    `report` returns the object of `--json`, `title` the name on the page. Raises UserError when it cannot listen.
     """
     clock, token, closing = SystemClock(), listen.token(), threading.Event()
     figures = _Figures(fleets, clock, title, view, interval_seconds)
@@ -88,7 +88,12 @@ class _Figures:
     """Makes the figures of the page, and keeps how the run stands."""
 
     def __init__(
-        self, fleets: FleetGroup, clock: Clock, title: str, view: ViewOptions, interval_seconds: float
+        self,
+        fleets: FleetGroup,
+        clock: Clock,
+        title: Callable[[], str],
+        view: ViewOptions,
+        interval_seconds: float,
     ) -> None:
         self.state = "starting"
         """The state of the run: starting, running, or how it has ended."""
@@ -101,7 +106,7 @@ class _Figures:
     def make(self) -> bytes:
         """Return the figures of this moment, as JSON in one line."""
         with self._fleets.frozen():
-            model = self._collector.collect(self._title, None)
+            model = self._collector.collect(self._title(), None)
             model = replace(model, health=(*model.health, *self._failures.problems()))
             runs = self._fleets.runs()
         self.state = model.end or ("running" if model.rows else "starting")

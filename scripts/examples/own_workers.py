@@ -1,12 +1,13 @@
 """Show workers that you start yourself on the dashboard: plain multiprocessing, and one Publisher in each process.
 
 Three processes count the sequences of FASTA files. Each starts with its own share of the files and, when that is
-done, takes files from the longest share left. The calls to the bus are marked (1) to (5); (1) and (2) are enough.
+done, takes files from the longest share left. The calls to the bus are marked (1) to (5); (1) and (3) are enough.
 
-    virnucpro-bus hub my-run                                  in one terminal; it prints: export VIRNUCPRO_BUS=...
-    export VIRNUCPRO_BUS=...                                  in a second one: that line, then
-    python scripts/examples/own_workers.py samples/*.fa
+    virnucpro-bus hub my-run                                  in one terminal
+    VIRNUCPRO_BUS=my-run python scripts/examples/own_workers.py samples/*.fa       in a second one
     virnucpro-bus monitor my-run                              in a third one
+
+Without VIRNUCPRO_BUS, the calls do nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import argparse
 import gzip
 import multiprocessing
 import sys
-import time
+from itertools import chain
 from multiprocessing.sharedctypes import SynchronizedArray
 from pathlib import Path
 
@@ -26,19 +27,18 @@ WORKERS = 3
 
 def work(number: int, shares: list[list[Path]], taken: SynchronizedArray[int]) -> None:
     """Run one worker process. `taken[n]` is how many files of `shares[n]` are taken; all processes share it."""
-    # (1) Connect in the process that works, not in its parent. The address comes from VIRNUCPRO_BUS.
-    # On GPUs leave `device` out: it is read from CUDA_VISIBLE_DEVICES and LOCAL_RANK.
-    bus = Publisher.connect(device=f"cpu:{number}")
-    while (found := take(number, shares, taken)) is not None:
-        owner, file = found
-        if owner != number:
-            bus.work_stolen(source=f"cpu:{owner}", file=file)  # (3) the file was in another worker's share
-        bus.file_started(file)  # (4) shows the file while it is in progress
-        started = time.perf_counter()
-        sequences = count_sequences(file)
-        # (2) The one event that all figures are made of.
-        bus.file_completed(file, sequences=sequences, duration_seconds=time.perf_counter() - started)
-    bus.close()  # (5) reports the end now; without it, that happens when the process exits
+    # (1) Connect in the process that works. On GPUs leave `device` out: it is found by the environment and torch.
+    with Publisher.connect(device=f"cpu:{number}") as bus:
+        # (2) What this worker is going to do: progress, the expected end and the effect of stealing need that.
+        # `among`: files of one name in several folders are called alike by all workers.
+        bus.plan(shares[number], among=chain(*shares))
+        while (found := take(number, shares, taken)) is not None:
+            owner, file = found
+            if owner != number:
+                bus.work_stolen(source=f"cpu:{owner}", file=file)  # (4) the file was in another worker's share
+            with bus.file(file) as done:  # (3) started, then completed with its duration, or failed
+                done.sequences = count_sequences(file)
+    # (5) The end of `with` reports the end of the worker; without it, that happens when the process exits.
 
 
 def take(number: int, shares: list[list[Path]], taken: SynchronizedArray[int]) -> tuple[int, Path] | None:

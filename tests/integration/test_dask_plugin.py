@@ -6,6 +6,8 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -139,10 +141,12 @@ def test_of_a_worker_that_is_killed_the_loss_and_its_task_are_reported(watched: 
     assert len(of_device) == 2, "the worker that takes its place has its device"
 
 
-def test_one_worker_samples_the_gpus_of_its_host(watched: Watched) -> None:
+def test_one_worker_at_a_time_samples_the_gpus_of_its_host(watched: Watched) -> None:
     assert figures(watched.devices[0])[2:] == (30.0, 60.0)
-    samples = recorded(watched.run_dir, ev.GpuSampled)
-    assert len({sample.source for sample in samples}) == 1
+    samples = sorted(recorded(watched.run_dir, ev.GpuSampled), key=attrgetter("mono_ns"))
+    # Two, where it was the one that was killed.
+    turns = [source for source, _ in groupby(sample.source for sample in samples)]
+    assert len(turns) == len(set(turns)) <= 2
 
 
 def test_the_capture_replays_to_what_was_shown_live(watched: Watched) -> None:

@@ -240,6 +240,18 @@ STALE = with_rows(
         for index, (metrics, told) in enumerate(snapshot(4).rows)
     ),
 )
+GPUS_ALONE = with_rows(
+    replace(EMPTY, now_ns=snapshot().now_ns, trends=snapshot(2).trends),
+    (
+        (
+            {**metrics, "state": "lost" if index == 3 else "unused", "files_completed": 0, "queue_depth": None},
+            {**told, "memory_used_bytes": (10 * index + 3) << 30, "memory_total_bytes": 80 << 30}
+            if index < 2
+            else {**UNKNOWN_UTILIZATION, "lost": index == 3},
+        )
+        for index, (metrics, told) in enumerate(snapshot(4).rows)
+    ),
+)
 ALL = {
     "8-devices": IN_TROUBLE,
     "64-devices": snapshot(64),
@@ -251,6 +263,7 @@ ALL = {
     "stale": STALE,
     "loading": LOADING,
     "finished-with-failures": FINISHED,
+    "gpus-alone": GPUS_ALONE,
 }
 
 

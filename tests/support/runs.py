@@ -83,14 +83,12 @@ class MadeRun:
 
     def resume(self) -> None:
         """Launcher and workers were killed, and the run is resumed, without the device that had joined it."""
-        if self._late in self.workers:
-            self.die(self._late)
-            self.workers.remove(self._late)
-            self.queues[DEVICES[0].key] += self.queues.pop(LATE.key)
+        self.queues[DEVICES[0].key] += self.queues.pop(LATE.key, [])
         self.session += 1
         self._announce()
         for worker in self.workers:
             self.die(worker)
+        self.workers = self.workers[: len(DEVICES)]
 
     def reboot(self, uptime_seconds: float) -> None:
         """The machine was restarted: its monotonic clock begins again. The run is resumed after that."""
@@ -201,7 +199,7 @@ class MadeRun:
         held = (worker.file, worker.attempt, worker.stolen_from, worker.stolen_at_ns) if worker.file else ()
         self._launcher(ev.WorkerLost(worker.device.key, worker.source, worker.epoch, "was killed", *held))
         if worker.file:
-            self.queues[worker.device.key].insert(0, worker.file)
+            self.queues.get(worker.device.key, self.queues[DEVICES[0].key]).insert(0, worker.file)
         worker.file = ""
 
     def stop(self, worker: Worker) -> None:

@@ -71,5 +71,6 @@ def served(
     """Serve the fleet, as the run "made-up"."""
     fleets = FleetGroup({"made-up": fleet})
     listen = parse_http(http, token_file)
-    with listening(listen, fleets, fleets.report, title="made-up", interval_seconds=interval_seconds) as address:
+    page = listening(listen, fleets, fleets.report, title=lambda: "made-up", interval_seconds=interval_seconds)
+    with page as address:
         yield Page(address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -37,6 +38,8 @@ class HubThread:
         self._calls: deque[Callable[[], None]] = deque()
         """What the thread is to do, in the order in which it was asked to."""
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        # Closed only when nothing can ask any more: the number may then be that of another file.
+        weakref.finalize(self, os.close, self._wakeup)
         self._end_ns: int | None = None
         """When the thread ends at the latest; None: not yet."""
         self._thread = threading.Thread(target=self._run, name="bus-hub", daemon=True)
@@ -55,7 +58,6 @@ class HubThread:
         self._end_ns = self._clock.mono_ns() + round(END_SECONDS * NANOSECONDS)
         self._ask(lambda: None)
         self._thread.join()
-        os.close(self._wakeup)
 
     def _ask(self, call: Callable[[], None]) -> None:
         self._calls.append(call)
@@ -81,6 +83,7 @@ class HubThread:
             hub.poll()
             if notice := hub.capture.notice():
                 say(notice)
+        hub.finish()
         self._server.close()
         compress_capture(self._server.run_dir / CAPTURE_NAME)
 

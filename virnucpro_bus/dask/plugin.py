@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 class BusPlugin(WorkerPlugin):
     """Publishes what a worker does on the topic of a run. In the client it is only a description of itself."""
 
-    idempotent = True
+    idempotent = False
+    """Dask replaces the plugin of a watch that was killed when the next one goes on in its folder."""
 
     def __init__(self, run: str) -> None:
         """`run` is the id of the run, of which the topic is made."""
@@ -72,7 +73,7 @@ class BusPlugin(WorkerPlugin):
             self._tasks.end(key, outcome, "" if task is None else task.exception_text)
 
     def progress(self, key: Any, sequences: int, total: int | None) -> None:
-        """Publish the progress of a task. Called in its thread. Raises ValueError."""
+        """Publish the progress of a task. Called in its thread."""
         self._tasks.progress(key, sequences, total)
 
     def _publisher(self, worker: Worker, source: str, device: Device | None = None) -> Publisher:
@@ -82,13 +83,13 @@ class BusPlugin(WorkerPlugin):
 def progress(sequences: int, total: int | None = None) -> None:
     """Report from within a task how many sequences it has done since its start, of `total` if known.
 
-    The last report counts as the sequences of the task; without one they are 0. Nothing happens where the cluster
-    is not watched, or outside a task. Raises ValueError for a number that no event can carry.
+    The last report counts as the sequences of the task; without one they are 0. Never raises. Nothing happens
+    where the cluster is not watched, nor in a task that is a coroutine.
     """
     try:
         worker = get_worker()
         key = worker.get_current_task()
-    except (ValueError, KeyError):  # outside a task; a task that is a coroutine has no thread to be found by
+    except (ValueError, KeyError):  # outside a task; a coroutine has no thread to be found by
         return
     for plugin in list(worker.plugins.values()):
         if isinstance(plugin, BusPlugin):

@@ -34,30 +34,37 @@ CLOSE_SECONDS = 1.0
 """How long our connection to the scheduler may take to close."""
 
 
-def watch(client: Client, folder: str | os.PathLike[str]) -> Watch:
+def watch(client: Client, folder: str | os.PathLike[str], *, resume: bool = False) -> Watch:
     """Put the cluster of `client` on a bus in `folder`, until the end of the `with` block, or `close`.
 
+    Where the last one in the folder was killed, its capture is continued; with `resume`, also where it has ended.
     Raises UserError where the folder cannot be used, or the workers cannot load this package.
     """
-    return Watch(client, Path(folder))
+    return Watch(client, Path(folder), resume=resume)
 
 
 class Watch:
     """A cluster on the bus. Not thread-safe."""
 
-    def __init__(self, client: Client, folder: Path) -> None:
+    def __init__(self, client: Client, folder: Path, *, resume: bool) -> None:
         """Open the hub, and bring the plugin to all workers. Raises UserError."""
         if client.asynchronous or client.scheduler is None:
             raise UserError("watch: needs a client that is connected and not asynchronous")
         clock = SystemClock()
-        server = BusServer(folder, clock).open()
+        server = BusServer(folder, clock)
+        # One of our own: a client has one subscriber a topic, and its user may close it before us.
+        self._client = Client(client.scheduler.address, security=client.security, set_as_default=False)
+        try:
+            past = server.resume_hub(ended=resume)
+            server.open()
+        except BaseException:
+            self._client.close(timeout=CLOSE_SECONDS)
+            raise
         self.folder = folder
         self.run = server.run
         """The id of the run."""
         self._is_open = True
         self._hub = HubThread(server, clock)
-        # One of our own: a client has one subscriber a topic, and its user may close it before us.
-        self._client = Client(client.scheduler.address, security=client.security, set_as_default=False)
         self._events = Subscription(self._client, topic_of(self.run), self._hub.take)
         self._members = MessageSubscription(self._client, MEMBERS_TOPIC, self._note_member)
         atexit.register(self.close)
@@ -65,7 +72,8 @@ class Watch:
             self._client.register_plugin(BusPlugin(self.run))
         except Exception as error:  # any that a worker has raised
             self.close()
-            server.remove_capture()
+            if past is None:
+                server.remove_capture()
             reason = visible(f"{type(error).__name__}: {text_of(error)}")
             raise UserError(
                 f"watch: a worker cannot load the plugin ({reason}); install virnucpro-bus where the workers run"

@@ -151,7 +151,7 @@ class DeviceShare:
 
 def totals_of(log: WorkLog, status: RunStatus, cache: TotalsCache | None = None) -> WorkTotals | None:
     """Add up the session's part of the log; None if the plan, or the completed work, is not fully known."""
-    if not log.assigned or log.dropped:
+    if not log.has_plan or log.dropped or log.clashes:
         return None
     totals = (cache or TotalsCache()).of(log, status.started_ns)
     return totals if totals.known >= status.files_total else None

@@ -84,7 +84,7 @@ class WorkTotals:
         self._columns = log.files, log.ends_ns, log.seconds, log.devices
         self._since_ns = since_ns
         self._revision = log.revision
-        self._assigned, self._parts = log.assigned, len(log.assigned)
+        self._assigned, self._parts = log.assigned, (len(log.assigned), len(log.own_plans))
         self._positions: dict[str, int] = {}
         """The position of each file of the plan in the next three columns: …"""
         self._owners: list[str] = []
@@ -103,7 +103,7 @@ class WorkTotals:
 
     def _read_plan(self) -> None:
         positions, owners, costs = self._positions, self._owners, self._costs
-        for device, files, their_costs in self._assigned:
+        for device, files, their_costs in self._log.parts(self._since_ns):
             for file, cost in zip(files, their_costs, strict=True):
                 position = positions.setdefault(file, len(owners))
                 if position == len(owners):
@@ -139,7 +139,7 @@ class WorkTotals:
     def is_valid_for(self, log: WorkLog, since_ns: int) -> bool:
         """Whether these are totals of `log` and of the session of `since_ns`, and `update` can continue them."""
         assigned = log.assigned
-        same_plan = assigned is self._assigned and len(assigned) == self._parts
+        same_plan = assigned is self._assigned and (len(assigned), len(log.own_plans)) == self._parts
         return log is self._log and same_plan and log.revision == self._revision and since_ns == self._since_ns
 
     def update(self) -> None:

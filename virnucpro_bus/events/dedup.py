@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Protocol
 
 from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import Foreign, decode, decode_all
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.sequence import SequenceTracker
+
+StreamKey = tuple[str, str, int]
+"""Source, host and epoch."""
+
+
+class Watcher(Protocol):
+    """Sees some of the events that pass a Deduplicator, and may change their frames."""
+
+    @property
+    def kinds(self) -> Collection[type]:
+        """The envelopes that it is to see: few, since nearly every event is spared the call."""
+        ...
+
+    def meet(self, stream: StreamKey, envelope: Envelope | Foreign) -> None:
+        """Take note of a stream, by its first event. This may change `kinds`."""
+        ...
+
+    def see(self, stream: StreamKey, frame: bytes, envelope: Envelope | Foreign) -> bytes:
+        """Return the frame that takes the place of `frame`, which holds `envelope`, of one of the kinds."""
+        ...
 
 
 class Deduplicator:
@@ -19,17 +40,22 @@ class Deduplicator:
         """Different events received so far."""
         self.refused: Counter[str] = Counter()
         """Frames that were kept out, by FrameError.reason or the word that `refusal` returned."""
-        self._seen: dict[tuple[str, str, int], SequenceTracker] = {}
+        self._seen: dict[StreamKey, SequenceTracker] = {}
 
     def filter(
-        self, frames: Iterable[bytes], refusal: Callable[[Envelope | Foreign], str | None] | None = None
+        self,
+        frames: Iterable[bytes],
+        refusal: Callable[[Envelope | Foreign], str | None] | None = None,
+        watcher: Watcher | None = None,
     ) -> list[bytes]:
         """Return those of `frames` that are new events, in order; what is not an event is counted in `refused`.
 
         `refusal` returns why an event is refused, in one word; None: it is not. Without it no event is refused.
+        `watcher` sees the new events.
         """
         new_frames = []
         seen = self._seen
+        kinds: Collection[type] = () if watcher is None else watcher.kinds
         for frame in frames:
             try:
                 envelope = decode(frame)
@@ -43,12 +69,17 @@ class Deduplicator:
             tracker = seen.get(stream)
             if tracker is None:
                 tracker = seen[stream] = SequenceTracker()
+                if watcher is not None:
+                    watcher.meet(stream, envelope)
+                    kinds = watcher.kinds
             seq = envelope.seq
             # Nearly every event has the expected number, and is spared a call.
             if seq == tracker.expected:
                 tracker.expected = seq + 1
             elif not tracker.add(seq):
                 continue
+            if envelope.__class__ in kinds and watcher is not None:
+                frame = watcher.see(stream, frame, envelope)
             new_frames.append(frame)
         self.accepted += len(new_frames)
         return new_frames

@@ -18,6 +18,7 @@ from virnucpro_bus.events.vocabulary import KINDS, VERSION, Count, Fact, Name, N
 # The sources that a run keeps for itself.
 COORDINATOR_SOURCE = "coordinator"
 CAPTURE_SOURCE = "capture"
+HUB_SOURCE = "hub"
 WORKER_SOURCE_PREFIX = "worker-"
 """With the number of the worker."""
 

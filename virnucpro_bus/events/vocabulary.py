@@ -117,7 +117,10 @@ class RunStarted(Fact, frozen=True):
 
 
 class FilesAssigned(Fact, frozen=True):
-    """Part of the initial assignment: these files are in this device's queue. Published by the coordinator."""
+    """Part of the initial assignment: these files are in this device's queue. Published by the coordinator.
+
+    A worker without a coordinator publishes what it is going to do itself.
+    """
 
     device: Name
     files: tuple[PlannedFile, ...]
@@ -141,7 +144,7 @@ class RunFinished(Fact, frozen=True):
 
 
 class Notice(Fact, frozen=True):
-    """A message for the user, in one line. Published by the coordinator, and by the sampler."""
+    """A message for the user, in one line. Published by the coordinator, a sampler, and a hub."""
 
     text: Text
 

@@ -206,7 +206,7 @@ class FleetState:
         """The work of each host whose plan is known. Not a copy: only for a fleet that is not fed any more."""
         with self._lock:
             every = [host.fold.work(host.now_ns()) for host in self._in_order()]
-        return [work for work in every if work.log.assigned]
+        return [work for work in every if work.log.has_plan]
 
     def hosts(self) -> list[HostFold]:
         """The folds of the hosts. Not copies: only for a fleet that is not fed any more."""
@@ -256,12 +256,12 @@ class FleetState:
             return sorted(notice for host in self._hosts.values() for notice in host.notices())
 
     def stream_warnings(self) -> list[str]:
-        """Warnings about the stream itself, one line each: clocks that differ, mixed runs, unknown events."""
+        """Warnings about the stream itself, one line each: clocks, mixed runs, clashing plans, unknown events."""
         with self._lock:
             lines = [
                 warning
                 for host in self._in_order()
-                for warning in (host.clock_warning(), host.runs_warning())
+                for warning in (host.clock_warning(), host.runs_warning(), host.fold.plan_warning())
                 if warning is not None
             ]
             unknown = sum(host.fold.unknown_kinds for host in self._hosts.values())

@@ -6,6 +6,7 @@ figures are combined, so that `LoadBalancingDashboard(fleets, fleets)` shows the
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from operator import itemgetter
@@ -41,6 +42,12 @@ class FleetGroup:
         """
         self._fleets = dict(fleets)
         self._bus_errors = bus_errors
+        self._lock = threading.RLock()
+
+    def show(self, fleets: Mapping[str, FleetState]) -> None:
+        """Replace the fleets, but not while another thread reads in `frozen`. For any thread."""
+        with self._lock:
+            self._fleets = dict(fleets)
 
     # MetricsSource and UtilizationSource.
 
@@ -143,7 +150,7 @@ class FleetGroup:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """A context in which no other thread changes the fleets: all that is read in it is of one moment."""
-        with ExitStack() as held:
+        with self._lock, ExitStack() as held:
             for fleet in self._fleets.values():
                 held.enter_context(fleet.frozen())
             yield

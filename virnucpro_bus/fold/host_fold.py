@@ -139,7 +139,10 @@ class HostFold(HostState, array_like=True):
         return is_last
 
     def _files_assigned(self, event: ev.FilesAssigned, envelope: ev.Envelope, stream: Stream) -> None:
-        if self._begin_session(envelope):
+        if envelope.source != COORDINATOR_SOURCE:
+            device = self._worker_device(event.device, stream)
+            self._log.add_own_plan(envelope.mono_ns, device.device.key, event.files)
+        elif self._begin_session(envelope):
             self._log.assign(event.device, event.files)
 
     def _device_joined(self, event: ev.DeviceJoined, envelope: ev.Envelope, stream: Stream) -> None:
@@ -157,7 +160,9 @@ class HostFold(HostState, array_like=True):
         del self._notices[:-RECENT_NOTICES]
 
     def _worker_started(self, event: ev.WorkerStarted, envelope: ev.Envelope, stream: Stream) -> None:
-        self._worker_device(event.device.key, stream).describe(event.device)
+        device = self._worker_device(event.device.key, stream)
+        device.describe(event.device)
+        device.count_gpus(event.gpus)
         stream.start(envelope)
         if envelope.run and envelope.run not in self.worker_runs:
             insort(self.worker_runs, envelope.run)

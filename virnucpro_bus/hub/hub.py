@@ -13,15 +13,19 @@ import zmq
 
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import Clock
-from virnucpro_bus.events.codec import MAX_FRAME_BYTES, Foreign
+from virnucpro_bus.events.codec import MAX_FRAME_BYTES, Foreign, encode
 from virnucpro_bus.events.dedup import Deduplicator
-from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.events.envelope import HUB_SOURCE, Envelope, Sequencer
+from virnucpro_bus.events.vocabulary import Notice
 from virnucpro_bus.history.protocol import WELCOME, HelloReply
 from virnucpro_bus.history.server import HistoryServer
 from virnucpro_bus.hub.admission import Admission
 from virnucpro_bus.hub.own_run import OwnRun
+from virnucpro_bus.hub.worker_names import WorkerNames
+from virnucpro_bus.metrics import Totals
 from virnucpro_bus.run_folder import BusAddresses
 from virnucpro_bus.sockets import DONTWAIT, HIGH_WATER_MARK, bind_privately, drain, raw_send
+from virnucpro_bus.system.process_state import is_running
 
 FRAMES_PER_POLL = 2_000
 REQUESTS_PER_POLL = 16
@@ -64,7 +68,11 @@ class Hub:
         self._refusal: Callable[[Envelope | Foreign], str | None] | None = None
         """Of what arrives at `_receiver`."""
         self._worker_receiver: zmq.Socket[bytes] | None = None
-        if workers is not None:
+        self._names: WorkerNames | None = None
+        if workers is None:
+            self._names = WorkerNames(clock, addresses.host, is_running)
+            self._sequencer = Sequencer(clock, source=HUB_SOURCE, run=addresses.run, host=self._run_host)
+        else:
             self._refusal = Admission(addresses.run).refusal
             self._worker_receiver = self._bind(zmq.SUB, workers)
             self._worker_receiver.subscribe(b"")
@@ -114,9 +122,11 @@ class Hub:
 
         `refusal` is as for Deduplicator.filter.
         """
-        new = self._deduplicator.filter(frames, refusal)
+        new = self._deduplicator.filter(frames, refusal, self._names)
         self.capture.append(new)
         self._forward_all(new)
+        if self._names is not None and (notice := self._names.take_notice()):
+            self.record([encode(self._sequencer.next_envelope(Notice(notice)))])
         if self._own_run is not None:
             self._own_run.observe(new)
         return len(new)
@@ -124,6 +134,8 @@ class Hub:
     def recall(self, frames: list[bytes]) -> None:
         """Note frames that the capture held when it was resumed, so that they are discarded when sent again."""
         self._recalled += self._deduplicator.recall(frames)
+        if self._names is not None:
+            self._names.recall(frames)
         if self._own_run is not None:
             self._own_run.observe(frames)
 
@@ -139,9 +151,7 @@ class Hub:
         """
         self.drain()
         if self._own_run is not None:
-            self.capture.flush()
-            fold = self._history.fold_all()
-            self.record(self._own_run.finish({host.host: host.totals() for host in fold.hosts()}))
+            self.record(self._own_run.finish(self._count))
             self.capture.flush()
 
     def record(self, frames: list[bytes]) -> None:
@@ -164,6 +174,11 @@ class Hub:
         self.drain()
         self.capture.close()
         self._context.destroy(linger=LINGER_MS)
+
+    def _count(self) -> dict[str, Totals]:
+        """Return the totals of each host, of all that is on record."""
+        self.capture.flush()
+        return {host.host: host.totals() for host in self._history.fold_all().hosts()}
 
     def _forward_all(self, frames: list[bytes]) -> None:
         send = self._forward

@@ -1,6 +1,6 @@
 """The run of workers that no launcher started: what the hub reports of it, as its coordinator.
 
-The first plan that a worker publishes makes it a run. It begins when that plan was made, and it goes on while hubs
+The first plan that arrives makes it a run. It begins when the earliest plan was made, and goes on while hubs
 continue each other in one folder, as the workers do, until the machine restarts. A program that announces a run
 itself is the coordinator of that, and the hub reports none.
 """
@@ -8,7 +8,7 @@ itself is the coordinator of that, and the hub reports none.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from virnucpro_bus import events as ev
@@ -32,9 +32,9 @@ class _Plan:
     """The plans of the workers of one host, together."""
 
     run: str
-    """The run that the first of them names."""
+    """The run that the one that arrived first names."""
     wall_ns: int
-    """When the first of them was made, by the host's two clocks."""
+    """When the earliest of them was made, by the host's two clocks."""
     mono_ns: int
     base_ns: int
     """Which boot of the machine that is in (`host_time.py`)."""
@@ -93,13 +93,17 @@ class OwnRun:
         self._plans = {host: plan for host, plan in self._plans.items() if plan.base_ns == base_ns}
         return [encode(resumed), *map(self._announcement, self._plans)]
 
-    def finish(self, totals: Mapping[str, Totals]) -> list[bytes]:
-        """Return what reports the end of the bus in good order; `totals` are by host, of all that was received."""
+    def finish(self, count: Callable[[], Mapping[str, Totals]]) -> list[bytes]:
+        """Return what reports the end of the bus in good order.
+
+        `count` returns the totals of each host, of all that was received; it is called only if that is needed.
+        """
         if self._is_of_others:
             return []
         grown = [host for host, plan in self._plans.items() if not plan.is_stated]
         # The bus's own run is the last of them: by that the next hub knows it.
         ended = [*(host for host in self._plans if host != self._host), self._host]
+        totals = count()
         return [*map(self._announcement, grown), *(self._end(host, totals.get(host)) for host in ended)]
 
     def _note(self, envelope: Envelope) -> None:
@@ -120,10 +124,12 @@ class OwnRun:
         if plan is None:
             run = envelope.run or self._run
             plan = self._plans[envelope.host] = _Plan(run, envelope.wall_ns, envelope.mono_ns, base_ns)
-        known = len(plan.devices), len(plan.files)
+        known = plan.mono_ns, len(plan.devices), len(plan.files)
+        if envelope.mono_ns < plan.mono_ns:
+            plan.wall_ns, plan.mono_ns = envelope.wall_ns, envelope.mono_ns
         plan.devices[event.device] = None
         plan.files.update(each.file for each in event.files)
-        plan.is_stated = plan.is_stated and known == (len(plan.devices), len(plan.files))
+        plan.is_stated = plan.is_stated and known == (plan.mono_ns, len(plan.devices), len(plan.files))
 
     def _announcement(self, host: str) -> bytes:
         plan = self._plans[host]

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
-from virnucpro_bus.events.vocabulary import MAX_COUNT, FilesAssigned, PlannedFile
+from virnucpro_bus.events.vocabulary import MAX_COUNT, FilesAssigned, Origin, PlannedFile
 from virnucpro_bus.passed_numbers import as_figure
 from virnucpro_bus.publish.file_names import FileNames, absolute
 
@@ -30,11 +30,12 @@ def plan_events(
     if amounts is not None and len(amounts) != len(paths):
         raise ValueError(f"costs: must be one for each file: {len(paths)}, not {len(amounts)}")
     planned: dict[str, PlannedFile] = {}
+    real_folders: dict[str, str] = {}
     for number, file in enumerate(paths):
-        size_bytes, identity = _examine(absolute(file))
+        size_bytes, origin = _examine(absolute(file), real_folders)
         name = names.name_of(file)
         cost = size_bytes if amounts is None else amounts[number]
-        planned.setdefault(name, PlannedFile(name, size_bytes, cost, identity))
+        planned.setdefault(name, PlannedFile(name, size_bytes, cost, origin=origin))
     return [FilesAssigned(device, part) for part in _parts(list(planned.values()))]
 
 
@@ -42,14 +43,24 @@ def _as_cost(cost: object) -> int:
     return round(as_figure("costs", cost, 0.0, MAX_COUNT // COST_PER_UNIT) * COST_PER_UNIT)
 
 
-def _examine(path: str) -> tuple[int, str]:
-    """Return the size of a file in bytes and its identity; 0 and "" where it is no file that can be seen."""
+def _examine(path: str, real_folders: dict[str, str]) -> tuple[int, Origin | None]:
+    """Return the size of a file in bytes, and where it lies; 0 and None where it is no file that can be seen.
+
+    `real_folders` keeps the paths of folders without links: of the many files of a folder each would ask for it.
+    """
     try:
         status = os.stat(path)
+        folder, name = os.path.split(path)
+        if folder not in real_folders:
+            real_folders[folder] = os.path.realpath(folder)
     except (OSError, ValueError):
-        return 0, ""
-    state = f"{status.st_size} {status.st_mtime_ns} {status.st_ino} ".encode()
-    return status.st_size, hashlib.blake2b(state + os.fsencode(path), digest_size=16).hexdigest()
+        return 0, None
+    version = f"{status.st_size} {status.st_mtime_ns}"
+    return status.st_size, Origin(*map(_digest, (real_folders[folder], name, version, str(status.st_ino))))
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(os.fsencode(text), digest_size=16).hexdigest()
 
 
 def _parts(planned: Sequence[PlannedFile]) -> Iterator[tuple[PlannedFile, ...]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+
+from virnucpro_bus.system.process_state import ZOMBIE, read_stat
 
 _STATE, _PARENT, _GROUP, _SESSION = 0, 1, 2, 3
 """Fields of /proc/PID/stat after the name."""
-_ZOMBIE = "Z"
 
 
 def reap_adopted() -> None:
@@ -18,17 +18,9 @@ def reap_adopted() -> None:
     """
     session = os.getsid(0)
     for entry in os.listdir("/proc"):
-        if not entry.isdecimal() or (fields := _stat_of(entry)) is None:
+        if not entry.isdecimal() or (fields := read_stat(entry)) is None:
             continue
-        if fields[_STATE] != _ZOMBIE or int(fields[_PARENT]) != os.getpid():
+        if fields[_STATE] != ZOMBIE or int(fields[_PARENT]) != os.getpid():
             continue
         if int(fields[_GROUP]) != int(entry) or int(fields[_SESSION]) != session:
             os.waitpid(int(entry), os.WNOHANG)
-
-
-def _stat_of(pid: str) -> list[str] | None:
-    """Return the fields after the name; None when the process is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return None

@@ -11,11 +11,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from virnucpro_bus import events as ev
 from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import Foreign, decode, encode
 from virnucpro_bus.events.envelope import Envelope, make_envelope
 from workers.dask.machine_clock import MachineClock
+from workers.dask.naming import on_host
 
 RESERVED = "reserved"
 """As in hub/admission.py: what only the run itself may say."""
@@ -30,7 +33,7 @@ _OF_WORKERS = (
     ev.FileFailed,
     ev.WorkStolen,
 )
-_OF_SAMPLERS = (ev.GpuSampled, ev.Notice)
+_OF_SAMPLERS = (ev.GpuSampled, ev.Heartbeat, ev.Notice)
 
 
 class Moment(NamedTuple):
@@ -45,16 +48,17 @@ class _Stream:
     """One opened stream, and the last of its times."""
 
     device: str | None
-    """The key of its worker's device; None: a sampler's."""
+    """The key of its worker's device; None: it samples the GPUs of `host`."""
     clock: MachineClock | None
     """None: it is on this machine."""
+    host: str
     last_seq: int = 0
     last_ns: int = 0
     started: tuple[str, int] | None = None
     """File and attempt that its worker has started last; None: none."""
 
     def in_order(self, seq: int, mono_ns: int) -> int:
-        """Return the time of event `seq`, so that no later event of the stream seems earlier."""
+        """Return the time of event `seq`, on the right side of that of the newest event of the stream."""
         if seq < self.last_seq:
             return min(mono_ns, self.last_ns)
         self.last_seq, self.last_ns = seq, max(mono_ns, self.last_ns)
@@ -74,12 +78,14 @@ class Arrivals:
         self._host = host
         self._streams: dict[tuple[str, int], _Stream] = {}
 
-    def open(self, source: str, epoch: int, device: str | None, clock: MachineClock | None) -> None:
+    def open(
+        self, source: str, epoch: int, device: str | None, clock: MachineClock | None, host: str = ""
+    ) -> None:
         """Let in what this source publishes from now on: a worker about its `device`, or a sampler (None).
 
-        `clock` is that of its machine; None: it is this one.
+        `clock` is that of its machine; None: it is this one. `host` is the name of a sampler's machine.
         """
-        self._streams[source, epoch] = _Stream(device, clock)
+        self._streams[source, epoch] = _Stream(device, clock, host)
 
     def take(self, frame: bytes, arrived: Moment) -> bytes | None:
         """Return the frame as it goes on the bus; None: it is refused, and counted."""
@@ -117,9 +123,13 @@ def _may_publish(stream: _Stream, envelope: Envelope) -> bool:
 
 
 def _move(stream: _Stream, clock: MachineClock, envelope: Envelope, arrived: Moment) -> bytes:
+    event = envelope.event
+    if isinstance(event, ev.GpuSampled):
+        # GPU 0 of another machine is another one.
+        event = replace(event, device=on_host(event.device, stream.host))
     mono_ns = stream.in_order(envelope.seq, clock.moved(envelope.mono_ns, arrived.mono_ns))
     moved = make_envelope(
-        envelope.event,
+        event,
         run=envelope.run,
         host=envelope.host,
         source=envelope.source,

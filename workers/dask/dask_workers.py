@@ -20,6 +20,7 @@ from workers.dask.cluster import Connection
 from workers.dask.inventory import SharedFolder, remove_left_behind
 from workers.dask.link import Frame, Joined, Left, Link, NotRestarted, Replied, Report
 from workers.dask.member.survey import Member
+from workers.dask.naming import name_late
 from workers.dask.roster import Roster
 from workers.dask.seat import DaskSeat, Ending
 from workers.dask.sessions import DISMISSAL_SECONDS, Sessions
@@ -74,7 +75,6 @@ class DaskWorkers:
         question = self._folder.question(files, wants_device=not self._connection.is_own)
         self._roster = Roster(self._seats, self._link, self._folder, question, self._warn)
         self._has_lost_cluster = False
-        self._deserted_since_ns: int | None = None
 
     @property
     def sockets(self) -> list[zmq.Socket[bytes] | int]:
@@ -168,14 +168,26 @@ class DaskWorkers:
                     match self._roster.take(surveyed):
                         case (DaskSeat() as seat, Member() as member):
                             self._seat(seat, surveyed.address, member)
-                        case Member():
-                            self._warn(f"{visible(surveyed.address)} joins late, and takes no part in the run")
+                        case Member() as newcomer:
+                            self._admit(surveyed.address, newcomer)
 
     def _seat(self, seat: DaskSeat, address: str, member: Member) -> None:
         """Let the worker at `address` take a seat, in place of one that it follows."""
         if seat.is_open:
             self._lose(seat, "has been replaced in the Dask cluster", Loss.DIED)
         seat.address, seat.member = address, member
+
+    def _admit(self, address: str, member: Member) -> None:
+        """Give a worker that joins late a device and a seat of its own."""
+        if self._desk.is_over:
+            return
+        others = {seat.member.host for seat in self._seats if seat.member is not None} - {member.host}
+        device = name_late(member, self._coordinator.devices, tells_host=bool(others))
+        number = self._coordinator.add_device(device)
+        seat = DaskSeat(number, device, self._workplace.last_epoch, identity=member.identity)
+        self._seats.append(seat)
+        self._seat(seat, address, member)
+        self._warn(f"{visible(address)} joins the run as {visible(device.key)}")
 
     def _take_leave(self, address: str) -> None:
         self._roster.forget(address)
@@ -282,10 +294,6 @@ class DaskWorkers:
 
     def _end_if_deserted(self) -> None:
         """End the run if no worker is left in the cluster, and none comes."""
-        now_ns = self._clock.mono_ns()
-        if self._desk.closing or any(seat.address is not None and not seat.retired for seat in self._seats):
-            self._deserted_since_ns = None
-        elif self._deserted_since_ns is None:
-            self._deserted_since_ns = now_ns
-        elif now_ns - self._deserted_since_ns >= DESERTED_SECONDS * NANOSECONDS:
+        deserted_seconds = self._roster.deserted_seconds(self._clock.mono_ns())
+        if deserted_seconds >= DESERTED_SECONDS and not self._desk.closing:
             self._desk.stop(f"no worker has been left in the Dask cluster for {DESERTED_SECONDS:.0f} s")

@@ -120,10 +120,10 @@ class Link:
 
         _in_background(ask)
 
-    def open_session(self, address: str, config: bytes, folder: bytes) -> Any:
+    def open_session(self, address: str, config: bytes, folder: bytes, sampler: str) -> Any:
         """Open a session in a worker; return its lease. It lasts until the lease is released."""
         return self._client.submit(
-            self._open, config, folder, key=self._key("session"), pure=False, **_pinned(address)
+            self._open, config, folder, sampler, key=self._key("session"), pure=False, **_pinned(address)
         )
 
     def ask(self, address: str, lease: Any, answer: bytes) -> tuple[str, Any]:

@@ -33,7 +33,7 @@ def name_devices(members: Sequence[Member]) -> list[Device]:
             device = next(shared[member.device.key])
         else:
             device = member.device
-        devices.append(_on_host(device, member.host) if tells_host else device)
+        devices.append(on_host(device, member.host) if tells_host else device)
     return devices
 
 
@@ -46,15 +46,16 @@ def name_late(member: Member, present: Sequence[Device], *, tells_host: bool) ->
         device = next(each for each in share(member.device, len(present) + 1) if each.key not in keys)
     else:
         device = member.device
-    return _on_host(device, member.host) if tells_host or _is_shown(device, present) else device
+    return on_host(device, member.host) if tells_host or _is_shown(device, present) else device
+
+
+def on_host(device: Device, host: str) -> Device:
+    """Return the device with a label that shows its host, among those of several."""
+    return replace(device, label=f"{host}/{display_id(device)}")
 
 
 def _cpu(number: int) -> Device:
     return Device(device_of(f"cpu:{number}").key, "CPU", number)
-
-
-def _on_host(device: Device, host: str) -> Device:
-    return replace(device, label=f"{host}/{display_id(device)}")
 
 
 def _is_shown(device: Device, present: Collection[Device]) -> bool:

@@ -29,6 +29,8 @@ from workers.protocol import (
 
 DISMISSAL_SECONDS = 10.0
 """Time for a job's thread to end after the answer that there are no more files."""
+SAMPLER_PREFIX = "sampler-"
+"""Of the source of GPU samples, with the number of the seat whose worker samples."""
 _ENDED = b""
 
 
@@ -79,13 +81,15 @@ class Sessions:
             options=dict(self._workplace.options),
             target=self._workplace.target,
         )
-        self.arrivals.open(seat.source, config.epoch, device.key, self.clock_of(seat.member.boot))
-        seat.open(self._link.open_session(seat.address, msgspec.json.encode(config), self._folder))
+        clock = self._clock_of(seat.member.boot)
+        self.arrivals.open(seat.source, config.epoch, device.key, clock)
+        sampler = ""
+        if clock is not None:
+            # The GPUs of this machine are sampled by a process of the launcher.
+            sampler = f"{SAMPLER_PREFIX}{seat.number}"
+            self.arrivals.open(sampler, config.epoch, None, clock, seat.member.host)
+        seat.open(self._link.open_session(seat.address, msgspec.json.encode(config), self._folder, sampler))
         self._ask(seat, b"")
-
-    def clock_of(self, boot: str) -> MachineClock | None:
-        """Return the clock of the machine of this boot id; None: it is this machine."""
-        return None if boot and boot == self._boot else self._clocks.setdefault(boot, MachineClock())
 
     def close(self, seat: DaskSeat) -> None:
         """Close the session of a seat: what its worker still does is of no account."""
@@ -149,6 +153,10 @@ class Sessions:
             seat.dismissal_ends_ns = now_ns + int(DISMISSAL_SECONDS * NANOSECONDS)
         seat.pending = None
         self._ask(seat, encode_answer(Answer(number, task, seat.refusal)))
+
+    def _clock_of(self, boot: str) -> MachineClock | None:
+        """Return the clock of the machine of this boot id; None: it is this machine."""
+        return None if boot and boot == self._boot else self._clocks.setdefault(boot, MachineClock())
 
     def _ask(self, seat: DaskSeat, answer: bytes) -> None:
         assert seat.address is not None

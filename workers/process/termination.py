@@ -11,7 +11,7 @@ import select
 import signal
 from types import FrameType
 
-_IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
+IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 """Programs that a job starts ignore these too, unless they handle them."""
 _IGNORED_BY_WORKER = (signal.SIGTERM, signal.SIGALRM)
 """Programs rely on these to end each other, so what a job starts does not ignore them."""
@@ -28,7 +28,7 @@ class LauncherSignals:
         self.terminations = 0
         """How many SIGTERM were ignored. Each may have ended processes that the job has started."""
         self._pipe = pipe
-        for number in _IGNORED:
+        for number in IGNORED:
             signal.signal(number, signal.SIG_IGN)
         for number in _IGNORED_BY_WORKER:
             signal.signal(number, self._handle)

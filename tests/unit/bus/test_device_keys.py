@@ -29,7 +29,7 @@ def test_the_devices_that_are_made_of_gpus_name_these_gpus_and_differ(keys: list
 
 @given(st.text(max_size=NAME_CHARACTERS))
 def test_every_key_of_another_program_names_itself_but_for_those_of_cpus(key: str) -> None:
-    if not key.startswith(("GPU-", "MIG-", "sim:", "cpu:")):
+    if not key.startswith(("GPU-", "MIG-", "sim:", "cpu:", "cuda:")):
         assert gpus_of(key) == (key,)
 
 
@@ -37,7 +37,10 @@ def test_every_key_of_another_program_names_itself_but_for_those_of_cpus(key: st
     ("key", "gpus", "uuid"),
     [
         ("cpu:0", (), None),
+        ("cpu:0#2", (), None),
         ("cuda:0", ("cuda:0",), None),
+        ("cuda:0#2", ("cuda:0",), None),
+        ("mine#2", ("mine#2",), None),
         ("sim:0#1", ("sim:0",), None),
         ("GPU-a", ("GPU-a",), "GPU-a"),
         ("GPU-a#12", ("GPU-a",), "GPU-a"),

@@ -26,16 +26,16 @@ def make_survey() -> Callable[..., Awaitable[bytes]]:
     return survey
 
 
-def make_opening() -> Callable[[bytes, bytes], None]:
+def make_opening() -> Callable[[bytes, bytes, str], None]:
     """Return the task that opens a session in a worker; the session lasts as long as the task's future."""
 
-    def open_session(config: bytes, folder: bytes) -> None:
+    def open_session(config: bytes, folder: bytes, sampler: str) -> None:
         from distributed import get_worker
 
         from workers.dask.member.session import Session
 
         worker = get_worker()
-        Session(config, folder, worker, worker.get_current_task()).join()
+        Session(config, folder, sampler, worker, worker.get_current_task()).join()
 
     return open_session
 

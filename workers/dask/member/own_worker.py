@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Any
+
+from workers.process.termination import IGNORED
 
 LOG_VARIABLE = "VIRNUCPRO_DASK_LOG"
 """The path of the worker's log."""
 
 
 def dask_setup(worker: Any) -> None:
-    """Part this process from the launcher's terminal: Ctrl-C is the launcher's, and so is the screen."""
+    """Part this process from the launcher's terminal: Ctrl-C is the launcher's, and so is the screen.
+
+    Called by Dask in the main thread. SIGTERM is left to Dask.
+    """
     os.setpgid(0, 0)
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
     log = os.environ.get(LOG_VARIABLE)
     if log is not None:
         os.makedirs(os.path.dirname(log), exist_ok=True)

@@ -13,11 +13,15 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 from distributed import WorkerPlugin
 
+from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.dask.host_sampler import HostSampler
 from virnucpro_bus.dask.topic import TopicOutbox, topic_of
 from virnucpro_bus.errors import ChannelError
 from virnucpro_bus.events.vocabulary import Device
@@ -77,13 +81,15 @@ class Exchange:
 class Session(WorkerPlugin):
     """One run's job in this process, and its stream of events."""
 
-    def __init__(self, config: bytes, folder: bytes, worker: Any, lease: str) -> None:
+    def __init__(self, config: bytes, folder: bytes, sampler: str, worker: Any, lease: str) -> None:
         """`config` is a WorkerConfig as JSON, `folder` the launcher's current folder, where its modules may be.
 
-        The session lasts as long as the result of the task `lease`.
+        `sampler` is the source of the samples of this machine's GPUs, which one of its workers publishes; "": none
+        does. The session lasts as long as the result of the task `lease`.
         """
         self._config = msgspec.json.decode(config, type=WorkerConfig)
         self._folder = os.fsdecode(folder)
+        self._sampler = sampler
         self._worker = worker
         self._lease = lease
         self._exchange = Exchange()
@@ -121,25 +127,38 @@ class Session(WorkerPlugin):
         try:
             if config.target is None and not config.job.startswith(SHELL_PREFIX):
                 _admit(self._folder)
-            bus = Publisher(
-                device=device,
-                source=config.source,
-                epoch=config.epoch,
-                run=config.run,
-                host=config.host,
-                loading=True,
-                outbox=TopicOutbox(self._worker, self._name),
-            )
-            try:
+            with self._sampling(), self._publisher(config.source, device) as bus:
                 Worker(config, bus, self._exchange, lambda: 0).work()
-            finally:
-                bus.close()
         except ChannelError as error:
             say(f"{config.source}: {error}")
         except BaseException as error:  # what a job has left behind, such as a broken standard stream
             log_traceback(error)
         finally:
             self._exchange.end()
+
+    @contextmanager
+    def _sampling(self) -> Iterator[None]:
+        """Have the GPUs of this machine sampled meanwhile, if that is wanted and no other worker does."""
+        if not self._sampler:
+            yield
+            return
+        sampler = HostSampler(self._config.run, lambda: self._publisher(self._sampler), SystemClock())
+        try:
+            yield
+        finally:
+            sampler.stop()
+
+    def _publisher(self, source: str, device: Device | None = None) -> Publisher:
+        config, outbox = self._config, TopicOutbox(self._worker, self._name)
+        return Publisher(
+            device=device,
+            source=source,
+            epoch=config.epoch,
+            run=config.run,
+            host=config.host,
+            loading=device is not None,
+            outbox=outbox,
+        )
 
 
 def _admit(folder: str) -> None:

@@ -113,8 +113,16 @@ def test_what_a_task_reports_is_its_progress_and_then_its_sequences(plugged: Plu
         ev.FileProgress("cpu:0#0", "a", 0, 10, 10),
     ]
     assert [event.sequences for event in plugged.events(ev.FileCompleted)] == [10]  # type: ignore[attr-defined]
-    with pytest.raises(ValueError, match="sequences"):
-        plugged.plugin.progress("a", -1, None)
+
+
+def test_a_number_that_cannot_be_published_fails_no_task_and_is_reported_once(
+    plugged: PluggedWorker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugged.execute("a", "ready", "executing")
+    for sequences in (-1, "many", float("nan"), None):
+        plugged.plugin.progress("a", sequences, None)  # type: ignore[arg-type]
+    assert plugged.events(ev.FileProgress) == []
+    assert capsys.readouterr().err.count("progress: ") == 1
 
 
 def test_progress_that_is_reported_outside_a_task_changes_nothing() -> None:
@@ -134,7 +142,12 @@ def test_a_key_is_published_whole_as_text_that_harms_no_terminal(plugged: Plugge
 def test_a_worker_that_closes_publishes_the_end_of_each_slot_that_it_has_used() -> None:
     plugged = PluggedWorker(FakeWorker(name="tcp://10.0.0.1:4000"))
     plugged.execute("a", "ready", "executing", "memory")
+    plugged.execute("b", "ready", "executing")
     plugged.close()
+    plugged.execute("b", "executing", "memory")
+    plugged.plugin.progress("b", 1, None)
+    plugged.execute("c", "ready", "executing")
+    assert [type(event) for event in plugged.events(ev.Fact)][-1] is ev.WorkerStopped
     assert plugged.events(ev.WorkerStopped) == [ev.WorkerStopped("cpu:10.0.0.1:4000", "finished")]
     assert {topic for topic, _ in plugged.worker.messages} == {topic_of("run-1")}
 

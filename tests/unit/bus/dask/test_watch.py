@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,8 @@ class Cluster:
         self.own = FakeClient(**client)
         monkeypatch.setattr("virnucpro_bus.dask.watch.Client", lambda *_, **__: self.own)
 
-    def watch(self) -> Watch:
-        return watch(FakeClient(), self.run_dir)
+    def watch(self, *, resume: bool = False) -> Watch:
+        return watch(FakeClient(), self.run_dir, resume=resume)
 
     def publish(self, run: str, *events: ev.Fact, source: str = source_of(ADDRESS, 0)) -> None:
         """Let events of a worker arrive."""
@@ -58,17 +60,24 @@ def test_what_the_workers_publish_and_the_loss_of_one_is_recorded(cluster: Clust
     assert len(recorded(cluster.run_dir, ev.FileStarted)) == 1
 
 
-def test_the_end_waits_for_the_last_events_of_the_workers(cluster: Cluster) -> None:
+def test_the_end_waits_for_the_last_events_of_the_workers(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     watched = cluster.watch()
+    hub_thread = watched._hub
+    hub = hub_thread._server.hub
     started, stopped = ev.WorkerStarted(ev.Device("cpu:0"), 1), ev.WorkerStopped("cpu:0", "finished")
     frames = Sequencer(SystemClock(), source=source_of(ADDRESS, 0), run=watched.run, host="node2")
     cluster.own.receive(topic_of(watched.run), [encode(frames.next_envelope(started))])
     last = encode(frames.next_envelope(stopped))
+    polls = count()
 
-    def unregister(name: str) -> None:
-        cluster.own.receive(topic_of(watched.run), [last])
+    def poll(really: Callable[[], int] = hub.poll) -> int:
+        if hub_thread._end_ns is not None and next(polls) == 2:
+            cluster.own.receive(topic_of(watched.run), [last])
+        return really()
 
-    cluster.own.unregister_worker_plugin = unregister  # type: ignore[method-assign]
+    monkeypatch.setattr(hub, "poll", poll)
     watched.close()
     watched.close()
     assert len(recorded(cluster.run_dir, ev.WorkerStopped)) == 1
@@ -76,11 +85,23 @@ def test_the_end_waits_for_the_last_events_of_the_workers(cluster: Cluster) -> N
 
 def test_what_only_a_run_itself_may_publish_is_kept_out(cluster: Cluster) -> None:
     with cluster.watch() as watched:
-        cluster.publish(watched.run, ev.RunFinished(0, 1, 1), source=COORDINATOR_SOURCE)
+        cluster.publish(watched.run, ev.RunFinished(0, 7, 7), source=COORDINATOR_SOURCE)
         cluster.publish(watched.run, ev.RunStarted("job", "off", (), 1))
         cluster.own.receive(topic_of(watched.run), [b"no event"])
-    assert not recorded(cluster.run_dir, ev.RunFinished)
+    assert [each.event for each in recorded(cluster.run_dir, ev.RunFinished)] == [ev.RunFinished(0, 0, 0)]
     assert not recorded(cluster.run_dir, ev.RunStarted)
+
+
+def test_a_watch_continues_that_of_a_folder_on_request_and_else_leaves_it_alone(cluster: Cluster) -> None:
+    with cluster.watch() as first:
+        cluster.publish(first.run, ev.FileStarted("cpu:0", "a"))
+    with pytest.raises(UserError, match="already holds a run"):
+        cluster.watch()
+    assert cluster.own.is_closed
+    with cluster.watch(resume=True) as second:
+        cluster.publish(second.run, ev.FileStarted("cpu:0", "b"))
+    assert second.run == first.run
+    assert [each.event.file for each in recorded(cluster.run_dir, ev.FileStarted)] == ["a", "b"]
 
 
 def test_without_the_scheduler_nothing_waits_for_it_at_the_end(cluster: Cluster) -> None:

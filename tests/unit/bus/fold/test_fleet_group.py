@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -212,3 +213,22 @@ def test_the_attempts_at_files_of_all_buses_are_told() -> None:
     fleets = FleetGroup({"a": fed(failed("a", "a.fa")), "b": fed(failed("b", "b.fa"))})
     tried = [{"attempt": 1, "device": "GPU-a", "reason": "empty"}]
     assert fleets.attempts() == {"a.fa": tried, "b.fa": tried}
+
+
+def test_other_fleets_are_shown_from_one_moment_to_the_next() -> None:
+    group, before, after = FleetGroup({}), fed(completed("one")), fed(completed("two", SECOND_GPU))
+    assert group.report()["devices"] == []
+    group.show({"": before})
+    shown = threading.Event()
+
+    def show() -> None:
+        group.show({"": after})
+        shown.set()
+
+    waiting = threading.Thread(target=show)
+    with group.frozen():
+        waiting.start()
+        assert not shown.wait(0.05)
+        assert [row["host"] for row in group.get_gpu_metrics()] == ["one"]
+    waiting.join()
+    assert [row["host"] for row in group.get_gpu_metrics()] == ["two"]

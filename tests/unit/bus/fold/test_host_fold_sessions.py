@@ -76,6 +76,16 @@ def test_a_run_that_goes_on_is_not_over_and_what_waits_again_does_not_count() ->
     assert row["current_file"] is None
 
 
+def test_a_device_that_joined_an_earlier_session_is_not_of_the_last_one() -> None:
+    script, late = run_of_two_sessions(), ev.Device("GPU-b", "A100", 1)
+    script.say("coordinator", ev.DeviceJoined(late), epoch=100)
+    assert [each.key for each in folded(script).work(script.clock.mono_ns()).devices] == [GPU.key]
+    script.say("coordinator", ev.DeviceJoined(late), epoch=200)
+    assert [each.key for each in folded(script).work(script.clock.mono_ns()).devices] == [GPU.key, late.key]
+    script.say("coordinator", ev.RunStarted("job", "off", (GPU,), 4), epoch=300)
+    assert [each.key for each in folded(script).work(script.clock.mono_ns()).devices] == [GPU.key]
+
+
 def test_at_the_end_each_file_counts_once() -> None:
     fold = folded(go_on_to_the_end(run_of_two_sessions()))
     totals = fold.totals()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.events.codec import decode, encode
@@ -32,7 +36,10 @@ class OwnBus:
         self.say(by, ev.WorkerStarted(device, 1))
 
     def say(self, source: str, event: Fact, script: Script | None = None) -> None:
-        frame = encode((script or self.script).say(source, event))
+        self.take(encode((script or self.script).say(source, event)))
+
+    def take(self, frame: bytes) -> None:
+        """Let the hub receive a frame."""
         self.frames.append(frame)
         self.run.observe([frame])
 
@@ -43,7 +50,7 @@ class OwnBus:
     def finished(self) -> list[Any]:
         fleet = FleetState(self.clock)
         fleet.feed(self.frames)
-        return self._recorded(self.run.finish({host.host: host.totals() for host in fleet.hosts()}))
+        return self._recorded(self.run.finish(lambda: {host.host: host.totals() for host in fleet.hosts()}))
 
     def continued(self) -> tuple[OwnBus, list[Any]]:
         """The next hub in the folder, and what it reports at first."""
@@ -155,3 +162,54 @@ def test_a_run_does_not_continue_after_a_restart_of_the_machine() -> None:
     assert isinstance(notice.event, ev.Notice)
     following.plan("GPU-a", "b.fa", by="w9")
     assert [each.event.files_total for each in following.stated()] == [1]
+
+
+STEPS = st.tuples(st.sampled_from(["plan", "work", "arrive", "state", "end", "kill"]), st.integers(0, 2))
+
+
+@given(st.lists(STEPS, max_size=40), st.randoms(use_true_random=False))
+def test_whatever_hubs_and_workers_do_the_run_has_every_plan_in_whatever_order_its_events_come(
+    steps: list[tuple[str, int]], order: random.Random
+) -> None:
+    bus, planned, done, sent = OwnBus(), set[str](), set[str](), [list[bytes]() for _ in range(3)]
+
+    def arrive(worker: int) -> None:
+        for frame in sent[worker]:
+            bus.take(frame)
+        sent[worker].clear()
+
+    for number, (step, at) in enumerate([*steps, ("arrive", 0), ("arrive", 1), ("arrive", 2), ("state", 0)]):
+        bus.clock.advance(1)
+        device, source, file = f"cpu:{at}", f"w{at}", f"{number // 3}.fa"
+        match step:
+            case "plan":
+                planned.add(file)
+                plan = ev.FilesAssigned(device, (ev.PlannedFile(file, 10, 10),))
+                sent[at].append(encode(bus.script.say(source, plan)))
+            case "work":
+                done.add(file)
+                sent[at].append(encode(bus.script.say(source, ev.FileCompleted(device, file, 0, 5, 0.5))))
+            case "arrive":
+                arrive(at)
+            case "state":
+                bus.stated()
+            case "end" | "kill":
+                if step == "end":
+                    bus.finished()
+                bus, _ = bus.continued()
+    fleets = []
+    for frames in (bus.frames, order.sample(bus.frames, len(bus.frames))):
+        fleet = FleetState(bus.clock)
+        fleet.feed(frames)
+        fleets.append(fleet)
+    assert fleets[0].report() == fleets[1].report()
+    # What is done without a plan is part of the total, where anything was planned.
+    assert fleets[0].get_totals()["files_total"] == (len(planned | done) if planned else None)
+    for host in fleets[0].hosts():
+        known = {
+            file
+            for _, files, _ in host.work(bus.clock.mono_ns()).log.parts(host.started_ns or 0)
+            for file in files
+        }
+        assert known == planned
+    assert not fleets[0].finished

@@ -20,7 +20,7 @@ from virnucpro_bus.publish.publisher import Publisher
 from virnucpro_bus.run_folder import BUS_FILE
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits the usual second for a hub."""
     monkeypatch.setattr(outbox, "FIRST_SUBSCRIBER_SECONDS", 0.01)
@@ -74,6 +74,7 @@ NOBODY: dict[str, tuple[Callable[[Path], str | Path], str]] = {
 }
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("place", "problem"), NOBODY.values(), ids=NOBODY)
 def test_where_a_hub_is_named_that_is_not_there_one_line_at_the_end_says_what_was_never_sent(
     tmp_path: Path, place: Callable[[Path], str | Path], problem: str, capsys: pytest.CaptureFixture[str]
@@ -112,6 +113,7 @@ def test_the_environment_may_name_the_folder_and_a_hub_that_is_slow_is_waited_fo
         assert len(hear(listener, goodbye)) >= 3
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_hub_that_starts_later_is_found_at_its_address(tmp_path: Path) -> None:
     address = f"ipc://{tmp_path}/late"
     bus = Publisher.connect(address, environment={})

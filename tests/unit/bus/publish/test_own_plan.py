@@ -48,7 +48,7 @@ def test_a_file_costs_its_size_and_what_is_no_file_that_exists_costs_nothing(tmp
         ("sample 7", 0, 0),
         ("c.fa", 0, 0),
     ]
-    assert [bool(each.identity) for each in seen] == [True, False, False]
+    assert [each.origin is not None for each in seen] == [True, False, False]
 
 
 def test_the_costs_that_are_passed_count_whatever_their_unit(tmp_path: Path) -> None:

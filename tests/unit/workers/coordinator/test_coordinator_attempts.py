@@ -48,6 +48,15 @@ def test_a_file_is_pending_for_a_device_that_has_not_tried_it_even_if_that_is_bu
     assert take(coordinator, "cpu:1") == Assignment(input_files([9])[0], attempt=2, is_last=True)
 
 
+def test_a_file_that_every_device_has_tried_is_next_tried_by_one_that_joins() -> None:
+    coordinator = retrying(1, [1], retries=3)
+    fail(coordinator, "cpu:0")
+    coordinator.add_device(cpus(2)[1])
+    assert coordinator.next_file("cpu:0") is None
+    fail(coordinator, "cpu:1")
+    assert take(coordinator, "cpu:0").attempt == 3
+
+
 def test_a_failure_that_no_attempt_can_mend_is_the_last() -> None:
     coordinator = retrying(1, [1], retries=2)
     assert not fail(coordinator, "cpu:0", for_good=True).is_last

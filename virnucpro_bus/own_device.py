@@ -19,6 +19,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from virnucpro_bus.devices import ORDINAL_PREFIX, UUID_PREFIXES, device_of, is_number, visible_devices
 from virnucpro_bus.events.vocabulary import Device
 
@@ -34,6 +36,7 @@ LOCAL_RANK_VARIABLES = (
 DEVICE_FOLDER = Path("/dev")
 _GPU_FILE = re.compile(r"nvidia\d+", re.ASCII)
 _WSL_FILE = "dxg"
+_CPU_PREFIX = "cpu:"
 
 
 class TorchDevice(NamedTuple):
@@ -53,6 +56,16 @@ def find_own_device(environment: Mapping[str, str], named: Device | None = None)
     return choose_device(environment, torch_device(local_rank(environment)), count_usable_gpus())
 
 
+def find_peer_device(environment: Mapping[str, str], own_key: str, named: Device, number: int | None) -> Device:
+    """Return the device of another worker on this machine, as the worker on `own_key` names it.
+
+    `number` is what it says if that is a plain number: of a CPU worker for one that is one itself, else CUDA's.
+    """
+    if number is not None and own_key.startswith(_CPU_PREFIX):
+        return device_of(f"{_CPU_PREFIX}{number}")
+    return _named_device(environment, named)
+
+
 def choose_device(environment: Mapping[str, str], torch: TorchDevice | None, usable_gpus: int | None) -> Device:
     """Return the device of a process with this environment.
 
@@ -60,7 +73,7 @@ def choose_device(environment: Mapping[str, str], torch: TorchDevice | None, usa
     """
     rank = local_rank(environment)
     visible = visible_devices(environment)
-    on_cpu = device_of(f"cpu:{rank or 0}")
+    on_cpu = device_of(f"{_CPU_PREFIX}{rank or 0}")
     if visible == []:
         return on_cpu
     if torch is not None:
@@ -91,10 +104,18 @@ def torch_device(rank: int | None) -> TorchDevice | None:
         ordinal = int(cuda.current_device())
         if ordinal == 0 and rank is not None and rank < int(cuda.device_count()):
             ordinal = rank
-        uuid = getattr(cuda.get_device_properties(ordinal), "uuid", None)
     except Exception:  # not loaded, or loaded only in part, or another module of this name
         return None
-    return TorchDevice(ordinal, "" if uuid is None else f"GPU-{uuid}")
+    return TorchDevice(ordinal, torch_uuid(ordinal))
+
+
+def torch_uuid(ordinal: int) -> str:
+    """Return the UUID of CUDA's GPU of this number; "" unless torch has initialized CUDA and reports it."""
+    try:
+        cuda: Any = sys.modules["torch"].cuda
+        return f"GPU-{cuda.get_device_properties(ordinal).uuid}" if cuda.is_initialized() else ""
+    except Exception:  # as above, or an older torch
+        return ""
 
 
 def count_usable_gpus() -> int | None:
@@ -118,11 +139,16 @@ def gpus_counted_by(key: str) -> int | None:
 
 
 def _named_device(environment: Mapping[str, str], named: Device) -> Device:
-    kind, _, number = named.key.partition(":")
-    if f"{kind}:" != ORDINAL_PREFIX or not is_number(number):
+    ordinal, visible = _ordinal_of(named), visible_devices(environment)
+    if ordinal is None or (visible is not None and ordinal >= len(visible)):
         return named
-    ordinal, visible = int(number), visible_devices(environment)
-    return named if visible is None or ordinal >= len(visible) else _device_at(ordinal, visible)
+    return replace(named, key=_device_at(ordinal, visible, torch_uuid(ordinal)).key)
+
+
+def _ordinal_of(device: Device) -> int | None:
+    """The number that CUDA gives a device; None where it is named otherwise."""
+    number = device.key.removeprefix(ORDINAL_PREFIX)
+    return int(number) if device.key != number and is_number(number) else None
 
 
 def _device_at(ordinal: int, visible: list[str] | None, uuid: str = "") -> Device:

@@ -47,6 +47,7 @@ RUN: RunReport = {
     "exit_code": None,
     "started": None,
     "elapsed_seconds": None,
+    "shard": None,
 }
 
 

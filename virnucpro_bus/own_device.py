@@ -3,11 +3,12 @@
 In this order, and without a call of the driver, which may hang:
 
 1. what the caller names;
-2. `CUDA_VISIBLE_DEVICES`, and of several entries the one that torch or the local rank selects;
-3. the GPU that torch uses, if this process has initialized CUDA by then; torch is never imported for that;
-4. the local rank, which counts the GPUs of the machine. Only a reader of the bus that knows these makes a GPU of
-   the number (`fold/gpu_identity.py`);
-5. `cpu:N` where the process can use no GPU, or nothing says which.
+2. `cpu:N` where `CUDA_VISIBLE_DEVICES` selects no GPU;
+3. the GPU that torch uses, if it has initialized CUDA by then; torch is never imported for that;
+4. `CUDA_VISIBLE_DEVICES`, and of several entries that of the local rank, else the first;
+5. the local rank. It counts GPUs of the machine: who reads the bus knows these, and makes a GPU of the number
+   (`fold/gpu_identity.py`);
+6. `cpu:N` where nothing says which GPU, or a number says it and the process can use none.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ LOCAL_RANK_VARIABLES = (
 )
 """Where launchers put the number of a process on its machine; the first that is set counts."""
 DEVICE_FOLDER = Path("/dev")
+"""Where the driver's device files are, one for each GPU."""
 _GPU_FILE = re.compile(r"nvidia\d+", re.ASCII)
 _WSL_FILE = "dxg"
 _CPU_PREFIX = "cpu:"

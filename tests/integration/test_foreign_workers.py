@@ -70,7 +70,7 @@ def test_two_lines_are_enough_and_the_device_is_told_by_the_environment(bus: For
     assert done == dict.fromkeys(DEVICE_OF_ENVIRONMENT, 250)
     uuids = [row["uuid"] for row in seen["devices"] if row["files_completed"] and row["uuid"]]
     assert uuids == ["GPU-0a1b2c3d"]
-    assert {steal["source_gpu"] for steal in seen["steals"]} == {"cuda:0"}
+    assert [steal["source_gpu"] for steal in seen["steals"]] == ["cpu:0", "cpu:0", "GPU-0a1b2c3d"]
     assert [steal["dest_gpu"] for steal in seen["steals"]] == list(DEVICE_OF_ENVIRONMENT)
 
 

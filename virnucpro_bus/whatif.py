@@ -45,6 +45,8 @@ class WhatIf(TypedDict):
     recorded: Alternative
     """The run as it was."""
     alternatives: list[Alternative]
+    note: str | None
+    """What people have to know of the comparison, in one line; None: nothing."""
 
 
 Comparison = Callable[[FleetState], WhatIf]

@@ -109,6 +109,8 @@ def whatif_table(runs: Sequence[ReportedRun]) -> Content:
             left = found["files_left_out"]
             text = f"Planned files that are left out, because they were not completed: {left:,}."
             notes.append(element("p", text, class_="note"))
+        if found["note"] is not None:
+            notes.append(element("p", f"{found['note'].capitalize()}.", class_="note"))
     if not rows:
         return notes
     columns = [

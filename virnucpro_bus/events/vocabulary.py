@@ -143,7 +143,7 @@ class RunFinished(Fact, frozen=True):
 
 
 class Notice(Fact, frozen=True):
-    """A message for the user, in one line. Published by the coordinator, a sampler, a hub, and forked workers."""
+    """A message for the user, in one line. Published by the coordinator, a sampler, and a hub."""
 
     text: Text
 

@@ -193,10 +193,10 @@ class Sender:
 
     def _begin_in_child(self, event: ev.Fact) -> Envelope:
         """Begin this child's own stream, and number its first event. A source with a name is one process only."""
-        parent, inherited = self._sequencer.source, self._outbox
+        inherited, name = self._outbox, self._sequencer.source
         self._is_inherited = False
         outbox: FrameOutbox = NoOutbox(
-            f"{parent}: this publisher was made before fork(), and has no connection here"
+            f"{name}: this publisher was made before fork(), and has no connection here"
         )
         if isinstance(inherited, NoOutbox):
             outbox = NoOutbox(inherited.problem)
@@ -204,7 +204,6 @@ class Sender:
             with suppress(Exception):  # no more sockets or files can be opened
                 outbox = Outbox(inherited.address, self._clock)
         self._begin(outbox)
-        self.publish(ev.Notice(f"{self._sequencer.source}: was forked from {parent}, and has its own connection"))
         return self._next_envelope(event)
 
     # Heartbeats and the end.

@@ -23,7 +23,7 @@ from virnucpro_bus.system.console import say
 from workers.cli.jobs import complete_jobs
 from workers.cli.run_end import print_end
 from workers.cli.shard_option import shard_option, take_share
-from workers.cli.workforce import choose_workforce, engine_options
+from workers.cli.workforce import DASK, choose_workforce, engine_options
 from workers.desk.executor import DEFAULT_HANG_SECONDS, Limits
 from workers.inputs.find import find_inputs
 from workers.jobs.checked_job import check_job
@@ -35,7 +35,7 @@ from workers.launch.run_plan import DEFAULT_GRACE_SECONDS, RunPlan
 from workers.resume.log_path import choose_log_path
 from workers.schedule.blame import DEFAULT_RETRIES
 from workers.schedule.plan import weights_for
-from workers.schedule.policy_registry import DEFAULT_POLICY, POLICIES
+from workers.schedule.policy_registry import DASK_POLICY, DEFAULT_POLICY, POLICIES
 from workers.schedule.shard import ShardName
 
 SECONDS = SecondsArgument(0.1, 1e9)
@@ -67,9 +67,10 @@ SECONDS = SecondsArgument(0.1, 1e9)
 @click.option("--fake-gpus", type=click.IntRange(1, MAX_DEVICES), metavar="N",
               help="Use N simulated GPUs, for a demonstration; the job runs on the CPU.")  # fmt: skip
 @engine_options
-@click.option("--policy", default=DEFAULT_POLICY, show_default=True, type=click.Choice(POLICIES),
+@click.option("--policy", default=DEFAULT_POLICY, show_default=True, type=click.Choice([*POLICIES, DASK_POLICY]),
               help="When an idle device steals a file from another's queue: never (off), when a queue is long "
-              "(threshold), or when that ends the run sooner at measured speeds (cost).")  # fmt: skip
+              "(threshold), or when that ends the run sooner at measured speeds (cost). dask: Dask's own "
+              "scheduler decides (only with --engine dask).")  # fmt: skip
 @click.option("--steal-interval", "steal_interval_seconds", default=0.0, show_default=True,
               type=SecondsArgument(0.0, 1e9), metavar="SECONDS",
               help="Seconds from one steal of a device to its next, with the policy threshold.")  # fmt: skip
@@ -162,6 +163,8 @@ def run(
         raise UserError("--redo is about what --resume continues: add --resume")
     if fake_gpus is not None and devices != "auto":
         raise click.UsageError("--fake-gpus replaces --devices: give one of them")
+    if policy == DASK_POLICY and engine != DASK:
+        raise UserError("--policy dask: Dask's own scheduler decides: add --engine dask, or choose another policy")
     log_path = choose_log_path(run_dir, log_file)
     options = _parse_options(job_options)
     check_listen(listen)

@@ -79,6 +79,8 @@ def _as_text(found: WhatIfReport) -> str:
     ]
     if found["files_left_out"]:
         lines.append(f"planned files left out because they were not completed: {found['files_left_out']}")
+    if found["note"] is not None:
+        lines.append(found["note"])
     if found["simulated"]:
         lines.append(SIMULATED)
     return "\n".join(lines)

@@ -20,3 +20,16 @@ class Assignment:
     """Wall-clock time of the steal; 0: not stolen."""
     is_last: bool = True
     """Whether the file is not tried again if this attempt fails."""
+
+
+@dataclass(frozen=True)
+class PendingFile:
+    """A file that no device holds, for callers who decide themselves which device gets it."""
+
+    file: InputFile
+    owner: str | None
+    """Key of the device in whose queue it is; None: it is in none, because an attempt came to nothing."""
+    attempt: int
+    """The number of its next attempt, from 1."""
+    is_last: bool
+    """Whether the file is not tried again if that attempt fails."""

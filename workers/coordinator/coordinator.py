@@ -19,7 +19,7 @@ from virnucpro_bus.passed_numbers import as_count, as_figure, as_seconds
 from virnucpro_bus.publish.publisher import EventSink
 from virnucpro_bus.publish.values import as_device, as_reason
 from virnucpro_bus.text import visible
-from workers.coordinator.assignment import Assignment
+from workers.coordinator.assignment import Assignment, PendingFile
 from workers.coordinator.device_names import DeviceNames
 from workers.coordinator.local_fold import LocalFold
 from workers.coordinator.report import PlannedFiles, Report, checked_report
@@ -27,7 +27,7 @@ from workers.inputs.input_file import InputFile
 from workers.schedule.blame import Loss
 from workers.schedule.plan import WEIGHTS, assign, checked_weights, plan_events
 from workers.schedule.policy_registry import DEFAULT_POLICY, make_policy
-from workers.schedule.scheduler import Abandoned, Scheduler
+from workers.schedule.scheduler import Abandoned, Lease, Scheduler
 
 
 class WorkStealingCoordinator:
@@ -79,6 +79,8 @@ class WorkStealingCoordinator:
         self._plan = assign(costs, speeds)
         interval_seconds = as_seconds("steal_interval_seconds", steal_interval_seconds)
         chosen = make_policy(policy, costs, speeds, interval_seconds)
+        self.decides = chosen.decides
+        """Whether `next_file` hands out files; if not, a caller decides, and leases them by `lease_file`."""
         self._scheduler = Scheduler(self._plan, chosen, as_count("retries", retries))
         self._start_ns = self._clock.mono_ns()
         self._done_before = as_count("done_before", done_before)
@@ -132,21 +134,56 @@ class WorkStealingCoordinator:
         """
         slot = self._names.slot(gpu_id)
         with self._lock:
-            if slot in self._leases:
-                held = self._leases[slot].file.id
-                raise RuntimeError(f"{gpu_id} still holds {held}: record its completion or failure first")
+            self._check_free(slot, gpu_id)
             self._fold.record_request(slot)
             lease = self._scheduler.lease(slot, self._now_seconds())
-            if lease is None:
-                return None
-            stolen_from, stolen_at_ns = None, 0
-            if lease.victim is not None:
-                stolen_from, stolen_at_ns = self.devices[lease.victim].key, self._clock.wall_ns()
-            file = self._files[lease.file]
-            assignment = Assignment(file, lease.attempt, stolen_from, stolen_at_ns, lease.is_last)
-            self._leases[slot] = assignment
-            self._record_start(slot, assignment)
-            return assignment
+            return None if lease is None else self._assign(slot, lease)
+
+    def lease_file(
+        self, gpu_id: int | str, file: str | os.PathLike[str], stolen_at_ns: int | None = None
+    ) -> Assignment | None:
+        """Lease this file (its id or path) to a device, as the caller has decided; None: it is not pending.
+
+        It is a steal if the file was in another device's queue, at `stolen_at_ns` by the wall clock; None: now. A
+        retired device gets none. Raises RuntimeError when the device still holds a file, KeyError for an unknown
+        device.
+        """
+        slot, name = self._names.slot(gpu_id), os.fsdecode(file)
+        stolen_at_ns = None if stolen_at_ns is None else as_count("stolen_at_ns", stolen_at_ns)
+        with self._lock:
+            self._check_free(slot, gpu_id)
+            number = self._planned.number(name)
+            lease = None if number is None else self._scheduler.lease_file(slot, number, self._now_seconds())
+            return None if lease is None else self._assign(slot, lease, stolen_at_ns)
+
+    def pending_files(self) -> list[PendingFile]:
+        """Return the files that no device holds and that are not settled, biggest first."""
+        with self._lock:
+            return [
+                PendingFile(
+                    self._files[each.file],
+                    None if each.owner is None else self.devices[each.owner].key,
+                    each.attempt,
+                    each.is_last,
+                )
+                for each in self._scheduler.pending_files()
+            ]
+
+    def _check_free(self, slot: int, gpu_id: int | str) -> None:
+        if slot in self._leases:
+            held = self._leases[slot].file.id
+            raise RuntimeError(f"{gpu_id} still holds {held}: record its completion or failure first")
+
+    def _assign(self, slot: int, lease: Lease, stolen_at_ns: int | None = None) -> Assignment:
+        """Record the lease of a device; a steal at that time by the wall clock, None: now."""
+        stolen_from, at_ns = None, 0
+        if lease.victim is not None:
+            stolen_from = self.devices[lease.victim].key
+            at_ns = self._clock.wall_ns() if stolen_at_ns is None else stolen_at_ns
+        assignment = Assignment(self._files[lease.file], lease.attempt, stolen_from, at_ns, lease.is_last)
+        self._leases[slot] = assignment
+        self._record_start(slot, assignment)
+        return assignment
 
     def _record_start(self, slot: int, assignment: Assignment) -> None:
         key, name = self.devices[slot].key, assignment.file.id

@@ -44,11 +44,16 @@ class PlannedFiles:
 
     def __init__(self, files: tuple[InputFile, ...]) -> None:
         self._files = files
-        self._names: frozenset[str] | None = None
-        """Only made for callers that report files which they were not given."""
+        self._numbers: dict[str, int] | None = None
+        """Only made for callers that name files which they were not given."""
+
+    def number(self, name: str) -> int | None:
+        """Return the number of the file of this id or path; None: it is not planned."""
+        if self._numbers is None:
+            named = ((file.id, os.fspath(file.path)) for file in self._files)
+            self._numbers = {name: number for number, names in enumerate(named) for name in names}
+        return self._numbers.get(name)
 
     def has(self, report: Report) -> bool:
         """Whether the report is about a planned file."""
-        if self._names is None:
-            self._names = frozenset(name for file in self._files for name in (file.id, os.fspath(file.path)))
-        return report.file in self._names
+        return self.number(report.file) is not None

@@ -1,7 +1,8 @@
 """Policies: which file a device that asks gets next, out of its own queue or stolen out of another one. Pure.
 
 `Policy` is the base: it serves every device from its own queue and steals nothing, which is the policy `off`.
-Subclasses add what they steal: `ThresholdPolicy` here, `CostPolicy` in cost_policy.py.
+Subclasses add what they steal: `ThresholdPolicy` here, `CostPolicy` in cost_policy.py. `ForeignPolicy` stands for
+the scheduler of another program.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Policy:
 
     refusal_is_final = True
     """Whether a device that was refused a file gets none until the queues change, except by `retry_at`."""
+    decides = True
+    """Whether a device that asks for a file is to get one, of its own queue, by this policy, or a retry."""
 
     def choose(self, queues: DeviceQueues, device: int, now_seconds: float) -> Choice | None:
         """Return the next file of a device that holds none; None: no file for now."""
@@ -61,6 +64,12 @@ class Policy:
     def _steal(self, queues: DeviceQueues, thief: int, now_seconds: float) -> Choice | None:
         """Return a file of another queue for a device whose own is empty; None: steal nothing, the default."""
         return None
+
+
+class ForeignPolicy(Policy):
+    """Decides nothing: the scheduler of another program does, and the files that it chose are leased by number."""
+
+    decides = False
 
 
 class ThresholdPolicy(Policy):

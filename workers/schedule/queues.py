@@ -40,6 +40,14 @@ class DeviceQueues:
         queue = self._queues[device]
         return -queue[0] if queue else None
 
+    def owner(self, file: int) -> int | None:
+        """Return the device in whose queue the file is; None: it is in none."""
+        for device, queue in enumerate(self._queues):
+            at = bisect_left(queue, -file)
+            if at < len(queue) and queue[at] == -file:
+                return device
+        return None
+
     def remove(self, device: int, file: int) -> None:
         """Remove the file from its queue, that of `device`."""
         queue = self._queues[device]

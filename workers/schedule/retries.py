@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from heapq import heappop, heappush
 
 
@@ -23,6 +24,14 @@ class Retries:
     def __len__(self) -> int:
         """Return the number of pending files."""
         return len(self._pending)
+
+    def __iter__(self) -> Iterator[int]:
+        """Iterate over the pending files, in no order."""
+        return iter(self._pending)
+
+    def __contains__(self, file: int) -> bool:
+        """Return whether the file is pending."""
+        return file in self._pending
 
     def add_device(self) -> None:
         """Let one more device make attempts. It has tried no file: none is left that every device has tried."""

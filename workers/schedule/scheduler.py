@@ -29,6 +29,18 @@ class Lease(NamedTuple):
     """Whether the file is not tried again if this attempt fails."""
 
 
+class Pending(NamedTuple):
+    """A file that no device holds."""
+
+    file: int
+    owner: int | None
+    """The device in whose queue it is; None: it is pending for another attempt."""
+    attempt: int
+    """The number of its next attempt, from 1."""
+    is_last: bool
+    """Whether the file is not tried again if that attempt fails."""
+
+
 class Abandoned(NamedTuple):
     """A file that is not tried again, although no worker has reported its failure."""
 
@@ -85,9 +97,9 @@ class Scheduler:
         """Lease its next file to a device that holds none. Returns None when it gets none for now.
 
         That is the bigger one of its own next file and the biggest retry that it has not tried; without these, a
-        stolen file; without that, a retry that every device has tried.
+        stolen file; without that, a retry that every device has tried. A policy that does not decide gives none.
         """
-        if not self.is_open(device):
+        if not self.is_open(device) or not self._policy.decides:
             return None
         owner: int | None = None
         own = self._queues.first(device)
@@ -96,13 +108,32 @@ class Scheduler:
             choice = self._policy.choose(self._queues, device, now_seconds)
             if choice is not None:
                 owner, file = choice
-                self._queues.remove(owner, file)
             else:
                 file = self._retries.first_tried_by_all()
-        if file is None:
+        return None if file is None else self._start(device, file, owner, now_seconds)
+
+    def lease_file(self, device: int, file: int, now_seconds: float) -> Lease | None:
+        """Lease this file to a device that holds none. Returns None when the file is not pending."""
+        owner = self._queues.owner(file)
+        if not self.is_open(device) or (owner is None and file not in self._retries):
             return None
+        return self._start(device, file, owner, now_seconds)
+
+    def pending_files(self) -> list[Pending]:
+        """Return every pending file, biggest first."""
+        queued = [(file, owner) for owner in range(len(self.depths())) for file in self._queues.files(owner)]
+        pending = sorted([*queued, *((file, None) for file in self._retries)], key=lambda each: each[0])
+        return [
+            Pending(file, owner, self._blame.attempts(file) + 1, self._blame.is_last(file))
+            for file, owner in pending
+        ]
+
+    def _start(self, device: int, file: int, owner: int | None, now_seconds: float) -> Lease:
+        """Lease a file out of the queue of `owner`; None: a retry, out of no queue."""
         if owner is None:
             self._retries.remove(file)
+        else:
+            self._queues.remove(owner, file)
         self._policy.on_started(device, file, owner, now_seconds)
         victim = owner if owner != device else None
         lease = Lease(file, self._blame.start_attempt(file), victim, self._blame.is_last(file))

@@ -23,7 +23,7 @@ from virnucpro_bus.metrics import Range
 from virnucpro_bus.text import visible
 from virnucpro_bus.whatif import Alternative, WhatIf
 from workers.schedule.plan import weights_for
-from workers.schedule.policy_registry import POLICIES
+from workers.schedule.policy_registry import DASK_POLICY, POLICIES
 from workers.whatif.recorded_run import RecordedDevice, RecordedRun, make_recorded_run
 from workers.whatif.simulator import SimDevice, SimResult, simulate
 
@@ -77,7 +77,15 @@ def what_if(recorded: RecordedRun, variation: Variation) -> WhatIf:
             recorded.steals,
         ),
         alternatives=alternatives,
+        note=_note(recorded.policy),
     )
+
+
+def _note(policy: str) -> str | None:
+    """Say that the policy of the run is not among those that are simulated; None: it is, or is unknown."""
+    if policy == DASK_POLICY:
+        return "the policy dask cannot be simulated: Dask's own scheduler decided"
+    return None if policy in ("", *POLICIES) else "the policy of the run is none of those that can be simulated"
 
 
 def _policy_of(recorded: RecordedRun) -> str:

@@ -43,6 +43,7 @@ def everything_in(folder: Path) -> dict[Path, bytes]:
         ("--interval 0", "is not in the range 0.1<=x<=3600"),
         ("--interval nan", "nan is not a number of seconds"),
         ("--policy sometimes", "'sometimes' is not one of 'off', 'threshold', 'cost'"),
+        ("--policy dask", "Dask's own scheduler decides: add --engine dask, or choose another policy"),
         ("--no-such-option", "No such option"),
         ("--force --resume", "give one of them"),
         ("--shard 2/2", "'2/2': is not a shard: they count from 0, and the last of 2 is 1/2"),

@@ -191,3 +191,23 @@ def test_four_threads_lease_every_file_exactly_once() -> None:
     assert (len(counts), set(counts.values())) == (total, {1})
     assert [row["files_completed"] for row in coordinator.get_gpu_metrics()] == [len(names) for names in given]
     assert (coordinator.unsettled, coordinator.get_totals()["files_completed"]) == (0, total)
+
+
+def test_a_file_that_the_caller_has_chosen_is_leased_and_stolen_if_another_device_had_it() -> None:
+    coordinator = WorkStealingCoordinator(cpus(2), input_files([3, 2, 1]), policy="dask", clock=ManualClock())
+    assert not coordinator.decides
+    assert coordinator.next_file("cpu:0") is None
+    stolen = coordinator.lease_file("cpu:1", "/data/f0.fa", stolen_at_ns=7)
+    assert stolen is not None
+    assert (stolen.file.id, stolen.stolen_from, stolen.stolen_at_ns) == ("f0.fa", "cpu:0", 7)
+    coordinator.record_file_completion("cpu:1", "f0.fa", 1, 1.0)
+    own = coordinator.lease_file("cpu:1", "f2.fa")
+    assert own is not None
+    assert (own.file.id, own.stolen_from, own.stolen_at_ns) == ("f2.fa", None, 0)
+
+
+def test_a_file_that_is_not_pending_is_not_leased() -> None:
+    coordinator = WorkStealingCoordinator(cpus(2), input_files([3, 2]), clock=ManualClock())
+    assert coordinator.lease_file("cpu:0", "other.fa") is None
+    assert coordinator.lease_file("cpu:0", "f0.fa") is not None
+    assert coordinator.lease_file("cpu:1", "f0.fa") is None

@@ -23,7 +23,7 @@ from virnucpro_bus.testing import ListSink
 from workers.coordinator.assignment import Assignment
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.schedule.blame import Loss
-from workers.schedule.policy_registry import POLICIES
+from workers.schedule.policy_registry import DASK_POLICY, POLICIES
 
 MAX_DEVICES = 4
 MAX_JOINED = 2
@@ -37,7 +37,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
         devices=st.integers(1, MAX_DEVICES),
         costs=st.lists(st.integers(0, 9), max_size=16),
         weights=st.lists(st.sampled_from([0.1, 1.0, 3.0]), min_size=MAX_DEVICES, max_size=MAX_DEVICES),
-        policy=st.sampled_from(POLICIES),
+        policy=st.sampled_from([*POLICIES, DASK_POLICY]),
         seconds=st.lists(st.sampled_from([0.0, 1.0, 30.0]), min_size=MAX_DEVICES, max_size=MAX_DEVICES),
         retries=st.integers(0, 3),
     )
@@ -102,7 +102,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
         tried_by_all = self.biggest({name for name in self.again if self.open <= self.tried_on[name]})
         given = self.coordinator.next_file(self.keys[device])
         stolen_from = None
-        if device in self.retired:
+        if device in self.retired or not self.coordinator.decides:
             assert given is None
         elif depths[device]:
             assert given is not None
@@ -133,12 +133,31 @@ class CoordinatorMachine(RuleBasedStateMachine):
         if name in self.fresh:
             depths[device if stolen_from is None else stolen_from] -= 1
         assert self.depths() == depths
+        self.hold(device, given)
+        return given
+
+    def take_named(self, device: int, name: str) -> None:
+        """Take a file that the caller has chosen, and hold what was given against the model."""
+        before = self.depths()
+        given = self.coordinator.lease_file(self.keys[device], name)
+        if device in self.retired or name not in self.fresh | self.again:
+            assert given is None
+            assert self.depths() == before
+            return
+        assert given is not None
+        assert given.file.id == name
+        owners = [at for at, depth in enumerate(self.depths()) if depth < before[at]]
+        assert len(owners) == (name in self.fresh)
+        assert given.stolen_from == (self.keys[owners[0]] if owners and owners != [device] else None)
+        self.hold(device, given)
+
+    def hold(self, device: int, given: Assignment) -> None:
+        name = given.file.id
         self.fresh.discard(name)
         self.again.discard(name)
         self.attempts[name] += 1
         assert (given.attempt, given.is_last) == (self.attempts[name], self.failures[name] >= self.retries)
         self.held[device] = given
-        return given
 
     def wait_again(self, name: str, device: int) -> None:
         if not self.open:
@@ -172,6 +191,17 @@ class CoordinatorMachine(RuleBasedStateMachine):
                 self.coordinator.next_file(self.keys[device])
         else:
             self.take_by(device)
+
+    @precondition(lambda self: self.rank)
+    @rule(device=device_numbers, data=st.data())
+    def choose(self, device: int, data: st.DataObject) -> None:
+        device %= len(self.keys)
+        name = data.draw(st.sampled_from(sorted(self.rank)))
+        if device in self.held:
+            with pytest.raises(RuntimeError):
+                self.coordinator.lease_file(self.keys[device], name)
+        else:
+            self.take_named(device, name)
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
@@ -247,6 +277,15 @@ class CoordinatorMachine(RuleBasedStateMachine):
         assert {at for at, key in enumerate(self.keys) if self.coordinator.is_retired(key)} == self.retired
 
     @invariant()
+    def what_is_pending_is_listed_biggest_first_with_its_next_attempt(self) -> None:
+        listed = self.coordinator.pending_files()
+        assert [each.file.id for each in listed] == sorted(self.fresh | self.again, key=self.rank.__getitem__)
+        for each in listed:
+            assert (each.owner is None) == (each.file.id in self.again)
+            expected = self.attempts[each.file.id] + 1, self.failures[each.file.id] >= self.retries
+            assert (each.attempt, each.is_last) == expected
+
+    @invariant()
     def the_account_agrees(self) -> None:
         totals = self.coordinator.get_totals()
         assert totals["files_completed"] == len(self.completed)
@@ -265,6 +304,10 @@ class CoordinatorMachine(RuleBasedStateMachine):
         while sum(self.take_by(device) is not None for device in self.devices):
             for device in sorted(self.held):
                 self.complete_by(device)
+        if not self.coordinator.decides:
+            for pending in self.coordinator.pending_files():
+                self.take_named(min(self.open), pending.file.id)
+                self.complete_by(min(self.open))
         assert self.coordinator.unsettled == 0
         ends = [*self.completed, *self.failed, *self.given_up]
         assert sorted(ends) == sorted(self.rank)

@@ -69,6 +69,7 @@ def test_what_names_no_device_is_refused_by_every_method(device: Any) -> None:
     coordinator = busy_coordinator()
     calls = [
         partial(coordinator.next_file, device),
+        partial(coordinator.lease_file, device, "f1.fa"),
         partial(coordinator.record_file_completion, device, "f0.fa", 1, 1.0),
         partial(coordinator.record_file_failure, device, "f0.fa", "bad", 1.0),
         partial(coordinator.record_commit, device, HELD, 1, 1),
@@ -91,6 +92,7 @@ def test_what_names_no_device_is_refused_by_every_method(device: Any) -> None:
         ("record_file_failure", {"reason": "bad", "duration": 1.0, "mono_ns": 0.5}, "mono_ns: must be a count"),
         ("record_commit", {"assignment": HELD, "results": -1, "size_bytes": 0}, "results: must be a count"),
         ("record_commit", {"assignment": HELD, "results": 1, "size_bytes": NAN}, "size_bytes: must be a count"),
+        ("lease_file", {"file": "f1.fa", "stolen_at_ns": -1}, "stolen_at_ns: must be a count"),
         ("worker_lost", {"source": "worker-0", "epoch": -1, "reason": "killed"}, "epoch: must be a count"),
     ],
 )

@@ -60,6 +60,16 @@ def test_a_file_is_removed_from_anywhere_in_a_queue_and_no_other_is(
         assert queues.last(device) == max(files, default=None)
 
 
+@given(plans())
+def test_the_owner_of_a_file_is_found_while_the_file_is_in_a_queue(plan: list[list[int]]) -> None:
+    queues = DeviceQueues(plan)
+    for device, files in enumerate(plan):
+        for file in files:
+            assert queues.owner(file) == device
+            queues.remove(device, file)
+            assert queues.owner(file) is None
+
+
 @given(plans(), st.data())
 def test_a_closed_queue_loses_no_file_and_the_others_stay_biggest_first(
     plan: list[list[int]], data: st.DataObject

@@ -18,7 +18,7 @@ from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
 from virnucpro_bus.whatif import Alternative, WhatIf
-from workers.schedule.policy_registry import POLICIES
+from workers.schedule.policy_registry import DASK_POLICY, POLICIES
 from workers.whatif.recorded_run import make_recorded_run
 from workers.whatif.scenarios import Variation, what_if
 from workers.whatif.simulator import SimDevice, SimFile, simulate
@@ -241,6 +241,26 @@ def test_a_run_with_an_unknown_policy_is_simulated_with_a_known_one() -> None:
     found = what_if(make_recorded_run(run.fleet()), Variation())
     assert found["recorded"]["policy"] == "of-tomorrow"
     assert found["alternatives"][-1]["policy"] in POLICIES
+    assert found["note"] == "the policy of the run is none of those that can be simulated"
+
+
+def test_a_run_that_dask_scheduled_is_compared_with_our_policies_alone() -> None:
+    run = ImaginedRun([10] * 4, [1.0, 1.0], DASK_POLICY)
+    run.coordinator.start()
+    for number in range(4):
+        held = run.coordinator.lease_file("cpu:1", f"f{number}.fa")
+        assert held is not None
+        if held.stolen_from is not None:
+            stolen = ev.WorkStolen("cpu:1", held.stolen_from, held.file.id, 1, held.stolen_at_ns)
+            run.script.say("worker-1", stolen)
+        run.script.say("worker-1", ev.FileCompleted("cpu:1", held.file.id, 1, 1, 10.0), after_seconds=10.0)
+        run.coordinator.record_file_completion("cpu:1", held.file.id, 1, 10.0)
+    run.coordinator.finish(0)
+    found = what_if(make_recorded_run(run.fleet()), Variation())
+    assert found["recorded"]["policy"] == "dask"
+    assert found["recorded"]["steals"] == 2
+    assert {each["policy"] for each in found["alternatives"]} == set(POLICIES)
+    assert found["note"] == "the policy dask cannot be simulated: Dask's own scheduler decided"
 
 
 def test_an_estimate_has_a_range_and_a_recorded_time_has_none() -> None:

@@ -151,7 +151,7 @@ def run(
       virnucpro-bus run *.fa.gz --out run2 --devices cuda:0,1 --job my_model:Classify --job-option batch=64
       virnucpro-bus run samples/ --out run3 --job "shell:seqkit stats {input} > {output}"
       virnucpro-bus run samples/ --out run4 --engine dask --scheduler tcp://node1:8786
-      virnucpro-bus run samples/ --out out/0 --shard 0/4
+      virnucpro-bus run samples/ --out run5/0 --shard 0/4
 
     \b
     Exit status: 0 done, 1 internal error, 2 usage, permission, or what fails every file, 3 some files failed,

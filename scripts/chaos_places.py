@@ -65,7 +65,8 @@ class Places:
         self.inputs.symlink_to(self._tree)
 
     def _move_run_folder(self) -> None:
-        self.run_dir = self.run_dir.rename(self._folder / f"out-{self._number}")
+        if self.run_dir.exists():  # a launcher that is killed early has not made it
+            self.run_dir = self.run_dir.rename(self._folder / f"out-{self._number}")
 
 
 def _can_rename_host() -> bool:

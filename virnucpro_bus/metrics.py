@@ -189,6 +189,19 @@ class Totals(TypedDict):
     """published - received, always."""
 
 
+class ShardReport(TypedDict):
+    """The part of the inputs that a run has, where several runs share them."""
+
+    number: int
+    """Which part, from 0."""
+    count: int
+    """Of how many."""
+    files: int
+    """Files of all parts together."""
+    inputs: str
+    """A digest of these files and of the estimated work in them, equal for the parts of one whole."""
+
+
 class RunReport(TypedDict):
     """One run that was announced, in its last session."""
 
@@ -206,6 +219,8 @@ class RunReport(TypedDict):
     """Wall-clock time (seconds since 1970) of the start of the session; None when unknown."""
     elapsed_seconds: float | None
     """Since then, until now or until its end; None when unknown."""
+    shard: ShardReport | None
+    """None: it has all of its inputs."""
 
 
 class StealEffect(StealEvent):

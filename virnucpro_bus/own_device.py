@@ -34,6 +34,8 @@ LOCAL_RANK_VARIABLES = (
 DEVICE_FOLDER = Path("/dev")
 _GPU_FILE = re.compile(r"nvidia\d+", re.ASCII)
 _WSL_FILE = "dxg"
+_ANY_GPU, _ANY_CPU = "cuda", "cpu"
+"""What torch calls a device that it leaves open."""
 
 
 class TorchDevice(NamedTuple):
@@ -118,6 +120,10 @@ def gpus_counted_by(key: str) -> int | None:
 
 
 def _named_device(environment: Mapping[str, str], named: Device) -> Device:
+    if named.key == _ANY_GPU:
+        return find_own_device(environment)
+    if named.key == _ANY_CPU:
+        return device_of(f"{_ANY_CPU}:{local_rank(environment) or 0}")
     kind, _, number = named.key.partition(":")
     if f"{kind}:" != ORDINAL_PREFIX or not is_number(number):
         return named

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import sleep
@@ -103,6 +104,14 @@ def announced_addresses(run_dir: Path) -> BusAddresses | None:
 def capture_path(path: Path) -> Path:
     """Return the path of the capture at `path`, a capture or a run folder. It need not exist."""
     return path / CAPTURE_NAME if path.is_dir() else path
+
+
+def names_of(places: Sequence[Path]) -> list[str]:
+    """Return short names of runs: of their folders or files; where two are alike, all as the user wrote them."""
+    names = [
+        place.absolute().parent.name if place.name == CAPTURE_NAME else place.resolve().name for place in places
+    ]
+    return names if len(set(names)) == len(names) and all(names) else [str(place) for place in places]
 
 
 class RunFolder:

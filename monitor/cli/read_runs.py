@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,14 +32,6 @@ def read_run(place: Path, name: str, clock: Clock) -> ReportedRun:
         return run
     logs = dict(_logs(path.parent / LOG_FOLDER, _sources_in_trouble(run)))
     return replace(run, logs=logs)
-
-
-def names_of(places: Sequence[Path]) -> list[str]:
-    """Short names of runs: of their folders, or their files; where two are alike, all as the user wrote them."""
-    names = [
-        place.absolute().parent.name if place.name == CAPTURE_NAME else place.resolve().name for place in places
-    ]
-    return names if len(set(names)) == len(names) and all(names) else [str(place) for place in places]
 
 
 def compared(recording: Recording, place: Path) -> WhatIf | str:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import click
 
-from monitor.cli.read_runs import names_of, read_run
+from monitor.cli.read_runs import read_run
 from monitor.report.page import make_page
+from virnucpro_bus.cli.load_capture import runs_argument, shard_of, warn_of_shards
 from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.files.new_files import check_target, write_file
+from virnucpro_bus.run_folder import names_of
 from virnucpro_bus.system.console import say
 from virnucpro_bus.text import visible
 
@@ -20,7 +22,7 @@ STANDARD_OUTPUT = Path("-")
 
 
 @click.command(short_help="Write a recorded run as one HTML page.")
-@click.argument("runs", nargs=-1, required=True, type=PathArgument(path_type=Path), metavar="RUN...")
+@runs_argument
 @click.option("-o", "--output", type=PathArgument(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write to FILE; - is the standard output (default: NAME-report.html in the current folder for "
               "the run NAME, report.html for several).")  # fmt: skip
@@ -45,6 +47,7 @@ def report(runs: Sequence[Path], output: Path | None, force: bool) -> None:
     for run in read:
         for warning in run.recording.warnings:
             say(f"{run.recording.path}: {warning}")
+    warn_of_shards({run.name: shard_of(run.announced) for run in read})
     page = make_page(read, version("virnucpro-bus")).encode()
     if path == STANDARD_OUTPUT:
         click.echo(page, nl=False)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
 
+from tests.support.fake_nvml import FakeNvmlLibrary, Gpu
 from tests.support.foreign import ForeignBus, without_time
 from tests.support.lab import Lab
 from tests.support.run_files import recorded
@@ -71,3 +73,67 @@ def test_each_process_of_a_pool_has_a_row_live_and_replayed_which_the_next_pool_
     assert len([text for text in notices if "several workers call their device cpu:0" in text]) == 1
     bus.stop()
     assert without_time(bus.report("replay")) == without_time(live)
+
+
+# Two processes that torchrun starts, and that talk to each other by gloo. They publish three times: as they are,
+# where there are device files of four GPUs, and with a torch that has initialized CUDA, on the two last of these.
+TRAIN = """
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+import torch.distributed as dist
+
+from virnucpro_bus import Publisher, own_device
+
+rank = int(os.environ["LOCAL_RANK"])
+
+def train(case):
+    with Publisher.connect() as bus:
+        total = torch.ones(1)
+        dist.all_reduce(total)
+        bus.file_completed(f"{case}-{rank}.fa", sequences=int(total), duration_seconds=0.1)
+        dist.barrier()
+
+dist.init_process_group("gloo")
+train("cpu")
+own_device.DEVICE_FOLDER = Path("dev")
+train("rank")
+torch.cuda.is_initialized = lambda: True
+torch.cuda.current_device = lambda: 3 - rank
+torch.cuda.get_device_properties = lambda ordinal: SimpleNamespace(uuid=f"0000000{ordinal}-d72c-4106-c12f")
+train("torch")
+dist.destroy_process_group()
+"""
+GPUS = [Gpu(f"GPU-0000000{number}-d72c-4106-c12f", compute=10 * number) for number in range(4)]
+
+
+def test_processes_of_torchrun_have_the_figures_of_their_gpus_or_are_cpu_workers(
+    nvml: FakeNvmlLibrary, lab: Lab
+) -> None:
+    pytest.importorskip("torch", reason="needs torch: scripts/venv --group models")
+    nvml.shows(*GPUS)
+    (lab.folder / "dev").mkdir()
+    for number in range(len(GPUS)):
+        (lab.folder / "dev" / f"nvidia{number}").touch()
+    program = lab.folder / "train.py"
+    program.write_text(TRAIN)
+    bus = ForeignBus(lab)
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", program)
+    ended = lab.run(*torchrun, program=sys.executable, OMP_NUM_THREADS="1", **bus.environment)
+    assert ended.wait() == 0, ended.stderr
+    report = bus.report_of(6)
+    bus.stop()
+    assert {file["file"]: file["device_id"] for file in report["files"]} == {
+        **{"cpu-0.fa": "cpu:0", "cpu-1.fa": "cpu:1"},
+        **{"rank-0.fa": 0, "rank-1.fa": 1},
+        **{"torch-0.fa": 3, "torch-1.fa": 2},
+    }
+    rows = [
+        (row["device_id"], row["state"], row["sequences"], row["compute_percent"]) for row in report["devices"]
+    ]
+    assert sorted(rows, key=str) == [
+        *((f"cpu:{number}", "stopped", 2, None) for number in range(2)),
+        *((number, "stopped", 2, 10.0 * number) for number in range(4)),
+    ]

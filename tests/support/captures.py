@@ -10,6 +10,8 @@ from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.capture.records import Record
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.testing import Script
 
@@ -47,6 +49,15 @@ def write_capture(path: Path, frames: Iterable[bytes], *, step_seconds: float = 
             records.append(Record(clock.wall_ns(), frame))
             clock.advance(step_seconds)
     return records
+
+
+def recorded(path: Path, envelopes: Iterable[Envelope], times: int = 1) -> None:
+    """Write them as they would have been received, each so many times."""
+    clock = ManualClock()
+    with CaptureWriter(path, clock) as writer:
+        for envelope in envelopes:
+            clock.wall, clock.mono = envelope.wall_ns, envelope.mono_ns
+            writer.append([encode(envelope)] * times)
 
 
 def spans(records: list[Record]) -> list[tuple[int, int]]:

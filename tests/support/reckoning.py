@@ -82,7 +82,7 @@ class HostReckoning:
         """Until when a worker has loaded its job; None: it never said that it loads, or unknown."""
         events = self.streams[stream]
         states = [(e.mono_ns, e.fields[1]) for e in events if e.kind == "worker.heartbeat/"]
-        says_so = any(e.fields[2:] == [True] for e in events if e.kind == "worker.started/")
+        says_so = any(e.fields[2:3] == [True] for e in events if e.kind == "worker.started/")
         if not says_so and not any(state == "starting" for _, state in states):
             return None
         ready = [at_ns for at_ns, state in states if state != "starting"]

@@ -27,8 +27,9 @@ class ImaginedRun:
         weights: Sequence[float] | None = None,
         kind: str = "cpu",
         late: Sequence[tuple[float, float]] = (),
+        shard: ev.Shard | None = None,
     ) -> None:
-        """`kind` is that of the devices: "cpu", or "sim" for simulated GPUs.
+        """`kind` is that of the devices: "cpu", or "sim" for simulated GPUs. `shard` is that of the run.
 
         `late` are devices that join after the start, in that order, as (seconds, speed).
         """
@@ -36,7 +37,13 @@ class ImaginedRun:
         self.script = Script(host=self.host)
         self.devices = [ev.Device(f"{kind}:{at}", kind.upper(), at) for at in range(len(speeds))]
         self.coordinator = WorkStealingCoordinator(
-            self.devices, input_files(costs), policy=policy, weights=weights, sink=self, clock=self.script.clock
+            self.devices,
+            input_files(costs),
+            policy=policy,
+            weights=weights,
+            sink=self,
+            clock=self.script.clock,
+            shard=shard,
         )
         self._speeds = [*speeds, *(speed for _, speed in late)]
         self._began_ns = self.script.clock.mono_ns()

@@ -12,7 +12,9 @@ from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import Foreign, decode
 from virnucpro_bus.events.envelope import COORDINATOR_SOURCE
+from virnucpro_bus.events.shard_report import shard_report
 from virnucpro_bus.events.vocabulary import KIND_OF, CaptureHole, GpuSampled, Notice, RunFinished, RunStarted
+from virnucpro_bus.metrics import ShardReport
 
 
 class CaptureInfo(TypedDict):
@@ -44,6 +46,8 @@ class CaptureInfo(TypedDict):
     """How often recording stopped and resumed, for example because the disk was full."""
     unrecorded_frames: int
     """Frames that were received meanwhile, and are not in the capture."""
+    shard: ShardReport | None
+    """The part of its inputs that the last announced run has; None: all of them, or no run was announced."""
 
 
 def capture_info(path: Path) -> CaptureInfo:
@@ -55,6 +59,7 @@ def capture_info(path: Path) -> CaptureInfo:
     refused = holes = unrecorded = 0
     first_ns = last_ns = None
     is_simulation = False
+    shard = None
     sessions: dict[str, tuple[int, bool]] = {}
     growth, reader = Growth(path), CaptureReader(path)
     for record in reader:
@@ -81,6 +86,7 @@ def capture_info(path: Path) -> CaptureInfo:
             holes += 1
             unrecorded += event.frames
         elif isinstance(event, RunStarted):
+            shard = event.shard
             devices.update(device.key for device in event.devices)
         else:
             is_simulation = is_simulation or (isinstance(event, GpuSampled) and event.simulated)
@@ -105,6 +111,7 @@ def capture_info(path: Path) -> CaptureInfo:
         skipped_bytes=reader.scanner.skipped_bytes + reader.scanner.incomplete_bytes,
         holes=holes,
         unrecorded_frames=unrecorded,
+        shard=shard_report(shard),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
 
+from virnucpro_bus.cli.load_capture import runs_argument, shard_of, warn_of_shards
 from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
@@ -17,7 +18,7 @@ from virnucpro_bus.exporters import FORMATS, Document, Exporter, RowOptions
 from virnucpro_bus.files.gzipped import gzipped
 from virnucpro_bus.files.new_files import check_target, write_file, write_folder
 from virnucpro_bus.plugins import package_of
-from virnucpro_bus.run_folder import capture_path
+from virnucpro_bus.run_folder import capture_path, names_of
 from virnucpro_bus.sources.recording import Recording, read_recording
 from virnucpro_bus.spelling import did_you_mean
 from virnucpro_bus.system.console import say
@@ -65,7 +66,7 @@ def _complete_columns(context: click.Context, parameter: click.Parameter, incomp
 
 
 @click.command(cls=_ExportCommand, short_help="Write recorded runs as a table or in another format.")
-@click.argument("captures", metavar="RUN...", nargs=-1, required=True, type=PathArgument(path_type=Path))
+@runs_argument
 @click.option("--format", "form", default="csv", show_default=True, metavar="NAME",
               callback=_find_format, shell_complete=_complete_formats,
               help="The format; --help lists those that are installed.")  # fmt: skip
@@ -80,7 +81,7 @@ def _complete_columns(context: click.Context, parameter: click.Parameter, incomp
               help="Sort the rows of a table by COLUMN, or by -COLUMN: descending. Unknown is last.")  # fmt: skip
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Write only the first N rows of a table.")
 def export(
-    captures: tuple[Path, ...],
+    runs: Sequence[Path],
     form: EntryPoint,
     output: Path | None,
     force: bool,
@@ -102,7 +103,9 @@ def export(
     """
     exporter, options = FORMATS.load(form), RowOptions(sort, top, attempts)
     _check(form.name, exporter, options, output, force)
-    recordings = [_read(capture_path(capture)) for capture in captures]
+    recordings = [_read(capture_path(run)) for run in runs]
+    shards = [shard_of(recording.fleet.runs()) for recording in recordings]
+    warn_of_shards(dict(zip(names_of(runs), shards, strict=True)))
     documents = exporter.export(recordings, options)
     if output is not None and exporter.makes_folder:
         write_folder(output, _named(form.name, documents), replace=force)

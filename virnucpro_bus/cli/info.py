@@ -1,44 +1,58 @@
-"""The `info` subcommand: shows what a capture contains."""
+"""The `info` subcommand: shows what captures contain."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict
 
 import click
 
 from virnucpro_bus.capture.info import CaptureInfo, capture_info
-from virnucpro_bus.cli.options import PathArgument
+from virnucpro_bus.cli.load_capture import runs_argument, warn_of_shards
 from virnucpro_bus.clock import iso_utc
-from virnucpro_bus.run_folder import capture_path
+from virnucpro_bus.run_folder import capture_path, names_of
+from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible
 
 
+class InfosReport(TypedDict):
+    """The object that `info --json` prints of several captures."""
+
+    runs: list[CaptureInfo]
+    """In the order given."""
+
+
 @click.command(short_help="Show what a capture contains.")
-@click.argument("capture", type=PathArgument(path_type=Path))
+@runs_argument
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def info(capture: Path, as_json: bool) -> None:
-    """Show what CAPTURE (a run.vbus file or a run folder) contains: runs, devices, events by kind, damage.
+def info(runs: Sequence[Path], as_json: bool) -> None:
+    """Show what each RUN (a run.vbus file or a run folder) contains: runs, devices, events by kind, damage.
 
     \b
-    Example:
+    Examples:
       virnucpro-bus info my-run/run.vbus
+      virnucpro-bus info out/*
     """
-    found = capture_info(capture_path(capture))
+    found = [capture_info(capture_path(run)) for run in runs]
+    warn_of_shards(dict(zip(names_of(runs), (each["shard"] for each in found), strict=True)))
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps(found[0] if len(found) == 1 else InfosReport(runs=found), indent=2))
     else:
-        click.echo(_as_text(found))
+        click.echo("\n\n".join(map(_as_text, found)))
 
 
 def _as_text(found: CaptureInfo) -> str:
     started = "never" if found["started_ns"] is None else iso_utc(found["started_ns"])
+    shard = found["shard"]
     simulated = " (simulated)" if found["simulated"] else ""
     lines = [
         f"capture   {visible(found['path'])} ({found['size_bytes']} bytes)",
         f"runs      {', '.join(map(visible, found['runs'])) or 'none announced'}",
         f"hosts     {', '.join(map(visible, found['hosts'])) or 'none'}",
         f"devices   {', '.join(map(visible, found['devices'])) or 'none'}{simulated}",
+        *([f"shard     {shard_text(shard)}"] if shard else []),
         f"started   {started}",
         f"duration  {found['duration_seconds']:.1f} s",
         f"ending    {found['ending'] or 'unknown: no run was announced'}",

@@ -1,7 +1,8 @@
-"""Loads a recorded run for the commands that compute figures from it, and warns of what is missing in it."""
+"""Loads recorded runs for the commands that compute figures from them, and warns of what is missing in them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -10,23 +11,34 @@ from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.run_folder import capture_path
+from virnucpro_bus.metrics import RunReport, ShardReport
+from virnucpro_bus.run_folder import capture_path, names_of
 from virnucpro_bus.sources.recording import play_whole, warnings_of
+from virnucpro_bus.sources.shards import shard_text, shard_warnings
 from virnucpro_bus.system.console import say
 from virnucpro_bus.text import visible
 
 SIMULATED = "simulated GPUs: the workers on them used the CPU"
 """What commands add to the figures of a run on simulated GPUs."""
-capture_argument = click.argument("capture", type=PathArgument(path_type=Path))
-"""The path of a run.vbus file or of a run folder, for `load_capture`."""
+runs_argument = click.argument(
+    "runs", metavar="RUN...", nargs=-1, required=True, type=PathArgument(path_type=Path)
+)
+"""The paths of run.vbus files or run folders, as `runs`."""
 
 
-def load_capture(capture: Path) -> FleetState:
-    """Fold the capture in a file or a run folder as `replay` does, and print on stderr what is missing in it.
+def load_runs(runs: Sequence[Path]) -> dict[str, FleetState]:
+    """Fold the capture of each run, and print on stderr what is missing; return the folds by short name.
 
-    Raises CaptureError when it is not a capture, UserError when it contains no event.
+    Raises CaptureError for what is not a capture, UserError for one that contains no event.
     """
-    path = capture_path(capture)
+    fleets = {name: load_run(place) for name, place in zip(names_of(runs), runs, strict=True)}
+    warn_of_shards({name: shard_of(fleet.runs()) for name, fleet in fleets.items()})
+    return fleets
+
+
+def load_run(place: Path) -> FleetState:
+    """Fold the capture in a file or a run folder, and print what is missing in it. Raises as `load_runs` does."""
+    path = capture_path(place)
     playback = play_whole(path, SystemClock())
     fleet = playback.fleet
     for warning in warnings_of(playback):
@@ -34,3 +46,20 @@ def load_capture(capture: Path) -> FleetState:
     if not fleet.get_totals()["events_received"]:
         raise UserError(f"{visible(str(path))}: contains no events")
     return fleet
+
+
+def heading(name: str, fleet: FleetState) -> str:
+    """Return the line above what a command prints of one of several runs."""
+    shard = shard_of(fleet.runs())
+    return visible(name) + (f" (shard {shard_text(shard)})" if shard else "")
+
+
+def shard_of(announced: Sequence[RunReport]) -> ShardReport | None:
+    """Return which part of the inputs the first announced run of a capture has; None: all of them, or no run."""
+    return announced[0]["shard"] if announced else None
+
+
+def warn_of_shards(shards: Mapping[str, ShardReport | None]) -> None:
+    """Print on stderr if the runs that were given, by name, are not all the shards of one whole."""
+    for warning in shard_warnings(shards):
+        say(warning)

@@ -44,14 +44,14 @@ class TaskEvents:
     """Publishes the tasks of one worker. `progress` is safe to call from any thread, the rest from one thread."""
 
     def __init__(self, threads: int, connect: Callable[[int], tuple[Device, Publisher]], clock: Clock) -> None:
-        """`connect` returns the device of a slot and a publisher for it; called at the first use of the slot.
+        """`connect` returns the device of a slot and a publisher for it.
 
-        Slot 0 is connected at once, so that a worker without tasks is seen, too.
+        The slots of the threads are connected at once, so that idle ones are seen, and others when they are used.
         """
         self._slots = TaskSlots(threads)
         self._connect = connect
         self._clock = clock
-        self._publishers: dict[int, tuple[Device, Publisher]] = {0: connect(0)}
+        self._publishers: dict[int, tuple[Device, Publisher]] = {slot: connect(slot) for slot in range(threads)}
         self._executions: dict[Hashable, _Execution] = {}
         self._has_rejected = self._is_closed = False
 

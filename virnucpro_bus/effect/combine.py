@@ -68,6 +68,21 @@ def unknown_effect() -> Effect:
     return make_effect(steals=[], moves=0)
 
 
+def rename_devices(effect: Effect, names: Mapping[str, str]) -> Effect:
+    """Return the effect with other keys of devices; `names` are by the old ones, and each is a key of its own."""
+
+    def renamed(figures: Mapping[str, float]) -> dict[str, float]:
+        return {names.get(key, key): seconds for key, seconds in figures.items()}
+
+    return {
+        **effect,
+        "idle_seconds": renamed(effect["idle_seconds"]),
+        "busy_seconds": renamed(effect["busy_seconds"]),
+        "finish_seconds": renamed(effect["finish_seconds"]),
+        "loading_seconds": renamed(effect["loading_seconds"]),
+    }
+
+
 def combine(effects: Iterable[Effect]) -> Effect:
     """Combine the effects of several runs: the longest run counts; idle, busy and loading times add up.
 

@@ -64,8 +64,8 @@ def outcome(effect: Effect) -> str | None:
     return gain(saved, low_and_high) if _is_over(effect) else gain(saved, low_and_high, "will save", "will lose")
 
 
-def report_paragraph(effect: Effect) -> str:
-    """Describe the effect on several lines: all figures, the devices, and the latest steals."""
+def figures_paragraph(effect: Effect) -> str:
+    """Describe the effect on several lines: all figures of the whole run."""
     figures = [
         ("makespan", duration(effect["makespan_seconds"])),
         ("expected", likely_duration(effect["makespan_expected_seconds"], effect["makespan_expected_range"])),
@@ -84,6 +84,12 @@ def report_paragraph(effect: Effect) -> str:
     lines.insert(0, f"stealing          {sentence(effect) or _NO_EFFECT}")
     if loading := effect["loading_seconds"]:
         lines.append(f"{'loading':<17} {_aligned(f'{duration(math.fsum(loading.values()))} {_LOADING}')}")
+    return "\n".join(lines)
+
+
+def report_paragraph(effect: Effect) -> str:
+    """Describe the effect on several lines: all figures, the devices, and the latest steals."""
+    lines, loading = [figures_paragraph(effect)], effect["loading_seconds"]
     columns = effect["busy_seconds"], effect["idle_seconds"], effect["finish_seconds"], loading
     keys = list(effect["idle_seconds"] or loading)
     names = [visible(key) for key in keys]

@@ -88,12 +88,13 @@ class PlannedFile(Fact, frozen=True):
 class Shard(Fact, frozen=True):
     """Which part of the inputs a run has, where several runs share them: part `number` of `count`, from 0.
 
-    `inputs` is a digest of all inputs and of the estimated work in them: shards of equal digest and count are the
-    parts of one whole.
+    `files` is how many files all parts have together. `inputs` is a digest of these files and of the estimated
+    work in them: shards of equal digest and count are the parts of one whole.
     """
 
     number: Count
     count: Number
+    files: Count
     inputs: Name
 
 
@@ -103,8 +104,8 @@ class RunStarted(Fact, frozen=True):
     Of workers that no launcher started the hub is the coordinator, and the policy "own".
     `devices` are those of the start. A resumed run has a later epoch of the coordinator; `files_total` includes
     the files done before, and is 0 when no files are planned: then it is unknown how many there will be.
-    `settings` is a digest of the job and its options; "" when unknown. `shard` is None where the run has all
-    inputs.
+    `settings` is a digest of the job and its options; "" when unknown. `shard` is None where the run has all of
+    its inputs.
     """
 
     job: Text
@@ -143,7 +144,7 @@ class RunFinished(Fact, frozen=True):
 
 
 class Notice(Fact, frozen=True):
-    """A message for the user, in one line. Published by the coordinator, a sampler, a hub, and forked workers."""
+    """A message for the user, in one line. Published by the coordinator, a sampler, and a hub."""
 
     text: Text
 

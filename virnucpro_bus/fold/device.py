@@ -69,6 +69,8 @@ class DeviceState(Struct, array_like=True):
     sample_order: tuple[ev.Count, ev.Count] = (0, 0)
     """When the last sample was taken, and its number; zeros before the first. Epochs may go back with a clock."""
     reopened: Reopened = Reopened()
+    gpus_counted: ev.Count | None = None
+    """Among how many GPUs its key counts, as its workers report; None: unknown; 0: reports differ."""
 
     @property
     def device_id(self) -> int | str:
@@ -85,9 +87,16 @@ class DeviceState(Struct, array_like=True):
         """Whether its figures are simulated, by its key or the last sample; None: a real one, never sampled."""
         return is_simulated(self.device.key) or (None if self.sample is None else self.sample.simulated)
 
-    def renamed_to(self, gpu: DeviceState) -> DeviceState:
-        """Return a copy with the name and the samples of `gpu`."""
-        return replace(self, device=gpu.device, sample=gpu.sample, history=gpu.history)
+    def renamed_to(self, device: ev.Device, gpu: DeviceState | None) -> DeviceState:
+        """Return a copy that is called `device`, with the samples of `gpu`; None: with its own."""
+        if gpu is None:
+            return replace(self, device=device)
+        return replace(self, device=device, sample=gpu.sample, history=gpu.history)
+
+    def count_gpus(self, gpus: int | None) -> None:
+        """Note among how many GPUs its key counts, as a worker reports it; None: unknown."""
+        if gpus is not None:
+            self.gpus_counted = gpus if self.gpus_counted in (None, gpus) else 0
 
     def describe(self, device: ev.Device) -> None:
         """Set name, index and label. Of two values the greater is kept, so that no order of arrival matters."""
@@ -146,7 +155,7 @@ class DeviceState(Struct, array_like=True):
         figures = joint_figures([gpu.figures_during(start_ns, completed.mono_ns) for gpu in gpus])
         return FileRecord(
             file=event.file,
-            device=event.device,
+            device=self.device.key,
             device_id=self.device_id,
             host=host,
             attempt=event.attempt,

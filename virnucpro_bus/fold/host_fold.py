@@ -140,8 +140,8 @@ class HostFold(HostState, array_like=True):
 
     def _files_assigned(self, event: ev.FilesAssigned, envelope: ev.Envelope, stream: Stream) -> None:
         if envelope.source != COORDINATOR_SOURCE:
-            self._worker_device(event.device, stream)
-            self._log.add_own_plan(envelope.mono_ns, event.device, event.files)
+            device = self._worker_device(event.device, stream)
+            self._log.add_own_plan(envelope.mono_ns, device.device.key, event.files)
         elif self._begin_session(envelope):
             self._log.assign(event.device, event.files)
 
@@ -160,7 +160,9 @@ class HostFold(HostState, array_like=True):
         del self._notices[:-RECENT_NOTICES]
 
     def _worker_started(self, event: ev.WorkerStarted, envelope: ev.Envelope, stream: Stream) -> None:
-        self._worker_device(event.device.key, stream).describe(event.device)
+        device = self._worker_device(event.device.key, stream)
+        device.describe(event.device)
+        device.count_gpus(event.gpus)
         stream.start(envelope)
         if envelope.run and envelope.run not in self.worker_runs:
             insort(self.worker_runs, envelope.run)

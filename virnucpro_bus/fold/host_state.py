@@ -7,7 +7,7 @@ Pure and deterministic. These fields, with the types in them, are the layout of 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
@@ -16,6 +16,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.device_keys import gpus_of
 from virnucpro_bus.devices import display_id
+from virnucpro_bus.effect.combine import rename_devices
 from virnucpro_bus.effect.effect import effect_of
 from virnucpro_bus.effect.shares import HostWork, InProgress, RunStatus
 from virnucpro_bus.effect.totals import TotalsCache
@@ -24,7 +25,7 @@ from virnucpro_bus.events.commits import CommittedFiles
 from virnucpro_bus.events.host_time import NEVER_COMPARED, HostTime, TimeOfDay, by_own_clock
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceState, Reopened, own_workers
-from virnucpro_bus.fold.gpu_identity import SampledGpus, keys_by_index, merge_same_gpus
+from virnucpro_bus.fold.gpu_identity import SampledGpus, find_identities, keys_by_index, merge_same_gpus
 from virnucpro_bus.fold.stream import Stream, gone_ns
 from virnucpro_bus.fold.windows import Completions
 from virnucpro_bus.metrics import (
@@ -148,14 +149,14 @@ class HostState(Struct, array_like=True):
         workers: defaultdict[str, dict[tuple[int, str], Stream]] = defaultdict(dict)
         for source, epoch, stream in self.streams():
             workers[stream.device_key][epoch, source] = stream
-        merged = merge_same_gpus(self._devices, workers.keys())
+        merged = merge_same_gpus(self._devices, find_identities(self._devices, workers.keys()))
         shown = [
             (key, device)
             for key, device in merged.items()
             if device.is_planned or workers[key] or device.stolen_away
         ]
         if self.run is None:
-            in_use = {name for key, _ in shown for name in (key, *gpus_of(key))}
+            in_use = {name for key, device in shown for name in (key, *gpus_of(device.device.key))}
             shown += [(key, device) for key, device in merged.items() if key not in in_use]
         shown.sort(key=lambda each: each[1].display_order())
         moment = now_ns, self.started_ns, time_of_day
@@ -188,20 +189,18 @@ class HostState(Struct, array_like=True):
 
     def files(self, time_of_day: TimeOfDay = by_own_clock) -> list[FileRecord]:
         """The last 100 completed files, oldest first."""
-        sampled, records = SampledGpus(self._devices), []
-
-        def find(key: str) -> DeviceState:
-            return sampled.find(key) or self._devices.get(key, DeviceState(ev.Device(key)))
-
+        sampled, identities, records = SampledGpus(self._devices), self.identities(), []
         for completed in self._completions:
             key = completed.event.device
-            gpus = [find(gpu) for gpu in gpus_of(key)]
-            records.append(find(key).record(completed, self.host, time_of_day, gpus))
+            device = identities.get(key) or self._described(key)
+            gpus = sampled.of(device.key)
+            records.append(DeviceState(device).record(completed, self.host, time_of_day, gpus))
         return records
 
     def steals(self, time_of_day: TimeOfDay = by_own_clock) -> list[StealEvent]:
         """The last 50 steals, by the time on the axis."""
-        return [self._steal_event(steal, time_of_day) for steal in self._steals]
+        identities = self.identities()
+        return [self._steal_event(steal, time_of_day, identities) for steal in self._steals]
 
     def work(self, now_ns: int) -> HostWork:
         """The work log with the state of the run at `now_ns`, from which the effect of stealing is computed."""
@@ -253,20 +252,22 @@ class HostState(Struct, array_like=True):
 
         `cache` is for a caller that computes the effect repeatedly.
         """
-        work = self.work(now_ns)
+        work, identities = self.work(now_ns), self.identities()
 
         def describe(steal: Steal, saved: float | None, saved_range: Range | None) -> StealEffect:
-            return StealEffect(
-                **self._steal_event(steal, time_of_day), saved_seconds=saved, saved_range=saved_range
-            )
+            event = self._steal_event(steal, time_of_day, identities)
+            return StealEffect(**event, saved_seconds=saved, saved_range=saved_range)
 
-        return effect_of(work.log, work.status, describe, cache)
+        effect = effect_of(work.log, work.status, describe, cache)
+        return rename_devices(effect, {key: device.key for key, device in identities.items()})
 
-    def _steal_event(self, steal: Steal, time_of_day: TimeOfDay) -> StealEvent:
+    def _steal_event(
+        self, steal: Steal, time_of_day: TimeOfDay, identities: Mapping[str, ev.Device]
+    ) -> StealEvent:
         return StealEvent(
             timestamp=time_of_day(steal.wall_ns, steal.decided_ns) / NANOSECONDS,
-            source_gpu=self._device_id(steal.victim),
-            dest_gpu=self._device_id(steal.thief),
+            source_gpu=display_id(identities.get(steal.victim) or self._described(steal.victim)),
+            dest_gpu=display_id(identities.get(steal.thief) or self._described(steal.thief)),
             file_name=steal.file,
             host=self.host,
         )
@@ -328,12 +329,18 @@ class HostState(Struct, array_like=True):
         return self._log.warning()
 
     def devices(self) -> list[ev.Device]:
-        """Every device that an event has named, by index, then key."""
-        return [each.device for each in sorted(self._devices.values(), key=DeviceState.display_order)]
+        """Every device that an event has named, by index, then key; a GPU of several names once."""
+        merged = merge_same_gpus(self._devices, self.identities())
+        return [each.device for each in sorted(merged.values(), key=DeviceState.display_order)]
 
-    def _device_id(self, key: str) -> int | str:
+    def identities(self) -> dict[str, ev.Device]:
+        """What devices are called once their GPU is known, by the key that their workers have for them."""
+        return find_identities(self._devices, {stream.device_key for _, _, stream in self.streams()})
+
+    def _described(self, key: str) -> ev.Device:
+        """What is known of a device by this key."""
         device = self._devices.get(key)
-        return display_id(ev.Device(key)) if device is None else device.device_id
+        return ev.Device(key) if device is None else device.device
 
     def streams(self) -> Iterator[tuple[str, int, Stream]]:
         """Every stream with its source and epoch."""

@@ -8,6 +8,7 @@ from typing import Protocol, TypedDict
 
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.host_time import TimeOfDay
+from virnucpro_bus.events.shard_report import shard_report
 from virnucpro_bus.fold.host_state import INTERRUPTED, HostState
 from virnucpro_bus.metrics import (
     Effect,
@@ -106,6 +107,7 @@ def run_report(state: HostState, now_ns: int, time_of_day: TimeOfDay) -> RunRepo
         exit_code=None if state.finished is None else state.finished.exit_code,
         started=None if started_ns is None else time_of_day(state.started_wall_ns, started_ns) / NANOSECONDS,
         elapsed_seconds=state.elapsed_seconds(now_ns),
+        shard=shard_report(state.run.shard),
     )
 
 

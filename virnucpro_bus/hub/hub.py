@@ -22,6 +22,7 @@ from virnucpro_bus.history.server import HistoryServer
 from virnucpro_bus.hub.admission import Admission
 from virnucpro_bus.hub.own_run import OwnRun
 from virnucpro_bus.hub.worker_names import WorkerNames
+from virnucpro_bus.metrics import Totals
 from virnucpro_bus.run_folder import BusAddresses
 from virnucpro_bus.sockets import DONTWAIT, HIGH_WATER_MARK, bind_privately, drain, raw_send
 from virnucpro_bus.system.process_state import is_running
@@ -150,9 +151,7 @@ class Hub:
         """
         self.drain()
         if self._own_run is not None:
-            self.capture.flush()
-            fold = self._history.fold_all()
-            self.record(self._own_run.finish({host.host: host.totals() for host in fold.hosts()}))
+            self.record(self._own_run.finish(self._count))
             self.capture.flush()
 
     def record(self, frames: list[bytes]) -> None:
@@ -175,6 +174,11 @@ class Hub:
         self.drain()
         self.capture.close()
         self._context.destroy(linger=LINGER_MS)
+
+    def _count(self) -> dict[str, Totals]:
+        """Return the totals of each host, of all that is on record."""
+        self.capture.flush()
+        return {host.host: host.totals() for host in self._history.fold_all().hosts()}
 
     def _forward_all(self, frames: list[bytes]) -> None:
         send = self._forward

@@ -8,7 +8,7 @@ itself is the coordinator of that, and the hub reports none.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from virnucpro_bus import events as ev
@@ -93,13 +93,17 @@ class OwnRun:
         self._plans = {host: plan for host, plan in self._plans.items() if plan.base_ns == base_ns}
         return [encode(resumed), *map(self._announcement, self._plans)]
 
-    def finish(self, totals: Mapping[str, Totals]) -> list[bytes]:
-        """Return what reports the end of the bus in good order; `totals` are by host, of all that was received."""
+    def finish(self, count: Callable[[], Mapping[str, Totals]]) -> list[bytes]:
+        """Return what reports the end of the bus in good order.
+
+        `count` returns the totals of each host, of all that was received; it is called only if that is needed.
+        """
         if self._is_of_others:
             return []
         grown = [host for host, plan in self._plans.items() if not plan.is_stated]
         # The bus's own run is the last of them: by that the next hub knows it.
         ended = [*(host for host in self._plans if host != self._host), self._host]
+        totals = count()
         return [*map(self._announcement, grown), *(self._end(host, totals.get(host)) for host in ended)]
 
     def _note(self, envelope: Envelope) -> None:

@@ -36,8 +36,8 @@ _JOIN_SECONDS = 1.0
 """Limit for the end of the thread: a signal handler that closes may have interrupted who holds the lock."""
 
 
-def _refuse(frame: bytes) -> None:
-    """Take the place of sending in a closed publisher, so that no event has to be checked for that."""
+def _refuse(event: ev.Fact) -> Envelope:
+    """Take the place of numbering in a closed publisher, so that no event has to be checked for that."""
     raise ValueError("this publisher is closed")
 
 
@@ -193,10 +193,10 @@ class Sender:
 
     def _begin_in_child(self, event: ev.Fact) -> Envelope:
         """Begin this child's own stream, and number its first event. A source with a name is one process only."""
-        parent, inherited = self._sequencer.source, self._outbox
+        inherited, name = self._outbox, self._sequencer.source
         self._is_inherited = False
         outbox: FrameOutbox = NoOutbox(
-            f"{parent}: this publisher was made before fork(), and has no connection here"
+            f"{name}: this publisher was made before fork(), and has no connection here"
         )
         if isinstance(inherited, NoOutbox):
             outbox = NoOutbox(inherited.problem)
@@ -204,7 +204,6 @@ class Sender:
             with suppress(Exception):  # no more sockets or files can be opened
                 outbox = Outbox(inherited.address, self._clock)
         self._begin(outbox)
-        self.publish(ev.Notice(f"{self._sequencer.source}: was forked from {parent}, and has its own connection"))
         return self._next_envelope(event)
 
     # Heartbeats and the end.
@@ -239,6 +238,7 @@ class Sender:
             return
         self._is_closed = True
         if self._is_inherited:
+            self._next_envelope = _refuse
             return
         self._closing.set()
         self._at_exit.cancel()
@@ -249,7 +249,7 @@ class Sender:
             if self._device_key:
                 self.publish(ev.WorkerStopped(self._device_key, as_reason(reason)))
             self._outbox.close()
-            self._send = _refuse
+            self._next_envelope = _refuse
         self._report_unsent(last_events=1 + bool(self._device_key))
 
     def _report_unsent(self, last_events: int) -> None:

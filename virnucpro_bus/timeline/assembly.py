@@ -9,6 +9,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.host_time import NEVER_COMPARED, when
 from virnucpro_bus.fold.host_fold import HostFold
+from virnucpro_bus.timeline.renaming import with_identities
 from virnucpro_bus.timeline.sample_columns import SampleColumns
 from virnucpro_bus.timeline.timeline import (
     Attempt,
@@ -74,7 +75,7 @@ class Assembly:
         steals = sorted(set(self._all_steals()))
         victims = {(each.host, each.thief, each.file, each.attempt): each.victim for each in steals}
         attempts = [*self._ended_attempts(victims), *self._unended_attempts(victims)]
-        return Timeline(
+        timeline = Timeline(
             attempts=sorted(attempts, key=lambda each: (each.end_ns, each)),
             steals=steals,
             loading=sorted(self._loading(), key=lambda each: each.start_ns),
@@ -92,6 +93,10 @@ class Assembly:
             sizes=events.sizes,
             unrecorded_frames=events.unrecorded_frames,
         )
+        identities = {
+            (host, key): device for host, fold in self._folds.items() for key, device in fold.identities().items()
+        }
+        return with_identities(timeline, identities)
 
     def _all_steals(self) -> Iterator[TimedSteal]:
         for envelope in self._events.steals:

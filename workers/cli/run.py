@@ -151,7 +151,7 @@ def run(
       virnucpro-bus run *.fa.gz --out run2 --devices cuda:0,1 --job my_model:Classify --job-option batch=64
       virnucpro-bus run samples/ --out run3 --job "shell:seqkit stats {input} > {output}"
       virnucpro-bus run samples/ --out run4 --engine dask --scheduler tcp://node1:8786
-      virnucpro-bus run samples/ --out out/0 --shard 0/4
+      virnucpro-bus run samples/ --out run5/0 --shard 0/4
 
     \b
     Exit status: 0 done, 1 internal error, 2 usage, permission, or what fails every file, 3 some files failed,
@@ -181,6 +181,9 @@ def run(
             say(f"{folder.folder}: left out: {left_out}; to include files, name them")
     for path, same_as in found.aliases:
         say(f"{path} is the same file as {same_as}: processed once")
+    files, problem = apply_job_estimates(checked, found.files)
+    if (share := take_share(files, shard, problem, run_dir)) is None:
+        return 0
     named_cluster = (scheduler, scheduler_file, cluster)
     workforce = choose_workforce(
         engine, named_cluster, devices, workers_per_device, fake_gpus, run_dir, found.files
@@ -188,9 +191,6 @@ def run(
     device_weights, warnings = weights_for(weights, [device.name for device in workforce.devices])
     for warning in warnings:
         say(warning)
-    files, problem = apply_job_estimates(checked, found.files)
-    if (share := take_share(files, shard, problem, run_dir)) is None:
-        return 0
     plan = RunPlan(
         files=share.files,
         shard=share.shard,

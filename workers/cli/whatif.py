@@ -1,14 +1,15 @@
-"""The subcommand `whatif`: simulates a recorded run with other policies, devices or weights."""
+"""The subcommand `whatif`: simulates recorded runs with other policies, devices or weights."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict
 
 import click
 
-from virnucpro_bus.cli.load_capture import SIMULATED, capture_argument, load_capture
+from virnucpro_bus.cli.load_capture import SIMULATED, heading, load_runs, runs_argument
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import duration, likely_duration
 from virnucpro_bus.whatif import Alternative, WhatIf
@@ -22,14 +23,27 @@ LEFT_COLUMNS = (0, 1, 4)
 
 
 class WhatIfReport(WhatIf):
-    """The object that `whatif --json` prints."""
+    """The object that `whatif --json` prints of one run."""
 
     simulated: bool
     """Whether any device of the recorded run is a simulated GPU."""
 
 
+class WhatIfOfRun(WhatIfReport):
+    """One of several runs."""
+
+    run: str
+    """The name of its folder or file; its path where two have the same."""
+
+
+class WhatIfsReport(TypedDict):
+    """The object that `whatif --json` prints of several runs, each by itself."""
+
+    runs: list[WhatIfOfRun]
+
+
 @click.command(short_help="Estimate how long a recorded run would have taken under other policies.")
-@capture_argument
+@runs_argument
 @click.option("--policy", type=click.Choice(POLICIES),
               help="The policy to simulate.  [default: all of them]")  # fmt: skip
 @click.option("--devices", type=click.IntRange(1, MAX_DEVICES), metavar="N",
@@ -41,17 +55,18 @@ class WhatIfReport(WhatIf):
 @click.option("--drop", multiple=True, metavar="DEVICE", help="A device to leave out; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def whatif(
-    capture: Path,
+    runs: Sequence[Path],
     policy: str | None,
     devices: int | None,
     weights: str | None,
     drop: Sequence[str],
     as_json: bool,
 ) -> None:
-    """Estimate how long a recorded run would have taken under other policies.
+    """Estimate how long each recorded RUN would have taken under other policies.
 
-    CAPTURE is a run.vbus file or a run folder. A simulator processes its files, with the time that each one took:
-    under every policy, and on half and double the devices, or as the options say. No job is run.
+    RUN is a run.vbus file or a run folder. A simulator processes its files, with the time that each one took:
+    under every policy, and on half and double the devices, or as the options say. No job is run. Of several runs
+    each is simulated by itself.
 
     \b
     Examples:
@@ -59,10 +74,21 @@ def whatif(
       virnucpro-bus whatif first-run --devices 8 --policy cost
       virnucpro-bus whatif first-run/run.vbus --drop cuda:3 --json
     """
-    fleet = load_capture(capture)
-    found = what_if(make_recorded_run(fleet), Variation(policy, devices, weights, drop))
-    report = WhatIfReport(**found, simulated=fleet.is_simulated)
-    click.echo(json.dumps(report, indent=2) if as_json else _as_text(report))
+    variation = Variation(policy, devices, weights, drop)
+    fleets = load_runs(runs)
+    reports = {
+        name: WhatIfReport(**what_if(make_recorded_run(fleet), variation), simulated=fleet.is_simulated)
+        for name, fleet in fleets.items()
+    }
+    if len(reports) == 1:
+        (report,) = reports.values()
+        click.echo(json.dumps(report, indent=2) if as_json else _as_text(report))
+    elif as_json:
+        each = [WhatIfOfRun(**report, run=visible(name)) for name, report in reports.items()]
+        click.echo(json.dumps(WhatIfsReport(runs=each), indent=2))
+    else:
+        texts = (f"{heading(name, fleets[name])}\n{_as_text(report)}" for name, report in reports.items())
+        click.echo("\n\n".join(texts))
 
 
 def _as_text(found: WhatIfReport) -> str:

@@ -58,7 +58,7 @@ class _Stream:
     """File and attempt that its worker has started last; None: none."""
 
     def in_order(self, seq: int, mono_ns: int) -> int:
-        """Return the time of event `seq`, so that no later event of the stream seems earlier."""
+        """Return the time of event `seq`, on the right side of that of the newest event of the stream."""
         if seq < self.last_seq:
             return min(mono_ns, self.last_ns)
         self.last_seq, self.last_ns = seq, max(mono_ns, self.last_ns)

@@ -96,7 +96,8 @@ def start_own(workplace: Workplace) -> Connection:
     """Start a cluster of our own with a worker for each device of the run. Raises UserError."""
     redirect_log(workplace.server.log_path(LOG_NAME))
     try:
-        cluster = start_own_cluster(workplace.coordinator.devices, workplace.server.log_path)
+        devices = workplace.coordinator.devices
+        cluster = start_own_cluster(devices, workplace.server.log_path, workplace.warn)
     except Exception as error:
         raise UserError(f"the Dask cluster of the run cannot be started: {_brief(error)}") from None
     return Connection(_client("the Dask cluster of the run", cluster), cluster, is_own=True)

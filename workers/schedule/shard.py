@@ -74,7 +74,7 @@ def share_of(files: Sequence[InputFile], name: ShardName | None) -> Share:
     return Share(
         [file for index, file in enumerate(ordered) if index in mine],
         [file for index, file in enumerate(ordered) if index not in mine],
-        Shard(*name, _digest(ordered)),
+        Shard(*name, len(ordered), _digest(ordered)),
     )
 
 

@@ -36,6 +36,7 @@ SECTIONS: dict[str, Any] = {
     "Steal with its effect": metrics.StealEffect,
     "File": metrics.FileRecord,
     "Run": metrics.RunReport,
+    "Shard": metrics.ShardReport,
     "Run in a list": RunRow,
     "Export": ExportedFile,
     "What if": WhatIfReport,
@@ -44,7 +45,7 @@ SECTIONS: dict[str, Any] = {
 NAMES = {int: "integer", float: "number", str: "string", bool: "boolean", NoneType: "null"}
 LINKED = {"Device": "DeviceReport", "Totals": "Totals", "Steal": "StealEvent", "Source": "SourceCounts"}
 LINKED |= {"Effect": "Effect", "Steal with its effect": "StealEffect", "File": "FileRecord", "Run": "RunReport"}
-LINKED |= {"Alternative": "Alternative"}
+LINKED |= {"Alternative": "Alternative", "Shard": "ShardReport"}
 TITLES = {declared: title for title, declared in LINKED.items()}
 
 

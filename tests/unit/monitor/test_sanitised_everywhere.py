@@ -76,6 +76,7 @@ EMPTY_INFO: CaptureInfo = {
     "skipped_bytes": 0,
     "holes": 0,
     "unrecorded_frames": 0,
+    "shard": None,
 }
 
 

@@ -96,26 +96,39 @@ def _member(question: Question, name: str, nanny: str) -> Member:
     if question.version != program_version():
         raise UserError(f"it has virnucpro-bus {program_version()}, the launcher {question.version}")
     nonce_path = to_path(question.nonce_path)
-    proof = _prove(nonce_path, question.nonce)
+    _check_folder(nonce_path, question.nonce)
     for raw, state in question.inputs:
         _check_input(to_path(raw), state)
     device = _first_gpu() if question.wants_device else None
+    # Last, so that a worker that is unfit leaves nothing.
+    proof = _write_proof(nonce_path, question.nonce)
     return Member(name, nanny, os.uname().nodename, boot_id(), os.getpid(), device, proof)
 
 
-def _prove(nonce_path: Path, nonce: str) -> str:
-    """Read the launcher's file and write one beside it. Returns its name; raises UserError."""
-    folder = visible(str(nonce_path.parent))
+def _check_folder(nonce_path: Path, nonce: str) -> None:
+    """Check that the launcher's file is seen here. Raises UserError."""
     try:
         with nonce_path.open("rb") as file:
-            if file.read(NONCE_BYTES) != nonce.encode():
-                raise UserError(f"{folder}: is another folder there")
-        proof = nonce_path.with_name(f"{nonce_path.name}-{secrets.token_hex(8)}")
+            is_shared = file.read(NONCE_BYTES) == nonce.encode()
+    except OSError as error:
+        raise _unusable(nonce_path.parent, error) from None
+    if not is_shared:
+        raise UserError(f"{visible(str(nonce_path.parent))}: is another folder there")
+
+
+def _write_proof(nonce_path: Path, nonce: str) -> str:
+    """Write a file beside the launcher's, and return its name. Raises UserError."""
+    proof = nonce_path.with_name(f"{nonce_path.name}-{secrets.token_hex(8)}")
+    try:
         with proof.open("xb") as file:
             file.write(nonce.encode())
     except OSError as error:
-        raise UserError(f"{folder}: cannot be used there: {error.strerror}") from None
+        raise _unusable(nonce_path.parent, error) from None
     return proof.name
+
+
+def _unusable(folder: Path, error: OSError) -> UserError:
+    return UserError(f"{visible(str(folder))}: cannot be used there: {error.strerror}")
 
 
 def _check_input(path: Path, state: FileState | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,11 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.support.captures import spans, write_capture
+from tests.support.captures import recorded, spans, write_capture
 from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus.capture.compression import HAS_ZSTD, compress_capture
-from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.cli.effect import effect
-from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events.codec import encode
-from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import FilesAssigned
 from workers.cli.whatif import whatif
 
@@ -30,15 +25,6 @@ def a_run() -> ImaginedRun:
     run = ImaginedRun([10] * 30, [1.0, 2.0], "cost")
     run.work()
     return run
-
-
-def recorded(path: Path, envelopes: Iterable[Envelope], times: int = 1) -> None:
-    """Write them as they would have been received, each so many times."""
-    clock = ManualClock()
-    with CaptureWriter(path, clock) as writer:
-        for envelope in envelopes:
-            clock.wall, clock.mono = envelope.wall_ns, envelope.mono_ns
-            writer.append([encode(envelope)] * times)
 
 
 def asked(command: click.Command, *arguments: str | Path) -> Result:

@@ -24,7 +24,7 @@ ORIGIN = ev.Origin("0f1e", "2d3c", "4b5a", "6978")
 STOLEN_AT_NS = 1_769_860_800_123_456_789
 
 EXAMPLES: list[ev.Fact] = [
-    ev.RunStarted("sixframe", "threshold", (GPU, CPU), 40, "5f1c", ev.Shard(1, 4, "c0de")),
+    ev.RunStarted("sixframe", "threshold", (GPU, CPU), 40, "5f1c", ev.Shard(1, 4, 160, "c0de")),
     ev.FilesAssigned(
         GPU.key, (ev.PlannedFile(FILE, 1_048_576, 3_000_000, "9a0b", ORIGIN, True), ev.PlannedFile("b.fa", 0, 0))
     ),

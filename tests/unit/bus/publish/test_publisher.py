@@ -291,7 +291,6 @@ def test_a_forked_child_has_a_stream_of_its_own_and_leaves_that_of_its_parent_al
     assert parent[-2].event.files_completed == 1
     assert [each.event for each in child] == [
         ev.WorkerStarted(CPU, int(source.removeprefix("pid-"))),
-        ev.Notice(f"{source}: was forked from pid-{os.getpid()}, and has its own connection"),
         ev.FileStarted("cpu:0", "b.fa"),
         ev.FileCompleted("cpu:0", "b.fa", 0, 2, 1.0),
         ev.Heartbeat("cpu:0", "idle", 1, 0, 2, 0, 0),
@@ -301,9 +300,16 @@ def test_a_forked_child_has_a_stream_of_its_own_and_leaves_that_of_its_parent_al
 
 
 @forking
-def test_a_forked_child_that_publishes_nothing_says_nothing(listener: Heard, address: str) -> None:
+def test_a_forked_child_that_publishes_nothing_or_only_after_its_end_is_not_seen(
+    listener: Heard, address: str
+) -> None:
+    def close_and_start() -> None:
+        bus.close()
+        bus.file_started("a.fa")
+
     with quiet(address) as bus:
         in_a_forked_child(bus.close)
+        in_a_forked_child(close_and_start)
     assert len(by_source(listener, 1)) == 1
     assert listener.empty()
 
@@ -328,7 +334,7 @@ def test_a_source_with_a_name_stays_one_process_and_its_children_count_what_they
     (line,) = capfd.readouterr().err.splitlines()
     assert line == (
         "virnucpro-bus: worker-0: this publisher was made before fork(), and has no connection here; "
-        "5 events were never sent"
+        "4 events were never sent"
     )
 
 
@@ -339,6 +345,16 @@ def test_a_signal_handler_publishes_while_its_thread_does(listener: Heard, addre
     with quiet(address) as bus, bus._lock:
         bus.file_failed("a.fa", "interrupted")
     assert len(hear(listener, goodbye)) == 4
+
+
+def test_a_signal_handler_closes_while_its_thread_publishes(listener: Heard, address: str) -> None:
+    bus = quiet(address, heartbeat_seconds=0.01)
+    with bus._lock:
+        hear(listener, lambda envelope: envelope.seq == 1)
+        bus.close()
+    hear(listener, goodbye)
+    wait_until(lambda: not [each for each in threading.enumerate() if each.name == "bus-heartbeat"])
+    assert listener.empty()
 
 
 def test_what_a_closed_publisher_is_passed_is_reported_once(

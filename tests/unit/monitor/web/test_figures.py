@@ -47,6 +47,7 @@ RUN: RunReport = {
     "exit_code": None,
     "started": None,
     "elapsed_seconds": None,
+    "shard": None,
 }
 
 
@@ -134,6 +135,14 @@ def test_one_run_is_described_and_of_several_each_has_its_state() -> None:
     assert ("job", "sixframe") in page_figures(model, (), [one])["facts"]
     facts = page_figures(model, (), [one, two])["facts"]  # type: ignore[list-item]
     assert ("run-1 on node2", "finished, sixframe") in facts
+
+
+def test_the_shard_of_a_run_is_among_its_facts() -> None:
+    model = nothing_yet(0, "")
+    run: RunReport = {**RUN, "shard": {"number": 0, "count": 4, "files": 60, "inputs": "i"}}
+    assert ("shard", "0/4 of 60 files") in page_figures(model, (), [run])["facts"]
+    facts = page_figures(model, (), [RUN, run])["facts"]
+    assert ("run-1 on node1", "running, sixframe, shard 0/4 of 60 files") in facts
 
 
 def test_the_steals_are_the_latest_first_with_what_each_has_saved() -> None:

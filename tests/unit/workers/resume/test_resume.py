@@ -388,6 +388,11 @@ def test_each_shard_keeps_its_files_whatever_was_added_changed_or_removed(
         assert (resumption.shard, resumption.notes) == (share.shard, (INPUTS_OF_SHARDS_CHANGED,))
 
 
+def shard(fields: tuple[int, int, str] | None) -> Shard | None:
+    """The shard of this number, count and digest."""
+    return fields and Shard(*fields[:2], 1, fields[2])
+
+
 @pytest.mark.parametrize(
     ("held", "given", "why"),
     [
@@ -401,11 +406,9 @@ def test_each_shard_keeps_its_files_whatever_was_added_changed_or_removed(
 def test_a_run_of_another_shard_is_not_resumed(
     tmp_path: Path, held: tuple[int, int, str] | None, given: tuple[int, int, str] | None, why: str | None
 ) -> None:
-    write_capture(tmp_path / CAPTURE_NAME, begun(held and Shard(*held), input_files([1])).frames)
+    write_capture(tmp_path / CAPTURE_NAME, begun(shard(held), input_files([1])).frames)
     with pytest.raises(UserError, match=f"holds {why}$") if why else nullcontext():
-        open_past_run(
-            tmp_path, SETTINGS, tmp_path / "log", shard=given and Shard(*given), resume=True, force=False
-        )
+        open_past_run(tmp_path, SETTINGS, tmp_path / "log", shard=shard(given), resume=True, force=False)
 
 
 def test_settings_are_the_job_and_its_options_in_any_order() -> None:

@@ -83,7 +83,7 @@ def test_a_share_is_described_by_its_files_and_work() -> None:
 def test_a_shard_is_written_as_its_number_and_how_many_there_are(text: str, name: tuple[int, int]) -> None:
     assert parse_shard(text) == name
     assert str(ShardName(3, 4)) == "3/4"
-    assert name_of(Shard(3, 4, "digest")) == (3, 4)
+    assert name_of(Shard(3, 4, 40, "digest")) == (3, 4)
 
 
 @pytest.mark.parametrize(

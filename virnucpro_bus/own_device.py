@@ -39,6 +39,8 @@ DEVICE_FOLDER = Path("/dev")
 _GPU_FILE = re.compile(r"nvidia\d+", re.ASCII)
 _WSL_FILE = "dxg"
 _CPU_PREFIX = "cpu:"
+_ANY_GPU, _ANY_CPU = "cuda", "cpu"
+"""What torch calls a device that it leaves open."""
 
 
 class TorchDevice(NamedTuple):
@@ -53,7 +55,9 @@ def find_own_device(environment: Mapping[str, str], named: Device | None = None)
 
     CUDA numbers what `CUDA_VISIBLE_DEVICES` selects, so a number that is `named` counts its entries.
     """
-    if named is not None:
+    if named is not None and named.key == _ANY_CPU:
+        return device_of(f"{_CPU_PREFIX}{local_rank(environment) or 0}")
+    if named is not None and named.key != _ANY_GPU:
         return _named_device(environment, named)
     return choose_device(environment, torch_device(local_rank(environment)), count_usable_gpus())
 

@@ -12,6 +12,7 @@ from monitor.view.formatting import count, count_devices
 from virnucpro_bus.clock import iso_utc
 from virnucpro_bus.effect.text_report import sentence
 from virnucpro_bus.metrics import Range, RunReport
+from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible
 from virnucpro_bus.timeline.sample_columns import SampleColumns
 from virnucpro_bus.units import UNKNOWN, duration
@@ -67,7 +68,8 @@ def _announcement(run: RunReport) -> str:
         state += f" with exit status {run['exit_code']}"
     if run["state"] == "running":
         state = "still running when this page was written"
-    return f"Job {visible(run['job'])} on {visible(run['host'])}, policy {visible(run['policy'])}: {state}."
+    shard = f", shard {shard_text(run['shard'])}" if run["shard"] else ""
+    return f"Job {visible(run['job'])} on {visible(run['host'])}, policy {visible(run['policy'])}{shard}: {state}."
 
 
 def _when(run: ReportedRun) -> str:

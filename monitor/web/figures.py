@@ -6,7 +6,7 @@ All is formatted here, in the words of the terminal, so that the page has nothin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import floor
 from typing import Literal, TypedDict
 
@@ -26,6 +26,7 @@ from monitor.view.formatting import count, describe_devices, loading_time, perce
 from monitor.view.glyphs import STALLED, STATE_WORDS
 from virnucpro_bus.effect.text_report import gain, sentence
 from virnucpro_bus.metrics import RunReport, is_stale
+from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN, duration, likely_duration
 
@@ -183,9 +184,17 @@ def _run_facts(runs: Sequence[RunReport]) -> list[tuple[str, str]]:
             ("job", visible(run["job"])),
             ("policy", visible(run["policy"])),
             ("host", visible(run["host"])),
+            *([("shard", shard_text(run["shard"]))] if run["shard"] else []),
             ("state", visible(run["state"])),
         ]
-    return [(visible(f"{run['run']} on {run['host']}"), visible(f"{run['state']}, {run['job']}")) for run in runs]
+    return [(visible(f"{run['run']} on {run['host']}"), ", ".join(_course_of(run))) for run in runs]
+
+
+def _course_of(run: RunReport) -> Iterator[str]:
+    yield visible(run["state"])
+    yield visible(run["job"])
+    if run["shard"] is not None:
+        yield f"shard {shard_text(run['shard'])}"
 
 
 def _device(row: Row, label: str, name: str, trend: Trend) -> DeviceFigures:

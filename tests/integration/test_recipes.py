@@ -1,7 +1,8 @@
-"""The batch script of share/recipes with a scontrol that notes what it is asked for, instead of Slurm's."""
+"""The batch scripts of share/recipes, with an srun and a scontrol that notes what it is asked for, not Slurm's."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -10,11 +11,23 @@ import pytest
 
 from tests.support.lab import COMMAND, Lab, Started
 from tests.support.paths import RECIPES
-from tests.support.run_files import Gates, recorded, result_names, results, small_files
+from tests.support.run_files import Gates, recorded, result_names, results, small_files, summary
 from virnucpro_bus.events.vocabulary import FileCommitted
+from virnucpro_bus.run_folder import read_addresses
 
 FILES = 6
 SIGNALLED = 128 + signal.SIGUSR1
+SRUN = """
+while [ "${1#--}" != "$1" ]; do shift; done
+export SLURM_NTASKS=2
+SLURM_PROCID=0 "$@" & first=$!
+SLURM_PROCID=1 "$@"
+second=$?
+wait $first
+[ $? -gt $second ] || exit $second
+wait $first
+"""
+"""Two tasks; its status is the highest of theirs, as that of Slurm's."""
 
 
 class Slurm:
@@ -33,12 +46,13 @@ class Slurm:
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
 
-    def start(self, *arguments: str | Path, restarts: int = 0) -> Started:
-        """Start the script; the variable of the restarts is not set at the first start."""
+    def start(self, *arguments: str | Path, restarts: int = 0, script: str = "virnucpro-bus.sbatch") -> Started:
+        """Start a script; the variable of the restarts is not set at the first start."""
         path = os.pathsep.join((str(self._bin), str(Path(COMMAND).parent), os.environ["PATH"]))
-        count = {"SLURM_RESTART_COUNT": str(restarts)} if restarts else {}
-        script = RECIPES / "virnucpro-bus.sbatch"
-        return self._lab.start(*arguments, program=script, prefix=["bash"], PATH=path, SLURM_JOB_ID="17", **count)
+        variables = {"PATH": path, "SLURM_JOB_ID": "17"}
+        if restarts:
+            variables["SLURM_RESTART_COUNT"] = str(restarts)
+        return self._lab.start(*arguments, program=RECIPES / script, prefix=["bash"], **variables)
 
     def requests(self) -> list[str]:
         """What scontrol was asked for."""
@@ -84,11 +98,13 @@ def test_a_run_that_is_signalled_before_its_time_is_up_is_queued_again_and_conti
         (128 + signal.SIGTERM, 0, []),  # scancel
     ],
 )
+@pytest.mark.parametrize("script", ["virnucpro-bus.sbatch", "shards.sbatch"])
 def test_only_a_run_that_is_ended_by_its_time_is_queued_again_and_not_for_ever(
-    slurm: Slurm, status: int, restarts: int, requests: list[str]
+    slurm: Slurm, script: str, status: int, restarts: int, requests: list[str]
 ) -> None:
     slurm.command("virnucpro-bus", f"exit {status}")
-    assert slurm.start("inputs", "out", restarts=restarts).wait() == status
+    slurm.command("srun", SRUN)
+    assert slurm.start("inputs", "out", restarts=restarts, script=script).wait() == status
     assert slurm.requests() == requests
 
 
@@ -106,3 +122,36 @@ def test_a_cancelled_run_gets_the_signal_and_the_time_to_end_and_is_not_queued_a
     assert running.wait() == 128 + signal.SIGTERM
     assert ended.exists()
     assert slurm.requests() == []
+
+
+def test_two_shards_are_watched_as_one_fleet_and_the_one_whose_node_dies_continues_alone(
+    lab: Lab, slurm: Slurm
+) -> None:
+    slurm.command("srun", SRUN)
+    names = small_files(lab.folder / "inputs", FILES)
+    gates = Gates(lab.folder / "gates")
+    gates.close(*names[:2])  # the biggest: one for each shard
+    options = ("inputs", "out", "--devices", "cpu:1", "--job", "user_jobs:gated", "--job-option", gates.option)
+    both = lab.folder / "out" / "0", lab.folder / "out" / "1"
+    first = slurm.start(*options, script="shards.sbatch")
+    first.until(lambda: len(gates.waiting()) == 2, "both shards are at their gates")
+
+    watched = lab.run("monitor", *both, "--once", "--json")
+    assert watched.wait() == 0, watched.stderr
+    report = json.loads(watched.stdout)
+    assert report["totals"]["files_total"] == FILES
+    assert [(run["shard"]["number"], run["shard"]["count"], run["state"]) for run in report["runs"]] == [
+        (0, 2, "running"),
+        (1, 2, "running"),
+    ]
+
+    os.kill(read_addresses(both[1]).pid, signal.SIGKILL)
+    gates.open()
+    assert first.wait() == 128 + signal.SIGKILL
+    assert (slurm.requests(), summary(both[0])["exit_code"]) == ([], 0)
+    done = results(both[0])
+    assert slurm.start(*options, script="shards.sbatch").wait() == 0
+    assert results(both[0]) == done
+    assert sorted([*done, *results(both[1])]) == sorted(result_names(names))
+    committed = [each.event.file for run_dir in both for each in recorded(run_dir, FileCommitted)]
+    assert sorted(committed) == sorted(names)

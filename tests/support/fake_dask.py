@@ -54,6 +54,7 @@ class FakeWorker:
         self.name = name
         self.address = address
         self.state = FakeState(threads)
+        self.plugins: dict[str, Any] = {}
         self.loop = FakeLoop()
         self.messages: list[tuple[str, Any]] = []
         self._error = error

@@ -15,7 +15,7 @@ from virnucpro_bus.clock import NANOSECONDS, AttendedClock, SystemClock
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.hub.bus_server import BusServer
 from virnucpro_bus.hub.past_hub import PastHub
-from virnucpro_bus.publish.publisher import ADDRESS_VARIABLE, RUN_VARIABLE
+from virnucpro_bus.publish.joining import ADDRESS_VARIABLE, RUN_VARIABLE
 from virnucpro_bus.remote.http_address import HttpListen
 from virnucpro_bus.remote.relay_process import DELIVERY_SECONDS, RelayProcess
 from virnucpro_bus.system.child_process import self_command, stop

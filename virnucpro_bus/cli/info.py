@@ -13,6 +13,7 @@ from virnucpro_bus.capture.info import CaptureInfo, capture_info
 from virnucpro_bus.cli.load_capture import runs_argument, warn_of_shards
 from virnucpro_bus.clock import iso_utc
 from virnucpro_bus.run_folder import capture_path, names_of
+from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible
 
 
@@ -51,7 +52,7 @@ def _as_text(found: CaptureInfo) -> str:
         f"runs      {', '.join(map(visible, found['runs'])) or 'none announced'}",
         f"hosts     {', '.join(map(visible, found['hosts'])) or 'none'}",
         f"devices   {', '.join(map(visible, found['devices'])) or 'none'}{simulated}",
-        *([f"shard     {shard['number']}/{shard['count']} of {shard['files']} files"] if shard else []),
+        *([f"shard     {shard_text(shard)}"] if shard else []),
         f"started   {started}",
         f"duration  {found['duration_seconds']:.1f} s",
         f"ending    {found['ending'] or 'unknown: no run was announced'}",

@@ -14,7 +14,7 @@ from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.metrics import RunReport, ShardReport
 from virnucpro_bus.run_folder import capture_path, names_of
 from virnucpro_bus.sources.recording import play_whole, warnings_of
-from virnucpro_bus.sources.shards import shard_warnings
+from virnucpro_bus.sources.shards import shard_text, shard_warnings
 from virnucpro_bus.system.console import say
 from virnucpro_bus.text import visible
 
@@ -51,7 +51,7 @@ def load_run(place: Path) -> FleetState:
 def heading(name: str, fleet: FleetState) -> str:
     """Return the line above what a command prints of one of several runs."""
     shard = shard_of(fleet.runs())
-    return visible(name) + (f" (shard {shard['number']}/{shard['count']})" if shard else "")
+    return visible(name) + (f" (shard {shard_text(shard)})" if shard else "")
 
 
 def shard_of(announced: Sequence[RunReport]) -> ShardReport | None:

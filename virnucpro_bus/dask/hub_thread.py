@@ -53,6 +53,10 @@ class HubThread:
         """Publish that the scheduler has removed a worker, if that is news."""
         self._ask(lambda: self._server.hub.record(self._roster.remove(address)))
 
+    def notify(self, text: str) -> None:
+        """Publish a notice for users."""
+        self._ask(lambda: self._server.hub.record([self._roster.notice(text, self._server.host)]))
+
     def end(self) -> None:
         """Wait until all workers have published their end, at most 2 s; then close the hub, in order."""
         self._end_ns = self._clock.mono_ns() + round(END_SECONDS * NANOSECONDS)

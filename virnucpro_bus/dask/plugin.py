@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class BusPlugin(WorkerPlugin):
-    """Publishes what a worker does on the topic of a run. In the client it is only a description of itself."""
+    """Publishes what a worker does on the topic of a run."""
 
     idempotent = False
     """Dask replaces the plugin of a watch that was killed when the next one goes on in its folder."""

@@ -11,6 +11,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.events.codec import Foreign, encode
 from virnucpro_bus.events.envelope import Sequencer
+from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 
 ROSTER_SOURCE = "dask-scheduler"
 """The source of what is published about workers."""
@@ -88,6 +89,10 @@ class Roster:
             mono_ns, wall_ns = self._times[slot.host]
             frames.append(encode(self._sequencer(slot.host).next_envelope(event, wall_ns, mono_ns)))
         return frames
+
+    def notice(self, text: str, host: str) -> bytes:
+        """Return the frame of a notice for users, published by this `host`."""
+        return encode(self._sequencer(host).next_envelope(ev.Notice(text[:REASON_CHARACTERS])))
 
     def _sequencer(self, host: str) -> Sequencer:
         if host not in self._sequencers:

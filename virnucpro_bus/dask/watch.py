@@ -19,12 +19,13 @@ from typing import Self
 from distributed import Client
 
 from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.dask.carried import ABSENT_SUFFIX, make_carried
 from virnucpro_bus.dask.hub_thread import HubThread
-from virnucpro_bus.dask.plugin import BusPlugin
 from virnucpro_bus.dask.roster import removed_worker
 from virnucpro_bus.dask.topic import MessageSubscription, Subscription, topic_of
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.hub.bus_server import BusServer
+from virnucpro_bus.system.console import say
 from virnucpro_bus.text import text_of, visible
 
 MEMBERS_TOPIC = "all"
@@ -38,7 +39,8 @@ def watch(client: Client, folder: str | os.PathLike[str], *, resume: bool = Fals
     """Put the cluster of `client` on a bus in `folder`, until the end of the `with` block, or `close`.
 
     Where the last one in the folder was killed, its capture is continued; with `resume`, also where it has ended.
-    Raises UserError where the folder cannot be used, or the workers cannot load this package.
+    Of a worker that cannot load this package a notice is published, and the first is printed. Raises UserError
+    where the folder or the client cannot be used.
     """
     return Watch(client, Path(folder), resume=resume)
 
@@ -65,19 +67,22 @@ class Watch:
         """The id of the run."""
         self._is_open = True
         self._hub = HubThread(server, clock)
-        self._events = Subscription(self._client, topic_of(self.run), self._hub.take)
-        self._members = MessageSubscription(self._client, MEMBERS_TOPIC, self._note_member)
+        topic = topic_of(self.run)
+        self._subscriptions = [
+            Subscription(self._client, topic, self._hub.take),
+            MessageSubscription(self._client, MEMBERS_TOPIC, self._note_member),
+            MessageSubscription(self._client, topic + ABSENT_SUFFIX, self._note_absent),
+        ]
+        self._has_absent = False
         atexit.register(self.close)
         try:
-            self._client.register_plugin(BusPlugin(self.run))
+            self._client.register_plugin(make_carried(self.run, topic))
         except Exception as error:  # any that a worker has raised
             self.close()
             if past is None:
                 server.remove_capture()
             reason = visible(f"{type(error).__name__}: {text_of(error)}")
-            raise UserError(
-                f"watch: a worker cannot load the plugin ({reason}); install virnucpro-bus where the workers run"
-            ) from None
+            raise UserError(f"watch: the workers do not take the plugin: {reason}") from None
 
     def close(self) -> None:
         """Take the plugin from the workers, wait at most 2 s for their last events, and close the hub."""
@@ -90,8 +95,8 @@ class Watch:
             with suppress(Exception):
                 self._client.unregister_worker_plugin(topic_of(self.run))
         self._hub.end()
-        self._events.close()
-        self._members.close()
+        for subscription in self._subscriptions:
+            subscription.close()
         self._client.close(timeout=CLOSE_SECONDS)
 
     def __enter__(self) -> Self:
@@ -105,3 +110,11 @@ class Watch:
         address = removed_worker(message)
         if address is not None:
             self._hub.remove(address)
+
+    def _note_absent(self, message: object) -> None:
+        """Take the message of a worker that cannot load the plugin, in the same thread."""
+        text = f"{visible(text_of(message))}; install virnucpro-bus there: its tasks are not shown"
+        self._hub.notify(text)
+        if not self._has_absent:
+            self._has_absent = True
+            say(text)

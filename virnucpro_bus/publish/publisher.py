@@ -18,8 +18,6 @@ from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.own_device import find_own_device
 from virnucpro_bus.passed_numbers import shown
 from virnucpro_bus.publish import worker_events
-from virnucpro_bus.publish.joining import ADDRESS_VARIABLE as ADDRESS_VARIABLE
-from virnucpro_bus.publish.joining import RUN_VARIABLE as RUN_VARIABLE
 from virnucpro_bus.publish.joining import join
 from virnucpro_bus.publish.own_files import OpenFile, OpenFiles
 from virnucpro_bus.publish.own_plan import plan_events

@@ -36,8 +36,8 @@ _JOIN_SECONDS = 1.0
 """Limit for the end of the thread: a signal handler that closes may have interrupted who holds the lock."""
 
 
-def _refuse(frame: bytes) -> None:
-    """Take the place of sending in a closed publisher, so that no event has to be checked for that."""
+def _refuse(event: ev.Fact) -> Envelope:
+    """Take the place of numbering in a closed publisher, so that no event has to be checked for that."""
     raise ValueError("this publisher is closed")
 
 
@@ -238,6 +238,7 @@ class Sender:
             return
         self._is_closed = True
         if self._is_inherited:
+            self._next_envelope = _refuse
             return
         self._closing.set()
         self._at_exit.cancel()
@@ -248,7 +249,7 @@ class Sender:
             if self._device_key:
                 self.publish(ev.WorkerStopped(self._device_key, as_reason(reason)))
             self._outbox.close()
-            self._send = _refuse
+            self._next_envelope = _refuse
         self._report_unsent(last_events=1 + bool(self._device_key))
 
     def _report_unsent(self, last_events: int) -> None:

@@ -62,6 +62,8 @@ def as_device(argument: str, device: object) -> Device:
     if isinstance(device, Device) and device.key:
         index = None if device.index is None else as_count(f"{argument}: index", device.index)
         return Device(as_name(device.key), as_name(device.name), index, as_name(device.label))
+    if type(device).__module__ == "torch":
+        device = str(device)  # torch.device("cuda:1") reads as that; torch itself is not needed here
     if isinstance(device, str) and device:
         return device_of(device)
     index = as_index(device)

@@ -13,6 +13,11 @@ Whole = tuple[int, str]
 """What the parts of one whole have in common: how many they are, and the digest of all inputs."""
 
 
+def shard_text(shard: ShardReport) -> str:
+    """Return for example "0/4 of 60 files"."""
+    return f"{shard['number']}/{shard['count']} of {shard['files']} files"
+
+
 def are_parts_of_one_whole(shards: Mapping[str, ShardReport | None]) -> bool:
     """Return whether several runs, by name, are different parts of the same inputs."""
     known = [shard for shard in shards.values() if shard is not None]

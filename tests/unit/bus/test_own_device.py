@@ -103,6 +103,12 @@ def test_an_empty_variable_says_nothing() -> None:
     assert local_rank({"LOCAL_RANK": "", "SLURM_LOCALID": "1"}) == 1
 
 
+@pytest.mark.parametrize(("named", "key"), [("cuda", UUID), ("cpu", "cpu:1")])
+def test_a_device_that_torch_leaves_open_is_the_one_that_the_environment_selects(named: str, key: str) -> None:
+    environment = {"CUDA_VISIBLE_DEVICES": f"{OTHER},{UUID}", "LOCAL_RANK": "1"}
+    assert find_own_device(environment, Device(named)).key == key
+
+
 def test_a_cuda_ordinal_is_not_taken_for_an_index() -> None:
     assert choose_device({"CUDA_VISIBLE_DEVICES": "3"}, None, 4).index is None
 

@@ -60,7 +60,7 @@ def test_the_text_of_several_runs_is_the_texts_of_each(folder: Path, command: cl
         assert "shard     0/2 of 21 files" in first
         assert "shard" not in second
     else:
-        assert told == f"0 (shard 0/2)\n{first}\n\nwhole\n{second}\n"
+        assert told == f"0 (shard 0/2 of 21 files)\n{first}\n\nwhole\n{second}\n"
 
 
 def test_the_effect_on_shards_is_also_shown_together(folder: Path) -> None:

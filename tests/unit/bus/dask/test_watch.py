@@ -15,6 +15,7 @@ from tests.support.fake_dask import FakeClient
 from tests.support.run_files import recorded
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.dask.carried import ABSENT_SUFFIX
 from virnucpro_bus.dask.roster import source_of
 from virnucpro_bus.dask.topic import topic_of
 from virnucpro_bus.dask.watch import MEMBERS_TOPIC, Watch, watch
@@ -110,17 +111,31 @@ def test_without_the_scheduler_nothing_waits_for_it_at_the_end(cluster: Cluster)
     assert cluster.own.is_closed
 
 
-def test_a_cluster_that_cannot_load_the_plugin_is_an_error_of_one_line_and_leaves_the_folder_free(
+def test_of_workers_that_cannot_load_the_plugin_there_are_notices_and_the_first_is_printed(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with cluster.watch() as watched:
+        for message in ("tcp://10.0.0.3:1: no module", "tcp://10.0.0.4:1: no\x1b[2J module"):
+            cluster.own.receive(topic_of(watched.run) + ABSENT_SUFFIX, message)
+    printed = capsys.readouterr().err
+    assert printed.endswith("tcp://10.0.0.3:1: no module; install virnucpro-bus there: its tasks are not shown\n")
+    assert printed.count("\n") == 1
+    notices = [envelope.event.text for envelope in recorded(cluster.run_dir, ev.Notice)]
+    assert [notice.partition(";")[0] for notice in notices] == [
+        "tcp://10.0.0.3:1: no module",
+        "tcp://10.0.0.4:1: no\\x1b[2J module",
+    ]
+
+
+def test_a_cluster_that_does_not_take_the_plugin_is_an_error_of_one_line_and_leaves_the_folder_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    error = ModuleNotFoundError("No module named\n'virnucpro_bus'")
+    error = TypeError("cannot be\nloaded")
     refused = Cluster(tmp_path / "bus", monkeypatch, error=error)
     with pytest.raises(UserError) as raised:
         refused.watch()
     message = str(raised.value)
-    assert "No module named" in message
-    assert message.isprintable()
-    assert message.endswith("install virnucpro-bus where the workers run")
+    assert message == "watch: the workers do not take the plugin: TypeError: cannot be\\x0aloaded"
     assert refused.own.is_closed
     with Cluster(tmp_path / "bus", monkeypatch).watch():
         pass

@@ -300,9 +300,16 @@ def test_a_forked_child_has_a_stream_of_its_own_and_leaves_that_of_its_parent_al
 
 
 @forking
-def test_a_forked_child_that_publishes_nothing_says_nothing(listener: Heard, address: str) -> None:
+def test_a_forked_child_that_publishes_nothing_or_only_after_its_end_is_not_seen(
+    listener: Heard, address: str
+) -> None:
+    def close_and_start() -> None:
+        bus.close()
+        bus.file_started("a.fa")
+
     with quiet(address) as bus:
         in_a_forked_child(bus.close)
+        in_a_forked_child(close_and_start)
     assert len(by_source(listener, 1)) == 1
     assert listener.empty()
 
@@ -338,6 +345,16 @@ def test_a_signal_handler_publishes_while_its_thread_does(listener: Heard, addre
     with quiet(address) as bus, bus._lock:
         bus.file_failed("a.fa", "interrupted")
     assert len(hear(listener, goodbye)) == 4
+
+
+def test_a_signal_handler_closes_while_its_thread_publishes(listener: Heard, address: str) -> None:
+    bus = quiet(address, heartbeat_seconds=0.01)
+    with bus._lock:
+        hear(listener, lambda envelope: envelope.seq == 1)
+        bus.close()
+    hear(listener, goodbye)
+    wait_until(lambda: not [each for each in threading.enumerate() if each.name == "bus-heartbeat"])
+    assert listener.empty()
 
 
 def test_what_a_closed_publisher_is_passed_is_reported_once(

@@ -12,7 +12,8 @@ import pytest
 from tests.support.buses import Heard, goodbye, hear, listening
 from virnucpro_bus import events as ev
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.publish.publisher import ADDRESS_VARIABLE, RUN_VARIABLE, Publisher
+from virnucpro_bus.publish.joining import ADDRESS_VARIABLE, RUN_VARIABLE
+from virnucpro_bus.publish.publisher import Publisher
 
 
 @pytest.fixture
@@ -156,9 +157,25 @@ def test_whatever_went_wrong_can_be_the_reason(listener: Heard, address: str, re
     assert (heard[1].event.reason, heard[-1].event.reason) == (seen, seen)
 
 
+class TorchDevice:
+    """Looks like a torch.device, without torch."""
+
+    __module__ = "torch"
+
+    def __str__(self) -> str:
+        return "cuda:3"
+
+
 @pytest.mark.parametrize(
     ("source", "victim"),
-    [(3, "cpu:3"), ("3", "cpu:3"), (Integer(3), "cpu:3"), ("cuda:3", "cuda:3"), (Device("cuda:3"), "cuda:3")],
+    [
+        (3, "cpu:3"),
+        ("3", "cpu:3"),
+        (Integer(3), "cpu:3"),
+        ("cuda:3", "cuda:3"),
+        (Device("cuda:3"), "cuda:3"),
+        (TorchDevice(), "cuda:3"),
+    ],
 )
 def test_a_device_can_be_named_in_any_way(listener: Heard, address: str, source: Any, victim: str) -> None:
     with quiet(address) as bus:

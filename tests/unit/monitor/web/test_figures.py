@@ -137,6 +137,14 @@ def test_one_run_is_described_and_of_several_each_has_its_state() -> None:
     assert ("run-1 on node2", "finished, sixframe") in facts
 
 
+def test_the_shard_of_a_run_is_among_its_facts() -> None:
+    model = nothing_yet(0, "")
+    run: RunReport = {**RUN, "shard": {"number": 0, "count": 4, "files": 60, "inputs": "i"}}
+    assert ("shard", "0/4 of 60 files") in page_figures(model, (), [run])["facts"]
+    facts = page_figures(model, (), [RUN, run])["facts"]
+    assert ("run-1 on node1", "running, sixframe, shard 0/4 of 60 files") in facts
+
+
 def test_the_steals_are_the_latest_first_with_what_each_has_saved() -> None:
     model = collected()
     (steal,) = page_figures(model, (), [])["steals"]

@@ -38,9 +38,9 @@ DEVICE_FOLDER = Path("/dev")
 """Where the driver's device files are, one for each GPU."""
 _GPU_FILE = re.compile(r"nvidia\d+", re.ASCII)
 _WSL_FILE = "dxg"
-_CPU_PREFIX = "cpu:"
 _ANY_GPU, _ANY_CPU = "cuda", "cpu"
 """What torch calls a device that it leaves open."""
+_CPU_PREFIX = "cpu:"
 
 
 class TorchDevice(NamedTuple):
@@ -55,9 +55,7 @@ def find_own_device(environment: Mapping[str, str], named: Device | None = None)
 
     CUDA numbers what `CUDA_VISIBLE_DEVICES` selects, so a number that is `named` counts its entries.
     """
-    if named is not None and named.key == _ANY_CPU:
-        return device_of(f"{_CPU_PREFIX}{local_rank(environment) or 0}")
-    if named is not None and named.key != _ANY_GPU:
+    if named is not None:
         return _named_device(environment, named)
     return choose_device(environment, torch_device(local_rank(environment)), count_usable_gpus())
 
@@ -145,6 +143,10 @@ def gpus_counted_by(key: str) -> int | None:
 
 
 def _named_device(environment: Mapping[str, str], named: Device) -> Device:
+    if named.key == _ANY_GPU:
+        return find_own_device(environment)
+    if named.key == _ANY_CPU:
+        return device_of(f"{_CPU_PREFIX}{local_rank(environment) or 0}")
     ordinal, visible = _ordinal_of(named), visible_devices(environment)
     if ordinal is None or (visible is not None and ordinal >= len(visible)):
         return named

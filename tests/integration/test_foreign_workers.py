@@ -51,11 +51,11 @@ def bus(lab: Lab) -> Iterator[ForeignBus]:
     running.stop()
 
 
-@pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
-def test_nothing_is_lost_by_children_that_end_without_closing(bus: ForeignBus, lab: Lab, method: str) -> None:
+def test_nothing_is_lost_by_children_of_a_fork_server_that_end_without_closing(bus: ForeignBus, lab: Lab) -> None:
+    """As by those that are forked or spawned, see test_own_plans.py."""
     program = lab.folder / "children.py"
     program.write_text(CHILDREN)
-    bus.work(program, method)
+    bus.work(program, "forkserver")
     totals = bus.report_of(40)["totals"]
     assert (totals["files_completed"], totals["sequences"], totals["events_lost"]) == (40, 120, 0)
 

@@ -169,12 +169,8 @@ class TorchDevice:
 @pytest.mark.parametrize(
     ("source", "victim"),
     [
-        (3, "cpu:3"),
-        ("3", "cpu:3"),
-        (Integer(3), "cpu:3"),
-        ("cuda:3", "cuda:3"),
-        (Device("cuda:3"), "cuda:3"),
-        (TorchDevice(), "cuda:3"),
+        *((3, "cpu:3"), ("3", "cpu:3"), (Integer(3), "cpu:3")),
+        *(("cuda:3", "cuda:3"), (Device("cuda:3"), "cuda:3"), (TorchDevice(), "cuda:3")),
     ],
 )
 def test_a_device_can_be_named_in_any_way(listener: Heard, address: str, source: Any, victim: str) -> None:

@@ -92,8 +92,8 @@ class FakeCluster:
     def unsubscribe_topic(self, topic: str) -> None:
         del self.topics[topic]
 
-    def scheduler_info(self) -> dict[str, Any]:
-        return {"workers": dict.fromkeys(self.members)}
+    def nthreads(self) -> dict[str, int]:
+        return dict.fromkeys(self.members, 1)
 
     def submit(
         self,

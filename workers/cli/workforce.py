@@ -136,7 +136,7 @@ def _of_cluster(
             "have their devices; leave them out"
         )
     staff = Staff(options, run_dir, files)
-    for line in staff.refused:
+    for line in staff.unfit:
         say(line)
     return Workforce(staff.devices, staff.make_executor, is_here=staff.is_here, close=staff.close)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import zmq
@@ -17,7 +17,7 @@ import zmq
 from virnucpro_bus.clock import NANOSECONDS, SystemClock
 from virnucpro_bus.text import visible
 from workers.dask.cluster import Connection
-from workers.dask.inventory import SharedFolder, remove_left_behind
+from workers.dask.inventory import Inventory, SharedFolder, remove_left_behind
 from workers.dask.link import Frame, Joined, Left, Link, NotRestarted, Replied, Report
 from workers.dask.loose.loose_sessions import make_sessions
 from workers.dask.member.survey import Member
@@ -46,13 +46,13 @@ class DaskWorkers:
         self,
         workplace: Workplace,
         connect: Callable[[Workplace], Connection],
-        members: Mapping[str, Member],
+        inventory: Inventory,
         files: Sequence[InputFile],
     ) -> None:
-        """`members` are the workers of the devices, in this order, by their addresses.
+        """The members of `inventory` are the workers of the devices.
 
-        Empty: the cluster is one of our own, where the name of a worker is the number of its device. `files` are
-        the inputs that workers must be able to read. Raises UserError when there is no cluster.
+        Without any, the cluster is one of our own, where the name of a worker is the number of its device. `files`
+        are the inputs that workers must be able to read. Raises UserError when there is no cluster.
         """
         server = workplace.server
         self._workplace = workplace
@@ -60,11 +60,11 @@ class DaskWorkers:
         self._coordinator = workplace.coordinator
         self._clock = workplace.clock
         self._warn = workplace.warn
-        self._members = members
-        identities = [member.identity for member in members.values()]
+        self._inventory = inventory
+        devices = workplace.coordinator.devices
         self._seats = [
-            DaskSeat(number, device, workplace.last_epoch, identity=identities[number] if members else str(number))
-            for number, device in enumerate(workplace.coordinator.devices)
+            DaskSeat(number, device, workplace.last_epoch, identity=identity)
+            for number, (device, identity) in enumerate(zip(devices, inventory.identities(devices), strict=True))
         ]
         self._desk = Desk(workplace, self._seats)
         self._watchdog = Watchdog(workplace.limits, self._clock, server.hub.events_from)
@@ -104,7 +104,7 @@ class DaskWorkers:
 
     def start(self) -> None:
         """Seat the workers that are there. `poll` opens sessions in them."""
-        self._roster.begin(self._members)
+        self._roster.begin(self._inventory)
 
     def poll(self) -> None:
         """Take what Dask reports, open the sessions that are due, end what must end, and hand out files."""

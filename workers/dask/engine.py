@@ -8,7 +8,7 @@ from pathlib import Path
 from workers.dask.cluster import ClusterOptions as ClusterOptions
 from workers.dask.cluster import connect, start_own
 from workers.dask.dask_workers import DaskWorkers
-from workers.dask.inventory import SharedFolder, take_inventory
+from workers.dask.inventory import Inventory, SharedFolder, take_inventory
 from workers.dask.link import ask_all
 from workers.dask.member.survey import boot_id
 from workers.dask.naming import name_devices
@@ -18,7 +18,7 @@ from workers.inputs.input_file import InputFile
 
 def own_executor(files: Sequence[InputFile]) -> MakeExecutor:
     """Return what makes the executor of a run that starts a cluster of its own."""
-    return lambda workplace: DaskWorkers(workplace, start_own, {}, files)
+    return lambda workplace: DaskWorkers(workplace, start_own, Inventory(), files)
 
 
 class Staff:
@@ -31,11 +31,13 @@ class Staff:
         try:
             with SharedFolder(run_dir) as folder:
                 answers = ask_all(self._connection.client, folder.question(files, wants_device=True))
-                self._members, self.refused = take_inventory(answers, folder)
+                self._inventory = take_inventory(answers, folder)
         except BaseException:
             self.close()
             raise
-        members = list(self._members.values())
+        members = list(self._inventory.members.values())
+        self.unfit = list(self._inventory.unfit.values())
+        """A line about each worker that takes no part."""
         self.devices = name_devices(members)
         """One for each worker."""
         self.is_here = any(member.boot and member.boot == boot_id() for member in members)
@@ -43,7 +45,7 @@ class Staff:
 
     def make_executor(self, workplace: Workplace) -> DaskWorkers:
         """Return the executor of the run."""
-        return DaskWorkers(workplace, lambda _: self._connection, self._members, self._files)
+        return DaskWorkers(workplace, lambda _: self._connection, self._inventory, self._files)
 
     def close(self) -> None:
         """Close the connection, and a cluster that was made for the run. Safe to call twice."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.text import text_of, visible
 from workers.dask.member.survey import Member, Question, Unfit, program_version
 from workers.inputs.input_file import InputFile
@@ -87,27 +89,37 @@ class SharedFolder:
         return is_proof
 
 
-def take_inventory(
-    answers: Mapping[str, bytes | Exception], folder: SharedFolder
-) -> tuple[dict[str, Member], list[str]]:
-    """Return the members of the run by their addresses, in a stable order, and a line about each other worker.
+@dataclass(frozen=True)
+class Inventory:
+    """The workers of a cluster before a run, by their addresses. Empty for a cluster that the run starts."""
 
-    Raises UserError when no worker can take part.
-    """
-    members, refused = {}, []
+    members: Mapping[str, Member] = field(default_factory=dict)
+    """Those that can take part, in the order of the devices."""
+    unfit: Mapping[str, str] = field(default_factory=dict)
+    """A line about each of the others."""
+
+    def identities(self, devices: Sequence[Device]) -> list[str]:
+        """Return what the workers of each device have in common, one after another (survey.py)."""
+        return [member.identity for member in self.members.values()] or [str(at) for at in range(len(devices))]
+
+
+def take_inventory(answers: Mapping[str, bytes | Exception], folder: SharedFolder) -> Inventory:
+    """Return what the workers are, from their answers. Raises UserError when none can take part."""
+    members, unfit = {}, {}
     for address, answer in answers.items():
         judged = folder.judge(answer)
         if isinstance(judged, Member):
             members[address] = judged
         else:
-            refused.append(f"{visible(address)} takes no part in the run: {judged.reason}")
+            unfit[address] = f"{visible(address)} takes no part in the run: {judged.reason}"
     if not members:
+        first = next(iter(unfit.values()), "it has none")
         raise UserError(
-            f"no worker of the Dask cluster can take part in the run; {refused[0]}\n"
+            f"no worker of the Dask cluster can take part in the run; {first}\n"
             "launcher and workers must have the same virnucpro-bus, and share the output folder and the inputs"
         )
     by_place = sorted(members.items(), key=lambda item: (item[1].host, _natural(item[1].name)))
-    return dict(by_place), refused
+    return Inventory(dict(by_place), unfit)
 
 
 def _natural(name: str) -> tuple[int, int, str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.text import visible
-from workers.dask.inventory import SharedFolder
+from workers.dask.inventory import Inventory, SharedFolder
 from workers.dask.link import Link, Surveyed
 from workers.dask.member.survey import Member
 from workers.dask.seat import DaskSeat
@@ -34,13 +34,14 @@ class Roster:
         self._deserted_since_ns: int | None = None
         """None: there was a worker when that was last asked."""
 
-    def begin(self, members: Mapping[str, Member]) -> None:
-        """Seat the members of the inventory that are still there, in its order, and ask the other workers."""
+    def begin(self, inventory: Inventory) -> None:
+        """Seat the members of the inventory that are still there, in its order, and ask those that came since."""
         present = self._link.addresses()
-        for seat, (address, member) in zip(self._seats, members.items(), strict=False):
+        for seat, (address, member) in zip(self._seats, inventory.members.items(), strict=False):
             if address in present:
                 seat.address, seat.member = address, member
-        self.ask([address for address in present if address not in members])
+        known = inventory.members.keys() | inventory.unfit.keys()
+        self.ask([address for address in present if address not in known])
 
     def ask(self, addresses: Sequence[str]) -> None:
         """Ask workers that have come what they are."""

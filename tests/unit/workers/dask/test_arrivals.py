@@ -94,6 +94,15 @@ def test_the_times_of_another_machine_become_those_of_the_launchers_clock(refuse
     assert (moved.seq, moved.event) == (2, ev.FileStarted("cpu:0", "a.fa", 1))
 
 
+def test_a_start_that_arrives_after_its_end_keeps_its_own_time(refused: Counter[str]) -> None:
+    arrivals = Arrivals(RUN, HOST, refused)
+    arrivals.open("worker-0", 3, "cpu:0", MachineClock())
+    end = arrivals.take(started(2, mono_ns=ALIEN_NS), NOW)
+    later = Moment(NOW.wall_ns + NANOSECONDS, NOW.mono_ns + NANOSECONDS)
+    start = arrivals.take(started(1, mono_ns=ALIEN_NS - 7_000), later)
+    assert decode(end or b"").mono_ns - decode(start or b"").mono_ns == 7_000
+
+
 @given(st.permutations(range(1, 9)), st.lists(st.integers(0, 10**9), min_size=8, max_size=8))
 def test_an_event_is_never_placed_on_the_wrong_side_of_the_newest_of_its_stream(
     order: list[int], delays: list[int]

@@ -22,6 +22,7 @@ from tests.support.fake_cluster import FakeCluster, FakeDaskWorker, member
 from tests.support.lab import wait_until
 from workers.dask.cluster import Connection
 from workers.dask.dask_workers import DESERTED_SECONDS, ENDING_SECONDS, DaskWorkers
+from workers.dask.inventory import Inventory
 from workers.dask.naming import name_devices
 
 ONE, TWO, THREE = "tcp://10.0.0.1:1", "tcp://10.0.0.2:2", "tcp://10.0.0.3:3"
@@ -57,7 +58,7 @@ class Site:
             clock=self.clock,
             warn=self.warnings.append,
         )
-        self.workers = DaskWorkers(workplace, lambda _: Connection(self.cluster), members, files)
+        self.workers = DaskWorkers(workplace, lambda _: Connection(self.cluster), Inventory(members), files)
         self.coordinator.start()
         self.workers.start()
         self.workers.poll()

@@ -129,9 +129,11 @@ def test_the_inventory_orders_workers_and_names_those_that_take_no_part(
     answers: dict[str, bytes | Exception] = {
         f"tcp://10.0.0.{name}:1": answer(folder, files, name) for name in ("10", "9", "zebra")
     }
-    members, refused = take_inventory(answers | {"tcp://bad:1": OSError("gone")}, folder)
-    assert [member.name for member in members.values()] == ["9", "10", "zebra"]
-    assert refused == ["tcp://bad:1 takes no part in the run: it does not answer: OSError: gone"]
+    inventory = take_inventory(answers | {"tcp://bad:1": OSError("gone")}, folder)
+    assert [member.name for member in inventory.members.values()] == ["9", "10", "zebra"]
+    assert inventory.unfit == {
+        "tcp://bad:1": "tcp://bad:1 takes no part in the run: it does not answer: OSError: gone"
+    }
 
 
 def test_without_any_worker_that_can_take_part_the_run_does_not_begin(folder: SharedFolder) -> None:

@@ -43,6 +43,12 @@ def test_a_late_worker_at_a_gpu_in_use_shares_it() -> None:
     assert late.key == "GPU-a#0"
 
 
+def test_a_late_gpu_of_the_same_index_shows_its_host_even_if_the_other_host_has_left() -> None:
+    present = name_devices([with_gpu("a", "GPU-a", 0, "n1")])
+    late = name_late(with_gpu("b", "GPU-b", 0, "n2"), present, tells_host=False)
+    assert display_id(late) == "n2/0"
+
+
 members = st.lists(
     st.builds(
         lambda gpu, host: member("w", host=host) if gpu is None else with_gpu("w", f"GPU-{host}-{gpu}", gpu, host),

@@ -22,6 +22,7 @@ pytest.importorskip("distributed", reason="Dask is not installed: pip install 'v
 from tests.support.fake_cluster import Call, FakeCluster, FakeDaskWorker, member
 from workers.dask.cluster import Connection
 from workers.dask.dask_workers import DaskWorkers
+from workers.dask.inventory import Inventory
 from workers.dask.member.claims import Claim, claim
 from workers.dask.naming import name_devices
 
@@ -60,7 +61,7 @@ class Site:
             clock=self.clock,
             warn=self.warnings.append,
         )
-        self.workers = DaskWorkers(workplace, lambda _: Connection(self.cluster), members, self.files)
+        self.workers = DaskWorkers(workplace, lambda _: Connection(self.cluster), Inventory(members), self.files)
         self.coordinator.start()
         self.workers.start()
         self.workers.poll()

@@ -1,4 +1,4 @@
-"""Arrivals where Dask decides: the launcher publishes how files end, and steals have the time of Dask's decision."""
+"""Arrivals where Dask decides: the launcher publishes how files end, and steals have the time of that decision."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from workers.schedule.blame import Loss
 OFFERS_AT_ONCE = 200
 """How many files are submitted in one turn of the launcher's loop."""
 FEW_FAILURES, MOST_FAILURES = 2, 10
-"""So often a task may fail outside the job before Dask may choose among the run's own workers alone, and before the
+"""So often a task may fail outside the job, until Dask chooses among the run's own workers alone, and until the
 run ends."""
 _NOT_DONE = b""
 

@@ -36,7 +36,7 @@ def claim(output: bytes, claimed: Claim) -> bool:
 
 
 def claims_beside(output: bytes) -> dict[bytes, Claim]:
-    """Return the claims in the folder in which this output folder is, by output folder, as far as they can be read."""
+    """Return the claims beside this output folder, by the output folders, as far as they can be read."""
     found: dict[bytes, Claim] = {}
     with suppress(OSError), os.scandir(os.path.dirname(os.fsdecode(output))) as entries:
         for entry in entries:

@@ -3,11 +3,12 @@
 In this order, and without a call of the driver, which may hang:
 
 1. what the caller names;
-2. `CUDA_VISIBLE_DEVICES`, and of several entries the one that torch or the local rank selects;
-3. the GPU that torch uses, if this process has initialized CUDA by then; torch is never imported for that;
-4. the local rank, which counts the GPUs of the machine. Only a reader of the bus that knows these makes a GPU of
-   the number (`fold/gpu_identity.py`);
-5. `cpu:N` where the process can use no GPU, or nothing says which.
+2. `cpu:N` where `CUDA_VISIBLE_DEVICES` selects no GPU;
+3. the GPU that torch uses, if it has initialized CUDA by then; torch is never imported for that;
+4. `CUDA_VISIBLE_DEVICES`, and of several entries that of the local rank, else the first;
+5. the local rank. It counts GPUs of the machine: who reads the bus knows these, and makes a GPU of the number
+   (`fold/gpu_identity.py`);
+6. `cpu:N` where nothing says which GPU, or a number says it and the process can use none.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from virnucpro_bus.devices import ORDINAL_PREFIX, UUID_PREFIXES, device_of, is_number, visible_devices
 from virnucpro_bus.events.vocabulary import Device
@@ -32,10 +35,12 @@ LOCAL_RANK_VARIABLES = (
 )
 """Where launchers put the number of a process on its machine; the first that is set counts."""
 DEVICE_FOLDER = Path("/dev")
+"""Where the driver's device files are, one for each GPU."""
 _GPU_FILE = re.compile(r"nvidia\d+", re.ASCII)
 _WSL_FILE = "dxg"
 _ANY_GPU, _ANY_CPU = "cuda", "cpu"
 """What torch calls a device that it leaves open."""
+_CPU_PREFIX = "cpu:"
 
 
 class TorchDevice(NamedTuple):
@@ -55,6 +60,16 @@ def find_own_device(environment: Mapping[str, str], named: Device | None = None)
     return choose_device(environment, torch_device(local_rank(environment)), count_usable_gpus())
 
 
+def find_peer_device(environment: Mapping[str, str], own_key: str, named: Device, number: int | None) -> Device:
+    """Return the device of another worker on this machine, as the worker on `own_key` names it.
+
+    `number` is what it says if that is a plain number: of a CPU worker for one that is one itself, else CUDA's.
+    """
+    if number is not None and own_key.startswith(_CPU_PREFIX):
+        return device_of(f"{_CPU_PREFIX}{number}")
+    return _named_device(environment, named)
+
+
 def choose_device(environment: Mapping[str, str], torch: TorchDevice | None, usable_gpus: int | None) -> Device:
     """Return the device of a process with this environment.
 
@@ -62,7 +77,7 @@ def choose_device(environment: Mapping[str, str], torch: TorchDevice | None, usa
     """
     rank = local_rank(environment)
     visible = visible_devices(environment)
-    on_cpu = device_of(f"cpu:{rank or 0}")
+    on_cpu = device_of(f"{_CPU_PREFIX}{rank or 0}")
     if visible == []:
         return on_cpu
     if torch is not None:
@@ -93,10 +108,18 @@ def torch_device(rank: int | None) -> TorchDevice | None:
         ordinal = int(cuda.current_device())
         if ordinal == 0 and rank is not None and rank < int(cuda.device_count()):
             ordinal = rank
-        uuid = getattr(cuda.get_device_properties(ordinal), "uuid", None)
     except Exception:  # not loaded, or loaded only in part, or another module of this name
         return None
-    return TorchDevice(ordinal, "" if uuid is None else f"GPU-{uuid}")
+    return TorchDevice(ordinal, torch_uuid(ordinal))
+
+
+def torch_uuid(ordinal: int) -> str:
+    """Return the UUID of CUDA's GPU of this number; "" unless torch has initialized CUDA and reports it."""
+    try:
+        cuda: Any = sys.modules["torch"].cuda
+        return f"GPU-{cuda.get_device_properties(ordinal).uuid}" if cuda.is_initialized() else ""
+    except Exception:  # as above, or an older torch
+        return ""
 
 
 def count_usable_gpus() -> int | None:
@@ -123,12 +146,17 @@ def _named_device(environment: Mapping[str, str], named: Device) -> Device:
     if named.key == _ANY_GPU:
         return find_own_device(environment)
     if named.key == _ANY_CPU:
-        return device_of(f"{_ANY_CPU}:{local_rank(environment) or 0}")
-    kind, _, number = named.key.partition(":")
-    if f"{kind}:" != ORDINAL_PREFIX or not is_number(number):
+        return device_of(f"{_CPU_PREFIX}{local_rank(environment) or 0}")
+    ordinal, visible = _ordinal_of(named), visible_devices(environment)
+    if ordinal is None or (visible is not None and ordinal >= len(visible)):
         return named
-    ordinal, visible = int(number), visible_devices(environment)
-    return named if visible is None or ordinal >= len(visible) else _device_at(ordinal, visible)
+    return replace(named, key=_device_at(ordinal, visible, torch_uuid(ordinal)).key)
+
+
+def _ordinal_of(device: Device) -> int | None:
+    """The number that CUDA gives a device; None where it is named otherwise."""
+    number = device.key.removeprefix(ORDINAL_PREFIX)
+    return int(number) if device.key != number and is_number(number) else None
 
 
 def _device_at(ordinal: int, visible: list[str] | None, uuid: str = "") -> Device:

@@ -80,10 +80,10 @@ def measure_real(seconds: float, seeds: range) -> list[dict[str, Any]]:
         for scenario in real_scenarios(seed, seconds):
             for name in (*POLICIES, *others):
                 launched = monotonic()
-                naps = _run_ours(scenario, name) if name in POLICIES else _run_other(scenario, name)
+                naps = run_ours(scenario, name) if name in POLICIES else _run_other(scenario, name)
                 ended = max(end for _, end, _, _ in naps)
                 bound = scenario.bound_seconds
-                times = (ended - launched) / bound, (ended - _workers_up(naps)) / bound
+                times = (ended - launched) / bound, (ended - workers_up(naps)) / bound
                 ratios.setdefault((scenario.name, name), []).append(times)
                 load = os.getloadavg()[0]
                 print(
@@ -97,18 +97,21 @@ def measure_real(seconds: float, seeds: range) -> list[dict[str, Any]]:
     return rows
 
 
-def _workers_up(naps: list[Nap]) -> float:
+def workers_up(naps: list[Nap]) -> float:
+    """Return when the workers were up, on the clock of the naps: see above."""
     first: dict[int, tuple[float, float]] = {}
     for begin, _, speed, process in naps:
         first[process] = min(first.get(process, (begin, speed)), (begin, speed))
     return sum(begin * speed for begin, speed in first.values()) / sum(speed for _, speed in first.values())
 
 
-def _run_ours(scenario: RealScenario, policy: str) -> list[Nap]:
+def run_ours(scenario: RealScenario, policy: str, *arguments: str) -> list[Nap]:
+    """Run a scenario with this policy and further arguments of `run`; return the nap of each file."""
     with tempfile.TemporaryDirectory() as folder:
         inputs, out = Path(folder) / "in", Path(folder) / "out"
         write_inputs(scenario, inputs)
-        subprocess.run(run_command(scenario, policy, inputs, out), cwd=HERE, check=True, capture_output=True)
+        command = [*run_command(scenario, policy, inputs, out), *arguments]
+        subprocess.run(command, cwd=HERE, check=True, capture_output=True)
         lines = [each.read_text().split() for each in (out / "results").glob("*.nap")]
     assert len(lines) == len(scenario.files), "a file was lost"
     return [(float(begin), float(end), float(speed), int(process)) for begin, end, speed, process in lines]

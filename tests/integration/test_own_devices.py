@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -11,7 +13,7 @@ from tests.support.fake_nvml import FakeNvmlLibrary, Gpu
 from tests.support.foreign import ForeignBus, without_time
 from tests.support.lab import Lab
 from tests.support.run_files import recorded
-from virnucpro_bus.events.vocabulary import Notice
+from virnucpro_bus.events.vocabulary import FileCompleted, Notice
 
 PROCESSES = 4
 # The workers wait for each other: a tool that has one of them do all the work has shown nothing.
@@ -73,6 +75,26 @@ def test_each_process_of_a_pool_has_a_row_live_and_replayed_which_the_next_pool_
     assert len([text for text in notices if "several workers call their device cpu:0" in text]) == 1
     bus.stop()
     assert without_time(bus.report("replay")) == without_time(live)
+
+
+def has_recorded(bus: ForeignBus, file: str) -> bool:
+    return file in [envelope.event.file for envelope in recorded(bus.run_dir, FileCompleted)]
+
+
+def test_a_worker_that_is_killed_and_started_again_has_the_row_it_had(lab: Lab, bus: ForeignBus) -> None:
+    program = lab.folder / "worker.py"
+    program.write_text(
+        "import signal, sys\nfrom virnucpro_bus import Publisher\nbus = Publisher.connect()\n"
+        "bus.file_completed(sys.argv[1], sequences=1, duration_seconds=0.1)\nsignal.pause()\n"
+    )
+    for file in ("a.fa", "b.fa"):
+        worker = lab.start(file, program=program, **bus.environment)
+        worker.until(partial(has_recorded, bus, file), "its file is recorded")
+        worker.signal(signal.SIGKILL)
+        worker.wait()
+    rows = {row["key"]: row["files_completed"] for row in bus.report()["devices"] if row["state"] != "unused"}
+    assert rows == {"cpu:0": 2}
+    assert recorded(bus.run_dir, Notice) == []
 
 
 # Two processes that torchrun starts, and that talk to each other by gloo. They publish three times: as they are,

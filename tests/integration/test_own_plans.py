@@ -35,16 +35,17 @@ def count(path):
     return Path(path).read_text().count(">")
 
 def work(number):
-    with Publisher.connect(device=f"cpu:{first + number}", strict=True) as bus:
-        bus.plan(shares[number], among=chain(*shares))
-        for path in bus.files(shares[number][:2]):
-            bus.current.sequences = count(path)
-        if number == 1:
-            bus.work_stolen(source=f"cpu:{first}", file=shares[0][2])
-            with bus.file(shares[0][2]) as done:
-                done.sequences = count(shares[0][2])
-        elif method == "fork":
-            inherited.file_completed("extra.fa", sequences=1, duration_seconds=0.0)
+    # It is not closed: what was published last is sent when the process ends.
+    bus = Publisher.connect(device=f"cpu:{first + number}", strict=True)
+    bus.plan(shares[number], among=chain(*shares))
+    for path in bus.files(shares[number][:2]):
+        bus.current.sequences = count(path)
+    if number == 1:
+        bus.work_stolen(source=f"cpu:{first}", file=shares[0][2])
+        with bus.file(shares[0][2]) as done:
+            done.sequences = count(shares[0][2])
+    elif method == "fork":
+        inherited.file_completed("extra.fa", sequences=1, duration_seconds=0.0)
 
 if __name__ == "__main__":
     for path in chain(*shares):

@@ -54,6 +54,15 @@ class Call:
     future: FakeFuture
     replied: Callable[[], object] | None = None
     """Tells the link that the future is resolved."""
+    key: str = ""
+    is_pinned: bool = True
+    """Whether no other worker may get it."""
+
+    def resolve(self, outcome: object) -> None:
+        """End the task with this result or exception."""
+        self.future.outcome = outcome
+        assert self.replied is not None
+        self.replied()
 
 
 @dataclass
@@ -83,12 +92,20 @@ class FakeCluster:
     def unsubscribe_topic(self, topic: str) -> None:
         del self.topics[topic]
 
-    def scheduler_info(self) -> dict[str, Any]:
-        return {"workers": dict.fromkeys(self.members)}
+    def nthreads(self) -> dict[str, int]:
+        return dict.fromkeys(self.members, 1)
 
-    def submit(self, function: object, *arguments: Any, workers: list[str], **_: Any) -> FakeFuture:
+    def submit(
+        self,
+        function: object,
+        *arguments: Any,
+        workers: list[str],
+        key: str,
+        allow_other_workers: bool,
+        **_: Any,
+    ) -> FakeFuture:
         future = FakeFuture()
-        self.calls.append(Call(workers[0], arguments, future))
+        self.calls.append(Call(workers[0], arguments, future, None, key, not allow_other_workers))
         return future
 
     def run(self, function: object, question: bytes, workers: list[str], on_error: str) -> dict[str, bytes]:
@@ -145,15 +162,11 @@ class FakeDaskWorker:
 
     def request(self, settled: Settled | Unable | None = None) -> None:
         """Make a request: the reply to the last call."""
-        self._number += 1
-        self.reply(encode_request(Request("", 0, 0, self._number, settled)))
+        self.reply(encode_request(Request("", 0, 0, self.count(), settled)))
 
     def reply(self, outcome: object) -> None:
         """Resolve the last call."""
-        call = self._cluster.last_call(self._address)
-        call.future.outcome = outcome
-        assert call.replied is not None
-        call.replied()
+        self._cluster.last_call(self._address).resolve(outcome)
 
     @property
     def is_answered(self) -> bool:
@@ -176,13 +189,24 @@ class FakeDaskWorker:
 
     def complete(self, job: RunJob) -> None:
         """Work on the file that it was given, and report that."""
-        task = self.start()
+        self.request(self._done(job, self.start()))
+
+    def complete_task(self, job: RunJob, task: Task, call: Call) -> None:
+        """Work on a file that Dask has brought, and report that as the result of this task."""
+        config = self.config
+        request = Request("", config.slot, config.epoch, self.count(), self._done(job, task))
+        call.resolve(encode_request(request))
+
+    def count(self) -> int:
+        """Count one more request."""
+        self._number += 1
+        return self._number
+
+    def _done(self, job: RunJob, task: Task) -> Settled:
         done = attempt(job, task, Disk())
         event = ev.FileCompleted(self.config.device_key, task.file, task.attempt, done.sequences, 1.0)
         frame = encode(self._stream.next_envelope(event))
-        self.request(
-            Settled(frame, done.manifest.size_bytes, done.manifest.digest, input_digest=done.input_digest)
-        )
+        return Settled(frame, done.manifest.size_bytes, done.manifest.digest, input_digest=done.input_digest)
 
 
 def _is_opening(call: Call) -> bool:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.support.runs import ACTIONS, DEVICES, MadeRun
 from virnucpro_bus.capture.records import HEADER, MAGIC, VERSION, Record, RecordScanner, pack_record
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.events.codec import encode
+from virnucpro_bus.events.codec import decode, encode
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.history.recorded_clock import RecordedClock
 from virnucpro_bus.history.server import IncrementalFold
@@ -93,8 +93,10 @@ def joined_late(history: History, first: float, second: float) -> FleetState:
 
 def stood_still(history: History, first: float, second: float) -> FleetState:
     """What a viewer knows that was stopped between two shares: it reads what came then, then what it missed."""
-    # It has joined when the hosts were known, and read all that was recorded by then.
-    known = sum(record.received_ns <= BEGAN_NS + LATEST_NS for record in history.records)
+    # It has joined when every host was known, whatever was lost of it, and read all that was recorded by then.
+    began = sum(record.received_ns <= BEGAN_NS + LATEST_NS for record in history.records)
+    hosts = [decode(record.frame).host for record in history.records]
+    known = max([began, *(hosts.index(host) + 1 for host in set(hosts))])
     stopped, continued = (max(known, int(share * len(history.records))) for share in sorted((first, second)))
     fleet = history.fleet(history.records[:stopped])
     read(fleet, history.records[continued:])

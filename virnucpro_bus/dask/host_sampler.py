@@ -18,6 +18,8 @@ from virnucpro_bus.publish.publisher import Publisher
 SAMPLING_GROUP = "virnucpro_bus.gpu_sampling"
 RETRY_SECONDS = 5.0
 """How often a worker looks whether the one that samples has ended."""
+MOST_BYTES = 107
+"""The longest name of a local socket."""
 STOP_SECONDS = 2.0
 """The longest that `stop` waits for the last sample; the driver may hang."""
 
@@ -72,7 +74,8 @@ class HostSampler:
 def _is_first(claim: socket.socket, run: str) -> bool:
     """Take the name for `claim`, unless another process of this host holds it."""
     try:
-        claim.bind(f"\0virnucpro-bus-{os.getuid()}-sampler-{run}"[:100].encode())
+        # The host as events name it: containers may share the names of sockets, and have other names.
+        claim.bind(f"\0virnucpro-bus-{os.getuid()}-sampler-{run}-{os.uname().nodename}"[:MOST_BYTES].encode())
     except OSError:
         return False
     return True

@@ -3,8 +3,9 @@
 A GPU that could not be read at first is called by its position, "nvml:1", until a sample reports its UUID. A
 worker that another program has started may know only the beginning of its GPU's UUID, or CUDA's number, "cuda:1".
 That number is an NVML index where all GPUs of the host have one name, since CUDA then leaves them in PCI order,
-and where the worker's process may use all of them, since CUDA counts no others. All of that is resolved when
-metrics are read, from all that is known by then, so the order of arrival does not matter.
+and where the worker's process may use all of them, since CUDA counts no others. Of several workers with one number
+it is not certain: it may be the number that each has before it chooses. All of that is resolved when metrics are
+read, from all that is known by then, so the order of arrival does not matter.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ def find_identities(devices: Mapping[str, DeviceState], working: Collection[str]
     of the run that was announced.
     """
     gpus = SampledGpus(devices)
-    found = {key: device for key in working if key in devices and (device := gpus.identify(key)) is not None}
+    shared = {name for name, number in map(unnumbered, working) if number is not None}
+    candidates = (
+        key for key in working if key in devices and not (key in shared and key.startswith(ORDINAL_PREFIX))
+    )
+    found = {key: device for key in candidates if (device := gpus.identify(key)) is not None}
     claimed = Counter(device.key for device in found.values())
     return {
         key: device
@@ -73,7 +78,7 @@ class SampledGpus:
         name, number = unnumbered(key)
         if gpus_of(key) != (name,) or self._devices[key].device.label:
             return None
-        gpu = self._named(name) or self._counted(name, self._devices[key].gpus_counted)
+        gpu = self._named(name) or self._counted(key, self._devices[key].gpus_counted)
         if gpu is None or gpu.device.key == key:
             return None
         return gpu.device if number is None else numbered(gpu.device, number)

@@ -20,17 +20,17 @@ class FileNames:
         """Those that are, by absolute path."""
 
     def add(self, files: Iterable[object]) -> None:
-        """Give names to files of which some may have the same base name. Raises ValueError for what is no path."""
+        """Give names to files of which some may have the same base name. Raises ValueError for anything else."""
         self._names |= distinct_names(absolute(file) for file in files)
         self.has_clashes = bool(self._names)
 
     def name_of(self, file: object) -> str:
-        """Return what `file` is called. Raises ValueError for what is no path."""
+        """Return what `file` is called. Raises ValueError for anything else."""
         return self._names.get(absolute(file)) or as_file_name(file)
 
 
 def absolute(file: object) -> str:
-    """Return the absolute path of `file`, in one spelling. Raises ValueError for what is no path."""
+    """Return the absolute path of `file`, in one spelling. Raises ValueError for anything else."""
     path = as_path(file)
     try:
         return os.path.abspath(path)

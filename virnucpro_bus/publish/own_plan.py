@@ -22,8 +22,8 @@ def plan_events(
 ) -> list[FilesAssigned]:
     """Return the events that `device` is going to do `files`. A file that is named twice counts once.
 
-    `costs` is the estimated work of each file, in any unit; None: its size, 0 where it is no file that exists.
-    Raises ValueError for what is no path, for a cost that is no number from 0 on, and for another number of costs.
+    `costs` is the estimated work of each file, in any unit; None: its size, 0 where no such file exists.
+    Raises ValueError for what is not a path, or not a cost from 0 on, and for another number of costs.
     """
     paths = list(files)
     amounts = None if costs is None else [_as_cost(cost) for cost in costs]
@@ -44,7 +44,7 @@ def _as_cost(cost: object) -> int:
 
 
 def _examine(path: str, real_folders: dict[str, str]) -> tuple[int, Origin | None]:
-    """Return the size of a file in bytes, and where it lies; 0 and None where it is no file that can be seen.
+    """Return the size of a file in bytes, and where it lies; 0 and None where that cannot be seen.
 
     `real_folders` keeps the paths of folders without links: of the many files of a folder each would ask for it.
     """

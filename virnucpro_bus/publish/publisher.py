@@ -162,6 +162,7 @@ class Publisher(Sender):
     ) -> None:
         """Report that this worker's device took `file` from the queue of the device `source`.
 
+        A number as `source` is that of a CPU worker if this worker is one, else CUDA's in this process.
         `stolen_at_ns` is the time of the decision in nanoseconds since 1970; None: now.
         """
         at_ns = self._clock.wall_ns() if stolen_at_ns is None else stolen_at_ns

@@ -31,7 +31,7 @@ def as_reason(reason: object) -> str:
 
 
 def as_path(file: object) -> str:
-    """Return a path as text. Raises ValueError for what is no path, or an empty one."""
+    """Return a path as text. Raises ValueError for what is not a path, or an empty one."""
     try:
         path = os.fsdecode(file)  # type: ignore[arg-type]
     except TypeError:
@@ -42,7 +42,7 @@ def as_path(file: object) -> str:
 
 
 def as_file_name(file: object) -> str:
-    """Return the base name of a path, as text that an event can carry. Raises ValueError for what is no path."""
+    """Return the base name of a path, as text that an event can carry. Raises ValueError for anything else."""
     path = as_path(file)
     return as_event_name(os.path.basename(path.rstrip("/")) or path)
 

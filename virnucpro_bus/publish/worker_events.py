@@ -6,6 +6,9 @@ no event can carry.
 
 from __future__ import annotations
 
+import os
+
+from virnucpro_bus.devices import as_index
 from virnucpro_bus.events.vocabulary import (
     FileCompleted,
     FileFailed,
@@ -13,6 +16,7 @@ from virnucpro_bus.events.vocabulary import (
     FileStarted,
     WorkStolen,
 )
+from virnucpro_bus.own_device import find_peer_device
 from virnucpro_bus.passed_numbers import as_count
 from virnucpro_bus.publish.values import as_device, as_elapsed, as_file_name, as_name, as_reason
 
@@ -60,10 +64,14 @@ def file_failed(
 
 
 def work_stolen(device: str, file: object, victim: object, attempt: object, stolen_at_ns: object) -> WorkStolen:
-    """Return the event that the worker's device took `file` from the queue of the device `victim`."""
+    """Return the event that the worker's device took `file` from the queue of the device `victim`.
+
+    A number is that of a CPU worker if this worker is one, else CUDA's in this process.
+    """
+    peer = find_peer_device(os.environ, device, as_device("source", victim), as_index(victim))
     return WorkStolen(
         device,
-        as_name(as_device("source", victim).key),
+        as_name(peer.key),
         as_file_name(file),
         as_count("attempt", attempt),
         as_count("stolen_at_ns", stolen_at_ns),

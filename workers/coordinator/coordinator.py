@@ -154,6 +154,7 @@ class WorkStealingCoordinator:
             self._check_free(slot, gpu_id)
             number = self._planned.number(name)
             lease = None if number is None else self._scheduler.lease_file(slot, number, self._now_seconds())
+            self._fold.record_request(slot)
             return None if lease is None else self._assign(slot, lease, stolen_at_ns)
 
     def pending_files(self) -> list[PendingFile]:

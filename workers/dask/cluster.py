@@ -156,7 +156,7 @@ def _wait_for_workers(client: Any, named: str) -> None:
     while unchanged_seconds < SETTLE_SECONDS or count == 0:
         if client.status != "running":
             raise UserError(f"{named}: the scheduler has gone")
-        seen = len(client.scheduler_info()["workers"])
+        seen = len(client.nthreads())
         unchanged_seconds = 0.0 if seen != count else unchanged_seconds + _POLL_SECONDS
         count = seen
         if count == 0 and unchanged_seconds >= SETTLE_SECONDS and not has_said:

@@ -19,11 +19,12 @@ from virnucpro_bus.text import visible
 from workers.dask.cluster import Connection
 from workers.dask.inventory import Inventory, SharedFolder, remove_left_behind
 from workers.dask.link import Frame, Joined, Left, Link, NotRestarted, Replied, Report
+from workers.dask.loose.loose_sessions import make_sessions
 from workers.dask.member.survey import Member
 from workers.dask.naming import name_late
 from workers.dask.roster import Roster
 from workers.dask.seat import DaskSeat, Ending
-from workers.dask.sessions import DISMISSAL_SECONDS, Sessions
+from workers.dask.sessions import DISMISSAL_SECONDS
 from workers.desk.desk import Desk
 from workers.desk.executor import Workplace
 from workers.desk.watchdog import Watchdog
@@ -69,7 +70,7 @@ class DaskWorkers:
         self._watchdog = Watchdog(workplace.limits, self._clock, server.hub.events_from)
         self._connection = connect(workplace)
         self._link = Link(self._connection.client, server.run, SystemClock())
-        self._sessions = Sessions(workplace, self._link, self._desk, self._seats, self._lose_session)
+        self._sessions = make_sessions(workplace, self._link, self._desk, self._seats, self._lose_session)
         remove_left_behind(server.run_dir)
         self._folder = SharedFolder(server.run_dir)
         question = self._folder.question(files, wants_device=not self._connection.is_own)

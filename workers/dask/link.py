@@ -19,11 +19,11 @@ from distributed import Client
 from distributed.scheduler import KilledWorker
 
 from virnucpro_bus.clock import Clock
-from virnucpro_bus.dask.topic import Subscription, topic_of
+from virnucpro_bus.dask.topic import MessageSubscription, Subscription, topic_of
 from virnucpro_bus.system.inbox import Inbox
 from virnucpro_bus.text import text_of, visible
 from workers.dask.arrivals import Moment
-from workers.dask.member.carried import make_opening, make_step, make_survey
+from workers.dask.member.carried import make_opening, make_step, make_survey, make_turn
 
 RESTART_SECONDS = 20.0
 """Time for a nanny to end a worker and start another."""
@@ -95,6 +95,8 @@ class Link:
         self._clock = clock
         self._session = topic_of(run)
         self._open, self._step, self._survey = make_opening(), make_step(), make_survey()
+        self._turn = make_turn()
+        self._followed: list[MessageSubscription] = []
         self._events = Subscription(client, self._session, self._receive_frame)
         client.subscribe_topic(_MEMBERS, self._receive_member)
 
@@ -105,7 +107,8 @@ class Link:
 
     def addresses(self) -> list[str]:
         """Return the addresses of the workers that are there now. Waits for the scheduler's answer."""
-        return list(self._client.scheduler_info()["workers"])
+        # scheduler_info() names only five workers in some versions of Dask.
+        return list(self._client.nthreads())
 
     def survey(self, addresses: Sequence[str], question: bytes) -> None:
         """Have workers answer a question of the inventory: one Surveyed for each."""
@@ -132,6 +135,31 @@ class Link:
         future = self._client.submit(
             self._step, self._session, answer, lease, key=token, pure=False, **_pinned(address)
         )
+        return self._awaited(token, future)
+
+    def offer(self, addresses: Sequence[str], answer: bytes, *, loosely: bool) -> tuple[str, Any]:
+        """Pass an answer to the session of one of these workers, which Dask chooses; otherwise as `ask`.
+
+        `loosely`: Dask may choose another one as well, and moves the task to one that is idle.
+        """
+        token = self._key("file")
+        future = self._client.submit(
+            self._turn,
+            self._session,
+            answer,
+            key=token,
+            pure=False,
+            workers=list(addresses),
+            allow_other_workers=loosely,
+            retries=0,
+        )
+        return self._awaited(token, future)
+
+    def follow(self, topic: str, on_message: Callable[[object], object]) -> None:
+        """Pass on the messages of one more topic of the scheduler, in the thread of Dask's event loop."""
+        self._followed.append(MessageSubscription(self._client, topic, on_message))
+
+    def _awaited(self, token: str, future: Any) -> tuple[str, Any]:
         self._client.loop.add_callback(self._await_reply, token, future)
         return token, future
 
@@ -162,7 +190,8 @@ class Link:
 
     def close(self) -> None:
         """Receive nothing more. Safe to call twice."""
-        self._events.close()
+        for subscription in (self._events, *self._followed):
+            subscription.close()
         with suppress(Exception):  # the scheduler has gone
             self._client.unsubscribe_topic(_MEMBERS)
         self.inbox.close()
@@ -200,8 +229,11 @@ def ask_all(client: Any, question: bytes) -> dict[str, bytes | Exception]:
 
 
 def _pinned(address: str) -> dict[str, Any]:
-    """Return how a task is submitted that runs on one worker or not at all: trying again is up to us."""
-    return {"workers": [address], "allow_other_workers": False, "retries": 0}
+    """Return how a task is submitted that runs on one worker or not at all: trying again is up to us.
+
+    It comes before those that Dask has brought there.
+    """
+    return {"workers": [address], "allow_other_workers": False, "retries": 0, "priority": 1}
 
 
 def _in_background(call: Callable[[], None]) -> None:

@@ -5,6 +5,7 @@ It knows nothing of processes and messages: an executor calls it for the workers
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from virnucpro_bus.errors import FrameError
@@ -13,7 +14,7 @@ from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import FileCompleted, FileFailed
 from virnucpro_bus.text import visible
 from workers.commit.committer import Committer, FinishedAttempt
-from workers.coordinator.assignment import Assignment
+from workers.coordinator.assignment import Assignment, PendingFile
 from workers.desk.executor import Workplace
 from workers.desk.seat import Seat
 from workers.protocol import Refusal, Settled, Task, Unable, to_bytes
@@ -171,20 +172,49 @@ class Desk:
         assignment = None if self.closing else self._coordinator.next_file(seat.device.key)
         if assignment is None:
             return None
-        self._warn_of_retired()
-        self._has_leased = True
-        seat.assignment = assignment
-        seat.output = self._store.new_attempt()
+        self._seat(seat, assignment, self._store.new_attempt())
         return Task(
             assignment.file.id,
             to_bytes(assignment.file.path),
-            to_bytes(seat.output),
+            to_bytes(seat.output or ""),
             assignment.attempt,
             assignment.stolen_from,
             assignment.stolen_at_ns,
             assignment.file.state,
             assignment.is_last,
         )
+
+    def offer(self, pending: PendingFile) -> Task:
+        """Return a task for a scheduler that decides itself who works on it; `begin` is to follow.
+
+        `stolen_from` is the device whose file it is; None: no device's.
+        """
+        file, output = pending.file, self._store.new_attempt()
+        return Task(
+            file.id,
+            to_bytes(file.path),
+            to_bytes(output),
+            pending.attempt,
+            pending.owner,
+            state=file.state,
+            is_last=pending.is_last,
+        )
+
+    def begin(self, seat: Seat, task: Task, stolen_at_ns: int | None) -> bool:
+        """Lease the file of an offered task to the seat's worker, which has begun it and holds no other.
+
+        For `stolen_at_ns` see the coordinator's lease_file. Returns False when the file is not pending.
+        """
+        assignment = self._coordinator.lease_file(seat.device.key, task.file, stolen_at_ns)
+        if assignment is None:
+            return False
+        self._seat(seat, assignment, os.fsdecode(task.output))
+        return True
+
+    def _seat(self, seat: Seat, assignment: Assignment, output: str) -> None:
+        self._warn_of_retired()
+        self._has_leased = True
+        seat.assignment, seat.output = assignment, output
 
     def _warn_of_retired(self) -> None:
         """Warn of the devices on which the job does not load, once it has loaded on one.

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from virnucpro_bus import own_device
+from virnucpro_bus.devices import device_of
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.own_device import (
     LOCAL_RANK_VARIABLES,
@@ -16,6 +17,7 @@ from virnucpro_bus.own_device import (
     choose_device,
     count_usable_gpus,
     find_own_device,
+    find_peer_device,
     gpus_counted_by,
     local_rank,
     torch_device,
@@ -126,6 +128,29 @@ def test_a_number_that_a_program_names_counts_what_it_can_see(visible: str | Non
     assert find_own_device(environment_of(visible, {}), Device(named)).key == key
 
 
+@pytest.mark.parametrize(
+    ("own", "visible", "named", "key"),
+    [
+        ("cpu:0", None, 1, "cpu:1"),
+        ("cpu:0", None, "cuda:1", "cuda:1"),
+        ("cuda:0", None, 1, "cuda:1"),
+        ("cuda:2", "2,3", 1, "cuda:3"),
+        (UUID, f"{UUID},{OTHER}", 1, OTHER),
+        (UUID, UUID, "cpu:1", "cpu:1"),
+    ],
+)
+def test_a_number_that_a_worker_says_of_another_is_of_its_own_kind(
+    own: str, visible: str | None, named: int | str, key: str
+) -> None:
+    number = named if isinstance(named, int) else None
+    assert find_peer_device(environment_of(visible, {}), own, device_of(str(named)), number).key == key
+
+
+def test_a_device_that_a_program_describes_keeps_its_description() -> None:
+    named = Device("cuda:0", "A100", 5)
+    assert find_own_device({"CUDA_VISIBLE_DEVICES": "3"}, named) == Device("cuda:3", "A100", 5)
+
+
 # torch.
 
 
@@ -170,6 +195,12 @@ def test_a_torch_that_has_not_initialized_cuda_says_nothing_and_is_not_made_to(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", torch)
     assert torch_device(1) is None
+
+
+def test_a_number_that_is_named_is_the_gpu_that_torch_has_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=FakeCuda(0)))
+    assert find_own_device({"CUDA_VISIBLE_DEVICES": "5,7"}, Device("cuda:1")).key == UUID
+    assert find_own_device({}, Device("cuda:2")).key == "cuda:2"
 
 
 def test_torch_is_not_imported_to_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:

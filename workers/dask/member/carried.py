@@ -53,3 +53,15 @@ def make_step() -> Callable[[str, bytes, None], bytes]:
         return request
 
     return step
+
+
+def make_turn() -> Callable[[str, bytes], bytes]:
+    """Return the task that has the session of this name, where Dask has put it, work on the file in an answer."""
+
+    def turn(session: str, answer: bytes) -> bytes:
+        from distributed import get_worker
+
+        request: bytes = get_worker().plugins[session].turn(answer)
+        return request
+
+    return turn

@@ -13,12 +13,13 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 from distributed import WorkerPlugin
+from msgspec.structs import replace
 
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.dask.host_sampler import HostSampler
@@ -27,10 +28,22 @@ from virnucpro_bus.errors import ChannelError
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.publish.publisher import Publisher
 from virnucpro_bus.system.console import say
+from workers.dask.member.claims import Claim, claim
 from workers.jobs.loader import SHELL_PREFIX
 from workers.process.failure_reason import log_traceback
 from workers.process.worker import Worker
-from workers.protocol import Answer, Request, Settled, Unable, WorkerConfig, decode_answer, encode_request
+from workers.protocol import (
+    Answer,
+    Request,
+    Settled,
+    Task,
+    Unable,
+    WorkerConfig,
+    decode_answer,
+    decode_request,
+    encode_answer,
+    encode_request,
+)
 
 OPENING_SECONDS = 30.0
 """Time for the worker's event loop to take the session in."""
@@ -41,7 +54,12 @@ _ENDED = b""
 class Exchange:
     """A channel between two threads: the job's asks, a Dask task answers. Each side waits for the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, slot: int, epoch: int) -> None:
+        """`slot` and `epoch` are those of the worker, for its requests."""
+        self._worker = (slot, epoch)
+        self._turn, self._opening = threading.Lock(), threading.Lock()
+        self._first: bytes | None = None
+        """The first request, once it was made."""
         self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._number = 0
@@ -50,7 +68,7 @@ class Exchange:
     def ask(self, settled: Settled | Unable | None = None) -> Answer:
         """Report what was settled, if anything, and wait for the answer. Raises ChannelError once it is closed."""
         self._number += 1
-        self._requests.put(encode_request(Request("", 0, 0, self._number, settled)))
+        self._requests.put(encode_request(Request("", *self._worker, self._number, settled)))
         while (raw := self._answers.get()) is not None:
             answer = decode_answer(raw)
             if answer.number == self._number:
@@ -62,12 +80,36 @@ class Exchange:
 
         Dask may run a task twice: the second time, what the first has returned is returned again.
         """
-        if answer and decode_answer(answer).number < self._number:
+        if not answer:
+            return self._first_request()
+        if decode_answer(answer).number < self._number:
             return self._last_reply
-        if answer:
-            self._answers.put(answer)
+        self._answers.put(answer)
         self._last_reply = self._requests.get()
         return self._last_reply
+
+    def turn(self, task: Task | None, claim: Callable[[int], bool] = lambda _: True) -> bytes:
+        """Have the job's thread work on a task, None: on no more; return the request that follows.
+
+        Waits until the job is loaded, and for earlier callers. `claim` is asked then, with the number of this
+        turn. b"": it has refused, or the thread has ended.
+        """
+        with self._turn:
+            # Dask may bring a file before it has the request for the first one taken out.
+            first = self._first_request()
+            is_over = _ENDED in (first, self._last_reply) or isinstance(decode_request(first).settled, Unable)
+            if is_over or not claim(self._number):
+                return _ENDED
+            self._answers.put(encode_answer(Answer(self._number, task)))
+            self._last_reply = self._requests.get()
+            return self._last_reply
+
+    def _first_request(self) -> bytes:
+        """Return the request for the first file; wait for it while the job is loaded."""
+        with self._opening:
+            if self._first is None:
+                self._first = self._last_reply = self._requests.get()
+            return self._first
 
     def close(self) -> None:
         """End the waiting of the job's thread, now or when it asks next."""
@@ -92,7 +134,7 @@ class Session(WorkerPlugin):
         self._sampler = sampler
         self._worker = worker
         self._lease = lease
-        self._exchange = Exchange()
+        self._exchange = Exchange(self._config.slot, self._config.epoch)
         self._name = topic_of(self._config.run)
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
 
@@ -105,6 +147,21 @@ class Session(WorkerPlugin):
     def step(self, answer: bytes) -> bytes:
         """Return the request that follows an answer, as Exchange.step does."""
         return self._exchange.step(answer)
+
+    def turn(self, answer: bytes) -> bytes:
+        """Work on the task in an answer that Dask has brought here; return the request that follows.
+
+        b"": nothing was done, because another worker has begun the task, or this session works no more.
+        """
+        task, config = decode_answer(answer).task, self._config
+        if task is None:
+            return self._exchange.turn(None)
+        output, stolen_from = task.output, task.stolen_from
+        is_stolen = stolen_from not in (None, config.device_key)
+        # The launcher replaces the time, if Dask has reported it.
+        stolen_at_ns = SystemClock().wall_ns() if is_stolen else 0
+        task = replace(task, stolen_from=stolen_from if is_stolen else None, stolen_at_ns=stolen_at_ns)
+        return self._exchange.turn(task, lambda number: claim(output, Claim(config.source, config.epoch, number)))
 
     def transition(self, key: str, start: str, finish: str, **more: Any) -> None:
         """Leave the worker when Dask forgets the lease. Called by Dask at each change of a task, in its loop."""

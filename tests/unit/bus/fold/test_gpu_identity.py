@@ -157,11 +157,12 @@ def test_cudas_number_is_the_gpu_with_that_index_whatever_comes_first() -> None:
     assert [row["state"] for row in rows(script)] == ["idle", "idle"]
 
 
-def test_workers_of_one_number_share_its_gpu_and_are_told_apart() -> None:
+def test_of_several_workers_of_one_number_it_is_unknown_which_gpu_they_use() -> None:
     assert shown(counted("cuda:0", "cuda:0#2", "cuda:1")) == [
-        (0, [FULL.key], 1, 40.0),
-        ("0#2", [FULL.key], 1, 40.0),
+        (0, [FULL.key], 0, 40.0),
         (1, [OTHER.key], 1, 90.0),
+        ("cuda:0", ["cuda:0"], 1, None),
+        ("cuda:0#2", ["cuda:0"], 1, None),
     ]
 
 
@@ -224,8 +225,8 @@ def test_the_workers_of_a_run_of_their_own_have_their_gpus() -> None:
 
 
 def test_files_steals_tables_and_traces_call_the_gpu_as_its_row_does(tmp_path: Path) -> None:
-    script = counted("cuda:0", "cuda:0#2", "cuda:1")
-    script.say("w0", ev.WorkStolen("cuda:0", "cuda:1", "9.fa", 0, 1))
+    script = counted("GPU-89", "GPU-89#2", "cuda:1")
+    script.say("w0", ev.WorkStolen("GPU-89", "cuda:1", "9.fa", 0, 1))
     fleet = folded(script.envelopes, script)
     keys = [row["key"] for row in fleet.report()["devices"]]
     assert keys == [FULL.key, f"{FULL.key}#2", OTHER.key]

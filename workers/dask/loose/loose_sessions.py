@@ -94,8 +94,9 @@ class LooseSessions(Sessions):
             if at < len(begun) and seat.assignment is not None and seat.assignment.file.id == offer.task.file:
                 self._desk.lose(seat, "has left the Dask cluster with a report", Loss.STOPPED)
             self._remove(offer)
-        if seat.assignment is not None and (offer := self._offers.of_file(seat.assignment.file.id)) is not None:
-            self._remove(offer)
+        held = None if seat.assignment is None else self._offers.of_file(seat.assignment.file.id)
+        if held is not None:
+            self._remove(held)
         super().close(seat)
         # Dask keeps a task for ever whose workers are gone, if it has not moved it, even if others may have it.
         present = {each.address or "" for each in self._seats if each.is_open}

@@ -83,6 +83,8 @@ class LooseSessions(Sessions):
 
         What it had done before, without that we have its report, is lost with it, and not to blame.
         """
+        # What it has reported is as good as ever.
+        self._settle_results()
         self._reported.pop(seat.number, None)
         self._results = deque(each for each in self._results if each[1] is not seat)
         begun = self._offers.begun_by(seat.source, seat.epoch) if seat.is_open else []
@@ -92,6 +94,9 @@ class LooseSessions(Sessions):
             if at < len(begun) and seat.assignment is not None and seat.assignment.file.id == offer.task.file:
                 self._desk.lose(seat, "has left the Dask cluster with a report", Loss.STOPPED)
             self._remove(offer)
+        held = None if seat.assignment is None else self._offers.of_file(seat.assignment.file.id)
+        if held is not None:
+            self._remove(held)
         super().close(seat)
         # Dask keeps a task for ever whose workers are gone, if it has not moved it, even if others may have it.
         present = {each.address or "" for each in self._seats if each.is_open}
@@ -109,8 +114,7 @@ class LooseSessions(Sessions):
         elif isinstance(reply.request, BaseException):
             self._take_lost(offer, reply.request)
         elif reply.request == _NOT_DONE or (result := self._result(offer, reply)) is None:
-            self._remove(offer)
-            self._is_due = True
+            self._take_lost(offer, None)
         else:
             self._results.append(result)
 
@@ -152,7 +156,7 @@ class LooseSessions(Sessions):
         if seat is None or seat.epoch != request.epoch or not seat.is_open or not isinstance(settled, Settled):
             return None
         frame = self.arrivals.take_result(settled.frame, reply.arrived)
-        return offer, seat, replace(settled, frame=frame or b"")
+        return None if frame is None else (offer, seat, replace(settled, frame=frame))
 
     def _settle_results(self) -> None:
         """Tell the desk what workers have reported, one file of each at a time, until all is settled."""
@@ -191,8 +195,6 @@ class LooseSessions(Sessions):
 
     def _publish_failure(self, settled: Settled, refusal: Refusal) -> None:
         """Publish that an attempt has failed, under the number that its worker gave to the report of its end."""
-        if not settled.frame:
-            return
         envelope: Any = decode(settled.frame)
         event = envelope.event
         failed = FileFailed(
@@ -200,8 +202,8 @@ class LooseSessions(Sessions):
         )
         self._workplace.server.hub.record([with_event(envelope, failed)])
 
-    def _take_lost(self, offer: Offer, error: BaseException) -> None:
-        """Take note of a task that Dask has lost, or that has failed outside the job."""
+    def _take_lost(self, offer: Offer, error: BaseException | None) -> None:
+        """Take note of a task that Dask has lost, or that failed outside the job; None: it has done nothing."""
         if not self._link.is_connected:
             return  # the whole cluster is lost: no worker is to blame
         file = offer.task.file
@@ -210,7 +212,7 @@ class LooseSessions(Sessions):
         self._is_due = True
         if holder is not None:
             self._lose(holder, "was lost by Dask")
-        elif not self._link.is_lost_by_dask(error):
+        elif error is not None and not self._link.is_lost_by_dask(error):
             # Most likely a worker of the cluster that takes no part in the run.
             self._failures[file] += 1
             if self._failures[file] >= MOST_FAILURES:

@@ -182,6 +182,30 @@ def test_what_a_dead_worker_had_done_is_done_again_and_what_it_did_last_is_to_bl
     assert (attempts[done], attempts[deadly]) == (2, 2)
 
 
+def test_what_a_worker_has_reported_before_it_dies_is_kept(site: Site) -> None:
+    calls = list(site.offers().items())
+    (done, first), (deadly, second) = calls[:2]
+    site.complete(site.one, first)
+    site.begin(site.one, second)
+    site.cluster.leave(ONE)
+    site.workers.poll()
+    assert [each.event.file for each in site.recorded(ev.FileCommitted)] == [done]
+    assert [each.event.file for each in site.recorded(ev.WorkerLost)] == [deadly]
+
+
+def test_a_task_that_dask_brings_to_a_second_worker_while_the_first_has_it_is_done_again(site: Site) -> None:
+    file, call = next(iter(site.offers().items()))
+    site.begin(site.one, call)
+    site.workers.poll()
+    # The second one finds the claim, and does nothing; what the first makes of it cannot reach us any more.
+    call.resolve(b"")
+    site.workers.poll()
+    assert any(f"was lost by Dask while it worked on {file}" in line for line in site.warnings)
+    task = task_of(site.offers()[file])
+    assert task is not None
+    assert task.attempt == 2
+
+
 def test_files_of_a_worker_that_is_gone_are_submitted_again_to_those_that_are_there(site: Site) -> None:
     before = {file for file, call in site.offers().items() if call.address == ONE}
     site.cluster.leave(ONE)

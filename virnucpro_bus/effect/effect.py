@@ -108,7 +108,7 @@ class _EffectCalculator:
         figures = _figures(now)
         ranges = self._ranges(figures)
         if figures.without is None and figures.expected is not None:
-            # Files were stolen from a device that was never ready: the least is known.
+            # Files were stolen from a device that was never ready, or had no worker any more: the least is known.
             _, least = now.without_stealing()
             if least is not None and least > figures.expected:
                 ranges["without"], ranges["saved"] = (least, None), (least - figures.expected, None)

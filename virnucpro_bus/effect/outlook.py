@@ -151,7 +151,9 @@ class Outlook:
         return max(self.now, self.free[key], self._loaded.get(key, 0.0))
 
     def free_for_own(self, key: str) -> float | None:
-        """When it is free for its pending files, or first was ready if it never had a file; None: unknown."""
+        """When it is free for its own files, or first was ready if it never had one; None: unknown, or never."""
+        if key in self._status.deserted:
+            return None
         share = self.shares.get(key)
         if share is not None and share.first_ns is not None:
             return self.free[key]
@@ -222,7 +224,8 @@ class Outlook:
     def without_stealing(self) -> tuple[float | None, float | None]:
         """When all files would have been done without a single steal, and the least that is known; None: unknown.
 
-        The first is unknown, and the second is not, if files were stolen from a device that was never ready.
+        The first is unknown, and the second is not, if files were stolen from a device that was never ready, or
+        whose workers were gone for good.
         """
         corrections: dict[str, list[float]] = {key: [] for key in self.shares}
         victims = set()
@@ -246,7 +249,7 @@ class Outlook:
             pending = self.own_pending_seconds(key)
             has_worked = key in self.shares and self.shares[key].first_ns is not None
             if key in victims or pending or has_worked:
-                # A device that was never ready will not be before now.
+                # A device that was never ready, or has lost its worker, will not be before now.
                 parts = [self.now if free is None else free, pending, *its_corrections]
                 ends.append(math.fsum(parts) + (self._other_gaps(key) if victims else 0.0))
         return (max(ends) if is_known else None), max(ends)

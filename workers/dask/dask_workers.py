@@ -36,7 +36,7 @@ ENDING_SECONDS = 30.0
 KILLING_SECONDS = 5.0
 """… and when the run is to end at once."""
 DESERTED_SECONDS = 120.0
-"""A run without any worker of the cluster ends after this."""
+"""So long a device waits for its worker to come back. Then the others get its files; without any, the run ends."""
 
 
 class DaskWorkers:
@@ -115,7 +115,7 @@ class DaskWorkers:
         self._watchdog.poll()
         for seat in self._seats:
             self._supervise(seat)
-        self._end_if_deserted()
+        self._give_up_deserted()
         self._sessions.reply()
 
     def drain(self) -> None:
@@ -293,8 +293,17 @@ class DaskWorkers:
                 self._lose(seat, "was lost with the Dask scheduler", Loss.STOPPED)
             seat.address = seat.member = None
 
-    def _end_if_deserted(self) -> None:
-        """End the run if no worker is left in the cluster, and none comes."""
-        deserted_seconds = self._roster.deserted_seconds(self._clock.mono_ns())
-        if deserted_seconds >= DESERTED_SECONDS and not self._desk.closing:
+    def _give_up_deserted(self) -> None:
+        """Do without the devices whose workers do not come back; end the run if that is all of them."""
+        now_ns, most_ns = self._clock.mono_ns(), DESERTED_SECONDS * NANOSECONDS
+        in_use = [seat for seat in self._seats if not seat.retired]
+        deserted = [seat for seat in in_use if seat.away_ns(now_ns) >= most_ns]
+        if self._desk.closing or not deserted:
+            return
+        if deserted == in_use:
             self._desk.stop(f"no worker has been left in the Dask cluster for {DESERTED_SECONDS:.0f} s")
+            return
+        for seat in deserted:
+            self._desk.retire(
+                seat, f"{seat.source} has not come back to the Dask cluster for {DESERTED_SECONDS:.0f} s"
+            )

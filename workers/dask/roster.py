@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.text import visible
 from workers.dask.inventory import Inventory, SharedFolder
 from workers.dask.link import Link, Surveyed
@@ -31,8 +30,6 @@ class Roster:
         self._warn = warn
         self._asked: set[str] = set()
         """The addresses of workers that have not answered yet."""
-        self._deserted_since_ns: int | None = None
-        """None: there was a worker when that was last asked."""
 
     def begin(self, inventory: Inventory) -> None:
         """Seat the members of the inventory that are still there, in its order, and ask those that came since."""
@@ -68,15 +65,6 @@ class Roster:
             return None
         seat = next((seat for seat in self._seats if seat.identity == judged.identity), None)
         return judged if seat is None else (seat, judged)
-
-    def deserted_seconds(self, now_ns: int) -> float:
-        """Return for how long there has been no worker at any seat that can still be used; 0.0: there is one."""
-        if any(seat.address is not None and not seat.retired for seat in self._seats):
-            self._deserted_since_ns = None
-            return 0.0
-        if self._deserted_since_ns is None:
-            self._deserted_since_ns = now_ns
-        return (now_ns - self._deserted_since_ns) / NANOSECONDS
 
     def forget(self, address: str) -> None:
         """Note that a worker has left before it has answered."""

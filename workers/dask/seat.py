@@ -44,6 +44,8 @@ class DaskSeat(Seat):
     """Whether the session has made a request."""
     dismissal_ends_ns: int | None = None
     """When a session without more files is closed, although its thread has not ended; None: it gets more."""
+    away_since_ns: int | None = None
+    """Since when it has had no worker, as far as that was asked; None: it had one."""
     restart_at_ns: int = 0
     """No session is opened before."""
     ending: Ending | None = None
@@ -60,6 +62,15 @@ class DaskSeat(Seat):
         self.lease, self.call, self.token, self.pending = lease, None, "", None
         self.is_loaded = False
         self.dismissal_ends_ns = self.ending = None
+
+    def away_ns(self, now_ns: int) -> int:
+        """Return for how long it has had no worker; 0: it has one, or that is asked for the first time since."""
+        if self.address is not None:
+            self.away_since_ns = None
+            return 0
+        if self.away_since_ns is None:
+            self.away_since_ns = now_ns
+        return now_ns - self.away_since_ns
 
     def forget(self) -> tuple[Any, Any]:
         """Note that there is no session any more; return the futures to release."""

@@ -252,6 +252,16 @@ def test_a_run_whose_workers_have_all_left_waits_for_one_and_then_ends(site: Sit
     assert site.workers.closing
 
 
+def test_the_files_of_a_worker_that_does_not_come_back_go_to_the_others(site: Site) -> None:
+    site.cluster.leave(ONE)
+    site.pass_seconds(DESERTED_SECONDS - 1)
+    assert not site.coordinator.is_retired("cpu:0")
+    site.pass_seconds(2.0)
+    assert site.coordinator.is_retired("cpu:0")
+    assert not site.workers.closing
+    assert site.warnings[1:] == ["worker-0 has not come back to the Dask cluster for 120 s; cpu:0 is retired"]
+
+
 def test_draining_lets_files_finish_and_gives_up_what_only_loads(site: Site) -> None:
     one = site.session(ONE)
     site.workers.drain()

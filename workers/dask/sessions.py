@@ -21,7 +21,6 @@ from workers.protocol import (
     Answer,
     Settled,
     Unable,
-    WorkerConfig,
     decode_request,
     encode_answer,
     to_bytes,
@@ -63,26 +62,9 @@ class Sessions:
         """Open a session in the worker of a seat: it loads the job, then asks for a file."""
         assert seat.address is not None
         assert seat.member is not None
-        server, device = self._workplace.server, seat.device
-        config = WorkerConfig(
-            slot=seat.number,
-            token="",
-            channel="",
-            publish="",
-            run=server.run,
-            host=server.host,
-            source=seat.source,
-            epoch=seat.epoch + 1,
-            device_key=device.key,
-            device_name=device.name,
-            device_index=device.index,
-            device_label=device.label,
-            job=self._workplace.job,
-            options=dict(self._workplace.options),
-            target=self._workplace.target,
-        )
+        config = self._workplace.next_config(seat)
         clock = self._clock_of(seat.member.boot)
-        self.arrivals.open(seat.source, config.epoch, device.key, clock)
+        self.arrivals.open(seat.source, config.epoch, seat.device.key, clock)
         sampler = ""
         if clock is not None:
             # The GPUs of this machine are sampled by a process of the launcher.

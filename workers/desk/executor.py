@@ -12,6 +12,8 @@ from virnucpro_bus.clock import Clock
 from virnucpro_bus.hub.bus_server import BusServer
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
+from workers.desk.seat import Seat
+from workers.protocol import WorkerConfig
 
 DEFAULT_HANG_SECONDS = 60.0
 """A worker sends a heartbeat each second from a thread of its own. It is silent only while it is stopped, or in
@@ -45,6 +47,30 @@ class Workplace:
     """MODULE:ATTR that the name `job` stands for; None: `job` is not a name."""
     last_epoch: int = 0
     """The greatest number of a worker in earlier sessions; those of this one are greater."""
+
+    def next_config(self, seat: Seat, *, token: str = "", channel: str = "", publish: str = "") -> WorkerConfig:
+        """Return the configuration of the seat's next worker.
+
+        `token`, `channel` and `publish` are "" for a worker that is reached by other ways than sockets.
+        """
+        device = seat.device
+        return WorkerConfig(
+            slot=seat.number,
+            token=token,
+            channel=channel,
+            publish=publish,
+            run=self.server.run,
+            host=self.server.host,
+            source=seat.source,
+            epoch=seat.epoch + 1,
+            device_key=device.key,
+            device_name=device.name,
+            device_index=device.index,
+            device_label=device.label,
+            job=self.job,
+            options=dict(self.options),
+            target=self.target,
+        )
 
 
 class Executor(Protocol):

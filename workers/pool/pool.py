@@ -18,7 +18,6 @@ from workers.desk.watchdog import Watchdog
 from workers.pool.dispatcher import DISMISSAL_SECONDS, Dispatcher
 from workers.pool.orphan_guard import OrphanGuard
 from workers.pool.slot import Slot
-from workers.protocol import WorkerConfig
 from workers.schedule.blame import Loss
 
 FAILED_STARTS_UNTIL_END = 5
@@ -113,23 +112,11 @@ class WorkerPool:
             slot.end(Loss.STOPPED, "was ended with the run", now_ns)
 
     def _spawn(self, slot: Slot) -> None:
-        device = slot.device
-        config = WorkerConfig(
-            slot=slot.number,
+        config = self._workplace.next_config(
+            slot,
             token=self._dispatcher.token,
             channel=self._dispatcher.address,
             publish=self._server.worker_address,
-            run=self._server.run,
-            host=self._server.host,
-            source=slot.source,
-            epoch=slot.epoch + 1,
-            device_key=device.key,
-            device_name=device.name,
-            device_index=device.index,
-            device_label=device.label,
-            job=self._workplace.job,
-            options=dict(self._workplace.options),
-            target=self._workplace.target,
         )
         try:
             slot.spawn(config, self._server.log_path(slot.source), self._threads)

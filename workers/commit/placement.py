@@ -58,12 +58,12 @@ def list_names(folder: str, entries: Iterable[str] | None = None) -> tuple[str, 
     the folder, with what is below them; None: all. Raises OSError.
     """
     found: list[str] = []
-    pending = _sorted(os.listdir(folder) if entries is None else entries)
+    pending = _listed(folder) if entries is None else _sorted((name, _is_folder(folder, name)) for name in entries)
     while pending:
-        path = pending.pop()
-        if stat.S_ISDIR(os.lstat(f"{folder}/{path}").st_mode):
+        path, is_folder = pending.pop()
+        if is_folder:
             found.append(f"{path}/")
-            pending += [f"{path}/{name}" for name in _sorted(os.listdir(f"{folder}/{path}"))]
+            pending += [(f"{path}/{name}", is_below) for name, is_below in _listed(f"{folder}/{path}")]
         else:
             found.append(path)
     return tuple(reversed(found))
@@ -108,5 +108,15 @@ def _is_inside(name: str) -> bool:
     return "\0" not in name and not {"", ".", ".."} & set(name.removesuffix("/").split("/"))
 
 
-def _sorted(names: Iterable[str]) -> list[str]:
-    return sorted(names, key=os.fsencode)
+def _listed(folder: str) -> list[tuple[str, bool]]:
+    """Return the names in a folder, sorted, each with whether it is a folder."""
+    with os.scandir(folder) as found:  # knows that without a call of the system for each
+        return _sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
+
+
+def _is_folder(folder: str, name: str) -> bool:
+    return stat.S_ISDIR(os.lstat(f"{folder}/{name}").st_mode)
+
+
+def _sorted(entries: Iterable[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    return sorted(entries, key=lambda entry: os.fsencode(entry[0]))

@@ -75,11 +75,12 @@ def results_events(file: str, attempt: int, placement: Placement) -> Iterator[Fi
     parts: list[list[str]] = [[]]
     size_bytes = 0
     for name in map(_encode, placement.names):
-        if len(parts[-1]) == _NAMES_PER_EVENT or size_bytes + len(_bytes_of(name)) > _BYTES_PER_EVENT:
+        name_bytes = len(_bytes_of(name))
+        if len(parts[-1]) == _NAMES_PER_EVENT or size_bytes + name_bytes > _BYTES_PER_EVENT:
             parts.append([])
             size_bytes = 0
         parts[-1].append(name)
-        size_bytes += len(_bytes_of(name))
+        size_bytes += name_bytes
     for part, names in enumerate(parts):
         yield FileResults(file, attempt, part, folder, tuple(names))
 
@@ -93,6 +94,8 @@ def names_in(event: FileResults) -> Placement:
 
 
 def _encode(name: str) -> str:
+    if name.isascii() and name.isprintable() and "%" not in name and len(name) <= MAX_TEXT_BYTES:
+        return name  # nearly always
     text = os.fsencode(name).decode(errors="surrogateescape")
     encoded = _ENCODED.sub(lambda found: "".join(map("%{:02X}".format, _bytes_of(found[0]))), text)
     if len(encoded.encode()) > MAX_TEXT_BYTES:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from virnucpro_bus.events.codec import MAX_TEXT_BYTES
+from virnucpro_bus.events.parts import parts_of
 from virnucpro_bus.events.vocabulary import FileResults
 
 _NAMES_PER_EVENT = 64
@@ -72,16 +73,9 @@ def list_names(folder: str, entries: Iterable[str] | None = None) -> tuple[str, 
 def results_events(file: str, attempt: int, placement: Placement) -> Iterator[FileResults]:
     """Yield the events that hold a placement, at least one. Raises OSError for a name that is too long."""
     folder = os.fsencode(placement.folder).decode()
-    parts: list[list[str]] = [[]]
-    size_bytes = 0
-    for name in map(_encode, placement.names):
-        name_bytes = len(_bytes_of(name))
-        if len(parts[-1]) == _NAMES_PER_EVENT or size_bytes + name_bytes > _BYTES_PER_EVENT:
-            parts.append([])
-            size_bytes = 0
-        parts[-1].append(name)
-        size_bytes += name_bytes
-    for part, names in enumerate(parts):
+    encoded = [_encode(name) for name in placement.names]
+    parts = parts_of(encoded, _size_bytes, most_items=_NAMES_PER_EVENT, most_bytes=_BYTES_PER_EVENT)
+    for part, names in enumerate(parts if encoded else [[]]):
         yield FileResults(file, attempt, part, folder, tuple(names))
 
 
@@ -105,6 +99,10 @@ def _encode(name: str) -> str:
 
 def _bytes_of(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
+
+
+def _size_bytes(text: str) -> int:
+    return len(_bytes_of(text))
 
 
 def _is_inside(name: str) -> bool:

@@ -236,10 +236,11 @@ class Launcher:
             if is_init and deaths.count > handled_deaths:
                 handled_deaths = deaths.count
                 reap_adopted()
+            # The workers first: they wait for their answers, and nobody waits for the bus.
+            workers.poll()
             server.hub.poll()
             if notice := server.hub.capture.notice():
                 self._notify(notice)
-            workers.poll()
             coordinator.publish_depths()
             self._monitor.poll()
             if self._monitor.has_ended():

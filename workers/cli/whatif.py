@@ -13,6 +13,7 @@ from virnucpro_bus.cli.load_capture import SIMULATED, heading, load_runs, runs_a
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import duration, likely_duration
 from virnucpro_bus.whatif import Alternative, WhatIf
+from workers.cli.simulations import simulate_side_by_side
 from workers.schedule.policy_registry import POLICIES
 from workers.whatif.recorded_run import make_recorded_run
 from workers.whatif.scenarios import Variation, what_if
@@ -77,7 +78,9 @@ def whatif(
     variation = Variation(policy, devices, weights, drop)
     fleets = load_runs(runs)
     reports = {
-        name: WhatIfReport(**what_if(make_recorded_run(fleet), variation), simulated=fleet.is_simulated)
+        name: WhatIfReport(
+            **what_if(make_recorded_run(fleet), variation, simulate_side_by_side), simulated=fleet.is_simulated
+        )
         for name, fleet in fleets.items()
     }
     if len(reports) == 1:

@@ -134,10 +134,16 @@ def _convert_committed(entries: list[tuple[str, Commit]]) -> Committed:
 
 def _add_committed(commits: dict[str, Commit], part: Committed) -> int:
     _check_lengths(part.files, part.seqs, part.sequences, part.are_done, part.places)
-    origins = map(part.origins.__getitem__, part.places)
-    rows = zip(part.files, origins, part.seqs, part.sequences, part.are_done, strict=True)
-    for file, (epoch, device), seq, sequences, is_done in rows:
-        commits[file] = Commit(epoch, seq, device, sequences, is_done)
+    epochs, devices = zip(*part.origins, strict=True)
+    columns = zip(
+        map(epochs.__getitem__, part.places),
+        part.seqs,
+        map(devices.__getitem__, part.places),
+        part.sequences,
+        part.are_done,
+        strict=True,
+    )
+    commits.update(zip(part.files, map(Commit._make, columns), strict=True))
     return len(part.files)
 
 

@@ -1,6 +1,6 @@
 """The state of one host, and the figures that follow from it at a moment.
 
-Pure and deterministic. These fields, with the types in them, are the layout of a snapshot (`snapshot.py`);
+Pure and deterministic. These fields, with the types in them, are the layout of a snapshot (`snapshot/format.py`);
 `host_fold.py` fills them.
 """
 

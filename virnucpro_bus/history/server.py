@@ -9,6 +9,7 @@ import msgspec
 from virnucpro_bus.capture.records import RecordScanner
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.history.noted_events import NotedEvents
 from virnucpro_bus.history.protocol import (
     MAX_SNAPSHOT_BYTES,
     HelloReply,
@@ -31,6 +32,8 @@ class HistoryServer:
         self._hello = hello
         self._piece_bytes = piece_bytes
         self._fold = IncrementalFold(capture.read, clock)
+        self.noted = self._fold.noted
+        """Events of the capture that are decoded already, if its hub is in this process."""
 
     def answer(self, request: Sequence[bytes]) -> list[bytes] | None:
         """Return the answer to a request; None when it is unknown."""
@@ -67,9 +70,16 @@ class IncrementalFold:
         self._fleet = FleetState(clock)
         self._scanner = RecordScanner()
         self._read_bytes = 0
+        self.noted = NotedEvents()
+        """Events of the capture that are decoded already."""
 
     def advance(self, limit_bytes: int) -> bool:
-        """Fold up to `limit_bytes` more of the capture; returns whether there was anything to fold."""
+        """Fold up to `limit_bytes` more of the capture; returns whether there was anything to fold.
+
+        Events that are noted and come next are folded instead, without reading.
+        """
+        if self._fold_noted():
+            return True
         data = self._read(self._read_bytes, limit_bytes)
         self._read_bytes += len(data)
         records = self._scanner.feed(data)
@@ -81,6 +91,15 @@ class IncrementalFold:
         while self.advance(_FOLDED_BYTES_PER_STEP):
             pass
         return self._fleet
+
+    def _fold_noted(self) -> bool:
+        if self._scanner.incomplete_bytes:
+            return False
+        start = self._read_bytes
+        for envelopes, place in self.noted.take(start):
+            self._fleet.feed_decoded(envelopes, place.received_ns)
+            self._read_bytes = place.stop
+        return self._read_bytes > start
 
     def snapshot(self) -> Snapshot:
         """Return the fold, and the offset in the capture from which a viewer that takes it over reads on.

@@ -211,10 +211,11 @@ class WorkStealingCoordinator:
         slot, sequences = self._names.slot(gpu_id), as_count("sequences", sequences)
         report = checked_report(file_path, duration, wall_ns, mono_ns)
         with self._lock:
-            name, attempt = report.name, 0
             if held := self._end_lease(slot, report):
                 name, attempt = held.file.id, held.attempt
                 self._scheduler.complete(slot, report.seconds, self._now_seconds())
+            else:
+                name, attempt = report.name, 0
             done = ev.FileCompleted(self.devices[slot].key, name, attempt, sequences, report.seconds)
             self._fold.record_work(slot, done, report.wall_ns, report.mono_ns)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from virnucpro_bus.passed_numbers import as_count, as_seconds
 from virnucpro_bus.publish.values import as_file_name, as_path
 from workers.inputs.input_file import InputFile
+from workers.inputs.input_files import InputFiles
 
 
 class Report(NamedTuple):
@@ -44,7 +45,7 @@ def checked_report(file_path: object, duration: object, wall_ns: object, mono_ns
 class PlannedFiles:
     """The planned files by id and path, to find reports of others. The caller holds a lock."""
 
-    def __init__(self, files: tuple[InputFile, ...]) -> None:
+    def __init__(self, files: InputFiles) -> None:
         self._files = files
         self._numbers: dict[str, int] | None = None
         """Only made for callers that name files which they were not given."""
@@ -52,7 +53,7 @@ class PlannedFiles:
     def number(self, name: str) -> int | None:
         """Return the number of the file of this id or path; None: it is not planned."""
         if self._numbers is None:
-            named = ((file.id, os.fspath(file.path)) for file in self._files)
+            named = zip(self._files.ids, self._files.paths, strict=True)
             self._numbers = {name: number for number, names in enumerate(named) for name in names}
         return self._numbers.get(name)
 

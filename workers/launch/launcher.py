@@ -10,7 +10,7 @@ from typing import Any
 import zmq
 
 from virnucpro_bus.capture.compression import compress_capture
-from virnucpro_bus.clock import AttendedClock, Clock
+from virnucpro_bus.clock import NANOSECONDS, AttendedClock, Clock
 from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
@@ -37,6 +37,8 @@ EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
 POLL_MS = 50
 MAX_NOTES_SHOWN = 10
 OPEN_FILES_PER_WORKER = 6
+VIEWERS_SECONDS = 1.0
+"""So long after the workers, at the latest, sampler and monitor start; before that, with the first file."""
 MONITOR_SECONDS = 3.0
 """Time for the monitor to draw the end of the run …"""
 HURRIED_SECONDS = 0.5
@@ -67,6 +69,7 @@ class Launcher:
         self._last_worker_epoch = resume_plan.last_worker_epoch
         self._sink = HubSink(self._server, clock, resume_plan.last_epoch)
         self._monitor = MonitorProcess()
+        self._has_viewers = False
         self._relay = RelayProcess(self._attended_clock, self._notify)
         self.coordinator = WorkStealingCoordinator(
             plan.devices,
@@ -179,11 +182,11 @@ class Launcher:
                 coordinator.announce(claim_merged(plan.merge, plan.run_dir))
                 if self._resumed is not None:
                     self._report_resumption(self._resumed)
-                # The workers first: whatever starts now shares the processor with them.
                 if coordinator.unsettled:
                     workers.start()
-                self._start_viewers(server)
                 self._loop(server, workers, interruption, deaths)
+                if self._has_begun():
+                    self._start_viewers(server)
                 status = _exit_status(coordinator, workers, interruption)
                 if server.hub.capture.is_broken and status == EXIT_DONE:
                     status = EXIT_UNABLE  # the results are in place, but a resumed run will not know of all
@@ -203,7 +206,10 @@ class Launcher:
         return status
 
     def _start_viewers(self, server: BusServer) -> None:
-        """Start sampler and monitor. The run continues without one that cannot be started."""
+        """Start sampler and monitor, once. The run continues without one that cannot be started."""
+        if self._has_viewers:
+            return
+        self._has_viewers = True
         plan = self._plan
         try:
             if plan.samples_here:
@@ -229,6 +235,7 @@ class Launcher:
         for source in (*server.hub.sockets(), *workers.sockets, interruption.fileno(), deaths.fileno()):
             poller.register(source, zmq.POLLIN)
         handled_deaths = 0
+        viewers_due_ns = self._clock.mono_ns() + int(VIEWERS_SECONDS * NANOSECONDS)
         while (coordinator.unsettled and not workers.closing) or workers.running:
             poller.poll(POLL_MS)
             deaths.drain()
@@ -239,6 +246,9 @@ class Launcher:
             if notice := server.hub.capture.notice():
                 self._notify(notice)
             workers.poll()
+            # Not before: what starts shares the processors with the workers that load.
+            if self._store.has_attempts or self._clock.mono_ns() >= viewers_due_ns:
+                self._start_viewers(server)
             coordinator.publish_depths()
             self._monitor.poll()
             if self._monitor.has_ended():

@@ -24,9 +24,10 @@ from virnucpro_bus.text import visible
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.desk.executor import Executor, Workplace
+from workers.jobs.named_job import merged_names
 from workers.launch.failed_start import undoing_failed_start
 from workers.launch.interruption import Interruption
-from workers.launch.merge_process import claim_merged, merged_names, write_merged
+from workers.launch.merge_process import claim_merged, write_merged
 from workers.launch.monitor_process import MonitorProcess
 from workers.launch.report_process import remove_report, write_report
 from workers.launch.run_plan import RunPlan

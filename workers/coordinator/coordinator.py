@@ -314,9 +314,13 @@ class WorkStealingCoordinator:
             return self._scheduler.unsettled
 
     def publish_depths(self) -> None:
-        """Publish the queue depths if they have changed since they were last published."""
+        """Publish the queue depths that have changed, unless some were published in the last quarter of a second.
+
+        `finish` publishes the last ones.
+        """
         with self._lock:
-            self._fold.announce_depths(self._scheduler.depths())
+            if self._fold.may_announce_depths:
+                self._fold.announce_depths(self._scheduler.depths())
 
     def finish(self, exit_code: int) -> None:
         """Publish that the run is over."""

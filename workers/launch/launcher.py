@@ -10,8 +10,7 @@ from typing import Any
 import zmq
 
 from virnucpro_bus.capture.compression import compress_capture
-from virnucpro_bus.clock import NANOSECONDS, AttendedClock, Clock
-from virnucpro_bus.devices import is_simulated
+from virnucpro_bus.clock import AttendedClock, Clock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
 from virnucpro_bus.hub.bus_server import OPEN_FILES, BusServer, HubSink
@@ -32,14 +31,13 @@ from workers.launch.monitor_process import MonitorProcess
 from workers.launch.report_process import remove_report, write_report
 from workers.launch.run_plan import RunPlan
 from workers.launch.summary import remove_summary, sum_up
+from workers.launch.viewers import Viewers
 from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settings_of
 
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
 POLL_MS = 50
 MAX_NOTES_SHOWN = 10
 OPEN_FILES_PER_WORKER = 6
-VIEWERS_SECONDS = 1.0
-"""So long after the workers, at the latest, sampler and monitor start; before that, with the first file."""
 MONITOR_SECONDS = 3.0
 """Time for the monitor to draw the end of the run …"""
 HURRIED_SECONDS = 0.5
@@ -70,7 +68,7 @@ class Launcher:
         self._last_worker_epoch = resume_plan.last_worker_epoch
         self._sink = HubSink(self._server, clock, resume_plan.last_epoch)
         self._monitor = MonitorProcess()
-        self._has_viewers = False
+        self._viewers = Viewers(plan, self._server, self._monitor, clock, self._notify)
         self._relay = RelayProcess(self._attended_clock, self._notify)
         self.coordinator = WorkStealingCoordinator(
             plan.devices,
@@ -187,7 +185,7 @@ class Launcher:
                     workers.start()
                 self._loop(server, workers, interruption, deaths)
                 if self._has_begun():
-                    self._start_viewers(server)
+                    self._viewers.start()
                 status = _exit_status(coordinator, workers, interruption)
                 if server.hub.capture.is_broken and status == EXIT_DONE:
                     status = EXIT_UNABLE  # the results are in place, but a resumed run will not know of all
@@ -206,29 +204,6 @@ class Launcher:
                 raise UserError(f"{plan.run_dir}: the run cannot start: {workers.failed_start}")
         return status
 
-    def _start_viewers(self, server: BusServer) -> None:
-        """Start sampler and monitor, once. The run continues without one that cannot be started."""
-        if self._has_viewers:
-            return
-        self._has_viewers = True
-        plan = self._plan
-        try:
-            if plan.samples_here:
-                server.start_sampler(simulated=any(is_simulated(device.key) for device in plan.devices))
-        except OSError as error:
-            self._notify(f"there are no GPU figures, because the sampler cannot be started: {error.strerror}")
-        try:
-            self._monitor.start(
-                plan.run_dir,
-                plan.interval_seconds,
-                plan.log_file,
-                plan.log_rotate_bytes,
-                draw=plan.dashboard,
-                http=plan.http,
-            )
-        except OSError as error:
-            self._notify(f"there is no dashboard and no log: the monitor cannot be started: {error.strerror}")
-
     def _loop(self, server: BusServer, workers: Executor, interruption: Interruption, deaths: SignalFlag) -> None:
         """Drive hub and workers until no file is left or no more are handed out, and all workers have ended."""
         coordinator = self.coordinator
@@ -236,20 +211,18 @@ class Launcher:
         for source in (*server.hub.sockets(), *workers.sockets, interruption.fileno(), deaths.fileno()):
             poller.register(source, zmq.POLLIN)
         handled_deaths = 0
-        viewers_due_ns = self._clock.mono_ns() + int(VIEWERS_SECONDS * NANOSECONDS)
         while (coordinator.unsettled and not workers.closing) or workers.running:
             poller.poll(POLL_MS)
             deaths.drain()
             if deaths.count > handled_deaths:
                 handled_deaths = deaths.count
                 reap_adopted()
+            # The workers first: they wait for their answers, and nobody waits for the bus.
+            workers.poll()
             server.hub.poll()
             if notice := server.hub.capture.notice():
                 self._notify(notice)
-            workers.poll()
-            # Not before: what starts shares the processors with the workers that load.
-            if self._store.has_attempts or self._clock.mono_ns() >= viewers_due_ns:
-                self._start_viewers(server)
+            self._viewers.start_if_due(is_begun=self._store.has_attempts)
             coordinator.publish_depths()
             self._monitor.poll()
             if self._monitor.has_ended():

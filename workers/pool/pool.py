@@ -95,6 +95,7 @@ class WorkerPool:
         for slot in self._slots:
             self._supervise(slot)
         self._dispatcher.reply()
+        self._desk.tidy()
 
     def drain(self) -> None:
         """Hand out no more files: each worker ends after its current file, and at once while it loads the job."""

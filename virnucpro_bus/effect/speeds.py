@@ -28,6 +28,8 @@ from virnucpro_bus.effect.pooling import pool, suppose
 
 SPLIT_ERRORS = 4.5
 """How many standard errors a speed must change by; a smaller change may be chance, since every place is tried."""
+FEWEST_SPLIT = 4
+"""Of fewer files no speed is split in two: one file shows none."""
 LEAST_NOISE = 0.03
 """In the search for changes, files are taken to differ by at least this share."""
 ASSUMED_NOISE = 0.3
@@ -143,8 +145,10 @@ def measure(
     variance = _successive_variance(map(_slowness, timelines.values()))
     evidence = {}
     for key, timeline in timelines.items():
-        ends = [done[key].timeline(each) for each in sorted({fixed.least, fixed.greatest})]
-        starts = _starts([_slowness(each) for each in ends], variance)
+        starts = [0]
+        if len(timeline) >= FEWEST_SPLIT:
+            ends = [done[key].timeline(each) for each in sorted({fixed.least, fixed.greatest})]
+            starts = _starts([_slowness(each) for each in ends], variance)
         evidence[key] = _evidence(timeline, starts, done[key].rate(fixed.estimate))
     noise, cautious = _noises(evidence.values())
     # Before the first completed file of any, the files in progress count as if they were done when they will be.

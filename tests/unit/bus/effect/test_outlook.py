@@ -11,6 +11,8 @@ from virnucpro_bus.effect.assumptions import doubts, fixed_cost, likely_assumpti
 from virnucpro_bus.effect.outlook import Outlook
 from virnucpro_bus.effect.shares import shares_of, totals_of
 
+LATE_SECONDS = 60.0
+"""How long nothing is heard then: the files in progress are late."""
 COSTS = [90, 20, 70, 10, 60, 40, 80, 30, 50, 20, 90, 10, 60, 30]
 
 
@@ -18,6 +20,7 @@ def at(seconds: float, policy: str) -> tuple[Outlook, list[tuple[Outlook, Outloo
     """The likely outlook of a run at that time; and under each end of each doubt, made of it and made anew."""
     run = ImaginedRun(COSTS, [1.0, 3.0, 2.0], policy)
     run.work(seconds)
+    run.script.clock.advance(LATE_SECONDS)
     (work,) = run.fleet().get_work()
     totals = totals_of(work.log, work.status)
     assert totals is not None

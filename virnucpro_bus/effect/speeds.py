@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -58,8 +57,7 @@ class Started(NamedTuple):
     """How far it is; None: unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Speed:
+class Speed(NamedTuple):
     """The speed of one device."""
 
     phases: tuple[Phase, ...]
@@ -86,8 +84,7 @@ class Speed:
         return Speed(phases, self.error, self.is_measured)
 
 
-@dataclass(frozen=True, slots=True)
-class Speeds:
+class Speeds(NamedTuple):
     """The speeds of all devices."""
 
     by_key: Mapping[str, Speed]
@@ -103,8 +100,7 @@ class Speeds:
         return Speeds(by_key, self.noise, self.cautious_noise)
 
 
-@dataclass(frozen=True, slots=True)
-class _Evidence:
+class _Evidence(NamedTuple):
     """What the files of one device tell. All but `phases` is about those of the last phase."""
 
     phases: tuple[Phase, ...]

@@ -71,7 +71,9 @@ def test_the_help_of_a_subcommand_loads_nothing_that_only_its_work_needs() -> No
         ("effect {run}", {FOLD}),
         ("ls {run}", set()),
         ("monitor --once --json {run}", {FOLD, SOCKETS}),
+        ("monitor --no-dashboard --log-file {run}/log.csv {run}", {FOLD, SOCKETS}),
         ("replay --once --json {run}", {FOLD}),
+        ("replay --rate 1000000 {run}", {FOLD}),
         ("export {run}", {FOLD, METADATA}),
     ],
 )

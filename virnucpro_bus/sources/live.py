@@ -12,8 +12,10 @@ from virnucpro_bus.files.socket_folder import is_listening
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.run_folder import read_addresses
 from virnucpro_bus.run_lock import Evidence, examine_lock, shows_life
+from virnucpro_bus.snapshot.format import unpack
 from virnucpro_bus.sources.capture_tail import CaptureTail
 from virnucpro_bus.sources.subscriber import Subscriber
+from virnucpro_bus.system.memory import all_stays_in_use
 
 if TYPE_CHECKING:
     from virnucpro_bus.remote.follower import Follower
@@ -138,9 +140,10 @@ def _take_snapshot(source: LiveSource, fleet: FleetState) -> None:
         return
     loaded = fleet.empty_copy()
     try:
-        loaded.load(snapshot.fold)
+        with all_stays_in_use():
+            loaded.load(unpack(snapshot.pieces))
     except SnapshotError:
-        return  # made by another version: read the whole history instead
+        return  # made by another version, or no longer kept: read the whole history instead
     if not loaded.includes(fleet):
         return
     fleet.replace_with(loaded)

@@ -205,8 +205,10 @@ main()
 """
 
 
-@pytest.mark.parametrize("module", ["virnucpro_bus.cli.main", "click", "workers.cli.run", "zmq"])
-def test_ctrl_c_during_the_imports_ends_the_command_without_a_traceback(module: str) -> None:
-    command = [sys.executable, "-c", INTERRUPTED_IMPORT, module, "run", "--help"]
+@pytest.mark.parametrize("module", ["virnucpro_bus.cli.main", "click", "workers.cli.run", "workers.pool.pool"])
+def test_ctrl_c_during_the_imports_ends_the_command_without_a_traceback(module: str, tmp_path: Path) -> None:
+    (tmp_path / "a.fa").write_text(">a\nACGT\n")
+    arguments = ["run", str(tmp_path / "a.fa"), "--out", str(tmp_path / "out"), "--devices", "cpu:1"]
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT, module, *arguments]
     ended = subprocess.run(command, capture_output=True, cwd=ROOT, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")

@@ -22,6 +22,7 @@ from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.history import noted_events
 from virnucpro_bus.history.server import IncrementalFold
+from virnucpro_bus.snapshot.format import unpack
 
 FOREIGN = msgpack.packb(["new.kind/", 2, "r", "node", "w", 1, 1, 1, 1, ["x"]])
 HOSTILE = b"\xc1 not an event"
@@ -63,7 +64,7 @@ class Journal:
         """The fold of a viewer that takes over the snapshot, and reads the file from its offset."""
         offset, snapshot = self.fold.snapshot()
         fleet = FleetState(self.clock)
-        fleet.load(snapshot)
+        fleet.load(unpack(snapshot))
         self._feed(fleet, RecordScanner(), offset)
         return fleet
 

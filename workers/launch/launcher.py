@@ -65,7 +65,7 @@ class Launcher:
         """Whether the folder contained a run, to be resumed or removed."""
         settings = settings_of(plan.job, plan.options)
         self._resumed = self._claim_folder(settings)
-        resume_plan = self._resumed or ResumePlan(tuple(plan.files), plan.shard)
+        resume_plan = self._resumed or ResumePlan(plan.files, plan.shard)
         self._last_worker_epoch = resume_plan.last_worker_epoch
         self._sink = HubSink(self._server, clock, resume_plan.last_epoch)
         self._monitor = MonitorProcess()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
+from operator import neg
 
 
 class DeviceQueues:
@@ -16,12 +18,12 @@ class DeviceQueues:
     def __init__(self, queues: Sequence[Sequence[int]]) -> None:
         """`queues[d]` are the files first assigned to device d."""
         # Negated, so that the biggest file, which is removed most often, is at the end.
-        self._queues = [sorted(-file for file in files) for files in queues]
+        self._queues = [array("q", sorted(map(neg, files))) for files in queues]
         self._open = [True] * len(self._queues)
 
     def add_device(self) -> None:
         """Add an empty queue, of the next device number."""
-        self._queues.append([])
+        self._queues.append(array("q"))
         self._open.append(True)
 
     def first(self, device: int) -> int | None:
@@ -63,7 +65,7 @@ class DeviceQueues:
         """
         self._open[device] = False
         orphans = self.files(device)
-        self._queues[device].clear()
+        del self._queues[device][:]
         if not any(self._open):
             return orphans
         for file in orphans:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -178,25 +177,6 @@ def test_the_commands_of_the_bus_have_help_with_an_example(
 ) -> None:
     assert ended(command, "--help") == 0
     assert f"virnucpro-bus {command} " in capsys.readouterr().out.partition("Example")[2]
-
-
-LOADED = """
-import sys
-from virnucpro_bus.cli.main import main
-try:
-    main(sys.argv[1:])
-except SystemExit as leaving:
-    assert leaving.code == 0, leaving.code
-print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
-"""
-
-
-def test_a_command_loads_nothing_of_the_others(tmp_path: Path) -> None:
-    write_capture(tmp_path / "run.vbus", some_frames(3))
-    command = [sys.executable, "-c", LOADED, "info", "--json", str(tmp_path)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert json.loads(ran.stdout)["events"] == 3
-    assert {"workers", "monitor", "rich", "dnaio", "pynvml"} & set(ran.stderr.split()) == set()
 
 
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import TypedDict
 
 import click
-import zmq
 
 from monitor.gpu.monitor import GPUMonitor
 from monitor.gpu.reading import GpuReading
@@ -84,7 +82,7 @@ class Report(TypedDict):
     """One line per problem, with what to do about it."""
 
 
-@click.command(short_help="Check this machine: package versions, GPUs, socket folder.", epilog=EXAMPLE)
+@click.command(epilog=EXAMPLE)
 @click.argument("run_dir", required=False, default=".", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 def doctor(run_dir: Path, as_json: bool) -> None:
@@ -155,6 +153,10 @@ def render(report: Report) -> str:
 
 
 def _versions() -> dict[str, str | None]:
+    import importlib.metadata
+
+    import zmq
+
     versions: dict[str, str | None] = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -1,6 +1,6 @@
 """The state of one host, and the figures that follow from it at a moment.
 
-Pure and deterministic. These fields, with the types in them, are the layout of a snapshot (`snapshot.py`);
+Pure and deterministic. These fields, with the types in them, are the layout of a snapshot (`snapshot/format.py`);
 `host_fold.py` fills them.
 """
 
@@ -23,7 +23,7 @@ from virnucpro_bus.effect.totals import TotalsCache
 from virnucpro_bus.effect.work_log import Steal, WorkLog
 from virnucpro_bus.events.commits import CommittedFiles
 from virnucpro_bus.events.host_time import NEVER_COMPARED, HostTime, TimeOfDay, by_own_clock
-from virnucpro_bus.events.vocabulary import MAX_COUNT
+from virnucpro_bus.events.vocabulary import INTERRUPTED, MAX_COUNT
 from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceState, Reopened, own_workers
 from virnucpro_bus.fold.gpu_identity import SampledGpus, find_identities, keys_by_index, merge_same_gpus
 from virnucpro_bus.fold.stream import Stream, gone_ns
@@ -42,8 +42,6 @@ from virnucpro_bus.metrics import (
 
 MAX_WORKER_RUNS = 4
 """How many runs of one host are told apart by name."""
-INTERRUPTED = 128
-"""A run with this exit status or a greater one was ended by a signal."""
 
 
 class HostState(Struct, array_like=True):
@@ -74,9 +72,10 @@ class HostState(Struct, array_like=True):
     started_wall_ns: ev.Count = 0
     """… and by the host's wall clock."""
     _finished_ns: ev.Count | None = None
-    _depths_order: tuple[ev.Count, ev.Count] = (0, 0)
-    """(epoch, seq) of the event that reported the queue depths."""
-    _depths: dict[str, ev.Count] = {}
+    _depths_epoch: ev.Count = 0
+    """The latest epoch in which the coordinator reported queue depths."""
+    _depths: dict[str, tuple[ev.Count, ev.Count]] = {}
+    """(seq of the event, pending files) as last reported in that epoch, by device key."""
     _quarantined: ev.Count = 0
     _steals: list[Steal] = []
     _notices: list[tuple[ev.Count, ev.Count, ev.Count, ev.Count, str]] = []
@@ -161,7 +160,7 @@ class HostState(Struct, array_like=True):
         shown.sort(key=lambda each: each[1].display_order())
         moment = now_ns, self.started_ns, time_of_day
         rows = [
-            device.metrics(self.host, self._depths.get(key), own_workers(device, workers[key]), *moment)
+            device.metrics(self.host, self._depth(key), own_workers(device, workers[key]), *moment)
             for key, device in shown
         ]
         is_interrupted = self.finished is not None and self.finished.exit_code >= INTERRUPTED
@@ -340,6 +339,11 @@ class HostState(Struct, array_like=True):
     def identities(self) -> dict[str, ev.Device]:
         """What devices are called once their GPU is known, by the key that their workers have for them."""
         return find_identities(self._devices, {stream.device_key for _, _, stream in self.streams()})
+
+    def _depth(self, key: str) -> int | None:
+        """The files pending in the queue of a device; None if that is unknown."""
+        reported = self._depths.get(key)
+        return None if reported is None else reported[1]
 
     def _described(self, key: str) -> ev.Device:
         """What is known of a device by this key."""

@@ -1,4 +1,4 @@
-"""Child processes of this program: started with exec (never just forked), ended by their own process id."""
+"""Child processes of this program that are started with exec, and ended by their own process id."""
 
 from __future__ import annotations
 
@@ -124,3 +124,13 @@ def stop(process: subprocess.Popen[bytes], seconds: float = STOP_SECONDS) -> int
         return process.wait(KILLED_SECONDS)
     except subprocess.TimeoutExpired:
         return -signal.SIGKILL
+
+
+def describe_status(status: int) -> str:
+    """Return how a process ended, to continue a sentence: "was killed by SIGKILL"."""
+    if status >= 0:
+        return f"ended with exit status {status}"
+    try:
+        return f"was killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was killed by signal {-status}"

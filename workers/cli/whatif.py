@@ -9,7 +9,8 @@ from typing import TypedDict
 
 import click
 
-from virnucpro_bus.cli.load_capture import SIMULATED, heading, load_runs, runs_argument
+from virnucpro_bus.cli.load_capture import SIMULATED, heading, load_runs
+from virnucpro_bus.cli.options import runs_argument
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import duration, likely_duration
 from virnucpro_bus.whatif import Alternative, WhatIf
@@ -42,7 +43,7 @@ class WhatIfsReport(TypedDict):
     runs: list[WhatIfOfRun]
 
 
-@click.command(short_help="Estimate how long a recorded run would have taken under other policies.")
+@click.command
 @runs_argument
 @click.option("--policy", type=click.Choice(POLICIES),
               help="The policy to simulate.  [default: all of them]")  # fmt: skip

@@ -214,10 +214,11 @@ class WorkStealingCoordinator:
         slot, sequences = self._names.slot(gpu_id), as_count("sequences", sequences)
         report = checked_report(file_path, duration, wall_ns, mono_ns)
         with self._lock:
-            name, attempt = report.name, 0
             if held := self._end_lease(slot, report):
                 name, attempt = held.file.id, held.attempt
                 self._scheduler.complete(slot, report.seconds, self._now_seconds())
+            else:
+                name, attempt = report.name, 0
             done = ev.FileCompleted(self.devices[slot].key, name, attempt, sequences, report.seconds)
             self._fold.record_work(slot, done, report.wall_ns, report.mono_ns)
 
@@ -317,9 +318,13 @@ class WorkStealingCoordinator:
             return self._scheduler.unsettled
 
     def publish_depths(self) -> None:
-        """Publish the queue depths if they have changed since they were last published."""
+        """Publish the queue depths that have changed, unless some were published in the last quarter of a second.
+
+        `finish` publishes the last ones.
+        """
         with self._lock:
-            self._fold.announce_depths(self._scheduler.depths())
+            if self._fold.may_announce_depths:
+                self._fold.announce_depths(self._scheduler.depths())
 
     def finish(self, exit_code: int) -> None:
         """Publish that the run is over."""

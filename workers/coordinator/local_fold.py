@@ -2,7 +2,8 @@
 
 It is the fold that viewers use, so the coordinator's figures and a monitor's can be compared field by field. It
 gets every event: those that only the coordinator publishes, and a local copy of those that the workers publish,
-in one stream for each worker. The copies never reach the bus: one fact has one publisher.
+in one stream for each worker. The copies never reach the bus: one fact has one publisher. They are folded many at
+a time, and at the latest when a figure is asked for.
 """
 
 from __future__ import annotations
@@ -10,17 +11,26 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 import msgspec
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.clock import Clock
+from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.effect.shares import HostWork
 from virnucpro_bus.effect.totals import TotalsCache
-from virnucpro_bus.events.envelope import Sequencer
+from virnucpro_bus.events.envelope import Envelope, Sequencer
+from virnucpro_bus.events.parts import parts_of
 from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
 from virnucpro_bus.publish.publisher import EventSink
+
+_MOST_UNFOLDED = 1_000
+DEPTHS_EVERY_NS = NANOSECONDS // 4
+_DEPTHS_BYTES_PER_EVENT = 48 * 1024
+"""Of the 64 KiB of a frame."""
+_NUMBER_BYTES = 16
+"""More than MessagePack needs for a number and the length of a text."""
 
 
 class _CoordinatorHostFold(HostFold, array_like=True):
@@ -48,12 +58,17 @@ class LocalFold:
         """`sink` receives the events for the bus; None: no bus. `host` None: this machine."""
         host = host or socket.gethostname()
         self._fold = _CoordinatorHostFold(host)
+        self._unfolded: list[Envelope] = []
+        """What has been recorded and not folded yet."""
         self._devices = list(devices)
         self._clock = clock
         self._sink = sink
         self._sequencer = Sequencer(clock, source="coordinator", epoch=1, host=host)
         self._worker_sequencers = [self._worker_sequencer(device.key, epoch=1) for device in devices]
-        self._announced_depths: Sequence[int] | None = None
+        self._announced_depths: list[int] = []
+        """By device number; a device that has joined since is missing."""
+        self._depths_due_ns = 0
+        """When they may be announced again."""
         self._totals_cache = TotalsCache()
 
     def add_device(self, device: ev.Device) -> None:
@@ -69,18 +84,28 @@ class LocalFold:
 
     def record(self, event: ev.Fact) -> None:
         """Fold an event of the coordinator, without publishing it."""
-        self._fold.apply(self._sequencer.next_envelope(event))
+        self._fold_later(self._sequencer.next_envelope(event))
 
     def announce(self, event: ev.Fact) -> None:
         """Fold an event of the coordinator and publish it."""
         self.record(event)
         self.publish(event)
 
+    @property
+    def may_announce_depths(self) -> bool:
+        """Whether the last announcement of depths is long enough ago: there are four a second at most."""
+        return self._clock.mono_ns() >= self._depths_due_ns
+
     def announce_depths(self, depths: Sequence[int]) -> None:
-        """Announce the number of pending files of each device, if it has changed since the last call."""
-        if depths != self._announced_depths:
-            self._announced_depths = depths
-            self.announce(self._depths_event(depths))
+        """Announce the number of pending files of each device for which it has changed since the last call."""
+        if depths == self._announced_depths:
+            return
+        self._depths_due_ns = self._clock.mono_ns() + DEPTHS_EVERY_NS
+        known = zip_longest(self._devices, depths, self._announced_depths)
+        changed = [(device.key, depth) for device, depth, before in known if depth != before]
+        self._announced_depths = list(depths)
+        for part in parts_of(changed, _entry_bytes, most_bytes=_DEPTHS_BYTES_PER_EVENT):
+            self.announce(ev.QueueDepths(dict(part)))
 
     def record_request(self, slot: int) -> None:
         """Record that the worker of device number `slot` runs and asks for a file."""
@@ -90,7 +115,7 @@ class LocalFold:
         self, slot: int, event: ev.Fact, wall_ns: int | None = None, mono_ns: int | None = None
     ) -> None:
         """Fold an event that the worker of device number `slot` publishes, at the times given; None: now."""
-        self._fold.apply(self._worker_sequencers[slot].next_envelope(event, wall_ns, mono_ns))
+        self._fold_later(self._worker_sequencers[slot].next_envelope(event, wall_ns, mono_ns))
 
     def announce_loss(self, slot: int, event: ev.WorkerLost) -> None:
         """Announce the loss of a worker: its local stream ends, and that of the next worker begins."""
@@ -103,24 +128,37 @@ class LocalFold:
 
     def metrics(self, depths: Sequence[int]) -> list[GpuMetrics]:
         """Return one row for each device. `depths` are the present numbers of pending files."""
-        self.record(self._depths_event(depths))
-        return self._fold.metrics(self._clock.mono_ns())
+        keys = (device.key for device in self._devices)
+        self.record(ev.QueueDepths(dict(zip(keys, depths, strict=True))))
+        return self._folded().metrics(self._clock.mono_ns())
 
     def steals(self) -> list[StealEvent]:
         """Return the last 50 steals, oldest first."""
-        return self._fold.steals()
+        return self._folded().steals()
 
     def totals(self) -> Totals:
         """Return the figures of the whole run."""
-        return self._fold.totals()
+        return self._folded().totals()
 
     def effect(self, retired: Iterable[int]) -> Effect:
         """Return what stealing has gained or lost. `retired` are the numbers of devices that get no more files."""
         self._fold.retired = {self._devices[slot].key for slot in retired}
-        return self._fold.effect(self._clock.mono_ns(), self._totals_cache)
+        return self._folded().effect(self._clock.mono_ns(), self._totals_cache)
+
+    def _fold_later(self, envelope: Envelope) -> None:
+        self._unfolded.append(envelope)
+        if len(self._unfolded) >= _MOST_UNFOLDED:
+            self._folded()
+
+    def _folded(self) -> _CoordinatorHostFold:
+        """Return the fold of all that was recorded."""
+        self._fold.apply_all(self._unfolded)
+        self._unfolded.clear()
+        return self._fold
 
     def _worker_sequencer(self, source: str, epoch: int) -> Sequencer:
         return Sequencer(self._clock, source=source, epoch=epoch, host=self._fold.host)
 
-    def _depths_event(self, depths: Sequence[int]) -> ev.QueueDepths:
-        return ev.QueueDepths({device.key: depth for device, depth in zip(self._devices, depths, strict=True)})
+
+def _entry_bytes(entry: tuple[str, int]) -> int:
+    return len(entry[0].encode()) + _NUMBER_BYTES

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from virnucpro_bus.passed_numbers import as_count, as_seconds
-from virnucpro_bus.publish.values import as_file_name
+from virnucpro_bus.publish.values import as_file_name, as_path
 from workers.inputs.input_file import InputFile
 from workers.inputs.input_files import InputFiles
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """How long an attempt took, and when it ended."""
 
     file: str
     """The file's id or path, as the caller names it."""
-    name: str
-    """The file's base name, as an event can carry it."""
     seconds: float
     wall_ns: int | None
     """Wall-clock time of the end; None: now."""
@@ -27,17 +24,22 @@ class Report:
 
     def is_about(self, file: InputFile) -> bool:
         """Whether it is the report of this file."""
-        return self.file in (file.id, os.fspath(file.path))
+        return self.file == file.id or self.file == os.fspath(file.path)
+
+    @property
+    def name(self) -> str:
+        """The file's base name, as an event can carry it."""
+        return as_file_name(self.file)
 
 
 def checked_report(file_path: object, duration: object, wall_ns: object, mono_ns: object) -> Report:
     """Return the report of these values. Raises ValueError for one that cannot be right."""
-    name = as_file_name(file_path)
-    wall, mono = (
-        None if at_ns is None else as_count(argument, at_ns)
-        for argument, at_ns in (("wall_ns", wall_ns), ("mono_ns", mono_ns))
+    return Report(
+        as_path(file_path),
+        as_seconds("duration", duration),
+        None if wall_ns is None else as_count("wall_ns", wall_ns),
+        None if mono_ns is None else as_count("mono_ns", mono_ns),
     )
-    return Report(os.fsdecode(file_path), name, as_seconds("duration", duration), wall, mono)  # type: ignore[arg-type]
 
 
 class PlannedFiles:

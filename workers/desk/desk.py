@@ -110,6 +110,10 @@ class Desk:
             if report.refusal is None and report.settled.warning is not None:
                 self._report_job_warning(report.held.file.id, report.settled.warning)
 
+    def tidy(self) -> None:
+        """Remove what committed attempts have left; to be called when the workers have their answers."""
+        self._committer.tidy()
+
     def _settle(self, seat: Seat, settled: Settled) -> None:
         held, output = seat.assignment, seat.output
         if held is None or output is None or (envelope := _event_about(held, settled.frame)) is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from time import sleep
 
 import zmq
@@ -18,18 +19,24 @@ from workers.desk.watchdog import Watchdog
 from workers.pool.dispatcher import DISMISSAL_SECONDS, Dispatcher
 from workers.pool.orphan_guard import OrphanGuard
 from workers.pool.slot import Slot
+from workers.pool.zygote import Zygote
 from workers.schedule.blame import Loss
 
 FAILED_STARTS_UNTIL_END = 5
 """So often in a row, over 4 s, the system refuses a worker on every device before the run ends."""
+LOAD_SECONDS = 1.0
+"""How long `start` waits for the zygote. One that takes longer, on a slow disk, does not block the loop."""
 _POLL_SECONDS = 0.01
 
 
 class WorkerPool:
     """Starts, supervises and ends the worker processes of a run. For one thread."""
 
-    def __init__(self, workplace: Workplace) -> None:
-        """Open the channel to the workers. Raises zmq.ZMQError."""
+    def __init__(self, workplace: Workplace, zygote: Zygote | None = None) -> None:
+        """Open the channel to the workers. Raises zmq.ZMQError.
+
+        `zygote` is one that may have been started before, which the pool closes; None: the pool makes one.
+        """
         self._server = workplace.server
         self._coordinator = workplace.coordinator
         self._workplace = workplace
@@ -42,6 +49,7 @@ class WorkerPool:
         self._threads = max(1, usable_cores(os.environ).number // len(self._slots))
         """Of each worker."""
         self._watchdog = Watchdog(workplace.limits, self._clock, self._server.hub.events_from)
+        self._zygote = zygote or Zygote()
         self._guard = OrphanGuard()
         self._desk = Desk(workplace, self._slots)
         self._dispatcher = Dispatcher(self._server.address("channel"), self._slots, self._desk, self._clock)
@@ -75,6 +83,8 @@ class WorkerPool:
         """Start every device's worker, or leave that to `poll` while the journal cannot be written."""
         if self._guard.problem is not None:
             self._warn(f"{self._guard.problem}; what a job has started may outlive a launcher that is killed")
+        with suppress(OSError):  # which the first worker to be forked reports
+            self._zygote.is_ready(LOAD_SECONDS)
         for slot in self._slots:
             self._supervise(slot)
 
@@ -85,6 +95,7 @@ class WorkerPool:
         for slot in self._slots:
             self._supervise(slot)
         self._dispatcher.reply()
+        self._desk.tidy()
 
     def drain(self) -> None:
         """Hand out no more files: each worker ends after its current file, and at once while it loads the job."""
@@ -104,6 +115,7 @@ class WorkerPool:
                 self._supervise(slot)
             sleep(_POLL_SECONDS)
         self._dispatcher.close()
+        self._zygote.close()
         self._guard.close()
 
     def _end(self, slots: Iterable[Slot]) -> None:
@@ -119,7 +131,8 @@ class WorkerPool:
             publish=self._server.worker_address,
         )
         try:
-            slot.spawn(config, self._server.log_path(slot.source), self._threads)
+            if self._zygote.is_ready():
+                slot.spawn(config, self._server.log_path(slot.source), self._threads, self._zygote.fork_worker)
         except OSError as error:
             self._handle_failed_start(slot, error.strerror or str(error))
         if slot.process is not None:

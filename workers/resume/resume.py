@@ -17,11 +17,11 @@ from pathlib import Path
 from virnucpro_bus.errors import CaptureError, UserError
 from virnucpro_bus.events.vocabulary import Fact, FileRecognized, FileReopened, PlannedFile, Shard
 from virnucpro_bus.files.disk import Disk
-from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
+from virnucpro_bus.run_folder import ATTEMPTS_NAME, CAPTURE_NAME, RESULTS_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
 from virnucpro_bus.text import visible
 from workers.commit.placement import NO_RESULTS, Placement
-from workers.commit.result_store import ATTEMPTS_NAME, RESULTS_NAME, ResultStore
+from workers.commit.result_store import ResultStore
 from workers.inputs.input_file import InputFile, content_digest
 from workers.inputs.input_files import InputFiles
 from workers.resume.journal import PastRun, SettledFile, holds_run, read_past_run

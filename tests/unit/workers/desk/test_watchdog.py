@@ -8,7 +8,7 @@ import pytest
 
 from virnucpro_bus.clock import AttendedClock, ManualClock
 from virnucpro_bus.events.vocabulary import Device
-from workers.desk.executor import Limits
+from workers.desk.limits import Limits
 from workers.desk.seat import Seat
 from workers.desk.watchdog import LOADING_FACTOR, Watchdog
 from workers.schedule.blame import Loss

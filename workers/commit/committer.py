@@ -56,6 +56,8 @@ class FinishedAttempt:
     """The names of the results in the results folder; `commit` sets it."""
     refusal: Refusal | None = None
     """Why the results could not be placed; None: they are placed, or `commit` has not run yet."""
+    is_charged: bool = True
+    """Whether the file is to blame if the results could not be placed."""
 
 
 class Committer:
@@ -90,7 +92,10 @@ class Committer:
         return self._is_synced and capture.problem is None
 
     def commit(self, attempts: Sequence[FinishedAttempt]) -> None:
-        """Commit all attempts together; afterwards each one's `refusal` is why it was refused, or None."""
+        """Commit all attempts together; afterwards each one's `refusal` is why it was refused, or None.
+
+        Those of one device are in the order in which its worker has made them.
+        """
         named = [attempt for attempt in attempts if self._name(attempt)]
         # A launcher that is killed from here on leaves no results that the journal does not name.
         self._journal.capture.flush()
@@ -102,18 +107,10 @@ class Committer:
             for attempt in placed:
                 self._store.remove(attempt.placement.paths())
                 self._refuse(attempt, error, charged=False)
-            return
+            placed = []
         fault_point("after_results_sync")
-        for attempt in placed:
-            event = attempt.envelope.event
-            self._coordinator.record_file_completion(
-                attempt.device,
-                attempt.held.file.id,
-                event.sequences,
-                event.duration_seconds,
-                wall_ns=attempt.envelope.wall_ns,
-                mono_ns=attempt.envelope.mono_ns,
-            )
+        for attempt in attempts:
+            self._record_end(attempt)
             self._store.discard(attempt.output)
         if placed:
             self._record(placed)
@@ -147,24 +144,29 @@ class Committer:
         self._refuse(attempt, error, charged=not is_disk)
 
     def _refuse(self, attempt: FinishedAttempt, error: OSError, *, charged: bool) -> None:
-        """Record the attempt as failed: its results could not be placed. `charged` False: no file's can be."""
+        """Refuse the attempt: its results could not be placed. `charged` False: no file's can be."""
         held = attempt.held
         reason = f"the results cannot be moved into the results folder: {error.strerror}"
-        attempt.refusal = Refusal(reason, is_final=charged and held.is_last)
+        attempt.refusal, attempt.is_charged = Refusal(reason, is_final=charged and held.is_last), charged
         if charged:
             self._warn(f"{held.file.id}: {reason}")
         else:
             self.stop(reason)
-        self._store.discard(attempt.output)
-        self._coordinator.record_file_failure(
-            attempt.device,
-            held.file.id,
-            reason,
-            attempt.envelope.event.duration_seconds,
-            charged=charged,
-            wall_ns=attempt.envelope.wall_ns,
-            mono_ns=attempt.envelope.mono_ns,
-        )
+
+    def _record_end(self, attempt: FinishedAttempt) -> None:
+        """Report to the coordinator how the attempt has ended."""
+        key, file, envelope = attempt.device, attempt.held.file.id, attempt.envelope
+        event, wall_ns, mono_ns = envelope.event, envelope.wall_ns, envelope.mono_ns
+        seconds = event.duration_seconds
+        if attempt.refusal is None:
+            self._coordinator.record_file_completion(
+                key, file, event.sequences, seconds, wall_ns=wall_ns, mono_ns=mono_ns
+            )
+        else:
+            reason, charged = attempt.refusal.reason, attempt.is_charged
+            self._coordinator.record_file_failure(
+                key, file, reason, seconds, charged=charged, wall_ns=wall_ns, mono_ns=mono_ns
+            )
 
     def _record(self, attempts: Sequence[FinishedAttempt]) -> None:
         """Record placed results in the journal, and sync it."""

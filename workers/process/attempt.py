@@ -18,6 +18,14 @@ RunJob = Callable[[Path, Path], int]
 """A loaded job: takes the input file and the output folder, returns the number of sequences done."""
 
 
+class Performed(NamedTuple):
+    """What the job has reported of a file."""
+
+    sequences: int
+    input_digest: str
+    """The SHA-256 of the input."""
+
+
 class Outcome(NamedTuple):
     """What a successful attempt produced."""
 
@@ -27,19 +35,39 @@ class Outcome(NamedTuple):
     """The SHA-256 of the input."""
 
 
-def attempt(job: RunJob, task: Task, disk: Disk) -> Outcome:
-    """Run the job on the file of `task` in a new output folder, and sync the results to disk.
+def begin(task: Task) -> bool:
+    """Begin an attempt, by making its output folder. Returns False if the launcher has taken the file back."""
+    try:
+        os.mkdir(task.output)
+    except FileExistsError:
+        return False
+    except OSError:
+        pass  # it is raised once more by `perform`
+    return True
 
-    Raises what the job raises, InputError when the input changes or vanishes, and EveryFileError when the job
-    removes its output folder or the disk fails.
+
+def perform(job: RunJob, task: Task) -> Performed:
+    """Run the job on the file of `task`, whose output folder is empty.
+
+    Raises what the job raises, and InputError when the input has changed or vanished.
     """
     path, output = to_path(task.path), to_path(task.output)
     _check_unchanged(task, path)
-    output.mkdir()
+    output.mkdir(exist_ok=True)
     # Before the job, which then reads from memory what fits there.
     input_digest = content_digest(path)
     sequences = job(path, output)
     fault_point("after_job", task.file, task.attempt)
+    return Performed(sequences, input_digest)
+
+
+def seal(task: Task, performed: Performed, disk: Disk) -> Outcome:
+    """Sync the results of a job to disk. In any thread, also while the job is at work on another file.
+
+    Raises InputError when the input has changed or vanished meanwhile, and EveryFileError when the job has removed
+    its output folder or the disk fails.
+    """
+    path, output = to_path(task.path), to_path(task.output)
     if output.is_symlink():
         raise UserError("the job has put a link in place of its output folder")
     if not output.is_dir():
@@ -52,7 +80,7 @@ def attempt(job: RunJob, task: Task, disk: Disk) -> Outcome:
         raise
     fault_point("after_seal", task.file, task.attempt)
     _check_unchanged(task, path)
-    return Outcome(sequences, manifest, input_digest)
+    return Outcome(performed.sequences, manifest, performed.input_digest)
 
 
 def _check_unchanged(task: Task, path: Path) -> None:

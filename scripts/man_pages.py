@@ -1,7 +1,7 @@
 """Writes a manual page for each command, made of what --help shows: scripts/man_pages.py FOLDER
 
-The commands are those that pyproject.toml declares, so the package need not be installed: the build of the wheel
-runs this (scripts/build_hook.py). To read a page: man -l FOLDER/virnucpro-bus-run.1
+The commands are our own (virnucpro_bus/cli/commands.py), and the package need not be installed: the build of the
+wheel runs this (scripts/build_hook.py). To read a page: man -l FOLDER/virnucpro-bus-run.1
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from textwrap import dedent
 from typing import NamedTuple
@@ -139,13 +138,12 @@ def _bold(text: str) -> str:
 
 
 def declared_command() -> tuple[click.Context, str]:
-    """Return the command with the subcommands that pyproject.toml declares, and its name with the version."""
-    from virnucpro_bus.cli.main import COMMANDS_GROUP, cli
+    """Return the command with our own subcommands, and its name with the version."""
+    from virnucpro_bus.cli.commands import OWN, load_own
+    from virnucpro_bus.cli.main import cli
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = project["entry-points"][COMMANDS_GROUP].items()
-    commands = {name: EntryPoint(name, place, COMMANDS_GROUP).load() for name, place in declared}
-    group = click.Group(NAME, commands, help=cli.help, params=cli.params)
+    group = click.Group(NAME, {name: load_own(name) for name in OWN}, help=cli.help, params=cli.params)
     context = click.Context(group, info_name=NAME, **cli.context_settings)
     return context, f"{NAME} {project['version']}"
 

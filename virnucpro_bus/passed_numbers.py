@@ -23,7 +23,9 @@ _TEXTS = (str, bytes, bytearray)
 
 def as_count(name: str, number: object) -> int:
     """Return `number` as an integer. Raises ValueError when it is not a whole number from 0 to MAX_COUNT."""
-    count = number if type(number) is int else _whole_number(number)
+    if type(number) is int and 0 <= number <= MAX_COUNT:
+        return number  # nearly always: every event of a worker passes here
+    count = _whole_number(number)
     if count is None or not 0 <= count <= MAX_COUNT:
         raise ValueError(f"{name}: must be a count from 0 to {MAX_COUNT}, not {shown(number)}")
     return count

@@ -7,11 +7,13 @@ way, which is an error of one line that names the package.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import text_of, visible
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 OWN_PACKAGE = "virnucpro-bus"
 _UNKNOWN = "unknown"
@@ -30,6 +32,8 @@ class Plugins(Generic[Kind]):
 
     def installed(self) -> dict[str, EntryPoint]:
         """Return all entry points by name, sorted. No other package replaces one of ours."""
+        from importlib.metadata import entry_points  # takes long to load, and most commands choose nothing
+
         points = sorted(entry_points(group=self.group), key=lambda point: not package_of(point))
         return dict(sorted({point.name: point for point in points}.items()))
 

@@ -84,7 +84,7 @@ class Report(TypedDict):
     """One line per problem, with what to do about it."""
 
 
-@click.command(short_help="Check this machine: package versions, GPUs, socket folder.", epilog=EXAMPLE)
+@click.command(epilog=EXAMPLE)
 @click.argument("run_dir", required=False, default=".", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 def doctor(run_dir: Path, as_json: bool) -> None:

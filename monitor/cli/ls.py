@@ -17,7 +17,7 @@ from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.system.console import say
 
 
-@click.command(short_help="List your runs on this machine, and how they stand.")
+@click.command
 @click.argument("folders", nargs=-1, type=PathArgument(path_type=Path), metavar="[FOLDER]...")
 @click.option("-a", "--all", "of_all_hosts", is_flag=True,
               help="List also the runs of other machines that share your home folder.")  # fmt: skip

@@ -43,7 +43,7 @@ def _parse_server_keys(context: click.Context, parameter: click.Parameter, value
     return [parse_key(value) for value in values]
 
 
-@click.command(short_help="Watch runs, or this machine's GPUs until one begins.")
+@click.command
 @click.argument("targets", nargs=-1, type=TargetArgument(), metavar="[RUN_DIR|ADDRESS]...")
 @click.option(
     "--server-key", "server_keys", multiple=True, callback=_parse_server_keys, metavar="KEY",

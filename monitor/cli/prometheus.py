@@ -10,7 +10,7 @@ import click
 from monitor.prometheus.dashboard import dashboard
 
 
-@click.command(short_help="Print a Grafana dashboard for the metrics of runs.")
+@click.command
 def grafana() -> None:
     """Print a dashboard that Grafana can import, for the metrics that monitor --http serves to Prometheus.
 
@@ -23,7 +23,7 @@ def grafana() -> None:
     click.echo(json.dumps(dashboard(), indent=2))
 
 
-@click.command(short_help="Print Prometheus alert rules for the metrics of runs.")
+@click.command
 def alerts() -> None:
     """Print alert rules for the metrics that monitor --http serves to Prometheus.
 

@@ -52,7 +52,7 @@ def _parse_rate(context: click.Context, parameter: click.Parameter, value: str) 
     return rate
 
 
-@click.command(short_help="Watch a recorded run.")
+@click.command
 @click.argument("capture", type=PathArgument(path_type=Path))
 @click.option("--rate", default="1", show_default=True, callback=_parse_rate, metavar="X|max",
               help="Recorded seconds to play per second; max: as fast as possible.")  # fmt: skip

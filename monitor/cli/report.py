@@ -21,7 +21,7 @@ from virnucpro_bus.text import visible
 STANDARD_OUTPUT = Path("-")
 
 
-@click.command(short_help="Write a recorded run as one HTML page.")
+@click.command
 @runs_argument
 @click.option("-o", "--output", type=PathArgument(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write to FILE; - is the standard output (default: NAME-report.html in the current folder for "

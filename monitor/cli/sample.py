@@ -19,7 +19,7 @@ from virnucpro_bus.sources.live import join
 from virnucpro_bus.system.signals import ENDING_SIGNALS
 
 
-@click.command(short_help="Publish this machine's GPU samples on a bus (run and hub start it themselves).")
+@click.command
 @click.argument("run_dir", type=PathArgument(exists=True, file_okay=False, path_type=Path))
 @click.option("--simulate", is_flag=True, hidden=True, help="Publish samples of the run's simulated GPUs.")
 def sample(run_dir: Path, simulate: bool) -> int:

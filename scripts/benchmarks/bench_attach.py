@@ -1,4 +1,7 @@
-"""Benchmark of joining late: how long a viewer takes until its counts are exact, by the number of past events."""
+"""Benchmark of joining late: how long a viewer takes until its counts are exact, by the number of past events.
+
+The events are those of a planned run, of which hub and viewer keep every file.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
 
-from workload import child, event_stream, middle, row
+from workload import child, middle, planned_stream, row
 
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.fold.fleet import FleetState
@@ -36,13 +39,13 @@ def measure() -> list[dict[str, Any]]:
 def _attach(files: int) -> list[float]:
     """Fill a hub over its own sockets, then join it several times; return the seconds of each."""
     truth = FleetState(SystemClock())
-    truth.feed(list(event_stream(files)))
+    truth.feed(list(planned_stream(files)))
     wanted = truth.get_totals()
     with tempfile.TemporaryDirectory() as folder:
         run_dir = Path(folder) / "run"
         with child("hub", run_dir) as hub:
             publish, _ = hub.line().split()
-            with child("flood", publish, files, 0) as sender:
+            with child("flood", publish, files, 0, "planned") as sender:
                 sender.line()
                 sender.go()
                 while _join(run_dir)[0]["events_received"] < wanted["events_received"]:

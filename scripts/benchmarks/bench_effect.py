@@ -5,12 +5,9 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any
 
-from workload import DEVICES, WORKERS, event_stream, middle, row
+from workload import event_stream, middle, plan_of, row
 
-from virnucpro_bus import events as ev
-from virnucpro_bus.clock import ManualClock, SystemClock
-from virnucpro_bus.events.codec import encode
-from virnucpro_bus.events.envelope import Sequencer
+from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.fold.fleet import FleetState
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -24,7 +21,7 @@ def measure() -> list[dict[str, Any]]:
     rows = []
     for files in SIZES:
         fleet = FleetState(SystemClock())
-        fleet.feed(_plan(files))
+        fleet.feed(list(plan_of(files)))
         frames = list(event_stream(files))
         later = frames[-UPDATES * FILES_PER_UPDATE * 4 :]
         fleet.feed(frames[: -len(later)])
@@ -38,18 +35,6 @@ def measure() -> list[dict[str, Any]]:
         goal = "<= 0.5" if files == SIZES[-1] else ""
         rows.append(row(f"  next one, after {FILES_PER_UPDATE} more files", middle(times), "s", goal))
     return rows
-
-
-def _plan(files: int) -> list[bytes]:
-    sequencer = Sequencer(ManualClock(), source="coordinator", run="run-1", epoch=1, host="node")
-    devices = tuple(ev.Device(key) for key in DEVICES)
-    frames = [encode(sequencer.next_envelope(ev.RunStarted("job", "cost", devices, files)))]
-    for worker, key in enumerate(DEVICES):
-        numbers = range(worker, files, WORKERS)
-        for first in range(0, len(numbers), 128):
-            plan = tuple(ev.PlannedFile(f"sample_{at}.fa", 1, 1 + at % 999) for at in numbers[first : first + 128])
-            frames.append(encode(sequencer.next_envelope(ev.FilesAssigned(key, plan))))
-    return frames
 
 
 def _time_effect(fleet: FleetState) -> float:

@@ -1,11 +1,14 @@
 """Benchmark of handing out files: how many per second the pool gives to eight idle workers over the real channel.
 
 There are no results. The journal is in memory, to measure the hand-out alone, and on disk, where each turn waits.
+The floor is a bare ROUTER socket that answers the same workers with the same messages, and does nothing else.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -22,8 +25,9 @@ from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.desk.executor import Limits, Workplace
 from workers.inputs.input_file import InputFile
 from workers.pool.pool import WorkerPool
+from workers.protocol import Answer, Task, decode_request, encode_answer
 
-FILES = 100_000
+FILES = 40_000
 DEVICES = 8
 ROUNDS = 3
 MEMORY = "/dev/shm"
@@ -54,15 +58,27 @@ class NoStore(ResultStore):
 
 
 def measure() -> list[dict[str, Any]]:
-    """Measure several rounds with either journal."""
-    memory, disk = ([_round(folder) for _ in range(ROUNDS)] for folder in (MEMORY, None))
+    """Measure several rounds of the floor and of either journal, in turn."""
+    rates: dict[str, list[float]] = {"floor": [], "memory": [], "disk": []}
+    for _ in range(ROUNDS):
+        rates["floor"].append(_floor())
+        rates["memory"].append(_round(MEMORY))
+        rates["disk"].append(_round(None))
+
+    def ratio(name: str) -> float:
+        return middle([ours / floor for ours, floor in zip(rates[name], rates["floor"], strict=True)])
+
     return [
-        row("files handed out, completed and journalled", middle(memory), "files/s", ">= 25,000"),
-        row("  with the journal on disk", middle(disk), "files/s"),
+        row("floor: a bare ROUTER that answers the same workers", middle(rates["floor"]), "files/s"),
+        row("files handed out, completed and journalled", middle(rates["memory"]), "files/s"),
+        row("  / floor", ratio("memory"), "x", ">= 0.5"),
+        row("  with the journal on disk", middle(rates["disk"]), "files/s"),
+        row("  / floor", ratio("disk"), "x"),
     ]
 
 
 def _round(parent: str | None) -> float:
+    """Return the files a second of a pool whose journal lies in `parent`; None: on disk."""
     clock = SystemClock()
     devices = [Device(f"cpu:{number}", "CPU", number) for number in range(DEVICES)]
     files = [InputFile(f"f{n}.fa", Path(f"/f{n}.fa"), f"f{n}", 1000 + n, 1000 + n, False) for n in range(FILES)]
@@ -72,16 +88,10 @@ def _round(parent: str | None) -> float:
         pool = WorkerPool(Workplace(server, coordinator, store, "", {}, Limits(), clock, print))
         for slot in pool._slots:
             slot.epoch, slot.restart_at_ns = 1, 2**63
-        half = DEVICES // 2
-        channel = pool._dispatcher.address, pool._dispatcher.token
-        with child("workers", *channel, 0, half) as one, child("workers", *channel, half, DEVICES - half) as two:
-            for process in (one, two):
-                process.line()
-            for process in (one, two):
-                process.go()
-            poller = zmq.Poller()
-            for source in (*server.hub.sockets(), *pool.sockets):
-                poller.register(source, zmq.POLLIN)
+        poller = zmq.Poller()
+        for source in (*server.hub.sockets(), *pool.sockets):
+            poller.register(source, zmq.POLLIN)
+        with _idle_workers(pool._dispatcher.address, pool._dispatcher.token):
             started = perf_counter()
             while coordinator.unsettled:
                 poller.poll(50)
@@ -93,3 +103,35 @@ def _round(parent: str | None) -> float:
                 pool.poll()
         pool.close()
     return FILES / elapsed
+
+
+def _floor() -> float:
+    """Return the files a second of a socket that receives the requests and answers each of them at once."""
+    with (
+        tempfile.TemporaryDirectory(dir=MEMORY) as folder,
+        zmq.Context() as context,
+        context.socket(zmq.ROUTER) as channel,
+    ):
+        channel.setsockopt(zmq.LINGER, 0)
+        channel.bind(f"ipc://{folder}/channel")
+        with _idle_workers(f"ipc://{folder}/channel", "token"):
+            started = perf_counter()
+            for remaining in range(FILES, -DEVICES, -1):
+                peer, message = channel.recv_multipart()
+                tasks = (Task(f"f{remaining}.fa", b"/f.fa", b"/nowhere", 1),) if remaining > 0 else None
+                answer = Answer(decode_request(message).number, tasks)
+                channel.send_multipart([peer, encode_answer(answer)])
+            return FILES / (perf_counter() - started)
+
+
+@contextmanager
+def _idle_workers(address: str, token: str) -> Iterator[None]:
+    """Have workers in two processes request their files meanwhile."""
+    half = DEVICES // 2
+    with ExitStack() as stack:
+        clients = [stack.enter_context(child("workers", address, token, first, half)) for first in (0, half)]
+        for each in clients:
+            each.line()
+        for each in clients:
+            each.go()
+        yield

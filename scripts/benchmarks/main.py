@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 NAMES = [
     *("publish", "faults", "ingest", "hub", "attach", "handout", "capture", "replay"),
+    *("gap", "tiny"),
     *("latency", "memory", "hostile", "makespan", "shapes", "engines", "effect", "screen", "outputs", "embed"),
 ]
 

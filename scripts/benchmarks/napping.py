@@ -1,7 +1,4 @@
-"""The jobs of real benchmark runs, which sleep: a file of work N takes N / WORK_PER_SECOND / speed seconds.
-
-The work is in the file's name ("f17_250000.fa"), because its size may be a wrong estimate.
-"""
+"""The jobs of real benchmark runs, which sleep as `naps.py` says."""
 
 from __future__ import annotations
 
@@ -11,25 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
 
+from naps import WORK_PER_SECOND, keep, nap, work_of
+
 from workers.jobs import JobContext
-
-WORK_PER_SECOND = 1_000_000
-
-Nap = tuple[float, float, float, int]
-"""Begin and end on the machine's clock in seconds, the speed, and the process id."""
-
-
-def nap(work: int, speed: float) -> Nap:
-    """Sleep as long as the work takes at this speed."""
-    began = monotonic()
-    sleep(work / WORK_PER_SECOND / speed)
-    return began, monotonic(), speed, os.getpid()
 
 
 def job(input: Path, output: Path, context: JobContext) -> int:
     """Sleep, and write the nap as a result. The job option `speeds` lists the speeds of cpu:0, cpu:1 and so on."""
-    done = nap(_work_of(input), float(context.options["speeds"].split(",")[_number_of(context)]))
-    (output / f"{input.stem}.nap").write_text(" ".join(map(str, done)))
+    done = nap(work_of(input), float(context.options["speeds"].split(",")[_number_of(context)]))
+    keep(done, output, input.stem)
     return 1
 
 
@@ -64,7 +51,7 @@ class Shaped:
 
     def __call__(self, input: Path, output: Path, context: JobContext) -> int:
         """Sleep, and write when as a result. Raises RuntimeError where the attempt is one that fails."""
-        began, work = monotonic(), _work_of(input) / WORK_PER_SECOND
+        began, work = monotonic(), work_of(input) / WORK_PER_SECOND
         mark = self._folder / f"{input.stem}.failed"
         fails = bool(self._fails) and int(input.stem[1:4]) % self._fails == 0 and not mark.exists()
         for seconds in self._naps(work / 2 if fails else work):
@@ -75,7 +62,7 @@ class Shaped:
         if fails:
             mark.touch()
             raise RuntimeError("this attempt fails")
-        (output / f"{input.stem}.nap").write_text(f"{began} {monotonic()} {self._speed} {os.getpid()}")
+        keep((began, monotonic(), self._speed, os.getpid()), output, input.stem)
         return 1
 
     def _naps(self, work: float) -> Iterator[float]:
@@ -88,7 +75,3 @@ class Shaped:
 
 def _number_of(context: JobContext) -> int:
     return int(context.device_key.partition(":")[2])
-
-
-def _work_of(input: Path) -> int:
-    return int(input.stem.partition("_")[2])

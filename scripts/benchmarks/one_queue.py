@@ -10,7 +10,7 @@ from random import Random
 from statistics import fmean, median
 from typing import Any
 
-from napping import WORK_PER_SECOND
+from naps import WORK_PER_SECOND
 from real_runs import RealScenario, real_scenarios
 from workload import row
 

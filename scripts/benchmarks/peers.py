@@ -41,22 +41,22 @@ def sink(address: str) -> None:
         source.recv()
 
 
-def flood(address: str, files: str, hostile_every: str) -> None:
-    """For each line on stdin: wait for a subscriber, the first time, then send the stream at full speed."""
-    from workload import event_stream
+def flood(address: str, files: str, hostile_every: str, planned: str = "") -> None:
+    """After a line on stdin: wait for a subscriber, then send the stream at full speed."""
+    from workload import event_stream, planned_stream
 
-    frames = list(event_stream(int(files)))
+    frames = list(planned_stream(int(files)) if planned else event_stream(int(files)))
     if int(hostile_every):
         for at in range(0, len(frames), int(hostile_every)):
             frames.insert(at, b"\x9a\xaffile.completed/\x01 not an event of ours")
     target = open_socket(zmq.XPUB, address)
     print(len(frames), flush=True)
-    for turn, _ in enumerate(sys.stdin):
-        if turn == 0:
-            target.recv()
-        send = target.send
-        for frame in frames:
-            send(frame)
+    sys.stdin.readline()
+    target.recv()
+    send = target.send
+    for frame in frames:
+        send(frame)
+    sys.stdin.readline()  # what is in the queue would be lost at exit
 
 
 def count(address: str, expected: str, welcome: str) -> None:
@@ -116,15 +116,15 @@ def pace(address: str, events: str) -> None:
 
 
 def stream(address: str, files: str) -> None:
-    """Generate and send the stream as fast as the receiver takes it, without a queue in this process."""
-    from workload import event_stream
+    """Generate and send the planned stream as fast as the receiver takes it, without a queue in this process."""
+    from workload import planned_stream
 
     target = CONTEXT.socket(zmq.XPUB)
     target.setsockopt(zmq.XPUB_NODROP, 1)
     target.setsockopt(zmq.SNDHWM, 10_000)
     target.connect(address)
     target.recv()
-    for frame in event_stream(int(files)):
+    for frame in planned_stream(int(files)):
         target.send(frame)
     target.close(linger=-1)
     # Python does not wait for a context at exit: what has not been sent by then would be lost.

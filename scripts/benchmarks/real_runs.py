@@ -22,7 +22,7 @@ from statistics import median
 from time import monotonic
 from typing import Any
 
-from napping import WORK_PER_SECOND, Nap
+from naps import WORK_PER_SECOND, Nap, read_naps
 from scenarios import EQUAL, UNEQUAL
 from schedulers import SCHEDULERS
 from workload import row
@@ -112,9 +112,9 @@ def run_ours(scenario: RealScenario, policy: str, *arguments: str) -> list[Nap]:
         write_inputs(scenario, inputs)
         command = [*run_command(scenario, policy, inputs, out), *arguments]
         subprocess.run(command, cwd=HERE, check=True, capture_output=True)
-        lines = [each.read_text().split() for each in (out / "results").glob("*.nap")]
-    assert len(lines) == len(scenario.files), "a file was lost"
-    return [(float(begin), float(end), float(speed), int(process)) for begin, end, speed, process in lines]
+        naps = read_naps(out / "results")
+    assert len(naps) == len(scenario.files), "a file was lost"
+    return naps
 
 
 def write_inputs(scenario: RealScenario, inputs: Path) -> None:

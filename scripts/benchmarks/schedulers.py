@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing as mp
-import os
 import queue
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 
-from napping import Nap, nap  # noqa: E402
+from naps import Nap, keep_durably, nap  # noqa: E402
 
 from workers.schedule.plan import assign  # noqa: E402
 
@@ -41,19 +40,10 @@ def _nap(work: int) -> Nap:
 
 
 def _nap_and_keep(file: tuple[int, int], folder: str) -> Nap:
-    """Sleep and sync the result to disk before the next file, as a program that must not lose results does."""
+    """Sleep and have the result on disk before the next file, as a program does that must not lose results."""
     name, work = file
     done = _nap(work)
-    result = Path(folder, f"{name}.nap")
-    part = result.with_suffix(".part")
-    with part.open("w") as written:
-        written.write(" ".join(map(str, done)))
-        written.flush()
-        os.fsync(written.fileno())
-    part.rename(result)
-    descriptor = os.open(folder, os.O_RDONLY)
-    os.fsync(descriptor)
-    os.close(descriptor)
+    keep_durably(done, Path(folder), str(name))
     return done
 
 
@@ -63,7 +53,7 @@ def imap_unordered(files: Files, speeds: list[float]) -> Iterable[Nap]:
 
 
 def imap_synced(files: Files, speeds: list[float]) -> Iterable[Nap]:
-    """Run the same, with each result synced to disk."""
+    """Run the same, with each result, its folder and a line of a journal synced to disk before the next file."""
     with tempfile.TemporaryDirectory() as folder:
         works = [work for _, work in files]
         return _pool(speeds, partial(_nap_and_keep, folder=folder), list(enumerate(works)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from random import Random
 
-from napping import WORK_PER_SECOND
+from naps import WORK_PER_SECOND
 from real_runs import RealScenario
 
 FILES = 60

@@ -21,6 +21,8 @@ from virnucpro_bus.events.envelope import Sequencer
 WORKERS = 4
 HEARTBEAT_EVERY = 100
 """Files between two heartbeats, over all workers."""
+FILES_A_PLAN = 128
+"""Files in one event of the plan."""
 MILLIONS_VARIABLE = "BENCH_MILLIONS"
 DEVICES = [f"GPU-8a4f6f8e-1c9d-4d5e-9f6a-1b2c3d4e5f6{number}" for number in range(WORKERS)]
 
@@ -43,9 +45,29 @@ def event_stream(files: int) -> Iterator[bytes]:
             yield encode(envelope(ev.Heartbeat(device, "idle", number, 0, 250 * number, 0, 0)))
 
 
+def plan_of(files: int) -> Iterator[bytes]:
+    """Yield the frames with which a coordinator announces the run of `event_stream`: what each GPU is to do."""
+    sequencer = Sequencer(ManualClock(), source="coordinator", run="run-1", epoch=1, host="node")
+    devices = tuple(ev.Device(key) for key in DEVICES)
+    yield encode(sequencer.next_envelope(ev.RunStarted("job", "cost", devices, files)))
+    for worker, key in enumerate(DEVICES):
+        numbers = range(worker, files, WORKERS)
+        for first in range(0, len(numbers), FILES_A_PLAN):
+            part = numbers[first : first + FILES_A_PLAN]
+            plan = tuple(ev.PlannedFile(f"sample_{number}.fa", 1, 1 + number % 999) for number in part)
+            yield encode(sequencer.next_envelope(ev.FilesAssigned(key, plan)))
+
+
+def planned_stream(files: int) -> Iterator[bytes]:
+    """Yield the frames of a planned run, of which a fold keeps every file; without a plan it forgets most."""
+    yield from plan_of(files)
+    yield from event_stream(files)
+
+
 def events_of(files: int) -> int:
-    """Return how many events `event_stream` yields for so many files."""
-    return 4 * files + -(-files // HEARTBEAT_EVERY)
+    """Return how many events `planned_stream` yields for so many files."""
+    plans = sum(-(-len(range(worker, files, WORKERS)) // FILES_A_PLAN) for worker in range(WORKERS))
+    return 1 + plans + 4 * files + -(-files // HEARTBEAT_EVERY)
 
 
 def millions(default: int) -> int:

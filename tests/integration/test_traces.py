@@ -64,9 +64,12 @@ def counts_of(events: list[Event]) -> Counter[str]:
 
 def changes_of(events: list[Event]) -> Counter[str]:
     """How often each counter is to change, by the events on record."""
-    counts = Counter(
-        pending=len(list(groupby(sum(e.fields[0].values()) for e in events if e.kind == "queue.depths/")))
-    )
+    pending: list[int] = []
+    files: dict[str, int] = {}
+    for event in (event for event in events if event.kind == "queue.depths/"):
+        files |= event.fields[0]
+        pending.append(sum(files.values()))
+    counts = Counter(pending=len(list(groupby(pending))))
     samples = sorted((e.fields[0][0], e.mono_ns, e.fields) for e in events if e.kind == "gpu.sampled/")
     for _, of_one in groupby(samples, key=lambda each: each[0]):
         fields = [each[2] for each in of_one]

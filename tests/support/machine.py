@@ -124,6 +124,7 @@ class Machine:
                 reports = reports or [report for at in range(2) if (report := self.attempt(at)) is not None]
             if self.commits.ready():
                 self.commits.commit(reports)
+                self.commits.tidy()
                 reports = []
             self.wait(1)
         self.coordinator.finish(0)

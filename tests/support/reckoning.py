@@ -150,10 +150,16 @@ class HostReckoning:
         """When devices have joined the session after its start."""
         return {event.fields[0][0]: event.mono_ns for event in self.session if event.kind == "run.joined/"}
 
+    def _queue_depth(self, key: str) -> int | None:
+        """The number in the last event of the latest session that names the device."""
+        depths = [event for event in self.events if event.kind == "queue.depths/"]
+        session = max((event.epoch for event in depths), default=0)
+        naming = [event for event in depths if event.epoch == session and key in event.fields[0]]
+        return max(naming, key=lambda event: event.seq).fields[0][key] if naming else None
+
     def device(self, key: str) -> dict[str, Any]:
         """The figures of one device."""
         ended, ended_since_boot = self.ended(self.events, key), self.ended(self.boot, key)
-        depths = [event for event in self.events if event.kind == "queue.depths/"]
         last_ns = max([e.mono_ns for e in ended_since_boot] + [self.started_ns or 0, self.ready_ns(key)])
         reopened = sum(e.kind == "file.reopened/" and e.fields[1] == key for e in self.events)
         its_own = [(start, last) for of, start, last in self.open_files if of == key]
@@ -164,7 +170,7 @@ class HostReckoning:
             "sequences": sum(e.fields[6] for e in self.commits.values() if e.fields[0] == key),
             "work_stolen_to": sum(e.fields[0] == key for e in self.steals),
             "work_stolen_from": sum(e.fields[1] == key for e in self.steals),
-            "queue_depth": max(depths, key=lambda e: (e.epoch, e.seq)).fields[0].get(key) if depths else None,
+            "queue_depth": self._queue_depth(key),
             "throughput": self.throughput(key),
             "last_update_time": self._last_update(key),
             "seconds_since_done": (self.now_ns - last_ns) / NS,

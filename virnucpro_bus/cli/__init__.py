@@ -1,6 +1,6 @@
 """The command line: one file for each subcommand, imported when it is called.
 
-`main.py` finds the subcommands of all three packages by entry point and turns errors into one line and an exit
-code; `options.py` defines the options that several share. May import everything in this package. Start with
-`main.py`.
+`commands.py` lists the subcommands of all three packages, and finds those of other packages by entry point;
+`main.py` calls one, and turns errors into one line and an exit code; `options.py` defines the options that several
+share. May import everything in this package. Start with `main.py`.
 """

@@ -41,7 +41,7 @@ class EffectsReport(TypedDict):
     """The effect on all shards together; None: the runs are not shards of the same inputs."""
 
 
-@click.command(short_help="Show whether work stealing helped.")
+@click.command
 @runs_argument
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def effect(runs: Sequence[Path], as_json: bool) -> None:

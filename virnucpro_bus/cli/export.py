@@ -65,7 +65,7 @@ def _complete_columns(context: click.Context, parameter: click.Parameter, incomp
     return [CompletionItem(column) for column in COLUMNS if column.startswith(incomplete)]
 
 
-@click.command(cls=_ExportCommand, short_help="Write recorded runs as a table or in another format.")
+@click.command(cls=_ExportCommand)
 @runs_argument
 @click.option("--format", "form", default="csv", show_default=True, metavar="NAME",
               callback=_find_format, shell_complete=_complete_formats,

@@ -26,7 +26,7 @@ from virnucpro_bus.text import visible
 POLL_MS = 1000
 
 
-@click.command(short_help="Serve a bus for workers that other programs start.")
+@click.command
 @click.argument("run_dir", type=PathArgument(file_okay=False, path_type=Path))
 @click.option("--resume", is_flag=True,
               help="Continue the capture of the last hub in RUN_DIR, at the same address: workers that still run "

@@ -24,7 +24,7 @@ class InfosReport(TypedDict):
     """In the order given."""
 
 
-@click.command(short_help="Show what a capture contains.")
+@click.command
 @runs_argument
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def info(runs: Sequence[Path], as_json: bool) -> None:

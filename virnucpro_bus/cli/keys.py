@@ -13,7 +13,7 @@ from virnucpro_bus.remote.keys import ClientList, identity_path, load_identity, 
 from virnucpro_bus.text import visible
 
 
-@click.group(invoke_without_command=True, short_help="Manage the keys for watching from another machine.")
+@click.group(invoke_without_command=True)
 @click.pass_context
 def keys(context: click.Context) -> int | None:
     """Manage the keys for watching from another machine.

@@ -1,4 +1,4 @@
-"""The `virnucpro-bus` command: finds its subcommands by entry point and imports only the one that is called."""
+"""The `virnucpro-bus` command: calls a subcommand, and turns errors into one line and an exit status."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import errno
 import os
 import signal
 import sys
-from importlib.metadata import EntryPoint, entry_points
 
 import click
 
+from virnucpro_bus.cli.commands import Subcommands
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.own_packages import claim_names
 from virnucpro_bus.system.signals import end_quietly
 from virnucpro_bus.system.standard_streams import abandon_output, prepare_standard_streams
 
-COMMANDS_GROUP = "virnucpro_bus.commands"
 EXIT_REFUSED = 1
 """The system refused something: a full disk, a name that is too long."""
 EXIT_USAGE = 2
@@ -26,30 +25,8 @@ _OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBAD
 """What an output raises that cannot be written; for a file of ours it is handled where that is written."""
 
 
-class LazyCommands(click.Group):
-    """A group of commands that are declared as entry points; a command's module is imported when it is called."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        """Return the names of all installed subcommands."""
-        return sorted(self._entry_points())
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """Import a subcommand; None when there is none of this name."""
-        point = self._entry_points().get(name)
-        if point is None:
-            return None
-        command: click.Command = point.load()
-        if signal.getsignal(signal.SIGINT) is end_quietly:
-            # All is imported, and a command must be able to clean up.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        return command
-
-    def _entry_points(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=COMMANDS_GROUP)}
-
-
 @click.group(
-    cls=LazyCommands,
+    cls=Subcommands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

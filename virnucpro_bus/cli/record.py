@@ -18,7 +18,7 @@ from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 from virnucpro_bus.text import visible
 
 
-@click.command(short_help="Record a live bus into a new capture.")
+@click.command
 @click.argument("target", type=TargetArgument(), metavar="ADDRESS|RUN_DIR")
 @click.option(
     "-o", "--output", type=PathArgument(dir_okay=False, path_type=Path), metavar="FILE", required=True,

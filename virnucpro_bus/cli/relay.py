@@ -19,7 +19,7 @@ _NICENESS = 5
 """Viewers must not slow down the workers."""
 
 
-@click.command(short_help="Let other machines watch a live run.")
+@click.command
 @click.argument("run_dir", type=PathArgument(exists=True, file_okay=False, path_type=Path))
 @click.option("--listen", "address", required=True, metavar="tcp://HOST:PORT",
               help="Address for viewers; HOST * is each address of this machine, PORT * a free port.")  # fmt: skip

@@ -21,7 +21,7 @@ from virnucpro_bus.sources.live import LiveSource, follow_live, join
 from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 
 
-@click.command(short_help="Print events, one per line, as they arrive.")
+@click.command
 @click.argument("target", default=".", type=TargetArgument(or_file=True), metavar="[RUN_DIR|ADDRESS|CAPTURE]")
 @click.option(
     "--jsonl",

@@ -311,7 +311,10 @@ class WorkStolen(Fact, frozen=True):
 
 
 class QueueDepths(Fact, frozen=True):
-    """Pending files per device, by device key. Published by the coordinator when they have changed."""
+    """Pending files per device, by device key. Published by the coordinator when they have changed.
+
+    A device that is not named has as many as before. The first ones of a session name every device.
+    """
 
     depths: dict[Name, Count]
 

@@ -24,6 +24,7 @@ DISK_FAILURES = (*DISK_FULL, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENOTCON
 """Error numbers of the disk or its server, whatever is written: not of the one file."""
 _FULL_DISK_BYTES = 1 << 20
 """With less free space than this, a disk counts as full: errors of programs show only that they failed."""
+_BEGUN_BYTES = 1 << 20
 # A folder cannot be synced: not on this file system, or not by a user who may not read it.
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM)
 
@@ -47,6 +48,21 @@ class Disk:
     def sync(self, descriptor: int) -> None:
         """Wait until the content of an open file is on disk."""
         os.fsync(descriptor)
+
+    def begin_sync(self, descriptor: int) -> None:
+        """Begin to write the first MiB of an open file to the disk, where the system can; `sync` is to follow."""
+        # Linux begins to write what is not written yet, and only then drops from memory what is: little of a file
+        # that was not just made.
+        with suppress(OSError):
+            os.posix_fadvise(descriptor, 0, _BEGUN_BYTES, os.POSIX_FADV_DONTNEED)
+
+    def sync_file(self, path: StrPath) -> None:
+        """Wait until the content of a file is on disk."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self.sync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def make_folder(self, path: StrPath) -> None:
         """Make a folder and its missing parents; it may exist."""

@@ -277,11 +277,14 @@ class HostFold(HostState, array_like=True):
             self._add_steal(steal)
 
     def _queue_depths(self, event: ev.QueueDepths, envelope: ev.Envelope, stream: Stream) -> None:
-        for key in event.depths:
+        epoch, seq = envelope.epoch, envelope.seq
+        if epoch > self._depths_epoch:
+            # A session begins by naming all of its devices.
+            self._depths_epoch, self._depths = epoch, {}
+        for key, depth in event.depths.items():
             self._device(key)
-        order = (envelope.epoch, envelope.seq)
-        if order > self._depths_order:
-            self._depths_order, self._depths = order, event.depths
+            if epoch == self._depths_epoch and seq > self._depths.get(key, (0, 0))[0]:
+                self._depths[key] = seq, depth
 
     def _gpu_sampled(self, event: ev.GpuSampled, envelope: ev.Envelope, stream: Stream) -> None:
         device = self._device(event.device.key)

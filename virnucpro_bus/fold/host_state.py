@@ -74,9 +74,10 @@ class HostState(Struct, array_like=True):
     started_wall_ns: ev.Count = 0
     """… and by the host's wall clock."""
     _finished_ns: ev.Count | None = None
-    _depths_order: tuple[ev.Count, ev.Count] = (0, 0)
-    """(epoch, seq) of the event that reported the queue depths."""
-    _depths: dict[str, ev.Count] = {}
+    _depths_epoch: ev.Count = 0
+    """The latest epoch in which the coordinator reported queue depths."""
+    _depths: dict[str, tuple[ev.Count, ev.Count]] = {}
+    """(seq of the event, pending files) as last reported in that epoch, by device key."""
     _quarantined: ev.Count = 0
     _steals: list[Steal] = []
     _notices: list[tuple[ev.Count, ev.Count, ev.Count, ev.Count, str]] = []
@@ -161,7 +162,7 @@ class HostState(Struct, array_like=True):
         shown.sort(key=lambda each: each[1].display_order())
         moment = now_ns, self.started_ns, time_of_day
         rows = [
-            device.metrics(self.host, self._depths.get(key), own_workers(device, workers[key]), *moment)
+            device.metrics(self.host, self._depth(key), own_workers(device, workers[key]), *moment)
             for key, device in shown
         ]
         is_interrupted = self.finished is not None and self.finished.exit_code >= INTERRUPTED
@@ -340,6 +341,11 @@ class HostState(Struct, array_like=True):
     def identities(self) -> dict[str, ev.Device]:
         """What devices are called once their GPU is known, by the key that their workers have for them."""
         return find_identities(self._devices, {stream.device_key for _, _, stream in self.streams()})
+
+    def _depth(self, key: str) -> int | None:
+        """The files pending in the queue of a device; None if that is unknown."""
+        reported = self._depths.get(key)
+        return None if reported is None else reported[1]
 
     def _described(self, key: str) -> ev.Device:
         """What is known of a device by this key."""

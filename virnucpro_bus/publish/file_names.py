@@ -14,19 +14,16 @@ class FileNames:
     """The names of files, as far as they differ from the base name. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self.has_clashes = False
-        """Whether any file is called otherwise than by its base name."""
         self._names: dict[str, str] = {}
-        """Those that are, by absolute path."""
+        """Those that are called otherwise than by their base name, by absolute path."""
 
     def add(self, files: Iterable[object]) -> None:
         """Give names to files of which some may have the same base name. Raises ValueError for anything else."""
         self._names |= distinct_names(absolute(file) for file in files)
-        self.has_clashes = bool(self._names)
 
     def name_of(self, file: object) -> str:
-        """Return what `file` is called. Raises ValueError for anything else."""
-        return self._names.get(absolute(file)) or as_file_name(file)
+        """Return what `file` is called. Raises ValueError for what is not a path."""
+        return (self._names and self._names.get(absolute(file))) or as_file_name(file)
 
 
 def absolute(file: object) -> str:

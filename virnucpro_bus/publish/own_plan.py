@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 
+from virnucpro_bus.events.parts import parts_of
 from virnucpro_bus.events.vocabulary import MAX_COUNT, FilesAssigned, Origin, PlannedFile
 from virnucpro_bus.passed_numbers import as_figure
 from virnucpro_bus.publish.file_names import FileNames, absolute
@@ -36,7 +37,8 @@ def plan_events(
         name = names.name_of(file)
         cost = size_bytes if amounts is None else amounts[number]
         planned.setdefault(name, PlannedFile(name, size_bytes, cost, origin=origin))
-    return [FilesAssigned(device, part) for part in _parts(list(planned.values()))]
+    parts = parts_of(planned.values(), _name_bytes, most_items=_FILES_PER_EVENT, most_bytes=_NAME_BYTES_PER_EVENT)
+    return [FilesAssigned(device, tuple(part)) for part in parts]
 
 
 def _as_cost(cost: object) -> int:
@@ -63,15 +65,5 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(os.fsencode(text), digest_size=16).hexdigest()
 
 
-def _parts(planned: Sequence[PlannedFile]) -> Iterator[tuple[PlannedFile, ...]]:
-    """Yield `planned` in parts that fit into one event each."""
-    part: list[PlannedFile] = []
-    left = _NAME_BYTES_PER_EVENT
-    for each in planned:
-        part.append(each)
-        left -= len(each.file.encode())
-        if left < 0 or len(part) == _FILES_PER_EVENT:
-            yield tuple(part)
-            part, left = [], _NAME_BYTES_PER_EVENT
-    if part:
-        yield tuple(part)
+def _name_bytes(planned: PlannedFile) -> int:
+    return len(planned.file.encode())

@@ -127,19 +127,31 @@ class Publisher(Sender):
 
     def file_started(self, file: str | os.PathLike[str], *, attempt: int = 0) -> None:
         """Report that this worker starts `file`, a path of which only the last part is sent."""
-        self._publish_made(worker_events.file_started, file, attempt)
+        try:
+            name = self._names.name_of(file)
+            self._publish_own(worker_events.file_started(self._device_key, name, attempt))
+        except Exception as error:  # a value may be of any class
+            self._reject("file_started", error)
 
     def file_progress(
         self, file: str | os.PathLike[str], sequences: int, *, total: int | None = None, attempt: int = 0
     ) -> None:
         """Report that `sequences` of `file` are done since the start of this attempt, of `total` if known."""
-        self._publish_made(worker_events.file_progress, file, sequences, total, attempt)
+        try:
+            name = self._names.name_of(file)
+            self._publish_own(worker_events.file_progress(self._device_key, name, sequences, total, attempt))
+        except Exception as error:  # a value may be of any class
+            self._reject("file_progress", error)
 
     def file_completed(
         self, file: str | os.PathLike[str], *, sequences: int, duration_seconds: float, attempt: int = 0
     ) -> None:
         """Report that `file` is done. A negative duration, by a clock that was set back, is sent as 0."""
-        self._publish_made(worker_events.file_completed, file, sequences, duration_seconds, attempt)
+        try:
+            name, key = self._names.name_of(file), self._device_key
+            self._publish_own(worker_events.file_completed(key, name, sequences, duration_seconds, attempt))
+        except Exception as error:  # a value may be of any class
+            self._reject("file_completed", error)
 
     def file_failed(
         self,
@@ -150,7 +162,11 @@ class Publisher(Sender):
         attempt: int = 0,
     ) -> None:
         """Report that `file` failed for good; `reason` is one line, or the exception that was raised."""
-        self._publish_made(worker_events.file_failed, file, reason, duration_seconds, attempt)
+        try:
+            name, key = self._names.name_of(file), self._device_key
+            self._publish_own(worker_events.file_failed(key, name, reason, duration_seconds, attempt))
+        except Exception as error:  # a value may be of any class
+            self._reject("file_failed", error)
 
     def work_stolen(
         self,
@@ -166,7 +182,11 @@ class Publisher(Sender):
         `stolen_at_ns` is the time of the decision in nanoseconds since 1970; None: now.
         """
         at_ns = self._clock.wall_ns() if stolen_at_ns is None else stolen_at_ns
-        self._publish_made(worker_events.work_stolen, file, source, attempt, at_ns)
+        try:
+            name = self._names.name_of(file)
+            self._publish_own(worker_events.work_stolen(self._device_key, name, source, attempt, at_ns))
+        except Exception as error:  # a value may be of any class
+            self._reject("work_stolen", error)
 
     def completion(
         self, file: str | os.PathLike[str], *, sequences: int, duration_seconds: float, attempt: int = 0
@@ -175,7 +195,8 @@ class Publisher(Sender):
 
         Raises ValueError for a value that no event can carry.
         """
-        return worker_events.file_completed(self._device_key, file, sequences, duration_seconds, attempt)
+        name, key = self._names.name_of(file), self._device_key
+        return worker_events.file_completed(key, name, sequences, duration_seconds, attempt)
 
     def __enter__(self) -> Self:
         return self

@@ -148,17 +148,11 @@ class Sender:
         header = [getattr(prepared, name) for name in ev.Envelope.__struct_fields__]
         self.send_prepared(encode(make(*header, event)), event)
 
-    def _publish_made(self, make: Callable[..., ev.Fact], file: object, *values: object) -> None:
-        """Publish the event that `make` makes of this worker's device, `file` and `values`, or reject it."""
-        try:
-            if self._names.has_clashes:
-                file = self._names.name_of(file)
-            event = make(self._device_key, file, *values)
-            with self._lock:
-                self._totals.add(event)
-                self._send(encode(self._next_envelope(event)))
-        except Exception as error:  # a value may be of any class
-            self._reject(make.__name__, error)
+    def _publish_own(self, event: ev.Fact) -> None:
+        """Count, number and send an event of this worker. Raises whatever keeps it from being sent."""
+        with self._lock:
+            self._totals.add(event)
+            self._send(encode(self._next_envelope(event)))
 
     def _reject(self, what: str, error: Exception) -> None:
         """Count an event that cannot be sent, and report the first one."""

@@ -32,18 +32,19 @@ class Totals:
 
     def add(self, event: Fact) -> None:
         """Count `event`; one of another kind changes nothing."""
-        if isinstance(event, FileProgress):
+        # The kinds have no subclasses, and isinstance takes three times as long to find that it is none.
+        if type(event) is FileProgress:
             return  # by far the most frequent
-        if isinstance(event, FileStarted):
-            self._state = "busy"
-        elif isinstance(event, FileCompleted):
+        if type(event) is FileCompleted:
             self._completed += 1
-            self._sequences = min(self._sequences + event.sequences, MAX_COUNT)
+            self._sequences += event.sequences
             self._state = "idle"
-        elif isinstance(event, FileFailed):
+        elif type(event) is FileStarted:
+            self._state = "busy"
+        elif type(event) is FileFailed:
             self._failed += event.final
             self._state = "idle"
-        elif isinstance(event, WorkStolen):
+        elif type(event) is WorkStolen:
             self._steals += 1
 
     def heartbeat(self, unsent: int) -> Heartbeat:
@@ -53,7 +54,7 @@ class Totals:
             self._state,
             self._completed,
             self._failed,
-            self._sequences,
+            min(self._sequences, MAX_COUNT),
             self._steals,
             unsent + self.rejected,
         )

@@ -43,6 +43,10 @@ def as_path(file: object) -> str:
 
 def as_file_name(file: object) -> str:
     """Return the base name of a path, as text that an event can carry. Raises ValueError for anything else."""
+    if type(file) is str and file.isascii() and len(file) <= REASON_CHARACTERS:
+        name = file.rpartition("/")[2]
+        if name:
+            return name  # nearly always: every event of a file passes here
     path = as_path(file)
     return as_event_name(os.path.basename(path.rstrip("/")) or path)
 

@@ -1,7 +1,7 @@
 """The events of a worker, made of what a caller passes: any values, checked and converted by `values.py`.
 
-Each function gets the worker's device key first, and then the file. Raises ValueError for a value that
-no event can carry.
+Each function gets the worker's device key first, and then the name of the file. Raises ValueError for a value
+that no event can carry.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from virnucpro_bus.events.vocabulary import (
 )
 from virnucpro_bus.own_device import find_peer_device
 from virnucpro_bus.passed_numbers import as_count
-from virnucpro_bus.publish.values import as_device, as_elapsed, as_file_name, as_name, as_reason
+from virnucpro_bus.publish.values import as_device, as_elapsed, as_name, as_reason
 
 
-def file_started(device: str, file: object, attempt: object) -> FileStarted:
+def file_started(device: str, file: str, attempt: object) -> FileStarted:
     """Return the event that the worker starts `file`."""
-    return FileStarted(device, as_file_name(file), as_count("attempt", attempt))
+    return FileStarted(device, file, as_count("attempt", attempt))
 
 
-def file_progress(device: str, file: object, sequences: object, total: object, attempt: object) -> FileProgress:
+def file_progress(device: str, file: str, sequences: object, total: object, attempt: object) -> FileProgress:
     """Return the event that `sequences` of `file` are done, of `total` (None: unknown)."""
     return FileProgress(
         device,
-        as_file_name(file),
+        file,
         as_count("attempt", attempt),
         as_count("sequences", sequences),
         None if total is None else as_count("total", total),
@@ -38,32 +38,30 @@ def file_progress(device: str, file: object, sequences: object, total: object, a
 
 
 def file_completed(
-    device: str, file: object, sequences: object, duration_seconds: object, attempt: object
+    device: str, file: str, sequences: object, duration_seconds: object, attempt: object
 ) -> FileCompleted:
     """Return the event that `file` is done."""
     return FileCompleted(
         device,
-        as_file_name(file),
+        file,
         as_count("attempt", attempt),
         as_count("sequences", sequences),
         as_elapsed(duration_seconds),
     )
 
 
-def file_failed(
-    device: str, file: object, reason: object, duration_seconds: object, attempt: object
-) -> FileFailed:
+def file_failed(device: str, file: str, reason: object, duration_seconds: object, attempt: object) -> FileFailed:
     """Return the event that `file` failed for good."""
     return FileFailed(
         device,
-        as_file_name(file),
+        file,
         as_count("attempt", attempt),
         as_reason(reason),
         as_elapsed(duration_seconds),
     )
 
 
-def work_stolen(device: str, file: object, victim: object, attempt: object, stolen_at_ns: object) -> WorkStolen:
+def work_stolen(device: str, file: str, victim: object, attempt: object, stolen_at_ns: object) -> WorkStolen:
     """Return the event that the worker's device took `file` from the queue of the device `victim`.
 
     A number is that of a CPU worker if this worker is one, else CUDA's in this process.
@@ -72,7 +70,7 @@ def work_stolen(device: str, file: object, victim: object, attempt: object, stol
     return WorkStolen(
         device,
         as_name(peer.key),
-        as_file_name(file),
+        file,
         as_count("attempt", attempt),
         as_count("stolen_at_ns", stolen_at_ns),
     )

@@ -1,4 +1,4 @@
-"""Child processes of this program: started with exec (never just forked), ended by their own process id."""
+"""Child processes of this program that are started with exec, and ended by their own process id."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,34 +68,33 @@ def ask(
     It has a process group of its own. Raises OSError if it cannot be started; and subprocess.TimeoutExpired, with
     the group killed, after `seconds` or once `stopped` returns true. `environment` None: that of this process.
     """
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=None if environment is None else dict(environment),
-        process_group=0,
-    )
+    # A file, not a pipe: `communicate` writes no more after its first timeout, and the process would wait.
+    with open(os.memfd_create("question"), "w+b") as stdin:
+        stdin.write(question)
+        stdin.seek(0)
+        process = subprocess.Popen(
+            command,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=None if environment is None else dict(environment),
+            process_group=0,
+        )
     try:
-        output = communicate(process, question, seconds, stopped)
+        output = read_output(process, seconds, stopped)
         return Answer(output, process.returncode)
     finally:
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
         stop(process, 0)
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
-def communicate(
-    process: subprocess.Popen[bytes],
-    question: bytes | None,
-    seconds: float,
-    stopped: Callable[[], bool] = lambda: False,
+def read_output(
+    process: subprocess.Popen[bytes], seconds: float, stopped: Callable[[], bool] = lambda: False
 ) -> bytes:
-    """Write `question` to the process's standard input, wait until it has ended, and return its standard output.
+    """Wait until the process has ended, and return its standard output.
 
     Raises subprocess.TimeoutExpired after `seconds`, in which the time while we were suspended does not count, or
     once `stopped` returns true.
@@ -105,11 +103,10 @@ def communicate(
     deadline_ns = clock.mono_ns() + seconds * NANOSECONDS
     while True:
         try:
-            return process.communicate(question, _POLL_SECONDS)[0]
+            return process.communicate(timeout=_POLL_SECONDS)[0]
         except subprocess.TimeoutExpired:
             if clock.mono_ns() >= deadline_ns or stopped():
                 raise
-            question = None  # what remains of it is still written
 
 
 def stop(process: subprocess.Popen[bytes], seconds: float = STOP_SECONDS) -> int:
@@ -127,3 +124,13 @@ def stop(process: subprocess.Popen[bytes], seconds: float = STOP_SECONDS) -> int
         return process.wait(KILLED_SECONDS)
     except subprocess.TimeoutExpired:
         return -signal.SIGKILL
+
+
+def describe_status(status: int) -> str:
+    """Return how a process ended, to continue a sentence: "was killed by SIGKILL"."""
+    if status >= 0:
+        return f"ended with exit status {status}"
+    try:
+        return f"was killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was killed by signal {-status}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
@@ -80,7 +81,7 @@ class Assembly:
             steals=steals,
             loading=sorted(self._loading(), key=lambda each: each.start_ns),
             losses=sorted((_loss(each, offsets[each.host]) for each in events.lost), key=_in_order),
-            depths=sorted(_depth(each, offsets[each.host]) for each in events.depths),
+            depths=sorted(self._depths()),
             sessions=sorted(self._sessions(), key=lambda each: each.start_ns),
             notices=sorted(
                 TimedNotice(each.mono_ns + offsets[each.host], each.host, each.event.text)
@@ -190,6 +191,15 @@ class Assembly:
                 offset_ns = self._offsets[host]
                 yield Loading(host, load.device, load.start_ns + offset_ns, load.end_ns + offset_ns, load.is_ready)
 
+    def _depths(self) -> Iterator[Depth]:
+        """The pending files after each report, which names the devices whose number has changed."""
+        reports = sorted(self._events.depths, key=lambda each: (each.host, each.epoch, each.seq))
+        for (host, _), of_session in groupby(reports, key=lambda each: (each.host, each.epoch)):
+            files: dict[str, int] = {}
+            for envelope in of_session:
+                files |= envelope.event.depths
+                yield Depth(envelope.mono_ns + self._offsets[host], host, sum(files.values()))
+
     def _sessions(self) -> Iterator[Session]:
         last = {each.host: each.epoch for each in sorted(self._events.announced, key=lambda each: each.epoch)}
         for envelope in self._events.announced:
@@ -227,7 +237,3 @@ def _loss(envelope: ev.Envelope, offset_ns: int) -> Loss:
 
 def _in_order(loss: Loss) -> tuple[int, str, str, str, int, str]:
     return loss.at_ns, loss.host, loss.device, loss.file or "", loss.attempt, loss.reason
-
-
-def _depth(envelope: ev.Envelope, offset_ns: int) -> Depth:
-    return Depth(envelope.mono_ns + offset_ns, envelope.host, sum(envelope.event.depths.values()))

@@ -19,7 +19,7 @@ def complete_jobs(context: click.Context, parameter: click.Parameter, incomplete
     return [CompletionItem(visible(name)) for name in JOBS.installed() if name.startswith(incomplete)]
 
 
-@click.command(short_help="List the jobs that a run takes by name, and their options.")
+@click.command
 @click.argument("name", required=False, shell_complete=complete_jobs)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_context

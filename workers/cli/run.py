@@ -41,7 +41,7 @@ from workers.schedule.shard import ShardName
 SECONDS = SecondsArgument(0.1, 1e9)
 
 
-@click.command(short_help="Run a job over many files on all devices, with a live dashboard.")
+@click.command
 @click.argument("inputs", nargs=-1, required=True, type=PathArgument(path_type=Path), metavar="INPUT...")
 @click.option("--out", "run_dir", required=True, type=PathArgument(file_okay=False, path_type=Path), metavar="DIR",
               help="Folder for results, capture, metrics log and summary; created if missing.")  # fmt: skip

@@ -42,7 +42,7 @@ class WhatIfsReport(TypedDict):
     runs: list[WhatIfOfRun]
 
 
-@click.command(short_help="Estimate how long a recorded run would have taken under other policies.")
+@click.command
 @runs_argument
 @click.option("--policy", type=click.Choice(POLICIES),
               help="The policy to simulate.  [default: all of them]")  # fmt: skip

@@ -6,20 +6,23 @@
                writes completion and commit into the journal, syncs the journal
                removes what an earlier commit of the file had and this one has not
                answers the worker
+               removes the attempt's output folder
 
 So the results of every file that the journal calls committed are on disk, whenever the power fails, and results
-that a killed launcher has placed and not committed are known by name (resume/resume.py). All attempts that are
-reported in one turn of the launcher's loop share their syncs.
+that a killed launcher has placed and not committed are known by name (resume/resume.py). The two syncs of the
+launcher stay one after the other: a journal that is on disk before the names of the results would call done what a
+power failure has undone. All attempts that are reported in one turn of the launcher's loop share them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.events.vocabulary import FileResults
 from virnucpro_bus.files.disk import DISK_FAILURES
 from workers.commit.placement import NO_RESULTS, Placement, results_events
 from workers.commit.result_store import ResultStore
@@ -81,6 +84,8 @@ class Committer:
         """Whether all that must be in the journal is on disk; at first, whether the run's plan is."""
         self._unsynced: list[FinishedAttempt] = []
         """Recorded, and not known to be on disk yet."""
+        self._spent: list[str] = []
+        """The output folders of attempts that have ended."""
 
     def ready(self) -> bool:
         """Return whether all that must be in the journal is on disk, and more can be written."""
@@ -96,7 +101,7 @@ class Committer:
 
         Those of one device are in the order in which its worker has made them.
         """
-        named = [attempt for attempt in attempts if self._name(attempt)]
+        named = self._name(attempts)
         # A launcher that is killed from here on leaves no results that the journal does not name.
         self._journal.capture.flush()
         placed = [attempt for attempt in named if self._place(attempt)]
@@ -109,26 +114,33 @@ class Committer:
                 self._refuse(attempt, error, charged=False)
             placed = []
         fault_point("after_results_sync")
-        for attempt in attempts:
-            self._record_end(attempt)
-            self._store.discard(attempt.output)
-        if placed:
-            self._record(placed)
+        self._record(attempts, placed)
+
+    def tidy(self) -> None:
+        """Remove what these attempts have left: to be called when the workers have their answers."""
+        for output in self._spent:
+            self._store.discard(output)
+        self._spent.clear()
 
     def stop(self, reason: str) -> None:
         """Commit nothing more in this session. The first reason stays."""
         self.stop_reason = self.stop_reason or reason
 
-    def _name(self, attempt: FinishedAttempt) -> bool:
-        """Record in the journal which results the attempt is about to place; return whether it can place them."""
-        try:
-            attempt.placement = self._store.plan(attempt.held.file, attempt.output)
-            names = results_events(attempt.held.file.id, attempt.held.attempt, attempt.placement)
-            self._coordinator.announce(list(names))
-        except OSError as error:
-            self._refuse_results(attempt, error)
-            return False
-        return True
+    def _name(self, attempts: Iterable[FinishedAttempt]) -> list[FinishedAttempt]:
+        """Record in the journal which results are about to be placed; return the attempts that have such names."""
+        named: list[FinishedAttempt] = []
+        events: list[FileResults] = []
+        for attempt in attempts:
+            held = attempt.held
+            try:
+                attempt.placement = self._store.plan(held.file, attempt.output)
+                events += results_events(held.file.id, held.attempt, attempt.placement)
+            except OSError as error:
+                self._refuse_results(attempt, error)
+            else:
+                named.append(attempt)
+        self._coordinator.announce(events)
+        return named
 
     def _place(self, attempt: FinishedAttempt) -> bool:
         try:
@@ -153,38 +165,41 @@ class Committer:
         else:
             self.stop(reason)
 
+    def _record(self, attempts: Sequence[FinishedAttempt], placed: Sequence[FinishedAttempt]) -> None:
+        """Record how the attempts have ended; those that are placed in the journal, and sync it."""
+        if placed:
+            self._journal.record([attempt.settled.frame for attempt in placed])
+        for attempt in attempts:
+            self._record_end(attempt)
+        if placed:
+            fault_point("after_journal")
+            self._unsynced += placed
+            self._sync()
+
     def _record_end(self, attempt: FinishedAttempt) -> None:
-        """Report to the coordinator how the attempt has ended."""
-        key, file, envelope = attempt.device, attempt.held.file.id, attempt.envelope
+        """Report to the coordinator how an attempt has ended, in the journal if its results are placed."""
+        key, held, envelope, settled = attempt.device, attempt.held, attempt.envelope, attempt.settled
         event, wall_ns, mono_ns = envelope.event, envelope.wall_ns, envelope.mono_ns
-        seconds = event.duration_seconds
-        if attempt.refusal is None:
-            self._coordinator.record_file_completion(
-                key, file, event.sequences, seconds, wall_ns=wall_ns, mono_ns=mono_ns
-            )
-        else:
+        file, seconds = held.file.id, event.duration_seconds
+        self._spent.append(attempt.output)
+        if attempt.refusal is not None:
             reason, charged = attempt.refusal.reason, attempt.is_charged
             self._coordinator.record_file_failure(
                 key, file, reason, seconds, charged=charged, wall_ns=wall_ns, mono_ns=mono_ns
             )
-
-    def _record(self, attempts: Sequence[FinishedAttempt]) -> None:
-        """Record placed results in the journal, and sync it."""
-        for attempt in attempts:
-            settled = attempt.settled
-            self._journal.record([settled.frame])
-            self._coordinator.record_commit(
-                attempt.device,
-                attempt.held,
-                attempt.placement.entries,
-                settled.size_bytes,
-                settled.digest,
-                attempt.envelope.event.sequences,
-                settled.input_digest,
-            )
-        fault_point("after_journal")
-        self._unsynced += attempts
-        self._sync()
+            return
+        self._coordinator.record_file_completion(
+            key, file, event.sequences, seconds, wall_ns=wall_ns, mono_ns=mono_ns
+        )
+        self._coordinator.record_commit(
+            key,
+            held,
+            attempt.placement.entries,
+            settled.size_bytes,
+            settled.digest,
+            event.sequences,
+            settled.input_digest,
+        )
 
     def _sync(self) -> None:
         """Sync the journal; then results that the recorded ones replace are not needed any more."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -29,10 +29,33 @@ class Manifest(NamedTuple):
     digest: str
 
 
-def sync_and_digest(folder: str, disk: Disk) -> Manifest:
-    """Sync everything in `folder` to the disk and return its manifest. Raises OSError.
+class UnsyncedResults(NamedTuple):
+    """Results that are digested, and whose writing to the disk has begun."""
 
-    Before that, the owner gets access to everything in it, or it could neither be read, nor moved, nor replaced
+    manifest: Manifest
+    paths: list[str]
+    """The files, and the folders after what is in them."""
+
+    def sync(self, disk: Disk) -> Manifest:
+        """Wait until all of them are on disk, and return their manifest. Raises OSError."""
+        for path in self.paths:
+            if path.endswith("/"):
+                disk.sync_folder(path)
+            else:
+                disk.sync_file(path)
+        return self.manifest
+
+
+def sync_and_digest(folder: str, disk: Disk) -> Manifest:
+    """Sync everything in `folder` to the disk and return its manifest. Raises OSError."""
+    return begin_sync(folder, disk).sync(disk)
+
+
+def begin_sync(folder: str, disk: Disk) -> UnsyncedResults:
+    """Digest everything in `folder`, and begin to write it to the disk. Raises OSError.
+
+    Many small files take half the time when all are begun before the first is waited for, whichever folders they
+    are in. Before that, the owner gets access to everything, or it could neither be read, nor moved, nor replaced
     later. `folder` itself is not synced: its entries are about to move to the results folder.
     """
     grant_access(folder)
@@ -41,41 +64,41 @@ def sync_and_digest(folder: str, disk: Disk) -> Manifest:
 
 def measure(folder: str, names: Iterable[str]) -> Manifest:
     """Return the manifest of `names`, as `list_names` returns them, without syncing. Raises OSError."""
-    return _measure(folder, names, None)
+    return _measure(folder, names, None).manifest
 
 
-def _measure(folder: str, names: Iterable[str], disk: Disk | None) -> Manifest:
-    """Return the manifest of `names` below `folder`, and sync them with `disk`. None: do not sync."""
+def _measure(folder: str, names: Iterable[str], disk: Disk | None) -> UnsyncedResults:
+    """Measure `names` below `folder`, and begin to write them to the disk with `disk`. None: do not."""
     digest, results, size_bytes = sha256(), 0, 0
+    paths: list[str] = []
     for name in (name.removesuffix("/") for name in names):
-        line, line_bytes = _line(f"{folder}/{name}", os.fsencode(name), disk)
-        digest.update(line)
-        size_bytes += line_bytes
+        path, raw_name = f"{folder}/{name}", os.fsencode(name)
+        mode = os.lstat(path).st_mode
+        if stat.S_ISDIR(mode):
+            digest.update(b"folder  %b\n" % raw_name)
+            paths.append(f"{path}/")
+        elif stat.S_ISREG(mode):
+            file_digest, file_bytes = _digest_file(path, disk)
+            digest.update(b"%b  %b\n" % (file_digest, raw_name))
+            size_bytes += file_bytes
+            paths.append(path)
+        else:
+            target = os.fsencode(os.readlink(path)) if stat.S_ISLNK(mode) else b""
+            digest.update(b"other %b  %b\n" % (sha256(target).hexdigest().encode(), raw_name))
         results += is_entry(name)
-    return Manifest(results, size_bytes, digest.hexdigest())
+    return UnsyncedResults(Manifest(results, size_bytes, digest.hexdigest()), paths)
 
 
-def _line(path: str, name: bytes, disk: Disk | None) -> tuple[bytes, int]:
-    """Return the digest line and the size in bytes of a file, or of a folder without what is in it."""
-    status = os.lstat(path)
-    if stat.S_ISDIR(status.st_mode):
-        if disk is not None:
-            disk.sync_folder(path)
-        return b"folder  %b\n" % name, 0
-    if stat.S_ISREG(status.st_mode):
-        digest, size_bytes = _digest_file(path, None if disk is None else disk.sync)
-        return b"%b  %b\n" % (digest, name), size_bytes
-    target = os.fsencode(os.readlink(path)) if stat.S_ISLNK(status.st_mode) else b""
-    return b"other %b  %b\n" % (sha256(target).hexdigest().encode(), name), 0
-
-
-def _digest_file(path: str, sync: Callable[[int], None] | None) -> tuple[bytes, int]:
-    """Return the hexadecimal digest and the size of a file, synced first if `sync` is given."""
+def _digest_file(path: str, disk: Disk | None) -> tuple[bytes, int]:
+    """Return the hexadecimal digest and the size of a file; with `disk`, begin to write it."""
     digest, size_bytes = sha256(), 0
-    with open(path, "rb", buffering=0) as file:
-        if sync is not None:
-            sync(file.fileno())
-        while data := file.read(_CHUNK_BYTES):
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while data := os.read(descriptor, _CHUNK_BYTES):
             digest.update(data)
             size_bytes += len(data)
+        if disk is not None:
+            disk.begin_sync(descriptor)
+    finally:
+        os.close(descriptor)
     return digest.hexdigest().encode(), size_bytes

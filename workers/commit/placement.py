@@ -15,6 +15,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from virnucpro_bus.events.codec import MAX_TEXT_BYTES
+from virnucpro_bus.events.parts import parts_of
 from virnucpro_bus.events.vocabulary import FileResults
 
 _NAMES_PER_EVENT = 64
@@ -58,12 +59,12 @@ def list_names(folder: str, entries: Iterable[str] | None = None) -> tuple[str, 
     the folder, with what is below them; None: all. Raises OSError.
     """
     found: list[str] = []
-    pending = _sorted(os.listdir(folder) if entries is None else entries)
+    pending = _listed(folder) if entries is None else _sorted((name, _is_folder(folder, name)) for name in entries)
     while pending:
-        path = pending.pop()
-        if stat.S_ISDIR(os.lstat(f"{folder}/{path}").st_mode):
+        path, is_folder = pending.pop()
+        if is_folder:
             found.append(f"{path}/")
-            pending += [f"{path}/{name}" for name in _sorted(os.listdir(f"{folder}/{path}"))]
+            pending += [(f"{path}/{name}", is_below) for name, is_below in _listed(f"{folder}/{path}")]
         else:
             found.append(path)
     return tuple(reversed(found))
@@ -72,15 +73,9 @@ def list_names(folder: str, entries: Iterable[str] | None = None) -> tuple[str, 
 def results_events(file: str, attempt: int, placement: Placement) -> Iterator[FileResults]:
     """Yield the events that hold a placement, at least one. Raises OSError for a name that is too long."""
     folder = os.fsencode(placement.folder).decode()
-    parts: list[list[str]] = [[]]
-    size_bytes = 0
-    for name in map(_encode, placement.names):
-        if len(parts[-1]) == _NAMES_PER_EVENT or size_bytes + len(_bytes_of(name)) > _BYTES_PER_EVENT:
-            parts.append([])
-            size_bytes = 0
-        parts[-1].append(name)
-        size_bytes += len(_bytes_of(name))
-    for part, names in enumerate(parts):
+    encoded = [_encode(name) for name in placement.names]
+    parts = parts_of(encoded, _size_bytes, most_items=_NAMES_PER_EVENT, most_bytes=_BYTES_PER_EVENT)
+    for part, names in enumerate(parts if encoded else [[]]):
         yield FileResults(file, attempt, part, folder, tuple(names))
 
 
@@ -93,6 +88,8 @@ def names_in(event: FileResults) -> Placement:
 
 
 def _encode(name: str) -> str:
+    if name.isascii() and name.isprintable() and "%" not in name and len(name) <= MAX_TEXT_BYTES:
+        return name  # nearly always
     text = os.fsencode(name).decode(errors="surrogateescape")
     encoded = _ENCODED.sub(lambda found: "".join(map("%{:02X}".format, _bytes_of(found[0]))), text)
     if len(encoded.encode()) > MAX_TEXT_BYTES:
@@ -104,9 +101,23 @@ def _bytes_of(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
 
 
+def _size_bytes(text: str) -> int:
+    return len(_bytes_of(text))
+
+
 def _is_inside(name: str) -> bool:
     return "\0" not in name and not {"", ".", ".."} & set(name.removesuffix("/").split("/"))
 
 
-def _sorted(names: Iterable[str]) -> list[str]:
-    return sorted(names, key=os.fsencode)
+def _listed(folder: str) -> list[tuple[str, bool]]:
+    """Return the names in a folder, sorted, each with whether it is a folder."""
+    with os.scandir(folder) as found:  # knows that without a call of the system for each
+        return _sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
+
+
+def _is_folder(folder: str, name: str) -> bool:
+    return stat.S_ISDIR(os.lstat(f"{folder}/{name}").st_mode)
+
+
+def _sorted(entries: Iterable[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    return sorted(entries, key=lambda entry: os.fsencode(entry[0]))

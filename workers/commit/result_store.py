@@ -10,6 +10,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
@@ -39,12 +40,13 @@ class ResultStore:
 
     def __init__(self, run_dir: Path, disk: Disk | None = None) -> None:
         self.folder = run_dir / RESULTS_NAME
+        self._root = os.fspath(self.folder)  # every file passes here, and a Path costs as much as a system call
         self._disk = disk or Disk()
         self._attempts = os.fspath(run_dir.absolute() / ATTEMPTS_NAME)
         # A worker that outlives its launcher for a moment must not write into the folders of a resumed run.
         self._session = secrets.token_hex(4)
         self._attempts_named = 0
-        self._touched: set[Path] = set()
+        self._touched: set[str] = set()
         """Folders with entries that are not synced yet."""
         self._identity = (0, 0)
         """Device and inode of the results folder."""
@@ -85,7 +87,7 @@ class ResultStore:
                 "into it; remove this link, or choose an output folder on the other file system"
             ) from None
         os.rmdir(target)
-        self._identity = _identity(self.folder)
+        self._identity = _identity(self._root)
 
     def new_attempt(self) -> str:
         """Return the absolute path of a new attempt's output folder, which the worker creates."""
@@ -110,7 +112,7 @@ class ResultStore:
 
     def plan(self, file: InputFile, attempt: str) -> Placement:
         """Return where everything in the attempt's output folder is to be placed. Raises OSError."""
-        if _identity(self.folder) != self._identity:
+        if _identity(self._root) != self._identity:
             raise OSError(errno.ESTALE, "it is no longer the folder that it was when the run started")
         if os.path.islink(attempt):
             raise OSError(errno.ENOTDIR, "the output folder is a link", attempt)
@@ -123,34 +125,39 @@ class ResultStore:
 
         They survive a power failure only after `sync`. Raises OSError, and then none of them stays in place.
         """
-        target = self.folder / placement.folder
-        self._touched |= {self.folder, target}
+        target = self._path_of(placement.folder)
+        self._touched |= {self._root, target}
         moved: list[str] = []
         try:
             if placement.folder:
                 self._disk.make_folder(target)
             for entry, group in groupby(placement.names, lambda name: name.partition("/")[0]):
                 names = list(group)
-                if names[-1].endswith("/") and _is_folder(target / entry):
+                if names[-1].endswith("/") and _is_folder(f"{target}/{entry}"):
                     for name in names:
                         self._merge(name, attempt, target)
                         moved.append(name)
                 else:
-                    self._disk.rename(f"{attempt}/{entry}", target / entry)
+                    self._disk.rename(f"{attempt}/{entry}", f"{target}/{entry}")
                     moved += names
         except OSError:
             self.remove(Placement(placement.folder, tuple(moved)).paths())
             raise
 
-    def _merge(self, name: str, attempt: str, target: Path) -> None:
+    def _merge(self, name: str, attempt: str, target: str) -> None:
         """Move one file, or make one folder, in a folder that is there already; other files in it stay."""
-        path = target / name
+        path = f"{target}/{name.removesuffix('/')}"
+        parent = os.path.dirname(path)
         if name.endswith("/"):
             self._disk.make_folder(path)
         else:
-            self._disk.make_folder(path.parent)
+            self._disk.make_folder(parent)
             self._disk.rename(f"{attempt}/{name}", path)
-        self._touched |= {path.parent, path.parent.parent}
+        self._touched |= {parent, os.path.dirname(parent)}
+
+    def _path_of(self, folder: str) -> str:
+        """Return the path of a placement's folder."""
+        return f"{self._root}/{folder}" if folder else self._root
 
     def problem(self) -> str | None:
         """Return why no results can be made or placed, in one line; None if they can."""
@@ -165,7 +172,7 @@ class ResultStore:
     def is_intact(self, placement: Placement, expected: Manifest) -> bool:
         """Return whether the results in place have the manifest expected of them."""
         try:
-            return measure(os.fspath(self.folder / placement.folder), placement.names) == expected
+            return measure(self._path_of(placement.folder), placement.names) == expected
         except OSError:
             return False
 
@@ -175,7 +182,8 @@ class ResultStore:
 
     def remove_replaced(self, file: InputFile, placement: Placement) -> None:
         """Remove what earlier sessions have placed for a file, and its commit of `placement` does not replace."""
-        self.remove(set(self._former.get(file.id, ())) - set(placement.paths()))
+        if former := self._former.get(file.id):
+            self.remove(set(former) - set(placement.paths()))
 
     def remove(self, paths: Iterable[str]) -> None:
         """Remove these paths below the results folder, as far as possible, and nothing behind a link.
@@ -200,9 +208,10 @@ class ResultStore:
     def discard(self, attempt: str) -> None:
         """Remove the output folder of an attempt, as far as possible."""
         try:
-            Disk().remove(attempt)
+            os.rmdir(attempt)  # nearly always all of it was placed
         except OSError:
-            pass  # the next session removes it
+            with suppress(OSError):  # the next session removes it
+                Disk().remove(attempt)
 
     def tidy(self) -> None:
         """Remove the folder of all attempts, as far as possible."""
@@ -216,10 +225,10 @@ class ResultStore:
             pass
 
 
-def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
+def _identity(folder: str) -> tuple[int, int]:
+    status = os.stat(folder)
     return status.st_dev, status.st_ino
 
 
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)

@@ -228,7 +228,7 @@ class WorkStealingCoordinator:
         report = checked_report(file_path, duration, wall_ns, mono_ns)
         with self._lock:
             name, attempt = report.name, 0
-            if held := self._end_lease(slot, report):
+            if held := self._leases.end_first(slot, report):
                 name, attempt = held.file.id, held.attempt
                 self._scheduler.complete(slot, report.seconds, self._now_seconds())
             done = ev.FileCompleted(self.devices[slot].key, name, attempt, sequences, report.seconds)
@@ -257,24 +257,19 @@ class WorkStealingCoordinator:
         with self._lock:
             name, attempt, final = report.name, 0, True
             abandoned: list[Abandoned] = []
-            if held := self._end_lease(slot, report):
+            if held := self._leases.end_first(slot, report):
                 name, attempt, final = held.file.id, held.attempt, charged and (held.is_last or for_good)
                 abandoned = self._scheduler.fail(slot, self._now_seconds(), for_good=for_good, charged=charged)
             failed = ev.FileFailed(self.devices[slot].key, name, attempt, reason, report.seconds, final)
             self._record_end(slot, failed, report, held)
             self._announce_abandoned(abandoned)
 
-    def _end_lease(self, slot: int, report: Report) -> Assignment | None:
-        """End the device's lease on the file of the report and return it; None without one."""
-        ended = self._leases.end_first(slot, report)
-        if ended is None:
-            self._unplanned += not self._planned.has(report)
-        return ended
-
     def _record_end(self, slot: int, event: ev.Fact, report: Report, held: Assignment | None) -> None:
         """Record the end of a file that the device held (None: of another), and that its next one begins then."""
         self._fold.record_work(slot, event, report.wall_ns, report.mono_ns)
-        if held is not None and (begun := self._leases.first(slot)) is not None:
+        if held is None:
+            self._unplanned += not self._planned.has(report)
+        elif (begun := self._leases.first(slot)) is not None:
             started = ev.FileStarted(self.devices[slot].key, begun.file.id, begun.attempt)
             self._fold.record_work(slot, started, report.wall_ns, report.mono_ns)
 
@@ -348,9 +343,13 @@ class WorkStealingCoordinator:
             return self._scheduler.unsettled
 
     def publish_depths(self) -> None:
-        """Publish the queue depths if they have changed since they were last published."""
+        """Publish the queue depths that have changed, unless some were published in the last quarter of a second.
+
+        `finish` publishes the last ones.
+        """
         with self._lock:
-            self._fold.announce_depths(self._scheduler.depths())
+            if self._fold.may_announce_depths:
+                self._fold.announce_depths(self._scheduler.depths())
 
     def finish(self, exit_code: int) -> None:
         """Publish that the run is over."""

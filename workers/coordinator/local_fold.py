@@ -10,17 +10,25 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 import msgspec
 
 from virnucpro_bus import events as ev
-from virnucpro_bus.clock import Clock
+from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.effect.shares import HostWork
 from virnucpro_bus.effect.totals import TotalsCache
 from virnucpro_bus.events.envelope import Sequencer
+from virnucpro_bus.events.parts import parts_of
 from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
 from virnucpro_bus.publish.publisher import EventSink
+
+DEPTHS_EVERY_NS = NANOSECONDS // 4
+_DEPTHS_BYTES_PER_EVENT = 48 * 1024
+"""Of the 64 KiB of a frame."""
+_NUMBER_BYTES = 16
+"""More than MessagePack needs for a number and the length of a text."""
 
 
 class _CoordinatorHostFold(HostFold, array_like=True):
@@ -53,7 +61,10 @@ class LocalFold:
         self._sink = sink
         self._sequencer = Sequencer(clock, source="coordinator", epoch=1, host=host)
         self._worker_sequencers = [self._worker_sequencer(device.key, epoch=1) for device in devices]
-        self._announced_depths: Sequence[int] | None = None
+        self._announced_depths: list[int] = []
+        """By device number; a device that has joined since is missing."""
+        self._depths_due_ns = 0
+        """When they may be announced again."""
         self._totals_cache = TotalsCache()
 
     def add_device(self, device: ev.Device) -> None:
@@ -76,11 +87,21 @@ class LocalFold:
         self.record(event)
         self.publish(event)
 
+    @property
+    def may_announce_depths(self) -> bool:
+        """Whether the last announcement of depths is long enough ago: there are four a second at most."""
+        return self._clock.mono_ns() >= self._depths_due_ns
+
     def announce_depths(self, depths: Sequence[int]) -> None:
-        """Announce the number of pending files of each device, if it has changed since the last call."""
-        if depths != self._announced_depths:
-            self._announced_depths = depths
-            self.announce(self._depths_event(depths))
+        """Announce the number of pending files of each device for which it has changed since the last call."""
+        if depths == self._announced_depths:
+            return
+        self._depths_due_ns = self._clock.mono_ns() + DEPTHS_EVERY_NS
+        known = zip_longest(self._devices, depths, self._announced_depths)
+        changed = [(device.key, depth) for device, depth, before in known if depth != before]
+        self._announced_depths = list(depths)
+        for part in parts_of(changed, _entry_bytes, most_bytes=_DEPTHS_BYTES_PER_EVENT):
+            self.announce(ev.QueueDepths(dict(part)))
 
     def record_request(self, slot: int) -> None:
         """Record that the worker of device number `slot` runs and asks for a file."""
@@ -103,7 +124,8 @@ class LocalFold:
 
     def metrics(self, depths: Sequence[int]) -> list[GpuMetrics]:
         """Return one row for each device. `depths` are the present numbers of pending files."""
-        self.record(self._depths_event(depths))
+        keys = (device.key for device in self._devices)
+        self.record(ev.QueueDepths(dict(zip(keys, depths, strict=True))))
         return self._fold.metrics(self._clock.mono_ns())
 
     def steals(self) -> list[StealEvent]:
@@ -122,5 +144,6 @@ class LocalFold:
     def _worker_sequencer(self, source: str, epoch: int) -> Sequencer:
         return Sequencer(self._clock, source=source, epoch=epoch, host=self._fold.host)
 
-    def _depths_event(self, depths: Sequence[int]) -> ev.QueueDepths:
-        return ev.QueueDepths({device.key: depth for device, depth in zip(self._devices, depths, strict=True)})
+
+def _entry_bytes(entry: tuple[str, int]) -> int:
+    return len(entry[0].encode()) + _NUMBER_BYTES

@@ -118,6 +118,7 @@ class DaskWorkers:
             self._supervise(seat)
         self._give_up_deserted()
         self._sessions.reply()
+        self._desk.tidy()
 
     def drain(self) -> None:
         """Hand out no more files: each worker ends after its current file, and at once while it loads the job."""

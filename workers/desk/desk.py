@@ -94,6 +94,10 @@ class Desk:
         while self._reports.has_finished and (self.can_commit() or self.closing):
             self._reports.commit()
 
+    def tidy(self) -> None:
+        """Remove what committed attempts have left; to be called when the workers have their answers."""
+        self._committer.tidy()
+
     def _report_unable(self, seat: Seat, unable: Unable) -> None:
         """Retire a device on which the job does not load. The run ends only if it loads on none."""
         if unable.disk_full:

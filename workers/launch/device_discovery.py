@@ -11,7 +11,7 @@ from virnucpro_bus.device_keys import gpus_of, join_gpus, share
 from virnucpro_bus.devices import SIMULATED_PREFIX, UUID_PREFIXES, device_of, find_gpu, is_number, visible_gpus
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import NAME_CHARACTERS, Device
-from virnucpro_bus.system.child_process import communicate, self_command, stop
+from virnucpro_bus.system.child_process import read_output, self_command, stop
 from virnucpro_bus.system.cores import usable_cores
 
 LOOKUP_SECONDS = 20.0
@@ -118,7 +118,7 @@ def _list_gpus() -> tuple[list[Device], set[str], bool]:
     except OSError as error:
         raise UserError(f"the GPUs could not be listed ({error.strerror}); see virnucpro-bus doctor") from None
     try:
-        output = communicate(lookup, None, LOOKUP_SECONDS)
+        output = read_output(lookup, LOOKUP_SECONDS)
         if lookup.returncode:
             raise ValueError(f"exit status {lookup.returncode}")
         report = json.loads(output)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -229,17 +228,18 @@ class Launcher:
         poller = zmq.Poller()
         for source in (*server.hub.sockets(), *workers.sockets, interruption.fileno(), deaths.fileno()):
             poller.register(source, zmq.POLLIN)
-        is_init, handled_deaths = os.getpid() == 1, 0
+        handled_deaths = 0
         while (coordinator.unsettled and not workers.closing) or workers.running:
             poller.poll(POLL_MS)
             deaths.drain()
-            if is_init and deaths.count > handled_deaths:
+            if deaths.count > handled_deaths:
                 handled_deaths = deaths.count
                 reap_adopted()
+            # The workers first: they wait for their answers, and nobody waits for the bus.
+            workers.poll()
             server.hub.poll()
             if notice := server.hub.capture.notice():
                 self._notify(notice)
-            workers.poll()
             coordinator.publish_depths()
             self._monitor.poll()
             if self._monitor.has_ended():

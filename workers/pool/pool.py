@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from time import sleep
 
 import zmq
@@ -18,10 +19,13 @@ from workers.desk.watchdog import Watchdog
 from workers.pool.dispatcher import DISMISSAL_SECONDS, Dispatcher
 from workers.pool.orphan_guard import OrphanGuard
 from workers.pool.slot import Slot
+from workers.pool.zygote import Zygote
 from workers.schedule.blame import Loss
 
 FAILED_STARTS_UNTIL_END = 5
 """So often in a row, over 4 s, the system refuses a worker on every device before the run ends."""
+LOAD_SECONDS = 1.0
+"""How long `start` waits for the zygote. One that takes longer, on a slow disk, does not block the loop."""
 _POLL_SECONDS = 0.01
 
 
@@ -42,6 +46,7 @@ class WorkerPool:
         self._threads = max(1, usable_cores(os.environ).number // len(self._slots))
         """Of each worker."""
         self._watchdog = Watchdog(workplace.limits, self._clock, self._server.hub.events_from)
+        self._zygote = Zygote()
         self._guard = OrphanGuard()
         self._desk = Desk(workplace, self._slots)
         self._dispatcher = Dispatcher(self._server.address("channel"), self._slots, self._desk, self._clock)
@@ -75,6 +80,8 @@ class WorkerPool:
         """Start every device's worker, or leave that to `poll` while the journal cannot be written."""
         if self._guard.problem is not None:
             self._warn(f"{self._guard.problem}; what a job has started may outlive a launcher that is killed")
+        with suppress(OSError):  # which the first worker to be forked reports
+            self._zygote.is_ready(LOAD_SECONDS)
         for slot in self._slots:
             self._supervise(slot)
 
@@ -86,6 +93,7 @@ class WorkerPool:
         for slot in self._slots:
             self._supervise(slot)
         self._dispatcher.reply()
+        self._desk.tidy()
 
     def drain(self) -> None:
         """Hand out no more files: each worker ends after its current file, and at once while it loads the job."""
@@ -105,6 +113,7 @@ class WorkerPool:
                 self._supervise(slot)
             sleep(_POLL_SECONDS)
         self._dispatcher.close()
+        self._zygote.close()
         self._guard.close()
 
     def _end(self, slots: Iterable[Slot]) -> None:
@@ -120,7 +129,8 @@ class WorkerPool:
             publish=self._server.worker_address,
         )
         try:
-            slot.spawn(config, self._server.log_path(slot.source), self._threads)
+            if self._zygote.is_ready():
+                slot.spawn(config, self._server.log_path(slot.source), self._threads, self._zygote.fork_worker)
         except OSError as error:
             self._handle_failed_start(slot, error.strerror or str(error))
         if slot.process is not None:

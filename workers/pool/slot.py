@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.system.child_process import spawn_logged
-from virnucpro_bus.system.own_packages import own_program
+from virnucpro_bus.system.child_process import describe_status
 from workers.desk.seat import Seat, delay_ns
 from workers.pool.environment import worker_environment
 from workers.pool.orphan_guard import MARK_VARIABLE, kill_marked
+from workers.pool.zygote import Fork, WorkerProcess
 from workers.protocol import Answer, Request, WorkerConfig
 from workers.schedule.blame import Loss
 
@@ -42,8 +41,8 @@ class Ending:
 class Slot(Seat):
     """A seat whose workers are processes, and the state of the requests and answers between us. For one thread."""
 
-    process: subprocess.Popen[bytes] | None = None
-    unkillable: subprocess.Popen[bytes] | None = None
+    process: WorkerProcess | None = None
+    unkillable: WorkerProcess | None = None
     """A process that was given up; the device is retired then."""
     mark: str = ""
     """What distinguishes the process and all that it has started from others (`orphan_guard.py`)."""
@@ -66,15 +65,14 @@ class Slot(Seat):
         """Whether the last answer to the process was that there are no more files."""
         return self.last_answer is not None and self.last_answer.tasks is None
 
-    def spawn(self, config: WorkerConfig, log: Path, threads: int) -> None:
+    def spawn(self, config: WorkerConfig, log: Path, threads: int, fork: Fork) -> None:
         """Start a worker with `config`, whose epoch must be one more than the last. Raises OSError.
 
         `threads` are those of each numerical library in it.
         """
         self.mark = secrets.token_hex(8)
         environment = worker_environment(os.environ, self.device.key, threads) | {MARK_VARIABLE: self.mark}
-        command = own_program("workers.process.worker")
-        self.process = spawn_logged(command, log, environment=environment, stdin=subprocess.PIPE)
+        self.process = fork(environment, log)
         self.epoch, self.failed_starts = config.epoch, 0
         self.peer, self.pending, self.last_answer, self.ending = b"", None, None, None
         if self.process.stdin is not None:
@@ -143,9 +141,4 @@ class Slot(Seat):
         """Forget a process that has ended; return how it ended."""
         self._close_pipe()
         self.process = None
-        if status >= 0:
-            return f"ended with exit status {status}"
-        try:
-            return f"was killed by {signal.Signals(-status).name}"
-        except ValueError:
-            return f"was killed by signal {-status}"
+        return describe_status(status)

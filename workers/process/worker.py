@@ -1,14 +1,15 @@
 """A worker process: requests files, runs the job on them, publishes the outcomes. There is one for each device.
 
-Started by pool/slot.py with its configuration on standard input. The pipe stays open: when it ends, the launcher
-has died or ends the worker. The device is chosen by environment variables that are set before this process starts,
-so before any framework is imported. The module of a user's job may hide ours from `import`
-(system/own_packages.py), so all that is used after the job was loaded is imported at the top.
+Forked by the zygote (zygote.py) for pool/slot.py, with its configuration on standard input. The pipe stays open:
+when it ends, the launcher has died or ends the worker. The device is chosen by environment variables that are set
+before `main` is called, so before any framework is imported. The module of a user's job may hide ours from
+`import` (system/own_packages.py), so all that is used after the job was loaded is imported at the top.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from time import sleep
@@ -29,7 +30,7 @@ from workers.jobs import JobContext, make_job
 from workers.process.attempt import Performed, RunJob, begin, perform
 from workers.process.channel import Channel
 from workers.process.failure_reason import describe_failure, log_traceback
-from workers.process.parent_watch import ParentWatch, end_with_parent
+from workers.process.parent_watch import EXIT_ORPHANED, ParentWatch, end_with_parent
 from workers.process.reporter import Asking, Reporter
 from workers.process.termination import LauncherSignals
 from workers.process.trouble import is_disk_full
@@ -132,10 +133,14 @@ def _detach_standard_input() -> BinaryIO:
 
 def main() -> None:
     """Read the configuration and work. The exit status is 0, or 1 when the launcher has died."""
-    end_with_parent()
     pipe = _detach_standard_input()
     launcher_watch = ParentWatch(pipe)
-    config = msgspec.json.decode(launcher_watch.first_line(), type=WorkerConfig)
+    line = launcher_watch.first_line()
+    if not line:
+        sys.exit(EXIT_ORPHANED)  # the launcher has died, or has no more use for this worker
+    # Not before: until it has sent a line, the launcher need not be the parent (zygote.py).
+    end_with_parent()
+    config = msgspec.json.decode(line, type=WorkerConfig)
     signals = LauncherSignals(pipe.fileno())
     launcher_watch.start()
     fault_point("after_start", attempt=config.epoch)

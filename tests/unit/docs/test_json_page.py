@@ -15,7 +15,7 @@ from tests.support.paths import DOCS
 from tests.support.runs import MadeRun
 from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus import metrics
-from virnucpro_bus.cli.schema import schema
+from virnucpro_bus.cli.description import schema
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.report import FleetReport
 from virnucpro_bus.tables.rows import ExportedFile

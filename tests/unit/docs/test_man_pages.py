@@ -12,6 +12,7 @@ import click
 import pytest
 
 from tests.support.paths import ROOT
+from virnucpro_bus.cli.commands import load_own
 from virnucpro_bus.cli.main import cli
 
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "man_pages.py"))
@@ -25,8 +26,7 @@ def contexts(context: click.Context) -> Iterator[click.Context]:
     yield context
     if isinstance(group := context.command, click.Group):
         for name in group.list_commands(context):
-            command = group.get_command(context, name)
-            assert command is not None
+            command = load_own(name) if group is cli else group.commands[name]
             yield from contexts(click.Context(command, info_name=name, parent=context))
 
 

@@ -12,7 +12,6 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-import click
 import pytest
 from click.shell_completion import ShellComplete
 
@@ -259,9 +258,7 @@ def test_with_force_a_file_is_replaced(path: Path, tmp_path: Path) -> None:
 
 
 def test_the_shell_completes_formats_and_columns() -> None:
-    command = cli.cli.get_command(click.Context(cli.cli), "export")
-    assert command is not None
-    completer = ShellComplete(command, {}, "export", "_COMPLETE")
+    completer = ShellComplete(export, {}, "export", "_COMPLETE")
     assert {each.value for each in completer.get_completions(["--format"], "")} >= {"csv", "jsonl"}
     assert [each.value for each in completer.get_completions(["--sort"], "dur")] == ["duration_seconds"]
 

@@ -15,7 +15,7 @@ import pytest
 from tests.support.captures import some_frames, write_capture
 from tests.support.in_process import ended, refusal
 from tests.support.paths import ROOT
-from virnucpro_bus.cli import main as cli
+from virnucpro_bus.cli.commands import Subcommands
 from virnucpro_bus.errors import InputError
 from virnucpro_bus.text import visible
 
@@ -69,7 +69,7 @@ def raised_by_a_command(monkeypatch: pytest.MonkeyPatch, error: BaseException) -
     def failing() -> None:
         raise error
 
-    monkeypatch.setattr(cli.LazyCommands, "get_command", lambda self, context, name: failing)
+    monkeypatch.setattr(Subcommands, "get_command", lambda self, context, name: failing)
     return ended("failing")
 
 
@@ -156,7 +156,7 @@ def test_an_interrupt_is_status_130_and_no_traceback(
 @pytest.mark.parametrize("status", [0, 3, None])
 def test_what_a_command_returns_is_the_exit_status(monkeypatch: pytest.MonkeyPatch, status: int | None) -> None:
     command = click.Command("returning", callback=lambda: status)
-    monkeypatch.setattr(cli.LazyCommands, "get_command", lambda self, context, name: command)
+    monkeypatch.setattr(Subcommands, "get_command", lambda self, context, name: command)
     assert ended("returning") == (status or 0)
 
 

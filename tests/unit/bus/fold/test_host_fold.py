@@ -244,14 +244,7 @@ def test_of_two_workers_on_a_device_the_busy_one_gives_the_state(run: Script) ->
     assert (row(run)["state"], row(run)["current_file"]) == ("busy", "z.fa")
 
 
-# Depths, samples, the end, what is unknown.
-
-
-def test_the_latest_queue_depths_are_those_of_the_highest_seq(run: Script) -> None:
-    run.say("coordinator", ev.QueueDepths({"GPU-a": 5, "GPU-b": 1}))
-    run.say("coordinator", ev.QueueDepths({"GPU-a": 4, "GPU-b": 0}))
-    run.envelopes[-2:] = run.envelopes[:-3:-1]
-    assert (row(run)["queue_depth"], row(run, SLOW)["queue_depth"]) == (4, 0)
+# Samples, the end, what is unknown.
 
 
 def test_the_end_of_the_run_freezes_every_figure(run: Script) -> None:

@@ -166,6 +166,7 @@ def assert_the_accounts_agree(run: CoordinatedRun) -> None:
 
     It does not hear a worker start or stop, so it may see another state; and it counts events of its own.
     """
+    run.script.clock.advance(1)  # at most four times a second
     run.coordinator.publish_depths()
     report = directly(run)
     own = [{**row, "state": ""} for row in run.coordinator.get_gpu_metrics()]

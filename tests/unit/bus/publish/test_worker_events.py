@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.codec import decode, encode
 from virnucpro_bus.events.envelope import make_envelope
 from virnucpro_bus.publish import worker_events
+from virnucpro_bus.publish.values import as_event_name, as_file_name
 
 MAKERS = {
     worker_events.file_started: 2,
@@ -43,8 +45,14 @@ def test_an_event_is_refused_or_readable(data: Any) -> None:
     make = data.draw(st.sampled_from(list(MAKERS)))
     values = data.draw(st.lists(VALUES, min_size=MAKERS[make], max_size=MAKERS[make]))
     try:
-        event = make("cpu:0", *values)
+        event = make("cpu:0", as_file_name(values[0]), *values[1:])
     except ValueError:
         return
     envelope = make_envelope(event, run="r", host="h", source="s", epoch=1, seq=1, wall_ns=1, mono_ns=1)
     assert decode(encode(envelope)).event == event
+
+
+@given(st.text(st.sampled_from("a.ü/\udcff"), min_size=1) | st.text(st.just("a"), min_size=990, max_size=1_010))
+def test_a_file_is_called_by_the_last_part_of_its_path(path: str) -> None:
+    last = os.path.basename(path.rstrip("/")) or path
+    assert as_file_name(path) == as_file_name(os.fsencode(path)) == as_event_name(last)

@@ -56,17 +56,20 @@ def test_a_process_that_cannot_be_ended_is_left_behind(monkeypatch: pytest.Monke
     process.wait()
 
 
-def test_a_process_is_asked_and_its_answer_is_returned() -> None:
+def test_a_long_question_reaches_a_process_that_begins_to_read_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_POLL_SECONDS", 0.001)  # many times before the process reads anything
     question = b"x" * 1_000_000
-    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert processes.communicate(process, question, 30) == question
+    assert processes.ask([sys.executable, "-c", "import os; os.execlp('cat', 'cat')"], question, seconds=30) == (
+        question,
+        0,
+    )
 
 
 def test_a_process_that_does_not_answer_in_time_is_reported() -> None:
     process = subprocess.Popen(["sleep", "600"], stdout=subprocess.PIPE)
     with process:
         with pytest.raises(subprocess.TimeoutExpired):
-            processes.communicate(process, None, 0.05)
+            processes.read_output(process, 0.05)
         process.kill()
 
 

@@ -224,12 +224,6 @@ def test_samples_are_those_of_the_only_gpu_whose_uuid_begins_with_the_key_of_the
     assert course.samples_of("elsewhere", "GPU-12") == {}
 
 
-def test_pending_files_are_those_of_all_queues_together() -> None:
-    script = Script()
-    script.say("coordinator", ev.QueueDepths({"GPU-a": 3, "GPU-b": 4}))
-    assert [each.files for each in course_of(script.frames()).depths] == [7]
-
-
 def test_notices_are_all_kept_and_so_is_what_could_not_be_recorded() -> None:
     script = Script()
     for number in range(30):

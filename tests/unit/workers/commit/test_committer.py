@@ -69,6 +69,20 @@ def test_what_is_reported_together_is_synced_together(
     assert len(committed(tmp_path)) == 2
 
 
+def test_what_attempts_have_left_is_removed_only_when_their_workers_can_be_answered(
+    tmp_path: Path, machine: Machine
+) -> None:
+    reports = [report for at in range(2) if (report := machine.attempt(at)) is not None]
+    left = [Path(report.output) for report in reports]
+    (left[0] / "later").mkdir()  # by a process that the job has left running
+    machine.commits.commit(reports)
+    (left[1] / "later").touch()
+    assert len(committed(tmp_path)) == len(reports) == 2
+    assert all(folder.is_dir() for folder in left)
+    machine.commits.tidy()
+    assert not any(folder.exists() for folder in left)
+
+
 def test_while_the_journal_has_no_room_nothing_is_ready_and_then_it_is_recorded(
     tmp_path: Path, machine: Machine, disk: Moody
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from virnucpro_bus.files.disk import Disk
-from workers.commit.manifest import Manifest, measure, sync_and_digest
+from workers.commit.manifest import Manifest, begin_sync, measure, sync_and_digest
 from workers.commit.placement import list_names
 
 
@@ -74,7 +74,12 @@ def test_what_cannot_be_read_without_waiting_is_not_read(tmp_path: Path) -> None
 
 class Noting(Disk):
     def __init__(self) -> None:
+        self.begun: list[str] = []
         self.synced: list[str] = []
+
+    def begin_sync(self, descriptor: int) -> None:
+        assert self.synced == []
+        self.begun.append(os.readlink(f"/proc/self/fd/{descriptor}"))
 
     def sync(self, descriptor: int) -> None:
         self.synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
@@ -85,3 +90,10 @@ def test_every_file_and_every_folder_below_is_synced(folder: Path) -> None:
     sync_and_digest(str(folder), disk)
     files = ["a.txt", "deep/b", "deep/er/c"]
     assert sorted(disk.synced) == sorted(str(folder / name) for name in (*files, "deep", "deep/er"))
+
+
+def test_the_files_of_several_folders_are_all_being_written_before_the_first_is_waited_for(folder: Path) -> None:
+    disk, other = Noting(), folder / "deep"
+    unsynced = [begin_sync(str(each), disk) for each in (folder, other)]
+    assert [each.sync(disk) for each in unsynced] == [of(folder), of(other)]
+    assert set(disk.begun) == {path for path in disk.synced if os.path.isfile(path)}

@@ -6,9 +6,11 @@ import pytest
 
 from tests.support.plans import coordinator_of, cpus, input_file, input_files, lose, take
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.events.codec import decode, encode
+from virnucpro_bus.events.codec import MAX_FRAME_BYTES, decode, encode
 from virnucpro_bus.events.envelope import make_envelope
 from virnucpro_bus.events.vocabulary import (
+    NAME_CHARACTERS,
+    Device,
     DeviceJoined,
     Fact,
     FilesAssigned,
@@ -112,11 +114,12 @@ def test_a_completion_counts_from_the_times_that_it_is_recorded_with() -> None:
 
 
 def test_a_whole_run_is_published_without_the_events_of_the_workers() -> None:
-    sink = ListSink()
+    sink, clock = ListSink(), ManualClock()
     coordinator = WorkStealingCoordinator(
-        cpus(2), input_files([4, 3, 2, 1]), policy="threshold", weights=[1e-9, 1.0], sink=sink, clock=ManualClock()
+        cpus(2), input_files([4, 3, 2, 1]), policy="threshold", weights=[1e-9, 1.0], sink=sink, clock=clock
     )
     coordinator.start()
+    clock.advance(1)
     stolen = take(coordinator, "cpu:0")
     coordinator.record_file_completion("cpu:0", stolen.file.id, 10, 1.0)
     coordinator.record_commit("cpu:0", stolen, results=2, size_bytes=99)
@@ -159,29 +162,48 @@ def test_the_plan_lists_every_file_once_under_its_device() -> None:
 
 
 def test_a_device_that_is_added_is_announced_and_steals() -> None:
-    sink = ListSink()
-    coordinator = WorkStealingCoordinator(cpus(1), input_files([3, 2, 1]), sink=sink, clock=ManualClock())
+    sink, clock = ListSink(), ManualClock()
+    coordinator = WorkStealingCoordinator(cpus(1), input_files([3, 2, 1]), sink=sink, clock=clock)
     coordinator.start()
     published = len(sink.events)
     late = cpus(2)[1]
     assert coordinator.add_device(late) == 1
+    clock.advance(1)
     coordinator.publish_depths()
-    assert sink.events[published:] == [DeviceJoined(late), QueueDepths({"cpu:0": 3, "cpu:1": 0})]
+    assert sink.events[published:] == [DeviceJoined(late), QueueDepths({"cpu:1": 0})]
     take(coordinator, "cpu:0")
     assert take(coordinator, "cpu:1").stolen_from == "cpu:0"
 
 
-def test_depths_are_published_only_when_they_have_changed() -> None:
-    sink = ListSink()
-    coordinator = WorkStealingCoordinator(cpus(2), input_files([2, 1]), sink=sink)
+def test_depths_are_published_of_the_queues_that_have_changed_four_times_a_second_and_at_the_end() -> None:
+    sink, clock = ListSink(), ManualClock()
+    coordinator = WorkStealingCoordinator(cpus(2), input_files([3, 2, 1]), sink=sink, clock=clock)
     coordinator.start()
+    assert sink.events[-1] == QueueDepths({"cpu:0": 1, "cpu:1": 2})
     published = len(sink.events)
-    coordinator.publish_depths()
+    for device in ("cpu:1", "cpu:0"):
+        take(coordinator, device)
+        coordinator.publish_depths()
     assert len(sink.events) == published
+    for _ in range(2):
+        clock.advance(0.25)
+        coordinator.publish_depths()
+    assert sink.events[published:] == [QueueDepths({"cpu:0": 0, "cpu:1": 1})]
+    coordinator.record_file_completion("cpu:1", "f1.fa", 10, 1.0)
     take(coordinator, "cpu:1")
-    coordinator.publish_depths()
-    coordinator.publish_depths()
-    assert sink.events[published:] == [QueueDepths({"cpu:0": 1, "cpu:1": 0})]
+    coordinator.finish(0)
+    assert sink.events[published + 1] == QueueDepths({"cpu:1": 0})
+
+
+def test_the_depths_of_very_many_devices_with_very_long_names_fit_into_frames() -> None:
+    devices = [Device("語" * (NAME_CHARACTERS - 5) + f"{number:05}") for number in range(300)]
+    sink = ListSink()
+    WorkStealingCoordinator(devices, input_files([1]), sink=sink, clock=ManualClock()).publish_depths()
+    header = {"run": "語" * NAME_CHARACTERS, "host": "語" * NAME_CHARACTERS, "source": "coordinator"}
+    addressed = [make_envelope(event, **header, epoch=1, seq=1, wall_ns=0, mono_ns=0) for event in sink.events]
+    assert len(addressed) > 1
+    assert all(len(encode(each)) <= MAX_FRAME_BYTES for each in addressed)
+    assert [key for each in addressed for key in each.event.depths] == [device.key for device in devices]
 
 
 def test_a_loss_names_the_stream_the_file_and_the_theft() -> None:

@@ -6,9 +6,10 @@ import errno
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import pytest
 
@@ -16,15 +17,17 @@ from tests.support.plans import input_files
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.hub.bus_server import BusServer, HubSink
-from virnucpro_bus.system import child_process
+from virnucpro_bus.system.child_process import spawn_logged
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.desk.executor import Limits, Workplace
 from workers.desk.watchdog import LOADING_FACTOR
+from workers.pool import pool as pool_module
 from workers.pool import slot as slot_module
 from workers.pool.orphan_guard import kill_marked
 from workers.pool.pool import WorkerPool
 from workers.pool.slot import TERM_SECONDS, UNKILLABLE_SECONDS, Slot
+from workers.pool.zygote import WorkerProcess, Zygote
 
 HANG_SECONDS = 0.2
 STEP_SECONDS = 0.05
@@ -36,6 +39,21 @@ class TickingClock(ManualClock):
     def mono_ns(self) -> int:
         self.advance(STEP_SECONDS)
         return super().mono_ns()
+
+
+class StandIn(Zygote):
+    """Starts processes that sleep in the workers' place."""
+
+    refused: ClassVar[set[str]] = set()
+    """What the log is called of those that the system refuses to start, as with `ulimit -u`."""
+
+    def is_ready(self, wait_seconds: float = 0) -> bool:
+        return True
+
+    def fork_worker(self, environment: Mapping[str, str], log: Path) -> WorkerProcess:
+        if log.stem in self.refused:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return spawn_logged(["sleep", "600"], log, environment=environment, stdin=subprocess.PIPE)
 
 
 class Pool:
@@ -78,10 +96,7 @@ class Pool:
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], Pool]]:
     """Makes a pool for so many devices, whose workers are processes that sleep."""
 
-    def sleeper(command: list[str], *args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
-        return child_process.spawn_logged(["sleep", "600"], *args, **kwargs)
-
-    monkeypatch.setattr(slot_module, "spawn_logged", sleeper)
+    monkeypatch.setattr(pool_module, "Zygote", StandIn)
     made: list[Pool] = []
     with BusServer(tmp_path, TickingClock()) as server:
 
@@ -127,10 +142,11 @@ def unkillable(monkeypatch: pytest.MonkeyPatch, signal_and_wait: None) -> Iterat
     monkeypatch.setattr(slot_module, "kill_marked", kill_others)
     yield
     for slot in slots:
-        if slot.process is not None:
-            slot.process.kill()
+        for process in (slot.process, slot.unkillable):
+            if process is not None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
         if slot.unkillable is not None:
-            slot.unkillable.kill()
             slot.unkillable.wait()
 
 
@@ -181,29 +197,17 @@ def test_a_worker_that_hangs_while_it_loads_is_ended_and_started_again(make: Cal
     assert made.pool.running
 
 
-def refuse_to_start(monkeypatch: pytest.MonkeyPatch, refused: set[str]) -> None:
-    """Have the system start no process whose log is named so, as with `ulimit -u`."""
-
-    def spawn(command: list[str], log: Path, **kwargs: Any) -> subprocess.Popen[bytes]:
-        if log.stem in refused:
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        return child_process.spawn_logged(["sleep", "600"], log, **kwargs)
-
-    monkeypatch.setattr(slot_module, "spawn_logged", spawn)
-
-
 def test_a_run_continues_without_a_worker_that_cannot_be_started_and_tries_again(
     make: Callable[[int], Pool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refused = {"worker-0"}
+    monkeypatch.setattr(StandIn, "refused", {"worker-0"})
     made = make(2)
-    refuse_to_start(monkeypatch, refused)
     made.pool.start()
     made.poll_seconds(1)
     reason = "Resource temporarily unavailable"
     assert made.warnings == [f"cpu:0: its worker cannot be started, and is tried again: {reason}"]
     assert (made.pool.closing, made.coordinator.is_retired("cpu:0")) == (False, False)
-    refused.clear()
+    StandIn.refused.clear()
     made.poll_seconds(1)
     assert [slot.failed_starts for slot in made.pool._slots] == [0, 0]
 
@@ -212,7 +216,7 @@ def test_a_run_in_which_no_worker_can_be_started_ends_early_and_charges_no_file(
     make: Callable[[int], Pool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = make(2)
-    refuse_to_start(monkeypatch, {"worker-0", "worker-1"})
+    monkeypatch.setattr(StandIn, "refused", {"worker-0", "worker-1"})
     made.pool.start()
     while made.pool.failed_start is None or not made.pool.closing:
         made.pool.poll()

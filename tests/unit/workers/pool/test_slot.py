@@ -8,9 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -18,12 +17,11 @@ import pytest
 from tests.support.plans import input_files
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.system import child_process as processes
-from virnucpro_bus.system.own_packages import own_program
+from virnucpro_bus.system.child_process import spawn_logged
 from workers.coordinator.assignment import Assignment
 from workers.desk.seat import HeldFile
-from workers.pool import slot as slot_module
 from workers.pool.slot import TERM_SECONDS, Ending, Slot
+from workers.pool.zygote import Fork, WorkerProcess
 from workers.protocol import Answer, Task, WorkerConfig
 from workers.schedule.blame import Loss
 
@@ -48,19 +46,23 @@ def config(epoch: int = 1) -> WorkerConfig:
     )
 
 
+def stand_in(command: list[str]) -> Fork:
+    """Starts a command in the worker's place."""
+
+    def start(environment: Mapping[str, str], log: Path) -> WorkerProcess:
+        return spawn_logged(command, log, environment=environment, stdin=subprocess.PIPE)
+
+    return start
+
+
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+def run(tmp_path: Path) -> Iterator[Run]:
     """Starts a slot's process, which is a Python `script` in the worker's place; returns its slot."""
     started: list[Slot] = []
 
     def start(script: str, key: str = "cpu:3") -> Slot:
-        def stand_in(command: list[str], *args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
-            assert command == own_program("workers.process.worker")
-            return processes.spawn_logged([sys.executable, "-c", script], *args, **kwargs)
-
-        monkeypatch.setattr(slot_module, "spawn_logged", stand_in)
         slot = Slot(3, Device(key))
-        slot.spawn(config(), tmp_path / "logs" / "worker.log", threads=2)
+        slot.spawn(config(), tmp_path / "logs" / "worker.log", 2, stand_in([sys.executable, "-c", script]))
         started.append(slot)
         return slot
 
@@ -115,7 +117,7 @@ def test_a_new_process_starts_without_pending_request_and_answer(run: Run, tmp_p
     slot = run("pass")
     slot.peer, slot.last_answer = b"peer", Answer(7)
     ended(slot)
-    slot.spawn(config(epoch=2), tmp_path / "logs" / "worker.log", threads=2)
+    slot.spawn(config(epoch=2), tmp_path / "logs" / "worker.log", 2, stand_in(["true"]))
     assert (slot.epoch, slot.peer, slot.pending) == (2, b"", None)
     assert slot.last_answer is None
 
@@ -136,17 +138,14 @@ def test_reap_reports_how_a_process_ended(run: Run, script: str, how: str) -> No
     assert (slot.process, slot.reap()) == (None, None)
 
 
-def test_a_process_that_dies_before_it_reads_its_configuration_is_reaped_like_any_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def dead_on_arrival(command: list[str], *args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
-        process = processes.spawn_logged(["/bin/sh", "-c", "exit 7"], *args, **kwargs)
+def test_a_process_that_dies_before_it_reads_its_configuration_is_reaped_like_any_other(tmp_path: Path) -> None:
+    def dead_on_arrival(environment: Mapping[str, str], log: Path) -> WorkerProcess:
+        process = stand_in(["/bin/sh", "-c", "exit 7"])(environment, log)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         return process
 
-    monkeypatch.setattr(slot_module, "spawn_logged", dead_on_arrival)
     slot = Slot(0, Device("cpu:0"))
-    slot.spawn(config(), tmp_path / "logs" / "worker.log", threads=2)
+    slot.spawn(config(), tmp_path / "logs" / "worker.log", 2, dead_on_arrival)
     assert slot.reap() == "ended with exit status 7"
 
 

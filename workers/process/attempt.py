@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from virnucpro_bus.errors import EveryFileError, InputError, UserError
 from virnucpro_bus.files.disk import DISK_FAILURES, Disk
-from workers.commit.manifest import Manifest, sync_and_digest
+from workers.commit.manifest import Manifest, UnsyncedResults, begin_sync
 from workers.fault_injection import fault_point
 from workers.inputs.input_file import content_digest, state_of
 from workers.protocol import Task, to_path
@@ -61,26 +62,44 @@ def perform(job: RunJob, task: Task) -> Performed:
     return Performed(sequences, input_digest)
 
 
-def seal(task: Task, performed: Performed, disk: Disk) -> Outcome:
-    """Sync the results of a job to disk. In any thread, also while the job is at work on another file.
+# In any thread, also while the job is at work on another file.
 
-    Raises InputError when the input has changed or vanished meanwhile, and EveryFileError when the job has removed
-    its output folder or the disk fails.
+
+def begin_seal(task: Task, disk: Disk) -> UnsyncedResults:
+    """Digest the results of a job, and begin to write them to disk. Of several files this is done for all first.
+
+    Raises EveryFileError when the job has removed its output folder or the disk fails.
     """
-    path, output = to_path(task.path), to_path(task.output)
+    output = to_path(task.output)
     if output.is_symlink():
         raise UserError("the job has put a link in place of its output folder")
     if not output.is_dir():
         raise EveryFileError("the job has removed its output folder; it must leave its results there")
+    with _failures_of_disk():
+        return begin_sync(os.fspath(output), disk)
+
+
+def seal(task: Task, performed: Performed, results: UnsyncedResults, disk: Disk) -> Outcome:
+    """Wait until the results are on disk.
+
+    Raises InputError when the input has changed or vanished meanwhile, and EveryFileError when the disk fails.
+    """
+    with _failures_of_disk():
+        manifest = results.sync(disk)
+    fault_point("after_seal", task.file, task.attempt)
+    _check_unchanged(task, to_path(task.path))
+    return Outcome(performed.sequences, manifest, performed.input_digest)
+
+
+@contextmanager
+def _failures_of_disk() -> Iterator[None]:
+    """Raise EveryFileError for an error of the disk, which is not about these results."""
     try:
-        manifest = sync_and_digest(os.fspath(output), disk)
+        yield
     except OSError as error:
         if error.errno in DISK_FAILURES:
             raise EveryFileError(f"the results cannot be synced to the disk: {error.strerror}") from error
         raise
-    fault_point("after_seal", task.file, task.attempt)
-    _check_unchanged(task, path)
-    return Outcome(performed.sequences, manifest, performed.input_digest)
 
 
 def _check_unchanged(task: Task, path: Path) -> None:

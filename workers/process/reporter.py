@@ -15,20 +15,24 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from itertools import takewhile, zip_longest
+from itertools import zip_longest
 from typing import NamedTuple, Protocol
 
 from virnucpro_bus.clock import NANOSECONDS, SystemClock
 from virnucpro_bus.events.vocabulary import FileCompleted, FileFailed, FileStarted
 from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.publish.publisher import Publisher
+from workers.commit.manifest import UnsyncedResults
 from workers.fault_injection import fault_point
-from workers.process.attempt import Outcome, seal
+from workers.process.attempt import Outcome, Performed, begin_seal, seal
 from workers.process.turn import Failure, Turn, failure_of, now
 from workers.protocol import Answer, Refusal, Settled, Task, Unable
 
+GATHERING_SECONDS = 0.02
+"""So long finished files wait for more, while the job's thread has enough to do: the more of them share a report,
+the less each costs."""
 SEALING_SECONDS = 0.1
-"""After so long no more finished files are synced before those that are get reported."""
+"""After so long no more of them are put on the disk before those that are get reported."""
 
 
 class Asking(Protocol):
@@ -59,7 +63,9 @@ class Reporter:
         self._tasks: deque[Task] = deque()
         """What the job's thread is to do."""
         self._turns: deque[Turn] = deque()
-        """What it has begun and the launcher has not accepted yet, in order."""
+        """What it has begun and the launcher has not accepted yet, in order …"""
+        self._finished: deque[Turn] = deque()
+        """… and those of them that it has finished and that are not being reported."""
         self._is_idle = False
         """Whether the job's thread waits for a task."""
         self._is_over = False
@@ -100,7 +106,9 @@ class Reporter:
         if isinstance(turn.result, Failure):
             turn.end(now(self._clock))
         with self._changed:
-            self._changed.notify_all()
+            self._finished.append(turn)
+            if len(self._finished) == 1 or self._is_report_due():
+                self._changed.notify_all()
 
     def join(self) -> None:
         """Wait for the thread, once there are no more files."""
@@ -112,9 +120,8 @@ class Reporter:
         try:
             answer = self._channel.ask()
             while answer.tasks is not None:
-                finished = self._exchange(answer.tasks)
-                sealed = self._seal(finished)
-                reports = self._prepare(sealed)
+                self._pass_on(answer.tasks)
+                reports = self._prepare(self._seal())
                 answer = self._channel.ask([report.settled for report in reports])
                 self._conclude(reports, answer.refusals)
         except BaseException as error:
@@ -124,33 +131,42 @@ class Reporter:
                 self._is_over = True
                 self._changed.notify_all()
 
-    def _exchange(self, tasks: Sequence[Task]) -> list[Turn]:
-        """Pass on new tasks; wait until files are finished, and return them; without any, more tasks are due."""
+    def _pass_on(self, tasks: Sequence[Task]) -> None:
+        """Give the job's thread new tasks, and wait until a report is due."""
         with self._changed:
             self._tasks.extend(tasks)
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._finished() or (self._is_idle and not self._tasks))
-            return self._finished()
+            self._changed.wait_for(lambda: self._finished or self._is_report_due())
+            self._changed.wait_for(self._is_report_due, GATHERING_SECONDS)
 
-    def _finished(self) -> list[Turn]:
-        return list(takewhile(lambda turn: turn.result is not None, self._turns))
+    def _is_report_due(self) -> bool:
+        """Whether the job's thread needs more to do, or will soon. The lock is held."""
+        return len(self._finished) > len(self._tasks) or (self._is_idle and not self._tasks)
 
-    def _seal(self, turns: Sequence[Turn]) -> list[tuple[Turn, Outcome | Failure]]:
-        """Sync the results of finished files, in order, as many as can be done in time."""
-        began_ns, sealed = self._clock.mono_ns(), []
-        for turn in turns:
-            sealed.append((turn, self._outcome(turn)))
+    def _seal(self) -> list[tuple[Turn, Outcome | Failure]]:
+        """Put the results of finished files on the disk, in order, as many as can be done in time."""
+        began_ns, begun = self._clock.mono_ns(), []
+        while self._finished and self._clock.mono_ns() - began_ns < SEALING_SECONDS * NANOSECONDS:
+            turn = self._finished.popleft()
+            begun.append((turn, self._begin_seal(turn)))
+        sealed = []
+        for turn, results in begun:
+            sealed.append((turn, results if isinstance(results, Failure) else self._end_seal(turn, results)))
             turn.end(now(self._clock))
-            if self._clock.mono_ns() - began_ns > SEALING_SECONDS * NANOSECONDS:
-                break
         return sealed
 
-    def _outcome(self, turn: Turn) -> Outcome | Failure:
-        assert turn.result is not None
+    def _begin_seal(self, turn: Turn) -> UnsyncedResults | Failure:
         if isinstance(turn.result, Failure):
             return turn.result
         try:
-            return seal(turn.task, turn.result, self._disk)
+            return begin_seal(turn.task, self._disk)
+        except BaseException as error:
+            return failure_of(error, turn.task)
+
+    def _end_seal(self, turn: Turn, results: UnsyncedResults) -> Outcome | Failure:
+        assert isinstance(turn.result, Performed)
+        try:
+            return seal(turn.task, turn.result, results, self._disk)
         except BaseException as error:
             return failure_of(error, turn.task)
 

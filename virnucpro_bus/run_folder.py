@@ -36,6 +36,9 @@ from virnucpro_bus.run_lock import Evidence, RunLock, Wait, examine_lock
 
 SUMMARY_NAME = "summary.json"
 REPORT_NAME = "report.html"
+RESULTS_NAME = "results"
+ATTEMPTS_NAME = ".attempts"
+"""The folder of results that are not committed, beside that of those that are."""
 REPORT_MARK = b'<meta name="generator" content="virnucpro-bus">'
 """Near the beginning of every report, by which it is known from a user's own file of that name."""
 BUS_FILE = "bus.json"

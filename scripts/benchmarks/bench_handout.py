@@ -22,7 +22,8 @@ from virnucpro_bus.hub.bus_server import BusServer, HubSink
 from workers.commit.placement import Placement
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
-from workers.desk.executor import Limits, Workplace
+from workers.desk.executor import Workplace
+from workers.desk.limits import Limits
 from workers.inputs.input_file import InputFile
 from workers.pool.pool import WorkerPool
 from workers.protocol import Answer, Task, decode_request, encode_answer

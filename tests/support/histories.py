@@ -22,6 +22,7 @@ from virnucpro_bus.events.codec import decode, encode
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.history.recorded_clock import RecordedClock
 from virnucpro_bus.history.server import IncrementalFold
+from virnucpro_bus.snapshot.format import unpack
 from virnucpro_bus.sources.playback import fold_capture
 
 BEGAN_NS = 1_750_000_000 * NANOSECONDS
@@ -86,7 +87,7 @@ def joined_late(history: History, first: float, second: float) -> FleetState:
         pass
     offset, snapshot = fold.snapshot()
     fleet = history.fleet()
-    fleet.load(snapshot)
+    fleet.load(unpack(snapshot))
     read(fleet, RecordScanner().feed(data[offset:]))
     return history.ended(fleet)
 

@@ -50,6 +50,13 @@ class CaptureInfo(TypedDict):
     """The part of its inputs that the last announced run has; None: all of them, or no run was announced."""
 
 
+class InfosReport(TypedDict):
+    """The object that `info --json` prints of several captures."""
+
+    runs: list[CaptureInfo]
+    """In the order given."""
+
+
 def capture_info(path: Path) -> CaptureInfo:
     """Read the whole capture at `path`. Raises CaptureError when it is not a capture."""
     kinds: Counter[str] = Counter()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -26,6 +27,19 @@ _FLUSH_BYTES = 1 << 18
 _RETRY_NS = NANOSECONDS
 """Time between two attempts to write while the disk is full."""
 _received_ns = attrgetter("received_ns")
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """Where in the file the records of one `append` are, once they are written."""
+
+    start: int
+    stop: int
+    """The first byte after them."""
+    received_ns: int
+    """The time in all of them."""
+    is_written: bool = False
+    """Whether the file holds all of them there. It never will if recording stops before they are flushed."""
 
 
 class CaptureWriter:
@@ -69,6 +83,8 @@ class CaptureWriter:
         """Those of `_records` that must not be lost."""
         self._kept: list[bytes] = []
         """Records that could not be written, and must not be lost."""
+        self._places: list[Place] = []
+        """Those of `_records`."""
         self._pending_bytes = 0
         self._written_bytes = 0
         self._holes = self._hole_frames = self._hole_bytes = 0
@@ -85,22 +101,28 @@ class CaptureWriter:
             self._write([HEADER.pack(MAGIC, VERSION, 0)])
             self.sync()  # so that, whatever a crash leaves of it, the file is recognised as a capture
 
-    def append(self, frames: Iterable[bytes], *, keep: bool = False) -> None:
+    def append(self, frames: Iterable[bytes], *, keep: bool = False) -> Place:
         """Append frames received now. They reach the file at the next `flush`, or when many are pending.
 
-        `keep`: while they cannot be written they are kept, and written when recording resumes.
+        `keep`: while they cannot be written they are kept, and written when recording resumes, at another place
+        than the one that is returned.
         """
         received_ns = self.now_ns
         records = [pack_record(frame, received_ns) for frame in frames]
-        if self.problem is not None and not self._try_to_resume():
+        works = self.problem is None or self._try_to_resume()
+        start = self._written_bytes + self._pending_bytes
+        place = Place(start, start + sum(map(len, records)), received_ns)
+        if not works:
             self._set_aside(records, records if keep else [])
-            return
+            return place
         self._records += records
+        self._places.append(place)
         if keep:
             self._to_keep += records
-        self._pending_bytes += sum(map(len, records))
+        self._pending_bytes = place.stop - self._written_bytes
         if self._pending_bytes >= _FLUSH_BYTES:
             self.flush()
+        return place
 
     def flush(self) -> None:
         """Hand everything appended so far to the operating system, or retry after a failure when that is due."""
@@ -109,7 +131,13 @@ class CaptureWriter:
         elif self._records:
             records, self._records, self._pending_bytes = self._records, [], 0
             to_keep, self._to_keep = self._to_keep, []
-            self._set_aside(records[self._write(records) :], to_keep)
+            places, self._places = self._places, []
+            unwritten = records[self._write(records) :]
+            if unwritten:
+                self._set_aside(unwritten, to_keep)
+            else:
+                for place in places:
+                    place.is_written = True
 
     def notice(self) -> str | None:
         """Return a line for the user if recording stopped or resumed since the last call, else None."""

@@ -63,7 +63,12 @@ class DeviceTotals:
         self._extend(min(map(sub, ends_ns, took_ns)), max(ends_ns))
         # The sample is random, but the same for any order: the hash of a file depends on its end alone.
         hashes = [end_ns * _HASH_FACTOR & _HASH_MASK for end_ns in ends_ns]
-        drawn = nsmallest(FILES_SAMPLED, zip(hashes, map(TimedFile, ends_ns, works, seconds), strict=True))
+        greatest = nsmallest(FILES_SAMPLED, hashes)[-1]
+        drawn = [
+            (hash_, TimedFile(end_ns, work, its_seconds))
+            for hash_, end_ns, work, its_seconds in zip(hashes, ends_ns, works, seconds, strict=True)
+            if hash_ <= greatest
+        ]
         self._sampled = sorted(self._sampled + drawn)[:FILES_SAMPLED]
 
     def fail(self, end_ns: int, seconds: float) -> None:

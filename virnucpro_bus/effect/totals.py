@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice, repeat
 from math import fsum
 from typing import NamedTuple
 
@@ -41,6 +41,11 @@ class Remaining:
     work: int = 0
     biggest: int = 0
     """The work of the biggest file."""
+
+    def add(self, files: int, work: int) -> None:
+        """Add so many files with so much work in all; or remove them, if negative."""
+        self.files += files
+        self.work += work
 
 
 class Moves:
@@ -93,8 +98,11 @@ class WorkTotals:
         """… its estimated work, …"""
         self._records: array[int]
         """… and the index in the log of its last completion; _PENDING: not completed."""
-        self._by_size: dict[str, list[int]] = defaultdict(list)
-        """The positions of each device's files, the biggest last. Completed ones are removed from the end."""
+        self._planned: dict[str, Remaining] = defaultdict(Remaining)
+        """The files and the work that were first assigned to each device."""
+        self._by_size: dict[str, list[int]] | None = None
+        """The positions of each device's files, the biggest last. Completed ones are removed from the end. None:
+        not needed yet, as for a run of which nothing remains."""
         self._done_before: set[str] = set()
         """Files that were completed in earlier sessions and are not in the plan."""
         self._completions_read = 0
@@ -104,18 +112,31 @@ class WorkTotals:
     def _read_plan(self) -> None:
         positions, owners, costs = self._positions, self._owners, self._costs
         for device, files, their_costs in self._log.parts(self._since_ns):
-            for file, cost in zip(files, their_costs, strict=True):
-                position = positions.setdefault(file, len(owners))
-                if position == len(owners):
-                    owners.append(device)
-                    costs.append(cost)
-                elif (device, cost) > (owners[position], costs[position]):
-                    owners[position], costs[position] = device, cost
+            fresh = dict(zip(files, range(len(owners), len(owners) + len(files)), strict=True))
+            # Nearly always each file is planned once: then the part is added as a whole.
+            if len(fresh) == len(files) and positions.keys().isdisjoint(fresh):
+                positions.update(fresh)
+                owners += repeat(device, len(files))
+                costs += their_costs
+                self._planned[device].add(len(files), sum(their_costs) + their_costs.count(0))
+            else:
+                self._read_again(device, files, their_costs)
         self._records = array("q", [_PENDING]) * len(owners)
-        for position, owner in enumerate(owners):
-            self._by_size[owner].append(position)
-        for its_positions in self._by_size.values():
-            its_positions.sort(key=costs.__getitem__)
+
+    def _read_again(self, device: str, files: Sequence[str], their_costs: Sequence[int]) -> None:
+        """Read a part of the plan with files that were planned before: of two plans the greatest counts."""
+        positions, owners, costs = self._positions, self._owners, self._costs
+        for file, cost in zip(files, their_costs, strict=True):
+            position = positions.setdefault(file, len(owners))
+            if position == len(owners):
+                owners.append(device)
+                costs.append(cost)
+            elif (device, cost) > (owners[position], costs[position]):
+                self._planned[owners[position]].add(-1, -(costs[position] or 1))
+                owners[position], costs[position] = device, cost
+            else:
+                continue
+            self._planned[device].add(1, cost or 1)
 
     def _reset(self) -> None:
         """Start over with nothing added up, but with the plan and completions that were read."""
@@ -128,11 +149,8 @@ class WorkTotals:
         self._open_steals: dict[str, Steal] = {}
         """Steals of files that are not done, by file."""
         self._failures_read = self._steals_read = 0
-        self._remaining: dict[str, Remaining] = defaultdict(Remaining)
-        for owner, cost in zip(self._owners, self._costs, strict=True):
-            remaining = self._remaining[owner]
-            remaining.files += 1
-            remaining.work += cost or 1
+        planned = self._planned.items()
+        self._remaining = {owner: Remaining(each.files, each.work) for owner, each in planned if each.files}
 
     # Updating.
 
@@ -155,11 +173,11 @@ class WorkTotals:
     def _read_completions(self) -> tuple[list[int], bool]:
         """The positions of files that were not done before; whether a file that was has been done again."""
         files, ends_ns, _, _ = self._columns
-        positions, records, fresh, is_replaced = self._positions, self._records, list[int](), False
+        records, fresh, is_replaced, since_ns = self._records, list[int](), False, self._since_ns
         first, self._completions_read = self._completions_read, len(files)
-        for number in range(first, len(files)):
-            position = positions.get(files[number])
-            if ends_ns[number] < self._since_ns:
+        found = map(self._positions.get, islice(files, first, None))
+        for number, position, end_ns in zip(count(first), found, islice(ends_ns, first, None), strict=False):
+            if end_ns < since_ns:
                 if position is None:
                     self._done_before.add(files[number])
             elif position is not None:
@@ -171,24 +189,27 @@ class WorkTotals:
                     records[position], is_replaced = number, True
         return fresh, is_replaced
 
-    def _add(self, positions: Iterable[int]) -> None:
+    def _add(self, positions: Sequence[int]) -> None:
         files, ends_ns, seconds, devices = self._columns
-        records, costs, owners = self._records, self._costs, self._owners
-        all_remaining, open_steals = self._remaining, self._open_steals
-        added = defaultdict[str, tuple[list[int], list[int], list[float]]](lambda: ([], [], []))
-        for position in positions:
-            number, work = records[position], costs[position] or 1
-            its_works, its_ends_ns, its_seconds = added[devices[number]]
-            its_works.append(work)
-            its_ends_ns.append(ends_ns[number])
-            its_seconds.append(seconds[number])
-            remaining = all_remaining[owners[position]]
-            remaining.files -= 1
-            remaining.work -= work
-            if open_steals and (steal := open_steals.pop(files[number], None)) is not None:
-                self._add_move(steal, number)
-        for device, columns in added.items():
-            self.devices[device].complete(*columns)
+        numbers = list(map(self._records.__getitem__, positions))
+        works = [cost or 1 for cost in map(self._costs.__getitem__, positions)]
+        remaining = self._remaining
+        for owner, work in zip(map(self._owners.__getitem__, positions), works, strict=True):
+            remaining[owner].add(-1, -work)
+        places = defaultdict[str, list[int]](list)
+        for place, device in enumerate(map(devices.__getitem__, numbers)):
+            places[device].append(place)
+        for device, its_places in places.items():
+            its_numbers = [numbers[place] for place in its_places]
+            self.devices[device].complete(
+                [works[place] for place in its_places],
+                [ends_ns[number] for number in its_numbers],
+                [seconds[number] for number in its_numbers],
+            )
+        if self._open_steals:
+            for number in numbers:
+                if (steal := self._open_steals.pop(files[number], None)) is not None:
+                    self._add_move(steal, number)
 
     def _read_failures(self) -> None:
         for end_ns, seconds, device in islice(self._log.failed, self._failures_read, None):
@@ -242,17 +263,25 @@ class WorkTotals:
         """What remains of each device's first assignment, without the pending files at the positions `taken`."""
         found = {owner: Remaining(each.files, each.work) for owner, each in self._remaining.items()}
         for position in taken:
-            remaining = found[self._owners[position]]
-            remaining.files -= 1
-            remaining.work -= self._costs[position] or 1
+            found[self._owners[position]].add(-1, -(self._costs[position] or 1))
         records = self._records
         for owner, remaining in found.items():
-            positions = self._by_size[owner]
-            while positions and records[positions[-1]] != _PENDING:
-                positions.pop()
-            pending = (at for at in reversed(positions) if records[at] == _PENDING and at not in taken)
-            remaining.biggest = max((self.work(at) for at in islice(pending, 1)), default=0)
+            if remaining.files:
+                positions = self._positions_by_size()[owner]
+                while records[positions[-1]] != _PENDING:
+                    positions.pop()
+                pending = (at for at in reversed(positions) if records[at] == _PENDING and at not in taken)
+                remaining.biggest = self.work(next(pending))
         return found
+
+    def _positions_by_size(self) -> dict[str, list[int]]:
+        if self._by_size is None:
+            self._by_size = defaultdict(list)
+            for position, owner in enumerate(self._owners):
+                self._by_size[owner].append(position)
+            for positions in self._by_size.values():
+                positions.sort(key=self._costs.__getitem__)
+        return self._by_size
 
     def open_steal(self, file: str) -> Steal | None:
         """The last steal of a file that is not done; None if there is none, or its thief is its first owner."""

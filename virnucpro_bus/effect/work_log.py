@@ -69,12 +69,6 @@ class WorkLog:
     revision: Count = 0
     """Increases when an entry is replaced instead of added, which invalidates totals."""
 
-    def __post_init__(self) -> None:
-        """Raises ValueError when the columns of a snapshot do not match."""
-        counts = {len(column) for column in (self.files, self.ends_ns, self.seconds, self.devices)}
-        if len(counts) != 1 or any(len(files) != len(costs) for _, files, costs in self.parts(0)):
-            raise ValueError("not as many times, or costs, as files")
-
     @property
     def has_plan(self) -> bool:
         """Whether any part of a plan is known."""

@@ -1,6 +1,5 @@
 """The fold: one stream of events in, the state of every host and device out.
 
 `host_fold.py` has a handler for each kind of event; `fleet.py` holds the hosts of one bus and answers for all of
-them; `snapshot.py` converts a fold to bytes and back. Pure: no I/O, and the time is passed in. May import effect,
-samples and events. Start with `host_fold.py`.
+them. Pure: no I/O, and the time is passed in. May import effect, samples and events. Start with `host_fold.py`.
 """

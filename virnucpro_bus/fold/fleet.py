@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby, repeat
 from operator import attrgetter, itemgetter
@@ -20,12 +20,12 @@ from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.events.codec import Foreign, decode_all
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.host_time import UNKNOWN_TIME
+from virnucpro_bus.fold.fold import Fold
 from virnucpro_bus.fold.host_fold import Handlers, HostFold
 from virnucpro_bus.fold.host_view import HostView
 from virnucpro_bus.fold.merge import latest_files, latest_steals, sum_totals
 from virnucpro_bus.fold.report import FleetReport, make_report
 from virnucpro_bus.fold.row_figures import figures_of_device, figures_of_rows
-from virnucpro_bus.fold.snapshot import Fold, pack, unpack
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
     Effect,
@@ -86,8 +86,12 @@ class FleetState:
                     times: Iterator[int] = repeat(UNKNOWN_TIME if received_ns is None else received_ns)
                 else:
                     times = iter(_times_of_events(frames[part], received_ns[part], len(decoded)))
-                for name, envelopes in groupby(decoded, attrgetter("host")):
-                    self._host(name).fold.apply_all(envelopes, times, self._handlers)
+                self._apply_all(decoded, times)
+
+    def feed_decoded(self, envelopes: Iterable[Envelope | Foreign], received_ns: int) -> None:
+        """Fold events that were decoded before, all received at that time by `receipt_clock`."""
+        with self._lock:
+            self._apply_all(envelopes, repeat(received_ns))
 
     def apply(self, envelope: Envelope | Foreign, received_ns: int | None = None) -> bool:
         """Fold one decoded event, received at that time. Returns False if it had been folded before."""
@@ -97,17 +101,16 @@ class FleetState:
 
     # Snapshots.
 
-    def dump(self) -> bytes:
-        """Return the fold as bytes, for another fleet to `load`, which then continues as this one would."""
+    def fold(self) -> Fold:
+        """All that was folded. Not a copy: it changes when the fleet is fed."""
         with self._lock:
-            return pack(self._fold())
+            return Fold(self.refused, [host.fold for host in self._in_order()])
 
-    def load(self, data: bytes) -> None:
-        """Start with what another fleet has folded, before anything is folded here.
+    def load(self, fold: Fold) -> None:
+        """Start with what another fleet has folded, before anything is folded here; it becomes this one's own.
 
-        Raises SnapshotError if `data` was not made by `dump` of this version; the fleet is then unchanged.
+        Raises SnapshotError when this fleet has already folded events.
         """
-        fold = unpack(data)
         with self._lock:
             if self._hosts:
                 raise SnapshotError("cannot load a snapshot: this fleet has already folded events")
@@ -124,7 +127,7 @@ class FleetState:
     def includes(self, other: FleetState) -> bool:
         """Whether all events that `other` has folded are folded here too."""
         with self._lock, other._lock:
-            return self._fold().includes(other._fold())
+            return self.fold().includes(other.fold())
 
     def replace_with(self, other: FleetState) -> None:
         """Replace what was folded here with what `other` has folded, which must not be fed any more."""
@@ -311,8 +314,9 @@ class FleetState:
 
     # Private: the caller holds the lock.
 
-    def _fold(self) -> Fold:
-        return Fold(self.refused, [host.fold for host in self._in_order()])
+    def _apply_all(self, envelopes: Iterable[Envelope | Foreign], times: Iterator[int]) -> None:
+        for name, of_host in groupby(envelopes, attrgetter("host")):
+            self._host(name).fold.apply_all(of_host, times, self._handlers)
 
     def _runs(self) -> list[HostFold]:
         """The hosts that have announced a run, or its end: a hub without a launcher does that in any case."""

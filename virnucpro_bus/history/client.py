@@ -6,7 +6,7 @@ import zmq
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError
-from virnucpro_bus.history.protocol import MAX_SNAPSHOT_BYTES
+from virnucpro_bus.history.protocol import MAX_ANSWER_BYTES
 
 ANSWER_SECONDS = 5.0
 
@@ -18,7 +18,7 @@ class HistoryClient:
         self.socket = context.socket(zmq.DEALER)
         """Connect it before the first request."""
         self.socket.setsockopt(zmq.LINGER, 0)
-        self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_SNAPSHOT_BYTES)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_ANSWER_BYTES)
         self._clock = clock
         self._last_request = 0
 

@@ -1,24 +1,31 @@
 """The messages of the history socket: hello, snapshots and pieces of the capture.
 
-    hello            -> HelloReply as MessagePack
-    snapshot         -> offset, a fold of everything before it (empty: there is no snapshot)
-    read, offset     -> offset, size, bytes of the capture from that offset
+    hello                -> HelloReply as MessagePack
+    snapshot             -> snapshot's id, offset, its first bytes: a fold of everything before the offset
+    snapshot, id, place  -> id, place, bytes of the snapshot from that place; none: that is its end
+                            (id alone: the snapshot is no longer kept)
+    read, offset         -> offset, size, bytes of the capture from that offset
 
-Offset and size are in bytes, as decimal text. Hub and relay put a request id before request and answer.
+Offset, place and size are in bytes, as decimal text. Hub and relay put a request id before request and answer.
+Earlier versions answer "snapshot" with two parts, offset and fold; no version reads what another has folded.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import msgspec
 
+from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.events.vocabulary import Count, Name, Text
 
 WELCOME = b"hub/welcome"
 """Sent by the hub to each new subscriber, which receives every later event."""
-MAX_SNAPSHOT_BYTES = 32 << 20
-"""A longer snapshot is not sent: the viewer reads the whole capture instead."""
+PIECE_BYTES = 1 << 20
+"""How much of a capture or of a snapshot is in one answer at most."""
+MAX_ANSWER_BYTES = 32 << 20
+"""The longest message that a viewer receives: a whole snapshot of an earlier version."""
 _MAX_OFFSET_DIGITS = 18
 
 
@@ -38,10 +45,20 @@ class HelloReply(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Snapshot(NamedTuple):
-    """A fold of everything before `offset` in the capture, in the form that FleetState.load reads."""
+    """A fold of everything before `offset` in the capture."""
 
     offset: int
-    fold: bytes
+    pieces: Iterator[bytes]
+    """Its bytes, as `snapshot.format` makes them, cut anywhere."""
+
+
+class SnapshotStart(NamedTuple):
+    """The beginning of a snapshot that is kept at the other end."""
+
+    id: bytes
+    offset: int
+    data: bytes
+    """Its first bytes."""
 
 
 class CapturePiece(NamedTuple):
@@ -83,12 +100,26 @@ def parse_hello(answer: list[bytes]) -> HelloReply:
     return _decode_hello(b"".join(answer))
 
 
-def parse_snapshot(answer: list[bytes]) -> Snapshot | None:
-    """Decode the answer to "snapshot"; None when it contains no snapshot."""
+def parse_snapshot(answer: list[bytes]) -> SnapshotStart | None:
+    """Decode the answer to "snapshot"; None when it contains none that this version could read."""
     match answer:
-        case [offset, fold] if fold and is_offset(offset):
-            return Snapshot(int(offset), fold)
+        case [snapshot, offset, data] if data and is_offset(offset):
+            return SnapshotStart(snapshot, int(offset), data)
     return None
+
+
+def snapshot_request(snapshot: bytes, place: int) -> tuple[bytes, ...]:
+    """Return the request for what follows in a snapshot."""
+    return b"snapshot", snapshot, str(place).encode()
+
+
+def parse_snapshot_piece(answer: list[bytes], request: tuple[bytes, ...]) -> bytes:
+    """Decode the answer to this `snapshot_request`. Raises SnapshotError when the snapshot is no longer kept."""
+    _, snapshot, place = request
+    match answer:
+        case [found, at, data] if (found, at) == (snapshot, place):
+            return data
+    raise SnapshotError("the snapshot is no longer kept")
 
 
 def parse_piece(answer: list[bytes], offset: int) -> CapturePiece | None:

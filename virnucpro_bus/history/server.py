@@ -9,13 +9,10 @@ import msgspec
 from virnucpro_bus.capture.records import RecordScanner
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.history.protocol import (
-    MAX_SNAPSHOT_BYTES,
-    HelloReply,
-    ReadableCapture,
-    Snapshot,
-    is_offset,
-)
+from virnucpro_bus.history.kept_snapshot import KeptSnapshot
+from virnucpro_bus.history.noted_events import NotedEvents
+from virnucpro_bus.history.protocol import PIECE_BYTES, HelloReply, ReadableCapture, Snapshot, is_offset
+from virnucpro_bus.snapshot.format import pack
 
 _FOLDED_BYTES_PER_STEP = 1 << 18
 
@@ -24,13 +21,20 @@ class HistoryServer:
     """Answers requests for the history of one capture. Not thread-safe."""
 
     def __init__(
-        self, capture: ReadableCapture, hello: Callable[[], HelloReply], clock: Clock, piece_bytes: int = 1 << 20
+        self,
+        capture: ReadableCapture,
+        hello: Callable[[], HelloReply],
+        clock: Clock,
+        piece_bytes: int = PIECE_BYTES,
     ) -> None:
         """`hello` returns the answer to "hello", without the time; `piece_bytes` limits the answer to "read"."""
         self._capture = capture
         self._hello = hello
         self._piece_bytes = piece_bytes
         self._fold = IncrementalFold(capture.read, clock)
+        self._snapshot = KeptSnapshot(self._fold.snapshot, clock)
+        self.noted = self._fold.noted
+        """Events of the capture that are decoded already, if its hub is in this process."""
 
     def answer(self, request: Sequence[bytes]) -> list[bytes] | None:
         """Return the answer to a request; None when it is unknown."""
@@ -40,10 +44,9 @@ class HistoryServer:
                 return [msgspec.msgpack.encode(hello)]
             case [b"snapshot"]:
                 self.advance_fold()
-                offset, fold = self._fold.snapshot()
-                if len(fold) > MAX_SNAPSHOT_BYTES:
-                    offset, fold = 0, b""
-                return [str(offset).encode(), fold]
+                return self._snapshot.start()
+            case [b"snapshot", snapshot, place] if is_offset(place):
+                return self._snapshot.piece(snapshot, place)
             case [b"read", offset] if is_offset(offset):
                 data = self._capture.read(int(offset), self._piece_bytes)
                 return [offset, str(self._capture.size_bytes).encode(), data]
@@ -51,11 +54,17 @@ class HistoryServer:
 
     def fold_all(self) -> FleetState:
         """Fold what remains of the capture, and return the fold: of all that is on record."""
+        self._snapshot.drop()
         return self._fold.advance_to_end()
 
     def advance_fold(self) -> None:
-        """Fold the next piece of the capture, for later snapshots; takes a few milliseconds at most."""
-        self._fold.advance(_FOLDED_BYTES_PER_STEP)
+        """Fold the next piece of the capture, for later snapshots; takes a few milliseconds at most.
+
+        While a snapshot is made, it makes the next part of that instead: the fold must stay as it is.
+        """
+        self._snapshot.advance()
+        if not self._snapshot.is_unfinished:
+            self._fold.advance(_FOLDED_BYTES_PER_STEP)
 
 
 class IncrementalFold:
@@ -67,9 +76,16 @@ class IncrementalFold:
         self._fleet = FleetState(clock)
         self._scanner = RecordScanner()
         self._read_bytes = 0
+        self.noted = NotedEvents()
+        """Events of the capture that are decoded already."""
 
     def advance(self, limit_bytes: int) -> bool:
-        """Fold up to `limit_bytes` more of the capture; returns whether there was anything to fold."""
+        """Fold up to `limit_bytes` more of the capture; returns whether there was anything to fold.
+
+        Events that are noted and come next are folded instead, without reading.
+        """
+        if self._fold_noted():
+            return True
         data = self._read(self._read_bytes, limit_bytes)
         self._read_bytes += len(data)
         records = self._scanner.feed(data)
@@ -82,9 +98,23 @@ class IncrementalFold:
             pass
         return self._fleet
 
+    @property
+    def offset(self) -> int:
+        """Where in the capture the first record begins that is not folded yet. It may be incomplete so far."""
+        return self._read_bytes - self._scanner.incomplete_bytes
+
+    def _fold_noted(self) -> bool:
+        if self._scanner.incomplete_bytes:
+            return False
+        start = self._read_bytes
+        for envelopes, place in self.noted.take(start):
+            self._fleet.feed_decoded(envelopes, place.received_ns)
+            self._read_bytes = place.stop
+        return self._read_bytes > start
+
     def snapshot(self) -> Snapshot:
         """Return the fold, and the offset in the capture from which a viewer that takes it over reads on.
 
-        The first record that is not folded yet begins at that offset. It may be incomplete so far.
+        Nothing may be folded before the last piece of the snapshot is made.
         """
-        return Snapshot(self._read_bytes - self._scanner.incomplete_bytes, self._fleet.dump())
+        return Snapshot(self.offset, pack(self._fleet.fold()))

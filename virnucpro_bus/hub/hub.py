@@ -14,7 +14,7 @@ import zmq
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES, Foreign, encode
-from virnucpro_bus.events.dedup import Deduplicator
+from virnucpro_bus.events.dedup import Deduplicator, Watcher
 from virnucpro_bus.events.envelope import HUB_SOURCE, Envelope, Sequencer
 from virnucpro_bus.events.vocabulary import Notice
 from virnucpro_bus.history.protocol import WELCOME, HelloReply
@@ -122,9 +122,7 @@ class Hub:
 
         `refusal` is as for Deduplicator.filter.
         """
-        new = self._deduplicator.filter(frames, refusal, self._names)
-        self.capture.append(new)
-        self._forward_all(new)
+        new = self._take_in(frames, refusal, self._names)
         if self._names is not None and (notice := self._names.take_notice()):
             self.record([encode(self._sequencer.next_envelope(Notice(notice)))])
         if self._own_run is not None:
@@ -159,9 +157,7 @@ class Hub:
 
         The journal must hold them: what cannot be written now is kept until it can.
         """
-        new = self._deduplicator.filter(frames)
-        self.capture.append(new, keep=True)
-        self._forward_all(new)
+        self._take_in(frames, keep=True)
 
     def drain(self) -> None:
         """Ingest the frames that have already arrived."""
@@ -180,11 +176,28 @@ class Hub:
         self.capture.flush()
         return {host.host: host.totals() for host in self._history.fold_all().hosts()}
 
-    def _forward_all(self, frames: list[bytes]) -> None:
-        send = self._forward
-        for frame in frames:
-            # Never blocks: a subscriber whose pipe is full misses this frame and notices the gap in the numbers.
-            send(frame, DONTWAIT)
+    def _take_in(
+        self,
+        frames: list[bytes],
+        refusal: Callable[[Envelope | Foreign], str | None] | None = None,
+        watcher: Watcher | None = None,
+        *,
+        keep: bool = False,
+    ) -> list[bytes]:
+        """Check, journal and forward frames; return the new ones. `keep` is as for CaptureWriter.append."""
+        # A poll with many frames folds none of them: they are read from the capture later, which costs less than
+        # to keep what is in them.
+        decoded: list[Envelope | Foreign] | None = [] if len(frames) < IDLE_FRAMES else None
+        new = self._deduplicator.filter(frames, refusal, watcher, decoded)
+        if new:
+            place = self.capture.append(new, keep=keep)
+            if decoded is not None:
+                self._history.noted.add(decoded, place)
+            send = self._forward
+            for frame in new:
+                # Never blocks: a subscriber whose pipe is full misses it, and notices the gap in the numbers.
+                send(frame, DONTWAIT)
+        return new
 
     def _bind(self, kind: int, address: str, *options: tuple[int, bytes]) -> zmq.Socket[bytes]:
         bound = self._context.socket(kind)

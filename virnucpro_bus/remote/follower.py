@@ -6,6 +6,8 @@ breaks and comes back causes neither a gap nor duplicates.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 import zmq
 
@@ -14,7 +16,15 @@ from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.history.client import HistoryClient
-from virnucpro_bus.history.protocol import Snapshot, parse_hello, parse_piece, parse_snapshot
+from virnucpro_bus.history.protocol import (
+    Snapshot,
+    SnapshotStart,
+    parse_hello,
+    parse_piece,
+    parse_snapshot,
+    parse_snapshot_piece,
+    snapshot_request,
+)
 from virnucpro_bus.history.recorded_clock import RecordedClock
 from virnucpro_bus.remote.keys import Identity, load_identity
 from virnucpro_bus.remote.memory_guard import MemoryGuard
@@ -104,7 +114,16 @@ class Follower:
     def snapshot(self) -> Snapshot | None:
         """Request the relay's fold of what is on record; None when it has none. Raises AddressError."""
         self.snapshot_size_bytes = self.offset + self.unread_bytes
-        return parse_snapshot(self._ask(b"snapshot"))
+        start = parse_snapshot(self._ask(b"snapshot"))
+        return None if start is None else Snapshot(start.offset, self._read_on(start))
+
+    def _read_on(self, start: SnapshotStart) -> Iterator[bytes]:
+        data, place = start.data, 0
+        while data:
+            yield data
+            place += len(data)
+            request = snapshot_request(start.id, place)
+            data = parse_snapshot_piece(self._ask(*request), request)
 
     def seek(self, offset: int) -> None:
         """Skip the history before `offset`, which a snapshot covers."""
@@ -114,8 +133,7 @@ class Follower:
     def receive(self, timeout_seconds: float) -> tuple[list[bytes], list[int]]:
         """Return what was recorded since the last call. See EventSource; raises AddressError when refused."""
         self._watch_connection()
-        now_ns = self._clock.mono_ns()
-        if self._requested_ns is None or now_ns - self._requested_ns > ASK_AGAIN_NS:
+        if self._must_ask():
             self._request_next()
         self._client.socket.poll(int(timeout_seconds * 1000) or (_WAIT_MS if self.behind else 0))
         received = self._client.poll()
@@ -149,24 +167,28 @@ class Follower:
             self._monitor.close()
         self._context.destroy(linger=0)
 
-    def _ask(self, request: bytes) -> list[bytes]:
+    def _ask(self, *request: bytes) -> list[bytes]:
         """Send one request and wait for its answer. Raises AddressError with the reason when none arrives."""
         deadline_ns = self._clock.mono_ns() + int(JOIN_SECONDS * NANOSECONDS)
         # The answer to an earlier request is discarded while we wait for this one.
         request_id = self._requested_ns = None
         while self._clock.mono_ns() < deadline_ns:
             self._watch_connection()
-            if self._requested_ns is None:
-                request_id = self._send(request)
+            if self._must_ask():
+                request_id = self._send(*request)
             self._client.socket.poll(_WAIT_MS)
             received = self._client.poll()
             if received is not None and received[0] == request_id:
-                self._requested_ns = None
+                self._requested_ns, self._received_ns = None, self._clock.mono_ns()
                 return self._checked(received[1])
         raise AddressError(f"{self.address}: {self._reason or 'no relay answers there; check the address'}")
 
     def _request_next(self) -> None:
         self._send(b"follow", self.hello.run.encode(), str(self.offset).encode())
+
+    def _must_ask(self) -> bool:
+        """Whether no request is pending, or its answer seems to be lost."""
+        return self._requested_ns is None or self._clock.mono_ns() - self._requested_ns > ASK_AGAIN_NS
 
     def _send(self, *request: bytes) -> bytes | None:
         """Send a request; returns its id, None when there is no connection."""

@@ -4,7 +4,8 @@ A relay only answers requests. So no subscriptions pile up, nothing more is sent
 and a viewer that lost its connection asks again from the same offset: without a gap and without duplicates.
 
     [request id, "hello"]                -> [request id, HelloReply as MessagePack]
-    [request id, "snapshot"]             -> [request id, offset, snapshot]
+    [request id, "snapshot"]             -> [request id, snapshot's id, offset, bytes]
+    [request id, "snapshot", id, place]  -> [request id, id, place, bytes]
     [request id, "follow", run, offset]  -> [request id, offset, size, bytes]
                                             when there are bytes after the offset, or after a second
     any of them                          -> [request id, "refused", reason]
@@ -38,7 +39,7 @@ FORGOTTEN_AFTER_NS = 10 * NANOSECONDS
 """A viewer without a request for this time no longer counts as one."""
 LISTENING_OPTIONS = (
     (zmq.LINGER, 0),
-    # Answers of PIECE_BYTES that are queued for one viewer: limits the memory that one which never reads can take.
+    # Answers of 1 MiB at most that are queued for one viewer: limits the memory that one takes which never reads.
     (zmq.SNDHWM, 2),
     (zmq.RCVHWM, 100),
     # The longest request has some fifty bytes, a CURVE handshake a few hundred.
@@ -88,6 +89,8 @@ class Relay:
         self._report = report
         self._history = HistoryServer(capture, lambda: hello, clock, PIECE_BYTES)
         self._viewers: dict[bytes, _Viewer] = {}
+        self._questions: list[tuple[bytes, bytes, list[bytes]]] = []
+        """(peer, request id, request) of those to be answered at once."""
         self._handshakes = HandshakeTracker()
         self._context = zmq.Context()
         self._access = access
@@ -143,6 +146,7 @@ class Relay:
             if message := self._handshakes.observe(event, value):
                 self._report(message)
         self._receive()
+        self._answer_questions()
         self._answer_pending()
         self._history.advance_fold()
 
@@ -194,8 +198,8 @@ class Relay:
                     return
                 viewer.request_id, viewer.offset = request_id, int(offset)
                 self._viewers[peer] = viewer
-            case [b"hello"] | [b"snapshot"]:
-                self._send(peer, request_id, self._history.answer(request) or [])
+            case [b"hello" | b"snapshot", *_]:
+                self._questions.append((peer, request_id, request))
             case _:
                 self._refuse(peer, request_id, "unknown request")
 
@@ -212,6 +216,20 @@ class Relay:
         if viewer.user_id and same_key >= MAX_VIEWERS_PER_KEY:
             return f"the relay already serves {MAX_VIEWERS_PER_KEY} viewers with this key, which is its limit"
         return None
+
+    def _answer_questions(self) -> None:
+        """Answer the requests for hello and for pieces of a snapshot.
+
+        Only after everything was received: before that the library may not have noticed that a viewer has read its
+        last answers, and then it drops the next one (SNDHWM).
+        """
+        questions, self._questions = self._questions, []
+        for peer, request_id, request in questions:
+            answer = self._history.answer(request)
+            if answer is None:
+                self._refuse(peer, request_id, "unknown request")
+            else:
+                self._send(peer, request_id, answer)
 
     def _answer_pending(self) -> None:
         now_ns, size = self._clock.mono_ns(), self._capture.size_bytes

@@ -1,9 +1,12 @@
-"""The memory of this process: how much is resident, and giving back what is free."""
+"""The memory of this process: how much is resident, giving back what is free, and when garbage is searched for."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _STATM = Path("/proc/self/statm")
@@ -20,3 +23,14 @@ def release_free_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
     except AttributeError:
         pass  # not the GNU library
+
+
+@contextmanager
+def all_stays_in_use() -> Iterator[None]:
+    """Do not search for garbage what is made in the block: of a long run's fold that takes a fifth longer."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -9,7 +9,8 @@ from typing import TypedDict
 
 import click
 
-from virnucpro_bus.cli.load_capture import SIMULATED, heading, load_runs, runs_argument
+from virnucpro_bus.cli.load_capture import SIMULATED, heading, load_runs
+from virnucpro_bus.cli.options import runs_argument
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import duration, likely_duration
 from virnucpro_bus.whatif import Alternative, WhatIf

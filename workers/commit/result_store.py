@@ -16,13 +16,11 @@ from pathlib import Path
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.files.disk import Disk, problem_of_folder
+from virnucpro_bus.run_folder import ATTEMPTS_NAME, RESULTS_NAME
 from workers.commit.manifest import Manifest, measure
 from workers.commit.placement import Placement, is_entry, list_names
 from workers.inputs.ids import covers, folder_of
 from workers.inputs.input_file import InputFile
-
-RESULTS_NAME = "results"
-ATTEMPTS_NAME = ".attempts"
 
 
 def result_folder(input_file: InputFile, names: Sequence[str]) -> str:

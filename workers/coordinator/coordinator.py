@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
@@ -25,6 +25,7 @@ from workers.coordinator.leases import Leases
 from workers.coordinator.local_fold import LocalFold
 from workers.coordinator.report import PlannedFiles, Report, checked_report
 from workers.inputs.input_file import InputFile
+from workers.inputs.input_files import InputFiles
 from workers.schedule.blame import Loss
 from workers.schedule.plan import WEIGHTS, assign, checked_weights, plan_events
 from workers.schedule.policy_registry import DEFAULT_POLICY, make_policy
@@ -69,11 +70,11 @@ class WorkStealingCoordinator:
         """All devices, by number; the retired ones too. It is replaced when one is added."""
         self._names = DeviceNames(self.devices)
         # Numbered by size, as the queues require.
-        self._files = tuple(sorted(files, key=lambda file: -file.cost))
+        self._files = InputFiles.of(files).biggest_first()
         self._clock = clock or SystemClock()
         # It comes from the command line, and must fit into an event.
         self._job = visible(job)[:REASON_CHARACTERS]
-        costs = [file.cost for file in self._files]
+        costs = self._files.costs
         speeds = checked_weights(weights, len(self.devices))
         if self._files and not self.devices:
             raise ValueError("devices: must be at least one, to process the files")
@@ -94,19 +95,21 @@ class WorkStealingCoordinator:
         self._run_started = ev.RunStarted(
             self._job, policy, self.devices, len(self._files) + done_before, settings, shard
         )
-        for event in self._opening_events():
+        # Of a plan the fold keeps ids and costs. The rest takes time, and is only for the bus.
+        ids = self._files.ids
+        for event in self._opening_events(lambda number: ev.PlannedFile(ids[number], 0, costs[number])):
             self._fold.record(event)
 
     # The plan.
 
     def start(self) -> None:
         """Publish the run's devices and the plan."""
-        self.announce(self._opening_events())
+        self.announce(self._opening_events(self._files.planned))
         self.publish_depths()
 
-    def _opening_events(self) -> Iterator[ev.Fact]:
+    def _opening_events(self, planned: Callable[[int], ev.PlannedFile]) -> Iterator[ev.Fact]:
         yield self._run_started
-        yield from plan_events(self.devices, self._files, self._plan)
+        yield from plan_events(self.devices, self._plan, planned)
 
     def add_device(self, device: ev.Device, weight: float = 1.0) -> int:
         """Add a device whose worker joins the run after `start`, and return its number.
@@ -181,14 +184,10 @@ class WorkStealingCoordinator:
     def pending_files(self) -> list[PendingFile]:
         """Return the files that no device holds and that are not settled, biggest first."""
         with self._lock:
+            files, keys = self._files, [device.key for device in self.devices]
             return [
-                PendingFile(
-                    self._files[each.file],
-                    None if each.owner is None else self.devices[each.owner].key,
-                    each.attempt,
-                    each.is_last,
-                )
-                for each in self._scheduler.pending_files()
+                PendingFile(files[file], None if owner is None else keys[owner], attempt, is_last)
+                for file, owner, attempt, is_last in self._scheduler.pending_files()
             ]
 
     def _check_free(self, slot: int, gpu_id: int | str) -> None:
@@ -227,10 +226,11 @@ class WorkStealingCoordinator:
         slot, sequences = self._names.slot(gpu_id), as_count("sequences", sequences)
         report = checked_report(file_path, duration, wall_ns, mono_ns)
         with self._lock:
-            name, attempt = report.name, 0
             if held := self._leases.end_first(slot, report):
                 name, attempt = held.file.id, held.attempt
                 self._scheduler.complete(slot, report.seconds, self._now_seconds())
+            else:
+                name, attempt = report.name, 0
             done = ev.FileCompleted(self.devices[slot].key, name, attempt, sequences, report.seconds)
             self._record_end(slot, done, report, held)
 

@@ -11,7 +11,6 @@ import zmq
 
 from virnucpro_bus.capture.compression import compress_capture
 from virnucpro_bus.clock import AttendedClock, Clock
-from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
 from virnucpro_bus.hub.bus_server import OPEN_FILES, BusServer, HubSink
@@ -24,13 +23,15 @@ from virnucpro_bus.text import visible
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.desk.executor import Executor, Workplace
+from workers.jobs.named_job import merged_names
 from workers.launch.failed_start import undoing_failed_start
 from workers.launch.interruption import Interruption
-from workers.launch.merge_process import claim_merged, merged_names, write_merged
+from workers.launch.merge_process import claim_merged, write_merged
 from workers.launch.monitor_process import MonitorProcess
 from workers.launch.report_process import remove_report, write_report
 from workers.launch.run_plan import RunPlan
 from workers.launch.summary import remove_summary, sum_up
+from workers.launch.viewers import Viewers
 from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settings_of
 
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
@@ -63,10 +64,11 @@ class Launcher:
         """Whether the folder contained a run, to be resumed or removed."""
         settings = settings_of(plan.job, plan.options)
         self._resumed = self._claim_folder(settings)
-        resume_plan = self._resumed or ResumePlan(tuple(plan.files), plan.shard)
+        resume_plan = self._resumed or ResumePlan(plan.files, plan.shard)
         self._last_worker_epoch = resume_plan.last_worker_epoch
         self._sink = HubSink(self._server, clock, resume_plan.last_epoch)
         self._monitor = MonitorProcess()
+        self._viewers = Viewers(plan, self._server, self._monitor, clock, self._notify)
         self._relay = RelayProcess(self._attended_clock, self._notify)
         self.coordinator = WorkStealingCoordinator(
             plan.devices,
@@ -179,11 +181,11 @@ class Launcher:
                 coordinator.announce(claim_merged(plan.merge, plan.run_dir))
                 if self._resumed is not None:
                     self._report_resumption(self._resumed)
-                # The workers first: whatever starts now shares the processor with them.
                 if coordinator.unsettled:
                     workers.start()
-                self._start_viewers(server)
                 self._loop(server, workers, interruption, deaths)
+                if self._has_begun():
+                    self._viewers.start()
                 status = _exit_status(coordinator, workers, interruption)
                 if server.hub.capture.is_broken and status == EXIT_DONE:
                     status = EXIT_UNABLE  # the results are in place, but a resumed run will not know of all
@@ -201,26 +203,6 @@ class Launcher:
             if workers.failed_start is not None:
                 raise UserError(f"{plan.run_dir}: the run cannot start: {workers.failed_start}")
         return status
-
-    def _start_viewers(self, server: BusServer) -> None:
-        """Start sampler and monitor. The run continues without one that cannot be started."""
-        plan = self._plan
-        try:
-            if plan.samples_here:
-                server.start_sampler(simulated=any(is_simulated(device.key) for device in plan.devices))
-        except OSError as error:
-            self._notify(f"there are no GPU figures, because the sampler cannot be started: {error.strerror}")
-        try:
-            self._monitor.start(
-                plan.run_dir,
-                plan.interval_seconds,
-                plan.log_file,
-                plan.log_rotate_bytes,
-                draw=plan.dashboard,
-                http=plan.http,
-            )
-        except OSError as error:
-            self._notify(f"there is no dashboard and no log: the monitor cannot be started: {error.strerror}")
 
     def _loop(self, server: BusServer, workers: Executor, interruption: Interruption, deaths: SignalFlag) -> None:
         """Drive hub and workers until no file is left or no more are handed out, and all workers have ended."""
@@ -240,6 +222,7 @@ class Launcher:
             server.hub.poll()
             if notice := server.hub.capture.notice():
                 self._notify(notice)
+            self._viewers.start_if_due(is_begun=self._store.has_attempts)
             coordinator.publish_depths()
             self._monitor.poll()
             if self._monitor.has_ended():

@@ -14,8 +14,6 @@ from typing import Any
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
-from virnucpro_bus.sources.recording import read_recording
-from virnucpro_bus.timeline.attempt_figures import exact_files
 from workers.launch.run_plan import RunPlan
 
 
@@ -55,6 +53,10 @@ def sum_up(
 
 def _summarize(plan: RunPlan, clock: Clock, stopped: Callable[[], bool]) -> dict[str, Any] | None:
     """Return what the capture and the plan say of the run; None if `stopped`."""
+    # Only now: the first file would wait for it otherwise.
+    from virnucpro_bus.sources.recording import read_recording
+    from virnucpro_bus.timeline.attempt_figures import exact_files
+
     recording = read_recording(plan.run_dir / CAPTURE_NAME, clock, stopped)
     if not recording.is_whole:
         return None

@@ -32,8 +32,11 @@ _POLL_SECONDS = 0.01
 class WorkerPool:
     """Starts, supervises and ends the worker processes of a run. For one thread."""
 
-    def __init__(self, workplace: Workplace) -> None:
-        """Open the channel to the workers. Raises zmq.ZMQError."""
+    def __init__(self, workplace: Workplace, zygote: Zygote | None = None) -> None:
+        """Open the channel to the workers. Raises zmq.ZMQError.
+
+        `zygote` is one that may have been started before, which the pool closes; None: the pool makes one.
+        """
         self._server = workplace.server
         self._coordinator = workplace.coordinator
         self._workplace = workplace
@@ -46,7 +49,7 @@ class WorkerPool:
         self._threads = max(1, usable_cores(os.environ).number // len(self._slots))
         """Of each worker."""
         self._watchdog = Watchdog(workplace.limits, self._clock, self._server.hub.events_from)
-        self._zygote = Zygote()
+        self._zygote = zygote or Zygote()
         self._guard = OrphanGuard()
         self._desk = Desk(workplace, self._slots)
         self._dispatcher = Dispatcher(self._server.address("channel"), self._slots, self._desk, self._clock)

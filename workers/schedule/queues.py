@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
+from operator import neg
 
 
 class DeviceQueues:
@@ -16,14 +18,14 @@ class DeviceQueues:
     def __init__(self, queues: Sequence[Sequence[int]]) -> None:
         """`queues[d]` are the files first assigned to device d."""
         # Negated, so that the biggest file, which is removed most often, is at the end.
-        self._queues = [sorted(-file for file in files) for files in queues]
+        self._queues = [array("q", sorted(map(neg, files))) for files in queues]
         self._open = [True] * len(self._queues)
         self._ahead: list[list[int]] = [[] for _ in self._queues]
         """By device: the files that its worker holds already and has not begun, in the order in which it will."""
 
     def add_device(self) -> None:
         """Add an empty queue, of the next device number."""
-        self._queues.append([])
+        self._queues.append(array("q"))
         self._open.append(True)
         self._ahead.append([])
 
@@ -90,7 +92,7 @@ class DeviceQueues:
         """
         self._open[device] = False
         orphans = [-file for file in reversed(self._queues[device])]
-        self._queues[device].clear()
+        del self._queues[device][:]
         return self._distribute(orphans, device)
 
     def is_open(self, device: int) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.driven_coordinator import ready
 from tests.support.effects import assert_that_nothing_is_known, planned
 from tests.support.simulated_runs import ImaginedRun
+from tests.support.snapshots import dumped, load
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.effect.totals import TotalsCache
@@ -83,7 +83,7 @@ def test_when_a_device_was_first_ready_is_told_alike_whatever_came_first_and_by_
     for envelope in data.draw(st.permutations(script.envelopes)):
         fleet.apply(envelope)
     copy = fleet.empty_copy()
-    copy.load(fleet.dump())
+    load(copy, dumped(fleet))
     for each in (fleet, copy):
         (host,) = each._hosts.values()
         assert host.fold.work(0).status.up_ns == {"cpu:0": first}
@@ -96,10 +96,3 @@ def test_who_was_ready_in_an_earlier_session_has_to_say_so_again() -> None:
     fleet.feed(script.frames())
     (host,) = fleet._hosts.values()
     assert host.fold.work(0).status.up_ns == {}
-
-
-def test_a_book_whose_columns_do_not_belong_together_is_refused() -> None:
-    with pytest.raises(ValueError, match="as files"):
-        WorkLog(files=["a.fa"])
-    with pytest.raises(ValueError, match="as files"):
-        WorkLog(assigned=[("cpu:0", ["a.fa"], [])])

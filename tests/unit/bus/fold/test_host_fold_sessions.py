@@ -8,8 +8,9 @@ import pytest
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.fold.fold import Fold
 from virnucpro_bus.fold.host_fold import HostFold
-from virnucpro_bus.fold.snapshot import Fold, pack, unpack
+from virnucpro_bus.snapshot.format import pack, unpack
 from virnucpro_bus.testing import Script
 
 GPU = ev.Device("GPU-a", "A100", 0)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tests.support.snapshots import dumped, load
 from virnucpro_bus import events as ev
 from virnucpro_bus.events.vocabulary import OWN_POLICY, Device
 from virnucpro_bus.fold.fleet import FleetState
@@ -89,7 +90,7 @@ def test_neither_the_order_of_events_nor_a_snapshot_changes_what_own_plans_lead_
     for envelope in every[:cut]:
         fleet.apply(envelope)
     copy = fleet.empty_copy()
-    copy.load(fleet.dump())
+    load(copy, dumped(fleet))
     for envelope in every[cut:]:
         copy.apply(envelope)
     assert copy.report() == folded(script).report()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.support.snapshots import dumped, load
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.fold.fleet import FleetState
@@ -62,7 +63,7 @@ def test_a_fleet_that_takes_over_a_fold_knows_it_too() -> None:
     clock = ManualClock(script.clock.wall_ns(), script.clock.mono_ns())
     fleet, other = FleetState(clock, "node"), FleetState(clock, "node")
     fleet.feed(script.frames(), clock.mono_ns())
-    other.load(fleet.dump())
+    load(other, dumped(fleet))
     clock.advance(500)
     assert [row["seconds_since_done"] for row in other.get_gpu_metrics()] == [500.0]
 

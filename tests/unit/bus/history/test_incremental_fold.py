@@ -15,6 +15,7 @@ from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.history.server import IncrementalFold
+from virnucpro_bus.snapshot.format import unpack
 
 
 def capture_of(frames: list[bytes]) -> bytes:
@@ -47,7 +48,7 @@ def taken_over(fold: IncrementalFold, data: bytes) -> FleetState:
     """Return the fold of a viewer that takes over the snapshot and reads `data` on from its offset."""
     offset, snapshot = fold.snapshot()
     fleet = FleetState(ManualClock())
-    fleet.load(snapshot)
+    fleet.load(unpack(snapshot))
     read_into(fleet, data[offset:], RecordScanner())
     return fleet
 
@@ -121,5 +122,5 @@ def test_it_follows_a_capture_as_it_is_written(tmp_path: Path) -> None:
         assert offsets[-1] == writer.size_bytes
     assert all(earlier < later for earlier, later in pairwise(offsets))
     fleet = FleetState(ManualClock())
-    fleet.load(fold.snapshot()[1])
+    fleet.load(unpack(fold.snapshot().pieces))
     assert fleet.get_totals()["files_completed"] == 30

@@ -12,6 +12,7 @@ from virnucpro_bus.events.codec import encode
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.history.recorded_clock import RecordedClock
 from virnucpro_bus.history.server import IncrementalFold
+from virnucpro_bus.snapshot.format import unpack
 from virnucpro_bus.testing import Script
 
 HUB_NS = 1_600_000_000 * NANOSECONDS
@@ -80,7 +81,7 @@ class Watched:
         fleet.receipt_clock = recorded
         if knows_the_time:
             recorded.observe(self.now_ns())
-        fleet.load(snapshot)
+        fleet.load(unpack(snapshot))
         records = RecordScanner().feed(self.data[offset:])
         fleet.feed([record.frame for record in records], [record.received_ns for record in records])
         return fleet

@@ -15,6 +15,8 @@ from tests.support.relays import access, follow_until, follower_of, new_keys, ne
 from virnucpro_bus.clock import NANOSECONDS, ManualClock, SystemClock
 from virnucpro_bus.errors import AddressError, UserError
 from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.history import kept_snapshot
+from virnucpro_bus.history.kept_snapshot import KeptSnapshot
 from virnucpro_bus.remote import follower as follower_module
 from virnucpro_bus.remote.feeds import PlayedCapture
 from virnucpro_bus.remote.follower import Follower
@@ -130,15 +132,23 @@ def test_a_follower_of_one_run_is_not_given_another_run(played: PlayedCapture) -
     follower.close()
 
 
-def test_a_viewer_may_begin_with_a_snapshot(played: PlayedCapture) -> None:
-    frames = some_frames(5_000)
+@pytest.mark.parametrize("is_kept", [True, False], ids=["kept", "dropped"])
+def test_a_viewer_begins_with_a_snapshot_of_many_pieces_or_reads_the_whole_capture(
+    played: PlayedCapture, monkeypatch: pytest.MonkeyPatch, is_kept: bool
+) -> None:
+    monkeypatch.setattr(kept_snapshot, "PIECE_BYTES", 1_000)
+    frames = some_frames(500)
     played.append(frames, 1)
-    everything = FleetState(clock := SystemClock())
-    everything.feed(frames)
     with served_relay(played) as served, follower_of(served.address) as follower:
-        fleet = FleetState(clock)
+        snapshot = follower.snapshot()
+        assert snapshot is not None
+        pieces = [next(snapshot.pieces) for _ in range(5)]
+        assert [len(piece) for piece in pieces] == [1_000] * 5
+        if not is_kept:
+            monkeypatch.setattr(KeptSnapshot, "piece", lambda *_: [b"?"])
+        fleet = FleetState(SystemClock())
         catch_up(follower, fleet)
-        assert fleet.get_totals() == everything.get_totals()
+        assert fleet.get_totals()["files_completed"] == 500
 
 
 def test_a_viewer_far_behind_leaps_to_the_snapshot_and_is_exact(
@@ -152,7 +162,7 @@ def test_a_viewer_far_behind_leaps_to_the_snapshot_and_is_exact(
         fleet = FleetState(clock)
         catch_up(follower, fleet)
         played.append(frames[:15_000], 1)
-        wait_until(lambda: served.relay._history._fold.snapshot()[0] == played.size_bytes)
+        wait_until(lambda: served.relay._history._fold.offset == played.size_bytes)
         read: list[bytes] = []
         while follower.offset < played.size_bytes:
             got, came_ns = follower.receive(0.05)

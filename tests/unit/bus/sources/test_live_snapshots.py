@@ -11,6 +11,7 @@ from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.history.protocol import Snapshot
 from virnucpro_bus.history.recorded_clock import RecordedClock
+from virnucpro_bus.snapshot.format import pack
 from virnucpro_bus.sources.live import SNAPSHOT_FROM_BYTES, LiveSource, catch_up, skip_to_snapshot
 
 
@@ -30,7 +31,7 @@ class LaggingHub:
         self.snapshot_size_bytes = self.offset + self.unread_bytes
         fleet = FleetState(ManualClock())
         fleet.feed(self.frames[: self.folded])
-        return Snapshot(SNAPSHOT_FROM_BYTES, fleet.dump())
+        return Snapshot(SNAPSHOT_FROM_BYTES, pack(fleet.fold()))
 
     def seek(self, offset: int) -> None:
         self.offset, self.unread_bytes = offset, 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 
 from tests.support.runs import MadeRun, made_runs
+from tests.support.snapshots import dumped
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.envelope import Envelope
@@ -28,7 +29,7 @@ def test_an_observed_fold_is_as_without_observers_and_each_event_is_observed_onc
     fleet.feed(run.script.frames())
     unobserved = folded(run.script, None)
     unobserved.feed(run.script.frames())
-    assert fleet.dump() == unobserved.dump()
+    assert dumped(fleet) == dumped(unobserved)
     assert seen == run.script.envelopes
 
 

@@ -20,7 +20,8 @@ from virnucpro_bus.hub.bus_server import BusServer, HubSink
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.desk.desk import Desk
-from workers.desk.executor import Limits, Workplace
+from workers.desk.executor import Workplace
+from workers.desk.limits import Limits
 from workers.desk.seat import Seat
 from workers.inputs.find import find_inputs
 from workers.inputs.input_file import InputFile

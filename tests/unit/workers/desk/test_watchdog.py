@@ -10,7 +10,7 @@ from tests.support.plans import input_files
 from virnucpro_bus.clock import AttendedClock, ManualClock
 from virnucpro_bus.events.vocabulary import Device
 from workers.coordinator.assignment import Assignment
-from workers.desk.executor import Limits
+from workers.desk.limits import Limits
 from workers.desk.seat import HeldFile, Seat
 from workers.desk.watchdog import LOADING_FACTOR, Watchdog
 from workers.schedule.blame import Loss

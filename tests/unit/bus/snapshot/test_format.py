@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from tests.support.runs import MadeRun, made_runs
+from tests.support.snapshots import content_of, dumped, joined, load, parts_of
 from tests.support.strategies import envelopes
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
@@ -21,9 +22,9 @@ from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.fold import snapshot as snapshot_format
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.fold.snapshot import _DIGEST_BYTES
+from virnucpro_bus.snapshot import format as snapshot_format
+from virnucpro_bus.snapshot.format import _DIGEST_BYTES, unpack
 from virnucpro_bus.testing import Script
 
 KEYS: list[int | str] = ["GPU-0", "GPU-1", "GPU-2", "cpu:0", 0, 1]
@@ -37,7 +38,7 @@ def folded(frames: list[bytes], clock: ManualClock | None = None) -> FleetState:
 
 def taken_over(fleet: FleetState, clock: ManualClock | None = None) -> FleetState:
     other = FleetState(clock or ManualClock())
-    other.load(fleet.dump())
+    load(other, dumped(fleet))
     return other
 
 
@@ -114,13 +115,13 @@ def crowded(draw: st.DrawFn) -> Envelope:
 def test_whatever_the_events_folding_on_from_a_snapshot_is_as_folding_on(frames: list[bytes], cut: int) -> None:
     whole = folded(frames[:cut])
     fleet = taken_over(whole)
-    assert fleet.dump() == whole.dump()
+    assert dumped(fleet) == dumped(whole)
     for each in (fleet, whole):
         each.feed(frames[cut:])
         for host in each._hosts.values():
             assert host.fold.last_ns == max((stream.heard_ns for *_, stream in host.fold.streams()), default=0)
     assert everything(fleet) == everything(whole)
-    assert fleet.dump() == whole.dump()
+    assert dumped(fleet) == dumped(whole)
 
 
 def test_counts_and_times_beyond_what_an_event_can_tell_stay_there() -> None:
@@ -170,15 +171,15 @@ def a_fleet() -> FleetState:
 def assert_that_it_is_refused_or_harmless(data: bytes) -> None:
     fleet = FleetState(ManualClock())
     try:
-        fleet.load(data)
+        load(fleet, data)
     except SnapshotError:
-        fleet.load(a_fleet().dump())
+        load(fleet, dumped(a_fleet()))
     else:
         script = Script()
         for number in range(12):
             script.say("w0", ev.FileCompleted("GPU-0", f"{number}.fa", 1, 100, 4.0), after_seconds=4)
         fleet.feed(script.frames(), script.clock.mono_ns())
-        fleet.dump()
+        dumped(fleet)
     everything(fleet)
 
 
@@ -186,20 +187,20 @@ def assert_that_it_is_refused_or_harmless(data: bytes) -> None:
 def test_bytes_that_are_no_snapshot_are_refused_and_leave_the_fleet_usable(data: bytes) -> None:
     fleet = FleetState(ManualClock())
     with pytest.raises(SnapshotError):
-        fleet.load(data)
-    fleet.load(a_fleet().dump())
+        load(fleet, data)
+    load(fleet, dumped(a_fleet()))
     assert everything(fleet) == everything(a_fleet())
 
 
 @given(body=st.binary(max_size=200))
 def test_any_bytes_under_the_right_layout_are_refused_or_harmless(body: bytes) -> None:
-    assert_that_it_is_refused_or_harmless(a_fleet().dump()[:_DIGEST_BYTES] + body)
+    assert_that_it_is_refused_or_harmless(dumped(a_fleet())[:_DIGEST_BYTES] + body)
 
 
 @given(data=st.data())
 @settings(max_examples=200)
 def test_a_snapshot_with_any_bytes_changed_is_refused_or_harmless(data: st.DataObject) -> None:
-    snapshot = bytearray(a_fleet().dump())
+    snapshot = bytearray(dumped(a_fleet()))
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(_DIGEST_BYTES, len(snapshot) - 1))
         snapshot[at] = data.draw(st.integers(0, 255))
@@ -228,37 +229,36 @@ VALUES = st.one_of(
 @given(data=st.data())
 @settings(max_examples=300)
 def test_a_snapshot_with_any_value_replaced_is_refused_or_harmless(data: st.DataObject) -> None:
-    whole = a_fleet().dump()
-    fold = msgspec.msgpack.decode(whole[_DIGEST_BYTES:])
-    *way, last = data.draw(st.sampled_from(list(places(fold))))
-    holder = fold
+    whole = dumped(a_fleet())
+    parts = parts_of(whole)
+    *way, last = data.draw(st.sampled_from(list(places(parts))))
+    holder: Any = parts
     for key in way:
         holder = holder[key]
     holder[last] = data.draw(VALUES)
-    assert_that_it_is_refused_or_harmless(whole[:_DIGEST_BYTES] + msgspec.msgpack.encode(fold))
+    assert_that_it_is_refused_or_harmless(joined(whole, parts))
 
 
 def test_a_state_of_a_worker_that_is_none_of_ours_is_refused() -> None:
-    whole = a_fleet().dump()
+    whole = dumped(a_fleet())
     assert whole.count(b"\xa5state\xa4idle") == 1
     with pytest.raises(SnapshotError, match="Invalid enum value 'idly'"):
-        FleetState(ManualClock()).load(whole.replace(b"\xa5state\xa4idle", b"\xa5state\xa4idly"))
+        unpack([whole.replace(b"\xa5state\xa4idle", b"\xa5state\xa4idly")])
 
 
 @pytest.mark.parametrize("fold", [[{}, [["h"]]], [{}]], ids=["host", "fold"])
 def test_a_record_that_lacks_fields_is_refused(fold: Any) -> None:
     with pytest.raises(SnapshotError, match="of at least length"):
-        FleetState(ManualClock()).load(a_fleet().dump()[:_DIGEST_BYTES] + msgspec.msgpack.encode(fold))
+        unpack([joined(dumped(a_fleet()), [fold])])
 
 
 def test_a_device_or_a_stream_that_lacks_fields_is_refused() -> None:
-    whole = a_fleet().dump()
-    for name, short in (("GPU-0", [["GPU-0"]]), ("w0", {1: {}})):
-        fold = msgspec.msgpack.decode(whole[_DIGEST_BYTES:])
-        (host,) = fold[1]
-        next(part for part in host if isinstance(part, dict) and name in part)[name] = short
+    whole = dumped(a_fleet())
+    for path, name, short in (("_devices", "GPU-0", [["GPU-0"]]), ("_streams", "w0", {1: {}})):
+        parts = parts_of(whole)
+        content_of(parts, path)[name] = short
         with pytest.raises(SnapshotError, match=r"of at least length|missing required field"):
-            FleetState(ManualClock()).load(whole[:_DIGEST_BYTES] + msgspec.msgpack.encode(fold))
+            unpack([joined(whole, parts)])
 
 
 def test_a_snapshot_of_too_many_devices_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,16 +267,16 @@ def test_a_snapshot_of_too_many_devices_is_refused(monkeypatch: pytest.MonkeyPat
         script.say("coordinator", ev.QueueDepths({f"GPU-{number}": 1}))
     fleet = folded(script.frames())
     taken_over(fleet)
-    monkeypatch.setattr(snapshot_format, "MAX_COLLECTIONS", 9)
+    monkeypatch.setattr(snapshot_format, "MAX_WINDOWS", 9)
     with pytest.raises(SnapshotError, match="more than 9 windows and histories"):
         taken_over(fleet)
 
 
 def test_a_snapshot_cut_short_anywhere_is_refused() -> None:
-    whole = a_fleet().dump()
+    whole = dumped(a_fleet())
     for length in range(len(whole)):
         with pytest.raises(SnapshotError):
-            FleetState(ManualClock()).load(whole[:length])
+            unpack([whole[:length]])
 
 
 @pytest.mark.parametrize(
@@ -285,37 +285,37 @@ def test_a_snapshot_cut_short_anywhere_is_refused() -> None:
 def test_ranges_of_numbers_that_contradict_each_other_are_refused(ranges: list[Any]) -> None:
     expected, newest, starts, ends = ranges
     named = {"expected": expected, "_newest_start": newest, "_starts": starts, "_ends": ends}
-    whole = a_fleet().dump()
-    fold = msgspec.msgpack.decode(whole[_DIGEST_BYTES:])
-    (host,) = fold[1]
-    streams = next(part for part in host if isinstance(part, dict) and "w0" in part)
+    whole = dumped(a_fleet())
+    parts = parts_of(whole)
+    streams = content_of(parts, "_streams")
     assert set(streams["w0"][1]["seen"]) == set(named)
     streams["w0"][1]["seen"] = named
     with pytest.raises(SnapshotError, match=r"numbers|zip"):
-        FleetState(ManualClock()).load(whole[:_DIGEST_BYTES] + msgspec.msgpack.encode(fold))
+        unpack([joined(whole, parts)])
 
 
 def test_a_snapshot_of_another_layout_is_refused() -> None:
-    whole = a_fleet().dump()
+    whole = dumped(a_fleet())
     with pytest.raises(SnapshotError, match="another version"):
-        FleetState(ManualClock()).load(bytes([whole[0] ^ 1]) + whole[1:])
+        unpack([bytes([whole[0] ^ 1]) + whole[1:]])
 
 
 def test_a_fleet_that_has_folded_something_takes_over_nothing() -> None:
     fleet = a_fleet()
     before = everything(fleet)
     with pytest.raises(SnapshotError, match="already folded"):
-        fleet.load(a_fleet().dump())
+        load(fleet, dumped(a_fleet()))
     assert everything(fleet) == before
 
 
 def test_another_process_of_this_version_takes_a_snapshot_over() -> None:
     code = (
         "import sys; from virnucpro_bus.fold.fleet import FleetState; from virnucpro_bus.clock import ManualClock;"
-        "fleet = FleetState(ManualClock()); fleet.load(sys.stdin.buffer.read());"
+        "from virnucpro_bus.snapshot.format import unpack;"
+        "fleet = FleetState(ManualClock()); fleet.load(unpack([sys.stdin.buffer.read()]));"
         "print(fleet.get_totals()['files_completed'])"
     )
-    told = subprocess.run([sys.executable, "-c", code], input=a_fleet().dump(), capture_output=True, check=True)
+    told = subprocess.run([sys.executable, "-c", code], input=dumped(a_fleet()), capture_output=True, check=True)
     assert told.stdout.split() == [b"1"]
 
 
@@ -330,13 +330,13 @@ def test_the_snapshot_of_4096_busy_devices_is_a_few_megabytes() -> None:
         script.say(worker, ev.FileStarted(device.key, file, 1))
         script.say(worker, ev.Heartbeat(device.key, "busy", 12, 0, 1_200_000, 0, 0))
         script.say("sampler", ev.GpuSampled(device, 97.0, 43.2, 1 << 35, 1 << 36, 71.0, 650.5))
-    assert len(folded(script.frames()).dump()) < 6_000_000
+    assert len(dumped(folded(script.frames()))) < 6_000_000
 
 
 def test_the_snapshot_of_a_gpu_that_was_sampled_for_days_takes_a_few_kilobytes() -> None:
     fleet = FleetState(ManualClock())
     fleet.feed(a_long_watch(days=2).frames())
-    assert len(fleet.dump()) < 20_000
+    assert len(dumped(fleet)) < 20_000
     assert everything(taken_over(fleet)) == everything(fleet)
 
 

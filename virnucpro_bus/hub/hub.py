@@ -33,6 +33,8 @@ CLOSING_POLLS = 500
 """A million frames are more than can be queued; a publisher that never pauses must not keep the hub open."""
 IDLE_FRAMES = 200
 """A poll that took in fewer frames leaves time to fold what was recorded."""
+FORWARDED_AT_MOST = 2 * HIGH_WATER_MARK
+"""Messages for one subscriber that can be queued: as ZeroMQ counts, a pipe may be full when half of it is free."""
 LINGER_MS = 1_000
 
 
@@ -76,7 +78,8 @@ class Hub:
             self._refusal = Admission(addresses.run).refusal
             self._worker_receiver = self._bind(zmq.SUB, workers)
             self._worker_receiver.subscribe(b"")
-        self._fanout = self._bind(zmq.XPUB, addresses.subscribe, (zmq.XPUB_WELCOME_MSG, WELCOME))
+        queued = (zmq.SNDHWM, FORWARDED_AT_MOST)
+        self._fanout = self._bind(zmq.XPUB, addresses.subscribe, (zmq.XPUB_WELCOME_MSG, WELCOME), queued)
         self._forward = raw_send(self._fanout)
         self._requests = self._bind(zmq.ROUTER, addresses.history)
         self._history = HistoryServer(capture, self._hello, clock)
@@ -207,7 +210,7 @@ class Hub:
     def _drain(self, source: zmq.Socket[bytes], ready: Container[object] | None) -> list[bytes]:
         return drain(source, FRAMES_PER_POLL) if ready is None or source in ready else []
 
-    def _bind(self, kind: int, address: str, *options: tuple[int, bytes]) -> zmq.Socket[bytes]:
+    def _bind(self, kind: int, address: str, *options: tuple[int, bytes | int]) -> zmq.Socket[bytes]:
         bound = self._context.socket(kind)
         bound.setsockopt(zmq.LINGER, 0)
         bound.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)

@@ -111,8 +111,7 @@ def _round(parent: str | None) -> Rate:
         with _idle_workers(pool._dispatcher.address, pool._dispatcher.token):
             started, cpu = perf_counter(), thread_time()
             while coordinator.unsettled:
-                poller.poll(50)
-                server.hub.poll()
+                server.hub.poll(dict(poller.poll(50)))
                 pool.poll()
             rate = _rate(perf_counter() - started, thread_time() - cpu)
             for _ in range(20):
@@ -135,8 +134,8 @@ def _floor() -> Rate:
             started, cpu = perf_counter(), thread_time()
             for remaining in range(FILES, -DEVICES, -1):
                 peer, message = channel.recv_multipart()
-                task = Task(f"f{remaining}.fa", b"/f.fa", b"/nowhere", 1) if remaining > 0 else None
-                answer = Answer(decode_request(message).number, task)
+                tasks = (Task(f"f{remaining}.fa", b"/f.fa", b"/nowhere", 1),) if remaining > 0 else None
+                answer = Answer(decode_request(message).number, tasks)
                 channel.send_multipart([peer, encode_answer(answer)])
             return _rate(perf_counter() - started, thread_time() - cpu)
 

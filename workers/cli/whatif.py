@@ -16,8 +16,6 @@ from virnucpro_bus.units import duration, likely_duration
 from virnucpro_bus.whatif import Alternative, WhatIf
 from workers.cli.simulations import simulate_side_by_side
 from workers.schedule.policy_registry import POLICIES
-from workers.whatif.recorded_run import make_recorded_run
-from workers.whatif.scenarios import Variation, what_if
 
 MAX_DEVICES = 4096
 LEFT_COLUMNS = (0, 1, 4)
@@ -76,6 +74,9 @@ def whatif(
       virnucpro-bus whatif first-run --devices 8 --policy cost
       virnucpro-bus whatif first-run/run.vbus --drop cuda:3 --json
     """
+    from workers.whatif.recorded_run import make_recorded_run
+    from workers.whatif.scenarios import Variation, what_if
+
     variation = Variation(policy, devices, weights, drop)
     fleets = load_runs(runs)
     reports = {

@@ -71,15 +71,20 @@ class FoundFiles(InputFiles):
         """Column: the absolute paths of the folders."""
         return self._texts(self._columns.folders)
 
+    def identity(self, number: int) -> str:
+        """Return the identity of the file at index `number`, see InputFile."""
+        row = self._rows[number]
+        return self._identity(row, self._state(row))
+
     def planned(self, number: int) -> PlannedFile:
         """Return what the plan says of the file at index `number`."""
         row, columns = self._rows[number], self._columns
-        state, path = self._state(row), path_in(columns.folders[row], columns.names[row])
+        state = self._state(row)
         return PlannedFile(
             columns.ids[row],
             state.size_bytes,
             columns.costs[row],
-            identity_of(path, state),
+            self._identity(row, state),
             self._origin(row, state),
             bool(columns.own_folders[row]),
         )
@@ -130,6 +135,9 @@ class FoundFiles(InputFiles):
         columns = self._columns
         mtime_ns = columns.mtimes[row] * NANOSECONDS + columns.mtime_nanoseconds[row]
         return FileState(columns.sizes[row], mtime_ns, columns.inodes[row])
+
+    def _identity(self, row: int, state: FileState) -> str:
+        return identity_of(path_in(self._columns.folders[row], self._columns.names[row]), state)
 
     def _origin(self, row: int, state: FileState) -> Origin:
         columns = self._columns

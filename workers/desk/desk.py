@@ -88,7 +88,9 @@ class Desk:
         seat.refusal = None
         if isinstance(settled, Unable):
             self._report_unable(seat, settled)
-        elif settled is not None:
+            return
+        seat.deaths.note_loaded()
+        if settled is not None:
             self._settle(seat, settled)
 
     def is_committing(self, seat: Seat) -> bool:
@@ -231,10 +233,11 @@ class Desk:
 
     # What becomes of a seat whose worker is gone.
 
-    def lose(self, seat: Seat, how: str, loss: Loss) -> Loss:
+    def lose(self, seat: Seat, how: str, loss: Loss, *, was_killed: bool = False) -> Loss:
         """Return the file of a worker that has ended to the coordinator; retire a device whose workers keep dying.
 
-        `how` continues a sentence: "was killed by SIGKILL". Returns as what the loss counts.
+        `how` continues a sentence: "was killed by SIGKILL"; `was_killed` if it was that, and not by us. Returns as
+        what the loss counts.
         """
         if loss is Loss.DIED and self._is_of_every_file():
             loss = Loss.STOPPED
@@ -243,11 +246,12 @@ class Desk:
         if seat.output is not None:
             self._store.discard(seat.output)
         seat.clear()
+        loads_nothing = seat.deaths.note_end(died=loss is Loss.DIED, was_killed=was_killed)
         if loss is Loss.STOPPED:
             return loss
         when = "before it had a file" if held is None else f"while it worked on {held.file.id}"
         self._warn(f"{seat.source} ({key}) {how} {when}")
-        if loss is Loss.DIED and seat.deaths.note(with_file=held is not None):
+        if loads_nothing:
             self._retire_dying(seat, how)
         if self._coordinator.is_retired(key) and not seat.retired:
             seat.retired = True
@@ -264,7 +268,7 @@ class Desk:
             self._coordinator.retire(seat.device.key)
 
     def _retire_dying(self, seat: Seat, how: str) -> None:
-        """Retire a device whose workers die before they have a file; the last one ends the run."""
+        """Retire a device whose workers die before they have loaded the job; the last one ends the run."""
         if any(not each.retired for each in self._seats if each is not seat):
             self._coordinator.retire(seat.device.key)
             return

@@ -201,5 +201,5 @@ class WorkerPool:
             loss = ending.loss if ending.output == slot.output else Loss.STOPPED
             how = ending.reason
         slot.pending = None
-        if self._desk.lose(slot, how, loss) is Loss.DIED:
+        if self._desk.lose(slot, how, loss, was_killed=slot.was_killed) is Loss.DIED:
             slot.restart_at_ns = self._clock.mono_ns() + slot.deaths.delay_ns()

@@ -87,6 +87,8 @@ def need_own_folder(stems: Sequence[str], ids: Sequence[str], reserved: Iterable
         for covering in {*stems_covering(stem), *stems_covering(name)}:
             if covering in claims:
                 claims[covering] += 1
+    if not have_dots and max(claims.values(), default=0) <= 1:
+        return bytearray(len(stems))
     return bytearray(claims[stem] > 1 or _is_covered_by_another(stem, claims) for stem in stems)
 
 

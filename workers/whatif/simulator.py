@@ -127,7 +127,7 @@ def first_assignment(
     order: Sequence[int],
     weights: Sequence[float],
     plan: Sequence[Sequence[int]] | None,
-) -> list[list[int]]:
+) -> list[Sequence[int]]:
     """Return the positions in `order` of the files that each device is assigned at the start: see `simulate`."""
     if plan is None:
         return assign([files[index].cost for index in order], weights)

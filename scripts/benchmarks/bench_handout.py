@@ -118,8 +118,8 @@ def _floor() -> float:
             started = perf_counter()
             for remaining in range(FILES, -DEVICES, -1):
                 peer, message = channel.recv_multipart()
-                task = Task(f"f{remaining}.fa", b"/f.fa", b"/nowhere", 1) if remaining > 0 else None
-                answer = Answer(decode_request(message).number, task)
+                tasks = (Task(f"f{remaining}.fa", b"/f.fa", b"/nowhere", 1),) if remaining > 0 else None
+                answer = Answer(decode_request(message).number, tasks)
                 channel.send_multipart([peer, encode_answer(answer)])
             return FILES / (perf_counter() - started)
 

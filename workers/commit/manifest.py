@@ -46,11 +46,6 @@ class UnsyncedResults(NamedTuple):
         return self.manifest
 
 
-def sync_and_digest(folder: str, disk: Disk) -> Manifest:
-    """Sync everything in `folder` to the disk and return its manifest. Raises OSError."""
-    return begin_sync(folder, disk).sync(disk)
-
-
 def begin_sync(folder: str, disk: Disk) -> UnsyncedResults:
     """Digest everything in `folder`, and begin to write it to the disk. Raises OSError.
 

@@ -95,8 +95,7 @@ def _round(parent: str | None) -> float:
         with _idle_workers(pool._dispatcher.address, pool._dispatcher.token):
             started = perf_counter()
             while coordinator.unsettled:
-                poller.poll(50)
-                server.hub.poll()
+                server.hub.poll(dict(poller.poll(50)))
                 pool.poll()
             elapsed = perf_counter() - started
             for _ in range(20):

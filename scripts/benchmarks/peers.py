@@ -96,8 +96,7 @@ def hub(run_dir: str) -> None:
         for source in server.hub.sockets():
             poller.register(source, zmq.POLLIN)
         while True:
-            poller.poll(1000)
-            server.hub.poll()
+            server.hub.poll(dict(poller.poll(1000)))
 
 
 def pace(address: str, events: str) -> None:

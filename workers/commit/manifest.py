@@ -16,7 +16,7 @@ from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.files.folders import grant_access
 from workers.commit.placement import is_entry, list_names
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 17
 
 
 class Manifest(NamedTuple):

@@ -83,6 +83,8 @@ class Desk:
         """
         if unable is not None:
             self._report_unable(seat, unable)
+        else:
+            seat.deaths.note_loaded()
         self._reports.take(seat, settled)
 
     def is_committing(self, seat: Seat) -> bool:
@@ -207,12 +209,14 @@ class Desk:
 
     # What becomes of a seat whose worker is gone.
 
-    def lose(self, seat: Seat, how: str, loss: Loss, overdue: str | None = None) -> Loss:
+    def lose(
+        self, seat: Seat, how: str, loss: Loss, overdue: str | None = None, *, was_killed: bool = False
+    ) -> Loss:
         """Return the files of a worker that has ended to the coordinator; retire a device whose workers all die.
 
-        `how` continues a sentence: "was killed by SIGKILL". `overdue` is the results folder of the attempt that
-        has taken too long; None: none has, and the loss counts for the last one that was begun. Returns as what
-        the loss counts.
+        `how` continues a sentence: "was killed by SIGKILL"; `was_killed` if it was that, and not by us. `overdue`
+        is the results folder of the attempt that has taken too long; None: none has, and the loss counts for the
+        last one that was begun. Returns as what the loss counts.
         """
         if loss is Loss.DIED and self._is_of_every_file():
             loss = Loss.STOPPED
@@ -224,13 +228,14 @@ class Desk:
         for each in seat.held:
             self._store.discard(each.output)
         seat.clear()
+        loads_nothing = seat.deaths.note_end(died=loss is Loss.DIED, was_killed=was_killed)
         if loss is Loss.STOPPED:
             return loss
         when = "before it had a file" if held is None else f"while it worked on {held.file.id}"
         if unreported > 0:
             when += f"; what it had not reported is processed again ({unreported} more)"
         self._warn(f"{seat.source} ({key}) {how} {when}")
-        if loss is Loss.DIED and seat.deaths.note(with_file=held is not None):
+        if loads_nothing:
             self._retire_dying(seat, how)
         if self._coordinator.is_retired(key) and not seat.retired:
             seat.retired = True
@@ -247,7 +252,7 @@ class Desk:
             self._coordinator.retire(seat.device.key)
 
     def _retire_dying(self, seat: Seat, how: str) -> None:
-        """Retire a device whose workers die before they have a file; the last one ends the run."""
+        """Retire a device whose workers die before they have loaded the job; the last one ends the run."""
         if any(not each.retired for each in self._seats if each is not seat):
             self._coordinator.retire(seat.device.key)
             return

@@ -13,7 +13,10 @@ from workers.commit.committer import FinishedAttempt
 from workers.coordinator.assignment import Assignment
 from workers.protocol import Refusal, Settled
 
-FAILED_STARTS_UNTIL_RETIREMENT = 3
+FAILED_LOADS_UNTIL_RETIREMENT = 3
+KILLED_LOADS_UNTIL_RETIREMENT = 6
+"""SIGKILL comes from outside: from the out-of-memory killer, or from a user. Only so many in a row, over 4 s at
+least, show that no worker will load here."""
 FIRST_DELAY_SECONDS = 0.25
 LONGEST_DELAY_SECONDS = 5.0
 
@@ -27,23 +30,41 @@ def delay_ns(times: int) -> int:
 
 @dataclass
 class DeathRecord:
-    """How often a device's workers have died since it last settled a file.
+    """How often a device's workers have died since it last settled a file, and while they loaded the job.
 
     Deaths with a file are judged by schedule/blame.py as well.
     """
 
     deaths: int = 0
-    without_file: int = 0
+    failed_loads: int = 0
+    """How many workers in a row have died before they had loaded the job …"""
+    killed_loads: int = 0
+    """… and how many of these by SIGKILL."""
+    has_loaded: bool = False
+    """Whether the worker has loaded the job. Then neither job nor device keeps workers from it."""
 
-    def note(self, *, with_file: bool) -> bool:
-        """Count a death. Return True if the device is to be retired: three workers died before they had a file."""
+    def note_loaded(self) -> None:
+        """Note that the worker has loaded the job."""
+        self.failed_loads = self.killed_loads = 0
+        self.has_loaded = True
+
+    def note_end(self, *, died: bool, was_killed: bool = False) -> bool:
+        """Note the end of a worker, which counts if it `died`. Return True if the device is to be retired."""
+        has_loaded, self.has_loaded = self.has_loaded, False
+        if not died:
+            return False
         self.deaths += 1
-        self.without_file += not with_file
-        return self.without_file >= FAILED_STARTS_UNTIL_RETIREMENT
+        if not has_loaded:
+            self.failed_loads += 1
+            self.killed_loads += was_killed
+        return (
+            self.failed_loads - self.killed_loads >= FAILED_LOADS_UNTIL_RETIREMENT
+            or self.failed_loads >= KILLED_LOADS_UNTIL_RETIREMENT
+        )
 
     def clear(self) -> None:
         """Start over, because the device has settled a file."""
-        self.deaths = self.without_file = 0
+        self.deaths = 0
 
     def delay_ns(self) -> int:
         """Return the delay before the next worker is started: none after the first death, then it doubles."""

@@ -25,6 +25,8 @@ def make_ids(
     "/"; else, and where that is too long, the base name and "~2", "~3" ... The locale makes no difference. No id
     is in `reserved`, or is a name that `stems` cover.
     """
+    if not stems and reserved.isdisjoint(names) and _are_ids(names):
+        return list(names)
     ids = [""] * len(names)
     taken = set(reserved)
 
@@ -72,14 +74,17 @@ def need_own_folder(stems: Sequence[str], ids: Sequence[str], reserved: Iterable
     """
     # How many inputs have a stem or an id that this stem covers, and how many reserved names it covers.
     claims = dict.fromkeys(stems, 0)
+    have_dots = "." in "".join(claims)
     for name in reserved:
         for covering in stems_covering(name):
             if covering in claims:
                 claims[covering] += 1
     for stem, name in zip(stems, ids, strict=True):
-        # Nearly always the stem covers the id, and then what covers the stem covers the id too.
-        names = stems_covering(name) if covers(stem, name) else {*stems_covering(stem), *stems_covering(name)}
-        for covering in names:
+        # Nearly always the id continues the stem with its first dot: then no other stem without a dot covers it.
+        if not have_dots and name.partition(".")[0] == stem:
+            claims[stem] += 1
+            continue
+        for covering in {*stems_covering(stem), *stems_covering(name)}:
             if covering in claims:
                 claims[covering] += 1
     return bytearray(claims[stem] > 1 or _is_covered_by_another(stem, claims) for stem in stems)
@@ -106,6 +111,17 @@ def stems_covering(name: str) -> Iterator[str]:
         yield name[:end]
         end = name.find(".", end + 1)
     yield name
+
+
+def _are_ids(names: Sequence[str]) -> bool:
+    """Whether all names are unique, printable and short: as nearly always, and then they are the ids."""
+    text = "".join(names)
+    return (
+        text.isascii()
+        and text.isprintable()
+        and max(map(len, names), default=0) <= MAX_ID_BYTES
+        and len(set(names)) == len(names)
+    )
 
 
 def _parts(folder: str, name: str) -> list[str]:

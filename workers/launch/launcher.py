@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -210,16 +211,16 @@ class Launcher:
         poller = zmq.Poller()
         for source in (*server.hub.sockets(), *workers.sockets, interruption.fileno(), deaths.fileno()):
             poller.register(source, zmq.POLLIN)
-        handled_deaths = 0
+        is_init, handled_deaths = os.getpid() == 1, 0
         while (coordinator.unsettled and not workers.closing) or workers.running:
-            poller.poll(POLL_MS)
+            ready = dict(poller.poll(POLL_MS))
             deaths.drain()
-            if deaths.count > handled_deaths:
+            if is_init and deaths.count > handled_deaths:
                 handled_deaths = deaths.count
                 reap_adopted()
             # The workers first: they wait for their answers, and nobody waits for the bus.
             workers.poll()
-            server.hub.poll()
+            server.hub.poll(ready)
             if notice := server.hub.capture.notice():
                 self._notify(notice)
             self._viewers.start_if_due(is_begun=self._store.has_attempts)

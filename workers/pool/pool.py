@@ -203,5 +203,5 @@ class WorkerPool:
             how = ending.reason
         slot.pending = None
         overdue = None if ending is None or loss is not Loss.TIMED_OUT else ending.output
-        if self._desk.lose(slot, how, loss, overdue) is Loss.DIED:
+        if self._desk.lose(slot, how, loss, overdue, was_killed=slot.was_killed) is Loss.DIED:
             slot.restart_at_ns = self._clock.mono_ns() + slot.deaths.delay_ns()

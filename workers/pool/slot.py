@@ -57,6 +57,8 @@ class Slot(Seat):
     """How often in a row the system has refused to start a process."""
     dismissal_ends_ns: int = 0
     """When a process that was dismissed, and is still running, is killed."""
+    was_killed: bool = False
+    """Whether the last process was ended by SIGKILL, and not by us."""
     ending: Ending | None = None
     """None while the process is not being ended."""
 
@@ -141,4 +143,5 @@ class Slot(Seat):
         """Forget a process that has ended; return how it ended."""
         self._close_pipe()
         self.process = None
+        self.was_killed = status == -signal.SIGKILL and self.ending is None
         return describe_status(status)

@@ -14,6 +14,7 @@ from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import Foreign, decode
 from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, WORKER_SOURCE_PREFIX
 from workers.commit.manifest import Manifest
+from workers.resume.past_plan import PastPlan
 from workers.resume.past_results import PastResults
 
 
@@ -42,7 +43,7 @@ class PastRun:
         """The run's id; "" when no session got that far."""
         self.host = ""
         """The host that the run's events name, whatever the machine is called that resumes it; "" as for `run`."""
-        self.planned: dict[str, ev.PlannedFile] = {}
+        self.planned = PastPlan()
         """Every file that was planned, as it was planned last, by id."""
         self.settled: dict[str, SettledFile] = {}
         """How files were settled, by id; pending files are not in it."""

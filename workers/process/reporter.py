@@ -101,9 +101,10 @@ class Reporter:
             self._turns.append(turn)
         return turn
 
-    def finish(self, turn: Turn) -> None:
-        """Hand over a file that the job has done, with its `result`."""
-        if isinstance(turn.result, Failure):
+    def finish(self, turn: Turn, result: Performed | Failure, warning: str | None = None) -> None:
+        """Hand over a file that the job has done, with what the job warns of."""
+        turn.result, turn.warning = result, warning
+        if isinstance(result, Failure):
             turn.end(now(self._clock))
         with self._changed:
             self._finished.append(turn)

@@ -7,7 +7,7 @@ differ, the content decides: it is read, and compared with the digest that the j
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +39,7 @@ def recognize(
     """
     matches = _Matches(planned, contents, files, read_digest)
     # A planned file is one input at most, so the surest rule comes first.
-    matches.by(lambda file, _: file.identity or None, lambda plan: plan.identity or None)
+    matches.by_identity()
     matches.by_origin(lambda origin: (origin.folder, origin.name, origin.version))
     matches.by_origin(lambda origin: (origin.name, origin.version, origin.inode))
     matches.by_content(lambda origin: (origin.folder, origin.name))
@@ -65,7 +65,7 @@ class _Matches:
     ) -> None:
         self.known: list[Known | None] = [None] * len(files)
         """What each input was recognized as."""
-        self._new: Iterable[int] = range(len(files))
+        self._new: Sequence[int] = range(len(files))
         """The inputs that are not recognized yet, by number."""
         self._planned = dict(planned)
         """The planned files that are no input yet, by id."""
@@ -75,6 +75,25 @@ class _Matches:
         self._digests: dict[int, str] = {}
         self._moves: dict[str, str] = {}
         """Where the folders of recognized files are now, by where they were planned."""
+
+    def by_identity(self) -> None:
+        """Match the files that are as planned, at the same path.
+
+        These are nearly always all of a million, so it does without what the other rules need of a file.
+        """
+        plans = {plan.identity: plan.file for plan in reversed(self._planned.values())}
+        plans.pop("", None)
+        matched = {}
+        for number in self._new:
+            if (file := plans.pop(self._files.identity(number), None)) is not None:
+                matched[file] = number
+                self.known[number] = Known(file)
+        if len(matched) < len(self._new):
+            self._new = [number for number in self._new if self.known[number] is None]
+            for file, number in matched.items():
+                self._note_move(self._planned[file], self._files.planned(number))
+        for file in matched:
+            del self._planned[file]
 
     def by(
         self,
@@ -101,9 +120,12 @@ class _Matches:
             plan = found.pop()
             self.known[number] = Known(plan.file, is_unchanged, is_renamed, was_read)
             del self._planned[plan.file]
-            if plan.origin is not None and file.origin is not None:
-                self._moves[plan.origin.folder] = file.origin.folder
+            self._note_move(plan, file)
         self._new = still_new
+
+    def _note_move(self, plan: PlannedFile, file: PlannedFile) -> None:
+        if plan.origin is not None and file.origin is not None:
+            self._moves[plan.origin.folder] = file.origin.folder
 
     def by_origin(self, key: Callable[[Origin], Hashable], *, is_unchanged: bool = True) -> None:
         """Match by where a file lies and in which state it is."""

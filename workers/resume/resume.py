@@ -274,7 +274,11 @@ def _clear_results(
         # The launcher was killed between a commit and this.
         store.remove(past.results.replaced(file))
     store.replace_later(
-        {file: past.results.paths(file).union(placements.get(file, NO_RESULTS).paths()) for file in remaining}
+        {
+            file: past.results.paths(file).union(placements.get(file, NO_RESULTS).paths())
+            for file in remaining
+            if file in placements or past.results.has(file)
+        }
     )
 
 

@@ -233,20 +233,19 @@ class Desk:
 
     # What becomes of a seat whose worker is gone.
 
-    def lose(self, seat: Seat, how: str, loss: Loss, *, was_killed: bool = False) -> Loss:
+    def lose(self, seat: Seat, how: str, loss: Loss) -> Loss:
         """Return the file of a worker that has ended to the coordinator; retire a device whose workers keep dying.
 
-        `how` continues a sentence: "was killed by SIGKILL"; `was_killed` if it was that, and not by us. Returns as
-        what the loss counts.
+        `how` continues a sentence: "was killed by SIGKILL". Returns as what the loss counts.
         """
-        if loss is Loss.DIED and self._is_of_every_file():
+        if loss.is_death and self._is_of_every_file():
             loss = Loss.STOPPED
         key = seat.device.key
         held = self._coordinator.worker_lost(key, seat.source, seat.epoch, how, loss)
         if seat.output is not None:
             self._store.discard(seat.output)
         seat.clear()
-        loads_nothing = seat.deaths.note_end(died=loss is Loss.DIED, was_killed=was_killed)
+        loads_nothing = seat.deaths.note_end(loss)
         if loss is Loss.STOPPED:
             return loss
         when = "before it had a file" if held is None else f"while it worked on {held.file.id}"

@@ -195,11 +195,11 @@ class WorkerPool:
 
     def _handle_death(self, slot: Slot, how: str) -> None:
         """Return the worker's file to the desk, and decide when the device gets its next worker."""
-        ending, loss = slot.ending, Loss.DIED
+        ending, loss = slot.ending, Loss.KILLED if slot.was_killed else Loss.DIED
         if ending is not None:
             # A file that was assigned to it while it was being ended is not to blame.
             loss = ending.loss if ending.output == slot.output else Loss.STOPPED
             how = ending.reason
         slot.pending = None
-        if self._desk.lose(slot, how, loss, was_killed=slot.was_killed) is Loss.DIED:
+        if self._desk.lose(slot, how, loss).is_death:
             slot.restart_at_ns = self._clock.mono_ns() + slot.deaths.delay_ns()

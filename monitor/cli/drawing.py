@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from rich.console import Console
-
 from monitor.cli.display import Displayable, DisplayOptions, Driver
 from monitor.dashboard import LoadBalancingDashboard
 from monitor.terminal.keys import Key, Keys
-from monitor.terminal.screen import is_screen
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.system.keyboard import Keyboard, is_interactive, read_forwarded
 from virnucpro_bus.system.standard_streams import abandon_output
@@ -88,6 +86,12 @@ def make_dashboard(
 
 def has_keyboard() -> bool:
     """Whether pictures are shown on a terminal that a user can type on."""
+    if not sys.stdout.isatty():
+        return False
+    from rich.console import Console
+
+    from monitor.terminal.screen import is_screen
+
     return is_screen(Console()) and is_interactive(_STANDARD_INPUT)
 
 

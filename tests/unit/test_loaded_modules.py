@@ -54,8 +54,8 @@ def test_the_list_of_subcommands_loads_none_of_them() -> None:
     assert modules.isdisjoint(SLOW - {METADATA})
 
 
-WITH_PLUGINS = {"export", "jobs", "run", "whatif"}
-"""Their help shows formats, jobs or policies."""
+WITH_PLUGINS = {"export", "jobs", "run"}
+"""Their help shows formats, or their options are about jobs."""
 
 
 def test_the_help_of_a_subcommand_loads_nothing_that_only_its_work_needs() -> None:
@@ -71,7 +71,9 @@ def test_the_help_of_a_subcommand_loads_nothing_that_only_its_work_needs() -> No
         ("effect {run}", {FOLD}),
         ("ls {run}", set()),
         ("monitor --once --json {run}", {FOLD, SOCKETS}),
+        ("monitor --no-dashboard --log-file {run}/log.csv {run}", {FOLD, SOCKETS}),
         ("replay --once --json {run}", {FOLD}),
+        ("replay --rate 1000000 {run}", {FOLD}),
         ("export {run}", {FOLD, METADATA}),
     ],
 )

@@ -10,12 +10,11 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
-from virnucpro_bus.capture.records import CHUNK_BYTES, HEADER, MAGIC, RECORD, VERSION, RecordScanner, pack_record
+from virnucpro_bus.capture.past_records import PastRecords, scan_past_records
+from virnucpro_bus.capture.records import HEADER, MAGIC, RECORD, VERSION, Place, pack_record, pack_records
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import CAPTURE_SOURCE, make_envelope
@@ -26,20 +25,6 @@ _FLUSH_BYTES = 1 << 18
 """Appended frames are written when they amount to this many bytes."""
 _RETRY_NS = NANOSECONDS
 """Time between two attempts to write while the disk is full."""
-_received_ns = attrgetter("received_ns")
-
-
-@dataclass(slots=True, eq=False)
-class Place:
-    """Where in the file the records of one `append` are, once they are written."""
-
-    start: int
-    stop: int
-    """The first byte after them."""
-    received_ns: int
-    """The time in all of them."""
-    is_written: bool = False
-    """Whether the file holds all of them there. It never will if recording stops before they are flushed."""
 
 
 class CaptureWriter:
@@ -75,7 +60,7 @@ class CaptureWriter:
         self._clock = clock
         self._disk = disk or Disk()
         self._run, self._host = run, host or socket.gethostname()
-        past = _scan_capture(path) if resume else _PastRecords()
+        past = scan_past_records(path) if resume else PastRecords()
         self._epoch = max(clock.wall_ns(), past.last_ns)
         self._start_ns = self._epoch - clock.mono_ns()
         self._records: list[bytes] = []
@@ -108,7 +93,7 @@ class CaptureWriter:
         than the one that is returned.
         """
         received_ns = self.now_ns
-        records = [pack_record(frame, received_ns) for frame in frames]
+        records = pack_records(frames, received_ns)
         works = self.problem is None or self._try_to_resume()
         start = self._written_bytes + self._pending_bytes
         place = Place(start, start + sum(map(len, records)), received_ns)
@@ -281,25 +266,3 @@ class CaptureWriter:
             mono_ns=now_ns,
         )
         return pack_record(encode(hole), self._start_ns + now_ns)
-
-
-class _PastRecords(NamedTuple):
-    """What a plain capture contains: the length without an incomplete last record, and the last time."""
-
-    size_bytes: int = 0
-    last_ns: int = 0
-    """When the latest frame was received, nanoseconds since 1970; 0: no frame."""
-
-
-def _scan_capture(path: Path) -> _PastRecords:
-    scanner, last_ns, size_bytes = RecordScanner(), 0, 0
-    with path.open("rb") as file:
-        while data := file.read(CHUNK_BYTES):
-            size_bytes += len(data)
-            last_ns = max((last_ns, *map(_received_ns, scanner.feed(data))))
-    incomplete_bytes = scanner.incomplete_bytes
-    # A damaged length field may hide whole records behind it.
-    if behind := scanner.finish():
-        last_ns = max((last_ns, *map(_received_ns, behind)))
-        incomplete_bytes = scanner.incomplete_bytes
-    return _PastRecords(size_bytes - incomplete_bytes, last_ns)

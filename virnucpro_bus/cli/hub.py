@@ -110,8 +110,7 @@ def _serve(
         poller.register(socket, zmq.POLLIN)
     poller.register(signals.fileno(), zmq.POLLIN)
     while not signals.signal:
-        poller.poll(POLL_MS)
-        server.hub.poll()
+        server.hub.poll(dict(poller.poll(POLL_MS)))
         relay.poll()
         if notice := server.hub.capture.notice():
             say(notice)

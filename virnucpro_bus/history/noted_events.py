@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from virnucpro_bus.capture.writer import Place
+from virnucpro_bus.capture.records import Place
 from virnucpro_bus.events.codec import Foreign
 from virnucpro_bus.events.envelope import Envelope
 

@@ -7,7 +7,7 @@ Forwarding is best effort, and the journal is complete: a subscriber that missed
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 import zmq
 
@@ -95,22 +95,27 @@ class Hub:
         workers = [] if self._worker_receiver is None else [self._worker_receiver]
         return [self._receiver, *workers, self._fanout, self._requests]
 
-    def poll(self) -> int:
-        """Do what can be done without waiting, up to a limit; returns the number of frames received."""
-        frames = drain(self._receiver, FRAMES_PER_POLL)
+    def poll(self, ready: Container[object] | None = None) -> int:
+        """Do what can be done without waiting, up to a limit; returns the number of frames received.
+
+        `ready` are those of `sockets` in which a poller has found input, among others; None: all may have some. To
+        find a socket empty takes longer than to take in an event.
+        """
+        frames = self._drain(self._receiver, ready)
         if frames:
             self.ingest(frames, self._refusal)
         received = len(frames)
         if self._own_run is not None:
             self.record(self._own_run.statements())
         if self._worker_receiver is not None:
-            frames = drain(self._worker_receiver, FRAMES_PER_POLL)
+            frames = self._drain(self._worker_receiver, ready)
             self.ingest(frames)
             received += len(frames)
         self.capture.flush()
         # Subscription messages are not needed, but they must be taken off the queue.
-        drain(self._fanout, FRAMES_PER_POLL)
-        self._serve_history()
+        self._drain(self._fanout, ready)
+        if ready is None or self._requests in ready:
+            self._serve_history()
         if received < IDLE_FRAMES:
             self._history.advance_fold()
         return received
@@ -170,6 +175,8 @@ class Hub:
         self.drain()
         self.capture.close()
         self._context.destroy(linger=LINGER_MS)
+        # The fold of a million files takes 100 MB, which the summary needs. Nobody can ask for it any more.
+        del self._history
 
     def _count(self) -> dict[str, Totals]:
         """Return the totals of each host, of all that is on record."""
@@ -198,6 +205,9 @@ class Hub:
                 # Never blocks: a subscriber whose pipe is full misses it, and notices the gap in the numbers.
                 send(frame, DONTWAIT)
         return new
+
+    def _drain(self, source: zmq.Socket[bytes], ready: Container[object] | None) -> list[bytes]:
+        return drain(source, FRAMES_PER_POLL) if ready is None or source in ready else []
 
     def _bind(self, kind: int, address: str, *options: tuple[int, bytes]) -> zmq.Socket[bytes]:
         bound = self._context.socket(kind)

@@ -92,6 +92,17 @@ class ResultStore:
         self._attempts_named += 1
         return f"{self._attempts}/{self._session}-{self._attempts_named}"
 
+    def keep_from_beginning(self, attempt: str) -> bool:
+        """Keep a worker from beginning an attempt that it holds. Returns False if it has begun, or may have.
+
+        To begin, the worker makes the output folder, which only one can: it or we.
+        """
+        try:
+            os.mkdir(attempt)
+        except OSError:
+            return False
+        return True
+
     @property
     def has_attempts(self) -> bool:
         """Whether any file was handed out: `new_attempt` was called."""

@@ -3,7 +3,7 @@
 It is the fold that viewers use, so the coordinator's figures and a monitor's can be compared field by field. It
 gets every event: those that only the coordinator publishes, and a local copy of those that the workers publish,
 in one stream for each worker. The copies never reach the bus: one fact has one publisher. They are folded many at
-a time, and at the latest when a figure is asked for.
+a time, at the latest when a figure is asked for.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class LocalFold:
         host = host or socket.gethostname()
         self._fold = _CoordinatorHostFold(host)
         self._unfolded: list[Envelope] = []
-        """What has been recorded and not folded yet."""
+        """Events of workers that are not folded yet."""
         self._devices = list(devices)
         self._clock = clock
         self._sink = sink
@@ -84,7 +84,7 @@ class LocalFold:
 
     def record(self, event: ev.Fact) -> None:
         """Fold an event of the coordinator, without publishing it."""
-        self._fold_later(self._sequencer.next_envelope(event))
+        self._folded().apply(self._sequencer.next_envelope(event))
 
     def announce(self, event: ev.Fact) -> None:
         """Fold an event of the coordinator and publish it."""
@@ -115,7 +115,9 @@ class LocalFold:
         self, slot: int, event: ev.Fact, wall_ns: int | None = None, mono_ns: int | None = None
     ) -> None:
         """Fold an event that the worker of device number `slot` publishes, at the times given; None: now."""
-        self._fold_later(self._worker_sequencers[slot].next_envelope(event, wall_ns, mono_ns))
+        self._unfolded.append(self._worker_sequencers[slot].next_envelope(event, wall_ns, mono_ns))
+        if len(self._unfolded) >= _MOST_UNFOLDED:
+            self._folded()
 
     def announce_loss(self, slot: int, event: ev.WorkerLost) -> None:
         """Announce the loss of a worker: its local stream ends, and that of the next worker begins."""
@@ -144,11 +146,6 @@ class LocalFold:
         """Return what stealing has gained or lost. `retired` are the numbers of devices that get no more files."""
         self._fold.retired = {self._devices[slot].key for slot in retired}
         return self._folded().effect(self._clock.mono_ns(), self._totals_cache)
-
-    def _fold_later(self, envelope: Envelope) -> None:
-        self._unfolded.append(envelope)
-        if len(self._unfolded) >= _MOST_UNFOLDED:
-            self._folded()
 
     def _folded(self) -> _CoordinatorHostFold:
         """Return the fold of all that was recorded."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.envelope import WORKER_SOURCE_PREFIX
 from virnucpro_bus.events.vocabulary import Device
+from workers.commit.committer import FinishedAttempt
 from workers.coordinator.assignment import Assignment
-from workers.protocol import Refusal
+from workers.protocol import Refusal, Settled
 from workers.schedule.blame import Loss
 
 FAILED_LOADS_UNTIL_RETIREMENT = 3
@@ -69,6 +72,14 @@ class DeathRecord:
         return delay_ns(self.deaths - 1)
 
 
+class HeldFile(NamedTuple):
+    """A file that a worker holds, for one attempt."""
+
+    assignment: Assignment
+    output: str
+    """The results folder of the attempt."""
+
+
 @dataclass
 class Seat:
     """One device and the worker at it, as the desk knows them. For one thread."""
@@ -78,12 +89,16 @@ class Seat:
     device: Device
     epoch: int = 0
     """The number of the worker, counted over all sessions of the run."""
-    assignment: Assignment | None = None
-    """The file that the worker holds; None: none."""
-    output: str | None = None
-    """The results folder of the current attempt."""
-    refusal: Refusal | None = None
-    """Why the results that the worker last reported were refused; None if they were accepted."""
+    held: list[HeldFile] = field(default_factory=list)
+    """The files that the worker holds, in the order in which it does them."""
+    reported: deque[Settled] = field(default_factory=deque)
+    """What the worker has reported of them, and the desk has not looked at yet."""
+    finished: list[FinishedAttempt] = field(default_factory=list)
+    """Those of the first files that it holds which it has completed, and which are not committed yet."""
+    refusals: list[Refusal | None] = field(default_factory=list)
+    """For each file that the worker last reported, why it was refused; None if it was accepted."""
+    answered_ns: int = 0
+    """When the worker last got an answer."""
     deaths: DeathRecord = field(default_factory=DeathRecord)
     retired: bool = False
     """Whether the device gets no worker any more."""
@@ -93,6 +108,22 @@ class Seat:
         """The name of the worker's stream on the bus."""
         return f"{WORKER_SOURCE_PREFIX}{self.number}"
 
+    @property
+    def assignment(self) -> Assignment | None:
+        """The file that the worker works on, as far as it has reported; None: it holds none."""
+        return self.held[0].assignment if self.held else None
+
+    @property
+    def output(self) -> str | None:
+        """The results folder of that attempt."""
+        return self.held[0].output if self.held else None
+
+    def holds(self, output: str | None) -> bool:
+        """Whether the worker holds the attempt of this results folder; None: whether it holds no file."""
+        return output in [each.output for each in self.held] if self.held else output is None
+
     def clear(self) -> None:
         """Note that the worker holds no file."""
-        self.assignment = self.output = None
+        self.held.clear()
+        self.reported.clear()
+        self.finished.clear()

@@ -25,6 +25,8 @@ def make_ids(
     "/"; else, and where that is too long, the base name and "~2", "~3" ... The locale makes no difference. No id
     is in `reserved`, or is a name that `stems` cover.
     """
+    if not stems and reserved.isdisjoint(names) and _are_ids(names):
+        return list(names)
     ids = [""] * len(names)
     taken = set(reserved)
 
@@ -77,11 +79,15 @@ def need_own_folder(stems: Sequence[str], ids: Sequence[str], reserved: Iterable
             if covering in claims:
                 claims[covering] += 1
     for stem, name in zip(stems, ids, strict=True):
-        # Nearly always the stem covers the id, and then what covers the stem covers the id too.
-        names = stems_covering(name) if covers(stem, name) else {*stems_covering(stem), *stems_covering(name)}
-        for covering in names:
+        # Nearly always. Another stem that covers this id then continues this one, which finds the two.
+        if name.partition(".")[0] == stem:
+            claims[stem] += 1
+            continue
+        for covering in {*stems_covering(stem), *stems_covering(name)}:
             if covering in claims:
                 claims[covering] += 1
+    if max(claims.values(), default=0) <= 1:
+        return bytearray(len(stems))  # a stem that covers another one is claimed twice
     return bytearray(claims[stem] > 1 or _is_covered_by_another(stem, claims) for stem in stems)
 
 
@@ -106,6 +112,17 @@ def stems_covering(name: str) -> Iterator[str]:
         yield name[:end]
         end = name.find(".", end + 1)
     yield name
+
+
+def _are_ids(names: Sequence[str]) -> bool:
+    """Whether all names are unique, printable and short: as nearly always, and then they are the ids."""
+    text = "".join(names)
+    return (
+        text.isascii()
+        and text.isprintable()
+        and max(map(len, names), default=0) <= MAX_ID_BYTES
+        and len(set(names)) == len(names)
+    )
 
 
 def _parts(folder: str, name: str) -> list[str]:

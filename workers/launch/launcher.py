@@ -213,14 +213,14 @@ class Launcher:
             poller.register(source, zmq.POLLIN)
         is_init, handled_deaths = os.getpid() == 1, 0
         while (coordinator.unsettled and not workers.closing) or workers.running:
-            poller.poll(POLL_MS)
+            ready = dict(poller.poll(POLL_MS))
             deaths.drain()
             if is_init and deaths.count > handled_deaths:
                 handled_deaths = deaths.count
                 reap_adopted()
             # The workers first: they wait for their answers, and nobody waits for the bus.
             workers.poll()
-            server.hub.poll()
+            server.hub.poll(ready)
             if notice := server.hub.capture.notice():
                 self._notify(notice)
             self._viewers.start_if_due(is_begun=self._store.has_attempts)

@@ -91,6 +91,7 @@ class WorkerPool:
     def poll(self) -> None:
         """Process the workers' requests, handle deaths, and start the workers that are due."""
         self._dispatcher.receive()
+        self._desk.recall()
         self._watchdog.poll()
         for slot in self._slots:
             self._supervise(slot)
@@ -177,7 +178,7 @@ class WorkerPool:
             slot.end(*verdict, now_ns)
 
     def _check(self, slot: Slot) -> tuple[Loss, str] | None:
-        # A worker whose request is pending has finished its attempt.
+        # A worker whose request is pending has finished what it works on, as far as is known.
         return self._watchdog.check(slot, is_loaded=bool(slot.peer), is_waiting=slot.pending is not None)
 
     def _wants_worker(self, slot: Slot) -> bool:
@@ -198,8 +199,9 @@ class WorkerPool:
         ending, loss = slot.ending, Loss.KILLED if slot.was_killed else Loss.DIED
         if ending is not None:
             # A file that was assigned to it while it was being ended is not to blame.
-            loss = ending.loss if ending.output == slot.output else Loss.STOPPED
+            loss = ending.loss if slot.holds(ending.output) else Loss.STOPPED
             how = ending.reason
         slot.pending = None
-        if self._desk.lose(slot, how, loss).is_death:
+        overdue = None if ending is None or loss is not Loss.TIMED_OUT else ending.output
+        if self._desk.lose(slot, how, loss, overdue).is_death:
             slot.restart_at_ns = self._clock.mono_ns() + slot.deaths.delay_ns()

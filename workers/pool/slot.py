@@ -65,7 +65,7 @@ class Slot(Seat):
     @property
     def dismissed(self) -> bool:
         """Whether the last answer to the process was that there are no more files."""
-        return self.last_answer is not None and self.last_answer.task is None
+        return self.last_answer is not None and self.last_answer.tasks is None
 
     def spawn(self, config: WorkerConfig, log: Path, threads: int, fork: Fork) -> None:
         """Start a worker with `config`, whose epoch must be one more than the last. Raises OSError.

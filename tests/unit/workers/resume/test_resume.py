@@ -174,7 +174,7 @@ def test_results_that_a_killed_launcher_has_placed_and_not_committed_are_removed
     machine.start()
     reports = [machine.attempt(0), machine.attempt(1)]
     assert None not in reports
-    machine.commits._record = lambda attempts: None  # type: ignore[method-assign]
+    machine.commits._record = lambda attempts, placed: None  # type: ignore[method-assign]
     machine.commits.commit([report for report in reports if report is not None])
     (tmp_path / "run" / "results" / "one.mine").touch()
     assert len(results(tmp_path / "run")) > 1

@@ -113,7 +113,7 @@ def task_of(call: Call) -> Task | None:
     if len(call.arguments) != 2:
         return None
     answer: Answer = decode_answer(call.arguments[1])
-    return answer.task
+    return answer.tasks[0] if answer.tasks else None
 
 
 @pytest.fixture

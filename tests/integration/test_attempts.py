@@ -224,7 +224,7 @@ def test_a_bad_file_and_a_bad_device_are_told_apart(lab: Lab) -> None:
     )
     assert ended.wait() == 3, ended.stderr
     found = summary(lab.folder / "out")
-    assert found["failures"] == {names[5]: "it ended 3 workers, the last: was killed by SIGKILL"}
+    assert found["failures"] == {names[5]: "it ended 3 workers, the last: ended with exit status 70"}
     assert results(lab.folder / "out").keys() == result_names(set(names) - {names[5]})
     retired = [line for line in ended.stderr.splitlines() if "is retired" in line]
     assert retired == ["virnucpro-bus: cpu:1 is retired: its workers keep dying"]

@@ -8,10 +8,12 @@ import signal
 import threading
 from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 
 from tests.support.lab import Lab
 from tests.support.run_files import recorded, results, small_files, summary
 from virnucpro_bus.events.vocabulary import FileCommitted, WorkerLost
+from workers.schedule.blame import DEATHS_UNTIL_QUARANTINE
 
 FILES = 120
 JOB = """
@@ -26,8 +28,10 @@ PAUSES = (0.05, 0.3)
 """Seconds between two kills, at least and at most."""
 
 
-def test_workers_that_are_killed_all_the_time_cost_no_file_and_no_device(lab: Lab) -> None:
-    small_files(lab.folder / "in", FILES)
+def test_workers_that_are_killed_all_the_time_cost_no_device_and_no_file_but_those_they_worked_on(
+    lab: Lab,
+) -> None:
+    names = small_files(lab.folder / "in", FILES)
     (lab.folder / "short.py").write_text(JOB)
     running = lab.start("run", "in", "--out", "out", "--devices", "cpu:2", "--no-dashboard", "--job", "short:job")
     chance, kills = random.Random(7), 0
@@ -38,10 +42,14 @@ def test_workers_that_are_killed_all_the_time_cost_no_file_and_no_device(lab: La
             with suppress(ProcessLookupError):
                 os.kill(chance.choice(workers), signal.SIGKILL)
             kills += 1
-    assert running.wait() == 0, running.stderr
+    assert running.wait() in (0, 3), running.stderr
+    run_dir = lab.folder / "out"
+    lost = Counter(envelope.event.file for envelope in recorded(run_dir, WorkerLost))
+    assert kills >= lost.total() >= 3
     assert "is retired" not in running.stderr
-    assert kills >= len(recorded(lab.folder / "out", WorkerLost)) >= 3
-    assert len(results(lab.folder / "out")) == FILES
-    committed = Counter(envelope.event.file for envelope in recorded(lab.folder / "out", FileCommitted))
-    assert (len(committed), committed.total()) == (FILES, FILES)
-    assert summary(lab.folder / "out")["totals"]["files_failed"] == 0
+    # A file during which three workers were killed may be the reason, as far as anybody can know.
+    failed = set(summary(run_dir)["failures"])
+    assert failed <= {file for file, times in lost.items() if times == DEATHS_UNTIL_QUARANTINE}
+    assert results(run_dir).keys() == {f"{Path(name).stem}.txt" for name in set(names) - failed}
+    committed = Counter(envelope.event.file for envelope in recorded(run_dir, FileCommitted))
+    assert (set(committed), committed.total()) == (set(names) - failed, FILES - len(failed))

@@ -94,9 +94,9 @@ def deadly(input: Path, output: Path, context: JobContext) -> int:
 
 
 def deadly_device(input: Path, output: Path, context: JobContext) -> int:
-    """sixframe, but the devices and files named by the option `deadly` kill the process that touches them."""
+    """sixframe, but the devices and files named by the option `deadly` end the process that touches them."""
     if {input.name, context.device_key} & set(context.options["deadly"].split()):
-        os.kill(os.getpid(), signal.SIGKILL)
+        os._exit(70)
     return sixframe(input, output, context)
 
 

@@ -209,16 +209,14 @@ class Desk:
 
     # What becomes of a seat whose worker is gone.
 
-    def lose(
-        self, seat: Seat, how: str, loss: Loss, overdue: str | None = None, *, was_killed: bool = False
-    ) -> Loss:
+    def lose(self, seat: Seat, how: str, loss: Loss, overdue: str | None = None) -> Loss:
         """Return the files of a worker that has ended to the coordinator; retire a device whose workers all die.
 
-        `how` continues a sentence: "was killed by SIGKILL"; `was_killed` if it was that, and not by us. `overdue`
-        is the results folder of the attempt that has taken too long; None: none has, and the loss counts for the
-        last one that was begun. Returns as what the loss counts.
+        `how` continues a sentence: "was killed by SIGKILL". `overdue` is the results folder of the attempt that
+        has taken too long; None: none has, and the loss counts for the last one that was begun. Returns as what
+        the loss counts.
         """
-        if loss is Loss.DIED and self._is_of_every_file():
+        if loss.is_death and self._is_of_every_file():
             loss = Loss.STOPPED
         self._take_back(seat)
         key = seat.device.key
@@ -228,7 +226,7 @@ class Desk:
         for each in seat.held:
             self._store.discard(each.output)
         seat.clear()
-        loads_nothing = seat.deaths.note_end(died=loss is Loss.DIED, was_killed=was_killed)
+        loads_nothing = seat.deaths.note_end(loss)
         if loss is Loss.STOPPED:
             return loss
         when = "before it had a file" if held is None else f"while it worked on {held.file.id}"

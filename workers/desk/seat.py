@@ -12,6 +12,7 @@ from virnucpro_bus.events.vocabulary import Device
 from workers.commit.committer import FinishedAttempt
 from workers.coordinator.assignment import Assignment
 from workers.protocol import Refusal, Settled
+from workers.schedule.blame import Loss
 
 FAILED_LOADS_UNTIL_RETIREMENT = 3
 KILLED_LOADS_UNTIL_RETIREMENT = 6
@@ -48,15 +49,15 @@ class DeathRecord:
         self.failed_loads = self.killed_loads = 0
         self.has_loaded = True
 
-    def note_end(self, *, died: bool, was_killed: bool = False) -> bool:
-        """Note the end of a worker, which counts if it `died`. Return True if the device is to be retired."""
+    def note_end(self, loss: Loss) -> bool:
+        """Note how a worker was lost, which counts if it died. Return True if the device is to be retired."""
         has_loaded, self.has_loaded = self.has_loaded, False
-        if not died:
+        if not loss.is_death:
             return False
         self.deaths += 1
         if not has_loaded:
             self.failed_loads += 1
-            self.killed_loads += was_killed
+            self.killed_loads += loss is Loss.KILLED
         return (
             self.failed_loads - self.killed_loads >= FAILED_LOADS_UNTIL_RETIREMENT
             or self.failed_loads >= KILLED_LOADS_UNTIL_RETIREMENT

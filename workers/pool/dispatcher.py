@@ -72,8 +72,8 @@ class Dispatcher:
         if request.token != self.token or not 0 <= request.slot < len(self._slots):
             return
         slot = self._slots[request.slot]
-        if request.epoch != slot.epoch:
-            return  # from an earlier process of the slot
+        if request.epoch != slot.epoch or slot.process is None:
+            return  # from a process that has ended meanwhile
         slot.peer = peer
         if slot.last_answer is not None and slot.last_answer.number == request.number:
             self._send(slot, slot.last_answer)

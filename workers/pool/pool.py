@@ -196,12 +196,12 @@ class WorkerPool:
 
     def _handle_death(self, slot: Slot, how: str) -> None:
         """Return the worker's file to the desk, and decide when the device gets its next worker."""
-        ending, loss = slot.ending, Loss.DIED
+        ending, loss = slot.ending, Loss.KILLED if slot.was_killed else Loss.DIED
         if ending is not None:
             # A file that was assigned to it while it was being ended is not to blame.
             loss = ending.loss if slot.holds(ending.output) else Loss.STOPPED
             how = ending.reason
         slot.pending = None
         overdue = None if ending is None or loss is not Loss.TIMED_OUT else ending.output
-        if self._desk.lose(slot, how, loss, overdue, was_killed=slot.was_killed) is Loss.DIED:
+        if self._desk.lose(slot, how, loss, overdue).is_death:
             slot.restart_at_ns = self._clock.mono_ns() + slot.deaths.delay_ns()

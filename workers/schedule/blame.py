@@ -15,10 +15,18 @@ class Loss(Enum):
 
     DIED = auto()
     """It ended without being asked to, or was ended because it hung."""
+    KILLED = auto()
+    """It was killed from outside, by SIGKILL: by a user, or by the out-of-memory killer, for which a file may be
+    the reason, but no device."""
     TIMED_OUT = auto()
     """It was ended because its attempt took too long: a failure of the file, and not a death."""
     STOPPED = auto()
     """It was ended because the run ends: neither a failure nor a death."""
+
+    @property
+    def is_death(self) -> bool:
+        """Whether it ended, or hung, before it was to end."""
+        return self in {Loss.DIED, Loss.KILLED}
 
 
 class Culprit(Enum):
@@ -69,12 +77,13 @@ class Blame:
         self._failures[file] += 1
         return is_last
 
-    def record_death(self, file: int, device: int) -> Culprit:
-        """Count a worker's death during an attempt; return what is to blame."""
+    def record_death(self, file: int, device: int, loss: Loss = Loss.DIED) -> Culprit:
+        """Count a worker's death during an attempt; return what is to blame. `loss`: DIED or KILLED."""
         died_on = self._died_on.setdefault(file, [])
         died_on.append(device)
         suspected = self._suspected[device]
-        suspected.add(file)
+        if loss is Loss.DIED:
+            suspected.add(file)
         if len(died_on) >= DEATHS_UNTIL_QUARANTINE:
             return Culprit.FILE
         # A file that has died on other devices too is itself the likelier culprit.

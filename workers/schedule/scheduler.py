@@ -219,8 +219,8 @@ class Scheduler:
         if loss is Loss.TIMED_OUT and self._blame.record_failure(file):
             return [self._abandon(file, reason)]
         retired: list[Abandoned] = []
-        if loss is Loss.DIED:
-            culprit = self._blame.record_death(file, device)
+        if loss.is_death:
+            culprit = self._blame.record_death(file, device, loss)
             if culprit is Culprit.FILE:
                 return [self._abandon(file, f"it ended {DEATHS_UNTIL_QUARANTINE} workers, the last: {reason}")]
             if culprit is Culprit.DEVICE:

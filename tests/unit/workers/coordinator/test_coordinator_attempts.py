@@ -145,6 +145,14 @@ def test_a_device_on_which_three_different_files_die_is_retired_and_no_file_is_b
     assert (coordinator.unsettled, coordinator.get_totals()["files_failed"]) == (0, 0)
 
 
+def test_a_device_on_which_workers_are_killed_from_outside_is_not_to_blame() -> None:
+    coordinator = coordinator_of(2, [8, 7, 6, 5, 4, 3, 2, 1])
+    for loss in (Loss.DIED, Loss.KILLED, Loss.KILLED, Loss.DIED):
+        take(coordinator, "cpu:0")
+        lose(coordinator, "cpu:0", loss=loss)
+    assert not coordinator.is_retired("cpu:0")
+
+
 def test_a_single_bad_device_is_retired_before_it_condemns_a_file() -> None:
     sink = ListSink()
     coordinator = WorkStealingCoordinator(cpus(1), input_files([4, 3, 2, 1]), sink=sink)

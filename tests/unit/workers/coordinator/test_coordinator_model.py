@@ -273,7 +273,10 @@ class CoordinatorMachine(RuleBasedStateMachine):
         else:
             self.wait_again(name, device)
 
-    @rule(device=device_numbers, loss=st.sampled_from([Loss.DIED, Loss.DIED, Loss.TIMED_OUT, Loss.STOPPED]))
+    @rule(
+        device=device_numbers,
+        loss=st.sampled_from([Loss.DIED, Loss.DIED, Loss.KILLED, Loss.TIMED_OUT, Loss.STOPPED]),
+    )
     def lose(self, device: int, loss: Loss) -> None:
         device %= len(self.keys)
         held = [self.end(device) for _ in range(1 + len(self.ahead[device]))] if device in self.held else [None]
@@ -289,9 +292,10 @@ class CoordinatorMachine(RuleBasedStateMachine):
             if lost.is_last:
                 self.given_up.add(name)
                 return
-        if loss is Loss.DIED:
+        if loss.is_death:
             self.died_on[name].append(device)
-            self.suspected[device].add(name)
+            if loss is Loss.DIED:
+                self.suspected[device].add(name)
             if len(self.died_on[name]) == 3:
                 self.given_up.add(name)
                 return

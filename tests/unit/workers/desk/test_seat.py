@@ -6,8 +6,10 @@ import pytest
 
 from virnucpro_bus.clock import NANOSECONDS
 from workers.desk.seat import DeathRecord
+from workers.schedule.blame import Loss
 
 DIES, IS_KILLED, IS_ENDED = "dies", "is killed", "is ended"
+LOSSES = {DIES: Loss.DIED, IS_KILLED: Loss.KILLED, IS_ENDED: Loss.TIMED_OUT}
 LOADED = "loads, and "
 
 
@@ -18,8 +20,7 @@ def verdicts(ends: list[str]) -> list[bool]:
     for end in ends:
         if end.startswith(LOADED):
             record.note_loaded()
-        how = end.removeprefix(LOADED)
-        said.append(record.note_end(died=how != IS_ENDED, was_killed=how == IS_KILLED))
+        said.append(record.note_end(LOSSES[end.removeprefix(LOADED)]))
     return said
 
 
@@ -52,7 +53,7 @@ def test_the_first_death_costs_no_delay_and_the_next_ones_twice_as_much_each_up_
     delays = []
     for _ in range(9):
         record.note_loaded()
-        record.note_end(died=True)
+        record.note_end(Loss.DIED)
         delays.append(record.delay_ns() / NANOSECONDS)
     assert delays == [0, 0.25, 0.5, 1, 2, 4, 5, 5, 5]
     record.clear()

@@ -6,12 +6,14 @@ import errno
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
+import zmq
 
 from tests.support.plans import input_files
 from virnucpro_bus.clock import ManualClock
@@ -29,6 +31,7 @@ from workers.pool.orphan_guard import kill_marked
 from workers.pool.pool import WorkerPool
 from workers.pool.slot import TERM_SECONDS, UNKILLABLE_SECONDS, Slot
 from workers.pool.zygote import WorkerProcess, Zygote
+from workers.protocol import Request, encode_request
 
 HANG_SECONDS = 0.2
 STEP_SECONDS = 0.05
@@ -224,6 +227,22 @@ def test_a_run_in_which_no_worker_can_be_started_ends_early_and_charges_no_file(
     assert made.pool.failed_start == "no worker can be started: Resource temporarily unavailable"
     assert (made.pool.closing, made.pool.running, made.coordinator.unsettled) == (True, False, 3)
     assert made.coordinator.get_totals()["files_failed"] == 0
+
+
+def test_a_request_that_arrives_after_its_worker_has_ended_is_not_answered(make: Callable[[int], Pool]) -> None:
+    made = make(1)
+    made.pool.start()
+    slot, dispatcher = made.pool._slots[0], made.pool._dispatcher
+    slot.signal(signal.SIGKILL)
+    slot.restart_at_ns = sys.maxsize
+    made.pool.poll()
+    slot.restart_at_ns = sys.maxsize
+    with zmq.Context() as context, context.socket(zmq.DEALER) as worker:
+        worker.connect(dispatcher.address)
+        worker.send(encode_request(Request(dispatcher.token, slot.number, slot.epoch, 1)))
+        dispatcher.socket.poll()
+        made.pool.poll()
+        assert (slot.pending, slot.assignment) == (None, None)
 
 
 def test_an_interrupted_run_waits_for_no_worker_that_still_loads_the_job(make: Callable[[int], Pool]) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,11 @@ def folder(pid: int) -> Path:
 
 
 def open_files(pid: int) -> list[str]:
-    return sorted(os.readlink(each) for each in (folder(pid) / "fd").iterdir())
+    found = []
+    for each in (folder(pid) / "fd").iterdir():
+        with suppress(FileNotFoundError):  # the worker has just closed it
+            found.append(os.readlink(each))
+    return sorted(found)
 
 
 def environment(pid: int) -> list[bytes]:

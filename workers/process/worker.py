@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from time import sleep
 from typing import BinaryIO
 
@@ -23,6 +24,7 @@ from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.errors import ChannelError, InputError
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.files.disk import Disk
+from virnucpro_bus.files.folders import grant_access
 from virnucpro_bus.publish.publisher import Publisher
 from virnucpro_bus.system.console import say
 from workers.fault_injection import fault_point
@@ -117,10 +119,15 @@ class Worker:
                 if self._terminations() == terminations:
                     raise
                 say(f"{task.file}: repeated after SIGTERM: {describe_failure(error)}")
-                # Not the folder itself: that it is there shows that the attempt has begun.
                 with suppress(OSError):
-                    for left in to_path(task.output).iterdir():
-                        self._disk.remove(left)
+                    self._empty(to_path(task.output))
+
+    def _empty(self, output: Path) -> None:
+        """Remove what a job has left, and not the folder itself, which shows that the attempt has begun."""
+        self._disk.make_folder(output)
+        grant_access(os.fspath(output))
+        for left in output.iterdir():
+            self._disk.remove(left)
 
     def _publish_progress(self, sequences: int, total: int | None) -> None:
         turn = self._turn

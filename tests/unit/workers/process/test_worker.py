@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -94,6 +94,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         refusals: Mapping[str, Refusal] = MappingProxyType({}),
         at_once: int = 1,
         taken_back: Collection[str] = (),
+        terminations: Callable[[], int] = lambda: 0,
     ) -> Launcher:
         (tmp_path / "job_of_a_user.py").write_text(text)
         sys.modules.pop("job_of_a_user", None)
@@ -113,7 +114,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         launcher, device = Launcher(tasks, at_once, taken_back), Device("cpu:0")
         launcher.refusals.update(refusals)
         with Publisher(hub.addresses.publish, device=device, source="worker-0", heartbeat_seconds=None) as bus:
-            Worker(config, bus, launcher, lambda: 0).work()
+            Worker(config, bus, launcher, terminations).work()
         return launcher
 
     with hub_in(tmp_path) as hub, turned_by_a_thread(hub):
@@ -242,6 +243,23 @@ def test_results_that_are_refused_are_published_as_the_failure_that_the_launcher
     (failed,) = recorded(tmp_path, FileFailed)
     assert (failed.event.reason, failed.event.final) == ("no room", final)
     assert recorded(tmp_path, FileCompleted) == []
+
+
+@pytest.mark.parametrize("leave", ["(output / 'left').mkdir(0)", "output.chmod(0)", "output.rmdir()"])
+def test_an_attempt_that_is_repeated_after_a_signal_finds_its_folder_empty(run: Run, leave: str) -> None:
+    job = f"""
+tries = []
+
+def job(input, output, context):
+    tries.append(list(output.iterdir()))
+    if len(tries) == 1:
+        {leave}
+        raise ValueError("killed")
+    assert tries == [[], []]
+    return len(tries)
+"""
+    # So a SIGTERM was ignored meanwhile.
+    assert run(job, "a", terminations=count().__next__).outcomes == [2]
 
 
 # Files that it holds ahead of their turn.

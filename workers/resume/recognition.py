@@ -37,9 +37,10 @@ def recognize(
     `contents` are the digests of the content of committed files, by id. `read_digest` returns that of a file that
     is there now, "" when it cannot be read; it is called only for files that may be committed ones.
     """
-    matches = _Matches(planned, contents, files, read_digest)
+    matches = _Matches(contents, files, read_digest)
     # A planned file is one input at most, so the surest rule comes first.
-    matches.by_identity()
+    matches.by_id(planned)
+    matches.by(lambda file, _: file.identity or None, lambda plan: plan.identity or None)
     matches.by_origin(lambda origin: (origin.folder, origin.name, origin.version))
     matches.by_origin(lambda origin: (origin.name, origin.version, origin.inode))
     matches.by_content(lambda origin: (origin.folder, origin.name))
@@ -56,19 +57,13 @@ def recognize(
 class _Matches:
     """Inputs and the planned files that they are, found rule by rule."""
 
-    def __init__(
-        self,
-        planned: Mapping[str, PlannedFile],
-        contents: Mapping[str, str],
-        files: InputFiles,
-        read_digest: Callable[[Path], str],
-    ) -> None:
+    def __init__(self, contents: Mapping[str, str], files: InputFiles, read_digest: Callable[[Path], str]) -> None:
         self.known: list[Known | None] = [None] * len(files)
         """What each input was recognized as."""
-        self._new: Sequence[int] = range(len(files))
-        """The inputs that are not recognized yet, by number."""
-        self._planned = dict(planned)
-        """The planned files that are no input yet, by id."""
+        self._new: Sequence[int] = ()
+        """The inputs that are not recognized yet, by number; those that `by_id` leaves."""
+        self._planned: dict[str, PlannedFile] = {}
+        """The planned files that are no input yet, by id: those that `by_id` leaves."""
         self._contents = contents
         self._files = files
         self._read_digest = read_digest
@@ -76,24 +71,22 @@ class _Matches:
         self._moves: dict[str, str] = {}
         """Where the folders of recognized files are now, by where they were planned."""
 
-    def by_identity(self) -> None:
-        """Match the files that are as planned, at the same path.
+    def by_id(self, planned: Mapping[str, PlannedFile]) -> None:
+        """Match the files that are as planned, at the same path and with the same id. To be called first.
 
         These are nearly always all of a million, so it does without what the other rules need of a file.
         """
-        plans = {plan.identity: plan.file for plan in reversed(self._planned.values())}
-        plans.pop("", None)
-        matched = {}
-        for number in self._new:
-            if (file := plans.pop(self._files.identity(number), None)) is not None:
+        matched: dict[str, int] = {}
+        for number, file in enumerate(self._files.ids):
+            plan = planned.get(file)
+            if plan is not None and plan.identity and plan.identity == self._files.identity(number):
                 matched[file] = number
                 self.known[number] = Known(file)
-        if len(matched) < len(self._new):
-            self._new = [number for number in self._new if self.known[number] is None]
+        self._new = [number for number, known in enumerate(self.known) if known is None]
+        if self._new:
             for file, number in matched.items():
-                self._note_move(self._planned[file], self._files.planned(number))
-        for file in matched:
-            del self._planned[file]
+                self._note_move(planned[file], self._files.planned(number))
+        self._planned = {file: planned[file] for file in planned if file not in matched}
 
     def by(
         self,

@@ -197,6 +197,8 @@ class Launcher:
             finally:
                 workers.close()
                 self._monitor.finish(server.hub.poll, interruption.limit(MONITOR_SECONDS, HURRIED_SECONDS))
+                # The relay serves the capture. A monitor that has ended already has not waited for the end in it.
+                server.hub.capture.flush()
                 self._relay.stop(interruption.limit(DELIVERY_SECONDS, HURRIED_SECONDS))
                 self._store.tidy()
             if workers.unable is not None:

@@ -13,6 +13,7 @@ from virnucpro_bus.capture.info import CaptureInfo, capture_info
 from virnucpro_bus.cli.load_capture import runs_argument, warn_of_shards
 from virnucpro_bus.clock import iso_utc
 from virnucpro_bus.run_folder import capture_path, names_of
+from virnucpro_bus.sources.kept_fold import read_kept_info
 from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible
 
@@ -35,7 +36,8 @@ def info(runs: Sequence[Path], as_json: bool) -> None:
       virnucpro-bus info my-run/run.vbus
       virnucpro-bus info out/*
     """
-    found = [capture_info(capture_path(run)) for run in runs]
+    paths = [capture_path(run) for run in runs]
+    found = [read_kept_info(path) or capture_info(path) for path in paths]
     warn_of_shards(dict(zip(names_of(runs), (each["shard"] for each in found), strict=True)))
     if as_json:
         click.echo(json.dumps(found[0] if len(found) == 1 else InfosReport(runs=found), indent=2))

@@ -13,7 +13,7 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.metrics import RunReport, ShardReport
 from virnucpro_bus.run_folder import capture_path, names_of
-from virnucpro_bus.sources.recording import play_whole, warnings_of
+from virnucpro_bus.sources.recording import load_fold
 from virnucpro_bus.sources.shards import shard_text, shard_warnings
 from virnucpro_bus.system.console import say
 from virnucpro_bus.text import visible
@@ -27,7 +27,7 @@ runs_argument = click.argument(
 
 
 def load_runs(runs: Sequence[Path]) -> dict[str, FleetState]:
-    """Fold the capture of each run, and print on stderr what is missing; return the folds by short name.
+    """Load the fold of each run, and print on stderr what is missing; return the folds by short name.
 
     Raises CaptureError for what is not a capture, UserError for one that contains no event.
     """
@@ -37,12 +37,12 @@ def load_runs(runs: Sequence[Path]) -> dict[str, FleetState]:
 
 
 def load_run(place: Path) -> FleetState:
-    """Fold the capture in a file or a run folder, and print what is missing in it. Raises as `load_runs` does."""
+    """Load the fold of the run in a file or a folder, and print what is missing in it. Raises as `load_runs`."""
     path = capture_path(place)
-    playback = play_whole(path, SystemClock())
-    fleet = playback.fleet
-    for warning in warnings_of(playback):
+    folded = load_fold(path, SystemClock())
+    for warning in folded.warnings:
         say(f"{path}: {warning}")
+    fleet = folded.fleet
     if not fleet.get_totals()["events_received"]:
         raise UserError(f"{visible(str(path))}: contains no events")
     return fleet

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics_log_format import logs_at
-from virnucpro_bus.run_folder import BUS_FILE, CAPTURE_NAME, LOG_FOLDER, REPORT_NAME, SUMMARY_NAME
+from virnucpro_bus.run_folder import BUS_FILE, CAPTURE_NAME, FOLD_NAME, LOG_FOLDER, REPORT_NAME, SUMMARY_NAME
 from workers.commit.result_store import ATTEMPTS_NAME, RESULTS_NAME
 
 _RESERVED_NAMES = {
-    CAPTURE_NAME, SUMMARY_NAME, REPORT_NAME, BUS_FILE, ".bus", LOG_FOLDER, RESULTS_NAME, ATTEMPTS_NAME
+    CAPTURE_NAME, FOLD_NAME, SUMMARY_NAME, REPORT_NAME, BUS_FILE, ".bus", LOG_FOLDER, RESULTS_NAME, ATTEMPTS_NAME
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.recordings import recorded
+from tests.support.snapshots import dumped, load
 from tests.support.two_devices import FAST, SLOW, begun, row
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
@@ -64,7 +65,7 @@ def test_depths_told_in_any_parts_and_order_are_those_told_in_full(
     fleet, late = FleetState(ManualClock()), FleetState(ManualClock())
     for envelope in envelopes[:at]:
         fleet.apply(envelope, envelope.mono_ns)
-    late.load(fleet.dump())
+    load(late, dumped(fleet))
     for envelope in envelopes[at:]:
         late.apply(envelope, envelope.mono_ns)
     assert depths_of(late) == full[-1][-1]

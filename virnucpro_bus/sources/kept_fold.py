@@ -33,7 +33,7 @@ from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.metrics import Effect
 from virnucpro_bus.run_folder import fold_path
 from virnucpro_bus.snapshot.format import pack, unpack
-from virnucpro_bus.system.memory import all_stays_in_use
+from virnucpro_bus.system.memory import all_stays_in_use, without_garbage_search
 
 MIN_EVENTS = 10_000
 """The fold of a capture with fewer events is not kept: it takes a tenth of a second."""
@@ -72,7 +72,7 @@ def keep_fold(capture: Path, info: CaptureInfo, fleet: FleetState, ended_ns: int
         size_bytes, digest = _identity(capture)
         header = KeptHeader(version("virnucpro-bus"), size_bytes, digest, ended_ns, info, fleet.effects_by_host())
         encoded, hashed = msgspec.msgpack.encode(header), sha256()
-        with Disk().replace_atomically(fold_path(capture), durable=False) as file:
+        with without_garbage_search(), Disk().replace_atomically(fold_path(capture), durable=False) as file:
             for piece in chain((_MAGIC, _LENGTH.pack(len(encoded)), encoded), pack(fleet.fold())):
                 hashed.update(piece)
                 file.write(piece)

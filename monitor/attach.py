@@ -17,7 +17,6 @@ from virnucpro_bus.fold.fleet_group import FleetGroup
 from virnucpro_bus.run_folder import CAPTURE_NAME, announced_addresses
 from virnucpro_bus.run_lock import Evidence, examine_lock
 from virnucpro_bus.sources.live import LiveSource, catch_up, follow_live, join, skip_to_snapshot
-from virnucpro_bus.sources.recording import load_fold
 from virnucpro_bus.sources.subscriber import Subscriber
 
 TURN_SECONDS = 0.05
@@ -132,6 +131,8 @@ class FollowedBus:
             source.close()
 
     def _read_capture(self, capture: Path) -> None:
+        from virnucpro_bus.sources.recording import load_fold
+
         folded = load_fold(capture, self._clock, interval_seconds=self._interval_seconds, may_grow=False)
         self.fleet = folded.fleet
         has_ended = self.fleet.finished and not self.fleet.is_broken_off

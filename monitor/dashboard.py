@@ -15,9 +15,7 @@ from dataclasses import replace
 from enum import Enum
 from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX, Event, Thread
-from typing import Self
-
-from rich.console import Console, Group
+from typing import TYPE_CHECKING, Self
 
 from monitor.log.metrics_log import MetricsLog
 from monitor.model.collector import Collector, Failures, nothing_yet
@@ -30,6 +28,9 @@ from monitor.terminal.output import DashboardOutput
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock, thread_cpu_ns
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.console import say
+
+if TYPE_CHECKING:
+    from rich.console import Console, Group
 
 STOP_WITHIN_SECONDS = 5.0
 """How long `stop` waits for a source that does not answer before it gives the terminal back."""

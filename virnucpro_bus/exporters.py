@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from virnucpro_bus.plugins import Plugins
-from virnucpro_bus.sources.recording import Recording
+
+if TYPE_CHECKING:
+    from virnucpro_bus.sources.recording import Recording
 
 
 class Document(NamedTuple):

@@ -38,6 +38,9 @@ from virnucpro_bus.run_lock import Evidence, RunLock, Wait, examine_lock
 FOLD_NAME = "run.fold"
 SUMMARY_NAME = "summary.json"
 REPORT_NAME = "report.html"
+RESULTS_NAME = "results"
+ATTEMPTS_NAME = ".attempts"
+"""The folder of results that are not committed, beside that of those that are."""
 REPORT_MARK = b'<meta name="generator" content="virnucpro-bus">'
 """Near the beginning of every report, by which it is known from a user's own file of that name."""
 BUS_FILE = "bus.json"
@@ -111,6 +114,12 @@ def capture_path(path: Path) -> Path:
 def fold_path(capture: Path) -> Path:
     """Return where the fold of a capture is kept: run.fold beside run.vbus."""
     return capture.with_suffix(".fold")
+
+
+def remove_kept_fold(capture: Path) -> None:
+    """Remove the fold that is kept of this capture, if the disk permits it: the capture is about to change."""
+    with suppress(OSError):
+        fold_path(capture).unlink(missing_ok=True)
 
 
 def names_of(places: Sequence[Path]) -> list[str]:

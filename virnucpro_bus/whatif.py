@@ -7,11 +7,12 @@ viewers find it without importing them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
-from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.metrics import Range
+
+if TYPE_CHECKING:
+    from virnucpro_bus.fold.fleet import FleetState
 
 WHATIF_GROUP = "virnucpro_bus.whatif"
 
@@ -49,12 +50,14 @@ class WhatIf(TypedDict):
     """What people have to know of the comparison, in one line; None: nothing."""
 
 
-Comparison = Callable[[FleetState], WhatIf]
+Comparison: TypeAlias = "Callable[[FleetState], WhatIf]"
 """Compares a recorded run with all policies, and with half and double the devices. Raises UserError."""
 
 
 def find_comparison() -> Comparison | None:
     """Import the installed comparison; None when there is none."""
+    from importlib.metadata import entry_points  # takes long to load
+
     for point in entry_points(group=WHATIF_GROUP):
         comparison: Comparison = point.load()
         return comparison

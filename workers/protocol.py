@@ -1,8 +1,9 @@
 """The messages between the launcher and its workers: one request, one answer. Not the event bus.
 
-A worker reports how its file ended and asks for the next one. A request carries a number, and the launcher gives
-the same number the same answer, so a worker may send a request again. `process/channel.py` is the worker's end,
-`pool/dispatcher.py` the launcher's.
+A worker reports how files ended and gets more. It holds one that it works on, and short ones ahead of their turn;
+what the launcher wants back of those it takes by making their output folders before the worker does. A request
+carries a number, and the launcher gives the same number the same answer, so a worker may send a request again.
+`process/channel.py` is the worker's end, `pool/dispatcher.py` the launcher's.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class WorkerConfig(Struct, frozen=True):
 
 
 class Settled(Struct, frozen=True, array_like=True, tag="settled"):
-    """The leased file is completed or has failed."""
+    """A leased file is completed or has failed."""
 
     frame: bytes
     """The event that reports it, with its envelope, not yet sent on the bus."""
@@ -73,7 +74,7 @@ class Unable(Struct, frozen=True, array_like=True, tag="unable"):
 
 
 class Request(Struct, frozen=True, array_like=True):
-    """Worker to launcher: reports what was settled and asks for a file."""
+    """Worker to launcher: reports what was settled and asks for files."""
 
     token: Text
     """Proves that the launcher started this worker."""
@@ -81,8 +82,10 @@ class Request(Struct, frozen=True, array_like=True):
     epoch: int
     number: int
     """Counts the worker's requests; the same number is the same request."""
-    settled: Settled | Unable | None = None
-    """None: the worker held no file."""
+    settled: tuple[Settled, ...] = ()
+    """Of the files that the worker holds the first ones, in order."""
+    unable: Unable | None = None
+    """Why the worker cannot work; None: it can."""
 
 
 class Task(Struct, frozen=True, array_like=True):
@@ -92,7 +95,7 @@ class Task(Struct, frozen=True, array_like=True):
     """Its id."""
     path: bytes
     output: bytes
-    """The folder for the results, which the worker creates."""
+    """The folder for the results. The worker creates it to begin; if it exists, the file was taken back."""
     attempt: int
     """From 1."""
     stolen_from: str | None = None
@@ -117,10 +120,10 @@ class Answer(Struct, frozen=True, array_like=True):
     """Launcher to worker: the answer to request `number`."""
 
     number: int
-    task: Task | None = None
-    """The next file; None: no more files, the worker ends."""
-    refusal: Refusal | None = None
-    """None: what was reported is accepted, and the worker sends its event on the bus."""
+    tasks: tuple[Task, ...] | None = None
+    """What the worker does after the files that it holds; it may be nothing. None: no more files, it ends."""
+    refusals: tuple[Refusal | None, ...] = ()
+    """For each that was settled. None, or no entry: it is accepted, and the worker sends its event on the bus."""
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import TypedDict
 
 import click
-import zmq
 
 from monitor.gpu.monitor import GPUMonitor
 from monitor.gpu.reading import GpuReading
@@ -155,6 +153,10 @@ def render(report: Report) -> str:
 
 
 def _versions() -> dict[str, str | None]:
+    import importlib.metadata
+
+    import zmq
+
     versions: dict[str, str | None] = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

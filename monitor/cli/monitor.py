@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from monitor.attach import FollowedBus, FollowedBuses
 from monitor.cli.display import (
     DisplayOptions,
     devices_option,
@@ -20,10 +20,7 @@ from monitor.cli.display import (
     sort_option,
     watch,
 )
-from monitor.cli.serve_page import hold_page, serving_page
 from monitor.model.selection import ViewOptions
-from monitor.runs.row import row_of
-from monitor.runs.this_machine import ThisMachine
 from virnucpro_bus.cli.options import (
     PathArgument,
     TargetArgument,
@@ -33,13 +30,20 @@ from virnucpro_bus.cli.options import (
     log_rotate_option,
 )
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.remote.keys import parse_key
 from virnucpro_bus.system.console import say
+
+if TYPE_CHECKING:
+    from monitor.attach import FollowedBuses
+    from monitor.runs.this_machine import ThisMachine
 
 HERE = "."
 
 
 def _parse_server_keys(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> list[bytes]:
+    if not values:
+        return []
+    from virnucpro_bus.remote.keys import parse_key
+
     return [parse_key(value) for value in values]
 
 
@@ -109,6 +113,10 @@ def monitor(
         raise click.UsageError("--http serves until it is interrupted: leave out --once")
     if not dashboard and log_file is None and listen is None:
         raise click.UsageError("--no-dashboard needs --log-file PATH or --http PORT")
+    from monitor.attach import FollowedBus, FollowedBuses
+    from monitor.cli.serve_page import hold_page, serving_page
+    from monitor.runs.row import row_of
+
     clock = SystemClock()
     followed = [
         FollowedBus(
@@ -124,6 +132,8 @@ def monitor(
     if targets or row_of(Path(HERE)) is not None:
         watched = FollowedBuses(followed, clock)
     else:
+        from monitor.runs.this_machine import ThisMachine
+
         watched = ThisMachine(clock, interval_seconds, once=once)
     with watched as buses:
         options = DisplayOptions(

@@ -7,33 +7,31 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from monitor.cli.display import (
-    VIEW_KEYS,
     DisplayOptions,
     devices_option,
-    has_keyboard,
     json_option,
-    make_dashboard,
     once_option,
     show_once,
     sort_option,
     watch,
 )
-from monitor.cli.serve_replay import serve_replay
 from monitor.model.selection import ViewOptions
 from monitor.terminal.keys import Key, Keys
 from virnucpro_bus.cli.options import PathArgument, SecondsArgument, interval_option, kinds_option
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.run_folder import capture_path
-from virnucpro_bus.sources.playback import Playback
-from virnucpro_bus.sources.recording import load_fold
 from virnucpro_bus.sources.replay import FASTEST_RATE, SLOWEST_RATE, Replay
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.keyboard import Keyboard
 from virnucpro_bus.system.signals import SignalFlag
+
+if TYPE_CHECKING:
+    from virnucpro_bus.sources.playback import Playback
 
 SKIP_SECONDS = 10.0
 """How far an arrow key moves."""
@@ -106,9 +104,13 @@ def replay(
     if address is not None:
         if once or as_json or loop or start_paused or kinds is not None:
             raise click.UsageError("--serve plays the whole capture: use it with --rate, --from and --until only")
+        from monitor.cli.serve_replay import serve_replay
+
         clock = SystemClock()
         served = Replay(path, clock, rate, from_seconds=from_seconds, until_seconds=until_seconds)
         return serve_replay(served, address, clock)
+    from virnucpro_bus.sources.playback import Playback
+
     options = DisplayOptions(
         view=ViewOptions(sort, devices=devices), once=once, as_json=as_json, interval_seconds=interval_seconds
     )
@@ -116,6 +118,8 @@ def replay(
         if loop or start_paused:
             raise click.UsageError("--loop and --start-paused need a rate: leave out --once and --rate max")
         if until_seconds is None and kinds is None:
+            from virnucpro_bus.sources.recording import load_fold
+
             folded = load_fold(path, SystemClock(), interval_seconds=interval_seconds)
             fleet, note, position = folded.fleet, folded.ending_note, "end"
         else:
@@ -127,6 +131,8 @@ def replay(
         show_once(fleet, replace(options, title=f"{path} ({position})"))
         _report_ending(note, path)
         return 0
+    from monitor.cli.drawing import has_keyboard
+
     with_keys = not as_json and has_keyboard()
     if start_paused and not with_keys:
         raise click.UsageError("--start-paused needs a terminal with a keyboard: without keys it cannot resume")
@@ -155,6 +161,8 @@ def _report_ending(note: str | None, path: Path) -> None:
 
 
 def _play_with_keys(playback: Playback, name: str, options: DisplayOptions) -> int:
+    from monitor.cli.drawing import VIEW_KEYS, make_dashboard
+
     replay = playback.replay
     with (
         SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT) as signals,

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import click
 
-from monitor.cli.read_runs import read_run
-from monitor.report.page import make_page
-from virnucpro_bus.cli.load_capture import runs_argument, shard_of, warn_of_shards
-from virnucpro_bus.cli.options import PathArgument
+from virnucpro_bus.cli.load_capture import shard_of, warn_of_shards
+from virnucpro_bus.cli.options import PathArgument, runs_argument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.files.new_files import check_target, write_file
 from virnucpro_bus.run_folder import names_of
@@ -39,6 +36,11 @@ def report(runs: Sequence[Path], output: Path | None, force: bool) -> None:
       virnucpro-bus report first-run
       virnucpro-bus report first-run second-run -o both.html -f
     """
+    from importlib.metadata import version
+
+    from monitor.cli.read_runs import read_run
+    from monitor.report.page import make_page
+
     path = _default_path(runs) if output is None else output
     if path != STANDARD_OUTPUT:
         check_target(path, replace=force)

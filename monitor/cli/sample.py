@@ -5,18 +5,19 @@ from __future__ import annotations
 import signal
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from monitor.gpu.simulated import publish_simulated
 from monitor.gpu.this_machine import SAMPLE_SECONDS, sample_this_machine
 from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import Clock, SystemClock
 from virnucpro_bus.errors import AddressError
-from virnucpro_bus.publish.publisher import Publisher
 from virnucpro_bus.run_folder import BusAddresses, read_addresses
-from virnucpro_bus.sources.live import join
 from virnucpro_bus.system.signals import ENDING_SIGNALS
+
+if TYPE_CHECKING:
+    from virnucpro_bus.publish.publisher import Publisher
 
 
 @click.command
@@ -47,11 +48,16 @@ def sample(run_dir: Path, simulate: bool) -> int:
 
 def _publisher(addresses: BusAddresses, clock: Clock) -> Publisher:
     """Return a publisher whose samples belong to the host that the run's events name."""
+    from virnucpro_bus.publish.publisher import Publisher
+
     host = addresses.run_host or None
     return Publisher(addresses.publish, source="sampler", run=addresses.run, host=host, clock=clock)
 
 
 def _simulate(run_dir: Path, addresses: BusAddresses, clock: Clock, stop: threading.Event) -> int:
+    from monitor.gpu.simulated import publish_simulated
+    from virnucpro_bus.sources.live import join
+
     try:
         source = join(str(run_dir), clock)
         with _publisher(addresses, clock) as bus:

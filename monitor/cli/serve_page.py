@@ -6,13 +6,16 @@ import select
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from monitor.cli.display import DisplayOptions, selected_report
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.fold.fleet_group import FleetGroup
-from virnucpro_bus.remote.http_address import HttpListen
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
+
+if TYPE_CHECKING:
+    from virnucpro_bus.fold.fleet_group import FleetGroup
+    from virnucpro_bus.remote.http_address import HttpListen
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-import importlib.metadata
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -98,13 +97,15 @@ def import_pynvml(problems: list[str]) -> Any:
         raise BackendUnavailable(
             f"NVML: cannot import pynvml ({in_one_line(why)}); pip install nvidia-ml-py"
         ) from None
+    from importlib.metadata import PackageNotFoundError, distribution  # takes long to load
+
     place = nvml.__file__ or "an unknown path"
     remedy = f"pip uninstall pynvml; {_REINSTALL}"
     if missing := [name for name in _REQUIRED_NAMES if not hasattr(nvml, name)]:
         raise BackendUnavailable(f"NVML: the pynvml module at {place} lacks {missing[0]}; {remedy}")
     try:
-        ours = Path(str(importlib.metadata.distribution("nvidia-ml-py").locate_file("pynvml.py"))).resolve()
-    except importlib.metadata.PackageNotFoundError:
+        ours = Path(str(distribution("nvidia-ml-py").locate_file("pynvml.py"))).resolve()
+    except PackageNotFoundError:
         ours = None
     if ours != Path(place).resolve():
         problems.append(f"NVML: the pynvml module at {place} is not nvidia-ml-py's; {remedy}")

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from monitor.gpu.backends import has_driver
 from monitor.gpu.monitor import GPUMonitor
 from monitor.gpu.sampler import Sampler
 from virnucpro_bus.clock import Clock
-from virnucpro_bus.publish.publisher import Publisher
+
+if TYPE_CHECKING:
+    from virnucpro_bus.publish.publisher import Publisher
 
 SAMPLE_SECONDS = 0.5
 """Shorter than the display interval, so that a load on screen is the mean of several samples."""

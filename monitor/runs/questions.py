@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from monitor.attach import FollowedBus
 from monitor.runs.row import LOADING, RUNNING, RunRow, is_working
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from virnucpro_bus.fold.fleet import FleetState
+
+if TYPE_CHECKING:
+    from virnucpro_bus.fold.fleet import FleetState
 
 ANSWER_SECONDS = 1.0
 """A hub that was stopped, or has much history and no snapshot, does not answer within that."""
@@ -22,6 +24,10 @@ def with_figures(rows: Sequence[RunRow], clock: Clock, seconds: float = ANSWER_S
     The first MOST_ASKED live runs are asked.
     """
     live = [at for at, row in enumerate(rows) if row["state"] == RUNNING]
+    if not live:
+        return list(rows)
+    from monitor.attach import FollowedBus  # with the fold and sockets, which take longer to load than a list
+
     asked = {at: FollowedBus(rows[at]["folder"], clock, accept_ended=False) for at in live[:MOST_ASKED]}
     for bus in asked.values():
         bus.start()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Callable
-
-from rich.console import Console, Group
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from monitor.model.collector import Failures
 from monitor.model.selection import ViewOptions
 from monitor.model.view_model import ViewModel
-from monitor.terminal.screen import glyphs_for, is_screen, with_size
-from monitor.terminal.session import TerminalSession
-from monitor.view.frame import frame, pages
 from monitor.view.plain_line import line
+
+if TYPE_CHECKING:
+    from rich.console import Console, Group
+
+    from monitor.terminal.pictures import Pictures
 
 # The reader of a pipe, or the terminal itself, is gone for good, or the terminal does not read in the end.
 _GONE = {errno.EPIPE, errno.EIO, errno.ETIMEDOUT}
@@ -41,44 +44,48 @@ class DashboardOutput:
 
         `is_enabled` False writes nothing. `keys` lists the keys that work, as for `frame`.
         """
-        self._console = with_size(console or Console(markup=False, highlight=False, emoji=False))
+        self._console = console
         self._failures = failures
         self._redraw = redraw
         self._is_enabled = is_enabled
         self._group = group
         self._keys = keys
-        self._session: TerminalSession | None = None
+        self.is_full_screen = False
+        """Whether pictures are shown, from `open` to `close`, on a terminal that can show them."""
         self.write_error: OSError | None = None
         """Why a plain line could not be written, the last time; None while all were."""
         self.is_terminal_restored = True
         """False once `close` has given up a terminal that did not read."""
 
-    @property
-    def is_full_screen(self) -> bool:
-        """Whether pictures are shown, from `open` to `close`, on a terminal that can show them."""
-        return self._session is not None
+    @cached_property
+    def _pictures(self) -> Pictures:
+        # Takes long to load, and plain lines do without.
+        from monitor.terminal.pictures import Pictures
+
+        return Pictures(self._console, self._group, self._keys)
 
     def open(self) -> None:
         """Take over the terminal, if the output is one."""
-        if self._is_enabled and is_screen(self._console):
-            self._guard(self._take_over)
+        may_be_a_terminal = self._console is not None or sys.stdout.isatty()
+        if self._is_enabled and may_be_a_terminal and self._pictures.can_be_drawn:
+            self._guard(lambda: self._pictures.take_over(self._redraw))
+            self.is_full_screen = self._pictures.are_shown
 
     def close(self, model: ViewModel, options: ViewOptions) -> None:
         """Give the terminal back, and print `model` one last time: as a table on a terminal, else as a line."""
-        session, self._session = self._session, None
-        if session is None:
+        if not self.is_full_screen:
             self.show(model, options)
-        else:
-            self._guard(lambda: self._give_back(session))
-            self._guard(lambda: self._print_table(model, options))
+            return
+        self.is_full_screen = False
+        self._guard(self._give_back)
+        self._guard(lambda: self._print_table(model, options))
 
     def show(self, model: ViewModel, options: ViewOptions) -> None:
         """Show `model`: as a picture on a terminal, else as a plain line."""
-        session = self._session
-        if session is None:
-            self._guard(lambda: self._print_line(line(model, options)))
+        if self.is_full_screen:
+            self._guard(lambda: self._pictures.draw(model, options))
         else:
-            self._guard(lambda: self._draw(session, model, options))
+            self._guard(lambda: self._print_line(line(model, options)))
 
     def print_table(self, model: ViewModel, options: ViewOptions) -> None:
         """Print all rows of `model` as ordinary output that scrolls.
@@ -91,36 +98,24 @@ class DashboardOutput:
 
     def cropped_table(self, model: ViewModel, options: ViewOptions) -> Group:
         """Return the picture of `model`, cropped to the console's present size."""
-        width, height = self._console.size
-        return Group(*frame(model, width, height, glyphs_for(self._console), options))
+        return self._pictures.cropped(model, options)
 
     def page_count(self, model: ViewModel, options: ViewOptions) -> int:
         """Return the number of pages in the present size; 1 unless pictures are shown."""
-        if self._session is None:
-            return 1
-        width, height = self._console.size
-        return pages(model, width, height, glyphs_for(self._console), options, self._keys)
+        return self._pictures.page_count(model, options) if self.is_full_screen else 1
 
-    def _take_over(self) -> None:
-        self._session = TerminalSession(self._console, self._redraw, self._group)
-
-    def _give_back(self, session: TerminalSession) -> None:
+    def _give_back(self) -> None:
         try:
-            session.give_back()
+            self._pictures.give_back()
         except TimeoutError:
             self.is_terminal_restored = False
             raise
 
-    def _draw(self, session: TerminalSession, model: ViewModel, options: ViewOptions) -> None:
-        width, height = self._console.size
-        session.draw(frame(model, width, height, glyphs_for(self._console), options, self._keys), width, height)
-
     def _print_table(self, model: ViewModel, options: ViewOptions) -> None:
-        table = frame(model, self._console.width, None, glyphs_for(self._console), options)
-        if is_screen(self._console) or os.environ.get("FORCE_COLOR"):
-            self._console.print(Group(*table))
+        if self._pictures.can_be_drawn or os.environ.get("FORCE_COLOR"):
+            self._pictures.print_table(model, options)
         else:
-            self._print_plain("\n".join(text.plain.rstrip() for text in table))
+            self._print_plain(self._pictures.plain_table(model, options))
 
     def _print_line(self, text: str) -> None:
         try:
@@ -131,7 +126,7 @@ class DashboardOutput:
 
     def _print_plain(self, text: str) -> None:
         # Not through the console: FORCE_COLOR would make it write control codes into a log.
-        file = self._console.file
+        file = sys.stdout if self._console is None else self._console.file
         encoding = getattr(file, "encoding", None) or "utf-8"
         file.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         file.flush()

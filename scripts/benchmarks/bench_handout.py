@@ -22,7 +22,8 @@ from virnucpro_bus.hub.bus_server import BusServer, HubSink
 from workers.commit.placement import Placement
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
-from workers.desk.executor import Limits, Workplace
+from workers.desk.executor import Workplace
+from workers.desk.limits import Limits
 from workers.inputs.input_file import InputFile
 from workers.pool.pool import WorkerPool
 from workers.protocol import Answer, Task, decode_request, encode_answer
@@ -94,8 +95,7 @@ def _round(parent: str | None) -> float:
         with _idle_workers(pool._dispatcher.address, pool._dispatcher.token):
             started = perf_counter()
             while coordinator.unsettled:
-                poller.poll(50)
-                server.hub.poll()
+                server.hub.poll(dict(poller.poll(50)))
                 pool.poll()
             elapsed = perf_counter() - started
             for _ in range(20):
@@ -118,8 +118,8 @@ def _floor() -> float:
             started = perf_counter()
             for remaining in range(FILES, -DEVICES, -1):
                 peer, message = channel.recv_multipart()
-                task = Task(f"f{remaining}.fa", b"/f.fa", b"/nowhere", 1) if remaining > 0 else None
-                answer = Answer(decode_request(message).number, task)
+                tasks = (Task(f"f{remaining}.fa", b"/f.fa", b"/nowhere", 1),) if remaining > 0 else None
+                answer = Answer(decode_request(message).number, tasks)
                 channel.send_multipart([peer, encode_answer(answer)])
             return FILES / (perf_counter() - started)
 

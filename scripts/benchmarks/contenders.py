@@ -104,19 +104,19 @@ def _first_written(results: list[Path]) -> float:
     return min(each.stat().st_mtime for each in results) - time.time() + time.monotonic()
 
 
-def our_command(inputs: Path, out: Path, workers: int, *arguments: str) -> list[str]:
-    """Return the command of a run of ours without a dashboard, to be started in the folder HERE."""
-    command = [sys.executable, "-P", "-m", "virnucpro_bus", "run", str(inputs), "--out", str(out / "run")]
-    return [*command, "--devices", f"cpu:{workers}", "--no-dashboard", *arguments]
-
-
-def _ours(inputs: Path, out: Path, workers: int) -> list[str]:
+def our_command(inputs: Path, out: Path, workers: int) -> list[str]:
+    """Return the command of a run of ours that naps, in the folder `run` of `out`; to be started in HERE."""
     speeds = ",".join(["1.0"] * workers)
-    return our_command(inputs, out, workers, "--job", "napping:job", "--job-option", f"speeds={speeds}")
+    return _run_command(inputs, out, workers, "--job", "napping:job", "--job-option", f"speeds={speeds}")
 
 
-def _ours_of_commands(inputs: Path, out: Path, workers: int) -> list[str]:
-    return our_command(inputs, out, workers, "--job", "shell:wc -c < {input} > {outdir}/{stem}.count")
+def _our_command_of_commands(inputs: Path, out: Path, workers: int) -> list[str]:
+    return _run_command(inputs, out, workers, "--job", "shell:wc -c < {input} > {outdir}/{stem}.count")
+
+
+def _run_command(inputs: Path, out: Path, workers: int, *job: str) -> list[str]:
+    command = [sys.executable, "-m", "virnucpro_bus", "run", str(inputs), "--out", str(out / "run")]
+    return [*command, "--devices", f"cpu:{workers}", "--no-dashboard", *job]
 
 
 def _gnu_parallel(_: Path, out: Path, workers: int) -> list[str]:
@@ -134,8 +134,8 @@ def _python_program(name: str, python: str = sys.executable) -> Callable[[Path, 
     return lambda inputs, out, workers: [python, script, name, str(inputs), str(out), str(workers)]
 
 
-OURS = Contender("ours", _ours)
-OURS_OF_COMMANDS = Contender("ours, shell: job", _ours_of_commands, COUNTS)
+OURS = Contender("ours", our_command)
+OURS_OF_COMMANDS = Contender("ours, shell: job", _our_command_of_commands, COUNTS)
 POOL = Contender("Pool", _python_program("pool"))
 SYNCED_POOL = Contender("synced Pool", _python_program("synced-pool"))
 XARGS = Contender("xargs -P", _xargs, COUNTS)

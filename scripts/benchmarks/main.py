@@ -1,6 +1,7 @@
 """Run benchmarks; print a table, then one line of JSON. Figures are medians, ratios are taken within one run.
 
-The environment variable BENCH_MILLIONS=N sets the millions of events or frames in `memory` and `hostile`.
+The environment variable BENCH_MILLIONS=N sets the millions of events or frames in `memory` and `hostile`,
+BENCH_FILES=N the most files in `growth` (default: 100,000). `side` runs the other programs that are installed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 NAMES = [
     *("publish", "faults", "ingest", "hub", "attach", "handout", "capture", "replay"),
-    *("gap", "tiny"),
+    *("gap", "start", "tiny", "growth", "side"),
     *("latency", "memory", "hostile", "makespan", "shapes", "engines", "effect", "screen", "outputs", "embed"),
 ]
 

@@ -96,8 +96,7 @@ def hub(run_dir: str) -> None:
         for source in server.hub.sockets():
             poller.register(source, zmq.POLLIN)
         while True:
-            poller.poll(1000)
-            server.hub.poll()
+            server.hub.poll(dict(poller.poll(1000)))
 
 
 def pace(address: str, events: str) -> None:
@@ -193,7 +192,7 @@ def hostile_batches(frames: int, seed: int) -> Iterator[list[bytes]]:
 
 
 def workers(address: str, token: str, first: str, number_of_workers: str) -> None:
-    """Act as idle workers of a pool: each reports its file as done at once and requests the next."""
+    """Act as idle workers of a pool: each reports its files as done at once and requests more."""
     from virnucpro_bus import events as ev
     from virnucpro_bus.clock import SystemClock
     from virnucpro_bus.events.codec import encode
@@ -217,13 +216,12 @@ def workers(address: str, token: str, first: str, number_of_workers: str) -> Non
         for peer, _ in poller.poll(5_000):
             answer = decode_answer(peer.recv())
             slot, number, sequencer = peers[peer]
-            if answer.task is None:
+            if answer.tasks is None:
                 del peers[peer]
                 continue
-            task = answer.task
             peers[peer] = slot, number + 1, sequencer
-            done = ev.FileCompleted(f"cpu:{slot}", task.file, task.attempt, 250, 0.001)
-            settled = Settled(encode(sequencer.next_envelope(done)))
+            done = [ev.FileCompleted(f"cpu:{slot}", task.file, task.attempt, 250, 0.001) for task in answer.tasks]
+            settled = tuple(Settled(encode(sequencer.next_envelope(event))) for event in done)
             peer.send(pack(Request(token, slot, 1, number + 1, settled)))
     print("done", flush=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,16 +43,10 @@ def test_each_worker_is_shown_with_the_figures_of_the_gpu_it_works_on(nvml: Fake
     assert {uuid: device["device_id"] for uuid, device in shown.items()} == {C.uuid: 0, A.uuid: 1, B.uuid: 2}
     assert shown[B.uuid]["energy_joules"] is None
     assert shown[C.uuid]["energy_joules"] >= 7_000.5
-    seen = {file: _variable(pid, "CUDA_VISIBLE_DEVICES") for file, pid in in_hand.items()}
+    seen = {file: gates.visible_devices(file) for file in in_hand}
     assert seen == {device["current_file"]: uuid for uuid, device in shown.items()}
     gates.open()
     assert running.wait() == 0, running.stderr
-
-
-def _variable(pid: int, name: str) -> str:
-    """The value of a variable in the environment that a process was started with."""
-    entries = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
-    return dict(entry.partition("=")[::2] for entry in entries)[name]
 
 
 @pytest.mark.parametrize(

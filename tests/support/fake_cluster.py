@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from tests.support.machine import attempt
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.dask.topic import topic_of
@@ -16,7 +17,7 @@ from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.files.disk import Disk
 from workers.dask.member.survey import Member, boot_id, reply_to
-from workers.process.attempt import RunJob, attempt
+from workers.process.attempt import RunJob
 from workers.protocol import (
     Request,
     Settled,
@@ -160,9 +161,9 @@ class FakeDaskWorker:
         """Publish an event on the run's topic."""
         self._cluster.topics[topic_of(self.config.run)]((1.0, [encode(self._stream.next_envelope(event))]))
 
-    def request(self, settled: Settled | Unable | None = None) -> None:
+    def request(self, *settled: Settled, unable: Unable | None = None) -> None:
         """Make a request: the reply to the last call."""
-        self.reply(encode_request(Request("", 0, 0, self.count(), settled)))
+        self.reply(encode_request(Request("", 0, 0, self.count(), settled, unable)))
 
     def reply(self, outcome: object) -> None:
         """Resolve the last call."""
@@ -178,7 +179,7 @@ class FakeDaskWorker:
         """The file that it was given; None: it was told that there are no more."""
         answer = decode_answer(self._cluster.last_call(self._address).arguments[1])
         assert answer.number == self._number
-        return answer.task
+        return answer.tasks[0] if answer.tasks else None
 
     def start(self) -> Task:
         """Start the file that it was given."""
@@ -194,7 +195,7 @@ class FakeDaskWorker:
     def complete_task(self, job: RunJob, task: Task, call: Call) -> None:
         """Work on a file that Dask has brought, and report that as the result of this task."""
         config = self.config
-        request = Request("", config.slot, config.epoch, self.count(), self._done(job, task))
+        request = Request("", config.slot, config.epoch, self.count(), (self._done(job, task),))
         call.resolve(encode_request(request))
 
     def count(self) -> int:

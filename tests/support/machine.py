@@ -26,7 +26,7 @@ from workers.coordinator.assignment import Assignment
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.inputs.find import find_inputs
 from workers.inputs.input_file import InputFile
-from workers.process.attempt import attempt
+from workers.process.attempt import Outcome, RunJob, begin, begin_seal, perform, seal
 from workers.protocol import Settled, Task, to_bytes
 from workers.resume.resume import ResumePlan, open_past_run, plan_resume
 
@@ -44,6 +44,12 @@ def job(path: Path, output: Path) -> int:
         (output / f"{name}.more").mkdir()
         (output / f"{name}.more" / "text").write_text(text)
     return text.count(">")
+
+
+def attempt(job: RunJob, task: Task, disk: Disk) -> Outcome:
+    """Make an attempt as a worker does, that works on one file at a time."""
+    assert begin(task)
+    return seal(task, perform(job, task), begin_seal(task, disk), disk)
 
 
 def some_inputs(folder: Path) -> Sequence[InputFile]:

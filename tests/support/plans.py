@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.vocabulary import Device
 from workers.coordinator.assignment import Assignment
 from workers.coordinator.coordinator import WorkStealingCoordinator
+from workers.inputs.ids import make_ids, need_own_folder
 from workers.inputs.input_file import InputFile
+from workers.inputs.names import stem_of
 from workers.launch.run_plan import RunPlan
 from workers.schedule.blame import Loss
 
@@ -22,6 +24,20 @@ def input_file(name: str, cost: int = 1, *, own_folder: bool = False) -> InputFi
 def input_files(costs: Sequence[int]) -> list[InputFile]:
     """f0.fa, f1.fa ... of these costs."""
     return [input_file(f"f{number}.fa", cost) for number, cost in enumerate(costs)]
+
+
+def ids_at(paths: Sequence[Path], reserved: Set[str] = frozenset(), stems: Set[str] = frozenset()) -> list[str]:
+    """The ids that files at these paths get."""
+    return make_ids([path.name for path in paths], [str(path.parent) for path in paths], reserved, stems)
+
+
+def files_at(paths: Sequence[Path]) -> list[InputFile]:
+    """What find_inputs would return for these paths if they existed."""
+    ids, stems = ids_at(paths), [stem_of(path) for path in paths]
+    return [
+        InputFile(name, path, stem, 0, 0, bool(own))
+        for name, path, stem, own in zip(ids, paths, stems, need_own_folder(stems, ids), strict=True)
+    ]
 
 
 def cpus(count: int) -> list[Device]:

@@ -12,12 +12,11 @@ import threading
 from pathlib import Path
 from unittest import mock
 
-import workers.cli.run
 from virnucpro_bus.cli.main import main
-from workers.launch.launcher import Launcher
+from workers.launch import launcher
 
 
-class TellingLauncher(Launcher):
+class TellingLauncher(launcher.Launcher):
     """A launcher whose coordinator is asked, from another thread, what it would show on a dashboard."""
 
     def run(self) -> int:
@@ -49,5 +48,5 @@ class TellingLauncher(Launcher):
 
 
 if __name__ == "__main__":
-    with mock.patch.object(workers.cli.run, "Launcher", TellingLauncher):
+    with mock.patch.object(launcher, "Launcher", TellingLauncher):
         main()

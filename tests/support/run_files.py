@@ -88,3 +88,7 @@ class Gates:
         """Who waits at a closed gate: pid by file name."""
         arrived = {path.stem: int(path.read_text()) for path in self.folder.glob("*.pid")}
         return {name: pid for name, pid in arrived.items() if (self.folder / f"{name}.closed").exists()}
+
+    def visible_devices(self, name: str) -> str:
+        """CUDA_VISIBLE_DEVICES of the worker that has arrived with a file."""
+        return (self.folder / f"{name}.visible").read_text()

@@ -64,6 +64,7 @@ class GatedModel:
 
 
 def _wait_at(closed: Path) -> None:
+    closed.with_suffix(".visible").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     draft = closed.with_suffix(".draft")
     draft.write_text(str(os.getpid()))
     draft.replace(closed.with_suffix(".pid"))

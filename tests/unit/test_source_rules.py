@@ -232,6 +232,17 @@ def test_a_worker_loads_no_more_than_it_needs() -> None:
     assert loaded.isdisjoint(NOT_FOR_WORKERS)
 
 
-@pytest.mark.parametrize("name", sorted(NOT_FOR_WORKERS))
-def test_each_module_that_a_worker_must_not_load_exists(name: str) -> None:
+NOT_FOR_THE_COMMAND_LINE = {"workers.launch.launcher", "workers.pool.pool", "workers.coordinator.coordinator"}
+
+
+def test_what_a_run_needs_of_us_is_loaded_only_once_its_zygote_loads_too() -> None:
+    program = "import sys, workers.cli.run; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(ran.stdout.split())
+    assert "workers.pool.zygote" in loaded
+    assert loaded.isdisjoint(NOT_FOR_THE_COMMAND_LINE)
+
+
+@pytest.mark.parametrize("name", sorted(NOT_FOR_WORKERS | NOT_FOR_THE_COMMAND_LINE))
+def test_each_module_that_must_not_be_loaded_exists(name: str) -> None:
     assert importlib.util.find_spec(name) is not None

@@ -35,7 +35,8 @@ _MAX_FRAME_BYTES = _PLAIN_BYTES + (1 << 14)
 """No frame written here is longer: data that does not compress grows by 1/256 at most."""
 _READ_BYTES = 1 << 22
 _WINDOW_LOG = 20
-_LEVEL = 3
+_LEVEL = 1
+"""The digests in a plan do not compress: higher levels take twice the time or more, and gain nothing."""
 _MAX_RATIO = 512
 """How many bytes of capture a frame may hold for each of its own. Events compress to a tenth, equal long ones to
 less; a file with far longer frames is made to keep a reader busy."""

@@ -67,6 +67,13 @@ class CaptureInfo(TypedDict):
     """The part of its inputs that the last announced run has; None: all of them, or no run was announced."""
 
 
+class InfosReport(TypedDict):
+    """The object that `info --json` prints of several captures."""
+
+    runs: list[CaptureInfo]
+    """In the order given."""
+
+
 class EventTally:
     """Counts what the events of a capture name and are, in their order. Not thread-safe."""
 

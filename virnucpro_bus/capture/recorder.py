@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Self
 
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import Clock, ManualClock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events.codec import decode_all
+from virnucpro_bus.events.codec import Foreign
 from virnucpro_bus.events.dedup import Deduplicator
+from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.files.disk import Disk
 
 
@@ -40,9 +40,10 @@ class Recorder:
 
     def record(self, frames: list[bytes]) -> None:
         """Record those of `frames` that have not been recorded yet."""
-        new_frames = self._deduplicator.filter(frames)
+        decoded: list[Envelope | Foreign] = []
+        new_frames = self._deduplicator.filter(frames, decoded=decoded)
         now_ns = self._clock.wall_ns()
-        for frame, envelope in zip(new_frames, decode_all(new_frames, Counter()), strict=True):
+        for frame, envelope in zip(new_frames, decoded, strict=True):
             self._set_time(min(envelope.wall_ns, now_ns))
             self._capture.append([frame])
         if self._capture.problem is not None:

@@ -12,6 +12,8 @@ made of false markers the search is bounded: it skips faster there, and may miss
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
 from zlib import crc32
 
 from msgspec import Struct
@@ -44,10 +46,38 @@ class Record(Struct, frozen=True, gc=False):
     frame: bytes
 
 
+@dataclass(slots=True, eq=False)
+class Place:
+    """Where in the file the records that were appended together are, once they are written."""
+
+    start: int
+    stop: int
+    """The first byte after them."""
+    received_ns: int
+    """The time in all of them."""
+    is_written: bool = False
+    """Whether the file holds all of them there. It never will if recording stops before they are flushed."""
+
+
 def pack_record(frame: bytes, received_ns: int) -> bytes:
     """Return the bytes of a record that holds `frame`."""
-    crc = crc32(frame, crc32(_CHECKED.pack(len(frame), received_ns)))
-    return RECORD.pack(MARKER, crc, len(frame), received_ns) + frame
+    return pack_records((frame,), received_ns)[0]
+
+
+def pack_records(frames: Iterable[bytes], received_ns: int) -> list[bytes]:
+    """Return the records that hold `frames`, all of which were received at one time."""
+    records: list[bytes] = []
+    pack, keep = RECORD.pack, records.append
+    begun: dict[int, int] = {}
+    """What `crc` covers begins with length and time: it is computed once for all frames of one length."""
+    for frame in frames:
+        length = len(frame)
+        try:
+            crc = begun[length]
+        except KeyError:
+            crc = begun[length] = crc32(_CHECKED.pack(length, received_ns))
+        keep(pack(MARKER, crc32(frame, crc), length, received_ns) + frame)
+    return records
 
 
 class RecordScanner:

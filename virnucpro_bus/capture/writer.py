@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable
-from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
-from virnucpro_bus.capture.records import CHUNK_BYTES, HEADER, MAGIC, RECORD, VERSION, RecordScanner, pack_record
+from virnucpro_bus.capture.past_records import PastRecords, scan_past_records
+from virnucpro_bus.capture.records import HEADER, MAGIC, RECORD, VERSION, Place, pack_record, pack_records
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import CAPTURE_SOURCE, make_envelope
@@ -25,7 +25,6 @@ _FLUSH_BYTES = 1 << 18
 """Appended frames are written when they amount to this many bytes."""
 _RETRY_NS = NANOSECONDS
 """Time between two attempts to write while the disk is full."""
-_received_ns = attrgetter("received_ns")
 
 
 class CaptureWriter:
@@ -61,7 +60,7 @@ class CaptureWriter:
         self._clock = clock
         self._disk = disk or Disk()
         self._run, self._host = run, host or socket.gethostname()
-        past = _scan_capture(path) if resume else _PastRecords()
+        past = scan_past_records(path) if resume else PastRecords()
         self._epoch = max(clock.wall_ns(), past.last_ns)
         self._start_ns = self._epoch - clock.mono_ns()
         self._records: list[bytes] = []
@@ -69,6 +68,8 @@ class CaptureWriter:
         """Those of `_records` that must not be lost."""
         self._kept: list[bytes] = []
         """Records that could not be written, and must not be lost."""
+        self._places: list[Place] = []
+        """Those of `_records`."""
         self._pending_bytes = 0
         self._written_bytes = 0
         self._holes = self._hole_frames = self._hole_bytes = 0
@@ -85,22 +86,28 @@ class CaptureWriter:
             self._write([HEADER.pack(MAGIC, VERSION, 0)])
             self.sync()  # so that, whatever a crash leaves of it, the file is recognised as a capture
 
-    def append(self, frames: Iterable[bytes], *, keep: bool = False) -> None:
+    def append(self, frames: Iterable[bytes], *, keep: bool = False) -> Place:
         """Append frames received now. They reach the file at the next `flush`, or when many are pending.
 
-        `keep`: while they cannot be written they are kept, and written when recording resumes.
+        `keep`: while they cannot be written they are kept, and written when recording resumes, at another place
+        than the one that is returned.
         """
         received_ns = self.now_ns
-        records = [pack_record(frame, received_ns) for frame in frames]
-        if self.problem is not None and not self._try_to_resume():
+        records = pack_records(frames, received_ns)
+        works = self.problem is None or self._try_to_resume()
+        start = self._written_bytes + self._pending_bytes
+        place = Place(start, start + sum(map(len, records)), received_ns)
+        if not works:
             self._set_aside(records, records if keep else [])
-            return
+            return place
         self._records += records
+        self._places.append(place)
         if keep:
             self._to_keep += records
-        self._pending_bytes += sum(map(len, records))
+        self._pending_bytes = place.stop - self._written_bytes
         if self._pending_bytes >= _FLUSH_BYTES:
             self.flush()
+        return place
 
     def flush(self) -> None:
         """Hand everything appended so far to the operating system, or retry after a failure when that is due."""
@@ -109,7 +116,13 @@ class CaptureWriter:
         elif self._records:
             records, self._records, self._pending_bytes = self._records, [], 0
             to_keep, self._to_keep = self._to_keep, []
-            self._set_aside(records[self._write(records) :], to_keep)
+            places, self._places = self._places, []
+            unwritten = records[self._write(records) :]
+            if unwritten:
+                self._set_aside(unwritten, to_keep)
+            else:
+                for place in places:
+                    place.is_written = True
 
     def notice(self) -> str | None:
         """Return a line for the user if recording stopped or resumed since the last call, else None."""
@@ -253,25 +266,3 @@ class CaptureWriter:
             mono_ns=now_ns,
         )
         return pack_record(encode(hole), self._start_ns + now_ns)
-
-
-class _PastRecords(NamedTuple):
-    """What a plain capture contains: the length without an incomplete last record, and the last time."""
-
-    size_bytes: int = 0
-    last_ns: int = 0
-    """When the latest frame was received, nanoseconds since 1970; 0: no frame."""
-
-
-def _scan_capture(path: Path) -> _PastRecords:
-    scanner, last_ns, size_bytes = RecordScanner(), 0, 0
-    with path.open("rb") as file:
-        while data := file.read(CHUNK_BYTES):
-            size_bytes += len(data)
-            last_ns = max((last_ns, *map(_received_ns, scanner.feed(data))))
-    incomplete_bytes = scanner.incomplete_bytes
-    # A damaged length field may hide whole records behind it.
-    if behind := scanner.finish():
-        last_ns = max((last_ns, *map(_received_ns, behind)))
-        incomplete_bytes = scanner.incomplete_bytes
-    return _PastRecords(size_bytes - incomplete_bytes, last_ns)

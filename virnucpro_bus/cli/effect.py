@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from virnucpro_bus.cli.load_capture import SIMULATED, heading, load_runs, runs_argument, shard_of
+from virnucpro_bus.cli.load_capture import SIMULATED, heading, load_runs, shard_of
+from virnucpro_bus.cli.options import runs_argument
 from virnucpro_bus.effect.text_report import figures_paragraph, report_paragraph
-from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.fold.fleet_group import FleetGroup
 from virnucpro_bus.metrics import Effect
 from virnucpro_bus.sources.shards import are_parts_of_one_whole
 from virnucpro_bus.text import visible
+
+if TYPE_CHECKING:
+    from virnucpro_bus.fold.fleet import FleetState
 
 
 class EffectReport(Effect):
@@ -74,6 +76,8 @@ def effect(runs: Sequence[Path], as_json: bool) -> None:
 def _combined(fleets: Mapping[str, FleetState]) -> EffectReport | None:
     if not are_parts_of_one_whole({name: shard_of(fleet.runs()) for name, fleet in fleets.items()}):
         return None
+    from virnucpro_bus.fold.fleet_group import FleetGroup
+
     is_simulated = any(fleet.is_simulated for fleet in fleets.values())
     return EffectReport(**FleetGroup(fleets).get_effect(), simulated=is_simulated)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
-from virnucpro_bus.cli.load_capture import runs_argument, shard_of, warn_of_shards
-from virnucpro_bus.cli.options import PathArgument
+from virnucpro_bus.cli.load_capture import shard_of, warn_of_shards
+from virnucpro_bus.cli.options import PathArgument, runs_argument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.exporters import FORMATS, Document, Exporter, RowOptions
@@ -19,11 +19,14 @@ from virnucpro_bus.files.gzipped import gzipped
 from virnucpro_bus.files.new_files import check_target, write_file, write_folder
 from virnucpro_bus.plugins import package_of
 from virnucpro_bus.run_folder import capture_path, names_of
-from virnucpro_bus.sources.recording import Recording, read_recording
 from virnucpro_bus.spelling import did_you_mean
 from virnucpro_bus.system.console import say
-from virnucpro_bus.tables.rows import COLUMNS, sorted_column
 from virnucpro_bus.text import visible
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from virnucpro_bus.sources.recording import Recording
 
 
 class _ExportCommand(click.Command):
@@ -62,6 +65,8 @@ def _complete_formats(context: click.Context, parameter: click.Parameter, incomp
 
 
 def _complete_columns(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from virnucpro_bus.tables.rows import COLUMNS
+
     return [CompletionItem(column) for column in COLUMNS if column.startswith(incomplete)]
 
 
@@ -121,6 +126,8 @@ def export(
 def _check(name: str, exporter: Exporter, options: RowOptions, output: Path | None, force: bool) -> None:
     """Raise UserError for options that do not fit the format, before the captures are read."""
     if exporter.is_table:
+        from virnucpro_bus.tables.rows import sorted_column
+
         sorted_column(options.sort)
     elif options != RowOptions():
         raise UserError(f"--format {name}: is not a table; --sort, --top and --attempts are for tables")
@@ -136,6 +143,8 @@ def _check(name: str, exporter: Exporter, options: RowOptions, output: Path | No
 
 
 def _read(path: Path) -> Recording:
+    from virnucpro_bus.sources.recording import read_recording
+
     recording = read_recording(path, SystemClock())
     if recording.is_empty:
         say(f"{path}: contains no events")

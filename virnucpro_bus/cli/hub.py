@@ -5,23 +5,23 @@ from __future__ import annotations
 import shlex
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import zmq
 
-from virnucpro_bus.capture.compression import compress_capture
 from virnucpro_bus.cli.options import PathArgument, check_listen, http_listen, http_options, listen_option
 from virnucpro_bus.clock import NANOSECONDS, AttendedClock, SystemClock
 from virnucpro_bus.errors import AddressError
-from virnucpro_bus.hub.bus_server import BusServer
-from virnucpro_bus.hub.past_hub import PastHub
-from virnucpro_bus.publish.joining import ADDRESS_VARIABLE, RUN_VARIABLE
-from virnucpro_bus.remote.http_address import HttpListen
-from virnucpro_bus.remote.relay_process import DELIVERY_SECONDS, RelayProcess
 from virnucpro_bus.system.child_process import self_command, stop
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 from virnucpro_bus.text import visible
+
+if TYPE_CHECKING:
+    from virnucpro_bus.hub.bus_server import BusServer
+    from virnucpro_bus.hub.past_hub import PastHub
+    from virnucpro_bus.remote.http_address import HttpListen
+    from virnucpro_bus.remote.relay_process import RelayProcess
 
 POLL_MS = 1000
 
@@ -48,6 +48,11 @@ def hub(run_dir: Path, resume: bool, listen: str | None, http: str | None, http_
       virnucpro-bus monitor my-run
       virnucpro-bus hub my-run --resume --listen tcp://127.0.0.1:5599
     """
+    from virnucpro_bus.capture.compression import compress_capture
+    from virnucpro_bus.hub.bus_server import BusServer
+    from virnucpro_bus.publish.joining import ADDRESS_VARIABLE, RUN_VARIABLE
+    from virnucpro_bus.remote.relay_process import DELIVERY_SECONDS, RelayProcess
+
     page_listen = http_listen(http, http_token_file)
     check_listen(listen)
     clock = SystemClock()
@@ -98,13 +103,14 @@ def _serve(
     server: BusServer, signals: SignalFlag, relay: RelayProcess, page: subprocess.Popen[bytes] | None
 ) -> None:
     """Serve the bus until a signal arrives."""
+    import zmq
+
     poller = zmq.Poller()
     for socket in server.hub.sockets():
         poller.register(socket, zmq.POLLIN)
     poller.register(signals.fileno(), zmq.POLLIN)
     while not signals.signal:
-        poller.poll(POLL_MS)
-        server.hub.poll()
+        server.hub.poll(dict(poller.poll(POLL_MS)))
         relay.poll()
         if notice := server.hub.capture.notice():
             say(notice)

@@ -5,24 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING
 
 import click
 
-from virnucpro_bus.capture.info import CaptureInfo, capture_info
-from virnucpro_bus.cli.load_capture import runs_argument, warn_of_shards
+from virnucpro_bus.cli.load_capture import warn_of_shards
+from virnucpro_bus.cli.options import runs_argument
 from virnucpro_bus.clock import iso_utc
 from virnucpro_bus.run_folder import capture_path, names_of
-from virnucpro_bus.sources.kept_fold import read_kept_info
 from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible
 
-
-class InfosReport(TypedDict):
-    """The object that `info --json` prints of several captures."""
-
-    runs: list[CaptureInfo]
-    """In the order given."""
+if TYPE_CHECKING:
+    from virnucpro_bus.capture.info import CaptureInfo
 
 
 @click.command
@@ -36,6 +31,9 @@ def info(runs: Sequence[Path], as_json: bool) -> None:
       virnucpro-bus info my-run/run.vbus
       virnucpro-bus info out/*
     """
+    from virnucpro_bus.capture.info import InfosReport, capture_info
+    from virnucpro_bus.sources.kept_fold import read_kept_info
+
     paths = [capture_path(run) for run in runs]
     found = [read_kept_info(path) or capture_info(path) for path in paths]
     warn_of_shards(dict(zip(names_of(runs), (each["shard"] for each in found), strict=True)))

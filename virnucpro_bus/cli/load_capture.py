@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import click
-
-from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.metrics import RunReport, ShardReport
 from virnucpro_bus.run_folder import capture_path, names_of
-from virnucpro_bus.sources.recording import load_fold
 from virnucpro_bus.sources.shards import shard_text, shard_warnings
 from virnucpro_bus.system.console import say
 from virnucpro_bus.text import visible
 
+if TYPE_CHECKING:
+    from virnucpro_bus.fold.fleet import FleetState
+
 SIMULATED = "simulated GPUs: the workers on them used the CPU"
 """What commands add to the figures of a run on simulated GPUs."""
-runs_argument = click.argument(
-    "runs", metavar="RUN...", nargs=-1, required=True, type=PathArgument(path_type=Path)
-)
-"""The paths of run.vbus files or run folders, as `runs`."""
 
 
 def load_runs(runs: Sequence[Path]) -> dict[str, FleetState]:
@@ -38,6 +33,8 @@ def load_runs(runs: Sequence[Path]) -> dict[str, FleetState]:
 
 def load_run(place: Path) -> FleetState:
     """Load the fold of the run in a file or a folder, and print what is missing in it. Raises as `load_runs`."""
+    from virnucpro_bus.sources.recording import load_fold
+
     path = capture_path(place)
     folded = load_fold(path, SystemClock())
     for warning in folded.warnings:

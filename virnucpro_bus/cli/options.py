@@ -1,4 +1,4 @@
-"""Command line options that several commands share."""
+"""Command line options and arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events.vocabulary import KINDS
-from virnucpro_bus.remote.http_address import HttpListen, parse_http
-from virnucpro_bus.remote.listen_address import access_for, parse_listen
 from virnucpro_bus.system.console import say
+
+if TYPE_CHECKING:
+    from virnucpro_bus.remote.http_address import HttpListen
 
 _SIZE = re.compile(r"([0-9]{1,18})([KMG]?)", re.IGNORECASE)
 _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30}
@@ -60,6 +60,10 @@ class SecondsArgument(click.FloatRange):
         return seconds
 
 
+runs_argument = click.argument(
+    "runs", metavar="RUN...", nargs=-1, required=True, type=PathArgument(path_type=Path)
+)
+"""The paths of run.vbus files or run folders, as `runs`."""
 interval_option = click.option(
     "-i", "--interval", "interval_seconds", default=2.0, show_default=True, metavar="SECONDS",
     type=SecondsArgument(0.1, 3600), help="Seconds between screen updates and log rows.",
@@ -93,6 +97,8 @@ listen_option = click.option(
 def check_listen(address: str | None) -> None:
     """Check what `listen_option` says, and that there are keys where it needs them. Raises UserError."""
     if address is not None:
+        from virnucpro_bus.remote.listen_address import access_for, parse_listen
+
         access_for(parse_listen(address))
 
 
@@ -119,6 +125,8 @@ def http_listen(http: str | None, token_file: Path | None) -> HttpListen | None:
         if token_file is not None:
             raise click.UsageError("--http-token-file needs --http [HOST:]PORT")
         return None
+    from virnucpro_bus.remote.http_address import parse_http
+
     try:
         return parse_http(http, token_file)
     except UserError as error:
@@ -129,6 +137,8 @@ def _parse_kinds(context: click.Context, parameter: click.Parameter, value: str 
     """Return the kinds as they are on the wire, and warn of unknown ones. Raises BadParameter."""
     if value is None:
         return None
+    from virnucpro_bus.events.vocabulary import KINDS
+
     kinds = frozenset(f"{name.strip().removesuffix('/')}/" for name in value.split(","))
     if "/" in kinds:
         raise click.BadParameter("expected kinds separated by commas, for example file.completed,work.stolen")
@@ -139,6 +149,8 @@ def _parse_kinds(context: click.Context, parameter: click.Parameter, value: str 
 
 
 def _complete_kinds(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from virnucpro_bus.events.vocabulary import KINDS
+
     before, comma, prefix = incomplete.rpartition(",")
     kinds = sorted(kind.removesuffix("/") for kind in KINDS)
     return [CompletionItem(before + comma + kind) for kind in kinds if kind.startswith(prefix)]

@@ -6,13 +6,9 @@ from pathlib import Path
 
 import click
 
-from virnucpro_bus.capture.compression import compress_capture
-from virnucpro_bus.capture.recorder import Recorder
 from virnucpro_bus.cli.main import EXIT_REFUSED
 from virnucpro_bus.cli.options import PathArgument, TargetArgument
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.sources.live import follow_live, join
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 from virnucpro_bus.text import visible
@@ -33,6 +29,11 @@ def record(target: str, output: Path) -> int:
     Example:
       virnucpro-bus record first-run -o copy.vbus
     """
+    from virnucpro_bus.capture.compression import compress_capture
+    from virnucpro_bus.capture.recorder import Recorder
+    from virnucpro_bus.fold.fleet import FleetState
+    from virnucpro_bus.sources.live import follow_live, join
+
     clock = SystemClock()
     source = join(target, clock)
     try:

@@ -9,10 +9,6 @@ import click
 
 from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.history.protocol import HelloReply
-from virnucpro_bus.remote.feeds import LiveCapture
-from virnucpro_bus.remote.listen_address import parse_listen
-from virnucpro_bus.remote.serve import open_relay, serve
 from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
 
 _NICENESS = 5
@@ -34,6 +30,11 @@ def relay(run_dir: Path, address: str) -> int:
       virnucpro-bus relay first-run --listen tcp://127.0.0.1:5599
       virnucpro-bus relay first-run --listen 'tcp://*:5599'
     """
+    from virnucpro_bus.history.protocol import HelloReply
+    from virnucpro_bus.remote.feeds import LiveCapture
+    from virnucpro_bus.remote.listen_address import parse_listen
+    from virnucpro_bus.remote.serve import open_relay, serve
+
     clock = SystemClock()
     listen_address = parse_listen(address)
     capture = LiveCapture(run_dir, clock)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from operator import attrgetter, sub
+from operator import sub
 from typing import NamedTuple
 
 from virnucpro_bus.clock import NANOSECONDS
@@ -88,10 +88,9 @@ class DeviceTotals:
 
     def timeline(self, fixed: int) -> list[TimedFile]:
         """The same files in the order of their ends, with `fixed` added to their work; none that took no time."""
-        files = [
-            file._replace(work=file.work + fixed) for _, file in self._sampled if file.seconds >= 1 / NANOSECONDS
-        ]
-        return sorted(files, key=attrgetter("end_ns", "work", "seconds"))
+        files = sorted(file for _, file in self._sampled if file.seconds >= 1 / NANOSECONDS)
+        # What is added to the work of all does not change their order.
+        return [TimedFile(end_ns, work + fixed, seconds) for end_ns, work, seconds in files] if fixed else files
 
     def rate(self, fixed: int) -> float | None:
         """Work per second, with `fixed` added to the work of every file; None before the first completed file."""

@@ -103,7 +103,7 @@ class _EffectCalculator:
         if not now.has_begun:
             return unknown_effect()
         busy = {key: now.busy(key) for key in now.shares}
-        moves = now.moves_in_progress()
+        moves = now.moves_in_progress
         latest = sorted([*self._totals.latest, *moves])[-MAX_STEALS_REPORTED:]
         figures = _figures(now)
         ranges = self._ranges(figures)
@@ -175,7 +175,7 @@ class _EffectCalculator:
 
 
 def _figures(outlook: Outlook) -> _Figures:
-    expected, bound = outlook.expected(), outlook.bound()
+    expected, bound = outlook.expected(), outlook.bound
     without = None if expected is None else outlook.without_stealing()[0]
     saved = None if without is None or expected is None else without - expected
     above = percent_above(expected, bound) if expected is not None and bound else None

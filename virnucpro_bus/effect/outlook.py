@@ -28,6 +28,13 @@ from virnucpro_bus.effect.shares import DeviceShare, RunStatus
 from virnucpro_bus.effect.totals import WorkTotals
 from virnucpro_bus.effect.work_log import Steal
 
+_DEPENDS_ON = {
+    "_paces": ("speeds", "overrun"),
+    "free": ("speeds", "overrun", "curve", "quantile"),
+    "bound": ("speeds",),
+}
+"""What is computed of every device, and the assumptions that change it."""
+
 
 class Outlook:
     """One run at one moment under one set of assumptions. Not thread-safe."""
@@ -48,13 +55,16 @@ class Outlook:
         """How long all failed attempts took."""
         self._failed_attempts = sum(each.attempts for each in done)
         self._took_seconds = sum(each.took_ns for each in done) / NANOSECONDS
-        started = [share.first_ns for share in self.shares.values() if share.first_ns is not None]
+        started = {key: at_ns for key, share in self.shares.items() if (at_ns := share.first_ns) is not None}
+        self._has_worked = started.keys()
         self.has_begun = bool(started)
         # A duration that is too long to be true would move the start to before the run.
-        self._zero_ns = max(min(started, default=status.now_ns), status.started_ns)
+        self._zero_ns = max(min(started.values(), default=status.now_ns), status.started_ns)
         ends = [each.last_ns for each in done if each.last_ns is not None]
-        unfinished = (share.pending or share.in_progress for share in self.shares.values())
-        self.is_done = status.is_over or not any(unfinished)
+        self._pending = {key: pending for key, share in self.shares.items() if (pending := share.pending)}
+        """The pending work of those whose first assignment is not all started."""
+        is_working = any(share.in_progress for share in self.shares.values())
+        self.is_done = status.is_over or not (self._pending or is_working)
         self.now = self.since_zero(max(ends, default=status.now_ns) if self.is_done else status.now_ns)
         self._joined = {key: min(self.now, self.since_zero(at_ns)) for key, at_ns in status.joined_ns.items()}
         self.finish = {key: self._last_at_work(key, share) for key, share in self.shares.items()}
@@ -62,11 +72,15 @@ class Outlook:
         self._loaded = self._expect_loaded()
 
     def under(self, assumed: Assumptions) -> Outlook:
-        """Return the same run under other assumptions, with the same fixed cost."""
+        """Return the same run under other assumptions, with the same fixed cost.
+
+        What they do not change is not computed once more: most doubts are about few of the figures.
+        """
         other = copy(self)
         other.assumed, other.speeds = assumed, assumed.speeds.by_key
-        for computed in ("_paces", "free"):
-            other.__dict__.pop(computed, None)
+        for computed, assumptions in _DEPENDS_ON.items():
+            if any(getattr(assumed, each) is not getattr(self.assumed, each) for each in assumptions):
+                other.__dict__.pop(computed, None)
         return other
 
     def since_zero(self, at_ns: int) -> float:
@@ -154,18 +168,18 @@ class Outlook:
         """When it is free for its own files, or first was ready if it never had one; None: unknown, or never."""
         if key in self._status.deserted:
             return None
-        share = self.shares.get(key)
-        if share is not None and share.first_ns is not None:
+        if key in self._has_worked:
             return self.free[key]
         up_ns = self._status.up_ns.get(key)
         return None if up_ns is None else self.since_zero(up_ns)
 
     def own_pending_seconds(self, key: str) -> float:
         """How long it would take for the pending files that were first assigned to it."""
-        share = self.shares.get(key)
-        if share is None or not share.pending:
+        pending = self._pending.get(key)
+        if pending is None:
             return 0.0
-        work = self._likely_work(share.pending, share.biggest_pending)
+        share = self.shares[key]
+        work = self._likely_work(pending, share.biggest_pending)
         return work / self._paces[key] + share.remaining.files * self._next_gap
 
     @property
@@ -190,11 +204,11 @@ class Outlook:
         ]
         # Of several files in progress the last one ends later than is expected of each: half of an overhang.
         end = max(self.free.values()) + (self._overhang(working) / 2 if working else 0.0)
-        pending = sum(share.pending for share in self.shares.values())
+        pending = sum(self._pending.values())
         if not pending:
             return end
         if not self._status.is_stealing:
-            own = {key: self.own_pending_seconds(key) for key in self.free}
+            own = {key: self.own_pending_seconds(key) for key in self._pending}
             return max([end, *(self._next_start(key) + seconds for key, seconds in own.items() if seconds)])
         return self._shared_out(pending, end)
 
@@ -239,7 +253,7 @@ class Outlook:
 
         for (thief, victim), moved in self._totals.moved.items():
             undo(thief, victim, moved.files, moved.took_ns / NANOSECONDS, moved.work(self.speeds.get(thief)))
-        for steal in self.moves_in_progress():
+        for steal in self.moves_in_progress:
             seconds = self._expected_in_progress(steal.thief)
             undo(steal.thief, steal.victim, 1, seconds, seconds * self._rate(steal.thief))
         ends, is_known = [0.0], True
@@ -247,8 +261,7 @@ class Outlook:
             free = self.free_for_own(key)
             is_known = is_known and (free is not None or key not in victims)
             pending = self.own_pending_seconds(key)
-            has_worked = key in self.shares and self.shares[key].first_ns is not None
-            if key in victims or pending or has_worked:
+            if key in victims or pending or key in self._has_worked:
                 # A device that was never ready, or has lost its worker, will not be before now.
                 parts = [self.now if free is None else free, pending, *its_corrections]
                 ends.append(math.fsum(parts) + (self._other_gaps(key) if victims else 0.0))
@@ -259,6 +272,7 @@ class Outlook:
         files = self.shares[key].done.files if key in self.shares else 0
         return (self.assumed.other_gaps - 1) * (files * self.gap + self.failed_seconds)
 
+    @cached_property
     def bound(self) -> float | None:
         """A lower bound of the makespan, for any distribution of the files over the devices; None if unknown."""
         if not self.speeds:
@@ -288,6 +302,7 @@ class Outlook:
 
     # Steals.
 
+    @cached_property
     def moves_in_progress(self) -> list[Steal]:
         """The steals of files that their thieves work on."""
         files = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import truediv
 from typing import NamedTuple
 
 from virnucpro_bus.effect.duration_model import OVERRUN, share_above
@@ -68,15 +69,18 @@ def suppose(others: Sequence[float | None], known: Population, cautious: Populat
 
 
 def _spreads(values: Sequence[float], errors: Sequence[float]) -> list[tuple[float, float, Estimate]]:
-    """Each possible spread as (probability, spread, common mean)."""
+    """Each possible spread as (probability, spread, common mean).
+
+    Many values leave few spreads with a probability that is more than 0.
+    """
     found = []
     for spread in _SPREADS:
         squares = [error**2 + spread**2 for error in errors]
-        precision = math.fsum(1 / square for square in squares)
-        mean = math.fsum(value / square for value, square in zip(values, squares, strict=True)) / precision
-        misfits = (
+        precision = math.fsum([1 / square for square in squares])
+        mean = math.fsum(map(truediv, values, squares)) / precision
+        misfits = [
             math.log(square) + (value - mean) ** 2 / square for value, square in zip(values, squares, strict=True)
-        )
+        ]
         # The spreads that are tried lie evenly on a logarithmic scale, hence the factor of the prior.
         prior = math.log(spread) - 0.5 * (spread / USUAL_SPREAD) ** 2
         likelihood = -0.5 * (math.fsum(misfits) + math.log(precision)) + prior
@@ -84,7 +88,9 @@ def _spreads(values: Sequence[float], errors: Sequence[float]) -> list[tuple[flo
     top = max(likelihood for likelihood, _, _ in found)
     weights = [math.exp(likelihood - top) for likelihood, _, _ in found]
     total = math.fsum(weights)
-    return [(weight / total, spread, mean) for weight, (_, spread, mean) in zip(weights, found, strict=True)]
+    return [
+        (weight / total, spread, mean) for weight, (_, spread, mean) in zip(weights, found, strict=True) if weight
+    ]
 
 
 def _mixture(parts: Sequence[tuple[float, float, float]]) -> Estimate:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -28,6 +27,8 @@ from virnucpro_bus.effect.pooling import pool, suppose
 
 SPLIT_ERRORS = 4.5
 """How many standard errors a speed must change by; a smaller change may be chance, since every place is tried."""
+FEWEST_SPLIT = 4
+"""Of fewer files no speed is split in two: one file shows none."""
 LEAST_NOISE = 0.03
 """In the search for changes, files are taken to differ by at least this share."""
 ASSUMED_NOISE = 0.3
@@ -56,8 +57,7 @@ class Started(NamedTuple):
     """How far it is; None: unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Speed:
+class Speed(NamedTuple):
     """The speed of one device."""
 
     phases: tuple[Phase, ...]
@@ -84,8 +84,7 @@ class Speed:
         return Speed(phases, self.error, self.is_measured)
 
 
-@dataclass(frozen=True, slots=True)
-class Speeds:
+class Speeds(NamedTuple):
     """The speeds of all devices."""
 
     by_key: Mapping[str, Speed]
@@ -101,8 +100,7 @@ class Speeds:
         return Speeds(by_key, self.noise, self.cautious_noise)
 
 
-@dataclass(frozen=True, slots=True)
-class _Evidence:
+class _Evidence(NamedTuple):
     """What the files of one device tell. All but `phases` is about those of the last phase."""
 
     phases: tuple[Phase, ...]
@@ -143,8 +141,10 @@ def measure(
     variance = _successive_variance(map(_slowness, timelines.values()))
     evidence = {}
     for key, timeline in timelines.items():
-        ends = [done[key].timeline(each) for each in sorted({fixed.least, fixed.greatest})]
-        starts = _starts([_slowness(each) for each in ends], variance)
+        starts = [0]
+        if len(timeline) >= FEWEST_SPLIT:
+            ends = [done[key].timeline(each) for each in sorted({fixed.least, fixed.greatest})]
+            starts = _starts([_slowness(each) for each in ends], variance)
         evidence[key] = _evidence(timeline, starts, done[key].rate(fixed.estimate))
     noise, cautious = _noises(evidence.values())
     # Before the first completed file of any, the files in progress count as if they were done when they will be.

@@ -27,8 +27,10 @@ class Watcher(Protocol):
         """Take note of a stream, by its first event. This may change `kinds`."""
         ...
 
-    def see(self, stream: StreamKey, frame: bytes, envelope: Envelope | Foreign) -> bytes:
-        """Return the frame that takes the place of `frame`, which holds `envelope`, of one of the kinds."""
+    def see(
+        self, stream: StreamKey, frame: bytes, envelope: Envelope | Foreign
+    ) -> tuple[bytes, Envelope | Foreign]:
+        """Return what takes the place of `frame` and of the `envelope` in it, which is one of the kinds."""
         ...
 
 
@@ -47,11 +49,12 @@ class Deduplicator:
         frames: Iterable[bytes],
         refusal: Callable[[Envelope | Foreign], str | None] | None = None,
         watcher: Watcher | None = None,
+        decoded: list[Envelope | Foreign] | None = None,
     ) -> list[bytes]:
         """Return those of `frames` that are new events, in order; what is not an event is counted in `refused`.
 
         `refusal` returns why an event is refused, in one word; None: it is not. Without it no event is refused.
-        `watcher` sees the new events.
+        `watcher` sees the new events, and `decoded` gets them.
         """
         new_frames = []
         seen = self._seen
@@ -79,8 +82,10 @@ class Deduplicator:
             elif not tracker.add(seq):
                 continue
             if envelope.__class__ in kinds and watcher is not None:
-                frame = watcher.see(stream, frame, envelope)
+                frame, envelope = watcher.see(stream, frame, envelope)
             new_frames.append(frame)
+            if decoded is not None:
+                decoded.append(envelope)
         self.accepted += len(new_frames)
         return new_frames
 

@@ -24,6 +24,8 @@ OWN_POLICY: Final = "own"
 """The policy of a run whose workers decide themselves what they work on: its hub is the coordinator."""
 STARTING: Final = "starting"
 """The state of a worker that is up, but not ready for files yet."""
+INTERRUPTED: Final = 128
+"""A run with this exit status or a greater one was ended by a signal."""
 
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Number = Annotated[int, Meta(ge=1, le=MAX_COUNT)]

@@ -5,7 +5,6 @@ Elsewhere they go when the path is too long or not UTF-8, and where the file sys
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 import tempfile
@@ -95,6 +94,8 @@ def _usable_folders(run_dir: Path) -> Iterator[Path]:
     inside = run_dir.absolute() / SOCKETS_NAME
     if is_usable_as_address(inside):
         yield inside
+    import hashlib  # takes long to load, and few folders need it
+
     digest = hashlib.sha256(os.fsencode(run_dir.resolve())).hexdigest()[:16]
     for base in _bases():
         folder = base / f"virnucpro-bus-{os.getuid()}" / digest

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby, repeat
 from operator import attrgetter, itemgetter
@@ -93,8 +93,12 @@ class FleetState:
                     times: Iterator[int] = repeat(UNKNOWN_TIME if received_ns is None else received_ns)
                 else:
                     times = iter(_times_of_events(frames[part], received_ns[part], len(decoded)))
-                for name, envelopes in groupby(decoded, attrgetter("host")):
-                    self._host(name).fold.apply_all(envelopes, times, self._handlers)
+                self._apply_all(decoded, times)
+
+    def feed_decoded(self, envelopes: Iterable[Envelope | Foreign], received_ns: int) -> None:
+        """Fold events that were decoded before, all received at that time by `receipt_clock`."""
+        with self._lock:
+            self._apply_all(envelopes, repeat(received_ns))
 
     def apply(self, envelope: Envelope | Foreign, received_ns: int | None = None) -> bool:
         """Fold one decoded event, received at that time. Returns False if it had been folded before."""
@@ -318,6 +322,10 @@ class FleetState:
         return make_report(self)
 
     # Private: the caller holds the lock.
+
+    def _apply_all(self, envelopes: Iterable[Envelope | Foreign], times: Iterator[int]) -> None:
+        for name, of_host in groupby(envelopes, attrgetter("host")):
+            self._host(name).fold.apply_all(of_host, times, self._handlers)
 
     def _runs(self) -> list[HostFold]:
         """The hosts that have announced a run, or its end: a hub without a launcher does that in any case."""

@@ -26,7 +26,8 @@ def figures_of_rows(rows: Sequence[GpuMetrics], runs: Mapping[str, FiguresOfRun]
     """
     # A coordinator of another program may know neither keys nor GPUs.
     named = ((row, row.get("gpus") or (row["uuid"] or row["device_id"],)) for row in rows)
-    return [joint_utilization([_figures_of_gpu(gpu, row, runs) for gpu in gpus]) for row, gpus in named]
+    anywhere = _youngest(runs)
+    return [joint_utilization([_figures_of_gpu(gpu, row, runs, anywhere) for gpu in gpus]) for row, gpus in named]
 
 
 def figures_of_device(device_id: int | str, known: Mapping[int | str, GpuUtilization]) -> GpuUtilization:
@@ -38,12 +39,14 @@ def figures_of_device(device_id: int | str, known: Mapping[int | str, GpuUtiliza
     return joint_utilization([find_device(name, known) or UNKNOWN_UTILIZATION.copy() for name in names])
 
 
-def _figures_of_gpu(gpu: int | str, row: GpuMetrics, runs: Mapping[str, FiguresOfRun]) -> GpuUtilization:
+def _figures_of_gpu(
+    gpu: int | str, row: GpuMetrics, runs: Mapping[str, FiguresOfRun], anywhere: FiguresOfHost
+) -> GpuUtilization:
     hosts = runs.get(str(row.get("run", "")), {})
     found = hosts.get(row["host"], {}).get(gpu)
     is_uuid = gpu == row["uuid"] or (isinstance(gpu, str) and gpu.startswith(UUID_PREFIXES))
     if is_uuid and (found is None or is_stale(found)):
-        found = _youngest([of_host[gpu] for run in runs.values() for of_host in run.values() if gpu in of_host])
+        found = anywhere.get(gpu)
     elif row["host"] not in hosts:
         # A coordinator of another program, which does not know its host's name: an id that only one host has.
         others = [of_host[gpu] for of_host in hosts.values() if gpu in of_host]
@@ -53,5 +56,16 @@ def _figures_of_gpu(gpu: int | str, row: GpuMetrics, runs: Mapping[str, FiguresO
     return {**UNKNOWN_UTILIZATION, "simulated": isinstance(gpu, str) and is_simulated(gpu)}
 
 
-def _youngest(figures: Sequence[GpuUtilization]) -> GpuUtilization | None:
-    return min(figures, key=lambda each: each["sample_age_seconds"] or 0.0, default=None)
+def _youngest(runs: Mapping[str, FiguresOfRun]) -> dict[int | str, GpuUtilization]:
+    """The youngest figures of every GPU, whichever run and host they come from."""
+    found: dict[int | str, GpuUtilization] = {}
+    for of_host in (of_host for run in runs.values() for of_host in run.values()):
+        for gpu, figures in of_host.items():
+            known = found.get(gpu)
+            if known is None or _age(figures) < _age(known):
+                found[gpu] = figures
+    return found
+
+
+def _age(figures: GpuUtilization) -> float:
+    return figures["sample_age_seconds"] or 0.0

@@ -10,6 +10,7 @@ from virnucpro_bus.capture.records import RecordScanner
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.history.kept_snapshot import KeptSnapshot
+from virnucpro_bus.history.noted_events import NotedEvents
 from virnucpro_bus.history.protocol import PIECE_BYTES, HelloReply, ReadableCapture, Snapshot, is_offset
 from virnucpro_bus.snapshot.format import pack
 
@@ -38,6 +39,8 @@ class HistoryServer:
         self._piece_bytes = piece_bytes
         self._fold = IncrementalFold(capture.read, clock)
         self._snapshot = KeptSnapshot(self._fold.snapshot, clock, snapshot_piece_bytes)
+        self.noted = self._fold.noted
+        """Events of the capture that are decoded already, if its hub is in this process."""
 
     def answer(self, request: Sequence[bytes]) -> list[bytes] | None:
         """Return the answer to a request; None when it is unknown."""
@@ -79,9 +82,16 @@ class IncrementalFold:
         self._fleet = FleetState(clock)
         self._scanner = RecordScanner()
         self._read_bytes = 0
+        self.noted = NotedEvents()
+        """Events of the capture that are decoded already."""
 
     def advance(self, limit_bytes: int) -> bool:
-        """Fold up to `limit_bytes` more of the capture; returns whether there was anything to fold."""
+        """Fold up to `limit_bytes` more of the capture; returns whether there was anything to fold.
+
+        Events that are noted and come next are folded instead, without reading.
+        """
+        if self._fold_noted():
+            return True
         data = self._read(self._read_bytes, limit_bytes)
         self._read_bytes += len(data)
         records = self._scanner.feed(data)
@@ -98,6 +108,15 @@ class IncrementalFold:
     def offset(self) -> int:
         """Where in the capture the first record begins that is not folded yet. It may be incomplete so far."""
         return self._read_bytes - self._scanner.incomplete_bytes
+
+    def _fold_noted(self) -> bool:
+        if self._scanner.incomplete_bytes:
+            return False
+        start = self._read_bytes
+        for envelopes, place in self.noted.take(start):
+            self._fleet.feed_decoded(envelopes, place.received_ns)
+            self._read_bytes = place.stop
+        return self._read_bytes > start
 
     def snapshot(self) -> Snapshot:
         """Return the fold, and the offset in the capture from which a viewer that takes it over reads on.

@@ -7,14 +7,14 @@ Forwarding is best effort, and the journal is complete: a subscriber that missed
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 import zmq
 
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES, Foreign, encode
-from virnucpro_bus.events.dedup import Deduplicator
+from virnucpro_bus.events.dedup import Deduplicator, Watcher
 from virnucpro_bus.events.envelope import HUB_SOURCE, Envelope, Sequencer
 from virnucpro_bus.events.vocabulary import Notice
 from virnucpro_bus.history.protocol import WELCOME, HelloReply
@@ -95,22 +95,27 @@ class Hub:
         workers = [] if self._worker_receiver is None else [self._worker_receiver]
         return [self._receiver, *workers, self._fanout, self._requests]
 
-    def poll(self) -> int:
-        """Do what can be done without waiting, up to a limit; returns the number of frames received."""
-        frames = drain(self._receiver, FRAMES_PER_POLL)
+    def poll(self, ready: Container[object] | None = None) -> int:
+        """Do what can be done without waiting, up to a limit; returns the number of frames received.
+
+        `ready` are those of `sockets` in which a poller has found input, among others; None: all may have some. To
+        find a socket empty takes longer than to take in an event.
+        """
+        frames = self._drain(self._receiver, ready)
         if frames:
             self.ingest(frames, self._refusal)
         received = len(frames)
         if self._own_run is not None:
             self.record(self._own_run.statements())
         if self._worker_receiver is not None:
-            frames = drain(self._worker_receiver, FRAMES_PER_POLL)
+            frames = self._drain(self._worker_receiver, ready)
             self.ingest(frames)
             received += len(frames)
         self.capture.flush()
         # Subscription messages are not needed, but they must be taken off the queue.
-        drain(self._fanout, FRAMES_PER_POLL)
-        self._serve_history()
+        self._drain(self._fanout, ready)
+        if ready is None or self._requests in ready:
+            self._serve_history()
         if received < IDLE_FRAMES:
             self._history.advance_fold()
         return received
@@ -122,9 +127,7 @@ class Hub:
 
         `refusal` is as for Deduplicator.filter.
         """
-        new = self._deduplicator.filter(frames, refusal, self._names)
-        self.capture.append(new)
-        self._forward_all(new)
+        new = self._take_in(frames, refusal, self._names)
         if self._names is not None and (notice := self._names.take_notice()):
             self.record([encode(self._sequencer.next_envelope(Notice(notice)))])
         if self._own_run is not None:
@@ -159,9 +162,7 @@ class Hub:
 
         The journal must hold them: what cannot be written now is kept until it can.
         """
-        new = self._deduplicator.filter(frames)
-        self.capture.append(new, keep=True)
-        self._forward_all(new)
+        self._take_in(frames, keep=True)
 
     def drain(self) -> None:
         """Ingest the frames that have already arrived."""
@@ -180,11 +181,31 @@ class Hub:
         self.capture.flush()
         return {host.host: host.totals() for host in self._history.fold_all().hosts()}
 
-    def _forward_all(self, frames: list[bytes]) -> None:
-        send = self._forward
-        for frame in frames:
-            # Never blocks: a subscriber whose pipe is full misses this frame and notices the gap in the numbers.
-            send(frame, DONTWAIT)
+    def _take_in(
+        self,
+        frames: list[bytes],
+        refusal: Callable[[Envelope | Foreign], str | None] | None = None,
+        watcher: Watcher | None = None,
+        *,
+        keep: bool = False,
+    ) -> list[bytes]:
+        """Check, journal and forward frames; return the new ones. `keep` is as for CaptureWriter.append."""
+        # A poll with many frames folds none of them: they are read from the capture later, which costs less than
+        # to keep what is in them.
+        decoded: list[Envelope | Foreign] | None = [] if len(frames) < IDLE_FRAMES else None
+        new = self._deduplicator.filter(frames, refusal, watcher, decoded)
+        if new:
+            place = self.capture.append(new, keep=keep)
+            if decoded is not None:
+                self._history.noted.add(decoded, place)
+            send = self._forward
+            for frame in new:
+                # Never blocks: a subscriber whose pipe is full misses it, and notices the gap in the numbers.
+                send(frame, DONTWAIT)
+        return new
+
+    def _drain(self, source: zmq.Socket[bytes], ready: Container[object] | None) -> list[bytes]:
+        return drain(source, FRAMES_PER_POLL) if ready is None or source in ready else []
 
     def _bind(self, kind: int, address: str, *options: tuple[int, bytes]) -> zmq.Socket[bytes]:
         bound = self._context.socket(kind)

@@ -102,14 +102,16 @@ class WorkerNames:
             worker = self._add(stream, envelope.host, self._pid_of(event, envelope.host, seen=True))
             self._name(stream, worker, own)
 
-    def see(self, stream: StreamKey, frame: bytes, envelope: Envelope | Foreign) -> bytes:
+    def see(
+        self, stream: StreamKey, frame: bytes, envelope: Envelope | Foreign
+    ) -> tuple[bytes, Envelope | Foreign]:
         """Follow the life of a worker, and return its event with its new device if it was renamed."""
         event = envelope.event
         if envelope.__class__ in _RARE:
             self.meet(stream, envelope)
             if (worker := self._workers.get(stream)) is not None:
                 self._note(worker, event)
-        return _amend(frame, envelope, *self._renamed[stream]) if stream in self._renamed else frame
+        return _amend(frame, envelope, *self._renamed[stream]) if stream in self._renamed else (frame, envelope)
 
     def recall(self, frames: Iterable[bytes]) -> None:
         """Take over the names that were recorded before the bus was resumed, in the order of the events."""
@@ -244,17 +246,18 @@ def _key_of(device: Device | str) -> str:
     return device.key if isinstance(device, Device) else device
 
 
-def _amend(frame: bytes, envelope: Envelope | Foreign, own: str, name: str) -> bytes:
-    """Return the frame with the device `name`, where its event names the worker's `own`."""
+def _amend(frame: bytes, envelope: Envelope | Foreign, own: str, name: str) -> tuple[bytes, Envelope | Foreign]:
+    """Return both with the device `name`, where the event names the worker's `own`."""
     event: Any = envelope.event
     field = _OWN_FIELDS.get(type(event))
     if field is None or own != _key_of(device := getattr(event, field)):
-        return frame
+        return frame, envelope
     _, number = unnumbered(name)
     if isinstance(device, Device) and number is not None:
         device = replace(numbered(device, number), key=name)
     else:
         device = name
-    amended = encode(replace(envelope, event=replace(event, **{field: device})))  # type: ignore[type-var]
+    amended: Any = replace(envelope, event=replace(event, **{field: device}))  # type: ignore[type-var]
+    encoded = encode(amended)
     # What is longer than a frame may be would be refused by every viewer.
-    return amended if len(amended) <= MAX_FRAME_BYTES else frame
+    return (encoded, amended) if len(encoded) <= MAX_FRAME_BYTES else (frame, envelope)

@@ -36,7 +36,7 @@ _JOIN_SECONDS = 1.0
 """Limit for the end of the thread: a signal handler that closes may have interrupted who holds the lock."""
 
 
-def _refuse(event: ev.Fact) -> Envelope:
+def _refuse(event: ev.Fact, wall_ns: int | None = None, mono_ns: int | None = None) -> Envelope:
     """Take the place of numbering in a closed publisher, so that no event has to be checked for that."""
     raise ValueError("this publisher is closed")
 
@@ -98,7 +98,7 @@ class Sender:
         self._outbox = outbox
         self._sequencer = Sequencer(self._clock, source=source, epoch=epoch, **self._stream)
         # Looked up once: every event passes through both.
-        self._next_envelope: Callable[[ev.Fact], Envelope] = self._sequencer.next_envelope
+        self._next_envelope: Callable[..., Envelope] = self._sequencer.next_envelope
         self._send: Callable[[bytes], None] = outbox.send
         # Not atexit: a child forked by multiprocessing ends without it, and would lose what it has just sent.
         self._at_exit = Finalize(None, self.close, exitpriority=0)
@@ -127,10 +127,13 @@ class Sender:
         except Exception as error:  # whatever is wrong with the event, the caller's own work is not at fault
             self._reject(type(event).__name__, error)
 
-    def prepare(self, event: ev.Fact) -> bytes:
-        """Number an event now and return its frame, for `send_prepared` once it was acknowledged elsewhere."""
+    def prepare(self, event: ev.Fact, wall_ns: int | None = None, mono_ns: int | None = None) -> bytes:
+        """Number an event now and return its frame, for `send_prepared` once it was acknowledged elsewhere.
+
+        The times are those of the event; None: now.
+        """
         with self._lock:
-            return encode(self._next_envelope(event))
+            return encode(self._next_envelope(event, wall_ns, mono_ns))
 
     def send_prepared(self, frame: bytes, event: ev.Fact) -> None:
         """Send the frame that `prepare` returned for `event`."""
@@ -185,7 +188,7 @@ class Sender:
             self._is_inherited = True
             self._next_envelope, self._send = self._begin_in_child, lambda frame: self._send(frame)
 
-    def _begin_in_child(self, event: ev.Fact) -> Envelope:
+    def _begin_in_child(self, event: ev.Fact, wall_ns: int | None = None, mono_ns: int | None = None) -> Envelope:
         """Begin this child's own stream, and number its first event. A source with a name is one process only."""
         inherited, name = self._outbox, self._sequencer.source
         self._is_inherited = False
@@ -198,7 +201,7 @@ class Sender:
             with suppress(Exception):  # no more sockets or files can be opened
                 outbox = Outbox(inherited.address, self._clock)
         self._begin(outbox)
-        return self._next_envelope(event)
+        return self._next_envelope(event, wall_ns, mono_ns)
 
     # Heartbeats and the end.
 

@@ -18,9 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-import zmq
-from zmq.utils import z85
-
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.files.locks import try_lock
@@ -63,6 +60,9 @@ def parse_key(text: str) -> bytes:
 
 def new_identity() -> Identity:
     """Create this user's key pair. Raises UserError when there is one already, or it cannot be written."""
+    import zmq  # takes long to load, and most commands need no keys
+    from zmq.utils import z85
+
     path = identity_path()
     public, secret = (z85.decode(key) for key in zmq.curve_keypair())
     private_parent(path)
@@ -89,6 +89,9 @@ def load_identity() -> Identity:
             f"{path}: is not a secret key; restore the file, or remove it and create another key pair with: "
             "virnucpro-bus keys new"
         )
+    import zmq
+    from zmq.utils import z85
+
     secret = bytes.fromhex(text)
     return Identity(z85.decode(zmq.curve_public(z85.encode(secret))), secret)
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
 from hashlib import file_digest, sha256
 from importlib.metadata import version
 from io import BufferedReader
@@ -31,7 +30,7 @@ from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.files.plain_files import open_plain_file
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.metrics import Effect
-from virnucpro_bus.run_folder import fold_path
+from virnucpro_bus.run_folder import fold_path, remove_kept_fold
 from virnucpro_bus.snapshot.format import pack, unpack
 from virnucpro_bus.system.memory import all_stays_in_use, without_garbage_search
 
@@ -79,12 +78,6 @@ def keep_fold(capture: Path, info: CaptureInfo, fleet: FleetState, ended_ns: int
             file.write(hashed.digest())
     except OSError:
         remove_kept_fold(capture)
-
-
-def remove_kept_fold(capture: Path) -> None:
-    """Remove the fold that is kept of this capture, if the disk permits it: the capture is about to change."""
-    with suppress(OSError):
-        fold_path(capture).unlink(missing_ok=True)
 
 
 def read_kept_info(capture: Path) -> CaptureInfo | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError, EndedError, SnapshotError
 from virnucpro_bus.files.socket_folder import is_listening
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.remote.follower import Follower
 from virnucpro_bus.run_folder import read_addresses
 from virnucpro_bus.run_lock import Evidence, examine_lock, shows_life
 from virnucpro_bus.snapshot.format import unpack
@@ -17,7 +17,10 @@ from virnucpro_bus.sources.capture_tail import CaptureTail
 from virnucpro_bus.sources.subscriber import Subscriber
 from virnucpro_bus.system.memory import all_stays_in_use
 
-LiveSource = Subscriber | Follower | CaptureTail
+if TYPE_CHECKING:
+    from virnucpro_bus.remote.follower import Follower
+
+LiveSource: TypeAlias = "Subscriber | Follower | CaptureTail"
 RECEIVE_SECONDS = 0.1
 GAP_CHECK_NS = NANOSECONDS // 2
 SILENT_AFTER_NS = 2 * NANOSECONDS
@@ -34,6 +37,8 @@ def join(target: str, clock: Clock, server_key: bytes | None = None) -> LiveSour
     the folder, another AddressError when no bus answers, and UserError when the keys cannot be used.
     """
     if target.startswith("tcp://"):
+        from virnucpro_bus.remote.follower import Follower  # with keys and limits, which only this needs
+
         return Follower(target, clock, server_key)
     return Subscriber(target, clock) if "://" in target else _join_folder(Path(target), clock)
 

@@ -19,7 +19,10 @@ _STATE, _PARENT, _GROUP, _SESSION = 0, 1, 2, 3
 
 @contextmanager
 def adopting_orphans() -> Iterator[None]:
-    """Adopt the processes below this one that become orphans inside the block. Raises OSError."""
+    """Adopt the processes below this one that become orphans inside the block, a short one. Raises OSError.
+
+    What becomes an orphan by chance in that moment is adopted too, and stays a zombie until this process ends.
+    """
     _set_subreaper(1)
     try:
         yield
@@ -36,8 +39,8 @@ def _set_subreaper(value: int) -> None:
 def reap_adopted() -> None:
     """Reap the ended children that this process has adopted, and leave those that it has started to their owners.
 
-    A process that we start or have forked leads a process group in our session; an orphan leads none, or one in a
-    session of its own. (One that a shell with job control has started looks like ours, and stays.)
+    A process that we start leads a process group in our session; an orphan leads none, or one in a session of its
+    own. (One that a shell with job control has started looks like ours, and stays.)
     """
     session = os.getsid(0)
     for entry in os.listdir("/proc"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import resource
 from collections.abc import Iterator
@@ -19,6 +18,8 @@ def resident_bytes() -> int:
 
 def release_free_memory() -> None:
     """Return free memory to the system, where the C library can; otherwise it is kept for reuse."""
+    import ctypes  # takes long to load, and few processes give memory back
+
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except AttributeError:

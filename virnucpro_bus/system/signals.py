@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 _SENT_BY_MACHINES = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGALRM)
@@ -21,6 +23,22 @@ def end_quietly(number: int, frame: object) -> None:
     A KeyboardInterrupt in the middle of an import cannot always be caught.
     """
     os._exit(128 + number)
+
+
+@contextmanager
+def ending_quietly() -> Iterator[None]:
+    """Have a SIGINT that would raise KeyboardInterrupt end this process at once, while modules are imported.
+
+    Main thread only.
+    """
+    raises = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if raises:
+        signal.signal(signal.SIGINT, end_quietly)
+    try:
+        yield
+    finally:
+        if raises:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class SignalFlag:

@@ -153,7 +153,7 @@ class _RunRows:
             stolen_from=attempt.stolen_from,
             device_index=device.index,
             device_name=device.name or None,
-            size_bytes=self._timeline.sizes.get((host, attempt.file)),
+            size_bytes=self._timeline.sizes.get(host, {}).get(attempt.file),
             sequences_per_second=_rate(attempt.sequences, seconds) if is_completed else None,
         )
 

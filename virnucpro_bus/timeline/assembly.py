@@ -48,7 +48,7 @@ class CollectedEvents:
     """… and their ends."""
     notices: list[ev.Envelope] = field(default_factory=list)
     samples: dict[DeviceKey, SampleColumns] = field(default_factory=dict)
-    sizes: dict[tuple[str, str], int | None] = field(default_factory=dict)
+    sizes: dict[str, dict[str, int | None]] = field(default_factory=dict)
     """As in a Timeline."""
     unrecorded_frames: int = 0
 

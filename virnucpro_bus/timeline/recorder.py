@@ -52,10 +52,10 @@ class TimelineRecorder:
         return Assembly(self._events, hosts).timeline()
 
     def _add_sizes(self, envelope: ev.Envelope) -> None:
-        sizes = self._events.sizes
+        sizes = self._events.sizes.setdefault(envelope.host, {})
         for each in envelope.event.files:
-            file = envelope.host, each.file
-            sizes[file] = each.size_bytes if sizes.get(file, each.size_bytes) == each.size_bytes else None
+            if sizes.setdefault(each.file, each.size_bytes) != each.size_bytes:
+                sizes[each.file] = None
 
     def _add_begun(self, envelope: ev.Envelope) -> None:
         key, begun = (envelope.host, envelope.source, envelope.epoch), self._events.begun

@@ -133,8 +133,8 @@ class Timeline:
     """Of each sampled GPU."""
     devices: Mapping[DeviceKey, Device]
     """All devices that any event names, by host, then index."""
-    sizes: Mapping[tuple[str, str], int | None]
-    """The bytes of each planned file, by host and file; None where sessions of a run report different ones."""
+    sizes: Mapping[str, Mapping[str, int | None]]
+    """The bytes of each planned file, by host, then file; None where sessions of a run report different ones."""
     unrecorded_frames: int
     """Events that are missing because the capture could not be written."""
 

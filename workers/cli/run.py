@@ -20,18 +20,17 @@ from virnucpro_bus.cli.options import (
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.console import say
+from virnucpro_bus.system.signals import ending_quietly
 from workers.cli.jobs import complete_jobs
-from workers.cli.run_end import print_end
 from workers.cli.shard_option import shard_option, take_share
 from workers.cli.workforce import DASK, choose_workforce, engine_options
-from workers.desk.executor import DEFAULT_HANG_SECONDS, Limits
+from workers.desk.limits import DEFAULT_HANG_SECONDS, Limits
 from workers.inputs.find import find_inputs
 from workers.jobs.checked_job import check_job
+from workers.jobs.named_job import merged_names
 from workers.launch.device_discovery import MAX_DEVICES
 from workers.launch.estimates import apply_job_estimates
-from workers.launch.launcher import Launcher
-from workers.launch.merge_process import merged_names
-from workers.launch.run_plan import DEFAULT_GRACE_SECONDS, RunPlan
+from workers.launch.interruption import DEFAULT_GRACE_SECONDS
 from workers.resume.log_path import choose_log_path
 from workers.schedule.blame import DEFAULT_RETRIES
 from workers.schedule.plan import weights_for
@@ -185,42 +184,47 @@ def run(
     if (share := take_share(files, shard, problem, run_dir)) is None:
         return 0
     named_cluster = (scheduler, scheduler_file, cluster)
-    workforce = choose_workforce(
+    with choose_workforce(
         engine, named_cluster, devices, workers_per_device, fake_gpus, run_dir, found.files
-    )
-    device_weights, warnings = weights_for(weights, [device.name for device in workforce.devices])
-    for warning in warnings:
-        say(warning)
-    plan = RunPlan(
-        files=share.files,
-        shard=share.shard,
-        other_files=share.others,
-        devices=workforce.devices,
-        make_executor=workforce.make_executor,
-        samples_here=workforce.is_here,
-        weights=device_weights,
-        run_dir=run_dir,
-        job=job,
-        options=options,
-        target=checked.target,
-        policy=policy,
-        steal_interval_seconds=steal_interval_seconds,
-        interval_seconds=interval_seconds,
-        dashboard=dashboard,
-        log_file=log_path,
-        log_rotate_bytes=log_rotate_bytes,
-        listen=listen,
-        http=page,
-        retries=retries,
-        limits=Limits(hang_seconds, file_seconds),
-        grace_seconds=grace_seconds,
-        report=report,
-        merge=checked.merge,
-        resume=resume,
-        redo=redo,
-        force=force,
-    )
-    with workforce:
+    ) as workforce:
+        # They take a while to import, in which the workforce loads what it starts workers from.
+        with ending_quietly():
+            from workers.cli.run_end import print_end
+            from workers.launch.launcher import Launcher
+            from workers.launch.run_plan import RunPlan
+
+        device_weights, warnings = weights_for(weights, [device.name for device in workforce.devices])
+        for warning in warnings:
+            say(warning)
+        plan = RunPlan(
+            files=share.files,
+            shard=share.shard,
+            other_files=share.others,
+            devices=workforce.devices,
+            make_executor=workforce.make_executor,
+            samples_here=workforce.is_here,
+            weights=device_weights,
+            run_dir=run_dir,
+            job=job,
+            options=options,
+            target=checked.target,
+            policy=policy,
+            steal_interval_seconds=steal_interval_seconds,
+            interval_seconds=interval_seconds,
+            dashboard=dashboard,
+            log_file=log_path,
+            log_rotate_bytes=log_rotate_bytes,
+            listen=listen,
+            http=page,
+            retries=retries,
+            limits=Limits(hang_seconds, file_seconds),
+            grace_seconds=grace_seconds,
+            report=report,
+            merge=checked.merge,
+            resume=resume,
+            redo=redo,
+            force=force,
+        )
         launcher = Launcher(plan, SystemClock())
         status = launcher.run()
     if launcher.summary:

@@ -8,12 +8,11 @@ from typing import Any
 import click
 
 from virnucpro_bus.effect.text_report import sentence
-from virnucpro_bus.run_folder import REPORT_NAME, SUMMARY_NAME
+from virnucpro_bus.run_folder import REPORT_NAME, RESULTS_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.standard_streams import abandon_output
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import duration
-from workers.commit.result_store import RESULTS_NAME
 from workers.launch.run_plan import RunPlan
 
 MAX_FAILURES_SHOWN = 10

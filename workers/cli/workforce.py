@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -16,14 +16,14 @@ from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system.console import say
-from workers.desk.executor import MakeExecutor
 from workers.inputs.input_file import InputFile
 from workers.launch.device_discovery import find_devices, place_workers, simulated_gpus
 from workers.launch.device_locks import DeviceLocks
-from workers.pool.pool import WorkerPool
+from workers.pool.zygote import Zygote
 
 if TYPE_CHECKING:
     from workers.dask.engine import ClusterOptions
+    from workers.desk.executor import Executor, MakeExecutor, Workplace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 LOCAL, DASK = "local", "dask"
@@ -93,13 +93,12 @@ def choose_workforce(
     options = _cluster_options(engine, cluster)
     if options is not None and options.named:
         return _of_cluster(options, devices, workers_per_device, fake_gpus, run_dir, files)
-    chosen = _devices_of_this_machine(devices, workers_per_device, fake_gpus)
-    make_executor: MakeExecutor = WorkerPool
     if options is not None:
         from workers.dask.engine import own_executor
 
-        make_executor = own_executor(files)
-    return Workforce(chosen, make_executor, locks=DeviceLocks(chosen))
+        chosen = _devices_of_this_machine(devices, workers_per_device, fake_gpus)
+        return Workforce(chosen, own_executor(files), locks=DeviceLocks(chosen))
+    return _of_this_machine(devices, workers_per_device, fake_gpus)
 
 
 def _cluster_options(engine: str, cluster: tuple[str | None, Path | None, str | None]) -> ClusterOptions | None:
@@ -139,6 +138,25 @@ def _of_cluster(
     for line in staff.unfit:
         say(line)
     return Workforce(staff.devices, staff.make_executor, is_here=staff.is_here, close=staff.close)
+
+
+def _of_this_machine(devices: str, workers_per_device: int, fake_gpus: int | None) -> Workforce:
+    """Return the workforce of processes of this machine."""
+    zygote = Zygote()
+    try:
+        with suppress(OSError):  # tried again for the first worker, and reported then
+            zygote.start()
+        chosen = _devices_of_this_machine(devices, workers_per_device, fake_gpus)
+    except BaseException:
+        zygote.close()
+        raise
+
+    def make_executor(workplace: Workplace) -> Executor:
+        from workers.pool.pool import WorkerPool  # not before: the zygote loads while the run is prepared
+
+        return WorkerPool(workplace, zygote)
+
+    return Workforce(chosen, make_executor, locks=DeviceLocks(chosen), close=zygote.close)
 
 
 def _devices_of_this_machine(devices: str, workers_per_device: int, fake_gpus: int | None) -> list[Device]:

@@ -59,6 +59,8 @@ class FinishedAttempt:
     """The names of the results in the results folder; `commit` sets it."""
     refusal: Refusal | None = None
     """Why the results could not be placed; None: they are placed, or `commit` has not run yet."""
+    is_charged: bool = True
+    """Whether the file is to blame if the results could not be placed."""
 
 
 class Committer:
@@ -83,7 +85,7 @@ class Committer:
         self._unsynced: list[FinishedAttempt] = []
         """Recorded, and not known to be on disk yet."""
         self._spent: list[str] = []
-        """The output folders of committed attempts."""
+        """The output folders of attempts that have ended."""
 
     def ready(self) -> bool:
         """Return whether all that must be in the journal is on disk, and more can be written."""
@@ -95,7 +97,10 @@ class Committer:
         return self._is_synced and capture.problem is None
 
     def commit(self, attempts: Sequence[FinishedAttempt]) -> None:
-        """Commit all attempts together; afterwards each one's `refusal` is why it was refused, or None."""
+        """Commit all attempts together; afterwards each one's `refusal` is why it was refused, or None.
+
+        Those of one device are in the order in which its worker has made them.
+        """
         named = self._name(attempts)
         # A launcher that is killed from here on leaves no results that the journal does not name.
         self._journal.capture.flush()
@@ -107,13 +112,12 @@ class Committer:
             for attempt in placed:
                 self._store.remove(attempt.placement.paths())
                 self._refuse(attempt, error, charged=False)
-            return
+            placed = []
         fault_point("after_results_sync")
-        if placed:
-            self._record(placed)
+        self._record(attempts, placed)
 
     def tidy(self) -> None:
-        """Remove what committed attempts have left: to be called when the workers have their answers."""
+        """Remove what these attempts have left: to be called when the workers have their answers."""
         for output in self._spent:
             self._store.discard(output)
         self._spent.clear()
@@ -152,51 +156,50 @@ class Committer:
         self._refuse(attempt, error, charged=not is_disk)
 
     def _refuse(self, attempt: FinishedAttempt, error: OSError, *, charged: bool) -> None:
-        """Record the attempt as failed: its results could not be placed. `charged` False: no file's can be."""
+        """Refuse the attempt: its results could not be placed. `charged` False: no file's can be."""
         held = attempt.held
         reason = f"the results cannot be moved into the results folder: {error.strerror}"
-        attempt.refusal = Refusal(reason, is_final=charged and held.is_last)
+        attempt.refusal, attempt.is_charged = Refusal(reason, is_final=charged and held.is_last), charged
         if charged:
             self._warn(f"{held.file.id}: {reason}")
         else:
             self.stop(reason)
-        self._store.discard(attempt.output)
-        self._coordinator.record_file_failure(
-            attempt.device,
-            held.file.id,
-            reason,
-            attempt.envelope.event.duration_seconds,
-            charged=charged,
-            wall_ns=attempt.envelope.wall_ns,
-            mono_ns=attempt.envelope.mono_ns,
-        )
 
-    def _record(self, attempts: Sequence[FinishedAttempt]) -> None:
-        """Record placed results in the journal, and sync it."""
-        self._journal.record([attempt.settled.frame for attempt in attempts])
+    def _record(self, attempts: Sequence[FinishedAttempt], placed: Sequence[FinishedAttempt]) -> None:
+        """Record how the attempts have ended; those that are placed in the journal, and sync it."""
+        if placed:
+            self._journal.record([attempt.settled.frame for attempt in placed])
         for attempt in attempts:
-            event, settled = attempt.envelope.event, attempt.settled
-            self._coordinator.record_file_completion(
-                attempt.device,
-                attempt.held.file.id,
-                event.sequences,
-                event.duration_seconds,
-                wall_ns=attempt.envelope.wall_ns,
-                mono_ns=attempt.envelope.mono_ns,
+            self._record_end(attempt)
+        if placed:
+            fault_point("after_journal")
+            self._unsynced += placed
+            self._sync()
+
+    def _record_end(self, attempt: FinishedAttempt) -> None:
+        """Report to the coordinator how an attempt has ended, in the journal if its results are placed."""
+        key, held, envelope, settled = attempt.device, attempt.held, attempt.envelope, attempt.settled
+        event, wall_ns, mono_ns = envelope.event, envelope.wall_ns, envelope.mono_ns
+        file, seconds = held.file.id, event.duration_seconds
+        self._spent.append(attempt.output)
+        if attempt.refusal is not None:
+            reason, charged = attempt.refusal.reason, attempt.is_charged
+            self._coordinator.record_file_failure(
+                key, file, reason, seconds, charged=charged, wall_ns=wall_ns, mono_ns=mono_ns
             )
-            self._coordinator.record_commit(
-                attempt.device,
-                attempt.held,
-                attempt.placement.entries,
-                settled.size_bytes,
-                settled.digest,
-                event.sequences,
-                settled.input_digest,
-            )
-            self._spent.append(attempt.output)
-        fault_point("after_journal")
-        self._unsynced += attempts
-        self._sync()
+            return
+        self._coordinator.record_file_completion(
+            key, file, event.sequences, seconds, wall_ns=wall_ns, mono_ns=mono_ns
+        )
+        self._coordinator.record_commit(
+            key,
+            held,
+            attempt.placement.entries,
+            settled.size_bytes,
+            settled.digest,
+            event.sequences,
+            settled.input_digest,
+        )
 
     def _sync(self) -> None:
         """Sync the journal; then results that the recorded ones replace are not needed any more."""

@@ -16,7 +16,7 @@ from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.files.folders import grant_access
 from workers.commit.placement import is_entry, list_names
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 17
 
 
 class Manifest(NamedTuple):
@@ -44,11 +44,6 @@ class UnsyncedResults(NamedTuple):
             else:
                 disk.sync_file(path)
         return self.manifest
-
-
-def sync_and_digest(folder: str, disk: Disk) -> Manifest:
-    """Sync everything in `folder` to the disk and return its manifest. Raises OSError."""
-    return begin_sync(folder, disk).sync(disk)
 
 
 def begin_sync(folder: str, disk: Disk) -> UnsyncedResults:

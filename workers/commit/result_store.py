@@ -16,13 +16,11 @@ from pathlib import Path
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.files.disk import Disk, problem_of_folder
+from virnucpro_bus.run_folder import ATTEMPTS_NAME, RESULTS_NAME
 from workers.commit.manifest import Manifest, measure
 from workers.commit.placement import Placement, is_entry, list_names
 from workers.inputs.ids import covers, folder_of
 from workers.inputs.input_file import InputFile
-
-RESULTS_NAME = "results"
-ATTEMPTS_NAME = ".attempts"
 
 
 def result_folder(input_file: InputFile, names: Sequence[str]) -> str:
@@ -93,6 +91,17 @@ class ResultStore:
         """Return the absolute path of a new attempt's output folder, which the worker creates."""
         self._attempts_named += 1
         return f"{self._attempts}/{self._session}-{self._attempts_named}"
+
+    def keep_from_beginning(self, attempt: str) -> bool:
+        """Keep a worker from beginning an attempt that it holds. Returns False if it has begun, or may have.
+
+        To begin, the worker makes the output folder, which only one can: it or we.
+        """
+        try:
+            os.mkdir(attempt)
+        except OSError:
+            return False
+        return True
 
     @property
     def has_attempts(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
@@ -21,9 +21,11 @@ from virnucpro_bus.publish.values import as_device, as_reason
 from virnucpro_bus.text import visible
 from workers.coordinator.assignment import Assignment, PendingFile
 from workers.coordinator.device_names import DeviceNames
+from workers.coordinator.leases import Leases
 from workers.coordinator.local_fold import LocalFold
 from workers.coordinator.report import PlannedFiles, Report, checked_report
 from workers.inputs.input_file import InputFile
+from workers.inputs.input_files import InputFiles
 from workers.schedule.blame import Loss
 from workers.schedule.plan import WEIGHTS, assign, checked_weights, plan_events
 from workers.schedule.policy_registry import DEFAULT_POLICY, make_policy
@@ -68,11 +70,11 @@ class WorkStealingCoordinator:
         """All devices, by number; the retired ones too. It is replaced when one is added."""
         self._names = DeviceNames(self.devices)
         # Numbered by size, as the queues require.
-        self._files = tuple(sorted(files, key=lambda file: -file.cost))
+        self._files = InputFiles.of(files).biggest_first()
         self._clock = clock or SystemClock()
         # It comes from the command line, and must fit into an event.
         self._job = visible(job)[:REASON_CHARACTERS]
-        costs = [file.cost for file in self._files]
+        costs = self._files.costs
         speeds = checked_weights(weights, len(self.devices))
         if self._files and not self.devices:
             raise ValueError("devices: must be at least one, to process the files")
@@ -84,8 +86,7 @@ class WorkStealingCoordinator:
         self._scheduler = Scheduler(self._plan, chosen, as_count("retries", retries))
         self._start_ns = self._clock.mono_ns()
         self._done_before = as_count("done_before", done_before)
-        self._leases: dict[int, Assignment] = {}
-        """By device number."""
+        self._leases = Leases()
         self._planned = PlannedFiles(self._files)
         self._unplanned = 0
         """How many completions and failures were those of files that are not in the plan."""
@@ -94,19 +95,21 @@ class WorkStealingCoordinator:
         self._run_started = ev.RunStarted(
             self._job, policy, self.devices, len(self._files) + done_before, settings, shard
         )
-        for event in self._opening_events():
+        # Of a plan the fold keeps ids and costs. The rest takes time, and is only for the bus.
+        ids = self._files.ids
+        for event in self._opening_events(lambda number: ev.PlannedFile(ids[number], 0, costs[number])):
             self._fold.record(event)
 
     # The plan.
 
     def start(self) -> None:
         """Publish the run's devices and the plan."""
-        self.announce(self._opening_events())
+        self.announce(self._opening_events(self._files.planned))
         self.publish_depths()
 
-    def _opening_events(self) -> Iterator[ev.Fact]:
+    def _opening_events(self, planned: Callable[[int], ev.PlannedFile]) -> Iterator[ev.Fact]:
         yield self._run_started
-        yield from plan_events(self.devices, self._files, self._plan)
+        yield from plan_events(self.devices, self._plan, planned)
 
     def add_device(self, device: ev.Device, weight: float = 1.0) -> int:
         """Add a device whose worker joins the run after `start`, and return its number.
@@ -139,6 +142,27 @@ class WorkStealingCoordinator:
             lease = self._scheduler.lease(slot, self._now_seconds())
             return None if lease is None else self._assign(slot, lease)
 
+    def files_ahead(self, gpu_id: int | str) -> list[Assignment]:
+        """Lease files of its queue ahead to a device that holds one, if they are short: it begins them in order.
+
+        Until it does they stay among its pending files. Raises KeyError for an unknown device.
+        """
+        slot = self._names.slot(gpu_id)
+        with self._lock:
+            ahead = [
+                Assignment(self._files[lease.file], lease.attempt, is_last=lease.is_last)
+                for lease in self._scheduler.lease_ahead(slot)
+            ]
+            self._leases.add(slot, ahead)
+            return ahead
+
+    def take_back(self, gpu_id: int | str) -> None:
+        """Make the last file that a device holds ahead pending again: its worker will not begin it."""
+        slot = self._names.slot(gpu_id)
+        with self._lock:
+            self._leases.remove_last(slot)
+            self._announce_abandoned(self._scheduler.take_back(slot))
+
     def lease_file(
         self, gpu_id: int | str, file: str | os.PathLike[str], stolen_at_ns: int | None = None
     ) -> Assignment | None:
@@ -160,20 +184,15 @@ class WorkStealingCoordinator:
     def pending_files(self) -> list[PendingFile]:
         """Return the files that no device holds and that are not settled, biggest first."""
         with self._lock:
+            files, keys = self._files, [device.key for device in self.devices]
             return [
-                PendingFile(
-                    self._files[each.file],
-                    None if each.owner is None else self.devices[each.owner].key,
-                    each.attempt,
-                    each.is_last,
-                )
-                for each in self._scheduler.pending_files()
+                PendingFile(files[file], None if owner is None else keys[owner], attempt, is_last)
+                for file, owner, attempt, is_last in self._scheduler.pending_files()
             ]
 
     def _check_free(self, slot: int, gpu_id: int | str) -> None:
-        if slot in self._leases:
-            held = self._leases[slot].file.id
-            raise RuntimeError(f"{gpu_id} still holds {held}: record its completion or failure first")
+        if (held := self._leases.first(slot)) is not None:
+            raise RuntimeError(f"{gpu_id} still holds {held.file.id}: record its completion or failure first")
 
     def _assign(self, slot: int, lease: Lease, stolen_at_ns: int | None = None) -> Assignment:
         """Record the lease of a device; a steal at that time by the wall clock, None: now."""
@@ -182,16 +201,12 @@ class WorkStealingCoordinator:
             stolen_from = self.devices[lease.victim].key
             at_ns = self._clock.wall_ns() if stolen_at_ns is None else stolen_at_ns
         assignment = Assignment(self._files[lease.file], lease.attempt, stolen_from, at_ns, lease.is_last)
-        self._leases[slot] = assignment
-        self._record_start(slot, assignment)
-        return assignment
-
-    def _record_start(self, slot: int, assignment: Assignment) -> None:
+        self._leases.add(slot, [assignment])
         key, name = self.devices[slot].key, assignment.file.id
-        if assignment.stolen_from is not None:
-            stolen = ev.WorkStolen(key, assignment.stolen_from, name, assignment.attempt, assignment.stolen_at_ns)
-            self._fold.record_work(slot, stolen)
+        if stolen_from is not None:
+            self._fold.record_work(slot, ev.WorkStolen(key, stolen_from, name, assignment.attempt, at_ns))
         self._fold.record_work(slot, ev.FileStarted(key, name, assignment.attempt))
+        return assignment
 
     def record_file_completion(
         self,
@@ -211,12 +226,13 @@ class WorkStealingCoordinator:
         slot, sequences = self._names.slot(gpu_id), as_count("sequences", sequences)
         report = checked_report(file_path, duration, wall_ns, mono_ns)
         with self._lock:
-            name, attempt = report.name, 0
-            if held := self._end_lease(slot, report):
+            if held := self._leases.end_first(slot, report):
                 name, attempt = held.file.id, held.attempt
                 self._scheduler.complete(slot, report.seconds, self._now_seconds())
+            else:
+                name, attempt = report.name, 0
             done = ev.FileCompleted(self.devices[slot].key, name, attempt, sequences, report.seconds)
-            self._fold.record_work(slot, done, report.wall_ns, report.mono_ns)
+            self._record_end(slot, done, report, held)
 
     def record_file_failure(
         self,
@@ -241,20 +257,21 @@ class WorkStealingCoordinator:
         with self._lock:
             name, attempt, final = report.name, 0, True
             abandoned: list[Abandoned] = []
-            if held := self._end_lease(slot, report):
+            if held := self._leases.end_first(slot, report):
                 name, attempt, final = held.file.id, held.attempt, charged and (held.is_last or for_good)
                 abandoned = self._scheduler.fail(slot, self._now_seconds(), for_good=for_good, charged=charged)
             failed = ev.FileFailed(self.devices[slot].key, name, attempt, reason, report.seconds, final)
-            self._fold.record_work(slot, failed, report.wall_ns, report.mono_ns)
+            self._record_end(slot, failed, report, held)
             self._announce_abandoned(abandoned)
 
-    def _end_lease(self, slot: int, report: Report) -> Assignment | None:
-        """End the device's lease on the file of the report and return it; None without one."""
-        held = self._leases.get(slot)
-        if held is not None and report.is_about(held.file):
-            return self._leases.pop(slot)
-        self._unplanned += not self._planned.has(report)
-        return None
+    def _record_end(self, slot: int, event: ev.Fact, report: Report, held: Assignment | None) -> None:
+        """Record the end of a file that the device held (None: of another), and that its next one begins then."""
+        self._fold.record_work(slot, event, report.wall_ns, report.mono_ns)
+        if held is None:
+            self._unplanned += not self._planned.has(report)
+        elif (begun := self._leases.first(slot)) is not None:
+            started = ev.FileStarted(self.devices[slot].key, begun.file.id, begun.attempt)
+            self._fold.record_work(slot, started, report.wall_ns, report.mono_ns)
 
     def announce(self, events: Iterable[ev.Fact]) -> None:
         """Publish events on which no figure of the coordinator depends, in this order."""
@@ -280,21 +297,33 @@ class WorkStealingCoordinator:
         self.announce([commit])
 
     def worker_lost(
-        self, gpu_id: int | str, source: str, epoch: int, reason: str, loss: Loss = Loss.DIED
+        self,
+        gpu_id: int | str,
+        source: str,
+        epoch: int,
+        reason: str,
+        loss: Loss = Loss.DIED,
+        to_blame: Assignment | None = None,
     ) -> Assignment | None:
         """Record that a device's worker has ended and was reaped: the file that it held is pending again.
 
         The file is quarantined instead when it has killed three workers, when its last attempt timed out, and when
         no device is left for it. A device on which three different files have died is retired. Returns what
         the worker held, None for nothing.
+
+        All that it held counts as begun: `take_back` the rest before. `to_blame` is the file that the loss counts
+        for, None: the last. The others had ended, and were not reported: they are pending again as well.
         """
         slot, epoch, reason = self._names.slot(gpu_id), as_count("epoch", epoch), as_reason(reason)
         key = self.devices[slot].key
         with self._lock:
-            held = self._leases.pop(slot, None)
+            begun = self._leases.end_all(slot)
+            held = to_blame or (begun[-1] if begun else None)
             lease = (held.file.id, held.attempt, held.stolen_from, held.stolen_at_ns) if held else ()
             self._fold.announce_loss(slot, ev.WorkerLost(key, source, epoch, reason, *lease))
-            self._announce_abandoned(self._scheduler.lose(slot, loss, reason, self._now_seconds()))
+            for each in begun or (None,):
+                counts = loss if each is held else Loss.STOPPED
+                self._announce_abandoned(self._scheduler.lose(slot, counts, reason, self._now_seconds()))
             return held
 
     def retire(self, gpu_id: int | str) -> None:

@@ -27,7 +27,10 @@ class DeviceNames:
 
     def slot(self, gpu_id: object) -> int:
         """Return the number of the device that `gpu_id` names. Raises KeyError when it names none."""
-        slot = find_device(gpu_id, self._slots)
+        # Nearly always it is a key: that case does without a call.
+        slot = self._slots.get(gpu_id) if type(gpu_id) is str else None
+        if slot is None:
+            slot = find_device(gpu_id, self._slots)
         if slot is None:
             known = ", ".join(map(str, self._ids[:NAMED])) + (", ..." if len(self._ids) > NAMED else "")
             raise KeyError(

@@ -2,7 +2,8 @@
 
 It is the fold that viewers use, so the coordinator's figures and a monitor's can be compared field by field. It
 gets every event: those that only the coordinator publishes, and a local copy of those that the workers publish,
-in one stream for each worker. The copies never reach the bus: one fact has one publisher.
+in one stream for each worker. The copies never reach the bus: one fact has one publisher. They are folded many at
+a time, at the latest when a figure is asked for.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.effect.shares import HostWork
 from virnucpro_bus.effect.totals import TotalsCache
-from virnucpro_bus.events.envelope import Sequencer
+from virnucpro_bus.events.envelope import Envelope, Sequencer
 from virnucpro_bus.events.parts import parts_of
 from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
 from virnucpro_bus.publish.publisher import EventSink
 
+_MOST_UNFOLDED = 1_000
 DEPTHS_EVERY_NS = NANOSECONDS // 4
 _DEPTHS_BYTES_PER_EVENT = 48 * 1024
 """Of the 64 KiB of a frame."""
@@ -56,6 +58,8 @@ class LocalFold:
         """`sink` receives the events for the bus; None: no bus. `host` None: this machine."""
         host = host or socket.gethostname()
         self._fold = _CoordinatorHostFold(host)
+        self._unfolded: list[Envelope] = []
+        """Events of workers that are not folded yet."""
         self._devices = list(devices)
         self._clock = clock
         self._sink = sink
@@ -80,7 +84,7 @@ class LocalFold:
 
     def record(self, event: ev.Fact) -> None:
         """Fold an event of the coordinator, without publishing it."""
-        self._fold.apply(self._sequencer.next_envelope(event))
+        self._folded().apply(self._sequencer.next_envelope(event))
 
     def announce(self, event: ev.Fact) -> None:
         """Fold an event of the coordinator and publish it."""
@@ -111,7 +115,9 @@ class LocalFold:
         self, slot: int, event: ev.Fact, wall_ns: int | None = None, mono_ns: int | None = None
     ) -> None:
         """Fold an event that the worker of device number `slot` publishes, at the times given; None: now."""
-        self._fold.apply(self._worker_sequencers[slot].next_envelope(event, wall_ns, mono_ns))
+        self._unfolded.append(self._worker_sequencers[slot].next_envelope(event, wall_ns, mono_ns))
+        if len(self._unfolded) >= _MOST_UNFOLDED:
+            self._folded()
 
     def announce_loss(self, slot: int, event: ev.WorkerLost) -> None:
         """Announce the loss of a worker: its local stream ends, and that of the next worker begins."""
@@ -126,20 +132,26 @@ class LocalFold:
         """Return one row for each device. `depths` are the present numbers of pending files."""
         keys = (device.key for device in self._devices)
         self.record(ev.QueueDepths(dict(zip(keys, depths, strict=True))))
-        return self._fold.metrics(self._clock.mono_ns())
+        return self._folded().metrics(self._clock.mono_ns())
 
     def steals(self) -> list[StealEvent]:
         """Return the last 50 steals, oldest first."""
-        return self._fold.steals()
+        return self._folded().steals()
 
     def totals(self) -> Totals:
         """Return the figures of the whole run."""
-        return self._fold.totals()
+        return self._folded().totals()
 
     def effect(self, retired: Iterable[int]) -> Effect:
         """Return what stealing has gained or lost. `retired` are the numbers of devices that get no more files."""
         self._fold.retired = {self._devices[slot].key for slot in retired}
-        return self._fold.effect(self._clock.mono_ns(), self._totals_cache)
+        return self._folded().effect(self._clock.mono_ns(), self._totals_cache)
+
+    def _folded(self) -> _CoordinatorHostFold:
+        """Return the fold of all that was recorded."""
+        self._fold.apply_all(self._unfolded)
+        self._unfolded.clear()
+        return self._fold
 
     def _worker_sequencer(self, source: str, epoch: int) -> Sequencer:
         return Sequencer(self._clock, source=source, epoch=epoch, host=self._fold.host)

@@ -112,6 +112,7 @@ class DaskWorkers:
         if not self._link.is_connected:
             self._lose_cluster()
         self._desk.commit()
+        self._desk.recall()
         self._watchdog.poll()
         for seat in self._seats:
             self._supervise(seat)
@@ -276,12 +277,13 @@ class DaskWorkers:
             self._lose(seat, how, Loss.DIED)
         else:
             # A file that was assigned to it while it was being ended is not to blame.
-            self._lose(seat, ending.reason, ending.loss if ending.output == seat.output else Loss.STOPPED)
+            loss = ending.loss if seat.holds(ending.output) else Loss.STOPPED
+            self._lose(seat, ending.reason, loss, ending.output if loss is Loss.TIMED_OUT else None)
 
-    def _lose(self, seat: DaskSeat, how: str, loss: Loss) -> None:
+    def _lose(self, seat: DaskSeat, how: str, loss: Loss, overdue: str | None = None) -> None:
         is_done = seat.dismissal_ends_ns is not None and seat.assignment is None
         self._sessions.close(seat)
-        if not is_done and self._desk.lose(seat, how, loss) is Loss.DIED:
+        if not is_done and self._desk.lose(seat, how, loss, overdue) is Loss.DIED:
             seat.restart_at_ns = self._clock.mono_ns() + seat.deaths.delay_ns()
 
     def _lose_cluster(self) -> None:

@@ -17,14 +17,7 @@ from workers.dask.seat import DaskSeat
 from workers.desk.desk import Desk
 from workers.desk.executor import Workplace
 from workers.process.failure_reason import describe_failure
-from workers.protocol import (
-    Answer,
-    Settled,
-    Unable,
-    decode_request,
-    encode_answer,
-    to_bytes,
-)
+from workers.protocol import Unable, decode_request, encode_answer, to_bytes
 
 DISMISSAL_SECONDS = 10.0
 """Time for a job's thread to end after the answer that there are no more files."""
@@ -109,12 +102,12 @@ class Sessions:
             self._lose(seat, "has sent what is not a request")
             return
         seat.pending, seat.is_loaded = request, True
-        settled = request.settled
-        if isinstance(settled, Settled):
-            # What is refused here is not about the file that the worker holds either.
-            frame = self.arrivals.take(settled.frame, arrived)
-            settled = msgspec.structs.replace(settled, frame=frame or b"")
-        self._desk.report(seat, settled)
+        # What is refused here is not about a file that the worker holds either.
+        settled = [
+            msgspec.structs.replace(each, frame=self.arrivals.take(each.frame, arrived) or b"")
+            for each in request.settled
+        ]
+        self._desk.report(seat, settled, request.unable)
 
     def _take_failure(self, seat: DaskSeat, error: BaseException) -> None:
         if not self._link.is_connected:
@@ -123,18 +116,18 @@ class Sessions:
             self._lose(seat, "was lost by Dask")
             return
         # Our own code has failed there before the job was loaded: a package that is missing, for example.
-        self._desk.report(seat, Unable(describe_failure(error)))
+        self._desk.report(seat, (), Unable(describe_failure(error)))
         self.close(seat)
 
     def _answer(self, seat: DaskSeat, number: int) -> None:
-        task = self._desk.hand_out(seat)
-        if task is None and not self._desk.is_over:
+        answer = self._desk.answer(seat, number)
+        if answer is None:
             return
-        if task is None:
+        if answer.tasks is None:
             now_ns = self._workplace.clock.mono_ns()
             seat.dismissal_ends_ns = now_ns + int(DISMISSAL_SECONDS * NANOSECONDS)
         seat.pending = None
-        self._ask(seat, encode_answer(Answer(number, task, seat.refusal)))
+        self._ask(seat, encode_answer(answer))
 
     def _clock_of(self, boot: str) -> MachineClock | None:
         """Return the clock of the machine of this boot id; None: it is this machine."""

@@ -8,20 +8,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from virnucpro_bus.errors import FrameError
-from virnucpro_bus.events.codec import decode
-from virnucpro_bus.events.envelope import Envelope
-from virnucpro_bus.events.vocabulary import FileCompleted, FileFailed
+from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.text import visible
-from workers.commit.committer import Committer, FinishedAttempt
+from workers.commit.committer import Committer
 from workers.coordinator.assignment import Assignment, PendingFile
 from workers.desk.executor import Workplace
-from workers.desk.seat import Seat
-from workers.protocol import Refusal, Settled, Task, Unable, to_bytes
+from workers.desk.reports import Reports
+from workers.desk.seat import HeldFile, Seat
+from workers.protocol import Answer, Settled, Task, Unable, to_bytes
+from workers.schedule.ahead import SHORT_SECONDS
 from workers.schedule.blame import Loss
-
-MAX_JOB_WARNINGS = 10
-"""How many files' warnings of the job are reported in a run."""
 
 
 class Desk:
@@ -37,15 +33,14 @@ class Desk:
         self._coordinator = workplace.coordinator
         self._store = workplace.store
         self._warn = workplace.warn
+        self._clock = workplace.clock
         self._seats = seats
         self._committer = Committer(self._store, self._server.hub, self._coordinator, self._warn)
-        self._uncommitted: dict[int, FinishedAttempt] = {}
-        """Finished attempts by the number of their seat."""
+        self._reports = Reports(workplace, seats, self._committer)
         self._has_leased = False
         """Whether a file was handed out."""
         self._paused = False
         self._unable_warnings: list[str] = []
-        self._job_warnings = 0
 
     @property
     def is_over(self) -> bool:
@@ -80,78 +75,30 @@ class Desk:
 
     # What a worker reports.
 
-    def report(self, seat: Seat, settled: Settled | Unable | None) -> None:
-        """Take what a worker reports of its file; None: it held none. `commit` is to follow.
+    def report(self, seat: Seat, settled: Sequence[Settled], unable: Unable | None = None) -> None:
+        """Take what a worker reports of the files that it holds, the first ones in order. `commit` is to follow.
 
-        The seat's `refusal` says why it was refused. A completed attempt is accepted or refused by `commit`.
+        The seat's `refusals` say which were refused, and why, once it `is_committing` no more. A completed attempt
+        is accepted or refused by `commit`.
         """
-        seat.refusal = None
-        if isinstance(settled, Unable):
-            self._report_unable(seat, settled)
-        elif settled is not None:
-            self._settle(seat, settled)
+        if unable is not None:
+            self._report_unable(seat, unable)
+        else:
+            seat.deaths.note_loaded()
+        self._reports.take(seat, settled)
 
     def is_committing(self, seat: Seat) -> bool:
         """Whether what the worker has reported could not be committed yet, so that it gets no answer."""
-        return seat.number in self._uncommitted
+        return bool(seat.finished)
 
     def commit(self) -> None:
         """Commit the finished attempts; at the end of a run even if the journal cannot be written."""
-        if not self._uncommitted or not (self.can_commit() or self.closing):
-            return
-        finished = [(seat, report) for seat in self._seats if (report := self._uncommitted.pop(seat.number, None))]
-        # A worker may have died while the journal could not be written: then its file is assigned again.
-        finished = [(seat, report) for seat, report in finished if seat.assignment is report.held]
-        self._committer.commit([report for _, report in finished])
-        for seat, report in finished:
-            seat.clear()
-            seat.deaths.clear()
-            seat.refusal = report.refusal
-            if report.refusal is None and report.settled.warning is not None:
-                self._report_job_warning(report.held.file.id, report.settled.warning)
+        while self._reports.has_finished and (self.can_commit() or self.closing):
+            self._reports.commit()
 
     def tidy(self) -> None:
         """Remove what committed attempts have left; to be called when the workers have their answers."""
         self._committer.tidy()
-
-    def _settle(self, seat: Seat, settled: Settled) -> None:
-        held, output = seat.assignment, seat.output
-        if held is None or output is None or (envelope := _event_about(held, settled.frame)) is None:
-            seat.refusal = Refusal("the launcher has not leased this file to the worker")
-            return
-        if isinstance(envelope.event, FileCompleted):
-            self._uncommitted[seat.number] = FinishedAttempt(seat.device.key, held, output, settled, envelope)
-            return
-        seat.clear()
-        seat.deaths.clear()
-        self._fail(seat, held, output, envelope, charged=settled.stop_reason is None)
-        self._server.hub.record([settled.frame])
-        if settled.stop_reason is not None:
-            self.stop(settled.stop_reason)
-
-    def _fail(self, seat: Seat, held: Assignment, output: str, envelope: Envelope, *, charged: bool) -> None:
-        reason = envelope.event.reason
-        self._store.discard(output)
-        self._coordinator.record_file_failure(
-            seat.device.key,
-            held.file.id,
-            reason,
-            envelope.event.duration_seconds,
-            for_good=envelope.event.final,
-            charged=charged,
-            wall_ns=envelope.wall_ns,
-            mono_ns=envelope.mono_ns,
-        )
-        if charged and not envelope.event.final:
-            name, key = held.file.id, seat.device.key
-            self._warn(f"{name}: attempt {held.attempt} on {key} failed, and the file is tried again: {reason}")
-
-    def _report_job_warning(self, name: str, warning: str) -> None:
-        self._job_warnings += 1
-        if self._job_warnings <= MAX_JOB_WARNINGS:
-            self._warn(f"{name}: {warning}")
-        elif self._job_warnings == MAX_JOB_WARNINGS + 1:
-            self._warn("the job warns of more files, which are not named here")
 
     def _report_unable(self, seat: Seat, unable: Unable) -> None:
         """Retire a device on which the job does not load. The run ends only if it loads on none."""
@@ -171,22 +118,53 @@ class Desk:
 
     # What a worker gets.
 
-    def hand_out(self, seat: Seat) -> Task | None:
-        """Lease the next file to the seat's worker, which holds none; None: no file for now, or `is_over`."""
-        assignment = None if self.closing else self._coordinator.next_file(seat.device.key)
-        if assignment is None:
-            return None
-        self._seat(seat, assignment, self._store.new_attempt())
+    def answer(self, seat: Seat, number: int) -> Answer | None:
+        """Return the answer to the request of this number, with the next files of the seat's worker.
+
+        None: not now, because the worker holds no file, and another one may still lose its own.
+        """
+        tasks = []
+        if not seat.held:
+            assignment = None if self.closing else self._coordinator.next_file(seat.device.key)
+            if assignment is not None:
+                tasks.append(self._hand_out(seat, assignment))
+            elif not self.is_over:
+                return None
+        if seat.held and not self.closing:
+            ahead = self._coordinator.files_ahead(seat.device.key)
+            tasks += [self._hand_out(seat, assignment) for assignment in ahead]
+        seat.answered_ns = self._clock.mono_ns()
+        return Answer(number, tuple(tasks) if seat.held else None, tuple(seat.refusals))
+
+    def _hand_out(self, seat: Seat, assignment: Assignment) -> Task:
+        output = self._store.new_attempt()
+        self._seat(seat, assignment, output)
         return Task(
             assignment.file.id,
             to_bytes(assignment.file.path),
-            to_bytes(seat.output or ""),
+            to_bytes(output),
             assignment.attempt,
             assignment.stolen_from,
             assignment.stolen_at_ns,
             assignment.file.state,
             assignment.is_last,
         )
+
+    def recall(self) -> None:
+        """Take back what workers hold ahead and are not to begin: all if no more files are handed out.
+
+        Otherwise those behind a file that takes longer than was expected, so that other devices can have them.
+        """
+        now_ns = self._clock.mono_ns()
+        for seat in self._seats:
+            if len(seat.held) > 1 and (self.closing or now_ns - seat.answered_ns >= SHORT_SECONDS * NANOSECONDS):
+                self._take_back(seat)
+
+    def _take_back(self, seat: Seat) -> None:
+        """Take back the files that the worker holds and has not begun. The first one counts as begun."""
+        while len(seat.held) > 1 and self._store.keep_from_beginning(seat.held[-1].output):
+            seat.held.pop()
+            self._coordinator.take_back(seat.device.key)
 
     def offer(self, pending: PendingFile) -> Task:
         """Return a task for a scheduler that decides itself who works on it; `begin` is to follow.
@@ -218,7 +196,7 @@ class Desk:
     def _seat(self, seat: Seat, assignment: Assignment, output: str) -> None:
         self._warn_of_retired()
         self._has_leased = True
-        seat.assignment, seat.output = assignment, output
+        seat.held.append(HeldFile(assignment, output))
 
     def _warn_of_retired(self) -> None:
         """Warn of the devices on which the job does not load, once it has loaded on one.
@@ -231,23 +209,33 @@ class Desk:
 
     # What becomes of a seat whose worker is gone.
 
-    def lose(self, seat: Seat, how: str, loss: Loss) -> Loss:
-        """Return the file of a worker that has ended to the coordinator; retire a device whose workers keep dying.
+    def lose(
+        self, seat: Seat, how: str, loss: Loss, overdue: str | None = None, *, was_killed: bool = False
+    ) -> Loss:
+        """Return the files of a worker that has ended to the coordinator; retire a device whose workers all die.
 
-        `how` continues a sentence: "was killed by SIGKILL". Returns as what the loss counts.
+        `how` continues a sentence: "was killed by SIGKILL"; `was_killed` if it was that, and not by us. `overdue`
+        is the results folder of the attempt that has taken too long; None: none has, and the loss counts for the
+        last one that was begun. Returns as what the loss counts.
         """
         if loss is Loss.DIED and self._is_of_every_file():
             loss = Loss.STOPPED
+        self._take_back(seat)
         key = seat.device.key
-        held = self._coordinator.worker_lost(key, seat.source, seat.epoch, how, loss)
-        if seat.output is not None:
-            self._store.discard(seat.output)
+        to_blame = next((each.assignment for each in seat.held if each.output == overdue), None)
+        held = self._coordinator.worker_lost(key, seat.source, seat.epoch, how, loss, to_blame)
+        unreported = len(seat.held) - 1
+        for each in seat.held:
+            self._store.discard(each.output)
         seat.clear()
+        loads_nothing = seat.deaths.note_end(died=loss is Loss.DIED, was_killed=was_killed)
         if loss is Loss.STOPPED:
             return loss
         when = "before it had a file" if held is None else f"while it worked on {held.file.id}"
+        if unreported > 0:
+            when += f"; what it had not reported is processed again ({unreported} more)"
         self._warn(f"{seat.source} ({key}) {how} {when}")
-        if loss is Loss.DIED and seat.deaths.note(with_file=held is not None):
+        if loads_nothing:
             self._retire_dying(seat, how)
         if self._coordinator.is_retired(key) and not seat.retired:
             seat.retired = True
@@ -264,7 +252,7 @@ class Desk:
             self._coordinator.retire(seat.device.key)
 
     def _retire_dying(self, seat: Seat, how: str) -> None:
-        """Retire a device whose workers die before they have a file; the last one ends the run."""
+        """Retire a device whose workers die before they have loaded the job; the last one ends the run."""
         if any(not each.retired for each in self._seats if each is not seat):
             self._coordinator.retire(seat.device.key)
             return
@@ -286,16 +274,3 @@ class Desk:
         if self._committer.stop_reason is None and (problem := self._store.problem()) is not None:
             self.stop(problem)
         return self._committer.stop_reason is not None
-
-
-def _event_about(held: Assignment, frame: bytes) -> Envelope | None:
-    """Decode the event that a worker reports. None unless it ends the attempt that the worker holds."""
-    try:
-        envelope = decode(frame)
-    except FrameError:
-        return None
-    if not isinstance(envelope, Envelope) or not isinstance(envelope.event, FileCompleted | FileFailed):
-        return None
-    if (envelope.event.file, envelope.event.attempt) != (held.file.id, held.attempt):
-        return None
-    return envelope

@@ -12,20 +12,9 @@ from virnucpro_bus.clock import Clock
 from virnucpro_bus.hub.bus_server import BusServer
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
+from workers.desk.limits import Limits
 from workers.desk.seat import Seat
 from workers.protocol import WorkerConfig
-
-DEFAULT_HANG_SECONDS = 60.0
-"""A worker sends a heartbeat each second from a thread of its own. It is silent only while it is stopped, or in
-one long call that does not release Python's lock; no ordinary call lasts a minute."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long a worker may be silent, and how long an attempt may take (None: without limit)."""
-
-    hang_seconds: float = DEFAULT_HANG_SECONDS
-    file_seconds: float | None = None
 
 
 @dataclass(frozen=True)

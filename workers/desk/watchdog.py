@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from workers.desk.executor import Limits
+from workers.desk.limits import Limits
 from workers.desk.seat import Seat
 from workers.schedule.blame import Loss
 

@@ -3,5 +3,6 @@
 All of this is decided before the run starts, so that two inputs can never write to the same path, whatever their
 names are and whichever worker takes them. `find.py` finds them, and `folder.py` those in a folder; `names.py`
 tells sequence files by their names; `ids.py` makes ids, and tells whose results a name belongs to; `input_file.py`
-is one input and what shows that it is unchanged. Imports nothing of the other wings. Start with `input_file.py`.
+is one input and what shows that it is unchanged, `input_files.py` are all of them, and `found_files.py` those that
+were found. Imports nothing of the other wings. Start with `input_file.py`.
 """

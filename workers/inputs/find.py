@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import os
 import stat
+from array import array
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.errors import InputError
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.text import visible
 from workers.inputs.folder import FolderEntries, list_folder
+from workers.inputs.found_files import Columns, FoundFiles
 from workers.inputs.ids import make_ids, need_own_folder
-from workers.inputs.input_file import FileState, InputFile, origin_of, state_from
-from workers.inputs.names import is_compressed_name, stem_of
+from workers.inputs.input_file import digest_of_folder
+from workers.inputs.input_files import InputFiles, path_in
+from workers.inputs.names import is_compressed_name, stem_of_name
 
 COMPRESSED_BASES_PER_BYTE = 4
 """The estimated bases in one byte of a compressed file; a byte of any other file counts as one base."""
+
+_READABLE_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 
 
 @dataclass(frozen=True)
 class FoundInputs:
     """The input files that the arguments of a run name."""
 
-    files: tuple[InputFile, ...]
+    files: InputFiles
     """In the order given, unless any order is to be the same."""
     aliases: tuple[tuple[Path, Path], ...]
     """Paths that lead to a file of an earlier path, as (path, earlier path)."""
@@ -48,69 +54,104 @@ def find_inputs(
     reached twice, through a link for example, is taken once. Empty files are taken. Raises InputError for a path
     that is missing, cannot be read, is not a regular file, or is a folder without sequence files.
     """
-    first_path: dict[tuple[int, int], Path] = {}
-    states: list[FileState] = []
-    aliases: list[tuple[Path, Path]] = []
     folders: list[FolderEntries] = []
-    named: list[Path] = []
+    found_in: list[str] = []
+    names: list[str] = []
     for argument in arguments:
         path = argument.absolute()
         # Not Path.is_dir: it raises for some paths, such as too long ones.
         if os.path.isdir(argument):
             folders.append(list_folder(path, nucleotides_only=nucleotides_only))
-            named += [path / name for name in folders[-1].taken]
+            names += folders[-1].taken
+            found_in += [os.fspath(path)] * len(folders[-1].taken)
         else:
-            named.append(path)
-    for path in sorted(named, key=_by_name) if in_any_order else named:
-        status = _status_of_readable(path)
-        identity = (status.st_dev, status.st_ino)
-        if identity in first_path:
-            aliases.append((path, first_path[identity]))
-        else:
-            first_path[identity] = path
-            states.append(state_from(status))
-    paths = list(first_path.values())
-    ids = make_ids(paths, frozenset(reserved))
-    stems = [stem_of(path) for path in paths]
-    real_folders = {path.parent: os.path.realpath(path.parent) for path in paths}
-    files = tuple(
-        InputFile(
-            name,
-            path,
-            stem,
-            state.size_bytes,
-            _cost(path, state.size_bytes),
-            own_folder,
-            state,
-            origin_of(path, state, real_folders[path.parent]),
+            names.append(path.name)
+            found_in.append(os.fspath(path.parent))
+    if in_any_order:
+        found_in, names = _in_order_of_names(found_in, names)
+    files = _ColumnsOfFiles()
+    aliases = []
+    for folder, name in zip(found_in, names, strict=True):
+        if (earlier := files.add(folder, name)) is not None:
+            aliases.append((Path(folder, name), earlier))
+    return FoundInputs(FoundFiles(files.columns(reserved)), tuple(aliases), tuple(folders))
+
+
+class _ColumnsOfFiles:
+    """Collects what is found of files, each file once."""
+
+    def __init__(self) -> None:
+        self._folders: list[str] = []
+        self._names: list[str] = []
+        self._sizes = array("q")
+        self._mtimes = array("q")
+        self._mtime_nanoseconds = array("I")
+        self._inodes = array("Q")
+        self._costs = array("q")
+        self._rows: dict[int, dict[int, int]] = {}
+        """The row of each file, by device and inode."""
+
+    def add(self, folder: str, name: str) -> Path | None:
+        """Add the file at this path; if it was added already, return its first path. Raises InputError."""
+        status = _status_of_readable(path_in(folder, name))
+        row = len(self._names)
+        first = self._rows.setdefault(status.st_dev, {}).setdefault(status.st_ino, row)
+        if first != row:
+            return Path(self._folders[first], self._names[first])
+        size_bytes = status.st_size
+        seconds, nanoseconds = divmod(status.st_mtime_ns, NANOSECONDS)
+        self._folders.append(folder)
+        self._names.append(name)
+        self._sizes.append(size_bytes)
+        self._mtimes.append(seconds)
+        self._mtime_nanoseconds.append(nanoseconds)
+        self._inodes.append(status.st_ino)
+        self._costs.append(_cost(name, size_bytes))
+        return None
+
+    def columns(self, reserved: Collection[str]) -> Columns:
+        """Return the columns of the files that were added; to be called once."""
+        self._rows.clear()
+        ids = make_ids(self._names, self._folders, frozenset(reserved))
+        stems = [stem_of_name(name) for name in self._names]
+        return Columns(
+            self._folders,
+            self._names,
+            self._sizes,
+            self._mtimes,
+            self._mtime_nanoseconds,
+            self._inodes,
+            {folder: digest_of_folder(os.path.realpath(folder)) for folder in set(self._folders)},
+            ids,
+            self._costs,
+            need_own_folder(stems, ids, reserved),
         )
-        for name, path, stem, state, own_folder in zip(
-            ids, paths, stems, states, need_own_folder(stems, ids, reserved), strict=True
-        )
-    )
-    return FoundInputs(files, tuple(aliases), tuple(folders))
 
 
-def _by_name(path: Path) -> list[bytes]:
-    """Sort key: the name, then the folders from the last to the first, so that a mount point decides last."""
-    return [os.fsencode(part) for part in reversed(path.parts)]
+def _in_order_of_names(folders: Sequence[str], names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Sort by the name, then by the folders from the last to the first, so that a mount point decides last."""
+    keys = {folder: os.fsencode(folder).split(b"/")[::-1] for folder in set(folders)}
+    order = sorted(range(len(names)), key=lambda at: (os.fsencode(names[at]), keys[folders[at]]))
+    return [folders[at] for at in order], [names[at] for at in order]
 
 
-def _cost(path: Path, size_bytes: int) -> int:
-    bases = size_bytes * (COMPRESSED_BASES_PER_BYTE if is_compressed_name(path.name) else 1)
+def _cost(name: str, size_bytes: int) -> int:
+    bases = size_bytes * (COMPRESSED_BASES_PER_BYTE if is_compressed_name(name) else 1)
     # A sparse file can have almost any size.
     return min(bases, MAX_COUNT)
 
 
-def _status_of_readable(path: Path) -> os.stat_result:
+def _status_of_readable(path: str) -> os.stat_result:
     """Return the status of a regular file that can be opened. Raises InputError for anything else."""
     try:
-        status = path.stat()
+        status = os.stat(path)
         if stat.S_ISREG(status.st_mode):
-            path.open("rb").close()
+            # To open each of a million files takes seconds; nearly all may be read by everyone.
+            if status.st_mode & _READABLE_BY_ALL != _READABLE_BY_ALL:
+                os.close(os.open(path, os.O_RDONLY))
             return status
     except FileNotFoundError as error:
-        raise InputError(f"{visible(str(path))}: does not exist; check the path") from error
+        raise InputError(f"{visible(path)}: does not exist; check the path") from error
     except OSError as error:
-        raise InputError(f"{visible(str(path))}: cannot be read: {error.strerror}") from error
-    raise InputError(f"{visible(str(path))}: is not a regular file; give a file or a folder")
+        raise InputError(f"{visible(path)}: cannot be read: {error.strerror}") from error
+    raise InputError(f"{visible(path)}: is not a regular file; give a file or a folder")

@@ -51,10 +51,12 @@ def list_folder(folder: Path, *, nucleotides_only: bool) -> FolderEntries:
     found = FolderEntries(folder, [], [], [], [], [])
     try:
         with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
+            for entry in entries:
                 _list_for(entry, found, nucleotides_only).append(entry.name)
     except OSError as error:
         raise InputError(f"{visible(str(folder))}: cannot list the folder: {error.strerror}") from error
+    for names in (found.taken, found.proteins, found.others, found.folders, found.hidden):
+        names.sort()
     if not found.taken:
         suffixes = NUCLEOTIDE_SUFFIXES if nucleotides_only else NUCLEOTIDE_SUFFIXES + PROTEIN_SUFFIXES
         left_out = f", but {visible(text)}" if (text := found.left_out()) else ""

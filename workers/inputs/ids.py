@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence, Set
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 
 from virnucpro_bus.text import visible
 
@@ -14,29 +13,36 @@ MAX_ID_BYTES = 200
 _CUT_ID_BYTES = MAX_ID_BYTES - 10
 
 
-def make_ids(paths: Sequence[Path], reserved: Set[str] = frozenset(), stems: Set[str] = frozenset()) -> list[str]:
-    """Return a unique, printable id for each of `paths`, which are absolute and all different.
+def make_ids(
+    names: Sequence[str],
+    folders: Sequence[str],
+    reserved: Set[str] = frozenset(),
+    stems: Set[str] = frozenset(),
+) -> list[str]:
+    """Return a unique, printable id for each file; their absolute paths, in `folders`, are all different.
 
     An id is the base name where that is unique; else the shortest end of the path that is unique, with "+" for
     "/"; else, and where that is too long, the base name and "~2", "~3" ... The locale makes no difference. No id
     is in `reserved`, or is a name that `stems` cover.
     """
-    ids = [""] * len(paths)
+    if not stems and reserved.isdisjoint(names) and _are_ids(names):
+        return list(names)
+    ids = [""] * len(names)
     taken = set(reserved)
 
     def is_free(text: str) -> bool:
-        return text not in taken and stems.isdisjoint(stems_covering(text))
+        return text not in taken and (not stems or stems.isdisjoint(stems_covering(text)))
 
-    pending = list(range(len(paths)))
+    pending: Sequence[int] = range(len(names))
+    ends: Sequence[str] = names
     numbered: list[int] = []
     depth = 1
     while pending:
-        ends = ["+".join(paths[index].parts[-depth:]).replace("/", "") for index in pending]
         uses = Counter(ends)
         longer: list[int] = []
         for index, end in zip(pending, ends, strict=True):
             text = _printable(end)
-            if len(text.encode()) > MAX_ID_BYTES or depth > len(paths[index].parts):
+            if _is_too_long(text) or (depth > 1 and depth > len(_parts(folders[index], names[index]))):
                 numbered.append(index)
             elif uses[end] > 1 or not is_free(text):
                 longer.append(index)
@@ -45,9 +51,10 @@ def make_ids(paths: Sequence[Path], reserved: Set[str] = frozenset(), stems: Set
                 ids[index] = text
         pending = longer
         depth += 1
+        ends = ["+".join(_parts(folders[index], names[index])[-depth:]) for index in pending]
     next_number: Counter[str] = Counter()
     for index in sorted(numbered):
-        text = _printable(paths[index].name).encode()[:_CUT_ID_BYTES].decode(errors="ignore")
+        text = _printable(names[index]).encode()[:_CUT_ID_BYTES].decode(errors="ignore")
         while not stems.isdisjoint(stems_covering(f"{text}~")):
             text = f"+{text}"
         number = max(2, next_number[text])
@@ -59,22 +66,28 @@ def make_ids(paths: Sequence[Path], reserved: Set[str] = frozenset(), stems: Set
     return ids
 
 
-def need_own_folder(stems: Sequence[str], ids: Sequence[str], reserved: Iterable[str] = ()) -> list[bool]:
+def need_own_folder(stems: Sequence[str], ids: Sequence[str], reserved: Iterable[str] = ()) -> bytearray:
     """Return for each input whether results named after its stem could be taken for another's, or its folder.
 
+    1 means yes, 0 no.
     `reserved` are names in the results folder that belong to none of these inputs.
     """
-    all_stems = set(stems)
-    # By stem: how many inputs have a stem or an id that this stem covers, and how many reserved names it covers.
-    claims: Counter[str] = Counter()
+    # How many inputs have a stem or an id that this stem covers, and how many reserved names it covers.
+    claims = dict.fromkeys(stems, 0)
+    have_dots = "." in "".join(claims)
     for name in reserved:
-        claims.update(all_stems.intersection(stems_covering(name)))
+        for covering in stems_covering(name):
+            if covering in claims:
+                claims[covering] += 1
     for stem, name in zip(stems, ids, strict=True):
-        claims.update(all_stems.intersection((*stems_covering(stem), *stems_covering(name))))
-    return [
-        claims[stem] > 1 or any(other in all_stems for other in stems_covering(stem) if other != stem)
-        for stem in stems
-    ]
+        # Nearly always the id continues the stem with its first dot: then no other stem without a dot covers it.
+        if not have_dots and name.partition(".")[0] == stem:
+            claims[stem] += 1
+            continue
+        for covering in {*stems_covering(stem), *stems_covering(name)}:
+            if covering in claims:
+                claims[covering] += 1
+    return bytearray(claims[stem] > 1 or _is_covered_by_another(stem, claims) for stem in stems)
 
 
 def folder_of(file_id: str) -> str:
@@ -87,6 +100,10 @@ def covers(stem: str, name: str) -> bool:
     return name == stem or name.startswith(f"{stem}.")
 
 
+def _is_covered_by_another(stem: str, stems: Collection[str]) -> bool:
+    return "." in stem and any(other in stems for other in stems_covering(stem) if other != stem)
+
+
 def stems_covering(name: str) -> Iterator[str]:
     """Yield every stem that covers `name`, the shortest first."""
     end = name.find(".")
@@ -96,6 +113,27 @@ def stems_covering(name: str) -> Iterator[str]:
     yield name
 
 
+def _are_ids(names: Sequence[str]) -> bool:
+    """Whether all names are unique, printable and short: as nearly always, and then they are the ids."""
+    text = "".join(names)
+    return (
+        text.isascii()
+        and text.isprintable()
+        and max(map(len, names), default=0) <= MAX_ID_BYTES
+        and len(set(names)) == len(names)
+    )
+
+
+def _parts(folder: str, name: str) -> list[str]:
+    """Return the parts of a path; the first, "", stands for the root."""
+    return [*folder.rstrip("/").split("/"), name]
+
+
+def _is_too_long(text: str) -> bool:
+    # A character has four bytes at most, and nearly every name is shorter than that.
+    return len(text) > MAX_ID_BYTES // 4 and len(text.encode()) > MAX_ID_BYTES
+
+
 def _printable(name: str) -> str:
     """Return a file name in a form that can be printed, the same in every locale."""
-    return visible(os.fsencode(name).decode(errors="surrogateescape"))
+    return visible(name if name.isascii() else os.fsencode(name).decode(errors="surrogateescape"))

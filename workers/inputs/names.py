@@ -7,6 +7,7 @@ from pathlib import Path
 
 NUCLEOTIDE_SUFFIXES = (".fa", ".fasta", ".fna", ".fas", ".ffn", ".frn", ".fsa", ".fq", ".fastq")
 PROTEIN_SUFFIXES = (".faa", ".mpfa")
+_SEQUENCE_SUFFIXES = NUCLEOTIDE_SUFFIXES + PROTEIN_SUFFIXES
 COMPRESSION_SUFFIXES = (".gz", ".bgz", ".bz2", ".xz", ".zst")
 MAX_STEM_BYTES = 241
 """A file name has at most 255 bytes: this leaves room for ".nucleotide.fa"."""
@@ -19,7 +20,12 @@ def stem_of(path: Path) -> str:
 
     More than `MAX_STEM_BYTES` are cut to `CUT_STEM_BYTES`, at the end of a character.
     """
-    stem = os.path.splitext(_decompressed(path.name))[0]
+    return stem_of_name(path.name)
+
+
+def stem_of_name(name: str) -> str:
+    """Return what `stem_of` returns for a file of this base name."""
+    stem = os.path.splitext(_decompressed(name))[0]
     if len(os.fsencode(stem)) > MAX_STEM_BYTES:
         while len(os.fsencode(stem)) > CUT_STEM_BYTES:
             stem = stem[:-1]
@@ -33,7 +39,7 @@ def is_compressed_name(name: str) -> bool:
 
 def is_sequence_name(name: str) -> bool:
     """Whether a file called `name` contains sequences."""
-    return _decompressed(name).lower().endswith(NUCLEOTIDE_SUFFIXES + PROTEIN_SUFFIXES)
+    return _decompressed(name).lower().endswith(_SEQUENCE_SUFFIXES)
 
 
 def is_protein_name(name: str) -> bool:
@@ -43,5 +49,7 @@ def is_protein_name(name: str) -> bool:
 
 def _decompressed(name: str) -> str:
     """Return the name without the suffix of a compression, unless it is nothing else."""
+    if not is_compressed_name(name):
+        return name
     stem, suffix = os.path.splitext(name)
     return stem if suffix.lower() in COMPRESSION_SUFFIXES else name

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import visible
-from workers.jobs.loader import SHELL_PREFIX, split_spec
+from workers.jobs.interface import ESTIMATE
+from workers.jobs.loader import SHELL_PREFIX, may_mention, split_spec
 from workers.jobs.named_job import Merge, NamedJob, Options
 from workers.jobs.named_jobs import check_named_job, find_job
 from workers.jobs.shell import check_template
@@ -39,10 +40,10 @@ class CheckedJob:
 
     @property
     def may_estimate(self) -> bool:
-        """Whether it may have estimates of its own; a user's job is not asked before it is imported."""
+        """Whether it may have estimates of its own, as far as that is known before it is imported."""
         if self.named is not None:
             return self.named.estimate is not None
-        return not self.spec.startswith(SHELL_PREFIX)
+        return not self.spec.startswith(SHELL_PREFIX) and may_mention(split_spec(self.spec)[0], ESTIMATE)
 
 
 def check_job(spec: str, options: Options) -> CheckedJob:

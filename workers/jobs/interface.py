@@ -32,6 +32,8 @@ from virnucpro_bus.events.vocabulary import MAX_COUNT, REASON_CHARACTERS
 from virnucpro_bus.text import visible
 
 MAX_PROGRESS_PER_SECOND = 4
+ESTIMATE = "estimate"
+"""The name of a job's function that estimates the work in a file."""
 _PROGRESS_INTERVAL_NS = NANOSECONDS // MAX_PROGRESS_PER_SECOND
 
 

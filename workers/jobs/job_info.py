@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.plugins import OWN_PACKAGE, package_of, version_of
 from workers.jobs.named_job import NamedJob
 from workers.jobs.named_jobs import JOBS, entry_point_of
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 class OptionInfo(TypedDict):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from virnucpro_bus.files.disk import draft_of
 from workers.jobs.requirements import Requirements
 
 Options = Mapping[str, str]
@@ -51,6 +52,11 @@ class Merge:
     def __post_init__(self) -> None:
         if "/" in self.name or self.name.startswith(".") or not self.name.isprintable() or not self.name:
             raise ValueError(f"{self.name!r} is not a name in the results folder")
+
+
+def merged_names(merge: Merge | None) -> tuple[str, ...]:
+    """Return the names in the results folder that are for a run's merged file, and for no input."""
+    return () if merge is None else (draft_of(Path(merge.name)).name, merge.name)
 
 
 @dataclass(frozen=True)

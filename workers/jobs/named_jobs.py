@@ -6,13 +6,16 @@ import what does that, takes 30 ms.
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint
+from typing import TYPE_CHECKING
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.plugins import Plugins
 from virnucpro_bus.spelling import did_you_mean
 from virnucpro_bus.text import text_of, visible
 from workers.jobs.named_job import NamedJob, Options
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 JOBS = Plugins("virnucpro_bus.jobs", NamedJob, "job")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Sequence
-from dataclasses import replace
 
 import msgspec
 
@@ -17,6 +16,7 @@ from virnucpro_bus.system.child_process import ask
 from virnucpro_bus.system.own_packages import own_program
 from virnucpro_bus.text import visible
 from workers.inputs.input_file import InputFile
+from workers.inputs.input_files import InputFiles
 from workers.jobs.checked_job import CheckedJob
 from workers.process.estimator import Question, Reply
 
@@ -36,18 +36,16 @@ def apply_job_estimates(
     """
     if not files or not job.may_estimate:
         return files, None
-    question = Question(job.spec, dict(job.options), [os.fsencode(file.path) for file in files])
+    columns = InputFiles.of(files)
+    question = Question(job.spec, dict(job.options), [os.fsencode(path) for path in columns.paths])
     reply = _estimate(question, timeout_seconds)
     if reply.estimates is None and reply.problem is None:
         return files, None
-    problem = reply.problem or _find_problem(files, reply.estimates or [])
+    problem = reply.problem or _find_problem(columns.ids, reply.estimates or [])
     if problem is not None:
         return files, f"the job's estimates are not used, but the sizes of the files: {problem}"
     estimates = reply.estimates or []
-    return [
-        replace(file, cost=round(estimate * COST_PER_UNIT))
-        for file, estimate in zip(files, estimates, strict=True)
-    ], None
+    return columns.with_costs([round(estimate * COST_PER_UNIT) for estimate in estimates]), None
 
 
 def _estimate(question: Question, timeout_seconds: float) -> Reply:
@@ -68,10 +66,10 @@ def _estimate(question: Question, timeout_seconds: float) -> Reply:
         return Reply(problem=f"the estimating process ended with exit status {answer.status}")
 
 
-def _find_problem(files: Sequence[InputFile], estimates: Sequence[float]) -> str | None:
-    if len(estimates) != len(files):
-        return f"{len(estimates)} estimates for {len(files)} files"
-    for file, estimate in zip(files, estimates, strict=True):
+def _find_problem(ids: Sequence[str], estimates: Sequence[float]) -> str | None:
+    if len(estimates) != len(ids):
+        return f"{len(estimates)} estimates for {len(ids)} files"
+    for name, estimate in zip(ids, estimates, strict=True):
         if not 0.0 <= estimate <= MAX_ESTIMATE:
-            return f"{visible(file.id)}: {estimate} is not from 0 to {MAX_ESTIMATE:g}"
+            return f"{visible(name)}: {estimate} is not from 0 to {MAX_ESTIMATE:g}"
     return None

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.system.signals import SignalFlag
-from workers.desk.executor import Executor
 
+if TYPE_CHECKING:
+    from workers.desk.executor import Executor
+
+DEFAULT_GRACE_SECONDS = 10.0
+"""Time for the files in progress after a signal other than SIGINT."""
 REPEAT_SECONDS = 1.0
 """A signal other than SIGINT that follows the first one sooner is the same request: `timeout` and batch systems
 send theirs to the launcher, and then once more to all processes."""

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zmq
 
 from virnucpro_bus.capture.compression import compress_capture
 from virnucpro_bus.clock import AttendedClock, Clock
-from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
 from virnucpro_bus.files.plain_files import stamp_of
 from virnucpro_bus.hub.bus_server import OPEN_FILES, BusServer, HubSink
 from virnucpro_bus.remote.relay_process import DELIVERY_SECONDS, RelayProcess
-from virnucpro_bus.run_folder import CAPTURE_NAME
-from virnucpro_bus.sources.kept_fold import keep_fold, remove_kept_fold
-from virnucpro_bus.sources.recording import Recording, read_recording
+from virnucpro_bus.run_folder import CAPTURE_NAME, remove_kept_fold
 from virnucpro_bus.system.adopted import reap_adopted
 from virnucpro_bus.system.open_files import allow_open_files
 from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
@@ -27,14 +25,19 @@ from virnucpro_bus.text import visible
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.desk.executor import Executor, Workplace
+from workers.jobs.named_job import merged_names
 from workers.launch.failed_start import undoing_failed_start
 from workers.launch.interruption import Interruption
-from workers.launch.merge_process import claim_merged, merged_names, write_merged
+from workers.launch.merge_process import claim_merged, write_merged
 from workers.launch.monitor_process import MonitorProcess
 from workers.launch.report_process import remove_report, write_report
 from workers.launch.run_plan import RunPlan
 from workers.launch.summary import remove_summary, sum_up
+from workers.launch.viewers import Viewers
 from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settings_of
+
+if TYPE_CHECKING:
+    from virnucpro_bus.sources.recording import Recording
 
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
 POLL_MS = 50
@@ -68,10 +71,11 @@ class Launcher:
         """Whether the folder contained a run, to be resumed or removed."""
         settings = settings_of(plan.job, plan.options)
         self._resumed = self._claim_folder(settings)
-        resume_plan = self._resumed or ResumePlan(tuple(plan.files), plan.shard)
+        resume_plan = self._resumed or ResumePlan(plan.files, plan.shard)
         self._last_worker_epoch = resume_plan.last_worker_epoch
         self._sink = HubSink(self._server, clock, resume_plan.last_epoch)
         self._monitor = MonitorProcess()
+        self._viewers = Viewers(plan, self._server, self._monitor, clock, self._notify)
         self._relay = RelayProcess(self._attended_clock, self._notify)
         self.coordinator = WorkStealingCoordinator(
             plan.devices,
@@ -139,6 +143,9 @@ class Launcher:
             return
         if status == EXIT_UNABLE and not plan.run_dir.is_dir():
             return  # it was removed during the run, which was reported: there is nothing to sum up
+        # Only now: the first file would wait for it otherwise.
+        from virnucpro_bus.sources.recording import read_recording
+
         limit = interruption.limit(math.inf, HURRIED_SUMMARY_SECONDS)
         self._recording = read_recording(plan.run_dir / CAPTURE_NAME, self._clock, limit, with_info=True)
         self.summary = sum_up(
@@ -186,11 +193,11 @@ class Launcher:
                 coordinator.announce(claim_merged(plan.merge, plan.run_dir))
                 if self._resumed is not None:
                     self._report_resumption(self._resumed)
-                # The workers first: whatever starts now shares the processor with them.
                 if coordinator.unsettled:
                     workers.start()
-                self._start_viewers(server)
                 self._loop(server, workers, interruption, deaths)
+                if self._has_begun():
+                    self._viewers.start()
                 status = _exit_status(coordinator, workers, interruption)
                 if server.hub.capture.is_broken and status == EXIT_DONE:
                     status = EXIT_UNABLE  # the results are in place, but a resumed run will not know of all
@@ -201,6 +208,8 @@ class Launcher:
             finally:
                 workers.close()
                 self._monitor.finish(server.hub.poll, interruption.limit(MONITOR_SECONDS, HURRIED_SECONDS))
+                # Where the monitor has ended before, nothing else has written the end, which the relay reads.
+                server.hub.capture.flush()
                 self._relay.stop(interruption.limit(DELIVERY_SECONDS, HURRIED_SECONDS))
                 self._store.tidy()
             if workers.unable is not None:
@@ -209,44 +218,25 @@ class Launcher:
                 raise UserError(f"{plan.run_dir}: the run cannot start: {workers.failed_start}")
         return status
 
-    def _start_viewers(self, server: BusServer) -> None:
-        """Start sampler and monitor. The run continues without one that cannot be started."""
-        plan = self._plan
-        try:
-            if plan.samples_here:
-                server.start_sampler(simulated=any(is_simulated(device.key) for device in plan.devices))
-        except OSError as error:
-            self._notify(f"there are no GPU figures, because the sampler cannot be started: {error.strerror}")
-        try:
-            self._monitor.start(
-                plan.run_dir,
-                plan.interval_seconds,
-                plan.log_file,
-                plan.log_rotate_bytes,
-                draw=plan.dashboard,
-                http=plan.http,
-            )
-        except OSError as error:
-            self._notify(f"there is no dashboard and no log: the monitor cannot be started: {error.strerror}")
-
     def _loop(self, server: BusServer, workers: Executor, interruption: Interruption, deaths: SignalFlag) -> None:
         """Drive hub and workers until no file is left or no more are handed out, and all workers have ended."""
         coordinator = self.coordinator
         poller = zmq.Poller()
         for source in (*server.hub.sockets(), *workers.sockets, interruption.fileno(), deaths.fileno()):
             poller.register(source, zmq.POLLIN)
-        handled_deaths = 0
+        is_init, handled_deaths = os.getpid() == 1, 0
         while (coordinator.unsettled and not workers.closing) or workers.running:
-            poller.poll(POLL_MS)
+            ready = dict(poller.poll(POLL_MS))
             deaths.drain()
-            if deaths.count > handled_deaths:
+            if is_init and deaths.count > handled_deaths:
                 handled_deaths = deaths.count
                 reap_adopted()
             # The workers first: they wait for their answers, and nobody waits for the bus.
             workers.poll()
-            server.hub.poll()
+            server.hub.poll(ready)
             if notice := server.hub.capture.notice():
                 self._notify(notice)
+            self._viewers.start_if_due(is_begun=self._store.has_attempts)
             coordinator.publish_depths()
             self._monitor.poll()
             if self._monitor.has_ended():
@@ -295,6 +285,8 @@ class Launcher:
             is_unchanged = recording is not None and recording.stamp == stamp_of(path)
             compress_capture(path, is_over)
             if recording is not None and recording.info is not None and is_unchanged and not is_over():
+                from virnucpro_bus.sources.kept_fold import keep_fold
+
                 keep_fold(path, recording.info, recording.fleet, recording.ended_ns)
         finally:
             self._server.release()

@@ -17,23 +17,17 @@ import msgspec
 from virnucpro_bus.errors import CaptureError
 from virnucpro_bus.events.vocabulary import FileResults
 from virnucpro_bus.files.disk import draft_of
-from virnucpro_bus.run_folder import CAPTURE_NAME
+from virnucpro_bus.run_folder import CAPTURE_NAME, RESULTS_NAME
 from virnucpro_bus.system.child_process import ask
 from virnucpro_bus.system.own_packages import own_program
 from workers.commit.placement import Placement, results_events
-from workers.commit.result_store import RESULTS_NAME
-from workers.jobs.named_job import Merge
+from workers.jobs.named_job import Merge, merged_names
 from workers.process.merger import Question, Reply
 from workers.protocol import to_bytes
 from workers.resume.journal import PastRun, read_past_run
 
 OF_THE_RUN = ""
 """Stands for the run where an event has the id of a file."""
-
-
-def merged_names(merge: Merge | None) -> tuple[str, ...]:
-    """Return the names in the results folder that are for a run's merged file, and for no input."""
-    return () if merge is None else (draft_of(Path(merge.name)).name, merge.name)
 
 
 def claim_merged(merge: Merge | None, run_dir: Path) -> Iterator[FileResults]:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from virnucpro_bus.events.vocabulary import Device, Shard
 from virnucpro_bus.remote.http_address import HttpListen
-from workers.desk.executor import Limits, MakeExecutor
+from workers.desk.executor import MakeExecutor
+from workers.desk.limits import Limits
 from workers.inputs.input_file import InputFile
 from workers.jobs.named_job import Merge
+from workers.launch.interruption import DEFAULT_GRACE_SECONDS
 from workers.pool.pool import WorkerPool
 from workers.schedule.blame import DEFAULT_RETRIES
-
-DEFAULT_GRACE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)

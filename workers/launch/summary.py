@@ -9,13 +9,14 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.run_folder import SUMMARY_NAME
-from virnucpro_bus.sources.recording import Recording
-from virnucpro_bus.timeline.attempt_figures import exact_files
 from workers.launch.run_plan import RunPlan
+
+if TYPE_CHECKING:
+    from virnucpro_bus.sources.recording import Recording
 
 
 def remove_summary(run_dir: Path) -> None:
@@ -53,6 +54,9 @@ def sum_up(
 
 def _summarize(plan: RunPlan, recording: Recording) -> dict[str, Any]:
     """Return what the capture and the plan say of the run."""
+    # Only now: the first file would wait for it otherwise.
+    from virnucpro_bus.timeline.attempt_figures import exact_files
+
     fleet = recording.fleet
     return {
         **fleet.report(),

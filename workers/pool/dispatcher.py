@@ -79,17 +79,17 @@ class Dispatcher:
             self._send(slot, slot.last_answer)
         elif slot.pending is None or slot.pending.number != request.number:
             slot.pending = request
-            self._desk.report(slot, request.settled)
+            self._desk.report(slot, request.settled, request.unable)
 
     def _answer(self, slot: Slot, request: Request) -> None:
-        """Answer with a file, or with the end; keep the request pending while another worker may lose its file."""
-        task = self._desk.hand_out(slot)
-        if task is None and not self._desk.is_over:
+        """Answer with files, or with the end; keep the request pending while another worker may lose its file."""
+        answer = self._desk.answer(slot, request.number)
+        if answer is None:
             return
-        if task is None:
+        if answer.tasks is None:
             slot.dismissal_ends_ns = self._clock.mono_ns() + int(DISMISSAL_SECONDS * NANOSECONDS)
-        slot.pending, slot.last_answer = None, Answer(request.number, task, slot.refusal)
-        self._send(slot, slot.last_answer)
+        slot.pending, slot.last_answer = None, answer
+        self._send(slot, answer)
 
     def _send(self, slot: Slot, answer: Answer) -> None:
         try:

@@ -32,8 +32,11 @@ _POLL_SECONDS = 0.01
 class WorkerPool:
     """Starts, supervises and ends the worker processes of a run. For one thread."""
 
-    def __init__(self, workplace: Workplace) -> None:
-        """Open the channel to the workers. Raises zmq.ZMQError."""
+    def __init__(self, workplace: Workplace, zygote: Zygote | None = None) -> None:
+        """Open the channel to the workers. Raises zmq.ZMQError.
+
+        `zygote` is one that may have been started before, which the pool closes; None: the pool makes one.
+        """
         self._server = workplace.server
         self._coordinator = workplace.coordinator
         self._workplace = workplace
@@ -46,7 +49,7 @@ class WorkerPool:
         self._threads = max(1, usable_cores(os.environ).number // len(self._slots))
         """Of each worker."""
         self._watchdog = Watchdog(workplace.limits, self._clock, self._server.hub.events_from)
-        self._zygote = Zygote()
+        self._zygote = zygote or Zygote()
         self._guard = OrphanGuard()
         self._desk = Desk(workplace, self._slots)
         self._dispatcher = Dispatcher(self._server.address("channel"), self._slots, self._desk, self._clock)
@@ -88,6 +91,7 @@ class WorkerPool:
     def poll(self) -> None:
         """Process the workers' requests, handle deaths, and start the workers that are due."""
         self._dispatcher.receive()
+        self._desk.recall()
         self._watchdog.poll()
         for slot in self._slots:
             self._supervise(slot)
@@ -174,7 +178,7 @@ class WorkerPool:
             slot.end(*verdict, now_ns)
 
     def _check(self, slot: Slot) -> tuple[Loss, str] | None:
-        # A worker whose request is pending has finished its attempt.
+        # A worker whose request is pending has finished what it works on, as far as is known.
         return self._watchdog.check(slot, is_loaded=bool(slot.peer), is_waiting=slot.pending is not None)
 
     def _wants_worker(self, slot: Slot) -> bool:
@@ -195,8 +199,9 @@ class WorkerPool:
         ending, loss = slot.ending, Loss.DIED
         if ending is not None:
             # A file that was assigned to it while it was being ended is not to blame.
-            loss = ending.loss if ending.output == slot.output else Loss.STOPPED
+            loss = ending.loss if slot.holds(ending.output) else Loss.STOPPED
             how = ending.reason
         slot.pending = None
-        if self._desk.lose(slot, how, loss) is Loss.DIED:
+        overdue = None if ending is None or loss is not Loss.TIMED_OUT else ending.output
+        if self._desk.lose(slot, how, loss, overdue, was_killed=slot.was_killed) is Loss.DIED:
             slot.restart_at_ns = self._clock.mono_ns() + slot.deaths.delay_ns()

@@ -57,13 +57,15 @@ class Slot(Seat):
     """How often in a row the system has refused to start a process."""
     dismissal_ends_ns: int = 0
     """When a process that was dismissed, and is still running, is killed."""
+    was_killed: bool = False
+    """Whether the last process was ended by SIGKILL, and not by us."""
     ending: Ending | None = None
     """None while the process is not being ended."""
 
     @property
     def dismissed(self) -> bool:
         """Whether the last answer to the process was that there are no more files."""
-        return self.last_answer is not None and self.last_answer.task is None
+        return self.last_answer is not None and self.last_answer.tasks is None
 
     def spawn(self, config: WorkerConfig, log: Path, threads: int, fork: Fork) -> None:
         """Start a worker with `config`, whose epoch must be one more than the last. Raises OSError.
@@ -141,4 +143,5 @@ class Slot(Seat):
         """Forget a process that has ended; return how it ended."""
         self._close_pipe()
         self.process = None
+        self.was_killed = status == -signal.SIGKILL and self.ending is None
         return describe_status(status)

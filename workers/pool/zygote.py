@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -24,6 +25,7 @@ from workers.process.zygote import MAX_PACKET_BYTES, PLACEHOLDER, READY
 ANSWER_SECONDS = 5.0
 """Time for it to fork a worker, which takes milliseconds. Then it is killed: it was stopped from outside, say."""
 END_SECONDS = 2.0
+"""Time for it to exit after it has closed the channel."""
 _SHOWN_CHARACTERS = 300
 
 
@@ -123,8 +125,8 @@ class Zygote:
         return ForkedWorker(pid, stdin)
 
     def close(self) -> None:
-        """End it, within 2 s. The workers stay. Safe to call twice."""
-        self._end(END_SECONDS)
+        """End it. The workers stay. Safe to call twice."""
+        self._end(0)
 
     def _receive(self, seconds: float) -> int | None:
         """Return what it sends; None: nothing within so many seconds. Raises OSError if it has died."""
@@ -141,13 +143,14 @@ class Zygote:
         return int(packet)
 
     def _end(self, seconds: float) -> str:
-        """Close the channel, at whose end it exits, and after so many seconds kill it. Returns how it ended."""
+        """Kill it, if it has not ended within so many seconds, and close the channel. Returns how it ended."""
         process, channel = self._process, self._channel
         self._process = self._channel = None
         if process is None or channel is None or process.stderr is None:
             return "does not run"
-        channel.close()
-        status = stop(process, seconds)
+        with channel, suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        status = stop(process, 0)
         with process.stderr as errors:
             os.set_blocking(errors.fileno(), False)
             lines = (errors.read() or b"").decode(errors="replace").splitlines()

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from virnucpro_bus.errors import EveryFileError, InputError, UserError
 from virnucpro_bus.files.disk import DISK_FAILURES, Disk
-from workers.commit.manifest import Manifest, sync_and_digest
+from workers.commit.manifest import Manifest, UnsyncedResults, begin_sync
 from workers.fault_injection import fault_point
 from workers.inputs.input_file import content_digest, state_of
 from workers.protocol import Task, to_path
 
 RunJob = Callable[[Path, Path], int]
 """A loaded job: takes the input file and the output folder, returns the number of sequences done."""
+
+
+class Performed(NamedTuple):
+    """What the job has reported of a file."""
+
+    sequences: int
+    input_digest: str
+    """The SHA-256 of the input."""
 
 
 class Outcome(NamedTuple):
@@ -27,32 +36,70 @@ class Outcome(NamedTuple):
     """The SHA-256 of the input."""
 
 
-def attempt(job: RunJob, task: Task, disk: Disk) -> Outcome:
-    """Run the job on the file of `task` in a new output folder, and sync the results to disk.
+def begin(task: Task) -> bool:
+    """Begin an attempt, by making its output folder. Returns False if the launcher has taken the file back."""
+    try:
+        os.mkdir(task.output)
+    except FileExistsError:
+        return False
+    except OSError:
+        pass  # it is raised once more by `perform`
+    return True
 
-    Raises what the job raises, InputError when the input changes or vanishes, and EveryFileError when the job
-    removes its output folder or the disk fails.
+
+def perform(job: RunJob, task: Task) -> Performed:
+    """Run the job on the file of `task`, whose output folder is empty.
+
+    Raises what the job raises, and InputError when the input has changed or vanished.
     """
     path, output = to_path(task.path), to_path(task.output)
     _check_unchanged(task, path)
-    output.mkdir()
+    output.mkdir(exist_ok=True)
     # Before the job, which then reads from memory what fits there.
     input_digest = content_digest(path)
     sequences = job(path, output)
     fault_point("after_job", task.file, task.attempt)
+    return Performed(sequences, input_digest)
+
+
+# In any thread, also while the job is at work on another file.
+
+
+def begin_seal(task: Task, disk: Disk) -> UnsyncedResults:
+    """Digest the results of a job, and begin to write them to disk. Of several files this is done for all first.
+
+    Raises EveryFileError when the job has removed its output folder or the disk fails.
+    """
+    output = to_path(task.output)
     if output.is_symlink():
         raise UserError("the job has put a link in place of its output folder")
     if not output.is_dir():
         raise EveryFileError("the job has removed its output folder; it must leave its results there")
+    with _failures_of_disk():
+        return begin_sync(os.fspath(output), disk)
+
+
+def seal(task: Task, performed: Performed, results: UnsyncedResults, disk: Disk) -> Outcome:
+    """Wait until the results are on disk.
+
+    Raises InputError when the input has changed or vanished meanwhile, and EveryFileError when the disk fails.
+    """
+    with _failures_of_disk():
+        manifest = results.sync(disk)
+    fault_point("after_seal", task.file, task.attempt)
+    _check_unchanged(task, to_path(task.path))
+    return Outcome(performed.sequences, manifest, performed.input_digest)
+
+
+@contextmanager
+def _failures_of_disk() -> Iterator[None]:
+    """Raise EveryFileError for an error of the disk, which is not about these results."""
     try:
-        manifest = sync_and_digest(os.fspath(output), disk)
+        yield
     except OSError as error:
         if error.errno in DISK_FAILURES:
             raise EveryFileError(f"the results cannot be synced to the disk: {error.strerror}") from error
         raise
-    fault_point("after_seal", task.file, task.attempt)
-    _check_unchanged(task, path)
-    return Outcome(sequences, manifest, input_digest)
 
 
 def _check_unchanged(task: Task, path: Path) -> None:

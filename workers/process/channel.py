@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import zmq
 
@@ -16,7 +16,7 @@ _LINGER_MS = 500
 
 
 class Channel:
-    """Sends one request at a time to the launcher and waits for its answer. For one thread."""
+    """Sends one request at a time to the launcher and waits for its answer. For one thread at a time."""
 
     def __init__(self, config: WorkerConfig, launcher_alive: Callable[[], bool]) -> None:
         self._config = config
@@ -27,14 +27,16 @@ class Channel:
         self._socket.setsockopt(zmq.LINGER, _LINGER_MS)
         self._socket.connect(config.channel)
 
-    def ask(self, settled: Settled | Unable | None = None) -> Answer:
-        """Report what was settled, if anything, and wait for the answer without a time limit.
+    def ask(self, settled: Sequence[Settled] = (), unable: Unable | None = None) -> Answer:
+        """Report what was settled, or why nothing can be, and wait for the answer without a time limit.
 
         Raises ChannelError when the launcher has died or ends this worker, or when its answer cannot be decoded.
         """
         self._number += 1
         config = self._config
-        request = encode_request(Request(config.token, config.slot, config.epoch, self._number, settled))
+        request = encode_request(
+            Request(config.token, config.slot, config.epoch, self._number, tuple(settled), unable)
+        )
         self._socket.send(request)
         waited_ms = 0
         while self._launcher_alive():

@@ -16,10 +16,9 @@ import msgspec
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import text_of, visible
+from workers.jobs.interface import ESTIMATE
 from workers.jobs.loader import admit_user_modules, import_job, split_spec
 from workers.process.answering import answer
-
-_ATTRIBUTE = "estimate"
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -64,7 +63,7 @@ def _find_estimate(question: Question) -> Callable[[Path], float] | None:
     admit_user_modules()
     if not _may_have_estimates(split_spec(question.job)[0]):
         return None
-    of_user: Callable[[Path], float] | None = getattr(import_job(question.job), _ATTRIBUTE, None)
+    of_user: Callable[[Path], float] | None = getattr(import_job(question.job), ESTIMATE, None)
     return of_user
 
 
@@ -76,7 +75,7 @@ def _may_have_estimates(module: str) -> bool:
     if spec is None or spec.origin is None:
         return False
     try:
-        return _ATTRIBUTE.encode() in Path(spec.origin).read_bytes()
+        return ESTIMATE.encode() in Path(spec.origin).read_bytes()
     except OSError:
         return True  # it has no source to search
 

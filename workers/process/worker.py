@@ -13,39 +13,32 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from time import sleep
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import msgspec
 
-from virnucpro_bus.clock import NANOSECONDS, SystemClock
+from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.device_keys import gpus_of
 from virnucpro_bus.devices import has_gpu
-from virnucpro_bus.errors import ChannelError, InputError, UserError
-from virnucpro_bus.events.vocabulary import Device, FileCompleted, FileFailed
+from virnucpro_bus.errors import ChannelError, InputError
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.files.disk import Disk
-from virnucpro_bus.files.folders import remove_tree
 from virnucpro_bus.publish.publisher import Publisher
 from virnucpro_bus.system.console import say
 from workers.fault_injection import fault_point
 from workers.jobs import JobContext, make_job
-from workers.process.attempt import Outcome, RunJob, attempt
+from workers.process.attempt import Performed, RunJob, begin, perform
 from workers.process.channel import Channel
 from workers.process.failure_reason import describe_failure, log_traceback
 from workers.process.parent_watch import EXIT_ORPHANED, ParentWatch, end_with_parent
+from workers.process.reporter import Asking, Reporter
 from workers.process.termination import LauncherSignals
-from workers.process.trouble import find_trouble, is_disk_full
-from workers.protocol import Answer, Settled, Task, Unable, WorkerConfig, to_path
+from workers.process.trouble import is_disk_full
+from workers.process.turn import Turn, failure_of
+from workers.protocol import Task, Unable, WorkerConfig, to_path
 
 SIGNAL_SECONDS = 0.05
 """A signal that is sent to all processes reaches this one so much later than those of the job, at most."""
-
-
-class Asking(Protocol):
-    """A worker's end of its way to the launcher."""
-
-    def ask(self, settled: Settled | Unable | None = None) -> Answer:
-        """Report what was settled, if anything; wait for the answer. Raises ChannelError if none will come."""
-        ...
 
 
 class Worker:
@@ -59,9 +52,10 @@ class Worker:
         self._terminations = terminations
         self._channel = channel
         self._config = config
-        self._clock = SystemClock()
         self._disk = Disk()
-        self._task: Task | None = None
+        self._reporter = Reporter(channel, bus, config.device_key)
+        self._turn: Turn | None = None
+        """The file that the job is at."""
         gpus = gpus_of(config.device_key) if has_gpu(config.device_key) else ()
         devices = [f"cuda:{number}" for number in range(len(gpus))] or ["cpu"]
         self._context = JobContext(
@@ -70,7 +64,7 @@ class Worker:
             device_key=config.device_key,
             options=config.options,
             on_progress=self._publish_progress,
-            clock=self._clock,
+            clock=SystemClock(),
         )
 
     def work(self) -> None:
@@ -79,68 +73,38 @@ class Worker:
             job = make_job(self._config.job, self._context, self._config.target)
         except Exception as error:
             log_traceback(error)
-            self._channel.ask(Unable(describe_failure(error), is_disk_full(error)))
+            self._channel.ask(unable=Unable(describe_failure(error), is_disk_full(error)))
             return
         self._bus.ready()
         fault_point("after_load", attempt=self._config.epoch)
-        answer = self._channel.ask()
-        while (task := answer.task) is not None:
+        self._reporter.start()
+        while (task := self._reporter.next_task()) is not None:
             fault_point("before_start", task.file, task.attempt)
-            event, settled = self._process(job, task)
-            fault_point("before_report", task.file, task.attempt)
-            answer = self._channel.ask(settled)
-            fault_point("after_report", task.file, task.attempt)
-            # Sent only now: what is on the bus has been accepted by the launcher, whatever happens here.
-            if answer.refusal is None:
-                self._bus.send_prepared(settled.frame, event)
-            else:
-                reason, final = answer.refusal.reason, answer.refusal.is_final
-                failure = self._make_failure(task, reason, event.duration_seconds, final=final)
-                self._bus.send_prepared_as(settled.frame, failure)
-            fault_point("after_send", task.file, task.attempt)
+            if begin(task):
+                self._process(job, task)
+        self._reporter.join()
 
-    def _process(self, job: RunJob, task: Task) -> tuple[FileCompleted | FileFailed, Settled]:
-        """Process one file; return how it ended, for the bus and for the launcher."""
-        bus = self._bus
-        self._task = task
-        if task.stolen_from is not None:
-            bus.work_stolen(
-                source=task.stolen_from, file=task.file, attempt=task.attempt, stolen_at_ns=task.stolen_at_ns
-            )
-        bus.file_started(task.file, attempt=task.attempt)
-        started_ns = self._clock.mono_ns()
+    def _process(self, job: RunJob, task: Task) -> None:
+        """Run the job on one file, and leave the rest to the reporter."""
+        turn = self._turn = self._reporter.begin(task)
         fault_point("before_job", task.file, task.attempt)
         try:
-            done = self._attempt(job, task)
+            turn.result = self._perform(job, task)
+            turn.warning = self._context.warning
         except BaseException as error:
             # Any exception: SIGINT is ignored here, so even a KeyboardInterrupt was raised by the job.
-            if not isinstance(error, UserError):
-                log_traceback(error)
-            seconds = (self._clock.mono_ns() - started_ns) / NANOSECONDS
-            trouble = find_trouble(error, task)
-            # An unusable input stays unusable, whichever worker tries it.
-            final = trouble is None and (task.is_last or isinstance(error, InputError))
-            failed = self._make_failure(task, describe_failure(error), seconds, final=final)
-            return failed, Settled(bus.prepare(failed), stop_reason=trouble)
-        seconds = (self._clock.mono_ns() - started_ns) / NANOSECONDS
-        event = bus.completion(task.file, sequences=done.sequences, duration_seconds=seconds, attempt=task.attempt)
-        return event, Settled(
-            bus.prepare(event),
-            done.manifest.size_bytes,
-            done.manifest.digest,
-            warning=self._context.warning,
-            input_digest=done.input_digest,
-        )
+            turn.result = failure_of(error, task)
+        self._reporter.finish(turn)
 
-    def _attempt(self, job: RunJob, task: Task) -> Outcome:
-        """Run the attempt; again if a SIGTERM to all processes of the run may have made it fail.
+    def _perform(self, job: RunJob, task: Task) -> Performed:
+        """Run the job; again if a SIGTERM to all processes of the run may have made it fail.
 
         The launcher ends this process when there is no time left for that.
         """
         while True:
             terminations = self._terminations()
             try:
-                return attempt(job, task, self._disk)
+                return perform(job, task)
             except InputError:
                 raise
             except BaseException as error:
@@ -148,15 +112,15 @@ class Worker:
                 if self._terminations() == terminations:
                     raise
                 say(f"{task.file}: repeated after SIGTERM: {describe_failure(error)}")
+                # Not the folder itself: that it is there shows that the attempt has begun.
                 with suppress(OSError):
-                    remove_tree(os.fspath(to_path(task.output)))
-
-    def _make_failure(self, task: Task, reason: str, seconds: float, *, final: bool) -> FileFailed:
-        return FileFailed(self._config.device_key, task.file, task.attempt, reason, seconds, final)
+                    for left in to_path(task.output).iterdir():
+                        self._disk.remove(left)
 
     def _publish_progress(self, sequences: int, total: int | None) -> None:
-        if self._task is not None:
-            self._bus.file_progress(self._task.file, sequences, total=total, attempt=self._task.attempt)
+        turn = self._turn
+        if turn is not None and turn.is_announced:
+            self._bus.file_progress(turn.task.file, sequences, total=total, attempt=turn.task.attempt)
 
 
 def _detach_standard_input() -> BinaryIO:

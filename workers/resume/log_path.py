@@ -7,8 +7,16 @@ from pathlib import Path
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.metrics_log_format import logs_at
-from virnucpro_bus.run_folder import BUS_FILE, CAPTURE_NAME, FOLD_NAME, LOG_FOLDER, REPORT_NAME, SUMMARY_NAME
-from workers.commit.result_store import ATTEMPTS_NAME, RESULTS_NAME
+from virnucpro_bus.run_folder import (
+    ATTEMPTS_NAME,
+    BUS_FILE,
+    CAPTURE_NAME,
+    FOLD_NAME,
+    LOG_FOLDER,
+    REPORT_NAME,
+    RESULTS_NAME,
+    SUMMARY_NAME,
+)
 
 _RESERVED_NAMES = {
     CAPTURE_NAME, FOLD_NAME, SUMMARY_NAME, REPORT_NAME, BUS_FILE, ".bus", LOG_FOLDER, RESULTS_NAME, ATTEMPTS_NAME

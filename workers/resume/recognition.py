@@ -7,12 +7,12 @@ differ, the content decides: it is read, and compared with the digest that the j
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from virnucpro_bus.events.vocabulary import Origin, PlannedFile
-from workers.inputs.input_file import InputFile
+from workers.inputs.input_files import InputFiles
 
 
 class Known(NamedTuple):
@@ -29,7 +29,7 @@ class Known(NamedTuple):
 def recognize(
     planned: Mapping[str, PlannedFile],
     contents: Mapping[str, str],
-    files: Sequence[InputFile],
+    files: InputFiles,
     read_digest: Callable[[Path], str],
 ) -> list[Known | None]:
     """Return for each of `files` which planned file it is; None: it is new.
@@ -39,7 +39,7 @@ def recognize(
     """
     matches = _Matches(planned, contents, files, read_digest)
     # A planned file is one input at most, so the surest rule comes first.
-    matches.by(lambda file: file.identity or None, lambda plan: plan.identity or None)
+    matches.by(lambda file, _: file.identity or None, lambda plan: plan.identity or None)
     matches.by_origin(lambda origin: (origin.folder, origin.name, origin.version))
     matches.by_origin(lambda origin: (origin.name, origin.version, origin.inode))
     matches.by_content(lambda origin: (origin.folder, origin.name))
@@ -60,46 +60,55 @@ class _Matches:
         self,
         planned: Mapping[str, PlannedFile],
         contents: Mapping[str, str],
-        files: Sequence[InputFile],
+        files: InputFiles,
         read_digest: Callable[[Path], str],
     ) -> None:
         self.known: list[Known | None] = [None] * len(files)
         """What each input was recognized as."""
+        self._new: Iterable[int] = range(len(files))
+        """The inputs that are not recognized yet, by number."""
         self._planned = dict(planned)
         """The planned files that are no input yet, by id."""
         self._contents = contents
         self._files = files
         self._read_digest = read_digest
-        self._digests: dict[Path, str] = {}
+        self._digests: dict[int, str] = {}
         self._moves: dict[str, str] = {}
         """Where the folders of recognized files are now, by where they were planned."""
 
     def by(
         self,
-        key_of_file: Callable[[InputFile], Hashable],
+        key_of_file: Callable[[PlannedFile, int], Hashable],
         key_of_plan: Callable[[PlannedFile], Hashable],
         *,
         is_unchanged: bool = True,
         is_renamed: bool = False,
         was_read: bool = False,
     ) -> None:
-        """Match inputs and planned files with equal keys; None: by no key."""
+        """Match inputs and planned files with equal keys; None: by no key. An input has its number beside it."""
         plans: dict[Hashable, list[PlannedFile]] = {}
         for plan in reversed(self._planned.values()):
             plans.setdefault(key_of_plan(plan), []).append(plan)
         plans.pop(None, None)
-        for number, file in enumerate(self._files):
-            if self.known[number] is None and (found := plans.get(key_of_file(file))):
-                plan = found.pop()
-                self.known[number] = Known(plan.file, is_unchanged, is_renamed, was_read)
-                del self._planned[plan.file]
-                if plan.origin is not None and file.origin is not None:
-                    self._moves[plan.origin.folder] = file.origin.folder
+        if not plans:
+            return
+        still_new = []
+        for number in self._new:
+            file = self._files.planned(number)
+            if not (found := plans.get(key_of_file(file, number))):
+                still_new.append(number)
+                continue
+            plan = found.pop()
+            self.known[number] = Known(plan.file, is_unchanged, is_renamed, was_read)
+            del self._planned[plan.file]
+            if plan.origin is not None and file.origin is not None:
+                self._moves[plan.origin.folder] = file.origin.folder
+        self._new = still_new
 
     def by_origin(self, key: Callable[[Origin], Hashable], *, is_unchanged: bool = True) -> None:
         """Match by where a file lies and in which state it is."""
         self.by(
-            lambda file: key(file.origin) if file.origin else None,
+            lambda file, _: key(file.origin) if file.origin else None,
             lambda plan: key(plan.origin) if plan.origin else None,
             is_unchanged=is_unchanged,
         )
@@ -107,7 +116,7 @@ class _Matches:
     def by_content(self, key: Callable[[Origin], Hashable], *, is_renamed: bool = False) -> None:
         """Match committed files by a key and their content, which is read only where the size is equal too."""
 
-        def size_and_key(each: InputFile | PlannedFile) -> Hashable:
+        def size_and_key(each: PlannedFile) -> Hashable:
             # All empty files are alike, whatever samples they are of.
             is_distinctive = each.size_bytes > 0 or not is_renamed
             return (each.size_bytes, key(each.origin)) if each.origin and is_distinctive else None
@@ -120,19 +129,19 @@ class _Matches:
         def id_of_plan(plan: PlannedFile) -> str | None:
             return None if plan.origin else plan.file
 
-        self._by_content(lambda file: file.id, id_of_plan)
-        self.by(lambda file: file.id, id_of_plan, is_unchanged=False)
+        self._by_content(lambda file: file.file, id_of_plan)
+        self.by(lambda file, _: file.file, id_of_plan, is_unchanged=False)
 
     def _by_content(
         self,
-        key_of_file: Callable[[InputFile], Hashable],
+        key_of_file: Callable[[PlannedFile], Hashable],
         key_of_plan: Callable[[PlannedFile], Hashable],
         *,
         is_renamed: bool = False,
     ) -> None:
         candidates = {key_of_plan(plan) for plan in self._planned.values() if self._is_committed(plan)} - {None}
         self.by(
-            lambda file: (key_of_file(file), self._digest_of(file)) if key_of_file(file) in candidates else None,
+            lambda file, at: (key_of_file(file), self._digest_of(at)) if key_of_file(file) in candidates else None,
             lambda plan: (key_of_plan(plan), self._contents.get(plan.file)),
             is_renamed=is_renamed,
             was_read=True,
@@ -144,7 +153,7 @@ class _Matches:
         Elsewhere a namesake is another sample, and both keep their results.
         """
         self.by(
-            lambda file: file.origin and (file.origin.folder, file.origin.name),
+            lambda file, _: file.origin and (file.origin.folder, file.origin.name),
             lambda plan: plan.origin and (self._moves.get(plan.origin.folder), plan.origin.name),
             is_unchanged=False,
         )
@@ -152,7 +161,7 @@ class _Matches:
     def by_name_of_uncommitted(self) -> None:
         """Match a file with a namesake that has no results to lose."""
         self.by(
-            lambda file: file.origin and file.origin.name,
+            lambda file, _: file.origin and file.origin.name,
             lambda plan: plan.origin.name if plan.origin and not self._is_committed(plan) else None,
             is_unchanged=False,
         )
@@ -160,7 +169,7 @@ class _Matches:
     def by_inode(self) -> None:
         """Match a committed file that has another name now, and is otherwise the same."""
         self.by(
-            lambda file: file.origin and (file.origin.version, file.origin.inode),
+            lambda file, _: file.origin and (file.origin.version, file.origin.inode),
             lambda plan: plan.origin and self._is_committed(plan) and (plan.origin.version, plan.origin.inode),
             is_renamed=True,
         )
@@ -168,7 +177,7 @@ class _Matches:
     def _is_committed(self, plan: PlannedFile) -> bool:
         return plan.file in self._contents
 
-    def _digest_of(self, file: InputFile) -> str:
-        if file.path not in self._digests:
-            self._digests[file.path] = self._read_digest(file.path)
-        return self._digests[file.path]
+    def _digest_of(self, number: int) -> str:
+        if number not in self._digests:
+            self._digests[number] = self._read_digest(self._files[number].path)
+        return self._digests[number]

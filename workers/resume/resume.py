@@ -17,12 +17,13 @@ from pathlib import Path
 from virnucpro_bus.errors import CaptureError, UserError
 from virnucpro_bus.events.vocabulary import Fact, FileRecognized, FileReopened, PlannedFile, Shard
 from virnucpro_bus.files.disk import Disk
-from virnucpro_bus.run_folder import CAPTURE_NAME, FOLD_NAME, SUMMARY_NAME
+from virnucpro_bus.run_folder import ATTEMPTS_NAME, CAPTURE_NAME, FOLD_NAME, RESULTS_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
 from virnucpro_bus.text import visible
 from workers.commit.placement import NO_RESULTS, Placement
-from workers.commit.result_store import ATTEMPTS_NAME, RESULTS_NAME, ResultStore
+from workers.commit.result_store import ResultStore
 from workers.inputs.input_file import InputFile, content_digest
+from workers.inputs.input_files import InputFiles
 from workers.resume.journal import PastRun, SettledFile, holds_run, read_past_run
 from workers.resume.log_path import own_logs
 from workers.resume.naming import name_inputs
@@ -46,7 +47,7 @@ INPUTS_OF_SHARDS_CHANGED = (
 class ResumePlan:
     """What a session of a run starts with. The defaults are those of a new run."""
 
-    remaining: tuple[InputFile, ...]
+    remaining: Sequence[InputFile]
     shard: Shard | None = None
     """Which part of the inputs the run's files are, as it was made; None: all of them."""
     done: int = 0
@@ -158,10 +159,12 @@ def plan_resume(
     plan = {file: PlannedFile(file, 0, 0) for file in past.committed} | past.planned
     made = shard if past.started is None else past.started.shard
     has_old_inputs = made == shard
-    every = inputs if has_old_inputs else [*inputs, *others]
+    every = InputFiles.of(inputs)
+    if not has_old_inputs:
+        every = every.followed_by(InputFiles.of(others))
     known = _recognize(past, plan, every, store, warn)
     if not has_old_inputs:
-        every = [file for file, each in zip(every, known, strict=True) if each]
+        every = every.pick([number for number, each in enumerate(known) if each])
         known = [each for each in known if each]
     planned = {each.id: each for each in known if each}
     leftovers = [name for file in plan.keys() - planned.keys() for name in past.results.entries(file)]
@@ -172,7 +175,7 @@ def plan_resume(
         for file, placement in placements.items()
         if planned[file].is_unchanged and store.is_intact(placement, past.manifest_of(file))
     }
-    given = {file.id for file in files}
+    given = set(files.ids)
     reopened = [
         FileReopened(file, end.device, end.completed, end.sequences, _reason(past, file, end, given, planned))
         for file, end in past.settled.items()
@@ -184,21 +187,21 @@ def plan_resume(
     _clear_results(past, given - done, placements, store)
     notes = [f"{event.file}: is done again: {event.reason}" for event in reopened if event.completed]
     notes += [
-        f"{visible(file.path.name)}: is {file.id} under another name, and its results keep that name"
-        for file in files
-        if file.id in done and planned[file.id].is_renamed
+        f"{visible(name)}: is {file} under another name, and its results keep that name"
+        for name, file in zip(files.names, files.ids, strict=True)
+        if file in done and planned[file].is_renamed
     ]
     if not has_old_inputs:
         notes.insert(0, INPUTS_OF_SHARDS_CHANGED)
     if past.damaged_places:
         notes.insert(0, f"{CAPTURE_NAME} is damaged (places: {past.damaged_places}): what it lacks is done again")
     recognized = [
-        FileRecognized(file.id, file.origin)
-        for file in files
-        if file.id in done and planned[file.id].was_read and file.origin
+        FileRecognized(file, origin)
+        for number, file in enumerate(files.ids)
+        if file in done and planned[file].was_read and (origin := files[number].origin)
     ]
     return ResumePlan(
-        tuple(file for file in files if file.id not in done),
+        files.pick([number for number, file in enumerate(files.ids) if file not in done]),
         made,
         kept,
         (*past.running_workers.values(), *reopened, *recognized),
@@ -211,7 +214,7 @@ def plan_resume(
 def _recognize(
     past: PastRun,
     plan: Mapping[str, PlannedFile],
-    inputs: Sequence[InputFile],
+    inputs: InputFiles,
     store: ResultStore,
     warn: Callable[[str], object],
 ) -> list[Known | None]:
@@ -247,17 +250,17 @@ def _refuse_to_redo(store: ResultStore, redone: Sequence[FileReopened], kept: in
         )
 
 
-def _committed_results(past: PastRun, files: Sequence[InputFile], store: ResultStore) -> dict[str, Placement]:
+def _committed_results(past: PastRun, files: InputFiles, store: ResultStore) -> dict[str, Placement]:
     """Return which results each of `files` that is committed has, by id; without those that are not found."""
     unnamed = UnnamedResults(store)
     found = {}
-    for file in files:
-        if (event := past.committed.get(file.id)) is not None:
-            placement = past.results.of_commit(file.id, event.results)
+    for number, file in enumerate(files.ids):
+        if (event := past.committed.get(file)) is not None:
+            placement = past.results.of_commit(file, event.results)
             if placement is None:
-                placement = unnamed.find(file, past.manifest_of(file.id))
+                placement = unnamed.find(files[number], past.manifest_of(file))
             if placement is not None:
-                found[file.id] = placement
+                found[file] = placement
     return found
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 from math import inf
+from operator import neg
 
 from workers.schedule.forecast import Forecast
 from workers.schedule.policy import Choice, Policy
@@ -35,7 +37,7 @@ class CostPolicy(Policy):
         """`costs` are those of the files, biggest first; `weights` those of the devices."""
         self._forecast = Forecast(costs, weights)
         # Ascending, for bisect.
-        self._negated_costs = [-cost for cost in self._forecast.costs]
+        self._negated_costs = array("q", map(neg, self._forecast.costs))
         self._changes = 0
         """Counts the changes of the forecast."""
         self._refused = [_NEVER_REFUSED] * len(weights)

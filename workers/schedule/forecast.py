@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from math import inf
 
@@ -20,7 +21,7 @@ class Forecast:
     def __init__(self, costs: Sequence[int], weights: Sequence[float]) -> None:
         """`costs` of the files, by number; `weights` are the assumed relative speeds of the devices."""
         # A file that costs nothing takes some time too.
-        self.costs = [max(cost, 1) for cost in costs]
+        self.costs = array("q", (max(cost, 1) for cost in costs))
         self._rates = Rates(weights, sum(self.costs) / len(self.costs) if costs else 1.0)
         self.rates = self._rates.by_device
         """Units per second."""

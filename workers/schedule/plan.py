@@ -9,13 +9,13 @@ from __future__ import annotations
 import heapq
 import math
 import re
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device, FilesAssigned, PlannedFile
 from virnucpro_bus.passed_numbers import as_figure
 from virnucpro_bus.text import visible
-from workers.inputs.input_file import InputFile
 
 DEVICE_WEIGHTS = {
     "RTX 3080": 0.90,
@@ -93,7 +93,7 @@ def checked_weights(weights: Sequence[float] | None, devices: int) -> list[float
     return speeds
 
 
-def assign(costs: Sequence[int], weights: Sequence[float]) -> list[list[int]]:
+def assign(costs: Sequence[int], weights: Sequence[float]) -> list[Sequence[int]]:
     """Return the files of each device, as indices of `costs`: biggest first, equal ones in input order.
 
     Each file, the biggest first, goes to the device with the smallest (load + cost) / weight, and among equal ones
@@ -107,8 +107,8 @@ def assign(costs: Sequence[int], weights: Sequence[float]) -> list[list[int]]:
     for device, weight in enumerate(_steps(weights)):
         heaps.setdefault(weight, []).append((0, device))
     groups = list(heaps.items())
-    queues: list[list[int]] = [[] for _ in weights]
-    for file in sorted(range(len(costs)), key=lambda index: -costs[index]):
+    queues = [array("I") for _ in weights]
+    for file in sorted(range(len(costs)), key=costs.__getitem__, reverse=True):
         cost = max(costs[file], 1)
         best_finish = math.inf
         best_device = len(queues)
@@ -120,23 +120,17 @@ def assign(costs: Sequence[int], weights: Sequence[float]) -> list[list[int]]:
                 best_finish, best_device, best_heap = finish, device, heap
         heapq.heapreplace(best_heap, (best_heap[0][0] + cost, best_device))
         queues[best_device].append(file)
-    return queues
+    return list(queues)
 
 
 def plan_events(
-    devices: Sequence[Device], files: Sequence[InputFile], plan: Sequence[Sequence[int]]
+    devices: Sequence[Device], plan: Sequence[Sequence[int]], planned: Callable[[int], PlannedFile]
 ) -> Iterator[FilesAssigned]:
-    """Yield the events that announce the plan; `plan` has each device's files as indices of `files`."""
+    """Yield the events that announce the plan: the numbers of each device's files, which `planned` describes."""
     for device, numbers in zip(devices, plan, strict=True):
         for first in range(0, len(numbers), _FILES_PER_EVENT):
-            chosen = [files[number] for number in numbers[first : first + _FILES_PER_EVENT]]
-            yield FilesAssigned(
-                device.key,
-                tuple(
-                    PlannedFile(file.id, file.size_bytes, file.cost, file.identity, file.origin, file.own_folder)
-                    for file in chosen
-                ),
-            )
+            part = numbers[first : first + _FILES_PER_EVENT]
+            yield FilesAssigned(device.key, tuple(map(planned, part)))
 
 
 def _steps(weights: Sequence[float]) -> list[float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from virnucpro_bus.errors import UserError
-from workers.schedule.cost_policy import CostPolicy
 from workers.schedule.policy import ForeignPolicy, Policy, ThresholdPolicy
 
 POLICIES = ("off", "threshold", "cost")
@@ -31,4 +30,8 @@ def make_policy(
         raise UserError(f"--steal-interval: works only with the policy threshold, not with {name}; leave it out")
     if name == DASK_POLICY:
         return ForeignPolicy()
-    return Policy() if name == "off" else CostPolicy(costs, weights)
+    if name == "off":
+        return Policy()
+    from workers.schedule.cost_policy import CostPolicy  # not for those that need the names alone
+
+    return CostPolicy(costs, weights)

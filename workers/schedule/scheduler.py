@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from workers.schedule.ahead import LeasesAhead
 from workers.schedule.blame import DEATHS_UNTIL_QUARANTINE, Blame, Culprit, Loss
 from workers.schedule.policy import Policy
 from workers.schedule.queues import DeviceQueues
@@ -30,7 +31,7 @@ class Lease(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """A file that no device holds."""
+    """A file that no device holds, not even ahead of its turn."""
 
     file: int
     owner: int | None
@@ -50,7 +51,11 @@ class Abandoned(NamedTuple):
 
 
 class Scheduler:
-    """Leases files to devices. Every file is pending in one place, leased to one device, or settled."""
+    """Leases files to devices. Every file is pending in one place, leased to one device, or settled.
+
+    A device works on one file. Short ones of its own queue it may hold ahead of their turn: these are pending
+    until the one before has ended.
+    """
 
     def __init__(self, plan: Sequence[Sequence[int]], policy: Policy, retries: int) -> None:
         """`plan[d]` are the files first assigned to device d; a failed file is retried up to `retries` times."""
@@ -59,7 +64,9 @@ class Scheduler:
         self._blame = Blame(len(plan), retries)
         self._policy = policy
         policy.on_queues_changed(self._queues)
-        self._leases: dict[int, Lease] = {}
+        self._leases: dict[int, list[Lease]] = {}
+        """By device, if it holds any: the lease that it works on, and those ahead in their order."""
+        self._leases_ahead = LeasesAhead(len(plan))
         self.unsettled = sum(map(len, plan))
         """How many files are neither completed nor failed for good."""
 
@@ -68,20 +75,22 @@ class Scheduler:
         self._queues.add_device()
         self._retries.add_device()
         self._blame.add_device()
+        self._leases_ahead.add_device()
         self._policy.on_device_added(weight, now_seconds)
         return len(self.depths()) - 1
 
     def held(self, device: int) -> Lease | None:
-        """Return the device's lease; None without one."""
-        return self._leases.get(device)
+        """Return the lease that the device works on; None without one."""
+        leases = self._leases.get(device)
+        return leases[0] if leases else None
 
     def is_open(self, device: int) -> bool:
         """Return whether the device still gets files."""
         return self._queues.is_open(device)
 
     def depths(self) -> list[int]:
-        """Return the number of files in each device's queue; pending retries are in no queue."""
-        return self._queues.depths()
+        """Return the number of pending files of each device; pending retries are no device's."""
+        return self._queues.pending()
 
     @property
     def pending_retries(self) -> int:
@@ -90,7 +99,7 @@ class Scheduler:
 
     @property
     def pending(self) -> int:
-        """How many files are pending, in a queue or for another attempt."""
+        """How many files are pending: in a queue, ahead of their turn, or for another attempt."""
         return self.unsettled - len(self._leases)
 
     def lease(self, device: int, now_seconds: float) -> Lease | None:
@@ -112,6 +121,34 @@ class Scheduler:
                 file = self._retries.first_tried_by_all()
         return None if file is None else self._start(device, file, owner, now_seconds)
 
+    def lease_ahead(self, device: int) -> list[Lease]:
+        """Lease the next files of its own queue to a device that holds one; each begins when the last has ended.
+
+        None if they are not short, or others may want them; and as long as files are pending for another attempt,
+        which come before those of a queue.
+        """
+        if not self.is_open(device) or not self._policy.decides or self._retries:
+            return []
+        queues = self._queues
+        more = self._leases_ahead.more_ahead(device, queues.pending()[device], queues.ahead(device))
+        leases = []
+        for _ in range(min(more, queues.depths()[device])):
+            file = queues.hand_ahead(device)
+            leases.append(Lease(file, self._blame.attempts(file) + 1, None, self._blame.is_last(file)))
+        self._leases[device] += leases
+        return leases
+
+    def take_back(self, device: int) -> list[Abandoned]:
+        """Make the last lease that the device holds ahead pending again, as if it had not been leased.
+
+        Returns the file if no device is left for it.
+        """
+        self._leases[device].pop()
+        orphans = self._queues.return_ahead(device)
+        if not self.is_open(device):
+            self._policy.on_queues_changed(self._queues)
+        return [self._abandon(file, NO_DEVICE) for file in orphans]
+
     def lease_file(self, device: int, file: int, now_seconds: float) -> Lease | None:
         """Lease this file to a device that holds none. Returns None when the file is not pending."""
         owner = self._queues.owner(file)
@@ -120,8 +157,9 @@ class Scheduler:
         return self._start(device, file, owner, now_seconds)
 
     def pending_files(self) -> list[Pending]:
-        """Return every pending file, biggest first."""
-        queued = [(file, owner) for owner in range(len(self.depths())) for file in self._queues.files(owner)]
+        """Return every pending file that no device holds, biggest first."""
+        queues, owners = self._queues, range(len(self.depths()))
+        queued = [(file, owner) for owner in owners for file in queues.files(owner)[queues.ahead(owner) :]]
         pending = sorted([*queued, *((file, None) for file in self._retries)], key=lambda each: each[0])
         return [
             Pending(file, owner, self._blame.attempts(file) + 1, self._blame.is_last(file))
@@ -137,13 +175,25 @@ class Scheduler:
         self._policy.on_started(device, file, owner, now_seconds)
         victim = owner if owner != device else None
         lease = Lease(file, self._blame.start_attempt(file), victim, self._blame.is_last(file))
-        self._leases[device] = lease
+        self._leases[device] = [lease]
         return lease
+
+    def _end(self, device: int, now_seconds: float) -> Lease:
+        """End the lease that the device works on, begin the one that follows, if any, and return the ended one."""
+        ended, *ahead = self._leases.pop(device)
+        if ahead:
+            self._leases[device] = ahead
+            file = ahead[0].file
+            self._queues.begin_ahead(device)
+            self._policy.on_started(device, file, device, now_seconds)
+            self._blame.start_attempt(file)
+        return ended
 
     def complete(self, device: int, seconds: float, now_seconds: float) -> None:
         """End the device's lease: it completed the file in `seconds`."""
         self._policy.on_finished(device, seconds, now_seconds)
-        del self._leases[device]
+        self._leases_ahead.add_measurement(device, seconds)
+        self._end(device, now_seconds)
         self._blame.acquit(device)
         self.unsettled -= 1
 
@@ -154,7 +204,7 @@ class Scheduler:
         left to try it again.
         """
         self._policy.on_finished(device, None, now_seconds)
-        lease = self._leases.pop(device)
+        lease = self._end(device, now_seconds)
         self._blame.acquit(device)
         if charged and (self._blame.record_failure(lease.file) or for_good):
             self.unsettled -= 1
@@ -163,11 +213,10 @@ class Scheduler:
 
     def lose(self, device: int, loss: Loss, reason: str, now_seconds: float) -> list[Abandoned]:
         """End the device's lease, if any: its worker is lost. Returns the files that are abandoned for that."""
-        lease = self._leases.pop(device, None)
         self._policy.on_finished(device, None, now_seconds)
-        if lease is None:
+        if device not in self._leases:
             return []
-        file = lease.file
+        file = self._end(device, now_seconds).file
         if loss is Loss.TIMED_OUT and self._blame.record_failure(file):
             return [self._abandon(file, reason)]
         retired: list[Abandoned] = []

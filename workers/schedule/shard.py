@@ -15,6 +15,7 @@ from typing import NamedTuple
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Shard
 from workers.inputs.input_file import InputFile
+from workers.inputs.input_files import InputFiles
 from workers.schedule.plan import assign
 
 _SHARD = re.compile(r"([0-9]{1,5})/([0-9]{1,5})")
@@ -42,8 +43,8 @@ class Share(NamedTuple):
 
     def describe(self) -> str:
         """Return how much of the whole it is, in a line."""
-        mine = sum(file.cost for file in self.files)
-        total = mine + sum(file.cost for file in self.others)
+        mine = sum(InputFiles.of(self.files).costs)
+        total = mine + sum(InputFiles.of(self.others).costs)
         part = f", {100 * mine / total:.1f} % of the estimated work" if total else ""
         name = "all" if self.shard is None else f"shard {name_of(self.shard)}"
         return f"{name}: {len(self.files)} of {len(self.files) + len(self.others)} files{part}"
@@ -69,11 +70,11 @@ def share_of(files: Sequence[InputFile], name: ShardName | None) -> Share:
     """
     if name is None:
         return Share(files)
-    ordered = sorted(files, key=lambda file: file.id)
-    mine = frozenset(assign([file.cost for file in ordered], [1.0] * name.total)[name.number])
+    ordered = InputFiles.of(files).by_id()
+    mine = frozenset(assign(ordered.costs, [1.0] * name.total)[name.number])
     return Share(
-        [file for index, file in enumerate(ordered) if index in mine],
-        [file for index, file in enumerate(ordered) if index not in mine],
+        ordered.pick([index for index in range(len(ordered)) if index in mine]),
+        ordered.pick([index for index in range(len(ordered)) if index not in mine]),
         Shard(*name, len(ordered), _digest(ordered)),
     )
 
@@ -83,6 +84,6 @@ def name_of(shard: Shard | None) -> ShardName | None:
     return None if shard is None else ShardName(shard.number, shard.count)
 
 
-def _digest(ordered: Sequence[InputFile]) -> str:
-    text = json.dumps([(file.id, file.cost) for file in ordered])
+def _digest(ordered: InputFiles) -> str:
+    text = json.dumps(list(zip(ordered.ids, ordered.costs, strict=True)))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -61,6 +61,15 @@ class RecordedDevice:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """One end of a doubt about a recorded run: something may have been more or less by this factor."""
+
+    device: str | None
+    """The key of the device whose speed is in doubt; None: the time between two files is."""
+    factor: float
+
+
+@dataclass(frozen=True)
 class RecordedRun:
     """A run as it was recorded."""
 
@@ -84,24 +93,32 @@ class RecordedRun:
     gap_seconds: float
     """The time between two files of a device: what lay there, and what failed attempts took for each file."""
 
-    def doubts(self) -> Iterator[tuple[RecordedRun, RecordedRun]]:
+    def doubts(self) -> list[tuple[Doubt, Doubt]]:
         """Both ends of each doubt about the run."""
+        found = []
         if self.gap_seconds:
-            least, greatest = (replace(self, gap_seconds=self.gap_seconds * factor) for factor in OTHER_GAPS)
-            yield least, greatest
+            least, greatest = OTHER_GAPS
+            found.append((Doubt(None, least), Doubt(None, greatest)))
         for device in self.devices:
             slower, faster = device.likely_factors
             if faster > 1 + NEGLIGIBLE_ERROR:
-                yield self._with_speed(device, slower), self._with_speed(device, faster)
+                found.append((Doubt(device.device.key, slower), Doubt(device.device.key, faster)))
+        return found
 
-    def _with_speed(self, device: RecordedDevice, factor: float) -> RecordedRun:
-        """The run if the device was faster by this factor, and what it did was as much more work."""
-        key = device.device.key
+    def if_true(self, doubt: Doubt) -> RecordedRun:
+        """Return the run as it was if this end of a doubt is true.
+
+        If a device was faster by a factor, what it did was as much more work.
+        """
+        if doubt.device is None:
+            return replace(self, gap_seconds=self.gap_seconds * doubt.factor)
         files = tuple(
-            replace(file, work=file.work * factor) if by == key else file
+            replace(file, work=file.work * doubt.factor) if by == doubt.device else file
             for file, by in zip(self.files, self.done_by, strict=True)
         )
-        devices = tuple(each.times(factor) if each is device else each for each in self.devices)
+        devices = tuple(
+            each.times(doubt.factor) if each.device.key == doubt.device else each for each in self.devices
+        )
         return replace(self, files=files, devices=devices)
 
 

@@ -9,7 +9,7 @@ is not simulated. Each device joins, changes its speed, and is lost for good whe
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from statistics import median
@@ -24,8 +24,22 @@ from virnucpro_bus.text import visible
 from virnucpro_bus.whatif import Alternative, WhatIf
 from workers.schedule.plan import weights_for
 from workers.schedule.policy_registry import DASK_POLICY, POLICIES
-from workers.whatif.recorded_run import RecordedDevice, RecordedRun, make_recorded_run
-from workers.whatif.simulator import SimDevice, SimResult, simulate
+from workers.whatif.outcome import Outcome, Scenario, outcome_of
+from workers.whatif.recorded_run import Doubt, RecordedDevice, RecordedRun, make_recorded_run
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """One of the simulations that a comparison needs."""
+
+    scenario: int
+    """The number of its scenario."""
+    doubt: Doubt | None
+    """What is different from the recorded run; None: nothing."""
+
+
+SimulateAll = Callable[[RecordedRun, Sequence[Scenario], Sequence[Simulation]], Sequence[Outcome]]
+"""Returns the outcome of each simulation of these scenarios of a recorded run."""
 
 
 @dataclass(frozen=True)
@@ -47,21 +61,20 @@ def compare(fleet: FleetState) -> WhatIf:
     return what_if(make_recorded_run(fleet), Variation())
 
 
-def what_if(recorded: RecordedRun, variation: Variation) -> WhatIf:
+def simulate_in_turn(
+    recorded: RecordedRun, scenarios: Sequence[Scenario], simulations: Sequence[Simulation]
+) -> list[Outcome]:
+    """Return the outcome of each simulation, one after the other."""
+    return [outcome_of(recorded, scenarios[each.scenario], each.doubt) for each in simulations]
+
+
+def what_if(recorded: RecordedRun, variation: Variation, simulate_all: SimulateAll = simulate_in_turn) -> WhatIf:
     """Compare the recorded run with simulated ones. Raises UserError for a variation that does not fit the run."""
-    devices = _select_devices(recorded.devices, variation)
-    policies = POLICIES if variation.policy is None else (variation.policy,)
-    same = devices == list(recorded.devices)
-    name = "same devices" if same else f"{len(devices)} device{'' if len(devices) == 1 else 's'}"
-    alternatives = [_simulate(recorded, name, policy, devices, variation.weights) for policy in policies]
-    if variation.devices is None and not variation.drop:
-        # Explicit weights fix the number of devices.
-        counts = [] if variation.weights not in (None, "auto", "off") else [len(devices) // 2, 2 * len(devices)]
-        policy = policies[0] if len(policies) == 1 else _policy_of(recorded)
-        for count, called in zip(counts, ("half the devices", "double the devices"), strict=False):
-            if count:
-                chosen = _resize(recorded.devices, count)
-                alternatives.append(_simulate(recorded, called, policy, chosen, variation.weights))
+    scenarios = _scenarios(recorded, variation)
+    # Each without a doubt, and then with each end of each doubt.
+    doubts = [None, *(end for ends in recorded.doubts() for end in ends)]
+    simulations = [Simulation(number, doubt) for number in range(len(scenarios)) for doubt in doubts]
+    outcomes = simulate_all(recorded, scenarios, simulations)
     makespan = recorded.makespan_seconds
     return WhatIf(
         files=len(recorded.files),
@@ -76,9 +89,30 @@ def what_if(recorded: RecordedRun, variation: Variation) -> WhatIf:
             None if makespan is None else _device_seconds(recorded.devices, makespan),
             recorded.steals,
         ),
-        alternatives=alternatives,
+        alternatives=[
+            _alternative_of(scenario, *outcomes[at : at + len(doubts)])
+            for scenario, at in zip(scenarios, range(0, len(outcomes), len(doubts)), strict=True)
+        ],
         note=_note(recorded.policy),
     )
+
+
+def _scenarios(recorded: RecordedRun, variation: Variation) -> list[Scenario]:
+    """Return the scenarios to simulate. Raises UserError for a variation that does not fit the run."""
+    devices = _select_devices(recorded.devices, variation)
+    policies = POLICIES if variation.policy is None else (variation.policy,)
+    same = devices == list(recorded.devices)
+    name = "same devices" if same else f"{len(devices)} device{'' if len(devices) == 1 else 's'}"
+    scenarios = [_scenario(recorded, name, policy, devices, variation.weights) for policy in policies]
+    if variation.devices is None and not variation.drop:
+        # Explicit weights fix the number of devices.
+        counts = [] if variation.weights not in (None, "auto", "off") else [len(devices) // 2, 2 * len(devices)]
+        policy = policies[0] if len(policies) == 1 else _policy_of(recorded)
+        for count, called in zip(counts, ("half the devices", "double the devices"), strict=False):
+            if count:
+                chosen = _resize(recorded.devices, count)
+                scenarios.append(_scenario(recorded, called, policy, chosen, variation.weights))
+    return scenarios
 
 
 def _note(policy: str) -> str | None:
@@ -117,65 +151,33 @@ def _resize(devices: Sequence[RecordedDevice], count: int) -> list[RecordedDevic
     return [*first, *more, *devices[len(first) :]][:count]
 
 
-def _simulate(
+def _scenario(
     recorded: RecordedRun, name: str, policy: str, devices: Sequence[RecordedDevice], weights: str | None
-) -> Alternative:
-    """Simulate the run with these devices; by the recorded plan if they are the same and `weights` is None."""
+) -> Scenario:
+    """Return a scenario with these devices; by the recorded plan if they are the same and `weights` is None."""
     relative_speeds, _ = weights_for(
         "auto" if weights is None else weights, [each.device.name for each in devices]
     )
-    plan = _recorded_plan(recorded) if weights is None and list(devices) == list(recorded.devices) else None
-    # Times count from when the first of these devices joins.
-    zero = min((each.joins_at_seconds for each in devices if each.joins_at_seconds < inf), default=0.0)
-    # A run of late devices alone begins with them.
-    starts = not all(each.is_late for each in devices)
-
-    def result_of(run: RecordedRun) -> SimResult:
-        # The devices of a run in doubt are as many, with other speeds.
-        varied = {each.device.key: each for each in run.devices}
-        chosen = [varied.get(each.device.key, each) for each in devices]
-        simulated = [
-            _sim_device(each, weight, zero, is_late=each.is_late and starts)
-            for each, weight in zip(chosen, relative_speeds, strict=True)
-        ]
-        return simulate(run.files, simulated, policy, plan=plan, gap_seconds=run.gap_seconds)
-
-    result = result_of(recorded)
-    if None in result.worked_by:
-        return _alternative(name, policy, len(devices), None, None, None, None, len(result.steals))
-    makespan = result.makespan_seconds
-    ends = ((result_of(low).makespan_seconds, result_of(high).makespan_seconds) for low, high in recorded.doubts())
-    present = _device_seconds(devices, makespan, zero)
-    idle = max(0.0, present - math.fsum(result.busy_seconds))
-    likely = range_of(makespan, ends)
-    return _alternative(name, policy, len(devices), makespan, likely, idle, present, len(result.steals))
+    follows_plan = weights is None and list(devices) == list(recorded.devices)
+    return Scenario(name, policy, tuple(devices), tuple(relative_speeds), follows_plan)
 
 
-def _recorded_plan(recorded: RecordedRun) -> list[list[int]]:
-    """Return the numbers of the files that were first assigned to each device."""
-    number_of = {each.device.key: number for number, each in enumerate(recorded.devices)}
-    plan: list[list[int]] = [[] for _ in recorded.devices]
-    for file, owner in enumerate(recorded.owners):
-        plan[number_of[owner]].append(file)
-    return plan
+def _alternative_of(scenario: Scenario, outcome: Outcome, *in_doubt: Outcome) -> Alternative:
+    """Return the scenario's row. `in_doubt` are its outcomes with the two ends of each doubt, in turn."""
+    name, policy, devices = scenario.name, scenario.policy, scenario.devices
+    if not outcome.is_complete:
+        return _alternative(name, policy, len(devices), None, None, None, None, outcome.steals)
+    makespan = outcome.makespan_seconds
+    ends = [each.makespan_seconds for each in in_doubt]
+    likely = range_of(makespan, zip(ends[::2], ends[1::2], strict=True))
+    present = _device_seconds(devices, makespan, scenario.zero_seconds)
+    idle = max(0.0, present - outcome.busy_seconds)
+    return _alternative(name, policy, len(devices), makespan, likely, idle, present, outcome.steals)
 
 
 def _device_seconds(devices: Sequence[RecordedDevice], makespan: float, begin: float = 0.0) -> float:
     """How long all devices together take part in a run of that length that begins then."""
     return math.fsum(each.present_seconds(makespan, begin) for each in devices)
-
-
-def _sim_device(device: RecordedDevice, weight: float, zero_seconds: float, *, is_late: bool) -> SimDevice:
-    """Return the device for the simulator, with times that count from `zero_seconds`."""
-    lost = device.lost_at_seconds
-    return SimDevice(
-        device.speed,
-        weight,
-        changes=tuple((second - zero_seconds, speed) for second, speed in device.changes),
-        joins_at_seconds=device.joins_at_seconds - zero_seconds,
-        lost_at_seconds=None if lost is None else max(0.0, lost - zero_seconds),
-        is_late=is_late,
-    )
 
 
 def _alternative(

@@ -46,6 +46,21 @@ class SimDevice:
     is_late: bool = False
     """Whether the run knows of it only when it joins: it has no files of its own."""
 
+    def end_of(self, now: float, work: float) -> float:
+        """Return when it finishes `work` that it starts now.
+
+        Rounded to the nanosecond, so that no rounding of sums decides the order of simultaneous events.
+        """
+        speed = self.speed
+        for second, changed in self.changes:
+            if second > now:
+                if now + work / speed <= second:
+                    break
+                work -= (second - now) * speed
+                now = second
+            speed = changed
+        return round((now + work / speed) * NANOSECONDS) / NANOSECONDS
+
 
 @dataclass(frozen=True, slots=True)
 class SimSteal:
@@ -102,6 +117,24 @@ def simulate(
     return _Simulation(files, devices, policy, plan, steal_interval_seconds, gap_seconds).run()
 
 
+def by_size(files: Sequence[SimFile]) -> list[int]:
+    """Return the indices of the files in the order in which queues number them: the biggest is first."""
+    return sorted(range(len(files)), key=lambda index: -files[index].cost)
+
+
+def first_assignment(
+    files: Sequence[SimFile],
+    order: Sequence[int],
+    weights: Sequence[float],
+    plan: Sequence[Sequence[int]] | None,
+) -> list[Sequence[int]]:
+    """Return the positions in `order` of the files that each device is assigned at the start: see `simulate`."""
+    if plan is None:
+        return assign([files[index].cost for index in order], weights)
+    number_of = {index: number for number, index in enumerate(order)}
+    return [[number_of[index] for index in indices] for indices in plan[: len(weights)]]
+
+
 class _Simulation:
     """One simulated run. Device numbers are indices; the scheduler's file numbers are positions in `_order`."""
 
@@ -114,8 +147,7 @@ class _Simulation:
         steal_interval_seconds: float,
         gap_seconds: float,
     ) -> None:
-        # Numbered by size, as the queues require.
-        self._order = sorted(range(len(files)), key=lambda index: -files[index].cost)
+        self._order = by_size(files)
         self._work = [files[index].work for index in self._order]
         self._devices = devices
         self._gap_seconds = gap_seconds
@@ -123,11 +155,7 @@ class _Simulation:
         weights = [device.weight for device in devices if not device.is_late]
         self._known = len(weights)
         """How many devices the scheduler knows: those after them join later."""
-        if plan is None:
-            numbers = assign(costs, weights)
-        else:
-            number_of = {index: number for number, index in enumerate(self._order)}
-            numbers = [[number_of[index] for index in indices] for indices in plan[: self._known]]
+        numbers = first_assignment(files, self._order, weights, plan)
         self._policy = make_policy(policy, costs, weights, steal_interval_seconds)
         self._scheduler = Scheduler(numbers, self._policy, retries=0)
         self._events: list[tuple[float, _EventKind, int]] = []
@@ -211,23 +239,8 @@ class _Simulation:
         self._started_at[device] = start
         if lease.victim is not None:
             self._steals.append(SimSteal(now, device, lease.victim, self._order[lease.file]))
-        end = self._end_of(device, start, self._work[lease.file])
+        end = self._devices[device].end_of(start, self._work[lease.file])
         heapq.heappush(self._events, (end, _EventKind.FINISHED, device))
-
-    def _end_of(self, device: int, now: float, work: float) -> float:
-        """Return when the device finishes `work` that it starts now.
-
-        Rounded to the nanosecond, so that no rounding of sums decides the order of simultaneous events.
-        """
-        speed = self._devices[device].speed
-        for second, changed in self._devices[device].changes:
-            if second > now:
-                if now + work / speed <= second:
-                    break
-                work -= (second - now) * speed
-                now = second
-            speed = changed
-        return round((now + work / speed) * NANOSECONDS) / NANOSECONDS
 
     def _idle_seconds(self, device: int, makespan: float) -> float:
         present = min(makespan, self._lost_at[device]) - self._devices[device].joins_at_seconds

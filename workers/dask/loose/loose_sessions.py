@@ -152,9 +152,9 @@ class LooseSessions(Sessions):
         except ChannelError:
             return None
         seat = self._seats[request.slot] if 0 <= request.slot < len(self._seats) else None
-        settled = request.settled
-        if seat is None or seat.epoch != request.epoch or not seat.is_open or not isinstance(settled, Settled):
+        if seat is None or seat.epoch != request.epoch or not seat.is_open or len(request.settled) != 1:
             return None
+        (settled,) = request.settled
         frame = self.arrivals.take_result(settled.frame, reply.arrived)
         return None if frame is None else (offer, seat, replace(settled, frame=frame))
 
@@ -172,7 +172,7 @@ class LooseSessions(Sessions):
                     self._publish_failure(settled, Refusal("Dask has had it worked on twice"))
                 else:
                     self._reported[seat.number] = settled
-                    self._desk.report(seat, settled)
+                    self._desk.report(seat, [settled])
                     # A failure: the file may be pending again.
                     self._is_due = self._is_due or not self._desk.is_committing(seat)
                 self._remove(offer, is_reported=True)
@@ -189,9 +189,9 @@ class LooseSessions(Sessions):
             if self._desk.is_committing(seat):
                 continue
             del self._reported[number]
-            if seat.refusal is not None:
+            for refusal in filter(None, seat.refusals):
                 self._is_due = True
-                self._publish_failure(settled, seat.refusal)
+                self._publish_failure(settled, refusal)
 
     def _publish_failure(self, settled: Settled, refusal: Refusal) -> None:
         """Publish that an attempt has failed, under the number that its worker gave to the report of its end."""
@@ -239,7 +239,7 @@ class LooseSessions(Sessions):
             is_failing = self._failures[pending_file.file.id] >= FEW_FAILURES
             owner = None if is_failing else at.get(pending_file.owner or "")
             task = self._desk.offer(pending_file)
-            answer = encode_answer(Answer(0, task))
+            answer = encode_answer(Answer(0, (task,)))
             addresses = [owner] if owner else loaded
             token, future = self._link.offer(addresses, answer, loosely=not is_failing)
             self._offers.add(Offer(task, token, future, frozenset(addresses)))

@@ -13,7 +13,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -65,10 +65,10 @@ class Exchange:
         self._number = 0
         self._last_reply = _ENDED
 
-    def ask(self, settled: Settled | Unable | None = None) -> Answer:
-        """Report what was settled, if anything, and wait for the answer. Raises ChannelError once it is closed."""
+    def ask(self, settled: Sequence[Settled] = (), unable: Unable | None = None) -> Answer:
+        """Report what was settled, and wait for the answer. Raises ChannelError once it is closed."""
         self._number += 1
-        self._requests.put(encode_request(Request("", *self._worker, self._number, settled)))
+        self._requests.put(encode_request(Request("", *self._worker, self._number, tuple(settled), unable)))
         while (raw := self._answers.get()) is not None:
             answer = decode_answer(raw)
             if answer.number == self._number:
@@ -97,10 +97,10 @@ class Exchange:
         with self._turn:
             # Dask may bring a file before it has the request for the first one taken out.
             first = self._first_request()
-            is_over = _ENDED in (first, self._last_reply) or isinstance(decode_request(first).settled, Unable)
+            is_over = _ENDED in (first, self._last_reply) or decode_request(first).unable is not None
             if is_over or not claim(self._number):
                 return _ENDED
-            self._answers.put(encode_answer(Answer(self._number, task)))
+            self._answers.put(encode_answer(Answer(self._number, None if task is None else (task,))))
             self._last_reply = self._requests.get()
             return self._last_reply
 
@@ -153,9 +153,10 @@ class Session(WorkerPlugin):
 
         b"": nothing was done, because another worker has begun the task, or this session works no more.
         """
-        task, config = decode_answer(answer).task, self._config
-        if task is None:
+        tasks, config = decode_answer(answer).tasks, self._config
+        if not tasks:
             return self._exchange.turn(None)
+        (task,) = tasks
         output, stolen_from = task.output, task.stolen_from
         is_stolen = stolen_from not in (None, config.device_key)
         # The launcher replaces the time, if Dask has reported it.

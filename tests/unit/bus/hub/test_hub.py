@@ -86,6 +86,16 @@ def test_every_poll_leaves_what_it_ingested_in_the_capture(hub: Hub) -> None:
     assert [record.frame for record in read_all(hub.capture.path)] == frames
 
 
+def test_a_poll_that_is_passed_which_sockets_are_ready_reads_those_alone(hub: Hub) -> None:
+    receiver, *others = hub.sockets()
+    with peer(zmq.XPUB, hub.addresses.publish) as sender:
+        turn_until(hub, lambda: sender.poll(0))
+        sender.send(some_frames(1)[0])
+        assert receiver.poll(5_000)
+        assert hub.poll(others) == 0
+        assert hub.poll([receiver]) == 1
+
+
 def test_what_has_arrived_when_the_hub_closes_is_recorded(tmp_path: Path) -> None:
     frames = some_frames(1)
     with peer(zmq.XPUB, addresses_in(tmp_path).publish) as sender, hub_in(tmp_path) as hub:

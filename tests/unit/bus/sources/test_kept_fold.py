@@ -21,9 +21,9 @@ from virnucpro_bus.capture.compression import compress_capture
 from virnucpro_bus.capture.info import capture_info
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.run_folder import FOLD_NAME, fold_path
+from virnucpro_bus.run_folder import FOLD_NAME, fold_path, remove_kept_fold
 from virnucpro_bus.sources import kept_fold
-from virnucpro_bus.sources.kept_fold import keep_fold, read_kept_fold, read_kept_info, remove_kept_fold
+from virnucpro_bus.sources.kept_fold import keep_fold, read_kept_fold, read_kept_info
 from virnucpro_bus.sources.recording import load_fold, read_recording
 from virnucpro_bus.testing import Script
 from workers.whatif.recorded_run import make_recorded_run

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import select
 import signal
+from typing import Any
 
 import pytest
 
-from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
+from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag, end_quietly, ending_quietly
 
 FIRST, SECOND = signal.SIGUSR1, signal.SIGUSR2
 
@@ -87,3 +88,15 @@ def test_a_signal_that_the_parent_has_made_us_deaf_to_is_not_noted(number: signa
         assert signal.getsignal(number) is signal.SIG_IGN
     finally:
         signal.signal(number, before)
+
+
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN])
+def test_sigint_ends_a_process_quietly_only_where_it_would_raise(handler: Any) -> None:
+    previous = signal.signal(signal.SIGINT, handler)
+    try:
+        with ending_quietly():
+            during = signal.getsignal(signal.SIGINT)
+        after = signal.getsignal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert (during is end_quietly, after) == (handler is signal.default_int_handler, handler)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from virnucpro_bus.files.disk import Disk
-from workers.commit.manifest import Manifest, begin_sync, measure, sync_and_digest
+from workers.commit.manifest import Manifest, begin_sync, measure
 from workers.commit.placement import list_names
 
 
@@ -40,7 +40,7 @@ def test_the_digest_of_plain_files_is_that_of_what_sha256sum_prints(tmp_path: Pa
 
 
 def test_syncing_measures_the_same(folder: Path) -> None:
-    assert sync_and_digest(str(folder), Disk()) == of(folder)
+    assert begin_sync(str(folder), Disk()).sync(Disk()) == of(folder)
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def test_whatever_is_changed_changes_the_digest(folder: Path, change: object) ->
 
 def test_names_that_are_not_text_are_results_like_others(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff\n")).write_text("x")
-    assert sync_and_digest(str(tmp_path), Disk())[:2] == (1, 1)
+    assert begin_sync(str(tmp_path), Disk()).sync(Disk())[:2] == (1, 1)
 
 
 def test_what_cannot_be_read_without_waiting_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert sync_and_digest(str(tmp_path), Disk())[:2] == (1, 0)
+    assert begin_sync(str(tmp_path), Disk()).sync(Disk())[:2] == (1, 0)
 
 
 class Noting(Disk):
@@ -87,7 +87,7 @@ class Noting(Disk):
 
 def test_every_file_and_every_folder_below_is_synced(folder: Path) -> None:
     disk = Noting()
-    sync_and_digest(str(folder), disk)
+    begin_sync(str(folder), disk).sync(disk)
     files = ["a.txt", "deep/b", "deep/er/c"]
     assert sorted(disk.synced) == sorted(str(folder / name) for name in (*files, "deep", "deep/er"))
 

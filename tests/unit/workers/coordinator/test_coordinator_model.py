@@ -35,10 +35,10 @@ class CoordinatorMachine(RuleBasedStateMachine):
 
     @initialize(
         devices=st.integers(1, MAX_DEVICES),
-        costs=st.lists(st.integers(0, 9), max_size=16),
+        costs=st.lists(st.integers(0, 9), max_size=9) | st.lists(st.integers(0, 9), min_size=12, max_size=30),
         weights=st.lists(st.sampled_from([0.1, 1.0, 3.0]), min_size=MAX_DEVICES, max_size=MAX_DEVICES),
         policy=st.sampled_from([*POLICIES, DASK_POLICY]),
-        seconds=st.lists(st.sampled_from([0.0, 1.0, 30.0]), min_size=MAX_DEVICES, max_size=MAX_DEVICES),
+        seconds=st.lists(st.sampled_from([0.0, 0.01, 1.0, 30.0]), min_size=MAX_DEVICES, max_size=MAX_DEVICES),
         retries=st.integers(0, 3),
     )
     def begin(
@@ -72,6 +72,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
         self.again: set[str] = set()
         self.tried_on: dict[str, set[int]] = defaultdict(set)
         self.held: dict[int, Assignment] = {}
+        self.ahead: dict[int, list[Assignment]] = defaultdict(list)
         self.completed: set[str] = set()
         self.failed: set[str] = set()
         self.given_up: set[str] = set()
@@ -97,18 +98,19 @@ class CoordinatorMachine(RuleBasedStateMachine):
     def take_by(self, device: int) -> Assignment | None:
         """Take, and hold what was given against the model."""
         depths = self.depths()
-        longest = max(depths)
+        free_depths = [depth - len(self.ahead[at]) for at, depth in enumerate(depths)]
+        longest = max(free_depths)
         new_to_it = self.biggest({name for name in self.again if device not in self.tried_on[name]})
         tried_by_all = self.biggest({name for name in self.again if self.open <= self.tried_on[name]})
         given = self.coordinator.next_file(self.keys[device])
         stolen_from = None
         if device in self.retired or not self.coordinator.decides:
             assert given is None
-        elif depths[device]:
+        elif free_depths[device]:
             assert given is not None
             # Its own next one is not known here, but it is no smaller than what the others have failed at; except
             # where it leaves that one to a faster device.
-            assert given.file.id in self.fresh | {new_to_it}
+            assert given.file.id in self.free | {new_to_it}
             if self.policy != "cost":
                 assert new_to_it is None or self.rank[given.file.id] <= self.rank[new_to_it]
         elif new_to_it is not None:
@@ -116,19 +118,19 @@ class CoordinatorMachine(RuleBasedStateMachine):
             assert given.file.id == new_to_it
         elif self.policy == "threshold" and longest >= 3:
             assert given is not None
-            stolen_from = depths.index(longest)
+            stolen_from = free_depths.index(longest)
         elif self.policy == "cost" and given is not None and given.stolen_from is not None:
             # Which file of whose queue is the policy's own affair.
             stolen_from = self.keys.index(given.stolen_from)
             assert stolen_from != device
-            assert depths[stolen_from]
-            assert given.file.id in self.fresh
+            assert free_depths[stolen_from]
+            assert given.file.id in self.free
         else:
             assert (None if given is None else given.file.id) == tried_by_all
         if given is None:
             return None
         name = given.file.id
-        assert name in self.fresh | self.again, "leased though it was held or settled"
+        assert name in self.free | self.again, "leased though it was held or settled"
         assert given.stolen_from == (None if stolen_from is None else self.keys[stolen_from])
         if name in self.fresh:
             depths[device if stolen_from is None else stolen_from] -= 1
@@ -140,7 +142,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
         """Take a file that the caller has chosen, and hold what was given against the model."""
         before = self.depths()
         given = self.coordinator.lease_file(self.keys[device], name)
-        if device in self.retired or name not in self.fresh | self.again:
+        if device in self.retired or name not in self.free | self.again:
             assert given is None
             assert self.depths() == before
             return
@@ -150,6 +152,18 @@ class CoordinatorMachine(RuleBasedStateMachine):
         assert len(owners) == (name in self.fresh)
         assert given.stolen_from == (self.keys[owners[0]] if owners and owners != [device] else None)
         self.hold(device, given)
+
+    @property
+    def free(self) -> set[str]:
+        """The fresh files that no device holds."""
+        return self.fresh - {each.file.id for ahead in self.ahead.values() for each in ahead}
+
+    def end(self, device: int) -> Assignment:
+        """End what the device works on; it begins the next file that it holds."""
+        ended = self.held.pop(device)
+        if self.ahead[device]:
+            self.hold(device, self.ahead[device].pop(0))
+        return ended
 
     def hold(self, device: int, given: Assignment) -> None:
         name = given.file.id
@@ -169,12 +183,12 @@ class CoordinatorMachine(RuleBasedStateMachine):
     def retired_one(self, device: int) -> None:
         self.retired.add(device)
         if not self.open:
-            self.given_up |= self.fresh | self.again
-            self.fresh.clear()
+            self.given_up |= self.free | self.again
+            self.fresh -= self.free
             self.again.clear()
 
     def complete_by(self, device: int) -> None:
-        file = self.held.pop(device).file
+        file = self.end(device).file
         seconds = self.seconds[device % MAX_DEVICES] * max(file.cost, 1)
         self.clock.advance(seconds)
         self.coordinator.record_file_completion(self.keys[device], file.id, 1, seconds)
@@ -203,6 +217,43 @@ class CoordinatorMachine(RuleBasedStateMachine):
         else:
             self.take_named(device, name)
 
+    @rule(device=device_numbers, files=st.integers(1, 4), is_ahead=st.booleans())
+    def work(self, device: int, files: int, is_ahead: bool) -> None:
+        """Several steps at once, or hardly a device would get to a second file."""
+        device %= len(self.keys)
+        for _ in range(files):
+            if device in self.held:
+                self.complete_by(device)
+            if device not in self.held:
+                self.take_by(device)
+            if device in self.held and is_ahead:
+                self.take_ahead_by(device)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def take_ahead(self, data: st.DataObject) -> None:
+        self.take_ahead_by(data.draw(st.sampled_from(sorted(self.held))))
+
+    def take_ahead_by(self, device: int) -> None:
+        depths = self.depths()
+        given = self.coordinator.files_ahead(self.keys[device])
+        assert not given or (self.coordinator.decides and device in self.open and not self.again)
+        assert {each.file.id for each in given} <= self.free
+        assert all(each.attempt == self.attempts[each.file.id] + 1 for each in given)
+        self.ahead[device] += given
+        assert 3 * len(self.ahead[device]) <= depths[device] or not given
+        assert self.depths() == depths
+
+    @precondition(lambda self: any(self.ahead.values()))
+    @rule(data=st.data())
+    def take_back(self, data: st.DataObject) -> None:
+        device = data.draw(st.sampled_from([each for each, ahead in self.ahead.items() if ahead]))
+        self.coordinator.take_back(self.keys[device])
+        returned = self.ahead[device].pop()
+        if not self.open:
+            self.fresh.discard(returned.file.id)
+            self.given_up.add(returned.file.id)
+
     @precondition(lambda self: self.held)
     @rule(data=st.data())
     def complete(self, data: st.DataObject) -> None:
@@ -212,7 +263,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
     @rule(data=st.data(), for_good=st.booleans())
     def fail(self, data: st.DataObject, for_good: bool) -> None:
         device = data.draw(st.sampled_from(sorted(self.held)))
-        held = self.held.pop(device)
+        held = self.end(device)
         name = held.file.id
         self.coordinator.record_file_failure(self.keys[device], held.file.path, "no", 0.0, for_good=for_good)
         self.failures[name] += 1
@@ -225,14 +276,17 @@ class CoordinatorMachine(RuleBasedStateMachine):
     @rule(device=device_numbers, loss=st.sampled_from([Loss.DIED, Loss.DIED, Loss.TIMED_OUT, Loss.STOPPED]))
     def lose(self, device: int, loss: Loss) -> None:
         device %= len(self.keys)
-        held = self.held.pop(device, None)
-        assert self.coordinator.worker_lost(self.keys[device], "worker", 1, "was killed", loss) == held
-        if held is None:
+        held = [self.end(device) for _ in range(1 + len(self.ahead[device]))] if device in self.held else [None]
+        lost = held[-1]
+        assert self.coordinator.worker_lost(self.keys[device], "worker", 1, "was killed", loss) == lost
+        for each in filter(None, held[:-1]):
+            self.wait_again(each.file.id, device)
+        if lost is None:
             return
-        name = held.file.id
+        name = lost.file.id
         if loss is Loss.TIMED_OUT:
             self.failures[name] += 1
-            if held.is_last:
+            if lost.is_last:
                 self.given_up.add(name)
                 return
         if loss is Loss.DIED:
@@ -279,7 +333,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
     @invariant()
     def what_is_pending_is_listed_biggest_first_with_its_next_attempt(self) -> None:
         listed = self.coordinator.pending_files()
-        assert [each.file.id for each in listed] == sorted(self.fresh | self.again, key=self.rank.__getitem__)
+        assert [each.file.id for each in listed] == sorted(self.free | self.again, key=self.rank.__getitem__)
         for each in listed:
             assert (each.owner is None) == (each.file.id in self.again)
             expected = self.attempts[each.file.id] + 1, self.failures[each.file.id] >= self.retries
@@ -299,8 +353,8 @@ class CoordinatorMachine(RuleBasedStateMachine):
         """Whatever has happened, the devices that are left finish the run."""
         if not hasattr(self, "coordinator"):
             return
-        for device in sorted(self.held):
-            self.complete_by(device)
+        while self.held:
+            self.complete_by(min(self.held))
         while sum(self.take_by(device) is not None for device in self.devices):
             for device in sorted(self.held):
                 self.complete_by(device)

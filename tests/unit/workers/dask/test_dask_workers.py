@@ -14,7 +14,8 @@ from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.hub.bus_server import BusServer, HubSink
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
-from workers.desk.executor import Limits, Workplace
+from workers.desk.executor import Workplace
+from workers.desk.limits import Limits
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install 'virnucpro-bus[dask]'")
 

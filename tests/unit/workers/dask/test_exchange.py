@@ -24,31 +24,31 @@ def in_thread(call: Callable[[], object]) -> threading.Thread:
 
 
 def answer(number: int, task: Task | None) -> bytes:
-    return encode_answer(Answer(number, task))
+    return encode_answer(Answer(number, None if task is None else (task,)))
 
 
 def test_the_first_step_returns_the_first_request_and_each_answer_the_next_one() -> None:
     exchange, got = Exchange(0, 1), []
 
     def work() -> None:
-        got.append(exchange.ask().task)
-        got.append(exchange.ask(Settled(b"frame")).task)
+        got.append(exchange.ask().tasks)
+        got.append(exchange.ask([Settled(b"frame")]).tasks)
         exchange.end()
 
     thread = in_thread(work)
-    assert decode_request(exchange.step(b"")).settled is None
-    assert decode_request(exchange.step(answer(1, TASK))).settled == Settled(b"frame")
+    assert decode_request(exchange.step(b"")).settled == ()
+    assert decode_request(exchange.step(answer(1, TASK))).settled == (Settled(b"frame"),)
     assert exchange.step(answer(2, None)) == b""
     thread.join()
-    assert got == [TASK, None]
+    assert got == [(TASK,), None]
 
 
 def test_a_step_that_dask_repeats_returns_the_same_and_hands_out_no_file_twice() -> None:
     exchange, got = Exchange(0, 1), []
 
     def work() -> None:
-        got.append(exchange.ask().task)
-        got.append(exchange.ask(Settled(b"frame")).task)
+        got.append(exchange.ask().tasks)
+        got.append(exchange.ask([Settled(b"frame")]).tasks)
 
     thread = in_thread(work)
     exchange.step(b"")
@@ -57,7 +57,7 @@ def test_a_step_that_dask_repeats_returns_the_same_and_hands_out_no_file_twice()
     exchange.end()
     exchange.step(answer(2, None))
     thread.join()
-    assert got == [TASK, None]
+    assert got == [(TASK,), None]
 
 
 @pytest.mark.parametrize("is_asking", [True, False])
@@ -87,8 +87,8 @@ def test_a_file_that_dask_brings_waits_until_the_job_is_loaded_and_its_request_t
 
     def work() -> None:
         is_loaded.wait()
-        got.append(exchange.ask().task)
-        got.append(exchange.ask(Settled(b"frame")).task)
+        got.append(exchange.ask().tasks)
+        got.append(exchange.ask([Settled(b"frame")]).tasks)
 
     def bring() -> None:
         replies.append(exchange.turn(TASK))
@@ -98,13 +98,13 @@ def test_a_file_that_dask_brings_waits_until_the_job_is_loaded_and_its_request_t
     is_loaded.set()
     threads[1].join()
     request = decode_request(replies[0])
-    assert (request.slot, request.epoch, request.settled) == (3, 7, Settled(b"frame"))
+    assert (request.slot, request.epoch, request.settled) == (3, 7, (Settled(b"frame"),))
     # The call for the first request comes late, and is answered all the same.
-    assert decode_request(exchange.step(b"")).settled is None
+    assert decode_request(exchange.step(b"")).settled == ()
     exchange.end()
     exchange.turn(None)
     threads[0].join()
-    assert got == [TASK, None]
+    assert got == [(TASK,), None]
 
 
 def test_a_file_that_another_worker_has_claimed_is_left_alone() -> None:
@@ -119,7 +119,7 @@ def test_a_file_that_another_worker_has_claimed_is_left_alone() -> None:
 @pytest.mark.parametrize("first", [None, Unable("no GPU")], ids=["it has ended", "the job does not load"])
 def test_a_session_that_works_no_more_does_nothing_with_a_file(first: Unable | None) -> None:
     exchange = Exchange(0, 1)
-    thread = in_thread(exchange.end if first is None else lambda: exchange.ask(first))
+    thread = in_thread(exchange.end if first is None else lambda: exchange.ask(unable=first))
     claimed: set[int] = set()
 
     def claim(number: int) -> bool:

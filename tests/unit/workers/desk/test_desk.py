@@ -2,77 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.support.machine import job, some_inputs
+from tests.support.machine import attempt, job, some_inputs
 from tests.support.plans import cpus
 from tests.support.run_files import recorded, results
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import Sequencer
-from virnucpro_bus.events.vocabulary import FileCommitted, FileCompleted, FileFailed
+from virnucpro_bus.events.vocabulary import FileCommitted, FileCompleted, FileFailed, WorkerLost
 from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.hub.bus_server import BusServer, HubSink
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.desk.desk import Desk
-from workers.desk.executor import Limits, Workplace
+from workers.desk.executor import Workplace
+from workers.desk.limits import Limits
 from workers.desk.seat import Seat
-from workers.process.attempt import attempt
+from workers.inputs.find import find_inputs
+from workers.inputs.input_file import InputFile
+from workers.process.attempt import begin
 from workers.protocol import Settled, Task, Unable
+from workers.schedule.ahead import SHORT_SECONDS
 from workers.schedule.blame import Loss
 
 
 class Office:
-    """A desk with two seats and five files."""
+    """A desk with two seats and five files, or these."""
 
-    def __init__(self, server: BusServer, folder: Path) -> None:
-        self._clock = ManualClock()
+    def __init__(self, server: BusServer, files: Sequence[InputFile]) -> None:
+        self.clock = ManualClock()
         self.warnings: list[str] = []
+        self.held: list[Task] = []
         store = ResultStore(server.run_dir)
         store.prepare()
         self.coordinator = WorkStealingCoordinator(
-            *(cpus(2), some_inputs(folder)),
+            *(cpus(2), files),
             policy="off",
             retries=1,
-            sink=HubSink(server, self._clock),
-            clock=self._clock,
+            sink=HubSink(server, self.clock),
+            clock=self.clock,
         )
         self.seats = [Seat(number, device, epoch=1) for number, device in enumerate(self.coordinator.devices)]
-        self._streams = [Sequencer(self._clock, source=seat.source, epoch=1) for seat in self.seats]
+        self._streams = [Sequencer(self.clock, source=seat.source, epoch=1) for seat in self.seats]
         self.desk = Desk(
-            Workplace(server, self.coordinator, store, "", {}, Limits(), self._clock, self.warnings.append),
+            Workplace(server, self.coordinator, store, "", {}, Limits(), self.clock, self.warnings.append),
             self.seats,
         )
         self.coordinator.start()
 
     def task(self, at: int) -> Task:
-        task = self.desk.hand_out(self.seats[at])
-        assert task is not None
+        (task,) = self.tasks(at) or ()
         return task
 
-    def completed(self, at: int, task: Task) -> Settled:
+    def tasks(self, at: int) -> tuple[Task, ...] | None:
+        """What the worker gets next; None: it ends."""
+        answer = self.desk.answer(self.seats[at], 1)
+        assert answer is not None
+        return answer.tasks
+
+    def completed(self, at: int, task: Task, seconds: float = 1.0) -> Settled:
         done = attempt(job, task, Disk())
-        event = FileCompleted(self.seats[at].device.key, task.file, task.attempt, done.sequences, 1.0)
+        event = FileCompleted(self.seats[at].device.key, task.file, task.attempt, done.sequences, seconds)
         frame = encode(self._streams[at].next_envelope(event))
         return Settled(frame, done.manifest.size_bytes, done.manifest.digest, input_digest=done.input_digest)
+
+    def completed_begun(self, at: int, task: Task) -> Settled:
+        """Complete a file that the worker has begun."""
+        os.rmdir(task.output)
+        return self.completed(at, task)
+
+    def task_done(self, at: int) -> Task:
+        """Let a worker complete its next file, which took it long; return that."""
+        task = self.task(at)
+        self.report(at, self.completed(at, task, seconds=60.0))
+        return task
 
     def failed(self, at: int, task: Task, *, final: bool) -> Settled:
         event = FileFailed(self.seats[at].device.key, task.file, task.attempt, "no", 1.0, final)
         return Settled(encode(self._streams[at].next_envelope(event)))
 
-    def report(self, at: int, settled: Settled | Unable) -> None:
-        self.desk.report(self.seats[at], settled)
+    def report(self, at: int, *settled: Settled, unable: Unable | None = None) -> list[bool]:
+        """Report, and return of each whether it was accepted."""
+        self.desk.report(self.seats[at], settled, unable)
         self.desk.commit()
+        return [refusal is None for refusal in self.seats[at].refusals]
 
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
     with BusServer(tmp_path / "run", ManualClock(), has_workers=True) as server:
-        yield Office(server, tmp_path / "in")
+        yield Office(server, some_inputs(tmp_path / "in"))
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> Iterator[Office]:
+    """An office with sixty files, whose first worker holds one and ten more ahead."""
+    (tmp_path / "in").mkdir()
+    for number in range(60):
+        (tmp_path / "in" / f"{number:02}.fa").write_text(">s\nACGT\n")
+    with BusServer(tmp_path / "run", ManualClock(), has_workers=True) as server:
+        office = Office(server, find_inputs([tmp_path / "in"]).files)
+        office.report(0, office.completed(0, office.task(0), seconds=0.001))
+        office.held = list(office.tasks(0) or ())
+        assert len(office.held) == 10
+        yield office
 
 
 def test_what_a_worker_reports_as_completed_is_committed_before_its_next_file(
@@ -87,12 +125,10 @@ def test_what_a_worker_reports_as_completed_is_committed_before_its_next_file(
 
 def test_a_report_of_a_file_that_the_worker_does_not_hold_is_refused(office: Office, tmp_path: Path) -> None:
     task, other = office.task(0), office.task(1)
-    office.report(0, office.completed(1, other))
-    assert office.seats[0].refusal is not None
+    assert office.report(0, office.completed(1, other)) == [False]
     assert results(tmp_path / "run") == {}
     assert office.seats[0].assignment is not None
-    office.report(0, office.failed(0, task, final=False))
-    assert office.seats[0].refusal is None
+    assert office.report(0, office.failed(0, task, final=False)) == [True]
 
 
 def test_a_lost_workers_file_is_handed_out_again_and_its_late_report_commits_nothing(
@@ -101,8 +137,7 @@ def test_a_lost_workers_file_is_handed_out_again_and_its_late_report_commits_not
     task = office.task(0)
     late = office.completed(0, task)
     assert office.desk.lose(office.seats[0], "was killed", Loss.DIED) is Loss.DIED
-    office.report(0, late)
-    assert office.seats[0].refusal is not None
+    assert office.report(0, late) == [False]
     assert results(tmp_path / "run") == {}
     # The other device takes it before its own, as the file is bigger.
     again = office.task(1)
@@ -123,21 +158,104 @@ def test_an_attempt_that_failed_is_tried_again_and_for_good_only_once(office: Of
 
 
 def test_a_job_that_loads_on_one_device_alone_retires_the_other(office: Office) -> None:
-    office.report(0, Unable("no memory"))
+    office.report(0, unable=Unable("no memory"))
     assert (office.seats[0].retired, office.desk.closing, office.warnings) == (True, False, [])
     office.task(1)
     assert office.warnings == ["cpu:0 is retired: no memory"]
 
 
 def test_a_job_that_loads_nowhere_ends_the_run_with_its_reason(office: Office) -> None:
-    office.report(0, Unable("no memory"))
-    office.report(1, Unable("no model"))
+    office.report(0, unable=Unable("no memory"))
+    office.report(1, unable=Unable("no model"))
     assert (office.desk.unable, office.desk.is_over) == ("no model", True)
-    assert office.desk.hand_out(office.seats[0]) is None
+    assert office.tasks(0) is None
 
 
 def test_a_disk_that_is_full_while_the_job_loads_is_no_devices_fault(office: Office) -> None:
-    office.report(0, Unable("no space left", disk_full=True))
+    office.report(0, unable=Unable("no space left", disk_full=True))
     assert not office.seats[0].retired
     office.desk.can_commit()
     assert (office.desk.closing, office.desk.failed_start) == (True, "no space left")
+
+
+# Files that a worker holds ahead of their turn.
+
+
+def test_files_that_are_reported_together_are_committed_together_and_in_order(
+    busy: Office, tmp_path: Path
+) -> None:
+    done = [busy.completed(0, task) for task in busy.held[:4]]
+    assert busy.report(0, *done) == [True] * 4
+    assert [each.event.file for each in recorded(tmp_path / "run", FileCommitted)][1:] == [
+        task.file for task in busy.held[:4]
+    ]
+    assert busy.seats[0].assignment is not None
+    assert busy.seats[0].assignment.file.id == busy.held[4].file
+
+
+def test_a_failure_between_completed_files_is_settled_in_its_place(busy: Office, tmp_path: Path) -> None:
+    first, second, third, fourth = busy.held[:4]
+    reports = [busy.completed(0, first), busy.failed(0, second, final=True), busy.completed(0, third)]
+    assert busy.report(0, *reports, busy.completed(0, busy.held[5])) == [True, True, True, False]
+    committed = [each.event.file for each in recorded(tmp_path / "run", FileCommitted)]
+    assert committed[1:] == [first.file, third.file]
+    totals = busy.coordinator.get_totals()
+    assert (totals["files_completed"], totals["files_failed"]) == (3, 1)
+    assert busy.seats[0].assignment is not None
+    assert busy.seats[0].assignment.file.id == fourth.file
+
+
+def test_a_worker_that_holds_files_is_answered_though_it_gets_no_more(busy: Office) -> None:
+    busy.report(0, busy.completed(0, busy.held[0]))
+    busy.desk.closing = True
+    assert busy.tasks(0) == ()
+
+
+def test_when_no_more_files_are_handed_out_those_that_are_not_begun_are_taken_back(busy: Office) -> None:
+    assert begin(busy.held[0])
+    assert begin(busy.held[1])
+    busy.desk.closing = True
+    busy.desk.recall()
+    assert [each.assignment.file.id for each in busy.seats[0].held] == [task.file for task in busy.held[:2]]
+    assert [begin(task) for task in busy.held] == [False] * 10
+    assert busy.coordinator.get_gpu_metrics()[0]["queue_depth"] == 28
+
+
+def test_files_behind_one_that_takes_longer_than_was_expected_are_handed_out_again(busy: Office) -> None:
+    assert begin(busy.held[0])
+    busy.clock.advance(SHORT_SECONDS / 2)
+    busy.desk.recall()
+    assert len(busy.seats[0].held) == 10
+    busy.clock.advance(SHORT_SECONDS / 2)
+    busy.desk.recall()
+    assert [each.assignment.file.id for each in busy.seats[0].held] == [busy.held[0].file]
+    busy.report(0, busy.completed_begun(0, busy.held[0]))
+    again, *_ = busy.tasks(0) or ()
+    assert (again.file, again.attempt) == (busy.held[1].file, 1)
+
+
+def test_of_a_lost_workers_files_only_the_one_that_it_worked_on_is_blamed(busy: Office, tmp_path: Path) -> None:
+    for task in busy.held[:3]:
+        assert begin(task)
+    busy.desk.lose(busy.seats[0], "was killed", Loss.DIED)
+    assert busy.warnings == [
+        f"worker-0 (cpu:0) was killed while it worked on {busy.held[2].file}; what it had not reported is "
+        "processed again (2 more)"
+    ]
+    # The other device takes those as well; what was not begun is where it was, as if nothing had happened.
+    attempts = {task.file: task.attempt for task in (busy.task_done(1) for _ in range(6))}
+    assert [attempts[task.file] for task in busy.held[:3]] == [2, 2, 2]
+    (lost,) = recorded(tmp_path / "run", WorkerLost)
+    assert (lost.event.file, lost.event.attempt) == (busy.held[2].file, 1)
+    again, *_ = busy.tasks(0) or ()
+    assert (again.file, again.attempt) == (busy.held[3].file, 1)
+
+
+def test_the_file_that_took_too_long_is_blamed_though_the_worker_has_begun_the_next_one(busy: Office) -> None:
+    for task in busy.held[:2]:
+        assert begin(task)
+    overdue, _ = busy.held[:2]
+    busy.desk.lose(busy.seats[0], "timed out after 5 s", Loss.TIMED_OUT, busy.seats[0].output)
+    assert busy.warnings[0].startswith(f"worker-0 (cpu:0) timed out after 5 s while it worked on {overdue.file};")
+    is_last = {task.file: task.is_last for task in (busy.task_done(1) for _ in range(4))}
+    assert [is_last[task.file] for task in busy.held[:2]] == [True, False]

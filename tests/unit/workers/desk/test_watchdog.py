@@ -6,10 +6,12 @@ from collections import Counter
 
 import pytest
 
+from tests.support.plans import input_files
 from virnucpro_bus.clock import AttendedClock, ManualClock
 from virnucpro_bus.events.vocabulary import Device
-from workers.desk.executor import Limits
-from workers.desk.seat import Seat
+from workers.coordinator.assignment import Assignment
+from workers.desk.limits import Limits
+from workers.desk.seat import HeldFile, Seat
 from workers.desk.watchdog import LOADING_FACTOR, Watchdog
 from workers.schedule.blame import Loss
 
@@ -27,6 +29,10 @@ class Watched:
         self.is_loaded, self.is_waiting = True, False
         attended = AttendedClock(self.clock)
         self.watchdog = Watchdog(Limits(**limits), attended, lambda source, epoch: self.received[source, epoch])
+
+    def begin(self, output: str) -> None:
+        """Let the worker begin an attempt."""
+        self.seat.held = [HeldFile(Assignment(input_files([1])[0], 1), output)]
 
     def beat(self) -> None:
         self.received[self.seat.source, self.seat.epoch] += 1
@@ -82,7 +88,7 @@ def test_no_worker_counts_as_silent_while_the_launcher_stood_still() -> None:
 
 def test_no_attempt_takes_longer_because_the_launcher_stood_still() -> None:
     watched = Watched(file_seconds=10)
-    watched.seat.output = "attempt-1"
+    watched.begin("attempt-1")
     assert watched.pass_seconds(5, beating=True) is None
     watched.clock.advance(3600)
     assert watched.pass_seconds(4, beating=True) is None
@@ -91,7 +97,7 @@ def test_no_attempt_takes_longer_because_the_launcher_stood_still() -> None:
 
 def test_by_default_an_attempt_has_no_time_limit() -> None:
     watched = Watched()
-    watched.seat.output = "attempt-1"
+    watched.begin("attempt-1")
     assert watched.pass_seconds(100_000, beating=True) is None
 
 
@@ -99,7 +105,7 @@ def test_by_default_an_attempt_has_no_time_limit() -> None:
 def test_an_attempt_that_takes_too_long_is_ended_with_and_without_heartbeats(beating: bool) -> None:
     watched = Watched(file_seconds=5)
     watched.pass_seconds(100, beating=True)
-    watched.seat.output = "attempt-1"
+    watched.begin("attempt-1")
     ended = watched.pass_seconds(20, beating=beating)
     # The attempt is noticed in the first turn.
     assert ended == (5 + TURN_SECONDS, Loss.TIMED_OUT, "timed out after 5 s")
@@ -108,13 +114,13 @@ def test_an_attempt_that_takes_too_long_is_ended_with_and_without_heartbeats(bea
 def test_every_attempt_has_the_whole_time() -> None:
     watched = Watched(file_seconds=5)
     for attempt in range(5):
-        watched.seat.output = f"attempt-{attempt}"
+        watched.begin(f"attempt-{attempt}")
         assert watched.pass_seconds(5, beating=True) is None
 
 
 def test_the_time_counts_from_when_the_worker_works_on_the_file() -> None:
     watched = Watched(file_seconds=5)
-    watched.seat.output = "attempt-1"
+    watched.begin("attempt-1")
     watched.is_waiting = True
     assert watched.pass_seconds(100, beating=True) is None
     watched.is_waiting = False

@@ -151,10 +151,9 @@ def test_the_cost_of_a_compressed_file_is_four_bases_a_byte(tmp_path: Path) -> N
 def test_the_cost_of_a_sparse_file_of_any_size_is_a_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = a_file(tmp_path / "a.fa.gz")
     status = path.stat()
-    sizes = {6: 1 << 62}
-    monkeypatch.setattr(
-        Path, "stat", lambda _: os.stat_result(sizes.get(i, value) for i, value in enumerate(status))
-    )
+    sizes, times = {6: 1 << 62}, {"st_mtime_ns": status.st_mtime_ns}
+    sparse = os.stat_result([sizes.get(i, value) for i, value in enumerate(status)], times)
+    monkeypatch.setattr(os, "stat", lambda *_, **__: sparse)
     (file,) = find_inputs([path]).files
     assert (file.size_bytes, file.cost) == (1 << 62, 2**63 - 1)
 

@@ -10,23 +10,12 @@ from pathlib import Path
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.support.plans import files_at, ids_at
 from workers.commit.result_store import result_folder
-from workers.inputs.ids import make_ids, need_own_folder
-from workers.inputs.input_file import InputFile
-from workers.inputs.names import stem_of
-
-
-def planned(paths: list[Path]) -> list[InputFile]:
-    """What find_inputs would return for these paths if they existed."""
-    ids, stems = make_ids(paths), [stem_of(path) for path in paths]
-    return [
-        InputFile(name, path, stem, 0, 0, own)
-        for name, path, stem, own in zip(ids, paths, stems, need_own_folder(stems, ids), strict=True)
-    ]
 
 
 def ids_of(*paths: str) -> list[str]:
-    return make_ids([Path(path) for path in paths])
+    return ids_at([Path(path) for path in paths])
 
 
 def test_the_id_is_the_base_name_where_that_is_unique() -> None:
@@ -61,23 +50,23 @@ def test_long_names_are_cut_and_numbered() -> None:
 
 
 def test_many_long_names_do_not_take_ever_longer() -> None:
-    found = make_ids([Path("/x", "n" * 240 + str(number)) for number in range(20_000)])
+    found = ids_at([Path("/x", "n" * 240 + str(number)) for number in range(20_000)])
     assert len(set(found)) == 20_000
 
 
 def test_ids_that_are_reserved_or_may_be_results_of_others_are_not_used() -> None:
     paths = [Path("/x/a.fa"), Path("/x/b.fasta"), Path("/x/c.fa")]
-    assert make_ids(paths, reserved={"a.fa"}, stems={"b"}) == ["x+a.fa", "x+b.fasta", "c.fa"]
+    assert ids_at(paths, reserved={"a.fa"}, stems={"b"}) == ["x+a.fa", "x+b.fasta", "c.fa"]
 
 
 def test_a_long_name_gets_an_id_that_is_no_result_of_another() -> None:
-    (found,) = make_ids([Path("/x", f"b.{'n' * 250}")], stems={"b", "+b"})
+    (found,) = ids_at([Path("/x", f"b.{'n' * 250}")], stems={"b", "+b"})
     assert found.startswith("++b.nnn")
 
 
 def test_ids_do_not_depend_on_the_locale() -> None:
-    code = "from pathlib import Path; from workers.inputs.ids import make_ids; import os;"
-    code += r"print(ascii(make_ids([Path(os.fsdecode(b'/x/caf\xc3\xa9.fa'))])))"
+    code = "from workers.inputs.ids import make_ids; import os;"
+    code += r"print(ascii(make_ids([os.fsdecode(b'caf\xc3\xa9.fa')], ['/x'])))"
     for locale in ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"PYTHONUTF8": "1"}):
         ran = subprocess.run([sys.executable, "-c", code], env=locale, capture_output=True, text=True, check=True)
         assert ran.stdout == r"['caf\xe9.fa']" "\n"
@@ -112,7 +101,7 @@ some_paths = st.lists(
 
 @given(some_paths)
 def test_ids_are_unique_printable_and_short_enough_for_a_folder(paths: list[Path]) -> None:
-    ids = make_ids(paths)
+    ids = ids_at(paths)
     assert len(set(ids)) == len(paths)
     for name in ids:
         assert name.isprintable()
@@ -125,7 +114,7 @@ def test_ids_are_unique_printable_and_short_enough_for_a_folder(paths: list[Path
 @example([Path("/reads.fa"), Path("/reads.fa.fa")], None)
 def test_no_two_inputs_can_claim_one_result_path(paths: list[Path], data: st.DataObject | None) -> None:
     """Whatever files the jobs leave: those named after their input, or like any other input, folder or result."""
-    inputs = planned(paths)
+    inputs = files_at(paths)
     tempting = {file.path.name for file in inputs} | {file.id for file in inputs} | {file.stem for file in inputs}
     tempting |= {f"{name}.faa" for name in tempting} | {f"{name}/inner" for name in tempting}
     owner_of: dict[str, str] = {}
@@ -143,24 +132,24 @@ def test_no_two_inputs_can_claim_one_result_path(paths: list[Path], data: st.Dat
 
 
 def test_results_named_after_an_input_of_unique_name_need_no_folder() -> None:
-    (file,) = planned([Path("/x/reads.fa")])
+    (file,) = files_at([Path("/x/reads.fa")])
     assert not file.own_folder
     assert result_folder(file, ["reads", "reads.protein.faa"]) == ""
 
 
 def test_other_results_go_to_a_folder_named_by_the_inputs_id() -> None:
-    (file,) = planned([Path("/x/reads.fa")])
+    (file,) = files_at([Path("/x/reads.fa")])
     assert result_folder(file, ["reads.protein.faa", "log.txt"]) == "reads.fa"
     assert result_folder(file, ["readsome.txt"]) == "reads.fa"
 
 
 def test_inputs_with_stems_that_could_be_mixed_up_have_folders_of_their_own() -> None:
-    mixed, other, alone = planned([Path("/reads.fa"), Path("/reads.v2.fa"), Path("/reads-3.fa")])
+    mixed, other, alone = files_at([Path("/reads.fa"), Path("/reads.v2.fa"), Path("/reads-3.fa")])
     assert (mixed.own_folder, other.own_folder, alone.own_folder) == (True, True, False)
     assert result_folder(mixed, ["reads.protein.faa"]) == "reads.fa"
 
 
 def test_inputs_of_one_name_have_folders_named_by_their_ids() -> None:
-    first, second = planned([Path("/x/reads.fa"), Path("/y/reads.fa")])
+    first, second = files_at([Path("/x/reads.fa"), Path("/y/reads.fa")])
     assert result_folder(first, ["reads.protein.faa"]) == "x+reads.fa"
     assert result_folder(second, ["reads.protein.faa"]) == "y+reads.fa"

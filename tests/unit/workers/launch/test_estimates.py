@@ -16,6 +16,7 @@ from tests.support.lab import wait_until
 from tests.support.plans import input_file
 from workers.inputs.input_file import InputFile
 from workers.jobs.checked_job import CheckedJob, check_job
+from workers.launch import estimates
 from workers.launch.estimates import apply_job_estimates
 
 FILES = [input_file("long.fa", 900), input_file("deep.fa", 100)]
@@ -66,10 +67,22 @@ def test_a_job_without_a_module_keeps_the_sizes(job: Write, spec: str) -> None:
     assert apply_job_estimates(check_job(spec, {}), FILES) == (FILES, None)
 
 
-def test_a_module_without_the_word_is_not_even_imported(job: Write, tmp_path: Path) -> None:
+def test_for_a_module_without_the_word_no_process_is_started(
+    job: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(estimates, "ask", pytest.fail)
     spec = job(RUN + "open('imported', 'w').close()\n")
     assert apply_job_estimates(spec, FILES) == (FILES, None)
     assert not (tmp_path / "imported").exists()
+
+
+@pytest.mark.parametrize("word", ["estimate", "no such word"])
+def test_a_module_of_a_package_without_the_word_is_not_imported(job: Write, tmp_path: Path, word: str) -> None:
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "__init__.py").write_text("open('package', 'w').close()\n")
+    (tmp_path / "packed" / "jobs.py").write_text(RUN + f"# {word}\nopen('module', 'w').close()\n")
+    assert apply_job_estimates(check_job("packed.jobs:run", {}), FILES) == (FILES, None)
+    assert [(tmp_path / name).exists() for name in ("package", "module")] == [True, word == "estimate"]
 
 
 def test_a_job_that_only_mentions_estimates_has_none(job: Write) -> None:

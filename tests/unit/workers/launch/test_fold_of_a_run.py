@@ -12,10 +12,10 @@ from tests.support.plans import run_plan
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.run_folder import CAPTURE_NAME, FOLD_NAME
 from virnucpro_bus.sources import kept_fold
+from virnucpro_bus.sources import recording as recording_module
 from virnucpro_bus.sources.kept_fold import read_kept_fold
 from virnucpro_bus.sources.recording import Recording, read_recording
 from workers.inputs.find import find_inputs
-from workers.launch import launcher as launcher_module
 from workers.launch.launcher import Launcher
 
 
@@ -52,6 +52,6 @@ def test_a_run_keeps_its_fold_until_it_is_resumed_and_none_of_a_capture_that_has
     fleet = read_kept_fold(out / CAPTURE_NAME)
     assert fleet is not None
     assert fleet.get_totals()["files_completed"] == 1
-    monkeypatch.setattr(launcher_module, "read_recording", then(append))
+    monkeypatch.setattr(recording_module, "read_recording", then(append))
     run(out, resume=True)
     assert not (out / FOLD_NAME).exists()

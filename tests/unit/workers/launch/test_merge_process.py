@@ -12,8 +12,8 @@ from tests.support.machine import SETTINGS, Machine, some_inputs
 from virnucpro_bus.files.disk import Disk
 from workers.commit.result_store import ResultStore
 from workers.inputs.find import find_inputs
-from workers.jobs.named_job import Merge
-from workers.launch.merge_process import claim_merged, merged_names, write_merged
+from workers.jobs.named_job import Merge, merged_names
+from workers.launch.merge_process import claim_merged, write_merged
 from workers.resume.resume import open_past_run, plan_resume
 
 MERGE = Merge("table.tsv", lambda files, target: None)

@@ -20,7 +20,8 @@ from virnucpro_bus.hub.bus_server import BusServer, HubSink
 from virnucpro_bus.system.child_process import spawn_logged
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
-from workers.desk.executor import Limits, Workplace
+from workers.desk.executor import Workplace
+from workers.desk.limits import Limits
 from workers.desk.watchdog import LOADING_FACTOR
 from workers.pool import pool as pool_module
 from workers.pool import slot as slot_module

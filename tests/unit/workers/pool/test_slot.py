@@ -14,9 +14,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.support.plans import input_files
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system.child_process import spawn_logged
+from workers.coordinator.assignment import Assignment
+from workers.desk.seat import HeldFile
 from workers.pool.slot import TERM_SECONDS, Ending, Slot
 from workers.pool.zygote import Fork, WorkerProcess
 from workers.protocol import Answer, Task, WorkerConfig
@@ -205,7 +208,7 @@ def test_a_stopped_process_is_killed_when_its_time_is_over(run: Run, tmp_path: P
 
 def test_the_first_reason_to_end_a_process_is_the_one_that_counts(run: Run) -> None:
     slot = run("import time; time.sleep(600)")
-    slot.output = "attempt-1"
+    slot.held = [HeldFile(Assignment(input_files([1])[0], 1), "attempt-1")]
     slot.end(Loss.TIMED_OUT, "timed out", now_ns=0)
     slot.end(Loss.STOPPED, "was ended with the run", now_ns=0)
     assert slot.ending == Ending(Loss.TIMED_OUT, "timed out", int(TERM_SECONDS * NANOSECONDS), "attempt-1")
@@ -219,10 +222,10 @@ def test_where_there_is_no_process_there_is_nothing_to_reap_or_end() -> None:
     assert (slot.reap(), slot.ending) == (None, None)
 
 
-def test_a_process_is_dismissed_by_an_answer_without_a_task() -> None:
+def test_a_process_is_dismissed_by_the_answer_that_there_are_no_more_files() -> None:
     slot = Slot(0, Device("cpu:0"))
-    task = functools.partial(Answer, 1)
+    answer = functools.partial(Answer, 1)
     dismissed = []
-    for slot.last_answer in (None, task(Task("f", b"", b"", 1)), task(None)):
+    for slot.last_answer in (None, answer((Task("f", b"", b"", 1),)), answer(()), answer(None)):
         dismissed.append(slot.dismissed)
-    assert dismissed == [False, False, True]
+    assert dismissed == [False, False, False, True]

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.machine import attempt
 from tests.support.ordinary_user import ordinary_user
 from virnucpro_bus.errors import InputError, UserError
 from virnucpro_bus.files.disk import Disk
 from workers.commit.manifest import measure
 from workers.inputs.input_file import FileState, state_of
-from workers.process.attempt import attempt
+from workers.process.attempt import begin
 from workers.protocol import Task, to_bytes
 
 
@@ -36,6 +37,12 @@ def copying(path: Path, output: Path) -> int:
 def test_an_attempt_returns_its_sequences_and_the_digest_of_its_results(path: Path) -> None:
     done = attempt(copying, task_for(path, state_of(path)), Disk())
     assert done == (1, measure(str(path.parent / "out"), ["a.txt"]), sha256(path.read_bytes()).hexdigest())
+
+
+def test_an_attempt_whose_folder_exists_was_taken_back_and_is_not_begun(path: Path) -> None:
+    task = task_for(path, None)
+    assert begin(task)
+    assert not begin(task)
 
 
 def touched(path: Path) -> None:

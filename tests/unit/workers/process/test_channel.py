@@ -37,7 +37,9 @@ texts = st.text(st.characters(codec="utf-8"), max_size=30)
 # What a file may be called, as Python spells names that are not UTF-8.
 names = st.binary(min_size=1, max_size=30).filter(lambda raw: not set(raw) & set(b"/\0")).map(os.fsdecode)
 frames = st.binary(max_size=30)
-settlements = st.none() | st.builds(Settled, frames) | st.builds(Unable, texts)
+refusals = st.lists(st.none() | st.builds(Refusal, texts), max_size=3).map(tuple)
+settlements = st.lists(st.builds(Settled, frames), max_size=3).map(tuple)
+unables = st.none() | st.builds(Unable, texts)
 tasks = st.builds(
     Task, texts, st.binary(max_size=30), st.binary(max_size=30), st.integers(1, 9), st.none() | texts, st.just(0)
 )
@@ -64,12 +66,22 @@ def config_for(address: str) -> WorkerConfig:
 # --- messages
 
 
-@given(st.builds(Request, texts, st.integers(0, 99), st.integers(0, 99), st.integers(1, 99), settlements))
+@given(
+    st.builds(
+        Request,
+        texts,
+        st.integers(0, 99),
+        st.integers(0, 99),
+        st.integers(1, 99),
+        settlements,
+        unables,
+    )
+)
 def test_a_request_arrives_as_it_was_sent(request: Request) -> None:
     assert decode_request(msgspec.msgpack.encode(request)) == request
 
 
-@given(st.builds(Answer, st.integers(1, 99), st.none() | tasks, st.none() | st.builds(Refusal, texts)))
+@given(st.builds(Answer, st.integers(1, 99), st.none() | st.lists(tasks, max_size=3).map(tuple), refusals))
 def test_an_answer_arrives_as_it_was_sent(answer: Answer) -> None:
     assert decode_answer(encode_answer(answer)) == answer
 
@@ -115,7 +127,7 @@ class Launcher:
         self.channel = Channel(config_for(address), self.alive.is_set)
         self._thread = ThreadPoolExecutor(1)
 
-    def asks(self, settled: Settled | Unable | None = None) -> Future[Answer]:
+    def asks(self, *settled: Settled) -> Future[Answer]:
         return self._thread.submit(self.channel.ask, settled)
 
     def hears(self) -> tuple[bytes, bytes]:
@@ -145,8 +157,8 @@ def test_a_request_carries_what_was_settled_and_returns_the_answer(launcher: Lau
     done = Settled(b"frame")
     asked = launcher.asks(done)
     peer, message = launcher.hears()
-    assert decode_request(message) == Request("secret", slot=3, epoch=2, number=1, settled=done)
-    answer = Answer(1, Task("g.fa", b"/data/g.fa", b"/out/2", 1))
+    assert decode_request(message) == Request("secret", slot=3, epoch=2, number=1, settled=(done,))
+    answer = Answer(1, (Task("g.fa", b"/data/g.fa", b"/out/2", 1),))
     launcher.says(peer, encode_answer(answer))
     assert asked.result(ANSWER_MS) == answer
 

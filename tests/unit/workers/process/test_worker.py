@@ -4,40 +4,61 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast
 
 import pytest
 
 from tests.support.buses import hub_in, turned_by_a_thread
 from tests.support.lab import wait_until
 from tests.support.run_files import recorded
+from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.codec import decode
 from virnucpro_bus.events.envelope import Envelope
-from virnucpro_bus.events.vocabulary import Device, FileCompleted, FileFailed
+from virnucpro_bus.events.vocabulary import Device, FileCompleted, FileFailed, FileStarted
 from virnucpro_bus.publish.publisher import Publisher
 from workers.process.channel import Channel
 from workers.process.worker import Worker
-from workers.protocol import Answer, Refusal, Settled, Task, Unable, WorkerConfig, to_bytes
+from workers.protocol import Answer, Refusal, Settled, Task, Unable, WorkerConfig, to_bytes, to_path
 
 
 class Launcher(Channel):
     """Hands out the tasks, then the end."""
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    def __init__(self, tasks: Sequence[Task], at_once: int, taken_back: Collection[str]) -> None:
+        """`at_once` tasks are in each answer. Those of the names `taken_back` are not to be begun."""
         self._tasks = list(tasks)
-        self.refusal: Refusal | None = None
-        """Why no results are accepted; None: they are."""
+        self._at_once = at_once
+        self._taken_back = taken_back
+        self._held: list[str] = []
+        self.refusals: dict[str, Refusal] = {}
+        """Why the results of these files are not accepted."""
+        self.reports: list[int] = []
+        """How many files each request has reported."""
         self.unable: str | None = None
         self.unable_for_disk = False
         self.settled: list[Settled] = []
 
-    def ask(self, settled: Settled | Unable | None = None) -> Answer:
-        if isinstance(settled, Unable):
-            self.unable, self.unable_for_disk = settled.reason, settled.disk_full
-        elif settled is not None:
-            self.settled.append(settled)
-        return Answer(0, self._tasks.pop(0) if self._tasks else None, self.refusal)
+    def ask(self, settled: Sequence[Settled] = (), unable: Unable | None = None) -> Answer:
+        if unable is not None:
+            self.unable, self.unable_for_disk = unable.reason, unable.disk_full
+        self.settled += settled
+        self.reports.append(len(settled))
+        refusals = tuple(self.refusals.get(name) for name in self._held[: len(settled)])
+        del self._held[: len(settled)]
+        if settled:
+            Path("reported").touch()
+        tasks = tuple(self._tasks[: self._at_once])
+        del self._tasks[: self._at_once]
+        for task in tasks:
+            if task.file in self._taken_back:
+                to_path(task.output).mkdir()
+            else:
+                self._held.append(task.file)
+        return Answer(0, tasks if tasks or self._held else None, refusals)
 
     @property
     def outcomes(self) -> list[str | int]:
@@ -51,6 +72,11 @@ class Launcher(Channel):
         return [event for event in events if isinstance(event, FileFailed)]
 
 
+def event_of(settled: Settled) -> FileCompleted | FileFailed:
+    envelope: Any = decode(settled.frame)
+    return cast("FileCompleted | FileFailed", envelope.event)
+
+
 Run = Callable[..., Launcher]
 
 
@@ -61,7 +87,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "attempts").mkdir()
 
-    def work(text: str, *names: str, is_last: bool = False, refusal: Refusal | None = None) -> Launcher:
+    def work(
+        text: str,
+        *names: str,
+        is_last: bool = False,
+        refusals: Mapping[str, Refusal] = MappingProxyType({}),
+        at_once: int = 1,
+        taken_back: Collection[str] = (),
+    ) -> Launcher:
         (tmp_path / "job_of_a_user.py").write_text(text)
         sys.modules.pop("job_of_a_user", None)
         importlib.invalidate_caches()
@@ -77,8 +110,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         config = WorkerConfig(
             *(0, "token", "", "", "run", "host", "worker-0", 1, "cpu:0", "CPU", 0, "job_of_a_user:job", {})
         )
-        launcher, device = Launcher(tasks), Device("cpu:0")
-        launcher.refusal = refusal
+        launcher, device = Launcher(tasks, at_once, taken_back), Device("cpu:0")
+        launcher.refusals.update(refusals)
         with Publisher(hub.addresses.publish, device=device, source="worker-0", heartbeat_seconds=None) as bus:
             Worker(config, bus, launcher, lambda: 0).work()
         return launcher
@@ -204,8 +237,95 @@ def test_results_that_are_refused_are_published_as_the_failure_that_the_launcher
     run: Run, tmp_path: Path, final: bool
 ) -> None:
     job = "def job(input, output, context):\n    return 1\n"
-    run(job, "a.fa", is_last=True, refusal=Refusal("no room", is_final=final))
+    run(job, "a.fa", is_last=True, refusals={"a.fa": Refusal("no room", is_final=final)})
     wait_until(lambda: recorded(tmp_path, FileFailed), "the failure is recorded", 5)
     (failed,) = recorded(tmp_path, FileFailed)
     assert (failed.event.reason, failed.event.final) == ("no room", final)
     assert recorded(tmp_path, FileCompleted) == []
+
+
+# Files that it holds ahead of their turn.
+
+WAITING = """
+from pathlib import Path
+from time import sleep
+
+def job(input, output, context):
+    (output / "text").write_text(input.name)
+    for _ in range(2_000 if input.name == "b" else 0):
+        if Path("reported").exists():
+            break
+        sleep(0.005)
+    else:
+        if input.name == "b":
+            raise RuntimeError("the file before was not reported meanwhile")
+    return 1
+"""
+QUICK = "def job(input, output, context):\n    return 1\n"
+
+
+def test_a_file_is_reported_while_the_job_is_at_work_on_the_next_one(run: Run) -> None:
+    launcher = run(WAITING, "a", "b", "c", "d", at_once=4)
+    assert launcher.outcomes == [1, 1, 1, 1]
+    # The first request asks for files, the second reports the first one; the others may be reported together.
+    assert launcher.reports[:2] == [0, 1]
+    assert sum(launcher.reports) == 4
+
+
+def test_on_the_bus_each_file_starts_after_the_end_of_the_one_before_and_none_overlaps(
+    run: Run, tmp_path: Path
+) -> None:
+    names = [f"{number}.fa" for number in range(20)]
+    run(QUICK, *names, at_once=20)
+    wait_until(lambda: len(recorded(tmp_path, FileCompleted)) == 20, "all are recorded", 5)
+    started, completed = recorded(tmp_path, FileStarted), recorded(tmp_path, FileCompleted)
+    for events in (started, completed):
+        assert [each.event.file for each in sorted(events, key=lambda each: each.seq)] == names
+    begins = {each.event.file: each for each in started}
+    ends = {each.event.file: each for each in completed}
+    for name in names:
+        assert begins[name].seq < ends[name].seq
+        took_ns = ends[name].mono_ns - begins[name].mono_ns
+        assert ends[name].event.duration_seconds == took_ns / NANOSECONDS
+    assert all(ends[before].mono_ns <= begins[after].mono_ns for before, after in pairwise(names))
+
+
+def test_files_that_were_taken_back_are_left_alone_and_then_more_are_asked_for(run: Run, tmp_path: Path) -> None:
+    launcher = run(QUICK, "a", "b", "c", "d", "e", at_once=3, taken_back=("b", "c", "d"))
+    assert [event_of(each).file for each in launcher.settled] == ["a", "e"]
+    assert {each.event.file for each in recorded(tmp_path, FileStarted)} <= {"a", "e"}
+
+
+def test_of_files_that_are_reported_together_each_is_accepted_or_refused(run: Run, tmp_path: Path) -> None:
+    names = [f"{number}.fa" for number in range(9)]
+    refused = {name: Refusal("no room") for name in names[::2]}
+    run(QUICK, *names, at_once=9, refusals=refused)
+    wait_until(lambda: len(recorded(tmp_path, FileFailed)) == 5, "the failures are recorded", 5)
+    assert {each.event.file for each in recorded(tmp_path, FileFailed)} == set(refused)
+    assert {each.event.file for each in recorded(tmp_path, FileCompleted)} == set(names[1::2])
+
+
+def test_a_failure_among_files_that_are_held_ahead_is_that_files_alone(run: Run) -> None:
+    launcher = run(UNUSUAL, "good", "rude", "well", "mute", "fine", at_once=5)
+    assert launcher.outcomes == [1, "Rude: get out", 3, "Mute: <its str() raises TypeError>", 5]
+
+
+def test_what_a_failed_job_had_in_memory_is_free_before_the_next_file(run: Run) -> None:
+    job = """
+import weakref
+
+class Big:
+    pass
+
+left = []
+
+def job(input, output, context):
+    if left and left[0]() is not None:
+        raise RuntimeError("it is still there")
+    big = Big()
+    left[:] = [weakref.ref(big)]
+    if input.name == "a":
+        raise ValueError("bad")
+    return 1
+"""
+    assert run(job, "a", "b", at_once=2).outcomes == ["ValueError: bad", 1]

@@ -7,22 +7,13 @@ from pathlib import Path
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.support.plans import files_at
 from virnucpro_bus.events.vocabulary import PlannedFile
 from workers.commit.result_store import result_folder
-from workers.inputs.ids import make_ids, need_own_folder
 from workers.inputs.input_file import InputFile
-from workers.inputs.names import stem_of
+from workers.inputs.input_files import InputFiles
 from workers.resume.naming import name_inputs
 from workers.resume.recognition import Known
-
-
-def first_session(paths: list[Path]) -> list[InputFile]:
-    ids, stems = make_ids(paths), [stem_of(path) for path in paths]
-    owns = need_own_folder(stems, ids)
-    return [
-        InputFile(name, path, stem, 0, 0, own)
-        for name, path, stem, own in zip(ids, paths, stems, owns, strict=True)
-    ]
 
 
 def resumed(planned: list[InputFile], paths: list[Path], others: tuple[str, ...] = ()) -> list[InputFile]:
@@ -30,31 +21,31 @@ def resumed(planned: list[InputFile], paths: list[Path], others: tuple[str, ...]
     plan = {file.id: PlannedFile(file.id, 0, 0, own_folder=file.own_folder) for file in planned}
     ids = {file.path: file.id for file in planned}
     known = [Known(ids[path]) if path in ids else None for path in paths]
-    return list(name_inputs(first_session(paths), known, plan, others))
+    return list(name_inputs(InputFiles.of(files_at(paths)), known, plan, others))
 
 
 def test_a_file_of_the_same_name_changes_nothing_for_the_first() -> None:
-    before = first_session([Path("/d1/c.fa")])
+    before = files_at([Path("/d1/c.fa")])
     first, second = resumed(before, [Path("/d1/c.fa"), Path("/d2/c.fa")])
     assert (first.id, first.own_folder) == ("c.fa", False)
     assert (second.id, second.own_folder) == ("d2+c.fa", True)
 
 
 def test_a_file_of_the_same_stem_gets_a_folder_that_is_no_result_of_the_first() -> None:
-    before = first_session([Path("/in/a.fa")])
+    before = files_at([Path("/in/a.fa")])
     first, second = resumed(before, [Path("/in/a.fa"), Path("/in/a.fasta")])
     assert (first.id, first.own_folder) == ("a.fa", False)
     assert (second.id, second.own_folder) == ("in+a.fasta", True)
 
 
 def test_results_of_a_file_that_is_no_input_now_are_not_met() -> None:
-    before = first_session([Path("/d1/c.fa")])
+    before = files_at([Path("/d1/c.fa")])
     (added,) = resumed(before, [Path("/d2/c.fa")], ("c.protein.faa",))
     assert (added.id, added.own_folder) == ("d2+c.fa", True)
 
 
 def test_a_folder_of_its_own_is_kept_when_the_other_file_is_gone() -> None:
-    before = first_session([Path("/in/a.fa"), Path("/in/a.fasta")])
+    before = files_at([Path("/in/a.fa"), Path("/in/a.fasta")])
     (kept,) = resumed(before, [Path("/in/a.fa")])
     assert (kept.id, kept.own_folder) == ("a.fa", True)
 
@@ -78,7 +69,7 @@ def test_no_two_inputs_can_claim_one_result_path_whenever_they_are_added(
     paths: list[Path], first: int, data: st.DataObject | None
 ) -> None:
     """Whatever files the jobs of either session leave: named after their input, or like any input or result."""
-    before = first_session(paths[:first])
+    before = files_at(paths[:first])
     inputs = resumed(before, paths)
     assert [file.id for file in inputs[:first]] == [file.id for file in before]
     assert len({file.id for file in inputs}) == len(inputs)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from virnucpro_bus.events.vocabulary import Origin, PlannedFile
 from workers.inputs.find import find_inputs
 from workers.inputs.input_file import InputFile, content_digest
+from workers.inputs.input_files import InputFiles
 from workers.resume.recognition import Known, recognize
 
 
@@ -199,7 +200,7 @@ def test_whatever_was_planned_each_input_is_one_file_and_none_is_two(
         InputFile(f"n{at}", Path(f"/{at}"), f"n{at}", size, 1, False, None, origin)
         for at, (origin, size, _) in enumerate(now)
     ]
-    known = recognize(plan, contents, files, lambda path: now[int(path.name)][2])
+    known = recognize(plan, contents, InputFiles.of(files), lambda path: now[int(path.name)][2])
     ids = [each.id for each in known if each]
     assert len(set(ids)) == len(ids)
     for (origin, size, content), each in zip(now, known, strict=True):

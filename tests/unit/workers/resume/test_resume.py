@@ -39,6 +39,7 @@ from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
 from workers.commit.result_store import ResultStore
 from workers.inputs.find import find_inputs
 from workers.inputs.input_file import InputFile
+from workers.inputs.input_files import InputFiles
 from workers.resume.journal import PastRun, read_past_run
 from workers.resume.resume import (
     CHANGED,
@@ -173,7 +174,7 @@ def test_results_that_a_killed_launcher_has_placed_and_not_committed_are_removed
     machine.start()
     reports = [machine.attempt(0), machine.attempt(1)]
     assert None not in reports
-    machine.commits._record = lambda attempts: None  # type: ignore[method-assign]
+    machine.commits._record = lambda attempts, placed: None  # type: ignore[method-assign]
     machine.commits.commit([report for report in reports if report is not None])
     (tmp_path / "run" / "results" / "one.mine").touch()
     assert len(results(tmp_path / "run")) > 1
@@ -356,7 +357,7 @@ def begun(shard: Shard | None, files: Sequence[InputFile]) -> Journal:
     """The journal of a run that has planned these files."""
     made = Journal()
     made.record("coordinator", RunStarted("job", "off", (), len(files), SETTINGS, shard), epoch=44)
-    for event in plan_events(cpus(1), files, [range(len(files))]):
+    for event in plan_events(cpus(1), [range(len(files))], InputFiles.of(files).planned):
         made.record("coordinator", event)
     return made
 

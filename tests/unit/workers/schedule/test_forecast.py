@@ -47,7 +47,7 @@ def test_a_file_that_another_device_takes_is_expected_of_that_one() -> None:
 
 
 def test_a_file_that_costs_nothing_is_expected_to_take_some_time() -> None:
-    assert Forecast([0, 0], [1.0]).costs == [1, 1]
+    assert list(Forecast([0, 0], [1.0]).costs) == [1, 1]
 
 
 def test_a_failed_attempt_does_not_change_the_rate() -> None:

@@ -94,6 +94,35 @@ def test_a_queue_that_is_added_is_empty_and_gets_files_of_closed_ones(plan: list
     assert taken(queues, len(plan)) == sorted(chain(*plan))
 
 
+@given(plans(), st.data())
+def test_what_a_worker_holds_ahead_is_out_of_reach_but_pending_until_it_begins_or_returns_it(
+    plan: list[list[int]], data: st.DataObject
+) -> None:
+    queues = DeviceQueues(plan)
+    device = data.draw(st.integers(0, len(plan) - 1))
+    files = plan[device]
+    number = data.draw(st.integers(0, len(files)))
+    assert [queues.hand_ahead(device) for _ in range(number)] == files[:number]
+    assert (queues.files(device), queues.pending()) == (files, [*map(len, plan)])
+    assert (queues.ahead(device), queues.depths()[device]) == (number, len(files) - number)
+    begun = data.draw(st.integers(0, number))
+    for _ in range(begun):
+        queues.begin_ahead(device)
+    orphans = [file for _ in range(number - begun) for file in queues.return_ahead(device)]
+    assert (orphans, taken(queues, device)) == ([], files[begun:])
+
+
+def test_what_the_worker_of_a_closed_queue_held_ahead_goes_to_another_one_while_one_is_open() -> None:
+    queues = DeviceQueues([[0, 1, 2], [3]])
+    for _ in range(2):
+        queues.hand_ahead(0)
+    assert queues.close(0) == []
+    assert queues.return_ahead(0) == []
+    assert taken(queues, 1) == [1, 2, 3]
+    queues.close(1)
+    assert queues.return_ahead(0) == [0]
+
+
 def test_the_files_of_a_closed_queue_fill_up_the_shortest_ones() -> None:
     queues = DeviceQueues([list(range(5)), [5, 6, 7], []])
     queues.close(0)

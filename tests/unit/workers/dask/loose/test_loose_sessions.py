@@ -14,7 +14,8 @@ from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.hub.bus_server import BusServer, HubSink
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
-from workers.desk.executor import Limits, Workplace
+from workers.desk.executor import Workplace
+from workers.desk.limits import Limits
 from workers.protocol import Answer, Task, decode_answer
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install 'virnucpro-bus[dask]'")
@@ -112,7 +113,7 @@ def task_of(call: Call) -> Task | None:
     if len(call.arguments) != 2:
         return None
     answer: Answer = decode_answer(call.arguments[1])
-    return answer.task
+    return answer.tasks[0] if answer.tasks else None
 
 
 @pytest.fixture

@@ -102,6 +102,8 @@ def index_in(device_id: int | str) -> int | None:
 
 def _split(key: str) -> tuple[list[str], int | None]:
     """The names of GPUs in a key, and the number of the worker; None for a worker alone, or another notation."""
+    if _JOIN not in key and _NUMBER not in key:
+        return [key], None  # nearly every key, and each is split often
     before, number = unnumbered(key)
     names = before.split(_JOIN)
     if not all(name.startswith(_KNOWN_PREFIXES) for name in names):

@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from time import perf_counter
-from typing import Any
+from time import perf_counter, thread_time
+from typing import Any, NamedTuple
 
 import zmq
 from workload import child, middle, row
@@ -58,28 +58,44 @@ class NoStore(ResultStore):
         """Do nothing."""
 
 
+class Rate(NamedTuple):
+    """How fast files are handed out."""
+
+    files: float
+    """A second."""
+    cpu_us: float
+    """Processor time of the thread that answers, in microseconds a file."""
+
+
 def measure() -> list[dict[str, Any]]:
     """Measure several rounds of the floor and of either journal, in turn."""
-    rates: dict[str, list[float]] = {"floor": [], "memory": [], "disk": []}
+    floor, memory, disk = [], [], []
     for _ in range(ROUNDS):
-        rates["floor"].append(_floor())
-        rates["memory"].append(_round(MEMORY))
-        rates["disk"].append(_round(None))
-
-    def ratio(name: str) -> float:
-        return middle([ours / floor for ours, floor in zip(rates[name], rates["floor"], strict=True)])
-
+        floor.append(_floor())
+        memory.append(_round(MEMORY))
+        disk.append(_round(None))
     return [
-        row("floor: a bare ROUTER that answers the same workers", middle(rates["floor"]), "files/s"),
-        row("files handed out, completed and journalled", middle(rates["memory"]), "files/s"),
-        row("  / floor", ratio("memory"), "x", ">= 0.5"),
-        row("  with the journal on disk", middle(rates["disk"]), "files/s"),
-        row("  / floor", ratio("disk"), "x"),
+        row(
+            "floor: a bare ROUTER that answers the same workers", middle([each.files for each in floor]), "files/s"
+        ),
+        row("  processor time of the thread that answers", middle([each.cpu_us for each in floor]), "us a file"),
+        *_beside_floor("files handed out, completed and journalled", memory, floor, ">= 0.5"),
+        *_beside_floor("the same with the journal on disk", disk, floor),
     ]
 
 
-def _round(parent: str | None) -> float:
-    """Return the files a second of a pool whose journal lies in `parent`; None: on disk."""
+def _beside_floor(what: str, ours: list[Rate], floor: list[Rate], goal: str = "") -> list[dict[str, Any]]:
+    pairs = list(zip(ours, floor, strict=True))
+    return [
+        row(what, middle([each.files for each in ours]), "files/s"),
+        row("  / floor", middle([each.files / least.files for each, least in pairs]), "x", goal),
+        row("  processor time of the thread that answers", middle([each.cpu_us for each in ours]), "us a file"),
+        row("    / floor", middle([each.cpu_us / least.cpu_us for each, least in pairs]), "x"),
+    ]
+
+
+def _round(parent: str | None) -> Rate:
+    """Return the rate of a pool whose journal lies in `parent`; None: on disk."""
     clock = SystemClock()
     devices = [Device(f"cpu:{number}", "CPU", number) for number in range(DEVICES)]
     files = [InputFile(f"f{n}.fa", Path(f"/f{n}.fa"), f"f{n}", 1000 + n, 1000 + n, False) for n in range(FILES)]
@@ -93,20 +109,20 @@ def _round(parent: str | None) -> float:
         for source in (*server.hub.sockets(), *pool.sockets):
             poller.register(source, zmq.POLLIN)
         with _idle_workers(pool._dispatcher.address, pool._dispatcher.token):
-            started = perf_counter()
+            started, cpu = perf_counter(), thread_time()
             while coordinator.unsettled:
                 server.hub.poll(dict(poller.poll(50)))
                 pool.poll()
-            elapsed = perf_counter() - started
+            rate = _rate(perf_counter() - started, thread_time() - cpu)
             for _ in range(20):
                 poller.poll(10)
                 pool.poll()
         pool.close()
-    return FILES / elapsed
+    return rate
 
 
-def _floor() -> float:
-    """Return the files a second of a socket that receives the requests and answers each of them at once."""
+def _floor() -> Rate:
+    """Return the rate of a socket that receives the requests and answers each of them at once."""
     with (
         tempfile.TemporaryDirectory(dir=MEMORY) as folder,
         zmq.Context() as context,
@@ -115,13 +131,17 @@ def _floor() -> float:
         channel.setsockopt(zmq.LINGER, 0)
         channel.bind(f"ipc://{folder}/channel")
         with _idle_workers(f"ipc://{folder}/channel", "token"):
-            started = perf_counter()
+            started, cpu = perf_counter(), thread_time()
             for remaining in range(FILES, -DEVICES, -1):
                 peer, message = channel.recv_multipart()
                 tasks = (Task(f"f{remaining}.fa", b"/f.fa", b"/nowhere", 1),) if remaining > 0 else None
                 answer = Answer(decode_request(message).number, tasks)
                 channel.send_multipart([peer, encode_answer(answer)])
-            return FILES / (perf_counter() - started)
+            return _rate(perf_counter() - started, thread_time() - cpu)
+
+
+def _rate(seconds: float, cpu_seconds: float) -> Rate:
+    return Rate(FILES / seconds, 1e6 * cpu_seconds / FILES)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Benchmark of replay at full speed: read a capture and fold it."""
+"""Benchmark of replay at full speed: read the capture of a planned run and fold it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from workload import event_stream, middle, row
+from workload import middle, planned_stream, row
 
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.capture.writer import CaptureWriter
@@ -20,7 +20,7 @@ ROUNDS = 5
 
 def measure() -> list[dict[str, Any]]:
     """Measure several rounds on one capture."""
-    frames = list(event_stream(FILES))
+    frames = list(planned_stream(FILES))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.vbus"
         with CaptureWriter(path, SystemClock()) as capture:

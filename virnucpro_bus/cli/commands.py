@@ -82,8 +82,15 @@ class Subcommands(click.Group):
     def resolve_command(
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Import the subcommand that is called, or whose options are completed."""
-        name, command, remaining = super().resolve_command(context, arguments)
+        """Import the subcommand that is called, or whose options are completed. Raises UsageError without one."""
+        try:
+            name, command, remaining = super().resolve_command(context, arguments)
+        except click.UsageError as error:
+            from virnucpro_bus.spelling import did_you_mean
+
+            if meant := did_you_mean(arguments[0], self.list_commands(context)):
+                raise click.UsageError(f"{error.message.removesuffix('.')}{meant}", context) from None
+            raise
         if isinstance(command, Listed):
             command = command.load()
         if signal.getsignal(signal.SIGINT) is end_quietly:

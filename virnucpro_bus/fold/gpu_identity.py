@@ -76,9 +76,10 @@ class SampledGpus:
     def identify(self, key: str) -> Device | None:
         """Return the device `key` under the name of its GPU; None if it has that, or the GPU is unknown."""
         name, number = unnumbered(key)
-        if gpus_of(key) != (name,) or self._devices[key].device.label:
-            return None
-        gpu = self._named(name) or self._counted(key, self._devices[key].gpus_counted)
+        device = self._devices[key]
+        if (number is None and device.sample is not None) or device.device.label or gpus_of(key) != (name,):
+            return None  # a GPU that is sampled under this key has its name
+        gpu = self._named(name) or self._counted(key, device.gpus_counted)
         if gpu is None or gpu.device.key == key:
             return None
         return gpu.device if number is None else numbered(gpu.device, number)

@@ -76,11 +76,7 @@ class HostFold(HostState, array_like=True):
             if at_ns - mono_ns < offset_ns:
                 offset_ns = at_ns - mono_ns
             event = envelope.event
-            handler = handlers.get(type(event))
-            if handler is not None:
-                handler(self, event, envelope, stream)
-            elif event is None:
-                self.unknown_kinds += 1
+            handlers[type(event)](self, event, envelope, stream)
         self.last_ns, self.offset_ns = last_ns, offset_ns
         return repeated
 
@@ -291,6 +287,12 @@ class HostFold(HostState, array_like=True):
         device.describe(event.device)
         device.add_sample(envelope.mono_ns, envelope.seq, event)
 
+    def _unknown(self, event: object, envelope: AnyEnvelope, stream: Stream) -> None:
+        self.unknown_kinds += 1
+
+    def _ignore(self, event: object, envelope: AnyEnvelope, stream: Stream) -> None:
+        """Do nothing more: that the event was received is all that counts."""
+
     def _add_failed_file(self, file: str, attempt: int, reason: str) -> None:
         self.failures[file] = max(self.failures.get(file, (0, "")), (attempt, reason))
         self._net_failures[file] = self._net_failures.get(file, 0) + 1
@@ -315,7 +317,11 @@ class HostFold(HostState, array_like=True):
 
 Handler = Callable[[HostFold, Any, Any, Stream], None]
 Handlers = Mapping[type, Handler]
+"""By the type of what an envelope has as its event, for all that there may be: every event is looked up here."""
 HANDLERS: Handlers = {
+    **dict.fromkeys(ev.KIND_OF, HostFold._ignore),
+    object: HostFold._ignore,  # left out on purpose, see Foreign
+    type(None): HostFold._unknown,
     ev.RunStarted: HostFold._run_started,
     ev.FilesAssigned: HostFold._files_assigned,
     ev.DeviceJoined: HostFold._device_joined,

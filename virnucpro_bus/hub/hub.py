@@ -175,6 +175,8 @@ class Hub:
         self.drain()
         self.capture.close()
         self._context.destroy(linger=LINGER_MS)
+        # The fold of a million files takes 100 MB, which the summary needs. Nobody can ask for it any more.
+        del self._history
 
     def _count(self) -> dict[str, Totals]:
         """Return the totals of each host, of all that is on record."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LiveSource: TypeAlias = "Subscriber | Follower | CaptureTail"
 RECEIVE_SECONDS = 0.1
+RECEIVES_AT_JOIN = 40
+"""How much that arrived while the history was read is folded before the first figures: a busy bus never pauses."""
 GAP_CHECK_NS = NANOSECONDS // 2
 SILENT_AFTER_NS = 2 * NANOSECONDS
 MAX_WAIT_AT_END_NS = NANOSECONDS
@@ -76,7 +78,11 @@ def catch_up(source: LiveSource, fleet: FleetState) -> None:
     _take_snapshot(source, fleet)
     while source.behind:
         fleet.feed(*source.receive(0.0))
-    fleet.feed(*source.receive(0.0))
+    for _ in range(RECEIVES_AT_JOIN):
+        frames, received_ns = source.receive(0.0)
+        if not frames:
+            return
+        fleet.feed(frames, received_ns)
 
 
 def skip_to_snapshot(source: LiveSource, fleet: FleetState) -> None:

@@ -31,7 +31,8 @@ from virnucpro_bus.history.recorded_clock import RecordedClock
 from virnucpro_bus.run_folder import read_addresses
 from virnucpro_bus.sockets import HIGH_WATER_MARK, drain
 
-FRAMES_PER_RECEIVE = 20_000
+FRAMES_PER_RECEIVE = 500
+"""So few stay in the processor's cache until they are folded."""
 
 
 class Subscriber:

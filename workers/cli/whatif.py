@@ -14,7 +14,6 @@ from virnucpro_bus.cli.options import runs_argument
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import duration, likely_duration
 from virnucpro_bus.whatif import Alternative, WhatIf
-from workers.cli.simulations import simulate_side_by_side
 from workers.schedule.policy_registry import POLICIES
 
 MAX_DEVICES = 4096
@@ -74,6 +73,7 @@ def whatif(
       virnucpro-bus whatif first-run --devices 8 --policy cost
       virnucpro-bus whatif first-run/run.vbus --drop cuda:3 --json
     """
+    from workers.cli.simulations import simulate_side_by_side
     from workers.whatif.recorded_run import make_recorded_run
     from workers.whatif.scenarios import Variation, what_if
 

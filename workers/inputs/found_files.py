@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.events.vocabulary import Origin, PlannedFile
+from virnucpro_bus.events.vocabulary import PlannedFile
 from workers.inputs.input_file import FileState, InputFile, identity_of, origin_in
 from workers.inputs.input_files import InputFiles, path_in
 from workers.inputs.names import stem_of_name
@@ -71,16 +71,21 @@ class FoundFiles(InputFiles):
         """Column: the absolute paths of the folders."""
         return self._texts(self._columns.folders)
 
+    def identity(self, number: int) -> str:
+        """Return the identity of the file at index `number`, see InputFile."""
+        row, columns = self._rows[number], self._columns
+        return identity_of(path_in(columns.folders[row], columns.names[row]), self._state(row))
+
     def planned(self, number: int) -> PlannedFile:
         """Return what the plan says of the file at index `number`."""
         row, columns = self._rows[number], self._columns
-        state, path = self._state(row), path_in(columns.folders[row], columns.names[row])
+        folder, name, state = columns.folders[row], columns.names[row], self._state(row)
         return PlannedFile(
             columns.ids[row],
             state.size_bytes,
             columns.costs[row],
-            identity_of(path, state),
-            self._origin(row, state),
+            identity_of(path_in(folder, name), state),
+            origin_in(columns.folder_digests[folder], name, state),
             bool(columns.own_folders[row]),
         )
 
@@ -114,26 +119,22 @@ class FoundFiles(InputFiles):
 
     def _at(self, number: int) -> InputFile:
         row, columns = self._rows[number], self._columns
-        name, state = columns.names[row], self._state(row)
+        folder, name, state = columns.folders[row], columns.names[row], self._state(row)
         return InputFile(
             columns.ids[row],
-            Path(columns.folders[row], name),
+            Path(folder, name),
             stem_of_name(name),
             state.size_bytes,
             columns.costs[row],
             bool(columns.own_folders[row]),
             state,
-            self._origin(row, state),
+            origin_in(columns.folder_digests[folder], name, state),
         )
 
     def _state(self, row: int) -> FileState:
         columns = self._columns
         mtime_ns = columns.mtimes[row] * NANOSECONDS + columns.mtime_nanoseconds[row]
         return FileState(columns.sizes[row], mtime_ns, columns.inodes[row])
-
-    def _origin(self, row: int, state: FileState) -> Origin:
-        columns = self._columns
-        return origin_in(columns.folder_digests[columns.folders[row]], columns.names[row], state)
 
     def _texts(self, column: Sequence[str]) -> Sequence[str]:
         """Return the values of these rows."""

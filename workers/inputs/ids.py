@@ -74,19 +74,20 @@ def need_own_folder(stems: Sequence[str], ids: Sequence[str], reserved: Iterable
     """
     # How many inputs have a stem or an id that this stem covers, and how many reserved names it covers.
     claims = dict.fromkeys(stems, 0)
-    have_dots = "." in "".join(claims)
     for name in reserved:
         for covering in stems_covering(name):
             if covering in claims:
                 claims[covering] += 1
     for stem, name in zip(stems, ids, strict=True):
-        # Nearly always the id continues the stem with its first dot: then no other stem without a dot covers it.
-        if not have_dots and name.partition(".")[0] == stem:
+        # Nearly always. Another stem that covers this id then continues this one, which finds the two.
+        if name.partition(".")[0] == stem:
             claims[stem] += 1
             continue
         for covering in {*stems_covering(stem), *stems_covering(name)}:
             if covering in claims:
                 claims[covering] += 1
+    if max(claims.values(), default=0) <= 1:
+        return bytearray(len(stems))  # a stem that covers another one is claimed twice
     return bytearray(claims[stem] > 1 or _is_covered_by_another(stem, claims) for stem in stems)
 
 

@@ -56,6 +56,10 @@ class InputFiles(Sequence[InputFile], ABC):
         return map(path_in, self.folders, self.names)
 
     @abstractmethod
+    def identity(self, number: int) -> str:
+        """Return the identity of the file at index `number`, see InputFile."""
+
+    @abstractmethod
     def planned(self, number: int) -> PlannedFile:
         """Return what the plan says of the file at index `number`."""
 
@@ -128,6 +132,10 @@ class GivenFiles(InputFiles):
     def folders(self) -> Sequence[str]:
         """Column: the absolute paths of the folders."""
         return [os.fspath(file.path.parent) for file in self._files]
+
+    def identity(self, number: int) -> str:
+        """Return the identity of the file at index `number`, see InputFile."""
+        return self._files[number].identity
 
     def planned(self, number: int) -> PlannedFile:
         """Return what the plan says of the file at index `number`."""

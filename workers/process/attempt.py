@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,13 +38,14 @@ class Outcome(NamedTuple):
 
 
 def begin(task: Task) -> bool:
-    """Begin an attempt, by making its output folder. Returns False if the launcher has taken the file back."""
+    """Begin an attempt, by making its output folder. Returns False if the launcher has taken the file back.
+
+    Raises OSError for another problem of the folder.
+    """
     try:
-        os.mkdir(task.output)
+        os.mkdir(os.fsdecode(task.output))
     except FileExistsError:
         return False
-    except OSError:
-        pass  # it is raised once more by `perform`
     return True
 
 
@@ -54,7 +56,6 @@ def perform(job: RunJob, task: Task) -> Performed:
     """
     path, output = to_path(task.path), to_path(task.output)
     _check_unchanged(task, path)
-    output.mkdir(exist_ok=True)
     # Before the job, which then reads from memory what fits there.
     input_digest = content_digest(path)
     sequences = job(path, output)
@@ -70,13 +71,17 @@ def begin_seal(task: Task, disk: Disk) -> UnsyncedResults:
 
     Raises EveryFileError when the job has removed its output folder or the disk fails.
     """
-    output = to_path(task.output)
-    if output.is_symlink():
+    output = os.fsdecode(task.output)
+    try:
+        mode = os.lstat(output).st_mode
+    except FileNotFoundError:
+        mode = 0
+    if stat.S_ISLNK(mode):
         raise UserError("the job has put a link in place of its output folder")
-    if not output.is_dir():
+    if not stat.S_ISDIR(mode):
         raise EveryFileError("the job has removed its output folder; it must leave its results there")
     with _failures_of_disk():
-        return begin_sync(os.fspath(output), disk)
+        return begin_sync(output, disk)
 
 
 def seal(task: Task, performed: Performed, results: UnsyncedResults, disk: Disk) -> Outcome:

@@ -82,18 +82,19 @@ class Reporter:
     def next_task(self) -> Task | None:
         """Wait for the next file; None: there are no more. Raises what has ended the reporter, else."""
         with self._changed:
-            self._is_idle = True
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self._is_over or self._tasks)
-            self._is_idle = False
+            if not self._tasks:
+                self._is_idle = True
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._is_over or self._tasks)
+                self._is_idle = False
             if self._problem is not None:
                 raise self._problem
             return None if self._is_over else self._tasks.popleft()
 
     def begin(self, task: Task) -> Turn:
         """Begin a file, which ends the one before if nothing else has."""
-        turn = Turn(task, now(self._clock))
         with self._changed:
+            turn = Turn(task, now(self._clock))
             if self._turns:
                 self._turns[-1].end(turn.began)
             else:
@@ -101,11 +102,12 @@ class Reporter:
             self._turns.append(turn)
         return turn
 
-    def finish(self, turn: Turn) -> None:
-        """Hand over a file that the job has done, with its `result`."""
-        if isinstance(turn.result, Failure):
-            turn.end(now(self._clock))
+    def finish(self, turn: Turn, result: Performed | Failure, warning: str | None = None) -> None:
+        """Hand over a file that the job has done, with what the job warns of."""
         with self._changed:
+            turn.result, turn.warning = result, warning
+            if isinstance(result, Failure):
+                turn.end(now(self._clock))
             self._finished.append(turn)
             if len(self._finished) == 1 or self._is_report_due():
                 self._changed.notify_all()
@@ -145,14 +147,19 @@ class Reporter:
 
     def _seal(self) -> list[tuple[Turn, Outcome | Failure]]:
         """Put the results of finished files on the disk, in order, as many as can be done in time."""
+        with self._changed:
+            finished = tuple(self._finished)
         began_ns, begun = self._clock.mono_ns(), []
-        while self._finished and self._clock.mono_ns() - began_ns < SEALING_SECONDS * NANOSECONDS:
-            turn = self._finished.popleft()
+        for turn in finished:
             begun.append((turn, self._begin_seal(turn)))
+            if self._clock.mono_ns() - began_ns > SEALING_SECONDS * NANOSECONDS:
+                break
         sealed = []
         for turn, results in begun:
             sealed.append((turn, results if isinstance(results, Failure) else self._end_seal(turn, results)))
-            turn.end(now(self._clock))
+            with self._changed:
+                self._finished.popleft()
+                turn.end(now(self._clock))
         return sealed
 
     def _begin_seal(self, turn: Turn) -> UnsyncedResults | Failure:
@@ -181,15 +188,18 @@ class Reporter:
         return reports
 
     def _report(self, turn: Turn, outcome: Outcome | Failure) -> _Report:
-        bus, task, ended = self._bus, turn.task, turn.end(now(self._clock))
+        bus, task = self._bus, turn.task
+        assert turn.ended is not None
         if isinstance(outcome, Failure):
             failed = self._failure(turn, outcome.reason, is_final=outcome.is_final)
-            return _Report(turn, failed, Settled(bus.prepare(failed, *ended), stop_reason=outcome.stop_reason))
+            return _Report(
+                turn, failed, Settled(bus.prepare(failed, *turn.ended), stop_reason=outcome.stop_reason)
+            )
         done = bus.completion(
             task.file, sequences=outcome.sequences, duration_seconds=turn.seconds, attempt=task.attempt
         )
         settled = Settled(
-            bus.prepare(done, *ended),
+            bus.prepare(done, *turn.ended),
             outcome.manifest.size_bytes,
             outcome.manifest.digest,
             warning=turn.warning,

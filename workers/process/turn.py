@@ -55,10 +55,9 @@ class Turn:
     warning: str | None = None
     """What the job warns of; None: nothing."""
 
-    def end(self, at: Moment) -> Moment:
-        """End the turn at this time, unless it has ended; return when it did."""
+    def end(self, at: Moment) -> None:
+        """End the turn at this time, unless it has ended."""
         self.ended = self.ended or at
-        return self.ended
 
     @property
     def seconds(self) -> float:

@@ -34,7 +34,7 @@ from workers.process.parent_watch import EXIT_ORPHANED, ParentWatch, end_with_pa
 from workers.process.reporter import Asking, Reporter
 from workers.process.termination import LauncherSignals
 from workers.process.trouble import is_disk_full
-from workers.process.turn import Turn, failure_of
+from workers.process.turn import Failure, Turn, failure_of
 from workers.protocol import Task, Unable, WorkerConfig, to_path
 
 SIGNAL_SECONDS = 0.05
@@ -80,7 +80,12 @@ class Worker:
         self._reporter.start()
         while (task := self._reporter.next_task()) is not None:
             fault_point("before_start", task.file, task.attempt)
-            if begin(task):
+            try:
+                has_begun = begin(task)
+            except OSError as error:
+                self._reporter.finish(self._reporter.begin(task), failure_of(error, task))
+                continue
+            if has_begun:
                 self._process(job, task)
         self._reporter.join()
 
@@ -88,13 +93,13 @@ class Worker:
         """Run the job on one file, and leave the rest to the reporter."""
         turn = self._turn = self._reporter.begin(task)
         fault_point("before_job", task.file, task.attempt)
+        result: Performed | Failure
         try:
-            turn.result = self._perform(job, task)
-            turn.warning = self._context.warning
+            result = self._perform(job, task)
         except BaseException as error:
             # Any exception: SIGINT is ignored here, so even a KeyboardInterrupt was raised by the job.
-            turn.result = failure_of(error, task)
-        self._reporter.finish(turn)
+            result = failure_of(error, task)
+        self._reporter.finish(turn, result, self._context.warning)
 
     def _perform(self, job: RunJob, task: Task) -> Performed:
         """Run the job; again if a SIGTERM to all processes of the run may have made it fail.

@@ -2,6 +2,7 @@
 
 `journal.py` reads the capture as the run's journal; `resume.py` compares it with inputs and results.
 `recognition.py` finds which planned file an input is, `naming.py` keeps the ids of those and fits in new ones;
-`past_results.py` has the names of results in place, `unnamed_results.py` finds those without names. `log_path.py`
-decides which metrics logs belong to the run. May import commit and what it imports. Start with `resume.py`.
+`past_plan.py` has what was planned, `past_results.py` the names of results in place, `unnamed_results.py` finds
+those without names. `log_path.py` decides which metrics logs belong to the run. May import commit and what it
+imports. Start with `resume.py`.
 """

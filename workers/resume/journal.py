@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import Foreign, decode
 from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, WORKER_SOURCE_PREFIX
 from workers.commit.manifest import Manifest
+from workers.resume.past_plan import PastPlan
 from workers.resume.past_results import PastResults
 
 
@@ -42,7 +43,7 @@ class PastRun:
         """The run's id; "" when no session got that far."""
         self.host = ""
         """The host that the run's events name, whatever the machine is called that resumes it; "" as for `run`."""
-        self.planned: dict[str, ev.PlannedFile] = {}
+        self.planned = PastPlan()
         """Every file that was planned, as it was planned last, by id."""
         self.settled: dict[str, SettledFile] = {}
         """How files were settled, by id; pending files are not in it."""
@@ -59,23 +60,6 @@ class PastRun:
         self.damaged_places = 0
         """How often the capture is damaged; what it held there is unknown."""
         self._ended_workers: set[tuple[str, int]] = set()
-        self._coordinator_folds: dict[type, Callable[[Any], None]] = {
-            ev.RunStarted: self._run_started,
-            ev.FilesAssigned: self._assigned,
-            ev.WorkerLost: self._worker_lost,
-            ev.FileCommitted: self._committed,
-            ev.FileQuarantined: self._quarantined,
-            ev.FileReopened: self._reopened,
-            ev.FileRecognized: self._recognized,
-            ev.FileResults: self._results,
-        }
-        self._worker_folds: dict[type, Callable[[Any, ev.Envelope], None]] = {
-            ev.WorkerStopped: self._worker_stopped,
-            ev.WorkStolen: self._stolen,
-            ev.FileStarted: self._file_started,
-            ev.FileCompleted: self._completed,
-            ev.FileFailed: self._failed,
-        }
 
     def manifest_of(self, file: str) -> Manifest:
         """Return the manifest of a committed file's results."""
@@ -99,8 +83,8 @@ class PastRun:
     def _apply_coordinator(self, envelope: ev.Envelope | Foreign) -> None:
         if not self.run:
             self.run, self.host = envelope.run, envelope.host
-        if self._is_own(envelope) and (fold := self._coordinator_folds.get(type(envelope.event))):
-            fold(envelope.event)
+        if self._is_own(envelope) and (fold := _COORDINATOR_FOLDS.get(type(envelope.event))):
+            fold(self, envelope.event)
 
     def _apply_worker(self, envelope: ev.Envelope | Foreign) -> None:
         if not isinstance(envelope, ev.Envelope) or not self._is_own(envelope):
@@ -111,8 +95,8 @@ class PastRun:
             device = event.thief if isinstance(event, ev.WorkStolen) else getattr(event, "device", "")
             key = device.key if isinstance(device, ev.Device) else device
             self.running_workers[stream] = ev.WorkerLost(key, *stream, "the launcher has ended")
-        if fold := self._worker_folds.get(type(event)):
-            fold(event, envelope)
+        if fold := _WORKER_FOLDS.get(type(event)):
+            fold(self, event, envelope)
 
     def _is_own(self, envelope: ev.Envelope | Foreign) -> bool:
         return envelope.run == self.run and envelope.host == self.host
@@ -184,6 +168,25 @@ class PastRun:
     def _reopened(self, event: ev.FileReopened) -> None:
         self.settled.pop(event.file, None)
         self.committed.pop(event.file, None)
+
+
+_COORDINATOR_FOLDS: Mapping[type, Callable[[PastRun, Any], None]] = {
+    ev.RunStarted: PastRun._run_started,
+    ev.FilesAssigned: PastRun._assigned,
+    ev.WorkerLost: PastRun._worker_lost,
+    ev.FileCommitted: PastRun._committed,
+    ev.FileQuarantined: PastRun._quarantined,
+    ev.FileReopened: PastRun._reopened,
+    ev.FileRecognized: PastRun._recognized,
+    ev.FileResults: PastRun._results,
+}
+_WORKER_FOLDS: Mapping[type, Callable[[PastRun, Any, ev.Envelope], None]] = {
+    ev.WorkerStopped: PastRun._worker_stopped,
+    ev.WorkStolen: PastRun._stolen,
+    ev.FileStarted: PastRun._file_started,
+    ev.FileCompleted: PastRun._completed,
+    ev.FileFailed: PastRun._failed,
+}
 
 
 def holds_run(path: Path) -> bool:

@@ -21,24 +21,20 @@ def name_inputs(
     `known` are the planned files that they were recognized as. `other_results` are the names in the results folder
     that belong to planned files which are no input now.
     """
-    others = list(other_results)
+    # Of a file that is planned under its name it stays as planned; None: it is to be decided.
+    own_folders = [None if past is None or past.is_renamed else planned[past.id].own_folder for past in known]
+    if None not in own_folders:
+        # Nearly always: they are the inputs of before, and their names need not be compared.
+        return files.renamed([past.id for past in known if past], map(bool, own_folders))
+    others, stems = list(other_results), files.stems
     # A planned file may still write any name that its stem covers, unless its results go to a folder of its own.
-    stems = files.stems
     planned_stems = {
         stem for stem, past in zip(stems, known, strict=True) if past and not planned[past.id].own_folder
     }
     new = files.pick([number for number, past in enumerate(known) if past is None])
     new_ids = iter(make_ids(new.names, new.folders, planned.keys() | set(others), planned_stems))
     ids = [next(new_ids) if past is None else past.id for past in known]
-    own_folders = need_own_folder(stems, ids, others)
+    needed = need_own_folder(stems, ids, others)
     return files.renamed(
-        ids, (_own_folder(past, planned, bool(own)) for past, own in zip(known, own_folders, strict=True))
+        ids, (bool(need if own is None else own) for need, own in zip(needed, own_folders, strict=True))
     )
-
-
-def _own_folder(past: Known | None, planned: Mapping[str, PlannedFile], own_folder: bool) -> bool:
-    """Return whether all results go to a folder of its own: as planned, if the file is planned under its name."""
-    if past is None or past.is_renamed:
-        return own_folder
-    as_planned = planned[past.id].own_folder
-    return own_folder if as_planned is None else as_planned

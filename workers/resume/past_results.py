@@ -38,6 +38,10 @@ class PastResults:
         placement = self._latest_of(file) if file in self._latest else None
         return placement if placement is not None and placement.entries == results else None
 
+    def has(self, file: str) -> bool:
+        """Whether anything was ever placed for a file."""
+        return file in self._latest
+
     def paths(self, file: str) -> set[str]:
         """Return all paths that were ever placed for a file."""
         latest = self._latest_of(file).paths() if file in self._latest else ()

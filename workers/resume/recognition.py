@@ -7,7 +7,7 @@ differ, the content decides: it is read, and compared with the digest that the j
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,8 +37,9 @@ def recognize(
     `contents` are the digests of the content of committed files, by id. `read_digest` returns that of a file that
     is there now, "" when it cannot be read; it is called only for files that may be committed ones.
     """
-    matches = _Matches(planned, contents, files, read_digest)
+    matches = _Matches(contents, files, read_digest)
     # A planned file is one input at most, so the surest rule comes first.
+    matches.by_id(planned)
     matches.by(lambda file, _: file.identity or None, lambda plan: plan.identity or None)
     matches.by_origin(lambda origin: (origin.folder, origin.name, origin.version))
     matches.by_origin(lambda origin: (origin.name, origin.version, origin.inode))
@@ -56,25 +57,36 @@ def recognize(
 class _Matches:
     """Inputs and the planned files that they are, found rule by rule."""
 
-    def __init__(
-        self,
-        planned: Mapping[str, PlannedFile],
-        contents: Mapping[str, str],
-        files: InputFiles,
-        read_digest: Callable[[Path], str],
-    ) -> None:
+    def __init__(self, contents: Mapping[str, str], files: InputFiles, read_digest: Callable[[Path], str]) -> None:
         self.known: list[Known | None] = [None] * len(files)
         """What each input was recognized as."""
-        self._new: Iterable[int] = range(len(files))
-        """The inputs that are not recognized yet, by number."""
-        self._planned = dict(planned)
-        """The planned files that are no input yet, by id."""
+        self._new: Sequence[int] = ()
+        """The inputs that are not recognized yet, by number; those that `by_id` leaves."""
+        self._planned: dict[str, PlannedFile] = {}
+        """The planned files that are no input yet, by id: those that `by_id` leaves."""
         self._contents = contents
         self._files = files
         self._read_digest = read_digest
         self._digests: dict[int, str] = {}
         self._moves: dict[str, str] = {}
         """Where the folders of recognized files are now, by where they were planned."""
+
+    def by_id(self, planned: Mapping[str, PlannedFile]) -> None:
+        """Match the files that are as planned, at the same path and with the same id. To be called first.
+
+        These are nearly always all of a million, so it does without what the other rules need of a file.
+        """
+        matched: dict[str, int] = {}
+        for number, file in enumerate(self._files.ids):
+            plan = planned.get(file)
+            if plan is not None and plan.identity and plan.identity == self._files.identity(number):
+                matched[file] = number
+                self.known[number] = Known(file)
+        self._new = [number for number, known in enumerate(self.known) if known is None]
+        if self._new:
+            for file, number in matched.items():
+                self._note_move(planned[file], self._files.planned(number))
+        self._planned = {file: planned[file] for file in planned if file not in matched}
 
     def by(
         self,
@@ -101,9 +113,12 @@ class _Matches:
             plan = found.pop()
             self.known[number] = Known(plan.file, is_unchanged, is_renamed, was_read)
             del self._planned[plan.file]
-            if plan.origin is not None and file.origin is not None:
-                self._moves[plan.origin.folder] = file.origin.folder
+            self._note_move(plan, file)
         self._new = still_new
+
+    def _note_move(self, plan: PlannedFile, file: PlannedFile) -> None:
+        if plan.origin is not None and file.origin is not None:
+            self._moves[plan.origin.folder] = file.origin.folder
 
     def by_origin(self, key: Callable[[Origin], Hashable], *, is_unchanged: bool = True) -> None:
         """Match by where a file lies and in which state it is."""

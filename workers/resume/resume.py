@@ -156,7 +156,7 @@ def plan_resume(
     more files would be done again than are kept, unless `redo`.
     """
     # Where the journal is damaged, a commit may be all that it holds of a file.
-    plan = {file: PlannedFile(file, 0, 0) for file in past.committed} | past.planned
+    plan = past.planned.with_first(past.committed)
     made = shard if past.started is None else past.started.shard
     has_old_inputs = made == shard
     every = InputFiles.of(inputs)
@@ -274,7 +274,11 @@ def _clear_results(
         # The launcher was killed between a commit and this.
         store.remove(past.results.replaced(file))
     store.replace_later(
-        {file: past.results.paths(file).union(placements.get(file, NO_RESULTS).paths()) for file in remaining}
+        {
+            file: past.results.paths(file).union(placements.get(file, NO_RESULTS).paths())
+            for file in remaining
+            if file in placements or past.results.has(file)
+        }
     )
 
 

@@ -103,6 +103,10 @@ class DeviceQueues:
         """Return the device's pending files: those that its worker holds, then its queue, biggest first."""
         return [*self._ahead[device], *(-file for file in reversed(self._queues[device]))]
 
+    def depth(self, device: int) -> int:
+        """Return the number of files in the device's queue."""
+        return len(self._queues[device])
+
     def depths(self) -> list[int]:
         """Return the number of files in each queue, by device."""
         return [len(queue) for queue in self._queues]

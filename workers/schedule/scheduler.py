@@ -129,11 +129,10 @@ class Scheduler:
         """
         if not self.is_open(device) or not self._policy.decides or self._retries:
             return []
-        queues = self._queues
-        more = self._leases_ahead.more_ahead(device, queues.pending()[device], queues.ahead(device))
+        more = self._leases_ahead.most_ahead(device, self.pending) - self._queues.ahead(device)
         leases = []
-        for _ in range(min(more, queues.depths()[device])):
-            file = queues.hand_ahead(device)
+        for _ in range(min(more, self._queues.depth(device))):
+            file = self._queues.hand_ahead(device)
             leases.append(Lease(file, self._blame.attempts(file) + 1, None, self._blame.is_last(file)))
         self._leases[device] += leases
         return leases
@@ -231,6 +230,7 @@ class Scheduler:
     def retire(self, device: int) -> list[Abandoned]:
         """Lease no more files to the device; the others get its own. Returns those that no device is left for."""
         orphans = sorted(self._queues.close(device) + self._retries.close(device))
+        self._leases_ahead.remove_device(device)
         self._policy.on_queues_changed(self._queues)
         return [self._abandon(file, NO_DEVICE) for file in orphans]
 

@@ -25,6 +25,7 @@ from virnucpro_bus.text import visible
         ("run", "Missing argument 'INPUT...'; see "),
         ("run in", "Missing option '--out'; see "),
         ("walk", "No such command 'walk'; see "),
+        ("moniter in", "No such command 'moniter' (did you mean monitor?); see "),
         ("info --nonsense x", "No such option '--nonsense'; see "),
         ("hub --nonsense x", " hub --help"),
         ("monitor nowhere", "nowhere: is neither a run folder nor an address"),

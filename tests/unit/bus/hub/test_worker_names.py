@@ -13,7 +13,7 @@ from tests.support.buses import hub_in
 from tests.support.captures import read_all
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.events.codec import MAX_FRAME_BYTES, decode, encode
+from virnucpro_bus.events.codec import MAX_FRAME_BYTES, Foreign, decode, encode
 from virnucpro_bus.events.dedup import Deduplicator
 from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, HUB_SOURCE, Sequencer
 from virnucpro_bus.events.vocabulary import NAME_CHARACTERS, Device, Fact, PlannedFile
@@ -36,12 +36,14 @@ class Bus:
         self._deduplicator = Deduplicator()
 
     def take(self, frame: bytes) -> ev.Envelope:
-        """The event as it is recorded."""
+        """The event as it is recorded, and as the hub folds it."""
         self.clock.advance(2 * CHECK_EVERY_NS / 1e9)
-        (recorded,) = self._deduplicator.filter([frame], watcher=self.names)
+        decoded: list[ev.Envelope | Foreign] = []
+        (recorded,) = self._deduplicator.filter([frame], watcher=self.names, decoded=decoded)
         self.frames.append(recorded)
-        found = decode(recorded)
+        (found,) = decoded
         assert isinstance(found, ev.Envelope)
+        assert found == decode(recorded)
         return found
 
     def start(self, pid: int, device: Device = CPU, host: str = HOST) -> Worker:

@@ -241,7 +241,7 @@ class CoordinatorMachine(RuleBasedStateMachine):
         assert {each.file.id for each in given} <= self.free
         assert all(each.attempt == self.attempts[each.file.id] + 1 for each in given)
         self.ahead[device] += given
-        assert 3 * len(self.ahead[device]) <= depths[device] or not given
+        assert len(self.ahead[device]) <= depths[device]
         assert self.depths() == depths
 
     @precondition(lambda self: any(self.ahead.values()))

@@ -101,7 +101,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 @pytest.fixture
 def busy(tmp_path: Path) -> Iterator[Office]:
-    """An office with sixty files, whose first worker holds one and ten more ahead."""
+    """An office with sixty files, whose first worker holds fifteen of them."""
     (tmp_path / "in").mkdir()
     for number in range(60):
         (tmp_path / "in" / f"{number:02}.fa").write_text(">s\nACGT\n")
@@ -109,7 +109,7 @@ def busy(tmp_path: Path) -> Iterator[Office]:
         office = Office(server, find_inputs([tmp_path / "in"]).files)
         office.report(0, office.completed(0, office.task(0), seconds=0.001))
         office.held = list(office.tasks(0) or ())
-        assert len(office.held) == 10
+        assert len(office.held) == 15
         yield office
 
 
@@ -217,7 +217,7 @@ def test_when_no_more_files_are_handed_out_those_that_are_not_begun_are_taken_ba
     busy.desk.closing = True
     busy.desk.recall()
     assert [each.assignment.file.id for each in busy.seats[0].held] == [task.file for task in busy.held[:2]]
-    assert [begin(task) for task in busy.held] == [False] * 10
+    assert not any(begin(task) for task in busy.held)
     assert busy.coordinator.get_gpu_metrics()[0]["queue_depth"] == 28
 
 
@@ -225,7 +225,7 @@ def test_files_behind_one_that_takes_longer_than_was_expected_are_handed_out_aga
     assert begin(busy.held[0])
     busy.clock.advance(SHORT_SECONDS / 2)
     busy.desk.recall()
-    assert len(busy.seats[0].held) == 10
+    assert len(busy.seats[0].held) == 15
     busy.clock.advance(SHORT_SECONDS / 2)
     busy.desk.recall()
     assert [each.assignment.file.id for each in busy.seats[0].held] == [busy.held[0].file]

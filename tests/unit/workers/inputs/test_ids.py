@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from tests.support.plans import files_at, ids_at
 from workers.commit.result_store import result_folder
+from workers.inputs.ids import covers, need_own_folder
+from workers.inputs.names import stem_of
 
 
 def ids_of(*paths: str) -> list[str]:
@@ -129,6 +131,24 @@ def test_no_two_inputs_can_claim_one_result_path(paths: list[Path], data: st.Dat
             # Neither the file itself nor a folder it stands in may be another's.
             for claimed in (path, *path.parents[:-1]):
                 assert owner_of.setdefault(str(claimed), file.id) == file.id
+
+
+@given(some_paths, st.lists(st.sampled_from(part_names), max_size=2))
+@example([Path("/a.fa"), Path("/a.b.fa")], [])
+@example([Path("/a.b.gz"), Path("/a.b.fa")], [])
+@example([Path("/a.fa"), Path("/b.fa")], ["a"])
+def test_an_input_has_a_folder_of_its_own_where_names_can_be_mixed_up_and_only_there(
+    paths: list[Path], reserved: list[str]
+) -> None:
+    ids, stems = ids_at(paths, frozenset(reserved)), [stem_of(path) for path in paths]
+
+    def can_be_mixed_up(at: int) -> bool:
+        others = [name for other in range(len(paths)) if other != at for name in (stems[other], ids[other])]
+        return any(covers(stems[at], name) for name in (*others, *reserved)) or any(
+            covers(stem, stems[at]) for stem in stems if stem != stems[at]
+        )
+
+    assert list(need_own_folder(stems, ids, reserved)) == [can_be_mixed_up(at) for at in range(len(paths))]
 
 
 def test_results_named_after_an_input_of_unique_name_need_no_folder() -> None:

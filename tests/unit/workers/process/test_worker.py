@@ -310,6 +310,16 @@ def test_a_failure_among_files_that_are_held_ahead_is_that_files_alone(run: Run)
     assert launcher.outcomes == [1, "Rude: get out", 3, "Mute: <its str() raises TypeError>", 5]
 
 
+def test_a_file_whose_output_folder_cannot_be_made_is_charged_to_none(run: Run) -> None:
+    launcher = run(
+        "def job(input, output, context):\n    output.parent.rename('x')\n    return 1\n", "a", "b", at_once=2
+    )
+    assert [str(each.stop_reason).endswith("attempts: has been removed") for each in launcher.settled] == [
+        True
+    ] * 2
+    assert launcher.failures[1].reason.startswith("FileNotFoundError: [Errno 2] No such file or directory: '/")
+
+
 def test_what_a_failed_job_had_in_memory_is_free_before_the_next_file(run: Run) -> None:
     job = """
 import weakref

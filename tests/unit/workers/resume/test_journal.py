@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -97,6 +99,16 @@ def test_a_worker_whose_first_event_is_missing_is_known_by_any_other() -> None:
     add(past, ("worker-0", ev.WorkerStopped("cpu:0", "finished")))
     add(past, ("worker-0", ev.Heartbeat("cpu:0", "idle", 0, 0, 0, 0, 0)))
     assert past.running_workers == {}
+
+
+def test_the_memory_of_a_journal_is_given_back_with_its_last_user() -> None:
+    """A million files take 300 MB of it, while the run that resumes them lasts."""
+    gc.disable()
+    try:
+        kept = weakref.ref(journal(("coordinator", COMMIT)))
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 def test_a_commit_whose_completion_is_missing_is_reopened_when_its_file_is_done_again(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from virnucpro_bus.events.vocabulary import Origin, PlannedFile
 from workers.inputs.find import find_inputs
 from workers.inputs.input_file import InputFile, content_digest
-from workers.inputs.input_files import InputFiles
+from workers.inputs.input_files import GivenFiles, InputFiles
 from workers.resume.recognition import Known, recognize
 
 
@@ -80,6 +80,28 @@ def test_files_are_the_same_by_another_path_and_are_not_read(folder: Path, reach
     found = run.recognize(path, path / "deep")
     assert set(found.values()) == set(SAME.values())
     assert run.read == []
+
+
+class Unmoved(GivenFiles):
+    """Files of which nothing may be asked but their identities."""
+
+    def planned(self, number: int) -> PlannedFile:
+        raise AssertionError("a million files are recognized without their origins")
+
+
+def test_files_that_are_as_planned_are_recognized_by_their_identities_alone(folder: Path) -> None:
+    run = Run(folder)
+    known = recognize(run.plan, {}, Unmoved(find_inputs([folder, folder / "deep"]).files), run._read)
+    assert [each and each.id for each in known] == list(run.plan)
+
+
+def test_a_file_that_changes_while_a_link_follows_its_folder_is_changed(folder: Path) -> None:
+    link = through_a_link(folder)
+    run = Run(link)
+    link.unlink()
+    link.symlink_to(moved(folder))
+    (link / "a.fa").write_text("other")
+    assert run.recognize(link, link / "deep")["link/a.fa"] == Known("link+a.fa", is_unchanged=False)
 
 
 def copied(folder: Path) -> Path:

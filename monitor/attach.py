@@ -17,8 +17,6 @@ from virnucpro_bus.fold.fleet_group import FleetGroup
 from virnucpro_bus.run_folder import CAPTURE_NAME, announced_addresses
 from virnucpro_bus.run_lock import Evidence, examine_lock
 from virnucpro_bus.sources.live import LiveSource, catch_up, follow_live, join, skip_to_snapshot
-from virnucpro_bus.sources.playback import Playback
-from virnucpro_bus.sources.replay import Replay
 from virnucpro_bus.sources.subscriber import Subscriber
 
 TURN_SECONDS = 0.05
@@ -133,10 +131,10 @@ class FollowedBus:
             source.close()
 
     def _read_capture(self, capture: Path) -> None:
-        replay = Replay(capture, self._clock, None, may_grow=False)
-        playback = Playback(replay, interval_seconds=self._interval_seconds)
-        playback.run(lambda: False)
-        self.fleet = playback.fleet
+        from virnucpro_bus.sources.recording import load_fold
+
+        folded = load_fold(capture, self._clock, interval_seconds=self._interval_seconds, may_grow=False)
+        self.fleet = folded.fleet
         has_ended = self.fleet.finished and not self.fleet.is_broken_off
         # A run that is about to be resumed holds its folder before it has a bus.
         is_starting = not has_ended and examine_lock(capture.parent)[0] is Evidence.HELD

@@ -2,6 +2,7 @@
 
 DIR/bus.json        addresses of the live hub (0600; removed when the hub ends)
 DIR/run.vbus        the capture, which is also the journal
+DIR/run.fold        the state at the end of a long run, so that its capture need not be folded again (kept_fold.py)
 DIR/summary.json    the result of the run
 DIR/report.html     the same for people, with `run --report`
 DIR/logs/           what workers and the sampler have printed
@@ -34,6 +35,7 @@ from virnucpro_bus.files.socket_folder import (
 from virnucpro_bus.run_lock import CAPTURE_NAME as CAPTURE_NAME
 from virnucpro_bus.run_lock import Evidence, RunLock, Wait, examine_lock
 
+FOLD_NAME = "run.fold"
 SUMMARY_NAME = "summary.json"
 REPORT_NAME = "report.html"
 RESULTS_NAME = "results"
@@ -109,6 +111,17 @@ def capture_path(path: Path) -> Path:
     return path / CAPTURE_NAME if path.is_dir() else path
 
 
+def fold_path(capture: Path) -> Path:
+    """Return where the fold of a capture is kept: run.fold beside run.vbus."""
+    return capture.with_suffix(".fold")
+
+
+def remove_kept_fold(capture: Path) -> None:
+    """Remove the fold that is kept of this capture, if the disk permits it: the capture is about to change."""
+    with suppress(OSError):
+        fold_path(capture).unlink(missing_ok=True)
+
+
 def names_of(places: Sequence[Path]) -> list[str]:
     """Return short names of runs: of their folders or files; where two are alike, all as the user wrote them."""
     names = [
@@ -156,7 +169,7 @@ class RunFolder:
         except BaseException:
             self.release()
             raise
-        for name in (BUS_FILE, SUMMARY_NAME, REPORT_NAME, CAPTURE_NAME):
+        for name in (BUS_FILE, SUMMARY_NAME, REPORT_NAME, FOLD_NAME, CAPTURE_NAME):
             with suppress(OSError):
                 draft_of(self.path / name).unlink()
         return self

@@ -117,12 +117,19 @@ def replay(
     if once or rate is None:
         if loop or start_paused:
             raise click.UsageError("--loop and --start-paused need a rate: leave out --once and --rate max")
-        played = Replay(path, SystemClock(), None, until_seconds=until_seconds)
-        playback = Playback(played, kinds, interval_seconds)
-        playback.run(lambda: False)
-        position = "end" if until_seconds is None else f"at {until_seconds:g} s"
-        show_once(playback.fleet, replace(options, title=f"{path} ({position})"))
-        _report_ending(playback, path)
+        if until_seconds is None and kinds is None:
+            from virnucpro_bus.sources.recording import load_fold
+
+            folded = load_fold(path, SystemClock(), interval_seconds=interval_seconds)
+            fleet, note, position = folded.fleet, folded.ending_note, "end"
+        else:
+            played = Replay(path, SystemClock(), None, until_seconds=until_seconds)
+            playback = Playback(played, kinds, interval_seconds)
+            playback.run(lambda: False)
+            fleet, note = playback.fleet, playback.ending_note
+            position = "end" if until_seconds is None else f"at {until_seconds:g} s"
+        show_once(fleet, replace(options, title=f"{path} ({position})"))
+        _report_ending(note, path)
         return 0
     from monitor.cli.drawing import has_keyboard
 
@@ -144,12 +151,12 @@ def replay(
         status = _play_with_keys(playback, str(path), options)
     else:
         status = watch(playback.run, playback.fleet, played, replace(options, title=_title(str(path), played)))
-    _report_ending(playback, path)
+    _report_ending(playback.ending_note, path)
     return status
 
 
-def _report_ending(playback: Playback, path: Path) -> None:
-    if (note := playback.ending_note) is not None:
+def _report_ending(note: str | None, path: Path) -> None:
+    if note is not None:
         say(f"{path}: {note}")
 
 

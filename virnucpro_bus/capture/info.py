@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TypedDict
 
 from virnucpro_bus.capture.growth import Growth
 from virnucpro_bus.capture.reader import CaptureReader
+from virnucpro_bus.capture.records import RecordScanner
 from virnucpro_bus.devices import is_simulated
-from virnucpro_bus.errors import FrameError
-from virnucpro_bus.events.codec import Foreign, decode
-from virnucpro_bus.events.envelope import COORDINATOR_SOURCE
+from virnucpro_bus.events.codec import Foreign, decode_all
+from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, ENVELOPES, Envelope
 from virnucpro_bus.events.shard_report import shard_report
-from virnucpro_bus.events.vocabulary import KIND_OF, CaptureHole, GpuSampled, Notice, RunFinished, RunStarted
+from virnucpro_bus.events.vocabulary import (
+    KINDS,
+    CaptureHole,
+    Device,
+    GpuSampled,
+    Notice,
+    RunFinished,
+    RunStarted,
+    Shard,
+)
 from virnucpro_bus.metrics import ShardReport
+
+_KINDS: dict[type, str] = {ENVELOPES[fact]: kind for kind, fact in KINDS.items()}
+_WITH_DEVICE = frozenset(ENVELOPES[fact] for fact in KINDS.values() if "device" in fact.__struct_fields__)
+_SPECIAL = {Foreign, *(ENVELOPES[fact] for fact in (CaptureHole, GpuSampled, Notice, RunFinished, RunStarted))}
+"""The types of events that are looked at one by one."""
+_run, _host = attrgetter("run"), attrgetter("host")
 
 
 class CaptureInfo(TypedDict):
@@ -57,69 +74,93 @@ class InfosReport(TypedDict):
     """In the order given."""
 
 
-def capture_info(path: Path) -> CaptureInfo:
-    """Read the whole capture at `path`. Raises CaptureError when it is not a capture."""
-    kinds: Counter[str] = Counter()
-    runs: set[str] = set()
-    hosts: set[str] = set()
-    devices: set[str] = set()
-    refused = holes = unrecorded = 0
-    first_ns = last_ns = None
-    is_simulation = False
-    shard = None
-    sessions: dict[str, tuple[int, bool]] = {}
-    growth, reader = Growth(path), CaptureReader(path)
-    for record in reader:
-        first_ns = record.received_ns if first_ns is None else first_ns
-        last_ns = record.received_ns
-        try:
-            envelope = decode(record.frame)
-        except FrameError:
-            refused += 1
-            continue
-        hosts.add(envelope.host)
-        runs.add(envelope.run)
+class EventTally:
+    """Counts what the events of a capture name and are, in their order. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._kinds: Counter[str] = Counter()
+        self._runs: set[str] = set()
+        self._hosts: set[str] = set()
+        self._devices: set[str | Device] = set()
+        self._is_simulated = False
+        self._holes = self._unrecorded = 0
+        self._shard: Shard | None = None
+        self._sessions: dict[str, tuple[int, bool]] = {}
+        """By host: the last session, and whether it has ended."""
+
+    def add(self, envelopes: Sequence[Envelope | Foreign]) -> None:
+        """Count events. Nearly all of them cost no call."""
+        self._runs.update(map(_run, envelopes))
+        self._hosts.update(map(_host, envelopes))
+        types = Counter(map(type, envelopes))
+        for envelope_type, count in types.items():
+            if (kind := _KINDS.get(envelope_type)) is not None:
+                self._kinds[kind] += count
+        self._devices.update(each.event.device for each in envelopes if each.__class__ in _WITH_DEVICE)
+        if not _SPECIAL.isdisjoint(types):
+            for envelope in envelopes:
+                if envelope.__class__ in _SPECIAL:
+                    self._add_special(envelope)
+
+    def _add_special(self, envelope: Envelope | Foreign) -> None:
         if isinstance(envelope, Foreign):
-            kinds[envelope.kind] += 1
-            continue
+            self._kinds[envelope.kind] += 1
+            return
         event = envelope.event
-        kinds[KIND_OF[type(event)]] += 1
         is_session = isinstance(event, Notice) and envelope.source == COORDINATOR_SOURCE
         if is_session or isinstance(event, RunStarted | RunFinished):
-            # By host: the last session, and whether it has ended.
             session = envelope.epoch, isinstance(event, RunFinished)
-            sessions[envelope.host] = max(sessions.get(envelope.host, session), session)
+            self._sessions[envelope.host] = max(self._sessions.get(envelope.host, session), session)
         if isinstance(event, CaptureHole):
-            holes += 1
-            unrecorded += event.frames
+            self._holes += 1
+            self._unrecorded += event.frames
         elif isinstance(event, RunStarted):
-            shard = event.shard
-            devices.update(device.key for device in event.devices)
-        else:
-            is_simulation = is_simulation or (isinstance(event, GpuSampled) and event.simulated)
-            device = getattr(event, "device", None)
-            key = getattr(device, "key", device)
-            if key:
-                devices.add(key)
-    return CaptureInfo(
-        path=str(path),
-        size_bytes=path.stat().st_size,
-        runs=sorted(runs - {""}),
-        hosts=sorted(hosts),
-        devices=sorted(devices),
-        simulated=is_simulation or any(map(is_simulated, devices)),
-        started_ns=first_ns,
-        duration_seconds=0.0 if first_ns is None or last_ns is None else (last_ns - first_ns) / 1e9,
-        ending=_ending([is_over for _, is_over in sessions.values()], growth),
-        events=kinds.total(),
-        events_by_kind=dict(sorted(kinds.items())),
-        refused_frames=refused,
-        damaged_places=reader.scanner.damaged_places,
-        skipped_bytes=reader.scanner.skipped_bytes + reader.scanner.incomplete_bytes,
-        holes=holes,
-        unrecorded_frames=unrecorded,
-        shard=shard_report(shard),
-    )
+            self._shard = event.shard
+            self._devices.update(event.devices)
+        elif isinstance(event, GpuSampled):
+            self._is_simulated = self._is_simulated or event.simulated
+
+    def info(
+        self, path: Path, growth: Growth, scanner: RecordScanner, refused: int, span_ns: tuple[int, int] | None
+    ) -> CaptureInfo:
+        """Return the info of the capture whose events were added.
+
+        `refused` is the number of records that are not events, `span_ns` when the first and the last record was
+        received; None: there are none.
+        """
+        devices = sorted({each if isinstance(each, str) else each.key for each in self._devices} - {""})
+        first_ns, last_ns = span_ns or (0, 0)
+        return CaptureInfo(
+            path=str(path),
+            size_bytes=path.stat().st_size,
+            runs=sorted(self._runs - {""}),
+            hosts=sorted(self._hosts),
+            devices=devices,
+            simulated=self._is_simulated or any(map(is_simulated, devices)),
+            started_ns=None if span_ns is None else first_ns,
+            duration_seconds=(last_ns - first_ns) / 1e9,
+            ending=_ending([is_over for _, is_over in self._sessions.values()], growth),
+            events=self._kinds.total(),
+            events_by_kind=dict(sorted(self._kinds.items())),
+            refused_frames=refused,
+            damaged_places=scanner.damaged_places,
+            skipped_bytes=scanner.skipped_bytes + scanner.incomplete_bytes,
+            holes=self._holes,
+            unrecorded_frames=self._unrecorded,
+            shard=shard_report(self._shard),
+        )
+
+
+def capture_info(path: Path) -> CaptureInfo:
+    """Read the whole capture at `path`. Raises CaptureError when it is not a capture."""
+    growth, reader, tally = Growth(path), CaptureReader(path), EventTally()
+    refused: Counter[str] = Counter()
+    span_ns = None
+    for batch in reader.batches():
+        tally.add(decode_all([record.frame for record in batch], refused))
+        if batch:
+            span_ns = (span_ns or (batch[0].received_ns, 0))[0], batch[-1].received_ns
+    return tally.info(path, growth, reader.scanner, refused.total(), span_ns)
 
 
 def _ending(are_over: list[bool], growth: Growth) -> str | None:

@@ -32,8 +32,10 @@ def info(runs: Sequence[Path], as_json: bool) -> None:
       virnucpro-bus info out/*
     """
     from virnucpro_bus.capture.info import InfosReport, capture_info
+    from virnucpro_bus.sources.kept_fold import read_kept_info
 
-    found = [capture_info(capture_path(run)) for run in runs]
+    paths = [capture_path(run) for run in runs]
+    found = [read_kept_info(path) or capture_info(path) for path in paths]
     warn_of_shards(dict(zip(names_of(runs), (each["shard"] for each in found), strict=True)))
     if as_json:
         click.echo(json.dumps(found[0] if len(found) == 1 else InfosReport(runs=found), indent=2))

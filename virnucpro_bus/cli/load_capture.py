@@ -22,7 +22,7 @@ SIMULATED = "simulated GPUs: the workers on them used the CPU"
 
 
 def load_runs(runs: Sequence[Path]) -> dict[str, FleetState]:
-    """Fold the capture of each run, and print on stderr what is missing; return the folds by short name.
+    """Load the fold of each run, and print on stderr what is missing; return the folds by short name.
 
     Raises CaptureError for what is not a capture, UserError for one that contains no event.
     """
@@ -32,14 +32,14 @@ def load_runs(runs: Sequence[Path]) -> dict[str, FleetState]:
 
 
 def load_run(place: Path) -> FleetState:
-    """Fold the capture in a file or a run folder, and print what is missing in it. Raises as `load_runs` does."""
-    from virnucpro_bus.sources.recording import play_whole, warnings_of
+    """Load the fold of the run in a file or a folder, and print what is missing in it. Raises as `load_runs`."""
+    from virnucpro_bus.sources.recording import load_fold
 
     path = capture_path(place)
-    playback = play_whole(path, SystemClock())
-    fleet = playback.fleet
-    for warning in warnings_of(playback):
+    folded = load_fold(path, SystemClock())
+    for warning in folded.warnings:
         say(f"{path}: {warning}")
+    fleet = folded.fleet
     if not fleet.get_totals()["events_received"]:
         raise UserError(f"{visible(str(path))}: contains no events")
     return fleet

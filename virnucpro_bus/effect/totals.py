@@ -101,8 +101,10 @@ class WorkTotals:
         self._planned: dict[str, Remaining] = defaultdict(Remaining)
         """The files and the work that were first assigned to each device."""
         self._by_size: dict[str, list[int]] | None = None
-        """The positions of each device's files, the biggest last. Completed ones are removed from the end. None:
-        not needed yet, as for a run of which nothing remains."""
+        """The positions of each device's files, the biggest last. Completed ones are removed from the end.
+
+        None: not needed yet, as for a run of which nothing remains.
+        """
         self._done_before: set[str] = set()
         """Files that were completed in earlier sessions and are not in the plan."""
         self._completions_read = 0
@@ -124,7 +126,7 @@ class WorkTotals:
         self._records = array("q", [_PENDING]) * len(owners)
 
     def _read_again(self, device: str, files: Sequence[str], their_costs: Sequence[int]) -> None:
-        """Read a part of the plan with files that were planned before: of two plans the greatest counts."""
+        """Read a part of the plan with files that were planned before: of two plans of one the greatest counts."""
         positions, owners, costs = self._positions, self._owners, self._costs
         for file, cost in zip(files, their_costs, strict=True):
             position = positions.setdefault(file, len(owners))

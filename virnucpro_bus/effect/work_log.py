@@ -96,7 +96,8 @@ class WorkLog:
         """Return what is wrong with the plans of own workers, in one line; None: nothing is known to be."""
         if not self.clashes:
             return None
-        name = visible(min(file for file, folder in self.own_folders.items() if not folder))
+        # A snapshot may have been made to count clashes without a name.
+        name = visible(min((file for file, folder in self.own_folders.items() if not folder), default="a file"))
         return (
             f"{name}: workers plan files of this name in several folders, so progress is unknown; pass the files "
             "of all workers to Publisher.plan, as among"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby, repeat
 from operator import attrgetter, itemgetter
@@ -56,10 +56,15 @@ class FleetState:
         local_host: str | None = None,
         interval_seconds: float = 2.0,
         handlers: Handlers | None = None,
+        observe: Callable[[Sequence[Envelope | Foreign]], object] | None = None,
     ) -> None:
-        """`handlers` are for `HostFold.apply_all`; None: those of the fold."""
+        """`handlers` are for `HostFold.apply_all`; None: those of the fold.
+
+        `observe` gets the events that were fed, some hundred at a time, before they are folded.
+        """
         self._clock = clock
         self._handlers = handlers
+        self._observe = observe
         self._interval_ns = round(interval_seconds * NANOSECONDS)
         self.local_host = local_host
         """The name, in events, of the host whose monotonic clock `clock` reads; None: of no host, as in a replay.
@@ -82,6 +87,8 @@ class FleetState:
             for first in range(0, len(frames), FRAMES_AT_ONCE):
                 part = slice(first, first + FRAMES_AT_ONCE)
                 decoded = decode_all(frames[part], self.refused)
+                if self._observe is not None:
+                    self._observe(decoded)
                 if received_ns is None or isinstance(received_ns, int):
                     times: Iterator[int] = repeat(UNKNOWN_TIME if received_ns is None else received_ns)
                 else:
@@ -106,22 +113,24 @@ class FleetState:
         with self._lock:
             return Fold(self.refused, [host.fold for host in self._in_order()])
 
-    def load(self, fold: Fold) -> None:
+    def load(self, fold: Fold, effects: Mapping[str, Effect] | None = None) -> None:
         """Start with what another fleet has folded, before anything is folded here; it becomes this one's own.
 
-        Raises SnapshotError when this fleet has already folded events.
+        `effects` are those of its hosts where nothing more will be folded: the runs are over. Raises SnapshotError
+        when this fleet has already folded events.
         """
         with self._lock:
             if self._hosts:
                 raise SnapshotError("cannot load a snapshot: this fleet has already folded events")
             for host_fold in fold.hosts:
-                self._hosts[host_fold.host] = self._new_host(host_fold)
+                host = self._hosts[host_fold.host] = self._new_host(host_fold)
+                host.last_effect = (effects or {}).get(host_fold.host)
             self.refused.update(fold.refused)
 
     def empty_copy(self) -> FleetState:
-        """Return an empty fleet with the same clock, settings and handlers."""
+        """Return an empty fleet with the same clock, settings, handlers and observer."""
         copy = FleetState(self._clock, self.local_host, self._interval_ns / NANOSECONDS)
-        copy.receipt_clock, copy._handlers = self.receipt_clock, self._handlers
+        copy.receipt_clock, copy._handlers, copy._observe = self.receipt_clock, self._handlers, self._observe
         return copy
 
     def includes(self, other: FleetState) -> bool:

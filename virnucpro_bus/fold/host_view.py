@@ -26,6 +26,8 @@ class HostView:
         self._clock = clock
         self._is_local = is_local
         self._totals_cache = TotalsCache()
+        self.last_effect: Effect | None = None
+        """The effect of stealing on a run that is over; None: to be computed."""
 
     def now_ns(self) -> int:
         """Now on the host's axis of time; the time of its last event if the clocks were never compared."""
@@ -75,6 +77,8 @@ class HostView:
 
     def effect(self) -> Effect:
         """The effect of stealing on its run."""
+        if self.last_effect is not None:
+            return self.last_effect
         return self.fold.effect(self.now_ns(), self._totals_cache, self._time_of_day())
 
     def notices(self) -> list[tuple[int, str]]:

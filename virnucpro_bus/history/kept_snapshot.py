@@ -10,7 +10,8 @@ import secrets
 from collections.abc import Callable, Iterator
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from virnucpro_bus.history.protocol import PIECE_BYTES, Snapshot
+from virnucpro_bus.history.protocol import Snapshot
+from virnucpro_bus.system.memory import without_garbage_search
 
 SHARED_NS = 60 * NANOSECONDS
 """Viewers share a snapshot that is being read until it is so old; then the next one gets a new one."""
@@ -21,10 +22,14 @@ KEPT_NS = 5 * NANOSECONDS
 class KeptSnapshot:
     """Makes and keeps the last snapshot of one fold. Not thread-safe."""
 
-    def __init__(self, take: Callable[[], Snapshot], clock: Clock) -> None:
-        """`take` begins a snapshot of the fold, which must not change while `is_unfinished`."""
+    def __init__(self, take: Callable[[], Snapshot], clock: Clock, piece_bytes: int) -> None:
+        """`take` begins a snapshot of the fold, which must not change while `is_unfinished`.
+
+        `piece_bytes` is how much of it one answer holds at most, and so how much is made for it at once.
+        """
         self._take = take
         self._clock = clock
+        self._piece_bytes = piece_bytes
         self._id = b""
         self._offset = 0
         self._parts: Iterator[bytes] | None = None
@@ -70,13 +75,14 @@ class KeptSnapshot:
         self._id, self._parts, self._readers, self._made = b"", None, 0, bytearray()
 
     def _bytes(self, place: int) -> bytes:
-        while self._parts is not None and len(self._made) < place + PIECE_BYTES:
+        while self._parts is not None and len(self._made) < place + self._piece_bytes:
             self._make_part()
-        return bytes(self._made[place : place + PIECE_BYTES])
+        return bytes(self._made[place : place + self._piece_bytes])
 
     def _make_part(self) -> None:
         if self._parts is not None:
-            part = next(self._parts, None)
+            with without_garbage_search():
+                part = next(self._parts, None)
             if part is None:
                 self._parts = None
             else:

@@ -14,6 +14,8 @@ from virnucpro_bus.history.noted_events import NotedEvents
 from virnucpro_bus.history.protocol import PIECE_BYTES, HelloReply, ReadableCapture, Snapshot, is_offset
 from virnucpro_bus.snapshot.format import pack
 
+SNAPSHOT_PIECE_BYTES = 1 << 18
+"""Made in some milliseconds: a hub has other things to do."""
 _FOLDED_BYTES_PER_STEP = 1 << 18
 
 
@@ -26,13 +28,17 @@ class HistoryServer:
         hello: Callable[[], HelloReply],
         clock: Clock,
         piece_bytes: int = PIECE_BYTES,
+        snapshot_piece_bytes: int = SNAPSHOT_PIECE_BYTES,
     ) -> None:
-        """`hello` returns the answer to "hello", without the time; `piece_bytes` limits the answer to "read"."""
+        """`hello` returns the answer to "hello", without the time.
+
+        `piece_bytes` limits the answer to "read", `snapshot_piece_bytes` that to "snapshot".
+        """
         self._capture = capture
         self._hello = hello
         self._piece_bytes = piece_bytes
         self._fold = IncrementalFold(capture.read, clock)
-        self._snapshot = KeptSnapshot(self._fold.snapshot, clock)
+        self._snapshot = KeptSnapshot(self._fold.snapshot, clock, snapshot_piece_bytes)
         self.noted = self._fold.noted
         """Events of the capture that are decoded already, if its hub is in this process."""
 

@@ -28,6 +28,8 @@ from virnucpro_bus.remote.rejections import HandshakeTracker
 from virnucpro_bus.sockets import SocketMonitor, enable_keepalive
 
 PIECE_BYTES = 1 << 18
+SNAPSHOT_PIECE_BYTES = 1 << 20
+"""Longer than a hub's, because each takes a way there and back: a relay has nothing else to do."""
 KEEP_ALIVE_NS = NANOSECONDS
 """A request is answered after this time even if there is nothing new."""
 MAX_VIEWERS = 256
@@ -87,7 +89,7 @@ class Relay:
         self._hello = hello
         self._clock = clock
         self._report = report
-        self._history = HistoryServer(capture, lambda: hello, clock, PIECE_BYTES)
+        self._history = HistoryServer(capture, lambda: hello, clock, PIECE_BYTES, SNAPSHOT_PIECE_BYTES)
         self._viewers: dict[bytes, _Viewer] = {}
         self._questions: list[tuple[bytes, bytes, list[bytes]]] = []
         """(peer, request id, request) of those to be answered at once."""

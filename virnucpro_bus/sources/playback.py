@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from virnucpro_bus.capture.growth import BROKEN_OFF, CUT_SHORT
@@ -32,14 +32,15 @@ class Playback:
         kinds: frozenset[str] | None = None,
         interval_seconds: float = 2.0,
         handlers: Handlers | None = None,
+        observe: Callable[[Sequence[Envelope | Foreign]], object] | None = None,
     ) -> None:
         """`kinds` are the kinds to fold, as they are on the wire; None is all. `interval_seconds`: see FleetState.
 
-        Events of other kinds are counted as received, so that they do not appear as lost. `handlers`: see
-        FleetState; those that observe are for a replay that is not started over.
+        Events of other kinds are counted as received, so that they do not appear as lost. `handlers`, `observe`:
+        see FleetState; what observes is for a replay that is not started over.
         """
         self.replay = replay
-        self.fleet = FleetState(replay, interval_seconds=interval_seconds, handlers=handlers)
+        self.fleet = FleetState(replay, interval_seconds=interval_seconds, handlers=handlers, observe=observe)
         self._kinds = kinds
         self._building: FleetState = self.fleet
         """The fold that is fed; another one than `fleet` until it has caught up."""

@@ -63,6 +63,11 @@ class Replay:
         self._position_ns = self._target_ns = self._anchor_ns = self._anchored_at_ns = 0
         self._start(self._from_ns)
 
+    @property
+    def start_ns(self) -> int:
+        """When the first record was received; 0: there are none."""
+        return self._start_ns
+
     # Clock: the time in the recording.
 
     def wall_ns(self) -> int:

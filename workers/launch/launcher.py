@@ -6,7 +6,7 @@ import math
 import os
 import signal
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zmq
 
@@ -14,9 +14,10 @@ from virnucpro_bus.capture.compression import compress_capture
 from virnucpro_bus.clock import AttendedClock, Clock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
+from virnucpro_bus.files.plain_files import stamp_of
 from virnucpro_bus.hub.bus_server import OPEN_FILES, BusServer, HubSink
 from virnucpro_bus.remote.relay_process import DELIVERY_SECONDS, RelayProcess
-from virnucpro_bus.run_folder import CAPTURE_NAME
+from virnucpro_bus.run_folder import CAPTURE_NAME, remove_kept_fold
 from virnucpro_bus.system.adopted import reap_adopted
 from virnucpro_bus.system.open_files import allow_open_files
 from virnucpro_bus.system.signals import ENDING_SIGNALS, SignalFlag
@@ -34,6 +35,9 @@ from workers.launch.run_plan import RunPlan
 from workers.launch.summary import remove_summary, sum_up
 from workers.launch.viewers import Viewers
 from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settings_of
+
+if TYPE_CHECKING:
+    from virnucpro_bus.sources.recording import Recording
 
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
 POLL_MS = 50
@@ -57,6 +61,8 @@ class Launcher:
         folder was removed meanwhile."""
         self._plan = plan
         self._clock = clock
+        self._recording: Recording | None = None
+        """The run as the capture shows it; None before it is over."""
         # No process exceeds a time limit while we stand still.
         self._attended_clock = AttendedClock(clock)
         self._store = ResultStore(plan.run_dir)
@@ -126,7 +132,7 @@ class Launcher:
                 self._monitor.print_deferred()
             if self.summary:
                 # Last, because nothing depends on it; and not for a user who wants the run to end at once.
-                self._compress(interruption.limit(math.inf, 0))
+                self._pack_capture(interruption.limit(math.inf, 0))
         return status
 
     def _sum_up(self, status: int, interruption: Interruption) -> None:
@@ -137,10 +143,14 @@ class Launcher:
             return
         if status == EXIT_UNABLE and not plan.run_dir.is_dir():
             return  # it was removed during the run, which was reported: there is nothing to sum up
+        # Only now: the first file would wait for it otherwise.
+        from virnucpro_bus.sources.recording import read_recording
+
+        limit = interruption.limit(math.inf, HURRIED_SUMMARY_SECONDS)
+        self._recording = read_recording(plan.run_dir / CAPTURE_NAME, self._clock, limit, with_info=True)
         self.summary = sum_up(
             plan,
-            self._clock,
-            interruption.limit(math.inf, HURRIED_SUMMARY_SECONDS),
+            self._recording,
             self._monitor.report,
             exit_code=status,
             files_done_before=0 if self._resumed is None else self._resumed.done,
@@ -178,6 +188,7 @@ class Launcher:
                     self._monitor.report(self._relay.start(plan.run_dir, plan.listen))
                 remove_summary(plan.run_dir)
                 remove_report(plan.run_dir)
+                remove_kept_fold(plan.run_dir / CAPTURE_NAME)
                 coordinator.start()
                 coordinator.announce(claim_merged(plan.merge, plan.run_dir))
                 if self._resumed is not None:
@@ -262,14 +273,21 @@ class Launcher:
         self._sink.publish(Notice(visible(message)[:REASON_CHARACTERS]))  # a folder's name may not be UTF-8
         self._monitor.report(message)
 
-    def _compress(self, is_over: Callable[[], bool]) -> None:
-        """Compress the capture, unless `is_over` before, or another process is already resuming the run."""
+    def _pack_capture(self, is_over: Callable[[], bool]) -> None:
+        """Compress the capture and keep its fold, unless `is_over` before, or another process resumes the run."""
         try:
             self._server.claim()
         except UserError:
             return
         try:
-            compress_capture(self._plan.run_dir / CAPTURE_NAME, is_over)
+            path, recording = self._plan.run_dir / CAPTURE_NAME, self._recording
+            # Another process may have continued the run before the folder was claimed again.
+            is_unchanged = recording is not None and recording.stamp == stamp_of(path)
+            compress_capture(path, is_over)
+            if recording is not None and recording.info is not None and is_unchanged and not is_over():
+                from virnucpro_bus.sources.kept_fold import keep_fold
+
+                keep_fold(path, recording.info, recording.fleet, recording.ended_ns)
         finally:
             self._server.release()
 

@@ -9,12 +9,14 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from virnucpro_bus.clock import Clock
 from virnucpro_bus.files.disk import Disk
-from virnucpro_bus.run_folder import CAPTURE_NAME, SUMMARY_NAME
+from virnucpro_bus.run_folder import SUMMARY_NAME
 from workers.launch.run_plan import RunPlan
+
+if TYPE_CHECKING:
+    from virnucpro_bus.sources.recording import Recording
 
 
 def remove_summary(run_dir: Path) -> None:
@@ -25,8 +27,7 @@ def remove_summary(run_dir: Path) -> None:
 
 def sum_up(
     plan: RunPlan,
-    clock: Clock,
-    stopped: Callable[[], bool],
+    recording: Recording,
     report: Callable[[str], object],
     *,
     exit_code: int,
@@ -34,14 +35,14 @@ def sum_up(
 ) -> dict[str, Any]:
     """Write summary.json, and return its content; `report` gets what goes wrong, for the user.
 
-    Empty if `stopped`, which is called several times a second, returns true before the capture is read.
+    Empty if there was no time to read the whole capture.
     """
     path = plan.run_dir / SUMMARY_NAME
-    summary = _summarize(plan, clock, stopped)
-    if summary is None:
+    if not recording.is_whole:
         remove_summary(plan.run_dir)
         report(f"{SUMMARY_NAME} is not written; to print it: virnucpro-bus replay {plan.run_dir} --once --json")
         return {}
+    summary = _summarize(plan, recording)
     summary |= {"exit_code": exit_code, "files_done_before": files_done_before}
     try:
         with Disk().replace_atomically(path, durable=False) as file:
@@ -51,15 +52,11 @@ def sum_up(
     return summary
 
 
-def _summarize(plan: RunPlan, clock: Clock, stopped: Callable[[], bool]) -> dict[str, Any] | None:
-    """Return what the capture and the plan say of the run; None if `stopped`."""
+def _summarize(plan: RunPlan, recording: Recording) -> dict[str, Any]:
+    """Return what the capture and the plan say of the run."""
     # Only now: the first file would wait for it otherwise.
-    from virnucpro_bus.sources.recording import read_recording
     from virnucpro_bus.timeline.attempt_figures import exact_files
 
-    recording = read_recording(plan.run_dir / CAPTURE_NAME, clock, stopped)
-    if not recording.is_whole:
-        return None
     fleet = recording.fleet
     return {
         **fleet.report(),

@@ -11,6 +11,7 @@ from virnucpro_bus.run_folder import (
     ATTEMPTS_NAME,
     BUS_FILE,
     CAPTURE_NAME,
+    FOLD_NAME,
     LOG_FOLDER,
     REPORT_NAME,
     RESULTS_NAME,
@@ -18,7 +19,7 @@ from virnucpro_bus.run_folder import (
 )
 
 _RESERVED_NAMES = {
-    CAPTURE_NAME, SUMMARY_NAME, REPORT_NAME, BUS_FILE, ".bus", LOG_FOLDER, RESULTS_NAME, ATTEMPTS_NAME
+    CAPTURE_NAME, FOLD_NAME, SUMMARY_NAME, REPORT_NAME, BUS_FILE, ".bus", LOG_FOLDER, RESULTS_NAME, ATTEMPTS_NAME
 }  # fmt: skip
 
 

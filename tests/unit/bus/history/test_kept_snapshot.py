@@ -10,7 +10,6 @@ from virnucpro_bus.capture.records import HEADER, MAGIC, VERSION, pack_record
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import SnapshotError
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.history import kept_snapshot
 from virnucpro_bus.history.kept_snapshot import KEPT_NS, SHARED_NS
 from virnucpro_bus.history.protocol import HelloReply, parse_snapshot, parse_snapshot_piece, snapshot_request
 from virnucpro_bus.history.server import HistoryServer
@@ -44,7 +43,9 @@ class Bus:
 
     def __init__(self) -> None:
         self.clock, self.capture = ManualClock(), Recorded(FRAMES[:3_000])
-        self.server = HistoryServer(self.capture, lambda: HelloReply("run", "node", ""), self.clock)
+        self.server = HistoryServer(
+            self.capture, lambda: HelloReply("run", "node", ""), self.clock, snapshot_piece_bytes=PIECE_BYTES
+        )
         self.server.fold_all()
 
     def ask(self, *request: bytes) -> list[bytes]:
@@ -71,11 +72,6 @@ class Viewer:
         while self.read():
             pass
         return self.data
-
-
-@pytest.fixture(autouse=True)
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_snapshot, "PIECE_BYTES", PIECE_BYTES)
 
 
 def fold_of(frames: list[bytes]) -> bytes:

@@ -15,9 +15,9 @@ from tests.support.relays import access, follow_until, follower_of, new_keys, ne
 from virnucpro_bus.clock import NANOSECONDS, ManualClock, SystemClock
 from virnucpro_bus.errors import AddressError, UserError
 from virnucpro_bus.fold.fleet import FleetState
-from virnucpro_bus.history import kept_snapshot
 from virnucpro_bus.history.kept_snapshot import KeptSnapshot
 from virnucpro_bus.remote import follower as follower_module
+from virnucpro_bus.remote import relay as relay_module
 from virnucpro_bus.remote.feeds import PlayedCapture
 from virnucpro_bus.remote.follower import Follower
 from virnucpro_bus.remote.keys import Identity
@@ -136,7 +136,7 @@ def test_a_follower_of_one_run_is_not_given_another_run(played: PlayedCapture) -
 def test_a_viewer_begins_with_a_snapshot_of_many_pieces_or_reads_the_whole_capture(
     played: PlayedCapture, monkeypatch: pytest.MonkeyPatch, is_kept: bool
 ) -> None:
-    monkeypatch.setattr(kept_snapshot, "PIECE_BYTES", 1_000)
+    monkeypatch.setattr(relay_module, "SNAPSHOT_PIECE_BYTES", 1_000)
     frames = some_frames(500)
     played.append(frames, 1)
     with served_relay(played) as served, follower_of(served.address) as follower:

@@ -239,6 +239,14 @@ def test_a_snapshot_with_any_value_replaced_is_refused_or_harmless(data: st.Data
     assert_that_it_is_refused_or_harmless(joined(whole, parts))
 
 
+def test_a_snapshot_that_counts_clashes_of_names_without_a_name_is_harmless() -> None:
+    whole = dumped(a_fleet())
+    parts = parts_of(whole)
+    log = next(value for value in parts[0][1][0] if isinstance(value, dict) and "clashes" in value)
+    log["clashes"] = 1
+    assert_that_it_is_refused_or_harmless(joined(whole, parts))
+
+
 def test_a_state_of_a_worker_that_is_none_of_ours_is_refused() -> None:
     whole = dumped(a_fleet())
     assert whole.count(b"\xa5state\xa4idle") == 1

@@ -14,6 +14,7 @@ from tests.support.plans import run_plan
 from tests.support.raw_captures import MadeCapture
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.sources.playback import fold_capture
+from virnucpro_bus.sources.recording import read_recording
 from workers.launch.summary import sum_up
 
 SECONDS = 600.0
@@ -75,7 +76,11 @@ def test_an_export_has_the_figures_of_the_curve(tmp_path: Path, curve: Curve, sp
 @every_curve
 def test_the_summary_of_a_run_has_the_figures_of_the_curve(tmp_path: Path, curve: Curve, spans: Spans) -> None:
     summary = sum_up(
-        run_plan(tmp_path), SystemClock(), lambda: False, pytest.fail, exit_code=0, files_done_before=0
+        run_plan(tmp_path),
+        read_recording(tmp_path / "run.vbus", SystemClock()),
+        pytest.fail,
+        exit_code=0,
+        files_done_before=0,
     )
     assert len(summary["files"]) == len(spans)
     assert wrong(summary["files"], spans, curve) == unknown(summary["files"]) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from heapq import nlargest
@@ -10,7 +9,7 @@ from heapq import nlargest
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.duration_model import LIKELY, OVERRUN, FixedWork, fixed_work
 from virnucpro_bus.effect.shares import DeviceShare
-from virnucpro_bus.effect.speeds import Speed, Speeds, Started, measure
+from virnucpro_bus.effect.speeds import Speed, Speeds, Started, factor_of, measure
 
 DOUBTED_DEVICES, LEAST_DOUBTED, MANY_DEVICES = 16, 2, 1_024
 """How many devices are doubted one by one, the worst known ones, and how few of many. Of many the doubts about
@@ -123,4 +122,4 @@ def doubts(
 def likely_factors(speed: Speed, noise: float) -> tuple[float, float]:
     """Return by what a speed may have to be multiplied: the least and the greatest factor."""
     # The mean of skewed values is skewed, too.
-    return math.exp(-LIKELY * speed.error * (1 + noise)), math.exp(LIKELY * speed.error)
+    return factor_of(-LIKELY * speed.error * (1 + noise)), factor_of(LIKELY * speed.error)

@@ -46,6 +46,7 @@ from virnucpro_bus.effect.combine import make_effect, percent_above, unknown_eff
 from virnucpro_bus.effect.duration_model import LIKELY
 from virnucpro_bus.effect.outlook import Outlook
 from virnucpro_bus.effect.shares import RunStatus, loading_seconds, shares_of, totals_of
+from virnucpro_bus.effect.speeds import factor_of
 from virnucpro_bus.effect.totals import MAX_STEALS_REPORTED, TotalsCache, WorkTotals
 from virnucpro_bus.effect.work_log import Steal, WorkLog
 from virnucpro_bus.metrics import Effect, Range, StealEffect
@@ -164,7 +165,7 @@ class _EffectCalculator:
             return None, None
         after = free + likely.own_pending_seconds(steal.victim) - likely.since_zero(done.end_ns)
         pair = (likely.speeds.get(key) for key in (steal.thief, steal.victim))
-        factor = math.exp(LIKELY * math.hypot(*(speed.error for speed in pair if speed is not None)))
+        factor = factor_of(LIKELY * math.hypot(*(speed.error for speed in pair if speed is not None)))
         on_victim = likely.on_victim(steal, done.seconds, done.end_ns)
         least, greatest = (
             on_victim / factor + OTHER_GAPS[0] * likely.gap,

@@ -34,4 +34,5 @@ def shared_end(
     if not is_greedy:
         return most
     ends = [free + part * seconds for part, (free, seconds) in zip(taken(most), workers, strict=True) if part]
-    return max(ends)
+    # Where all files take less time than a float can tell, nobody has taken any by then.
+    return max(ends, default=most)

@@ -25,6 +25,7 @@ from virnucpro_bus.effect.duration_model import (
 )
 from virnucpro_bus.effect.handing_out import shared_end
 from virnucpro_bus.effect.shares import DeviceShare, RunStatus
+from virnucpro_bus.effect.speeds import factor_of
 from virnucpro_bus.effect.totals import WorkTotals
 from virnucpro_bus.effect.work_log import Steal
 
@@ -124,7 +125,7 @@ class Outlook:
             return rate
         # A file that exceeds the expected time by more than files do shows that its device is slower now; the
         # later it is expected to end, the slower.
-        slack = math.exp(self.assumed.speeds.noise) * (1 + OVERRUN) / (1 + self.assumed.overrun)
+        slack = factor_of(self.assumed.speeds.noise) * (1 + OVERRUN) / (1 + self.assumed.overrun)
         return min(rate, slack * share.in_progress_work / so_far)
 
     @cached_property

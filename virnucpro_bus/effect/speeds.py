@@ -36,6 +36,9 @@ ASSUMED_NOISE = 0.3
 BORROWED_FILES = 2
 """How many files' worth of the noise of all devices counts for each."""
 _LEAST_ERROR = 1e-6
+_GREATEST_LOG = 100.0
+"""Logs of rates, their ratios and their variance are clamped to this: beyond it nothing is known of a speed, and
+no float can hold what follows from it."""
 
 
 class Phase(NamedTuple):
@@ -155,7 +158,7 @@ def measure(
     }
     if not evidence:
         return Speeds({})
-    skewed = max(noise, math.sqrt(math.expm1(variance))) if noise else 0.0
+    skewed = max(noise, math.sqrt(math.expm1(min(variance, _GREATEST_LOG)))) if noise else 0.0
     rates = {key: each.likely_rate(in_progress.get(key), skewed) for key, each in evidence.items()}
     logs = [math.log(rate) for rate in rates.values()]
     likely = pool(logs, [each.error(noise) for each in evidence.values()])
@@ -164,13 +167,18 @@ def measure(
     for at, (key, each) in enumerate(evidence.items()):
         value = likely.members[at].value if noise else logs[at]
         error = math.hypot(careful.members[at].error, careful.members[at].value - value)
-        last = each.phases[-1]._replace(rate=rates[key] if value == logs[at] else math.exp(value))
+        last = each.phases[-1]._replace(rate=rates[key] if value == logs[at] else factor_of(value))
         by_key[key] = Speed((*each.phases[:-1], last), error, is_measured=bool(timelines))
     rest = [key for key in done if key not in by_key]
     limits = [math.log(file.work / file.seconds) if (file := in_progress.get(key)) else None for key in rest]
     for key, (value, error) in zip(rest, suppose(limits, likely, careful), strict=True):
-        by_key[key] = Speed((Phase(0, math.exp(value)),), error, is_measured=False)
+        by_key[key] = Speed((Phase(0, factor_of(value)),), error, is_measured=False)
     return Speeds(by_key, noise, cautious)
+
+
+def factor_of(log: float) -> float:
+    """Return the factor, or the rate, of this log: above 0 and finite, also where next to nothing is known."""
+    return math.exp(max(-_GREATEST_LOG, min(log, _GREATEST_LOG)))
 
 
 def _slowness(timeline: Sequence[TimedFile]) -> list[float]:

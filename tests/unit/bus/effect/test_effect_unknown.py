@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.effects import assert_that_nothing_is_known, do, planned, told
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.vocabulary import Device
-from virnucpro_bus.fold.fleet import FleetState
+from virnucpro_bus.metrics import Effect
 from virnucpro_bus.testing import Script
 
 
@@ -148,12 +148,38 @@ def test_whatever_is_said_every_figure_is_a_number_or_unknown_and_none_is_below_
     script = Script()
     for (source, fact), pause in zip(said, pauses, strict=False):
         script.say(source, fact, after_seconds=pause)
-    fleet = FleetState(script.clock, local_host="node")
-    fleet.feed(script.frames())
-    effect = fleet.get_effect()
+    assert_that_figures_are_possible(told(script))
+
+
+def assert_that_figures_are_possible(effect: Effect) -> None:
     json.dumps(effect, allow_nan=False)
     for name, value in effect.items():
         for each in value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else [value]:
             if not name.startswith(("saved", "above_bound", "steals")) and each is not None:
                 assert isinstance(each, int | float)
                 assert each >= 0
+
+
+@given(
+    costs=st.lists(extreme_counts, min_size=1, max_size=6),
+    done=st.lists(st.tuples(st.sampled_from(["cpu:0", "cpu:1"]), st.sampled_from([1e-12, 1.5, 1e7])), max_size=6),
+)
+# The first changes more from file to file than any device does, the next differs more from what its size says, …
+@example(costs=[0, 2**63 - 1], done=[("cpu:0", 1.5)] * 2)
+@example(costs=[2**63 - 1, 0, 7], done=[("cpu:0", 1e-12), ("cpu:0", 1.5), ("cpu:1", 1e7)])
+# … and here what is left takes less time than a float can tell.
+@example(costs=[2**63 - 1, 0, 0], done=[("cpu:0", 1.5)])
+def test_whatever_files_of_extreme_sizes_take_every_figure_is_a_number_or_unknown_and_none_is_below_zero(
+    costs: list[int], done: list[tuple[str, float]]
+) -> None:
+    script = planned({})
+    files = [f"f{at}" for at in range(len(costs))]
+    for file, cost in zip(files, costs, strict=True):
+        script.say("coordinator", ev.FilesAssigned("cpu:0", (ev.PlannedFile(file, cost, cost),)))
+    for file, (device, seconds) in zip(files, done, strict=False):
+        do(script, device, file, seconds, stolen_from="cpu:0" if device == "cpu:1" else None)
+    assert_that_figures_are_possible(told(script))
+    for file in files[len(done) :][:1]:
+        script.say("worker-0", ev.FileStarted("cpu:0", file, 1))
+    script.clock.advance(3.0)
+    assert_that_figures_are_possible(told(script))

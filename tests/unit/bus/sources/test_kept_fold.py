@@ -164,7 +164,7 @@ def test_one_of_another_version_or_of_another_capture_is_ignored(
     recorded(other, Script().envelopes)
     shutil.copy(fold_path(capture), fold_path(other))
     assert read_kept_fold(other) is None
-    monkeypatch.setattr(kept_fold, "version", lambda _: "0.0.1")
+    monkeypatch.setattr(kept_fold, "_version", lambda: "0.0.1")
     assert read_kept_fold(capture) is None
 
 

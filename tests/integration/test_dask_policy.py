@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,20 +12,31 @@ import pytest
 
 from tests.support.event_balance import assert_that_the_books_balance
 from tests.support.lab import Lab, Started
-from tests.support.run_files import recorded, results
+from tests.support.run_files import USER_JOBS, Gates, recorded, results
 from virnucpro_bus import events as ev
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install 'virnucpro-bus[dask]'")
 
-DEADLY = "part_10.fa"
+DEADLY, LONG = "part_10.fa", "part_09.fa"
 
 
 @pytest.fixture(scope="module")
 def scheduled(forty: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Started, Path]]:
-    """A run of 40 files, nearly all assigned to one of two workers; one was killed while it had `DEADLY`."""
+    """A run of 40 files, nearly all assigned to one of two workers; one was killed while it had `DEADLY`.
+
+    One waited over a file until Dask had moved one of those that were to follow it.
+    """
     lab = Lab(tmp_path_factory.mktemp("scheduled"))
+    shutil.copy(USER_JOBS, lab.folder)
+    gates = Gates(lab.folder / "gates")
+    gates.close(LONG)
+    job = ("--job", "user_jobs:gated", "--job-option", gates.option)
     options = ("--engine", "dask", "--policy", "dask", "--devices", "cpu:2", "--weights", "9,1", "--no-dashboard")
-    ended = lab.run("run", forty, "--out", "out", *options, VIRNUCPRO_FAULT=f"kill after_job {DEADLY}")
+    ended = lab.start("run", forty, "--out", "out", *options, *job, VIRNUCPRO_FAULT=f"kill after_job {DEADLY}")
+    ended.until(gates.waiting, "a worker is at the long file")
+    ended.until(lambda: recorded(lab.folder / "out", ev.WorkStolen), "a file was stolen from behind it")
+    gates.open()
+    ended.wait()
     yield lab, ended, lab.folder / "out"
     assert lab.left_behind() == []
     assert_that_the_books_balance(lab.folder)

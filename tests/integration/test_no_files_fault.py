@@ -44,6 +44,7 @@ def test_a_run_folder_that_is_removed_ends_the_run(lab: Lab, gone: str) -> None:
     job = ("--job", "user_jobs:gated", "--job-option", gates.option)
     running = lab.start("run", "in", "--out", "out", *ONE_WORKER, "--retries", "0", *job)
     running.until(gates.waiting, "the job is at its gate")
+    running.until((lab.folder / "out" / "gpu_metrics.log").exists, "the monitor has made its log")
     shutil.rmtree(lab.folder / gone)
     gates.open()
     assert running.wait() == 2

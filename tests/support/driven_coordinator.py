@@ -60,7 +60,7 @@ class CoordinatedRun:
 
     def take(self, device: Device, *, silently: bool = False) -> None:
         """The worker asks for a file; `silently`: it says nothing of it, for it dies before it can."""
-        if device in self._held:
+        if device in self._held or self.coordinator.is_retired(device.key):
             return
         if device in self._loading:
             self._loading.remove(device)

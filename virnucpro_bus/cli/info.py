@@ -12,7 +12,7 @@ import click
 from virnucpro_bus.cli.load_capture import warn_of_shards
 from virnucpro_bus.cli.options import runs_argument
 from virnucpro_bus.clock import iso_utc
-from virnucpro_bus.run_folder import capture_path, names_of
+from virnucpro_bus.run_folder import capture_path, fold_path, names_of
 from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible
 
@@ -31,16 +31,26 @@ def info(runs: Sequence[Path], as_json: bool) -> None:
       virnucpro-bus info my-run/run.vbus
       virnucpro-bus info out/*
     """
-    from virnucpro_bus.capture.info import InfosReport, capture_info
-    from virnucpro_bus.sources.kept_fold import read_kept_info
+    from virnucpro_bus.capture.info import InfosReport
 
-    paths = [capture_path(run) for run in runs]
-    found = [read_kept_info(path) or capture_info(path) for path in paths]
+    found = [_find_info(capture_path(run)) for run in runs]
     warn_of_shards(dict(zip(names_of(runs), (each["shard"] for each in found), strict=True)))
     if as_json:
         click.echo(json.dumps(found[0] if len(found) == 1 else InfosReport(runs=found), indent=2))
     else:
         click.echo("\n\n".join(map(_as_text, found)))
+
+
+def _find_info(capture: Path) -> CaptureInfo:
+    """Return what is known of a capture, without reading it if its fold is kept."""
+    from virnucpro_bus.capture.info import capture_info
+
+    if fold_path(capture).exists():
+        from virnucpro_bus.sources.kept_fold import read_kept_info
+
+        if (kept := read_kept_info(capture)) is not None:
+            return kept
+    return capture_info(capture)
 
 
 def _as_text(found: CaptureInfo) -> str:

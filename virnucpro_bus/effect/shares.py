@@ -85,7 +85,9 @@ class RunStatus:
     joined_ns: Mapping[str, int] = field(default_factory=dict)
     """When those of the devices have joined that were not there from the start of the session."""
     deserted: frozenset[str] = frozenset()
-    """The devices of `gone_ns` from whose queues files were stolen since: nobody else would have done these."""
+    """Those without a ready worker since the last one was lost, from whose queues files were stolen since then.
+
+    Nobody else would have done these."""
 
 
 @dataclass(frozen=True)

@@ -207,14 +207,16 @@ class HostState(Struct, array_like=True):
         streams = [stream for _, _, stream in self.streams()]
         started_ns = self.started_ns or 0
         ups = [(stream.up_ns, stream.device_key) for stream in streams if stream.up_ns is not None]
-        devices, gone = self._session_devices(), gone_ns(self.streams())
-        steals = self._log.steals.values() if gone else ()
+        devices = self._session_devices()
+        # Of a new worker it is not known yet whether it will ever be ready.
+        left_ns = gone_ns(worker for worker in self.streams() if worker[-1].is_lost or worker[-1].was_ready)
+        steals = self._log.steals.values() if left_ns else ()
         status = RunStatus(
             devices=frozenset(device.key for device in devices),
             living=frozenset(stream.device_key for stream in streams if stream.is_live and stream.device_key),
             # The earliest of each device counts: it is written last.
             up_ns={key: at_ns for at_ns, key in sorted(ups, reverse=True) if at_ns >= started_ns},
-            gone_ns=gone,
+            gone_ns=gone_ns(self.streams()),
             in_progress=[
                 InProgress(
                     stream.device_key, stream.file, stream.since_ns, stream.share_done or 0.0, stream.progress_ns
@@ -233,7 +235,7 @@ class HostState(Struct, array_like=True):
             - {stream.device_key for stream in streams if stream.is_live and not stream.is_loading},
             joined_ns={key: self._joined[key] for key in self._late_devices()},
             deserted=frozenset(
-                steal.victim for steal in steals if steal.decided_ns > gone.get(steal.victim, steal.decided_ns)
+                steal.victim for steal in steals if steal.decided_ns > left_ns.get(steal.victim, steal.decided_ns)
             ),
         )
         return HostWork(self.run, self._log, status, devices)

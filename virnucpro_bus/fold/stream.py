@@ -131,6 +131,11 @@ class Stream:
         return "idle" if self.state in (STARTING, "loading") else self.state
 
     @property
+    def was_ready(self) -> bool:
+        """Whether it has ever been ready for files."""
+        return self.up_ns is not None or self.has_worked
+
+    @property
     def is_loading(self) -> bool:
         """Whether it still loads its job."""
         return self.is_live and self.reported_state == "loading"

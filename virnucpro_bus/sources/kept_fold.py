@@ -15,7 +15,6 @@ import os
 import struct
 from collections.abc import Iterator
 from hashlib import file_digest, sha256
-from importlib.metadata import version
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
@@ -58,6 +57,12 @@ class KeptHeader(msgspec.Struct, array_like=True):
     """By host."""
 
 
+def _version() -> str:
+    from importlib.metadata import version  # takes long to load, and most captures have no fold beside them
+
+    return version("virnucpro-bus")
+
+
 def keep_fold(capture: Path, info: CaptureInfo, fleet: FleetState, ended_ns: int) -> None:
     """Keep the fold of a whole capture, and what `capture_info` found in it, if that is worth it.
 
@@ -69,7 +74,7 @@ def keep_fold(capture: Path, info: CaptureInfo, fleet: FleetState, ended_ns: int
         return
     try:
         size_bytes, digest = _identity(capture)
-        header = KeptHeader(version("virnucpro-bus"), size_bytes, digest, ended_ns, info, fleet.effects_by_host())
+        header = KeptHeader(_version(), size_bytes, digest, ended_ns, info, fleet.effects_by_host())
         encoded, hashed = msgspec.msgpack.encode(header), sha256()
         with without_garbage_search(), Disk().replace_atomically(fold_path(capture), durable=False) as file:
             for piece in chain((_MAGIC, _LENGTH.pack(len(encoded)), encoded), pack(fleet.fold())):
@@ -121,7 +126,7 @@ def _checked_header(file: BufferedReader, capture: Path) -> KeptHeader:
         header: KeptHeader = _decode_header(encoded := file.read(length))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SnapshotError(f"a damaged header: {error}") from None
-    if header.version != version("virnucpro-bus") or header.capture_bytes != capture.stat().st_size:
+    if header.version != _version() or header.capture_bytes != capture.stat().st_size:
         raise SnapshotError("of another version, or of another capture")
     hashed = sha256(start + encoded)
     for piece in _snapshot_in(file):

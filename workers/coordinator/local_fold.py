@@ -40,13 +40,21 @@ class _CoordinatorHostFold(HostFold, array_like=True):
     """Keys of the devices that get no more files."""
     up_ns: dict[str, int] = msgspec.field(default_factory=dict)
     """When each device first asked for a file, by key."""
+    ready: set[str] = msgspec.field(default_factory=set)
+    """Keys of the devices whose present worker has asked for a file."""
 
     def work(self, now_ns: int) -> HostWork:
         """Return the host's work, with the devices' status as the coordinator knows it."""
         work = super().work(now_ns)
-        living = work.status.devices - self.retired
-        # 0, unknown: the files of earlier sessions are not in this fold, which else would seem incomplete.
-        return replace(work, status=replace(work.status, living=living, up_ns=self.up_ns, files_total=0))
+        status = replace(
+            work.status,
+            living=work.status.devices - self.retired,
+            up_ns=self.up_ns,
+            # Unknown: the files of earlier sessions are not in this fold, which else would seem incomplete.
+            files_total=0,
+            deserted=work.status.deserted - self.ready,
+        )
+        return replace(work, status=status)
 
 
 class LocalFold:
@@ -109,7 +117,9 @@ class LocalFold:
 
     def record_request(self, slot: int) -> None:
         """Record that the worker of device number `slot` runs and asks for a file."""
-        self._fold.up_ns.setdefault(self._devices[slot].key, self._clock.mono_ns())
+        key = self._devices[slot].key
+        self._fold.up_ns.setdefault(key, self._clock.mono_ns())
+        self._fold.ready.add(key)
 
     def record_work(
         self, slot: int, event: ev.Fact, wall_ns: int | None = None, mono_ns: int | None = None
@@ -122,6 +132,7 @@ class LocalFold:
     def announce_loss(self, slot: int, event: ev.WorkerLost) -> None:
         """Announce the loss of a worker: its local stream ends, and that of the next worker begins."""
         self.publish(event)
+        self._fold.ready.discard(self._devices[slot].key)
         lost = self._worker_sequencers[slot]
         self.record(msgspec.structs.replace(event, source=lost.source, epoch=lost.epoch))
         self._worker_sequencers[slot] = self._worker_sequencer(lost.source, lost.epoch + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.effects import effect_after
@@ -76,6 +76,7 @@ def test_what_is_expected_of_the_run_changes_when_a_device_joins() -> None:
 
 @pytest.mark.parametrize("policy", POLICIES)
 @given(costs=costs, speeds=speeds, late=LATE)
+@example(costs=[1050], speeds=[1.5], late=[(700.0, 0.5)])  # joins at the very end
 def test_whatever_joins_when_no_run_ends_before_the_lower_bound_and_each_device_is_busy_or_idle_from_then_on(
     policy: str, costs: list[int], speeds: list[float], late: list[tuple[float, float]]
 ) -> None:
@@ -84,7 +85,7 @@ def test_whatever_joins_when_no_run_ends_before_the_lower_bound_and_each_device_
     assert makespan is not None
     assert bound is not None
     joins = dict.fromkeys((f"cpu:{at}" for at in range(len(speeds))), 0.0)
-    joins |= {f"cpu:{at}": seconds for at, (seconds, _) in enumerate(late, len(speeds)) if seconds < makespan}
+    joins |= {f"cpu:{at}": seconds for at, (seconds, _) in enumerate(late, len(speeds)) if seconds <= makespan}
     assert effect["idle_seconds"].keys() == joins.keys()
     for key, seconds in joins.items():
         assert effect["busy_seconds"][key] + effect["idle_seconds"][key] == pytest.approx(makespan - seconds)

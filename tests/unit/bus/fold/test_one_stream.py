@@ -189,6 +189,25 @@ def test_at_the_end_the_coordinators_own_account_is_that_of_the_stream() -> None
     assert_the_accounts_agree(a_run_of_everything())
 
 
+def test_the_accounts_agree_where_files_are_stolen_while_a_new_worker_loads_and_once_it_is_ready() -> None:
+    run = CoordinatedRun([1, 1, 1, 1])
+    fast, slow, cpu = DEVICES
+    run.take(fast)
+    run.complete(fast)
+    run.die(fast)
+    for device in (slow, cpu):
+        run.take(device)
+    run.script.clock.advance(1)
+    run.join()
+    run.take(LATE)
+    # Whether the new worker will ever be ready is unknown.
+    assert run.coordinator.get_effect()["makespan_without_stealing_seconds"] is None
+    assert_the_accounts_agree(run)
+    run.take(fast)
+    assert run.coordinator.get_effect()["makespan_without_stealing_seconds"] is not None
+    assert_the_accounts_agree(run)
+
+
 def test_the_accounts_agree_where_a_device_is_given_no_more_files() -> None:
     """What is expected of the run depends on who takes part in the rest of it."""
     run = CoordinatedRun([40, 30, 20, 19, 18, 17, 16, 15, 14])

@@ -164,11 +164,15 @@ def test_one_of_another_version_or_of_another_capture_is_ignored(
     recorded(other, Script().envelopes)
     shutil.copy(fold_path(capture), fold_path(other))
     assert read_kept_fold(other) is None
-    monkeypatch.setattr(kept_fold, "version", lambda _: "0.0.1")
+    monkeypatch.setattr(kept_fold, "_version", lambda: "0.0.1")
     assert read_kept_fold(capture) is None
 
 
-@pytest.mark.parametrize("make", [Path.mkdir, Path.touch, lambda path: path.symlink_to(path)], ids=str)
+@pytest.mark.parametrize(
+    "make",
+    [Path.mkdir, Path.touch, lambda path: path.symlink_to(path)],
+    ids=["a folder", "an empty file", "a link to itself"],
+)
 def test_what_is_in_its_place_is_ignored(capture: Path, make: Callable[[Path], object]) -> None:
     fold_path(capture).unlink()
     make(fold_path(capture))

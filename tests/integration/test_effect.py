@@ -59,6 +59,16 @@ def whatif(lab: Lab, *arguments: str) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["name"], row["policy"]): row for row in json.loads(told.stdout)["alternatives"]}
 
 
+def allowed(figures: dict[str, Any], name: str, share: float) -> tuple[float, float]:
+    """The range of a figure, and that share of it beyond.
+
+    It is a hundredth to either side, and wider if a worker has stood still on a busy machine: a file that it had
+    stolen seems to be a long one then, and would have taken its owner, which is slower, even longer.
+    """
+    low, high = figures[f"{name}_range"]
+    return (1 - share) * low, (1 + share) * high
+
+
 def test_what_is_said_of_a_run_without_stealing_is_within_5_percent_of_a_real_one_and_so_nearly_the_other_way(
     lab: Lab,
 ) -> None:
@@ -66,19 +76,22 @@ def test_what_is_said_of_a_run_without_stealing_is_within_5_percent_of_a_real_on
     stealing, alone = (found["effect"] for found in run_at_once(lab, "cost", "off"))
     assert stealing["moves"] >= 3
     assert alone["moves"] == 0
-    expected = stealing["makespan_without_stealing_seconds"]
-    assert expected == pytest.approx(alone["makespan_seconds"], rel=0.05)
+    low, high = allowed(stealing, "makespan_without_stealing", 0.04)
+    assert low < alone["makespan_seconds"] < high
     assert alone["makespan_without_stealing_seconds"] == alone["makespan_seconds"]
     # It is no feat to say that nothing has changed.
     assert stealing["makespan_seconds"] < 0.8 * alone["makespan_seconds"]
+    expected = stealing["makespan_without_stealing_seconds"]
     assert stealing["saved_seconds"] == pytest.approx(expected - stealing["makespan_seconds"])
     rows = whatif(lab, "cost")
-    assert rows["same devices", "off"]["makespan_seconds"] == pytest.approx(alone["makespan_seconds"], rel=0.05)
+    low, high = allowed(rows["same devices", "off"], "makespan", 0.04)
+    assert low < alone["makespan_seconds"] < high
     assert rows["half the devices", "cost"]["devices"] == 1
     assert rows["double the devices", "cost"]["devices"] == 6
     # Which files are stolen depends on when devices ask, and on a busy machine that is late.
     other_way = whatif(lab, "off", "--policy", "cost")["same devices", "cost"]
-    assert other_way["makespan_seconds"] == pytest.approx(stealing["makespan_seconds"], rel=0.15)
+    low, high = allowed(other_way, "makespan", 0.15)
+    assert low < stealing["makespan_seconds"] < high
 
 
 def test_the_effect_is_told_by_its_command_by_the_summary_and_by_a_replay_alike(lab: Lab, finished: Path) -> None:

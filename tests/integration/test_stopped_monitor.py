@@ -14,8 +14,8 @@ from tests.support.live_bus import SEQUENCES, Bus, Monitor
 EVENTS_PER_SECOND = 50_000
 EVENTS_OF_A_FILE = 10
 STOPPED_SECONDS = 60.0
-EXACT_SECONDS = 2.0
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
+"""Generous for a busy machine, which takes seconds; the benchmark `attach` measures."""
 
 PUBLISHING = f"""
 import os
@@ -60,8 +60,8 @@ def seconds_until_exact(monitor: Monitor, least: int) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
-def test_a_monitor_is_exact_after_a_minutes_stop_and_within_two_seconds_of_its_death(
+@pytest.mark.timeout(400)
+def test_a_monitor_is_exact_after_a_minutes_stop_and_so_is_the_one_after_a_death_at_once(
     lab: Lab, bus: Bus, capsys: pytest.CaptureFixture[str]
 ) -> None:
     program = lab.folder / "publishing.py"
@@ -85,6 +85,9 @@ def test_a_monitor_is_exact_after_a_minutes_stop_and_within_two_seconds_of_its_d
     (lab.folder / "enough").touch()
     assert publisher.wait() == 0, publisher.stderr
     again.until_it_has_all_of(bus)
+    # At once: the past comes as the hub's fold, and not event by event.
+    received = (report["totals"]["events_received"] for report in again.reports)
+    assert next(filter(None, received)) >= before_restart
     with capsys.disabled():
         print(
             f"\nexact {continued:.2f} s after {STOPPED_SECONDS:.0f} s of standing still with {past:,} past events"
@@ -92,4 +95,3 @@ def test_a_monitor_is_exact_after_a_minutes_stop_and_within_two_seconds_of_its_d
         print(f"exact {restarted:.2f} s after a new start with {before_restart:,} past events")
     assert again.totals["files_completed"] * EVENTS_OF_A_FILE == published_so_far(lab.folder)
     assert again.totals["events_lost"] == 0
-    assert max(continued, restarted) <= EXACT_SECONDS

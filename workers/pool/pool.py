@@ -101,6 +101,7 @@ class WorkerPool:
     def drain(self) -> None:
         """Hand out no more files: each worker ends after its current file, and at once while it loads the job."""
         self._desk.closing = True
+        self._desk.recall()  # before anybody is told that only the files in progress are finished
         self._end([slot for slot in self._slots if not slot.peer])
 
     def kill(self) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.lab import wait_until
 from virnucpro_bus.system.process_state import read_stat
 from workers.pool import zygote as zygote_module
 from workers.pool.orphan_guard import MARK_VARIABLE
@@ -73,7 +74,9 @@ def test_a_forked_worker_looks_like_one_that_was_started_here(zygote: Zygote, tm
     assert (folder(worker.pid) / "cwd").readlink() == Path.cwd()
     assert worker.stdin is not None
     pipe = os.readlink(f"/proc/self/fd/{worker.stdin.fileno()}")
-    assert set(open_files(worker.pid)) <= {str(log), pipe, "/dev/null"}
+    # It closes those of the zygote once it has said who it is.
+    own = {str(log), pipe, "/dev/null"}
+    wait_until(lambda: set(open_files(worker.pid)) <= own, "it has no file but its own")
     assert end(worker) == EXIT_ORPHANED
     assert log.read_bytes() == b""
 

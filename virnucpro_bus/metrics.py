@@ -35,7 +35,8 @@ class GpuMetrics(TypedDict):
     work_stolen_to: int
     """Files that this device took from the queues of others."""
     throughput: float | None
-    """Sequences per second over the rolling window; None before the first completion or progress."""
+    """Sequences per second over the rolling window; once the run is over, from the start of the first file of its
+    session to the end of the last one. None before the first completion or progress."""
     last_update_time: float | None
     """Wall-clock time (seconds since 1970) of the last completion or failure; None before the first."""
     uuid: str | None
@@ -268,7 +269,7 @@ class Effect(TypedDict):
     finish_seconds: dict[str, float]
     """By device key: when it last had a file in progress."""
     moves: int
-    """Stolen files that the thief has done or has in progress."""
+    """The steals of this session whose file the thief has completed or has in progress."""
     steals: list[StealEffect]
     """The last 1,000 of them, oldest first."""
     loading_seconds: dict[str, float]

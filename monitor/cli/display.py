@@ -76,6 +76,8 @@ class DisplayOptions:
     """
     hint: str = ""
     """A line that stays on the screen."""
+    line_seconds: float = 30.0
+    """Seconds between plain lines, where the output is not a terminal."""
 
 
 class Displayable(MetricsSource, UtilizationSource, Protocol):

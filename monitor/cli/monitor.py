@@ -27,6 +27,7 @@ from virnucpro_bus.cli.options import (
     http_listen,
     http_options,
     interval_option,
+    line_interval_option,
     log_rotate_option,
 )
 from virnucpro_bus.clock import SystemClock
@@ -56,6 +57,7 @@ def _parse_server_keys(context: click.Context, parameter: click.Parameter, value
 @once_option
 @json_option
 @interval_option
+@line_interval_option
 @devices_option
 @sort_option
 @click.option(
@@ -73,6 +75,7 @@ def monitor(
     once: bool,
     as_json: bool,
     interval_seconds: float,
+    line_seconds: float,
     devices: frozenset[str] | None,
     sort: str,
     log_file: Path | None,
@@ -142,6 +145,7 @@ def monitor(
             once=once,
             as_json=as_json,
             interval_seconds=interval_seconds,
+            line_seconds=line_seconds,
             log_file=log_file,
             log_rotate_bytes=log_rotate_bytes,
             draw=dashboard,

@@ -22,7 +22,13 @@ from monitor.cli.display import (
 )
 from monitor.model.selection import ViewOptions
 from monitor.terminal.keys import Key, Keys
-from virnucpro_bus.cli.options import PathArgument, SecondsArgument, interval_option, kinds_option
+from virnucpro_bus.cli.options import (
+    PathArgument,
+    SecondsArgument,
+    interval_option,
+    kinds_option,
+    line_interval_option,
+)
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.run_folder import capture_path
 from virnucpro_bus.sources.replay import FASTEST_RATE, SLOWEST_RATE, Replay
@@ -68,6 +74,7 @@ def _parse_rate(context: click.Context, parameter: click.Parameter, value: str) 
 @once_option
 @json_option
 @interval_option
+@line_interval_option
 @devices_option
 @sort_option
 def replay(
@@ -82,6 +89,7 @@ def replay(
     once: bool,
     as_json: bool,
     interval_seconds: float,
+    line_seconds: float,
     devices: frozenset[str] | None,
     sort: str,
 ) -> int:
@@ -112,7 +120,11 @@ def replay(
     from virnucpro_bus.sources.playback import Playback
 
     options = DisplayOptions(
-        view=ViewOptions(sort, devices=devices), once=once, as_json=as_json, interval_seconds=interval_seconds
+        view=ViewOptions(sort, devices=devices),
+        once=once,
+        as_json=as_json,
+        interval_seconds=interval_seconds,
+        line_seconds=line_seconds,
     )
     if once or rate is None:
         if loop or start_paused:

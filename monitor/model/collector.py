@@ -72,6 +72,7 @@ class Collector:
         self._gpu_details = utilization_details(gpu_monitor, failures.add)
         self._clock = clock
         self._failures = failures
+        self._interval_seconds = interval_seconds
         self._trends = TrendKeeper(trend_samples)
         self._notices: set[tuple[int, str]] = set()
         """Those of the previous `collect`."""
@@ -111,6 +112,7 @@ class Collector:
             health=(*problems(rows, totals, details.lossy_sources(), failures, attempts), *notices, *warnings),
             news=news,
             title=title,
+            load_seconds=self._interval_seconds,
             effect=effect,
             # A replay is right at any speed only by the run's own time.
             trends=self._trends.add(rows, self._clock.mono_ns() / NANOSECONDS if elapsed is None else elapsed),

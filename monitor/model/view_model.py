@@ -74,6 +74,8 @@ class ViewModel:
     """The notices that were published since the previous view model, the latest first."""
     title: str = ""
     """The run's name, and how it is replayed."""
+    load_seconds: float = 2.0
+    """The interval before the last sample of which a GPU's load is the mean."""
     effect: Effect | None = None
     """The effect of stealing on the run; None when the source does not compute it."""
     trends: Mapping[DeviceKey, Trend] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from monitor.model.answers import RunTotals, whole_sum
-from monitor.model.health import HOT_CELSIUS, is_stalled
+from monitor.model.health import HOT_CELSIUS, is_stalled, is_warming_up
 from monitor.model.paging import Page, page_of
 from monitor.model.selection import ViewOptions
 from monitor.model.view_model import (
@@ -182,6 +182,7 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
     device, word = (f"{marks.get(state or '', glyphs.idle)} {label}", state_style), glyphs.state(state)
     if (time := loading_time(metrics)) is not None:
         word = f"{word} {time}"
+    is_at_work = state == "busy" and not is_warming_up(metrics, model.elapsed_seconds, model.load_seconds)
     if is_stalled(metrics):
         device, word, state_style = _marked(device), STALLED, "yellow"
     return {
@@ -192,7 +193,7 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
         "state": (word, state_style),
         "compute": ("STALE", "yellow")
         if is_stale(utilization)
-        else _compute(utilization["compute_percent"], state),
+        else _compute(utilization["compute_percent"], is_at_work=is_at_work),
         "max": _figure(utilization["compute_max_percent"], "%"),
         "compute_trend": _trend(trend.compute_percents, 100.0, glyphs),
         "memory": _figure(utilization["memory_percent"], "%", NOTABLE_MEMORY_PERCENT, HIGH_MEMORY_PERCENT),
@@ -264,9 +265,9 @@ def _figure(value: float | None, unit: str, warn: float = inf, bad: float = inf)
     return (f"!{value:.0f}{unit}", "yellow") if value >= warn else (f"{value:.0f}{unit}", "")
 
 
-def _compute(value: float | None, state: str | None) -> tuple[str, str]:
+def _compute(value: float | None, *, is_at_work: bool) -> tuple[str, str]:
     """A percentage, marked if it is low although the device works on a file."""
-    if value is None or state != "busy":
+    if value is None or not is_at_work:
         return percent(value), ""
     if value < LOW_COMPUTE_PERCENT:
         return f"!!{percent(value)}", ALARM

@@ -190,6 +190,7 @@ WITH_EFFECT = replace(
         "makespan_seconds": 653.0,
         "makespan_without_stealing_seconds": 845.0,
         "makespan_without_stealing_range": (830.0, 861.0),
+        "lower_bound_seconds": 642.0,
         "above_bound_percent": 1.7,
         "above_bound_range": (0.9, 2.6),
         "saved_seconds": 192.0,

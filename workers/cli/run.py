@@ -14,6 +14,7 @@ from virnucpro_bus.cli.options import (
     http_listen,
     http_options,
     interval_option,
+    line_interval_option,
     listen_option,
     log_rotate_option,
 )
@@ -78,6 +79,7 @@ SECONDS = SecondsArgument(0.1, 1e9)
               "or 1.0,1.5,...")  # fmt: skip
 @shard_option
 @interval_option
+@line_interval_option
 @click.option("--dashboard/--no-dashboard", default=True, show_default=True,
               help="Show the run live in the terminal.")  # fmt: skip
 @listen_option
@@ -121,6 +123,7 @@ def run(
     weights: str,
     shard: ShardName | None,
     interval_seconds: float,
+    line_seconds: float,
     dashboard: bool,
     log_file: str,
     log_rotate_bytes: int | None,
@@ -211,6 +214,7 @@ def run(
             policy=policy,
             steal_interval_seconds=steal_interval_seconds,
             interval_seconds=interval_seconds,
+            display=("--line-interval", str(line_seconds)),
             dashboard=dashboard,
             log_file=log_path,
             log_rotate_bytes=log_rotate_bytes,

@@ -341,3 +341,24 @@ def test_trends_of_what_was_never_known_are_left_out() -> None:
     unknown = Trend((None,) * 9, (None,) * 9)
     trends = {device_key(metrics): unknown for metrics, _ in snapshot().rows}
     assert not {"LOAD", "RATE"} & set(header(replace(snapshot(), trends=trends), 200))
+
+
+@pytest.mark.parametrize(
+    ("elapsed_seconds", "done", "since_seconds", "is_marked"),
+    [
+        (2.9, 20, 1.0, False),  # a run that has begun
+        (60.0, 0, 2.9, False),  # a device that has loaded its job late
+        (60.0, 0, 3.1, True),
+        (60.0, 20, 1.0, True),  # many short files
+        (None, 0, None, True),
+    ],
+)
+def test_a_low_load_is_marked_once_the_device_has_worked_for_a_whole_interval(
+    elapsed_seconds: float | None, done: int, since_seconds: float | None, is_marked: bool
+) -> None:
+    metrics, utilization = row(0)
+    begun: DeviceWork = {**metrics, "files_completed": done, "seconds_since_done": since_seconds}
+    shot = replace(
+        snapshot(), rows=((begun, {**utilization, "compute_percent": 0.0}),), elapsed_seconds=elapsed_seconds
+    )
+    assert ("!!0%" in plain(shot, 80, 24)) == is_marked

@@ -61,6 +61,13 @@ class GpuMetrics(TypedDict):
     gpus: list[str]
     """The keys of the GPUs that it uses; empty for a CPU worker. Devices that share a GPU each have the figures of
     the whole GPU, so a sum over devices must count it once."""
+    cpu_percent: float | None
+    """The processor time of its workers' processes and of what they have started, as a percentage of one core, so
+    that 250 is two and a half; the mean of the last two seconds. None where none of them reports it."""
+    resident_bytes: int | None
+    """The memory of these processes that is resident; None likewise."""
+    read_bytes_per_second: float | None
+    """What their read calls return, from disks, caches and pipes, over the same two seconds; None likewise."""
 
 
 class GpuMetricsOfRun(GpuMetrics):

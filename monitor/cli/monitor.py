@@ -13,6 +13,7 @@ import click
 
 from monitor.cli.display import (
     DisplayOptions,
+    columns_option,
     devices_option,
     json_option,
     once_option,
@@ -59,6 +60,7 @@ def _parse_server_keys(context: click.Context, parameter: click.Parameter, value
 @interval_option
 @line_interval_option
 @devices_option
+@columns_option
 @sort_option
 @click.option(
     "--log-file", type=PathArgument(dir_okay=False, path_type=Path), metavar="PATH",
@@ -77,6 +79,7 @@ def monitor(
     interval_seconds: float,
     line_seconds: float,
     devices: frozenset[str] | None,
+    columns: tuple[str, ...] | None,
     sort: str,
     log_file: Path | None,
     log_rotate_bytes: int | None,
@@ -141,7 +144,7 @@ def monitor(
     with watched as buses:
         options = DisplayOptions(
             title=buses.title,
-            view=ViewOptions(sort, devices=devices),
+            view=ViewOptions(sort, devices=devices, columns=columns),
             once=once,
             as_json=as_json,
             interval_seconds=interval_seconds,

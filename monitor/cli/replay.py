@@ -13,6 +13,7 @@ import click
 
 from monitor.cli.display import (
     DisplayOptions,
+    columns_option,
     devices_option,
     json_option,
     once_option,
@@ -76,6 +77,7 @@ def _parse_rate(context: click.Context, parameter: click.Parameter, value: str) 
 @interval_option
 @line_interval_option
 @devices_option
+@columns_option
 @sort_option
 def replay(
     capture: Path,
@@ -91,6 +93,7 @@ def replay(
     interval_seconds: float,
     line_seconds: float,
     devices: frozenset[str] | None,
+    columns: tuple[str, ...] | None,
     sort: str,
 ) -> int:
     """Play CAPTURE (a run.vbus file, or a run folder) through the dashboard, as it was live.
@@ -120,7 +123,7 @@ def replay(
     from virnucpro_bus.sources.playback import Playback
 
     options = DisplayOptions(
-        view=ViewOptions(sort, devices=devices),
+        view=ViewOptions(sort, devices=devices, columns=columns),
         once=once,
         as_json=as_json,
         interval_seconds=interval_seconds,

@@ -48,6 +48,9 @@ def row(index: int, state: str = "busy") -> Row:
         "loading_seconds": 42.5 if state == "loading" else None,
         "key": f"GPU-{index:08d}",
         "gpus": [f"GPU-{index:08d}"],
+        "cpu_percent": None,
+        "resident_bytes": None,
+        "read_bytes_per_second": None,
     }
     utilization: GpuUtilization = {
         "compute_percent": 0.0 if state == "idle" else [97.4, 88.0, 22.0, 64.0][index % 4],
@@ -174,6 +177,19 @@ ON_CPUS = with_rows(
         for index in range(4)
     ),
 )
+USED: list[tuple[float | None, int | None, float | None]] = [
+    (98.4, 1_288_490_189, 0.0),
+    (250.0, 1_288_490_189, 13_107_200.0),
+    (3.2, 734_003_200, 1_288_490_189.0),
+    (None, None, None),
+]
+ON_CPUS_MEASURED = with_rows(
+    ON_CPUS,
+    (
+        ({**metrics, "cpu_percent": cpu, "resident_bytes": resident, "read_bytes_per_second": reads}, figures)
+        for (metrics, figures), (cpu, resident, reads) in zip(ON_CPUS.rows, USED, strict=True)
+    ),
+)
 ON_TWO_HOSTS = with_rows(
     snapshot(8), (({**row(i)[0], "device_id": i % 4, "host": f"node{i // 4}"}, row(i)[1]) for i in range(8))
 )
@@ -257,6 +273,7 @@ ALL = {
     "8-devices": IN_TROUBLE,
     "64-devices": snapshot(64),
     "cpus": ON_CPUS,
+    "cpus-measured": ON_CPUS_MEASURED,
     "two-hosts": ON_TWO_HOSTS,
     "nothing-yet": EMPTY,
     "with-effect": WITH_EFFECT,

@@ -25,7 +25,8 @@ from virnucpro_bus.metrics import (
 )
 from virnucpro_bus.samples.gpu_figures import GpuFigures, bucket_of
 from virnucpro_bus.samples.gpu_history import GpuHistory
-from virnucpro_bus.samples.joint_figures import any_simulated, joint_figures
+from virnucpro_bus.samples.joint_figures import any_simulated, joint_figures, sum_of_known
+from virnucpro_bus.samples.process_figures import process_figures
 
 WORKER_SILENT_AFTER_NS = 5 * NANOSECONDS
 """A worker without a heartbeat or other event for longer than this is silent."""
@@ -204,6 +205,7 @@ class DeviceState(Struct, array_like=True):
         _, current_file, worker = max(busy, default=(0, None, None))
         share_done = None if worker is None else workers[worker].share_done
         load = workers[max(workers)].load(now_ns) if workers else None
+        processes = [process_figures(stream.usages, now_ns) for stream in streams if stream.is_live]
         key = self.device.key
         return GpuMetrics(
             device_id=self.device_id,
@@ -227,6 +229,9 @@ class DeviceState(Struct, array_like=True):
             loading_seconds=None if load is None else load.seconds,
             key=key,
             gpus=list(gpus_of(key)),
+            cpu_percent=sum_of_known([process.cpu_percent for process in processes]),
+            resident_bytes=sum_of_known([process.resident_bytes for process in processes]),
+            read_bytes_per_second=sum_of_known([process.read_bytes_per_second for process in processes]),
         )
 
 

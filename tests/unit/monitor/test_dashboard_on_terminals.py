@@ -79,7 +79,7 @@ def test_on_a_terminal_the_table_is_drawn_full_screen_and_the_terminal_given_bac
         assert cursor_was_hidden
         assert screen.display[0].startswith(" a run ")
         assert screen.display[3].split() == [
-            *("DEVICE", "COMPUTE", "LOAD", "MEMORY", "SEQ/S", "QUEUE", "DONE", "FAIL", "STEALS", "TEMP"),
+            *("DEVICE", "COMPUTE", "MEMORY", "SEQ/S", "QUEUE", "DONE", "FAIL", "STEALS", "FILE"),
         ]
         assert screen.display[4].split()[:4] == ["●", "GPU", "0", "87%"]
         assert screen.display[6].lstrip().startswith("TOTAL")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -101,6 +102,19 @@ def test_the_package_index_would_take_and_show_what_is_built(dist: Path) -> None
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout
     assert ran.stdout.count("PASSED") == len(built) == 2
+
+
+def test_the_package_index_finds_the_pages_and_pictures_of_the_readme(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        shown = archive.read(metadata).decode()
+    targets = re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", shown)
+    assert len(targets) > 10
+    for picture, target in targets:
+        beginning = "https://raw.githubusercontent.com/" if picture else "https://github.com/"
+        place = target.removeprefix(f"{beginning}virnucpro/virnucpro_bus/")
+        assert target != place
+        assert (ROOT / place.removeprefix("blob/").removeprefix("main/").partition("#")[0]).exists()
 
 
 def test_the_wheel_installs_the_recipes(wheel: Path) -> None:

@@ -1,4 +1,4 @@
-"""When several workers have done the files that they take from a common heap. Pure.
+"""When several workers have done what they share: files that they take from a common heap, or work. Pure.
 
 How many parts of files each has done by nearly the end is divided out; only the last ones are handed out one by
 one, at most as many as there are workers. So the number of files does not matter.
@@ -7,7 +7,7 @@ one, at most as many as there are workers. So the number of files does not matte
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from heapq import heapify, heapreplace
 
 from virnucpro_bus.effect.duration_model import ROUNDING
@@ -64,3 +64,29 @@ def _even_end(files: float, workers: Sequence[tuple[float, float]]) -> float:
         if len(in_time) in (0, len(at_work)):
             return end
         at_work = in_time
+
+
+def end_at_rates(work: float, changes: Mapping[float, Sequence[float]]) -> float:
+    """When several workers have done so much work together, given how their common rate changes at what times.
+
+    Whoever comes adds a rate; whose speed changes adds its new one, and minus the one before. The rate is work per
+    second; at last it is above 0.
+    """
+    rates, start = [0.0], 0.0
+    for at, parts in sorted(changes.items()):
+        if rates[0] and work <= (at - start) * rates[0]:
+            break
+        work -= (at - start) * rates[0]
+        rates, start = _exact_sum([*rates, *parts]), at
+    return start + work / rates[0]
+
+
+def _exact_sum(values: Sequence[float]) -> list[float]:
+    """The sum, as few floats of which the first is it as well as a float can tell.
+
+    A fast worker that has become slow leaves no error behind in the sum of all, however often rates change.
+    """
+    parts = list[float]()
+    while rest := math.fsum([*values, *(-part for part in parts)]):
+        parts.append(rest)
+    return parts or [0.0]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import defaultdict
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virnucpro_bus.effect.handing_out import shared_end
+from virnucpro_bus.effect.handing_out import end_at_rates, shared_end
 
 workers = st.lists(st.tuples(st.floats(0, 100), st.floats(0.1, 20)), min_size=1, max_size=6)
 
@@ -70,3 +71,27 @@ def test_the_finer_the_files_the_sooner_the_end(given_workers: list[tuple[float,
     greedy = shared_end(files, given_workers, 1.0, is_greedy=True)
     assert ends[0] <= ends[1] + 1e-6 <= ends[2] + 2e-6
     assert ends[2] <= greedy + 1e-6
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.floats(0.1, 1e3), st.floats(0.1, 10)), min_size=1))
+def test_common_work_is_done_when_all_have_done_it_at_the_speeds_of_their_time(
+    given_workers: list[tuple[int, float, float]],
+) -> None:
+    """Each comes at a time, and has another speed five seconds later."""
+    changes = defaultdict[float, list[float]](list)
+    for at, fast, slow in given_workers:
+        changes[at].append(fast)
+        changes[at + 5.0] += (slow, -fast)
+
+    def done(until: float) -> float:
+        parts = [min(5.0, max(0.0, until - at)) * fast for at, fast, _ in given_workers]
+        return math.fsum(parts) + math.fsum(max(0.0, until - at - 5) * slow for at, _, slow in given_workers)
+
+    for end in (0.5, 20.0, 70.0):
+        if work := done(end):
+            assert end_at_rates(work, changes) == pytest.approx(end)
+            assert end_at_rates(work * 1.01, changes) > end
+
+
+def test_a_speed_beyond_all_others_leaves_no_error_behind_once_it_has_changed() -> None:
+    assert end_at_rates(6e30, {0.0: [1e30, 0.5], 5.0: [0.5, -1e30]}) == pytest.approx(5 + 1e30)

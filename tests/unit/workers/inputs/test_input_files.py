@@ -62,10 +62,10 @@ def test_files_found_and_files_given_one_by_one_are_the_same(
 ) -> None:
     ours, plain = operation(found), operation(GivenFiles(found))
     assert ours == plain
-    for column in ("ids", "costs", "names", "folders", "stems", "paths"):
+    for column in ("ids", "costs", "names", "folders", "stems", "paths", "identities"):
         assert list(getattr(ours, column)) == list(getattr(plain, column))
     numbers = range(len(plain))
-    assert list(map(ours.planned, numbers)) == list(map(plain.planned, numbers))
+    assert list(ours.planned(numbers)) == list(plain.planned(numbers))
 
 
 def bytes_taken(folder: Path) -> tuple[int, int]:

@@ -97,7 +97,7 @@ class WorkStealingCoordinator:
         )
         # Of a plan the fold keeps ids and costs. The rest takes time, and is only for the bus.
         ids = self._files.ids
-        for event in self._opening_events(lambda number: ev.PlannedFile(ids[number], 0, costs[number])):
+        for event in self._opening_events(lambda numbers: [ev.PlannedFile(ids[n], 0, costs[n]) for n in numbers]):
             self._fold.record(event)
 
     # The plan.
@@ -107,7 +107,7 @@ class WorkStealingCoordinator:
         self.announce(self._opening_events(self._files.planned))
         self.publish_depths()
 
-    def _opening_events(self, planned: Callable[[int], ev.PlannedFile]) -> Iterator[ev.Fact]:
+    def _opening_events(self, planned: Callable[[Sequence[int]], Iterable[ev.PlannedFile]]) -> Iterator[ev.Fact]:
         yield self._run_started
         yield from plan_events(self.devices, self._plan, planned)
 

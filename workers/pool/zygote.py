@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, Self
 
 import msgspec
 
@@ -58,12 +58,18 @@ class ForkedWorker:
 
 
 class Zygote:
-    """Starts the zygote, again where it has died, and has it fork workers. For one thread."""
+    """Starts the zygote, again where it has died, and has it fork workers; ends it when left. For one thread."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._is_ready = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
     def start(self) -> None:
         """Start it, unless it is running. Raises OSError."""

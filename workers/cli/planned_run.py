@@ -11,6 +11,7 @@ from virnucpro_bus.cli.options import check_listen, http_listen
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.console import say
+from virnucpro_bus.system.memory import all_stays_in_use
 from virnucpro_bus.system.signals import ending_quietly
 from workers.cli.run_options import DASK
 from workers.cli.share import take_share
@@ -97,7 +98,7 @@ def plan_and_run(
         zygote, engine, named_cluster, devices, workers_per_device, fake_gpus, run_dir, found.files
     ) as workforce:
         # Not before: what is wrong with the options is told at once.
-        with ending_quietly():
+        with ending_quietly(), all_stays_in_use():
             from workers.cli.run_end import print_end
             from workers.launch.launcher import Launcher
             from workers.launch.run_plan import RunPlan

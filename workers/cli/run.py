@@ -16,10 +16,10 @@ from virnucpro_bus.cli.options import (
     listen_option,
     log_rotate_option,
 )
+from virnucpro_bus.system.memory import all_stays_in_use
 from virnucpro_bus.system.signals import ending_quietly
 from workers.cli.run_options import LOCAL, complete_jobs, engine_options, shard_option
-from workers.desk.limits import DEFAULT_HANG_SECONDS
-from workers.launch.device_discovery import MAX_DEVICES
+from workers.desk.limits import DEFAULT_HANG_SECONDS, MAX_DEVICES
 from workers.launch.interruption import DEFAULT_GRACE_SECONDS
 from workers.pool.zygote import Zygote
 from workers.schedule.blame import DEFAULT_RETRIES
@@ -118,7 +118,7 @@ def run(engine: str, **options: Any) -> int:
             with suppress(OSError):  # tried again for the first worker, and reported then
                 zygote.start()
         # Not before: while this is imported, and the run is prepared, the zygote loads what a worker needs.
-        with ending_quietly():
+        with ending_quietly(), all_stays_in_use():
             from workers.cli.planned_run import plan_and_run
 
         return plan_and_run(zygote, engine=engine, **options)

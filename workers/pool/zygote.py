@@ -5,6 +5,7 @@ Where it cannot be started, or dies, no worker can be started for a moment, but 
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -12,8 +13,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Protocol, Self
-
-import msgspec
 
 from virnucpro_bus.system.adopted import adopting_orphans
 from virnucpro_bus.system.child_process import describe_status, stop
@@ -114,7 +113,7 @@ class Zygote:
         try:
             with log.open("ab") as output, adopting_orphans():
                 try:
-                    socket.send_fds(self._channel, [msgspec.json.encode(changes)], [reader, output.fileno()])
+                    socket.send_fds(self._channel, [json.dumps(changes).encode()], [reader, output.fileno()])
                 except BrokenPipeError:
                     pass  # it has died, which the lack of an answer shows
                 pid = self._receive(ANSWER_SECONDS)

@@ -107,7 +107,10 @@ def load_own(name: str) -> click.Command:
     """Import one of our subcommands."""
     place, summary = OWN[name]
     module, _, attribute = place.partition(":")
-    command: click.Command = getattr(import_module(module), attribute)
+    from virnucpro_bus.system.memory import all_stays_in_use  # not for --help
+
+    with all_stays_in_use():
+        command: click.Command = getattr(import_module(module), attribute)
     command.short_help = summary
     _name_variables(command, f"VIRNUCPRO_BUS_{name}")
     return command

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from virnucpro_bus.logs.names import SUFFIX, AttemptName, log_name, parse_log_name
 from virnucpro_bus.run_folder import LOG_FOLDER
+from virnucpro_bus.text import visible
 
 
 class Log(NamedTuple):
@@ -65,6 +66,11 @@ def log_of(run_dir: Path, file: str, attempt: int) -> Log | None:
     while (log := _log_named(run_dir, file, attempt, repeat)) is not None:
         last, repeat = log, repeat + 1
     return last
+
+
+def log_hint(log: Log | None) -> str:
+    """Return what to add to a line about an attempt with this log: "; log: logs/FILE.ATTEMPT.log"; None: ""."""
+    return "" if log is None else f"; log: {visible(log.shown)}"
 
 
 def _log_named(run_dir: Path, file: str, attempt: int, repeat: int) -> Log | None:

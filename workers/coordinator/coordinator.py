@@ -16,7 +16,7 @@ from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
 from virnucpro_bus.passed_numbers import as_count, as_figure, as_seconds
-from virnucpro_bus.publish.publisher import EventSink
+from virnucpro_bus.publish.event_sink import EventSink
 from virnucpro_bus.publish.values import as_device, as_reason
 from virnucpro_bus.text import visible
 from workers.coordinator.assignment import Assignment, PendingFile
@@ -97,7 +97,7 @@ class WorkStealingCoordinator:
         )
         # Of a plan the fold keeps ids and costs. The rest takes time, and is only for the bus.
         ids = self._files.ids
-        for event in self._opening_events(lambda number: ev.PlannedFile(ids[number], 0, costs[number])):
+        for event in self._opening_events(lambda numbers: [ev.PlannedFile(ids[n], 0, costs[n]) for n in numbers]):
             self._fold.record(event)
 
     # The plan.
@@ -107,7 +107,7 @@ class WorkStealingCoordinator:
         self.announce(self._opening_events(self._files.planned))
         self.publish_depths()
 
-    def _opening_events(self, planned: Callable[[int], ev.PlannedFile]) -> Iterator[ev.Fact]:
+    def _opening_events(self, planned: Callable[[Sequence[int]], Iterable[ev.PlannedFile]]) -> Iterator[ev.Fact]:
         yield self._run_started
         yield from plan_events(self.devices, self._plan, planned)
 

@@ -26,6 +26,8 @@ class Cut(Enum):
     START = auto()
     OLDEST = auto()
     """The start, but without an ellipsis: for sparklines, which begin anywhere."""
+    DRAWN = auto()
+    """Nowhere: it is drawn when the width is known."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Column:
 
     @property
     def name(self) -> str:
-        """What users call it: its header in small letters."""
+        """What users call it: its header in small letters; "" for a bar, which stands beside its figure."""
         return self.header.strip().lower()
 
 
@@ -57,15 +59,17 @@ COLUMNS = (
     Column("host", "HOST", 1, 10, 24, Cut.END, left=True),
     Column("run", "RUN", 1, 10, 24, Cut.START, left=True),
     Column("name", "NAME", 5, 10, 24, Cut.END, left=True),
-    Column("state", "STATE", 18, 8, left=True),
+    Column("state", "STATE", 20, 8, left=True),
     Column("compute", "COMPUTE", 3, 7),
-    Column("max", "MAX", 19, 4),
+    Column("compute_bar", "", 15, 8, 20, Cut.DRAWN, left=True),
+    Column("max", "MAX", 21, 4),
     Column("compute_trend", "LOAD", 12, 6, SAMPLES_KEPT, Cut.OLDEST),
     Column("memory", "MEMORY", 6, 6),
+    Column("memory_bar", "", 16, 8, 20, Cut.DRAWN, left=True),
     Column("used", "USED", 6, 13),
-    Column("cpu", "CPU", 15, 5),
-    Column("resident", "RSS", 16, 8),
-    Column("reads", "READ", 17, 9),
+    Column("cpu", "CPU", 17, 5),
+    Column("resident", "RSS", 18, 8),
+    Column("reads", "READ", 19, 9),
     Column("rate", "SEQ/S", 2, 7),
     Column("rate_trend", "RATE", 13, 6, SAMPLES_KEPT, Cut.OLDEST),
     Column("queue", "QUEUE", 4, 5),
@@ -110,7 +114,7 @@ def fit_columns(columns: Sequence[Column], lines: Sequence[Cells], width: int) -
 
 
 def _wanted_cells(column: Column, lines: Sequence[Cells]) -> int:
-    if column.cut is Cut.START:
+    if column.cut in (Cut.START, Cut.DRAWN):
         # File names change all the time: if they were measured, the columns before them would move.
         return column.most_cells
     return max(len(column.header), *(cell_len(cells.get(column.key, NO_CELL)[0]) for cells in lines))

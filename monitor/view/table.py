@@ -24,6 +24,7 @@ from monitor.model.view_model import (
     known_sum,
     run_of,
 )
+from monitor.view.bars import add_bars
 from monitor.view.columns import (
     NO_CELL,
     Cells,
@@ -90,6 +91,7 @@ def table(
     shown = {column.key for column in columns}
     _shorten_names(columns, page.rows, bodies, total, labels, glyphs)
     _add_progress(columns, page.rows, bodies, glyphs)
+    add_bars(columns, page.rows, bodies, glyphs)
     in_place_of_state = "compute" if "compute" in shown else "rate"
     for body, (metrics, _) in zip(bodies, page.rows, strict=True):
         # Without a STATE column the bad states replace a figure that would mislead.

@@ -8,6 +8,7 @@ from dataclasses import replace
 from rich.cells import cell_len
 
 from monitor.model.view_model import Row, ViewModel, qualifiers
+from monitor.view.bars import BARS
 from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column
 from virnucpro_bus.metrics import is_stale
 
@@ -39,6 +40,7 @@ def useful_columns(
     useless |= {"host", "run"} - set(qualifiers(model.rows))
     useless |= _OF_WORK if model.is_of_gpus_alone else {"used"}
     useless |= _unknown_figures(rows)
+    useless |= {bar for bar, figure in BARS.items() if figure in useless}
     if len(labels) <= 1:
         useless.add("name")
     ranks = {column.key: column.rank for column in COLUMNS}

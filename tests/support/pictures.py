@@ -14,7 +14,7 @@ from monitor.model.answers import DeviceWork, RunTotals
 from monitor.model.health import problems
 from monitor.model.selection import EVERYTHING, ViewOptions
 from monitor.model.trends import SAMPLES_KEPT
-from monitor.model.view_model import NOTICE, DeviceKey, Problem, Row, Trend, ViewModel, device_key
+from monitor.model.view_model import NOTICE, DeviceKey, Problem, Row, RunHistory, Trend, ViewModel, device_key
 from monitor.view.frame import frame
 from tests.support.paths import GOLDEN
 from virnucpro_bus.effect.combine import unknown_effect
@@ -23,6 +23,13 @@ from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization, Range, St
 GOLDENS = GOLDEN / "view"
 STATES = ["busy", "busy", "busy", "lost", "idle", "busy", "silent", "starting"]
 NAMES = ["NVIDIA GeForce RTX 4090", "NVIDIA RTX A6000", "NVIDIA H100 80GB HBM3", "Tesla V100-SXM2-16GB"]
+
+
+HISTORY = RunHistory(
+    seconds=tuple(2.0 * at for at in range(120)),
+    throughputs=tuple(None if 40 <= at < 44 else 120.0 + at % 30 for at in range(120)),
+    computes=tuple(0.8 * at for at in range(120)),
+)
 
 
 def row(index: int, state: str = "busy") -> Row:
@@ -108,6 +115,7 @@ def snapshot(devices: int = 8, health: tuple[Problem, ...] | None = None) -> Vie
         health=problems(rows, totals, ()) if health is None else health,
         title="run 20231114-221320",
         trends=trends(rows),
+        history=HISTORY,
     )
 
 

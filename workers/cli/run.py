@@ -35,8 +35,8 @@ SECONDS = SecondsArgument(0.1, 1e9)
 @click.option("--job", default="sixframe", show_default=True, metavar="JOB",
               shell_complete=complete_jobs,
               help="The job for each file: a name (virnucpro-bus jobs lists them), MODULE:ATTR (your function or "
-              'class), or "shell:CMD {input} {output}", which bash runs with -euo '
-              "pipefail.")  # fmt: skip
+              'class), or "shell:CMD {input} {output:.tsv}", which bash runs with -euo pipefail (see '
+              "above).")  # fmt: skip
 @click.option(
     "--job-option",
     "job_options",
@@ -98,6 +98,10 @@ def run(engine: str, **options: Any) -> int:
     DIR gets results/, run.vbus (the capture, for replay), gpu_metrics.log (CSV) and, at the end, summary.json. A
     resumed run removes the summary and the report of before.
 
+    A shell: command gets {input}, the file's path; {output:.tsv}, a result of the input's stem and this ending, or
+    {output}, of the input's name; {outdir}, the folder for results; {stem}; {device}. They need no quotes. For the
+    braces of awk, write {{ and }}. What jobs print is in DIR/logs: virnucpro-bus logs DIR.
+
     In a terminal: n and p (or page down and page up) turn the page, s changes the order. Ctrl-C finishes the files
     in progress, a second one stops at once.
 
@@ -105,7 +109,7 @@ def run(engine: str, **options: Any) -> int:
     Examples:
       virnucpro-bus run samples/ --out first-run
       virnucpro-bus run *.fa.gz --out run2 --devices cuda:0,1 --job my_model:Classify --job-option batch=64
-      virnucpro-bus run samples/ --out run3 --job "shell:seqkit stats {input} > {output}"
+      virnucpro-bus run samples/ --out run3 --job "shell:seqkit stats -T {input} > {output:.tsv}"
       virnucpro-bus run samples/ --out run4 --engine dask --scheduler tcp://node1:8786
       virnucpro-bus run samples/ --out run5/0 --shard 0/4
 

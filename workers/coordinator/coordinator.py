@@ -16,7 +16,7 @@ from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
 from virnucpro_bus.passed_numbers import as_count, as_figure, as_seconds
-from virnucpro_bus.publish.publisher import EventSink
+from virnucpro_bus.publish.event_sink import EventSink
 from virnucpro_bus.publish.values import as_device, as_reason
 from virnucpro_bus.text import visible
 from workers.coordinator.assignment import Assignment, PendingFile

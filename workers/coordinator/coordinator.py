@@ -276,10 +276,9 @@ class WorkStealingCoordinator:
     def announce(self, events: Iterable[ev.Fact]) -> None:
         """Publish events on which no figure of the coordinator depends, in this order."""
         with self._lock:
-            for event in events:
-                self._fold.publish(event)
+            self._fold.publish(events)
 
-    def record_commit(
+    def commit_event(
         self,
         gpu_id: int | str,
         assignment: Assignment,
@@ -288,13 +287,15 @@ class WorkStealingCoordinator:
         digest: str = "",
         sequences: int | None = None,
         input_digest: str = "",
-    ) -> None:
-        """Publish that a file's results are in place and synced: `results` entries of `size_bytes` in all."""
+    ) -> ev.FileCommitted:
+        """Return the event, to be announced, that a file's results are in place and synced.
+
+        They are `results` entries, of `size_bytes` in all.
+        """
         results, size_bytes = as_count("results", results), as_count("size_bytes", size_bytes)
         sequences = None if sequences is None else as_count("sequences", sequences)
         key, file, attempt = self.devices[self._names.slot(gpu_id)].key, assignment.file.id, assignment.attempt
-        commit = ev.FileCommitted(key, file, attempt, results, size_bytes, digest, sequences, input_digest)
-        self.announce([commit])
+        return ev.FileCommitted(key, file, attempt, results, size_bytes, digest, sequences, input_digest)
 
     def worker_lost(
         self,

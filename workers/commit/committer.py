@@ -37,8 +37,11 @@ class Journal(Protocol):
 
     capture: CaptureWriter
 
-    def record(self, frames: list[bytes]) -> None:
-        """Append frames to the capture and forward them; what cannot be written now is kept until it can."""
+    def record(self, frames: list[bytes], decoded: Sequence[Envelope]) -> None:
+        """Append frames, in which these events are, to the capture and forward them.
+
+        What cannot be written now is kept until it can.
+        """
         ...
 
 
@@ -168,7 +171,9 @@ class Committer:
     def _record(self, attempts: Sequence[FinishedAttempt], placed: Sequence[FinishedAttempt]) -> None:
         """Record how the attempts have ended; those that are placed in the journal, and sync it."""
         if placed:
-            self._journal.record([attempt.settled.frame for attempt in placed])
+            self._journal.record(
+                [attempt.settled.frame for attempt in placed], [attempt.envelope for attempt in placed]
+            )
         for attempt in attempts:
             self._record_end(attempt)
         self._coordinator.announce([self._commit_event(attempt) for attempt in placed])

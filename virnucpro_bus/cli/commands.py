@@ -1,4 +1,7 @@
-"""Which subcommands there are. Each is imported when it is called, and none to list or complete their names."""
+"""Which subcommands there are. Each is imported when it is called, and none to list or complete their names.
+
+Each of their options can be given by an environment variable too: VIRNUCPRO_BUS_RUN_RETRIES for `run --retries`.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,7 @@ OWN = {
     ),
     "schema": ("virnucpro_bus.cli.description:schema", "Print the JSON schema of a report or of events."),
     "tail": ("virnucpro_bus.cli.tail:tail", "Print events, one per line, as they arrive."),
+    "version": ("virnucpro_bus.cli.description:version", "Print the version."),
     "whatif": (
         "workers.cli.whatif:whatif",
         "Estimate how long a recorded run would have taken under other policies.",
@@ -105,4 +109,25 @@ def load_own(name: str) -> click.Command:
     module, _, attribute = place.partition(":")
     command: click.Command = getattr(import_module(module), attribute)
     command.short_help = summary
+    _name_variables(command, f"VIRNUCPRO_BUS_{name}")
     return command
+
+
+def _name_variables(command: click.Command, prefix: str) -> None:
+    """Give each option its environment variable, called by the option and not by what the code calls its value."""
+    for option in command.params:
+        if isinstance(option, click.Option) and not option.hidden:
+            longest = max(option.opts, key=len)
+            option.envvar = f"{prefix}_{longest.lstrip('-')}".replace("-", "_").upper()
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            _name_variables(below, f"{prefix}_{name}")
+
+
+def variable_of(error: click.UsageError) -> str | None:
+    """Return the environment variable that gave the value that is wrong; None if it was given otherwise."""
+    option = getattr(error, "param", None)
+    if error.ctx is None or not isinstance(option, click.Option) or option.name is None:
+        return None
+    is_from_there = error.ctx.get_parameter_source(option.name) is click.core.ParameterSource.ENVIRONMENT
+    return option.envvar if is_from_there and isinstance(option.envvar, str) else None

@@ -138,6 +138,7 @@ def doctor(texts: Sequence[str]) -> str:
     report: Report = {
         "versions": {},
         "gpu_backend": None,
+        "has_nvidia_gpu": None,
         "devices": [
             {
                 "index": None,
@@ -203,6 +204,7 @@ def test_problems_that_doctor_wraps_are_harmless() -> None:
         report: Report = {
             "versions": {},
             "gpu_backend": None,
+            "has_nvidia_gpu": None,
             "devices": [],
             "environment": {},
             "cpus": None,

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         Totals,
         UtilizationSource,
     )
-    from virnucpro_bus.publish.publisher import EventSink, Publisher
+    from virnucpro_bus.publish.event_sink import EventSink
+    from virnucpro_bus.publish.publisher import Publisher
     from virnucpro_bus.sources.playback import fold_capture
     from virnucpro_bus.sources.protocol import EventSource
     from virnucpro_bus.sources.replay import Replay
@@ -100,7 +101,8 @@ __getattr__ = lazily(
             "Totals",
             "UtilizationSource",
         ],
-        "virnucpro_bus.publish.publisher": ["EventSink", "Publisher"],
+        "virnucpro_bus.publish.event_sink": ["EventSink"],
+        "virnucpro_bus.publish.publisher": ["Publisher"],
         "virnucpro_bus.sources.playback": ["fold_capture"],
         "virnucpro_bus.sources.protocol": ["EventSource"],
         "virnucpro_bus.sources.replay": ["Replay"],

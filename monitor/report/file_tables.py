@@ -22,7 +22,7 @@ Row = list[Content]
 
 
 def failures(runs: Sequence[ReportedRun]) -> Content:
-    """Every attempt that failed or was lost, with its reason, and what the workers have printed."""
+    """Every attempt that failed or was lost, with its reason, and what was printed then."""
     rows = [(run.name, row) for run in runs for row in _failed_rows(run)]
     if not rows:
         return None
@@ -88,17 +88,17 @@ def _failed_rows(run: ReportedRun) -> Iterator[Row]:
 
 
 def _logs(run: ReportedRun, runs: Sequence[ReportedRun]) -> Content:
-    """What workers have printed last; where several have printed the same, it is shown once."""
+    """What was printed last; where the lines of several logs are the same, they are shown once."""
     by_lines: dict[tuple[str, ...], list[str]] = {}
-    for source in sorted(run.logs):
-        by_lines.setdefault(tuple(run.logs[source]), []).append(source)
+    for log, last in run.logs.items():
+        by_lines.setdefault(tuple(last), []).append(log)
     where = f" in {run.name}" if len(runs) > 1 else ""
     return [
         [
-            element("h3", f"The last lines printed by {', '.join(sources)}{where}"),
+            element("h3", f"The last lines of {', '.join(logs)}{where}"),
             element("pre", [[line, Markup("\n")] for line in lines]),
         ]
-        for lines, sources in by_lines.items()
+        for lines, logs in by_lines.items()
     ]
 
 

@@ -242,7 +242,13 @@ def test_a_worker_loads_no_more_than_it_needs() -> None:
     assert loaded.isdisjoint(NOT_FOR_WORKERS)
 
 
-NOT_FOR_THE_COMMAND_LINE = {"workers.launch.launcher", "workers.pool.pool", "workers.coordinator.coordinator"}
+NOT_FOR_THE_COMMAND_LINE = {
+    "zmq",
+    "workers.cli.planned_run",
+    "workers.launch.launcher",
+    "workers.pool.pool",
+    "workers.coordinator.coordinator",
+}
 
 
 def test_what_a_run_needs_of_us_is_loaded_only_once_its_zygote_loads_too() -> None:

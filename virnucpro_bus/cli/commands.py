@@ -31,6 +31,7 @@ OWN = {
     "info": ("virnucpro_bus.cli.info:info", "Show what a capture contains."),
     "jobs": ("workers.cli.jobs:jobs", "List the jobs that a run takes by name, and their options."),
     "keys": ("virnucpro_bus.cli.keys:keys", "Manage the keys for watching from another machine."),
+    "logs": ("monitor.cli.logs:logs", "Show what the jobs of a run have printed."),
     "ls": ("monitor.cli.ls:ls", "List your runs on this machine, and how they stand."),
     "monitor": ("monitor.cli.monitor:monitor", "Watch runs, or this machine's GPUs until one begins."),
     "record": ("virnucpro_bus.cli.record:record", "Record a live bus into a new capture."),
@@ -107,7 +108,10 @@ def load_own(name: str) -> click.Command:
     """Import one of our subcommands."""
     place, summary = OWN[name]
     module, _, attribute = place.partition(":")
-    command: click.Command = getattr(import_module(module), attribute)
+    from virnucpro_bus.system.memory import all_stays_in_use  # not for --help
+
+    with all_stays_in_use():
+        command: click.Command = getattr(import_module(module), attribute)
     command.short_help = summary
     _name_variables(command, f"VIRNUCPRO_BUS_{name}")
     return command

@@ -110,7 +110,7 @@ class _EffectCalculator:
         ranges = self._ranges(figures)
         if figures.without is None and figures.expected is not None:
             # Files were stolen from a device that was never ready, or had no worker any more: the least is known.
-            _, least = now.without_stealing()
+            _, least = now.without_stealing
             if least is not None and least > figures.expected:
                 ranges["without"], ranges["saved"] = (least, None), (least - figures.expected, None)
         return make_effect(
@@ -176,8 +176,8 @@ class _EffectCalculator:
 
 
 def _figures(outlook: Outlook) -> _Figures:
-    expected, bound = outlook.expected(), outlook.bound
-    without = None if expected is None else outlook.without_stealing()[0]
+    expected, bound = outlook.expected, outlook.bound
+    without = None if expected is None else outlook.without_stealing[0]
     saved = None if without is None or expected is None else without - expected
     above = percent_above(expected, bound) if expected is not None and bound else None
     return _Figures(expected, without, saved, bound, above)

@@ -279,7 +279,8 @@ class WorkTotals:
     def _positions_by_size(self) -> dict[str, list[int]]:
         if self._by_size is None:
             self._by_size = defaultdict(list)
-            for position, owner in enumerate(self._owners):
+            # Those in the order of the plan, which are there already: a million new ones take 32 MB.
+            for position, owner in zip(self._positions.values(), self._owners, strict=True):
                 self._by_size[owner].append(position)
             for positions in self._by_size.values():
                 positions.sort(key=self._costs.__getitem__)

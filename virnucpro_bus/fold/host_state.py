@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
@@ -195,6 +196,16 @@ class HostState(Struct, array_like=True):
             gpus = sampled.of(device.key)
             records.append(DeviceState(device).record(completed, self.host, time_of_day, gpus))
         return records
+
+    def completions(self) -> list[ev.Envelope]:
+        """The events of the files that `files` reports, with their times on the axis."""
+        return list(self._completions)
+
+    def files_since_ns(self) -> int:
+        """When the first of them, or of the files in progress, was begun; without any, `last_ns`."""
+        done = (each.mono_ns - round(each.event.duration_seconds * NANOSECONDS) for each in self._completions)
+        in_progress = (stream.since_ns for _, _, stream in self.streams() if stream.is_busy)
+        return min(chain(done, in_progress), default=self.last_ns)
 
     def steals(self, time_of_day: TimeOfDay = by_own_clock) -> list[StealEvent]:
         """The last 50 steals, by the time on the axis."""

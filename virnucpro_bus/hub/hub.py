@@ -8,6 +8,7 @@ Forwarding is best effort, and the journal is complete: a subscriber that missed
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
+from typing import TYPE_CHECKING
 
 import zmq
 
@@ -21,11 +22,15 @@ from virnucpro_bus.history.protocol import WELCOME, HelloReply
 from virnucpro_bus.history.server import HistoryServer
 from virnucpro_bus.hub.admission import Admission
 from virnucpro_bus.hub.own_run import OwnRun
+from virnucpro_bus.hub.run_fold import RunFold
 from virnucpro_bus.hub.worker_names import WorkerNames
 from virnucpro_bus.metrics import Totals
 from virnucpro_bus.run_folder import BusAddresses
 from virnucpro_bus.sockets import DONTWAIT, HIGH_WATER_MARK, bind_privately, drain, raw_send
 from virnucpro_bus.system.process_state import is_running
+
+if TYPE_CHECKING:
+    from virnucpro_bus.timeline.ended_run import EndedRun
 
 FRAMES_PER_POLL = 2_000
 REQUESTS_PER_POLL = 16
@@ -82,7 +87,8 @@ class Hub:
         self._fanout = self._bind(zmq.XPUB, addresses.subscribe, (zmq.XPUB_WELCOME_MSG, WELCOME), queued)
         self._forward = raw_send(self._fanout)
         self._requests = self._bind(zmq.ROUTER, addresses.history)
-        self._history = HistoryServer(capture, self._hello, clock)
+        self._run_fold = None if workers is None else RunFold(capture.read, clock)
+        self._history = HistoryServer(capture, self._hello, clock, fold=self._run_fold)
 
     @property
     def accepted(self) -> int:
@@ -182,8 +188,18 @@ class Hub:
         self.drain()
         self.capture.close()
         self._context.destroy(linger=LINGER_MS)
-        # The fold of a million files takes 100 MB, which the summary needs. Nobody can ask for it any more.
-        del self._history
+
+    def fold_all(self, stopped: Callable[[], bool]) -> None:
+        """Fold what remains of the capture, for `take_ended_run`, or until `stopped()`, which is called often."""
+        self.capture.flush()
+        self._history.fold_all(stopped)
+
+    def take_ended_run(self) -> EndedRun | None:
+        """Return what is known of a run at its end, after `close`, from the fold that was kept for viewers.
+
+        None: the hub has no launcher, or its fold lacks a part of the capture, or the end of the run.
+        """
+        return None if self._run_fold is None else self._run_fold.take_ended_run(self.capture.path)
 
     def _count(self) -> dict[str, Totals]:
         """Return the totals of each host, of all that is on record."""

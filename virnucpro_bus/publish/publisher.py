@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Protocol, Self, TypeVar, runtime_checkable
+from typing import Self, TypeVar
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import SystemClock
@@ -25,23 +25,6 @@ from virnucpro_bus.publish.sender import Sender
 from virnucpro_bus.publish.values import as_device
 
 AnyPath = TypeVar("AnyPath", bound="str | os.PathLike[str]")
-
-
-class EventSink(Protocol):
-    """Anything that accepts events: a Publisher, the coordinator's hub, a list in a test."""
-
-    def publish(self, event: ev.Fact) -> object:
-        """Accept one event. Never waits."""
-        ...
-
-
-@runtime_checkable
-class BatchSink(EventSink, Protocol):
-    """A sink for which many events together cost less than one by one."""
-
-    def publish_all(self, events: Iterable[ev.Fact]) -> object:
-        """Accept events, in this order. Never waits."""
-        ...
 
 
 class Publisher(Sender):

@@ -23,7 +23,7 @@ from virnucpro_bus.events.envelope import Envelope, Sequencer
 from virnucpro_bus.events.parts import parts_of
 from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
-from virnucpro_bus.publish.publisher import BatchSink, EventSink
+from virnucpro_bus.publish.event_sink import BatchSink, EventSink
 
 _MOST_UNFOLDED = 1_000
 DEPTHS_EVERY_NS = NANOSECONDS // 4

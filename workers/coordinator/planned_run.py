@@ -9,7 +9,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.passed_numbers import as_count, as_figure, as_seconds
-from virnucpro_bus.publish.publisher import EventSink
+from virnucpro_bus.publish.event_sink import EventSink
 from virnucpro_bus.publish.values import as_device
 from virnucpro_bus.text import visible
 from workers.coordinator.device_names import DeviceNames
@@ -87,7 +87,7 @@ class PlannedRun:
         )
         # Of a plan the fold keeps ids and costs. The rest takes time, and is only for the bus.
         ids = self._files.ids
-        for event in self._opening_events(lambda number: ev.PlannedFile(ids[number], 0, costs[number])):
+        for event in self._opening_events(lambda numbers: [ev.PlannedFile(ids[n], 0, costs[n]) for n in numbers]):
             self._fold.record(event)
 
     def start(self) -> None:
@@ -95,7 +95,7 @@ class PlannedRun:
         self.announce(self._opening_events(self._files.planned))
         self.publish_depths()
 
-    def _opening_events(self, planned: Callable[[int], ev.PlannedFile]) -> Iterator[ev.Fact]:
+    def _opening_events(self, planned: Callable[[Sequence[int]], Iterable[ev.PlannedFile]]) -> Iterator[ev.Fact]:
         yield self._run_started
         yield from plan_events(self.devices, self._plan, planned)
 

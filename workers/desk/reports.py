@@ -8,6 +8,7 @@ from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import decode
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import FileCompleted, FileFailed
+from virnucpro_bus.logs.find import log_hint, log_of
 from workers.commit.committer import Committer, FinishedAttempt
 from workers.coordinator.assignment import Assignment
 from workers.desk.executor import Workplace
@@ -96,7 +97,10 @@ class Reports:
         )
         if charged and not envelope.event.final:
             name, key = held.file.id, seat.device.key
-            self._warn(f"{name}: attempt {held.attempt} on {key} failed, and the file is tried again: {reason}")
+            log = log_hint(log_of(self._server.run_dir, name, held.attempt))
+            self._warn(
+                f"{name}: attempt {held.attempt} on {key} failed, and the file is tried again: {reason}{log}"
+            )
 
     def _report_job_warning(self, name: str, warning: str) -> None:
         self._job_warnings += 1

@@ -15,11 +15,14 @@ from functools import partial
 from pathlib import Path
 from time import sleep
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from virnucpro_bus.remote.http_address import HttpListen
 from virnucpro_bus.system.child_process import self_command, stop
 from virnucpro_bus.system.console import EXIT_NOT_RESTORED, say
 from virnucpro_bus.system.keyboard import Keyboard, is_interactive
+
+if TYPE_CHECKING:
+    from virnucpro_bus.remote.http_address import HttpListen
 
 RESTORE_SECONDS = 1.0
 """Time for the monitor to restore the terminal when it must."""

@@ -17,7 +17,7 @@ from workers.desk.desk import Desk
 from workers.desk.executor import Workplace
 from workers.desk.watchdog import Watchdog
 from workers.pool.dispatcher import DISMISSAL_SECONDS, Dispatcher
-from workers.pool.orphan_guard import OrphanGuard
+from workers.pool.guard_process import OrphanGuard
 from workers.pool.slot import Slot
 from workers.pool.zygote import Zygote
 from workers.schedule.blame import Loss

@@ -77,15 +77,15 @@ class _Matches:
         These are nearly always all of a million, so it does without what the other rules need of a file.
         """
         matched: dict[str, int] = {}
-        for number, file in enumerate(self._files.ids):
+        for number, (file, identity) in enumerate(zip(self._files.ids, self._files.identities, strict=True)):
             plan = planned.get(file)
-            if plan is not None and plan.identity and plan.identity == self._files.identity(number):
+            if plan is not None and plan.identity and plan.identity == identity:
                 matched[file] = number
                 self.known[number] = Known(file)
         self._new = [number for number, known in enumerate(self.known) if known is None]
         if self._new:
-            for file, number in matched.items():
-                self._note_move(planned[file], self._files.planned(number))
+            for file, now in zip(matched, self._files.planned(list(matched.values())), strict=True):
+                self._note_move(planned[file], now)
         self._planned = {file: planned[file] for file in planned if file not in matched}
 
     def by(
@@ -105,8 +105,7 @@ class _Matches:
         if not plans:
             return
         still_new = []
-        for number in self._new:
-            file = self._files.planned(number)
+        for number, file in zip(self._new, self._files.planned(self._new), strict=True):
             if not (found := plans.get(key_of_file(file, number))):
                 still_new.append(number)
                 continue

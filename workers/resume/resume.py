@@ -17,6 +17,7 @@ from pathlib import Path
 from virnucpro_bus.errors import CaptureError, UserError
 from virnucpro_bus.events.vocabulary import Fact, FileRecognized, FileReopened, PlannedFile, Shard
 from virnucpro_bus.files.disk import Disk
+from virnucpro_bus.logs.find import find_logs
 from virnucpro_bus.run_folder import ATTEMPTS_NAME, CAPTURE_NAME, FOLD_NAME, RESULTS_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
 from virnucpro_bus.text import visible
@@ -107,6 +108,7 @@ def _remove_run(run_dir: Path, log_file: Path) -> None:
     """Remove the run in the folder. Raises UserError for a file that cannot be removed."""
     capture, results = run_dir / CAPTURE_NAME, run_dir / RESULTS_NAME
     others = [*(run_dir / name for name in (ATTEMPTS_NAME, SUMMARY_NAME, FOLD_NAME)), *own_logs(run_dir, log_file)]
+    others += [log.path for log in find_logs(run_dir)]
     if (paths := _result_paths(capture)) is None:
         others.append(results)
     else:

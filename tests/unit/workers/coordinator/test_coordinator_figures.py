@@ -26,7 +26,7 @@ from virnucpro_bus.events.vocabulary import (
 from virnucpro_bus.metrics import GpuMetrics
 from virnucpro_bus.testing import ListSink
 from workers.coordinator.coordinator import WorkStealingCoordinator
-from workers.launch.device_discovery import MAX_DEVICES
+from workers.desk.limits import MAX_DEVICES
 
 # --- figures
 

@@ -16,14 +16,15 @@ import pytest
 
 from tests.support.paths import ROOT
 from virnucpro_bus.system.signals import ENDING_SIGNALS
-from workers.pool import orphan_guard
-from workers.pool.orphan_guard import MARK_VARIABLE, OrphanGuard, kill_marked
+from workers.pool import guard_process
+from workers.pool.guard_process import OrphanGuard
+from workers.pool.orphan_guard import MARK_VARIABLE, kill_marked
 
 END_SECONDS = 30
 MARK = secrets.token_hex(8)
 LAUNCHER = """
 import subprocess, sys
-from workers.pool.orphan_guard import OrphanGuard
+from workers.pool.guard_process import OrphanGuard
 guard = OrphanGuard()
 shell = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; sleep 600 & echo; wait"], process_group=0)
 guard.watch(shell.pid, "mark")
@@ -143,7 +144,7 @@ def test_a_signal_that_asks_it_to_end_does_not_end_it(
 def test_the_end_of_a_run_waits_for_no_guard_that_is_stopped(
     guard: OrphanGuard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orphan_guard, "END_SECONDS", 0.05)
+    monkeypatch.setattr(guard_process, "END_SECONDS", 0.05)
     process_of(guard).send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, process_of(guard).pid, os.WSTOPPED | os.WNOWAIT)
     guard.close()

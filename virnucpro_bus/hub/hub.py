@@ -266,7 +266,7 @@ class Hub:
             pass
 
     def _answer(self, message: list[bytes]) -> None:
-        answer = self._history.answer(message[2:])
+        answer = self._history.answer(message[0], message[2:])
         if answer is None:
             self.refused["bad-history-request"] += 1
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import count, islice, repeat
 from math import fsum
@@ -251,6 +251,11 @@ class WorkTotals:
     def known(self) -> int:
         """How many files are in the plan, or were completed before it was made."""
         return len(self._positions) + len(self._done_before)
+
+    @property
+    def owners(self) -> Set[str]:
+        """The devices to which files of the plan were first assigned."""
+        return self._remaining.keys()
 
     def pending_position(self, file: str) -> int | None:
         """The position in the plan of a file that is not done; None if it is done, or not in the plan."""

@@ -228,6 +228,7 @@ NOT_FOR_WORKERS = {
     "click",
     "dnaio",
     "importlib.metadata",
+    "virnucpro_bus.events.codec",
     "virnucpro_bus.fold.fleet",
     "workers.coordinator.coordinator",
 }

@@ -169,7 +169,7 @@ def shares_of(totals: WorkTotals, status: RunStatus) -> dict[str, DeviceShare]:
     A file that will not be done (any more) is in none of them.
     """
     shares = defaultdict[str, DeviceShare](DeviceShare)
-    for key in status.devices | totals.devices.keys() | totals.remaining(()).keys():
+    for key in status.devices | totals.devices.keys() | totals.owners:
         shares[key].done = totals.devices.get(key) or DeviceTotals()
     if not status.is_over:
         # The later one counts, of two devices that report the same file, and of two files of one device.

@@ -9,6 +9,7 @@ Results that were never committed are removed, as far as the journal names them.
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -208,7 +209,7 @@ def plan_resume(
         if file in done and planned[file].was_read and (origin := files[number].origin)
     ]
     return ResumePlan(
-        files.pick([number for number, file in enumerate(files.ids) if file not in done]),
+        files.pick(array("I", (number for number, file in enumerate(files.ids) if file not in done))),
         made,
         len(kept),
         (*past.running_workers.values(), *reopened, *recognized),

@@ -118,6 +118,10 @@ class DeviceShare:
     started_work: int = 0
     """The work of that file, without `fixed`; 0 if it is not known."""
 
+    def with_fixed(self, fixed: int) -> DeviceShare:
+        """Return the same with another fixed cost of every file."""
+        return DeviceShare(self.done, fixed, self.remaining, self.in_progress, self.started_work)
+
     @property
     def progress(self) -> Progress | None:
         """How far that file is; None while that is not known."""
@@ -169,7 +173,7 @@ def shares_of(totals: WorkTotals, status: RunStatus) -> dict[str, DeviceShare]:
     A file that will not be done (any more) is in none of them.
     """
     shares = defaultdict[str, DeviceShare](DeviceShare)
-    for key in status.devices | totals.devices.keys() | totals.remaining(()).keys():
+    for key in status.devices | totals.devices.keys() | totals.owners:
         shares[key].done = totals.devices.get(key) or DeviceTotals()
     if not status.is_over:
         # The later one counts, of two devices that report the same file, and of two files of one device.

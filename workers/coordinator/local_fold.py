@@ -146,7 +146,9 @@ class LocalFold:
         """Return one row for each device. `depths` are the present numbers of pending files."""
         keys = (device.key for device in self._devices)
         self.record(ev.QueueDepths(dict(zip(keys, depths, strict=True))))
-        return self._folded().metrics(self._clock.mono_ns())
+        folded, now_ns = self._folded(), self._clock.mono_ns()
+        effect = folded.effect(now_ns, self._totals_cache) if folded.is_over else None
+        return folded.metrics(now_ns, makespan_seconds=None if effect is None else effect["makespan_seconds"])
 
     def steals(self) -> list[StealEvent]:
         """Return the last 50 steals, oldest first."""

@@ -248,11 +248,6 @@ class WorkTotals:
         return len(self._positions)
 
     @property
-    def owners(self) -> Set[str]:
-        """The devices that files of the plan were first assigned to."""
-        return self._remaining.keys()
-
-    @property
     def known(self) -> int:
         """How many files are in the plan, or were completed before it was made."""
         return len(self._positions) + len(self._done_before)

@@ -118,6 +118,10 @@ class DeviceShare:
     started_work: int = 0
     """The work of that file, without `fixed`; 0 if it is not known."""
 
+    def with_fixed(self, fixed: int) -> DeviceShare:
+        """Return the same with another fixed cost of every file."""
+        return DeviceShare(self.done, fixed, self.remaining, self.in_progress, self.started_work)
+
     @property
     def progress(self) -> Progress | None:
         """How far that file is; None while that is not known."""

@@ -5,7 +5,7 @@ DIR/run.vbus        the capture, which is also the journal
 DIR/run.fold        the state at the end of a long run, so that its capture need not be folded again (kept_fold.py)
 DIR/summary.json    the result of the run
 DIR/report.html     the same for people, with `run --report`
-DIR/logs/           what workers and the sampler have printed
+DIR/logs/           what attempts, workers and the sampler have printed (the wing logs)
 DIR/.bus/           lock and sockets (0700); the sockets are elsewhere where they cannot be here (socket_folder.py)
 """
 

@@ -13,9 +13,19 @@ if TYPE_CHECKING:
     from workers.coordinator.coordinator import WorkStealingCoordinator
     from workers.inputs.find import find_inputs
     from workers.inputs.input_file import InputFile
-    from workers.jobs import JobContext
+    from workers.jobs.interface import JobContext
+    from workers.jobs.named_job import JobOption, NamedJob, Options
 
-__all__ = ["Assignment", "InputFile", "JobContext", "WorkStealingCoordinator", "find_inputs"]
+__all__ = [
+    "Assignment",
+    "InputFile",
+    "JobContext",
+    "JobOption",
+    "NamedJob",
+    "Options",
+    "WorkStealingCoordinator",
+    "find_inputs",
+]
 
 __getattr__ = lazily(
     __name__,
@@ -24,6 +34,7 @@ __getattr__ = lazily(
         "workers.coordinator.coordinator": ["WorkStealingCoordinator"],
         "workers.inputs.find": ["find_inputs"],
         "workers.inputs.input_file": ["InputFile"],
-        "workers.jobs": ["JobContext"],
+        "workers.jobs.interface": ["JobContext"],
+        "workers.jobs.named_job": ["JobOption", "NamedJob", "Options"],
     },
 )

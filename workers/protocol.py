@@ -165,3 +165,8 @@ def to_bytes(path: str | os.PathLike[str]) -> bytes:
 def to_path(raw: bytes) -> Path:
     """Return the path that a message carries."""
     return Path(os.fsdecode(raw))
+
+
+def run_folder_of(task: Task) -> Path:
+    """Return the run folder, below which the results folders of all attempts are."""
+    return to_path(task.output).parent.parent

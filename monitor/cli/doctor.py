@@ -12,6 +12,8 @@ from typing import TypedDict
 
 import click
 
+from monitor.gpu.backends import has_driver
+from monitor.gpu.hardware import has_nvidia_gpu
 from monitor.gpu.monitor import GPUMonitor
 from monitor.gpu.reading import GpuReading
 from virnucpro_bus.devices import UUID_PREFIXES, unread_entry, visible_gpus
@@ -67,6 +69,8 @@ class Report(TypedDict):
     """None for a package that is not installed."""
     gpu_backend: str | None
     """How the GPUs were read: "nvml", "nvidia-smi", "none"; None when the driver did not answer."""
+    has_nvidia_gpu: bool | None
+    """Whether this machine shows an NVIDIA GPU, with or without a driver; None when that cannot be seen."""
     devices: list[GpuInventoryRow]
     environment: dict[str, str | None]
     """None for a variable that is not set, unlike one that is empty."""
@@ -101,6 +105,9 @@ def examine(run_dir: Path, environment: Mapping[str, str]) -> Report:
     readings = monitor.readings(wait_seconds=DRIVER_SECONDS)
     backend, problems = monitor.backend_name, monitor.problems
     monitor.close()
+    has_gpu = bool(readings) or has_driver() or has_nvidia_gpu()
+    if has_gpu is False:
+        problems = []  # it needs no driver
     if backend is None and not problems:
         problems.append(f"GPU driver: no answer within {DRIVER_SECONDS:.0f} s, it hangs; check dmesg, or reboot")
     if backend == "nvml" and not readings and not problems:
@@ -116,6 +123,7 @@ def examine(run_dir: Path, environment: Mapping[str, str]) -> Report:
     return {
         "versions": _versions(),
         "gpu_backend": backend,
+        "has_nvidia_gpu": has_gpu,
         "devices": [_device(reading) for reading in readings],
         "environment": {name: environment.get(name) for name in _VARIABLES},
         "cpus": os.cpu_count(),
@@ -138,7 +146,7 @@ def render(report: Report) -> str:
         lines.append(f"  {index:>2}  {visible(device['name'] or 'name unknown')}  {_memory(device)}")
         lines.append(f"      {visible(device['uuid'])}")
     if not report["devices"]:
-        lines.append("  none")
+        lines.append("  none: this machine has no NVIDIA GPU" if report["has_nvidia_gpu"] is False else "  none")
     lines += ["", "Environment"]
     lines += [f"  {name} {_setting(value)}" for name, value in report["environment"].items()]
     limit = f" ({report['cpus_limit']})" if report["cpus_limit"] else ""

@@ -1,24 +1,26 @@
-"""Reads the runs of a report: their captures, what their workers have printed, and how they might have been."""
+"""Reads the runs of a report: their captures, what their jobs have printed, and how they might have been."""
 
 from __future__ import annotations
 
 import shlex
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 
 from monitor.report.reported_run import ReportedRun
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.run_folder import CAPTURE_NAME, LOG_FOLDER, capture_path
+from virnucpro_bus.logs.find import find_logs, log_of
+from virnucpro_bus.logs.lines import last_lines
+from virnucpro_bus.run_folder import CAPTURE_NAME, capture_path
 from virnucpro_bus.sources.recording import Recording, read_recording
 from virnucpro_bus.text import visible
 from virnucpro_bus.whatif import WhatIf, find_comparison
 
 MAX_SIMULATED = 1_000
 """Files times devices of a run that is simulated for a report: more would take longer than all the rest."""
-MAX_LOGS, LOG_LINES, LOG_BYTES = 4, 10, 1 << 14
+MAX_LOGS, LOG_LINES = 8, 10
 
 
 def read_run(place: Path, name: str, clock: Clock) -> ReportedRun:
@@ -30,8 +32,7 @@ def read_run(place: Path, name: str, clock: Clock) -> ReportedRun:
     run = ReportedRun(name, recording, compared(recording, place))
     if path.name != CAPTURE_NAME:
         return run
-    logs = dict(_logs(path.parent / LOG_FOLDER, _sources_in_trouble(run)))
-    return replace(run, logs=logs)
+    return replace(run, logs=dict(_logs(path.parent, run)))
 
 
 def compared(recording: Recording, place: Path) -> WhatIf | str:
@@ -62,19 +63,16 @@ def _sources_in_trouble(run: ReportedRun) -> set[str]:
     }
 
 
-def _logs(folder: Path, sources: set[str]) -> Iterator[tuple[str, list[str]]]:
-    """The last lines of the logs in a folder that are of these sources, as far as they can be read."""
-    # The names are those in the folder: what an event names is never opened.
-    try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix == ".log" and path.stem in sources)
-    except OSError:
-        return
-    for path in paths[:MAX_LOGS]:
-        try:
-            with path.open("rb") as file:
-                file.seek(max(0, path.stat().st_size - LOG_BYTES))
-                lines = deque(file.read(LOG_BYTES).decode(errors="replace").splitlines(), LOG_LINES)
-        except OSError:
-            continue
-        if lines:
-            yield path.stem, list(lines)
+def _logs(run_dir: Path, run: ReportedRun) -> Iterator[tuple[str, list[str]]]:
+    """The last lines of what attempts have printed that did not complete their file, and workers in trouble.
+
+    Files that failed for good come first.
+    """
+    failed = run.recording.fleet.failures()
+    attempts = sorted(run.unended_attempts, key=lambda each: each.file not in failed)
+    of_attempts = (log_of(run_dir, each.file, each.attempt) for each in attempts)
+    sources = _sources_in_trouble(run)
+    of_workers = (log for log in find_logs(run_dir, lambda name: name is None) if log.source in sources)
+    for log in islice((log for log in chain(of_attempts, of_workers) if log is not None), MAX_LOGS):
+        if lines := last_lines(log.path, LOG_LINES):
+            yield log.shown, lines

@@ -11,7 +11,7 @@ from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.events.vocabulary import GpuSampled, Notice
 
 if TYPE_CHECKING:
-    from virnucpro_bus.publish.publisher import EventSink
+    from virnucpro_bus.publish.event_sink import EventSink
 
 NOTICE_CHARACTERS = 400
 """Longer notices are cut."""

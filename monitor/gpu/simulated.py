@@ -18,7 +18,7 @@ from virnucpro_bus.devices import device_of, is_simulated
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.metrics import MetricsSource
-from virnucpro_bus.publish.publisher import EventSink
+from virnucpro_bus.publish.event_sink import EventSink
 from virnucpro_bus.sources.live import LiveSource, catch_up, follow_live
 
 NAME = "simulated GPU"

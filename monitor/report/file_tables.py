@@ -10,7 +10,7 @@ from monitor.markup.html import Content, Markup, element
 from monitor.markup.tables import Column, grouped_table
 from monitor.report.reported_run import ReportedRun, group_of
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.effect.text_report import gain
+from virnucpro_bus.effect.text_report import count_steals, gain
 from virnucpro_bus.metrics import StealEffect
 from virnucpro_bus.timeline.timeline import Attempt
 from virnucpro_bus.units import UNKNOWN, duration
@@ -22,7 +22,7 @@ Row = list[Content]
 
 
 def failures(runs: Sequence[ReportedRun]) -> Content:
-    """Every attempt that failed or was lost, with its reason, and what the workers have printed."""
+    """Every attempt that failed or was lost, with its reason, and what was printed then."""
     rows = [(run.name, row) for run in runs for row in _failed_rows(run)]
     if not rows:
         return None
@@ -88,17 +88,17 @@ def _failed_rows(run: ReportedRun) -> Iterator[Row]:
 
 
 def _logs(run: ReportedRun, runs: Sequence[ReportedRun]) -> Content:
-    """What workers have printed last; where several have printed the same, it is shown once."""
+    """What was printed last; where the lines of several logs are the same, they are shown once."""
     by_lines: dict[tuple[str, ...], list[str]] = {}
-    for source in sorted(run.logs):
-        by_lines.setdefault(tuple(run.logs[source]), []).append(source)
+    for log, last in run.logs.items():
+        by_lines.setdefault(tuple(last), []).append(log)
     where = f" in {run.name}" if len(runs) > 1 else ""
     return [
         [
-            element("h3", f"The last lines printed by {', '.join(sources)}{where}"),
+            element("h3", f"The last lines of {', '.join(logs)}{where}"),
             element("pre", [[line, Markup("\n")] for line in lines]),
         ]
-        for lines, sources in by_lines.items()
+        for lines, logs in by_lines.items()
     ]
 
 
@@ -151,7 +151,7 @@ def steals(runs: Sequence[ReportedRun]) -> Content:
     known.sort(key=lambda each: each[1]["saved_seconds"] or 0.0, reverse=True)
     shown = known[:BEST_STEALS] + known[max(BEST_STEALS, len(known) - WORST_STEALS) :]
     moves = sum(run.effect["moves"] for run in runs)
-    all_of = f"{len(known):,} steals" if len(known) == moves else f"the last {len(known):,} of {moves:,} steals"
+    all_of = count_steals(moves) if len(known) == moves else f"the last {len(known):,} of {count_steals(moves)}"
     caption = f"The best and the worst of {all_of}" if len(shown) < len(known) else f"All {all_of}, the best first"
     columns = [
         Column("file"),

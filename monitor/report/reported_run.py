@@ -29,7 +29,7 @@ class ReportedRun:
     what_if: WhatIf | str
     """The run under other policies and devices; or why that is not known, in a line."""
     logs: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """The last lines that workers have printed, by source; empty where none are kept."""
+    """The last lines that attempts and workers in trouble have printed, by log; empty where none are kept."""
 
     @property
     def timeline(self) -> Timeline:

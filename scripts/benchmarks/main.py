@@ -47,4 +47,6 @@ def main() -> None:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as state:
         os.environ["XDG_STATE_HOME"] = state  # `virnucpro-bus ls` lists no runs of benchmarks
+        # An installed program has cached bytecode: without it, each process would compile all of it.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         main()

@@ -15,9 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from monitor import GPUMonitor, LoadBalancingDashboard
-from virnucpro_bus import Device
-from workers import WorkStealingCoordinator, find_inputs
+from virnucpro_bus import Device, GPUMonitor, LoadBalancingDashboard, WorkStealingCoordinator, find_inputs
 
 # On GPUs the key is the UUID, "GPU-...": by it the dashboard finds the load, memory and temperature of the GPU.
 DEVICES = [Device(key=f"cpu:{number}", name="CPU") for number in range(3)]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import dnaio
 
-from workers import JobContext
+from virnucpro_bus import JobContext
 
 
 class GcContent:

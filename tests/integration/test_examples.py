@@ -155,8 +155,8 @@ def test_the_dashboard_in_process_shows_all_files_done_and_some_stolen(lab: Lab)
     assert re.search(r"\| steals [1-9]\d* saved ", last)
 
 
-def test_the_readme_shows_a_dashboard_in_process_that_runs_as_it_is(lab: Lab) -> None:
-    chapter = (ROOT / "README.md").read_text().split("## The dashboard in your own process\n")[1]
+def test_the_page_on_watching_shows_a_dashboard_in_process_that_runs_as_it_is(lab: Lab) -> None:
+    chapter = (ROOT / "docs" / "watch.md").read_text().split("## The dashboard in your own process\n")[1]
     program = lab.folder / "readme.py"
     program.write_text(chapter.split("```python\n")[1].split("```")[0])
     shutil.copytree(SAMPLE, lab.folder / "samples")

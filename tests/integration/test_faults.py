@@ -277,13 +277,3 @@ def test_a_job_that_cannot_be_loaded_is_one_line_and_no_run(lab: Lab) -> None:
     assert line.startswith("virnucpro-bus: ")
     assert "broken_module:job" in line
     assert "SyntaxError" in line
-
-
-def test_what_a_job_prints_goes_to_the_logs(lab: Lab) -> None:
-    small_files(lab.folder / "in", 6)
-    ended = lab.run("run", "in", "--out", "out", "--devices", "cpu:2", "--job", "user_jobs:noisy")
-    assert ended.wait() == 0, ended.stderr
-    assert "NOISE" not in ended.stdout + ended.stderr
-    logs = {path.name: path.read_text() for path in (lab.folder / "out" / "logs").iterdir()}
-    assert set(logs) <= {"worker-0.log", "worker-1.log"}
-    assert sum(log.count("NOISE on stderr") for log in logs.values()) == 6 * 200

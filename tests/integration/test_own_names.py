@@ -56,6 +56,19 @@ def test_a_job_may_have_modules_of_our_names_beside_it(lab: Lab, write: Callable
     assert results(lab.folder / "out") == {"small_00.txt": whole, "small_02.txt": whole}
 
 
+def test_a_job_with_such_a_module_imports_what_a_job_needs_from_virnucpro_bus(lab: Lab) -> None:
+    small_files(lab.folder / "in", 1)
+    (lab.folder / "workers.py").write_text(MODULE)
+    (lab.folder / "job_of_a_user.py").write_text(
+        "import workers\nfrom virnucpro_bus import EveryFileError, InputError, JobContext\n\n"
+        "def job(input, output, context):\n"
+        "    assert type(context) is JobContext\n"
+        "    return workers.count(input)\n"
+    )
+    ended = lab.run("run", "in", "--out", "out", *ONE_WORKER, "--job", "job_of_a_user:job")
+    assert ended.wait() == 0, ended.stderr
+
+
 def test_a_job_may_be_in_a_module_of_such_a_name(lab: Lab) -> None:
     small_files(lab.folder / "in", 1)
     (lab.folder / "workers.py").write_text("def run(input, output, context):\n    return 1\n")

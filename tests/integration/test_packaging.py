@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -21,11 +22,17 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (built,) = folder.glob("*.whl")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the source archive, and the wheel that is built of it."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(dist: Path) -> Path:
+    (built,) = dist.glob("*.whl")
     return built
 
 
@@ -73,6 +80,41 @@ def test_the_wheel_installs_a_manual_page_for_every_command(wheel: Path) -> None
         "virnucpro-bus-keys-new.1",
         *(f"virnucpro-bus-{name}.1" for name in OWN),
     } <= pages
+
+
+@pytest.mark.parametrize(
+    ("place", "begins"),
+    [
+        ("bash-completion/completions/virnucpro-bus", "_virnucpro_bus_completion() {"),
+        ("zsh/site-functions/_virnucpro-bus", "#compdef virnucpro-bus"),
+        ("fish/vendor_completions.d/virnucpro-bus.fish", "function _virnucpro_bus_completion;"),
+    ],
+)
+def test_the_wheel_installs_completion_where_each_shell_looks(wheel: Path, place: str, begins: str) -> None:
+    with ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(f".data/data/share/{place}"))
+        assert archive.read(name).decode().startswith(begins)
+
+
+def test_the_package_index_would_take_and_show_what_is_built(dist: Path) -> None:
+    built = sorted(map(str, dist.iterdir()))
+    command = [sys.executable, "-m", "twine", "check", "--strict", *built]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout
+    assert ran.stdout.count("PASSED") == len(built) == 2
+
+
+def test_the_package_index_finds_the_pages_and_pictures_of_the_readme(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        shown = archive.read(metadata).decode()
+    targets = re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", shown)
+    assert len(targets) > 10
+    for picture, target in targets:
+        beginning = "https://raw.githubusercontent.com/" if picture else "https://github.com/"
+        place = target.removeprefix(f"{beginning}virnucpro/virnucpro_bus/")
+        assert target != place
+        assert (ROOT / place.removeprefix("blob/").removeprefix("main/").partition("#")[0]).exists()
 
 
 def test_the_wheel_installs_the_recipes(wheel: Path) -> None:

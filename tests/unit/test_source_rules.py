@@ -213,11 +213,22 @@ def test_a_package_exports_the_names_in_all_that_type_checkers_see(package: str)
         module.nothing  # noqa: B018
 
 
+def test_what_the_workers_and_the_monitor_make_public_is_a_public_name_of_the_bus_too() -> None:
+    import monitor
+    import virnucpro_bus
+    import workers
+
+    for package in (workers, monitor):
+        assert set(package.__all__) <= set(virnucpro_bus.__all__)
+        assert all(getattr(virnucpro_bus, name) is getattr(package, name) for name in package.__all__)
+
+
 NOT_FOR_WORKERS = {
     "asyncio",
     "click",
     "dnaio",
     "importlib.metadata",
+    "virnucpro_bus.events.codec",
     "virnucpro_bus.fold.fleet",
     "workers.coordinator.coordinator",
 }
@@ -232,7 +243,13 @@ def test_a_worker_loads_no_more_than_it_needs() -> None:
     assert loaded.isdisjoint(NOT_FOR_WORKERS)
 
 
-NOT_FOR_THE_COMMAND_LINE = {"workers.launch.launcher", "workers.pool.pool", "workers.coordinator.coordinator"}
+NOT_FOR_THE_COMMAND_LINE = {
+    "zmq",
+    "workers.cli.planned_run",
+    "workers.launch.launcher",
+    "workers.pool.pool",
+    "workers.coordinator.coordinator",
+}
 
 
 def test_what_a_run_needs_of_us_is_loaded_only_once_its_zygote_loads_too() -> None:

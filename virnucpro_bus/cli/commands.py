@@ -1,4 +1,7 @@
-"""Which subcommands there are. Each is imported when it is called, and none to list or complete their names."""
+"""Which subcommands there are. Each is imported when it is called, and none to list or complete their names.
+
+Each of their options can be given by an environment variable too: VIRNUCPRO_BUS_RUN_RETRIES for `run --retries`.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ OWN = {
     "info": ("virnucpro_bus.cli.info:info", "Show what a capture contains."),
     "jobs": ("workers.cli.jobs:jobs", "List the jobs that a run takes by name, and their options."),
     "keys": ("virnucpro_bus.cli.keys:keys", "Manage the keys for watching from another machine."),
+    "logs": ("monitor.cli.logs:logs", "Show what the jobs of a run have printed."),
     "ls": ("monitor.cli.ls:ls", "List your runs on this machine, and how they stand."),
     "monitor": ("monitor.cli.monitor:monitor", "Watch runs, or this machine's GPUs until one begins."),
     "record": ("virnucpro_bus.cli.record:record", "Record a live bus into a new capture."),
@@ -41,6 +45,7 @@ OWN = {
     ),
     "schema": ("virnucpro_bus.cli.description:schema", "Print the JSON schema of a report or of events."),
     "tail": ("virnucpro_bus.cli.tail:tail", "Print events, one per line, as they arrive."),
+    "version": ("virnucpro_bus.cli.description:version", "Print the version."),
     "whatif": (
         "workers.cli.whatif:whatif",
         "Estimate how long a recorded run would have taken under other policies.",
@@ -103,6 +108,30 @@ def load_own(name: str) -> click.Command:
     """Import one of our subcommands."""
     place, summary = OWN[name]
     module, _, attribute = place.partition(":")
-    command: click.Command = getattr(import_module(module), attribute)
+    from virnucpro_bus.system.memory import all_stays_in_use  # not for --help
+
+    with all_stays_in_use():
+        command: click.Command = getattr(import_module(module), attribute)
     command.short_help = summary
+    _name_variables(command, f"VIRNUCPRO_BUS_{name}")
     return command
+
+
+def _name_variables(command: click.Command, prefix: str) -> None:
+    """Give each option its environment variable, called by the option and not by what the code calls its value."""
+    for option in command.params:
+        if isinstance(option, click.Option) and not option.hidden:
+            longest = max(option.opts, key=len)
+            option.envvar = f"{prefix}_{longest.lstrip('-')}".replace("-", "_").upper()
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            _name_variables(below, f"{prefix}_{name}")
+
+
+def variable_of(error: click.UsageError) -> str | None:
+    """Return the environment variable that gave the value that is wrong; None if it was given otherwise."""
+    option = getattr(error, "param", None)
+    if error.ctx is None or not isinstance(option, click.Option) or option.name is None:
+        return None
+    is_from_there = error.ctx.get_parameter_source(option.name) is click.core.ParameterSource.ENVIRONMENT
+    return option.envvar if is_from_there and isinstance(option.envvar, str) else None

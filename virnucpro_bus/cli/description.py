@@ -1,4 +1,4 @@
-"""The subcommands `completion` and `schema`: what shells and other programs need to know of this one."""
+"""The subcommands `completion`, `schema` and `version`: what shells and programs need to know of this one."""
 
 from __future__ import annotations
 
@@ -31,6 +31,14 @@ def completion(context: click.Context, shell: str) -> None:
     if completer is None:
         raise click.UsageError(f"{shell}: completion is not supported by this version of click")
     click.echo(completer(context.find_root().command, {}, PROGRAM, VARIABLE).source())
+
+
+@click.command
+def version() -> None:
+    """Print the version, as --version does."""
+    from importlib.metadata import version as version_of
+
+    click.echo(f"{PROGRAM}, version {version_of(PROGRAM)}")
 
 
 def _report_schema() -> dict[str, Any]:

@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from virnucpro_bus.cli.commands import Subcommands
+from virnucpro_bus.cli.commands import Subcommands, variable_of
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.own_packages import claim_names
@@ -40,6 +40,9 @@ def cli(context: click.Context) -> int | None:
       virnucpro-bus run samples/ --out results-dir        run, with a live dashboard
       virnucpro-bus monitor results-dir                   watch the run from another terminal
       virnucpro-bus replay results-dir/run.vbus           watch a recorded run
+
+    Options can also be given by environment variables: VIRNUCPRO_BUS_RUN_RETRIES=5 stands for `run --retries 5`,
+    and VIRNUCPRO_BUS_MONITOR_SORT=load for `monitor --sort load`, also in the monitor that a run starts.
     """
     if context.invoked_subcommand is not None:
         return None
@@ -103,5 +106,7 @@ def _one_line(error: click.ClickException) -> str:
         message = " ".join(message.split())  # its choices are listed below each other; it quotes no user text
     message = message.rstrip(".")
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        return f"{message}; see {error.ctx.command_path} --help"
+        variable = variable_of(error)
+        given = "" if variable is None else f" (given by {variable})"
+        return f"{message}{given}; see {error.ctx.command_path} --help"
     return message

@@ -41,7 +41,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from virnucpro_bus.effect.assumptions import CURVES, OTHER_GAPS, doubts, fixed_cost, likely_assumptions
+from virnucpro_bus.effect.assumptions import CURVES, OTHER_GAPS, doubts, likely_assumptions, measurement_of
 from virnucpro_bus.effect.combine import make_effect, percent_above, unknown_effect
 from virnucpro_bus.effect.duration_model import LIKELY
 from virnucpro_bus.effect.outlook import Outlook
@@ -95,8 +95,8 @@ class _EffectCalculator:
         self._totals = totals
         self._status = status
         self._shares = shares_of(totals, status)
-        self._fixed = fixed_cost(self._shares)
-        self._likely = self._assuming(self._fixed.estimate)
+        self._measurement = measurement_of(self._shares)
+        self._likely = self._assuming()
 
     def effect(self, describe: DescribeSteal) -> Effect:
         """Compute all figures; all are unknown before the first file has started."""
@@ -110,7 +110,7 @@ class _EffectCalculator:
         ranges = self._ranges(figures)
         if figures.without is None and figures.expected is not None:
             # Files were stolen from a device that was never ready, or had no worker any more: the least is known.
-            _, least = now.without_stealing()
+            _, least = now.without_stealing
             if least is not None and least > figures.expected:
                 ranges["without"], ranges["saved"] = (least, None), (least - figures.expected, None)
         return make_effect(
@@ -127,10 +127,9 @@ class _EffectCalculator:
             moves=len(moves) + sum(moved.files for moved in self._totals.moved.values()),
         )
 
-    def _assuming(self, fixed: int, curve: float = 1.0) -> Outlook:
+    def _assuming(self, fixed: int | None = None, curve: float = 1.0) -> Outlook:
         """The run under the likely assumptions for this fixed cost of every file, and this curve of progress."""
-        cost = self._fixed._replace(estimate=fixed)
-        assumed = likely_assumptions(self._shares, self._status.now_ns, cost, curve)
+        assumed = likely_assumptions(self._shares, self._status.now_ns, self._measurement, fixed, curve)
         return Outlook(self._totals, self._status, self._shares, assumed)
 
     def _ranges(self, likely: _Figures) -> dict[str, Range | None]:
@@ -149,11 +148,11 @@ class _EffectCalculator:
 
     def _doubts(self) -> Iterator[tuple[Outlook, Outlook]]:
         """The run at both ends of each doubt."""
-        if self._fixed.least < self._fixed.greatest:
-            yield self._assuming(self._fixed.least), self._assuming(self._fixed.greatest)
+        fixed = self._measurement.fixed
+        if fixed.least < fixed.greatest:
+            yield self._assuming(fixed.least), self._assuming(fixed.greatest)
         if any(share.progress is not None for share in self._shares.values()):
-            fixed = self._fixed.estimate
-            yield self._assuming(fixed, curve=CURVES[0]), self._assuming(fixed, curve=CURVES[1])
+            yield self._assuming(curve=CURVES[0]), self._assuming(curve=CURVES[1])
         for low, high in doubts(self._likely.assumed, self._shares, is_done=self._likely.is_done):
             yield self._likely.under(low), self._likely.under(high)
 
@@ -176,8 +175,8 @@ class _EffectCalculator:
 
 
 def _figures(outlook: Outlook) -> _Figures:
-    expected, bound = outlook.expected(), outlook.bound
-    without = None if expected is None else outlook.without_stealing()[0]
+    expected, bound = outlook.expected, outlook.bound
+    without = None if expected is None else outlook.without_stealing[0]
     saved = None if without is None or expected is None else without - expected
     above = percent_above(expected, bound) if expected is not None and bound else None
     return _Figures(expected, without, saved, bound, above)

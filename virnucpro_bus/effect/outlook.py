@@ -7,12 +7,11 @@ Times are seconds from the start of the first file; devices are named by key.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
-from itertools import pairwise
-from operator import attrgetter
 from statistics import fmean, median
 
 from virnucpro_bus.clock import NANOSECONDS
@@ -23,18 +22,28 @@ from virnucpro_bus.effect.duration_model import (
     remaining_quantile,
     remaining_seconds,
 )
-from virnucpro_bus.effect.handing_out import shared_end
-from virnucpro_bus.effect.shares import DeviceShare, RunStatus
+from virnucpro_bus.effect.handing_out import end_at_rates, shared_end
+from virnucpro_bus.effect.shares import DeviceShare, RunStatus, expected_ready_ns
 from virnucpro_bus.effect.speeds import factor_of
 from virnucpro_bus.effect.totals import WorkTotals
 from virnucpro_bus.effect.work_log import Steal
 
+_PACES = frozenset({"speeds", "overrun"})
+_FREE = _PACES | {"curve", "quantile"}
+_OWN_PENDING = _PACES | {"next_gaps", "deviation"}
+_SHARED_OUT = _OWN_PENDING | {"overhang", "grain", "is_greedy", "failures"}
 _DEPENDS_ON = {
-    "_paces": ("speeds", "overrun"),
-    "free": ("speeds", "overrun", "curve", "quantile"),
-    "bound": ("speeds",),
+    "_paces": _PACES,
+    "free": _FREE,
+    "_next_starts": _FREE,
+    "_own_pending": _OWN_PENDING,
+    "_own_ends": _FREE | _OWN_PENDING,
+    "_moved": frozenset({"speeds"}),
+    "expected": _FREE | _SHARED_OUT,
+    "without_stealing": _FREE | _OWN_PENDING | {"other_gaps"},
+    "bound": frozenset({"speeds"}),
 }
-"""What is computed of every device, and the assumptions that change it."""
+"""What is computed of all devices, and the assumptions that change it."""
 
 
 class Outlook:
@@ -62,15 +71,23 @@ class Outlook:
         # A duration that is too long to be true would move the start to before the run.
         self._zero_ns = max(min(started.values(), default=status.now_ns), status.started_ns)
         ends = [each.last_ns for each in done if each.last_ns is not None]
-        self._pending = {key: pending for key, share in self.shares.items() if (pending := share.pending)}
-        """The pending work of those whose first assignment is not all started."""
-        is_working = any(share.in_progress for share in self.shares.values())
-        self.is_done = status.is_over or not (self._pending or is_working)
+        self._pending = {
+            key: (pending, share.biggest_pending, share.remaining.files)
+            for key, share in self.shares.items()
+            if (pending := share.pending)
+        }
+        """The pending work of those whose first assignment is not all started, its biggest file, and the files."""
+        self._working = [key for key, share in self.shares.items() if share.in_progress is not None]
+        self._living = [key for key in self.shares if key in status.living]
+        self.is_done = status.is_over or not (self._pending or self._working)
         self.now = self.since_zero(max(ends, default=status.now_ns) if self.is_done else status.now_ns)
         self._joined = {key: min(self.now, self.since_zero(at_ns)) for key, at_ns in status.joined_ns.items()}
         self.finish = {key: self._last_at_work(key, share) for key, share in self.shares.items()}
         """When each device last had a file in progress; of one that had none, when it has joined the run."""
-        self._loaded = self._expect_loaded()
+        self._loaded = {
+            key: (at_ns - self._zero_ns) / NANOSECONDS for key, at_ns in expected_ready_ns(status).items()
+        }
+        """When those that load are expected to be ready."""
 
     def under(self, assumed: Assumptions) -> Outlook:
         """Return the same run under other assumptions, with the same fixed cost.
@@ -82,7 +99,22 @@ class Outlook:
         for computed, assumptions in _DEPENDS_ON.items():
             if any(getattr(assumed, each) is not getattr(self.assumed, each) for each in assumptions):
                 other.__dict__.pop(computed, None)
+        if (assumed.overrun, assumed.curve) == (self.assumed.overrun, self.assumed.curve):
+            # Nearly every doubt about devices is about one.
+            other._paces, other.free = self._paces, self.free
+            if changed := self._devices_that_differ(assumed):
+                other._paces = self._paces | {key: other._pace(key, self.shares[key]) for key in changed}
+                other.free = self.free | {key: other._free_at(key, self.shares[key]) for key in changed}
         return other
+
+    def _devices_that_differ(self, assumed: Assumptions) -> set[str]:
+        """The devices about which something else is assumed."""
+        changed = set[str]()
+        if assumed.speeds is not self.assumed.speeds:
+            changed = {key for key, speed in assumed.speeds.by_key.items() if speed is not self.speeds[key]}
+        if assumed.quantile is not self.assumed.quantile:
+            changed |= {each[0] for each in (assumed.quantile, self.assumed.quantile) if each is not None}
+        return changed
 
     def since_zero(self, at_ns: int) -> float:
         """A time of the host's monotonic clock in seconds from the start of the first file."""
@@ -150,20 +182,11 @@ class Outlook:
             return self.now + remaining_quantile(whole, so_far, error, quantile[1], reported)
         return self.now + remaining_seconds(whole, so_far, noise, self.assumed.overrun, reported)
 
-    def _expect_loaded(self) -> dict[str, float]:
-        """When those that load are expected to be ready, by how long others took; none before one is known."""
-        loads = sorted(self._status.loads, key=attrgetter("start_ns"))
-        took = [load.seconds for load in loads if load.is_ready]
-        # Of the workers of one device the last one counts: those before it have died.
-        began = {load.device: load.start_ns for load in loads if load.device in self._status.loading}
-        if not took or not began:
-            return {}
-        typical = median(took)
-        return {key: (at_ns - self._zero_ns) / NANOSECONDS + typical for key, at_ns in began.items()}
-
-    def _next_start(self, key: str) -> float:
-        """When it is expected to be able to start another file."""
-        return max(self.now, self.free[key], self._loaded.get(key, 0.0))
+    @cached_property
+    def _next_starts(self) -> dict[str, float]:
+        """When each is expected to be able to start another file."""
+        now, loaded = self.now, self._loaded
+        return {key: max(now, at, loaded.get(key, 0.0)) for key, at in self.free.items()}
 
     def free_for_own(self, key: str) -> float | None:
         """When it is free for its own files, or first was ready if it never had one; None: unknown, or never."""
@@ -176,12 +199,15 @@ class Outlook:
 
     def own_pending_seconds(self, key: str) -> float:
         """How long it would take for the pending files that were first assigned to it."""
-        pending = self._pending.get(key)
-        if pending is None:
-            return 0.0
-        share = self.shares[key]
-        work = self._likely_work(pending, share.biggest_pending)
-        return work / self._paces[key] + share.remaining.files * self._next_gap
+        return self._own_pending.get(key, 0.0)
+
+    @cached_property
+    def _own_pending(self) -> dict[str, float]:
+        likely, paces, gap = self._likely_work, self._paces, self._next_gap
+        return {
+            key: likely(work, biggest) / paces[key] + files * gap
+            for key, (work, biggest, files) in self._pending.items()
+        }
 
     @property
     def _next_gap(self) -> float:
@@ -194,79 +220,106 @@ class Outlook:
 
     # The run.
 
+    @cached_property
     def expected(self) -> float | None:
         """When all files are done; None if unknown."""
         if self.is_done:
             return self.now
         if not self.speeds:
             return None
-        working = [
-            self.free[key] - self.now for key, share in self.shares.items() if share.in_progress is not None
-        ]
+        working = [self.free[key] - self.now for key in self._working]
         # Of several files in progress the last one ends later than is expected of each: half of an overhang.
         end = max(self.free.values()) + (self._overhang(working) / 2 if working else 0.0)
-        pending = sum(self._pending.values())
-        if not pending:
+        if not self._pending:
             return end
         if not self._status.is_stealing:
-            own = {key: self.own_pending_seconds(key) for key in self._pending}
-            return max([end, *(self._next_start(key) + seconds for key, seconds in own.items() if seconds)])
-        return self._shared_out(pending, end)
+            own = self._own_pending.items()
+            return max([end, *(self._next_starts[key] + seconds for key, seconds in own if seconds)])
+        return self._shared_out(end)
 
-    def _shared_out(self, pending: float, end: float) -> float | None:
+    def _shared_out(self, end: float) -> float | None:
         """When all is done if the pending work is shared out; `end`: when what is in progress is."""
-        living, assumed = self._status.living & self.free.keys(), self.assumed
+        living, assumed = self._living, self.assumed
         if not living:
             return None
-        mean = pending / sum(share.remaining.files for share in self.shares.values())
-        biggest = max(share.biggest_pending for share in self.shares.values())
+        pending = sum(work for work, _, _ in self._pending.values())
+        biggest = max(biggest for _, biggest, _ in self._pending.values())
+        mean = pending / sum(files for _, _, files in self._pending.values())
         failed = assumed.failures * self.failed_seconds
         # A failed attempt takes time from all devices, and the last one holds up the end.
         share_failed = failed / self._took_seconds if self._took_seconds else 0.0
         files = self._likely_work(pending, biggest) * (1 + share_failed) / mean
-        workers = [(self._next_start(key), mean / self._paces[key] + self._next_gap) for key in living]
+        starts, paces = ([each[key] for key in living] for each in (self._next_starts, self._paces))
+        gap = self._next_gap
+        seconds = [mean / pace + gap for pace in paces]
+        workers = list(zip(starts, seconds, strict=True))
         shared = shared_end(files, workers, assumed.grain, is_greedy=assumed.is_greedy)
         if assumed.is_greedy:
             shared = max(shared, shared_end(files, workers, max(1.0, biggest / mean), is_greedy=True))
-        overhang = self._overhang([seconds for _, seconds in workers])
-        earliest = min(self._next_start(key) + biggest / self._paces[key] for key in living)
-        return max(end, shared + overhang, earliest) + (failed / self._failed_attempts if failed else 0.0)
+        earliest = min([start + biggest / pace for start, pace in zip(starts, paces, strict=True)])
+        last = max(end, shared + self._overhang(seconds), earliest)
+        return last + (failed / self._failed_attempts if failed else 0.0)
 
     def _overhang(self, seconds: Sequence[float]) -> float:
         """How much later than the mean the last of several devices ends, whose files take so many seconds each."""
         return self.assumed.overhang * self.assumed.speeds.noise * math.log(len(seconds)) * fmean(seconds)
 
+    @cached_property
     def without_stealing(self) -> tuple[float | None, float | None]:
         """When all files would have been done without a single steal, and the least that is known; None: unknown.
 
         The first is unknown, and the second is not, if files were stolen from a device that was never ready, or
         whose workers were gone for good.
         """
-        corrections: dict[str, list[float]] = {key: [] for key in self.shares}
-        victims = set()
+        corrections, victims = defaultdict[str, list[float]](list), set[str]()
         gap = self.gap * self.assumed.other_gaps
-
-        def undo(thief: str, victim: str, files: int, seconds: float, work: float) -> None:
-            rate = self._rate(victim)
+        for thief, victim, files, seconds, on_victim in [*self._moved, *map(self._moving, self.moves_in_progress)]:
             corrections[thief].append(-seconds - files * self.gap)
-            corrections.setdefault(victim, []).append((work / rate if rate else seconds) + files * gap)
+            corrections[victim].append(on_victim + files * gap)
             victims.add(victim)
+        ends = self._own_ends | {
+            key: math.fsum([*self._own_parts(key), *each]) for key, each in corrections.items()
+        }
+        if victims and self.assumed.other_gaps != 1:
+            ends = {key: end + self._other_gaps(key) for key, end in ends.items()}
+        latest = max(ends.values(), default=0.0)
+        is_known = all(self.free_for_own(victim) is not None for victim in victims)
+        return (max(0.0, latest) if is_known else None), max(0.0, latest)
 
-        for (thief, victim), moved in self._totals.moved.items():
-            undo(thief, victim, moved.files, moved.took_ns / NANOSECONDS, moved.work(self.speeds.get(thief)))
-        for steal in self.moves_in_progress:
-            seconds = self._expected_in_progress(steal.thief)
-            undo(steal.thief, steal.victim, 1, seconds, seconds * self._rate(steal.thief))
-        ends, is_known = [0.0], True
-        for key, its_corrections in corrections.items():
-            free = self.free_for_own(key)
-            is_known = is_known and (free is not None or key not in victims)
-            pending = self.own_pending_seconds(key)
-            if key in victims or pending or key in self._has_worked:
-                # A device that was never ready, or has lost its worker, will not be before now.
-                parts = [self.now if free is None else free, pending, *its_corrections]
-                ends.append(math.fsum(parts) + (self._other_gaps(key) if victims else 0.0))
-        return (max(ends) if is_known else None), max(ends)
+    @cached_property
+    def _own_ends(self) -> dict[str, float]:
+        """When each ends what it has in progress and its own pending files; of those that have or had any."""
+        pending, free, had = self._own_pending, self.free, self._has_worked - self._status.deserted
+        return {
+            key: free[key] + pending.get(key, 0.0) if key in had else sum(self._own_parts(key))
+            for key in self.shares
+            if key in self._has_worked or pending.get(key)
+        }
+
+    def _own_parts(self, key: str) -> tuple[float, float]:
+        """When a device is free for its own files, and how long these take."""
+        free = self.free_for_own(key)
+        # A device that was never ready, or has lost its worker, will not be before now.
+        return self.now if free is None else free, self._own_pending.get(key, 0.0)
+
+    @cached_property
+    def _moved(self) -> list[tuple[str, str, int, float, float]]:
+        """What was stolen and completed: thief, victim, files, seconds, and how many of them on the victim."""
+        return [
+            self._move(*pair, moved.files, moved.took_ns / NANOSECONDS, moved.work(self.speeds.get(pair[0])))
+            for pair, moved in self._totals.moved.items()
+        ]
+
+    def _moving(self, steal: Steal) -> tuple[str, str, int, float, float]:
+        """The same of a file that its thief works on."""
+        seconds = self._expected_in_progress(steal.thief)
+        return self._move(steal.thief, steal.victim, 1, seconds, seconds * self._rate(steal.thief))
+
+    def _move(
+        self, thief: str, victim: str, files: int, seconds: float, work: float
+    ) -> tuple[str, str, int, float, float]:
+        rate = self._rate(victim)
+        return thief, victim, files, seconds, work / rate if rate else seconds
 
     def _other_gaps(self, key: str) -> float:
         """How much more time another run would lose between a device's files, and by failed attempts."""
@@ -278,28 +331,34 @@ class Outlook:
         """A lower bound of the makespan, for any distribution of the files over the devices; None if unknown."""
         if not self.speeds:
             return None
-        shares = self.shares
-        unfinished = sum(share.pending + share.in_progress_work for share in shares.values())
-        total = unfinished + sum(share.work for share in shares.values())
-        slowest = {key: min(rate for _, rate in self.speeds[key].phases) for key in shares}
-        done = {key: share.done.longest_ns / NANOSECONDS * slowest[key] for key, share in shares.items()}
-        biggest = max(max(share.biggest_left, done[key]) for key, share in shares.items())
-        fastest = {key: max(rate for _, rate in self.speeds[key].phases) for key in shares}
-        return max(self._time_for(total), min(self.joined(key) + biggest / fastest[key] for key in shares))
+        changes = defaultdict[float, list[float]](list)
+        fastest, biggest = [], float(self._biggest_left)
+        for key, longest in self._longest.items():
+            joined, phases = self.joined(key), self.speeds[key].phases
+            slow = fast = before = phases[0].rate
+            changes[joined].append(before)
+            for since_ns, rate in phases[1:]:
+                changes[max(joined, self.since_zero(since_ns))] += (rate, -before)
+                slow, fast, before = min(slow, rate), max(fast, rate), rate
+            biggest = max(biggest, longest * slow)
+            fastest.append((joined, fast))
+        least = min([joined + biggest / fast for joined, fast in fastest])
+        return max(end_at_rates(self._work, changes), least)
 
-    def _time_for(self, work: float) -> float:
-        """When all devices, at the speeds that they had and have since they came, would have done so much work."""
-        speeds = {key: self.speeds[key] for key in self.shares}
-        changes = {self.since_zero(at_ns) for each in speeds.values() for at_ns, _ in each.phases if at_ns}
-        joins = {seconds for seconds in self._joined.values() if seconds}
-        for start, stop in pairwise([0.0, *sorted(changes | joins), math.inf]):
-            after_ns = self._zero_ns + round(start * NANOSECONDS) + 1
-            present = (each for key, each in speeds.items() if self.joined(key) <= start)
-            rate = math.fsum(each.rate_until(after_ns) for each in present)
-            if rate and work <= (stop - start) * rate:
-                return start + work / rate
-            work -= (stop - start) * rate
-        raise AssertionError("the last time has no end")
+    @cached_property
+    def _work(self) -> int:
+        """The work of all files."""
+        return sum(share.pending + share.in_progress_work + share.work for share in self.shares.values())
+
+    @cached_property
+    def _biggest_left(self) -> int:
+        """The work of the biggest file that is pending or in progress."""
+        return max(share.biggest_left for share in self.shares.values())
+
+    @cached_property
+    def _longest(self) -> dict[str, float]:
+        """How long the longest completed file of each device took, in seconds; 0 without one."""
+        return {key: share.done.longest_ns / NANOSECONDS for key, share in self.shares.items()}
 
     # Steals.
 

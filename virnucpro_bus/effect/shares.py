@@ -6,6 +6,8 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
+from statistics import median
 from typing import NamedTuple
 
 from virnucpro_bus.clock import NANOSECONDS
@@ -167,7 +169,7 @@ def shares_of(totals: WorkTotals, status: RunStatus) -> dict[str, DeviceShare]:
     A file that will not be done (any more) is in none of them.
     """
     shares = defaultdict[str, DeviceShare](DeviceShare)
-    for key in status.devices | totals.devices.keys() | totals.remaining(()).keys():
+    for key in status.devices | totals.devices.keys() | totals.owners:
         shares[key].done = totals.devices.get(key) or DeviceTotals()
     if not status.is_over:
         # The later one counts, of two devices that report the same file, and of two files of one device.
@@ -190,6 +192,15 @@ def loading_seconds(loads: Iterable[Load]) -> dict[str, float]:
     for load in loads:
         found[load.device].append(load.seconds)
     return {key: math.fsum(found[key]) for key in sorted(found)}
+
+
+def expected_ready_ns(status: RunStatus) -> dict[str, int]:
+    """When the devices that load are expected to be ready, by how long others took; none before one is known."""
+    loads = sorted(status.loads, key=attrgetter("start_ns"))
+    took = [load.end_ns - load.start_ns for load in loads if load.is_ready]
+    # Of the workers of one device the last one counts: those before it have died.
+    began = {load.device: load.start_ns for load in loads if load.device in status.loading}
+    return {key: start_ns + round(median(took)) for key, start_ns in began.items()} if took else {}
 
 
 def _by_time(file: InProgress) -> tuple[int, InProgress]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import count, islice, repeat
 from math import fsum
@@ -103,7 +103,7 @@ class WorkTotals:
         self._by_size: dict[str, list[int]] | None = None
         """The positions of each device's files, the biggest last. Completed ones are removed from the end.
 
-        None: not needed yet, as for a run of which nothing remains.
+        None: not needed yet, as for a run that is over.
         """
         self._done_before: set[str] = set()
         """Files that were completed in earlier sessions and are not in the plan."""
@@ -123,7 +123,7 @@ class WorkTotals:
                 self._planned[device].add(len(files), sum(their_costs) + their_costs.count(0))
             else:
                 self._read_again(device, files, their_costs)
-        self._records = array("q", [_PENDING]) * len(owners)
+        self._records = array("i", [_PENDING]) * len(owners)
 
     def _read_again(self, device: str, files: Sequence[str], their_costs: Sequence[int]) -> None:
         """Read a part of the plan with files that were planned before: of two plans of one the greatest counts."""
@@ -248,6 +248,11 @@ class WorkTotals:
         return len(self._positions)
 
     @property
+    def owners(self) -> Set[str]:
+        """The devices that files of the plan were first assigned to."""
+        return self._remaining.keys()
+
+    @property
     def known(self) -> int:
         """How many files are in the plan, or were completed before it was made."""
         return len(self._positions) + len(self._done_before)
@@ -279,7 +284,8 @@ class WorkTotals:
     def _positions_by_size(self) -> dict[str, list[int]]:
         if self._by_size is None:
             self._by_size = defaultdict(list)
-            for position, owner in enumerate(self._owners):
+            # Those in the order of the plan, which are there already: a million new ones take 32 MB.
+            for position, owner in zip(self._positions.values(), self._owners, strict=True):
                 self._by_size[owner].append(position)
             for positions in self._by_size.values():
                 positions.sort(key=self._costs.__getitem__)

@@ -95,10 +95,12 @@ class FleetState:
                     times = iter(_times_of_events(frames[part], received_ns[part], len(decoded)))
                 self._apply_all(decoded, times)
 
-    def feed_decoded(self, envelopes: Iterable[Envelope | Foreign], received_ns: int) -> None:
-        """Fold events that were decoded before, all received at that time by `receipt_clock`."""
+    def feed_decoded(self, envelopes: Sequence[Envelope | Foreign], received_ns: Iterable[int]) -> None:
+        """Fold events that were decoded before, each received at its time by `receipt_clock`."""
         with self._lock:
-            self._apply_all(envelopes, repeat(received_ns))
+            if self._observe is not None:
+                self._observe(envelopes)
+            self._apply_all(envelopes, iter(received_ns))
 
     def apply(self, envelope: Envelope | Foreign, received_ns: int | None = None) -> bool:
         """Fold one decoded event, received at that time. Returns False if it had been folded before."""

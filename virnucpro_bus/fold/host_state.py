@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
@@ -142,8 +143,14 @@ class HostState(Struct, array_like=True):
             return None
         return max(0, self.at(now_ns) - self.started_ns) / NANOSECONDS
 
-    def metrics(self, now_ns: int, time_of_day: TimeOfDay = by_own_clock) -> list[GpuMetrics]:
-        """One row per device, by index, then key. Unused GPUs have a row only if no run was announced."""
+    def metrics(
+        self, now_ns: int, time_of_day: TimeOfDay = by_own_clock, makespan_seconds: float | None = None
+    ) -> list[GpuMetrics]:
+        """One row per device, by index, then key. Unused GPUs have a row only if no run was announced.
+
+        `makespan_seconds` is that of a session that is over, in which throughputs are measured then; None: it is
+        not over, or unknown.
+        """
         now_ns = self.at(now_ns)
         workers: defaultdict[str, dict[tuple[int, str], Stream]] = defaultdict(dict)
         for source, epoch, stream in self.streams():
@@ -158,7 +165,7 @@ class HostState(Struct, array_like=True):
             in_use = {name for key, device in shown for name in (key, *gpus_of(device.device.key))}
             shown += [(key, device) for key, device in merged.items() if key not in in_use]
         shown.sort(key=lambda each: each[1].display_order())
-        moment = now_ns, self.started_ns, time_of_day
+        moment = now_ns, self.started_ns, time_of_day, makespan_seconds
         rows = [
             device.metrics(self.host, self._depth(key), own_workers(device, workers[key]), *moment)
             for key, device in shown
@@ -195,6 +202,16 @@ class HostState(Struct, array_like=True):
             gpus = sampled.of(device.key)
             records.append(DeviceState(device).record(completed, self.host, time_of_day, gpus))
         return records
+
+    def completions(self) -> list[ev.Envelope]:
+        """The events of the files that `files` reports, with their times on the axis."""
+        return list(self._completions)
+
+    def files_since_ns(self) -> int:
+        """When the first of them, or of the files in progress, was begun; without any, `last_ns`."""
+        done = (each.mono_ns - round(each.event.duration_seconds * NANOSECONDS) for each in self._completions)
+        in_progress = (stream.since_ns for _, _, stream in self.streams() if stream.is_busy)
+        return min(chain(done, in_progress), default=self.last_ns)
 
     def steals(self, time_of_day: TimeOfDay = by_own_clock) -> list[StealEvent]:
         """The last 50 steals, by the time on the axis."""

@@ -39,6 +39,10 @@ class NotedEvents:
         self._noted.append(Noted(envelopes, place))
         self.size_bytes += place.stop - place.start
 
+    def begin_at(self, offset: int) -> bool:
+        """Whether there are any, and the records of the first ones begin at `offset`."""
+        return bool(self._noted) and self._noted[0].place.start == offset
+
     def take(self, offset: int) -> Iterator[Noted]:
         """Yield and drop the events whose records begin at `offset` and follow each other, as far as written.
 

@@ -7,7 +7,8 @@ Forwarding is best effort, and the journal is complete: a subscriber that missed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
+from typing import TYPE_CHECKING
 
 import zmq
 
@@ -21,11 +22,15 @@ from virnucpro_bus.history.protocol import WELCOME, HelloReply
 from virnucpro_bus.history.server import HistoryServer
 from virnucpro_bus.hub.admission import Admission
 from virnucpro_bus.hub.own_run import OwnRun
+from virnucpro_bus.hub.run_fold import RunFold
 from virnucpro_bus.hub.worker_names import WorkerNames
 from virnucpro_bus.metrics import Totals
 from virnucpro_bus.run_folder import BusAddresses
 from virnucpro_bus.sockets import DONTWAIT, HIGH_WATER_MARK, bind_privately, drain, raw_send
 from virnucpro_bus.system.process_state import is_running
+
+if TYPE_CHECKING:
+    from virnucpro_bus.timeline.ended_run import EndedRun
 
 FRAMES_PER_POLL = 2_000
 REQUESTS_PER_POLL = 16
@@ -82,7 +87,8 @@ class Hub:
         self._fanout = self._bind(zmq.XPUB, addresses.subscribe, (zmq.XPUB_WELCOME_MSG, WELCOME), queued)
         self._forward = raw_send(self._fanout)
         self._requests = self._bind(zmq.ROUTER, addresses.history)
-        self._history = HistoryServer(capture, self._hello, clock)
+        self._run_fold = None if workers is None else RunFold(capture.read, clock)
+        self._history = HistoryServer(capture, self._hello, clock, fold=self._run_fold)
 
     @property
     def accepted(self) -> int:
@@ -160,12 +166,16 @@ class Hub:
             self.record(self._own_run.finish(self._count))
             self.capture.flush()
 
-    def record(self, frames: list[bytes]) -> None:
+    def record(self, frames: list[bytes], decoded: Sequence[Envelope | Foreign] | None = None) -> None:
         """Ingest the events of this process, and those that workers have handed to it.
 
-        The journal must hold them: what cannot be written now is kept until it can.
+        The journal must hold them: what cannot be written now is kept until it can. `decoded` are the events in
+        `frames`, where the caller has decoded them; None: they are decoded here.
         """
-        self._take_in(frames, keep=True)
+        if decoded is None:
+            self._take_in(frames, keep=True)
+        else:
+            self._append(*self._deduplicator.filter_decoded(frames, decoded), keep=True)
 
     def drain(self) -> None:
         """Ingest the frames that have already arrived."""
@@ -178,8 +188,18 @@ class Hub:
         self.drain()
         self.capture.close()
         self._context.destroy(linger=LINGER_MS)
-        # The fold of a million files takes 100 MB, which the summary needs. Nobody can ask for it any more.
-        del self._history
+
+    def fold_all(self, stopped: Callable[[], bool]) -> None:
+        """Fold what remains of the capture, for `take_ended_run`, or until `stopped()`, which is called often."""
+        self.capture.flush()
+        self._history.fold_all(stopped)
+
+    def take_ended_run(self) -> EndedRun | None:
+        """Return what is known of a run at its end, after `close`, from the fold that was kept for viewers.
+
+        None: the hub has no launcher, or its fold lacks a part of the capture, or the end of the run.
+        """
+        return None if self._run_fold is None else self._run_fold.take_ended_run(self.capture.path)
 
     def _count(self) -> dict[str, Totals]:
         """Return the totals of each host, of all that is on record."""
@@ -199,15 +219,22 @@ class Hub:
         # to keep what is in them.
         decoded: list[Envelope | Foreign] | None = [] if len(frames) < IDLE_FRAMES else None
         new = self._deduplicator.filter(frames, refusal, watcher, decoded)
-        if new:
-            place = self.capture.append(new, keep=keep)
-            if decoded is not None:
-                self._history.noted.add(decoded, place)
-            send = self._forward
-            for frame in new:
-                # Never blocks: a subscriber whose pipe is full misses it, and notices the gap in the numbers.
-                send(frame, DONTWAIT)
+        self._append(new, decoded, keep=keep)
         return new
+
+    def _append(
+        self, frames: list[bytes], decoded: Sequence[Envelope | Foreign] | None, *, keep: bool = False
+    ) -> None:
+        """Journal and forward new frames; `decoded` are the events in them, to be folded soon; None: later."""
+        if not frames:
+            return
+        place = self.capture.append(frames, keep=keep)
+        if decoded is not None:
+            self._history.noted.add(decoded, place)
+        send = self._forward
+        for frame in frames:
+            # Never blocks: a subscriber whose pipe is full misses it, and notices the gap in the numbers.
+            send(frame, DONTWAIT)
 
     def _drain(self, source: zmq.Socket[bytes], ready: Container[object] | None) -> list[bytes]:
         return drain(source, FRAMES_PER_POLL) if ready is None or source in ready else []
@@ -239,7 +266,7 @@ class Hub:
             pass
 
     def _answer(self, message: list[bytes]) -> None:
-        answer = self._history.answer(message[2:])
+        answer = self._history.answer(message[0], message[2:])
         if answer is None:
             self.refused["bad-history-request"] += 1
             return

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Protocol, Self, TypeVar
+from typing import Self, TypeVar
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import SystemClock
@@ -25,14 +25,6 @@ from virnucpro_bus.publish.sender import Sender
 from virnucpro_bus.publish.values import as_device
 
 AnyPath = TypeVar("AnyPath", bound="str | os.PathLike[str]")
-
-
-class EventSink(Protocol):
-    """Anything that accepts events: a Publisher, the coordinator's hub, a list in a test."""
-
-    def publish(self, event: ev.Fact) -> object:
-        """Accept one event. Never waits."""
-        ...
 
 
 class Publisher(Sender):
@@ -64,7 +56,7 @@ class Publisher(Sender):
         chosen = find_own_device(environment, named)
         clock = SystemClock()
         joined = join(address, environment, clock, strict=strict)
-        return cls(outbox=joined.outbox, device=chosen, run=joined.run, clock=clock)
+        return cls(outbox=joined.outbox, device=chosen, run=joined.run, clock=clock, measures=True)
 
     # None of what follows ends the program that calls it: where a value cannot be sent, the event is dropped and
     # counted, and the first one is reported.

@@ -10,9 +10,10 @@ from time import sleep
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError
-from virnucpro_bus.remote.serve import ANNOUNCEMENT
 from virnucpro_bus.system.child_process import self_command, stop
 
+ANNOUNCEMENT = "serving; watch it with:"
+"""Begins what the relay prints once it listens, for which the process that has started it waits."""
 START_SECONDS = 10.0
 DELIVERY_SECONDS = 7.0
 """Time for a relay to deliver the end of a run."""

@@ -13,11 +13,10 @@ from virnucpro_bus.errors import AddressError
 from virnucpro_bus.history.protocol import HelloReply, ReadableCapture
 from virnucpro_bus.remote.listen_address import ListenAddress, access_for
 from virnucpro_bus.remote.relay import Relay
+from virnucpro_bus.remote.relay_process import ANNOUNCEMENT
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.signals import SignalFlag
 
-ANNOUNCEMENT = "serving; watch it with:"
-"""Printed once the relay listens; the process that started it waits for this text."""
 POLL_MS = 50
 IDLE_POLL_MS = 100
 """Often enough for the relay to notice what fills its memory."""

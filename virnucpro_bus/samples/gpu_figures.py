@@ -155,7 +155,9 @@ def _energy_joules(buckets: SortedBuckets, width_ns: int, start_ns: int, end_ns:
     known all the time, or was reset.
     """
     near_ns, silence_ns = max(NEAR_NS, width_ns), max(MAX_SILENCE_NS, 2 * width_ns)
-    before, after = bisect_left(buckets, (start_ns + 1,)) - 1, bisect_left(buckets, (end_ns,))
+    before = bisect_left(buckets, (start_ns + 1,)) - 1
+    # A file may have taken no time, and more than one sample may be of that moment.
+    after = max(before, bisect_left(buckets, (end_ns,)))
     if before < 0:
         before, after = 0, max(after, 1)
     if after >= len(buckets):

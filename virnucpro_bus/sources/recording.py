@@ -16,6 +16,8 @@ from virnucpro_bus.sources.kept_fold import read_kept_fold
 from virnucpro_bus.sources.playback import Playback
 from virnucpro_bus.sources.replay import Replay
 from virnucpro_bus.system.memory import all_stays_in_use
+from virnucpro_bus.timeline.attempt_figures import exact_files
+from virnucpro_bus.timeline.ended_run import EndedRun
 from virnucpro_bus.timeline.observers import observed_by, without_gpu_figures
 from virnucpro_bus.timeline.recorder import TimelineRecorder
 from virnucpro_bus.timeline.timeline import Timeline
@@ -43,6 +45,13 @@ class Recording:
     """When the last record was received; 0: there are none."""
     stamp: tuple[int, int, int] | None = None
     """See `stamp_of`: of the capture before it was read."""
+
+    def ended_run(self) -> EndedRun | None:
+        """What the summary of the run needs; None: it was not read whole, or not `with_info`."""
+        if not self.is_whole or self.info is None:
+            return None
+        files = exact_files(self.timeline, self.fleet.files())
+        return EndedRun(self.fleet, files, self.info, self.ended_ns, self.stamp)
 
     @property
     def is_empty(self) -> bool:

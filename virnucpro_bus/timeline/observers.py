@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import Fact, GpuSampled
 from virnucpro_bus.fold.host_fold import HANDLERS, Handler, Handlers, HostFold
 from virnucpro_bus.fold.stream import Stream
-from virnucpro_bus.timeline.timeline import DeviceKey
+
+if TYPE_CHECKING:
+    from virnucpro_bus.timeline.timeline import DeviceKey
 
 Observer = Callable[[Envelope], None]
 """Gets an event that was folded for the first time, with its time on the axis of its host."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 
 from virnucpro_bus import events as ev
@@ -10,11 +9,8 @@ from virnucpro_bus.events.vocabulary import CaptureHole
 from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.timeline.assembly import Assembly, CollectedEvents
 from virnucpro_bus.timeline.observers import Observers
-from virnucpro_bus.timeline.sample_columns import SampleColumns
-from virnucpro_bus.timeline.timeline import DeviceKey, Timeline
-
-SAMPLES_AT_ONCE = 500
-"""How many samples are put into columns together: so few are still in the processor's cache."""
+from virnucpro_bus.timeline.sample_recorder import SampleRecorder
+from virnucpro_bus.timeline.timeline import Timeline
 
 
 class TimelineRecorder:
@@ -25,8 +21,7 @@ class TimelineRecorder:
 
     def __init__(self) -> None:
         self._events = CollectedEvents()
-        self._fresh: list[ev.Envelope] = []
-        """Samples that are not yet in columns."""
+        self._samples = SampleRecorder()
 
     def observers(self) -> Observers:
         """What the fleet is to pass on, for `observed_by`."""
@@ -42,13 +37,13 @@ class TimelineRecorder:
             ev.RunStarted: events.announced.append,
             ev.RunFinished: self._add_finished,
             ev.Notice: events.notices.append,
-            ev.GpuSampled: self._add_sample,
+            ev.GpuSampled: self._samples.add,
             CaptureHole: self._add_hole,
         }
 
     def finish(self, hosts: Iterable[HostFold]) -> Timeline:
         """Return the timeline. `hosts` have folded all events. To be called once."""
-        self._condense()
+        self._events.samples = self._samples.columns()
         return Assembly(self._events, hosts).timeline()
 
     def _add_sizes(self, envelope: ev.Envelope) -> None:
@@ -65,20 +60,6 @@ class TimelineRecorder:
 
     def _add_finished(self, envelope: ev.Envelope) -> None:
         self._events.finished[envelope.host, envelope.source, envelope.epoch] = envelope
-
-    def _add_sample(self, envelope: ev.Envelope) -> None:
-        self._fresh.append(envelope)
-        if len(self._fresh) >= SAMPLES_AT_ONCE:
-            self._condense()
-
-    def _condense(self) -> None:
-        """Put the samples so far into columns."""
-        by_device: defaultdict[DeviceKey, list[ev.Envelope]] = defaultdict(list)
-        for envelope in self._fresh:
-            by_device[envelope.host, envelope.event.device.key].append(envelope)
-        for key, samples in by_device.items():
-            self._events.samples.setdefault(key, SampleColumns()).add(samples)
-        self._fresh.clear()
 
     def _add_hole(self, envelope: ev.Envelope) -> None:
         self._events.unrecorded_frames += envelope.event.frames

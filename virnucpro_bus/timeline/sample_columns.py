@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from math import isnan, nan
 from operator import attrgetter
 
 from virnucpro_bus.events.envelope import Envelope
-from virnucpro_bus.samples.gpu_figures import UNKNOWN, PlainBucket
+from virnucpro_bus.samples.gpu_figures import MAX_SILENCE_NS, UNKNOWN, PlainBucket
 
 _TIMES = "times"
 _FIGURES = {
@@ -65,6 +66,14 @@ class SampleColumns:
                 column = getattr(self, name)
                 setattr(self, name, array(column.typecode, map(column.__getitem__, order)))
         self.times = array("q", [at_ns + offset_ns for at_ns in self.times])
+
+    def drop_before(self, at_ns: int) -> None:
+        """Drop the samples without which `figures_between` finds the same from `at_ns` on."""
+        self.settle(0)
+        # It uses samples within MAX_SILENCE_NS before a time, and the one before them as a sign of a longer gap.
+        first = max(0, bisect_left(self.times, at_ns - MAX_SILENCE_NS) - 1)
+        for name in (_TIMES, *_FIGURES):
+            del getattr(self, name)[:first]
 
     def __len__(self) -> int:
         return len(self.times)

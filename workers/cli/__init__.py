@@ -1,5 +1,6 @@
 """The command line of this package: the subcommands `run`, `jobs` and `whatif`, one file each.
 
-They are imported only when they are called. `simulations.py` has processes share the work of `whatif`. May import
-everything in the package. Start with `run.py`.
+They are imported only when they are called. `run.py` has the options of a run, and `planned_run.py` what it does
+with them; between the two the zygote is started. `simulations.py` has processes share the work of `whatif`. May
+import everything in the package. Start with `run.py`.
 """

@@ -6,17 +6,11 @@ import json
 from collections.abc import Sequence
 
 import click
-from click.shell_completion import CompletionItem
 
 from virnucpro_bus.plugins import OWN_PACKAGE
 from virnucpro_bus.text import visible
+from workers.cli.run_options import complete_jobs
 from workers.jobs.job_info import JobInfo, OptionInfo, installed_jobs, job_info
-from workers.jobs.named_jobs import JOBS
-
-
-def complete_jobs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the names of jobs that begin with `incomplete`."""
-    return [CompletionItem(visible(name)) for name in JOBS.installed() if name.startswith(incomplete)]
 
 
 @click.command

@@ -1,41 +1,30 @@
-"""The subcommand `run`: makes the plan of a run from the command line, runs it, and prints how it ended."""
+"""The subcommand `run`: its options. What it does is in `planned_run.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import click
 
 from virnucpro_bus.cli.options import (
     PathArgument,
     SecondsArgument,
-    check_listen,
-    http_listen,
     http_options,
     interval_option,
+    line_interval_option,
     listen_option,
     log_rotate_option,
 )
-from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.errors import UserError
-from virnucpro_bus.system.console import say
+from virnucpro_bus.system.memory import all_stays_in_use
 from virnucpro_bus.system.signals import ending_quietly
-from workers.cli.jobs import complete_jobs
-from workers.cli.shard_option import shard_option, take_share
-from workers.cli.workforce import DASK, choose_workforce, engine_options
-from workers.desk.limits import DEFAULT_HANG_SECONDS, Limits
-from workers.inputs.find import find_inputs
-from workers.jobs.checked_job import check_job
-from workers.jobs.named_job import merged_names
-from workers.launch.device_discovery import MAX_DEVICES
-from workers.launch.estimates import apply_job_estimates
+from workers.cli.run_options import LOCAL, complete_jobs, engine_options, shard_option
+from workers.desk.limits import DEFAULT_HANG_SECONDS, MAX_DEVICES
 from workers.launch.interruption import DEFAULT_GRACE_SECONDS
-from workers.resume.log_path import choose_log_path
+from workers.pool.zygote import Zygote
 from workers.schedule.blame import DEFAULT_RETRIES
-from workers.schedule.plan import weights_for
 from workers.schedule.policy_registry import DASK_POLICY, DEFAULT_POLICY, POLICIES
-from workers.schedule.shard import ShardName
 
 SECONDS = SecondsArgument(0.1, 1e9)
 
@@ -47,8 +36,8 @@ SECONDS = SecondsArgument(0.1, 1e9)
 @click.option("--job", default="sixframe", show_default=True, metavar="JOB",
               shell_complete=complete_jobs,
               help="The job for each file: a name (virnucpro-bus jobs lists them), MODULE:ATTR (your function or "
-              'class), or "shell:CMD {input} {output}", which bash runs with -euo '
-              "pipefail.")  # fmt: skip
+              'class), or "shell:CMD {input} {output:.tsv}", which bash runs with -euo pipefail (see '
+              "above).")  # fmt: skip
 @click.option(
     "--job-option",
     "job_options",
@@ -78,6 +67,7 @@ SECONDS = SecondsArgument(0.1, 1e9)
               "or 1.0,1.5,...")  # fmt: skip
 @shard_option
 @interval_option
+@line_interval_option
 @click.option("--dashboard/--no-dashboard", default=True, show_default=True,
               help="Show the run live in the terminal.")  # fmt: skip
 @listen_option
@@ -104,42 +94,15 @@ SECONDS = SecondsArgument(0.1, 1e9)
               help="With --resume: continue even if, for changed inputs, more files run again than "
               "are kept.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Remove the run in DIR with its results, and start over.")
-def run(
-    inputs: Sequence[Path],
-    run_dir: Path,
-    job: str,
-    job_options: Sequence[str],
-    devices: str,
-    workers_per_device: int,
-    fake_gpus: int | None,
-    engine: str,
-    scheduler: str | None,
-    scheduler_file: Path | None,
-    cluster: str | None,
-    policy: str,
-    steal_interval_seconds: float,
-    weights: str,
-    shard: ShardName | None,
-    interval_seconds: float,
-    dashboard: bool,
-    log_file: str,
-    log_rotate_bytes: int | None,
-    listen: str | None,
-    http: str | None,
-    http_token_file: Path | None,
-    retries: int,
-    file_seconds: float | None,
-    hang_seconds: float,
-    grace_seconds: float,
-    report: bool,
-    resume: bool,
-    redo: bool,
-    force: bool,
-) -> int:
+def run(engine: str, **options: Any) -> int:
     """Run a job over every INPUT (a sequence file, or a folder of them), with one worker process for each device.
 
     DIR gets results/, run.vbus (the capture, for replay), gpu_metrics.log (CSV) and, at the end, summary.json. A
     resumed run removes the summary and the report of before.
+
+    A shell: command gets {input}, the file's path; {output:.tsv}, a result of the input's stem and this ending, or
+    {output}, of the input's name; {outdir}, the folder for results; {stem}; {device}. They need no quotes. For the
+    braces of awk, write {{ and }}. What jobs print is in DIR/logs: virnucpro-bus logs DIR.
 
     In a terminal: n and p (or page down and page up) turn the page, s changes the order. Ctrl-C finishes the files
     in progress, a second one stops at once.
@@ -148,7 +111,7 @@ def run(
     Examples:
       virnucpro-bus run samples/ --out first-run
       virnucpro-bus run *.fa.gz --out run2 --devices cuda:0,1 --job my_model:Classify --job-option batch=64
-      virnucpro-bus run samples/ --out run3 --job "shell:seqkit stats {input} > {output}"
+      virnucpro-bus run samples/ --out run3 --job "shell:seqkit stats -T {input} > {output:.tsv}"
       virnucpro-bus run samples/ --out run4 --engine dask --scheduler tcp://node1:8786
       virnucpro-bus run samples/ --out run5/0 --shard 0/4
 
@@ -156,87 +119,12 @@ def run(
     Exit status: 0 done, 1 internal error, 2 usage, permission, or what fails every file, 3 some files failed,
     128 + N ended by signal N.
     """
-    if resume and force:
-        raise UserError("--resume continues a run and --force removes it: give one of them")
-    if redo and not resume:
-        raise UserError("--redo is about what --resume continues: add --resume")
-    if fake_gpus is not None and devices != "auto":
-        raise click.UsageError("--fake-gpus replaces --devices: give one of them")
-    if policy == DASK_POLICY and engine != DASK:
-        raise UserError("--policy dask: Dask's own scheduler decides: add --engine dask, or choose another policy")
-    log_path = choose_log_path(run_dir, log_file)
-    options = _parse_options(job_options)
-    check_listen(listen)
-    page = http_listen(http, http_token_file)
-    checked = check_job(job, options)
-    found = find_inputs(
-        inputs,
-        nucleotides_only=checked.reads_nucleotides,
-        reserved=merged_names(checked.merge),
-        in_any_order=shard is not None,
-    )
-    for folder in found.folders:
-        if left_out := folder.left_out():
-            say(f"{folder.folder}: left out: {left_out}; to include files, name them")
-    for path, same_as in found.aliases:
-        say(f"{path} is the same file as {same_as}: processed once")
-    files, problem = apply_job_estimates(checked, found.files)
-    if (share := take_share(files, shard, problem, run_dir)) is None:
-        return 0
-    named_cluster = (scheduler, scheduler_file, cluster)
-    with choose_workforce(
-        engine, named_cluster, devices, workers_per_device, fake_gpus, run_dir, found.files
-    ) as workforce:
-        # They take a while to import, in which the workforce loads what it starts workers from.
-        with ending_quietly():
-            from workers.cli.run_end import print_end
-            from workers.launch.launcher import Launcher
-            from workers.launch.run_plan import RunPlan
+    with Zygote() as zygote:
+        if engine == LOCAL:
+            with suppress(OSError):  # tried again for the first worker, and reported then
+                zygote.start()
+        # Not before: while this is imported, and the run is prepared, the zygote loads what a worker needs.
+        with ending_quietly(), all_stays_in_use():
+            from workers.cli.planned_run import plan_and_run
 
-        device_weights, warnings = weights_for(weights, [device.name for device in workforce.devices])
-        for warning in warnings:
-            say(warning)
-        plan = RunPlan(
-            files=share.files,
-            shard=share.shard,
-            other_files=share.others,
-            devices=workforce.devices,
-            make_executor=workforce.make_executor,
-            samples_here=workforce.is_here,
-            weights=device_weights,
-            run_dir=run_dir,
-            job=job,
-            options=options,
-            target=checked.target,
-            policy=policy,
-            steal_interval_seconds=steal_interval_seconds,
-            interval_seconds=interval_seconds,
-            dashboard=dashboard,
-            log_file=log_path,
-            log_rotate_bytes=log_rotate_bytes,
-            listen=listen,
-            http=page,
-            retries=retries,
-            limits=Limits(hang_seconds, file_seconds),
-            grace_seconds=grace_seconds,
-            report=report,
-            merge=checked.merge,
-            resume=resume,
-            redo=redo,
-            force=force,
-        )
-        launcher = Launcher(plan, SystemClock())
-        status = launcher.run()
-    if launcher.summary:
-        print_end(plan, launcher.summary)
-    return status
-
-
-def _parse_options(pairs: Sequence[str]) -> dict[str, str]:
-    options = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise UserError(f"--job-option {pair!r}: write KEY=VALUE")
-        options[key] = value
-    return options
+        return plan_and_run(zygote, engine=engine, **options)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import click
 
-from virnucpro_bus.effect.text_report import sentence
-from virnucpro_bus.run_folder import REPORT_NAME, RESULTS_NAME, SUMMARY_NAME
+from virnucpro_bus.effect.text_report import count_steals, sentence
+from virnucpro_bus.logs.find import find_logs, log_hint
+from virnucpro_bus.run_folder import LOG_FOLDER, REPORT_NAME, RESULTS_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.standard_streams import abandon_output
 from virnucpro_bus.text import visible
@@ -46,15 +48,19 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
     click.echo(
         f"{totals['files_completed']} of {total} files done{earlier} in {elapsed:.1f} s{told} on "
         f"{len(summary['devices'])} devices: {totals['sequences']} sequences{rate}; "
-        f"{totals['steals']} stolen, {totals['files_failed']} failed"
+        f"{count_steals(totals['steals'])}, {totals['files_failed']} failed"
     )
     if effect := sentence(summary["effect"]):
         click.echo(f"stealing: {effect}")
     if totals["events_lost"]:
         click.echo(f"{totals['events_lost']} of {totals['events_published']} events were lost")
     failures = summary["failures"]
-    for file, reason in list(failures.items())[:MAX_FAILURES_SHOWN]:
-        say(f"failed: {file}: {reason}")
+    shown = dict(islice(failures.items(), MAX_FAILURES_SHOWN))
+    # Of each file the log that was last written: that of its last attempt which has printed something.
+    logs = find_logs(plan.run_dir, lambda name: name is not None and name.file in shown) if shown else []
+    last = {log.attempt.file: log for log in logs if log.attempt is not None}
+    for file, reason in shown.items():
+        say(f"failed: {file}: {reason}{log_hint(last.get(file))}")
     if (more := len(failures) - MAX_FAILURES_SHOWN) > 0:
         say(f"failed: {more} more files; see {SUMMARY_NAME}")
     for label, path in (
@@ -62,6 +68,7 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
         ("merged", plan.run_dir / RESULTS_NAME / plan.merge.name if plan.merge else None),
         ("capture", plan.run_dir / "run.vbus"),
         ("log", plan.log_file),
+        ("logs", plan.run_dir / LOG_FOLDER),
         ("summary", plan.run_dir / SUMMARY_NAME),
         ("report", plan.run_dir / REPORT_NAME if plan.report else None),
     ):

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
-import click
-
-from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.devices import has_gpu
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system.console import say
+from workers.cli.run_options import LOCAL
 from workers.inputs.input_file import InputFile
 from workers.launch.device_discovery import find_devices, place_workers, simulated_gpus
 from workers.launch.device_locks import DeviceLocks
@@ -24,31 +22,6 @@ from workers.pool.zygote import Zygote
 if TYPE_CHECKING:
     from workers.dask.engine import ClusterOptions
     from workers.desk.executor import Executor, MakeExecutor, Workplace
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-LOCAL, DASK = "local", "dask"
-
-
-def engine_options(command: Command) -> Command:
-    """Add the options that choose what runs the workers."""
-    for option in reversed(
-        [
-            click.option("--engine", default=LOCAL, show_default=True, type=click.Choice([LOCAL, DASK]),
-                         help="What runs the workers: processes of this machine (local), or a Dask cluster "
-                         "(dask). The next three options name one; without them, one is started here for the run, "
-                         "with a worker for each device."),
-            click.option("--scheduler", metavar="ADDRESS",
-                         help="With --engine dask: the address of the cluster's scheduler, such as "
-                         "tcp://node1:8786."),
-            click.option("--scheduler-file", type=PathArgument(path_type=Path), metavar="FILE",
-                         help="With --engine dask: the file that dask scheduler --scheduler-file has written."),
-            click.option("--cluster", metavar="MODULE:ATTR",
-                         help="With --engine dask: a Dask cluster object, or your function that returns one, such "
-                         "as a SLURMCluster; what it returns is closed with the run."),
-        ]
-    ):  # fmt: skip
-        command = option(command)
-    return command
 
 
 @dataclass
@@ -78,6 +51,7 @@ class Workforce:
 
 
 def choose_workforce(
+    zygote: Zygote,
     engine: str,
     cluster: tuple[str | None, Path | None, str | None],
     devices: str,
@@ -88,7 +62,8 @@ def choose_workforce(
 ) -> Workforce:
     """Return the workforce that the options of `run` choose. Connects to a cluster that exists. Raises UserError.
 
-    `cluster` has the values of --scheduler, --scheduler-file and --cluster.
+    `zygote` is to fork the workers of the engine `local`. `cluster` has the values of --scheduler,
+    --scheduler-file and --cluster.
     """
     options = _cluster_options(engine, cluster)
     if options is not None and options.named:
@@ -98,7 +73,7 @@ def choose_workforce(
 
         chosen = _devices_of_this_machine(devices, workers_per_device, fake_gpus)
         return Workforce(chosen, own_executor(files), locks=DeviceLocks(chosen))
-    return _of_this_machine(devices, workers_per_device, fake_gpus)
+    return _of_this_machine(zygote, devices, workers_per_device, fake_gpus)
 
 
 def _cluster_options(engine: str, cluster: tuple[str | None, Path | None, str | None]) -> ClusterOptions | None:
@@ -140,23 +115,16 @@ def _of_cluster(
     return Workforce(staff.devices, staff.make_executor, is_here=staff.is_here, close=staff.close)
 
 
-def _of_this_machine(devices: str, workers_per_device: int, fake_gpus: int | None) -> Workforce:
+def _of_this_machine(zygote: Zygote, devices: str, workers_per_device: int, fake_gpus: int | None) -> Workforce:
     """Return the workforce of processes of this machine."""
-    zygote = Zygote()
-    try:
-        with suppress(OSError):  # tried again for the first worker, and reported then
-            zygote.start()
-        chosen = _devices_of_this_machine(devices, workers_per_device, fake_gpus)
-    except BaseException:
-        zygote.close()
-        raise
+    chosen = _devices_of_this_machine(devices, workers_per_device, fake_gpus)
 
     def make_executor(workplace: Workplace) -> Executor:
-        from workers.pool.pool import WorkerPool  # not before: the zygote loads while the run is prepared
+        from workers.pool.pool import WorkerPool  # not before: what is wrong with the options is told at once
 
         return WorkerPool(workplace, zygote)
 
-    return Workforce(chosen, make_executor, locks=DeviceLocks(chosen), close=zygote.close)
+    return Workforce(chosen, make_executor, locks=DeviceLocks(chosen))
 
 
 def _devices_of_this_machine(devices: str, workers_per_device: int, fake_gpus: int | None) -> list[Device]:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 
 from virnucpro_bus.clock import NANOSECONDS
+from virnucpro_bus.logs.find import log_hint, log_of
+from virnucpro_bus.logs.shorten import shorten_log
 from virnucpro_bus.text import visible
 from workers.commit.committer import Committer
 from workers.coordinator.assignment import Assignment, PendingFile
@@ -232,13 +235,23 @@ class Desk:
         when = "before it had a file" if held is None else f"while it worked on {held.file.id}"
         if unreported > 0:
             when += f"; what it had not reported is processed again ({unreported} more)"
-        self._warn(f"{seat.source} ({key}) {how} {when}")
+        self._warn(f"{seat.source} ({key}) {how} {when}{self._close_log(held)}")
         if loads_nothing:
             self._retire_dying(seat, how)
         if self._coordinator.is_retired(key) and not seat.retired:
             seat.retired = True
             self._warn(f"{key} is retired: its workers keep dying")
         return loss
+
+    def _close_log(self, lost: Assignment | None) -> str:
+        """Bound the log of an attempt that was lost, and return what a line about it names of that."""
+        if lost is None:
+            return ""
+        log = log_of(self._server.run_dir, lost.file.id, lost.attempt)
+        if log is not None:
+            with suppress(OSError):  # then it stays as it is
+                shorten_log(log.path)
+        return log_hint(log)
 
     def retire(self, seat: Seat, problem: str) -> None:
         """Give the device no more workers because of `problem`; without any device left the run ends."""

@@ -8,6 +8,7 @@ from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import decode
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.vocabulary import FileCompleted, FileFailed
+from virnucpro_bus.logs.find import log_hint, log_of
 from workers.commit.committer import Committer, FinishedAttempt
 from workers.coordinator.assignment import Assignment
 from workers.desk.executor import Workplace
@@ -78,9 +79,10 @@ class Reports:
         seat.refusals.append(None)
         self._store.discard(output)
         self._fail(seat, held, envelope, charged=settled.stop_reason is None)
-        self._server.hub.record([settled.frame])
+        self._server.hub.record([settled.frame], [envelope])
         if settled.stop_reason is not None:
-            self._committer.stop(settled.stop_reason)
+            log = log_of(self._server.run_dir, held.file.id, held.attempt)
+            self._committer.stop(f"{settled.stop_reason}{log_hint(log)}")
 
     def _fail(self, seat: Seat, held: Assignment, envelope: Envelope, *, charged: bool) -> None:
         reason = envelope.event.reason
@@ -96,7 +98,10 @@ class Reports:
         )
         if charged and not envelope.event.final:
             name, key = held.file.id, seat.device.key
-            self._warn(f"{name}: attempt {held.attempt} on {key} failed, and the file is tried again: {reason}")
+            log = log_hint(log_of(self._server.run_dir, name, held.attempt))
+            self._warn(
+                f"{name}: attempt {held.attempt} on {key} failed, and the file is tried again: {reason}{log}"
+            )
 
     def _report_job_warning(self, name: str, warning: str) -> None:
         self._job_warnings += 1

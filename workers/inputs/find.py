@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from array import array
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from workers.inputs.found_files import Columns, FoundFiles
 from workers.inputs.ids import make_ids, need_own_folder
 from workers.inputs.input_file import digest_of_folder
 from workers.inputs.input_files import InputFiles, path_in
-from workers.inputs.names import is_compressed_name, stem_of_name
+from workers.inputs.names import is_compressed_name
 
 COMPRESSED_BASES_PER_BYTE = 4
 """The estimated bases in one byte of a compressed file; a byte of any other file counts as one base."""
@@ -55,84 +55,88 @@ def find_inputs(
     that is missing, cannot be read, is not a regular file, or is a folder without sequence files.
     """
     folders: list[FolderEntries] = []
-    found_in: list[str] = []
-    names: list[str] = []
+    found = _ColumnsOfFiles()
     for argument in arguments:
         path = argument.absolute()
         # Not Path.is_dir: it raises for some paths, such as too long ones.
         if os.path.isdir(argument):
             folders.append(list_folder(path, nucleotides_only=nucleotides_only))
-            names += folders[-1].taken
-            found_in += [os.fspath(path)] * len(folders[-1].taken)
+            found.add(os.fspath(path), folders[-1].taken)
         else:
-            names.append(path.name)
-            found_in.append(os.fspath(path.parent))
-    if in_any_order:
-        found_in, names = _in_order_of_names(found_in, names)
-    files = _ColumnsOfFiles()
-    aliases = []
-    for folder, name in zip(found_in, names, strict=True):
-        if (earlier := files.add(folder, name)) is not None:
-            aliases.append((Path(folder, name), earlier))
-    return FoundInputs(FoundFiles(files.columns(reserved)), tuple(aliases), tuple(folders))
+            found.add(os.fspath(path.parent), [path.name])
+    rows: Sequence[int] = found.in_order_of_names() if in_any_order else range(len(found.names))
+    doubles = found.doubles(rows)
+    if doubles:
+        rows = array("I", (row for row in rows if row not in doubles))
+    every = FoundFiles(found.columns(), rows)
+    ids = make_ids(every.names, every.folders, frozenset(reserved))
+    return FoundInputs(
+        every.renamed(ids, map(bool, need_own_folder(every.stems, ids, reserved))),
+        tuple((found.path(row), found.path(earlier)) for row, earlier in doubles.items()),
+        tuple(folders),
+    )
 
 
 class _ColumnsOfFiles:
-    """Collects what is found of files, each file once."""
+    """Collects what is found of files: a row for each path, in columns."""
 
     def __init__(self) -> None:
+        self.names: list[str] = []
         self._folders: list[str] = []
-        self._names: list[str] = []
         self._sizes = array("q")
         self._mtimes = array("q")
         self._mtime_nanoseconds = array("I")
+        self._devices = array("Q")
         self._inodes = array("Q")
-        self._costs = array("q")
-        self._rows: dict[int, dict[int, int]] = {}
-        """The row of each file, by device and inode."""
 
-    def add(self, folder: str, name: str) -> Path | None:
-        """Add the file at this path; if it was added already, return its first path. Raises InputError."""
-        status = _status_of_readable(path_in(folder, name))
-        row = len(self._names)
-        first = self._rows.setdefault(status.st_dev, {}).setdefault(status.st_ino, row)
-        if first != row:
-            return Path(self._folders[first], self._names[first])
-        size_bytes = status.st_size
-        seconds, nanoseconds = divmod(status.st_mtime_ns, NANOSECONDS)
-        self._folders.append(folder)
-        self._names.append(name)
-        self._sizes.append(size_bytes)
-        self._mtimes.append(seconds)
-        self._mtime_nanoseconds.append(nanoseconds)
-        self._inodes.append(status.st_ino)
-        self._costs.append(_cost(name, size_bytes))
-        return None
+    def add(self, folder: str, names: Sequence[str]) -> None:
+        """Add the files of these names in a folder. Raises InputError."""
+        for status in _statuses(folder, names):
+            seconds, nanoseconds = divmod(status.st_mtime_ns, NANOSECONDS)
+            self._sizes.append(status.st_size)
+            self._mtimes.append(seconds)
+            self._mtime_nanoseconds.append(nanoseconds)
+            self._devices.append(status.st_dev)
+            self._inodes.append(status.st_ino)
+        self.names += names
+        self._folders += [folder] * len(names)
 
-    def columns(self, reserved: Collection[str]) -> Columns:
-        """Return the columns of the files that were added; to be called once."""
-        self._rows.clear()
-        ids = make_ids(self._names, self._folders, frozenset(reserved))
-        stems = [stem_of_name(name) for name in self._names]
+    def path(self, row: int) -> Path:
+        """Return the path of the file in a row."""
+        return Path(self._folders[row], self.names[row])
+
+    def in_order_of_names(self) -> Sequence[int]:
+        """Return the rows by name, then by folder from the last part to the first: a mount point decides last."""
+        keys = {folder: os.fsencode(folder).split(b"/")[::-1] for folder in set(self._folders)}
+        names = [os.fsencode(name) for name in self.names]
+        return array("I", sorted(range(len(names)), key=lambda row: (names[row], keys[self._folders[row]])))
+
+    def doubles(self, rows: Iterable[int]) -> dict[int, int]:
+        """Return which of `rows` hold a file that an earlier one of them holds too, and that earlier row."""
+        if len(set(self._devices)) <= 1 and len(set(self._inodes)) == len(self._inodes):
+            return {}  # as nearly always
+        first_rows: dict[int, dict[int, int]] = {}
+        doubles = {}
+        for row in rows:
+            first = first_rows.setdefault(self._devices[row], {}).setdefault(self._inodes[row], row)
+            if first != row:
+                doubles[row] = first
+        return doubles
+
+    def columns(self) -> Columns:
+        """Return the columns; the ids in them are the names."""
         return Columns(
             self._folders,
-            self._names,
+            self.names,
             self._sizes,
             self._mtimes,
             self._mtime_nanoseconds,
             self._inodes,
             {folder: digest_of_folder(os.path.realpath(folder)) for folder in set(self._folders)},
-            ids,
-            self._costs,
-            need_own_folder(stems, ids, reserved),
+            self.names,
+            array("q", map(_cost, self.names, self._sizes)),
+            bytearray(len(self.names)),
         )
-
-
-def _in_order_of_names(folders: Sequence[str], names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Sort by the name, then by the folders from the last to the first, so that a mount point decides last."""
-    keys = {folder: os.fsencode(folder).split(b"/")[::-1] for folder in set(folders)}
-    order = sorted(range(len(names)), key=lambda at: (os.fsencode(names[at]), keys[folders[at]]))
-    return [folders[at] for at in order], [names[at] for at in order]
 
 
 def _cost(name: str, size_bytes: int) -> int:
@@ -141,17 +145,26 @@ def _cost(name: str, size_bytes: int) -> int:
     return min(bases, MAX_COUNT)
 
 
-def _status_of_readable(path: str) -> os.stat_result:
-    """Return the status of a regular file that can be opened. Raises InputError for anything else."""
+def _statuses(folder: str, names: Sequence[str]) -> Iterator[os.stat_result]:
+    """Yield the status of each file in a folder. Raises InputError unless it is a regular one that can be read."""
+    name = names[0]
     try:
-        status = os.stat(path)
-        if stat.S_ISREG(status.st_mode):
-            # To open each of a million files takes seconds; nearly all may be read by everyone.
-            if status.st_mode & _READABLE_BY_ALL != _READABLE_BY_ALL:
-                os.close(os.open(path, os.O_RDONLY))
-            return status
+        # Reached from their folder, files need no walk down its path for each of them.
+        folder_fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for name in names:
+                status = os.stat(name, dir_fd=folder_fd)
+                if not stat.S_ISREG(status.st_mode):
+                    raise InputError(
+                        f"{visible(path_in(folder, name))}: is not a regular file; give a file or a folder"
+                    )
+                # To open each of a million files takes seconds; nearly all may be read by everyone.
+                if status.st_mode & _READABLE_BY_ALL != _READABLE_BY_ALL:
+                    os.close(os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder_fd))
+                yield status
+        finally:
+            os.close(folder_fd)
     except FileNotFoundError as error:
-        raise InputError(f"{visible(path)}: does not exist; check the path") from error
+        raise InputError(f"{visible(path_in(folder, name))}: does not exist; check the path") from error
     except OSError as error:
-        raise InputError(f"{visible(path)}: cannot be read: {error.strerror}") from error
-    raise InputError(f"{visible(path)}: is not a regular file; give a file or a folder")
+        raise InputError(f"{visible(path_in(folder, name))}: cannot be read: {error.strerror}") from error

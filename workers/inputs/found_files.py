@@ -5,19 +5,22 @@ An object for each would take ten times as much. An `InputFile` is made when one
 
 from __future__ import annotations
 
+import os
 from array import array
-from collections.abc import Iterable, Mapping, MutableSequence, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.vocabulary import PlannedFile
-from workers.inputs.input_file import FileState, InputFile, identity_of, origin_in
+from workers.inputs.input_file import FileState, InputFile, StateTexts, identities_of, origins_in, state_texts
 from workers.inputs.input_files import InputFiles, path_in
 from workers.inputs.names import stem_of_name
 
 T = TypeVar("T")
+_TOGETHER = 1_024
+"""Of so many files what a plan says is made at a time: column by column is faster, and all would take memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,23 +74,27 @@ class FoundFiles(InputFiles):
         """Column: the absolute paths of the folders."""
         return self._texts(self._columns.folders)
 
-    def identity(self, number: int) -> str:
-        """Return the identity of the file at index `number`, see InputFile."""
-        row, columns = self._rows[number], self._columns
-        return identity_of(path_in(columns.folders[row], columns.names[row]), self._state(row))
+    @property
+    def identities(self) -> Iterable[str]:
+        """Column: the identities, see InputFile."""
+        for rows in _parts(self._rows):
+            yield from identities_of(self._paths(rows, self._names(rows)), self._states(rows))
 
-    def planned(self, number: int) -> PlannedFile:
-        """Return what the plan says of the file at index `number`."""
-        row, columns = self._rows[number], self._columns
-        folder, name, state = columns.folders[row], columns.names[row], self._state(row)
-        return PlannedFile(
-            columns.ids[row],
-            state.size_bytes,
-            columns.costs[row],
-            identity_of(path_in(folder, name), state),
-            origin_in(columns.folder_digests[folder], name, state),
-            bool(columns.own_folders[row]),
-        )
+    def planned(self, numbers: Sequence[int]) -> Iterator[PlannedFile]:
+        """Return what the plan says of the files at these indices."""
+        columns = self._columns
+        for part in _parts(numbers):
+            rows = [self._rows[number] for number in part]
+            names, states = self._names(rows), self._states(rows)
+            yield from map(
+                PlannedFile,
+                [columns.ids[row] for row in rows],
+                [columns.sizes[row] for row in rows],
+                [columns.costs[row] for row in rows],
+                identities_of(self._paths(rows, names), states),
+                origins_in([columns.folder_digests[columns.folders[row]] for row in rows], names, states),
+                [bool(columns.own_folders[row]) for row in rows],
+            )
 
     def pick(self, numbers: Sequence[int]) -> InputFiles:
         """Return the files at these indices, in this order."""
@@ -119,22 +126,37 @@ class FoundFiles(InputFiles):
 
     def _at(self, number: int) -> InputFile:
         row, columns = self._rows[number], self._columns
-        folder, name, state = columns.folders[row], columns.names[row], self._state(row)
+        folder, name = columns.folders[row], columns.names[row]
         return InputFile(
             columns.ids[row],
             Path(folder, name),
             stem_of_name(name),
-            state.size_bytes,
+            columns.sizes[row],
             columns.costs[row],
             bool(columns.own_folders[row]),
-            state,
-            origin_in(columns.folder_digests[folder], name, state),
+            FileState(columns.sizes[row], self._mtime_ns(row), columns.inodes[row]),
+            columns.folder_digests[folder],
         )
 
-    def _state(self, row: int) -> FileState:
+    # Of some rows, as digests need it.
+
+    def _names(self, rows: Sequence[int]) -> list[bytes]:
+        return [os.fsencode(self._columns.names[row]) for row in rows]
+
+    def _paths(self, rows: Sequence[int], names: Sequence[bytes]) -> list[bytes]:
+        folders = [self._columns.folders[row] for row in rows]
+        # Nearly all are in one folder.
+        beginnings = {folder: os.fsencode(path_in(folder, "")) for folder in set(folders)}
+        return [beginnings[folder] + name for folder, name in zip(folders, names, strict=True)]
+
+    def _states(self, rows: Sequence[int]) -> StateTexts:
         columns = self._columns
-        mtime_ns = columns.mtimes[row] * NANOSECONDS + columns.mtime_nanoseconds[row]
-        return FileState(columns.sizes[row], mtime_ns, columns.inodes[row])
+        return state_texts(
+            [columns.sizes[row] for row in rows], map(self._mtime_ns, rows), [columns.inodes[row] for row in rows]
+        )
+
+    def _mtime_ns(self, row: int) -> int:
+        return self._columns.mtimes[row] * NANOSECONDS + self._columns.mtime_nanoseconds[row]
 
     def _texts(self, column: Sequence[str]) -> Sequence[str]:
         """Return the values of these rows."""
@@ -149,3 +171,7 @@ class FoundFiles(InputFiles):
         for row, value in zip(self._rows, values, strict=True):
             column[row] = value
         return column
+
+
+def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (numbers[first : first + _TOGETHER] for first in range(0, len(numbers), _TOGETHER))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import overload
 
@@ -55,13 +55,14 @@ class InputFiles(Sequence[InputFile], ABC):
         """Column: the absolute paths."""
         return map(path_in, self.folders, self.names)
 
+    @property
     @abstractmethod
-    def identity(self, number: int) -> str:
-        """Return the identity of the file at index `number`, see InputFile."""
+    def identities(self) -> Iterable[str]:
+        """Column: the identities, see InputFile."""
 
     @abstractmethod
-    def planned(self, number: int) -> PlannedFile:
-        """Return what the plan says of the file at index `number`."""
+    def planned(self, numbers: Sequence[int]) -> Iterator[PlannedFile]:
+        """Return what the plan says of the files at these indices."""
 
     @abstractmethod
     def pick(self, numbers: Sequence[int]) -> InputFiles:
@@ -133,14 +134,16 @@ class GivenFiles(InputFiles):
         """Column: the absolute paths of the folders."""
         return [os.fspath(file.path.parent) for file in self._files]
 
-    def identity(self, number: int) -> str:
-        """Return the identity of the file at index `number`, see InputFile."""
-        return self._files[number].identity
+    @property
+    def identities(self) -> Iterable[str]:
+        """Column: the identities, see InputFile."""
+        return (file.identity for file in self._files)
 
-    def planned(self, number: int) -> PlannedFile:
-        """Return what the plan says of the file at index `number`."""
-        file = self._files[number]
-        return PlannedFile(file.id, file.size_bytes, file.cost, file.identity, file.origin, file.own_folder)
+    def planned(self, numbers: Sequence[int]) -> Iterator[PlannedFile]:
+        """Return what the plan says of the files at these indices."""
+        for number in numbers:
+            file = self._files[number]
+            yield PlannedFile(file.id, file.size_bytes, file.cost, file.identity, file.origin, file.own_folder)
 
     def pick(self, numbers: Sequence[int]) -> InputFiles:
         """Return the files at these indices, in this order."""

@@ -18,10 +18,12 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+# By its public name, which is found from now on: a job that has its own module `workers` imports it by that name.
+from virnucpro_bus import JobContext
 from virnucpro_bus.errors import EveryFileError, UserError
 from virnucpro_bus.system.own_packages import give_way_to_job
 from virnucpro_bus.text import text_of, visible
-from workers.jobs.interface import Job, JobContext, count_of
+from workers.jobs.interface import Job, count_of
 from workers.jobs.shell import shell_job
 
 SHELL_PREFIX = "shell:"

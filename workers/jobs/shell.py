@@ -1,9 +1,10 @@
 """The job "shell:CMD ...": runs a command line once for each file.
 
-The command gets {input}, {output} (a file of the input's name in the output folder), {outdir}, {stem} and {device}
-filled in; {{ and }} stand for literal braces. The values never become part of the program text: the shell gets
-them as variables, and the text only names these, in quotes. So no file name can inject anything, unless the
-command itself evaluates its arguments (eval, arithmetic); and a placeholder must not be quoted again.
+The command gets {input}, {outdir}, {stem} and {device} filled in, and {output}, a file in the output folder of the
+input's name, or with {output:.tsv} of the input's stem and this ending; {{ and }} stand for literal braces. The
+values never become part of the program text: the shell gets them as variables, and the text only names these, in
+quotes. So no file name can inject anything, unless the command itself evaluates its arguments (eval, arithmetic);
+and a placeholder must not be quoted again.
 
 bash runs the command with `set -euo pipefail`, so that it fails if any part of it does, also inside a pipe.
 Without a bash, sh does, with pipefail if it has that.
@@ -12,58 +13,54 @@ Without a bash, sh does, with pipefail if it has that.
 from __future__ import annotations
 
 import os
-import shutil
-import signal
-import subprocess
-import tempfile
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from string import Formatter
-from typing import IO
+from typing import NamedTuple
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import visible
 from workers.inputs.names import stem_of
 from workers.jobs.interface import Job, JobContext
+from workers.jobs.shell_command import run_program, shell_program
 
 PLACEHOLDERS = ("input", "output", "outdir", "stem", "device")
-MAX_ERROR_CHARACTERS = 300
-_BASH_OPTIONS = "set -euo pipefail; "
-_SH_OPTIONS = "set -eu; (set -o pipefail) 2>/dev/null && set -o pipefail; "
-_ERROR_TAIL_BYTES = 8192
-_KILLED_STATUS = 128
-"""A shell's exit status is this plus the signal's number if the program that it ran was killed."""
+_ENDING = re.compile(r"\.[^/\0{}]+")
+"""Of a result's name, after {output:."""
+
+
+class _Template(NamedTuple):
+    """A command line, as the shell gets it."""
+
+    script: str
+    """The program text, in which variables stand for the placeholders."""
+    outputs: dict[str, str]
+    """The variables of {output}, each with the ending that is given; "": the file has the input's name."""
 
 
 def check_template(template: str) -> None:
     """Raise UserError unless `template` is a command line that can be filled in and has {input}."""
-    _script(template)
+    _parse(template)
 
 
 def shell_job(template: str) -> Job:
     """Return the job that runs `template`.
 
-    It returns the number of FASTA or FASTQ records in the input; if that is unknown, 0 with a warning. When the
-    command fails, it raises UserError with the exit status and the last line of stderr. The stdout is discarded.
+    It returns the number of FASTA or FASTQ records in the input; if that is unknown, 0 with a warning. It raises
+    UserError when the command fails, with the exit status and the last line on stderr, and when the command has
+    made none of the files that {output} stands for.
     """
-    program = _program(_script(template))
+    script, outputs = _parse(template)
+    program = shell_program(script)
 
     def run(input: Path, output: Path, context: JobContext) -> int:
-        values = (str(input), str(output / input.name), str(output), stem_of(input), context.device)
-        variables = dict(zip(map(_variable, PLACEHOLDERS), values, strict=True))
-        # A file, not a pipe: a process that the command leaves behind could hold a pipe open forever. Beside the
-        # output, where the run can write for certain; the system may have no other place for temporary files.
-        with tempfile.TemporaryFile(dir=output.parent) as errors:
-            status = subprocess.run(
-                program,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                env={**os.environ, **variables},
-                check=False,
-            ).returncode
-            if status:
-                raise UserError(f"the command {_describe_end(status)}{_last_line(errors)}")
+        stem = stem_of(input)
+        results = {name: output / (stem + ending if ending else input.name) for name, ending in outputs.items()}
+        values = {"input": str(input), "outdir": str(output), "stem": stem, "device": context.device}
+        variables = {_variable(name): value for name, value in values.items()}
+        run_program(program, variables | {name: str(path) for name, path in results.items()})
+        _check_made(output, [path.name for path in results.values()])
         from workers.jobs.sequence_file import count_records  # only now: the worker starts sooner without it
 
         if (sequences := count_records(input)) is None:
@@ -75,55 +72,80 @@ def shell_job(template: str) -> Job:
     return run
 
 
+def _check_made(folder: Path, names: list[str]) -> None:
+    """Raise UserError if the command was to write these files, and has written none.
+
+    A tool may take the name as the beginning of those of its files.
+    """
+    if names and not any(entry.startswith(tuple(names)) for entry in _entries(folder)):
+        named = ", ".join(map(visible, names))
+        raise UserError(
+            f"the command ended well, but has not made {{output}}: there is no {named} in the output folder"
+        )
+
+
+def _entries(folder: Path) -> Iterable[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []  # the command has removed the folder, which is reported for it
+
+
 def _variable(placeholder: str) -> str:
     return f"VIRNUCPRO_{placeholder.upper()}"
 
 
-def _program(script: str) -> list[str]:
-    """Return the shell and its arguments.
-
-    The script sets the options, so that they do not hold for a user's startup file, $BASH_ENV.
-    """
-    if bash := shutil.which("bash"):
-        return [bash, "-c", _BASH_OPTIONS + script]
-    return ["/bin/sh", "-c", _SH_OPTIONS + script]
-
-
-def _script(template: str) -> str:
-    """Return the program text for the shell. Raises UserError when `template` is invalid."""
+def _parse(template: str) -> _Template:
+    """Return the template's parts. Raises UserError when it is invalid."""
     parts: list[str] = []
     used: set[str] = set()
+    outputs: dict[str, str] = {}
     quote = ""
-    for literal, placeholder in _split(template):
+    for literal, placeholder, ending in _split(template):
         parts.append(literal)
         quote = _open_quote(literal, quote)
         if placeholder is None:
             continue
-        if placeholder not in PLACEHOLDERS:
-            known = " ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-            raise UserError(
-                f"shell job: unknown placeholder '{{{visible(placeholder)}}}'; "
-                f"known are {known}, and {{{{ and }}}} are literal braces"
-            )
         if quote:
             raise UserError(
                 f"shell job: {{{placeholder}}} is quoted already and must not follow an open {quote}; "
                 "remove the quotes around it"
             )
         used.add(placeholder)
-        parts.append(f'"${{{_variable(placeholder)}}}"')
+        variable = _variable(placeholder)
+        if placeholder == "output":
+            known = {each: name for name, each in outputs.items()}
+            variable = known.get(ending) or (f"{variable}_{len(outputs)}" if ending else variable)
+            outputs[variable] = ending
+        parts.append(f'"${{{variable}}}"')
     if "input" not in used:
         raise UserError("shell job: the command has no {input}, so it would do the same for every file")
-    return "".join(parts)
+    return _Template("".join(parts), outputs)
 
 
-def _split(template: str) -> Iterator[tuple[str, str | None]]:
-    """Yield pairs of literal text and the placeholder after it; None after the last text."""
+def _split(template: str) -> Iterator[tuple[str, str | None, str]]:
+    """Yield literal text, the placeholder after it, and its ending; None after the last text. Raises UserError."""
     try:
         for literal, name, form, conversion in Formatter().parse(template):
-            yield literal, name if not form and not conversion else f"{name}…"
+            if name is not None:
+                _check_placeholder(name, form or "", conversion)
+            yield literal, name, form or ""
     except ValueError as error:
-        raise UserError(f"shell job: {error} in the command; write {{{{ and }}}} for literal braces") from None
+        raise UserError(
+            f"shell job: {error} in the command; for a brace of the command itself, write {{{{ and }}}}"
+        ) from None
+
+
+def _check_placeholder(name: str, ending: str, conversion: str | None) -> None:
+    has_valid_ending = not ending or (name == "output" and _ENDING.fullmatch(ending))
+    if name in PLACEHOLDERS and not conversion and has_valid_ending:
+        return
+    shown = visible(name + (f"!{conversion}" if conversion else "") + (f":{ending}" if ending else ""))
+    known = " ".join(f"{{{each}}}" for each in PLACEHOLDERS)
+    raise UserError(
+        f"shell job: unknown placeholder '{{{shown}}}'; known are {known} {{output:.ENDING}}; for a brace of the "
+        "command itself, as in awk, write {{ and }}"
+    )
 
 
 def _open_quote(text: str, quote: str) -> str:
@@ -139,31 +161,3 @@ def _open_quote(text: str, quote: str) -> str:
         elif character in "'\"`":
             quote = character
     return "\\" if escaped else quote
-
-
-def _describe_end(status: int) -> str:
-    if status < 0:
-        return f"was killed by {_signal_name(-status)}"
-    if status == _KILLED_STATUS + signal.SIGPIPE:
-        return (
-            f"ended with exit status {status} (SIGPIPE: a program in a pipe ended before it had read everything)"
-        )
-    if status > _KILLED_STATUS and (name := _signal_name(status - _KILLED_STATUS)):
-        return f"ended with exit status {status} (its program was killed by {name})"
-    return f"ended with exit status {status}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return ""
-
-
-def _last_line(errors: IO[bytes]) -> str:
-    """Return ": " and the last line of the file that is not blank; "" if every line is blank."""
-    errors.seek(max(0, errors.seek(0, os.SEEK_END) - _ERROR_TAIL_BYTES))
-    lines = errors.read().decode(errors="surrogateescape").replace("\r", "\n").split("\n")
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    shown = visible(last[:MAX_ERROR_CHARACTERS])[:MAX_ERROR_CHARACTERS]
-    return f": {shown}" if shown else ""

@@ -13,12 +13,11 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import NAME_CHARACTERS, Device
 from virnucpro_bus.system.child_process import read_output, self_command, stop
 from virnucpro_bus.system.cores import usable_cores
+from workers.desk.limits import MAX_DEVICES
 
 LOOKUP_SECONDS = 20.0
 """Time for the GPU driver to answer."""
 MIG_PREFIX = "MIG-"
-MAX_DEVICES = 1024
-"""One event can list many more, but each device takes a worker process."""
 
 
 def find_devices(spec: str, environment: Mapping[str, str]) -> list[Device]:

@@ -37,7 +37,7 @@ from workers.launch.viewers import Viewers
 from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settings_of
 
 if TYPE_CHECKING:
-    from virnucpro_bus.sources.recording import Recording
+    from virnucpro_bus.timeline.ended_run import EndedRun
 
 EXIT_DONE, EXIT_UNABLE, EXIT_SOME_FAILED = 0, 2, 3
 POLL_MS = 50
@@ -61,8 +61,8 @@ class Launcher:
         folder was removed meanwhile."""
         self._plan = plan
         self._clock = clock
-        self._recording: Recording | None = None
-        """The run as the capture shows it; None before it is over."""
+        self._ended: EndedRun | None = None
+        """The run as its fold shows it; None before it is over, and if there was no time to fold it."""
         # No process exceeds a time limit while we stand still.
         self._attended_clock = AttendedClock(clock)
         self._store = ResultStore(plan.run_dir)
@@ -125,9 +125,10 @@ class Launcher:
         plan = self._plan
         with SignalFlag(*ENDING_SIGNALS) as signals:
             interruption = Interruption(signals, plan.grace_seconds, self._attended_clock, self._notify)
+            no_time_to_fold = interruption.limit(math.inf, HURRIED_SUMMARY_SECONDS)
             try:
-                status = self._run_workers(interruption)
-                self._sum_up(status, interruption)
+                status = self._run_workers(interruption, no_time_to_fold)
+                self._sum_up(status, interruption, no_time_to_fold)
             finally:
                 self._monitor.print_deferred()
             if self.summary:
@@ -135,22 +136,18 @@ class Launcher:
                 self._pack_capture(interruption.limit(math.inf, 0))
         return status
 
-    def _sum_up(self, status: int, interruption: Interruption) -> None:
-        """Write the summary of a run that is over, if there is anything to sum up."""
+    def _sum_up(self, status: int, interruption: Interruption, stopped: Callable[[], bool]) -> None:
+        """Write the summary of a run that is over, if there is anything to sum up, and time: until `stopped`."""
         plan = self._plan
         if not self._has_begun():
             self._monitor.report(f"{plan.run_dir}: the run ended before its first file, and is not kept")
             return
         if status == EXIT_UNABLE and not plan.run_dir.is_dir():
             return  # it was removed during the run, which was reported: there is nothing to sum up
-        # Only now: the first file would wait for it otherwise.
-        from virnucpro_bus.sources.recording import read_recording
-
-        limit = interruption.limit(math.inf, HURRIED_SUMMARY_SECONDS)
-        self._recording = read_recording(plan.run_dir / CAPTURE_NAME, self._clock, limit, with_info=True)
+        self._ended = self._server.hub.take_ended_run() or self._read_ended_run(stopped)
         self.summary = sum_up(
             plan,
-            self._recording,
+            self._ended,
             self._monitor.report,
             exit_code=status,
             files_done_before=0 if self._resumed is None else self._resumed.done,
@@ -160,8 +157,18 @@ class Launcher:
         if plan.report and self.summary:
             write_report(plan.run_dir, interruption.limit(math.inf, 0), self._monitor.report)
 
-    def _run_workers(self, interruption: Interruption) -> int:
-        """Open the bus, process the files, close everything again; return the exit status."""
+    def _read_ended_run(self, stopped: Callable[[], bool]) -> EndedRun | None:
+        """Read the capture, which holds more than the hub has folded, or lacks the end; None: it was `stopped`."""
+        from virnucpro_bus.sources.recording import read_recording  # takes long to load, and is rarely needed
+
+        path = self._plan.run_dir / CAPTURE_NAME
+        return read_recording(path, self._clock, stopped, with_info=True).ended_run()
+
+    def _run_workers(self, interruption: Interruption, stopped: Callable[[], bool]) -> int:
+        """Open the bus, process the files, close everything again; return the exit status.
+
+        What the summary needs is folded until `stopped`.
+        """
         plan, coordinator = self._plan, self.coordinator
         with (
             SignalFlag(signal.SIGCHLD) as deaths,
@@ -216,6 +223,7 @@ class Launcher:
                 raise UserError(f"the job {visible(plan.job)} cannot be run: {workers.unable}")
             if workers.failed_start is not None:
                 raise UserError(f"{plan.run_dir}: the run cannot start: {workers.failed_start}")
+            server.hub.fold_all(stopped)
         return status
 
     def _loop(self, server: BusServer, workers: Executor, interruption: Interruption, deaths: SignalFlag) -> None:
@@ -280,14 +288,14 @@ class Launcher:
         except UserError:
             return
         try:
-            path, recording = self._plan.run_dir / CAPTURE_NAME, self._recording
+            path, ended = self._plan.run_dir / CAPTURE_NAME, self._ended
             # Another process may have continued the run before the folder was claimed again.
-            is_unchanged = recording is not None and recording.stamp == stamp_of(path)
+            is_unchanged = ended is not None and ended.stamp == stamp_of(path)
             compress_capture(path, is_over)
-            if recording is not None and recording.info is not None and is_unchanged and not is_over():
+            if ended is not None and is_unchanged and not is_over():
                 from virnucpro_bus.sources.kept_fold import keep_fold
 
-                keep_fold(path, recording.info, recording.fleet, recording.ended_ns)
+                keep_fold(path, ended.info, ended.fleet, ended.ended_ns)
         finally:
             self._server.release()
 

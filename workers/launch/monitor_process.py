@@ -10,16 +10,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from time import sleep
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from virnucpro_bus.remote.http_address import HttpListen
 from virnucpro_bus.system.child_process import self_command, stop
 from virnucpro_bus.system.console import EXIT_NOT_RESTORED, say
 from virnucpro_bus.system.keyboard import Keyboard, is_interactive
+
+if TYPE_CHECKING:
+    from virnucpro_bus.remote.http_address import HttpListen
 
 RESTORE_SECONDS = 1.0
 """Time for the monitor to restore the terminal when it must."""
@@ -53,18 +56,20 @@ class MonitorProcess:
         log_rotate_bytes: int | None,
         *,
         draw: bool,
+        display: Sequence[str] = (),
         http: HttpListen | None = None,
     ) -> None:
         """Start the process; without `draw` it only writes the log. Raises OSError.
 
-        `http` is where it also serves a live page; None: nowhere.
+        `display` are options of its command that concern only what is shown. `http` is where it also serves a
+        live page; None: nowhere.
         """
         command = self_command(
             "monitor", str(run_dir), "--interval", str(interval_seconds), "--log-file", str(log_file)
         )
         if log_rotate_bytes is not None:
             command += ["--log-rotate", str(log_rotate_bytes)]
-        command += ["--group", str(os.getpgrp()), *([] if draw else ["--no-dashboard"])]
+        command += ["--group", str(os.getpgrp()), *([] if draw else ["--no-dashboard"]), *display]
         if http is not None:
             command += http.options()
         is_drawing = draw and sys.stdout.isatty()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from virnucpro_bus.events.vocabulary import Device, Shard
-from virnucpro_bus.remote.http_address import HttpListen
 from workers.desk.executor import MakeExecutor
 from workers.desk.limits import Limits
 from workers.inputs.input_file import InputFile
@@ -15,6 +15,9 @@ from workers.jobs.named_job import Merge
 from workers.launch.interruption import DEFAULT_GRACE_SECONDS
 from workers.pool.pool import WorkerPool
 from workers.schedule.blame import DEFAULT_RETRIES
+
+if TYPE_CHECKING:
+    from virnucpro_bus.remote.http_address import HttpListen
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class RunPlan:
     """Time between screen updates, and between rows of the metrics log."""
     dashboard: bool
     log_file: Path
+    display: Sequence[str] = ()
+    """Options of the monitor's command that concern only what is shown, as its command line has them."""
     target: str | None = None
     """MODULE:ATTR that the name `job` stands for; None: `job` is not a name."""
     log_rotate_bytes: int | None = None

@@ -1,4 +1,4 @@
-"""summary.json: the fold of the capture, as `replay --once --json` prints it, and what only the launcher knows.
+"""summary.json: the fold of the run, as `replay --once --json` prints it, and what only the launcher knows.
 
 The figures of files are by single samples, as `export` has them.
 """
@@ -16,7 +16,7 @@ from virnucpro_bus.run_folder import SUMMARY_NAME
 from workers.launch.run_plan import RunPlan
 
 if TYPE_CHECKING:
-    from virnucpro_bus.sources.recording import Recording
+    from virnucpro_bus.timeline.ended_run import EndedRun
 
 
 def remove_summary(run_dir: Path) -> None:
@@ -27,7 +27,7 @@ def remove_summary(run_dir: Path) -> None:
 
 def sum_up(
     plan: RunPlan,
-    recording: Recording,
+    ended: EndedRun | None,
     report: Callable[[str], object],
     *,
     exit_code: int,
@@ -35,14 +35,14 @@ def sum_up(
 ) -> dict[str, Any]:
     """Write summary.json, and return its content; `report` gets what goes wrong, for the user.
 
-    Empty if there was no time to read the whole capture.
+    `ended` None: there was no time to fold the whole run. Then nothing is written, and the content is empty.
     """
     path = plan.run_dir / SUMMARY_NAME
-    if not recording.is_whole:
+    if ended is None:
         remove_summary(plan.run_dir)
         report(f"{SUMMARY_NAME} is not written; to print it: virnucpro-bus replay {plan.run_dir} --once --json")
         return {}
-    summary = _summarize(plan, recording)
+    summary = _summarize(plan, ended)
     summary |= {"exit_code": exit_code, "files_done_before": files_done_before}
     try:
         with Disk().replace_atomically(path, durable=False) as file:
@@ -52,15 +52,12 @@ def sum_up(
     return summary
 
 
-def _summarize(plan: RunPlan, recording: Recording) -> dict[str, Any]:
-    """Return what the capture and the plan say of the run."""
-    # Only now: the first file would wait for it otherwise.
-    from virnucpro_bus.timeline.attempt_figures import exact_files
-
-    fleet = recording.fleet
+def _summarize(plan: RunPlan, ended: EndedRun) -> dict[str, Any]:
+    """Return what the fold and the plan say of the run."""
+    fleet = ended.fleet
     return {
         **fleet.report(),
-        "files": exact_files(recording.timeline, fleet.files()),
+        "files": ended.files,
         "elapsed_seconds": fleet.elapsed_seconds(),
         "job": plan.job,
         "policy": plan.policy,

@@ -17,7 +17,7 @@ from workers.desk.desk import Desk
 from workers.desk.executor import Workplace
 from workers.desk.watchdog import Watchdog
 from workers.pool.dispatcher import DISMISSAL_SECONDS, Dispatcher
-from workers.pool.orphan_guard import OrphanGuard
+from workers.pool.guard_process import OrphanGuard
 from workers.pool.slot import Slot
 from workers.pool.zygote import Zygote
 from workers.schedule.blame import Loss
@@ -50,7 +50,7 @@ class WorkerPool:
         """Of each worker."""
         self._watchdog = Watchdog(workplace.limits, self._clock, self._server.hub.events_from)
         self._zygote = zygote or Zygote()
-        self._guard = OrphanGuard()
+        self._guard = OrphanGuard(self._warn)
         self._desk = Desk(workplace, self._slots)
         self._dispatcher = Dispatcher(self._server.address("channel"), self._slots, self._desk, self._clock)
 
@@ -81,8 +81,6 @@ class WorkerPool:
 
     def start(self) -> None:
         """Start every device's worker, or leave that to `poll` while the journal cannot be written."""
-        if self._guard.problem is not None:
-            self._warn(f"{self._guard.problem}; what a job has started may outlive a launcher that is killed")
         with suppress(OSError):  # which the first worker to be forked reports
             self._zygote.is_ready(LOAD_SECONDS)
         for slot in self._slots:

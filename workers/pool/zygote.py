@@ -5,15 +5,14 @@ Where it cannot be started, or dies, no worker can be started for a moment, but 
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Protocol
-
-import msgspec
+from typing import IO, Protocol, Self
 
 from virnucpro_bus.system.adopted import adopting_orphans
 from virnucpro_bus.system.child_process import describe_status, stop
@@ -58,12 +57,18 @@ class ForkedWorker:
 
 
 class Zygote:
-    """Starts the zygote, again where it has died, and has it fork workers. For one thread."""
+    """Starts the zygote, again where it has died, and has it fork workers; ends it when left. For one thread."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._is_ready = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
     def start(self) -> None:
         """Start it, unless it is running. Raises OSError."""
@@ -108,7 +113,7 @@ class Zygote:
         try:
             with log.open("ab") as output, adopting_orphans():
                 try:
-                    socket.send_fds(self._channel, [msgspec.json.encode(changes)], [reader, output.fileno()])
+                    socket.send_fds(self._channel, [json.dumps(changes).encode()], [reader, output.fileno()])
                 except BrokenPipeError:
                     pass  # it has died, which the lack of an answer shows
                 pid = self._receive(ANSWER_SECONDS)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from time import sleep
 from typing import BinaryIO
@@ -25,6 +25,7 @@ from virnucpro_bus.errors import ChannelError, InputError
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.files.folders import grant_access
+from virnucpro_bus.logs.attempt_logs import AttemptLogs
 from virnucpro_bus.publish.publisher import Publisher
 from virnucpro_bus.system.console import say
 from workers.fault_injection import fault_point
@@ -37,7 +38,7 @@ from workers.process.reporter import Asking, Reporter
 from workers.process.termination import LauncherSignals
 from workers.process.trouble import is_disk_full
 from workers.process.turn import Failure, Turn, failure_of
-from workers.protocol import Task, Unable, WorkerConfig, to_path
+from workers.protocol import Task, Unable, WorkerConfig, run_folder_of, to_path
 
 SIGNAL_SECONDS = 0.05
 """A signal that is sent to all processes reaches this one so much later than those of the job, at most."""
@@ -55,6 +56,7 @@ class Worker:
         self._channel = channel
         self._config = config
         self._disk = Disk()
+        self._logs = AttemptLogs()
         self._reporter = Reporter(channel, bus, config.device_key)
         self._turn: Turn | None = None
         """The file that the job is at."""
@@ -80,15 +82,16 @@ class Worker:
         self._bus.ready()
         fault_point("after_load", attempt=self._config.epoch)
         self._reporter.start()
-        while (task := self._reporter.next_task()) is not None:
-            fault_point("before_start", task.file, task.attempt)
-            try:
-                has_begun = begin(task)
-            except OSError as error:
-                self._reporter.finish(self._reporter.begin(task), failure_of(error, task))
-                continue
-            if has_begun:
-                self._process(job, task)
+        with closing(self._logs):
+            while (task := self._reporter.next_task()) is not None:
+                fault_point("before_start", task.file, task.attempt)
+                try:
+                    has_begun = begin(task)
+                except OSError as error:
+                    self._reporter.finish(self._reporter.begin(task), failure_of(error, task))
+                    continue
+                if has_begun:
+                    self._process(job, task)
         self._reporter.join()
 
     def _process(self, job: RunJob, task: Task) -> None:
@@ -96,11 +99,12 @@ class Worker:
         turn = self._turn = self._reporter.begin(task)
         fault_point("before_job", task.file, task.attempt)
         result: Performed | Failure
-        try:
-            result = self._perform(job, task)
-        except BaseException as error:
-            # Any exception: SIGINT is ignored here, so even a KeyboardInterrupt was raised by the job.
-            result = failure_of(error, task)
+        with self._logs.of(run_folder_of(task), task.file, task.attempt):
+            try:
+                result = self._perform(job, task)
+            except BaseException as error:
+                # Any exception: SIGINT is ignored here, so even a KeyboardInterrupt was raised by the job.
+                result = failure_of(error, task)
         self._reporter.finish(turn, result, self._context.warning)
 
     def _perform(self, job: RunJob, task: Task) -> Performed:
@@ -166,6 +170,7 @@ def main() -> None:
         run=config.run,
         host=config.host,
         loading=True,
+        measures=True,
     )
     try:
         Worker(config, bus, channel, lambda: signals.terminations).work()

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import gc
+import json
 import os
 import signal
 import socket
@@ -24,8 +24,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 
-import msgspec
-
+from virnucpro_bus.system.memory import all_stays_in_use
 from virnucpro_bus.system.own_packages import own_program
 from virnucpro_bus.system.process_state import read_stat
 from virnucpro_bus.system.signals import ENDING_SIGNALS
@@ -50,7 +49,9 @@ def main() -> None:
     # The launcher decides what they mean, even those that all processes of the run get (process/termination.py).
     for number in ENDING_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    from workers.process.worker import main as work  # not for the launcher, which imports the names above
+    # A search for garbage in a worker would only copy the pages that it shares with us.
+    with all_stays_in_use():
+        from workers.process.worker import main as work  # not for the launcher, which imports the names above
 
     if answer_requests(socket.socket(fileno=_CHANNEL)):
         work()
@@ -60,9 +61,6 @@ def main() -> None:
 
 def answer_requests(channel: socket.socket) -> bool:
     """Fork what is requested. Returns True in each worker, and False here once the channel is closed."""
-    gc.collect()
-    # What is loaded stays: a collection in a worker would only copy the pages that it shares with us.
-    gc.freeze()
     _answer(channel, READY)
     while True:
         packet, descriptors, _, _ = socket.recv_fds(channel, MAX_PACKET_BYTES, 2)
@@ -70,7 +68,7 @@ def answer_requests(channel: socket.socket) -> bool:
             return False
         # A thread that the user's sitecustomize has started is not in a child, but the locks that it has are.
         has_threads = len(os.listdir("/proc/self/task")) > 1
-        pid = _fork_worker(msgspec.json.decode(packet, type=dict[str, str]), *descriptors)
+        pid = _fork_worker(json.loads(packet), *descriptors)
         if pid == 0:
             channel.detach()
             _close_files()

@@ -10,7 +10,7 @@ import heapq
 import math
 import re
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device, FilesAssigned, PlannedFile
@@ -124,13 +124,14 @@ def assign(costs: Sequence[int], weights: Sequence[float]) -> list[Sequence[int]
 
 
 def plan_events(
-    devices: Sequence[Device], plan: Sequence[Sequence[int]], planned: Callable[[int], PlannedFile]
+    devices: Sequence[Device],
+    plan: Sequence[Sequence[int]],
+    planned: Callable[[Sequence[int]], Iterable[PlannedFile]],
 ) -> Iterator[FilesAssigned]:
     """Yield the events that announce the plan: the numbers of each device's files, which `planned` describes."""
     for device, numbers in zip(devices, plan, strict=True):
         for first in range(0, len(numbers), _FILES_PER_EVENT):
-            part = numbers[first : first + _FILES_PER_EVENT]
-            yield FilesAssigned(device.key, tuple(map(planned, part)))
+            yield FilesAssigned(device.key, tuple(planned(numbers[first : first + _FILES_PER_EVENT])))
 
 
 def _steps(weights: Sequence[float]) -> list[float]:

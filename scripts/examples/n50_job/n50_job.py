@@ -17,9 +17,7 @@ from pathlib import Path
 
 import dnaio
 
-from virnucpro_bus.errors import UserError
-from workers import JobContext
-from workers.jobs.named_job import JobOption, NamedJob, Options
+from virnucpro_bus import JobContext, JobOption, NamedJob, Options, UserError
 
 
 def measure(input: Path, output: Path, context: JobContext) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from monitor.prometheus.exposition import exposition
 from monitor.view.frame import frame
 from monitor.view.plain_line import line
 from monitor.web.figures import page_figures
+from tests.support.steps import steps
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.vocabulary import Device
@@ -58,23 +58,6 @@ def fleet_of(devices: int) -> FleetOfKnownEffect:
             script.clock.advance(10)
         fleet.feed(script.frames(), script.clock.mono_ns())
     return fleet
-
-
-def steps(action: Callable[[], object]) -> int:
-    """How many functions are called meanwhile, those of the interpreter included."""
-    count = 0
-
-    def note(frame: object, event: str, argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        action()
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 OUTPUTS = ("effect", "report", "model", "picture", "whole table", "line", "page", "metrics", "log")

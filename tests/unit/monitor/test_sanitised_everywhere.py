@@ -58,6 +58,9 @@ METRICS: DeviceWork = {
     "loading_seconds": None,
     "key": None,
     "gpus": None,
+    "cpu_percent": None,
+    "resident_bytes": None,
+    "read_bytes_per_second": None,
 }
 EMPTY_INFO: CaptureInfo = {
     "path": "",
@@ -138,6 +141,7 @@ def doctor(texts: Sequence[str]) -> str:
     report: Report = {
         "versions": {},
         "gpu_backend": None,
+        "has_nvidia_gpu": None,
         "devices": [
             {
                 "index": None,
@@ -203,6 +207,7 @@ def test_problems_that_doctor_wraps_are_harmless() -> None:
         report: Report = {
             "versions": {},
             "gpu_backend": None,
+            "has_nvidia_gpu": None,
             "devices": [],
             "environment": {},
             "cpus": None,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.shell_completion import ShellComplete
 
@@ -97,3 +98,54 @@ def test_a_name_is_completed_without_an_import_of_what_it_names(monkeypatch: pyt
 
 def test_subcommands_of_a_subcommand_are_completed() -> None:
     assert completions("keys", "al") == ["allow"]
+
+
+def options_of(command: click.Command) -> Iterator[click.Option]:
+    """The options that help shows, of a command and of its own subcommands."""
+    yield from (each for each in command.params if isinstance(each, click.Option) and not each.hidden)
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        yield from options_of(below)
+
+
+def test_each_option_of_ours_has_a_variable_of_its_own() -> None:
+    given = [option.envvar for name in OWN for option in options_of(load_own(name))]
+    assert len(given) > 50
+    assert all(str(variable).startswith("VIRNUCPRO_BUS_") for variable in given)
+    assert len(given) == len(set(given))
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "command", "parameter", "value"),
+    [
+        ("VIRNUCPRO_BUS_DOCTOR_JSON", "yes", "doctor", "as_json", True),
+        ("VIRNUCPRO_BUS_MONITOR_INTERVAL", "7", "monitor", "interval_seconds", 7.0),
+        ("VIRNUCPRO_BUS_MONITOR_DASHBOARD", "0", "monitor", "dashboard", False),
+    ],
+)
+def test_a_variable_is_called_by_the_option_and_gives_its_value(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, command: str, parameter: str, value: object
+) -> None:
+    monkeypatch.setenv(variable, text)
+    assert load_own(command).make_context(command, []).params[parameter] == value
+
+
+def test_the_command_line_wins_over_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIRNUCPRO_BUS_MONITOR_INTERVAL", "7")
+    assert load_own("monitor").make_context("monitor", ["-i", "3"]).params["interval_seconds"] == 3
+
+
+def test_a_wrong_value_is_refused_by_the_name_of_its_variable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIRNUCPRO_BUS_MONITOR_INTERVAL", "soon")
+    line = refusal(capsys, "monitor", "run")
+    assert "'soon'" in line
+    assert " (given by VIRNUCPRO_BUS_MONITOR_INTERVAL); see " in line
+    monkeypatch.delenv("VIRNUCPRO_BUS_MONITOR_INTERVAL")
+    assert "given by" not in refusal(capsys, "monitor", "run", "--interval", "soon")
+
+
+def test_the_subcommand_version_prints_what_the_option_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = [(ended(words), capsys.readouterr().out) for words in ("version", "--version")]
+    assert printed[0] == printed[1]
+    assert printed[0][0] == 0

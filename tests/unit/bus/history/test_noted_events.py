@@ -21,11 +21,13 @@ from virnucpro_bus.events.dedup import Deduplicator
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.history import noted_events
-from virnucpro_bus.history.server import IncrementalFold
+from virnucpro_bus.history.protocol import HelloReply
+from virnucpro_bus.history.server import HistoryServer, IncrementalFold
 from virnucpro_bus.snapshot.format import unpack
 
 FOREIGN = msgpack.packb(["new.kind/", 2, "r", "node", "w", 1, 1, 1, 1, ["x"]])
 HOSTILE = b"\xc1 not an event"
+HELLO = HelloReply("run-1", "node", "ipc://sub", 0)
 
 
 class Journal:
@@ -88,6 +90,19 @@ def test_an_event_that_was_decoded_is_not_read_again(journal: Journal) -> None:
     assert len(journal.reads) == before
     assert journal.fold.snapshot().offset == journal.writer.size_bytes
     assert journal.taken_over().report() == journal.folded().report()
+
+
+def test_the_last_few_events_wait_for_more_and_then_all_are_folded_together(journal: Journal) -> None:
+    server = HistoryServer(journal.writer, lambda: HELLO, journal.clock, fold=journal.fold)
+    journal.advance()
+    offsets = set[int]()
+    for frame in some_frames(1_000):
+        journal.take_in([frame])
+        journal.writer.flush()
+        server.advance_fold()
+        offsets.add(journal.fold.offset)
+    assert 5 < len(offsets) < 50
+    assert server.fold_all().get_totals()["events_received"] == 1_000
 
 
 def test_it_is_folded_when_it_is_on_record_and_not_before(journal: Journal) -> None:

@@ -191,3 +191,8 @@ def test_the_memory_of_a_neighbour_is_not_that_of_a_file_of_long_ago() -> None:
     assert history(102).during(start_ns, end_ns).memory_peak_bytes in (100, 102)
     assert history(50).during(start_ns, end_ns).memory_peak_bytes == 100
     assert history(900).during(start_ns, end_ns).memory_peak_bytes is None
+
+
+def test_a_file_that_took_no_time_used_no_energy_even_if_two_samples_are_of_that_moment() -> None:
+    buckets = [bucket_of(5, GpuSampled(GPU, energy_millijoules=7)) for _ in range(2)]
+    assert figures_between(buckets, 1, 5, 5).energy_joules == 0.0

@@ -77,7 +77,7 @@ def test_an_export_has_the_figures_of_the_curve(tmp_path: Path, curve: Curve, sp
 def test_the_summary_of_a_run_has_the_figures_of_the_curve(tmp_path: Path, curve: Curve, spans: Spans) -> None:
     summary = sum_up(
         run_plan(tmp_path),
-        read_recording(tmp_path / "run.vbus", SystemClock()),
+        read_recording(tmp_path / "run.vbus", SystemClock(), with_info=True).ended_run(),
         pytest.fail,
         exit_code=0,
         files_done_before=0,

@@ -80,3 +80,13 @@ def test_a_program_of_ours_is_started_whatever_the_import_path_holds(tmp_path: P
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     ran = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "virnucpro-bus" in ran.stdout
+
+
+@pytest.mark.parametrize("name", ["WorkStealingCoordinator", "JobContext"])
+def test_a_public_name_says_which_module_of_the_user_hides_its_package(tmp_path: Path, name: str) -> None:
+    (tmp_path / "workers.py").touch()
+    program = f"try:\n    from virnucpro_bus import {name}\nexcept ImportError as error:\n    print(error)"
+    assert python(tmp_path, program) == [
+        f"virnucpro_bus.{name} is in the package 'workers' of virnucpro-bus, which {tmp_path}/workers.py hides; "
+        "rename that"
+    ]

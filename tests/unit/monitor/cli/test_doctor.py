@@ -18,6 +18,7 @@ from virnucpro_bus.files.socket_folder import socket_folder
 REPORT: Report = {
     "versions": {"python": "3.11.2", "nvidia-ml-py": None},
     "gpu_backend": "nvml",
+    "has_nvidia_gpu": True,
     "devices": [
         {
             "index": 0,
@@ -162,6 +163,11 @@ def test_the_plain_report_fits_80_columns_and_holds_no_control_characters() -> N
 def test_a_driver_that_does_not_answer_differs_from_no_gpu() -> None:
     text = render({**REPORT, "gpu_backend": None, "devices": []})
     assert "GPUs (the driver does not answer)\n  none" in text
+
+
+def test_a_machine_without_an_nvidia_gpu_is_said_to_have_none() -> None:
+    text = render({**REPORT, "gpu_backend": "none", "has_nvidia_gpu": False, "devices": []})
+    assert "GPUs\n  none: this machine has no NVIDIA GPU" in text
 
 
 def test_help_shows_an_example() -> None:

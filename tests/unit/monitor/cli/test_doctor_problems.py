@@ -231,14 +231,18 @@ def test_an_index_among_unlike_gpus_is_right_when_cuda_counts_as_nvml_does(seen:
     assert seen.problems(GPU_A, GPU_B, CUDA_VISIBLE_DEVICES="1", CUDA_DEVICE_ORDER="PCI_BUS_ID") == []
 
 
-def test_without_nvidia_smi_and_driver_the_report_says_what_to_do_and_exits_0(tmp_path: Path) -> None:
+@pytest.mark.parametrize("here", [True, None, False])
+def test_a_missing_driver_is_a_problem_unless_the_machine_has_no_nvidia_gpu(
+    tmp_path: Path, here: bool | None
+) -> None:
     # A library that cannot be loaded stands before the machine's own, if there is one.
     (tmp_path / "libnvidia-ml.so.1").write_bytes(b"")
-    report = json.loads(
-        run_doctor("--json", environment={"LD_LIBRARY_PATH": str(tmp_path), "PATH": str(tmp_path)})
-    )
+    script = f"import monitor.cli.doctor as d; d.has_nvidia_gpu = lambda: {here}; d.doctor()"
+    environment = {"LD_LIBRARY_PATH": str(tmp_path), "PATH": str(tmp_path)}
+    report = json.loads(run_doctor("--json", environment=environment, script=script))
     if report["gpu_backend"] == "nvml":
         pytest.skip("this machine has a driver that an empty libnvidia-ml.so.1 does not hide")
-    assert (report["gpu_backend"], report["devices"]) == ("none", [])
-    assert [line.split(":")[0] for line in report["problems"]] == ["NVML", "nvidia-smi"]
+    assert (report["gpu_backend"], report["devices"], report["has_nvidia_gpu"]) == ("none", [], here)
+    missing = [] if here is False else ["NVML", "nvidia-smi"]
+    assert [line.split(":")[0] for line in report["problems"]] == missing
     assert all("install the NVIDIA driver" in line for line in report["problems"])

@@ -141,17 +141,21 @@ def test_damage_is_a_warning_on_the_page(here: Path, ask: Ask) -> None:
     assert warning in ParsedPage(page).texts
 
 
-def test_the_last_lines_of_workers_in_trouble_are_shown_and_no_others(here: Path, ask: Ask) -> None:
+def test_the_last_lines_of_failed_attempts_and_of_workers_in_trouble_are_shown_and_no_others(
+    here: Path, ask: Ask
+) -> None:
     logs = here / "first-run" / "logs"
     logs.mkdir()
-    (logs / "worker-1.log").write_text("\n".join(f"line {number}" for number in range(100)) + "\nOOM <b>\x1b[2J\n")
-    (logs / "worker-0.log").write_text("nothing failed here")
-    (logs / "other.log").write_text("not a worker's")
+    (logs / "b.fa.1.log").write_text("\n".join(f"line {number}" for number in range(100)) + "\nOOM <b>\x1b[2J\n")
+    (logs / "worker-1.log").write_text("of the worker")
+    for other in ("b.fa.2.log", "a.fa.1.log", "worker-0.log", "other.log"):
+        (logs / other).write_text("nothing failed here")
     texts = ParsedPage(ask("first-run", "-o", "-")[1]).texts
-    assert "The last lines printed by worker-1" in texts
-    shown = texts[texts.index("The last lines printed by worker-1") + 1]
-    assert shown.splitlines() == [*(f"line {number}" for number in range(91, 100)), r"OOM <b>\x1b[2J"]
-    assert not {"nothing failed here", "not a worker's"} & {text.strip() for text in texts}
+    heads = [text for text in texts if text.startswith("The last lines of ")]
+    assert heads == ["The last lines of logs/b.fa.1.log", "The last lines of logs/worker-1.log"]
+    of_attempt, of_worker = (texts[texts.index(head) + 1] for head in heads)
+    assert of_attempt.splitlines() == [*(f"line {number}" for number in range(91, 100)), r"OOM <b>\x1b[2J"]
+    assert of_worker.strip() == "of the worker"
 
 
 def test_two_runs_of_one_name_are_called_as_the_user_wrote_them(here: Path, ask: Ask) -> None:

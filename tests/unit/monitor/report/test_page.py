@@ -40,7 +40,7 @@ NO_SCRIPT = {"script", "iframe", "img", "link", "object", "embed", "form", "inpu
 
 def compared(script: Script) -> ReportedRun:
     run = reported(script)
-    return reported(script, what_if=compare(run.recording.fleet), logs={"worker-1": ["Traceback", "  <b>"]})
+    return reported(script, what_if=compare(run.recording.fleet), logs={"logs/b.fa.1.log": ["Traceback", "  <b>"]})
 
 
 def test_the_page_of_a_small_run_is_as_it_was() -> None:
@@ -75,7 +75,7 @@ def test_the_page_can_be_read_without_seeing_it() -> None:
 
 def test_the_page_says_what_happened() -> None:
     text = page_of(compared(small_run())).text
-    assert "5 of 5 files done on 2 devices, none failed. Stealing: 1 move, " in text
+    assert "5 of 5 files done on 2 devices, none failed. Stealing: 1 steal, " in text
     assert "Job my_model:classify on node1, policy cost: finished with exit status 0." in text
     assert "c.fa: completed in 3.0 s, 100 sequences" in text
     assert "e.fa: completed in 4.0 s, 80 sequences, stolen from GPU 1" in text
@@ -228,10 +228,11 @@ def test_nothing_of_an_event_becomes_an_element_or_drives_anything(texts: Callab
         assert_harmless("\n".join([page.text, *page.values("aria-label")]))
 
 
-def test_workers_that_have_printed_the_same_share_their_last_lines() -> None:
-    run = reported(small_run(), logs={"worker-1": ["no"], "worker-0": ["no"], "worker-2": ["yes"]})
-    texts = page_of(run).texts
-    assert {"The last lines printed by worker-0, worker-1", "The last lines printed by worker-2"} <= set(texts)
+def test_logs_that_end_in_the_same_lines_are_shown_once() -> None:
+    logs = {"logs/a.fa.1.log": ["no"], "logs/a.fa.2.log": ["no"], "logs/worker-2.log": ["yes"]}
+    texts = page_of(reported(small_run(), logs=logs)).texts
+    heads = {"The last lines of logs/a.fa.1.log, logs/a.fa.2.log", "The last lines of logs/worker-2.log"}
+    assert heads <= set(texts)
 
 
 def test_a_reason_and_a_log_are_shown_whole() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.distributions import install_package
 from virnucpro_bus.cli.main import main
-from workers.cli.jobs import complete_jobs
+from workers.cli.run_options import complete_jobs
 
 NEEDY = """
 from workers.jobs.named_job import JobOption, NamedJob

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.support.captures import some_frames, write_capture
 from tests.support.in_process import ended, refusal
 from tests.support.run_files import SAMPLE
+from workers.pool.zygote import Zygote
 
 RUN = ("run", "in", "--out", "out", "--devices", "cpu:1")
 
@@ -56,6 +58,21 @@ def test_an_option_that_makes_no_sense_is_refused_before_anything_is_started(
     before = everything_in(folder)
     assert why in refusal(capsys, *RUN, *options.split())
     assert everything_in(folder) == before
+
+
+def test_a_refused_run_has_ended_the_zygote_that_it_had_started(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started: list[subprocess.Popen[bytes] | None] = []
+
+    class Watched(Zygote):
+        def start(self) -> None:
+            super().start()
+            started.append(self._process)
+
+    monkeypatch.setattr("workers.cli.run.Zygote", Watched)
+    refusal(capsys, *RUN, "--job", "nonsense")
+    assert [process is not None and process.returncode is not None for process in started] == [True]
 
 
 def test_a_missing_input_is_refused_and_makes_no_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

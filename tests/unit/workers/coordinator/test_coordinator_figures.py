@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from tests.support.plans import coordinator_of, cpus, input_file, input_files, lose, queue_depths, take
@@ -14,6 +16,7 @@ from virnucpro_bus.events.vocabulary import (
     DeviceJoined,
     Fact,
     FilesAssigned,
+    Notice,
     PlannedFile,
     QueueDepths,
     RunFinished,
@@ -24,7 +27,7 @@ from virnucpro_bus.metrics import GpuMetrics
 from virnucpro_bus.testing import ListSink
 from workers.coordinator.assignment import Assignment
 from workers.coordinator.coordinator import WorkStealingCoordinator
-from workers.launch.device_discovery import MAX_DEVICES
+from workers.desk.limits import MAX_DEVICES
 
 # --- figures
 
@@ -123,7 +126,7 @@ def test_a_whole_run_is_published_without_the_events_of_the_workers() -> None:
     clock.advance(1)
     stolen = take(coordinator, "cpu:0")
     coordinator.record_file_completion("cpu:0", stolen.file.id, 10, 1.0)
-    coordinator.record_commit("cpu:0", stolen, results=2, size_bytes=99)
+    coordinator.announce([coordinator.commit_event("cpu:0", stolen, results=2, size_bytes=99)])
     coordinator.publish_depths()
     failed = take(coordinator, "cpu:1")
     coordinator.record_file_failure("cpu:1", failed.file.id, "no", 1.0)
@@ -149,6 +152,22 @@ def test_a_whole_run_is_published_without_the_events_of_the_workers() -> None:
         "RunFinished",
     ]
     assert sink.events[-1] == RunFinished(exit_code=3, files_completed=2, files_failed=2)
+
+
+def test_what_is_announced_together_reaches_a_sink_together_that_takes_it_so() -> None:
+    class Batches(ListSink):
+        def __init__(self) -> None:
+            super().__init__()
+            self.sizes: list[int] = []
+
+        def publish_all(self, events: Iterable[Fact]) -> None:
+            before = len(self.events)
+            self.events += events
+            self.sizes.append(len(self.events) - before)
+
+    sink, notices = Batches(), [Notice("a"), Notice("b"), Notice("c")]
+    WorkStealingCoordinator(cpus(1), [], sink=sink).announce(notices)
+    assert (sink.events, sink.sizes) == (notices, [3])
 
 
 def test_the_plan_lists_every_file_once_under_its_device() -> None:

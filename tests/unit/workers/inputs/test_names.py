@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from workers.inputs.names import is_protein_name, is_sequence_name, stem_of
+from workers.inputs.names import is_protein_name, is_sequence_name, stem_of, stem_of_name
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,11 @@ from workers.inputs.names import is_protein_name, is_sequence_name, stem_of
 )
 def test_the_stem_is_the_name_without_its_compression_and_one_suffix(name: str, stem: str) -> None:
     assert stem_of(Path("/data") / name) == stem
+
+
+@given(st.text("a.", min_size=1, max_size=8))
+def test_the_stem_begins_with_the_dots_that_a_name_begins_with(name: str) -> None:
+    assert stem_of_name(name) == os.path.splitext(name)[0]
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "漢", "\udcff"])

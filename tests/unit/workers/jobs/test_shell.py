@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.errors import UserError
+from virnucpro_bus.errors import EveryFileError, UserError
+from virnucpro_bus.logs.attempt_logs import AttemptLogs
 from workers.jobs import JobContext, make_job
 from workers.jobs.checked_job import check_job
 
@@ -43,14 +44,47 @@ def a_file(folder: Path, name: str = "reads.fa.gz", content: bytes = FASTA) -> P
 
 def test_every_placeholder_is_filled_in(tmp_path: Path, output: Path) -> None:
     source = a_file(tmp_path, "reads.v1.fa")
-    run("printf '%s\\n' {input} {output} {outdir} {stem} {device} > {outdir}/{stem}.txt", source, output)
-    lines = (output / "reads.v1.txt").read_text().splitlines()
-    assert lines == [str(source), str(output / "reads.v1.fa"), str(output), "reads.v1", "cuda:0"]
+    run("printf '%s\\n' {input} {output} {output:.txt} {outdir} {stem} {device} > {output}", source, output)
+    lines = (output / "reads.v1.fa").read_text().splitlines()
+    paths = [source, output / "reads.v1.fa", output / "reads.v1.txt", output]
+    assert lines == [*map(str, paths), "reads.v1", "cuda:0"]
 
 
 def test_output_is_a_file_of_the_inputs_name_in_the_output_folder(tmp_path: Path, output: Path) -> None:
     run("cat {input} > {output}", a_file(tmp_path, "x.fa"), output)
     assert (output / "x.fa").read_bytes() == FASTA
+
+
+def test_output_with_an_ending_is_a_file_of_the_inputs_stem(tmp_path: Path, output: Path) -> None:
+    command = "cp {input} {output:.tsv}; cp {input} {output:.x y.gz}; cat {input} >> {output:.tsv}"
+    run(command, a_file(tmp_path, "reads.fa.gz"), output)
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == {
+        "reads.tsv": FASTA * 2,
+        "reads.x y.gz": FASTA,
+    }
+
+
+@pytest.mark.parametrize("ending", ["tsv", ".a/b", ".{stem}", ".", ">9"])
+def test_an_ending_that_is_none_is_refused(ending: str) -> None:
+    with pytest.raises(UserError, match=r"\{output:\.ENDING\}"):
+        check_job(f"shell:cat {{input}} > {{output:{ending}}}", {})
+
+
+@pytest.mark.parametrize("command", [": {input} {output}", "cp {input} {outdir}/other; : {output:.tsv}"])
+def test_a_command_that_has_not_made_its_output_fails(tmp_path: Path, output: Path, command: str) -> None:
+    with pytest.raises(
+        UserError, match=r"has not made \{output\}: there is no reads\.(fa|tsv) in the output folder"
+    ):
+        run(command, a_file(tmp_path, "reads.fa"), output)
+
+
+@pytest.mark.parametrize(
+    "command", ["cp {input} {output}; : {output:.tsv}", "cp {input} {output}.idx", "mkdir {output}; : {input}"]
+)
+def test_a_command_may_make_one_of_several_outputs_a_folder_or_files_whose_names_begin_so(
+    tmp_path: Path, output: Path, command: str
+) -> None:
+    assert run(command, a_file(tmp_path, "x.fa"), output) == 2
 
 
 def test_a_command_needs_no_folder_for_temporary_files(
@@ -157,6 +191,12 @@ def test_a_failing_command_is_reported_with_its_status_and_last_line(
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.parametrize("command", ["no-such-command-here {input}", "/dev/null {input}", "no-such | cat {input}"])
+def test_a_program_that_is_not_there_fails_every_file(tmp_path: Path, output: Path, command: str) -> None:
+    with pytest.raises(EveryFileError, match=r"exit status 12[67]"):
+        run(command, a_file(tmp_path), output)
+
+
 def test_a_compressed_file_that_is_cut_fails_a_pipe(tmp_path: Path, output: Path) -> None:
     source = a_file(tmp_path, "x.fa.gz", gzip.compress(FASTA * 1000)[:-20])
     with pytest.raises(UserError, match="unexpected end of file"):
@@ -254,8 +294,18 @@ def test_an_input_whose_sequences_cannot_be_counted_counts_as_none_with_a_warnin
     assert "cannot be counted" in context.warning
 
 
-def test_what_a_command_prints_does_not_reach_our_own_output(
+def test_what_a_command_prints_is_in_the_attempts_log_in_order_and_the_reason_has_the_last_line_of_stderr(
     tmp_path: Path, output: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    run("echo chatter; echo {input} >&2", a_file(tmp_path, "x.fa"), output)
+    logs = AttemptLogs()
+    command = "echo 1; echo problem >&2; echo 2; exit 1 #{input}"
+    with logs.of(tmp_path, "x.fa", 1), pytest.raises(UserError, match=r"exit status 1: problem$"):
+        run(command, a_file(tmp_path, "x.fa"), output)
+    assert (tmp_path / "logs" / "x.fa.1.log").read_text() == "1\nproblem\n2\n"
     assert capfd.readouterr() == ("", "")
+
+
+def test_without_a_line_on_stderr_the_reason_is_the_status_alone(tmp_path: Path, output: Path) -> None:
+    logs = AttemptLogs()
+    with logs.of(tmp_path, "x.fa", 1), pytest.raises(UserError, match=r"exit status 1$"):
+        run("echo 1; exit 1 #{input}", a_file(tmp_path, "x.fa"), output)

@@ -13,8 +13,9 @@ import pytest
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system.cores import Cores
+from workers.desk.limits import MAX_DEVICES
 from workers.launch import device_discovery as discover
-from workers.launch.device_discovery import MAX_DEVICES, find_devices, place_workers, simulated_gpus
+from workers.launch.device_discovery import find_devices, place_workers, simulated_gpus
 
 Machine = Callable[..., None]
 

@@ -1,7 +1,8 @@
-"""The fold of a run, which the launcher keeps at its end beside the capture."""
+"""The fold of a run at its end, of which the launcher makes the summary, and which it keeps beside the capture."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ import pytest
 
 from tests.support.plans import run_plan
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.run_folder import CAPTURE_NAME, FOLD_NAME
-from virnucpro_bus.sources import kept_fold
-from virnucpro_bus.sources import recording as recording_module
+from virnucpro_bus.hub.hub import Hub
+from virnucpro_bus.run_folder import CAPTURE_NAME, FOLD_NAME, SUMMARY_NAME
+from virnucpro_bus.sources import kept_fold, recording
 from virnucpro_bus.sources.kept_fold import read_kept_fold
-from virnucpro_bus.sources.recording import Recording, read_recording
 from workers.inputs.find import find_inputs
+from workers.launch import launcher
 from workers.launch.launcher import Launcher
+from workers.launch.run_plan import RunPlan
+from workers.launch.summary import sum_up
 
 
 def run(out: Path, *, resume: bool = False) -> None:
@@ -27,15 +30,15 @@ def run(out: Path, *, resume: bool = False) -> None:
     assert Launcher(plan, SystemClock()).run() == 0
 
 
-def then(change: Callable[[Path], object]) -> Callable[..., Recording]:
-    """Return a `read_recording` after which the capture is changed."""
+def then(change: Callable[[Path], object]) -> Callable[..., dict[str, Any]]:
+    """Return a `sum_up` after which the capture is changed."""
 
-    def read(path: Path, *arguments: Any, **options: Any) -> Recording:
-        recording = read_recording(path, *arguments, **options)
-        change(path)
-        return recording
+    def sum_up_then(plan: RunPlan, *arguments: Any, **options: Any) -> dict[str, Any]:
+        summary = sum_up(plan, *arguments, **options)
+        change(plan.run_dir / CAPTURE_NAME)
+        return summary
 
-    return read
+    return sum_up_then
 
 
 def append(path: Path) -> None:
@@ -52,6 +55,23 @@ def test_a_run_keeps_its_fold_until_it_is_resumed_and_none_of_a_capture_that_has
     fleet = read_kept_fold(out / CAPTURE_NAME)
     assert fleet is not None
     assert fleet.get_totals()["files_completed"] == 1
-    monkeypatch.setattr(recording_module, "read_recording", then(append))
+    monkeypatch.setattr(launcher, "sum_up", then(append))
     run(out, resume=True)
     assert not (out / FOLD_NAME).exists()
+
+
+def test_a_run_is_summed_up_from_the_fold_of_its_hub_or_else_from_its_capture_with_the_same_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(recording, "read_recording", None)
+        run(out)
+    summary = json.loads((out / SUMMARY_NAME).read_text())
+    of_capture = recording.read_recording(out / CAPTURE_NAME, SystemClock()).fleet.report()
+    assert {key: summary[key] for key in of_capture} == json.loads(json.dumps(of_capture))
+    assert summary["totals"]["files_completed"] == 1
+    monkeypatch.setattr(Hub, "take_ended_run", lambda hub: None)
+    run(out, resume=True)
+    resumed = json.loads((out / SUMMARY_NAME).read_text())
+    assert (resumed["totals"]["files_completed"], resumed["files_done_before"]) == (1, 1)

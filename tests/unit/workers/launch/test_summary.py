@@ -15,8 +15,9 @@ from tests.support.plans import run_plan
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.vocabulary import Device, FileCompleted, GpuSampled
 from virnucpro_bus.sources.playback import fold_capture
-from virnucpro_bus.sources.recording import Recording, read_recording
+from virnucpro_bus.sources.recording import read_recording
 from virnucpro_bus.testing import Script
+from virnucpro_bus.timeline.ended_run import EndedRun
 from workers.launch.summary import sum_up
 
 FRAMES = 5_000
@@ -28,13 +29,13 @@ def run_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def recording_of(run_dir: Path, stopped: Callable[[], bool] = lambda: False) -> Recording:
-    return read_recording(run_dir / "run.vbus", ManualClock(), stopped)
+def ended_run(run_dir: Path, stopped: Callable[[], bool] = lambda: False) -> EndedRun | None:
+    return read_recording(run_dir / "run.vbus", ManualClock(), stopped, with_info=True).ended_run()
 
 
 def test_it_is_the_fold_of_the_whole_capture(run_dir: Path) -> None:
     problems: list[str] = []
-    summary = sum_up(run_plan(run_dir), recording_of(run_dir), problems.append, exit_code=3, files_done_before=0)
+    summary = sum_up(run_plan(run_dir), ended_run(run_dir), problems.append, exit_code=3, files_done_before=0)
     assert problems == []
     expected = fold_capture(run_dir / "run.vbus", ManualClock()).report()
     assert {key: summary[key] for key in expected} == expected
@@ -43,7 +44,7 @@ def test_it_is_the_fold_of_the_whole_capture(run_dir: Path) -> None:
 
 
 def summary_of(run_dir: Path) -> dict[str, Any]:
-    return sum_up(run_plan(run_dir), recording_of(run_dir), lambda problem: None, exit_code=0, files_done_before=0)
+    return sum_up(run_plan(run_dir), ended_run(run_dir), lambda problem: None, exit_code=0, files_done_before=0)
 
 
 def test_its_files_have_the_figures_of_the_export_however_long_ago_they_ended(tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_one_that_is_stopped_before_the_end_of_the_capture_leaves_none_of_an_ear
     (run_dir / "summary.json").touch()
     problems: list[str] = []
     summary = sum_up(
-        run_plan(run_dir), recording_of(run_dir, lambda: True), problems.append, exit_code=130, files_done_before=0
+        run_plan(run_dir), ended_run(run_dir, lambda: True), problems.append, exit_code=130, files_done_before=0
     )
     assert summary == {}
     assert [problem.startswith("summary.json is not written") for problem in problems] == [True]

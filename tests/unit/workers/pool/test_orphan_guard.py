@@ -16,15 +16,16 @@ import pytest
 
 from tests.support.paths import ROOT
 from virnucpro_bus.system.signals import ENDING_SIGNALS
-from workers.pool import orphan_guard
-from workers.pool.orphan_guard import MARK_VARIABLE, OrphanGuard, kill_marked
+from workers.pool import guard_process
+from workers.pool.guard_process import OrphanGuard
+from workers.pool.orphan_guard import MARK_VARIABLE, kill_marked
 
 END_SECONDS = 30
 MARK = secrets.token_hex(8)
 LAUNCHER = """
 import subprocess, sys
-from workers.pool.orphan_guard import OrphanGuard
-guard = OrphanGuard()
+from workers.pool.guard_process import OrphanGuard
+guard = OrphanGuard(print)
 shell = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; sleep 600 & echo; wait"], process_group=0)
 guard.watch(shell.pid, "mark")
 print(flush=True)
@@ -34,7 +35,8 @@ sys.stdin.read()
 
 @pytest.fixture
 def guard() -> Iterator[OrphanGuard]:
-    guard = OrphanGuard()
+    guard = OrphanGuard(pytest.fail)
+    guard.start()
     yield guard
     guard.close()
 
@@ -143,7 +145,7 @@ def test_a_signal_that_asks_it_to_end_does_not_end_it(
 def test_the_end_of_a_run_waits_for_no_guard_that_is_stopped(
     guard: OrphanGuard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(orphan_guard, "END_SECONDS", 0.05)
+    monkeypatch.setattr(guard_process, "END_SECONDS", 0.05)
     process_of(guard).send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, process_of(guard).pid, os.WSTOPPED | os.WNOWAIT)
     guard.close()
@@ -168,8 +170,11 @@ def test_a_guard_that_cannot_be_started_is_done_without(monkeypatch: pytest.Monk
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    guard = OrphanGuard()
-    assert guard.problem == "the orphan guard cannot be started: Resource temporarily unavailable"
-    guard.watch(1, MARK)
-    guard.forget(1)
+    warnings: list[str] = []
+    guard = OrphanGuard(warnings.append)
+    for group in (1, 2):
+        guard.watch(group, MARK)
+        guard.forget(group)
     guard.close()
+    (warning,) = warnings
+    assert warning.startswith("the orphan guard cannot be started: Resource temporarily unavailable; ")

@@ -14,7 +14,7 @@ from virnucpro_bus.events.codec import MAX_FRAME_BYTES, encode
 from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.events.vocabulary import MAX_COUNT, NAME_CHARACTERS, Device
 from workers.inputs.ids import MAX_ID_BYTES
-from workers.inputs.input_file import FileState, InputFile, digest_of_folder, origin_in
+from workers.inputs.input_file import FileState, InputFile, digest_of_folder
 from workers.inputs.input_files import InputFiles
 from workers.schedule.plan import DEVICE_WEIGHTS, assign, plan_events, weight_of, weights_for
 
@@ -68,8 +68,9 @@ def test_empty_files_do_not_pile_up_on_one_device() -> None:
 
 def test_the_longest_plan_fits_into_its_frames() -> None:
     state, path = FileState(MAX_COUNT, MAX_COUNT, MAX_COUNT), Path("/x")
-    origin = origin_in(digest_of_folder("/"), "x", state)
-    file = InputFile("n" * (MAX_ID_BYTES + 20), path, "x", MAX_COUNT, MAX_COUNT, True, state, origin)
+    file = InputFile(
+        "n" * (MAX_ID_BYTES + 20), path, "x", MAX_COUNT, MAX_COUNT, True, state, digest_of_folder("/")
+    )
     stamp = Sequencer(ManualClock(), source="coordinator", run="r" * NAME_CHARACTERS)
     parts = list(plan_events([Device("d" * NAME_CHARACTERS)], [[0] * 1000], InputFiles.of([file]).planned))
     assert sum(len(part.files) for part in parts) == 1000

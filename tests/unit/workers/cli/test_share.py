@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.plans import input_files
 from virnucpro_bus.errors import UserError
-from workers.cli.shard_option import take_share
+from workers.cli.share import take_share
 from workers.schedule.shard import ShardName
 
 PROBLEM = "the job's estimates are not used, but the sizes of the files: estimating takes longer than 60 s"

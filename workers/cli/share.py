@@ -1,32 +1,15 @@
-"""The option `--shard` of `run`, and the part of the inputs that it stands for."""
+"""The part of the inputs that a run takes, of which `--shard` says which it is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.run_folder import CAPTURE_NAME
 from virnucpro_bus.system.console import say
 from workers.inputs.input_file import InputFile
-from workers.schedule.shard import ShardName, Share, parse_shard, share_of
-
-
-def _parse(context: click.Context, parameter: click.Parameter, value: str | None) -> ShardName | None:
-    """Return the shard that the user means. Raises BadParameter."""
-    try:
-        return None if value is None else parse_shard(value)
-    except UserError as error:
-        raise click.BadParameter(str(error)) from None
-
-
-shard_option = click.option(
-    "--shard", callback=_parse, metavar="I/N",
-    help="Process only part I (0 to N - 1) of N equal parts of the inputs, by estimated work. Give the runs of "
-    "all parts the same inputs, job and options, and each its own DIR; see docs/nodes.md.  [default: all inputs]",
-)  # fmt: skip
+from workers.schedule.shard import ShardName, Share, share_of
 
 
 def take_share(

@@ -1,0 +1,129 @@
+"""Where an attempt prints: descriptors 1 and 2 lead to its own log while it lasts, and then where they did before.
+
+So what C libraries and child processes print is in the log too, and is there when the worker is killed. A log is
+made before it is known whether anything will be printed. One that is still empty when its attempt ends gets the
+name of the next attempt's: those that print nothing cost a rename each, and leave nothing.
+
+A process that an attempt leaves behind keeps its log; if nothing was in that by then, it is also the next one's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+
+from virnucpro_bus.logs.names import log_name
+from virnucpro_bus.logs.shorten import MAX_LOG_BYTES, shorten_log
+from virnucpro_bus.run_folder import LOG_FOLDER
+
+_STREAMS = (1, 2)
+_IN_USE = threading.Lock()
+"""Held while an attempt has the streams, which belong to the process: a worker of a Dask cluster can have sessions
+of two runs at once."""
+_libc = ctypes.CDLL(None)
+
+
+class AttemptLogs:
+    """The logs of the attempts of one worker, one at a time. For the job's thread only."""
+
+    def __init__(self) -> None:
+        self._log: int | None = None
+        """The descriptor of a log with nothing in it; None: there is none …"""
+        self._path = ""
+        """… and its path."""
+
+    @contextmanager
+    def of(self, run_dir: Path, file: str, attempt: int) -> Iterator[None]:
+        """Have what is printed meanwhile go to the log of an attempt at a file, given by its id.
+
+        Where there can be no log, it goes where it went before.
+        """
+        if not _IN_USE.acquire(blocking=False):
+            yield
+            return
+        try:
+            if (before := self._begin(run_dir, file, attempt)) is None:
+                yield
+                return
+            try:
+                yield
+            finally:
+                self._end(before)
+        finally:
+            _IN_USE.release()
+
+    def close(self) -> None:
+        """Remove the log that no attempt has printed into, if there is one. Safe to call twice."""
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
+            with suppress(OSError):
+                os.unlink(self._path)
+
+    def _begin(self, run_dir: Path, file: str, attempt: int) -> list[int] | None:
+        """Have the streams lead to the attempt's log; return where they led before. None: nothing was changed."""
+        try:
+            log = self._open(_free_path(run_dir, file, attempt))
+            _flush()
+            before = [os.dup(stream) for stream in _STREAMS]
+        except OSError:
+            return None  # the disk is full or gone, which the attempt will show, or the streams are closed
+        for stream in _STREAMS:
+            os.dup2(log, stream)
+        return before
+
+    def _end(self, before: list[int]) -> None:
+        assert self._log is not None
+        _flush()
+        for stream, descriptor in zip(_STREAMS, before, strict=True):
+            os.dup2(descriptor, stream)
+            os.close(descriptor)
+        if size := os.fstat(self._log).st_size:
+            os.close(self._log)
+            self._log = None
+            if size > MAX_LOG_BYTES:
+                with suppress(OSError):  # then it stays as it is
+                    shorten_log(Path(self._path))
+
+    def _open(self, path: str) -> int:
+        """Return the descriptor of a log at this path with nothing in it."""
+        if self._log is not None:
+            try:
+                os.rename(self._path, path)
+            except OSError:
+                self.close()  # it was removed meanwhile, say
+        if self._log is None:
+            with suppress(FileExistsError):
+                os.mkdir(os.path.dirname(path))
+            # To be read as well: the reason for a command's failure is in it.
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._log = os.open(path, flags, 0o666)
+        self._path = path
+        return self._log
+
+
+def _free_path(run_dir: Path, file: str, attempt: int) -> str:
+    """Return the path of the attempt's log: the first of its names at which no log is that holds something."""
+    folder = run_dir / LOG_FOLDER
+    for repeat in count(1):
+        path = f"{folder}/{log_name(file, attempt, repeat)}"
+        try:
+            if os.lstat(path).st_size == 0:
+                break  # of a worker that was killed before it had printed anything
+        except FileNotFoundError:
+            break
+    return path
+
+
+def _flush() -> None:
+    """Write what Python and the C library still hold of what was printed."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # a job may have closed or replaced it
+            stream.flush()
+    _libc.fflush(ctypes.c_void_p.in_dll(_libc, "stdout"))

@@ -1,0 +1,154 @@
+"""What the subcommand `run` does: makes the plan of a run from its options, runs it, and prints how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from virnucpro_bus.cli.options import check_listen, http_listen
+from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.system.console import say
+from virnucpro_bus.system.memory import all_stays_in_use
+from virnucpro_bus.system.signals import ending_quietly
+from workers.cli.run_options import DASK
+from workers.cli.share import take_share
+from workers.cli.workforce import choose_workforce
+from workers.desk.limits import Limits
+from workers.inputs.find import find_inputs
+from workers.jobs.checked_job import check_job
+from workers.jobs.named_job import merged_names
+from workers.launch.estimates import apply_job_estimates
+from workers.pool.zygote import Zygote
+from workers.resume.log_path import choose_log_path
+from workers.schedule.plan import weights_for
+from workers.schedule.policy_registry import DASK_POLICY
+from workers.schedule.shard import ShardName
+
+
+def plan_and_run(
+    zygote: Zygote,
+    *,
+    inputs: Sequence[Path],
+    run_dir: Path,
+    job: str,
+    job_options: Sequence[str],
+    devices: str,
+    workers_per_device: int,
+    fake_gpus: int | None,
+    engine: str,
+    scheduler: str | None,
+    scheduler_file: Path | None,
+    cluster: str | None,
+    policy: str,
+    steal_interval_seconds: float,
+    weights: str,
+    shard: ShardName | None,
+    interval_seconds: float,
+    line_seconds: float,
+    dashboard: bool,
+    log_file: str,
+    log_rotate_bytes: int | None,
+    listen: str | None,
+    http: str | None,
+    http_token_file: Path | None,
+    retries: int,
+    file_seconds: float | None,
+    hang_seconds: float,
+    grace_seconds: float,
+    report: bool,
+    resume: bool,
+    redo: bool,
+    force: bool,
+) -> int:
+    """Run what the options of `run` say, in a folder of its own; return the exit status. Raises UserError.
+
+    `zygote` is closed by the caller.
+    """
+    if resume and force:
+        raise UserError("--resume continues a run and --force removes it: give one of them")
+    if redo and not resume:
+        raise UserError("--redo is about what --resume continues: add --resume")
+    if fake_gpus is not None and devices != "auto":
+        raise click.UsageError("--fake-gpus replaces --devices: give one of them")
+    if policy == DASK_POLICY and engine != DASK:
+        raise UserError("--policy dask: Dask's own scheduler decides: add --engine dask, or choose another policy")
+    log_path = choose_log_path(run_dir, log_file)
+    options = _parse_options(job_options)
+    check_listen(listen)
+    page = http_listen(http, http_token_file)
+    checked = check_job(job, options)
+    found = find_inputs(
+        inputs,
+        nucleotides_only=checked.reads_nucleotides,
+        reserved=merged_names(checked.merge),
+        in_any_order=shard is not None,
+    )
+    for folder in found.folders:
+        if left_out := folder.left_out():
+            say(f"{folder.folder}: left out: {left_out}; to include files, name them")
+    for path, same_as in found.aliases:
+        say(f"{path} is the same file as {same_as}: processed once")
+    files, problem = apply_job_estimates(checked, found.files)
+    if (share := take_share(files, shard, problem, run_dir)) is None:
+        return 0
+    named_cluster = (scheduler, scheduler_file, cluster)
+    with choose_workforce(
+        zygote, engine, named_cluster, devices, workers_per_device, fake_gpus, run_dir, found.files
+    ) as workforce:
+        # Not before: what is wrong with the options is told at once.
+        with ending_quietly(), all_stays_in_use():
+            from workers.cli.run_end import print_end
+            from workers.launch.launcher import Launcher
+            from workers.launch.run_plan import RunPlan
+
+        device_weights, warnings = weights_for(weights, [device.name for device in workforce.devices])
+        for warning in warnings:
+            say(warning)
+        plan = RunPlan(
+            files=share.files,
+            shard=share.shard,
+            other_files=share.others,
+            devices=workforce.devices,
+            make_executor=workforce.make_executor,
+            samples_here=workforce.is_here,
+            weights=device_weights,
+            run_dir=run_dir,
+            job=job,
+            options=options,
+            target=checked.target,
+            policy=policy,
+            steal_interval_seconds=steal_interval_seconds,
+            interval_seconds=interval_seconds,
+            display=("--line-interval", str(line_seconds)),
+            dashboard=dashboard,
+            log_file=log_path,
+            log_rotate_bytes=log_rotate_bytes,
+            listen=listen,
+            http=page,
+            retries=retries,
+            limits=Limits(hang_seconds, file_seconds),
+            grace_seconds=grace_seconds,
+            report=report,
+            merge=checked.merge,
+            resume=resume,
+            redo=redo,
+            force=force,
+        )
+        launcher = Launcher(plan, SystemClock())
+        status = launcher.run()
+    if launcher.summary:
+        print_end(plan, launcher.summary)
+    return status
+
+
+def _parse_options(pairs: Sequence[str]) -> dict[str, str]:
+    options = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise UserError(f"--job-option {pair!r}: write KEY=VALUE")
+        options[key] = value
+    return options

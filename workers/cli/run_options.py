@@ -1,0 +1,69 @@
+"""Options of `run` that take more than a line. What checks or completes them is imported when they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from virnucpro_bus.cli.options import PathArgument
+from virnucpro_bus.errors import UserError
+
+if TYPE_CHECKING:
+    from workers.schedule.shard import ShardName
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+LOCAL, DASK = "local", "dask"
+"""What runs the workers, as `--engine` has it."""
+
+
+def complete_jobs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the names of jobs that begin with `incomplete`."""
+    from virnucpro_bus.text import visible
+    from workers.jobs.named_jobs import JOBS
+
+    return [CompletionItem(visible(name)) for name in JOBS.installed() if name.startswith(incomplete)]
+
+
+def engine_options(command: Command) -> Command:
+    """Add the options that choose what runs the workers."""
+    for option in reversed(
+        [
+            click.option("--engine", default=LOCAL, show_default=True, type=click.Choice([LOCAL, DASK]),
+                         help="What runs the workers: processes of this machine (local), or a Dask cluster "
+                         "(dask). The next three options name one; without them, one is started here for the run, "
+                         "with a worker for each device."),
+            click.option("--scheduler", metavar="ADDRESS",
+                         help="With --engine dask: the address of the cluster's scheduler, such as "
+                         "tcp://node1:8786."),
+            click.option("--scheduler-file", type=PathArgument(path_type=Path), metavar="FILE",
+                         help="With --engine dask: the file that dask scheduler --scheduler-file has written."),
+            click.option("--cluster", metavar="MODULE:ATTR",
+                         help="With --engine dask: a Dask cluster object, or your function that returns one, such "
+                         "as a SLURMCluster; what it returns is closed with the run."),
+        ]
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _parse_shard(context: click.Context, parameter: click.Parameter, value: str | None) -> ShardName | None:
+    """Return the shard that the user means. Raises BadParameter."""
+    if value is None:
+        return None
+    from workers.schedule.shard import parse_shard
+
+    try:
+        return parse_shard(value)
+    except UserError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+shard_option = click.option(
+    "--shard", callback=_parse_shard, metavar="I/N",
+    help="Process only part I (0 to N - 1) of N equal parts of the inputs, by estimated work. Give the runs of "
+    "all parts the same inputs, job and options, and each its own DIR; see docs/nodes.md.  [default: all inputs]",
+)  # fmt: skip

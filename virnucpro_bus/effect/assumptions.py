@@ -9,7 +9,7 @@ from heapq import nlargest
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.duration_model import LIKELY, OVERRUN, FixedWork, fixed_work
 from virnucpro_bus.effect.shares import DeviceShare
-from virnucpro_bus.effect.speeds import Speed, Speeds, Started, factor_of, measure
+from virnucpro_bus.effect.speeds import Measurement, Speed, Speeds, Started, factor_of
 
 DOUBTED_DEVICES, LEAST_DOUBTED, MANY_DEVICES = 16, 2, 1_024
 """How many devices are doubted one by one, the worst known ones, and how few of many. Of many the doubts about
@@ -69,21 +69,30 @@ def fixed_cost(shares: Mapping[str, DeviceShare]) -> FixedWork:
     return fixed_work(done)
 
 
+def measurement_of(shares: Mapping[str, DeviceShare]) -> Measurement:
+    """Measure all devices, with what is learned from all of them about the fixed cost of every file."""
+    return Measurement({key: share.done for key, share in shares.items()}, fixed_cost(shares))
+
+
 def likely_assumptions(
-    shares: Mapping[str, DeviceShare], now_ns: int, fixed: FixedWork, curve: float = 1.0
+    shares: Mapping[str, DeviceShare],
+    now_ns: int,
+    measurement: Measurement,
+    fixed: int | None = None,
+    curve: float = 1.0,
 ) -> Assumptions:
-    """Return the likely assumptions for this fixed cost, and for progress of this curve."""
+    """Return the likely assumptions for this fixed cost (None: the likely one), and progress of this curve."""
+    fixed = measurement.fixed.estimate if fixed is None else fixed
     started = {
         key: Started(
-            share.started_work + fixed.estimate,
+            share.started_work + fixed,
             (now_ns - share.in_progress.since_ns) / NANOSECONDS,
             share.progress,
         )
         for key, share in shares.items()
         if share.in_progress is not None and share.in_progress.since_ns < now_ns
     }
-    done = {key: share.done for key, share in shares.items()}
-    return Assumptions(fixed=fixed.estimate, speeds=measure(done, fixed, started, curve), curve=curve)
+    return Assumptions(fixed=fixed, speeds=measurement.speeds(fixed, started, curve), curve=curve)
 
 
 def doubts(

@@ -52,6 +52,8 @@ class DeviceTotals:
     """When the last of them ended."""
     _sampled: list[tuple[int, TimedFile]] = field(default_factory=list)
     """(hash, file) of the completed files from which the cost of any file, and changes of speed, are learned."""
+    _timeline: list[TimedFile] | None = field(default=None, repr=False)
+    """Kept until more files are completed; None: not needed since then."""
 
     def complete(self, works: Sequence[int], ends_ns: Sequence[int], seconds: Sequence[float]) -> None:
         """Add completed files, at least one: the estimated work, the end and the duration of each."""
@@ -69,7 +71,7 @@ class DeviceTotals:
             for hash_, end_ns, work, its_seconds in zip(hashes, ends_ns, works, seconds, strict=True)
             if hash_ <= greatest
         ]
-        self._sampled = sorted(self._sampled + drawn)[:FILES_SAMPLED]
+        self._sampled, self._timeline = sorted(self._sampled + drawn)[:FILES_SAMPLED], None
 
     def fail(self, end_ns: int, seconds: float) -> None:
         """Add a failed attempt."""
@@ -86,11 +88,11 @@ class DeviceTotals:
         """(work, seconds) of up to FILES_SAMPLED completed files, for `fixed_work`."""
         return [(file.work, file.seconds) for _, file in self._sampled]
 
-    def timeline(self, fixed: int) -> list[TimedFile]:
-        """The same files in the order of their ends, with `fixed` added to their work; none that took no time."""
-        files = sorted(file for _, file in self._sampled if file.seconds >= 1 / NANOSECONDS)
-        # What is added to the work of all does not change their order.
-        return [TimedFile(end_ns, work + fixed, seconds) for end_ns, work, seconds in files] if fixed else files
+    def timeline(self) -> list[TimedFile]:
+        """The same files in the order of their ends; none that took no time. Not a copy."""
+        if self._timeline is None:
+            self._timeline = sorted(file for _, file in self._sampled if file.seconds >= 1 / NANOSECONDS)
+        return self._timeline
 
     def rate(self, fixed: int) -> float | None:
         """Work per second, with `fixed` added to the work of every file; None before the first completed file."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from operator import truediv
+from operator import mul, truediv
 from typing import NamedTuple
 
 from virnucpro_bus.effect.duration_model import OVERRUN, share_above
@@ -39,17 +39,23 @@ class Population(NamedTuple):
 
 def pool(values: Sequence[float], errors: Sequence[float]) -> Population:
     """Estimate the values of a population from measured ones, at least one, with errors above 0."""
-    shares = _spreads(values, errors)
-    members = []
-    for value, error in zip(values, errors, strict=True):
-        parts = []
-        for share, spread, mean in shares:
-            trust = spread**2 / (spread**2 + error**2)
-            square = trust * error**2 + (1 - trust) ** 2 * mean.error**2
-            parts.append((share, mean.value + trust * (value - mean.value), square))
-        members.append(_mixture(parts))
+    variances = [error**2 for error in errors]
+    shares = _spreads(values, variances)
+    members = map(_mixture, zip(*(_members(values, variances, *each) for each in shares), strict=True))
     other = [(share, mean.value, mean.error**2 + spread**2) for share, spread, mean in shares]
-    return Population(members, _mixture(other))
+    return Population(list(members), _mixture(other))
+
+
+def _members(
+    values: Sequence[float], variances: Sequence[float], share: float, spread: float, mean: Estimate
+) -> list[tuple[float, float, float]]:
+    """The members where this is the spread, each as (probability of that, value, variance)."""
+    common, common_variance, between = mean.value, mean.error**2, spread**2
+    trusts = [between / (between + variance) for variance in variances]
+    return [
+        (share, common + trust * (value - common), trust * variance + (1 - trust) ** 2 * common_variance)
+        for value, variance, trust in zip(values, variances, trusts, strict=True)
+    ]
 
 
 def suppose(others: Sequence[float | None], known: Population, cautious: Population) -> list[Estimate]:
@@ -68,22 +74,22 @@ def suppose(others: Sequence[float | None], known: Population, cautious: Populat
     ]
 
 
-def _spreads(values: Sequence[float], errors: Sequence[float]) -> list[tuple[float, float, Estimate]]:
+def _spreads(values: Sequence[float], variances: Sequence[float]) -> list[tuple[float, float, Estimate]]:
     """Each possible spread as (probability, spread, common mean).
 
     Many values leave few spreads with a probability that is more than 0.
     """
     found = []
     for spread in _SPREADS:
-        squares = [error**2 + spread**2 for error in errors]
+        between = spread**2
+        squares = [variance + between for variance in variances]
         precision = math.fsum([1 / square for square in squares])
         mean = math.fsum(map(truediv, values, squares)) / precision
-        misfits = [
-            math.log(square) + (value - mean) ** 2 / square for value, square in zip(values, squares, strict=True)
-        ]
+        deviations = [value - mean for value in values]
+        misfits = map(truediv, map(mul, deviations, deviations), squares)
         # The spreads that are tried lie evenly on a logarithmic scale, hence the factor of the prior.
         prior = math.log(spread) - 0.5 * (spread / USUAL_SPREAD) ** 2
-        likelihood = -0.5 * (math.fsum(misfits) + math.log(precision)) + prior
+        likelihood = -0.5 * (math.fsum(map(math.log, squares)) + math.fsum(misfits) + math.log(precision)) + prior
         found.append((likelihood, spread, Estimate(mean, precision**-0.5)))
     top = max(likelihood for likelihood, _, _ in found)
     weights = [math.exp(likelihood - top) for likelihood, _, _ in found]
@@ -95,8 +101,8 @@ def _spreads(values: Sequence[float], errors: Sequence[float]) -> list[tuple[flo
 
 def _mixture(parts: Sequence[tuple[float, float, float]]) -> Estimate:
     """Combine distributions given as (share, mean, variance)."""
-    mean = math.fsum(share * its_mean for share, its_mean, _ in parts)
-    square = math.fsum(share * (variance + (its_mean - mean) ** 2) for share, its_mean, variance in parts)
+    mean = math.fsum([share * its_mean for share, its_mean, _ in parts])
+    square = math.fsum([share * (variance + (its_mean - mean) ** 2) for share, its_mean, variance in parts])
     return Estimate(mean, math.sqrt(square))
 
 

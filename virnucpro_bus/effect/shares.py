@@ -103,7 +103,7 @@ class HostWork:
     """The devices of the session, those that have joined it after its start last, in that order."""
 
 
-@dataclass
+@dataclass(slots=True)
 class DeviceShare:
     """One device's part in the work of the session. Work is as estimated, plus `fixed` per file."""
 
@@ -117,6 +117,10 @@ class DeviceShare:
     """The file that it works on; None: none."""
     started_work: int = 0
     """The work of that file, without `fixed`; 0 if it is not known."""
+
+    def with_fixed(self, fixed: int) -> DeviceShare:
+        """Return the same with another fixed cost of every file."""
+        return DeviceShare(self.done, fixed, self.remaining, self.in_progress, self.started_work)
 
     @property
     def progress(self) -> Progress | None:
@@ -169,7 +173,7 @@ def shares_of(totals: WorkTotals, status: RunStatus) -> dict[str, DeviceShare]:
     A file that will not be done (any more) is in none of them.
     """
     shares = defaultdict[str, DeviceShare](DeviceShare)
-    for key in status.devices | totals.devices.keys() | totals.remaining(()).keys():
+    for key in status.devices | totals.devices.keys() | totals.owners:
         shares[key].done = totals.devices.get(key) or DeviceTotals()
     if not status.is_over:
         # The later one counts, of two devices that report the same file, and of two files of one device.

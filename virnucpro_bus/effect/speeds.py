@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
+from operator import mul, sub
 from typing import NamedTuple
 
 from virnucpro_bus.effect.device_totals import DeviceTotals, TimedFile
@@ -133,47 +134,74 @@ class _Evidence(NamedTuple):
         return min(rate, (self.work + done) / (self.seconds + file.seconds))
 
 
-def measure(
-    done: Mapping[str, DeviceTotals], fixed: FixedWork, in_progress: Mapping[str, Started], curve: float = 1.0
-) -> Speeds:
-    """Measure all devices in `done`, with the estimate of `fixed` added to the work of every file.
+class Measurement:
+    """Measures the speeds of devices at one moment, which several fixed costs of a file are assumed for.
 
-    The work in `in_progress` includes it; `curve` is that of the progress of these files.
+    What these do not change is kept. Not thread-safe.
     """
-    timelines = {key: timeline for key, each in done.items() if (timeline := each.timeline(fixed.estimate))}
-    variance = _successive_variance(map(_slowness, timelines.values()))
-    evidence = {}
-    for key, timeline in timelines.items():
-        starts = [0]
-        if len(timeline) >= FEWEST_SPLIT:
-            ends = [done[key].timeline(each) for each in sorted({fixed.least, fixed.greatest})]
-            starts = _starts([_slowness(each) for each in ends], variance)
-        evidence[key] = _evidence(timeline, starts, done[key].rate(fixed.estimate))
-    noise, cautious = _noises(evidence.values())
-    # Before the first completed file of any, the files in progress count as if they were done when they will be.
-    evidence = evidence or {
-        key: _foreseen(file.work, file.progress, curve)
-        for key, file in in_progress.items()
-        if file.progress is not None
-    }
-    if not evidence:
-        return Speeds({})
-    skewed = max(noise, math.sqrt(math.expm1(min(variance, _GREATEST_LOG)))) if noise else 0.0
-    rates = {key: each.likely_rate(in_progress.get(key), skewed) for key, each in evidence.items()}
-    logs = [math.log(rate) for rate in rates.values()]
-    likely = pool(logs, [each.error(noise) for each in evidence.values()])
-    careful = pool(logs, [each.error(cautious) for each in evidence.values()])
-    by_key = {}
-    for at, (key, each) in enumerate(evidence.items()):
-        value = likely.members[at].value if noise else logs[at]
-        error = math.hypot(careful.members[at].error, careful.members[at].value - value)
-        last = each.phases[-1]._replace(rate=rates[key] if value == logs[at] else factor_of(value))
-        by_key[key] = Speed((*each.phases[:-1], last), error, is_measured=bool(timelines))
-    rest = [key for key in done if key not in by_key]
-    limits = [math.log(file.work / file.seconds) if (file := in_progress.get(key)) else None for key in rest]
-    for key, (value, error) in zip(rest, suppose(limits, likely, careful), strict=True):
-        by_key[key] = Speed((Phase(0, factor_of(value)),), error, is_measured=False)
-    return Speeds(by_key, noise, cautious)
+
+    def __init__(self, done: Mapping[str, DeviceTotals], fixed: FixedWork) -> None:
+        """Measure all devices in `done`. A speed has changed if it has whatever fixed cost in `fixed` is true."""
+        self.fixed = fixed
+        self._done = done
+        self._timelines = {key: timeline for key, each in done.items() if (timeline := each.timeline())}
+        self._slowness_by_fixed: dict[int, dict[str, list[float]]] = {}
+        ends = [self._slowness(each) for each in sorted({fixed.least, fixed.greatest})]
+        self._courses = {
+            key: [each[key] for each in ends]
+            for key, timeline in self._timelines.items()
+            if len(timeline) >= FEWEST_SPLIT
+        }
+        """The slowness of the files of a device at both ends of the fixed cost, of devices with so many files."""
+        self._changes = {key: _strongest_change(course) for key, course in self._courses.items()}
+
+    def speeds(self, fixed: int, in_progress: Mapping[str, Started], curve: float = 1.0) -> Speeds:
+        """Measure all devices with `fixed` added to the work of every file.
+
+        The work in `in_progress` includes it; `curve` is that of the progress of these files.
+        """
+        slowness = self._slowness(fixed)
+        variance = _successive_variance(slowness.values())
+        least = SPLIT_ERRORS**2 * max(variance, LEAST_NOISE**2)
+        evidence = {}
+        for key, timeline in self._timelines.items():
+            is_split = key in self._changes and self._changes[key][0] > least
+            starts = _starts(self._courses[key], least) if is_split else [0]
+            evidence[key] = _evidence(timeline, fixed, starts, self._done[key].rate(fixed))
+        noise, cautious = _noises(evidence.values())
+        # Before the first completed file of any, those in progress count as if they were done when they will be.
+        evidence = evidence or {
+            key: _foreseen(file.work, file.progress, curve)
+            for key, file in in_progress.items()
+            if file.progress is not None
+        }
+        if not evidence:
+            return Speeds({})
+        skewed = max(noise, math.sqrt(math.expm1(min(variance, _GREATEST_LOG)))) if noise else 0.0
+        rates = {key: each.likely_rate(in_progress.get(key), skewed) for key, each in evidence.items()}
+        logs = [math.log(rate) for rate in rates.values()]
+        likely = pool(logs, [each.error(noise) for each in evidence.values()])
+        careful = pool(logs, [each.error(cautious) for each in evidence.values()])
+        by_key = {}
+        for at, (key, each) in enumerate(evidence.items()):
+            value = likely.members[at].value if noise else logs[at]
+            error = math.hypot(careful.members[at].error, careful.members[at].value - value)
+            last = Phase(each.phases[-1].since_ns, rates[key] if value == logs[at] else factor_of(value))
+            by_key[key] = Speed((*each.phases[:-1], last), error, is_measured=bool(self._timelines))
+        rest = [key for key in self._done if key not in by_key]
+        limits = [math.log(file.work / file.seconds) if (file := in_progress.get(key)) else None for key in rest]
+        for key, (value, error) in zip(rest, suppose(limits, likely, careful), strict=True):
+            by_key[key] = Speed((Phase(0, factor_of(value)),), error, is_measured=False)
+        return Speeds(by_key, noise, cautious)
+
+    def _slowness(self, fixed: int) -> dict[str, list[float]]:
+        """The slowness of the files of each device, by this fixed cost."""
+        if (known := self._slowness_by_fixed.get(fixed)) is None:
+            known = self._slowness_by_fixed[fixed] = {
+                key: [math.log(seconds / (work + fixed)) for _, work, seconds in timeline]
+                for key, timeline in self._timelines.items()
+            }
+        return known
 
 
 def factor_of(log: float) -> float:
@@ -181,36 +209,40 @@ def factor_of(log: float) -> float:
     return math.exp(max(-_GREATEST_LOG, min(log, _GREATEST_LOG)))
 
 
-def _slowness(timeline: Sequence[TimedFile]) -> list[float]:
-    return [math.log(file.seconds / file.work) for file in timeline]
-
-
 def _successive_variance(devices: Iterable[Sequence[float]]) -> float:
     """The variance of a file's slowness, by the differences between successive files of a device."""
     total, pairs = 0.0, 0
     for logs in devices:
-        total += math.fsum((later - earlier) ** 2 for earlier, later in pairwise(logs))
-        pairs += len(logs) - 1
+        changes = list(map(sub, logs[1:], logs))
+        total += math.fsum(map(mul, changes, changes))
+        pairs += len(changes)
     return total / (2 * pairs) if pairs else 0.0
 
 
-def _evidence(timeline: Sequence[TimedFile], starts: Sequence[int], overall: float | None) -> _Evidence:
-    phases = []
-    for first, stop in pairwise([*starts, len(timeline)]):
-        part = timeline[first:stop]
-        rate = sum(file.work for file in part) / math.fsum(file.seconds for file in part)
-        phases.append(Phase(timeline[first - 1].end_ns if first else 0, rate))
-    last = timeline[starts[-1] :]
-    if len(phases) == 1 and overall is not None:
+def _evidence(
+    timeline: Sequence[TimedFile], fixed: int, starts: Sequence[int], overall: float | None
+) -> _Evidence:
+    works, seconds = [file.work + fixed for file in timeline], [file.seconds for file in timeline]
+    if len(starts) == 1 and overall is not None:
         # That of all files, not only of those in the sample.
         phases = [Phase(0, overall)]
+    else:
+        phases = [
+            Phase(
+                timeline[first - 1].end_ns if first else 0, sum(works[first:stop]) / math.fsum(seconds[first:stop])
+            )
+            for first, stop in pairwise([*starts, len(timeline)])
+        ]
+        works, seconds = works[starts[-1] :], seconds[starts[-1] :]
+    rate = phases[-1].rate
+    residuals = [took * rate - work for took, work in zip(seconds, works, strict=True)]
     return _Evidence(
         phases=tuple(phases),
-        files=len(last),
-        seconds=math.fsum(file.seconds for file in last),
-        work=float(sum(file.work for file in last)),
-        squared_work=float(sum(file.work**2 for file in last)),
-        squared_residuals=math.fsum((file.seconds * phases[-1].rate - file.work) ** 2 for file in last),
+        files=len(works),
+        seconds=math.fsum(seconds),
+        work=float(sum(works)),
+        squared_work=float(sum(map(mul, works, works))),
+        squared_residuals=math.fsum(map(mul, residuals, residuals)),
     )
 
 
@@ -220,23 +252,32 @@ def _foreseen(work: float, progress: Progress, curve: float) -> _Evidence:
     return _Evidence((Phase(0, work / seconds),), 1, seconds, work, work**2, 0.0)
 
 
-def _starts(likely: Sequence[Sequence[float]], variance: float, first: int = 0) -> list[int]:
+def _starts(likely: Sequence[Sequence[float]], least: float, first: int = 0) -> list[int]:
     """The positions at which phases start, the first being `first`: split at the strongest change, then anew.
+
+    `likely` is as for `_strongest_change`; no weaker change than `least` counts.
+    """
+    strength, place = _strongest_change(likely)
+    if strength <= least:
+        return [first]
+    before, after = ([logs[part] for logs in likely] for part in (slice(place), slice(place, None)))
+    return _starts(before, least, first) + _starts(after, least, first + place)
+
+
+def _strongest_change(likely: Sequence[Sequence[float]]) -> tuple[float, int]:
+    """The strength and the place of the strongest change of slowness; 0 if there is none.
 
     `likely` holds the slowness of the same files under several assumptions; under all of them it must change.
     """
     sums = [list(accumulate(logs, initial=0.0)) for logs in likely]
-    count, place, greatest = len(likely[0]), 0, SPLIT_ERRORS**2 * max(variance, LEAST_NOISE**2)
+    count, place, greatest = len(likely[0]), 0, 0.0
     for at in range(2, count - 1):
         changes = [each[at] / at - (each[count] - each[at]) / (count - at) for each in sums]
         is_one = min(changes) > 0 or max(changes) < 0
         strength = min(map(abs, changes)) ** 2 * at * (count - at) / count if is_one else 0.0
         if strength > greatest:
             place, greatest = at, strength
-    if not place:
-        return [first]
-    before, after = ([logs[part] for logs in likely] for part in (slice(place), slice(place, None)))
-    return _starts(before, variance, first) + _starts(after, variance, first + place)
+    return greatest, place
 
 
 def _noises(evidence: Iterable[_Evidence]) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import count, islice, repeat
 from math import fsum
@@ -103,7 +103,7 @@ class WorkTotals:
         self._by_size: dict[str, list[int]] | None = None
         """The positions of each device's files, the biggest last. Completed ones are removed from the end.
 
-        None: not needed yet, as for a run of which nothing remains.
+        None: not needed yet, as for a run that is over.
         """
         self._done_before: set[str] = set()
         """Files that were completed in earlier sessions and are not in the plan."""
@@ -123,7 +123,7 @@ class WorkTotals:
                 self._planned[device].add(len(files), sum(their_costs) + their_costs.count(0))
             else:
                 self._read_again(device, files, their_costs)
-        self._records = array("q", [_PENDING]) * len(owners)
+        self._records = array("i", [_PENDING]) * len(owners)
 
     def _read_again(self, device: str, files: Sequence[str], their_costs: Sequence[int]) -> None:
         """Read a part of the plan with files that were planned before: of two plans of one the greatest counts."""
@@ -251,6 +251,11 @@ class WorkTotals:
     def known(self) -> int:
         """How many files are in the plan, or were completed before it was made."""
         return len(self._positions) + len(self._done_before)
+
+    @property
+    def owners(self) -> Set[str]:
+        """The devices to which files of the plan were first assigned."""
+        return self._remaining.keys()
 
     def pending_position(self, file: str) -> int | None:
         """The position in the plan of a file that is not done; None if it is done, or not in the plan."""

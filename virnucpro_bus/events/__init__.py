@@ -1,9 +1,9 @@
 """Events: what is published on the bus, in which envelope, and how it is encoded, deduplicated and printed.
 
-`vocabulary.py` declares every kind, `envelope.py` the sender and number, `codec.py` the bytes on the wire,
-`sequence.py` and `dedup.py` the arithmetic of numbers, `host_time.py` of times, `render.py` one event as text or
-JSON, `json_schema.py` the form of that JSON. Pure: no socket, no process; imports only the modules at the root of
-the package. Start with `vocabulary.py`. The names below are public.
+`vocabulary.py` declares every kind, `envelope.py` the sender and number, `codec.py` and `encoder.py` the bytes on
+the wire, `sequence.py` and `dedup.py` the arithmetic of numbers, `host_time.py` of times, `render.py` one event as
+text or JSON, `json_schema.py` the form of that JSON. Pure: no socket, no process; imports only the modules at the
+root of the package. Start with `vocabulary.py`. The names below are public.
 """
 
 from virnucpro_bus.events.envelope import ENVELOPES, Envelope, Sequencer, make_envelope

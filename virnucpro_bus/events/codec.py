@@ -1,4 +1,4 @@
-"""Bytes <-> envelopes: the only module that encodes or decodes events.
+"""Bytes <-> envelopes: the only module that decodes events; it hands on what encodes them (`encoder.py`).
 
 One frame is one MessagePack array of ten elements:
 
@@ -23,18 +23,15 @@ import msgpack
 import msgspec
 
 from virnucpro_bus.errors import FrameError
+from virnucpro_bus.events.encoder import MAX_TEXT_BYTES
+from virnucpro_bus.events.encoder import encode as encode
 from virnucpro_bus.events.envelope import ENVELOPES, Envelope
 from virnucpro_bus.events.vocabulary import KINDS, MAX_COUNT, NAME_CHARACTERS, VERSION
 
 MAX_FRAME_BYTES = 64 * 1024
-MAX_TEXT_BYTES = 4096
-"""Of each string in a frame that is decoded without declarations."""
 MAX_ITEMS = 64
 """Of each array and each map in such a frame."""
 ENVELOPE_ELEMENTS = 10
-
-encode = msgspec.msgpack.Encoder().encode
-"""Envelope -> frame. Does not check ranges: the receiver's decoder does."""
 
 # The union is built from a table, which a static type cannot express.
 _typed_decode = msgspec.msgpack.Decoder(Union[tuple(ENVELOPES.values())]).decode  # noqa: UP007

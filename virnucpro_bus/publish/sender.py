@@ -16,7 +16,7 @@ from typing import Any
 
 from virnucpro_bus import events as ev
 from virnucpro_bus.clock import Clock, SystemClock
-from virnucpro_bus.events.codec import decode, encode
+from virnucpro_bus.events.encoder import encode, encode_in_place_of
 from virnucpro_bus.events.envelope import Envelope, Sequencer
 from virnucpro_bus.own_device import gpus_counted_by
 from virnucpro_bus.passed_numbers import as_count, as_seconds
@@ -146,10 +146,7 @@ class Sender:
 
     def send_prepared_as(self, frame: bytes, event: ev.Fact) -> None:
         """Send `event` under the number that `prepare` gave another event, which is not to be published."""
-        prepared = decode(frame)
-        make: Any = ev.ENVELOPES[type(event)]
-        header = [getattr(prepared, name) for name in ev.Envelope.__struct_fields__]
-        self.send_prepared(encode(make(*header, event)), event)
+        self.send_prepared(encode_in_place_of(frame, event), event)
 
     def _publish_own(self, event: ev.Fact) -> None:
         """Count, number and send an event of this worker. Raises whatever keeps it from being sent."""

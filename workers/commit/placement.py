@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from virnucpro_bus.events.codec import MAX_TEXT_BYTES
+from virnucpro_bus.events.encoder import MAX_TEXT_BYTES
 from virnucpro_bus.events.parts import parts_of
 from virnucpro_bus.events.vocabulary import FileResults
 

@@ -14,6 +14,7 @@ from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import Foreign, decode
 from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, WORKER_SOURCE_PREFIX
 from workers.commit.manifest import Manifest
+from workers.resume.as_planned import AsPlanned
 from workers.resume.past_plan import PastPlan
 from workers.resume.past_results import PastResults
 
@@ -36,15 +37,17 @@ class PastRun:
     what its workers did of them; the coordinator's first event says which run and host these are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, read_frames: Callable[[], Iterable[bytes]]) -> None:
+        """`read_frames` reads the capture once more, for `read_plan`."""
+        self._read_frames = read_frames
         self.started: ev.RunStarted | None = None
         """The first event of the last session; None when no session got that far."""
         self.run = ""
         """The run's id; "" when no session got that far."""
         self.host = ""
         """The host that the run's events name, whatever the machine is called that resumes it; "" as for `run`."""
-        self.planned = PastPlan()
-        """Every file that was planned, as it was planned last, by id."""
+        self.planned = AsPlanned()
+        """What shows of each planned file that it is as it was planned last."""
         self.settled: dict[str, SettledFile] = {}
         """How files were settled, by id; pending files are not in it."""
         self.committed: dict[str, ev.FileCommitted] = {}
@@ -65,6 +68,28 @@ class PastRun:
         """Return the manifest of a committed file's results."""
         event = self.committed[file]
         return Manifest(event.results, event.size_bytes, event.digest)
+
+    def read_plan(self) -> PastPlan:
+        """Return all of every file that was planned, as it was planned last, by id; committed files come first.
+
+        It takes time and memory, and is needed only where inputs are not as planned. Of a file whose plan the
+        journal lacks, because it is damaged, only the id is known.
+        """
+        plan = PastPlan()
+        for frame in self._read_frames():
+            try:
+                envelope = decode(frame)
+            except FrameError:
+                continue
+            if envelope.source != COORDINATOR_SOURCE or not self._is_own(envelope):
+                continue
+            event = envelope.event
+            if isinstance(event, ev.FilesAssigned):
+                plan.update((file.file, file) for file in event.files)
+            elif isinstance(event, ev.FileRecognized):
+                planned = plan.get(event.file, ev.PlannedFile(event.file, 0, 0))
+                plan[event.file] = msgspec.structs.replace(planned, origin=event.origin)
+        return plan.with_first(self.committed)
 
     def apply(self, frames: Iterable[bytes]) -> None:
         """Fold frames in; skip those that are not events."""
@@ -105,10 +130,11 @@ class PastRun:
         self.started = event
 
     def _assigned(self, event: ev.FilesAssigned) -> None:
-        for file in event.files:
-            self.planned[file.file] = file
-            # A session planned it again, so its results were not accepted as done.
-            self.committed.pop(file.file, None)
+        self.planned.add(event.files)
+        if self.committed:
+            # A session planned them again, so their results were not accepted as done.
+            for file in event.files:
+                self.committed.pop(file.file, None)
 
     def _worker_stopped(self, event: ev.WorkerStopped, envelope: ev.Envelope) -> None:
         self._end_worker(envelope.source, envelope.epoch)
@@ -161,10 +187,6 @@ class PastRun:
         if event.file not in self.settled or not self.settled[event.file].completed:
             self.settled[event.file] = SettledFile(event.device, True, event.sequences or 0, "")
 
-    def _recognized(self, event: ev.FileRecognized) -> None:
-        planned = self.planned.get(event.file, ev.PlannedFile(event.file, 0, 0))
-        self.planned[event.file] = msgspec.structs.replace(planned, origin=event.origin)
-
     def _reopened(self, event: ev.FileReopened) -> None:
         self.settled.pop(event.file, None)
         self.committed.pop(event.file, None)
@@ -177,7 +199,6 @@ _COORDINATOR_FOLDS: Mapping[type, Callable[[PastRun, Any], None]] = {
     ev.FileCommitted: PastRun._committed,
     ev.FileQuarantined: PastRun._quarantined,
     ev.FileReopened: PastRun._reopened,
-    ev.FileRecognized: PastRun._recognized,
     ev.FileResults: PastRun._results,
 }
 _WORKER_FOLDS: Mapping[type, Callable[[PastRun, Any, ev.Envelope], None]] = {
@@ -209,7 +230,7 @@ def holds_run(path: Path) -> bool:
 
 def read_past_run(path: Path) -> PastRun:
     """Return the run that the capture at `path` records. Raises CaptureError."""
-    past, reader = PastRun(), CaptureReader(path)
+    past, reader = PastRun(lambda: (record.frame for record in CaptureReader(path))), CaptureReader(path)
     for batch in reader.batches():
         past.apply(record.frame for record in batch)
     # A last record that was cut off is what a crash leaves; it had not been synced.

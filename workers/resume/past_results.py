@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, KeysView
 
 from virnucpro_bus.events.vocabulary import FileResults
 from workers.commit.placement import Placement, names_in
@@ -38,9 +38,10 @@ class PastResults:
         placement = self._latest_of(file) if file in self._latest else None
         return placement if placement is not None and placement.entries == results else None
 
-    def has(self, file: str) -> bool:
-        """Whether anything was ever placed for a file."""
-        return file in self._latest
+    @property
+    def files(self) -> KeysView[str]:
+        """The files for which anything was ever placed."""
+        return self._latest.keys()
 
     def paths(self, file: str) -> set[str]:
         """Return all paths that were ever placed for a file."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from virnucpro_bus.events.vocabulary import Origin, PlannedFile
 from workers.inputs.input_files import InputFiles
+from workers.resume.as_planned import AsPlanned
 
 
-class Known(NamedTuple):
+class Known(Struct, frozen=True, gc=False):
     """The planned file that an input was recognized as."""
 
     id: str
@@ -27,19 +29,23 @@ class Known(NamedTuple):
 
 
 def recognize(
-    planned: Mapping[str, PlannedFile],
+    planned: AsPlanned,
+    read_plan: Callable[[], Mapping[str, PlannedFile]],
     contents: Mapping[str, str],
     files: InputFiles,
     read_digest: Callable[[Path], str],
 ) -> list[Known | None]:
     """Return for each of `files` which planned file it is; None: it is new.
 
+    `read_plan` returns all that was planned, and is called only where a file is not as `planned`.
     `contents` are the digests of the content of committed files, by id. `read_digest` returns that of a file that
     is there now, "" when it cannot be read; it is called only for files that may be committed ones.
     """
     matches = _Matches(contents, files, read_digest)
     # A planned file is one input at most, so the surest rule comes first.
-    matches.by_id(planned)
+    if matches.by_id(planned):
+        return matches.known
+    matches.use_plan(read_plan())
     matches.by(lambda file, _: file.identity or None, lambda plan: plan.identity or None)
     matches.by_origin(lambda origin: (origin.folder, origin.name, origin.version))
     matches.by_origin(lambda origin: (origin.name, origin.version, origin.inode))
@@ -61,9 +67,9 @@ class _Matches:
         self.known: list[Known | None] = [None] * len(files)
         """What each input was recognized as."""
         self._new: Sequence[int] = ()
-        """The inputs that are not recognized yet, by number; those that `by_id` leaves."""
+        """The inputs that are not recognized yet, by number, once `by_id` was called."""
         self._planned: dict[str, PlannedFile] = {}
-        """The planned files that are no input yet, by id: those that `by_id` leaves."""
+        """The planned files that are no input yet, by id, once `use_plan` was called."""
         self._contents = contents
         self._files = files
         self._read_digest = read_digest
@@ -71,22 +77,23 @@ class _Matches:
         self._moves: dict[str, str] = {}
         """Where the folders of recognized files are now, by where they were planned."""
 
-    def by_id(self, planned: Mapping[str, PlannedFile]) -> None:
-        """Match the files that are as planned, at the same path and with the same id. To be called first.
+    def by_id(self, planned: AsPlanned) -> bool:
+        """Match the files that are as planned, at the same path and with the same id; return whether all are.
 
-        These are nearly always all of a million, so it does without what the other rules need of a file.
+        To be called first. Nearly always these are all of a million, so it does without what the other rules need.
         """
-        matched: dict[str, int] = {}
         for number, (file, identity) in enumerate(zip(self._files.ids, self._files.identities, strict=True)):
-            plan = planned.get(file)
-            if plan is not None and plan.identity and plan.identity == identity:
-                matched[file] = number
+            if planned.has(file, identity):
                 self.known[number] = Known(file)
         self._new = [number for number, known in enumerate(self.known) if known is None]
-        if self._new:
-            for file, now in zip(matched, self._files.planned(list(matched.values())), strict=True):
-                self._note_move(planned[file], now)
-        self._planned = {file: planned[file] for file in planned if file not in matched}
+        return not self._new
+
+    def use_plan(self, plan: Mapping[str, PlannedFile]) -> None:
+        """Prepare for the other rules, which look at all that was planned of a file."""
+        matched = {known.id: number for number, known in enumerate(self.known) if known is not None}
+        for file, now in zip(matched, self._files.planned(list(matched.values())), strict=True):
+            self._note_move(plan[file], now)
+        self._planned = {file: plan[file] for file in plan if file not in matched}
 
     def by(
         self,

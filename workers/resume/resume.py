@@ -9,9 +9,11 @@ Results that were never committed are removed, as far as the journal names them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence, Set
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 
 from virnucpro_bus.errors import CaptureError, UserError
@@ -158,35 +160,39 @@ def plan_resume(
     more files would be done again than are kept, unless `redo`.
     """
     # Where the journal is damaged, a commit may be all that it holds of a file.
-    plan = past.planned.with_first(past.committed)
+    past.planned.add(PlannedFile(file, 0, 0) for file in past.committed if file not in past.planned.ids)
     made = shard if past.started is None else past.started.shard
     has_old_inputs = made == shard
     every = InputFiles.of(inputs)
     if not has_old_inputs:
         every = every.followed_by(InputFiles.of(others))
-    known = _recognize(past, plan, every, store, warn)
+    known = _recognize(past, every, store, warn)
     if not has_old_inputs:
         every = every.pick([number for number, each in enumerate(known) if each])
         known = [each for each in known if each]
     planned = {each.id: each for each in known if each}
-    leftovers = [name for file in plan.keys() - planned.keys() for name in past.results.entries(file)]
-    files = name_inputs(every, known, plan, [*leftovers, *reserved])
+    # Not the difference of both: that would be a copy of a million ids first.
+    missing = [file for file in past.planned.ids if file not in planned]
+    leftovers = [name for file in missing for name in past.results.entries(file)]
+    files = name_inputs(every, known, past.planned, [*leftovers, *reserved])
     placements = _committed_results(past, files, store)
     done = {
         file
         for file, placement in placements.items()
         if planned[file].is_unchanged and store.is_intact(placement, past.manifest_of(file))
     }
-    given = set(files.ids)
+    # Nearly always there are no new ones, and no second set of a million ids is needed.
+    given = planned.keys() if len(planned) == len(files) else set(files.ids)
     reopened = [
         FileReopened(file, end.device, end.completed, end.sequences, _reason(past, file, end, given, planned))
         for file, end in past.settled.items()
         if file not in done and (file in given or file not in past.committed)
     ]
-    kept = sum(1 for file in past.committed if file in done or file not in given)
+    kept = [file for file in past.committed if file in done or file not in given]
     if not redo:
-        _refuse_to_redo(store, [event for event in reopened if event.file in past.committed], kept)
-    _clear_results(past, given - done, placements, store)
+        _refuse_to_redo(store, [event for event in reopened if event.file in past.committed], len(kept))
+    redone = {file for file in chain(placements, past.results.files) if file in given and file not in done}
+    _clear_results(past, kept, redone, placements, store)
     notes = [f"{event.file}: is done again: {event.reason}" for event in reopened if event.completed]
     notes += [
         f"{visible(name)}: is {file} under another name, and its results keep that name"
@@ -203,9 +209,9 @@ def plan_resume(
         if file in done and planned[file].was_read and (origin := files[number].origin)
     ]
     return ResumePlan(
-        files.pick([number for number, file in enumerate(files.ids) if file not in done]),
+        files.pick(array("I", (number for number, file in enumerate(files.ids) if file not in done))),
         made,
-        kept,
+        len(kept),
         (*past.running_workers.values(), *reopened, *recognized),
         tuple(notes),
         past.last_epoch,
@@ -215,7 +221,6 @@ def plan_resume(
 
 def _recognize(
     past: PastRun,
-    plan: Mapping[str, PlannedFile],
     inputs: InputFiles,
     store: ResultStore,
     warn: Callable[[str], object],
@@ -238,7 +243,7 @@ def _recognize(
         placement = past.results.of_commit(file, past.committed[file].results)
         return placement is not None and store.is_intact(placement, past.manifest_of(file))
 
-    known = recognize(plan, contents, inputs, read_digest)
+    known = recognize(past.planned, past.read_plan, contents, inputs, read_digest)
     return [None if each and each.is_renamed and not has_results(each.id) else each for each in known]
 
 
@@ -267,20 +272,23 @@ def _committed_results(past: PastRun, files: InputFiles, store: ResultStore) -> 
 
 
 def _clear_results(
-    past: PastRun, remaining: Set[str], placements: Mapping[str, Placement], store: ResultStore
+    past: PastRun,
+    kept: Iterable[str],
+    redone: Iterable[str],
+    placements: Mapping[str, Placement],
+    store: ResultStore,
 ) -> None:
-    """Remove results that do not count, and let the next commits of the `remaining` files replace theirs."""
+    """Remove results that do not count, and let the next commits of the `redone` files replace theirs.
+
+    `kept` are the committed files that are not done again.
+    """
     for file in past.results.never_committed():
         store.remove(past.results.paths(file))
-    for file in past.committed.keys() - remaining:
+    for file in kept:
         # The launcher was killed between a commit and this.
         store.remove(past.results.replaced(file))
     store.replace_later(
-        {
-            file: past.results.paths(file).union(placements.get(file, NO_RESULTS).paths())
-            for file in remaining
-            if file in placements or past.results.has(file)
-        }
+        {file: past.results.paths(file).union(placements.get(file, NO_RESULTS).paths()) for file in redone}
     )
 
 

@@ -9,9 +9,9 @@ from math import inf
 from virnucpro_bus.effect.assumptions import (
     NEGLIGIBLE_ERROR,
     OTHER_GAPS,
-    fixed_cost,
     likely_assumptions,
     likely_factors,
+    measurement_of,
 )
 from virnucpro_bus.effect.outlook import Outlook
 from virnucpro_bus.effect.shares import DeviceShare, RunStatus, shares_of, totals_of
@@ -135,7 +135,7 @@ def make_recorded_run(fleet: FleetState) -> RecordedRun:
             "the capture: is incomplete, events of the plan or of completed files are missing; choose another"
         )
     shares = shares_of(totals, work.status)
-    assumed = likely_assumptions(shares, work.status.now_ns, fixed_cost(shares))
+    assumed = likely_assumptions(shares, work.status.now_ns, measurement_of(shares))
     speeds = assumed.speeds.by_key
     if not any(speed.is_measured for speed in speeds.values()):
         raise UserError(

@@ -14,7 +14,7 @@ import pytest
 from tests.support.simulated_runs import ImaginedRun
 from tests.support.steps import steps
 from virnucpro_bus import events as ev
-from virnucpro_bus.effect.assumptions import Assumptions, doubts, fixed_cost, likely_assumptions
+from virnucpro_bus.effect.assumptions import Assumptions, doubts, likely_assumptions, measurement_of
 from virnucpro_bus.effect.outlook import Outlook
 from virnucpro_bus.effect.shares import shares_of, totals_of
 from virnucpro_bus.events.vocabulary import Device
@@ -33,7 +33,7 @@ def likely_outlook(fleet: FleetState) -> tuple[Outlook, Callable[[Assumptions], 
     assert totals is not None
     shares = shares_of(totals, work.status)
     make = partial(Outlook, totals, work.status, shares)
-    return make(likely_assumptions(shares, work.status.now_ns, fixed_cost(shares))), make
+    return make(likely_assumptions(shares, work.status.now_ns, measurement_of(shares))), make
 
 
 def at(seconds: float, policy: str) -> tuple[Outlook, list[tuple[Outlook, Outlook]]]:

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.steps import steps
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.effect.device_totals import DeviceTotals
 from virnucpro_bus.effect.duration_model import FixedWork
-from virnucpro_bus.effect.speeds import Speeds, Started, measure
+from virnucpro_bus.effect.speeds import Measurement, Speeds, Started
 
 NO_FIXED_COST = FixedWork(0, 0, 0)
 
@@ -25,6 +26,10 @@ def device(seconds: Sequence[float], works: Sequence[int] | None = None) -> Devi
         end += took
         totals.complete([work], [round(end * NANOSECONDS)], [took])
     return totals
+
+
+def measure(devices: dict[str, DeviceTotals], fixed: FixedWork, in_progress: dict[str, Started]) -> Speeds:
+    return Measurement(devices, fixed).speeds(fixed.estimate, in_progress)
 
 
 def speeds_of(*seconds: Sequence[float], in_progress: dict[str, Started] | None = None) -> Speeds:
@@ -130,3 +135,16 @@ def test_a_file_in_progress_that_is_late_tells_that_files_take_longer_than_those
     seconds = [0.5, 1.0, 2.0, 0.7, 1.3]
     before, after = speeds_of(seconds), speeds_of(seconds, in_progress={"cpu:0": Started(100, 6.0)})
     assert after.by_key["cpu:0"].rate < 0.8 * before.by_key["cpu:0"].rate
+
+
+def test_what_another_fixed_cost_does_not_change_is_not_computed_once_more() -> None:
+    dice, fixed = Random(4), FixedWork(30, 20, 40)
+    works = [[dice.randrange(50, 300) for _ in range(20)] for _ in range(8)]
+    seconds = [[(work + 30.0) * (3 if at > 12 else 1) for at, work in enumerate(each)] for each in works]
+    devices = {f"cpu:{at}": device(*each) for at, each in enumerate(zip(seconds, works, strict=True))}
+    kept = Measurement(devices, fixed)
+    for each in fixed:
+        assert kept.speeds(each, {}) == Measurement(devices, fixed).speeds(each, {})
+    assert {len(speed.phases) for speed in kept.speeds(30, {}).by_key.values()} == {2}
+    anew = steps(lambda: Measurement(devices, fixed).speeds(20, {}))
+    assert steps(lambda: kept.speeds(20, {})) < 0.8 * anew

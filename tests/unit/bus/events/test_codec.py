@@ -12,6 +12,7 @@ from hypothesis import given
 from tests.support.strategies import envelopes
 from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES, Foreign, decode, encode, topic_prefix
+from virnucpro_bus.events.encoder import encode_in_place_of
 from virnucpro_bus.events.envelope import Envelope, make_envelope
 from virnucpro_bus.events.vocabulary import (
     KIND_OF,
@@ -70,6 +71,14 @@ def plain(value: object) -> Any:
 @given(envelopes())
 def test_every_envelope_survives_the_trip(envelope: Envelope) -> None:
     assert decode(encode(envelope)) == envelope
+
+
+@given(envelopes())
+def test_an_event_in_the_place_of_another_has_its_header(envelope: Envelope) -> None:
+    read = decode(encode_in_place_of(encode(envelope), COMPLETED))
+    assert read.event == COMPLETED
+    for name in Envelope.__struct_fields__:
+        assert getattr(read, name) == getattr(envelope, name)
 
 
 @given(envelopes())

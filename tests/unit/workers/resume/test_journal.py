@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.captures import read_all
 from tests.support.machine import Machine, some_inputs
+from tests.support.past_runs import RecordedRun
 from tests.support.run_files import results
 from virnucpro_bus import events as ev
 from virnucpro_bus.capture.writer import CaptureWriter
@@ -28,13 +29,14 @@ from workers.resume.journal import PastRun, read_past_run
 from workers.resume.resume import plan_resume
 
 CPU = Device("cpu:0")
+PLANNED = ev.PlannedFile("a.fa", 1, 1, "i")
 
 
 def journal(*events: tuple[str, Fact], run: str = "run-7", host: str = "node", epoch: int = 3) -> PastRun:
     """The journal of a run that has begun, after further events, each by a source of this run, host and epoch."""
-    past = PastRun()
+    past = RecordedRun()
     add(past, ("coordinator", ev.RunStarted("job", "off", (CPU,), 1, "s")), epoch=1)
-    add(past, ("coordinator", ev.FilesAssigned("cpu:0", (ev.PlannedFile("a.fa", 1, 1, "i"),))), epoch=2)
+    add(past, ("coordinator", ev.FilesAssigned("cpu:0", (PLANNED,))), epoch=2)
     add(past, *events, run=run, host=host, epoch=epoch)
     return past
 
@@ -71,7 +73,8 @@ CLAIMS = [
 def test_nobody_else_is_believed(claim: Fact, sender: dict[str, str]) -> None:
     past = journal((sender["source"], claim), run=sender["run"], host=sender["host"])
     assert past.started is not None
-    assert (past.started.settings, [file.identity for file in past.planned.values()]) == ("s", ["i"])
+    assert (past.started.settings, list(past.read_plan().values())) == ("s", [PLANNED])
+    assert past.planned.has("a.fa", "i")
     assert (past.settled, past.committed, past.running_workers) == ({}, {}, {})
 
 

@@ -12,13 +12,14 @@ from virnucpro_bus.events.vocabulary import PlannedFile
 from workers.commit.result_store import result_folder
 from workers.inputs.input_file import InputFile
 from workers.inputs.input_files import InputFiles
+from workers.resume.as_planned import AsPlanned
 from workers.resume.naming import name_inputs
 from workers.resume.recognition import Known
 
 
 def resumed(planned: list[InputFile], paths: list[Path], others: tuple[str, ...] = ()) -> list[InputFile]:
     """The inputs `paths` of a run in which `planned` were planned; the paths are those of the same files."""
-    plan = {file.id: PlannedFile(file.id, 0, 0, own_folder=file.own_folder) for file in planned}
+    plan = AsPlanned(PlannedFile(file.id, 0, 0, own_folder=file.own_folder) for file in planned)
     ids = {file.path: file.id for file in planned}
     known = [Known(ids[path]) if path in ids else None for path in paths]
     return list(name_inputs(InputFiles.of(files_at(paths)), known, plan, others))

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from virnucpro_bus.events.vocabulary import Origin, PlannedFile
 from workers.inputs.find import find_inputs
 from workers.inputs.input_file import InputFile, content_digest
-from workers.inputs.input_files import GivenFiles
+from workers.inputs.input_files import GivenFiles, InputFiles
+from workers.resume.as_planned import AsPlanned
 from workers.resume.recognition import Known, recognize
 
 
@@ -43,12 +44,20 @@ class Run:
         self.plan = planned(files)
         self.contents = {file.id: content_digest(file.path) for file in files if committed}
         self.read: list[str] = []
+        self.has_read_plan = False
 
     def recognize(self, *arguments: Path) -> dict[str, Known | None]:
         """What the inputs of the arguments are, by their paths below the folder with the test's files."""
         files = find_inputs(arguments).files
-        known = recognize(self.plan, self.contents, files, self._read)
+        known = self.recognize_files(files)
         return {f"{file.path.parent.name}/{file.path.name}": each for file, each in zip(files, known, strict=True)}
+
+    def recognize_files(self, files: InputFiles) -> list[Known | None]:
+        return recognize(AsPlanned(self.plan.values()), self._read_plan, self.contents, files, self._read)
+
+    def _read_plan(self) -> dict[str, PlannedFile]:
+        self.has_read_plan = True
+        return self.plan
 
     def _read(self, path: Path) -> str:
         self.read.append(path.name)
@@ -92,8 +101,9 @@ class Unmoved(GivenFiles):
 
 def test_files_that_are_as_planned_are_recognized_by_their_identities_alone(folder: Path) -> None:
     run = Run(folder)
-    known = recognize(run.plan, {}, Unmoved(find_inputs([folder, folder / "deep"]).files), run._read)
+    known = run.recognize_files(Unmoved(find_inputs([folder, folder / "deep"]).files))
     assert [each and each.id for each in known] == list(run.plan)
+    assert not run.has_read_plan
 
 
 def test_a_file_that_changes_while_a_link_follows_its_folder_is_changed(folder: Path) -> None:
@@ -125,7 +135,7 @@ def test_copies_and_files_of_another_time_are_the_same_if_their_content_is(
 ) -> None:
     run = Run(folder)
     path = change(folder)
-    expected = {name: known._replace(was_read=True) for name, known in SAME.items()}
+    expected = {name: replace(known, was_read=True) for name, known in SAME.items()}
     assert run.recognize(path, path / "deep") == expected
 
 
@@ -234,7 +244,7 @@ def test_whatever_was_planned_each_input_is_one_file_and_none_is_two(
     plan = {f"f{at}": PlannedFile(f"f{at}", size, 1, "", origin) for at, (origin, size, _) in enumerate(then)}
     contents = {f"f{at}": content for at, (_, _, content) in enumerate(then) if at in committed}
     files = FilesOf([origin for origin, _, _ in now], [size for _, size, _ in now])
-    known = recognize(plan, contents, files, lambda path: now[int(path.name)][2])
+    known = recognize(AsPlanned(plan.values()), lambda: plan, contents, files, lambda path: now[int(path.name)][2])
     ids = [each.id for each in known if each]
     assert len(set(ids)) == len(ids)
     for (origin, size, content), each in zip(now, known, strict=True):

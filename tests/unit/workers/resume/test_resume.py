@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.captures import write_capture
 from tests.support.machine import SETTINGS, Machine, some_inputs
+from tests.support.past_runs import RecordedRun
 from tests.support.plans import cpus, input_files
 from tests.support.run_files import results
 from virnucpro_bus.clock import ManualClock
@@ -252,7 +253,7 @@ class Journal:
     """A journal, recorded event by event."""
 
     def __init__(self) -> None:
-        self.past = PastRun()
+        self.past = RecordedRun()
         self.frames: list[bytes] = []
         self._stamps: dict[str, Sequencer] = {}
 
@@ -288,7 +289,7 @@ def test_a_worker_whose_end_was_not_recorded_is_published_as_lost_with_what_it_h
 
 
 def test_the_runs_host_is_that_of_its_first_session() -> None:
-    past = PastRun()
+    past = RecordedRun()
     for epoch, host in enumerate(("node1", "node2"), 1):
         sequencer = Sequencer(ManualClock(), source="coordinator", run="run-7", epoch=epoch, host=host)
         past.apply([encode(sequencer.next_envelope(RunStarted("job", "off", (), 2, "s")))])

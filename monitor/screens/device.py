@@ -37,13 +37,14 @@ def device_lines(model: ViewModel, width: int, room: int, glyphs: Glyphs, option
     metrics, _ = row
     label = glyphs.text(qualified_label(metrics, qualifiers(model.rows)))
     name, key = short_name(glyphs.text(metrics["device_name"])), glyphs.text(metrics["key"] or "")
+    parts = dict.fromkeys([label, name, glyphs.state(metrics["state"]), key])  # a CPU worker's label is its key
     records = [
         record
         for record in reversed(model.files)
         if (record["host"], record["device"]) == (metrics["host"], metrics["key"])
     ]
     return [
-        heading(GAP.join(part for part in (label, name, glyphs.state(metrics["state"]), key) if part)),
+        heading(GAP.join(part for part in parts if part)),
         *_file(row, width, glyphs),
         *pairs(_figures(row, glyphs), width),
         *_trends(model.trends.get(device_key(metrics), Trend()), width, glyphs),

@@ -23,6 +23,7 @@ from monitor.model.selection import EVERYTHING, ViewOptions, select, unmatched
 from monitor.model.sources import GpuSource, WorkSource
 from monitor.model.view_model import HINT, Problem, ViewModel
 from monitor.terminal.keys import Key
+from monitor.terminal.line_rhythm import LINE_SECONDS
 from monitor.terminal.navigation import Navigation
 from monitor.terminal.output import DashboardOutput
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock, thread_cpu_ns
@@ -50,8 +51,8 @@ class LoadBalancingDashboard:
     """Shows and logs, every `update_interval` seconds, the state of a run and its GPUs.
 
     On a terminal it shows full-screen pictures in the terminal's present size, with rich's Live; what the program
-    prints meanwhile appears when they are gone. Elsewhere (a pipe, a Slurm log, TERM=dumb) it prints one plain
-    line per interval.
+    prints meanwhile appears when they are gone. Elsewhere (a pipe, a Slurm log, TERM=dumb) it prints a plain line
+    every `line_interval` seconds, at once where the run has news, and at the end.
 
     `start` and `stop` belong to one thread, or use it as a context manager. If that is the main thread, a signal
     that ends the program gives the terminal back first. The sources are asked by a thread of the dashboard's own.
@@ -73,6 +74,7 @@ class LoadBalancingDashboard:
         group: int | None = None,
         keys: str = "",
         hint: str = "",
+        line_interval: float = LINE_SECONDS,
     ) -> None:
         """Make a dashboard; `start` shows it.
 
@@ -93,6 +95,7 @@ class LoadBalancingDashboard:
                 Nothing is drawn while another group has the terminal.
             keys: A short list for the screen of the keys that the program passes to `press`.
             hint: A line that stays on the screen until the end, such as an address.
+            line_interval: Seconds between plain lines, where the output is not a terminal.
 
         Raises UserError when `update_interval` is not a number of seconds above 0.
         """
@@ -121,6 +124,7 @@ class LoadBalancingDashboard:
             is_enabled=draw,
             group=group,
             keys=keys,
+            line_seconds=line_interval,
         )
         self._started_mono_ns: int | None = None
         self._owner = os.getpid()

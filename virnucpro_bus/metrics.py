@@ -35,7 +35,8 @@ class GpuMetrics(TypedDict):
     work_stolen_to: int
     """Files that this device took from the queues of others."""
     throughput: float | None
-    """Sequences per second over the rolling window; None before the first completion or progress."""
+    """Sequences per second over the rolling window; once the run is over, from the start of the first file of its
+    session to the end of the last one. None before the first completion or progress."""
     last_update_time: float | None
     """Wall-clock time (seconds since 1970) of the last completion or failure; None before the first."""
     uuid: str | None
@@ -60,6 +61,13 @@ class GpuMetrics(TypedDict):
     gpus: list[str]
     """The keys of the GPUs that it uses; empty for a CPU worker. Devices that share a GPU each have the figures of
     the whole GPU, so a sum over devices must count it once."""
+    cpu_percent: float | None
+    """The processor time of its workers' processes and of what they have started, as a percentage of one core, so
+    that 250 is two and a half; the mean of the last two seconds. None where none of them reports it."""
+    resident_bytes: int | None
+    """The memory of these processes that is resident; None likewise."""
+    read_bytes_per_second: float | None
+    """What their read calls return, from disks, caches and pipes, over the same two seconds; None likewise."""
 
 
 class GpuMetricsOfRun(GpuMetrics):
@@ -268,7 +276,7 @@ class Effect(TypedDict):
     finish_seconds: dict[str, float]
     """By device key: when it last had a file in progress."""
     moves: int
-    """Stolen files that the thief has done or has in progress."""
+    """The steals of this session whose file the thief has completed or has in progress."""
     steals: list[StealEffect]
     """The last 1,000 of them, oldest first."""
     loading_seconds: dict[str, float]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import click
 
-from monitor.model.selection import EVERYTHING, SORTS, ViewOptions, select, unmatched
+from monitor.model.selection import COLUMN_NAMES, EVERYTHING, SORTS, ViewOptions, select, unmatched
 from monitor.model.view_model import Row
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
 from virnucpro_bus.errors import UserError
@@ -32,6 +32,18 @@ def _parse_devices(context: click.Context, parameter: click.Parameter, value: st
     return devices
 
 
+def _parse_columns(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    names = tuple(name.strip().lower() for name in value.split(","))
+    for name in names:
+        if name not in COLUMN_NAMES:
+            raise click.BadParameter(f"'{name}': is not a column: expected some of {', '.join(COLUMN_NAMES)}")
+    return names
+
+
 once_option = click.option("--once", is_flag=True, help="Print the state once and exit.")
 json_option = click.option(
     "--json", "as_json", is_flag=True,
@@ -47,6 +59,14 @@ devices_option = click.option(
     "in front, those of one host (default: all devices).",
 )  # fmt: skip
 """Gives the patterns; None for all devices."""
+
+
+columns_option = click.option(
+    "--columns", callback=_parse_columns, metavar="C,...",
+    help="Show these columns of the table, by their headers, as far as they fit, such as state,compute,file "
+    "(default: those that tell something, the most important first).",
+)  # fmt: skip
+"""Gives the names; None for those that tell something."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +96,8 @@ class DisplayOptions:
     """
     hint: str = ""
     """A line that stays on the screen."""
+    line_seconds: float = 30.0
+    """Seconds between plain lines, where the output is not a terminal."""
 
 
 class Displayable(MetricsSource, UtilizationSource, Protocol):

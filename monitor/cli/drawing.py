@@ -81,6 +81,7 @@ def make_dashboard(
         group=options.group,
         keys=keys,
         hint=options.hint,
+        line_interval=options.line_seconds,
     )
 
 

@@ -13,6 +13,7 @@ import click
 
 from monitor.cli.display import (
     DisplayOptions,
+    columns_option,
     devices_option,
     json_option,
     once_option,
@@ -27,6 +28,7 @@ from virnucpro_bus.cli.options import (
     http_listen,
     http_options,
     interval_option,
+    line_interval_option,
     log_rotate_option,
 )
 from virnucpro_bus.clock import SystemClock
@@ -56,7 +58,9 @@ def _parse_server_keys(context: click.Context, parameter: click.Parameter, value
 @once_option
 @json_option
 @interval_option
+@line_interval_option
 @devices_option
+@columns_option
 @sort_option
 @click.option(
     "--log-file", type=PathArgument(dir_okay=False, path_type=Path), metavar="PATH",
@@ -73,7 +77,9 @@ def monitor(
     once: bool,
     as_json: bool,
     interval_seconds: float,
+    line_seconds: float,
     devices: frozenset[str] | None,
+    columns: tuple[str, ...] | None,
     sort: str,
     log_file: Path | None,
     log_rotate_bytes: int | None,
@@ -138,10 +144,11 @@ def monitor(
     with watched as buses:
         options = DisplayOptions(
             title=buses.title,
-            view=ViewOptions(sort, devices=devices),
+            view=ViewOptions(sort, devices=devices, columns=columns),
             once=once,
             as_json=as_json,
             interval_seconds=interval_seconds,
+            line_seconds=line_seconds,
             log_file=log_file,
             log_rotate_bytes=log_rotate_bytes,
             draw=dashboard,

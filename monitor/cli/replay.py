@@ -13,6 +13,7 @@ import click
 
 from monitor.cli.display import (
     DisplayOptions,
+    columns_option,
     devices_option,
     json_option,
     once_option,
@@ -22,7 +23,13 @@ from monitor.cli.display import (
 )
 from monitor.model.selection import ViewOptions
 from monitor.terminal.keys import Key, Keys
-from virnucpro_bus.cli.options import PathArgument, SecondsArgument, interval_option, kinds_option
+from virnucpro_bus.cli.options import (
+    PathArgument,
+    SecondsArgument,
+    interval_option,
+    kinds_option,
+    line_interval_option,
+)
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.run_folder import capture_path
 from virnucpro_bus.sources.replay import FASTEST_RATE, SLOWEST_RATE, Replay
@@ -68,7 +75,9 @@ def _parse_rate(context: click.Context, parameter: click.Parameter, value: str) 
 @once_option
 @json_option
 @interval_option
+@line_interval_option
 @devices_option
+@columns_option
 @sort_option
 def replay(
     capture: Path,
@@ -82,7 +91,9 @@ def replay(
     once: bool,
     as_json: bool,
     interval_seconds: float,
+    line_seconds: float,
     devices: frozenset[str] | None,
+    columns: tuple[str, ...] | None,
     sort: str,
 ) -> int:
     """Play CAPTURE (a run.vbus file, or a run folder) through the dashboard, as it was live.
@@ -112,7 +123,11 @@ def replay(
     from virnucpro_bus.sources.playback import Playback
 
     options = DisplayOptions(
-        view=ViewOptions(sort, devices=devices), once=once, as_json=as_json, interval_seconds=interval_seconds
+        view=ViewOptions(sort, devices=devices, columns=columns),
+        once=once,
+        as_json=as_json,
+        interval_seconds=interval_seconds,
+        line_seconds=line_seconds,
     )
     if once or rate is None:
         if loop or start_paused:

@@ -51,6 +51,9 @@ class DeviceWork(TypedDict):
     loading_seconds: Seconds | None
     key: str | None
     gpus: list[str] | None
+    cpu_percent: Rate | None
+    resident_bytes: Count | None
+    read_bytes_per_second: Rate | None
     run: NotRequired[str]
     """The run folder or address of its run, where several are shown together."""
 

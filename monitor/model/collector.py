@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from monitor.model.answers import DeviceWork, RunTotals, device_works, gpu_utilization, recent_steals, run_totals
 from monitor.model.health import problems
+from monitor.model.history import HistoryKeeper
 from monitor.model.sources import GpuSource, RunDetails, WorkSource, run_details, utilization_details
 from monitor.model.trends import SAMPLES_KEPT, TrendKeeper
 from monitor.model.view_model import NOTICE, Problem, Row, ViewModel, remaining_range, remaining_seconds
@@ -72,7 +73,9 @@ class Collector:
         self._gpu_details = utilization_details(gpu_monitor, failures.add)
         self._clock = clock
         self._failures = failures
+        self._interval_seconds = interval_seconds
         self._trends = TrendKeeper(trend_samples)
+        self._history = HistoryKeeper()
         self._notices: set[tuple[int, str]] = set()
         """Those of the previous `collect`."""
         self._gpu_details.set_display_interval(interval_seconds)
@@ -98,6 +101,8 @@ class Collector:
         failures = details.failures()
         attempts = details.attempts() if failures else None
         notices, news = self._notices_and_news(details)
+        # A replay is right at any speed only by the run's own time.
+        at_seconds = self._clock.mono_ns() / NANOSECONDS if elapsed is None else elapsed
         warnings = [Problem(text) for text in details.stream_warnings()]
         return ViewModel(
             rows=rows,
@@ -111,9 +116,10 @@ class Collector:
             health=(*problems(rows, totals, details.lossy_sources(), failures, attempts), *notices, *warnings),
             news=news,
             title=title,
+            load_seconds=self._interval_seconds,
             effect=effect,
-            # A replay is right at any speed only by the run's own time.
-            trends=self._trends.add(rows, self._clock.mono_ns() / NANOSECONDS if elapsed is None else elapsed),
+            trends=self._trends.add(rows, at_seconds),
+            history=self._history.add(rows, at_seconds),
         )
 
     def _ask_gpu(self, work: DeviceWork) -> object:

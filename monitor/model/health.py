@@ -15,6 +15,8 @@ from virnucpro_bus.units import UNKNOWN, duration
 
 STALLED_AFTER_SECONDS = 300.0
 HOT_CELSIUS = 90.0
+SAMPLED_WITHIN_SECONDS = 1.0
+"""How old the last sample of a GPU may be, and the time that the driver averages over."""
 NAMED = 4
 """How many devices, sources or files a line names before "and N more"."""
 NAMED_BRIEFLY = 2
@@ -30,6 +32,17 @@ def is_stalled(metrics: DeviceWork) -> bool:
     seconds = metrics["seconds_since_done"]
     has_work = bool(metrics["queue_depth"]) and metrics["state"] not in ("lost", "stopped")
     return has_work and seconds is not None and seconds >= STALLED_AFTER_SECONDS
+
+
+def is_warming_up(metrics: DeviceWork, elapsed_seconds: float | None, load_seconds: float) -> bool:
+    """Whether the load of a device, the mean over `load_seconds`, is in part of before it had anything to do.
+
+    So it is at the start of a run, and until a device's first file has been in progress for as long. Where nothing
+    is known of either start it counts as False.
+    """
+    has_done = metrics["files_completed"] or metrics["files_failed"]
+    starts = (elapsed_seconds, None if has_done else metrics["seconds_since_done"])
+    return any(since is not None and since < load_seconds + SAMPLED_WITHIN_SECONDS for since in starts)
 
 
 def needs_attention(row: Row) -> bool:

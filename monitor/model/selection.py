@@ -9,6 +9,11 @@ from monitor.model.answers import DeviceWork
 from monitor.model.view_model import Row, device_label
 
 SORTS = ("device", "utilization", "queue")
+COLUMN_NAMES = (
+    *("device", "host", "run", "name", "state", "compute", "max", "load", "memory", "used", "cpu", "rss", "read"),
+    *("seq/s", "rate", "queue", "done", "fail", "steals", "temp", "power", "file"),
+)
+"""The columns of the table, in their order."""
 _UUID_PREFIXES = ("gpu-", "mig-")
 
 
@@ -22,6 +27,8 @@ class ViewOptions:
     """Counts from 0 and wraps: any integer is a page."""
     devices: frozenset[str] | None = None
     """Patterns of the devices shown, as for `select`; None shows all."""
+    columns: tuple[str, ...] | None = None
+    """Names of the columns, of COLUMN_NAMES; None: those that tell something and fit."""
 
 
 EVERYTHING = ViewOptions()

@@ -50,6 +50,20 @@ class Trend:
 
 
 @dataclass(frozen=True)
+class RunHistory:
+    """The figures of a run, oldest first; None where a figure was unknown."""
+
+    seconds: tuple[float, ...] = ()
+    """The run's time of each sample."""
+    throughputs: tuple[float | None, ...] = ()
+    """Sequences per second of all devices."""
+    computes: tuple[float | None, ...] = ()
+    """The mean compute percentage of the GPUs."""
+    cpus: tuple[float | None, ...] = ()
+    """The processor time of the workers, as a percentage of one core."""
+
+
+@dataclass(frozen=True)
 class ViewModel:
     """The state of a run at one time: the content of a frame, a plain line and the rows of the log."""
 
@@ -74,10 +88,14 @@ class ViewModel:
     """The notices that were published since the previous view model, the latest first."""
     title: str = ""
     """The run's name, and how it is replayed."""
+    load_seconds: float = 2.0
+    """The interval before the last sample of which a GPU's load is the mean."""
     effect: Effect | None = None
     """The effect of stealing on the run; None when the source does not compute it."""
     trends: Mapping[DeviceKey, Trend] = field(default_factory=dict)
     """The trend of each device that has one."""
+    history: RunHistory = RunHistory()
+    """The figures of the run while it was watched."""
 
     @property
     def throughput(self) -> float | None:

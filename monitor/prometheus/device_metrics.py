@@ -60,7 +60,7 @@ DEVICE_METRICS: tuple[Metric[Device], ...] = (
     _device("virnucpro_queue_files", "Files pending in the queue of the device.", lambda row: row["queue_depth"]),
     _device(
         "virnucpro_throughput_sequences_per_second",
-        "Sequences per second over the last 60 s or 10 files, whichever holds more.",
+        "Sequences per second over the last 60 s or 10 files, whichever holds more; once it is over, of the run.",
         lambda row: row["throughput"],
     ),
     _device(

@@ -10,7 +10,7 @@ from monitor.markup.html import Content, Markup, element
 from monitor.markup.tables import Column, grouped_table
 from monitor.report.reported_run import ReportedRun, group_of
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.effect.text_report import gain
+from virnucpro_bus.effect.text_report import count_steals, gain
 from virnucpro_bus.metrics import StealEffect
 from virnucpro_bus.timeline.timeline import Attempt
 from virnucpro_bus.units import UNKNOWN, duration
@@ -151,7 +151,7 @@ def steals(runs: Sequence[ReportedRun]) -> Content:
     known.sort(key=lambda each: each[1]["saved_seconds"] or 0.0, reverse=True)
     shown = known[:BEST_STEALS] + known[max(BEST_STEALS, len(known) - WORST_STEALS) :]
     moves = sum(run.effect["moves"] for run in runs)
-    all_of = f"{len(known):,} steals" if len(known) == moves else f"the last {len(known):,} of {moves:,} steals"
+    all_of = count_steals(moves) if len(known) == moves else f"the last {len(known):,} of {count_steals(moves)}"
     caption = f"The best and the worst of {all_of}" if len(shown) < len(known) else f"All {all_of}, the best first"
     columns = [
         Column("file"),

@@ -10,7 +10,7 @@ from monitor.markup.tables import Column, table
 from monitor.report.reported_run import ReportedRun
 from monitor.view.formatting import count, count_devices
 from virnucpro_bus.clock import iso_utc
-from virnucpro_bus.effect.text_report import sentence
+from virnucpro_bus.effect.text_report import count_steals, is_above_noise, sentence
 from virnucpro_bus.metrics import Range, RunReport
 from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible
@@ -111,6 +111,7 @@ def cards_of(run: ReportedRun) -> list[Card]:
     in_all = f"{duration(run.seconds)} in all"
     if loading is not None:
         in_all += f", loading up to {duration(loading)}"
+    by_steals = f"by {count_steals(effect['moves'])}"
     energy = total_energy_joules(run)
     return [
         Card("files done", f"{totals['files_completed']:,} of {total}"),
@@ -126,11 +127,11 @@ def cards_of(run: ReportedRun) -> list[Card]:
         Card(
             "saved by stealing",
             duration(effect["saved_seconds"]),
-            ", ".join(filter(None, [_range(effect["saved_range"], duration), f"by {_steals(effect['moves'])}"])),
+            ", ".join(filter(None, [_range(effect["saved_range"], duration), by_steals])),
         ),
         Card(
             "above the best possible",
-            UNKNOWN if above is None else f"{max(0.0, above):.1f} %",
+            UNKNOWN if above is None else f"{above:.1f} %" if is_above_noise(effect) else "within chance",
             _range(effect["above_bound_range"], lambda end: f"{max(0.0, end):.1f} %"),
         ),
         Card(
@@ -138,10 +139,6 @@ def cards_of(run: ReportedRun) -> list[Card]:
         ),
         Card("energy of the GPUs", UNKNOWN if energy is None else watt_hours(energy)),
     ]
-
-
-def _steals(moves: int) -> str:
-    return f"{moves:,} steal{'' if moves == 1 else 's'}"
 
 
 def _range(likely: Range | None, written: Callable[[float], str]) -> str:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from monitor.model.collector import Failures
 from monitor.model.selection import ViewOptions
 from monitor.model.view_model import ViewModel
+from monitor.terminal.line_rhythm import LINE_SECONDS, LineRhythm
 from monitor.view.plain_line import line
+from virnucpro_bus.clock import SystemClock
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -39,10 +41,12 @@ class DashboardOutput:
         is_enabled: bool = True,
         group: int | None = None,
         keys: str = "",
+        line_seconds: float = LINE_SECONDS,
     ) -> None:
         """`console` None is the standard output. `redraw` is as for TerminalSignals, `group` as for Screen.
 
-        `is_enabled` False writes nothing. `keys` lists the keys that work, as for `frame`.
+        `is_enabled` False writes nothing. `keys` lists the keys that work, as for `frame`. Plain lines are printed
+        every `line_seconds`.
         """
         self._console = console
         self._failures = failures
@@ -50,6 +54,8 @@ class DashboardOutput:
         self._is_enabled = is_enabled
         self._group = group
         self._keys = keys
+        self._rhythm = LineRhythm(line_seconds)
+        self._clock = SystemClock()  # a paused replay's clock stands still
         self.is_full_screen = False
         """Whether pictures are shown, from `open` to `close`, on a terminal that can show them."""
         self.write_error: OSError | None = None
@@ -74,18 +80,19 @@ class DashboardOutput:
     def close(self, model: ViewModel, options: ViewOptions) -> None:
         """Give the terminal back, and print `model` one last time: as a table on a terminal, else as a line."""
         if not self.is_full_screen:
-            self.show(model, options)
+            if self._rhythm.is_last_due(model):
+                self._guard(lambda: self._print_line(model, options))
             return
         self.is_full_screen = False
         self._guard(self._give_back)
         self._guard(lambda: self._print_table(model, options))
 
     def show(self, model: ViewModel, options: ViewOptions) -> None:
-        """Show `model`: as a picture on a terminal, else as a plain line."""
+        """Show `model`: as a picture on a terminal, else as a plain line, if one is due."""
         if self.is_full_screen:
             self._guard(lambda: self._pictures.draw(model, options))
-        else:
-            self._guard(lambda: self._print_line(line(model, options)))
+        elif self._rhythm.is_due(model, self._clock.mono_ns()):
+            self._guard(lambda: self._print_line(model, options))
 
     def print_table(self, model: ViewModel, options: ViewOptions) -> None:
         """Print all rows of `model` as ordinary output that scrolls.
@@ -117,9 +124,10 @@ class DashboardOutput:
         else:
             self._print_plain(self._pictures.plain_table(model, options))
 
-    def _print_line(self, text: str) -> None:
+    def _print_line(self, model: ViewModel, options: ViewOptions) -> None:
         try:
-            self._print_plain(text)
+            self._print_plain(line(model, options))
+            self._rhythm.note_printed(model, self._clock.mono_ns())
         except OSError as error:
             self.write_error = error
             raise

@@ -26,11 +26,13 @@ class Cut(Enum):
     START = auto()
     OLDEST = auto()
     """The start, but without an ellipsis: for sparklines, which begin anywhere."""
+    DRAWN = auto()
+    """Nowhere: it is drawn when the width is known."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the table. Columns that do not fit are dropped by `rank`, the highest first."""
+    """One column of the table. The columns of the lowest `rank` are chosen first, as far as they fit."""
 
     key: str
     header: str
@@ -46,51 +48,53 @@ class Column:
     left: bool = False
     """Whether it is aligned to the left."""
 
+    @property
+    def name(self) -> str:
+        """What users call it: its header in small letters; "" for a bar, which stands beside its figure."""
+        return self.header.strip().lower()
+
 
 COLUMNS = (
     Column("device", "  DEVICE", 0, 12, 16, Cut.END, left=True),
     Column("host", "HOST", 1, 10, 24, Cut.END, left=True),
     Column("run", "RUN", 1, 10, 24, Cut.START, left=True),
-    Column("name", "NAME", 12, 10, 24, Cut.END, left=True),
-    Column("state", "STATE", 15, 8, left=True),
+    Column("name", "NAME", 5, 10, 24, Cut.END, left=True),
+    Column("state", "STATE", 20, 8, left=True),
     Column("compute", "COMPUTE", 3, 7),
-    Column("max", "MAX", 16, 4),
-    Column("compute_trend", "LOAD", 5, 6, SAMPLES_KEPT, Cut.OLDEST),
+    Column("compute_bar", "", 15, 8, 20, Cut.DRAWN, left=True),
+    Column("max", "MAX", 21, 4),
+    Column("compute_trend", "LOAD", 12, 6, SAMPLES_KEPT, Cut.OLDEST),
     Column("memory", "MEMORY", 6, 6),
+    Column("memory_bar", "", 16, 8, 20, Cut.DRAWN, left=True),
     Column("used", "USED", 6, 13),
+    Column("cpu", "CPU", 17, 5),
+    Column("resident", "RSS", 18, 8),
+    Column("reads", "READ", 19, 9),
     Column("rate", "SEQ/S", 2, 7),
-    Column("rate_trend", "RATE", 11, 6, SAMPLES_KEPT, Cut.OLDEST),
+    Column("rate_trend", "RATE", 13, 6, SAMPLES_KEPT, Cut.OLDEST),
     Column("queue", "QUEUE", 4, 5),
     Column("completed", "DONE", 7, 5),
     Column("failed", "FAIL", 8, 4),
-    Column("stolen", "STEALS", 10, 7),
-    Column("temperature", "TEMP", 9, 6),
-    Column("power", "POWER", 13, 6),
-    Column("file", "FILE", 14, 14, 28, Cut.START, left=True),
+    Column("stolen", "STEALS", 9, 7),
+    Column("temperature", "TEMP", 11, 6),
+    Column("power", "POWER", 14, 6),
+    Column("file", "FILE", 10, 14, 28, Cut.START, left=True),
 )
-"""At 80 cells the columns up to STEALS fit, at 100 those up to POWER. With several models see `with_names`."""
-OF_WORK = {"state", "rate", "rate_trend", "queue", "completed", "failed", "stolen", "file"}
-"""Columns that say nothing of a GPU that no worker uses; USED has their place."""
+"""At 80 cells FILE fits, at 100 LOAD and TEMP too. Which of them tell something is for `useful_columns.py`."""
 
 
-def with_names(columns: Sequence[Column], label_cells: int) -> list[Column]:
-    """Return the columns for devices of several models: NAME, in `label_cells` at least, takes the rank of LOAD.
-
-    So at 80 cells it is shown in place of LOAD, at 100 beside it.
-    """
-    ranks = {column.key: column.rank for column in columns}
-    swapped = {"name": ranks.get("compute_trend", ranks["name"]), "compute_trend": ranks["name"]}
-    ranked = [replace(column, rank=swapped.get(column.key, column.rank)) for column in columns]
-    return [
-        replace(column, cells=max(len(column.header), min(label_cells, column.cells)))
-        if column.key == "name"
-        else column
-        for column in ranked
-    ]
+def chosen_columns(names: Sequence[str]) -> list[Column]:
+    """Return the columns of these names (see `Column.name`), after DEVICE; the last ones are dropped first."""
+    by_name = {column.name: column for column in COLUMNS}
+    wanted = dict.fromkeys(["device", *names])
+    return [replace(by_name[name], rank=rank) for rank, name in enumerate(wanted)]
 
 
 def fit_columns(columns: Sequence[Column], lines: Sequence[Cells], width: int) -> list[Column]:
-    """Return the columns that fit, with their widths for `lines`. Those that may be cut share the spare cells."""
+    """Return the columns that fit, with their widths for `lines`. Those that may be cut share the spare cells.
+
+    Where an important one is too wide, less important ones may have its room.
+    """
     wanted = {column.key: _wanted_cells(column, lines) for column in columns}
     kept: dict[str, Column] = {}
     left = width - len(MARGIN) + len(GAP)
@@ -98,7 +102,7 @@ def fit_columns(columns: Sequence[Column], lines: Sequence[Cells], width: int) -
         needed = max if column.cut is Cut.NEVER else min
         cells = needed(wanted[column.key], column.cells)
         if kept and left < cells + len(GAP):
-            break
+            continue
         left -= cells + len(GAP)
         kept[column.key] = replace(column, cells=cells)
     shares = _shares(kept.values(), wanted, left)
@@ -110,7 +114,7 @@ def fit_columns(columns: Sequence[Column], lines: Sequence[Cells], width: int) -
 
 
 def _wanted_cells(column: Column, lines: Sequence[Cells]) -> int:
-    if column.cut is Cut.START:
+    if column.cut in (Cut.START, Cut.DRAWN):
         # File names change all the time: if they were measured, the columns before them would move.
         return column.most_cells
     return max(len(column.header), *(cell_len(cells.get(column.key, NO_CELL)[0]) for cells in lines))

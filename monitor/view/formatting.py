@@ -92,6 +92,22 @@ def rate(value: float | None) -> str:
     return f"{value:.1e}"
 
 
+def bytes_text(value: float | None) -> str:
+    """Return a number of bytes in at most eight characters: 512 KiB, 1.5 GiB."""
+    if value is None:
+        return UNKNOWN
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:,.1f} TiB"
+
+
+def bytes_per_second(value: float | None) -> str:
+    """Return a number of bytes a second: 512 MiB/s."""
+    return UNKNOWN if value is None else f"{bytes_text(value)}/s"
+
+
 def known_mean(values: Iterable[float | None]) -> float | None:
     """Return the mean of the known values; None when all are unknown."""
     known = [value for value in values if value is not None]

@@ -17,6 +17,7 @@ from monitor.model.selection import EVERYTHING, ViewOptions
 from monitor.model.view_model import ViewModel
 from monitor.view.glyphs import GAP, MARGIN, UNICODE, Glyphs
 from monitor.view.header import progress_line, title_line
+from monitor.view.history import history_lines
 from monitor.view.problems import lines_wanted, problem_lines
 from monitor.view.steals import effect_line, latest_steals
 from monitor.view.table import table
@@ -28,6 +29,10 @@ STEALS_KEPT = 2
 """How many steals are shown beside devices that do not all fit."""
 STEALS_PRINTED = 8
 """How many steals are shown in a frame of unlimited height."""
+RESERVED_LINES = 6
+"""Below the table, for other things than the history: its gaps, two steals with their heading, the keys."""
+HISTORY_LINES = 4
+"""The history has so many lines if they are left, and half of what is left beyond; the steals have the others."""
 PROBLEM_SHARE = 8
 """Problems get at least one line in so many of the frame, also when rows need all of them."""
 
@@ -72,7 +77,10 @@ def frame(
         lines = [progress_line(model, width, glyphs, is_untitled=True), header, total, *health]
     else:
         above = [title_line(model, width, glyphs), progress_line(model, width, glyphs)]
-        lines = [*above, *layout.effect, *gap, header, *rows, total, *gap, *health]
+        table_lines = [*above, *layout.effect, *gap, header, *rows, total]
+        room = 0 if height is None else layout.lines - len(table_lines) - len(health) - RESERVED_LINES
+        history = history_lines(model, width, _history_room(room), glyphs) if layout.gap else []
+        lines = [*table_lines, *gap, *([*history, Text()] if history else []), *health]
         left = layout.lines - len(lines) - layout.gap - bool(keys_below)
         steals = latest_steals(model, width, left if height is not None else 1 + STEALS_PRINTED, glyphs)
         lines += [*gap, *steals] if steals else []
@@ -110,6 +118,10 @@ def _layout(
     least = max(1, min(len(model.health), lines // PROBLEM_SHARE))
     health = max(least, min(lines_wanted(model.health, width, glyphs), free - devices))
     return _Layout(lines, is_roomy, effect, gap, fixed, free - health, health)
+
+
+def _history_room(left: int) -> int:
+    return min(left, HISTORY_LINES) + max(0, left - HISTORY_LINES) // 2
 
 
 def _cropped(text: Text, width: int, glyphs: Glyphs) -> Text:

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from monitor.model.answers import RunTotals, whole_sum
-from monitor.model.health import HOT_CELSIUS, is_stalled
+from monitor.model.health import HOT_CELSIUS, is_stalled, is_warming_up
 from monitor.model.paging import Page, page_of
 from monitor.model.selection import ViewOptions
 from monitor.model.view_model import (
@@ -22,21 +22,21 @@ from monitor.model.view_model import (
     device_label,
     each_gpu_once,
     known_sum,
-    qualifiers,
     run_of,
 )
+from monitor.view.bars import add_bars
 from monitor.view.columns import (
-    COLUMNS,
     NO_CELL,
-    OF_WORK,
     Cells,
     Column,
+    chosen_columns,
     fit_columns,
     header_line,
     line_of,
-    with_names,
 )
 from monitor.view.formatting import (
+    bytes_per_second,
+    bytes_text,
     count_devices,
     known_mean,
     loading_time,
@@ -48,6 +48,7 @@ from monitor.view.formatting import (
     short_name,
 )
 from monitor.view.glyphs import MARGIN, STALLED, STATE_WORDS, Glyphs
+from monitor.view.useful_columns import useful_columns
 from virnucpro_bus.metrics import is_stale
 from virnucpro_bus.units import UNKNOWN
 
@@ -82,21 +83,27 @@ def table(
     bodies = [_cells(row, model, glyphs) for row in page.rows]
     total = _total_cells(all_rows, model.totals if options.devices is None else None)
     labels = model_labels(glyphs.text(metrics["device_name"]) for metrics, _ in model.rows)
-    columns = fit_columns(_useful_columns(bodies, model, labels), [*bodies, total], width)
+    if options.columns is None:
+        offered = useful_columns(all_rows, bodies, model, labels)
+    else:
+        offered = chosen_columns(options.columns)
+    columns = fit_columns(offered, [*bodies, total], width)
     shown = {column.key for column in columns}
     _shorten_names(columns, page.rows, bodies, total, labels, glyphs)
     _add_progress(columns, page.rows, bodies, glyphs)
+    add_bars(columns, page.rows, bodies, glyphs)
+    in_place_of_state = "compute" if "compute" in shown else "rate"
     for body, (metrics, _) in zip(bodies, page.rows, strict=True):
         # Without a STATE column the bad states replace a figure that would mislead.
         if metrics["state"] not in STATE_WORDS:
             if any(style == ALARM for key, (_, style) in body.items() if key not in shown):
                 body["device"] = _marked(body["device"])
         elif "state" not in shown:
-            body["compute"] = body["state"]
+            body[in_place_of_state] = body["state"]
         if metrics["state"] == "loading" and "state" not in shown:
             # What a device without a rate needs to be told from one that idles; each fits into its column.
-            body["compute"] = ("loading", STATE_STYLES["loading"])
             body["rate"] = (loading_time(metrics) or UNKNOWN, "")
+            body[in_place_of_state] = ("loading", STATE_STYLES["loading"])
     for index, (above, row) in enumerate(pairwise(page.rows), 1):
         if above[0]["host"] == row[0]["host"]:
             bodies[index]["host"] = NO_CELL
@@ -148,23 +155,6 @@ def _add_progress(columns: Sequence[Column], rows: Sequence[Row], bodies: Sequen
             body["file"] = glyphs.shorten(name, left, keep_end=True) + share, style
 
 
-def _useful_columns(bodies: Sequence[Cells], model: ViewModel, labels: Mapping[str, str]) -> list[Column]:
-    """All columns that tell something.
-
-    HOST only with several hosts, RUN only with several runs of a host, NAME only if names differ, a trend only if
-    there is one; of GPUs that no worker uses, only what the driver reports.
-    """
-    useless = {key for key in ("compute_trend", "rate_trend") if all(body[key] == NO_CELL for body in bodies)}
-    useless |= {"host", "run"} - set(qualifiers(model.rows))
-    useless |= OF_WORK if model.is_of_gpus_alone else {"used"}
-    if len(labels) > 1:
-        columns: Sequence[Column] = with_names(COLUMNS, max(map(cell_len, labels.values())))
-    else:
-        columns = COLUMNS
-        useless.add("name")
-    return [column for column in columns if column.key not in useless]
-
-
 def _marked(device: tuple[str, str]) -> tuple[str, str]:
     """The device's label with a warning mark in place of the mark of its state."""
     return f"!{device[0][1:]}", "yellow"
@@ -182,6 +172,7 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
     device, word = (f"{marks.get(state or '', glyphs.idle)} {label}", state_style), glyphs.state(state)
     if (time := loading_time(metrics)) is not None:
         word = f"{word} {time}"
+    is_at_work = state == "busy" and not is_warming_up(metrics, model.elapsed_seconds, model.load_seconds)
     if is_stalled(metrics):
         device, word, state_style = _marked(device), STALLED, "yellow"
     return {
@@ -192,11 +183,14 @@ def _cells(row: Row, model: ViewModel, glyphs: Glyphs) -> Cells:
         "state": (word, state_style),
         "compute": ("STALE", "yellow")
         if is_stale(utilization)
-        else _compute(utilization["compute_percent"], state),
+        else _compute(utilization["compute_percent"], is_at_work=is_at_work),
         "max": _figure(utilization["compute_max_percent"], "%"),
         "compute_trend": _trend(trend.compute_percents, 100.0, glyphs),
         "memory": _figure(utilization["memory_percent"], "%", NOTABLE_MEMORY_PERCENT, HIGH_MEMORY_PERCENT),
         "used": (memory_used(utilization["memory_used_bytes"], utilization["memory_total_bytes"]), ""),
+        "cpu": _figure(metrics["cpu_percent"], "%"),
+        "resident": (bytes_text(metrics["resident_bytes"]), ""),
+        "reads": (bytes_per_second(metrics["read_bytes_per_second"]), ""),
         "rate": (rate(metrics["throughput"]), ""),
         "rate_trend": _trend(trend.throughputs, fastest, glyphs),
         "queue": _figure(metrics["queue_depth"], ""),
@@ -238,6 +232,9 @@ def _total_cells(rows: Sequence[Row], totals: RunTotals | None) -> Cells:
             known_sum(figures["memory_used_bytes"] for _, figures in utilization),
             known_sum(figures["memory_total_bytes"] for _, figures in utilization),
         ),
+        "cpu": _figure(known_sum(row["cpu_percent"] for row in metrics), "%")[0],
+        "resident": bytes_text(known_sum(row["resident_bytes"] for row in metrics)),
+        "reads": bytes_per_second(known_sum(row["read_bytes_per_second"] for row in metrics)),
         "rate": rate(known_sum(row["throughput"] for row in metrics)),
         "queue": _figure(known_sum(row["queue_depth"] for row in metrics), "")[0],
         "completed": plain_count(completed),
@@ -264,9 +261,9 @@ def _figure(value: float | None, unit: str, warn: float = inf, bad: float = inf)
     return (f"!{value:.0f}{unit}", "yellow") if value >= warn else (f"{value:.0f}{unit}", "")
 
 
-def _compute(value: float | None, state: str | None) -> tuple[str, str]:
+def _compute(value: float | None, *, is_at_work: bool) -> tuple[str, str]:
     """A percentage, marked if it is low although the device works on a file."""
-    if value is None or state != "busy":
+    if value is None or not is_at_work:
         return percent(value), ""
     if value < LOW_COMPUTE_PERCENT:
         return f"!!{percent(value)}", ALARM

@@ -169,7 +169,7 @@ def _facts(model: ViewModel) -> list[tuple[str, str]]:
     facts += [
         ("sequences a second", rate(model.throughput)),
         ("files failed", plain_count(totals["files_failed"])),
-        ("files stolen", plain_count(totals["steals"])),
+        ("steals", plain_count(totals["steals"])),
         ("events lost", plain_count(totals["events_lost"])),
     ]
     if devices := describe_devices(model.rows):

@@ -107,10 +107,10 @@ def test_the_effect_is_told_by_its_command_by_the_summary_and_by_a_replay_alike(
     assert json.loads(replayed.stdout)["effect"] == in_summary
     in_words = lab.run("effect", finished / "run.vbus")
     assert in_words.wait() == 0
-    assert f"{effect['moves']} moves, saved " in in_words.stdout
+    assert f"{effect['moves']} steals, saved " in in_words.stdout
     picture = lab.run("replay", finished, "--once")
     assert picture.wait() == 0
-    assert f" stealing: {effect['moves']} moves, saved " in picture.stdout
+    assert f" stealing: {effect['moves']} steals, saved " in picture.stdout
     simulated = lab.run("whatif", finished, "--drop", "cpu:2", "--policy", "off")
     assert simulated.wait() == 0
     assert "3 devices" in simulated.stdout

@@ -126,7 +126,9 @@ from virnucpro_bus.events import Device
 from workers import WorkStealingCoordinator
 
 coordinator = WorkStealingCoordinator([Device("GPU-cc33-0001", "NVIDIA A100", 0)], [])
-dashboard = LoadBalancingDashboard(coordinator, GPUMonitor(), update_interval=0.2, log_file=None)
+dashboard = LoadBalancingDashboard(
+    coordinator, GPUMonitor(), update_interval=0.2, log_file=None, line_interval=0.2
+)
 dashboard.start()
 while os.path.exists("go-on"):
     time.sleep(0.05)

@@ -17,7 +17,7 @@ def test_that_workers_load_is_shown_while_they_do_and_counted_by_itself(lab: Lab
         *("--job", "user_jobs:GatedModel", "--job-option", gates.option),
     )
     running.until(lambda: len(gates.waiting()) == 2, "both workers load")
-    watcher = lab.start("monitor", "out", "--interval", "0.2")
+    watcher = lab.start("monitor", "out", "--interval", "0.2", "--line-interval", "0.2")
     watcher.until_it_shows("| 2 loading | cpu:0 n/a loading 0:")
     gates.open()
     assert running.wait() == 0, running.stderr

@@ -76,7 +76,7 @@ def test_a_size_that_is_none_is_refused_in_one_line(lab: Lab, forty: Path, size:
 
 def watching(bus: Bus, log: Path) -> Started:
     """A monitor that logs every 0.1 s, in lines, and has begun to."""
-    monitor = bus.lab.start("monitor", "bus", "--interval", "0.1", "--log-file", log)
+    monitor = bus.lab.start("monitor", "bus", "--interval", "0.1", "--line-interval", "0.1", "--log-file", log)
     monitor.until(lambda: has_rows(log), "it logs")
     return monitor
 

@@ -72,7 +72,7 @@ def test_a_run_draws_devices_progress_and_steals_and_gives_the_terminal_back(
 ) -> None:
     terminal = Terminal(lab, *nearly_done.arguments)
     rows = [rf"{device} " for device in DEVICES]
-    words = ("DEVICE", "COMPUTE", "MEMORY", "QUEUE", "DONE", "FAIL", "STEALS", "RECENT STEALS", "ETA")
+    words = ("DEVICE", "CPU", "RSS", "QUEUE", "DONE", "FAIL", "STEALS", "RECENT STEALS", "ETA")
     steal = r"cpu:\d <- cpu:\d +\S+\.fa"
     terminal.until(lambda: shows(terminal, NEARLY_ALL, *rows, *words, steal), "everything is drawn")
     nearly_done.gates.open()

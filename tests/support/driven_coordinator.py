@@ -89,7 +89,7 @@ class CoordinatedRun:
         self.coordinator.record_file_completion(
             device.key, held.file.path, sequences, 1.5, wall_ns=done.wall_ns, mono_ns=done.mono_ns
         )
-        self.coordinator.record_commit(device.key, held, 2, 100)
+        self.coordinator.announce([self.coordinator.commit_event(device.key, held, 2, 100)])
 
     def fail(self, device: Device) -> None:
         """The attempt at the file in hand fails."""

@@ -38,6 +38,9 @@ class Work:
             "loading_seconds": None,
             "key": uuid or str(device),
             "gpus": [uuid] if uuid else [],
+            "cpu_percent": None,
+            "resident_bytes": None,
+            "read_bytes_per_second": None,
         }
 
     def get_gpu_metrics(self) -> list[GpuMetrics]:

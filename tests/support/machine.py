@@ -16,7 +16,7 @@ from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.errors import EveryFileError
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.dedup import Deduplicator
-from virnucpro_bus.events.envelope import Sequencer
+from virnucpro_bus.events.envelope import Envelope, Sequencer
 from virnucpro_bus.events.vocabulary import Fact, FileCompleted, FileFailed, FileStarted
 from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.run_folder import CAPTURE_NAME
@@ -100,7 +100,7 @@ class Machine:
         self.capture.append(fresh)
         return len(fresh)
 
-    def record(self, frames: list[bytes]) -> None:
+    def record(self, frames: list[bytes], decoded: Sequence[Envelope] | None = None) -> None:
         self.capture.append(self._sieve.filter(frames), keep=True)
 
     def publish(self, event: Fact) -> None:

@@ -14,7 +14,7 @@ from monitor.model.answers import DeviceWork, RunTotals
 from monitor.model.health import problems
 from monitor.model.selection import EVERYTHING, ViewOptions
 from monitor.model.trends import SAMPLES_KEPT
-from monitor.model.view_model import NOTICE, DeviceKey, Problem, Row, Trend, ViewModel, device_key
+from monitor.model.view_model import NOTICE, DeviceKey, Problem, Row, RunHistory, Trend, ViewModel, device_key
 from monitor.view.frame import frame
 from tests.support.paths import GOLDEN
 from virnucpro_bus.effect.combine import unknown_effect
@@ -23,6 +23,13 @@ from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization, Range, St
 GOLDENS = GOLDEN / "view"
 STATES = ["busy", "busy", "busy", "lost", "idle", "busy", "silent", "starting"]
 NAMES = ["NVIDIA GeForce RTX 4090", "NVIDIA RTX A6000", "NVIDIA H100 80GB HBM3", "Tesla V100-SXM2-16GB"]
+
+
+HISTORY = RunHistory(
+    seconds=tuple(2.0 * at for at in range(120)),
+    throughputs=tuple(None if 40 <= at < 44 else 120.0 + at % 30 for at in range(120)),
+    computes=tuple(0.8 * at for at in range(120)),
+)
 
 
 def row(index: int, state: str = "busy") -> Row:
@@ -48,6 +55,9 @@ def row(index: int, state: str = "busy") -> Row:
         "loading_seconds": 42.5 if state == "loading" else None,
         "key": f"GPU-{index:08d}",
         "gpus": [f"GPU-{index:08d}"],
+        "cpu_percent": None,
+        "resident_bytes": None,
+        "read_bytes_per_second": None,
     }
     utilization: GpuUtilization = {
         "compute_percent": 0.0 if state == "idle" else [97.4, 88.0, 22.0, 64.0][index % 4],
@@ -105,6 +115,7 @@ def snapshot(devices: int = 8, health: tuple[Problem, ...] | None = None) -> Vie
         health=problems(rows, totals, ()) if health is None else health,
         title="run 20231114-221320",
         trends=trends(rows),
+        history=HISTORY,
     )
 
 
@@ -174,6 +185,19 @@ ON_CPUS = with_rows(
         for index in range(4)
     ),
 )
+USED: list[tuple[float | None, int | None, float | None]] = [
+    (98.4, 1_288_490_189, 0.0),
+    (250.0, 1_288_490_189, 13_107_200.0),
+    (3.2, 734_003_200, 1_288_490_189.0),
+    (None, None, None),
+]
+ON_CPUS_MEASURED = with_rows(
+    ON_CPUS,
+    (
+        ({**metrics, "cpu_percent": cpu, "resident_bytes": resident, "read_bytes_per_second": reads}, figures)
+        for (metrics, figures), (cpu, resident, reads) in zip(ON_CPUS.rows, USED, strict=True)
+    ),
+)
 ON_TWO_HOSTS = with_rows(
     snapshot(8), (({**row(i)[0], "device_id": i % 4, "host": f"node{i // 4}"}, row(i)[1]) for i in range(8))
 )
@@ -190,6 +214,7 @@ WITH_EFFECT = replace(
         "makespan_seconds": 653.0,
         "makespan_without_stealing_seconds": 845.0,
         "makespan_without_stealing_range": (830.0, 861.0),
+        "lower_bound_seconds": 642.0,
         "above_bound_percent": 1.7,
         "above_bound_range": (0.9, 2.6),
         "saved_seconds": 192.0,
@@ -256,6 +281,7 @@ ALL = {
     "8-devices": IN_TROUBLE,
     "64-devices": snapshot(64),
     "cpus": ON_CPUS,
+    "cpus-measured": ON_CPUS_MEASURED,
     "two-hosts": ON_TWO_HOSTS,
     "nothing-yet": EMPTY,
     "with-effect": WITH_EFFECT,

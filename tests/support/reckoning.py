@@ -188,9 +188,14 @@ class HostReckoning:
     def throughput(self, key: str) -> float | None:
         """Sequences per second of this session until now: over the last 60 s or 10 files, whichever are more.
 
-        Files from before its worker had loaded its job do not count.
+        Files from before its worker had loaded its job do not count. Of a run that is over: from the start of the
+        first file of any device to the end of the last one.
         """
         done = [e for e in self.ended(self.session, key) if e.kind == "file.completed/"]
+        makespan: float = self.effect.get("makespan_seconds", 0.0)
+        if (self.finished or self.is_broken_off) and makespan and done:
+            sequences: int = sum(e.fields[3] for e in done)
+            return sequences / makespan
         recent = [event for event in done if event.mono_ns >= self.now_ns - WINDOW_NS]
         chosen = recent if len(recent) >= WINDOW_FILES else done[-WINDOW_FILES:]
         chosen = [event for event in chosen if event.mono_ns >= self.ready_ns(key)]

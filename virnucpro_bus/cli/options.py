@@ -68,6 +68,11 @@ interval_option = click.option(
     "-i", "--interval", "interval_seconds", default=2.0, show_default=True, metavar="SECONDS",
     type=SecondsArgument(0.1, 3600), help="Seconds between screen updates and log rows.",
 )  # fmt: skip
+line_interval_option = click.option(
+    "--line-interval", "line_seconds", default=30.0, show_default=True, metavar="SECONDS",
+    type=SecondsArgument(0.1, 86_400),
+    help="Seconds between lines where the output is not a terminal (a batch log); notices come at once.",
+)  # fmt: skip
 
 
 def _parse_size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:

@@ -10,6 +10,8 @@ from virnucpro_bus.units import UNKNOWN, between, duration, likely_duration
 
 STEALS_SHOWN = 20
 """How many of the latest steals the paragraph lists."""
+NOISE_SECONDS = 1.0
+"""By about so much two runs of the same files differ, whatever the files: a start takes longer, or a disk."""
 _LOADING = "(of all workers; before the first file it is in no other figure, after that it is in idle)"
 _NO_EFFECT = "unknown: no file was started, or the plan is incomplete"
 
@@ -33,6 +35,11 @@ def gain(seconds: float | None, low_and_high: Range | None, saved: str = "saved"
     return f"{word(seconds)} {likely_duration(abs(seconds), (low, high) if seconds >= 0 else (-high, -low))}"
 
 
+def count_steals(count: int) -> str:
+    """Return "1 steal" or "1,200 steals"."""
+    return f"{count:,} steal{'' if count == 1 else 's'}"
+
+
 def sentence(effect: Effect) -> str | None:
     """Describe the effect in one line; None if it is unknown."""
     return ", ".join(effect_parts(effect)) or None
@@ -42,21 +49,34 @@ def effect_parts(effect: Effect) -> list[str]:
     """Return the parts of that line; any of them may be left out from the end. Empty if the effect is unknown."""
     if effect["makespan_seconds"] is None:
         return []
-    moves = effect["moves"]
-    parts = [f"{moves} move{'' if moves == 1 else 's'}" if moves else "no file moved"]
+    parts = [count_steals(effect["moves"]) if effect["moves"] else "no file stolen"]
     if result := outcome(effect):
         without = effect["makespan_without_stealing_seconds"]
         of = (
             "" if without is None else f" of {likely_duration(without, effect['makespan_without_stealing_range'])}"
         )
         parts.append(result + of)
-    if effect["above_bound_percent"] is not None:
+    if is_above_noise(effect):
         parts.append(f"{_above_bound(effect)} above the lower bound")
     return parts
 
 
+def is_above_noise(effect: Effect) -> bool:
+    """Whether the distance from the lower bound is known, and more than chance would make of another run."""
+    percent, low_and_high, bound = (
+        effect["above_bound_percent"],
+        effect["above_bound_range"],
+        effect["lower_bound_seconds"],
+    )
+    if percent is None or bound is None or percent * bound < 100 * NOISE_SECONDS:
+        return False
+    if low_and_high is None or low_and_high[1] is None:
+        return True
+    return low_and_high[1] - low_and_high[0] <= 2 * percent
+
+
 def outcome(effect: Effect) -> str | None:
-    """Describe what all moves together have saved or lost, or will; None if there are none, or it is unknown."""
+    """Describe what all steals together have saved or lost, or will; None if there are none, or it is unknown."""
     saved, low_and_high = effect["saved_seconds"], effect["saved_range"]
     if not effect["moves"] or (saved is None and low_and_high is None):
         return None

@@ -89,6 +89,19 @@ class Deduplicator:
         self.accepted += len(new_frames)
         return new_frames
 
+    def filter_decoded(
+        self, frames: Sequence[bytes], envelopes: Sequence[Envelope | Foreign]
+    ) -> tuple[list[bytes], list[Envelope | Foreign]]:
+        """Return those of `frames` that are new, in order, and the events in them; all were decoded before."""
+        seen, new_frames, new_envelopes = self._seen, [], []
+        for frame, envelope in zip(frames, envelopes, strict=True):
+            stream = (envelope.source, envelope.host, envelope.epoch)
+            if seen.setdefault(stream, SequenceTracker()).add(envelope.seq):
+                new_frames.append(frame)
+                new_envelopes.append(envelope)
+        self.accepted += len(new_frames)
+        return new_frames, new_envelopes
+
     def recall(self, frames: Sequence[bytes]) -> int:
         """Note events that were received earlier, without counting them; returns how many different they are."""
         new = 0

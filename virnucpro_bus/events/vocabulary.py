@@ -326,6 +326,8 @@ class Heartbeat(Fact, frozen=True):
 
     The counters are totals of the stream, so one heartbeat corrects a viewer that missed events.
     `events_dropped` counts events that never left the publisher: its spool was full, or they could not be encoded.
+    `cpu_milliseconds` is the processor time of a worker's process and its descendants so far, `read_bytes` what
+    their read calls have returned, `resident_bytes` their resident memory now; None: not measured, or unknown.
     """
 
     device: Name
@@ -335,6 +337,9 @@ class Heartbeat(Fact, frozen=True):
     sequences: Count
     steals: Count
     events_dropped: Count
+    cpu_milliseconds: Count | None = None
+    resident_bytes: Count | None = None
+    read_bytes: Count | None = None
 
 
 class GpuSampled(Fact, frozen=True):

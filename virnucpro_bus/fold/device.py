@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -25,7 +25,8 @@ from virnucpro_bus.metrics import (
 )
 from virnucpro_bus.samples.gpu_figures import GpuFigures, bucket_of
 from virnucpro_bus.samples.gpu_history import GpuHistory
-from virnucpro_bus.samples.joint_figures import any_simulated, joint_figures
+from virnucpro_bus.samples.joint_figures import any_simulated, joint_figures, sum_of_known
+from virnucpro_bus.samples.process_figures import process_figures
 
 WORKER_SILENT_AFTER_NS = 5 * NANOSECONDS
 """A worker without a heartbeat or other event for longer than this is silent."""
@@ -188,10 +189,11 @@ class DeviceState(Struct, array_like=True):
         now_ns: int,
         started_ns: int | None,
         time_of_day: TimeOfDay,
+        makespan_seconds: float | None = None,
     ) -> GpuMetrics:
         """The device's figures at `now_ns`. `started_ns` is the start of the run's last session; None: unknown.
 
-        Both times are on the host's axis of time.
+        Both times are on the host's axis of time. `makespan_seconds` is as for HostState.metrics.
         """
         since_ns = max(started_ns or 0, ready_ns(workers, now_ns))
         last_ns = max(self.last_done_ns, since_ns)
@@ -203,6 +205,7 @@ class DeviceState(Struct, array_like=True):
         _, current_file, worker = max(busy, default=(0, None, None))
         share_done = None if worker is None else workers[worker].share_done
         load = workers[max(workers)].load(now_ns) if workers else None
+        processes = [process_figures(stream.usages, now_ns) for stream in streams if stream.is_live]
         key = self.device.key
         return GpuMetrics(
             device_id=self.device_id,
@@ -211,7 +214,9 @@ class DeviceState(Struct, array_like=True):
             files_completed=sum(count.completed for count in counts) - self.reopened.completed,
             work_stolen_from=self.stolen_away,
             work_stolen_to=sum(count.stolen for count in counts),
-            throughput=self.window.throughput(now_ns, in_progress, since_ns),
+            throughput=_whole_throughput(streams, started_ns or 0, makespan_seconds)
+            if makespan_seconds
+            else self.window.throughput(now_ns, in_progress, since_ns),
             last_update_time=last_update_ns / NANOSECONDS if self.last_done_wall_ns else None,
             uuid=uuid_of(key),
             host=host,
@@ -224,7 +229,21 @@ class DeviceState(Struct, array_like=True):
             loading_seconds=None if load is None else load.seconds,
             key=key,
             gpus=list(gpus_of(key)),
+            cpu_percent=sum_of_known([process.cpu_percent for process in processes]),
+            resident_bytes=sum_of_known([process.resident_bytes for process in processes]),
+            read_bytes_per_second=sum_of_known([process.read_bytes_per_second for process in processes]),
         )
+
+
+def _whole_throughput(streams: Iterable[Stream], started_ns: int, makespan_seconds: float) -> float | None:
+    """Sequences per second of a whole session, by the workers that were heard in it; None: no file is completed.
+
+    Every device's is over the same time, so that they add up to the run's.
+    """
+    counts = [stream.counts() for stream in streams if stream.heard_ns >= started_ns]
+    if not any(count.completed for count in counts):
+        return None
+    return sum(count.sequences for count in counts) / makespan_seconds
 
 
 def ready_ns(workers: Workers, now_ns: int) -> int:

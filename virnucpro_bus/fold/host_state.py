@@ -143,8 +143,14 @@ class HostState(Struct, array_like=True):
             return None
         return max(0, self.at(now_ns) - self.started_ns) / NANOSECONDS
 
-    def metrics(self, now_ns: int, time_of_day: TimeOfDay = by_own_clock) -> list[GpuMetrics]:
-        """One row per device, by index, then key. Unused GPUs have a row only if no run was announced."""
+    def metrics(
+        self, now_ns: int, time_of_day: TimeOfDay = by_own_clock, makespan_seconds: float | None = None
+    ) -> list[GpuMetrics]:
+        """One row per device, by index, then key. Unused GPUs have a row only if no run was announced.
+
+        `makespan_seconds` is that of a session that is over, in which throughputs are measured then; None: it is
+        not over, or unknown.
+        """
         now_ns = self.at(now_ns)
         workers: defaultdict[str, dict[tuple[int, str], Stream]] = defaultdict(dict)
         for source, epoch, stream in self.streams():
@@ -159,7 +165,7 @@ class HostState(Struct, array_like=True):
             in_use = {name for key, device in shown for name in (key, *gpus_of(device.device.key))}
             shown += [(key, device) for key, device in merged.items() if key not in in_use]
         shown.sort(key=lambda each: each[1].display_order())
-        moment = now_ns, self.started_ns, time_of_day
+        moment = now_ns, self.started_ns, time_of_day, makespan_seconds
         rows = [
             device.metrics(self.host, self._depth(key), own_workers(device, workers[key]), *moment)
             for key, device in shown

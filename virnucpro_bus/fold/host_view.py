@@ -61,7 +61,8 @@ class HostView:
 
     def metrics(self) -> list[GpuMetrics]:
         """One row per device."""
-        return self.fold.metrics(self.now_ns(), self._time_of_day())
+        makespan_seconds = self.effect()["makespan_seconds"] if self.fold.is_over else None
+        return self.fold.metrics(self.now_ns(), self._time_of_day(), makespan_seconds)
 
     def run_report(self) -> RunReport | None:
         """Its run; None if none was announced."""

@@ -14,6 +14,7 @@ from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.sequence import SequenceTracker
 from virnucpro_bus.events.vocabulary import MAX_COUNT, STARTING, Count, FileProgress, FileStarted, Heartbeat
 from virnucpro_bus.fold.windows import Span
+from virnucpro_bus.samples.process_figures import UsageSample, add_usage
 
 UNPLACED = -1
 State = Literal["starting", "loading", "idle", "busy", "stopped"]
@@ -78,6 +79,8 @@ class Stream:
     """… and when it was started; None: unknown."""
     has_worked: bool = False
     """Whether any event of a file was received from it, in whatever order."""
+    usages: list[UsageSample] = field(default_factory=list)
+    """What its process used, as its latest heartbeats report it, in their order."""
 
     def start(self, envelope: Envelope) -> None:
         """Set when it was started, and whether it loads its job first."""
@@ -96,6 +99,7 @@ class Stream:
         if envelope.seq > self._heartbeat_seq:
             self._heartbeat_seq, self._heartbeat = envelope.seq, envelope.event
             self.heartbeat_times = (envelope.mono_ns, envelope.wall_ns)
+        add_usage(self.usages, envelope.seq, envelope.mono_ns, envelope.event)
         if envelope.event.state == STARTING:
             self.loads = True
         elif self.up_ns is None or envelope.mono_ns < self.up_ns:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import zmq
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError
-from virnucpro_bus.history.protocol import MAX_ANSWER_BYTES
+from virnucpro_bus.history.protocol import (
+    MAX_ANSWER_BYTES,
+    Snapshot,
+    SnapshotStart,
+    parse_snapshot,
+    parse_snapshot_piece,
+    snapshot_request,
+)
 
 ANSWER_SECONDS = 5.0
+Request = Callable[..., Callable[[], list[bytes]]]
+"""Begins a request, of which it is passed the parts, and returns what waits for the answer."""
 
 
 class HistoryClient:
@@ -46,3 +57,23 @@ class HistoryClient:
             if received is not None and received[0] == request_id:
                 return received[1]
         raise AddressError("no hub answers there; check that the run is still in progress")
+
+
+def read_snapshot(answer: list[bytes], request: Request) -> Snapshot | None:
+    """Return the snapshot of which `answer` is the beginning; None when it holds none.
+
+    Its other pieces are requested as it is read.
+    """
+    start = parse_snapshot(answer)
+    return None if start is None else Snapshot(start.offset, _pieces(start, request))
+
+
+def _pieces(start: SnapshotStart, request: Request) -> Iterator[bytes]:
+    data, place = start.data, 0
+    while data:
+        place += len(data)
+        asked = snapshot_request(start.id, place)
+        # If it is sent at once, the next piece is made and sent while this one is decoded here.
+        answer = request(*asked)
+        yield data
+        data = parse_snapshot_piece(answer(), asked)

@@ -35,8 +35,8 @@ class KeptSnapshot:
         self._parts: Iterator[bytes] | None = None
         """Those that are not made yet; None: all are, or there is no snapshot."""
         self._made = bytearray()
-        self._readers = 0
-        """How many viewers have begun to read it, and not come to its end."""
+        self._readers: set[bytes] = set()
+        """The viewers that have begun to read it, and not come to its end."""
         self._began_ns = self._requested_ns = 0
 
     @property
@@ -44,24 +44,25 @@ class KeptSnapshot:
         """Whether parts of it are still to be made, and the fold must stay as it is."""
         return self._parts is not None
 
-    def start(self) -> list[bytes]:
-        """Return the answer to a viewer that wants a snapshot."""
+    def start(self, viewer: bytes) -> list[bytes]:
+        """Return the answer to a viewer that wants a snapshot; its name is any that no other viewer has."""
         now_ns = self._clock.mono_ns()
         if not self._readers or now_ns - self._began_ns > SHARED_NS:
             self.drop()
             self._id, self._began_ns = secrets.token_hex(8).encode(), now_ns
             self._offset, self._parts = self._take()
         self._requested_ns = now_ns
-        self._readers += 1
+        self._readers.add(viewer)
         return [self._id, str(self._offset).encode(), self._bytes(0)]
 
-    def piece(self, snapshot: bytes, place: bytes) -> list[bytes]:
+    def piece(self, viewer: bytes, snapshot: bytes, place: bytes) -> list[bytes]:
         """Return the answer to a viewer that reads on from a place, which is an offset."""
         if not self._id or snapshot != self._id:
             return [snapshot]
         self._requested_ns = self._clock.mono_ns()
         data = self._bytes(int(place))
-        self._readers -= not data
+        if not data:
+            self._readers.discard(viewer)
         return [snapshot, place, data]
 
     def advance(self) -> None:
@@ -72,7 +73,7 @@ class KeptSnapshot:
 
     def drop(self) -> None:
         """Forget the snapshot, so that the fold may change."""
-        self._id, self._parts, self._readers, self._made = b"", None, 0, bytearray()
+        self._id, self._parts, self._readers, self._made = b"", None, set(), bytearray()
 
     def _bytes(self, place: int) -> bytes:
         while self._parts is not None and len(self._made) < place + self._piece_bytes:

@@ -49,17 +49,17 @@ class HistoryServer:
         self.noted = self._fold.noted
         """Events of the capture that are decoded already, if its hub is in this process."""
 
-    def answer(self, request: Sequence[bytes]) -> list[bytes] | None:
-        """Return the answer to a request; None when it is unknown."""
+    def answer(self, viewer: bytes, request: Sequence[bytes]) -> list[bytes] | None:
+        """Return the answer to a viewer's request; None when it is unknown. No two viewers have the same name."""
         match request:
             case [b"hello"]:
                 hello = msgspec.structs.replace(self._hello(), now_ns=self._capture.now_ns)
                 return [msgspec.msgpack.encode(hello)]
             case [b"snapshot"]:
                 self.advance_fold()
-                return self._snapshot.start()
+                return self._snapshot.start(viewer)
             case [b"snapshot", snapshot, place] if is_offset(place):
-                return self._snapshot.piece(snapshot, place)
+                return self._snapshot.piece(viewer, snapshot, place)
             case [b"read", offset] if is_offset(offset):
                 data = self._capture.read(int(offset), self._piece_bytes)
                 return [offset, str(self._capture.size_bytes).encode(), data]

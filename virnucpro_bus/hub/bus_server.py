@@ -6,7 +6,9 @@ import os
 import secrets
 import socket
 import subprocess
+from collections.abc import Iterable
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -34,6 +36,8 @@ from virnucpro_bus.system.open_files import allow_open_files
 
 OPEN_FILES = 32
 """How many files and sockets a bus needs to have open, with one viewer."""
+EVENTS_AT_ONCE = 64
+"""How many events of a coordinator are in memory together: a plan has thousands, of up to 64 KiB."""
 
 
 class BusServer:
@@ -233,11 +237,12 @@ class BusServer:
 
 
 class HubSink:
-    """An EventSink that passes the coordinator's events directly to a hub in this process. Not thread-safe."""
+    """A BatchSink that passes the coordinator's events directly to a hub in this process. Not thread-safe."""
 
     def __init__(self, server: BusServer, clock: Clock, last_epoch: int = 0) -> None:
         """`server` must be open before the first event. The epoch of these events comes after `last_epoch`."""
         self._server = server
+        self._clock = clock
         self._sequencer = Sequencer(
             clock,
             source=COORDINATOR_SOURCE,
@@ -248,4 +253,11 @@ class HubSink:
 
     def publish(self, event: Fact) -> None:
         """Number, journal and forward one event."""
-        self._server.hub.record([encode(self._sequencer.next_envelope(event))])
+        self.publish_all((event,))
+
+    def publish_all(self, events: Iterable[Fact]) -> None:
+        """Number, journal and forward events, in this order; those that are recorded together have one time."""
+        remaining, number = iter(events), self._sequencer.next_envelope
+        while batch := list(islice(remaining, EVENTS_AT_ONCE)):
+            wall_ns, mono_ns = self._clock.wall_ns(), self._clock.mono_ns()
+            self._server.hub.record([encode(number(event, wall_ns, mono_ns)) for event in batch])

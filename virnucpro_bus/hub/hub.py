@@ -7,7 +7,7 @@ Forwarding is best effort, and the journal is complete: a subscriber that missed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING
 
 import zmq
@@ -166,12 +166,16 @@ class Hub:
             self.record(self._own_run.finish(self._count))
             self.capture.flush()
 
-    def record(self, frames: list[bytes]) -> None:
+    def record(self, frames: list[bytes], decoded: Sequence[Envelope | Foreign] | None = None) -> None:
         """Ingest the events of this process, and those that workers have handed to it.
 
-        The journal must hold them: what cannot be written now is kept until it can.
+        The journal must hold them: what cannot be written now is kept until it can. `decoded` are the events in
+        `frames`, where the caller has decoded them; None: they are decoded here.
         """
-        self._take_in(frames, keep=True)
+        if decoded is None:
+            self._take_in(frames, keep=True)
+        else:
+            self._append(*self._deduplicator.filter_decoded(frames, decoded), keep=True)
 
     def drain(self) -> None:
         """Ingest the frames that have already arrived."""
@@ -215,15 +219,22 @@ class Hub:
         # to keep what is in them.
         decoded: list[Envelope | Foreign] | None = [] if len(frames) < IDLE_FRAMES else None
         new = self._deduplicator.filter(frames, refusal, watcher, decoded)
-        if new:
-            place = self.capture.append(new, keep=keep)
-            if decoded is not None:
-                self._history.noted.add(decoded, place)
-            send = self._forward
-            for frame in new:
-                # Never blocks: a subscriber whose pipe is full misses it, and notices the gap in the numbers.
-                send(frame, DONTWAIT)
+        self._append(new, decoded, keep=keep)
         return new
+
+    def _append(
+        self, frames: list[bytes], decoded: Sequence[Envelope | Foreign] | None, *, keep: bool = False
+    ) -> None:
+        """Journal and forward new frames; `decoded` are the events in them, to be folded soon; None: later."""
+        if not frames:
+            return
+        place = self.capture.append(frames, keep=keep)
+        if decoded is not None:
+            self._history.noted.add(decoded, place)
+        send = self._forward
+        for frame in frames:
+            # Never blocks: a subscriber whose pipe is full misses it, and notices the gap in the numbers.
+            send(frame, DONTWAIT)
 
     def _drain(self, source: zmq.Socket[bytes], ready: Container[object] | None) -> list[bytes]:
         return drain(source, FRAMES_PER_POLL) if ready is None or source in ready else []
@@ -255,7 +266,7 @@ class Hub:
             pass
 
     def _answer(self, message: list[bytes]) -> None:
-        answer = self._history.answer(message[2:])
+        answer = self._history.answer(message[0], message[2:])
         if answer is None:
             self.refused["bad-history-request"] += 1
             return

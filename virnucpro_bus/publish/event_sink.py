@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
 
 from virnucpro_bus import events as ev
 
@@ -12,4 +13,13 @@ class EventSink(Protocol):
 
     def publish(self, event: ev.Fact) -> object:
         """Accept one event. Never waits."""
+        ...
+
+
+@runtime_checkable
+class BatchSink(EventSink, Protocol):
+    """A sink for which many events together cost less than one by one."""
+
+    def publish_all(self, events: Iterable[ev.Fact]) -> object:
+        """Accept events, in this order. Never waits."""
         ...

@@ -56,7 +56,7 @@ class Publisher(Sender):
         chosen = find_own_device(environment, named)
         clock = SystemClock()
         joined = join(address, environment, clock, strict=strict)
-        return cls(outbox=joined.outbox, device=chosen, run=joined.run, clock=clock)
+        return cls(outbox=joined.outbox, device=chosen, run=joined.run, clock=clock, measures=True)
 
     # None of what follows ends the program that calls it: where a value cannot be sent, the event is dropped and
     # counted, and the first one is reported.

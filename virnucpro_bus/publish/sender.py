@@ -25,6 +25,7 @@ from virnucpro_bus.publish.outbox import FrameOutbox, NoOutbox, Outbox
 from virnucpro_bus.publish.totals import Totals
 from virnucpro_bus.publish.values import as_device, as_name, as_reason
 from virnucpro_bus.system.console import say
+from virnucpro_bus.system.process_usage import UNKNOWN_USAGE, ProcessUsage, own_usage
 
 HEARTBEAT_SECONDS = 1.0
 LEAST_HEARTBEAT_SECONDS = 0.001
@@ -57,13 +58,14 @@ class Sender:
         clock: Clock | None = None,
         heartbeat_seconds: float | None = HEARTBEAT_SECONDS,
         loading: bool = False,
+        measures: bool = False,
     ) -> None:
         """Connect to the hub at `address`, and wait at most 1 s until it subscribes; or send through `outbox`.
 
         `device` None: a source without a device (coordinator, sampler). `source` None: named after the process id.
         `epoch` None: the time. `heartbeat_seconds` None: no heartbeats. `loading`: not ready for files before
-        `ready` is called. Raises AddressError for an unusable address, ValueError for a device or a number that no
-        event can carry.
+        `ready` is called. `measures`: heartbeats have what this process uses. Raises AddressError for an unusable
+        address, ValueError for a device or a number that no event can carry.
         """
         self._clock = clock or SystemClock()
         self._has_own_name = source is not None
@@ -80,6 +82,7 @@ class Sender:
         self._lock = threading.RLock()
         self._is_closed = self._is_inherited = False
         self._closing = threading.Event()
+        self._measures = measures
         self._totals = Totals(self._device_key, loading=loading)
         epoch = None if epoch is None else as_count("epoch", epoch)
         self._begin(Outbox(address, self._clock) if outbox is None else outbox, source, epoch, loading=loading)
@@ -210,17 +213,19 @@ class Sender:
             pause_seconds = _SPOOL_RETRY_SECONDS if self._outbox.pending else heartbeat_seconds
             if closing.wait(_SPOOL_PAUSE_SECONDS if has_more else pause_seconds):
                 return
+            is_due = self._clock.mono_ns() >= due_ns
+            # Not with the lock, for which those wait that publish.
+            usage = own_usage() if is_due and self._measures else UNKNOWN_USAGE
             with lock:
                 if self._is_closed:
                     return
                 has_more = self._outbox.flush_spool()
-                now_ns = self._clock.mono_ns()
-                if now_ns >= due_ns:
-                    due_ns = now_ns + int(heartbeat_seconds * 0.9e9)
-                    self.publish(self._heartbeat())
+                if is_due:
+                    due_ns = self._clock.mono_ns() + int(heartbeat_seconds * 0.9e9)
+                    self.publish(self._heartbeat(usage))
 
-    def _heartbeat(self) -> ev.Heartbeat:
-        return self._totals.heartbeat(self._outbox.dropped)
+    def _heartbeat(self, usage: ProcessUsage = UNKNOWN_USAGE) -> ev.Heartbeat:
+        return self._totals.heartbeat(self._outbox.dropped, usage)
 
     def close(self, reason: str | BaseException | None = "finished") -> None:
         """Publish the last heartbeat and WorkerStopped, and send what is spooled. Safe to call twice.

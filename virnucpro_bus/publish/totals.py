@@ -13,6 +13,7 @@ from virnucpro_bus.events.vocabulary import (
     Heartbeat,
     WorkStolen,
 )
+from virnucpro_bus.system.process_usage import UNKNOWN_USAGE, ProcessUsage
 
 
 class Totals:
@@ -47,8 +48,11 @@ class Totals:
         elif type(event) is WorkStolen:
             self._steals += 1
 
-    def heartbeat(self, unsent: int) -> Heartbeat:
-        """Return the heartbeat for now; `unsent` events could be made but not sent."""
+    def heartbeat(self, unsent: int, usage: ProcessUsage = UNKNOWN_USAGE) -> Heartbeat:
+        """Return the heartbeat for now; `unsent` events could be made but not sent.
+
+        `usage` is that of this process.
+        """
         return Heartbeat(
             self._device_key,
             self._state,
@@ -57,4 +61,5 @@ class Totals:
             min(self._sequences, MAX_COUNT),
             self._steals,
             unsent + self.rejected,
+            *usage,
         )

@@ -6,7 +6,7 @@ breaks and comes back causes neither a gap nor duplicates.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 import zmq
@@ -15,16 +15,8 @@ from virnucpro_bus.capture.records import Record, RecordScanner
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
-from virnucpro_bus.history.client import HistoryClient
-from virnucpro_bus.history.protocol import (
-    Snapshot,
-    SnapshotStart,
-    parse_hello,
-    parse_piece,
-    parse_snapshot,
-    parse_snapshot_piece,
-    snapshot_request,
-)
+from virnucpro_bus.history.client import HistoryClient, read_snapshot
+from virnucpro_bus.history.protocol import Snapshot, parse_hello, parse_piece
 from virnucpro_bus.history.recorded_clock import RecordedClock
 from virnucpro_bus.remote.keys import Identity, load_identity
 from virnucpro_bus.remote.memory_guard import MemoryGuard
@@ -114,16 +106,8 @@ class Follower:
     def snapshot(self) -> Snapshot | None:
         """Request the relay's fold of what is on record; None when it has none. Raises AddressError."""
         self.snapshot_size_bytes = self.offset + self.unread_bytes
-        start = parse_snapshot(self._ask(b"snapshot"))
-        return None if start is None else Snapshot(start.offset, self._read_on(start))
-
-    def _read_on(self, start: SnapshotStart) -> Iterator[bytes]:
-        data, place = start.data, 0
-        while data:
-            yield data
-            place += len(data)
-            request = snapshot_request(start.id, place)
-            data = parse_snapshot_piece(self._ask(*request), request)
+        # A request is sent when its answer is needed: until that comes it is sent again.
+        return read_snapshot(self._ask(b"snapshot"), lambda *request: partial(self._ask, *request))
 
     def seek(self, offset: int) -> None:
         """Skip the history before `offset`, which a snapshot covers."""

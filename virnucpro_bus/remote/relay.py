@@ -227,7 +227,7 @@ class Relay:
         """
         questions, self._questions = self._questions, []
         for peer, request_id, request in questions:
-            answer = self._history.answer(request)
+            answer = self._history.answer(peer, request)
             if answer is None:
                 self._refuse(peer, request_id, "unknown request")
             else:
@@ -242,7 +242,7 @@ class Relay:
             elif refusal := self._refusal(peer, viewer):
                 self._refuse(peer, viewer.request_id, refusal)
             elif viewer.offset < size or now_ns - viewer.last_request_ns >= KEEP_ALIVE_NS:
-                answer = self._history.answer([b"read", str(viewer.offset).encode()]) or []
+                answer = self._history.answer(peer, [b"read", str(viewer.offset).encode()]) or []
                 self._send(peer, viewer.request_id, answer)
                 viewer.request_id, viewer.sent_offset = None, viewer.offset + len(answer[-1])
 

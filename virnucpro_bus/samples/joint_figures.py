@@ -23,16 +23,16 @@ def joint_utilization(each: Sequence[GpuUtilization]) -> GpuUtilization:
     """
     if len(each) == 1:
         return each[0]
-    used = _sum([gpu["memory_used_bytes"] for gpu in each])
-    total = _sum([gpu["memory_total_bytes"] for gpu in each])
+    used = sum_of_known([gpu["memory_used_bytes"] for gpu in each])
+    total = sum_of_known([gpu["memory_total_bytes"] for gpu in each])
     return {
         **UNKNOWN_UTILIZATION,
         "compute_percent": mean_of_known([gpu["compute_percent"] for gpu in each]),
         "memory_percent": None if used is None or not total else 100 * used / total,
         "temperature": _greatest([gpu["temperature"] for gpu in each]),
-        "power_watts": _sum([gpu["power_watts"] for gpu in each]),
+        "power_watts": sum_of_known([gpu["power_watts"] for gpu in each]),
         "compute_max_percent": _greatest([gpu["compute_max_percent"] for gpu in each]),
-        "energy_joules": _sum([gpu["energy_joules"] for gpu in each]),
+        "energy_joules": sum_of_known([gpu["energy_joules"] for gpu in each]),
         "sample_age_seconds": _greatest([gpu["sample_age_seconds"] for gpu in each]),
         "simulated": any(gpu["simulated"] for gpu in each),
         "lost": any(gpu["lost"] for gpu in each),
@@ -48,8 +48,8 @@ def joint_figures(each: Sequence[GpuFigures]) -> GpuFigures:
     """
     return GpuFigures(
         compute_percent=mean_of_known([gpu.compute_percent for gpu in each]),
-        memory_peak_bytes=_sum([gpu.memory_peak_bytes for gpu in each]),
-        energy_joules=_sum([gpu.energy_joules for gpu in each]),
+        memory_peak_bytes=sum_of_known([gpu.memory_peak_bytes for gpu in each]),
+        energy_joules=sum_of_known([gpu.energy_joules for gpu in each]),
     )
 
 
@@ -69,7 +69,8 @@ def _known(values: Sequence[Figure | None]) -> list[Figure] | None:
     return known if known and len(known) == len(values) else None
 
 
-def _sum(values: Sequence[Figure | None]) -> Figure | None:
+def sum_of_known(values: Sequence[Figure | None]) -> Figure | None:
+    """Return the sum; None if a value is unknown, and without any."""
     known = _known(values)
     return sum(known) if known else None
 

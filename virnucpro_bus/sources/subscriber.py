@@ -6,7 +6,7 @@ that arrive twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,17 +16,8 @@ from virnucpro_bus.capture.records import Record, RecordScanner
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.errors import AddressError
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES
-from virnucpro_bus.history.client import ANSWER_SECONDS, HistoryClient
-from virnucpro_bus.history.protocol import (
-    WELCOME,
-    Snapshot,
-    SnapshotStart,
-    parse_hello,
-    parse_piece,
-    parse_snapshot,
-    parse_snapshot_piece,
-    snapshot_request,
-)
+from virnucpro_bus.history.client import ANSWER_SECONDS, HistoryClient, read_snapshot
+from virnucpro_bus.history.protocol import WELCOME, Snapshot, parse_hello, parse_piece
 from virnucpro_bus.history.recorded_clock import RecordedClock
 from virnucpro_bus.run_folder import read_addresses
 from virnucpro_bus.sockets import HIGH_WATER_MARK, drain
@@ -98,18 +89,9 @@ class Subscriber:
     def snapshot(self) -> Snapshot | None:
         """Request the hub's fold of what is on record; None when it has none. Raises AddressError."""
         self.snapshot_size_bytes = self.offset + self.unread_bytes
-        start = parse_snapshot(self._ask(b"snapshot"))
-        return None if start is None else Snapshot(start.offset, self._read_on(start))
-
-    def _read_on(self, start: SnapshotStart) -> Iterator[bytes]:
-        data, place = start.data, 0
-        while data:
-            place += len(data)
-            request = snapshot_request(start.id, place)
-            # The hub makes and sends the next piece while this one is decoded here.
-            request_id = self._client.send(*request)
-            yield data
-            data = parse_snapshot_piece(self._wait_for(request_id), request)
+        return read_snapshot(
+            self._ask(b"snapshot"), lambda *request: partial(self._wait_for, self._client.send(*request))
+        )
 
     def seek(self, offset: int) -> None:
         """Skip the history before `offset`, which a snapshot covers."""

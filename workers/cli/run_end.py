@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from virnucpro_bus.effect.text_report import sentence
+from virnucpro_bus.effect.text_report import count_steals, sentence
 from virnucpro_bus.logs.find import find_logs, log_hint
 from virnucpro_bus.run_folder import LOG_FOLDER, REPORT_NAME, RESULTS_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say
@@ -48,7 +48,7 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
     click.echo(
         f"{totals['files_completed']} of {total} files done{earlier} in {elapsed:.1f} s{told} on "
         f"{len(summary['devices'])} devices: {totals['sequences']} sequences{rate}; "
-        f"{totals['steals']} stolen, {totals['files_failed']} failed"
+        f"{count_steals(totals['steals'])}, {totals['files_failed']} failed"
     )
     if effect := sentence(summary["effect"]):
         click.echo(f"stealing: {effect}")

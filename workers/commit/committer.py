@@ -22,7 +22,7 @@ from typing import Protocol
 
 from virnucpro_bus.capture.writer import CaptureWriter
 from virnucpro_bus.events.envelope import Envelope
-from virnucpro_bus.events.vocabulary import FileResults
+from virnucpro_bus.events.vocabulary import FileCommitted, FileResults
 from virnucpro_bus.files.disk import DISK_FAILURES
 from workers.commit.placement import NO_RESULTS, Placement, results_events
 from workers.commit.result_store import ResultStore
@@ -37,8 +37,11 @@ class Journal(Protocol):
 
     capture: CaptureWriter
 
-    def record(self, frames: list[bytes]) -> None:
-        """Append frames to the capture and forward them; what cannot be written now is kept until it can."""
+    def record(self, frames: list[bytes], decoded: Sequence[Envelope]) -> None:
+        """Append frames, in which these events are, to the capture and forward them.
+
+        What cannot be written now is kept until it can.
+        """
         ...
 
 
@@ -168,19 +171,22 @@ class Committer:
     def _record(self, attempts: Sequence[FinishedAttempt], placed: Sequence[FinishedAttempt]) -> None:
         """Record how the attempts have ended; those that are placed in the journal, and sync it."""
         if placed:
-            self._journal.record([attempt.settled.frame for attempt in placed])
+            self._journal.record(
+                [attempt.settled.frame for attempt in placed], [attempt.envelope for attempt in placed]
+            )
         for attempt in attempts:
             self._record_end(attempt)
+        self._coordinator.announce([self._commit_event(attempt) for attempt in placed])
         if placed:
             fault_point("after_journal")
             self._unsynced += placed
             self._sync()
 
     def _record_end(self, attempt: FinishedAttempt) -> None:
-        """Report to the coordinator how an attempt has ended, in the journal if its results are placed."""
-        key, held, envelope, settled = attempt.device, attempt.held, attempt.envelope, attempt.settled
+        """Report to the coordinator how an attempt has ended."""
+        key, file, envelope = attempt.device, attempt.held.file.id, attempt.envelope
         event, wall_ns, mono_ns = envelope.event, envelope.wall_ns, envelope.mono_ns
-        file, seconds = held.file.id, event.duration_seconds
+        seconds = event.duration_seconds
         self._spent.append(attempt.output)
         if attempt.refusal is not None:
             reason, charged = attempt.refusal.reason, attempt.is_charged
@@ -191,13 +197,16 @@ class Committer:
         self._coordinator.record_file_completion(
             key, file, event.sequences, seconds, wall_ns=wall_ns, mono_ns=mono_ns
         )
-        self._coordinator.record_commit(
-            key,
-            held,
+
+    def _commit_event(self, attempt: FinishedAttempt) -> FileCommitted:
+        settled = attempt.settled
+        return self._coordinator.commit_event(
+            attempt.device,
+            attempt.held,
             attempt.placement.entries,
             settled.size_bytes,
             settled.digest,
-            event.sequences,
+            attempt.envelope.event.sequences,
             settled.input_digest,
         )
 

@@ -23,7 +23,8 @@ from virnucpro_bus.events.envelope import Envelope, Sequencer
 from virnucpro_bus.events.parts import parts_of
 from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
-from virnucpro_bus.publish.event_sink import EventSink
+from virnucpro_bus.publish.event_sink import BatchSink, EventSink
+from workers.coordinator.assignment import Assignment
 
 _MOST_UNFOLDED = 1_000
 DEPTHS_EVERY_NS = NANOSECONDS // 4
@@ -85,10 +86,13 @@ class LocalFold:
         self._worker_sequencers.append(self._worker_sequencer(device.key, epoch=1))
         self.announce(ev.DeviceJoined(device))
 
-    def publish(self, event: ev.Fact) -> None:
-        """Publish an event on the bus, without folding it."""
-        if self._sink is not None:
-            self._sink.publish(event)
+    def publish(self, events: Iterable[ev.Fact]) -> None:
+        """Publish events on the bus, in this order, without folding them."""
+        if isinstance(self._sink, BatchSink):
+            self._sink.publish_all(events)
+        elif self._sink is not None:
+            for event in events:
+                self._sink.publish(event)
 
     def record(self, event: ev.Fact) -> None:
         """Fold an event of the coordinator, without publishing it."""
@@ -97,7 +101,7 @@ class LocalFold:
     def announce(self, event: ev.Fact) -> None:
         """Fold an event of the coordinator and publish it."""
         self.record(event)
-        self.publish(event)
+        self.publish((event,))
 
     @property
     def may_announce_depths(self) -> bool:
@@ -129,9 +133,19 @@ class LocalFold:
         if len(self._unfolded) >= _MOST_UNFOLDED:
             self._folded()
 
+    def record_begin(
+        self, slot: int, begun: Assignment, wall_ns: int | None = None, mono_ns: int | None = None
+    ) -> None:
+        """Fold what the worker of device number `slot` publishes when it begins a file, at the times given."""
+        key, name = self._devices[slot].key, begun.file.id
+        if begun.stolen_from is not None:
+            stolen = ev.WorkStolen(key, begun.stolen_from, name, begun.attempt, begun.stolen_at_ns)
+            self.record_work(slot, stolen, wall_ns, mono_ns)
+        self.record_work(slot, ev.FileStarted(key, name, begun.attempt), wall_ns, mono_ns)
+
     def announce_loss(self, slot: int, event: ev.WorkerLost) -> None:
         """Announce the loss of a worker: its local stream ends, and that of the next worker begins."""
-        self.publish(event)
+        self.publish((event,))
         self._fold.ready.discard(self._devices[slot].key)
         lost = self._worker_sequencers[slot]
         self.record(msgspec.structs.replace(event, source=lost.source, epoch=lost.epoch))
@@ -143,7 +157,9 @@ class LocalFold:
         """Return one row for each device. `depths` are the present numbers of pending files."""
         keys = (device.key for device in self._devices)
         self.record(ev.QueueDepths(dict(zip(keys, depths, strict=True))))
-        return self._folded().metrics(self._clock.mono_ns())
+        folded, now_ns = self._folded(), self._clock.mono_ns()
+        effect = folded.effect(now_ns, self._totals_cache) if folded.is_over else None
+        return folded.metrics(now_ns, makespan_seconds=None if effect is None else effect["makespan_seconds"])
 
     def steals(self) -> list[StealEvent]:
         """Return the last 50 steals, oldest first."""

@@ -79,9 +79,10 @@ class Reports:
         seat.refusals.append(None)
         self._store.discard(output)
         self._fail(seat, held, envelope, charged=settled.stop_reason is None)
-        self._server.hub.record([settled.frame])
+        self._server.hub.record([settled.frame], [envelope])
         if settled.stop_reason is not None:
-            self._committer.stop(settled.stop_reason)
+            log = log_of(self._server.run_dir, held.file.id, held.attempt)
+            self._committer.stop(f"{settled.stop_reason}{log_hint(log)}")
 
     def _fail(self, seat: Seat, held: Assignment, envelope: Envelope, *, charged: bool) -> None:
         reason = envelope.event.reason

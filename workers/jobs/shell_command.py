@@ -9,7 +9,7 @@ import stat
 import subprocess
 from collections.abc import Mapping
 
-from virnucpro_bus.errors import UserError
+from virnucpro_bus.errors import EveryFileError, UserError
 from virnucpro_bus.text import visible
 
 MAX_ERROR_CHARACTERS = 300
@@ -17,6 +17,8 @@ _BASH_OPTIONS = "set -euo pipefail; "
 _SH_OPTIONS = "set -eu; (set -o pipefail) 2>/dev/null && set -o pipefail; "
 _STANDARD_ERROR = 2
 _ERROR_TAIL_BYTES = 8192
+_NO_PROGRAM = (126, 127)
+"""A shell's exit status if it cannot execute a program, or does not find it."""
 _KILLED_STATUS = 128
 """A shell's exit status is this plus the signal's number if the program that it ran was killed."""
 
@@ -34,7 +36,8 @@ def shell_program(script: str) -> list[str]:
 def run_program(program: list[str], variables: Mapping[str, str]) -> None:
     """Run a program with these variables added to the environment.
 
-    Raises UserError when it fails, with the exit status and, where stderr is a file, the last line on it.
+    Raises UserError when it fails, with the exit status and, where stderr is a file, the last line on it:
+    EveryFileError when the shell has not found a program, or cannot execute it.
     """
     errors = _reopen_standard_error()
     try:
@@ -43,7 +46,8 @@ def run_program(program: list[str], variables: Mapping[str, str]) -> None:
         ).returncode
         if status:
             last = "" if errors is None else _last_line(errors)
-            raise UserError(f"the command {_describe_end(status)}{last}")
+            kind = EveryFileError if status in _NO_PROGRAM else UserError
+            raise kind(f"the command {_describe_end(status)}{last}")
     finally:
         if errors is not None:
             os.close(errors)

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from time import sleep
@@ -56,18 +56,20 @@ class MonitorProcess:
         log_rotate_bytes: int | None,
         *,
         draw: bool,
+        display: Sequence[str] = (),
         http: HttpListen | None = None,
     ) -> None:
         """Start the process; without `draw` it only writes the log. Raises OSError.
 
-        `http` is where it also serves a live page; None: nowhere.
+        `display` are options of its command that concern only what is shown. `http` is where it also serves a
+        live page; None: nowhere.
         """
         command = self_command(
             "monitor", str(run_dir), "--interval", str(interval_seconds), "--log-file", str(log_file)
         )
         if log_rotate_bytes is not None:
             command += ["--log-rotate", str(log_rotate_bytes)]
-        command += ["--group", str(os.getpgrp()), *([] if draw else ["--no-dashboard"])]
+        command += ["--group", str(os.getpgrp()), *([] if draw else ["--no-dashboard"]), *display]
         if http is not None:
             command += http.options()
         is_drawing = draw and sys.stdout.isatty()

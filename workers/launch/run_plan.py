@@ -36,6 +36,8 @@ class RunPlan:
     """Time between screen updates, and between rows of the metrics log."""
     dashboard: bool
     log_file: Path
+    display: Sequence[str] = ()
+    """Options of the monitor's command that concern only what is shown, as its command line has them."""
     target: str | None = None
     """MODULE:ATTR that the name `job` stands for; None: `job` is not a name."""
     log_rotate_bytes: int | None = None

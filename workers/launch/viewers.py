@@ -64,6 +64,7 @@ class Viewers:
                 plan.log_file,
                 plan.log_rotate_bytes,
                 draw=plan.dashboard,
+                display=plan.display,
                 http=plan.http,
             )
         except OSError as error:

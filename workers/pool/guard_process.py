@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 from virnucpro_bus.system.child_process import stop
 from workers.pool import orphan_guard
@@ -20,10 +21,18 @@ class OrphanGuard:
     It waits for the guard at its end only, 2 s at most, and the run continues without it if it dies.
     """
 
-    def __init__(self) -> None:
-        self.problem: str | None = None
-        """Why there is no guard; None if it was started."""
+    def __init__(self, warn: Callable[[str], object]) -> None:
+        """`warn` is called with a line for the user if the guard cannot be started."""
+        self._warn = warn
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_started = False
+        """Whether it was started, or could not be."""
+
+    def start(self) -> None:
+        """Start the guard process, unless that was tried before."""
+        if self._has_started:
+            return
+        self._has_started = True
         try:
             # Run by path and isolated: the program imports nothing of ours, and so starts fast.
             self._process = subprocess.Popen(
@@ -34,13 +43,17 @@ class OrphanGuard:
                 process_group=0,
             )
         except OSError as error:
-            self.problem = f"the orphan guard cannot be started: {error.strerror}"
+            self._warn(
+                f"the orphan guard cannot be started: {error.strerror}; what a job has started may outlive a "
+                "launcher that is killed"
+            )
         else:
             assert self._process.stdin is not None
             os.set_blocking(self._process.stdin.fileno(), False)
 
     def watch(self, group: int, mark: str) -> None:
         """Have the worker of this process group and mark ended if the launcher dies."""
+        self.start()  # not before: the first worker, which has no job yet, would wait for that
         self._send(b"%b%d %b\n" % (STARTED, group, mark.encode()))
 
     def forget(self, group: int) -> None:

@@ -50,7 +50,7 @@ class WorkerPool:
         """Of each worker."""
         self._watchdog = Watchdog(workplace.limits, self._clock, self._server.hub.events_from)
         self._zygote = zygote or Zygote()
-        self._guard = OrphanGuard()
+        self._guard = OrphanGuard(self._warn)
         self._desk = Desk(workplace, self._slots)
         self._dispatcher = Dispatcher(self._server.address("channel"), self._slots, self._desk, self._clock)
 
@@ -81,8 +81,6 @@ class WorkerPool:
 
     def start(self) -> None:
         """Start every device's worker, or leave that to `poll` while the journal cannot be written."""
-        if self._guard.problem is not None:
-            self._warn(f"{self._guard.problem}; what a job has started may outlive a launcher that is killed")
         with suppress(OSError):  # which the first worker to be forked reports
             self._zygote.is_ready(LOAD_SECONDS)
         for slot in self._slots:
@@ -150,19 +148,18 @@ class WorkerPool:
             self._desk.stop(f"no worker can be started: {reason}")
 
     def _supervise(self, slot: Slot) -> None:
-        """Start the slot's worker if one is due, handle its death, or end it if it must end."""
-        if slot.process is None:
-            if self._wants_worker(slot):
-                self._spawn(slot)
-            return
-        group = slot.process.pid
-        how = slot.reap()
-        if how is None:
-            self._supervise_running(slot)
-            return
-        self._guard.forget(group)
-        if not (slot.dismissed and slot.assignment is None):
-            self._handle_death(slot, how)
+        """Handle the death of the slot's worker, end it if it must end, or start the one that is due."""
+        if slot.process is not None:
+            group = slot.process.pid
+            how = slot.reap()
+            if how is None:
+                self._supervise_running(slot)
+                return
+            self._guard.forget(group)
+            if not (slot.dismissed and slot.assignment is None):
+                self._handle_death(slot, how)
+        if self._wants_worker(slot):
+            self._spawn(slot)
 
     def _supervise_running(self, slot: Slot) -> None:
         """Kill the process if its time to end is over; begin to end it if it must end."""

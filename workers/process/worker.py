@@ -170,6 +170,7 @@ def main() -> None:
         run=config.run,
         host=config.host,
         loading=True,
+        measures=True,
     )
     try:
         Worker(config, bus, channel, lambda: signals.terminations).work()

@@ -112,7 +112,7 @@ def test_a_device_that_completes_nothing_for_300_s_is_shown_as_stalled(make: Mak
 
 def test_a_source_that_fails_leaves_the_last_figures_on_screen_with_the_problem(make: Make) -> None:
     work, output = Work(), Reports()
-    dashboard = make(work, console=Console(file=output), update_interval=0.001)
+    dashboard = make(work, console=Console(file=output), update_interval=0.001, line_interval=0)
     dashboard.start()
     assert output.written.wait(10)
     work.fault = RuntimeError("boom")
@@ -128,7 +128,7 @@ def test_a_source_that_fails_leaves_the_last_figures_on_screen_with_the_problem(
 def test_the_dashboard_outlives_a_disk_that_was_full_for_a_while(make: Make) -> None:
     output = Reports()
     output.fault, output.wanted = OSError(28, "No space left on device"), 3
-    dashboard = make(Work(), console=Console(file=output), update_interval=0.001)
+    dashboard = make(Work(), console=Console(file=output), update_interval=0.001, line_interval=0)
     dashboard.start()
     assert output.written.wait(10)
     output.fault = None
@@ -195,7 +195,7 @@ def test_expensive_updates_are_made_less_often(make: Make, monkeypatch: pytest.M
     costs = iter(range(0, 10**12, 10**8))  # a tenth of a second of CPU time each
     monkeypatch.setattr("monitor.dashboard.thread_cpu_ns", lambda: next(costs))
     output = Reports()
-    dashboard = make(Work(), console=Console(file=output), update_interval=0.001)
+    dashboard = make(Work(), console=Console(file=output), update_interval=0.001, line_interval=0)
     waits: list[float] = []
 
     def handle_requests(seconds: float) -> None:

@@ -79,11 +79,14 @@ def test_on_a_terminal_the_table_is_drawn_full_screen_and_the_terminal_given_bac
         assert cursor_was_hidden
         assert screen.display[0].startswith(" a run ")
         assert screen.display[3].split() == [
-            *("DEVICE", "COMPUTE", "LOAD", "MEMORY", "SEQ/S", "QUEUE", "DONE", "FAIL", "STEALS", "TEMP"),
+            *("DEVICE", "COMPUTE", "MEMORY", "SEQ/S", "QUEUE", "DONE", "FAIL", "STEALS", "FILE"),
         ]
         assert screen.display[4].split()[:4] == ["●", "GPU", "0", "87%"]
         assert screen.display[6].lstrip().startswith("TOTAL")
-        assert screen.display[11].endswith("cpu:0 <- GPU 0 \\x1b[2Jsample_2.fa".ljust(70))
+        assert screen.display[8].startswith(" THROUGHPUT ")
+        assert next(line for line in screen.display if "cpu:0 <- " in line).endswith(
+            "cpu:0 <- GPU 0 \\x1b[2Jsample_2.fa".ljust(70)
+        )
 
         process.stdin.write(b"\n")
         process.stdin.flush()

@@ -58,6 +58,9 @@ METRICS: DeviceWork = {
     "loading_seconds": None,
     "key": None,
     "gpus": None,
+    "cpu_percent": None,
+    "resident_bytes": None,
+    "read_bytes_per_second": None,
 }
 EMPTY_INFO: CaptureInfo = {
     "path": "",

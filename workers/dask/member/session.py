@@ -216,6 +216,7 @@ class Session(WorkerPlugin):
             host=config.host,
             loading=device is not None,
             outbox=outbox,
+            measures=device is not None,
         )
 
 

@@ -37,20 +37,20 @@ def steal(number: int, saved_seconds: float | None) -> StealEffect:
 
 
 def test_all_of_it_is_one_sentence() -> None:
-    assert sentence(KNOWN) == "41 moves, saved 3m12s of 14m05s, 1.7 % above the lower bound"
+    assert sentence(KNOWN) == "41 steals, saved 3m12s of 14m05s, 1.7 % above the lower bound"
 
 
 def test_time_that_was_lost_is_called_so() -> None:
     assert sentence({**KNOWN, "saved_seconds": -12.0, "moves": 1, "above_bound_percent": None}) == (
-        "1 move, lost 12.0 s of 14m05s"
+        "1 steal, lost 12.0 s of 14m05s"
     )
 
 
 def test_what_is_only_expected_is_not_told_as_done() -> None:
     going: Effect = {**KNOWN, "makespan_seconds": 600.0}
-    assert sentence(going) == "41 moves, will save 3m12s of 14m05s, 1.7 % above the lower bound"
+    assert sentence(going) == "41 steals, will save 3m12s of 14m05s, 1.7 % above the lower bound"
     assert sentence({**going, "saved_seconds": -12.0, "above_bound_percent": None}) == (
-        "41 moves, will lose 12.0 s of 14m05s"
+        "41 steals, will lose 12.0 s of 14m05s"
     )
 
 
@@ -62,7 +62,7 @@ def test_a_range_that_is_known_is_told() -> None:
         "above_bound_range": (-0.4, 2.6),
     }
     assert sentence(likely) == (
-        "41 moves, saved 3m12s (2m57s to 3m28s) of 14m05s (13m50s to 14m21s), "
+        "41 steals, saved 3m12s (2m57s to 3m28s) of 14m05s (13m50s to 14m21s), "
         "1.7 % (0.0 to 2.6 %) above the lower bound"
     )
 
@@ -84,8 +84,8 @@ def test_what_was_saved_is_told_as_well_as_it_is_known(
     assert gain(saved, likely) == told
 
 
-def test_where_no_file_was_moved_nothing_was_saved() -> None:
-    assert sentence({**KNOWN, "saved_seconds": 0.0, "moves": 0}) == "no file moved, 1.7 % above the lower bound"
+def test_where_no_file_was_stolen_nothing_was_saved() -> None:
+    assert sentence({**KNOWN, "saved_seconds": 0.0, "moves": 0}) == "no file stolen, 1.7 % above the lower bound"
 
 
 def test_of_nothing_known_there_is_no_sentence_and_every_figure_is_unknown() -> None:
@@ -113,3 +113,24 @@ def test_each_device_and_the_latest_steals_are_told_and_no_name_drives_the_termi
     assert "  4\x1b" not in told
     assert "\x1b" not in told
     assert told.count("saved 14.2 s") == told.count(".fa  n/a") == STEALS_SHOWN // 2
+
+
+@pytest.mark.parametrize(
+    ("bound_seconds", "percent", "likely", "is_said"),
+    [
+        (642.0, 1.7, (0.9, 2.6), True),
+        (642.0, 1.7, (0.0, 5.0), False),  # nobody knows
+        (0.3, 60.0, None, False),  # a run of less than a second
+        (18.0, 4.8, (4.4, 5.1), False),
+    ],
+)
+def test_the_distance_from_the_bound_is_said_where_it_is_more_than_chance(
+    bound_seconds: float, percent: float, likely: tuple[float, float] | None, is_said: bool
+) -> None:
+    effect: Effect = {
+        **KNOWN,
+        "lower_bound_seconds": bound_seconds,
+        "above_bound_percent": percent,
+        "above_bound_range": likely,
+    }
+    assert ("above the lower bound" in (sentence(effect) or "")) == is_said

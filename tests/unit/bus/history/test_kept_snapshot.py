@@ -48,8 +48,8 @@ class Bus:
         )
         self.server.fold_all()
 
-    def ask(self, *request: bytes) -> list[bytes]:
-        answer = self.server.answer(request)
+    def ask(self, viewer: Viewer, *request: bytes) -> list[bytes]:
+        answer = self.server.answer(str(id(viewer)).encode(), request)
         assert answer is not None
         return answer
 
@@ -58,13 +58,13 @@ class Viewer:
     """One that reads a snapshot."""
 
     def __init__(self, bus: Bus) -> None:
-        self.bus, start = bus, parse_snapshot(bus.ask(b"snapshot"))
+        self.bus, start = bus, parse_snapshot(bus.ask(self, b"snapshot"))
         assert start is not None
         self.id, self.offset, self.data = start
 
     def read(self) -> bytes:
         request = snapshot_request(self.id, len(self.data))
-        piece = parse_snapshot_piece(self.bus.ask(*request), request)
+        piece = parse_snapshot_piece(self.bus.ask(self, *request), request)
         self.data += piece
         return piece
 
@@ -112,6 +112,14 @@ def test_viewers_that_join_at_the_same_time_share_one_and_a_later_one_does_not()
     assert Viewer(bus).id != first.id
 
 
+def test_a_viewer_that_asks_for_the_end_twice_has_left_once() -> None:
+    bus = Bus()
+    first, second = Viewer(bus), Viewer(bus)
+    first.read_all()
+    assert first.read() == b""
+    assert Viewer(bus).id == second.id
+
+
 def test_one_that_is_read_without_end_is_not_shared_without_end() -> None:
     bus = Bus()
     slow = Viewer(bus)
@@ -144,7 +152,7 @@ def test_the_totals_of_all_that_is_recorded_do_not_wait_for_a_viewer() -> None:
 
 @pytest.mark.parametrize("parts", [[b"x", b"-1"], [b"x", b""], [b"x"], [b"x", b"1" * 30], [b"", b"0", b"0"]])
 def test_a_malformed_request_is_unknown(parts: list[bytes]) -> None:
-    assert Bus().server.answer([b"snapshot", *parts]) is None
+    assert Bus().server.answer(b"viewer", [b"snapshot", *parts]) is None
 
 
 @pytest.mark.parametrize("answer", [[], [b"12", b"fold"], [b"id", b"x", b"data"], [b"id", b"12", b""]])

@@ -11,8 +11,9 @@ from tests.support.captures import read_all, some_frames
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.codec import decode
+from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, Envelope
 from virnucpro_bus.events.vocabulary import Notice, RunStarted
-from virnucpro_bus.hub.bus_server import BusServer, HubSink
+from virnucpro_bus.hub.bus_server import EVENTS_AT_ONCE, BusServer, HubSink
 from virnucpro_bus.run_folder import BUS_FILE, CAPTURE_NAME
 
 
@@ -118,3 +119,14 @@ def test_an_event_of_this_process_that_no_frame_can_hold_is_refused_and_ends_not
         sink.publish(Notice("x" * 70_000))
         sink.publish(Notice("x"))
         assert (server.hub.accepted, server.hub.refused) == (1, {"oversized": 1})
+
+
+def test_events_of_this_process_are_recorded_in_their_order_however_many_come_together(tmp_path: Path) -> None:
+    texts = [str(number) for number in range(3 * EVENTS_AT_ONCE + 1)]
+    with BusServer(tmp_path / "bus", SystemClock()) as server:
+        sink = HubSink(server, SystemClock())
+        sink.publish_all(Notice(text) for text in texts[:-1])
+        sink.publish(Notice(texts[-1]))
+    recorded = [decode(record.frame) for record in read_all(tmp_path / "bus" / CAPTURE_NAME)]
+    own = [each for each in recorded if isinstance(each, Envelope) and each.source == COORDINATOR_SOURCE]
+    assert [(each.seq, each.event.text) for each in own] == list(enumerate(texts, 1))

@@ -159,6 +159,16 @@ def test_an_event_that_comes_twice_is_recorded_and_forwarded_once(hub: Hub) -> N
     assert hub.accepted == 6
 
 
+def test_an_event_that_was_handed_over_decoded_is_recorded_once_however_it_comes_again(hub: Hub) -> None:
+    frames = some_frames(3)
+    hub.ingest(frames[:1])
+    hub.record(frames, [decode(frame) for frame in frames])
+    hub.record(frames)
+    hub.poll()
+    assert [record.frame for record in read_all(hub.capture.path)] == frames
+    assert hub.accepted == 3
+
+
 def test_a_kind_of_a_newer_version_is_let_through(hub: Hub) -> None:
     frame = msgpack.packb(["new.kind/", 2, "r", "node", "w", 1, 1, 1, 1, ["x"]])
     hub.ingest([frame, frame])

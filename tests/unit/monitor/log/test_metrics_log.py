@@ -43,6 +43,9 @@ KNOWN: Row = (
         "loading_seconds": 42.1234,
         "key": "GPU-1",
         "gpus": ["GPU-1"],
+        "cpu_percent": None,
+        "resident_bytes": None,
+        "read_bytes_per_second": None,
     },
     {
         "compute_percent": 87.0,

@@ -54,6 +54,9 @@ def row(
             "loading_seconds": None,
             "key": None,
             "gpus": None,
+            "cpu_percent": None,
+            "resident_bytes": None,
+            "read_bytes_per_second": None,
         },
         {**UNKNOWN_UTILIZATION, "sample_age_seconds": age},
     )

@@ -75,7 +75,7 @@ def test_the_page_can_be_read_without_seeing_it() -> None:
 
 def test_the_page_says_what_happened() -> None:
     text = page_of(compared(small_run())).text
-    assert "5 of 5 files done on 2 devices, none failed. Stealing: 1 move, " in text
+    assert "5 of 5 files done on 2 devices, none failed. Stealing: 1 steal, " in text
     assert "Job my_model:classify on node1, policy cost: finished with exit status 0." in text
     assert "c.fa: completed in 3.0 s, 100 sequences" in text
     assert "e.fa: completed in 4.0 s, 80 sequences, stolen from GPU 1" in text

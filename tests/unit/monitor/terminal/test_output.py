@@ -30,7 +30,7 @@ class Refusing(io.StringIO):
 
 
 def output(file: io.StringIO, failures: Failures | None = None) -> DashboardOutput:
-    return DashboardOutput(Console(file=file), failures or Failures(), lambda: None)
+    return DashboardOutput(Console(file=file), failures or Failures(), lambda: None, line_seconds=0)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EPIPE, errno.EIO])

@@ -15,7 +15,7 @@ from virnucpro_bus.effect.combine import unknown_effect
 pytestmark = pytest.mark.usefixtures("utc")
 
 
-LONGEST = " stealing: 12 moves, saved 3m12s (2m57s to 3m28s) of 14m05s (13m50s to 14m21s)"
+LONGEST = " stealing: 12 steals, saved 3m12s (2m57s to 3m28s) of 14m05s (13m50s to 14m21s)"
 
 
 def line_of(shot: ViewModel, width: int) -> str:
@@ -23,7 +23,7 @@ def line_of(shot: ViewModel, width: int) -> str:
 
 
 def test_a_frame_with_little_room_leaves_out_what_stealing_has_done() -> None:
-    told = " stealing: 12 moves, saved 3m12s (2m57s to 3m28s) of 14m05s (13m50s to 14m21s)\n"
+    told = " stealing: 12 steals, saved 3m12s (2m57s to 3m28s) of 14m05s (13m50s to 14m21s)\n"
     assert told in plain(WITH_EFFECT, 80, 24)
     assert "stealing:" not in plain(WITH_EFFECT, 80, 10)
 
@@ -31,10 +31,10 @@ def test_a_frame_with_little_room_leaves_out_what_stealing_has_done() -> None:
 @pytest.mark.parametrize(
     ("width", "told"),
     [
-        (122, f"{LONGEST}, 1.7 % (0.9 to 2.6 %) above the lower bound"),
-        (121, LONGEST),
-        (78, LONGEST),
-        (77, " stealing: 12 moves"),
+        (123, f"{LONGEST}, 1.7 % (0.9 to 2.6 %) above the lower bound"),
+        (122, LONGEST),
+        (79, LONGEST),
+        (78, " stealing: 12 steals"),
     ],
 )
 def test_what_does_not_fit_is_left_out_whole(width: int, told: str) -> None:
@@ -46,13 +46,13 @@ def test_without_a_known_effect_there_is_no_line_about_stealing() -> None:
     assert line_of(replace(snapshot(), effect=unknown_effect()), 80) == ""
 
 
-def test_without_a_move_the_line_says_so_in_place_of_a_count() -> None:
+def test_without_a_steal_the_line_says_so_in_place_of_a_count() -> None:
     assert WITH_EFFECT.effect is not None
     unmoved = replace(WITH_EFFECT, effect={**WITH_EFFECT.effect, "moves": 0})
-    assert line_of(unmoved, 80) == " stealing: no file moved, 1.7 % (0.9 to 2.6 %) above the lower bound"
+    assert line_of(unmoved, 80) == " stealing: no file stolen, 1.7 % (0.9 to 2.6 %) above the lower bound"
 
 
-def test_where_no_file_was_moved_and_nothing_else_is_known_there_is_no_line() -> None:
+def test_where_no_file_was_stolen_and_nothing_else_is_known_there_is_no_line() -> None:
     known = {**unknown_effect(), "makespan_seconds": 3.0}
     assert line_of(replace(WITH_EFFECT, effect=known), 80) == ""  # type: ignore[arg-type]
 

@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from monitor.model.answers import DeviceWork
-from monitor.model.selection import EVERYTHING, ViewOptions
+from monitor.model.selection import COLUMN_NAMES, EVERYTHING, ViewOptions
 from monitor.model.view_model import Row, Trend, ViewModel, device_key
+from monitor.view.columns import COLUMNS
 from monitor.view.frame import frame
 from tests.support.pictures import (
     IN_TROUBLE,
     LOADING,
     ON_CPUS,
+    ON_CPUS_MEASURED,
     ONE_MODEL,
     SIMULATED,
     STALE,
@@ -74,15 +76,21 @@ def test_no_header_is_ever_cut(width: int) -> None:
     }
 
 
-def test_at_80_cells_the_load_of_one_model_has_a_sparkline() -> None:
+def test_at_80_cells_the_files_in_progress_are_named() -> None:
     assert header(ONE_MODEL, 80)[1:] == [
-        *("COMPUTE", "LOAD", "MEMORY", "SEQ/S", "QUEUE", "DONE", "FAIL", "STEALS", "TEMP"),
+        *("COMPUTE", "MEMORY", "SEQ/S", "QUEUE", "DONE", "FAIL", "STEALS", "FILE"),
     ]
-    first = next(text for text in plain(ONE_MODEL, 80, 24).splitlines() if "GPU 0" in text)
-    assert first.split()[4] == "▇▇▇▇▇▇"
 
 
-def test_at_80_cells_different_models_are_named_in_place_of_the_sparkline() -> None:
+def test_at_100_cells_the_load_of_one_model_has_a_sparkline() -> None:
+    assert header(ONE_MODEL, 100)[1:] == [
+        *("COMPUTE", "LOAD", "MEMORY", "SEQ/S", "QUEUE", "DONE", "FAIL", "STEALS", "TEMP", "FILE"),
+    ]
+    first = next(text for text in plain(ONE_MODEL, 100, 24).splitlines() if "GPU 0" in text)
+    assert first.split()[4] == "▇▇▇▇▇▇▇▇"
+
+
+def test_at_80_cells_different_models_are_named_in_place_of_the_files() -> None:
     assert header(snapshot(), 80)[1:] == [
         *("NAME", "COMPUTE", "MEMORY", "SEQ/S", "QUEUE", "DONE", "FAIL", "STEALS", "TEMP"),
     ]
@@ -115,9 +123,8 @@ def test_names_that_do_not_fit_are_shortened_in_every_row_alike(width: int) -> N
     assert ("RTX 4090 " in picture) == ("RTX A6000 " in picture) == ("H100 80GB HBM3 " in picture)
 
 
-def test_at_100_cells_the_rate_has_one_too() -> None:
-    assert "RATE" in header(snapshot(), 100)
-    assert {"RATE", "POWER"} < set(header(ONE_MODEL, 100))
+def test_at_120_cells_the_rate_has_one_too() -> None:
+    assert {"RATE", "POWER"} < set(header(ONE_MODEL, 120))
 
 
 def test_a_model_that_all_devices_share_is_named_once() -> None:
@@ -164,7 +171,7 @@ def test_the_table_stands_still_while_the_names_of_files_change() -> None:
 def test_how_much_of_a_file_is_done_stands_after_its_name(name: str, percent: float | None, shown: str) -> None:
     metrics, utilization = row(0)
     of_one: DeviceWork = {**metrics, "current_file": name, "current_file_percent": percent}
-    picture = plain(replace(snapshot(), rows=((of_one, utilization),)), 200, 24)
+    picture = plain(replace(snapshot(), rows=((of_one, utilization),)), 220, 24)
     assert next(text for text in picture.splitlines() if "GPU 0" in text).endswith(f"  {shown}")
 
 
@@ -214,7 +221,7 @@ def test_a_filter_that_matches_no_device_is_shown() -> None:
 
 
 def test_the_total_is_of_the_chosen_devices() -> None:
-    picture = plain(snapshot(8), 160, 24, ViewOptions(devices=frozenset({"0", "1"})))
+    picture = plain(snapshot(8), 250, 24, ViewOptions(devices=frozenset({"0", "1"})))
     total = next(text for text in picture.splitlines() if "TOTAL" in text)
     assert total.split() == ["TOTAL", "2", "devices", "93%", "70%", "33.1", "13", "45", "0", "+3", "-1", "624W"]
 
@@ -235,8 +242,9 @@ def test_big_figures_are_never_cut() -> None:
 
 
 def test_an_unknown_figure_is_shown_as_unknown_and_never_as_zero() -> None:
-    cpu = next(text for text in plain(ON_CPUS, 80, 24).splitlines() if "cpu:0" in text)
-    assert (cpu.split()[2], cpu.split()[-1], cpu.count("n/a")) == ("n/a", "n/a", 3)
+    mixed = replace(snapshot(), rows=(*ON_CPUS.rows, *snapshot(1).rows))
+    cpu = next(text for text in plain(mixed, 80, 24).splitlines() if "cpu:0" in text)
+    assert cpu.split().count("n/a") == 2
     lost = next(text for text in plain(snapshot(), 200, 24).splitlines() if "GPU 3" in text)
     assert lost.split().count("n/a") == 6
 
@@ -251,6 +259,10 @@ def test_bad_states_are_recognizable_without_colour_at_every_width() -> None:
 SPEAKING = ("LOST", "SILENT", "STALE", "STALLED", "SIMULATED", "lost", "× GPU", "? GPU")
 
 
+BESIDE_A_MARK = ({"×"}, {"━"}, set[str]())
+"""What failed of the bar of progress has its number beside it, and the bar of a figure has that figure."""
+
+
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
 def test_every_alarming_colour_has_a_mark_or_a_word_beside_it(width: int) -> None:
     shot = replace(WITH_EFFECT, health=IN_TROUBLE.health, rows=IN_TROUBLE.rows)
@@ -262,9 +274,10 @@ def test_every_alarming_colour_has_a_mark_or_a_word_beside_it(width: int) -> Non
     ]
     assert alarming
     for style, words in alarming:
-        if not words.startswith(
-            ("LOST", "SILENT", "STALE", "SIMULATED", "lost", "STALLED", "× GPU", "? GPU")
-        ) and set(words) != {"×"}:
+        if (
+            not words.startswith(("LOST", "SILENT", "STALE", "SIMULATED", "lost", "STALLED", "× GPU", "? GPU"))
+            and set(words) not in BESIDE_A_MARK
+        ):
             assert words.startswith("!!" if "red" in str(style) else "!"), words
 
 
@@ -341,3 +354,58 @@ def test_trends_of_what_was_never_known_are_left_out() -> None:
     unknown = Trend((None,) * 9, (None,) * 9)
     trends = {device_key(metrics): unknown for metrics, _ in snapshot().rows}
     assert not {"LOAD", "RATE"} & set(header(replace(snapshot(), trends=trends), 200))
+
+
+@pytest.mark.parametrize(
+    ("elapsed_seconds", "done", "since_seconds", "is_marked"),
+    [
+        (2.9, 20, 1.0, False),  # a run that has begun
+        (60.0, 0, 2.9, False),  # a device that has loaded its job late
+        (60.0, 0, 3.1, True),
+        (60.0, 20, 1.0, True),  # many short files
+        (None, 0, None, True),
+    ],
+)
+def test_a_low_load_is_marked_once_the_device_has_worked_for_a_whole_interval(
+    elapsed_seconds: float | None, done: int, since_seconds: float | None, is_marked: bool
+) -> None:
+    metrics, utilization = row(0)
+    begun: DeviceWork = {**metrics, "files_completed": done, "seconds_since_done": since_seconds}
+    shot = replace(
+        snapshot(), rows=((begun, {**utilization, "compute_percent": 0.0}),), elapsed_seconds=elapsed_seconds
+    )
+    assert ("!!0%" in plain(shot, 80, 24)) == is_marked
+
+
+def test_what_is_unknown_of_every_device_has_no_column() -> None:
+    shown = header(ON_CPUS, 250)
+    assert set(shown).isdisjoint({"COMPUTE", "MAX", "MEMORY", "TEMP", "POWER", "CPU", "RSS", "READ"})
+    assert {"COMPUTE", "MEMORY", "TEMP"} < set(header(STALE, 250))
+
+
+def test_cpu_workers_show_what_their_processes_use_where_gpus_show_their_load() -> None:
+    assert header(ON_CPUS_MEASURED, 80)[1:] == [
+        *("CPU", "RSS", "SEQ/S", "QUEUE", "DONE", "FAIL", "STEALS", "FILE"),
+    ]
+    picture = plain(ON_CPUS_MEASURED, 100, 24)
+    first, second = (text.split() for text in picture.splitlines() if "cpu:0" in text or "cpu:1" in text)
+    assert first[2:7] == ["98%", "1.2", "GiB", "0", "B/s"]
+    assert second[2:7] == ["250%", "1.2", "GiB", "12.5", "MiB/s"]
+
+
+def test_bad_states_of_cpu_workers_stand_in_the_place_of_their_load() -> None:
+    rows: tuple[Row, ...] = tuple(
+        ({**metrics, "state": "lost"}, figures) for metrics, figures in ON_CPUS_MEASURED.rows
+    )
+    assert plain(replace(ON_CPUS_MEASURED, rows=rows), 80, 24).count("LOST") >= len(rows)
+
+
+def test_chosen_columns_are_shown_and_no_others_the_first_ones_if_not_all_fit() -> None:
+    chosen = ViewOptions(columns=("file", "temp", "steals"))
+    assert header(ONE_MODEL, 80, chosen) == ["DEVICE", "FILE", "TEMP", "STEALS"]
+    assert header(ONE_MODEL, 30, chosen) == ["DEVICE", "FILE"]
+    assert header(ON_CPUS, 80, ViewOptions(columns=("temp",))) == ["DEVICE", "TEMP"]
+
+
+def test_every_column_has_the_name_that_users_choose_it_by() -> None:
+    assert tuple(column.name for column in COLUMNS if column.name) == COLUMN_NAMES

@@ -37,6 +37,9 @@ UNKNOWN_WORK: DeviceWork = {
     "loading_seconds": None,
     "key": None,
     "gpus": None,
+    "cpu_percent": None,
+    "resident_bytes": None,
+    "read_bytes_per_second": None,
 }
 RUN: RunReport = {
     "run": "run-1",

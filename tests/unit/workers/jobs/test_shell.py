@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.errors import UserError
+from virnucpro_bus.errors import EveryFileError, UserError
 from virnucpro_bus.logs.attempt_logs import AttemptLogs
 from workers.jobs import JobContext, make_job
 from workers.jobs.checked_job import check_job
@@ -189,6 +189,12 @@ def test_a_failing_command_is_reported_with_its_status_and_last_line(
         run(command, a_file(tmp_path), output)
     assert message in str(caught.value)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("command", ["no-such-command-here {input}", "/dev/null {input}", "no-such | cat {input}"])
+def test_a_program_that_is_not_there_fails_every_file(tmp_path: Path, output: Path, command: str) -> None:
+    with pytest.raises(EveryFileError, match=r"exit status 12[67]"):
+        run(command, a_file(tmp_path), output)
 
 
 def test_a_compressed_file_that_is_cut_fails_a_pipe(tmp_path: Path, output: Path) -> None:

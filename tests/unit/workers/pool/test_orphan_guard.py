@@ -25,7 +25,7 @@ MARK = secrets.token_hex(8)
 LAUNCHER = """
 import subprocess, sys
 from workers.pool.guard_process import OrphanGuard
-guard = OrphanGuard()
+guard = OrphanGuard(print)
 shell = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; sleep 600 & echo; wait"], process_group=0)
 guard.watch(shell.pid, "mark")
 print(flush=True)
@@ -35,7 +35,8 @@ sys.stdin.read()
 
 @pytest.fixture
 def guard() -> Iterator[OrphanGuard]:
-    guard = OrphanGuard()
+    guard = OrphanGuard(pytest.fail)
+    guard.start()
     yield guard
     guard.close()
 
@@ -169,8 +170,11 @@ def test_a_guard_that_cannot_be_started_is_done_without(monkeypatch: pytest.Monk
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    guard = OrphanGuard()
-    assert guard.problem == "the orphan guard cannot be started: Resource temporarily unavailable"
-    guard.watch(1, MARK)
-    guard.forget(1)
+    warnings: list[str] = []
+    guard = OrphanGuard(warnings.append)
+    for group in (1, 2):
+        guard.watch(group, MARK)
+        guard.forget(group)
     guard.close()
+    (warning,) = warnings
+    assert warning.startswith("the orphan guard cannot be started: Resource temporarily unavailable; ")

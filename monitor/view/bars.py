@@ -1,0 +1,27 @@
+"""Percentages as bars, in the columns that stand beside the figures. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from monitor.model.view_model import Row
+from monitor.view.columns import Cells, Column
+from monitor.view.glyphs import Glyphs
+
+_PERCENTS: dict[str, tuple[str, Callable[[Row], float | None]]] = {
+    "compute_bar": ("compute", lambda row: row[1]["compute_percent"]),
+    "memory_bar": ("memory", lambda row: row[1]["memory_percent"]),
+}
+"""By the key of a bar: that of its figure, and the percentage."""
+BARS = {bar: figure for bar, (figure, _) in _PERCENTS.items()}
+"""The figure beside which each bar stands."""
+
+
+def add_bars(columns: Sequence[Column], rows: Sequence[Row], bodies: Sequence[Cells], glyphs: Glyphs) -> None:
+    """Draw the bars of the rows as wide as their columns, in the colours of their figures."""
+    for column in columns:
+        if column.key in _PERCENTS:
+            figure, percent_of = _PERCENTS[column.key]
+            for body, row in zip(bodies, rows, strict=True):
+                cells = round((percent_of(row) or 0.0) * column.cells / 100)
+                body[column.key] = glyphs.full * cells, body[figure][1] or "green"

@@ -1,7 +1,8 @@
 """Benchmark of the policies: wall time / lower bound, simulated, and with real processes beside other schedulers.
 
-Median of 5 seeds. Environment variables: BENCH_REAL_SECONDS=N, the lower bound of each real run in seconds (0: no
-real runs); BENCH_REAL_SEEDS=N, the number of their seeds. With 10 and 5 the real runs take about 30 minutes.
+Median of 5 seeds; the tables are those of docs/stealing.md. Environment variables: BENCH_REAL_SECONDS=N, the lower
+bound of each real run in seconds (0: no real runs); BENCH_REAL_SEEDS=N, the number of their seeds. With 10 and 5
+the real runs take about 30 minutes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from unittest import mock
 from one_queue import measure_beside_one_queue
 from real_runs import measure_real
 from scenarios import UNEQUAL, scenarios
-from workload import row
+from workload import print_table, row
 
 from workers.schedule.policy_registry import POLICIES
 from workers.schedule.scheduler import Lease, Scheduler
@@ -40,7 +41,7 @@ def _real() -> list[dict[str, Any]]:
 
 
 def _simulated() -> list[dict[str, Any]]:
-    rows = []
+    rows, cells = [], {}
     for runs in zip(*(scenarios(seed) for seed in SEEDS), strict=True):
         for policy in POLICIES:
             ratios = [
@@ -48,6 +49,8 @@ def _simulated() -> list[dict[str, Any]]:
             ]
             goal = f"<= {runs[0].goal}" if policy == "cost" and runs[0].goal else ""
             rows.append(row(f"{runs[0].name}: {policy}", median(ratios), "x bound", goal))
+            cells[runs[0].name, policy] = f"{median(ratios):.3f}"
+    print_table("scenario", cells)
     return rows
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from naps import WORK_PER_SECOND
 from real_runs import RealScenario, real_scenarios
-from workload import row
+from workload import print_table, row
 
 from workers.whatif.simulator import SimDevice, SimFile, simulate
 
@@ -22,16 +22,19 @@ SECONDS = 5.0
 
 def measure_beside_one_queue() -> list[dict[str, Any]]:
     """Simulate both; return median and mean over the seeds."""
-    rows = []
+    rows, cells = [], {}
     for runs in zip(*(real_scenarios(seed, SECONDS) for seed in SEEDS), strict=True):
         for name, makespan in (("one queue", _one_queue), ("cost", _cost)):
             ratios = [
                 makespan(run, Random(seed)) / run.bound_seconds for seed, run in zip(SEEDS, runs, strict=True)
             ]
-            for what, figure in (("median", median(ratios)), ("mean", fmean(ratios))):
+            middle, mean = median(ratios), fmean(ratios)
+            cells[runs[0].name, name] = f"{middle:.3f} / {mean:.3f}"
+            for what, figure in (("median", middle), ("mean", mean)):
                 rows.append(
                     row(f"simulated, {len(SEEDS)} seeds, {runs[0].name}: {name}, {what}", figure, "x bound")
                 )
+    print_table("scenario", cells)
     return rows
 
 

@@ -25,7 +25,7 @@ from typing import Any
 from naps import WORK_PER_SECOND, Nap, read_naps
 from scenarios import EQUAL, UNEQUAL
 from schedulers import SCHEDULERS
-from workload import row
+from workload import print_table, row
 
 from workers.schedule.policy_registry import POLICIES
 
@@ -90,10 +90,13 @@ def measure_real(seconds: float, seeds: range) -> list[dict[str, Any]]:
                     f"    seed {seed}, {scenario.name}, {name}: {times[0]:.3f} {times[1]:.3f} (load {load:.1f})",
                     flush=True,
                 )
-    rows = []
+    rows, cells = [], {}
     for (scenario_name, name), each in ratios.items():
-        for clock, figures in zip(("from launch", "workers up"), zip(*each, strict=True), strict=True):
-            rows.append(row(f"real, {scenario_name}: {name}, {clock}", median(figures), "x bound"))
+        medians = [median(figures) for figures in zip(*each, strict=True)]
+        cells[name, scenario_name] = " / ".join(f"{figure:.3f}" for figure in medians)
+        for clock, figure in zip(("from launch", "workers up"), medians, strict=True):
+            rows.append(row(f"real, {scenario_name}: {name}, {clock}", figure, "x bound"))
+    print_table("contender", cells)
     return rows
 
 

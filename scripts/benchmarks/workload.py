@@ -6,7 +6,7 @@ import gc
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -91,6 +91,14 @@ def peak_bytes(pid: int) -> int:
 def row(what: str, value: float, unit: str, goal: str = "") -> dict[str, Any]:
     """Return one row of the table."""
     return {"what": what, "value": value, "unit": unit, "goal": goal}
+
+
+def print_table(corner: str, cells: Mapping[tuple[str, str], str]) -> None:
+    """Print texts by row and column, in the order in which they are named, as a table of a document has them."""
+    columns = list(dict.fromkeys(column for _, column in cells))
+    print(f"\n  | {' | '.join([corner, *columns])} |\n  |{'---|' * (1 + len(columns))}")
+    for name in dict.fromkeys(name for name, _ in cells):
+        print(f"  | {' | '.join([name, *(cells[name, column] for column in columns)])} |", flush=True)
 
 
 def per_item(action: Callable[[], object], items: int) -> float:

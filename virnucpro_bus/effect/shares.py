@@ -103,7 +103,7 @@ class HostWork:
     """The devices of the session, those that have joined it after its start last, in that order."""
 
 
-@dataclass
+@dataclass(slots=True)
 class DeviceShare:
     """One device's part in the work of the session. Work is as estimated, plus `fixed` per file."""
 

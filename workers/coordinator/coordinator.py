@@ -91,8 +91,7 @@ class WorkStealingCoordinator(Leasing):
         if held is None:
             self._unplanned += not self._planned.has(report)
         elif (begun := self._leases.first(slot)) is not None:
-            started = ev.FileStarted(self.devices[slot].key, begun.file.id, begun.attempt)
-            self._fold.record_work(slot, started, report.wall_ns, report.mono_ns)
+            self._fold.record_begin(slot, begun, report.wall_ns, report.mono_ns)
 
     def commit_event(
         self,

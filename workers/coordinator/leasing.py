@@ -29,16 +29,13 @@ class Leasing(PlannedRun):
             return None if lease is None else self._assign(slot, lease)
 
     def files_ahead(self, gpu_id: int | str) -> list[Assignment]:
-        """Lease files of its queue ahead to a device that holds one, if they are short: it begins them in order.
+        """Lease files ahead to a device that holds one, if they are short: it begins them in order.
 
-        Until it does they stay among its pending files. Raises KeyError for an unknown device.
+        Until it does they stay pending in the queues that they were in. Raises KeyError for an unknown device.
         """
         slot = self._names.slot(gpu_id)
         with self._lock:
-            ahead = [
-                Assignment(self._files[lease.file], lease.attempt, is_last=lease.is_last)
-                for lease in self._scheduler.lease_ahead(slot)
-            ]
+            ahead = [self._assignment(lease) for lease in self._scheduler.lease_ahead(slot, self._now_seconds())]
             self._leases.add(slot, ahead)
             return ahead
 
@@ -81,18 +78,19 @@ class Leasing(PlannedRun):
             raise RuntimeError(f"{gpu_id} still holds {held.file.id}: record its completion or failure first")
 
     def _assign(self, slot: int, lease: Lease, stolen_at_ns: int | None = None) -> Assignment:
-        """Record the lease of a device; a steal at that time by the wall clock, None: now."""
+        """Record the lease of a device, which begins now."""
+        assignment = self._assignment(lease, stolen_at_ns)
+        self._leases.add(slot, [assignment])
+        self._fold.record_begin(slot, assignment)
+        return assignment
+
+    def _assignment(self, lease: Lease, stolen_at_ns: int | None = None) -> Assignment:
+        """Return what a device gets by a lease; a steal at that time by the wall clock, None: now."""
         stolen_from, at_ns = None, 0
         if lease.victim is not None:
             stolen_from = self.devices[lease.victim].key
             at_ns = self._clock.wall_ns() if stolen_at_ns is None else stolen_at_ns
-        assignment = Assignment(self._files[lease.file], lease.attempt, stolen_from, at_ns, lease.is_last)
-        self._leases.add(slot, [assignment])
-        key, name = self.devices[slot].key, assignment.file.id
-        if stolen_from is not None:
-            self._fold.record_work(slot, ev.WorkStolen(key, stolen_from, name, assignment.attempt, at_ns))
-        self._fold.record_work(slot, ev.FileStarted(key, name, assignment.attempt))
-        return assignment
+        return Assignment(self._files[lease.file], lease.attempt, stolen_from, at_ns, lease.is_last)
 
     def _announce_abandoned(self, files: Iterable[Abandoned]) -> None:
         for number, attempts, reason in files:

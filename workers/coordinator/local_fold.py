@@ -24,6 +24,7 @@ from virnucpro_bus.events.parts import parts_of
 from virnucpro_bus.fold.host_fold import HostFold
 from virnucpro_bus.metrics import Effect, GpuMetrics, StealEvent, Totals
 from virnucpro_bus.publish.event_sink import BatchSink, EventSink
+from workers.coordinator.assignment import Assignment
 
 _MOST_UNFOLDED = 1_000
 DEPTHS_EVERY_NS = NANOSECONDS // 4
@@ -131,6 +132,16 @@ class LocalFold:
         self._unfolded.append(self._worker_sequencers[slot].next_envelope(event, wall_ns, mono_ns))
         if len(self._unfolded) >= _MOST_UNFOLDED:
             self._folded()
+
+    def record_begin(
+        self, slot: int, begun: Assignment, wall_ns: int | None = None, mono_ns: int | None = None
+    ) -> None:
+        """Fold what the worker of device number `slot` publishes when it begins a file, at the times given."""
+        key, name = self._devices[slot].key, begun.file.id
+        if begun.stolen_from is not None:
+            stolen = ev.WorkStolen(key, begun.stolen_from, name, begun.attempt, begun.stolen_at_ns)
+            self.record_work(slot, stolen, wall_ns, mono_ns)
+        self.record_work(slot, ev.FileStarted(key, name, begun.attempt), wall_ns, mono_ns)
 
     def announce_loss(self, slot: int, event: ev.WorkerLost) -> None:
         """Announce the loss of a worker: its local stream ends, and that of the next worker begins."""

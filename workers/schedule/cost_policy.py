@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import inf
 from operator import neg
 
 from workers.schedule.forecast import Forecast
-from workers.schedule.policy import Choice, Policy
-from workers.schedule.queues import DeviceQueues
+from workers.schedule.policy import Policy
+from workers.schedule.queues import Choice, DeviceQueues
 
 MARGIN = 1e-9
 """The least gain that counts, as a share; less than that is rounding of sums."""
@@ -19,6 +19,8 @@ LATE_FACTOR = 1.1
 """A device leaves an own file to others when the file takes it this many times what is left of the run …"""
 SOONER_FACTOR = 0.8
 """… and another device finishes it within this share of the time."""
+SHARE_AHEAD = 0.5
+"""What a device holds ahead is to end within this share of the time that all devices need for the rest."""
 _NEVER_REFUSED = (-1, -inf)
 
 
@@ -55,6 +57,11 @@ class CostPolicy(Policy):
         self._forecast.set_queues(map(queues.files, devices), [queues.is_open(device) for device in devices])
         self._changes += 1
 
+    def on_moved(self, file: int, source: int, target: int) -> None:
+        """Forecast with the file where it is now."""
+        self._forecast.move(file, source, target)
+        self._changes += 1
+
     def on_started(self, device: int, file: int, owner: int | None, now_seconds: float) -> None:
         """Forecast with the new lease."""
         if owner is not None:
@@ -71,6 +78,40 @@ class CostPolicy(Policy):
         """Return when a device that works is next overdue, which changes the forecast; None: never."""
         holds_until = self._refused[device][1]
         return holds_until if now_seconds < holds_until < inf else None
+
+    def choose_ahead(self, queues: DeviceQueues, device: int, now_seconds: float) -> Iterator[Choice]:
+        """Yield its own files, biggest first, and then those to steal for the time when it will have done these.
+
+        The first one that would end late is left for others to take, and so are all after it.
+        """
+        forecast = self._forecast
+        forecast.correct_overruns(now_seconds)
+        costs, rate = forecast.costs, forecast.rates[device]
+        free_at = forecast.free_at[device] + sum(costs[file] for file in queues.ahead(device)) / rate
+        latest = now_seconds + SHARE_AHEAD * (self._all_done_at() - now_seconds)
+        while free_at < latest:
+            own = queues.first(device)
+            choice = self._steal_for(queues, device, free_at) if own is None else Choice(device, own)
+            if choice is None:
+                return
+            free_at += costs[choice.file] / rate
+            if free_at > latest:
+                return
+            yield choice
+
+    def _steal_for(self, queues: DeviceQueues, thief: int, free_at: float) -> Choice | None:
+        """Return what a device that works is to steal when it will be free; None: nothing."""
+        forecast = self._forecast
+        lease_end = forecast.free_at[thief]
+        forecast.exclude(thief)
+        choice = self._most_useful(queues, thief, free_at)
+        forecast.include(thief, lease_end)
+        return choice
+
+    def _all_done_at(self) -> float:
+        """Return when all pending files are done if they are spread well over the devices that count."""
+        forecast = self._forecast
+        return (sum(forecast.pending) + sum(forecast.booked)) / sum(forecast.capacity)
 
     def _choose_own(self, queues: DeviceQueues, device: int, biggest: int, now_seconds: float) -> Choice | None:
         return self._smaller_own(queues, device, biggest, now_seconds) or Choice(device, biggest)

@@ -63,6 +63,12 @@ class Forecast:
                 self.free_at[device] = -inf
             self._update(device)
 
+    def move(self, file: int, source: int, target: int) -> None:
+        """Count a pending file for device `target`, and no longer for `source`."""
+        self.pending[target] += self.costs[file]
+        self._update(target)
+        self.dequeue(source, file)
+
     def dequeue(self, owner: int, file: int) -> None:
         """Remove a file from the queue of device `owner`."""
         self.pending[owner] -= self.costs[file]
@@ -97,6 +103,10 @@ class Forecast:
         self.free_at[device] = -inf
         self._update(device)
         return counted
+
+    def include(self, device: int, free_at: float) -> None:
+        """Count an excluded device again: it finishes what it holds then."""
+        self._expect(device, free_at)
 
     def correct_overruns(self, now: float) -> float:
         """Postpone what is later than expected. Returns when the next overrun is due; inf: never."""

@@ -7,19 +7,12 @@ the scheduler of another program.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import inf
-from typing import NamedTuple
 
-from workers.schedule.queues import DeviceQueues
+from workers.schedule.queues import Choice, DeviceQueues
 
 MIN_VICTIM_DEPTH = 3
-
-
-class Choice(NamedTuple):
-    """A file, and the device in whose queue it is."""
-
-    owner: int
-    file: int
 
 
 class Policy:
@@ -41,14 +34,28 @@ class Policy:
             return self._steal(queues, device, now_seconds)
         return self._choose_own(queues, device, own, now_seconds)
 
+    def choose_ahead(self, queues: DeviceQueues, device: int, now_seconds: float) -> Iterator[Choice]:
+        """Yield what a device is to begin after all that it holds: by default its own files, biggest first.
+
+        Each has to be handed ahead to the device before the next one is asked for.
+        """
+        while (own := queues.first(device)) is not None:
+            yield Choice(device, own)
+
     def on_device_added(self, weight: float, now_seconds: float) -> None:
         """Take note of one more device of this weight, with the next number and an empty queue."""
 
     def on_queues_changed(self, queues: DeviceQueues) -> None:
         """Take note that the queues are new, or that a device was closed and its files were moved."""
 
+    def on_moved(self, file: int, source: int, target: int) -> None:
+        """Take note that a pending file is to be begun by device `target`, and no longer by `source`."""
+
     def on_started(self, device: int, file: int, owner: int | None, now_seconds: float) -> None:
-        """Take note that a device leased a file out of the queue of `owner`; None: a retry, out of no queue."""
+        """Take note that a device leased a file out of the queue of `owner`; None: a retry, out of no queue.
+
+        A file that the device held ahead counts as one of its own queue.
+        """
 
     def on_finished(self, device: int, seconds: float | None, now_seconds: float) -> None:
         """Take note that a device completed its file in `seconds`; None: it failed, or the worker was lost."""

@@ -6,6 +6,14 @@ from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from operator import neg
+from typing import NamedTuple
+
+
+class Choice(NamedTuple):
+    """A file, and the device in whose queue it is."""
+
+    owner: int
+    file: int
 
 
 class DeviceQueues:
@@ -20,14 +28,17 @@ class DeviceQueues:
         # Negated, so that the biggest file, which is removed most often, is at the end.
         self._queues = [array("q", sorted(map(neg, files))) for files in queues]
         self._open = [True] * len(self._queues)
-        self._ahead: list[list[int]] = [[] for _ in self._queues]
+        self._ahead: list[list[Choice]] = [[] for _ in self._queues]
         """By device: the files that its worker holds already and has not begun, in the order in which it will."""
+        self._held_ahead = [0] * len(self._queues)
+        """By device: how many files out of its queue are held by a worker, its own or another, and not begun."""
 
     def add_device(self) -> None:
         """Add an empty queue, of the next device number."""
         self._queues.append(array("q"))
         self._open.append(True)
         self._ahead.append([])
+        self._held_ahead.append(0)
 
     def first(self, device: int) -> int | None:
         """Return the biggest file of the device's queue; None when it is empty."""
@@ -61,29 +72,31 @@ class DeviceQueues:
         else:
             del queue[bisect_left(queue, -file)]
 
-    def hand_ahead(self, device: int) -> int:
-        """Take the biggest file of the device's queue out of the reach of other devices, and return it.
+    def hand_ahead(self, device: int, choice: Choice) -> None:
+        """Take a file out of its queue and so out of the reach of other devices: the device's worker holds it.
 
-        It stays one of the device's pending files until `begin_ahead` or `return_ahead`.
+        It stays one of its owner's pending files until `begin_ahead` or `return_ahead`.
         """
-        file = -self._queues[device].pop()
-        self._ahead[device].append(file)
-        return file
+        self.remove(*choice)
+        self._ahead[device].append(choice)
+        self._held_ahead[choice.owner] += 1
 
-    def ahead(self, device: int) -> int:
-        """Return how many files the device's worker holds and has not begun."""
-        return len(self._ahead[device])
+    def ahead(self, device: int) -> list[int]:
+        """Return the files that the device's worker holds and has not begun, in the order in which it will."""
+        return [file for _, file in self._ahead[device]]
 
     def begin_ahead(self, device: int) -> None:
         """Remove the first of the files that the device's worker holds: it begins that one."""
-        self._ahead[device].pop(0)
+        self._held_ahead[self._ahead[device].pop(0).owner] -= 1
 
     def return_ahead(self, device: int) -> list[int]:
-        """Put the last file that the device's worker holds back into the device's queue, or another open one.
+        """Put the last file that the device's worker holds back into the queue that it was in.
 
-        Returns the file if no queue is open.
+        If that is closed, it goes into another one. Returns the file if no queue is open.
         """
-        return self._distribute([self._ahead[device].pop()], device)
+        owner, file = self._ahead[device].pop()
+        self._held_ahead[owner] -= 1
+        return self._distribute([file], owner)
 
     def close(self, device: int) -> list[int]:
         """Assign no more files to the device; move those in its queue to the shortest open ones, biggest first.
@@ -100,8 +113,8 @@ class DeviceQueues:
         return self._open[device]
 
     def files(self, device: int) -> list[int]:
-        """Return the device's pending files: those that its worker holds, then its queue, biggest first."""
-        return [*self._ahead[device], *(-file for file in reversed(self._queues[device]))]
+        """Return the files that the device is to begin: those that its worker holds, then those of its queue."""
+        return [*self.ahead(device), *(-file for file in reversed(self._queues[device]))]
 
     def depth(self, device: int) -> int:
         """Return the number of files in the device's queue."""
@@ -112,8 +125,8 @@ class DeviceQueues:
         return [len(queue) for queue in self._queues]
 
     def pending(self) -> list[int]:
-        """Return the number of pending files, by device: in its queue, or held by its worker and not begun."""
-        return [len(queue) + len(ahead) for queue, ahead in zip(self._queues, self._ahead, strict=True)]
+        """Return the number of pending files, by device: in its queue, or held out of it and not begun."""
+        return [len(queue) + held for queue, held in zip(self._queues, self._held_ahead, strict=True)]
 
     def _distribute(self, files: Sequence[int], device: int) -> list[int]:
         """Put files into the device's queue if that is open, else into the shortest; return them if none is."""

@@ -7,6 +7,7 @@ locks, so that tests can try every order of events.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from workers.schedule.ahead import LeasesAhead
@@ -84,6 +85,10 @@ class Scheduler:
         leases = self._leases.get(device)
         return leases[0] if leases else None
 
+    def ahead(self, device: int) -> int:
+        """Return how many files the device holds ahead of their turn."""
+        return len(self._queues.ahead(device))
+
     def is_open(self, device: int) -> bool:
         """Return whether the device still gets files."""
         return self._queues.is_open(device)
@@ -121,19 +126,25 @@ class Scheduler:
                 file = self._retries.first_tried_by_all()
         return None if file is None else self._start(device, file, owner, now_seconds)
 
-    def lease_ahead(self, device: int) -> list[Lease]:
-        """Lease the next files of its own queue to a device that holds one; each begins when the last has ended.
+    def lease_ahead(self, device: int, now_seconds: float) -> list[Lease]:
+        """Lease the next files to a device that holds one; each begins when the last has ended.
 
-        None if they are not short, or others may want them; and as long as files are pending for another attempt,
-        which come before those of a queue.
+        They are those of its own queue, and then those that it is to steal. None if they are not short, or others
+        may want them; and as long as files are pending for another attempt, which come before those of a queue.
         """
         if not self.is_open(device) or not self._policy.decides or self._retries:
             return []
-        more = self._leases_ahead.most_ahead(device, self.pending) - self._queues.ahead(device)
-        leases = []
-        for _ in range(min(more, self._queues.depth(device))):
-            file = self._queues.hand_ahead(device)
-            leases.append(Lease(file, self._blame.attempts(file) + 1, None, self._blame.is_last(file)))
+        more = self._leases_ahead.most_ahead(device, self.pending) - self.ahead(device)
+        if more <= 0:
+            return []
+        leases: list[Lease] = []
+        for choice in islice(self._policy.choose_ahead(self._queues, device, now_seconds), more):
+            owner, file = choice
+            self._queues.hand_ahead(device, choice)
+            victim = owner if owner != device else None
+            if victim is not None:
+                self._policy.on_moved(file, victim, device)
+            leases.append(Lease(file, self._blame.attempts(file) + 1, victim, self._blame.is_last(file)))
         self._leases[device] += leases
         return leases
 
@@ -142,9 +153,12 @@ class Scheduler:
 
         Returns the file if no device is left for it.
         """
-        self._leases[device].pop()
+        lease = self._leases[device].pop()
+        owner = device if lease.victim is None else lease.victim
         orphans = self._queues.return_ahead(device)
-        if not self.is_open(device):
+        if self.is_open(owner):
+            self._policy.on_moved(lease.file, device, owner)
+        else:
             self._policy.on_queues_changed(self._queues)
         return [self._abandon(file, NO_DEVICE) for file in orphans]
 
@@ -158,7 +172,7 @@ class Scheduler:
     def pending_files(self) -> list[Pending]:
         """Return every pending file that no device holds, biggest first."""
         queues, owners = self._queues, range(len(self.depths()))
-        queued = [(file, owner) for owner in owners for file in queues.files(owner)[queues.ahead(owner) :]]
+        queued = [(file, owner) for owner in owners for file in queues.files(owner)[self.ahead(owner) :]]
         pending = sorted([*queued, *((file, None) for file in self._retries)], key=lambda each: each[0])
         return [
             Pending(file, owner, self._blame.attempts(file) + 1, self._blame.is_last(file))

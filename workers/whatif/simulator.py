@@ -13,10 +13,11 @@ from enum import IntEnum
 from math import inf
 
 from virnucpro_bus.clock import NANOSECONDS
+from workers.schedule.ahead import SHORT_SECONDS
 from workers.schedule.blame import Loss
 from workers.schedule.plan import assign
 from workers.schedule.policy_registry import make_policy
-from workers.schedule.scheduler import Scheduler
+from workers.schedule.scheduler import Lease, Scheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class _EventKind(IntEnum):
     FINISHED = 1
     JOINED = 2
     RETRIED = 3
+    RECALLED = 4
 
 
 def simulate(
@@ -208,15 +210,22 @@ class _Simulation:
             self._busy_seconds[device] += now - started
             self._finish_seconds[device] = now
             scheduler.complete(device, now - started, now)
-            self._ask(device, now)
+            if (following := scheduler.held(device)) is not None:
+                self._begin(device, following, now)
+            else:
+                self._ask(device, now)
         elif kind is _EventKind.LOST:
             self._lost_at[device] = now
             self._idle.discard(device)
             if (began := self._started_at.pop(device, None)) is not None:
                 self._busy_seconds[device] += now - began
             if device < self._known:
+                self._take_back(device)
                 scheduler.lose(device, Loss.STOPPED, "lost", now)
                 scheduler.retire(device)
+        elif kind is _EventKind.RECALLED:
+            if self._started_at.get(device, inf) + SHORT_SECONDS <= now:
+                self._take_back(device)
         elif kind is _EventKind.JOINED or device in self._idle:
             self._ask(device, now)
         if self._idle and scheduler.pending and (kind is _EventKind.LOST or not self._policy.refusal_is_final):
@@ -235,12 +244,25 @@ class _Simulation:
                 self._retry_at[device] = again
                 heapq.heappush(self._events, (again, _EventKind.RETRIED, device))
             return
+        self._begin(device, lease, now)
+
+    def _begin(self, device: int, lease: Lease, now: float) -> None:
+        """Let a device begin a file, and hold others ahead that are taken back if this one takes long."""
         start = now + self._gap_seconds if self._finish_seconds[device] else now
         self._started_at[device] = start
         if lease.victim is not None:
             self._steals.append(SimSteal(now, device, lease.victim, self._order[lease.file]))
         end = self._devices[device].end_of(start, self._work[lease.file])
         heapq.heappush(self._events, (end, _EventKind.FINISHED, device))
+        if not self._scheduler.ahead(device):
+            self._scheduler.lease_ahead(device, now)
+        if end > start + SHORT_SECONDS and self._scheduler.ahead(device):
+            heapq.heappush(self._events, (start + SHORT_SECONDS, _EventKind.RECALLED, device))
+
+    def _take_back(self, device: int) -> None:
+        """Make the files that a device holds ahead pending again."""
+        for _ in range(self._scheduler.ahead(device)):
+            self._scheduler.take_back(device)
 
     def _idle_seconds(self, device: int, makespan: float) -> float:
         present = min(makespan, self._lost_at[device]) - self._devices[device].joins_at_seconds

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.support.plans import coordinator_of, cpus, input_file, input_files, lose, take
+from tests.support.plans import coordinator_of, cpus, input_file, input_files, lose, queue_depths, take
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES, decode, encode
 from virnucpro_bus.events.envelope import make_envelope
@@ -25,6 +25,7 @@ from virnucpro_bus.events.vocabulary import (
 )
 from virnucpro_bus.metrics import GpuMetrics
 from virnucpro_bus.testing import ListSink
+from workers.coordinator.assignment import Assignment
 from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.desk.limits import MAX_DEVICES
 
@@ -223,6 +224,33 @@ def test_the_depths_of_very_many_devices_with_very_long_names_fit_into_frames() 
     assert len(addressed) > 1
     assert all(len(encode(each)) <= MAX_FRAME_BYTES for each in addressed)
     assert [key for each in addressed for key in each.event.depths] == [device.key for device in devices]
+
+
+def test_a_file_that_a_thief_holds_ahead_counts_as_stolen_once_it_is_begun_and_not_if_it_is_taken_back() -> None:
+    clock = ManualClock()
+    coordinator = WorkStealingCoordinator(cpus(1), input_files([1] * 60), policy="cost", clock=clock)
+    coordinator.add_device(cpus(2)[1])
+
+    def end(held: Assignment) -> None:
+        clock.advance(0.001)
+        coordinator.record_file_completion("cpu:1", held.file.id, 1, 0.001)
+
+    def stolen() -> list[str]:
+        return [each["file_name"] for each in coordinator.get_recent_steal_events()]
+
+    take(coordinator, "cpu:0")
+    first = take(coordinator, "cpu:1")
+    end(first)
+    second = take(coordinator, "cpu:1")
+    third, *others = coordinator.files_ahead("cpu:1")
+    assert (third.stolen_from, third.stolen_at_ns) == ("cpu:0", clock.wall_ns())
+    assert (stolen(), queue_depths(coordinator)) == ([first.file.id, second.file.id], [57, 0])
+    end(second)
+    assert (stolen()[2:], queue_depths(coordinator)) == ([third.file.id], [56, 0])
+    for _ in others:
+        coordinator.take_back("cpu:1")
+    end(third)
+    assert (stolen()[2:], queue_depths(coordinator)) == ([third.file.id], [56, 0])
 
 
 def test_a_loss_names_the_stream_the_file_and_the_theft() -> None:

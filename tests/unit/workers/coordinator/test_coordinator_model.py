@@ -92,13 +92,21 @@ class CoordinatorMachine(RuleBasedStateMachine):
         depth = {row["device_id"]: row["queue_depth"] for row in self.coordinator.get_gpu_metrics()}
         return [depth[key] or 0 for key in self.keys]
 
+    def held_out_of(self, device: int) -> int:
+        """How many files out of the device's queue are held ahead, by that device or another."""
+        return sum(
+            (each.stolen_from or self.keys[at]) == self.keys[device]
+            for at, ahead in self.ahead.items()
+            for each in ahead
+        )
+
     def biggest(self, names: set[str]) -> str | None:
         return min(names, key=self.rank.__getitem__, default=None)
 
     def take_by(self, device: int) -> Assignment | None:
         """Take, and hold what was given against the model."""
         depths = self.depths()
-        free_depths = [depth - len(self.ahead[at]) for at, depth in enumerate(depths)]
+        free_depths = [depth - self.held_out_of(at) for at, depth in enumerate(depths)]
         longest = max(free_depths)
         new_to_it = self.biggest({name for name in self.again if device not in self.tried_on[name]})
         tried_by_all = self.biggest({name for name in self.again if self.open <= self.tried_on[name]})
@@ -240,8 +248,9 @@ class CoordinatorMachine(RuleBasedStateMachine):
         assert not given or (self.coordinator.decides and device in self.open and not self.again)
         assert {each.file.id for each in given} <= self.free
         assert all(each.attempt == self.attempts[each.file.id] + 1 for each in given)
+        assert self.policy == "cost" or not any(each.stolen_from for each in given)
         self.ahead[device] += given
-        assert len(self.ahead[device]) <= depths[device]
+        assert all(self.held_out_of(at) <= depth for at, depth in enumerate(depths))
         assert self.depths() == depths
 
     @precondition(lambda self: any(self.ahead.values()))

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virnucpro_bus.errors import UserError
-from workers.schedule.policy import Choice, Policy, ThresholdPolicy
+from workers.schedule.policy import Policy, ThresholdPolicy
 from workers.schedule.policy_registry import POLICIES, make_policy
-from workers.schedule.queues import DeviceQueues
+from workers.schedule.queues import Choice, DeviceQueues
 
 depths = st.lists(st.integers(0, 8), min_size=1, max_size=8)
 

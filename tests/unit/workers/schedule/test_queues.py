@@ -7,7 +7,7 @@ from itertools import chain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.schedule.queues import DeviceQueues
+from workers.schedule.queues import Choice, DeviceQueues
 
 
 @st.composite
@@ -102,9 +102,10 @@ def test_what_a_worker_holds_ahead_is_out_of_reach_but_pending_until_it_begins_o
     device = data.draw(st.integers(0, len(plan) - 1))
     files = plan[device]
     number = data.draw(st.integers(0, len(files)))
-    assert [queues.hand_ahead(device) for _ in range(number)] == files[:number]
+    for file in files[:number]:
+        queues.hand_ahead(device, Choice(device, file))
     assert (queues.files(device), queues.pending()) == (files, [*map(len, plan)])
-    assert (queues.ahead(device), queues.depths()[device]) == (number, len(files) - number)
+    assert (queues.ahead(device), queues.depths()[device]) == (files[:number], len(files) - number)
     begun = data.draw(st.integers(0, number))
     for _ in range(begun):
         queues.begin_ahead(device)
@@ -114,8 +115,8 @@ def test_what_a_worker_holds_ahead_is_out_of_reach_but_pending_until_it_begins_o
 
 def test_what_the_worker_of_a_closed_queue_held_ahead_goes_to_another_one_while_one_is_open() -> None:
     queues = DeviceQueues([[0, 1, 2], [3]])
-    for _ in range(2):
-        queues.hand_ahead(0)
+    for file in (0, 1):
+        queues.hand_ahead(0, Choice(0, file))
     assert queues.close(0) == []
     assert queues.return_ahead(0) == []
     assert taken(queues, 1) == [1, 2, 3]

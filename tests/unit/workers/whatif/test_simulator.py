@@ -16,11 +16,13 @@ from workers.whatif.simulator import SimDevice, SimFile, SimResult, SimSteal, si
 costs = st.lists(st.one_of(st.integers(0, 4), st.integers(1, 1000)), max_size=25)
 speeds = st.lists(st.sampled_from([0.3, 1.0, 1.5, 2.5]), min_size=1, max_size=6)
 times = st.floats(0.0, 300.0)
+scales = st.sampled_from([1.0, 0.003])
+"""Seconds for a unit of work: with the second, files are so short that devices hold several ahead."""
 
 
-def known_files(costs: list[int]) -> list[SimFile]:
+def known_files(costs: list[int], scale: float = 1.0) -> list[SimFile]:
     """Files of which exactly as much is known as there is to do."""
-    return [SimFile(cost, cost) for cost in costs]
+    return [SimFile(cost * scale, cost) for cost in costs]
 
 
 def known_devices(speeds: list[float]) -> list[SimDevice]:
@@ -44,39 +46,39 @@ def fleets(draw: st.DrawFn) -> list[SimDevice]:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@given(works=costs, fleet=fleets(), data=st.data())
+@given(works=costs, scale=scales, fleet=fleets(), data=st.data())
 def test_every_file_is_done_once_whatever_becomes_of_the_devices(
-    policy: str, works: list[int], fleet: list[SimDevice], data: st.DataObject
+    policy: str, works: list[int], scale: float, fleet: list[SimDevice], data: st.DataObject
 ) -> None:
     estimates = data.draw(st.lists(st.integers(0, 50), min_size=len(works), max_size=len(works)))
-    files = [SimFile(work, cost) for work, cost in zip(works, estimates, strict=True)]
+    files = [SimFile(work * scale, cost) for work, cost in zip(works, estimates, strict=True)]
     result = simulate(files, fleet, policy)
     assert None not in result.worked_by
     assert len(result.worked_by) == len(files)
     assert all(seconds >= 0.0 for seconds in result.idle_seconds)
 
 
-@given(costs, speeds)
-@example(costs=[4, 3, 1, 3, 1, 2], speeds=[0.3, 1.5, 1.0, 1.5, 1.5, 0.3])  # one ends in time but for rounding
+@given(costs, speeds, scales)
+# One ends in time but for rounding.
+@example(costs=[4, 3, 1, 3, 1, 2], speeds=[0.3, 1.5, 1.0, 1.5, 1.5, 0.3], scale=1.0)
 def test_cost_ends_no_later_than_off_where_sizes_and_speeds_are_known(
-    costs: list[int], speeds: list[float]
+    costs: list[int], speeds: list[float], scale: float
 ) -> None:
     """A file of no cost is left out: it takes no time, and is taken for one that does."""
-    costs = [max(cost, 1) for cost in costs]
-    off, cost = (
-        simulate(known_files(costs), known_devices(speeds), policy).makespan_seconds for policy in ("off", "cost")
-    )
+    files = known_files([max(cost, 1) for cost in costs], scale)
+    off, cost = (simulate(files, known_devices(speeds), policy).makespan_seconds for policy in ("off", "cost"))
     assert cost <= off * (1 + 1e-6)
 
 
-@given(costs, speeds, st.data())
-def test_cost_makes_no_plan_worse(costs: list[int], speeds: list[float], data: st.DataObject) -> None:
-    costs = [max(cost, 1) for cost in costs]
+@given(costs, speeds, scales, st.data())
+def test_cost_makes_no_plan_worse(
+    costs: list[int], speeds: list[float], scale: float, data: st.DataObject
+) -> None:
+    files = known_files([max(cost, 1) for cost in costs], scale)
     owners = data.draw(st.lists(st.integers(0, len(speeds) - 1), min_size=len(costs), max_size=len(costs)))
     plan = [[file for file, owner in enumerate(owners) if owner == device] for device in range(len(speeds))]
     ends = [
-        simulate(known_files(costs), known_devices(speeds), policy, plan=plan).makespan_seconds
-        for policy in ("off", "cost")
+        simulate(files, known_devices(speeds), policy, plan=plan).makespan_seconds for policy in ("off", "cost")
     ]
     assert ends[1] <= ends[0] * (1 + 1e-6)
 
@@ -129,6 +131,23 @@ def test_a_device_that_comes_late_takes_its_share_of_what_is_left() -> None:
 def test_what_a_lost_device_held_and_had_waiting_is_done_by_the_others(policy: str) -> None:
     result = simulate(known_files([10] * 4), [SimDevice(), SimDevice(lost_at_seconds=15.0)], policy)
     assert (result.makespan_seconds, sorted(result.worked_by, key=str)) == (30.0, [0, 0, 0, 1])
+
+
+def test_files_behind_one_that_takes_longer_than_was_expected_are_done_by_other_devices() -> None:
+    """The second file of the first device takes 60 s rather than 0.02 s, and it holds four behind that."""
+    files = [SimFile(60.0 if number == 1 else 0.02, 1) for number in range(40)]
+    result = simulate(files, [SimDevice(), SimDevice()], "cost", plan=[list(range(20)), list(range(20, 40))])
+    assert (result.makespan_seconds, result.worked_by) == (60.02, (0, 0, *[1] * 38))
+
+
+def test_a_file_that_was_held_ahead_by_a_thief_counts_as_stolen_once_it_is_begun() -> None:
+    files = [SimFile(0.02, 1) for _ in range(40)]
+    result = simulate(files, [SimDevice(), SimDevice()], "cost", plan=[list(range(40)), []])
+    assert {steal.file for steal in result.steals} == {
+        file for file, device in enumerate(result.worked_by) if device == 1
+    }
+    assert result.makespan_seconds == pytest.approx(0.4)
+    assert result.requests < 20
 
 
 def test_files_for_which_no_device_is_left_are_done_by_none() -> None:

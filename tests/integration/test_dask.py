@@ -19,6 +19,7 @@ from virnucpro_bus import events as ev
 from virnucpro_bus.dask.topic import topic_of
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import make_envelope
+from virnucpro_bus.logs.find import find_logs
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install 'virnucpro-bus[dask]'")
 
@@ -119,6 +120,10 @@ def test_a_late_worker_joins_and_a_forged_event_does_not(
     gates.open()
     assert running.wait() == 0, running.stderr
     assert results(lab.folder / "late") == expected
+    logs = [(log.shown, log.path.read_text()) for log in find_logs(lab.folder / "late") if log.attempt is not None]
+    assert sorted(logs) == [
+        (f"logs/small_0{number}.fa.1.log", f"at the gate of small_0{number}.fa\n") for number in range(2)
+    ]
     late = {envelope.event.device for envelope in recorded(lab.folder / "late", ev.FileCommitted)}
     assert late == {"cpu:0", "cpu:1", "cpu:2"}
     assert "what the bus of a run refuses: 1 not-messagepack, 2 unknown-stream" in running.stderr

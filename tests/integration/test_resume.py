@@ -200,7 +200,8 @@ def test_a_full_disk_ends_the_run_with_one_line_and_it_can_be_resumed(lab: Lab, 
     first = lab.run(*arguments)
     assert first.wait() == 2
     (line,) = [line for line in first.stderr.splitlines() if "the run ends early" in line]
-    assert ".fa failed because the disk is full; to continue it, give the same command with --resume" in line
+    assert ".fa failed because the disk is full; log: logs/small_0" in line
+    assert line.endswith("; to continue it, give the same command with --resume")
     (lab.folder / "room").touch()
     again = lab.run(*arguments, "--resume")
     assert again.wait() == 0, again.stderr

@@ -44,10 +44,11 @@ def resting(input: Path, output: Path, context: JobContext) -> int:
 
 
 def gated(input: Path, output: Path, context: JobContext) -> int:
-    """sixframe, with a halt between two halves of its output where a gate is closed."""
+    """sixframe, with a halt between two halves of its output where a gate is closed; it prints that."""
     closed = Path(context.options["gates"]) / f"{input.name}.closed"
     if closed.exists():
         (output / f"{input.stem}.half").write_text("this must never be a result")
+        print(f"at the gate of {input.name}")
         _wait_at(closed)
         (output / f"{input.stem}.half").unlink()
     return sixframe(input, output, context)

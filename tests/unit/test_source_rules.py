@@ -234,15 +234,6 @@ NOT_FOR_WORKERS = {
 }
 
 
-def test_a_worker_loads_no_more_than_it_needs() -> None:
-    """The time to start a worker is time in which a GPU idles."""
-    program = "import sys, workers.process.worker; print(*sys.modules)"
-    ran = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
-    loaded = set(ran.stdout.split())
-    assert "zmq" in loaded
-    assert loaded.isdisjoint(NOT_FOR_WORKERS)
-
-
 NOT_FOR_THE_COMMAND_LINE = {
     "zmq",
     "workers.cli.planned_run",
@@ -252,14 +243,36 @@ NOT_FOR_THE_COMMAND_LINE = {
 }
 
 
-def test_what_a_run_needs_of_us_is_loaded_only_once_its_zygote_loads_too() -> None:
-    program = "import sys, workers.cli.run; print(*sys.modules)"
+NOT_FOR_THE_LAUNCHER = {
+    "asyncio",
+    "difflib",
+    "multiprocessing",
+    "virnucpro_bus.publish.sender",
+    "virnucpro_bus.remote.keys",
+    "virnucpro_bus.remote.relay",
+    "virnucpro_bus.sources.recording",
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "needed", "unneeded"),
+    [
+        ("workers.process.worker", "zmq", NOT_FOR_WORKERS),
+        ("workers.cli.run", "workers.pool.zygote", NOT_FOR_THE_COMMAND_LINE),
+        ("workers.launch.launcher", "virnucpro_bus.hub.hub", NOT_FOR_THE_LAUNCHER),
+    ],
+)
+def test_what_the_first_file_waits_for_loads_no_more_than_it_needs(
+    module: str, needed: str, unneeded: set[str]
+) -> None:
+    """The zygote is started by the command line, and a GPU idles until launcher and worker are up."""
+    program = f"import sys, {module}; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
     loaded = set(ran.stdout.split())
-    assert "workers.pool.zygote" in loaded
-    assert loaded.isdisjoint(NOT_FOR_THE_COMMAND_LINE)
+    assert needed in loaded
+    assert loaded.isdisjoint(unneeded)
 
 
-@pytest.mark.parametrize("name", sorted(NOT_FOR_WORKERS | NOT_FOR_THE_COMMAND_LINE))
+@pytest.mark.parametrize("name", sorted(NOT_FOR_WORKERS | NOT_FOR_THE_COMMAND_LINE | NOT_FOR_THE_LAUNCHER))
 def test_each_module_that_must_not_be_loaded_exists(name: str) -> None:
     assert importlib.util.find_spec(name) is not None

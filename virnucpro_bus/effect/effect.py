@@ -39,9 +39,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
-from virnucpro_bus.effect.assumptions import CURVES, OTHER_GAPS, doubts, likely_assumptions, measurement_of
+from virnucpro_bus.effect.assumptions import (
+    CURVES,
+    OTHER_GAPS,
+    Assumptions,
+    doubts,
+    likely_assumptions,
+    measurement_of,
+)
 from virnucpro_bus.effect.combine import make_effect, percent_above, unknown_effect
 from virnucpro_bus.effect.duration_model import LIKELY
 from virnucpro_bus.effect.outlook import Outlook
@@ -96,7 +104,7 @@ class _EffectCalculator:
         self._status = status
         self._shares = shares_of(totals, status)
         self._measurement = measurement_of(self._shares)
-        self._likely = self._assuming()
+        self._likely = Outlook(totals, status, self._shares, self._assumptions())
 
     def effect(self, describe: DescribeSteal) -> Effect:
         """Compute all figures; all are unknown before the first file has started."""
@@ -127,10 +135,9 @@ class _EffectCalculator:
             moves=len(moves) + sum(moved.files for moved in self._totals.moved.values()),
         )
 
-    def _assuming(self, fixed: int | None = None, curve: float = 1.0) -> Outlook:
-        """The run under the likely assumptions for this fixed cost of every file, and this curve of progress."""
-        assumed = likely_assumptions(self._shares, self._status.now_ns, self._measurement, fixed, curve)
-        return Outlook(self._totals, self._status, self._shares, assumed)
+    def _assumptions(self, fixed: int | None = None, curve: float = 1.0) -> Assumptions:
+        """The likely assumptions for this fixed cost of every file, None: the likely one; and for this curve."""
+        return likely_assumptions(self._shares, self._status.now_ns, self._measurement, fixed, curve)
 
     def _ranges(self, likely: _Figures) -> dict[str, Range | None]:
         """The range of each of the figures."""
@@ -148,13 +155,22 @@ class _EffectCalculator:
 
     def _doubts(self) -> Iterator[tuple[Outlook, Outlook]]:
         """The run at both ends of each doubt."""
-        fixed = self._measurement.fixed
-        if fixed.least < fixed.greatest:
-            yield self._assuming(fixed.least), self._assuming(fixed.greatest)
-        if any(share.progress is not None for share in self._shares.values()):
-            yield self._assuming(curve=CURVES[0]), self._assuming(curve=CURVES[1])
-        for low, high in doubts(self._likely.assumed, self._shares, is_done=self._likely.is_done):
+        for low, high in self._doubted():
             yield self._likely.under(low), self._likely.under(high)
+
+    def _doubted(self) -> Iterator[tuple[Assumptions, Assumptions]]:
+        """Both ends of each doubt."""
+        fixed, likely = self._measurement.fixed, self._likely.assumed
+        if fixed.least < fixed.greatest:
+            yield self._assumptions(fixed.least), self._assumptions(fixed.greatest)
+        if any(share.progress is not None for share in self._shares.values()):
+            # Progress shows how fast devices are only before the first completed file of any.
+            is_measured = any(speed.is_measured for speed in likely.speeds.by_key.values())
+            low, high = (
+                replace(likely, curve=curve) if is_measured else self._assumptions(curve=curve) for curve in CURVES
+            )
+            yield low, high
+        yield from doubts(likely, self._shares, is_done=self._likely.is_done)
 
     def _saved(self, steal: Steal) -> tuple[float | None, Range | None]:
         """How much sooner thief and victim were done because of this one steal; None before the file is done."""

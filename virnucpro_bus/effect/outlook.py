@@ -10,7 +10,6 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import replace
 from functools import cached_property
 from statistics import fmean, median
 
@@ -28,7 +27,7 @@ from virnucpro_bus.effect.speeds import factor_of
 from virnucpro_bus.effect.totals import WorkTotals
 from virnucpro_bus.effect.work_log import Steal
 
-_PACES = frozenset({"speeds", "overrun"})
+_PACES = frozenset({"fixed", "speeds", "overrun"})
 _FREE = _PACES | {"curve", "quantile"}
 _OWN_PENDING = _PACES | {"next_gaps", "deviation"}
 _SHARED_OUT = _OWN_PENDING | {"overhang", "grain", "is_greedy", "failures"}
@@ -41,7 +40,9 @@ _DEPENDS_ON = {
     "_moved": frozenset({"speeds"}),
     "expected": _FREE | _SHARED_OUT,
     "without_stealing": _FREE | _OWN_PENDING | {"other_gaps"},
-    "bound": frozenset({"speeds"}),
+    "bound": frozenset({"fixed", "speeds"}),
+    "_work": frozenset({"fixed"}),
+    "_biggest_left": frozenset({"fixed"}),
 }
 """What is computed of all devices, and the assumptions that change it."""
 
@@ -57,7 +58,8 @@ class Outlook:
         self._status = status
         self.assumed = assumed
         self.speeds = assumed.speeds.by_key
-        self.shares = {key: replace(share, fixed=assumed.fixed) for key, share in shares.items()}
+        self.shares = shares
+        self._add_fixed_cost()
         done = [share.done for share in self.shares.values()]
         self.gap = median([gap for each in done if (gap := each.gap_seconds) is not None] or [0.0])
         """The time between two files of a device: the median over devices of each one's mean."""
@@ -71,12 +73,6 @@ class Outlook:
         # A duration that is too long to be true would move the start to before the run.
         self._zero_ns = max(min(started.values(), default=status.now_ns), status.started_ns)
         ends = [each.last_ns for each in done if each.last_ns is not None]
-        self._pending = {
-            key: (pending, share.biggest_pending, share.remaining.files)
-            for key, share in self.shares.items()
-            if (pending := share.pending)
-        }
-        """The pending work of those whose first assignment is not all started, its biggest file, and the files."""
         self._working = [key for key, share in self.shares.items() if share.in_progress is not None]
         self._living = [key for key in self.shares if key in status.living]
         self.is_done = status.is_over or not (self._pending or self._working)
@@ -89,8 +85,17 @@ class Outlook:
         }
         """When those that load are expected to be ready."""
 
+    def _add_fixed_cost(self) -> None:
+        self.shares = {key: share.with_fixed(self.assumed.fixed) for key, share in self.shares.items()}
+        self._pending = {
+            key: (pending, share.biggest_pending, share.remaining.files)
+            for key, share in self.shares.items()
+            if (pending := share.pending)
+        }
+        """The pending work of those whose first assignment is not all started, its biggest file, and the files."""
+
     def under(self, assumed: Assumptions) -> Outlook:
-        """Return the same run under other assumptions, with the same fixed cost.
+        """Return the same run under other assumptions.
 
         What they do not change is not computed once more: most doubts are about few of the figures.
         """
@@ -99,7 +104,9 @@ class Outlook:
         for computed, assumptions in _DEPENDS_ON.items():
             if any(getattr(assumed, each) is not getattr(self.assumed, each) for each in assumptions):
                 other.__dict__.pop(computed, None)
-        if (assumed.overrun, assumed.curve) == (self.assumed.overrun, self.assumed.curve):
+        if assumed.fixed != self.assumed.fixed:
+            other._add_fixed_cost()
+        elif (assumed.overrun, assumed.curve) == (self.assumed.overrun, self.assumed.curve):
             # Nearly every doubt about devices is about one.
             other._paces, other.free = self._paces, self.free
             if changed := self._devices_that_differ(assumed):
@@ -133,13 +140,15 @@ class Outlook:
 
     def busy(self, key: str) -> float:
         """How long it has had a file in progress."""
-        return self.shares[key].done.done_seconds + self._time_in_progress(self.shares[key])
+        return self.shares[key].done.done_seconds + self._time_in_progress.get(key, 0.0)
 
-    def _time_in_progress(self, share: DeviceShare) -> float:
-        """How long it has worked on its file in progress; 0 without one."""
-        if share.in_progress is None:
-            return 0.0
-        return max(0.0, self.now - self.since_zero(share.in_progress.since_ns))
+    @cached_property
+    def _time_in_progress(self) -> dict[str, float]:
+        """How long those that work on a file have done so."""
+        files = [(key, self.shares[key].in_progress) for key in self._working]
+        return {
+            key: max(0.0, self.now - self.since_zero(file.since_ns)) for key, file in files if file is not None
+        }
 
     def _rate(self, key: str) -> float:
         """Its present work per second; 0 while no speeds are known."""
@@ -152,7 +161,7 @@ class Outlook:
         return {key: self._pace(key, share) for key, share in self.shares.items()}
 
     def _pace(self, key: str, share: DeviceShare) -> float:
-        so_far, rate = self._time_in_progress(share), self._rate(key)
+        so_far, rate = self._time_in_progress.get(key, 0.0), self._rate(key)
         if not so_far:
             return rate
         # A file that exceeds the expected time by more than files do shows that its device is slower now; the
@@ -168,7 +177,7 @@ class Outlook:
     def _free_at(self, key: str, share: DeviceShare) -> float:
         if share.in_progress is None:
             return self.finish[key]
-        rate, so_far, speeds = self._rate(key), self._time_in_progress(share), self.assumed.speeds
+        rate, so_far, speeds = self._rate(key), self._time_in_progress[key], self.assumed.speeds
         whole, error = share.in_progress_work / rate if rate else so_far, speeds.cautious_noise
         noise, reported, progress = speeds.noise, 0.0, share.progress
         if progress is not None and rate:

@@ -103,7 +103,7 @@ class HostWork:
     """The devices of the session, those that have joined it after its start last, in that order."""
 
 
-@dataclass
+@dataclass(slots=True)
 class DeviceShare:
     """One device's part in the work of the session. Work is as estimated, plus `fixed` per file."""
 
@@ -117,6 +117,10 @@ class DeviceShare:
     """The file that it works on; None: none."""
     started_work: int = 0
     """The work of that file, without `fixed`; 0 if it is not known."""
+
+    def with_fixed(self, fixed: int) -> DeviceShare:
+        """Return the same with another fixed cost of every file."""
+        return DeviceShare(self.done, fixed, self.remaining, self.in_progress, self.started_work)
 
     @property
     def progress(self) -> Progress | None:

@@ -248,14 +248,14 @@ class WorkTotals:
         return len(self._positions)
 
     @property
-    def owners(self) -> Set[str]:
-        """The devices that files of the plan were first assigned to."""
-        return self._remaining.keys()
-
-    @property
     def known(self) -> int:
         """How many files are in the plan, or were completed before it was made."""
         return len(self._positions) + len(self._done_before)
+
+    @property
+    def owners(self) -> Set[str]:
+        """The devices to which files of the plan were first assigned."""
+        return self._remaining.keys()
 
     def pending_position(self, file: str) -> int | None:
         """The position in the plan of a file that is not done; None if it is done, or not in the plan."""

@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from virnucpro_bus.events.vocabulary import Count
 
 
-class Commit(NamedTuple):
+# Of a million files there are a million: this takes less time and memory than a tuple, and no search for garbage.
+class Commit(Struct, frozen=True, array_like=True, gc=False):
     """The last word about one file: committed by a device, or reopened."""
 
     epoch: Count

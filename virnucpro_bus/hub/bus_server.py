@@ -242,6 +242,7 @@ class HubSink:
     def __init__(self, server: BusServer, clock: Clock, last_epoch: int = 0) -> None:
         """`server` must be open before the first event. The epoch of these events comes after `last_epoch`."""
         self._server = server
+        self._clock = clock
         self._sequencer = Sequencer(
             clock,
             source=COORDINATOR_SOURCE,
@@ -255,7 +256,8 @@ class HubSink:
         self.publish_all((event,))
 
     def publish_all(self, events: Iterable[Fact]) -> None:
-        """Number, journal and forward events, in this order."""
+        """Number, journal and forward events, in this order; those that are recorded together have one time."""
         remaining, number = iter(events), self._sequencer.next_envelope
-        while frames := [encode(number(event)) for event in islice(remaining, EVENTS_AT_ONCE)]:
-            self._server.hub.record(frames)
+        while batch := list(islice(remaining, EVENTS_AT_ONCE)):
+            wall_ns, mono_ns = self._clock.wall_ns(), self._clock.mono_ns()
+            self._server.hub.record([encode(number(event, wall_ns, mono_ns)) for event in batch])

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from itertools import starmap
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from virnucpro_bus.effect.work_log import Part, WorkLog
 from virnucpro_bus.events.commits import Commit
@@ -127,7 +128,7 @@ def _add_completed(log: WorkLog, part: Completed) -> int:
 
 def _convert_committed(entries: list[tuple[str, Commit]]) -> Committed:
     files, commits = zip(*entries, strict=True)
-    epochs, seqs, devices, sequences, are_done = zip(*commits, strict=True)
+    epochs, seqs, devices, sequences, are_done = zip(*map(astuple, commits), strict=True)
     origins = list(zip(epochs, devices, strict=True))
     return Committed(list(files), list(seqs), list(sequences), list(are_done), *_placed(origins))
 
@@ -143,7 +144,7 @@ def _add_committed(commits: dict[str, Commit], part: Committed) -> int:
         part.are_done,
         strict=True,
     )
-    commits.update(zip(part.files, map(Commit._make, columns), strict=True))
+    commits.update(zip(part.files, starmap(Commit, columns), strict=True))
     return len(part.files)
 
 

@@ -148,19 +148,18 @@ class WorkerPool:
             self._desk.stop(f"no worker can be started: {reason}")
 
     def _supervise(self, slot: Slot) -> None:
-        """Start the slot's worker if one is due, handle its death, or end it if it must end."""
-        if slot.process is None:
-            if self._wants_worker(slot):
-                self._spawn(slot)
-            return
-        group = slot.process.pid
-        how = slot.reap()
-        if how is None:
-            self._supervise_running(slot)
-            return
-        self._guard.forget(group)
-        if not (slot.dismissed and slot.assignment is None):
-            self._handle_death(slot, how)
+        """Handle the death of the slot's worker, end it if it must end, or start the one that is due."""
+        if slot.process is not None:
+            group = slot.process.pid
+            how = slot.reap()
+            if how is None:
+                self._supervise_running(slot)
+                return
+            self._guard.forget(group)
+            if not (slot.dismissed and slot.assignment is None):
+                self._handle_death(slot, how)
+        if self._wants_worker(slot):
+            self._spawn(slot)
 
     def _supervise_running(self, slot: Slot) -> None:
         """Kill the process if its time to end is over; begin to end it if it must end."""

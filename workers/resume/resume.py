@@ -9,9 +9,11 @@ Results that were never committed are removed, as far as the journal names them.
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 
 from virnucpro_bus.errors import CaptureError, UserError
@@ -158,7 +160,7 @@ def plan_resume(
     more files would be done again than are kept, unless `redo`.
     """
     # Where the journal is damaged, a commit may be all that it holds of a file.
-    past.planned.add(PlannedFile(file, 0, 0) for file in past.committed.keys() - past.planned.ids)
+    past.planned.add(PlannedFile(file, 0, 0) for file in past.committed if file not in past.planned.ids)
     made = shard if past.started is None else past.started.shard
     has_old_inputs = made == shard
     every = InputFiles.of(inputs)
@@ -169,7 +171,9 @@ def plan_resume(
         every = every.pick([number for number, each in enumerate(known) if each])
         known = [each for each in known if each]
     planned = {each.id: each for each in known if each}
-    leftovers = [name for file in past.planned.ids - planned.keys() for name in past.results.entries(file)]
+    # Not the difference of both: that would be a copy of a million ids first.
+    missing = [file for file in past.planned.ids if file not in planned]
+    leftovers = [name for file in missing for name in past.results.entries(file)]
     files = name_inputs(every, known, past.planned, [*leftovers, *reserved])
     placements = _committed_results(past, files, store)
     done = {
@@ -187,7 +191,7 @@ def plan_resume(
     kept = [file for file in past.committed if file in done or file not in given]
     if not redo:
         _refuse_to_redo(store, [event for event in reopened if event.file in past.committed], len(kept))
-    redone = {file for file in placements.keys() | past.results.files if file in given and file not in done}
+    redone = {file for file in chain(placements, past.results.files) if file in given and file not in done}
     _clear_results(past, kept, redone, placements, store)
     notes = [f"{event.file}: is done again: {event.reason}" for event in reopened if event.completed]
     notes += [
@@ -205,7 +209,7 @@ def plan_resume(
         if file in done and planned[file].was_read and (origin := files[number].origin)
     ]
     return ResumePlan(
-        files.pick([number for number, file in enumerate(files.ids) if file not in done]),
+        files.pick(array("I", (number for number, file in enumerate(files.ids) if file not in done))),
         made,
         len(kept),
         (*past.running_workers.values(), *reopened, *recognized),

@@ -14,6 +14,11 @@ import pytest
 from virnucpro_bus.logs.attempt_logs import AttemptLogs
 from virnucpro_bus.logs.shorten import MAX_LOG_BYTES
 
+FULL_BUFFERING = 0
+"""_IOFBF of stdio.h."""
+BUFFER = ctypes.create_string_buffer(4096)
+"""Of the C library from then on."""
+
 
 @pytest.fixture
 def logs(tmp_path: Path) -> Iterator[AttemptLogs]:
@@ -34,12 +39,15 @@ def write(text: bytes) -> None:
 def test_what_python_c_and_children_print_is_in_the_attempts_log_and_nothing_else(
     logs: AttemptLogs, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    libc = ctypes.CDLL(None)
+    # As it is by itself, but not with PYTHONUNBUFFERED.
+    libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), BUFFER, FULL_BUFFERING, len(BUFFER))
     print("before")
     with logs.of(tmp_path / "run", "a.fa", 1):
         print("from Python")
         print("an error", file=sys.stderr)
         subprocess.run(["sh", "-c", "echo from a child; echo its error >&2"], check=True)
-        ctypes.CDLL(None).puts(b"from C")
+        libc.puts(b"from C")
     print("after")
     lines = set(kept(tmp_path)["a.fa.1.log"].splitlines())
     # pytest has its own objects in place of Python's streams: what these print, it captures.

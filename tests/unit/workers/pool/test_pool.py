@@ -6,7 +6,6 @@ import errno
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -229,14 +228,30 @@ def test_a_run_in_which_no_worker_can_be_started_ends_early_and_charges_no_file(
     assert made.coordinator.get_totals()["files_failed"] == 0
 
 
+def kill(slot: Slot) -> None:
+    """Kill the slot's worker, and wait until it has ended."""
+    assert slot.process is not None
+    slot.signal(signal.SIGKILL)
+    os.waitid(os.P_PID, slot.process.pid, os.WEXITED | os.WNOWAIT)
+
+
+def test_the_turn_that_finds_a_worker_dead_starts_the_next_one(make: Callable[[int], Pool]) -> None:
+    made = make(1)
+    made.pool.start()
+    (slot,) = made.pool._slots
+    first = slot.process
+    kill(slot)
+    made.pool.poll()
+    assert slot.process not in (None, first)
+
+
 def test_a_request_that_arrives_after_its_worker_has_ended_is_not_answered(make: Callable[[int], Pool]) -> None:
     made = make(1)
     made.pool.start()
     slot, dispatcher = made.pool._slots[0], made.pool._dispatcher
-    slot.signal(signal.SIGKILL)
-    slot.restart_at_ns = sys.maxsize
+    slot.deaths.deaths = 9  # so the next worker is not started at once
+    kill(slot)
     made.pool.poll()
-    slot.restart_at_ns = sys.maxsize
     with zmq.Context() as context, context.socket(zmq.DEALER) as worker:
         worker.connect(dispatcher.address)
         worker.send(encode_request(Request(dispatcher.token, slot.number, slot.epoch, 1)))

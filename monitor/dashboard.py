@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Self
 
 from monitor.log.metrics_log import MetricsLog
 from monitor.model.collector import Collector, Failures, nothing_yet
-from monitor.model.selection import EVERYTHING, ViewOptions, select, unmatched
+from monitor.model.log_page import LogPage, LogSource
+from monitor.model.paging import in_shown_order, rows_in_view
+from monitor.model.selection import EVERYTHING, ScreenKind, ViewOptions, select, unmatched
 from monitor.model.sources import GpuSource, WorkSource
-from monitor.model.view_model import HINT, Problem, ViewModel
+from monitor.model.view_model import HINT, DeviceKey, Problem, ViewModel, device_key
 from monitor.terminal.keys import Key
 from monitor.terminal.line_rhythm import LINE_SECONDS
 from monitor.terminal.navigation import Navigation
@@ -75,6 +77,7 @@ class LoadBalancingDashboard:
         keys: str = "",
         hint: str = "",
         line_interval: float = LINE_SECONDS,
+        logs: LogSource | None = None,
     ) -> None:
         """Make a dashboard; `start` shows it.
 
@@ -96,6 +99,7 @@ class LoadBalancingDashboard:
             keys: A short list for the screen of the keys that the program passes to `press`.
             hint: A line that stays on the screen until the end, such as an address.
             line_interval: Seconds between plain lines, where the output is not a terminal.
+            logs: Where the screens of logs and of a device find what was printed; None: they have none.
 
         Raises UserError when `update_interval` is not a number of seconds above 0.
         """
@@ -109,6 +113,7 @@ class LoadBalancingDashboard:
         self._reported_problem: Problem | None = None
         """The problem with the log that was printed on stderr last."""
         self._navigation = Navigation(look)
+        self._logs = logs
         self._never_seen = sorted(look.devices or ())
         """The patterns for devices that have not matched any device so far."""
         self._failures = Failures()
@@ -175,8 +180,13 @@ class LoadBalancingDashboard:
         self._title = title
         self._requests.put(_Request.UPDATE)
 
+    @property
+    def has_quit(self) -> bool:
+        """Whether the key that leaves the dashboard was pressed. For any thread."""
+        return self._navigation.has_quit
+
     def press(self, key: Key) -> None:
-        """Turn the page, or change the order. For any thread."""
+        """Open another screen, choose a device, turn the page, or change the order. For any thread."""
         self._requests.put(key)
 
     def show_once(self) -> None:
@@ -218,15 +228,26 @@ class LoadBalancingDashboard:
                 break
             while not self._requests.empty():  # many requests need one picture
                 requests.append(self._requests.get())
+            before = self._navigation.options
             for key in requests:
                 if isinstance(key, Key):
-                    self._navigation = self._navigation.pressed(key)
-            if _Request.UPDATE in requests:
+                    self._navigation = self._navigation.pressed(key, self._device_keys())
+            options = self._navigation.options
+            # Another screen may show what was not collected for the one before.
+            is_incomplete = options != before and options.screen is not ScreenKind.OVERVIEW
+            if _Request.UPDATE in requests or is_incomplete:
                 return
             if self._output.is_full_screen:
                 self._output.show(self._latest, self._navigation.options)
         page_count = self._output.page_count(self._latest, self._navigation.options)
         self._navigation = self._navigation.after_picture(page_count)
+
+    def _device_keys(self) -> list[DeviceKey]:
+        """The devices in the order in which they are shown."""
+        options = self._navigation.options
+        pages = self._output.page_count(self._latest, replace(options, screen=ScreenKind.OVERVIEW))
+        rows = in_shown_order(rows_in_view(self._latest.rows, options), pages)
+        return [device_key(metrics) for metrics, _ in rows]
 
     def _update(self) -> None:
         """Collect and log. Never raises: when a source fails, the last figures stay and the problem is shown."""
@@ -243,9 +264,28 @@ class LoadBalancingDashboard:
         """Return the state of both sources at one moment. Raises what the coordinator raises."""
         started_ns = self._started_mono_ns
         since_start = None if started_ns is None else (self._clock.mono_ns() - started_ns) / NANOSECONDS
-        metrics = self._collector.collect(self._title, since_start)
+        options = self._navigation.options
+        with_files = options.screen in (ScreenKind.FILES, ScreenKind.DEVICE)
+        metrics = self._collector.collect(self._title, since_start, with_files=with_files)
+        metrics = replace(metrics, log=self._log_page(metrics, options))
         self._never_seen = unmatched(metrics.rows, self._never_seen)
         return replace(metrics, health=metrics.health + self._own_problems())
+
+    def _log_page(self, model: ViewModel, options: ViewOptions) -> LogPage | None:
+        """The log that the screen shows: one of all, or that of the device's file in progress or done last."""
+        if self._logs is None:
+            return None
+        if options.screen is ScreenKind.LOGS:
+            return self._logs.page(options.page)
+        if options.screen is not ScreenKind.DEVICE:
+            return None
+        device = next((metrics for metrics, _ in model.rows if device_key(metrics) == options.chosen), None)
+        if device is None:
+            return None
+        identity = device["host"], device["key"]
+        done = [record["file"] for record in model.files if (record["host"], record["device"]) == identity]
+        newest_first = reversed([*done, device["current_file"]])
+        return self._logs.of_files(file for file in newest_first if file)
 
     def _log_metrics(self, metrics: ViewModel) -> None:
         """Append one row per device to the log. Never raises; a problem with the log is shown as health."""

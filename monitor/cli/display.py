@@ -96,6 +96,8 @@ class DisplayOptions:
     """
     hint: str = ""
     """A line that stays on the screen."""
+    run_dirs: tuple[Path, ...] = ()
+    """The run folders that are on this machine, for their logs."""
     line_seconds: float = 30.0
     """Seconds between plain lines, where the output is not a terminal."""
 

@@ -12,12 +12,13 @@ from functools import partial
 
 from monitor.cli.display import Displayable, DisplayOptions, Driver
 from monitor.dashboard import LoadBalancingDashboard
+from monitor.run_logs import RunLogs
 from monitor.terminal.keys import Key, Keys
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.system.keyboard import Keyboard, is_interactive, read_forwarded
 from virnucpro_bus.system.standard_streams import abandon_output
 
-VIEW_KEYS = "n p page  s sort"
+VIEW_KEYS = "? help  n p page  s sort  enter device  f files  l logs  e effect"
 """The keys that move the view, as the screen lists them."""
 _STANDARD_INPUT = 0
 
@@ -44,7 +45,14 @@ def draw(
         _keyboard(options.group) as pressed,
     ):
         retitling = _retitling(driver, dashboard, title, options.title)
-        retitling(lambda: stopped() or _pass_keys(dashboard, pressed()))
+
+        def stopped_by_key() -> object:
+            for key in pressed():
+                dashboard.press(key)
+            # The run itself decides when its monitor ends.
+            return stopped() or (options.group is None and dashboard.has_quit)
+
+        retitling(stopped_by_key)
     if options.group is not None:
         abandon_output()
         return dashboard.is_terminal_restored
@@ -82,6 +90,7 @@ def make_dashboard(
         keys=keys,
         hint=options.hint,
         line_interval=options.line_seconds,
+        logs=RunLogs(options.run_dirs),
     )
 
 
@@ -109,7 +118,7 @@ def _keyboard(group: int | None) -> Iterator[Callable[[], list[Key]]]:
     if group is not None:
         os.set_blocking(_STANDARD_INPUT, False)
         keys = Keys(partial(read_forwarded, _STANDARD_INPUT))
-        yield lambda: [key for key in keys.pressed() if key is not Key.QUIT]
+        yield keys.pressed
     elif has_keyboard():
         with Keyboard(_STANDARD_INPUT) as keyboard:
             yield Keys(keyboard.typed).pressed
@@ -131,10 +140,3 @@ def _retitling(driver: Driver, dashboard: LoadBalancingDashboard, title: Callabl
         driver(stopped_or_retitled)
 
     return drive
-
-
-def _pass_keys(dashboard: LoadBalancingDashboard, keys: list[Key]) -> bool:
-    """Pass `keys` to `dashboard`. Returns whether one of them quits."""
-    for key in keys:
-        dashboard.press(key)
-    return Key.QUIT in keys

@@ -98,8 +98,9 @@ def monitor(
     shown as one fleet; if one of them becomes unreachable the others are still shown. With --http the monitor also
     serves them to browsers, and continues to do so after their end, until it is interrupted.
 
-    In a terminal: n and p (or page down and page up) turn the page, s changes the order, q quits. The pages turn
-    by themselves until a key is pressed.
+    In a terminal: ? lists the keys. Arrows choose a device and Enter shows it; f shows the files, l the logs and
+    e the effect of stealing; Esc goes back; n and p (or page down and page up) turn the page, s changes the order,
+    q quits. The pages turn by themselves until a key is pressed.
 
     \b
     Examples:
@@ -149,6 +150,7 @@ def monitor(
             as_json=as_json,
             interval_seconds=interval_seconds,
             line_seconds=line_seconds,
+            run_dirs=tuple(Path(target) for target in targets or (HERE,) if "://" not in target),
             log_file=log_file,
             log_rotate_bytes=log_rotate_bytes,
             draw=dashboard,

@@ -99,8 +99,8 @@ def replay(
     """Play CAPTURE (a run.vbus file, or a run folder) through the dashboard, as it was live.
 
     In a terminal: space pauses and resumes, the right and left arrow move 10 s, + and - double and halve the rate,
-    n and p (or page down and page up) turn the page, s changes the order, q quits. The figures are exact at every
-    position. A run whose end is not recorded, and that is not in progress, ends at its last event.
+    ? lists the other keys, which are those of monitor; q quits. The figures are exact at every position. A run
+    whose end is not recorded, and that is not in progress, ends at its last event.
 
     \b
     Examples:
@@ -128,6 +128,7 @@ def replay(
         as_json=as_json,
         interval_seconds=interval_seconds,
         line_seconds=line_seconds,
+        run_dirs=(path.parent,),
     )
     if once or rate is None:
         if loop or start_paused:
@@ -191,7 +192,12 @@ def _play_with_keys(playback: Playback, name: str, options: DisplayOptions) -> i
     ):
         pressed = Keys(keyboard.typed).pressed
         controls = Controls(replay, pressed, lambda: dashboard.retitle(_title(name, replay)), dashboard.press)
-        playback.run(lambda: signals.signal or controls.handle_keys())
+
+        def stopped() -> object:
+            controls.handle_keys()
+            return signals.signal or dashboard.has_quit
+
+        playback.run(stopped)
     return 128 + signals.signal if signals.signal else 0
 
 
@@ -220,16 +226,14 @@ class Controls:
         self._move_view = move_view
         self._changed = False
 
-    def handle_keys(self) -> bool:
-        """Do what the keys ask for, before each step of the replay. Returns whether the replay is to end."""
+    def handle_keys(self) -> None:
+        """Do what the keys ask for, before each step of the replay."""
         if self._changed and not self._replay.catching_up:
             self._changed = False
             self._show()
         for key in self._pressed():
             self._changed = True
             match key:
-                case Key.NEXT_PAGE | Key.PREVIOUS_PAGE | Key.SORT:
-                    self._move_view(key)
                 case Key.PAUSE:
                     self._replay.pause()
                 case Key.FORWARD:
@@ -240,6 +244,5 @@ class Controls:
                     self._replay.change_rate(2)
                 case Key.SLOWER:
                     self._replay.change_rate(0.5)
-                case Key.QUIT:
-                    return True
-        return False
+                case _:
+                    self._move_view(key)

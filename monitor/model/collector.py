@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from monitor.model.answers import DeviceWork, RunTotals, device_works, gpu_utilization, recent_steals, run_totals
 from monitor.model.health import problems
@@ -80,14 +81,16 @@ class Collector:
         """Those of the previous `collect`."""
         self._gpu_details.set_display_interval(interval_seconds)
 
-    def collect(self, title: str, since_start_seconds: float | None) -> ViewModel:
+    def collect(self, title: str, since_start_seconds: float | None, *, with_files: bool = False) -> ViewModel:
         """Return the state of both sources at one moment. Raises what the coordinator raises.
 
-        `since_start_seconds` is the run's time when the source does not know it; None: unknown.
+        `since_start_seconds` is the run's time when the source does not know it; None: unknown. `with_files`: also
+        the last completed files.
         """
         details = run_details(self._coordinator, since_start_seconds, self._failures.add)
         with details.frozen():
-            return self._collect(title, details)
+            model = self._collect(title, details)
+            return replace(model, files=tuple(details.files())) if with_files else model
 
     def _collect(self, title: str, details: RunDetails) -> ViewModel:
         works = device_works(self._coordinator.get_gpu_metrics(), self._failures.add)
@@ -115,6 +118,7 @@ class Collector:
             is_over=is_over,
             health=(*problems(rows, totals, details.lossy_sources(), failures, attempts), *notices, *warnings),
             news=news,
+            failures=failures,
             title=title,
             load_seconds=self._interval_seconds,
             effect=effect,

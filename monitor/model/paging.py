@@ -7,10 +7,17 @@ from dataclasses import dataclass
 
 from monitor.model.health import needs_attention
 from monitor.model.selection import ViewOptions, select
-from monitor.model.view_model import Row
+from monitor.model.view_model import DeviceKey, Row, device_key
+
+
+def _utilization(row: Row) -> float | None:
+    """The load of the GPU; of a device without one, that of its processes."""
+    work, gpu = row
+    return work["cpu_percent"] if gpu["compute_percent"] is None else gpu["compute_percent"]
+
 
 _SORT_KEYS: dict[str, Callable[[Row], float | None]] = {
-    "utilization": lambda row: row[1]["compute_percent"],
+    "utilization": _utilization,
     "queue": lambda row: row[0]["queue_depth"],
 }
 """The figure that rows are sorted by, the greatest first, by ViewOptions.sort."""
@@ -52,15 +59,22 @@ def page_count(total: int, room: int) -> int:
     return 1 if total <= room or room <= 1 else -(-total // (room - 1))
 
 
-def page_of(rows: Sequence[Row], room: int, number: int) -> Page:
-    """Return page `number`, modulo the number of pages. With several pages, devices with problems come first."""
+def in_shown_order(rows: Sequence[Row], pages: int) -> Sequence[Row]:
+    """Return `rows` in the order of so many pages: with several, devices with problems come first."""
+    return rows if pages <= 1 else attention_first(rows)
+
+
+def page_of(rows: Sequence[Row], room: int, number: int, chosen: DeviceKey | None = None) -> Page:
+    """Return page `number`, modulo the number of pages, or that of the chosen device, if it is in `rows`."""
     total = len(rows)
     if total <= room:
         return Page(rows, 0, total, 0, 1)
     pages, each = page_count(total, room), max(0, room - 1)
-    number %= pages
+    ordered = in_shown_order(rows, pages)
+    keys = [device_key(metrics) for metrics, _ in ordered]
+    number = keys.index(chosen) // each if each and chosen in keys else number % pages
     first = number * each
-    return Page(attention_first(rows)[first : first + each], first, total, number, pages)
+    return Page(ordered[first : first + each], first, total, number, pages)
 
 
 def attention_first(rows: Sequence[Row]) -> list[Row]:

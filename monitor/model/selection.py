@@ -1,12 +1,13 @@
-"""Which devices are shown, in which order, and which page of them. Pure functions."""
+"""Which screen is shown, of which devices, in which order, and which page of it. Pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 from monitor.model.answers import DeviceWork
-from monitor.model.view_model import Row, device_label
+from monitor.model.view_model import DeviceKey, Row, device_label
 
 SORTS = ("device", "utilization", "queue")
 COLUMN_NAMES = (
@@ -15,6 +16,17 @@ COLUMN_NAMES = (
 )
 """The columns of the table, in their order."""
 _UUID_PREFIXES = ("gpu-", "mig-")
+
+
+class ScreenKind(Enum):
+    """What fills the terminal."""
+
+    OVERVIEW = "overview"
+    HELP = "help"
+    DEVICE = "device"
+    FILES = "files"
+    LOGS = "logs"
+    EFFECT = "effect"
 
 
 @dataclass(frozen=True)
@@ -27,6 +39,9 @@ class ViewOptions:
     """Counts from 0 and wraps: any integer is a page."""
     devices: frozenset[str] | None = None
     """Patterns of the devices shown, as for `select`; None shows all."""
+    screen: ScreenKind = ScreenKind.OVERVIEW
+    chosen: DeviceKey | None = None
+    """The device that is marked in the table, and that ScreenKind.DEVICE shows; None: none."""
     columns: tuple[str, ...] | None = None
     """Names of the columns, of COLUMN_NAMES; None: those that tell something and fit."""
 

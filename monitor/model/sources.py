@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast, get_origin, get_type_hints
 import msgspec
 
 from monitor.model.answers import Report
-from virnucpro_bus.metrics import Effect, FailedAttempt, SourceCounts
+from virnucpro_bus.metrics import Effect, FailedAttempt, FileRecord, SourceCounts
 
 
 class WorkSource(Protocol):
@@ -68,6 +68,10 @@ class RunDetails(Protocol):
 
     def lossy_sources(self) -> list[SourceCounts]:
         """The sources whose events are missing in part."""
+        ...
+
+    def files(self) -> list[FileRecord]:
+        """The last completed files, oldest first."""
         ...
 
     def failures(self) -> dict[str, str]:
@@ -179,6 +183,9 @@ class _NoRunDetails(RunDetails):
         return []
 
     def lossy_sources(self) -> list[SourceCounts]:
+        return []
+
+    def files(self) -> list[FileRecord]:
         return []
 
     def failures(self) -> dict[str, str]:

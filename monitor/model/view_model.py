@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from monitor.model.answers import DeviceWork, RunTotals, Steal
+from monitor.model.log_page import LogPage
 from virnucpro_bus.device_keys import device_title
 from virnucpro_bus.devices import UUID_PREFIXES
-from virnucpro_bus.metrics import Effect, GpuUtilization, Range
+from virnucpro_bus.metrics import Effect, FileRecord, GpuUtilization, Range
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN
 
@@ -94,6 +95,12 @@ class ViewModel:
     """The effect of stealing on the run; None when the source does not compute it."""
     trends: Mapping[DeviceKey, Trend] = field(default_factory=dict)
     """The trend of each device that has one."""
+    files: tuple[FileRecord, ...] = ()
+    """The last completed files, oldest first; empty unless a screen shows them."""
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """The reason of each file that failed for good."""
+    log: LogPage | None = None
+    """The end of the log that a screen shows; None: none is shown, or there is none."""
     history: RunHistory = RunHistory()
     """The figures of the run while it was watched."""
 

@@ -12,7 +12,7 @@ _PATTERN = re.compile(
 
 
 class Key(Enum):
-    """A key that controls a replay, or the view of a dashboard (page, order, quit)."""
+    """A key that controls a replay, or the view of a dashboard (screen, device, page, order, quit)."""
 
     PAUSE = b" "
     FORWARD = b"\x1b[C"
@@ -22,11 +22,23 @@ class Key(Enum):
     NEXT_PAGE = b"n"
     PREVIOUS_PAGE = b"p"
     SORT = b"s"
+    HELP = b"?"
+    FILES = b"f"
+    LOGS = b"l"
+    EFFECT = b"e"
+    UP = b"\x1b[A"
+    DOWN = b"\x1b[B"
+    OPEN = b"\r"
+    ESCAPE = b"\x1b"
     QUIT = b"q"
 
 
 _PAGE_DOWN, _PAGE_UP = b"\x1b[6~", b"\x1b[5~"
-_KEYS = {key.value: key for key in Key} | {_PAGE_DOWN: Key.NEXT_PAGE, _PAGE_UP: Key.PREVIOUS_PAGE}
+_KEYS = {key.value: key for key in Key} | {
+    _PAGE_DOWN: Key.NEXT_PAGE,
+    _PAGE_UP: Key.PREVIOUS_PAGE,
+    b"\n": Key.OPEN,  # what a terminal makes of Enter
+}
 
 
 class Keys:
@@ -38,7 +50,12 @@ class Keys:
 
     def pressed(self) -> list[Key]:
         """Return the keys since the last call; never waits."""
-        keys, self._unfinished = parse(self._unfinished + self._typed())
+        typed = self._typed()
+        if not typed and self._unfinished == Key.ESCAPE.value:
+            # It begins the codes of other keys too, but these come at once.
+            self._unfinished = b""
+            return [Key.ESCAPE]
+        keys, self._unfinished = parse(self._unfinished + typed)
         return keys
 
 

@@ -9,9 +9,10 @@ from rich.text import Text
 
 from monitor.model.selection import ViewOptions
 from monitor.model.view_model import ViewModel
+from monitor.screens.screen import screen, screen_pages
 from monitor.terminal.screen import glyphs_for, is_screen, with_size
 from monitor.terminal.session import TerminalSession
-from monitor.view.frame import frame, pages
+from monitor.view.frame import frame
 
 
 class Pictures:
@@ -50,12 +51,12 @@ class Pictures:
         if session is not None:
             width, height = self._console.size
             glyphs = glyphs_for(self._console)
-            session.draw(frame(model, width, height, glyphs, options, self._keys), width, height)
+            session.draw(screen(model, width, height, glyphs, options, self._keys), width, height)
 
     def page_count(self, model: ViewModel, options: ViewOptions) -> int:
         """Return the number of pages in the console's present size."""
         width, height = self._console.size
-        return pages(model, width, height, glyphs_for(self._console), options, self._keys)
+        return screen_pages(model, width, height, glyphs_for(self._console), options, self._keys)
 
     def cropped(self, model: ViewModel, options: ViewOptions) -> Group:
         """Return the picture of `model`, cropped to the console's present size."""

@@ -88,7 +88,7 @@ def frame(
             lines += [Text()] * (height - 1 - len(lines))
             words = glyphs.join_fitting(keys_below.split(GAP), width - len(MARGIN))
             lines.append(Text(MARGIN + words, "dim"))
-    return [_cropped(text, width, glyphs) for text in lines[: layout.lines]]
+    return [cropped(text, width, glyphs) for text in lines[: layout.lines]]
 
 
 def pages(
@@ -124,8 +124,8 @@ def _history_room(left: int) -> int:
     return min(left, HISTORY_LINES) + max(0, left - HISTORY_LINES) // 2
 
 
-def _cropped(text: Text, width: int, glyphs: Glyphs) -> Text:
-    """`text` in at most `width` cells, with an ellipsis: a figure that is cut must be recognizable."""
+def cropped(text: Text, width: int, glyphs: Glyphs) -> Text:
+    """Return `text` in at most `width` cells, with an ellipsis: a figure that is cut must be recognizable."""
     text.no_wrap = True
     if cell_len(text.plain) > width:
         text.truncate(width - len(glyphs.ellipsis), overflow="crop")

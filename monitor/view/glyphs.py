@@ -40,6 +40,7 @@ class Glyphs:
     ended: str = "·"
     lost: str = "×"
     greatest_first: str = "▼"
+    chosen: str = "▶"
     bars: str = "▁▂▃▄▅▆▇"
     """Of a sparkline, the lowest first; without the full block, which would merge with the row below."""
     unknown: str = "·"
@@ -124,5 +125,5 @@ class Glyphs:
 
 
 UNICODE = Glyphs()
-ASCII = Glyphs("#", "-", "~", "C", "ok", "*", "o", ".", "x", "v", "_.-=#", " ", ascii_only=True)
+ASCII = Glyphs("#", "-", "~", "C", "ok", "*", "o", ".", "x", "v", ">", "_.-=#", " ", ascii_only=True)
 """For a terminal whose encoding is not a Unicode one."""

@@ -47,7 +47,7 @@ from monitor.view.formatting import (
     rate,
     short_name,
 )
-from monitor.view.glyphs import MARGIN, STALLED, STATE_WORDS, Glyphs
+from monitor.view.glyphs import GAP, MARGIN, STALLED, STATE_WORDS, Glyphs
 from monitor.view.useful_columns import useful_columns
 from virnucpro_bus.metrics import is_stale
 from virnucpro_bus.units import UNKNOWN
@@ -61,8 +61,8 @@ LOW_COMPUTE_PERCENT, NOTABLE_COMPUTE_PERCENT = 10.0, 30.0
 LEAST_NAME_CELLS = 14
 """A file name that is longer is not cut below this to make room for how much of the file is done."""
 
-SORT_COLUMNS = {"utilization": "compute", "queue": "queue"}
-"""The column that rows are sorted by, by ViewOptions.sort."""
+SORT_COLUMNS = {"utilization": ("compute", "cpu"), "queue": ("queue",)}
+"""The column that rows are sorted by, or what stands in its place, by ViewOptions.sort."""
 
 
 def table(
@@ -79,7 +79,7 @@ def table(
     `all_rows` are those that `options` selects, of all pages; only those of its page are formatted. `keys` lists
     the keys that work, beside the page's label, if there is room.
     """
-    page = page_of(all_rows, room, options.page)
+    page = page_of(all_rows, room, options.page, options.chosen)
     bodies = [_cells(row, model, glyphs) for row in page.rows]
     total = _total_cells(all_rows, model.totals if options.devices is None else None)
     labels = model_labels(glyphs.text(metrics["device_name"]) for metrics, _ in model.rows)
@@ -109,14 +109,23 @@ def table(
             bodies[index]["host"] = NO_CELL
 
     rows = [line_of(columns, body, glyphs) for body in bodies]
+    for line, (metrics, _) in zip(rows, page.rows, strict=True):
+        if device_key(metrics) == options.chosen:
+            line.plain = f"{glyphs.chosen}{line.plain[1:]}"
+            line.stylize("reverse")
     if not all_rows and room > 0:
         text = "no device matches" if model.rows else "waiting for the first device"
         rows = [Text(f"{MARGIN}  {text}", "dim")]
     elif page.label and room > 0:
-        parts = [page.label, *([keys] if keys else []), f"({_not_shown(page, all_rows, glyphs)} not shown)"]
+        parts = [
+            page.label,
+            *(keys.split(GAP) if keys else []),
+            f"({_not_shown(page, all_rows, glyphs)} not shown)",
+        ]
         lead = MARGIN + "  "
         rows.append(Text(lead + glyphs.join_fitting(parts, width - len(lead)), "dim"))
-    return header_line(columns, SORT_COLUMNS.get(options.sort), glyphs), rows, line_of(columns, total, glyphs)
+    sorted_by = next((key for key in SORT_COLUMNS.get(options.sort, ()) if key in shown), None)
+    return header_line(columns, sorted_by, glyphs), rows, line_of(columns, total, glyphs)
 
 
 def _not_shown(page: Page, all_rows: Sequence[Row], glyphs: Glyphs) -> str:

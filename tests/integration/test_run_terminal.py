@@ -70,7 +70,7 @@ def test_keys_turn_the_pages_of_a_run_and_are_neither_seen_nor_left_for_the_shel
     terminal.until(lambda: shown_page(terminal) not in ("", first), "the next page")
     terminal.type(b"p")
     terminal.until(lambda: shown_page(terminal) == first, "that page again")
-    terminal.type(b"qrm\n")
+    terminal.type(b"qrm")
     terminal.type(b"n")
     terminal.until(lambda: shown_page(terminal) not in ("", first), "q does not end it")
     held.gates.open()

@@ -1,4 +1,4 @@
-"""Keys typed at a `monitor` turn its pages, change its order, and end it; before, pages turn by themselves."""
+"""Keys typed at a `monitor` turn its pages, change its order, open screens, and end it."""
 
 from __future__ import annotations
 
@@ -63,9 +63,8 @@ def test_keys_turn_pages_at_once_and_q_ends_it(lab: Lab, bus: Bus) -> None:
 def test_s_changes_the_order(lab: Lab, bus: Bus) -> None:
     terminal = monitor(lab)
     assert SORTED not in terminal.picture()
-    for column in ("COMPUTE", "QUEUE"):
-        terminal.type(b"s")
-        terminal.until(lambda sorted_by=SORTED + column: sorted_by in terminal.picture(), column)  # type: ignore[misc]
+    terminal.type(b"ss")  # first by utilization, which no device has here
+    terminal.until(lambda: f"{SORTED}QUEUE" in terminal.picture(), "by the longest queue")
     terminal.type(b"s")
     terminal.until(lambda: SORTED not in terminal.picture(), "by device again")
     terminal.type(b"q")
@@ -87,6 +86,30 @@ def test_pages_turn_by_themselves_until_a_key_is_pressed(lab: Lab, bus: Bus) -> 
     terminal.until(stands_still, "the key has come")
     terminal.signal(signal.SIGTERM)
     assert terminal.wait() == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_keys_open_screens_at_once_and_a_signal_on_one_of_them_restores_the_terminal(
+    lab: Lab, bus: Bus, number: signal.Signals
+) -> None:
+    terminal = monitor(lab)
+    for key, shown in (
+        (b"\x1b[B\x1b[B", f"{UNICODE.chosen}\N{MIDDLE DOT} cpu:1"),
+        (b"\r", " cpu:1  stopped"),
+        (b"\x1b[B", " cpu:2  stopped"),
+        (b"f", "IN PROGRESS  0"),
+        (b"e", "EFFECT OF STEALING"),
+        (b"?", "show the device"),
+        (b"\x1b", "rows 1-"),
+        (b"l", "no log: nothing was printed"),
+    ):
+        terminal.type(key)
+        terminal.until(lambda shown=shown: shown in terminal.picture(), f"{shown!r} after {key!r}")  # type: ignore[misc]
+    terminal.signal(number)
+    assert terminal.wait() == 128 + number
+    assert not terminal.full_screen
+    assert not terminal.cursor_is_hidden
+    assert terminal.raw.rpartition(b"\x1b[?1049l")[2].count(b"TOTAL") == 1
 
 
 def test_without_a_keyboard_pages_turn_and_nothing_is_read(lab: Lab, bus: Bus) -> None:

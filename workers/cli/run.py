@@ -104,8 +104,8 @@ def run(engine: str, **options: Any) -> int:
     {output}, of the input's name; {outdir}, the folder for results; {stem}; {device}. They need no quotes. For the
     braces of awk, write {{ and }}. What jobs print is in DIR/logs: virnucpro-bus logs DIR.
 
-    In a terminal: n and p (or page down and page up) turn the page, s changes the order. Ctrl-C finishes the files
-    in progress, a second one stops at once.
+    In a terminal: ? lists the keys, which show a device, the files, the logs, and the effect of stealing. Ctrl-C
+    finishes the files in progress, a second one stops at once.
 
     \b
     Examples:

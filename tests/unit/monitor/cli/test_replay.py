@@ -41,11 +41,10 @@ class Keyboard:
         while self.replay.catching_up:
             self.replay.receive(0.0)
 
-    def type(self, *keys: Key) -> bool:
+    def type(self, *keys: Key) -> None:
         self._keys[:] = keys
-        quits = self._controls.handle_keys()
+        self._controls.handle_keys()
         self._keys.clear()
-        return quits
 
     @property
     def seconds(self) -> float:
@@ -63,7 +62,7 @@ def test_as_fast_as_possible_the_report_is_a_line_unless_it_is_asked_for_once(
 
 def test_space_pauses_and_resumes(path: Path) -> None:
     keyboard = Keyboard(path)
-    assert not keyboard.type(Key.PAUSE)
+    keyboard.type(Key.PAUSE)
     assert not keyboard.replay.paused
     keyboard.type(Key.PAUSE)
     assert keyboard.replay.paused
@@ -94,8 +93,10 @@ def test_plus_and_minus_double_and_halve_the_rate(path: Path) -> None:
     assert keyboard.replay.rate == 0.5
 
 
-def test_q_quits(path: Path) -> None:
-    assert Keyboard(path).type(Key.QUIT)
+def test_keys_that_are_about_the_view_are_passed_on(path: Path) -> None:
+    keyboard = Keyboard(path)
+    keyboard.type(Key.QUIT, Key.PAUSE, Key.OPEN, Key.UP)
+    assert keyboard.moved == [Key.QUIT, Key.OPEN, Key.UP]
 
 
 def test_a_change_is_shown_once_and_when_it_has_caught_up(path: Path) -> None:

@@ -16,10 +16,12 @@ EVERY_KEY = b" \x1b[C\x1b[D+-q"
     [
         (EVERY_KEY, [Key.PAUSE, Key.FORWARD, Key.BACK, Key.FASTER, Key.SLOWER, Key.QUIT]),
         (b"\x1bOC\x1bOD", [Key.FORWARD, Key.BACK]),
-        (b"xQ\n\t\xff", []),
-        (b"\x1b[A\x1b[3~\x1b[1;5C", []),
-        (b"\x1b\x1b[Cq", [Key.FORWARD, Key.QUIT]),
-        (b"\x1bq", [Key.QUIT]),
+        (b"xQ\t\xff", []),
+        (b"\x1b[3~\x1b[1;5C", []),
+        (b"?fle\x1b[A\x1b[B", [Key.HELP, Key.FILES, Key.LOGS, Key.EFFECT, Key.UP, Key.DOWN]),
+        (b"\r\n", [Key.OPEN, Key.OPEN]),
+        (b"\x1b\x1b[Cq", [Key.ESCAPE, Key.FORWARD, Key.QUIT]),
+        (b"\x1bq", [Key.ESCAPE, Key.QUIT]),
         (b"", []),
     ],
 )
@@ -46,3 +48,9 @@ def test_what_is_asked_for_comes_in_pieces_too() -> None:
     pieces = iter([b" \x1b", b"[", b"C-"])
     keys = Keys(lambda: next(pieces))
     assert [keys.pressed() for _ in range(3)] == [[Key.PAUSE], [], [Key.FORWARD, Key.SLOWER]]
+
+
+def test_the_escape_key_is_one_when_nothing_follows_it() -> None:
+    pieces = iter([b"\x1b", b"", b"", b"\x1b", b"[A"])
+    keys = Keys(lambda: next(pieces))
+    assert [keys.pressed() for _ in range(5)] == [[], [Key.ESCAPE], [], [], [Key.UP]]

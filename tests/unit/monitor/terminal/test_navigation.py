@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.model.selection import SORTS, ViewOptions
+from monitor.model.selection import SORTS, ScreenKind, ViewOptions
 from monitor.terminal.keys import Key
 from monitor.terminal.navigation import PICTURES_A_PAGE, Navigation
 
@@ -47,11 +47,70 @@ def test_the_orders_come_one_after_the_other_each_from_its_first_page() -> None:
     assert seen == [("device", 0), ("utilization", 0), ("queue", 0)]
 
 
-@given(
-    keys=st.lists(st.sampled_from([key for key in Key if key not in (Key.NEXT_PAGE, Key.PREVIOUS_PAGE, Key.SORT)]))
-)
-def test_other_keys_move_nothing(keys: list[Key]) -> None:
+OF_REPLAYS = (Key.PAUSE, Key.FORWARD, Key.BACK, Key.FASTER, Key.SLOWER)
+DEVICES = [("node1", "", key) for key in ("GPU-a", "GPU-b", "GPU-c")]
+
+
+def typed(*keys: Key) -> Navigation:
     steering = Navigation()
     for key in keys:
-        steering = steering.pressed(key)
-    assert steering == Navigation()
+        steering = steering.pressed(key, DEVICES)
+    return steering
+
+
+@given(keys=st.lists(st.sampled_from(OF_REPLAYS)))
+def test_keys_of_a_replay_move_nothing(keys: list[Key]) -> None:
+    assert typed(*keys) == Navigation()
+
+
+@pytest.mark.parametrize(
+    ("key", "screen"),
+    [
+        (Key.HELP, ScreenKind.HELP),
+        (Key.FILES, ScreenKind.FILES),
+        (Key.LOGS, ScreenKind.LOGS),
+        (Key.EFFECT, ScreenKind.EFFECT),
+    ],
+)
+def test_a_key_opens_a_screen_at_its_first_page_and_leads_back(key: Key, screen: ScreenKind) -> None:
+    opened = typed(Key.NEXT_PAGE, key)
+    assert (opened.options.screen, opened.options.page) == (screen, 0)
+    for back in (key, Key.ESCAPE, Key.QUIT):
+        left = opened.pressed(back)
+        assert (left.options.screen, left.has_quit) == (ScreenKind.OVERVIEW, False)
+
+
+def test_q_quits_where_there_is_nothing_to_go_back_to() -> None:
+    assert typed(Key.QUIT).has_quit
+    assert not typed(Key.ESCAPE).has_quit
+
+
+def test_arrows_choose_a_device_and_enter_shows_it() -> None:
+    assert [typed(*[Key.DOWN] * count).options.chosen for count in range(5)] == [None, *DEVICES, DEVICES[0]]
+    assert typed(Key.UP).options.chosen == DEVICES[-1]
+    shown = typed(Key.DOWN, Key.DOWN, Key.OPEN).options
+    assert (shown.screen, shown.chosen) == (ScreenKind.DEVICE, DEVICES[1])
+
+
+def test_on_the_screen_of_a_device_arrows_show_the_next_one() -> None:
+    assert typed(Key.OPEN).options.chosen == DEVICES[0]
+    shown = typed(Key.OPEN, Key.DOWN).options
+    assert (shown.screen, shown.chosen) == (ScreenKind.DEVICE, DEVICES[1])
+
+
+def test_on_other_screens_arrows_turn_the_page() -> None:
+    assert typed(Key.LOGS, Key.DOWN, Key.DOWN, Key.UP).options.page == 1
+    assert typed(Key.LOGS, Key.DOWN).options.chosen is None
+
+
+def test_without_a_device_enter_opens_nothing() -> None:
+    assert Navigation().pressed(Key.OPEN).options == ViewOptions()
+
+
+def test_escape_and_another_page_leave_the_chosen_device() -> None:
+    assert typed(Key.DOWN, Key.ESCAPE).options.chosen is None
+    assert typed(Key.DOWN, Key.NEXT_PAGE).options.chosen is None
+
+
+def test_a_chosen_device_that_is_gone_is_followed_by_the_first() -> None:
+    assert typed(Key.DOWN).pressed(Key.DOWN, DEVICES[1:]).options.chosen == DEVICES[1]

@@ -109,8 +109,9 @@ def test_no_name_at_all_drives_the_terminal_or_breaks_the_layout(text: str) -> N
 @pytest.fixture
 def wide_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Columns in which nothing is cut, so that all of a long text is seen."""
-    wide = [column if column.cut is Cut.NEVER else replace(column, most_cells=ANY_WIDTH) for column in COLUMNS]
-    monkeypatch.setattr("monitor.view.table.COLUMNS", tuple(wide))
+    uncut = (Cut.NEVER, Cut.DRAWN)
+    wide = [column if column.cut in uncut else replace(column, most_cells=ANY_WIDTH) for column in COLUMNS]
+    monkeypatch.setattr("monitor.view.useful_columns.COLUMNS", tuple(wide))
 
 
 @pytest.mark.slow

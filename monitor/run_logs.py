@@ -1,0 +1,38 @@
+"""The logs in run folders, for a dashboard. What events name is compared with names on disk, and never opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from monitor.model.log_page import LogPage
+from virnucpro_bus.logs.find import Log, find_logs, logs_of
+from virnucpro_bus.logs.lines import last_lines
+
+MOST_LINES = 200
+"""More than a screen has."""
+
+
+class RunLogs:
+    """The logs in the folders of runs. A LogSource."""
+
+    def __init__(self, run_dirs: Sequence[Path]) -> None:
+        self._run_dirs = run_dirs
+
+    def page(self, number: int) -> LogPage | None:
+        """Return log `number`, modulo their number, the one that was last written first; None without any."""
+        found = [log for run_dir in self._run_dirs for log in find_logs(run_dir)]
+        found.sort(key=lambda log: log.written_ns, reverse=True)
+        return None if not found else _page(found[number % len(found)], number % len(found), len(found))
+
+    def of_files(self, files: Iterable[str]) -> LogPage | None:
+        """Return the log of the last attempt at the first of `files` that has one; None: none has."""
+        for file in files:
+            found = [log for run_dir in self._run_dirs for log in logs_of(run_dir, file)]
+            if found:
+                return _page(max(found, key=lambda log: log.written_ns), len(found) - 1, len(found))
+        return None
+
+
+def _page(log: Log, number: int, total: int) -> LogPage:
+    return LogPage(log.shown, number, total, log.size_bytes, tuple(last_lines(log.path, MOST_LINES)))

@@ -1,0 +1,53 @@
+"""Small tables of a screen: headings, and lines whose columns are as wide as their contents. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from monitor.view.glyphs import GAP, MARGIN, Glyphs
+from virnucpro_bus.units import UNKNOWN
+
+Line = tuple[str, ...]
+"""The cells of one line, safe to be printed."""
+NONE = "none"
+_INDENT = MARGIN + GAP
+
+
+def heading(text: str) -> Text:
+    """Return the heading of a part of a screen."""
+    return Text(MARGIN + text, "bold cyan")
+
+
+def aligned(lines: Sequence[Line], headers: Line, width: int, glyphs: Glyphs) -> list[Text]:
+    """Return `lines` below their headers; of the last column, the end is shown where it does not fit."""
+    if not lines:
+        return [Text(_INDENT + NONE, "dim")]
+    cells = [max(map(cell_len, column)) for column in zip(headers, *lines, strict=True)]
+    cells[-1] = max(1, width - len(_INDENT) - sum(cells[:-1]) - len(GAP) * (len(cells) - 1))
+    texts = [Text(_INDENT + _joined(headers, cells, glyphs), "dim")]
+    return texts + [Text(_INDENT + _joined(line, cells, glyphs)) for line in lines]
+
+
+def pairs(figures: Sequence[tuple[str, str]], width: int) -> list[Text]:
+    """Return named figures in as many columns as fit; those that are unknown are left out."""
+    known = [(name, value) for name, value in figures if value != UNKNOWN]
+    name_cells = max((len(name) for name, _ in known), default=0)
+    value_cells = max((cell_len(value) for _, value in known), default=0)
+    each = name_cells + value_cells + 2 * len(GAP)
+    columns = max(1, (width - len(_INDENT)) // each)
+    texts = []
+    for first in range(0, len(known), columns):
+        text = Text(_INDENT)
+        for name, value in known[first : first + columns]:
+            text.append(f"{name:<{name_cells}}{GAP}", "dim").append(set_cell_size(value, value_cells) + GAP)
+        texts.append(text)
+    return texts
+
+
+def _joined(line: Line, cells: Sequence[int], glyphs: Glyphs) -> str:
+    *others, last = zip(line, cells, strict=True)
+    before = [set_cell_size(cell, size) for cell, size in others]
+    return GAP.join([*before, glyphs.shorten(*last, keep_end=False)])

@@ -1,0 +1,134 @@
+"""The screen of one device: its figures, its last files and steals, and the end of its log. Pure functions."""
+
+from __future__ import annotations
+
+from math import floor
+
+from rich.text import Text
+
+from monitor.model.paging import rows_in_view
+from monitor.model.selection import ViewOptions
+from monitor.model.view_model import Row, Trend, ViewModel, device_key, device_label, qualified_label, qualifiers
+from monitor.screens.columns import Line, aligned, heading, pairs
+from monitor.screens.files import records_table
+from monitor.screens.logs import NO_LOG, tail
+from monitor.view.formatting import (
+    bytes_per_second,
+    bytes_text,
+    loading_time,
+    memory_used,
+    percent,
+    plain_count,
+    rate,
+    short_name,
+)
+from monitor.view.glyphs import GAP, MARGIN, Glyphs
+from virnucpro_bus.clock import NANOSECONDS, local_time_of_day
+from virnucpro_bus.units import UNKNOWN, duration
+
+FILES_SHOWN, STEALS_SHOWN, LOG_LINES = 8, 6, 12
+
+
+def device_lines(model: ViewModel, width: int, room: int, glyphs: Glyphs, options: ViewOptions) -> list[Text]:
+    """Return the parts of the screen of the chosen device."""
+    row = next((row for row in rows_in_view(model.rows, options) if device_key(row[0]) == options.chosen), None)
+    if row is None:
+        return [heading("DEVICE"), Text(f"{MARGIN}{GAP}it is no longer there", "dim")]
+    metrics, _ = row
+    label = glyphs.text(qualified_label(metrics, qualifiers(model.rows)))
+    name, key = short_name(glyphs.text(metrics["device_name"])), glyphs.text(metrics["key"] or "")
+    parts = dict.fromkeys([label, name, glyphs.state(metrics["state"]), key])  # a CPU worker's label is its key
+    records = [
+        record
+        for record in reversed(model.files)
+        if (record["host"], record["device"]) == (metrics["host"], metrics["key"])
+    ]
+    return [
+        heading(GAP.join(part for part in parts if part)),
+        *_file(row, width, glyphs),
+        *pairs(_figures(row, glyphs), width),
+        *_trends(model.trends.get(device_key(metrics), Trend()), width, glyphs),
+        Text(),
+        heading("LAST FILES"),
+        *aligned(*records_table(records[:FILES_SHOWN], glyphs), width, glyphs),
+        Text(),
+        heading("LAST STEALS"),
+        *aligned(_steals(model, row, glyphs), ("TIME", "", "DEVICE", "FILE"), width, glyphs),
+        Text(),
+        *_log(model, glyphs),
+    ]
+
+
+def _file(row: Row, width: int, glyphs: Glyphs) -> list[Text]:
+    """The file in progress, and how much of it is done where that is known; no line without one."""
+    metrics, _ = row
+    file, done = metrics["current_file"], metrics["current_file_percent"]
+    if not file:
+        return []
+    lead, share = f"{MARGIN}{GAP}file{GAP}", "" if done is None else f" {floor(done)}%"  # 100 % only when it is
+    room = max(1, width - len(lead) - len(share))
+    return [Text(lead, "dim").append(glyphs.shorten(glyphs.text(file), room, keep_end=True) + share, "bold")]
+
+
+def _figures(row: Row, glyphs: Glyphs) -> list[tuple[str, str]]:
+    """All figures of a device, with what they are called in the table."""
+    metrics, gpu = row
+    celsius, watts, joules = gpu["temperature"], gpu["power_watts"], gpu["energy_joules"]
+    gained, lost = metrics["work_stolen_to"], metrics["work_stolen_from"]
+    return [
+        ("loading for", loading_time(metrics) or UNKNOWN),
+        ("seq/s", rate(metrics["throughput"])),
+        ("sequences", plain_count(metrics["sequences"])),
+        ("queue", plain_count(metrics["queue_depth"])),
+        ("done", plain_count(metrics["files_completed"])),
+        ("failed", plain_count(metrics["files_failed"])),
+        ("steals", UNKNOWN if gained is None or lost is None else f"+{gained} -{lost}"),
+        ("last done", _ago(metrics["seconds_since_done"])),
+        ("compute", percent(gpu["compute_percent"])),
+        ("max", percent(gpu["compute_max_percent"])),
+        ("memory", percent(gpu["memory_percent"])),
+        ("used", memory_used(gpu["memory_used_bytes"], gpu["memory_total_bytes"])),
+        ("temp", UNKNOWN if celsius is None else f"{celsius:.0f}{glyphs.degrees}"),
+        ("power", UNKNOWN if watts is None else f"{watts:.0f}W"),
+        ("energy", UNKNOWN if joules is None else f"{joules:,.0f} J"),
+        ("cpu", percent(metrics["cpu_percent"])),
+        ("rss", bytes_text(metrics["resident_bytes"])),
+        ("read", bytes_per_second(metrics["read_bytes_per_second"])),
+    ]
+
+
+def _ago(seconds: float | None) -> str:
+    return UNKNOWN if seconds is None else f"{duration(seconds)} ago"
+
+
+def _trends(trend: Trend, width: int, glyphs: Glyphs) -> list[Text]:
+    """The load and the rate of the last minute as sparklines, where they are known."""
+    fastest = max((value for value in trend.throughputs if value is not None), default=0.0)
+    lines = [("load", trend.compute_percents, 100.0), ("rate", trend.throughputs, fastest)]
+    return [
+        Text(f"{MARGIN}{GAP}").append(f"{name}{GAP}", "dim").append(glyphs.sparkline(values, top).strip(), "green")
+        for name, values, top in lines
+        if sum(value is not None for value in values) > 1
+    ]
+
+
+def _steals(model: ViewModel, row: Row, glyphs: Glyphs) -> list[Line]:
+    """The last steals of the device, newest first: from whom, or by whom."""
+    metrics, _ = row
+    lines: list[Line] = []
+    for steal in reversed(model.steals):
+        if steal["host"] == metrics["host"] and metrics["device_id"] in (steal["dest_gpu"], steal["source_gpu"]):
+            is_thief = steal["dest_gpu"] == metrics["device_id"]
+            other = steal["source_gpu"] if is_thief else steal["dest_gpu"]
+            at = steal["timestamp"]
+            time = UNKNOWN if at is None else local_time_of_day(round(at * NANOSECONDS))
+            words = "took from" if is_thief else "lost to"
+            lines.append((time, words, glyphs.text(device_label(other)), glyphs.text(steal["file_name"])))
+    return lines[:STEALS_SHOWN]
+
+
+def _log(model: ViewModel, glyphs: Glyphs) -> list[Text]:
+    log = model.log
+    if log is None:
+        return [heading("LOG"), Text(f"{MARGIN}{GAP}{NO_LOG}", "dim")]
+    return [heading(f"LOG{GAP}{glyphs.text(log.name)}"), *tail(log, LOG_LINES, glyphs)]

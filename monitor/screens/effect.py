@@ -1,0 +1,19 @@
+"""The screen of the effect of stealing: every figure of it, the devices, and the latest steals. Pure functions."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from monitor.model.selection import ViewOptions
+from monitor.model.view_model import ViewModel
+from monitor.view.glyphs import MARGIN, Glyphs
+from virnucpro_bus.effect.text_report import report_paragraph
+
+
+def effect_lines(model: ViewModel, width: int, room: int, glyphs: Glyphs, options: ViewOptions) -> list[Text]:
+    """Return the effect as `virnucpro-bus effect` prints it, so far."""
+    heading = [Text(f"{MARGIN}EFFECT OF STEALING", "bold cyan")]
+    if model.effect is None:
+        return [*heading, Text(f"{MARGIN}  unknown: there is no plan", "dim")]
+    lines = report_paragraph(model.effect).split("\n")
+    return heading + [Text(f"{MARGIN}  {glyphs.text(line)}") for line in lines]

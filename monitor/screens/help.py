@@ -1,0 +1,46 @@
+"""The screen that lists the keys. Pure functions."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from monitor.model.selection import ViewOptions
+from monitor.model.view_model import ViewModel
+from monitor.view.glyphs import MARGIN, Glyphs
+
+_KEY_CELLS = 22
+_SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
+    "SCREENS": (
+        ("up, down", "choose a device"),
+        ("enter", "show the device: its figures, files, steals, and the end of its log"),
+        ("f", "files: in progress, slowest, failed"),
+        ("l", "logs: what attempts and workers have printed"),
+        ("e", "the effect of stealing, in all its figures"),
+        ("?", "this list"),
+        ("esc, or q", "back to the table; there q ends a monitor"),
+    ),
+    "TABLE": (
+        ("n, page down", "the next page"),
+        ("p, page up", "the page before"),
+        ("s", "order: by name, by greatest utilization, by longest queue"),
+    ),
+    "IN A REPLAY": (
+        ("space", "pause, and go on"),
+        ("right, left", "10 s forward or back"),
+        ("+, -", "twice or half the rate"),
+    ),
+    "MARKS": (
+        ("!  !!", "a figure, a device or a line that needs a look; !! is worse"),
+        ("n/a", "unknown; a column in which nothing is known is left out"),
+        ("+2 -1 in STEALS", "took two files from other queues, lost one of its own"),
+    ),
+}
+
+
+def help_lines(model: ViewModel, width: int, room: int, glyphs: Glyphs, options: ViewOptions) -> list[Text]:
+    """Return the keys and what they do."""
+    lines: list[Text] = []
+    for title, entries in _SECTIONS.items():
+        lines += [Text(), Text(MARGIN + title, "bold cyan")] if lines else [Text(MARGIN + title, "bold cyan")]
+        lines += [Text(f"{MARGIN}  ").append(f"{key:<{_KEY_CELLS}}", "bold").append(does) for key, does in entries]
+    return lines

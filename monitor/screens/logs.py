@@ -1,0 +1,32 @@
+"""The screen of logs: the end of one log of the run, the one that was last written first. Pure functions."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from monitor.model.log_page import LogPage
+from monitor.model.selection import ViewOptions
+from monitor.model.view_model import ViewModel
+from monitor.screens.columns import heading
+from monitor.view.formatting import bytes_text
+from monitor.view.glyphs import GAP, MARGIN, Glyphs
+
+NO_LOG = "no log: nothing was printed, or the run folder is not on this machine"
+
+
+def log_lines(model: ViewModel, width: int, room: int, glyphs: Glyphs, options: ViewOptions) -> list[Text]:
+    """Return the name of a log, and as many of its last lines as there is room for."""
+    log = model.log
+    if log is None:
+        return [heading("LOGS"), Text(f"{MARGIN}{GAP}{NO_LOG}", "dim")]
+    name = glyphs.text(log.name)
+    return [
+        heading(f"LOG {log.number + 1} of {log.total}{GAP}{name}{GAP}{bytes_text(log.size_bytes)}"),
+        *tail(log, room - 1, glyphs),
+    ]
+
+
+def tail(log: LogPage, room: int, glyphs: Glyphs) -> list[Text]:
+    """Return the last lines of a log, at most `room`."""
+    shown = log.lines[max(0, len(log.lines) - max(0, room)) :]
+    return [Text(f"{MARGIN}{GAP}{glyphs.text(line)}") for line in shown]

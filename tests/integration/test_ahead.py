@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from itertools import pairwise
 from pathlib import Path
 
 from tests.support.lab import Lab, Started
 from tests.support.run_files import Gates, recorded, small_files, summary
-from virnucpro_bus.events.vocabulary import FileCommitted, FileStarted
+from virnucpro_bus.events.vocabulary import FileCommitted, FileCompleted, FileStarted, WorkStolen
 
 FILES = 40
 LONG = "small_12.fa"
@@ -16,18 +17,19 @@ LONG = "small_12.fa"
 
 
 class Held:
-    """A run of two workers, one of which is at a long file and holds short ones behind it."""
+    """A run of two workers that are at these long files; by default one is, and holds short ones behind it."""
 
-    def __init__(self, lab: Lab, policy: str) -> None:
+    def __init__(self, lab: Lab, policy: str, *long: str) -> None:
         self.names = small_files(lab.folder / "in", FILES)
         self.gates = Gates(lab.folder / "gates")
-        self.gates.close(LONG)
+        long = long or (LONG,)
+        self.gates.close(*long)
         self.out: Path = lab.folder / "out"
         self.running: Started = lab.start(
             *("run", "in", "--out", "out", "--devices", "cpu:2", "--no-dashboard", "--policy", policy),
             *("--job", "user_jobs:gated", "--job-option", self.gates.option),
         )
-        self.running.until(self.gates.waiting, "the job is at its gate")
+        self.running.until(lambda: len(self.gates.waiting()) == len(long), "the workers are at their gates")
 
     def started(self) -> list[str]:
         """The files of the worker that the long one belongs to, in the order in which it has begun them."""
@@ -69,3 +71,19 @@ def test_files_behind_one_that_turns_out_to_be_long_are_done_by_the_other_worker
     held.gates.open()
     assert held.running.wait() == 0
     assert {each.event.attempt for each in recorded(held.out, FileStarted)} == {1}
+
+
+def test_what_a_thief_holds_ahead_is_reported_as_stolen_when_it_is_begun_with_the_time_of_the_decision(
+    lab: Lab,
+) -> None:
+    held = Held(lab, "cost", "small_00.fa", "small_01.fa")
+    held.gates.open("small_01.fa")
+    held.running.until(lambda: len(held.committed()) == FILES - 1, "all others are committed")
+    held.gates.open()
+    assert held.running.wait() == 0
+    done = [each for each in recorded(held.out, FileCompleted) if each.event.file != "small_00.fa"]
+    steals = {each.event.file: each.event for each in recorded(held.out, WorkStolen)}
+    assert steals.keys() == {each.event.file for each in done[FILES // 2 :]}
+    assert summary(held.out)["effect"]["moves"] == len(steals)
+    ends = {each.event.file: before.wall_ns for before, each in pairwise(done)}
+    assert any(each.stolen_at_ns < ends[file] for file, each in steals.items())

@@ -240,8 +240,11 @@ class HostFold(HostState, array_like=True):
         device.note_finished(envelope.mono_ns, envelope.wall_ns)
 
     def _file_committed(self, event: ev.FileCommitted, envelope: ev.Envelope, stream: Stream) -> None:
-        commit = Commit(envelope.epoch, envelope.seq, event.device, event.sequences, is_done=True)
-        self._committed.add(event.file, commit)
+        device, epoch = self._devices.get(event.device), envelope.epoch
+        # What is known already: the event's equal key and number would take memory for every file.
+        key = event.device if device is None else device.device.key
+        epoch = self._session if epoch == self._session else epoch
+        self._committed.add(event.file, Commit(epoch, envelope.seq, key, event.sequences, is_done=True))
 
     def _file_quarantined(self, event: ev.FileQuarantined, envelope: ev.Envelope, stream: Stream) -> None:
         self._quarantined += 1

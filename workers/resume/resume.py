@@ -110,7 +110,7 @@ def _remove_run(run_dir: Path, log_file: Path) -> None:
     """Remove the run in the folder. Raises UserError for a file that cannot be removed."""
     capture, results = run_dir / CAPTURE_NAME, run_dir / RESULTS_NAME
     others = [*(run_dir / name for name in (ATTEMPTS_NAME, SUMMARY_NAME, FOLD_NAME)), *own_logs(run_dir, log_file)]
-    others += [log.path for log in find_logs(run_dir)]
+    others += [log.path for log in find_logs(run_dir, lambda attempt: attempt is not None)]
     if (paths := _result_paths(capture)) is None:
         others.append(results)
     else:

@@ -423,8 +423,12 @@ def test_force_removes_what_belongs_to_the_run_and_nothing_else(run_dir: Path) -
         (run_dir / name).write_bytes(SIGNATURE)
     (run_dir / "log.2").mkdir()
     (run_dir / "log.3").write_text("mine")
+    (run_dir / "logs").mkdir()
+    for name in ("two.fa.1.log", "two.fa.1~2.log", "mine.log"):
+        (run_dir / "logs" / name).write_text("printed")
     assert opened(run_dir, force=True) is None
-    assert sorted(os.listdir(run_dir)) == ["log.2", "log.3", "mine"]
+    assert sorted(os.listdir(run_dir)) == ["log.2", "log.3", "logs", "mine"]
+    assert os.listdir(run_dir / "logs") == ["mine.log"]
 
 
 def test_force_leaves_files_that_the_user_has_put_beside_results(run_dir: Path) -> None:

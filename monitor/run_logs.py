@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from monitor.model.log_page import LogPage
-from virnucpro_bus.logs.find import Log, find_logs, logs_of
+from virnucpro_bus.logs.find import Log, find_logs
 from virnucpro_bus.logs.lines import last_lines
+from virnucpro_bus.logs.names import AttemptName
 
 MOST_LINES = 200
 """More than a screen has."""
@@ -27,11 +28,17 @@ class RunLogs:
 
     def of_files(self, files: Iterable[str]) -> LogPage | None:
         """Return the log of the last attempt at the first of `files` that has one; None: none has."""
-        for file in files:
-            found = [log for run_dir in self._run_dirs for log in logs_of(run_dir, file)]
-            if found:
-                return _page(max(found, key=lambda log: log.written_ns), len(found) - 1, len(found))
-        return None
+        wanted = list(files)
+
+        def is_wanted(attempt: AttemptName | None) -> bool:
+            return attempt is not None and attempt.file in wanted
+
+        found: dict[str, list[Log]] = {}
+        for log in (log for run_dir in self._run_dirs for log in find_logs(run_dir, is_wanted)):
+            if log.attempt is not None:
+                found.setdefault(log.attempt.file, []).append(log)
+        logs = next((found[file] for file in wanted if file in found), [])
+        return _page(max(logs, key=lambda log: log.written_ns), len(logs) - 1, len(logs)) if logs else None
 
 
 def _page(log: Log, number: int, total: int) -> LogPage:

@@ -18,7 +18,7 @@ def test_the_gpus_are_shown_until_a_run_begins_and_then_that_run_to_its_end(
     terminal.until(lambda: "30.0/40.0 GiB" in terminal.picture(), "the memory of a GPU")
     shown = terminal.picture()
     assert "no work in progress" in shown
-    assert "no run of yours is live" in shown
+    terminal.until(lambda: "no run of yours is live" in terminal.picture(), "the hint")
     assert "GPU 0       90%" in shown
     assert terminal.full_screen
     gates = Gates(lab.folder / "gates")
@@ -27,7 +27,7 @@ def test_the_gpus_are_shown_until_a_run_begins_and_then_that_run_to_its_end(
     running = lab.start("run", "in", "--out", "out", "--devices", "cpu:2", "--no-dashboard", *job)
     terminal.until(lambda: "0/2 files" in terminal.picture(), "the run")
     assert str(lab.folder / "out")[:20] in terminal.picture()
-    assert "no run of yours" not in terminal.picture()
+    terminal.until(lambda: "no run of yours" not in terminal.picture(), "the hint is gone")
     gates.open()
     assert running.wait() == 0, running.stderr
     assert terminal.wait() == 0

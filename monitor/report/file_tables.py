@@ -10,7 +10,7 @@ from monitor.markup.html import Content, Markup, element
 from monitor.markup.tables import Column, grouped_table
 from monitor.report.reported_run import ReportedRun, group_of
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.effect.text_report import count_steals, gain
+from virnucpro_bus.effect_text import count_steals, gain
 from virnucpro_bus.metrics import StealEffect
 from virnucpro_bus.timeline.timeline import Attempt
 from virnucpro_bus.units import UNKNOWN, duration

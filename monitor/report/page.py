@@ -17,7 +17,7 @@ from monitor.report.reported_run import ReportedRun
 from monitor.report.run_tables import devices, environment, notices
 from monitor.report.style import security_policy, style
 from monitor.report.summary import cards, lead, title_of, warnings
-from virnucpro_bus.effect.text_report import sentence
+from virnucpro_bus.effect_text import sentence
 
 _Drawing = Callable[[ReportedRun, TimeScale], Markup | None]
 

@@ -10,7 +10,7 @@ from monitor.markup.tables import Column, table
 from monitor.report.reported_run import ReportedRun
 from monitor.view.formatting import count, count_devices
 from virnucpro_bus.clock import iso_utc
-from virnucpro_bus.effect.text_report import count_steals, is_above_noise, sentence
+from virnucpro_bus.effect_text import count_steals, is_above_noise, sentence
 from virnucpro_bus.metrics import Range, RunReport
 from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible

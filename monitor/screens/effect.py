@@ -7,7 +7,7 @@ from rich.text import Text
 from monitor.model.selection import ViewOptions
 from monitor.model.view_model import ViewModel
 from monitor.view.glyphs import MARGIN, Glyphs
-from virnucpro_bus.effect.text_report import report_paragraph
+from virnucpro_bus.effect_text import report_paragraph
 
 
 def effect_lines(model: ViewModel, width: int, room: int, glyphs: Glyphs, options: ViewOptions) -> list[Text]:

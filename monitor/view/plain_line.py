@@ -11,7 +11,7 @@ from monitor.model.view_model import HINT, NOTICE, Qualifier, Row, ViewModel, qu
 from monitor.view.formatting import loading_time, memory_used, percent, plain_count, rate
 from monitor.view.glyphs import NO_WORK, STALLED, STATE_WORDS, UNICODE
 from virnucpro_bus.clock import iso_utc
-from virnucpro_bus.effect.text_report import outcome
+from virnucpro_bus.effect_text import outcome
 from virnucpro_bus.metrics import is_stale
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN, duration, likely_duration

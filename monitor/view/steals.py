@@ -8,7 +8,7 @@ from rich.text import Text
 from monitor.model.view_model import ViewModel, device_label, qualifiers
 from monitor.view.glyphs import MARGIN, Glyphs
 from virnucpro_bus.clock import NANOSECONDS, local_time_of_day
-from virnucpro_bus.effect.text_report import effect_parts, gain
+from virnucpro_bus.effect_text import effect_parts, gain
 from virnucpro_bus.metrics import Range
 from virnucpro_bus.units import UNKNOWN
 

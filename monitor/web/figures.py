@@ -24,7 +24,7 @@ from monitor.model.view_model import (
 )
 from monitor.view.formatting import count, describe_devices, loading_time, percent, plain_count, rate, short_name
 from monitor.view.glyphs import STALLED, STATE_WORDS
-from virnucpro_bus.effect.text_report import gain, sentence
+from virnucpro_bus.effect_text import gain, sentence
 from virnucpro_bus.metrics import RunReport, is_stale
 from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible

@@ -11,7 +11,7 @@ import click
 
 from virnucpro_bus.cli.load_capture import SIMULATED, heading, load_runs, shard_of
 from virnucpro_bus.cli.options import runs_argument
-from virnucpro_bus.effect.text_report import figures_paragraph, report_paragraph
+from virnucpro_bus.effect_text import figures_paragraph, report_paragraph
 from virnucpro_bus.metrics import Effect
 from virnucpro_bus.sources.shards import are_parts_of_one_whole
 from virnucpro_bus.text import visible

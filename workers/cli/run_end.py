@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from virnucpro_bus.effect.text_report import count_steals, sentence
+from virnucpro_bus.effect_text import count_steals, sentence
 from virnucpro_bus.logs.find import find_logs, log_hint
 from virnucpro_bus.run_folder import LOG_FOLDER, REPORT_NAME, RESULTS_NAME, SUMMARY_NAME
 from virnucpro_bus.system.console import say

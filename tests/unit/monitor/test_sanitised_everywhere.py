@@ -20,7 +20,7 @@ from tests.support.harmful_texts import TEXTS, assert_all_is_seen, assert_harmle
 from virnucpro_bus.capture.info import CaptureInfo
 from virnucpro_bus.cli.info import _as_text as info_text
 from virnucpro_bus.effect.combine import unknown_effect
-from virnucpro_bus.effect.text_report import report_paragraph
+from virnucpro_bus.effect_text import report_paragraph
 from virnucpro_bus.events.envelope import ENVELOPES, Envelope
 from virnucpro_bus.events.render import as_json, as_line
 from virnucpro_bus.events.vocabulary import FileFailed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from virnucpro_bus.effect.combine import unknown_effect
-from virnucpro_bus.effect.text_report import STEALS_SHOWN, gain, report_paragraph, sentence
+from virnucpro_bus.effect_text import STEALS_SHOWN, gain, report_paragraph, sentence
 from virnucpro_bus.metrics import Effect, Range, StealEffect
 
 KNOWN: Effect = {

@@ -144,8 +144,12 @@ def test_a_signal_ends_it_at_once_even_while_it_waits_for_a_hub(
 def test_a_run_that_is_over_is_shown_beside_one_that_is_live(lab: Lab, hubs: dict[str, Started]) -> None:
     complete(lab, "one", 5)
     complete(lab, "two", 7)
+    before = watched(lab, "two")
+    # What a hub has not received when it is ended is lost.
+    until_it_shows(before, 7)
     hubs["two"].signal(signal.SIGINT)
     hubs["two"].wait()
+    assert before.wait() == 0
     monitor = watched(lab, *hubs)
     until_it_shows(monitor, 12)
     complete(lab, "one", 1, "cpu:1")

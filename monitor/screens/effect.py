@@ -6,14 +6,15 @@ from rich.text import Text
 
 from monitor.model.selection import ViewOptions
 from monitor.model.view_model import ViewModel
+from monitor.screens.columns import heading
 from monitor.view.glyphs import MARGIN, Glyphs
 from virnucpro_bus.effect_text import report_paragraph
 
 
 def effect_lines(model: ViewModel, width: int, room: int, glyphs: Glyphs, options: ViewOptions) -> list[Text]:
     """Return the effect as `virnucpro-bus effect` prints it, so far."""
-    heading = [Text(f"{MARGIN}EFFECT OF STEALING", "bold cyan")]
+    title = heading("EFFECT OF STEALING")
     if model.effect is None:
-        return [*heading, Text(f"{MARGIN}  unknown: there is no plan", "dim")]
+        return [title, Text(f"{MARGIN}  unknown: there is no plan", "dim")]
     lines = report_paragraph(model.effect).split("\n")
-    return heading + [Text(f"{MARGIN}  {glyphs.text(line)}") for line in lines]
+    return [title] + [Text(f"{MARGIN}  {glyphs.text(line)}") for line in lines]

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from monitor.model.selection import ViewOptions
 from monitor.model.view_model import ViewModel
+from monitor.screens.columns import heading
 from monitor.view.glyphs import MARGIN, Glyphs
 
 _KEY_CELLS = 22
@@ -41,6 +42,6 @@ def help_lines(model: ViewModel, width: int, room: int, glyphs: Glyphs, options:
     """Return the keys and what they do."""
     lines: list[Text] = []
     for title, entries in _SECTIONS.items():
-        lines += [Text(), Text(MARGIN + title, "bold cyan")] if lines else [Text(MARGIN + title, "bold cyan")]
+        lines += [Text(), heading(title)] if lines else [heading(title)]
         lines += [Text(f"{MARGIN}  ").append(f"{key:<{_KEY_CELLS}}", "bold").append(does) for key, does in entries]
     return lines

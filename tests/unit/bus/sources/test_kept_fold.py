@@ -114,6 +114,17 @@ def test_it_answers_as_any_capture(tmp_path_factory: pytest.TempPathFactory, run
     assert_that_it_answers_alike(capture)
 
 
+def assert_ignored_while(capture: Path, file: Path, content: bytes | bytearray) -> None:
+    """The kept fold of `capture` counts for nothing while `file`, one of the two, has this content."""
+    whole = file.read_bytes()
+    try:
+        file.write_bytes(content)
+        assert read_kept_fold(capture) is None
+        assert read_kept_info(capture) is None
+    finally:
+        file.write_bytes(whole)
+
+
 @given(data=st.data())
 def test_a_capture_of_which_any_byte_has_changed_is_read_itself(long_capture: Path, data: st.DataObject) -> None:
     if not fold_path(long_capture).exists():
@@ -128,12 +139,7 @@ def test_a_capture_of_which_any_byte_has_changed_is_read_itself(long_capture: Pa
             del changed[at:]
         case _:
             changed += whole[at : at + 100]
-    try:
-        long_capture.write_bytes(changed)
-        assert read_kept_fold(long_capture) is None
-        assert read_kept_info(long_capture) is None
-    finally:
-        long_capture.write_bytes(whole)
+    assert_ignored_while(long_capture, long_capture, changed)
     assert read_kept_info(long_capture) is not None
 
 
@@ -149,12 +155,7 @@ def test_a_kept_fold_of_which_any_byte_has_changed_is_ignored(long_capture: Path
         changed[at] ^= 1 << data.draw(st.integers(0, 7))
     else:
         del changed[at:]
-    try:
-        kept.write_bytes(changed)
-        assert read_kept_fold(long_capture) is None
-        assert read_kept_info(long_capture) is None
-    finally:
-        kept.write_bytes(whole)
+    assert_ignored_while(long_capture, kept, changed)
 
 
 def test_one_of_another_version_or_of_another_capture_is_ignored(

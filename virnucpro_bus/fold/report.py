@@ -8,8 +8,7 @@ from typing import Protocol, TypedDict
 
 from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.events.host_time import TimeOfDay
-from virnucpro_bus.events.shard_report import shard_report
-from virnucpro_bus.events.vocabulary import INTERRUPTED
+from virnucpro_bus.events.run_events import INTERRUPTED, shard_report
 from virnucpro_bus.fold.host_state import HostState
 from virnucpro_bus.metrics import (
     Effect,

@@ -13,7 +13,8 @@ import zmq
 from virnucpro_bus.capture.compression import compress_capture
 from virnucpro_bus.clock import AttendedClock, Clock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
+from virnucpro_bus.events.run_events import Notice
+from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.files.plain_files import stamp_of
 from virnucpro_bus.hub.bus_server import OPEN_FILES, BusServer, HubSink
 from virnucpro_bus.remote.relay_process import DELIVERY_SECONDS, RelayProcess

@@ -17,7 +17,8 @@ from itertools import chain
 from pathlib import Path
 
 from virnucpro_bus.errors import CaptureError, UserError
-from virnucpro_bus.events.vocabulary import Fact, FileRecognized, FileReopened, PlannedFile, Shard
+from virnucpro_bus.events.run_events import PlannedFile, Shard
+from virnucpro_bus.events.vocabulary import Fact, FileRecognized, FileReopened
 from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.logs.find import find_logs
 from virnucpro_bus.run_folder import ATTEMPTS_NAME, CAPTURE_NAME, FOLD_NAME, RESULTS_NAME, SUMMARY_NAME

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from monitor.model.answers import DeviceWork, RunTotals, device_works, gpu_utilization, recent_steals, run_totals
-from monitor.model.health import problems
+from monitor.model.answers import device_works, gpu_utilization, recent_steals, run_totals
 from monitor.model.history import HistoryKeeper
 from monitor.model.sources import GpuSource, RunDetails, WorkSource, run_details, utilization_details
 from monitor.model.trends import SAMPLES_KEPT, TrendKeeper
-from monitor.model.view_model import NOTICE, Problem, Row, ViewModel, remaining_range, remaining_seconds
+from monitor.model.view_model import NOTICE, ViewModel
 from virnucpro_bus.clock import NANOSECONDS, Clock, local_time_of_day
+from virnucpro_bus.health.problems import Problem, problems
+from virnucpro_bus.health.remaining import remaining_range, remaining_seconds
+from virnucpro_bus.health.rows import DeviceWork, Row, RunTotals
 from virnucpro_bus.metrics import GpuUtilization
 from virnucpro_bus.samples.joint_figures import joint_utilization
 

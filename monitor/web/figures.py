@@ -11,20 +11,12 @@ from math import floor
 from typing import Literal, TypedDict
 
 from monitor.model.answers import Steal
-from monitor.model.health import HOT_CELSIUS, is_stalled
-from monitor.model.view_model import (
-    NOTICE,
-    Row,
-    Trend,
-    ViewModel,
-    device_key,
-    device_label,
-    qualified_label,
-    qualifiers,
-)
+from monitor.model.view_model import NOTICE, Trend, ViewModel, device_key
 from monitor.view.formatting import count, describe_devices, loading_time, percent, plain_count, rate, short_name
 from monitor.view.glyphs import STALLED, STATE_WORDS
 from virnucpro_bus.effect_text import gain, sentence
+from virnucpro_bus.health.problems import HOT_CELSIUS, is_stalled
+from virnucpro_bus.health.rows import Row, device_label, qualified_label, qualifiers
 from virnucpro_bus.metrics import RunReport, is_stale
 from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.model.answers import RunTotals
-from monitor.model.view_model import Row, ViewModel
+from monitor.model.view_model import ViewModel
 from monitor.view.glyphs import UNICODE
 from monitor.view.header import progress_line, title_line
 from tests.support.pictures import colour_of, plain, snapshot
+from virnucpro_bus.health.rows import Row, RunTotals
 
 pytestmark = pytest.mark.usefixtures("utc")
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from monitor.model.answers import DeviceWork
 from monitor.model.collector import Collector, Failures, nothing_yet
-from monitor.model.view_model import NOTICE, Problem, Trend, ViewModel, device_key
+from monitor.model.view_model import NOTICE, Trend, ViewModel, device_key
 from monitor.web.figures import PageFigures, page_figures
 from tests.support.fake_sources import Gpus, Work
 from tests.support.harmful_texts import assert_harmless, harmful
 from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.health.problems import Problem
+from virnucpro_bus.health.rows import DeviceWork
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization, RunReport
 
 UNKNOWN_WORK: DeviceWork = {

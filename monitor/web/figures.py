@@ -17,7 +17,8 @@ from monitor.view.glyphs import STALLED, STATE_WORDS
 from virnucpro_bus.effect_text import gain, sentence
 from virnucpro_bus.health.problems import HOT_CELSIUS, is_stalled
 from virnucpro_bus.health.rows import Row, device_label, qualified_label, qualifiers
-from virnucpro_bus.metrics import RunReport, is_stale
+from virnucpro_bus.metrics import is_stale
+from virnucpro_bus.run_reports import AnnouncedRun
 from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN, duration, likely_duration
@@ -110,7 +111,7 @@ class PageFigures(TypedDict):
     """The latest first."""
 
 
-def page_figures(model: ViewModel, rows: Sequence[Row], runs: Sequence[RunReport]) -> PageFigures:
+def page_figures(model: ViewModel, rows: Sequence[Row], runs: Sequence[AnnouncedRun]) -> PageFigures:
     """Return what the page shows of `model`, with these rows of it, and of the announced runs."""
     totals, needed = model.totals, qualifiers(model.rows)
     # One model is named once, among the facts.
@@ -169,7 +170,7 @@ def _facts(model: ViewModel) -> list[tuple[str, str]]:
     return facts
 
 
-def _run_facts(runs: Sequence[RunReport]) -> list[tuple[str, str]]:
+def _run_facts(runs: Sequence[AnnouncedRun]) -> list[tuple[str, str]]:
     if len(runs) == 1:
         run = runs[0]
         return [
@@ -182,7 +183,7 @@ def _run_facts(runs: Sequence[RunReport]) -> list[tuple[str, str]]:
     return [(visible(f"{run['run']} on {run['host']}"), ", ".join(_course_of(run))) for run in runs]
 
 
-def _course_of(run: RunReport) -> Iterator[str]:
+def _course_of(run: AnnouncedRun) -> Iterator[str]:
     yield visible(run["state"])
     yield visible(run["job"])
     if run["shard"] is not None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from virnucpro_bus.events.run_events import DeviceJoined, FilesAssigned, Notice, RunFinished, RunStarted
+from virnucpro_bus.events.run_events import (
+    DeviceJoined,
+    FilesAssigned,
+    Notice,
+    RunDraining,
+    RunFinished,
+    RunStarted,
+)
 from virnucpro_bus.events.vocabulary import (
     CaptureHole,
     Fact,
@@ -29,6 +36,7 @@ KINDS: dict[str, type[Fact]] = {
     "run.started/": RunStarted,
     "run.assigned/": FilesAssigned,
     "run.joined/": DeviceJoined,
+    "run.draining/": RunDraining,
     "run.finished/": RunFinished,
     "run.notice/": Notice,
     "worker.started/": WorkerStarted,

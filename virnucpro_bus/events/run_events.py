@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from virnucpro_bus.events.vocabulary import Count, Device, Fact, Name, Number, Origin, Text
-from virnucpro_bus.metrics import ShardReport
+from virnucpro_bus.run_reports import ShardReport
 
 OWN_POLICY: Final = "own"
 """The policy of a run whose workers decide themselves what they work on: its hub is the coordinator."""
@@ -77,6 +77,15 @@ class DeviceJoined(Fact, frozen=True):
     """A device joined the run after its start, with an empty queue. Published by the coordinator."""
 
     device: Device
+
+
+class RunDraining(Fact, frozen=True):
+    """No more files are handed out, although some may be pending: the run ends after those in progress.
+
+    Published by the coordinator. `reason` is the name of the signal that ends the run, or else a short text.
+    """
+
+    reason: Text
 
 
 class RunFinished(Fact, frozen=True):

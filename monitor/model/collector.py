@@ -103,6 +103,8 @@ class Collector:
         rows = tuple(map(_row, works, figures))
         totals = run_totals(details.get_totals(), works, self._failures.add)
         elapsed, effect, is_over = details.elapsed_seconds(), details.get_effect(), details.finished
+        draining = None if is_over else details.draining_reason
+        will_finish = not is_over and draining is None
         failures = details.failures()
         attempts = details.attempts() if failures else None
         notices, news = self._notices_and_news(details)
@@ -115,8 +117,9 @@ class Collector:
             steals=recent_steals(details.get_recent_steal_events(), self._failures.add),
             now_ns=self._clock.wall_ns(),
             elapsed_seconds=elapsed,
-            eta_seconds=None if is_over else remaining_seconds(totals, elapsed, effect),
-            eta_range=None if is_over else remaining_range(effect),
+            eta_seconds=remaining_seconds(totals, elapsed, effect) if will_finish else None,
+            eta_range=remaining_range(effect) if will_finish else None,
+            draining_reason=draining,
             is_over=is_over,
             health=(*problems(rows, totals, details.lossy_sources(), failures, attempts), *notices, *warnings),
             news=news,

@@ -16,10 +16,13 @@ from virnucpro_bus.health.rows import (
     run_of,
 )
 from virnucpro_bus.metrics import Effect, FileRecord, Range
+from virnucpro_bus.text import visible
 
 DeviceKey = tuple[str, str, int | str | None]
 """The identity of a device between samples: its host, its run if there are several, and its key, else its UUID or
 device_id."""
+REASON_CHARACTERS = 40
+"""Longer reasons for draining are cut."""
 NOTICE = "notice"
 """The `Problem.kind` of a notice that the run itself has published."""
 HINT = "hint"
@@ -63,9 +66,11 @@ class ViewModel:
     elapsed_seconds: float | None = None
     """The run's own time so far; None when unknown."""
     eta_seconds: float | None = None
-    """Time until the last file is finished; None when unknown, and when the run is over."""
+    """Time until the last file is finished; None when unknown, when the run is over, and while it is draining."""
     eta_range: Range | None = None
     """The least and the greatest that it likely is; None when that is unknown."""
+    draining_reason: str | None = None
+    """Why no more files are handed out, though the run is not over; None while they are."""
     is_over: bool = False
     """Whether the run has ended, with or without remaining files."""
     health: tuple[Problem, ...] = ()
@@ -106,6 +111,13 @@ class ViewModel:
         if (self.totals["files_completed"] or 0) + (self.totals["files_failed"] or 0) >= total:
             return "finished"
         return "ended early" if self.is_over or ("stopped" in states and states <= _ENDED_STATES) else ""
+
+    @property
+    def end_or_draining(self) -> str:
+        """How the run has ended, or "draining" with the reason, safe to print; "" while files are handed out."""
+        if self.end or self.draining_reason is None:
+            return self.end
+        return f"draining ({visible(self.draining_reason)[:REASON_CHARACTERS]})"
 
     @property
     def is_of_gpus_alone(self) -> bool:

@@ -66,7 +66,7 @@ def _progress(model: ViewModel) -> str:
     return (
         f"files {plain_count(totals['files_completed'])}{files_total}"
         f" failed {plain_count(totals['files_failed'])} {rate(model.throughput)} seq/s"
-        f" elapsed {duration(model.elapsed_seconds)} {model.end or f'eta {eta}'}"
+        f" elapsed {duration(model.elapsed_seconds)} {model.end_or_draining or f'eta {eta}'}"
     )
 
 

@@ -18,7 +18,7 @@ from virnucpro_bus.effect_text import gain, sentence
 from virnucpro_bus.health.problems import HOT_CELSIUS, is_stalled
 from virnucpro_bus.health.rows import Row, device_label, qualified_label, qualifiers
 from virnucpro_bus.metrics import is_stale
-from virnucpro_bus.run_reports import AnnouncedRun
+from virnucpro_bus.run_reports import DRAINING, AnnouncedRun
 from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN, duration, likely_duration
@@ -157,7 +157,7 @@ def _progress(model: ViewModel) -> str:
 def _facts(model: ViewModel) -> list[tuple[str, str]]:
     totals = model.totals
     facts = [("elapsed", duration(model.elapsed_seconds))]
-    if not model.end:
+    if not model.end_or_draining:
         facts.append(("time left", likely_duration(model.eta_seconds, model.eta_range)))
     facts += [
         ("sequences a second", rate(model.throughput)),
@@ -178,13 +178,18 @@ def _run_facts(runs: Sequence[AnnouncedRun]) -> list[tuple[str, str]]:
             ("policy", visible(run["policy"])),
             ("host", visible(run["host"])),
             *([("shard", shard_text(run["shard"]))] if run["shard"] else []),
-            ("state", visible(run["state"])),
+            ("state", _state_of(run)),
         ]
     return [(visible(f"{run['run']} on {run['host']}"), ", ".join(_course_of(run))) for run in runs]
 
 
+def _state_of(run: AnnouncedRun) -> str:
+    reason = run["draining_reason"] if run["state"] == DRAINING else None
+    return visible(run["state"] if reason is None else f"{run['state']} ({reason})")
+
+
 def _course_of(run: AnnouncedRun) -> Iterator[str]:
-    yield visible(run["state"])
+    yield _state_of(run)
     yield visible(run["job"])
     if run["shard"] is not None:
         yield f"shard {shard_text(run['shard'])}"

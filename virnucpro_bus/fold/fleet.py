@@ -270,6 +270,14 @@ class FleetState:
             return bool(runs) and all(run.is_over for run in runs)
 
     @property
+    def draining_reason(self) -> str | None:
+        """Why the runs that are not over hand out no more files; None if one does, or there is none."""
+        with self._lock:
+            draining = [run.draining for run in self._runs() if not run.is_over]
+        reasons = [each.reason for each in draining if each is not None]
+        return reasons[0] if reasons and len(reasons) == len(draining) else None
+
+    @property
     def is_simulated(self) -> bool:
         """Whether any device is simulated."""
         with self._lock:

@@ -117,6 +117,12 @@ class FleetGroup:
         """Whether the runs of all buses are over."""
         return bool(self._fleets) and all(fleet.finished for fleet in self._fleets.values())
 
+    @property
+    def draining_reason(self) -> str | None:
+        """Why the runs that are not over hand out no more files; None if one does, or there is none."""
+        reasons = [fleet.draining_reason for fleet in self._fleets.values() if not fleet.finished]
+        return reasons[0] if all(reasons) and reasons else None
+
     def notices(self) -> list[tuple[int, str]]:
         """The notices for users, oldest first: (wall-clock time in nanoseconds, text)."""
         return sorted(notice for fleet in self._fleets.values() for notice in fleet.notices())

@@ -191,7 +191,10 @@ def _state_of(state: HostState) -> str:
 
 def failed_files(state: HostState, time_of_day: TimeOfDay) -> list[FailedFile]:
     """The last 100 files of a host that failed for good, oldest first."""
-    failed_at, identities = state.failed_at(), state.identities()
+    failed_at = state.failed_at()
+    if not failed_at:
+        return []
+    identities = state.identities()
     latest = sorted((at, file) for file, at in failed_at.items())[-FAILED_FILES_SHOWN:]
     has_logs = state.run is not None and state.run.policy != OWN_POLICY
     found = []

@@ -13,6 +13,7 @@ from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.memory import all_stays_in_use
 from virnucpro_bus.system.signals import ending_quietly
+from workers.cli.input_arguments import input_arguments, left_out_lines
 from workers.cli.run_options import DASK
 from workers.cli.share import take_share
 from workers.cli.workforce import choose_workforce
@@ -32,6 +33,12 @@ def plan_and_run(
     zygote: Zygote,
     *,
     inputs: Sequence[Path],
+    files_from: Path | None,
+    null: bool,
+    recursive: bool,
+    patterns: Sequence[str],
+    dry_run: bool,
+    as_json: bool,
     run_dir: Path,
     job: str,
     job_options: Sequence[str],
@@ -47,7 +54,7 @@ def plan_and_run(
     weights: str,
     shard: ShardName | None,
     interval_seconds: float,
-    line_seconds: float,
+    display: Sequence[str],
     dashboard: bool,
     log_file: str,
     log_rotate_bytes: int | None,
@@ -75,22 +82,23 @@ def plan_and_run(
         raise click.UsageError("--fake-gpus replaces --devices: give one of them")
     if policy == DASK_POLICY and engine != DASK:
         raise UserError("--policy dask: Dask's own scheduler decides: add --engine dask, or choose another policy")
+    arguments = input_arguments(inputs, files_from, null=null)
     log_path = choose_log_path(run_dir, log_file)
     options = _parse_options(job_options)
     check_listen(listen)
     page = http_listen(http, http_token_file)
     checked = check_job(job, options)
     found = find_inputs(
-        inputs,
-        nucleotides_only=checked.reads_nucleotides,
+        arguments,
+        reads=checked.reads,
+        patterns=patterns,
+        recursive=recursive,
+        run_dir=run_dir,
         reserved=merged_names(checked.merge),
         in_any_order=shard is not None,
     )
-    for folder in found.folders:
-        if left_out := folder.left_out():
-            say(f"{folder.folder}: left out: {left_out}; to include files, name them")
-    for path, same_as in found.aliases:
-        say(f"{path} is the same file as {same_as}: processed once")
+    for line in left_out_lines(found):
+        say(line)
     files, problem = apply_job_estimates(checked, found.files)
     if (share := take_share(files, shard, problem, run_dir)) is None:
         return 0
@@ -122,7 +130,7 @@ def plan_and_run(
             policy=policy,
             steal_interval_seconds=steal_interval_seconds,
             interval_seconds=interval_seconds,
-            display=("--line-interval", str(line_seconds)),
+            display=display,
             dashboard=dashboard,
             log_file=log_path,
             log_rotate_bytes=log_rotate_bytes,

@@ -35,7 +35,8 @@ from workers.launch.report_process import remove_report, write_report
 from workers.launch.run_plan import RunPlan
 from workers.launch.summary import remove_summary, sum_up
 from workers.launch.viewers import Viewers
-from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settings_of
+from workers.resume.past_folder import open_past_run, settings_of
+from workers.resume.resume import ResumePlan, plan_resume
 
 if TYPE_CHECKING:
     from virnucpro_bus.timeline.ended_run import EndedRun

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.model.paging import page_count, page_of, rows_in_view
-from monitor.model.selection import SORTS, ViewOptions
+from monitor.model.selection import ViewOptions
 from tests.support.pictures import row
+from virnucpro_bus.display_names import SORTS
 from virnucpro_bus.health.problems import needs_attention
 from virnucpro_bus.health.rows import Row
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -61,6 +62,7 @@ def plan_and_run(
     listen: str | None,
     http: str | None,
     http_token_file: Path | None,
+    hooks: Mapping[str, Sequence[str]],
     retries: int,
     file_seconds: float | None,
     hang_seconds: float,
@@ -103,13 +105,16 @@ def plan_and_run(
     if (share := take_share(files, shard, problem, run_dir)) is None:
         return 0
     named_cluster = (scheduler, scheduler_file, cluster)
-    with choose_workforce(
-        zygote, engine, named_cluster, devices, workers_per_device, fake_gpus, run_dir, found.files
-    ) as workforce:
+    with (
+        ExitStack() as ending,
+        choose_workforce(
+            zygote, engine, named_cluster, devices, workers_per_device, fake_gpus, run_dir, found.files
+        ) as workforce,
+    ):
         # Not before: what is wrong with the options is told at once.
         with ending_quietly(), all_stays_in_use():
             from workers.cli.run_end import print_end
-            from workers.launch.launcher import Launcher
+            from workers.launch.launcher import EXIT_UNABLE, Launcher
             from workers.launch.run_plan import RunPlan
 
         device_weights, warnings = weights_for(weights, [device.name for device in workforce.devices])
@@ -131,6 +136,7 @@ def plan_and_run(
             steal_interval_seconds=steal_interval_seconds,
             interval_seconds=interval_seconds,
             display=display,
+            hooks=hooks,
             dashboard=dashboard,
             log_file=log_path,
             log_rotate_bytes=log_rotate_bytes,
@@ -145,10 +151,12 @@ def plan_and_run(
             redo=redo,
             force=force,
         )
-        launcher = Launcher(plan, SystemClock())
+        launcher, status = Launcher(plan, SystemClock()), EXIT_UNABLE
+        # Last of all, whatever ends the run.
+        ending.callback(lambda: launcher.finish_hooks(status))
         status = launcher.run()
-    if launcher.summary:
-        print_end(plan, launcher.summary)
+        if launcher.summary:
+            ending.callback(print_end, plan, launcher.summary)
     return status
 
 

@@ -104,7 +104,7 @@ class Hooks:
         """End the command that has ended, or has taken too long, and start the next one. Whether one runs."""
         if self._running is not None and self._running.has_ended(self._clock.mono_ns()):
             self._running = None
-        if self._running is None and (call := self._calls.next_call()) is not None:
+        while self._running is None and (call := self._calls.next_call()) is not None:
             self._running = self._start(call)
         return self._running is not None
 

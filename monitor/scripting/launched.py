@@ -29,22 +29,41 @@ def watch_for_launcher(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # What ends the run ends this process once the end was reported. Not SIG_IGN: commands would inherit that.
         signal.signal(number, lambda *_: None)
-    hooks = Hooks(commands, [bus], clock, interval_seconds, holds_ends=True)
+    hooks, launcher = Hooks(commands, [bus], clock, interval_seconds, holds_ends=True), _Launcher()
     buses = FollowedBuses([bus], clock)
     # Raised if it has ended before it could be joined, or its launcher was killed.
     with suppress(UserError), buses:
-        hooks.during(lambda stopped: buses.follow(stopped, lambda problem: None))(lambda: None)
-    hooks.finish(_status_of_launcher(hooks))
+        hooks.during(lambda stopped: buses.follow(stopped, lambda problem: None))(launcher.has_died)
+    while not launcher.is_done:
+        hooks.poll()
+        launcher.listen(_POLL_SECONDS)
+    if launcher.has_died():
+        bus.fleet.break_off()
+    hooks.finish(launcher.status)
     return 0
 
 
-def _status_of_launcher(hooks: Hooks) -> int | None:
-    """Wait until the launcher is done, and return the exit status of its run; None: it has died."""
-    read = b""
-    while True:
-        hooks.poll()
-        if select.select([_STANDARD_INPUT], [], [], _POLL_SECONDS)[0]:
+class _Launcher:
+    """What the launcher has written to the standard input."""
+
+    def __init__(self) -> None:
+        self._written = b""
+        self.is_done = False
+        """Whether it has closed the pipe, or has died."""
+
+    @property
+    def status(self) -> int | None:
+        """The exit status of the run; None before it is known, and if the launcher has died."""
+        return int(self._written) if self._written.isdigit() else None
+
+    def listen(self, seconds: float) -> None:
+        """Read what is there, or comes within `seconds`."""
+        if not self.is_done and select.select([_STANDARD_INPUT], [], [], seconds)[0]:
             part = os.read(_STANDARD_INPUT, 64)
-            if not part:
-                return int(read) if read.strip().isdigit() else None
-            read += part
+            self._written += part
+            self.is_done = not part
+
+    def has_died(self) -> bool:
+        """Whether it has died before all of the run was done."""
+        self.listen(0.0)
+        return self.is_done and self.status is None

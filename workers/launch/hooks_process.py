@@ -17,7 +17,7 @@ from time import sleep
 from virnucpro_bus.system.child_process import self_command
 
 FINISH_SECONDS = 200.0
-"""How long the launcher waits for it: a command of a failure, one of a stall and that of the end have 60 s each."""
+"""How long the launcher waits for it: commands for a failure, for a stall and for the end have 60 s each."""
 _POLL_SECONDS = 0.02
 
 

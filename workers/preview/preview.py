@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.devices import display_id
@@ -16,7 +16,6 @@ from virnucpro_bus.text import visible
 from workers.commit.result_store import ResultStore
 from workers.inputs.find import FoundInputs
 from workers.inputs.input_files import InputFiles
-from workers.inputs.names import Reads
 from workers.jobs.checked_job import CheckedJob
 from workers.jobs.interface import COST_PER_UNIT
 from workers.jobs.named_job import merged_names
@@ -28,7 +27,6 @@ from workers.schedule.plan import assign
 from workers.schedule.policy_registry import DASK_POLICY
 from workers.schedule.shard import Share, name_of
 
-Begins = Literal["new", "resumed", "replaced"]
 NO_SPEEDS = "speeds are measured once files of the run are done"
 NO_SPEEDS_LAST = "no speed was measured in the last session of the run"
 CLUSTER = "the devices are those of the workers of a Dask cluster, which is asked when the run begins"
@@ -60,10 +58,10 @@ class Preview(TypedDict):
     """The object that `run --dry-run --json` prints."""
 
     run_dir: str
-    begins: Begins
-    """What becomes of the folder: a new run, the one that it holds is resumed, or replaced (--force)."""
+    begins: str
+    """What would begin in the folder: "new", "resumed", or "replaced": a run there is removed before (--force)."""
     job: str
-    reads: Reads
+    reads: str
     policy: str
     shard: str | None
     """I/N; None: all inputs."""
@@ -74,8 +72,8 @@ class Preview(TypedDict):
     files_of_other_shards: int
     work: float
     """Estimated work of `files`, in `work_unit`."""
-    work_unit: Literal["bases", "estimates"]
-    """Bases by the size of files, or the unit of the job's own estimates."""
+    work_unit: str
+    """"bases", by the size of files, or "estimates": the job's own unit."""
     devices: list[DevicePreview] | None
     """None: they are not known before the run."""
     longest_device: str | None
@@ -164,7 +162,7 @@ def preview(request: RunRequest, clock: Clock) -> Preview:
     )
 
 
-def _look_into_folder(request: RunRequest) -> tuple[Begins, ResumePlan]:
+def _look_into_folder(request: RunRequest) -> tuple[str, ResumePlan]:
     """Return what would become of the run folder, and what a session in it would start with."""
     run_dir, share = request.run_dir, request.share
     settings = settings_of(request.job.spec, request.job.options)

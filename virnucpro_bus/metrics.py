@@ -68,6 +68,9 @@ class GpuMetrics(TypedDict):
     """The memory of these processes that is resident; None likewise."""
     read_bytes_per_second: float | None
     """What their read calls return, from disks, caches and pipes, over the same two seconds; None likewise."""
+    worker: str | None
+    """The source of its present worker, or else of the last one, as in events and in the name of that worker's own
+    log; None: it never had one, or unknown."""
 
 
 class GpuMetricsOfRun(GpuMetrics):

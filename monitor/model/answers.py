@@ -54,6 +54,7 @@ class DeviceWork(TypedDict):
     cpu_percent: Rate | None
     resident_bytes: Count | None
     read_bytes_per_second: Rate | None
+    worker: str | None
     run: NotRequired[str]
     """The run folder or address of its run, where several are shown together."""
 

@@ -99,8 +99,8 @@ class ViewModel:
     """The last completed files, oldest first; empty unless a screen shows them."""
     failures: Mapping[str, str] = field(default_factory=dict)
     """The reason of each file that failed for good."""
-    log: LogPage | None = None
-    """The end of the log that a screen shows; None: none is shown, or there is none."""
+    logs: tuple[LogPage, ...] = ()
+    """The ends of the logs that a screen shows; empty: it shows none, or there is none."""
     history: RunHistory = RunHistory()
     """The figures of the run while it was watched."""
 

@@ -30,7 +30,7 @@ SLOW_JOB = ("--job", "user_jobs:slow")
 LOG_COLUMNS = ["timestamp", "gpu_id", "sequences_per_sec", "compute_percent", "memory_percent"]
 # The coordinator hears of files, not of the processes that work on them; its own events are not the bus's.
 NOT_ITS_BUSINESS = {
-    *("state", "loading_seconds", "cpu_percent", "resident_bytes", "read_bytes_per_second"),
+    *("state", "loading_seconds", "cpu_percent", "resident_bytes", "read_bytes_per_second", "worker"),
     *("events_published", "events_received", "events_lost"),
 }
 # Falls with every moment that passes between two looks at a run that goes on.

@@ -57,6 +57,7 @@ def row(index: int, state: str = "busy") -> Row:
         "gpus": [f"GPU-{index:08d}"],
         "cpu_percent": None,
         "resident_bytes": None,
+        "worker": None,
         "read_bytes_per_second": None,
     }
     utilization: GpuUtilization = {

@@ -11,9 +11,9 @@ import click
 from virnucpro_bus.cli.options import (
     PathArgument,
     SecondsArgument,
+    display_options,
     http_options,
     interval_option,
-    line_interval_option,
     listen_option,
     log_rotate_option,
 )
@@ -68,7 +68,7 @@ SECONDS = SecondsArgument(0.1, 1e9)
               "or 1.0,1.5,...")  # fmt: skip
 @shard_option
 @interval_option
-@line_interval_option
+@display_options
 @click.option("--dashboard/--no-dashboard", default=True, show_default=True,
               help="Show the run live in the terminal.")  # fmt: skip
 @listen_option

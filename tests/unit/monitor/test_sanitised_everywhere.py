@@ -60,6 +60,7 @@ METRICS: DeviceWork = {
     "gpus": None,
     "cpu_percent": None,
     "resident_bytes": None,
+    "worker": None,
     "read_bytes_per_second": None,
 }
 EMPTY_INFO: CaptureInfo = {

@@ -45,6 +45,7 @@ KNOWN: Row = (
         "gpus": ["GPU-1"],
         "cpu_percent": None,
         "resident_bytes": None,
+        "worker": None,
         "read_bytes_per_second": None,
     },
     {

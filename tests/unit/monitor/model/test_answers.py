@@ -122,7 +122,7 @@ def test_what_a_coordinator_of_two_methods_lacks_is_unknown_and_the_rest_is_show
         **dict.fromkeys(["uuid", "sequences", "files_failed", "state", "current_file", "seconds_since_done"]),
         "current_file_percent": None,
         "loading_seconds": None,
-        **dict.fromkeys(["key", "gpus", "cpu_percent", "resident_bytes", "read_bytes_per_second"]),
+        **dict.fromkeys(["key", "gpus", "cpu_percent", "resident_bytes", "read_bytes_per_second", "worker"]),
         "host": "",
     }
     assert figures == {**UNKNOWN_UTILIZATION, **FIGURES}

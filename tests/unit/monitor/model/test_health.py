@@ -56,6 +56,7 @@ def row(
             "gpus": None,
             "cpu_percent": None,
             "resident_bytes": None,
+            "worker": None,
             "read_bytes_per_second": None,
         },
         {**UNKNOWN_UTILIZATION, "sample_age_seconds": age},

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from monitor.model.health import needs_attention
 from monitor.model.paging import page_count, page_of, rows_in_view
-from monitor.model.selection import SORTS, ViewOptions
+from monitor.model.selection import ViewOptions
 from monitor.model.view_model import Row
 from tests.support.pictures import row
+from virnucpro_bus.display_names import SORTS
 
 STATES = st.lists(st.sampled_from(["busy", "idle", "lost", "silent"]), max_size=60)
 

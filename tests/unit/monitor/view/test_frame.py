@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from monitor.model.selection import SORTS, ViewOptions
+from monitor.model.selection import ViewOptions
 from monitor.model.view_model import Problem
 from monitor.view.frame import frame, pages
 from monitor.view.glyphs import ASCII
@@ -30,6 +30,7 @@ from tests.support.pictures import (
     plain,
     snapshot,
 )
+from virnucpro_bus.display_names import SORTS
 
 pytestmark = pytest.mark.usefixtures("utc")
 

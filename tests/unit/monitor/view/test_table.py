@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from monitor.model.answers import DeviceWork
-from monitor.model.selection import COLUMN_NAMES, EVERYTHING, ViewOptions
+from monitor.model.selection import EVERYTHING, ViewOptions
 from monitor.model.view_model import Row, Trend, ViewModel, device_key
 from monitor.view.columns import COLUMNS
 from monitor.view.frame import frame
@@ -30,6 +30,7 @@ from tests.support.pictures import (
     row,
     snapshot,
 )
+from virnucpro_bus.display_names import COLUMN_NAMES
 
 MEMORIES = ("A100-SXM4-40GB", "A100-SXM4-80GB")
 

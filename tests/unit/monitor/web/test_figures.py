@@ -39,6 +39,7 @@ UNKNOWN_WORK: DeviceWork = {
     "gpus": None,
     "cpu_percent": None,
     "resident_bytes": None,
+    "worker": None,
     "read_bytes_per_second": None,
 }
 RUN: RunReport = {

@@ -44,6 +44,7 @@ def everything_in(folder: Path) -> dict[Path, bytes]:
         ("--weights 0", "must be finite numbers above 0"),
         ("--interval 0", "is not in the range 0.1<=x<=3600"),
         ("--interval nan", "nan is not a number of seconds"),
+        ("--columns state,cmpute", "'cmpute': is not a column (did you mean compute?): expected some of device, "),
         ("--policy sometimes", "'sometimes' is not one of 'off', 'threshold', 'cost'"),
         ("--policy dask", "Dask's own scheduler decides: add --engine dask, or choose another policy"),
         ("--no-such-option", "No such option"),

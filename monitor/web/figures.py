@@ -150,7 +150,7 @@ def page_figures(model: ViewModel, rows: Sequence[Row], runs: Sequence[RunReport
         total=totals["files_total"],
         progress=_progress(model),
         facts=[*_facts(model), *_run_facts(runs)],
-        effect=(sentence(model.effect) if model.effect is not None else None) or "",
+        effect=(sentence(model.effect, totals["steals"]) if model.effect is not None else None) or "",
         problems=[
             ProblemFigures(text=visible(each.text), level="bad" if each.is_bad else "warn")
             for each in model.health

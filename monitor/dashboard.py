@@ -274,7 +274,7 @@ class LoadBalancingDashboard:
         return replace(metrics, health=metrics.health + self._own_problems())
 
     def _shown_logs(self, model: ViewModel, options: ViewOptions) -> Iterator[LogPage]:
-        """What the screen shows: one of all logs; or of a device those of its file and its worker."""
+        """What the screen shows: one of all logs, or those of a device's last file and of its worker."""
         logs = self._logs
         if logs is None:
             return

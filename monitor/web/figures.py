@@ -12,8 +12,19 @@ from typing import Literal, TypedDict
 
 from monitor.model.answers import Steal
 from monitor.model.view_model import NOTICE, Trend, ViewModel, device_key
-from monitor.view.formatting import count, describe_devices, loading_time, percent, plain_count, rate, short_name
+from monitor.view.formatting import (
+    bytes_per_second,
+    bytes_text,
+    count,
+    describe_devices,
+    loading_time,
+    percent,
+    plain_count,
+    rate,
+    short_name,
+)
 from monitor.view.glyphs import STALLED, STATE_WORDS
+from monitor.view.useful_columns import unknown_figures
 from virnucpro_bus.effect_text import gain, sentence
 from virnucpro_bus.health.problems import HOT_CELSIUS, is_stalled
 from virnucpro_bus.health.rows import Row, device_label, qualified_label, qualifiers
@@ -54,6 +65,10 @@ class DeviceFigures(TypedDict):
     memory: Bar
     temperature: str
     power: str
+    cpu: str
+    """Of its worker's processes, as are the next two."""
+    resident: str
+    reads: str
     throughput: str
     queue: str
     completed: str
@@ -107,6 +122,8 @@ class PageFigures(TypedDict):
     notices: list[str]
     """What the run itself has reported, the latest first."""
     devices: list[DeviceFigures]
+    unknown: list[str]
+    """The columns of them in which nothing is known of any, by their names here."""
     steals: list[StealFigures]
     """The latest first."""
 
@@ -126,7 +143,7 @@ def page_figures(model: ViewModel, rows: Sequence[Row], runs: Sequence[Announced
         total=totals["files_total"],
         progress=_progress(model),
         facts=[*_facts(model), *_run_facts(runs)],
-        effect=(sentence(model.effect) if model.effect is not None else None) or "",
+        effect=(sentence(model.effect, totals["steals"]) if model.effect is not None else None) or "",
         problems=[
             ProblemFigures(text=visible(each.text), level="bad" if each.is_bad else "warn")
             for each in model.health
@@ -142,6 +159,7 @@ def page_figures(model: ViewModel, rows: Sequence[Row], runs: Sequence[Announced
             )
             for row in rows
         ],
+        unknown=_unknown_columns(rows),
         steals=[_steal(each, model) for each in reversed(model.steals[-STEALS_SHOWN:])],
     )
 
@@ -215,6 +233,9 @@ def _device(row: Row, label: str, name: str, trend: Trend) -> DeviceFigures:
         memory=_bar(utilization["memory_percent"], bad_from=HIGH_MEMORY_PERCENT),
         temperature=_figure(utilization["temperature"], "°C", bad_from=HOT_CELSIUS),
         power=_figure(utilization["power_watts"], " W"),
+        cpu=percent(metrics["cpu_percent"]),
+        resident=bytes_text(metrics["resident_bytes"]),
+        reads=bytes_per_second(metrics["read_bytes_per_second"]),
         throughput=rate(metrics["throughput"]),
         queue=plain_count(metrics["queue_depth"]),
         completed=plain_count(metrics["files_completed"]),
@@ -223,6 +244,11 @@ def _device(row: Row, label: str, name: str, trend: Trend) -> DeviceFigures:
         file=visible(metrics["current_file"] or ""),
         file_done="" if done is None else f"{floor(done)}%",
     )
+
+
+def _unknown_columns(rows: Sequence[Row]) -> list[str]:
+    unknown = unknown_figures(rows) & DeviceFigures.__annotations__.keys()
+    return sorted(unknown | ({"trend"} if "compute" in unknown else set()))
 
 
 def _bar(value: float | None, *, stale: bool = False, bad_from: float | None = None) -> Bar:

@@ -20,7 +20,7 @@ from tests.support.paths import ROOT, SCRIPTS
 from tests.support.run_files import SAMPLE, recorded, results, summary
 from virnucpro_bus.events.run_events import FilesAssigned
 from virnucpro_bus.events.vocabulary import FileCompleted, WorkStolen
-from workers.launch.estimates import COST_PER_UNIT
+from workers.jobs.interface import COST_PER_UNIT
 
 EXAMPLES = SCRIPTS / "examples"
 FILES = sorted(SAMPLE.iterdir())

@@ -127,7 +127,7 @@ def run(engine: str, **options: Any) -> int:
     128 + N ended by signal N.
     """
     with Zygote() as zygote:
-        if engine == LOCAL:
+        if engine == LOCAL and not options["dry_run"]:
             with suppress(OSError):  # tried again for the first worker, and reported then
                 zygote.start()
         # Not before: while this is imported, and the run is prepared, the zygote loads what a worker needs.

@@ -128,9 +128,8 @@ class _Entries:
                     if name == CAPTURE_NAME:
                         self.has_capture = True
         except OSError as error:
-            raise InputError(
-                f"{visible(folder)}: cannot list the folder: {error.strerror}; make it readable, or leave it out"
-            ) from None
+            reason = f"cannot list the folder: {error.strerror}; make it readable, or name other folders"
+            raise InputError(f"{visible(folder)}: {reason}") from None
 
 
 def _count(kind: Kind, count: int, shown: Sequence[str]) -> str:

@@ -62,7 +62,8 @@ class Selection:
     def __str__(self) -> str:
         """Return what is taken, for people: "sequence files (.fa ...)", or "files that match '*.txt'"."""
         if self._patterns:
-            return f"files that match {' or '.join(repr(visible(pattern)) for pattern in self._patterns)}"
+            quoted = [f"'{visible(pattern)}'" for pattern in self._patterns]
+            return f"files that match {' or '.join(quoted)}"
         of = "" if self._reads == "both" else f" of {self._reads}"
         return f"sequence files{of} ({' '.join(self._suffixes)}, each also with {' '.join(COMPRESSION_SUFFIXES)})"
 

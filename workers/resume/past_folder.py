@@ -35,13 +35,21 @@ def open_past_run(
     another part of the inputs.
     """
     capture = run_dir / CAPTURE_NAME
-    if not capture.exists():
-        return None
-    if not holds_run(capture):
-        _remove(capture)
-        return None
-    if force:
-        _remove_run(run_dir, log_file)
+    past = examine_past_run(run_dir, settings, shard=shard, resume=resume, force=force)
+    if past is None and capture.exists():
+        if holds_run(capture):
+            _remove_run(run_dir, log_file)
+        else:
+            _remove(capture)
+    return past
+
+
+def examine_past_run(
+    run_dir: Path, settings: str, *, shard: Shard | None = None, resume: bool, force: bool
+) -> PastRun | None:
+    """Return what `open_past_run` does, and raise what it raises, but remove nothing."""
+    capture = run_dir / CAPTURE_NAME
+    if not capture.exists() or force or not holds_run(capture):
         return None
     if not resume:
         raise UserError(

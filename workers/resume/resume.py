@@ -73,11 +73,34 @@ def plan_resume(
 ) -> ResumePlan:
     """Compare the journal with inputs and results, and remove the results that were never committed.
 
-    `inputs` are the part `shard` of all, and `others` the other parts. A shard keeps its files: where the inputs
-    have changed since it was made, and so their parts, it has those of all inputs that it had planned.
+    For the arguments, and what is raised, see `compare_with_past`.
+    """
+    plan, clear_results = compare_with_past(
+        past, inputs, store, shard=shard, others=others, redo=redo, reserved=reserved, warn=warn
+    )
+    clear_results()
+    return plan
+
+
+def compare_with_past(
+    past: PastRun,
+    inputs: Sequence[InputFile],
+    store: ResultStore,
+    *,
+    shard: Shard | None = None,
+    others: Sequence[InputFile] = (),
+    redo: bool = False,
+    reserved: Sequence[str] = (),
+    warn: Callable[[str], object] = say,
+) -> tuple[ResumePlan, Callable[[], None]]:
+    """Compare the journal with inputs and results; return the plan, and what removes results that do not count.
+
+    Nothing is changed before that is called. `inputs` are the part `shard` of all, and `others` the other parts. A
+    shard keeps its files: where the inputs have changed since it was made, and so their parts, it has those of all
+    inputs that it had planned.
     `reserved` are names in the results folder that no input gets for its results. `warn` is called with a line for
-    the user before inputs are read. Raises UserError, with nothing changed, where
-    more files would be done again than are kept, unless `redo`.
+    the user before inputs are read. Raises UserError where more files would be done again than are kept, unless
+    `redo`.
     """
     # Where the journal is damaged, a commit may be all that it holds of a file.
     past.planned.add(PlannedFile(file, 0, 0) for file in past.committed if file not in past.planned.ids)
@@ -112,7 +135,6 @@ def plan_resume(
     if not redo:
         _refuse_to_redo(store, [event for event in reopened if event.file in past.committed], len(kept))
     redone = {file for file in chain(placements, past.results.files) if file in given and file not in done}
-    _clear_results(past, kept, redone, placements, store)
     notes = [f"{event.file}: is done again: {event.reason}" for event in reopened if event.completed]
     notes += [
         f"{visible(name)}: is {file} under another name, and its results keep that name"
@@ -128,7 +150,7 @@ def plan_resume(
         for number, file in enumerate(files.ids)
         if file in done and planned[file].was_read and (origin := files[number].origin)
     ]
-    return ResumePlan(
+    plan = ResumePlan(
         files.pick(array("I", (number for number, file in enumerate(files.ids) if file not in done))),
         made,
         len(kept),
@@ -137,6 +159,7 @@ def plan_resume(
         past.last_epoch,
         past.last_worker_epoch,
     )
+    return plan, lambda: _clear_results(past, kept, redone, placements, store)
 
 
 def _recognize(

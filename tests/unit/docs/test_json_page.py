@@ -21,6 +21,7 @@ from virnucpro_bus.fold.report import FleetReport
 from virnucpro_bus.tables.rows import ExportedFile
 from virnucpro_bus.whatif import Alternative, WhatIf
 from workers.cli.whatif import WhatIfReport
+from workers.preview.preview import DevicePreview, LeftOut, Preview
 from workers.whatif.recorded_run import make_recorded_run
 from workers.whatif.scenarios import Variation, what_if
 
@@ -42,11 +43,15 @@ SECTIONS: dict[str, Any] = {
     "Export": ExportedFile,
     "What if": WhatIfReport,
     "Alternative": Alternative,
+    "Dry run": Preview,
+    "Planned device": DevicePreview,
+    "Left out": LeftOut,
 }
 NAMES = {int: "integer", float: "number", str: "string", bool: "boolean", NoneType: "null"}
 LINKED = {"Device": "DeviceReport", "Totals": "Totals", "Steal": "StealEvent", "Source": "SourceCounts"}
 LINKED |= {"Effect": "Effect", "Steal with its effect": "StealEffect", "File": "FileRecord", "Run": "RunReport"}
 LINKED |= {"Alternative": "Alternative", "Shard": "ShardReport", "Failed file": "FailedFile"}
+LINKED |= {"Planned device": "DevicePreview", "Left out": "LeftOut"}
 TITLES = {declared: title for title, declared in LINKED.items()}
 
 

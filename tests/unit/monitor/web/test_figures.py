@@ -98,6 +98,16 @@ def test_stale_figures_are_marked() -> None:
     assert device["compute"] == {"percent": None, "text": "STALE", "level": "warn"}
 
 
+def test_the_columns_are_named_in_which_nothing_is_known_of_any_device() -> None:
+    works: DeviceWork = {**UNKNOWN_WORK, "cpu_percent": 98.7, "resident_bytes": 3 << 30}
+    figures = of((works, UNKNOWN_UTILIZATION), (UNKNOWN_WORK, UNKNOWN_UTILIZATION))
+    assert figures["unknown"] == ["compute", "memory", "power", "reads", "temperature", "trend"]
+    assert [(each["cpu"], each["resident"]) for each in figures["devices"]] == [("99%", "3.0 GiB"), ("n/a", "n/a")]
+    assert of((works, {**UNKNOWN_UTILIZATION, "compute_percent": 7.0}))["unknown"] == [
+        *("memory", "power", "reads", "temperature"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("state", "word", "level"),
     [("lost", "LOST", "bad"), ("silent", "SILENT", "warn"), ("idle", "idle", ""), ("busy", "busy", "good")],

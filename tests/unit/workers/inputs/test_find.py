@@ -15,7 +15,7 @@ from virnucpro_bus.errors import InputError
 from workers.inputs.find import find_inputs
 
 NOBODY = 65534
-REMEDY = "make it readable, or leave it out"
+REMEDY = "make it readable, or name other folders"
 
 
 def a_file(path: Path, content: bytes = b">a\nACGT\n") -> Path:

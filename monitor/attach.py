@@ -21,6 +21,8 @@ from virnucpro_bus.sources.subscriber import Subscriber
 
 TURN_SECONDS = 0.05
 """How often events of the threads are checked for."""
+RETRY_SECONDS = 0.5
+"""Time between two attempts to join a bus that is waited for."""
 CLOSE_SECONDS = 0.5
 """How long closing waits for the threads; one that waits for an answer is left behind."""
 TITLE_CHARACTERS = 72
@@ -38,11 +40,12 @@ class FollowedBus:
         *,
         interval_seconds: float = 2.0,
         accept_ended: bool = True,
+        is_patient: bool = False,
     ) -> None:
         """`target` is a run folder or an address; `server_key` is as for `join`.
 
         `interval_seconds` is as for FleetState. `accept_ended`: a run folder without a live bus is read from its
-        capture.
+        capture. `is_patient`: at an address a run is waited for until one answers.
         """
         self.target = target
         self.name = target
@@ -54,6 +57,7 @@ class FollowedBus:
         self._server_key = server_key
         self._interval_seconds = interval_seconds
         self._accept_ended = accept_ended
+        self._is_patient = is_patient and "://" in target
         self._source: LiveSource | None = None
         self._continued_by: str | None = None
         """The command that continues an interrupted run; None: it is not one, or has not begun."""
@@ -109,7 +113,7 @@ class FollowedBus:
 
     def _follow(self) -> None:
         try:
-            self._source = source = join(self.target, self._clock, self._server_key)
+            self._source = source = self._join()
         except EndedError:
             capture = Path(self.target) / CAPTURE_NAME
             if not self._accept_ended or not capture.is_file():
@@ -129,6 +133,15 @@ class FollowedBus:
             raise
         finally:
             source.close()
+
+    def _join(self) -> LiveSource:
+        """Join the bus. Raises AddressError and UserError."""
+        while True:
+            try:
+                return join(self.target, self._clock, self._server_key)
+            except AddressError:
+                if not self._is_patient or self._stopping.wait(RETRY_SECONDS):
+                    raise
 
     def _read_capture(self, capture: Path) -> None:
         from virnucpro_bus.sources.recording import load_fold

@@ -33,7 +33,7 @@ from virnucpro_bus.cli.options import (
     log_rotate_option,
     sort_option,
 )
-from virnucpro_bus.clock import Clock, SystemClock
+from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.signals import SignalFlag
@@ -155,7 +155,7 @@ def monitor(
 
     clock = SystemClock()
     places = with_server_keys(targets or (HERE,), server_keys)
-    if wait and (number := _wait_for_runs(places, clock)):
+    if wait and (number := _wait_for_runs(targets or (HERE,))):
         return 128 + number
     followed = [
         FollowedBus(
@@ -164,6 +164,7 @@ def monitor(
             key,
             interval_seconds=interval_seconds,
             accept_ended=dashboard or group is None,
+            is_patient=wait,
         )
         for target, key in places
     ]
@@ -226,12 +227,12 @@ def monitor(
             return max(end.status for end in ends) if exit_status else status
 
 
-def _wait_for_runs(places: Sequence[tuple[str, bytes | None]], clock: Clock) -> int:
-    """Wait until each of `places` has a run; return the number of a signal that came before that, else 0."""
+def _wait_for_runs(targets: Sequence[str]) -> int:
+    """Wait until each folder among them has a run; return the number of a signal that came before that, else 0."""
     from monitor.scripting.beginning import wait_for_runs
 
     with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-        wait_for_runs(places, clock, signals)
+        wait_for_runs([target for target in targets if "://" not in target], signals)
     return signals.signal
 
 

@@ -138,7 +138,7 @@ def test_a_log_that_is_too_long_is_moved_aside_where_nothing_more_comes_too(run_
         (("--log-file", "log.csv", "--json", "--once"), "--log-file needs the dashboard: leave out --json"),
         (("--http", "0", "--once"), "--http serves until it is interrupted: leave out --once"),
         (("--http-token-file", "token"), "--http-token-file needs --http [HOST:]PORT"),
-        (("--no-dashboard",), "--no-dashboard needs --log-file PATH or --http PORT"),
+        (("--no-dashboard",), "--no-dashboard needs --log-file PATH, --http PORT or --wait"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(

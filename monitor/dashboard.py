@@ -24,13 +24,14 @@ from monitor.model.log_page import LogPage, LogSource
 from monitor.model.paging import in_shown_order, rows_in_view
 from monitor.model.selection import EVERYTHING, ScreenKind, ViewOptions, select, unmatched
 from monitor.model.sources import GpuSource, WorkSource
-from monitor.model.view_model import HINT, DeviceKey, Problem, ViewModel, device_key
+from monitor.model.view_model import HINT, DeviceKey, ViewModel, device_key
 from monitor.terminal.keys import Key
 from monitor.terminal.line_rhythm import LINE_SECONDS
 from monitor.terminal.navigation import Navigation
 from monitor.terminal.output import DashboardOutput
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock, thread_cpu_ns
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.health.problems import Problem
 from virnucpro_bus.system.console import say
 
 if TYPE_CHECKING:
@@ -273,7 +274,7 @@ class LoadBalancingDashboard:
         return replace(metrics, health=metrics.health + self._own_problems())
 
     def _shown_logs(self, model: ViewModel, options: ViewOptions) -> Iterator[LogPage]:
-        """What the screen shows: one of all logs; or of a device those of its file and its worker."""
+        """What the screen shows: one of all logs, or those of a device's last file and of its worker."""
         logs = self._logs
         if logs is None:
             return

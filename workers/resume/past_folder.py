@@ -8,7 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from virnucpro_bus.errors import CaptureError, UserError
-from virnucpro_bus.events.vocabulary import Shard
+from virnucpro_bus.events.run_events import Shard
 from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.logs.find import find_logs
 from virnucpro_bus.run_folder import ATTEMPTS_NAME, CAPTURE_NAME, FOLD_NAME, RESULTS_NAME, SUMMARY_NAME

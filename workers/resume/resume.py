@@ -15,7 +15,8 @@ from itertools import chain
 from pathlib import Path
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events.vocabulary import Fact, FileRecognized, FileReopened, PlannedFile, Shard
+from virnucpro_bus.events.run_events import PlannedFile, Shard
+from virnucpro_bus.events.vocabulary import Fact, FileRecognized, FileReopened
 from virnucpro_bus.run_folder import CAPTURE_NAME
 from virnucpro_bus.system.console import say
 from virnucpro_bus.text import visible

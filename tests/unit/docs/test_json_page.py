@@ -14,7 +14,7 @@ from monitor.runs.row import RunRow
 from tests.support.paths import DOCS
 from tests.support.runs import MadeRun
 from tests.support.simulated_runs import ImaginedRun
-from virnucpro_bus import metrics
+from virnucpro_bus import metrics, run_reports
 from virnucpro_bus.cli.description import schema
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.report import FleetReport
@@ -36,8 +36,9 @@ SECTIONS: dict[str, Any] = {
     "Effect": metrics.Effect,
     "Steal with its effect": metrics.StealEffect,
     "File": metrics.FileRecord,
-    "Run": metrics.RunReport,
-    "Shard": metrics.ShardReport,
+    "Run": run_reports.RunReport,
+    "Failed file": run_reports.FailedFile,
+    "Shard": run_reports.ShardReport,
     "Run in a list": RunRow,
     "Export": ExportedFile,
     "What if": WhatIfReport,
@@ -49,7 +50,7 @@ SECTIONS: dict[str, Any] = {
 NAMES = {int: "integer", float: "number", str: "string", bool: "boolean", NoneType: "null"}
 LINKED = {"Device": "DeviceReport", "Totals": "Totals", "Steal": "StealEvent", "Source": "SourceCounts"}
 LINKED |= {"Effect": "Effect", "Steal with its effect": "StealEffect", "File": "FileRecord", "Run": "RunReport"}
-LINKED |= {"Alternative": "Alternative", "Shard": "ShardReport"}
+LINKED |= {"Alternative": "Alternative", "Shard": "ShardReport", "Failed file": "FailedFile"}
 LINKED |= {"Planned device": "DevicePreview", "Left out": "LeftOut"}
 TITLES = {declared: title for title, declared in LINKED.items()}
 

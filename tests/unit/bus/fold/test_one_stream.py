@@ -168,7 +168,7 @@ NOT_HEARD = {"state": "", "worker": None}
 def assert_the_accounts_agree(run: CoordinatedRun) -> None:
     """The coordinator's own account against the fold of what was said on the bus.
 
-    It does not hear a worker start or stop, so it knows none and may see another state; it counts its own events.
+    It does not hear a worker start or stop: it knows none, and may see another state. It counts events of its own.
     """
     run.script.clock.advance(1)  # at most four times a second
     run.coordinator.publish_depths()

@@ -19,17 +19,14 @@ from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import Sequencer
+from virnucpro_bus.events.run_events import FilesAssigned, PlannedFile, RunStarted, Shard
 from virnucpro_bus.events.vocabulary import (
     Device,
     Fact,
     FileCompleted,
     FileFailed,
     FileReopened,
-    FilesAssigned,
     FileStarted,
-    PlannedFile,
-    RunStarted,
-    Shard,
     WorkerLost,
     WorkerStarted,
     WorkStolen,

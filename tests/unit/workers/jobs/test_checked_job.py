@@ -84,9 +84,9 @@ def test_a_job_of_another_package_is_known_by_its_description_alone(install: Ins
 def test_what_a_job_reads_may_depend_on_its_options(install: Install) -> None:
     install("(JobOption('kind', 'of model'),), reads=lambda options: options['kind']")
     assert check_job("other", {"kind": "proteins"}).reads == "proteins"
-    with pytest.raises(UserError, match="^job other: reads must be nucleotides, proteins or both, not 'dna'$"):
+    with pytest.raises(UserError, match=r"^job other: reads must be nucleotides, proteins or both, not 'dna'$"):
         check_job("other", {"kind": "dna"})
-    with pytest.raises(UserError, match="^job other: what it reads failed: KeyError: 'kind'$"):
+    with pytest.raises(UserError, match=r"^job other: what it reads failed: KeyError: 'kind'$"):
         check_job("other", {})
 
 

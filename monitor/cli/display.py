@@ -74,6 +74,8 @@ class DisplayOptions:
     """A line that stays on the screen."""
     run_dirs: tuple[Path, ...] = ()
     """The run folders that are on this machine, for their logs."""
+    only_end: bool = False
+    """Whether nothing is shown before the end: with `as_json` one object then, else nothing."""
     line_seconds: float = 30.0
     """Seconds between plain lines, where the output is not a terminal."""
 
@@ -106,6 +108,8 @@ def watch(
     with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT) as signals:
         if options.as_json:
             _print_json_lines(driver, fleet, options, lambda: signals.signal)
+        elif options.only_end and options.log_file is None:
+            driver(lambda: signals.signal)
         else:
             from monitor.cli.drawing import draw
 
@@ -132,7 +136,10 @@ def show_once(fleet: Displayable, options: DisplayOptions) -> None:
 def _print_json_lines(
     driver: Driver, fleet: Displayable, options: DisplayOptions, stopped: Callable[[], object]
 ) -> None:
-    """Print one compact object per line: now, at every interval, and at the end, whatever that is."""
+    """Print one compact object per line: now, at every interval, and at the end, whatever that is.
+
+    With `only_end` that at the end alone.
+    """
     clock = SystemClock()
     due_ns = clock.mono_ns()
     if options.view.devices:
@@ -140,7 +147,7 @@ def _print_json_lines(
 
     def print_when_due() -> object:
         nonlocal due_ns
-        if clock.mono_ns() >= due_ns:
+        if clock.mono_ns() >= due_ns and not options.only_end:
             due_ns = clock.mono_ns() + int(options.interval_seconds * NANOSECONDS)
             click.echo(json.dumps(selected_report(fleet, options.view)))
         return stopped()

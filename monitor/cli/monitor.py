@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,6 +25,7 @@ from virnucpro_bus.cli.options import (
     PathArgument,
     TargetArgument,
     columns_option,
+    hook_options,
     http_listen,
     http_options,
     interval_option,
@@ -31,12 +33,15 @@ from virnucpro_bus.cli.options import (
     log_rotate_option,
     sort_option,
 )
-from virnucpro_bus.clock import SystemClock
+from virnucpro_bus.clock import Clock, SystemClock
+from virnucpro_bus.errors import UserError
 from virnucpro_bus.system.console import say
+from virnucpro_bus.system.signals import SignalFlag
 
 if TYPE_CHECKING:
     from monitor.attach import FollowedBuses
     from monitor.runs.this_machine import ThisMachine
+    from monitor.scripting.calls import Kind
 
 HERE = "."
 
@@ -70,6 +75,18 @@ def _parse_server_keys(context: click.Context, parameter: click.Parameter, value
 @click.option("--dashboard/--no-dashboard", default=True, show_default=True,
               help="Show the runs live in the terminal, or only write the log and serve --http.")  # fmt: skip
 @http_options
+@click.option(
+    "--wait",
+    is_flag=True,
+    help="Show nothing but how the run has ended, once it is over; wait also for one that has not begun.",
+)
+@click.option(
+    "--exit-status",
+    is_flag=True,
+    help="Exit with the status of the run, of several with the greatest; 1 if it was broken off.",
+)
+@hook_options
+@click.option("--launched", "is_launched", is_flag=True, hidden=True, help="Call the commands of a run for it.")
 @click.option("--group", type=int, hidden=True, help="Belong to the run of this process group, on its terminal.")
 def monitor(
     targets: tuple[str, ...],
@@ -86,6 +103,10 @@ def monitor(
     dashboard: bool,
     http: str | None,
     http_token_file: Path | None,
+    wait: bool,
+    exit_status: bool,
+    hooks: dict[Kind, tuple[str, ...]],
+    is_launched: bool,
     group: int | None,
 ) -> int:
     """Watch the run in RUN_DIR (the folder given to `run --out` or `hub`), or several.
@@ -110,6 +131,7 @@ def monitor(
       virnucpro-bus monitor first-run --devices 0,3 --sort utilization
       virnucpro-bus monitor tcp://node1:5555 tcp://node2:5555 --server-key KEY1 --server-key KEY2
       virnucpro-bus monitor first-run --no-dashboard --http 9101
+      virnucpro-bus monitor first-run --wait --exit-status && sort first-run/results/*.tsv
     """
     if log_file is not None and as_json:
         raise click.UsageError("--log-file needs the dashboard: leave out --json")
@@ -118,13 +140,23 @@ def monitor(
     listen = http_listen(http, http_token_file)
     if once and listen is not None:
         raise click.UsageError("--http serves until it is interrupted: leave out --once")
-    if not dashboard and log_file is None and listen is None:
-        raise click.UsageError("--no-dashboard needs --log-file PATH or --http PORT")
+    if group is not None:
+        # Only the environment can give these to the monitor of a run: they are for the user's own.
+        wait, exit_status, hooks = False, False, {}
+    if once and (wait or exit_status or hooks):
+        raise click.UsageError("--once waits for no end: leave it out, or --wait, --exit-status, --on-...")
+    if not (dashboard or wait or hooks) and log_file is None and listen is None:
+        raise click.UsageError("--no-dashboard needs --log-file PATH, --http PORT or --wait")
     from monitor.attach import FollowedBus, FollowedBuses
     from monitor.cli.serve_page import hold_page, serving_page
     from monitor.runs.row import row_of
+    from monitor.scripting.hooks import Hooks
+    from monitor.scripting.standing import EXIT_UNKNOWN, UNREACHABLE, standing_of
 
     clock = SystemClock()
+    places = with_server_keys(targets or (HERE,), server_keys)
+    if wait and (number := _wait_for_runs(places, clock)):
+        return 128 + number
     followed = [
         FollowedBus(
             target,
@@ -133,15 +165,19 @@ def monitor(
             interval_seconds=interval_seconds,
             accept_ended=dashboard or group is None,
         )
-        for target, key in with_server_keys(targets or (HERE,), server_keys)
+        for target, key in places
     ]
+    if is_launched:
+        from monitor.scripting.launched import watch_for_launcher
+
+        return watch_for_launcher(followed[0], hooks, clock, interval_seconds)
     watched: FollowedBuses | ThisMachine
-    if targets or row_of(Path(HERE)) is not None:
+    if targets or wait or exit_status or hooks or row_of(Path(HERE)) is not None:
         watched = FollowedBuses(followed, clock)
     else:
         from monitor.runs.this_machine import ThisMachine
 
-        watched = ThisMachine(clock, interval_seconds, once=once)
+        watched, followed = ThisMachine(clock, interval_seconds, once=once), []
     with watched as buses:
         options = DisplayOptions(
             title=buses.title,
@@ -153,9 +189,11 @@ def monitor(
             run_dirs=tuple(Path(target) for target in targets or (HERE,) if "://" not in target),
             log_file=log_file,
             log_rotate_bytes=log_rotate_bytes,
-            draw=dashboard,
+            draw=dashboard and not wait,
+            only_end=wait,
             group=group,
         )
+        calls, failure = Hooks(hooks, followed, clock, interval_seconds), None
         with serving_page(listen, buses.fleets, options, lambda: buses.title) as hint:
             if once or not buses.live:
                 show_once(buses.fleets, options)
@@ -163,14 +201,38 @@ def monitor(
                 status = 0
             else:
                 # A dashboard shows problems itself while it has the screen.
-                report: Callable[[str], None] = say if as_json else lambda problem: None
-                follow = partial(buses.follow, report=report)
+                report: Callable[[str], None] = say if as_json or wait else lambda problem: None
+                follow = calls.during(partial(buses.follow, report=report))
                 shown = replace(options, hint=hint)
-                status = watch(follow, buses.fleets, clock, shown, lambda: buses.title)
-                if not as_json:
+                try:
+                    status = watch(follow, buses.fleets, clock, shown, lambda: buses.title)
+                except UserError as error:
+                    status, failure = 0, error
+                if not as_json and failure is None:
                     _print_errors(buses)
-            is_over = not buses.live and status == 0
-            return hold_page() if is_over and listen is not None and group is None else status
+            if buses.live or status:
+                return status or (EXIT_UNKNOWN if exit_status else 0)
+            calls.finish()
+            ends = [standing_of(bus) for bus in followed]
+            if group is None and not as_json and (wait or not dashboard):
+                for end in ends:
+                    click.echo(end.line)
+            if failure is not None:
+                if not (wait or exit_status) or any(end.state == UNREACHABLE for end in ends):
+                    raise failure
+                say(str(failure))
+            if listen is not None and group is None and not wait:
+                status = hold_page()
+            return max(end.status for end in ends) if exit_status else status
+
+
+def _wait_for_runs(places: Sequence[tuple[str, bytes | None]], clock: Clock) -> int:
+    """Wait until each of `places` has a run; return the number of a signal that came before that, else 0."""
+    from monitor.scripting.beginning import wait_for_runs
+
+    with SignalFlag(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        wait_for_runs(places, clock, signals)
+    return signals.signal
 
 
 def with_server_keys(targets: Sequence[str], server_keys: Sequence[bytes]) -> list[tuple[str, bytes | None]]:

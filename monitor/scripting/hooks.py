@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from time import sleep
 from typing import cast
 
@@ -23,12 +24,15 @@ from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.health.problems import is_stalled
 from virnucpro_bus.health.rows import DeviceWork, device_label
 from virnucpro_bus.system.child_process import describe_status
+from virnucpro_bus.system.console import say
 
 COMMAND_SECONDS = 60.0
 """How long a command may take."""
 OUTPUT_BYTES = 4096
 """How much of what a command prints is reported: its end."""
 _POLL_SECONDS = 0.05
+Driver = Callable[[Callable[[], object]], None]
+"""Follows runs until they are over or the given function, which it calls often, returns true."""
 
 
 class Hooks:
@@ -37,58 +41,79 @@ class Hooks:
     def __init__(
         self,
         commands: Mapping[Kind, Sequence[str]],
+        buses: Sequence[FollowedBus],
         clock: Clock,
-        report: Callable[[str], object],
         interval_seconds: float,
+        *,
+        holds_ends: bool = False,
     ) -> None:
-        """`commands` are the words of each. `report` gets what they print, and what is wrong, a line each.
+        """`commands` are the words of each. What they print, and what is wrong, is printed on stderr, a line each.
 
-        The runs are looked at every `interval_seconds`.
+        The runs of `buses` are looked at every `interval_seconds`. `holds_ends`: that one is over counts with
+        `finish` alone.
         """
         self._commands = commands
+        self._buses = buses
         self._clock = clock
-        self._report = report
+        self._holds_ends = holds_ends
         self._interval_ns = round(interval_seconds * NANOSECONDS)
         self._calls = Calls(frozenset(commands))
         self._due_ns = 0
         self._running: _RunningCommand | None = None
 
-    def poll(self, buses: Iterable[FollowedBus]) -> None:
+    def during(self, driver: Driver) -> Driver:
+        """Return `driver`, which follows the runs, with `poll` in it."""
+
+        def drive(stopped: Callable[[], object]) -> None:
+            def polled() -> object:
+                self.poll()
+                return stopped()
+
+            driver(polled)
+
+        return drive if self._commands else driver
+
+    def poll(self) -> None:
         """Look at the runs if that is due, and start or end a command. Never waits."""
         if not self._commands:
             return
         now_ns = self._clock.mono_ns()
         if now_ns >= self._due_ns:
             self._due_ns = now_ns + self._interval_ns
-            self._look_at(buses)
+            for bus in self._buses:
+                seen = see(bus)
+                # Its last events may still arrive.
+                if not seen.standing.is_over or not (bus.live or self._holds_ends):
+                    self._calls.observe(seen)
         self._advance()
 
-    def finish(self, buses: Iterable[FollowedBus]) -> None:
-        """Look at runs that are over once more, and return when all that is due was called and has ended."""
+    def finish(self, exit_code: int | None = None) -> None:
+        """Look at runs that are over once more, and return when all that is due was called and has ended.
+
+        `exit_code` is that of a run whose own report of its end is not known; None: unknown.
+        """
         if not self._commands:
             return
-        self._look_at(buses)
+        for bus in self._buses:
+            seen = see(bus)
+            self._calls.observe(replace(seen, standing=seen.standing.ended_with(exit_code)))
         while self._advance():
             sleep(_POLL_SECONDS)
-
-    def _look_at(self, buses: Iterable[FollowedBus]) -> None:
-        for bus in buses:
-            self._calls.observe(see(bus))
 
     def _advance(self) -> bool:
         """End the command that has ended, or has taken too long, and start the next one. Whether one runs."""
         if self._running is not None and self._running.has_ended(self._clock.mono_ns()):
             self._running = None
-        if self._running is None and (call := self._calls.next_call()) is not None:
+        while self._running is None and (call := self._calls.next_call()) is not None:
             self._running = self._start(call)
         return self._running is not None
 
     def _start(self, call: Call) -> _RunningCommand | None:
         words, name = self._commands[call.kind], f"--on-{call.kind}: {self._commands[call.kind][0]}"
         try:
-            return _RunningCommand(name, words, facts_of(call), self._clock.mono_ns(), self._report)
+            return _RunningCommand(name, words, facts_of(call), self._clock.mono_ns())
         except (OSError, ValueError) as error:
-            self._report(f"{name}: cannot be started: {getattr(error, 'strerror', None) or error}")
+            say(f"{name}: cannot be started: {getattr(error, 'strerror', None) or error}")
             return None
 
 
@@ -101,11 +126,9 @@ class _RunningCommand:
         words: Sequence[str],
         facts: Mapping[str, str],
         now_ns: int,
-        report: Callable[[str], object],
     ) -> None:
         """Start it. Raises OSError and ValueError."""
         self._name = name
-        self._report = report
         self._end_ns = now_ns + round(COMMAND_SECONDS * NANOSECONDS)
         self._output = os.memfd_create("output")
         try:
@@ -134,9 +157,9 @@ class _RunningCommand:
         else:
             problem = describe_status(status) if status else ""
         for line in self._printed():
-            self._report(f"{self._name}: {line}")
+            say(f"{self._name}: {line}")
         if problem:
-            self._report(f"{self._name} {problem}")
+            say(f"{self._name} {problem}")
         return True
 
     def _printed(self) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monitor.attach import FollowedBus
@@ -12,6 +12,7 @@ from virnucpro_bus.run_reports import LIVE_STATES, RUNNING, AnnouncedRun
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import duration
 
+FINISHED, STOPPED = "finished", "interrupted"
 BROKEN_OFF, UNREACHABLE, ENDED = "broken off", "unreachable", "ended"
 """Its hub is gone; it can no longer be followed; the hub of workers without a plan has ended."""
 EXIT_UNKNOWN = 1
@@ -45,6 +46,12 @@ class Standing:
     def status(self) -> int:
         """Its exit status, for a script."""
         return EXIT_UNKNOWN if self.exit_code is None else self.exit_code
+
+    def ended_with(self, exit_code: int | None) -> Standing:
+        """Return the same of a run that has ended with that status, if it has not reported that; None: unknown."""
+        if exit_code is None or self.exit_code is not None:
+            return self
+        return replace(self, exit_code=exit_code, state=STOPPED if exit_code >= INTERRUPTED else FINISHED)
 
     @property
     def line(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
+import shutil
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
@@ -139,6 +141,47 @@ def display_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(display=tuple(display), **options)
 
     return line_interval_option(columns_option(sort_option(with_display)))
+
+
+_HOOKS = {
+    "end": "when a run is over, however it has ended, once",
+    "failure": "when files have failed for good: for all of them that failed since its last call",
+    "stall": "when a device is lost or silent, or finishes nothing for five minutes: once, until it works again",
+}
+
+
+def _parse_words(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """Return the words of a command. Raises BadParameter, also where it cannot be found."""
+    if value is None:
+        return None
+    try:
+        words = tuple(shlex.split(value))
+    except ValueError as error:
+        raise click.BadParameter(f"'{value}': cannot be divided into words: {error}") from None
+    if not words:
+        raise click.BadParameter("the command is empty")
+    if shutil.which(words[0]) is None:
+        raise click.BadParameter(f"'{words[0]}': is not a program that can be started")
+    return words
+
+
+def hook_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of commands that are called: `command` gets them as `hooks`, words by "end" and so on."""
+
+    @wraps(command)
+    def with_hooks(**options: Any) -> Any:
+        given = {name: options.pop(f"on_{name}") for name in _HOOKS}
+        return command(hooks={name: words for name, words in given.items() if words is not None}, **options)
+
+    wrapped: Callable[..., Any] = with_hooks
+    for name, when in reversed(_HOOKS.items()):
+        option = click.option(
+            f"--on-{name}", callback=_parse_words, metavar="CMD",
+            help=f"Call CMD {when}. It is run without a shell, with what happened in the variables "
+            "VIRNUCPRO_EVENT...; see docs/operate.md.",
+        )  # fmt: skip
+        wrapped = option(wrapped)
+    return wrapped
 
 
 def _parse_size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -62,6 +63,7 @@ def plan_and_run(
     listen: str | None,
     http: str | None,
     http_token_file: Path | None,
+    hooks: Mapping[str, Sequence[str]],
     retries: int,
     file_seconds: float | None,
     hang_seconds: float,
@@ -132,13 +134,16 @@ def plan_and_run(
         return 0
     if not has_work(share, run_dir):
         return 0
-    with choose_workforce(
-        zygote, engine, named_cluster, devices, workers_per_device, fake_gpus, run_dir, found.files
-    ) as workforce:
+    with (
+        ExitStack() as ending,
+        choose_workforce(
+            zygote, engine, named_cluster, devices, workers_per_device, fake_gpus, run_dir, found.files
+        ) as workforce,
+    ):
         # Not before: what is wrong with the options is told at once.
         with ending_quietly(), all_stays_in_use():
             from workers.cli.run_end import print_end
-            from workers.launch.launcher import Launcher
+            from workers.launch.launcher import EXIT_UNABLE, Launcher
             from workers.launch.run_plan import RunPlan
 
         device_weights = _weights(weights, workforce.devices)
@@ -158,6 +163,7 @@ def plan_and_run(
             steal_interval_seconds=steal_interval_seconds,
             interval_seconds=interval_seconds,
             display=display,
+            hooks=hooks,
             dashboard=dashboard,
             log_file=log_path,
             log_rotate_bytes=log_rotate_bytes,
@@ -172,10 +178,12 @@ def plan_and_run(
             redo=redo,
             force=force,
         )
-        launcher = Launcher(plan, SystemClock())
+        launcher, status = Launcher(plan, SystemClock()), EXIT_UNABLE
+        # Last of all, whatever ends the run.
+        ending.callback(lambda: launcher.finish_hooks(status))
         status = launcher.run()
-    if launcher.summary:
-        print_end(plan, launcher.summary)
+        if launcher.summary:
+            ending.callback(print_end, plan, launcher.summary)
     return status
 
 

@@ -12,6 +12,7 @@ from virnucpro_bus.cli.options import (
     PathArgument,
     SecondsArgument,
     display_options,
+    hook_options,
     http_options,
     interval_option,
     listen_option,
@@ -73,6 +74,7 @@ SECONDS = SecondsArgument(0.1, 1e9)
               help="Show the run live in the terminal.")  # fmt: skip
 @listen_option
 @http_options
+@hook_options
 @click.option("--log-file", default="gpu_metrics.log", show_default=True, metavar="NAME",
               help="Metrics log (CSV). A name without a path is in the output folder.")  # fmt: skip
 @log_rotate_option

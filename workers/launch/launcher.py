@@ -28,6 +28,7 @@ from workers.coordinator.coordinator import WorkStealingCoordinator
 from workers.desk.executor import Executor, Workplace
 from workers.jobs.named_job import merged_names
 from workers.launch.failed_start import undoing_failed_start
+from workers.launch.hooks_process import HooksProcess
 from workers.launch.interruption import Interruption
 from workers.launch.merge_process import claim_merged, write_merged
 from workers.launch.monitor_process import MonitorProcess
@@ -79,6 +80,7 @@ class Launcher:
         self._last_worker_epoch = resume_plan.last_worker_epoch
         self._sink = HubSink(self._server, clock, resume_plan.last_epoch)
         self._monitor = MonitorProcess()
+        self._hooks = HooksProcess(plan.hooks, self._monitor.report)
         self._viewers = Viewers(plan, self._server, self._monitor, clock, self._notify)
         self._relay = RelayProcess(self._attended_clock, self._notify)
         self.coordinator = WorkStealingCoordinator(
@@ -202,6 +204,7 @@ class Launcher:
                 remove_kept_fold(plan.run_dir / CAPTURE_NAME)
                 coordinator.start()
                 coordinator.announce(claim_merged(plan.merge, plan.run_dir))
+                self._start_hooks()
                 if self._resumed is not None:
                     self._report_resumption(self._resumed)
                 if coordinator.unsettled:
@@ -251,6 +254,7 @@ class Launcher:
             self._viewers.start_if_due(is_begun=self._store.has_attempts)
             coordinator.publish_depths()
             self._monitor.poll()
+            self._hooks.poll()
             if self._monitor.has_ended():
                 self._notify(
                     "the monitor has ended, but the run continues; "
@@ -267,6 +271,19 @@ class Launcher:
             name = signal.Signals(interruption.signal).name if interruption.signal else ""
             reason = name or workers.stop_reason or "the run ends early"
             self.coordinator.announce((RunDraining(visible(reason)[:REASON_CHARACTERS]),))
+
+    def _start_hooks(self) -> None:
+        try:
+            self._hooks.start(self._plan.run_dir, self._plan.interval_seconds)
+        except OSError as error:
+            self._notify(f"the commands of --on-... are not called: no process can be started: {error.strerror}")
+
+    def finish_hooks(self, status: int) -> None:
+        """Have the commands called that are due for a run that has ended with that status, and wait for them.
+
+        For when all of the run is done, also where `run` has raised.
+        """
+        self._hooks.finish(status)
 
     def _has_begun(self) -> bool:
         """Whether there is a run to resume: a file was handed out, in this session or an earlier one."""

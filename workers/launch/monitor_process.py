@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 RESTORE_SECONDS = 1.0
 """Time for the monitor to restore the terminal when it must."""
-_STANDARD_INPUT = 0
+_STANDARD_INPUT, _STANDARD_ERROR = 0, 2
 _POLL_SECONDS = 0.02
 _STOPPED_OR_ENDED = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
 # End synchronized output, reset colours, leave the alternate screen, show the cursor.
@@ -76,7 +76,15 @@ class MonitorProcess:
         has_keys = is_drawing and is_interactive(_STANDARD_INPUT)
         keys = subprocess.PIPE if has_keys else subprocess.DEVNULL
         # A group of its own: Ctrl-C is for the launcher to act on, and the last frame has yet to be drawn then.
-        self._process = subprocess.Popen(command, stdin=keys, process_group=0)
+        # Off a terminal the standard output is for how the run has ended; plain lines go where notices go.
+        is_terminal = sys.stdout.isatty()
+        self._process = subprocess.Popen(
+            command,
+            stdin=keys,
+            stdout=None if is_terminal else _STANDARD_ERROR,
+            env=None if is_terminal else {**os.environ, "TERM": "dumb"},
+            process_group=0,
+        )
         self._drawing = is_drawing
         if self._process.stdin is not None:
             os.set_blocking(self._process.stdin.fileno(), False)

@@ -37,6 +37,8 @@ class RunPlan:
     """Time between screen updates, and between rows of the metrics log."""
     dashboard: bool
     log_file: Path
+    hooks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The words of the commands that are called, by "end", "failure" and "stall"."""
     display: Sequence[str] = ()
     """Options of the monitor's command that concern only what is shown, as its command line has them."""
     target: str | None = None

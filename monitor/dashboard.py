@@ -24,13 +24,14 @@ from monitor.model.log_page import LogPage, LogSource
 from monitor.model.paging import in_shown_order, rows_in_view
 from monitor.model.selection import EVERYTHING, ScreenKind, ViewOptions, select, unmatched
 from monitor.model.sources import GpuSource, WorkSource
-from monitor.model.view_model import HINT, DeviceKey, Problem, ViewModel, device_key
+from monitor.model.view_model import HINT, DeviceKey, ViewModel, device_key
 from monitor.terminal.keys import Key
 from monitor.terminal.line_rhythm import LINE_SECONDS
 from monitor.terminal.navigation import Navigation
 from monitor.terminal.output import DashboardOutput
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock, thread_cpu_ns
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.health.problems import Problem
 from virnucpro_bus.system.console import say
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol, cast
 import click
 
 from monitor.model.selection import EVERYTHING, ViewOptions, select, unmatched
-from monitor.model.view_model import Row
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.health.rows import Row
 from virnucpro_bus.metrics import MetricsSource, UtilizationSource
 from virnucpro_bus.system.console import EXIT_NOT_RESTORED, say
 from virnucpro_bus.system.signals import SignalFlag

@@ -12,9 +12,10 @@ import os
 from collections.abc import Sequence
 
 from monitor.log.rotating_file import RotatingFile
-from monitor.model.view_model import Problem, Row, run_of
 from virnucpro_bus.clock import Clock, iso_utc
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.health.problems import Problem
+from virnucpro_bus.health.rows import Row, run_of
 from virnucpro_bus.metrics_log_format import FIRST_COLUMNS, SIGNATURE
 from virnucpro_bus.text import spreadsheet_safe, visible
 

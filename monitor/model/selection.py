@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from monitor.model.answers import DeviceWork
-from monitor.model.view_model import DeviceKey, Row, device_label
+from monitor.model.view_model import DeviceKey
+from virnucpro_bus.health.rows import DeviceWork, Row, device_label
 
 _UUID_PREFIXES = ("gpu-", "mig-")
 

@@ -8,10 +8,9 @@ from math import floor
 from rich.cells import cell_len
 from rich.text import Text
 
-from monitor.model.answers import DeviceWork
 from monitor.model.paging import rows_in_view
 from monitor.model.selection import ViewOptions
-from monitor.model.view_model import Row, Trend, ViewModel, device_key, device_label, qualified_label, qualifiers
+from monitor.model.view_model import Trend, ViewModel, device_key
 from monitor.screens.columns import NONE, Line, aligned, heading, last, pairs, shares, wrapped
 from monitor.screens.files import records_table
 from monitor.screens.logs import NO_LOG
@@ -27,6 +26,7 @@ from monitor.view.formatting import (
 )
 from monitor.view.glyphs import GAP, MARGIN, Glyphs
 from virnucpro_bus.clock import NANOSECONDS, local_time_of_day
+from virnucpro_bus.health.rows import DeviceWork, Row, device_label, qualified_label, qualifiers
 from virnucpro_bus.units import UNKNOWN, duration
 
 

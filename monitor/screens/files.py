@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from monitor.model.selection import ViewOptions
-from monitor.model.view_model import ViewModel, qualified_label, qualifiers
+from monitor.model.view_model import ViewModel
 from monitor.screens.columns import Line, aligned, heading
 from monitor.view.formatting import percent, plain_count
 from monitor.view.glyphs import GAP, Glyphs
 from virnucpro_bus.device_keys import device_title
+from virnucpro_bus.health.rows import qualified_label, qualifiers
 from virnucpro_bus.metrics import FileRecord
 from virnucpro_bus.units import UNKNOWN, duration
 

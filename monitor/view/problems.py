@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from monitor.model.view_model import HINT, NOTICE, Problem
+from monitor.model.view_model import HINT, NOTICE
 from monitor.view.glyphs import MARGIN, Glyphs
+from virnucpro_bus.health.problems import Problem
 
 MOST_LINES, MOST_LINES_OF_NOTICE = 4, 2
 """The most lines that one problem may take, and one notice, of which there may be many."""

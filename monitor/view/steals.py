@@ -5,10 +5,11 @@ from __future__ import annotations
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from monitor.model.view_model import ViewModel, device_label, qualifiers
+from monitor.model.view_model import ViewModel
 from monitor.view.glyphs import MARGIN, Glyphs
 from virnucpro_bus.clock import NANOSECONDS, local_time_of_day
 from virnucpro_bus.effect_text import effect_parts, gain
+from virnucpro_bus.health.rows import device_label, qualifiers
 from virnucpro_bus.metrics import Range
 from virnucpro_bus.units import UNKNOWN
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from rich.cells import cell_len
 
-from monitor.model.view_model import Row, ViewModel, qualifiers
+from monitor.model.view_model import ViewModel
 from monitor.view.bars import BARS
 from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column
+from virnucpro_bus.health.rows import Row, qualifiers
 from virnucpro_bus.metrics import is_stale
 
 _OF_GPUS = {

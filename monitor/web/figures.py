@@ -11,17 +11,7 @@ from math import floor
 from typing import Literal, TypedDict
 
 from monitor.model.answers import Steal
-from monitor.model.health import HOT_CELSIUS, is_stalled
-from monitor.model.view_model import (
-    NOTICE,
-    Row,
-    Trend,
-    ViewModel,
-    device_key,
-    device_label,
-    qualified_label,
-    qualifiers,
-)
+from monitor.model.view_model import NOTICE, Trend, ViewModel, device_key
 from monitor.view.formatting import (
     bytes_per_second,
     bytes_text,
@@ -36,7 +26,10 @@ from monitor.view.formatting import (
 from monitor.view.glyphs import STALLED, STATE_WORDS
 from monitor.view.useful_columns import unknown_figures
 from virnucpro_bus.effect_text import gain, sentence
-from virnucpro_bus.metrics import RunReport, is_stale
+from virnucpro_bus.health.problems import HOT_CELSIUS, is_stalled
+from virnucpro_bus.health.rows import Row, device_label, qualified_label, qualifiers
+from virnucpro_bus.metrics import is_stale
+from virnucpro_bus.run_reports import DRAINING, AnnouncedRun
 from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN, duration, likely_duration
@@ -135,7 +128,7 @@ class PageFigures(TypedDict):
     """The latest first."""
 
 
-def page_figures(model: ViewModel, rows: Sequence[Row], runs: Sequence[RunReport]) -> PageFigures:
+def page_figures(model: ViewModel, rows: Sequence[Row], runs: Sequence[AnnouncedRun]) -> PageFigures:
     """Return what the page shows of `model`, with these rows of it, and of the announced runs."""
     totals, needed = model.totals, qualifiers(model.rows)
     # One model is named once, among the facts.
@@ -182,7 +175,7 @@ def _progress(model: ViewModel) -> str:
 def _facts(model: ViewModel) -> list[tuple[str, str]]:
     totals = model.totals
     facts = [("elapsed", duration(model.elapsed_seconds))]
-    if not model.end:
+    if not model.end_or_draining:
         facts.append(("time left", likely_duration(model.eta_seconds, model.eta_range)))
     facts += [
         ("sequences a second", rate(model.throughput)),
@@ -195,7 +188,7 @@ def _facts(model: ViewModel) -> list[tuple[str, str]]:
     return facts
 
 
-def _run_facts(runs: Sequence[RunReport]) -> list[tuple[str, str]]:
+def _run_facts(runs: Sequence[AnnouncedRun]) -> list[tuple[str, str]]:
     if len(runs) == 1:
         run = runs[0]
         return [
@@ -203,13 +196,18 @@ def _run_facts(runs: Sequence[RunReport]) -> list[tuple[str, str]]:
             ("policy", visible(run["policy"])),
             ("host", visible(run["host"])),
             *([("shard", shard_text(run["shard"]))] if run["shard"] else []),
-            ("state", visible(run["state"])),
+            ("state", _state_of(run)),
         ]
     return [(visible(f"{run['run']} on {run['host']}"), ", ".join(_course_of(run))) for run in runs]
 
 
-def _course_of(run: RunReport) -> Iterator[str]:
-    yield visible(run["state"])
+def _state_of(run: AnnouncedRun) -> str:
+    reason = run["draining_reason"] if run["state"] == DRAINING else None
+    return visible(run["state"] if reason is None else f"{run['state']} ({reason})")
+
+
+def _course_of(run: AnnouncedRun) -> Iterator[str]:
+    yield _state_of(run)
     yield visible(run["job"])
     if run["shard"] is not None:
         yield f"shard {shard_text(run['shard'])}"

@@ -20,7 +20,8 @@ from tests.support.paths import DATA
 from tests.support.raw_captures import read_events
 from tests.support.reckoning import Reckoning
 from tests.support.run_files import COUNT, REPORTING_COMMAND, Gates, recorded, results, small_files, summary
-from virnucpro_bus.events.vocabulary import FileCompleted, FilesAssigned, RunStarted
+from virnucpro_bus.events.run_events import FilesAssigned, RunStarted
+from virnucpro_bus.events.vocabulary import FileCompleted
 from virnucpro_bus.metrics import GpuUtilization
 from virnucpro_bus.system.cores import usable_cores
 

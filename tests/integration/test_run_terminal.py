@@ -81,6 +81,17 @@ def test_keys_turn_the_pages_of_a_run_and_are_neither_seen_nor_left_for_the_shel
     assert b"rm" not in terminal.raw
 
 
+def test_keys_work_for_a_run_whose_inputs_are_listed_on_standard_input(lab: Lab, held: Held) -> None:
+    arguments = " ".join(("run", "-", *held.arguments[2:]))
+    terminal = Terminal(lab, "-c", f"echo in | {COMMAND} {arguments}", program="sh")
+    terminal.until(lambda: held.all_wait() and draws(terminal) and terminal.takes_keys, "it draws")
+    terminal.type(b"?")
+    terminal.until(lambda: draws(terminal, "SCREENS"), "the list of keys")
+    held.gates.open()
+    assert terminal.wait() == 0
+    assert _done(lab.folder) == FILES
+
+
 @needs_bash
 def test_ctrl_backslash_takes_the_picture_off_before_the_shell_writes(lab: Lab, held: Held) -> None:
     terminal = shell(lab)

@@ -208,7 +208,7 @@ def _parse_kinds(context: click.Context, parameter: click.Parameter, value: str 
     """Return the kinds as they are on the wire, and warn of unknown ones. Raises BadParameter."""
     if value is None:
         return None
-    from virnucpro_bus.events.vocabulary import KINDS
+    from virnucpro_bus.events.kinds import KINDS
 
     kinds = frozenset(f"{name.strip().removesuffix('/')}/" for name in value.split(","))
     if "/" in kinds:
@@ -220,7 +220,7 @@ def _parse_kinds(context: click.Context, parameter: click.Parameter, value: str 
 
 
 def _complete_kinds(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from virnucpro_bus.events.vocabulary import KINDS
+    from virnucpro_bus.events.kinds import KINDS
 
     return _complete_last(incomplete, sorted(kind.removesuffix("/") for kind in KINDS))
 

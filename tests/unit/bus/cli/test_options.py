@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from virnucpro_bus.cli import main as cli
 from virnucpro_bus.cli.options import columns_option, display_options, kinds_option, log_rotate_option
-from virnucpro_bus.events.vocabulary import KINDS
+from virnucpro_bus.events.kinds import KINDS
 
 
 def given(option: Callable[[Callable[..., None]], Callable[..., None]], *arguments: str) -> str:

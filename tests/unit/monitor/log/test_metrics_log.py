@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.log.metrics_log import COLUMNS, MetricsLog
-from monitor.model.view_model import Row
 from tests.support.paths import DOCS
 from tests.support.pictures import placed
 from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.health.rows import Row
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
 from virnucpro_bus.text import spreadsheet_safe, visible
 

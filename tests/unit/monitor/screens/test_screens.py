@@ -15,11 +15,12 @@ from rich.cells import cell_len
 from monitor.model.answers import Steal
 from monitor.model.log_page import LogPage
 from monitor.model.selection import ScreenKind, ViewOptions
-from monitor.model.view_model import Row, ViewModel, device_key
+from monitor.model.view_model import ViewModel, device_key
 from monitor.screens.screen import screen
 from monitor.view.glyphs import ASCII, UNICODE, Glyphs
 from tests.support.harmful_texts import assert_harmless, harmful
 from tests.support.pictures import EMPTY, IN_TROUBLE, KEYS, WITH_EFFECT, assert_golden, snapshot
+from virnucpro_bus.health.rows import Row
 from virnucpro_bus.metrics import FileRecord
 
 pytestmark = pytest.mark.usefixtures("utc")

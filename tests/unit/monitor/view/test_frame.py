@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from monitor.model.selection import ViewOptions
-from monitor.model.view_model import Problem
 from monitor.view.frame import frame, pages
 from monitor.view.glyphs import ASCII
 from tests.support.pictures import (
@@ -31,6 +30,7 @@ from tests.support.pictures import (
     snapshot,
 )
 from virnucpro_bus.display_names import SORTS
+from virnucpro_bus.health.problems import Problem
 
 pytestmark = pytest.mark.usefixtures("utc")
 

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from monitor.model.answers import DeviceWork
 from monitor.model.selection import EVERYTHING, ViewOptions
-from monitor.model.view_model import Row, Trend, ViewModel, device_key
+from monitor.model.view_model import Trend, ViewModel, device_key
 from monitor.view.columns import COLUMNS
 from monitor.view.frame import frame
 from tests.support.pictures import (
@@ -33,6 +32,7 @@ from tests.support.pictures import (
     with_rows,
 )
 from virnucpro_bus.display_names import COLUMN_NAMES
+from virnucpro_bus.health.rows import DeviceWork, Row
 
 MEMORIES = ("A100-SXM4-40GB", "A100-SXM4-80GB")
 

@@ -99,12 +99,12 @@ def test_what_is_printed_while_it_is_shortened_is_kept(
 ) -> None:
     path = tmp_path / "x.1.log"
     path.write_bytes(b"x\n" * MAX_LOG_BYTES)
-    pwrite = os.pwrite
+    pwrite, late = os.pwrite, [b"late\n"]
 
     def pwrite_late(descriptor: int, data: bytes, offset: int) -> int:
-        if not path.read_bytes().endswith(b"late\n"):
-            with path.open("ab") as log:
-                log.write(b"late\n")
+        with path.open("ab") as log:
+            log.writelines(late)
+        late.clear()
         return pwrite(descriptor, data, offset)
 
     monkeypatch.setattr(os, "pwrite", pwrite_late)

@@ -102,6 +102,11 @@ class DaskWorkers:
         """Whether no more files are handed out."""
         return self._desk.closing
 
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the run ends early; None if it does not, or by a signal."""
+        return self._desk.stop_reason
+
     def start(self) -> None:
         """Seat the workers that are there. `poll` opens sessions in them."""
         self._roster.begin(self._inventory)

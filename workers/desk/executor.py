@@ -81,6 +81,11 @@ class Executor(Protocol):
         ...
 
     @property
+    def stop_reason(self) -> str | None:
+        """Why the run ends early; None if it does not, or by a signal."""
+        ...
+
+    @property
     def unable(self) -> str | None:
         """Why the job can run on none of the devices; None while it can run on one."""
         ...

@@ -79,6 +79,11 @@ class WorkerPool:
         """Whether no more files are handed out."""
         return self._desk.closing
 
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the run ends early; None if it does not, or by a signal."""
+        return self._desk.stop_reason
+
     def start(self) -> None:
         """Start every device's worker, or leave that to `poll` while the journal cannot be written."""
         with suppress(OSError):  # which the first worker to be forked reports

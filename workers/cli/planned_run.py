@@ -16,6 +16,7 @@ from virnucpro_bus.system.signals import ending_quietly
 from workers.cli.run_options import DASK
 from workers.cli.share import take_share
 from workers.cli.workforce import choose_workforce
+from workers.desk.halt import Halt, choose_halt
 from workers.desk.limits import Limits
 from workers.inputs.find import find_inputs
 from workers.jobs.checked_job import check_job
@@ -55,6 +56,8 @@ def plan_and_run(
     http: str | None,
     http_token_file: Path | None,
     retries: int,
+    halt: Halt | None,
+    max_failures: int | None,
     file_seconds: float | None,
     hang_seconds: float,
     grace_seconds: float,
@@ -75,6 +78,7 @@ def plan_and_run(
         raise click.UsageError("--fake-gpus replaces --devices: give one of them")
     if policy == DASK_POLICY and engine != DASK:
         raise UserError("--policy dask: Dask's own scheduler decides: add --engine dask, or choose another policy")
+    halt = choose_halt(halt, max_failures)
     log_path = choose_log_path(run_dir, log_file)
     options = _parse_options(job_options)
     check_listen(listen)
@@ -129,6 +133,7 @@ def plan_and_run(
             listen=listen,
             http=page,
             retries=retries,
+            halt=halt,
             limits=Limits(hang_seconds, file_seconds),
             grace_seconds=grace_seconds,
             report=report,

@@ -188,6 +188,7 @@ class Launcher:
                     clock=self._attended_clock,
                     warn=self._notify,
                     last_epoch=self._last_worker_epoch,
+                    halt=plan.halt,
                 )
             )
             try:
@@ -219,10 +220,10 @@ class Launcher:
                 server.hub.capture.flush()
                 self._relay.stop(interruption.limit(DELIVERY_SECONDS, HURRIED_SECONDS))
                 self._store.tidy()
-            if workers.unable is not None:
-                raise UserError(f"the job {visible(plan.job)} cannot be run: {workers.unable}")
-            if workers.failed_start is not None:
-                raise UserError(f"{plan.run_dir}: the run cannot start: {workers.failed_start}")
+            if workers.desk.unable is not None:
+                raise UserError(f"the job {visible(plan.job)} cannot be run: {workers.desk.unable}")
+            if workers.desk.failed_start is not None:
+                raise UserError(f"{plan.run_dir}: the run cannot start: {workers.desk.failed_start}")
             server.hub.fold_all(stopped)
         return status
 
@@ -233,7 +234,7 @@ class Launcher:
         for source in (*server.hub.sockets(), *workers.sockets, interruption.fileno(), deaths.fileno()):
             poller.register(source, zmq.POLLIN)
         is_init, handled_deaths = os.getpid() == 1, 0
-        while (coordinator.unsettled and not workers.closing) or workers.running:
+        while (coordinator.unsettled and not workers.desk.closing) or workers.running:
             ready = dict(poller.poll(POLL_MS))
             deaths.drain()
             if is_init and deaths.count > handled_deaths:
@@ -253,6 +254,8 @@ class Launcher:
                     f"to watch it: virnucpro-bus monitor {self._plan.run_dir}"
                 )
             interruption.poll(workers)
+            if workers.desk.ends_at_once:
+                workers.kill()
             self._relay.poll()
 
     def _has_begun(self) -> bool:
@@ -301,10 +304,10 @@ class Launcher:
 
 
 def _exit_status(coordinator: WorkStealingCoordinator, workers: Executor, interruption: Interruption) -> int:
-    if workers.unable is not None:
+    if workers.desk.unable is not None:
         return EXIT_UNABLE
     if interruption.signal and coordinator.unsettled:
         return 128 + interruption.signal
-    if coordinator.unsettled:
+    if coordinator.unsettled and workers.desk.halted is None:
         return EXIT_UNABLE  # nothing more can be committed, and the user has been warned
     return EXIT_SOME_FAILED if coordinator.get_totals()["files_failed"] else EXIT_DONE

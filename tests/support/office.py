@@ -36,6 +36,7 @@ class Office:
         halt: Halt | None = None,
         done_before: int = 0,
     ) -> None:
+        self.server = server
         self.clock = ManualClock()
         self.warnings: list[str] = []
         self.held: list[Task] = []

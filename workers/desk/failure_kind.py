@@ -19,7 +19,7 @@ _NUMBER = r"0[xX][0-9a-fA-F]+|\d+"
 _DIFFERENT = re.compile(f"{_QUOTED}|{_PATH}|{_NUMBER}")
 _OF_SIZE = re.compile(
     r"out of memory|outofmemory|memoryerror|fit into the memory|cannot allocate|bad_alloc|resource_exhausted"
-    r"|timed? ?out|\bkilled\b|\bsig[a-z]{2,6}\b|segmentation fault",
+    r"|timed? ?out|\bkilled\b|(?-i:\bSIG[A-Z0-9]{2,6}\b)|segmentation fault",
     re.IGNORECASE,
 )
 """Of a reason that the size of a file may be behind."""

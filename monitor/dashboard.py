@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from enum import Enum
 from queue import Empty, SimpleQueue
@@ -23,13 +24,14 @@ from monitor.model.log_page import LogPage, LogSource
 from monitor.model.paging import in_shown_order, rows_in_view
 from monitor.model.selection import EVERYTHING, ScreenKind, ViewOptions, select, unmatched
 from monitor.model.sources import GpuSource, WorkSource
-from monitor.model.view_model import HINT, DeviceKey, Problem, ViewModel, device_key
+from monitor.model.view_model import HINT, DeviceKey, ViewModel, device_key
 from monitor.terminal.keys import Key
 from monitor.terminal.line_rhythm import LINE_SECONDS
 from monitor.terminal.navigation import Navigation
 from monitor.terminal.output import DashboardOutput
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock, thread_cpu_ns
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.health.problems import Problem
 from virnucpro_bus.system.console import say
 
 if TYPE_CHECKING:
@@ -267,25 +269,27 @@ class LoadBalancingDashboard:
         options = self._navigation.options
         with_files = options.screen in (ScreenKind.FILES, ScreenKind.DEVICE)
         metrics = self._collector.collect(self._title, since_start, with_files=with_files)
-        metrics = replace(metrics, log=self._log_page(metrics, options))
+        metrics = replace(metrics, logs=tuple(self._shown_logs(metrics, options)))
         self._never_seen = unmatched(metrics.rows, self._never_seen)
         return replace(metrics, health=metrics.health + self._own_problems())
 
-    def _log_page(self, model: ViewModel, options: ViewOptions) -> LogPage | None:
-        """The log that the screen shows: one of all, or that of the device's file in progress or done last."""
-        if self._logs is None:
-            return None
+    def _shown_logs(self, model: ViewModel, options: ViewOptions) -> Iterator[LogPage]:
+        """What the screen shows: one of all logs, or those of a device's last file and of its worker."""
+        logs = self._logs
+        if logs is None:
+            return
+        pages: list[LogPage | None] = []
         if options.screen is ScreenKind.LOGS:
-            return self._logs.page(options.page)
-        if options.screen is not ScreenKind.DEVICE:
-            return None
-        device = next((metrics for metrics, _ in model.rows if device_key(metrics) == options.chosen), None)
-        if device is None:
-            return None
-        identity = device["host"], device["key"]
-        done = [record["file"] for record in model.files if (record["host"], record["device"]) == identity]
-        newest_first = reversed([*done, device["current_file"]])
-        return self._logs.of_files(file for file in newest_first if file)
+            pages = [logs.page(options.page)]
+        elif options.screen is ScreenKind.DEVICE:
+            device = next((work for work, _ in model.rows if device_key(work) == options.chosen), None)
+            if device is not None:
+                identity = device["host"], device["key"]
+                done = [record["file"] for record in model.files if (record["host"], record["device"]) == identity]
+                newest_first = reversed([*done, device["current_file"]])
+                pages = [logs.of_files(file for file in newest_first if file)]
+                pages += [logs.of_worker(device["worker"])] if device["worker"] else []
+        yield from (page for page in pages if page is not None)
 
     def _log_metrics(self, metrics: ViewModel) -> None:
         """Append one row per device to the log. Never raises; a problem with the log is shown as health."""

@@ -40,6 +40,15 @@ class RunLogs:
         logs = next((found[file] for file in wanted if file in found), [])
         return _page(max(logs, key=lambda log: log.written_ns), len(logs) - 1, len(logs)) if logs else None
 
+    def of_worker(self, worker: str) -> LogPage | None:
+        """Return the log of a worker's own output, by its source in events; None: there is none.
+
+        Of several runs that have one, that which was last written.
+        """
+        logs = [log for run_dir in self._run_dirs for log in find_logs(run_dir, lambda attempt: attempt is None)]
+        own = [log for log in logs if log.source == worker]
+        return _page(max(own, key=lambda log: log.written_ns), 0, 1) if own else None
+
 
 def _page(log: Log, number: int, total: int) -> LogPage:
     return LogPage(log.shown, number, total, log.size_bytes, tuple(last_lines(log.path, MOST_LINES)))

@@ -40,16 +40,21 @@ def count_steals(count: int) -> str:
     return f"{count:,} steal{'' if count == 1 else 's'}"
 
 
-def sentence(effect: Effect) -> str | None:
-    """Describe the effect in one line; None if it is unknown."""
-    return ", ".join(effect_parts(effect)) or None
+def sentence(effect: Effect, steals: int | None = None) -> str | None:
+    """Describe the effect in one line; None if it is unknown. `steals` is as for `effect_parts`."""
+    return ", ".join(effect_parts(effect, steals)) or None
 
 
-def effect_parts(effect: Effect) -> list[str]:
-    """Return the parts of that line; any of them may be left out from the end. Empty if the effect is unknown."""
+def effect_parts(effect: Effect, steals: int | None = None) -> list[str]:
+    """Return the parts of that line; any of them may be left out from the end. Empty if the effect is unknown.
+
+    `steals` is the number of all steals of the run, of which the effect may count fewer; None: that is not shown.
+    """
     if effect["makespan_seconds"] is None:
         return []
-    parts = [count_steals(effect["moves"]) if effect["moves"] else "no file stolen"]
+    moves = effect["moves"]
+    counted = count_steals(moves) if moves else "no file stolen"
+    parts = [f"{moves:,} of {count_steals(steals)}" if steals is not None and steals > moves else counted]
     if result := outcome(effect):
         without = effect["makespan_without_stealing_seconds"]
         of = (

@@ -68,6 +68,9 @@ class GpuMetrics(TypedDict):
     """The memory of these processes that is resident; None likewise."""
     read_bytes_per_second: float | None
     """What their read calls return, from disks, caches and pipes, over the same two seconds; None likewise."""
+    worker: str | None
+    """The source of its present worker, or else of the last one, as in events and in the name of that worker's own
+    log; None: it never had one, or unknown."""
 
 
 class GpuMetricsOfRun(GpuMetrics):
@@ -195,40 +198,6 @@ class Totals(TypedDict):
     events_received: int
     events_lost: int
     """published - received, always."""
-
-
-class ShardReport(TypedDict):
-    """The part of the inputs that a run has, where several runs share them."""
-
-    number: int
-    """Which part, from 0."""
-    count: int
-    """Of how many."""
-    files: int
-    """Files of all parts together."""
-    inputs: str
-    """A digest of these files and of the estimated work in them, equal for the parts of one whole."""
-
-
-class RunReport(TypedDict):
-    """One run that was announced, in its last session."""
-
-    run: str
-    """Its name; where several buses are shown together, the run folder or address of its bus."""
-    host: str
-    """The host of its launcher."""
-    job: str
-    policy: str
-    state: str
-    """"running"; "finished"; "interrupted" by a signal; "broken off" if it was killed."""
-    exit_code: int | None
-    """None while it is running, and when it was broken off."""
-    started: float | None
-    """Wall-clock time (seconds since 1970) of the start of the session; None when unknown."""
-    elapsed_seconds: float | None
-    """Since then, until now or until its end; None when unknown."""
-    shard: ShardReport | None
-    """None: it has all of its inputs."""
 
 
 class StealEffect(StealEvent):

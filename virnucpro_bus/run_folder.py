@@ -11,7 +11,9 @@ DIR/.bus/           lock and sockets (0700); the sockets are elsewhere where the
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -33,7 +35,7 @@ from virnucpro_bus.files.socket_folder import (
     remove_socket_folder,
 )
 from virnucpro_bus.run_lock import CAPTURE_NAME as CAPTURE_NAME
-from virnucpro_bus.run_lock import Evidence, RunLock, Wait, examine_lock
+from virnucpro_bus.run_lock import Evidence, RunLock, Wait, examine_lock, refuse_if_held
 
 FOLD_NAME = "run.fold"
 SUMMARY_NAME = "summary.json"
@@ -130,6 +132,22 @@ def names_of(places: Sequence[Path]) -> list[str]:
     return names if len(set(names)) == len(names) and all(names) else [str(place) for place in places]
 
 
+def check_folder(run_dir: Path) -> None:
+    """Raise the UserError that `RunFolder.claim` would, as far as it shows without writing. It may be missing."""
+    refuse_if_held(run_dir)
+    place = run_dir.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise _not_a_folder(run_dir)
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"{run_dir}: cannot be written: {os.strerror(errno.EACCES)}")
+
+
+def _not_a_folder(run_dir: Path) -> UserError:
+    return UserError(f"{run_dir}: is not a folder; choose another one")
+
+
 class RunFolder:
     """Holds the lock of a run folder from `claim` to `release`; only the holder may bind its sockets."""
 
@@ -160,7 +178,7 @@ class RunFolder:
             private_folder(self.path / SOCKETS_NAME)
             self._lock.acquire(wait)
         except (FileExistsError, NotADirectoryError):
-            raise UserError(f"{self.path}: is not a folder; choose another one") from None
+            raise _not_a_folder(self.path) from None
         except OSError as error:
             self.release()
             raise UserError(f"{self.path}: cannot be written: {error.strerror}") from None

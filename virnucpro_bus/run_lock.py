@@ -120,21 +120,16 @@ class RunLock:
         before = _parse(read_holder(descriptor))
         is_doubtful = before.pid != "" and (lock is Lock.UNSUPPORTED or before.is_elsewhere)
         if lock is Lock.HELD or (is_doubtful and shows_life(self._run_dir, wait)):
-            raise self._refusal(before)
+            raise _refusal(self._run_dir, before)
         own = _own_name()
         write_holder(descriptor, own)
         if is_doubtful:
             # Another process may have found the same dead holder: the last one that wrote its name stays.
             wait(2 * SIGN_SECONDS)
             if (name := read_holder(descriptor)) != own:
-                raise self._refusal(_parse(name))
+                raise _refusal(self._run_dir, _parse(name))
         self.is_enforced = lock is Lock.TAKEN
         return self._path.exists() and os.path.samestat(self._path.stat(), os.fstat(descriptor))
-
-    def _refusal(self, holder: Holder) -> UserError:
-        return UserError(
-            f"{self._run_dir}: in use by another run ({holder}); choose another folder, or wait for its end"
-        )
 
     def _give_signs(self, released: threading.Event) -> None:
         while not released.wait(SIGN_SECONDS):
@@ -162,6 +157,14 @@ def examine_lock(run_dir: Path) -> tuple[Evidence, Holder]:
     return Evidence.FREE if is_certain else Evidence.UNKNOWN, holder
 
 
+def refuse_if_held(run_dir: Path, wait: Wait = sleep) -> None:
+    """Raise the UserError that `RunLock.acquire` would, without taking the lock."""
+    evidence, holder = examine_lock(run_dir)
+    is_doubtful = evidence is Evidence.UNKNOWN and holder.pid != ""
+    if evidence is Evidence.HELD or (is_doubtful and shows_life(run_dir, wait)):
+        raise _refusal(run_dir, holder)
+
+
 def shows_life(run_dir: Path, wait: Wait = sleep) -> bool:
     """Return whether the folder's lock or capture changes within five seconds; waits no longer than for that."""
     before = signs_of_life(run_dir)
@@ -185,6 +188,10 @@ def signs_of_life(run_dir: Path) -> list[tuple[int, int]]:
             finally:
                 os.close(descriptor)
     return signs
+
+
+def _refusal(run_dir: Path, holder: Holder) -> UserError:
+    return UserError(f"{run_dir}: in use by another run ({holder}); choose another folder, or wait for its end")
 
 
 def _parse(text: str) -> Holder:

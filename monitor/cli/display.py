@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import click
 
-from monitor.model.selection import COLUMN_NAMES, EVERYTHING, SORTS, ViewOptions, select, unmatched
-from monitor.model.view_model import Row
+from monitor.model.selection import EVERYTHING, ViewOptions, select, unmatched
 from virnucpro_bus.clock import NANOSECONDS, Clock, SystemClock
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.health.rows import Row
 from virnucpro_bus.metrics import MetricsSource, UtilizationSource
 from virnucpro_bus.system.console import EXIT_NOT_RESTORED, say
 from virnucpro_bus.system.signals import SignalFlag
@@ -32,26 +32,10 @@ def _parse_devices(context: click.Context, parameter: click.Parameter, value: st
     return devices
 
 
-def _parse_columns(
-    context: click.Context, parameter: click.Parameter, value: str | None
-) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    names = tuple(name.strip().lower() for name in value.split(","))
-    for name in names:
-        if name not in COLUMN_NAMES:
-            raise click.BadParameter(f"'{name}': is not a column: expected some of {', '.join(COLUMN_NAMES)}")
-    return names
-
-
 once_option = click.option("--once", is_flag=True, help="Print the state once and exit.")
 json_option = click.option(
     "--json", "as_json", is_flag=True,
     help="Print JSON instead of a dashboard: one object per interval, or one in all with --once.",
-)  # fmt: skip
-sort_option = click.option(
-    "--sort", type=click.Choice(SORTS), default="device", show_default=True,
-    help="Order of the devices on screen: by name, by greatest utilization, or by longest queue.",
 )  # fmt: skip
 devices_option = click.option(
     "--devices", callback=_parse_devices, metavar="D,...",
@@ -59,14 +43,6 @@ devices_option = click.option(
     "in front, those of one host (default: all devices).",
 )  # fmt: skip
 """Gives the patterns; None for all devices."""
-
-
-columns_option = click.option(
-    "--columns", callback=_parse_columns, metavar="C,...",
-    help="Show these columns of the table, by their headers, as far as they fit, such as state,compute,file "
-    "(default: those that tell something, the most important first).",
-)  # fmt: skip
-"""Gives the names; None for those that tell something."""
 
 
 @dataclass(frozen=True)

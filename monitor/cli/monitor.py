@@ -13,23 +13,23 @@ import click
 
 from monitor.cli.display import (
     DisplayOptions,
-    columns_option,
     devices_option,
     json_option,
     once_option,
     show_once,
-    sort_option,
     watch,
 )
 from monitor.model.selection import ViewOptions
 from virnucpro_bus.cli.options import (
     PathArgument,
     TargetArgument,
+    columns_option,
     http_listen,
     http_options,
     interval_option,
     line_interval_option,
     log_rotate_option,
+    sort_option,
 )
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.system.console import say

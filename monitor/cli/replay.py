@@ -13,12 +13,10 @@ import click
 
 from monitor.cli.display import (
     DisplayOptions,
-    columns_option,
     devices_option,
     json_option,
     once_option,
     show_once,
-    sort_option,
     watch,
 )
 from monitor.model.selection import ViewOptions
@@ -26,9 +24,11 @@ from monitor.terminal.keys import Key, Keys
 from virnucpro_bus.cli.options import (
     PathArgument,
     SecondsArgument,
+    columns_option,
     interval_option,
     kinds_option,
     line_interval_option,
+    sort_option,
 )
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.run_folder import capture_path

@@ -10,7 +10,8 @@ from monitor.gpu.monitor import GPUMonitor
 from monitor.gpu.sampler import Sampler
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.events.envelope import Sequencer
-from virnucpro_bus.events.vocabulary import Fact, Notice
+from virnucpro_bus.events.run_events import Notice
+from virnucpro_bus.events.vocabulary import Fact
 from virnucpro_bus.fold.fleet import FleetState
 
 SAMPLE_SECONDS = 0.5

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from monitor.gpu.reading import GpuReading
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from virnucpro_bus.events.vocabulary import GpuSampled, Notice
+from virnucpro_bus.events.run_events import Notice
+from virnucpro_bus.events.vocabulary import GpuSampled
 
 if TYPE_CHECKING:
     from virnucpro_bus.publish.event_sink import EventSink

@@ -12,9 +12,10 @@ import os
 from collections.abc import Sequence
 
 from monitor.log.rotating_file import RotatingFile
-from monitor.model.view_model import Problem, Row, run_of
 from virnucpro_bus.clock import Clock, iso_utc
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.health.problems import Problem
+from virnucpro_bus.health.rows import Row, run_of
 from virnucpro_bus.metrics_log_format import FIRST_COLUMNS, SIGNATURE
 from virnucpro_bus.text import spreadsheet_safe, visible
 
@@ -23,6 +24,7 @@ COLUMNS = (
     *("host", "uuid", "device_name", "queue_depth", "files_completed", "files_failed", "sequences"),
     *("work_stolen_from", "work_stolen_to", "temperature", "power_watts", "state", "current_file"),
     *("compute_max_percent", "energy_joules", "sample_age_seconds", "run", "simulated", "loading_seconds"),
+    *("cpu_percent", "resident_bytes", "read_bytes_per_second"),
 )
 DECIMALS = 3
 """How many decimals a figure has."""
@@ -88,6 +90,9 @@ def _cells(timestamp: str, row: Row) -> list[str]:
         # Of a real GPU unknown until there is a sample of it.
         utilization["simulated"] or (None if utilization["sample_age_seconds"] is None else False),
         metrics["loading_seconds"],
+        metrics["cpu_percent"],
+        metrics["resident_bytes"],
+        metrics["read_bytes_per_second"],
     )
     return [_cell(value) for value in values]
 

@@ -13,49 +13,23 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from typing import Annotated, Any, NotRequired, TypedDict, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, NotRequired, TypedDict, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from virnucpro_bus.events.vocabulary import Celsius, Count, Percent, Seconds, Watts
+from virnucpro_bus.health.rows import (
+    DeviceWork,
+    Moment,
+    Rate,
+    RunTotals,
+)
 from virnucpro_bus.metrics import GpuUtilization
 from virnucpro_bus.passed_numbers import is_bool, shown
 
 Report = Callable[[Exception], None]
 """Takes the reason why a field, or a whole answer, is unknown."""
-Rate = Annotated[float, msgspec.Meta(ge=0.0, le=1e18)]
-Moment = Annotated[float, msgspec.Meta(ge=0.0, le=2.5e11)]
-"""Wall-clock time in seconds since 1970, of a year with four digits."""
 Kind = TypeVar("Kind")
-
-
-class DeviceWork(TypedDict):
-    """The work of one device: `GpuMetrics`, of which each field may be unknown (None or "")."""
-
-    device_id: int | str | None
-    device_name: str
-    queue_depth: Count | None
-    files_completed: Count | None
-    work_stolen_from: Count | None
-    work_stolen_to: Count | None
-    throughput: Rate | None
-    last_update_time: Moment | None
-    uuid: str | None
-    host: str
-    sequences: Count | None
-    files_failed: Count | None
-    state: str | None
-    current_file: str | None
-    seconds_since_done: Seconds | None
-    current_file_percent: Percent | None
-    loading_seconds: Seconds | None
-    key: str | None
-    gpus: list[str] | None
-    cpu_percent: Rate | None
-    resident_bytes: Count | None
-    read_bytes_per_second: Rate | None
-    run: NotRequired[str]
-    """The run folder or address of its run, where several are shown together."""
 
 
 class Steal(TypedDict):
@@ -66,19 +40,6 @@ class Steal(TypedDict):
     dest_gpu: int | str | None
     file_name: str
     host: str
-
-
-class RunTotals(TypedDict):
-    """The run as a whole: `Totals`, of which each field may be unknown (None)."""
-
-    files_total: Count | None
-    files_completed: Count | None
-    files_failed: Count | None
-    sequences: Count | None
-    steals: Count | None
-    events_published: Count | None
-    events_received: Count | None
-    events_lost: Count | None
 
 
 class _CheckedUtilization(TypedDict):

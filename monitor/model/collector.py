@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from monitor.model.answers import DeviceWork, RunTotals, device_works, gpu_utilization, recent_steals, run_totals
-from monitor.model.health import problems
+from monitor.model.answers import device_works, gpu_utilization, recent_steals, run_totals
 from monitor.model.history import HistoryKeeper
 from monitor.model.sources import GpuSource, RunDetails, WorkSource, run_details, utilization_details
 from monitor.model.trends import SAMPLES_KEPT, TrendKeeper
-from monitor.model.view_model import NOTICE, Problem, Row, ViewModel, remaining_range, remaining_seconds
+from monitor.model.view_model import NOTICE, ViewModel
 from virnucpro_bus.clock import NANOSECONDS, Clock, local_time_of_day
+from virnucpro_bus.health.problems import Problem, problems
+from virnucpro_bus.health.remaining import remaining_range, remaining_seconds
+from virnucpro_bus.health.rows import DeviceWork, Row, RunTotals
 from virnucpro_bus.metrics import GpuUtilization
 from virnucpro_bus.samples.joint_figures import joint_utilization
 
@@ -101,6 +103,8 @@ class Collector:
         rows = tuple(map(_row, works, figures))
         totals = run_totals(details.get_totals(), works, self._failures.add)
         elapsed, effect, is_over = details.elapsed_seconds(), details.get_effect(), details.finished
+        draining = None if is_over else details.draining_reason
+        will_finish = not is_over and draining is None
         failures = details.failures()
         attempts = details.attempts() if failures else None
         notices, news = self._notices_and_news(details)
@@ -113,8 +117,9 @@ class Collector:
             steals=recent_steals(details.get_recent_steal_events(), self._failures.add),
             now_ns=self._clock.wall_ns(),
             elapsed_seconds=elapsed,
-            eta_seconds=None if is_over else remaining_seconds(totals, elapsed, effect),
-            eta_range=None if is_over else remaining_range(effect),
+            eta_seconds=remaining_seconds(totals, elapsed, effect) if will_finish else None,
+            eta_range=remaining_range(effect) if will_finish else None,
+            draining_reason=draining,
             is_over=is_over,
             health=(*problems(rows, totals, details.lossy_sources(), failures, attempts), *notices, *warnings),
             news=news,

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from math import inf
 from statistics import fmean
 
-from monitor.model.view_model import Row, RunHistory, each_gpu_once, known_sum
+from monitor.model.view_model import RunHistory, each_gpu_once, known_sum
+from virnucpro_bus.health.rows import Row
 
 SAMPLES_OF_RUN_KEPT = 512
 """More than fit a wide screen; a quarter of an hour at the default interval."""

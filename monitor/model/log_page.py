@@ -32,3 +32,7 @@ class LogSource(Protocol):
     def of_files(self, files: Iterable[str]) -> LogPage | None:
         """Return the log of the last attempt at the first of `files` that has one; None: none has."""
         ...
+
+    def of_worker(self, worker: str) -> LogPage | None:
+        """Return what the worker of this source has printed itself; None: nothing, or it is not known."""
+        ...

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from monitor.model.health import needs_attention
 from monitor.model.selection import ViewOptions, select
-from monitor.model.view_model import DeviceKey, Row, device_key
+from monitor.model.view_model import DeviceKey, device_key
+from virnucpro_bus.health.problems import needs_attention
+from virnucpro_bus.health.rows import Row
 
 
 def _utilization(row: Row) -> float | None:

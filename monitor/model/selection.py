@@ -6,15 +6,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from monitor.model.answers import DeviceWork
-from monitor.model.view_model import DeviceKey, Row, device_label
+from monitor.model.view_model import DeviceKey
+from virnucpro_bus.health.rows import DeviceWork, Row, device_label
 
-SORTS = ("device", "utilization", "queue")
-COLUMN_NAMES = (
-    *("device", "host", "run", "name", "state", "compute", "max", "load", "memory", "used", "cpu", "rss", "read"),
-    *("seq/s", "rate", "queue", "done", "fail", "steals", "temp", "power", "file"),
-)
-"""The columns of the table, in their order."""
 _UUID_PREFIXES = ("gpu-", "mig-")
 
 
@@ -34,7 +28,7 @@ class ViewOptions:
     """What a view shows of a ViewModel: devices, order, page."""
 
     sort: str = "device"
-    """One of SORTS: by host and index, or the greatest compute percentage or the longest queue first."""
+    """One of `display_names.SORTS`: by host and index, or the greatest percentage or the longest queue first."""
     page: int = 0
     """Counts from 0 and wraps: any integer is a page."""
     devices: frozenset[str] | None = None
@@ -43,7 +37,7 @@ class ViewOptions:
     chosen: DeviceKey | None = None
     """The device that is marked in the table, and that ScreenKind.DEVICE shows; None: none."""
     columns: tuple[str, ...] | None = None
-    """Names of the columns, of COLUMN_NAMES; None: those that tell something and fit."""
+    """Names of the columns, of `display_names.COLUMN_NAMES`; None: those that tell something and fit."""
 
 
 EVERYTHING = ViewOptions()

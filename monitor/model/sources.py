@@ -58,6 +58,11 @@ class RunDetails(Protocol):
         """Whether the run is over."""
         ...
 
+    @property
+    def draining_reason(self) -> str | None:
+        """Why the run, which is not over, hands out no more files; None while it does."""
+        ...
+
     def notices(self) -> list[tuple[int, str]]:
         """The notices that the run has published, oldest first: (wall-clock time in nanoseconds, text)."""
         ...
@@ -160,6 +165,7 @@ class _NoRunDetails(RunDetails):
     """The details of a source that offers only the method of WorkSource."""
 
     finished = False
+    draining_reason = None
 
     def __init__(self, since_start_seconds: float | None) -> None:
         self._since_start_seconds = since_start_seconds

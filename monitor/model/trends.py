@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import inf
 
-from monitor.model.view_model import DeviceKey, Row, Trend, device_key
+from monitor.model.view_model import DeviceKey, Trend, device_key
+from virnucpro_bus.health.rows import Row
 
 SAMPLES_KEPT = 30
 """At the default interval, the minute over which the throughput is measured."""

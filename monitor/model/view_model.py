@@ -4,42 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-from monitor.model.answers import DeviceWork, RunTotals, Steal
+from monitor.model.answers import Steal
 from monitor.model.log_page import LogPage
-from virnucpro_bus.device_keys import device_title
 from virnucpro_bus.devices import UUID_PREFIXES
-from virnucpro_bus.metrics import Effect, FileRecord, GpuUtilization, Range
+from virnucpro_bus.health.problems import Problem
+from virnucpro_bus.health.rows import (
+    DeviceWork,
+    Row,
+    RunTotals,
+    run_of,
+)
+from virnucpro_bus.metrics import Effect, FileRecord, Range
 from virnucpro_bus.text import visible
-from virnucpro_bus.units import UNKNOWN
 
-Row = tuple[DeviceWork, GpuUtilization]
-"""One device: its work, and what the driver reports about its GPU."""
 DeviceKey = tuple[str, str, int | str | None]
 """The identity of a device between samples: its host, its run if there are several, and its key, else its UUID or
 device_id."""
-Qualifier = Literal["host", "run"]
-"""What stands before a device's label where the label alone is ambiguous."""
-
+REASON_CHARACTERS = 40
+"""Longer reasons for draining are cut."""
 NOTICE = "notice"
 """The `Problem.kind` of a notice that the run itself has published."""
 HINT = "hint"
 """The `Problem.kind` of a line that only helps, such as the address of the live page."""
 _ENDED_STATES = {"stopped", "lost", "unused"}
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One problem, in one line."""
-
-    text: str
-    is_bad: bool = False
-    """Whether something is lost for good; otherwise it is a warning."""
-    kind: str = ""
-    """One word for all problems of its kind ("lost", "stale"), for views that show that kind elsewhere; or ""."""
-    brief: str = ""
-    """A shorter text for views that repeat it at every interval; "" stands for `text`."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +66,11 @@ class ViewModel:
     elapsed_seconds: float | None = None
     """The run's own time so far; None when unknown."""
     eta_seconds: float | None = None
-    """Time until the last file is finished; None when unknown, and when the run is over."""
+    """Time until the last file is finished; None when unknown, when the run is over, and while it is draining."""
     eta_range: Range | None = None
     """The least and the greatest that it likely is; None when that is unknown."""
+    draining_reason: str | None = None
+    """Why no more files are handed out, though the run is not over; None while they are."""
     is_over: bool = False
     """Whether the run has ended, with or without remaining files."""
     health: tuple[Problem, ...] = ()
@@ -99,8 +89,8 @@ class ViewModel:
     """The last completed files, oldest first; empty unless a screen shows them."""
     failures: Mapping[str, str] = field(default_factory=dict)
     """The reason of each file that failed for good."""
-    log: LogPage | None = None
-    """The end of the log that a screen shows; None: none is shown, or there is none."""
+    logs: tuple[LogPage, ...] = ()
+    """The ends of the logs that a screen shows; empty: it shows none, or there is none."""
     history: RunHistory = RunHistory()
     """The figures of the run while it was watched."""
 
@@ -123,6 +113,13 @@ class ViewModel:
         return "ended early" if self.is_over or ("stopped" in states and states <= _ENDED_STATES) else ""
 
     @property
+    def end_or_draining(self) -> str:
+        """How the run has ended, or "draining" with the reason, safe to print; "" while files are handed out."""
+        if self.end or self.draining_reason is None:
+            return self.end
+        return f"draining ({visible(self.draining_reason)[:REASON_CHARACTERS]})"
+
+    @property
     def is_of_gpus_alone(self) -> bool:
         """Whether there is nothing to show but GPUs: no plan, no file, and no worker has used any of them."""
         states = {metrics["state"] for metrics, _ in self.rows}
@@ -138,11 +135,6 @@ class ViewModel:
 def device_key(metrics: DeviceWork) -> DeviceKey:
     """Return the identity of a device, which stays the same while its figures change."""
     return metrics["host"], run_of(metrics), metrics["key"] or metrics["uuid"] or metrics["device_id"]
-
-
-def device_label(device_id: int | str | None) -> str:
-    """Return the name of a device on screen, as `device_title`; n/a for None."""
-    return UNKNOWN if device_id is None else device_title(device_id)
 
 
 def each_gpu_once(rows: Iterable[Row]) -> list[Row]:
@@ -169,56 +161,6 @@ def _gpus(metrics: DeviceWork) -> set[tuple[str, ...]]:
         (gpu,) if gpu.startswith(UUID_PREFIXES) else (metrics["host"], run_of(metrics), gpu)
         for gpu in metrics["gpus"] or ()
     }
-
-
-def run_of(metrics: DeviceWork) -> str:
-    """Return the run of a device where several are shown together, otherwise ""."""
-    return str(metrics.get("run", ""))
-
-
-def qualifiers(rows: Sequence[Row]) -> tuple[Qualifier, ...]:
-    """Return what labels need to be unambiguous: the host if there are several, the run if a host has several."""
-    hosts = {metrics["host"] for metrics, _ in rows}
-    runs = {(metrics["host"], run_of(metrics)) for metrics, _ in rows}
-    needed: tuple[tuple[Qualifier, bool], ...] = (("host", len(hosts) > 1), ("run", len(runs) > len(hosts)))
-    return tuple(name for name, is_needed in needed if is_needed)
-
-
-def qualified_label(metrics: DeviceWork, needed: Sequence[Qualifier]) -> str:
-    """Return the label of a device, with the qualifiers that are needed before it."""
-    values = {"host": metrics["host"], "run": run_of(metrics)}
-    return " ".join([*(visible(values[each]) for each in needed), device_label(metrics["device_id"])])
-
-
-def remaining_seconds(
-    totals: RunTotals, elapsed_seconds: float | None, effect: Effect | None = None
-) -> float | None:
-    """Return the ETA: as `effect` expects it, else remaining files x elapsed / completed files.
-
-    None without a plan, where a number of files is unknown, and before the first completion unless `effect` knows.
-    """
-    total, completed, failed = totals["files_total"], totals["files_completed"], totals["files_failed"]
-    if total is None or elapsed_seconds is None or completed is None or failed is None:
-        return None
-    remaining = total - completed - failed
-    expected = None if effect is None else _expected_seconds(effect)
-    # Of several combined runs the longest may be over while another continues: 0 is meaningless then.
-    if expected is not None and (expected > 0 or remaining <= 0):
-        return expected
-    return max(0, remaining) * elapsed_seconds / completed if completed else None
-
-
-def remaining_range(effect: Effect | None) -> Range | None:
-    """Return the range of the ETA that `effect` gives; None: unknown."""
-    if effect is None or effect["makespan_expected_range"] is None or effect["makespan_seconds"] is None:
-        return None
-    now, (low, high) = effect["makespan_seconds"], effect["makespan_expected_range"]
-    return max(0.0, low - now), None if high is None else max(0.0, high - now)
-
-
-def _expected_seconds(effect: Effect) -> float | None:
-    end, now = effect["makespan_expected_seconds"], effect["makespan_seconds"]
-    return None if end is None or now is None else max(0.0, end - now)
 
 
 def known_sum(values: Iterable[float | None]) -> float | None:

@@ -106,4 +106,19 @@ DEVICE_METRICS: tuple[Metric[Device], ...] = (
         "How long the present worker of the device has been loading its job, or took to load it.",
         lambda row: row["loading_seconds"],
     ),
+    _device(
+        "virnucpro_worker_cpu_ratio",
+        "Processor time of the worker's processes, as a part of one core (2.5: two and a half), over two seconds.",
+        lambda row: ratio(row["cpu_percent"]),
+    ),
+    _device(
+        "virnucpro_worker_resident_memory_bytes",
+        "Resident memory of the worker's processes; what they share counts for each of them.",
+        lambda row: row["resident_bytes"],
+    ),
+    _device(
+        "virnucpro_worker_read_bytes_per_second",
+        "What the read calls of the worker's processes return, from disks, caches and pipes, over two seconds.",
+        lambda row: row["read_bytes_per_second"],
+    ),
 )

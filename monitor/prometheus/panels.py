@@ -113,6 +113,20 @@ PARTS = (
                 (Curve(f"virnucpro_queue_files{{{DEVICE}}}", OF_DEVICE),),
                 "Files in the queue of each device.",
             ),
+            Panel(
+                "CPU of the workers",
+                "timeseries",
+                "percentunit",
+                (Curve(f"virnucpro_worker_cpu_ratio{{{DEVICE}}}", OF_DEVICE),),
+                "Of one core. A device with little of both, CPU and GPU, waits: for its disk, or for a lock.",
+            ),
+            Panel(
+                "Reading of the workers",
+                "timeseries",
+                "Bps",
+                (Curve(f"virnucpro_worker_read_bytes_per_second{{{DEVICE}}}", OF_DEVICE),),
+                "What read calls return, from the disk or its cache.",
+            ),
         ),
     ),
     Part(

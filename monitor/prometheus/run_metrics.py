@@ -8,6 +8,7 @@ from importlib.metadata import version
 from monitor.prometheus.metric import Figures, Metric, Run, ratio
 from virnucpro_bus.fold.report import FleetReport
 from virnucpro_bus.metrics import Range
+from virnucpro_bus.run_reports import LIVE_STATES
 
 
 def _run(name: str, text: str, value: Callable[[FleetReport], float | None]) -> Metric[Run]:
@@ -51,7 +52,7 @@ def _run_info(run: Run) -> Figures:
 
 def _is_finished(report: FleetReport) -> float | None:
     states = [run["state"] for run in report["runs"]]
-    return float("running" not in states) if states else None
+    return float(LIVE_STATES.isdisjoint(states)) if states else None
 
 
 RUN_METRICS: tuple[Metric[Run], ...] = (

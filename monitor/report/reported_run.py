@@ -11,7 +11,8 @@ from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.device_keys import device_title
 from virnucpro_bus.devices import display_id, is_simulated
 from virnucpro_bus.effect.combine import combine
-from virnucpro_bus.metrics import Effect, GpuMetrics, RunReport, Totals
+from virnucpro_bus.metrics import Effect, GpuMetrics, Totals
+from virnucpro_bus.run_reports import AnnouncedRun
 from virnucpro_bus.sources.recording import Recording
 from virnucpro_bus.text import visible
 from virnucpro_bus.timeline.attempt_figures import AttemptFigures
@@ -52,7 +53,7 @@ class ReportedRun:
         return self.recording.fleet.get_totals()
 
     @cached_property
-    def announced(self) -> list[RunReport]:
+    def announced(self) -> list[AnnouncedRun]:
         """The runs that launchers have announced, by host; empty for workers without a launcher."""
         return self.recording.fleet.runs()
 

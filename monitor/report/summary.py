@@ -11,7 +11,8 @@ from monitor.report.reported_run import ReportedRun
 from monitor.view.formatting import count, count_devices
 from virnucpro_bus.clock import iso_utc
 from virnucpro_bus.effect_text import count_steals, is_above_noise, sentence
-from virnucpro_bus.metrics import Range, RunReport
+from virnucpro_bus.metrics import Range
+from virnucpro_bus.run_reports import LIVE_STATES, AnnouncedRun
 from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible
 from virnucpro_bus.timeline.sample_columns import SampleColumns
@@ -62,11 +63,11 @@ def lead(run: ReportedRun) -> Markup:
     )
 
 
-def _announcement(run: RunReport) -> str:
+def _announcement(run: AnnouncedRun) -> str:
     state = run["state"]
     if run["exit_code"] is not None:
         state += f" with exit status {run['exit_code']}"
-    if run["state"] == "running":
+    if run["state"] in LIVE_STATES:
         state = "still running when this page was written"
     shard = f", shard {shard_text(run['shard'])}" if run["shard"] else ""
     return f"Job {visible(run['job'])} on {visible(run['host'])}, policy {visible(run['policy'])}{shard}: {state}."
@@ -88,7 +89,7 @@ def warnings(run: ReportedRun) -> Iterator[str]:
     if run.is_simulated:
         yield SIMULATED
     for each in run.announced:
-        if each["state"] == "running":
+        if each["state"] in LIVE_STATES:
             yield f"The run on {visible(each['host'])} is still going on: all figures are of the last event."
         elif each["state"] == "interrupted":
             yield f"The run on {visible(each['host'])} was interrupted: --resume processes what is left."

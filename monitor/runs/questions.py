@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from monitor.runs.row import LOADING, RUNNING, RunRow, is_working
+from monitor.runs.row import RUNNING, RunRow, is_working
 from virnucpro_bus.clock import NANOSECONDS, Clock
 
 if TYPE_CHECKING:
@@ -47,15 +47,14 @@ def _with_fleet(row: RunRow, fleet: FleetState) -> RunRow:
     with fleet.frozen():
         totals, elapsed = fleet.get_totals(), fleet.elapsed_seconds()
         states = [device["state"] for device in fleet.get_gpu_metrics() if is_working(device["state"])]
-        started = [run["started"] for run in fleet.runs()]
-    is_loading = "loading" in states and not {"busy", "idle"} & set(states)
+        runs = fleet.runs()
     return {
         **row,
-        "state": LOADING if is_loading else RUNNING,
+        "state": runs[0]["state"] if runs else row["state"],
         "files_total": totals["files_total"],
         "files_completed": totals["files_completed"],
         "files_failed": totals["files_failed"],
         "devices": len(states),
-        "started": started[0] if started else row["started"],
+        "started": runs[0]["started"] if runs else row["started"],
         "elapsed_seconds": elapsed,
     }

@@ -9,7 +9,7 @@ from typing import TypedDict
 import msgspec
 
 from virnucpro_bus.errors import AddressError
-from virnucpro_bus.events.vocabulary import INTERRUPTED
+from virnucpro_bus.events.run_events import INTERRUPTED
 from virnucpro_bus.files.plain_files import read_plain_file
 from virnucpro_bus.files.socket_folder import is_listening
 from virnucpro_bus.run_folder import (

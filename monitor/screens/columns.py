@@ -16,19 +16,29 @@ NONE = "none"
 _INDENT = MARGIN + GAP
 
 
-def heading(text: str) -> Text:
-    """Return the heading of a part of a screen."""
-    return Text(MARGIN + text, "bold cyan")
+def heading(text: str, aside: str = "") -> Text:
+    """Return the heading of a part of a screen, and what stands beside it."""
+    title = Text(MARGIN).append(text, "bold cyan")
+    return title.append(GAP + aside, "dim") if aside else title
 
 
-def aligned(lines: Sequence[Line], headers: Line, width: int, glyphs: Glyphs) -> list[Text]:
-    """Return `lines` below their headers; of the last column, the end is shown where it does not fit."""
+def aligned(lines: Sequence[Line], headers: Line | None, width: int, glyphs: Glyphs) -> list[Text]:
+    """Return `lines` below their headers, if they have some, without columns in which all is unknown.
+
+    Of the last column the beginning is shown where it does not fit. No text without a line.
+    """
     if not lines:
-        return [Text(_INDENT + NONE, "dim")]
-    cells = [max(map(cell_len, column)) for column in zip(headers, *lines, strict=True)]
+        return []
+    *known, _ = zip(*lines, strict=True)
+    shown = [number for number, column in enumerate(known) if any(cell != UNKNOWN for cell in column)]
+    shown.append(len(known))
+    table = [tuple(line[number] for number in shown) for line in ([headers] if headers else []) + [*lines]]
+    cells = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
     cells[-1] = max(1, width - len(_INDENT) - sum(cells[:-1]) - len(GAP) * (len(cells) - 1))
-    texts = [Text(_INDENT + _joined(headers, cells, glyphs), "dim")]
-    return texts + [Text(_INDENT + _joined(line, cells, glyphs)) for line in lines]
+    texts = [Text(_INDENT + _joined(line, cells, glyphs)) for line in table]
+    if headers:
+        texts[0].stylize("dim")
+    return texts
 
 
 def pairs(figures: Sequence[tuple[str, str]], width: int) -> list[Text]:
@@ -45,6 +55,18 @@ def pairs(figures: Sequence[tuple[str, str]], width: int) -> list[Text]:
             text.append(f"{name:<{name_cells}}{GAP}", "dim").append(set_cell_size(value, value_cells) + GAP)
         texts.append(text)
     return texts
+
+
+def shares(wanted: Sequence[int], room: int) -> list[int]:
+    """Divide `room` lines evenly among parts of a screen that want so many; each gets one, if it wants any."""
+    given = [min(1, lines) for lines in wanted]
+    left = room - sum(given)
+    while left > 0 and given != list(wanted):
+        for part, lines in enumerate(wanted):
+            if given[part] < lines and left > 0:
+                given[part] += 1
+                left -= 1
+    return given
 
 
 def _joined(line: Line, cells: Sequence[int], glyphs: Glyphs) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import floor
 
+from rich.cells import cell_len
 from rich.text import Text
 
+from monitor.model.log_page import LogPage
 from monitor.model.paging import rows_in_view
 from monitor.model.selection import ViewOptions
-from monitor.model.view_model import Row, Trend, ViewModel, device_key, device_label, qualified_label, qualifiers
-from monitor.screens.columns import Line, aligned, heading, pairs
+from monitor.model.view_model import Trend, ViewModel, device_key
+from monitor.screens.columns import NONE, Line, aligned, heading, pairs, shares
 from monitor.screens.files import records_table
 from monitor.screens.logs import NO_LOG, tail
 from monitor.view.formatting import (
@@ -24,39 +27,52 @@ from monitor.view.formatting import (
 )
 from monitor.view.glyphs import GAP, MARGIN, Glyphs
 from virnucpro_bus.clock import NANOSECONDS, local_time_of_day
+from virnucpro_bus.health.rows import DeviceWork, Row, device_label, qualified_label, qualifiers
 from virnucpro_bus.units import UNKNOWN, duration
-
-FILES_SHOWN, STEALS_SHOWN, LOG_LINES = 8, 6, 12
 
 
 def device_lines(model: ViewModel, width: int, room: int, glyphs: Glyphs, options: ViewOptions) -> list[Text]:
-    """Return the parts of the screen of the chosen device."""
+    """Return the parts of the screen of the chosen device, which share the room."""
     row = next((row for row in rows_in_view(model.rows, options) if device_key(row[0]) == options.chosen), None)
     if row is None:
         return [heading("DEVICE"), Text(f"{MARGIN}{GAP}it is no longer there", "dim")]
     metrics, _ = row
     label = glyphs.text(qualified_label(metrics, qualifiers(model.rows)))
     name, key = short_name(glyphs.text(metrics["device_name"])), glyphs.text(metrics["key"] or "")
-    parts = dict.fromkeys([label, name, glyphs.state(metrics["state"]), key])  # a CPU worker's label is its key
+    words = dict.fromkeys([label, name, glyphs.state(metrics["state"]), key])  # a CPU worker's label is its key
     records = [
         record
         for record in reversed(model.files)
         if (record["host"], record["device"]) == (metrics["host"], metrics["key"])
     ]
-    return [
-        heading(GAP.join(part for part in parts if part)),
+    above = [
+        heading(GAP.join(word for word in words if word)),
         *_file(row, width, glyphs),
         *pairs(_figures(row, glyphs), width),
         *_trends(model.trends.get(device_key(metrics), Trend()), width, glyphs),
-        Text(),
-        heading("LAST FILES"),
-        *aligned(*records_table(records[:FILES_SHOWN], glyphs), width, glyphs),
-        Text(),
-        heading("LAST STEALS"),
-        *aligned(_steals(model, row, glyphs), ("TIME", "", "DEVICE", "FILE"), width, glyphs),
-        Text(),
-        *_log(model, glyphs),
     ]
+    steals = _steals(model, row, glyphs)
+    wanted = [len(records), len(steals), *(len(log.lines) for log in model.logs)]
+    fixed = len(above) + len(wanted) + bool(records) + (not model.logs)
+    has_gaps = fixed + 1 + 3 * len(wanted) <= room
+    most_files, most_steals, *most_of_logs = shares(wanted, room - fixed - has_gaps * (1 + len(wanted)))
+    parts = [
+        _part(
+            "LAST FILES", aligned(*records_table(records[:most_files], glyphs, of_one_device=True), width, glyphs)
+        ),
+        _part("LAST STEALS", aligned(steals[:most_steals], None, width, glyphs)),
+        *(_log(log, most, glyphs) for log, most in zip(model.logs, most_of_logs, strict=True)),
+        *([] if model.logs else [[heading("LOG", NO_LOG)]]),
+    ]
+    return [*above, *(line for part in parts for line in ([Text()] * has_gaps + part))]
+
+
+def _part(title: str, lines: Sequence[Text]) -> list[Text]:
+    return [heading(title, "" if lines else NONE), *lines]
+
+
+def _log(log: LogPage, most: int, glyphs: Glyphs) -> list[Text]:
+    return [heading(f"LOG{GAP}{glyphs.text(log.name)}"), *tail(log, most, glyphs)]
 
 
 def _file(row: Row, width: int, glyphs: Glyphs) -> list[Text]:
@@ -83,7 +99,7 @@ def _figures(row: Row, glyphs: Glyphs) -> list[tuple[str, str]]:
         ("done", plain_count(metrics["files_completed"])),
         ("failed", plain_count(metrics["files_failed"])),
         ("steals", UNKNOWN if gained is None or lost is None else f"+{gained} -{lost}"),
-        ("last done", _ago(metrics["seconds_since_done"])),
+        ("last done", _last_done(metrics)),
         ("compute", percent(gpu["compute_percent"])),
         ("max", percent(gpu["compute_max_percent"])),
         ("memory", percent(gpu["memory_percent"])),
@@ -97,19 +113,27 @@ def _figures(row: Row, glyphs: Glyphs) -> list[tuple[str, str]]:
     ]
 
 
-def _ago(seconds: float | None) -> str:
-    return UNKNOWN if seconds is None else f"{duration(seconds)} ago"
+def _last_done(metrics: DeviceWork) -> str:
+    """How long ago it has completed or failed a file; before the first, the time counts from the start instead."""
+    seconds = metrics["seconds_since_done"]
+    has_done = metrics["files_completed"] or metrics["files_failed"]
+    return UNKNOWN if seconds is None or not has_done else f"{duration(floor(seconds))} ago"
 
 
 def _trends(trend: Trend, width: int, glyphs: Glyphs) -> list[Text]:
-    """The load and the rate of the last minute as sparklines, where they are known."""
+    """The load and the rate of the last minute as sparklines, if known, beside each other where they fit."""
     fastest = max((value for value in trend.throughputs if value is not None), default=0.0)
-    lines = [("load", trend.compute_percents, 100.0), ("rate", trend.throughputs, fastest)]
-    return [
-        Text(f"{MARGIN}{GAP}").append(f"{name}{GAP}", "dim").append(glyphs.sparkline(values, top).strip(), "green")
-        for name, values, top in lines
-        if sum(value is not None for value in values) > 1
-    ]
+    lines: list[Text] = []
+    for name, values, top in (("load", trend.compute_percents, 100.0), ("rate", trend.throughputs, fastest)):
+        if sum(value is not None for value in values) > 1:
+            text = (
+                Text(f"{MARGIN}{GAP}").append(f"{name}{GAP}", "dim").append(glyphs.sparkline(values, top), "green")
+            )
+            if lines and 2 * cell_len(text.plain) <= width:
+                lines[-1].append(text)
+            else:
+                lines.append(text)
+    return lines
 
 
 def _steals(model: ViewModel, row: Row, glyphs: Glyphs) -> list[Line]:
@@ -124,11 +148,4 @@ def _steals(model: ViewModel, row: Row, glyphs: Glyphs) -> list[Line]:
             time = UNKNOWN if at is None else local_time_of_day(round(at * NANOSECONDS))
             words = "took from" if is_thief else "lost to"
             lines.append((time, words, glyphs.text(device_label(other)), glyphs.text(steal["file_name"])))
-    return lines[:STEALS_SHOWN]
-
-
-def _log(model: ViewModel, glyphs: Glyphs) -> list[Text]:
-    log = model.log
-    if log is None:
-        return [heading("LOG"), Text(f"{MARGIN}{GAP}{NO_LOG}", "dim")]
-    return [heading(f"LOG{GAP}{glyphs.text(log.name)}"), *tail(log, LOG_LINES, glyphs)]
+    return lines

@@ -13,8 +13,8 @@ from virnucpro_bus.effect_text import report_paragraph
 
 def effect_lines(model: ViewModel, width: int, room: int, glyphs: Glyphs, options: ViewOptions) -> list[Text]:
     """Return the effect as `virnucpro-bus effect` prints it, so far."""
-    title = heading("EFFECT OF STEALING")
+    title = "EFFECT OF STEALING"
     if model.effect is None:
-        return [title, Text(f"{MARGIN}  unknown: there is no plan", "dim")]
+        return [heading(title, "unknown: there is no plan")]
     lines = report_paragraph(model.effect).split("\n")
-    return [title] + [Text(f"{MARGIN}  {glyphs.text(line)}") for line in lines]
+    return [heading(title)] + [Text(f"{MARGIN}  {glyphs.text(line)}") for line in lines]

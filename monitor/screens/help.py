@@ -13,9 +13,9 @@ _KEY_CELLS = 22
 _SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "SCREENS": (
         ("up, down", "choose a device"),
-        ("enter", "show the device: its figures, files, steals, and the end of its log"),
+        ("enter", "show the device: its figures, files and steals, its file's log and its worker's"),
         ("f", "files: in progress, slowest, failed"),
-        ("l", "logs: what attempts and workers have printed"),
+        ("l", "logs: what attempts and workers have printed; n p other logs"),
         ("e", "the effect of stealing, in all its figures"),
         ("?", "this list"),
         ("esc, or q", "back to the table; there q ends a monitor"),

@@ -11,17 +11,16 @@ from monitor.screens.columns import heading
 from monitor.view.formatting import bytes_text
 from monitor.view.glyphs import GAP, MARGIN, Glyphs
 
-NO_LOG = "no log: nothing was printed, or the run folder is not on this machine"
+NO_LOG = "none: nothing was printed, or the run folder is not on this machine"
 
 
 def log_lines(model: ViewModel, width: int, room: int, glyphs: Glyphs, options: ViewOptions) -> list[Text]:
     """Return the name of a log, and as many of its last lines as there is room for."""
-    log = model.log
-    if log is None:
-        return [heading("LOGS"), Text(f"{MARGIN}{GAP}{NO_LOG}", "dim")]
-    name = glyphs.text(log.name)
+    if not model.logs:
+        return [heading("LOGS", NO_LOG)]
+    log = model.logs[0]
     return [
-        heading(f"LOG {log.number + 1} of {log.total}{GAP}{name}{GAP}{bytes_text(log.size_bytes)}"),
+        heading(f"LOG {log.number + 1} of {log.total}{GAP}{glyphs.text(log.name)}", bytes_text(log.size_bytes)),
         *tail(log, room - 1, glyphs),
     ]
 

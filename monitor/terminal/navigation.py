@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from monitor.model.selection import SORTS, ScreenKind, ViewOptions
+from monitor.model.selection import ScreenKind, ViewOptions
 from monitor.model.view_model import DeviceKey
 from monitor.terminal.keys import Key
+from virnucpro_bus.display_names import SORTS
 
 PICTURES_A_PAGE = 5
 """After so many pictures the next page is shown."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from monitor.model.view_model import Row
 from monitor.view.columns import Cells, Column
 from monitor.view.glyphs import Glyphs
+from virnucpro_bus.health.rows import Row
 
 _PERCENTS: dict[str, tuple[str, Callable[[Row], float | None]]] = {
     "compute_bar": ("compute", lambda row: row[1]["compute_percent"]),

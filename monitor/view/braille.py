@@ -37,4 +37,5 @@ def _character(heights: Sequence[int], below: int) -> str:
     for height, dots in zip(heights, _DOTS, strict=True):
         for dot in dots[: max(0, height - below)]:
             code |= dot
-    return chr(code)
+    # A font without braille has a box for its blank too.
+    return chr(code) if code != _BLANK else " "

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from monitor.model.answers import DeviceWork
-from monitor.model.view_model import Row, count_gpus
+from monitor.model.view_model import count_gpus
+from virnucpro_bus.health.rows import DeviceWork, Row
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN, stopwatch
 

@@ -77,7 +77,7 @@ def _progress_parts(model: ViewModel) -> dict[str, str]:
         parts["failed"] = f"!{failed:,} failed"
     parts["elapsed"] = f"elapsed {duration(model.elapsed_seconds)}"
     point, range_follows, low_and_high = likely_duration(model.eta_seconds, model.eta_range).partition(" (")
-    parts["end"] = model.end or f"ETA {point}"
+    parts["end"] = model.end_or_draining or f"ETA {point}"
     if range_follows and not model.end:
         parts["range"] = f"({low_and_high}"
     return parts

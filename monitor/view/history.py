@@ -12,11 +12,11 @@ from monitor.model.view_model import ViewModel
 from monitor.view.braille import VALUES_A_CELL, area
 from monitor.view.formatting import percent, rate
 from monitor.view.glyphs import GAP, MARGIN, Glyphs
-from virnucpro_bus.units import duration
+from virnucpro_bus.units import UNKNOWN, duration
 
 LEAST_CELLS = 30
 """Of one drawing: in a narrower frame there is only the first."""
-LEAST_LINES, MOST_LINES = 3, 8
+LEAST_LINES, MOST_LINES = 3, 12
 """Of all drawings, with the line above them."""
 
 
@@ -65,13 +65,17 @@ def _curves(model: ViewModel) -> list[_Curve]:
         "THROUGHPUT",
         history.throughputs,
         fastest or 0.0,
-        f"{rate(_last(history.throughputs))} seq/s",
-        f"most {rate(fastest)}",
+        _with_unit(rate(_last(history.throughputs)), " seq/s"),
+        "" if fastest is None else f"most {rate(fastest)}",
     )
     compute = _Curve("COMPUTE", history.computes, 100.0, percent(_last(history.computes)), "")
     cpu = _Curve("CPU", history.cpus, busiest or 0.0, percent(_last(history.cpus)), f"most {percent(busiest)}")
     loads = [curve for curve in (compute, cpu) if any(value is not None for value in curve.values)]
     return [*([] if model.is_of_gpus_alone else [throughput]), *loads[:1]]
+
+
+def _with_unit(figure: str, unit: str) -> str:
+    return figure if figure == UNKNOWN else figure + unit
 
 
 def _greatest(values: Sequence[float | None]) -> float | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from monitor.model.health import is_stalled
 from monitor.model.paging import attention_first, rows_in_view
 from monitor.model.selection import EVERYTHING, ViewOptions
-from monitor.model.view_model import HINT, NOTICE, Qualifier, Row, ViewModel, qualified_label, qualifiers
+from monitor.model.view_model import HINT, NOTICE, ViewModel
 from monitor.view.formatting import loading_time, memory_used, percent, plain_count, rate
 from monitor.view.glyphs import NO_WORK, STALLED, STATE_WORDS, UNICODE
 from virnucpro_bus.clock import iso_utc
 from virnucpro_bus.effect_text import outcome
+from virnucpro_bus.health.problems import is_stalled
+from virnucpro_bus.health.rows import Qualifier, Row, qualified_label, qualifiers
 from virnucpro_bus.metrics import is_stale
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN, duration, likely_duration
@@ -65,7 +66,7 @@ def _progress(model: ViewModel) -> str:
     return (
         f"files {plain_count(totals['files_completed'])}{files_total}"
         f" failed {plain_count(totals['files_failed'])} {rate(model.throughput)} seq/s"
-        f" elapsed {duration(model.elapsed_seconds)} {model.end or f'eta {eta}'}"
+        f" elapsed {duration(model.elapsed_seconds)} {model.end_or_draining or f'eta {eta}'}"
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from monitor.model.view_model import HINT, Problem
+from monitor.model.view_model import HINT
 from monitor.view.glyphs import MARGIN, Glyphs
+from virnucpro_bus.health.problems import Problem
 
 MOST_LINES = 4
 """The most lines that one problem may take."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from monitor.model.view_model import ViewModel, device_label, qualifiers
+from monitor.model.view_model import ViewModel
 from monitor.view.glyphs import MARGIN, Glyphs
 from virnucpro_bus.clock import NANOSECONDS, local_time_of_day
 from virnucpro_bus.effect_text import effect_parts, gain
+from virnucpro_bus.health.rows import device_label, qualifiers
 from virnucpro_bus.metrics import Range
 from virnucpro_bus.units import UNKNOWN
 
@@ -24,7 +25,7 @@ def effect_line(model: ViewModel, width: int, glyphs: Glyphs) -> list[Text]:
     effect = model.effect
     if effect is None or (not effect["moves"] and effect["above_bound_percent"] is None):
         return []
-    parts = effect_parts(effect)
+    parts = effect_parts(effect, model.totals["steals"])
     if not parts:
         return []
     lead = f"{MARGIN}stealing: "
@@ -61,7 +62,9 @@ def latest_steals(model: ViewModel, width: int, room: int, glyphs: Glyphs) -> li
             result = ""
         name = glyphs.text(steal["file_name"]) or UNKNOWN
         text.append(glyphs.shorten(name, max(NAME_CELLS, room - len(result)), keep_end=True))
-        lines.append(text.append(result, "dim" if seconds is None or seconds >= 0 else "yellow"))
+        most = seconds if low_and_high is None else low_and_high[1]
+        has_lost = seconds is not None and seconds < 0 and (most is None or most < 0)
+        lines.append(text.append(result, "yellow" if has_lost else "dim"))
     return lines
 
 

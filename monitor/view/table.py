@@ -10,20 +10,10 @@ from math import floor, inf
 from rich.cells import cell_len
 from rich.text import Text
 
-from monitor.model.answers import RunTotals, whole_sum
-from monitor.model.health import HOT_CELSIUS, is_stalled, is_warming_up
+from monitor.model.answers import whole_sum
 from monitor.model.paging import Page, page_of
 from monitor.model.selection import ViewOptions
-from monitor.model.view_model import (
-    Row,
-    Trend,
-    ViewModel,
-    device_key,
-    device_label,
-    each_gpu_once,
-    known_sum,
-    run_of,
-)
+from monitor.model.view_model import Trend, ViewModel, device_key, each_gpu_once, known_sum
 from monitor.view.bars import add_bars
 from monitor.view.columns import (
     NO_CELL,
@@ -49,6 +39,8 @@ from monitor.view.formatting import (
 )
 from monitor.view.glyphs import GAP, MARGIN, STALLED, STATE_WORDS, Glyphs
 from monitor.view.useful_columns import useful_columns
+from virnucpro_bus.health.problems import HOT_CELSIUS, is_stalled, is_warming_up
+from virnucpro_bus.health.rows import Row, RunTotals, device_label, run_of
 from virnucpro_bus.metrics import is_stale
 from virnucpro_bus.units import UNKNOWN
 

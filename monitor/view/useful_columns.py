@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from rich.cells import cell_len
 
-from monitor.model.view_model import Row, ViewModel, qualifiers
+from monitor.model.view_model import ViewModel
 from monitor.view.bars import BARS
 from monitor.view.columns import COLUMNS, NO_CELL, Cells, Column
+from virnucpro_bus.health.rows import Row, qualifiers
 from virnucpro_bus.metrics import is_stale
 
 _OF_GPUS = {
@@ -34,12 +35,15 @@ def useful_columns(
     """Return all columns that tell something of `rows`, of which `bodies` are shown.
 
     HOST only with several hosts, RUN only with several runs of a host, NAME only if names differ, a trend only if
-    there is one; no figure that is unknown of all rows; of GPUs that no worker uses, only what the driver reports.
+    there is one; no figure that is unknown of all rows, and no FILE once the run has ended; of GPUs that no worker
+    uses, only what the driver reports.
     """
     useless = {key for key in ("compute_trend", "rate_trend") if all(body[key] == NO_CELL for body in bodies)}
     useless |= {"host", "run"} - set(qualifiers(model.rows))
     useless |= _OF_WORK if model.is_of_gpus_alone else {"used"}
-    useless |= _unknown_figures(rows)
+    useless |= unknown_figures(rows)
+    if model.end and not any(work["current_file"] for work, _ in rows):
+        useless.add("file")
     useless |= {bar for bar, figure in BARS.items() if figure in useless}
     if len(labels) <= 1:
         useless.add("name")
@@ -58,7 +62,7 @@ def _least_cells(column: Column, label_cells: int) -> int:
     return max(len(column.header), min(label_cells, column.cells)) if column.key == "name" else column.cells
 
 
-def _unknown_figures(rows: Sequence[Row]) -> set[str]:
+def unknown_figures(rows: Sequence[Row]) -> set[str]:
     """The columns whose figures are unknown of all rows. Lost GPUs, and stale figures, have a mark there."""
     unknown = {key for key, figure in _OF_PROCESSES.items() if all(work.get(figure) is None for work, _ in rows)}
     if not any(gpu["lost"] or is_stale(gpu) for _, gpu in rows):

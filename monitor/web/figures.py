@@ -11,21 +11,25 @@ from math import floor
 from typing import Literal, TypedDict
 
 from monitor.model.answers import Steal
-from monitor.model.health import HOT_CELSIUS, is_stalled
-from monitor.model.view_model import (
-    NOTICE,
-    Row,
-    Trend,
-    ViewModel,
-    device_key,
-    device_label,
-    qualified_label,
-    qualifiers,
+from monitor.model.view_model import NOTICE, Trend, ViewModel, device_key
+from monitor.view.formatting import (
+    bytes_per_second,
+    bytes_text,
+    count,
+    describe_devices,
+    loading_time,
+    percent,
+    plain_count,
+    rate,
+    short_name,
 )
-from monitor.view.formatting import count, describe_devices, loading_time, percent, plain_count, rate, short_name
 from monitor.view.glyphs import STALLED, STATE_WORDS
+from monitor.view.useful_columns import unknown_figures
 from virnucpro_bus.effect_text import gain, sentence
-from virnucpro_bus.metrics import RunReport, is_stale
+from virnucpro_bus.health.problems import HOT_CELSIUS, is_stalled
+from virnucpro_bus.health.rows import Row, device_label, qualified_label, qualifiers
+from virnucpro_bus.metrics import is_stale
+from virnucpro_bus.run_reports import DRAINING, AnnouncedRun
 from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN, duration, likely_duration
@@ -61,6 +65,10 @@ class DeviceFigures(TypedDict):
     memory: Bar
     temperature: str
     power: str
+    cpu: str
+    """Of its worker's processes, as are the next two."""
+    resident: str
+    reads: str
     throughput: str
     queue: str
     completed: str
@@ -114,11 +122,13 @@ class PageFigures(TypedDict):
     notices: list[str]
     """What the run itself has reported, the latest first."""
     devices: list[DeviceFigures]
+    unknown: list[str]
+    """The columns of them in which nothing is known of any, by their names here."""
     steals: list[StealFigures]
     """The latest first."""
 
 
-def page_figures(model: ViewModel, rows: Sequence[Row], runs: Sequence[RunReport]) -> PageFigures:
+def page_figures(model: ViewModel, rows: Sequence[Row], runs: Sequence[AnnouncedRun]) -> PageFigures:
     """Return what the page shows of `model`, with these rows of it, and of the announced runs."""
     totals, needed = model.totals, qualifiers(model.rows)
     # One model is named once, among the facts.
@@ -133,7 +143,7 @@ def page_figures(model: ViewModel, rows: Sequence[Row], runs: Sequence[RunReport
         total=totals["files_total"],
         progress=_progress(model),
         facts=[*_facts(model), *_run_facts(runs)],
-        effect=(sentence(model.effect) if model.effect is not None else None) or "",
+        effect=(sentence(model.effect, totals["steals"]) if model.effect is not None else None) or "",
         problems=[
             ProblemFigures(text=visible(each.text), level="bad" if each.is_bad else "warn")
             for each in model.health
@@ -149,6 +159,7 @@ def page_figures(model: ViewModel, rows: Sequence[Row], runs: Sequence[RunReport
             )
             for row in rows
         ],
+        unknown=_unknown_columns(rows),
         steals=[_steal(each, model) for each in reversed(model.steals[-STEALS_SHOWN:])],
     )
 
@@ -164,7 +175,7 @@ def _progress(model: ViewModel) -> str:
 def _facts(model: ViewModel) -> list[tuple[str, str]]:
     totals = model.totals
     facts = [("elapsed", duration(model.elapsed_seconds))]
-    if not model.end:
+    if not model.end_or_draining:
         facts.append(("time left", likely_duration(model.eta_seconds, model.eta_range)))
     facts += [
         ("sequences a second", rate(model.throughput)),
@@ -177,7 +188,7 @@ def _facts(model: ViewModel) -> list[tuple[str, str]]:
     return facts
 
 
-def _run_facts(runs: Sequence[RunReport]) -> list[tuple[str, str]]:
+def _run_facts(runs: Sequence[AnnouncedRun]) -> list[tuple[str, str]]:
     if len(runs) == 1:
         run = runs[0]
         return [
@@ -185,13 +196,18 @@ def _run_facts(runs: Sequence[RunReport]) -> list[tuple[str, str]]:
             ("policy", visible(run["policy"])),
             ("host", visible(run["host"])),
             *([("shard", shard_text(run["shard"]))] if run["shard"] else []),
-            ("state", visible(run["state"])),
+            ("state", _state_of(run)),
         ]
     return [(visible(f"{run['run']} on {run['host']}"), ", ".join(_course_of(run))) for run in runs]
 
 
-def _course_of(run: RunReport) -> Iterator[str]:
-    yield visible(run["state"])
+def _state_of(run: AnnouncedRun) -> str:
+    reason = run["draining_reason"] if run["state"] == DRAINING else None
+    return visible(run["state"] if reason is None else f"{run['state']} ({reason})")
+
+
+def _course_of(run: AnnouncedRun) -> Iterator[str]:
+    yield _state_of(run)
     yield visible(run["job"])
     if run["shard"] is not None:
         yield f"shard {shard_text(run['shard'])}"
@@ -217,6 +233,9 @@ def _device(row: Row, label: str, name: str, trend: Trend) -> DeviceFigures:
         memory=_bar(utilization["memory_percent"], bad_from=HIGH_MEMORY_PERCENT),
         temperature=_figure(utilization["temperature"], "°C", bad_from=HOT_CELSIUS),
         power=_figure(utilization["power_watts"], " W"),
+        cpu=percent(metrics["cpu_percent"]),
+        resident=bytes_text(metrics["resident_bytes"]),
+        reads=bytes_per_second(metrics["read_bytes_per_second"]),
         throughput=rate(metrics["throughput"]),
         queue=plain_count(metrics["queue_depth"]),
         completed=plain_count(metrics["files_completed"]),
@@ -225,6 +244,11 @@ def _device(row: Row, label: str, name: str, trend: Trend) -> DeviceFigures:
         file=visible(metrics["current_file"] or ""),
         file_done="" if done is None else f"{floor(done)}%",
     )
+
+
+def _unknown_columns(rows: Sequence[Row]) -> list[str]:
+    unknown = unknown_figures(rows) & DeviceFigures.__annotations__.keys()
+    return sorted(unknown | ({"trend"} if "compute" in unknown else set()))
 
 
 def _bar(value: float | None, *, stale: bool = False, bad_from: float | None = None) -> Bar:

@@ -11,7 +11,8 @@ import pytest
 from tests.support.lab import Lab
 from tests.support.run_files import Gates, recorded, result_names, results, small_files, summary
 from tests.support.terminal import CTRL_C, Terminal
-from virnucpro_bus.events.vocabulary import FileCommitted, RunFinished, WorkerLost
+from virnucpro_bus.events.run_events import RunFinished
+from virnucpro_bus.events.vocabulary import FileCommitted, WorkerLost
 
 LEFTOVERS = {".attempts", ".bus", "bus.json"}
 INSTANTS, MORE_INSTANTS = 3, 20

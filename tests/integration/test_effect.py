@@ -12,7 +12,8 @@ from tests.support.lab import Lab
 from tests.support.run_files import summary
 from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.events.codec import decode
-from virnucpro_bus.events.vocabulary import FilesAssigned, FileStarted
+from virnucpro_bus.events.run_events import FilesAssigned
+from virnucpro_bus.events.vocabulary import FileStarted
 
 SIZES = range(820, 120, -25)
 """Bytes, and so milliseconds on the slowest device: 13.5 s of work, which the plan shares out evenly."""

@@ -18,8 +18,9 @@ from tests.support.foreign import ForeignBus, without_time
 from tests.support.lab import Lab, Started
 from tests.support.paths import ROOT, SCRIPTS
 from tests.support.run_files import SAMPLE, recorded, results, summary
-from virnucpro_bus.events.vocabulary import FileCompleted, FilesAssigned, WorkStolen
-from workers.launch.estimates import COST_PER_UNIT
+from virnucpro_bus.events.run_events import FilesAssigned
+from virnucpro_bus.events.vocabulary import FileCompleted, WorkStolen
+from workers.jobs.interface import COST_PER_UNIT
 
 EXAMPLES = SCRIPTS / "examples"
 FILES = sorted(SAMPLE.iterdir())

@@ -13,7 +13,7 @@ from tests.support.fake_nvml import FakeNvmlLibrary, Gpu, Step
 from tests.support.lab import Lab, wait_until
 from tests.support.live_bus import Bus
 from tests.support.run_files import Gates, recorded, small_files
-from virnucpro_bus.events.vocabulary import RunStarted
+from virnucpro_bus.events.run_events import RunStarted
 
 EXIT_SECONDS = 20.0
 """Much longer than it takes, and much shorter than a driver that hangs for ever."""

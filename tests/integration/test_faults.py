@@ -12,7 +12,8 @@ import pytest
 from tests.support.fake_drivers import GOOD_ROW
 from tests.support.lab import Lab, wait_until
 from tests.support.run_files import COUNT, Gates, recorded, result_names, results, small_files, summary
-from virnucpro_bus.events.vocabulary import FileCompleted, GpuSampled, RunFinished, WorkerLost
+from virnucpro_bus.events.run_events import RunFinished
+from virnucpro_bus.events.vocabulary import FileCompleted, GpuSampled, WorkerLost
 
 TWO_WORKERS = ("--devices", "cpu:2", "--no-dashboard")
 FOUR_WORKERS = ("--devices", "cpu:4", "--no-dashboard")

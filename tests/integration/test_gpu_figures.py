@@ -16,7 +16,8 @@ from tests.support.fake_nvml import GIB, FakeNvmlLibrary, Step
 from tests.support.lab import Lab, Started, wait_until
 from tests.support.live_bus import Bus
 from tests.support.run_files import Gates, recorded, small_files
-from virnucpro_bus.events.vocabulary import Device, GpuSampled, Notice
+from virnucpro_bus.events.run_events import Notice
+from virnucpro_bus.events.vocabulary import Device, GpuSampled
 from virnucpro_bus.testing import Script
 
 

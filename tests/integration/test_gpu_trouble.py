@@ -12,7 +12,7 @@ from tests.support.fake_nvml import FakeNvmlLibrary, Gpu, Step
 from tests.support.lab import Lab, Started, wait_until
 from tests.support.live_bus import Bus, Monitor
 from tests.support.run_files import recorded
-from virnucpro_bus.events.vocabulary import Notice
+from virnucpro_bus.events.run_events import Notice
 
 EXIT_SECONDS = 20.0
 """Much longer than it takes, and much shorter than a driver that hangs for ever."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.lab import Lab
+from virnucpro_bus.logs.shorten import MAX_LOG_BYTES
 
 JOB = """
 import os, subprocess, sys
@@ -25,6 +26,20 @@ def job(input, output, context):
     if name == "bad" and number < 3:
         raise ValueError("no good")
     (output / f"{name}.txt").touch()
+    return 1
+"""
+FLOOD = """
+import subprocess
+
+print("x" * 99 + "\\n" * 3_000_000)
+
+def job(input, output, context):
+    log = f"out/logs/{input.name}.1.log"
+    while b"bytes left out" not in open(log, "rb").read(1 << 19):
+        print("line " * 10_000)
+        subprocess.run(["sh", "-c", "head -c 1000000 /dev/zero | tr '\\\\0' '\\\\n'"], check=True)
+    print("last line")
+    (output / "x.txt").touch()
     return 1
 """
 RUN = ("run", "in", "--out", "out", "--devices", "cpu:2", "--job", "loud:job", "--retries", "1", "--no-dashboard")
@@ -63,3 +78,16 @@ def test_each_attempt_has_its_log_also_of_a_killed_worker_and_after_a_resume(lab
     assert {name: now[name] for name in attempts} == {name: logs[name] for name in attempts}
     assert now["bad.fa.1~2.log"][0] == "bad 2"
     assert now["bad.fa.2~2.log"] == ["bad 3", "\x1b[2J", "from a child"]
+
+
+def test_logs_are_bounded_while_a_job_and_its_programs_print_without_end(lab: Lab) -> None:
+    (lab.folder / "in").mkdir()
+    (lab.folder / "in" / "a.fa").write_text(">a\nACGT\n")
+    (lab.folder / "loud.py").write_text(FLOOD)
+    run = lab.run(*RUN)
+    assert run.wait() == 0, run.stderr
+    logs = lab.folder / "out" / "logs"
+    for log in logs.iterdir():
+        assert log.stat().st_size <= MAX_LOG_BYTES, log
+    assert (logs / "a.fa.1.log").read_bytes().endswith(b"\nlast line\n")
+    assert b" bytes left out]\n" in (logs / "worker-0.log").read_bytes()

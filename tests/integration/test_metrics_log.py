@@ -143,7 +143,7 @@ log = MetricsLog(path, SystemClock(), rotate_bytes)
 metrics = dict(
     device_id=0, device_name="x" * 500, queue_depth=0, files_failed=0, sequences=0, work_stolen_from=0,
     work_stolen_to=0, throughput=None, last_update_time=None, uuid=None, host=name, state="idle",
-    current_file=None, loading_seconds=None,
+    current_file=None, loading_seconds=None, cpu_percent=None, resident_bytes=None, read_bytes_per_second=None,
 )
 for number in range(500):
     log.write([({**metrics, "files_completed": number}, UNKNOWN_UTILIZATION)] * 3)

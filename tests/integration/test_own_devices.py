@@ -13,7 +13,8 @@ from tests.support.fake_nvml import FakeNvmlLibrary, Gpu
 from tests.support.foreign import ForeignBus, without_time
 from tests.support.lab import Lab
 from tests.support.run_files import recorded
-from virnucpro_bus.events.vocabulary import FileCompleted, Notice
+from virnucpro_bus.events.run_events import Notice
+from virnucpro_bus.events.vocabulary import FileCompleted
 
 PROCESSES = 4
 # The workers wait for each other: a tool that has one of them do all the work has shown nothing.

@@ -12,7 +12,8 @@ from tests.support.foreign import ForeignBus
 from tests.support.lab import Lab
 from tests.support.paths import ROOT
 from tests.support.run_files import recorded
-from virnucpro_bus.events.vocabulary import FileCompleted, FilesAssigned
+from virnucpro_bus.events.run_events import FilesAssigned
+from virnucpro_bus.events.vocabulary import FileCompleted
 
 PAGE = (ROOT / "docs" / "own-workers.md").read_text(encoding="utf-8")
 PROGRAMS = dict(re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))

@@ -17,7 +17,8 @@ from tests.support.hosts import renamed_host
 from tests.support.lab import Lab, wait_until
 from tests.support.run_files import COUNT, Gates, recorded, results, small_files, summary
 from virnucpro_bus.capture.info import capture_info
-from virnucpro_bus.events.vocabulary import FileCommitted, FileReopened, RunStarted
+from virnucpro_bus.events.run_events import RunStarted
+from virnucpro_bus.events.vocabulary import FileCommitted, FileReopened
 
 FOUR_WORKERS = ("--devices", "cpu:4", "--no-dashboard")
 TWO_WORKERS = ("--devices", "cpu:2", "--no-dashboard")

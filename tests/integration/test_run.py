@@ -20,7 +20,8 @@ from tests.support.paths import DATA
 from tests.support.raw_captures import read_events
 from tests.support.reckoning import Reckoning
 from tests.support.run_files import COUNT, REPORTING_COMMAND, Gates, recorded, results, small_files, summary
-from virnucpro_bus.events.vocabulary import FileCompleted, FilesAssigned, RunStarted
+from virnucpro_bus.events.run_events import FilesAssigned, RunStarted
+from virnucpro_bus.events.vocabulary import FileCompleted
 from virnucpro_bus.metrics import GpuUtilization
 from virnucpro_bus.system.cores import usable_cores
 
@@ -30,7 +31,7 @@ SLOW_JOB = ("--job", "user_jobs:slow")
 LOG_COLUMNS = ["timestamp", "gpu_id", "sequences_per_sec", "compute_percent", "memory_percent"]
 # The coordinator hears of files, not of the processes that work on them; its own events are not the bus's.
 NOT_ITS_BUSINESS = {
-    *("state", "loading_seconds", "cpu_percent", "resident_bytes", "read_bytes_per_second"),
+    *("state", "loading_seconds", "cpu_percent", "resident_bytes", "read_bytes_per_second", "worker"),
     *("events_published", "events_received", "events_lost"),
 }
 # Falls with every moment that passes between two looks at a run that goes on.

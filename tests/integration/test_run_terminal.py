@@ -61,8 +61,10 @@ def draws(terminal: Terminal, page: str = "TOTAL") -> bool:
 
 def test_keys_turn_the_pages_of_a_run_and_are_neither_seen_nor_left_for_the_shell(lab: Lab) -> None:
     held = Held(lab, MORE_THAN_A_PAGE)
-    terminal = Terminal(lab, *held.arguments, columns=80, lines=10)
+    terminal = Terminal(lab, *held.arguments, "--columns", "done,cpu", columns=80, lines=10)
     terminal.until(lambda: held.all_wait() and draws(terminal) and terminal.takes_keys, "it draws")
+    assert "DEVICE" in terminal.picture()
+    assert "QUEUE" not in terminal.picture(), "the columns are those that were chosen"
     terminal.type(b"s")
     terminal.until(lambda: draws(terminal, UNICODE.greatest_first), "pages do not turn by themselves any more")
     first = shown_page(terminal)
@@ -77,6 +79,17 @@ def test_keys_turn_the_pages_of_a_run_and_are_neither_seen_nor_left_for_the_shel
     terminal.until(lambda: terminal.modes() & termios.ECHO and terminal.modes() & termios.ICANON, "as it was")
     assert terminal.wait() == 0
     assert b"rm" not in terminal.raw
+
+
+def test_keys_work_for_a_run_whose_inputs_are_listed_on_standard_input(lab: Lab, held: Held) -> None:
+    arguments = " ".join(("run", "-", *held.arguments[2:]))
+    terminal = Terminal(lab, "-c", f"echo in | {COMMAND} {arguments}", program="sh")
+    terminal.until(lambda: held.all_wait() and draws(terminal) and terminal.takes_keys, "it draws")
+    terminal.type(b"?")
+    terminal.until(lambda: draws(terminal, "SCREENS"), "the list of keys")
+    held.gates.open()
+    assert terminal.wait() == 0
+    assert _done(lab.folder) == FILES
 
 
 @needs_bash

@@ -101,7 +101,7 @@ def test_keys_open_screens_at_once_and_a_signal_on_one_of_them_restores_the_term
         (b"e", "EFFECT OF STEALING"),
         (b"?", "show the device"),
         (b"\x1b", "rows 1-"),
-        (b"l", "no log: nothing was printed"),
+        (b"l", "none: nothing was printed"),
     ):
         terminal.type(key)
         terminal.until(lambda shown=shown: shown in terminal.picture(), f"{shown!r} after {key!r}")  # type: ignore[misc]

@@ -40,6 +40,7 @@ class Work:
             "gpus": [uuid] if uuid else [],
             "cpu_percent": None,
             "resident_bytes": None,
+            "worker": None,
             "read_bytes_per_second": None,
         }
 

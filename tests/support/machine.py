@@ -28,7 +28,8 @@ from workers.inputs.find import find_inputs
 from workers.inputs.input_file import InputFile
 from workers.process.attempt import Outcome, RunJob, begin, begin_seal, perform, seal
 from workers.protocol import Settled, Task, to_bytes
-from workers.resume.resume import ResumePlan, open_past_run, plan_resume
+from workers.resume.past_folder import open_past_run
+from workers.resume.resume import ResumePlan, plan_resume
 
 SETTINGS = "settings"
 

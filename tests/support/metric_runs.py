@@ -32,7 +32,7 @@ def known_run(devices: int = 2, *, host: str = "node1", run: str = "run-1", mode
         script.say(f"worker-{gpu.index}", ev.WorkerStarted(gpu, 100, is_loading=True))
     script.clock.advance(8)
     for gpu in gpus:
-        script.say(f"worker-{gpu.index}", ev.Heartbeat(gpu.key, "idle", 0, 0, 0, 0, 0))
+        script.say(f"worker-{gpu.index}", ev.Heartbeat(gpu.key, "idle", 0, 0, 0, 0, 0, 8_000, 1 << 30, 0))
     for step in range(STEPS):
         doing = {gpu: files[gpu.key][step] for gpu in gpus}
         if step == 1 and devices > 1:
@@ -47,7 +47,8 @@ def known_run(devices: int = 2, *, host: str = "node1", run: str = "run-1", mode
             script.say("coordinator", ev.FileCommitted(gpu.key, file, 1, 1, 1, sequences=100))
     for gpu in gpus:
         source = f"worker-{gpu.index}"
-        script.say(source, ev.Heartbeat(gpu.key, "idle", STEPS, 0, 100 * STEPS, int(gpu.index == 1), 0))
+        counts = STEPS, 0, 100 * STEPS, int(gpu.index == 1), 0
+        script.say(source, ev.Heartbeat(gpu.key, "idle", *counts, 8_000 + 25_000 * STEPS, 3 << 30, STEPS << 30))
         script.say("sampler", ev.GpuSampled(gpu, 75.0, 25.0, 20 * 10**9, 80 * 10**9, 61.0, 250.5, False, 7_500))
     script.say("coordinator", ev.QueueDepths(dict.fromkeys(files, 1)))
     return script

@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import cast
 
-from monitor.model.answers import DeviceWork, RunTotals
-from monitor.model.health import problems
 from monitor.model.selection import EVERYTHING, ViewOptions
 from monitor.model.trends import SAMPLES_KEPT
-from monitor.model.view_model import NOTICE, DeviceKey, Problem, Row, RunHistory, Trend, ViewModel, device_key
+from monitor.model.view_model import NOTICE, DeviceKey, RunHistory, Trend, ViewModel, device_key
 from monitor.view.frame import frame
 from tests.support.paths import GOLDEN
 from virnucpro_bus.effect.combine import unknown_effect
+from virnucpro_bus.health.problems import Problem, problems
+from virnucpro_bus.health.rows import DeviceWork, Row, RunTotals
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization, Range, StealEvent
 
 GOLDENS = GOLDEN / "view"
@@ -57,6 +57,7 @@ def row(index: int, state: str = "busy") -> Row:
         "gpus": [f"GPU-{index:08d}"],
         "cpu_percent": None,
         "resident_bytes": None,
+        "worker": None,
         "read_bytes_per_second": None,
     }
     utilization: GpuUtilization = {

@@ -14,18 +14,10 @@ from virnucpro_bus.capture.records import RecordScanner
 from virnucpro_bus.devices import is_simulated
 from virnucpro_bus.events.codec import Foreign, decode_all
 from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, ENVELOPES, Envelope
-from virnucpro_bus.events.shard_report import shard_report
-from virnucpro_bus.events.vocabulary import (
-    KINDS,
-    CaptureHole,
-    Device,
-    GpuSampled,
-    Notice,
-    RunFinished,
-    RunStarted,
-    Shard,
-)
-from virnucpro_bus.metrics import ShardReport
+from virnucpro_bus.events.kinds import KINDS
+from virnucpro_bus.events.run_events import Notice, RunFinished, RunStarted, Shard, shard_report
+from virnucpro_bus.events.vocabulary import CaptureHole, Device, GpuSampled
+from virnucpro_bus.run_reports import ShardReport
 
 _KINDS: dict[type, str] = {ENVELOPES[fact]: kind for kind, fact in KINDS.items()}
 _WITH_DEVICE = frozenset(ENVELOPES[fact] for fact in KINDS.values() if "device" in fact.__struct_fields__)

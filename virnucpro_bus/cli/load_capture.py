@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.metrics import RunReport, ShardReport
 from virnucpro_bus.run_folder import capture_path, names_of
+from virnucpro_bus.run_reports import AnnouncedRun, ShardReport
 from virnucpro_bus.sources.shards import shard_text, shard_warnings
 from virnucpro_bus.system.console import say
 from virnucpro_bus.text import visible
@@ -51,7 +51,7 @@ def heading(name: str, fleet: FleetState) -> str:
     return visible(name) + (f" (shard {shard_text(shard)})" if shard else "")
 
 
-def shard_of(announced: Sequence[RunReport]) -> ShardReport | None:
+def shard_of(announced: Sequence[AnnouncedRun]) -> ShardReport | None:
     """Return which part of the inputs the first announced run of a capture has; None: all of them, or no run."""
     return announced[0]["shard"] if announced else None
 

@@ -42,7 +42,7 @@ def cli(context: click.Context) -> int | None:
       virnucpro-bus replay results-dir/run.vbus           watch a recorded run
 
     Options can also be given by environment variables: VIRNUCPRO_BUS_RUN_RETRIES=5 stands for `run --retries 5`,
-    and VIRNUCPRO_BUS_MONITOR_SORT=load for `monitor --sort load`, also in the monitor that a run starts.
+    and VIRNUCPRO_BUS_MONITOR_SORT=queue for `monitor --sort queue`, also in the monitor that a run starts.
     """
     if context.invoked_subcommand is not None:
         return None

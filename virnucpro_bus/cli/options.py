@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
+from virnucpro_bus.display_names import COLUMN_NAMES, SORTS
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.spelling import did_you_mean
 from virnucpro_bus.system.console import say
 
 if TYPE_CHECKING:
@@ -73,6 +77,68 @@ line_interval_option = click.option(
     type=SecondsArgument(0.1, 86_400),
     help="Seconds between lines where the output is not a terminal (a batch log); notices come at once.",
 )  # fmt: skip
+
+
+def _parse_columns(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    """Return the names of columns. Raises BadParameter."""
+    if value is None:
+        return None
+    names = tuple(name.strip().lower() for name in value.split(","))
+    for name in names:
+        if name not in COLUMN_NAMES:
+            meant = did_you_mean(name, COLUMN_NAMES)
+            raise click.BadParameter(
+                f"'{name}': is not a column{meant}: expected some of {', '.join(COLUMN_NAMES)}"
+            )
+    return names
+
+
+def _complete_columns(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return _complete_last(incomplete, COLUMN_NAMES)
+
+
+def _complete_last(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
+    """Complete the last of names that are separated by commas."""
+    before, comma, prefix = incomplete.rpartition(",")
+    return [CompletionItem(before + comma + name) for name in names if name.startswith(prefix)]
+
+
+columns_option = click.option(
+    "--columns", callback=_parse_columns, metavar="C,...", shell_complete=_complete_columns,
+    help="Show these columns of the table, by their headers, as far as they fit, such as state,compute,file "
+    "(default: those that tell something, the most important first).",
+)  # fmt: skip
+"""Gives the names; None for those that tell something."""
+sort_option = click.option(
+    "--sort", type=click.Choice(SORTS), default="device", show_default=True,
+    help="Order of the devices on screen: by name, by greatest utilization, or by longest queue.",
+)  # fmt: skip
+
+
+_DISPLAY_OPTIONS = {"line_seconds", "columns", "sort"}
+
+
+def display_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a dashboard that another process shows.
+
+    `command` gets as `display` those that were given, as arguments for `monitor`. Those that were not have the
+    defaults of that command, which its environment variables change.
+    """
+
+    @wraps(command)
+    def with_display(**options: Any) -> Any:
+        context = click.get_current_context()
+        display: list[str] = []
+        for option in context.command.params:
+            if option.name in _DISPLAY_OPTIONS:
+                value = options.pop(option.name)
+                if context.get_parameter_source(option.name) is not ParameterSource.DEFAULT:
+                    display += [option.opts[0], ",".join(value) if isinstance(value, tuple) else str(value)]
+        return command(display=tuple(display), **options)
+
+    return line_interval_option(columns_option(sort_option(with_display)))
 
 
 def _parse_size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
@@ -142,7 +208,7 @@ def _parse_kinds(context: click.Context, parameter: click.Parameter, value: str 
     """Return the kinds as they are on the wire, and warn of unknown ones. Raises BadParameter."""
     if value is None:
         return None
-    from virnucpro_bus.events.vocabulary import KINDS
+    from virnucpro_bus.events.kinds import KINDS
 
     kinds = frozenset(f"{name.strip().removesuffix('/')}/" for name in value.split(","))
     if "/" in kinds:
@@ -154,11 +220,9 @@ def _parse_kinds(context: click.Context, parameter: click.Parameter, value: str 
 
 
 def _complete_kinds(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from virnucpro_bus.events.vocabulary import KINDS
+    from virnucpro_bus.events.kinds import KINDS
 
-    before, comma, prefix = incomplete.rpartition(",")
-    kinds = sorted(kind.removesuffix("/") for kind in KINDS)
-    return [CompletionItem(before + comma + kind) for kind in kinds if kind.startswith(prefix)]
+    return _complete_last(incomplete, sorted(kind.removesuffix("/") for kind in KINDS))
 
 
 kinds_option = click.option(

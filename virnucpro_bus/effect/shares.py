@@ -15,7 +15,8 @@ from virnucpro_bus.effect.device_totals import DeviceTotals
 from virnucpro_bus.effect.duration_model import Progress
 from virnucpro_bus.effect.totals import Remaining, TotalsCache, WorkTotals
 from virnucpro_bus.effect.work_log import WorkLog
-from virnucpro_bus.events.vocabulary import Device, RunStarted
+from virnucpro_bus.events.run_events import RunStarted
+from virnucpro_bus.events.vocabulary import Device
 
 LEAST_SHARE_DONE = 0.1
 """Before that progress does not show how long a file takes: its range would be too wide to be of use."""

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from virnucpro_bus.events.vocabulary import OWN_POLICY, Count, Name, PlannedFile, RunStarted, Seconds
+from virnucpro_bus.events.run_events import OWN_POLICY, PlannedFile, RunStarted
+from virnucpro_bus.events.vocabulary import Count, Name, Seconds
 from virnucpro_bus.text import visible
 
 Part = tuple[str, list[str], list[Count]]

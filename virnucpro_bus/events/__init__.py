@@ -1,15 +1,25 @@
 """Events: what is published on the bus, in which envelope, and how it is encoded, deduplicated and printed.
 
-`vocabulary.py` declares every kind, `envelope.py` the sender and number, `codec.py` and `encoder.py` the bytes on
-the wire, `sequence.py` and `dedup.py` the arithmetic of numbers, `host_time.py` of times, `render.py` one event as
-text or JSON, `json_schema.py` the form of that JSON. Pure: no socket, no process; imports only the modules at the
-root of the package. Start with `vocabulary.py`. The names below are public.
+`vocabulary.py` and `run_events.py` declare every kind, `kinds.py` lists them, `envelope.py` has the sender and
+number, `codec.py` and `encoder.py` the bytes on the wire, `sequence.py` and `dedup.py` the arithmetic of numbers,
+`host_time.py` of times, `render.py` one event as text or JSON, `json_schema.py` the form of that JSON. Pure: no
+socket, no process; imports only the modules at the root of the package. Start with `vocabulary.py`. The names
+below are public.
 """
 
 from virnucpro_bus.events.envelope import ENVELOPES, Envelope, Sequencer, make_envelope
+from virnucpro_bus.events.kinds import KIND_OF, KINDS
+from virnucpro_bus.events.run_events import (
+    DeviceJoined,
+    FilesAssigned,
+    Notice,
+    PlannedFile,
+    RunDraining,
+    RunFinished,
+    RunStarted,
+    Shard,
+)
 from virnucpro_bus.events.vocabulary import (
-    KIND_OF,
-    KINDS,
     NAME_CHARACTERS,
     STARTING,
     VERSION,
@@ -17,7 +27,6 @@ from virnucpro_bus.events.vocabulary import (
     Celsius,
     Count,
     Device,
-    DeviceJoined,
     Fact,
     FileCommitted,
     FileCompleted,
@@ -27,21 +36,15 @@ from virnucpro_bus.events.vocabulary import (
     FileRecognized,
     FileReopened,
     FileResults,
-    FilesAssigned,
     FileStarted,
     GpuSampled,
     Heartbeat,
     Name,
-    Notice,
     Number,
     Origin,
     Percent,
-    PlannedFile,
     QueueDepths,
-    RunFinished,
-    RunStarted,
     Seconds,
-    Shard,
     Text,
     Watts,
     WorkerLost,
@@ -83,6 +86,7 @@ __all__ = [
     "Percent",
     "PlannedFile",
     "QueueDepths",
+    "RunDraining",
     "RunFinished",
     "RunStarted",
     "Seconds",

@@ -26,7 +26,8 @@ from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.encoder import MAX_TEXT_BYTES
 from virnucpro_bus.events.encoder import encode as encode
 from virnucpro_bus.events.envelope import ENVELOPES, Envelope
-from virnucpro_bus.events.vocabulary import KINDS, MAX_COUNT, NAME_CHARACTERS, VERSION
+from virnucpro_bus.events.kinds import KINDS
+from virnucpro_bus.events.vocabulary import MAX_COUNT, NAME_CHARACTERS, VERSION
 
 MAX_FRAME_BYTES = 64 * 1024
 MAX_ITEMS = 64

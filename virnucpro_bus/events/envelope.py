@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from virnucpro_bus.clock import Clock
-from virnucpro_bus.events.vocabulary import KINDS, VERSION, Count, Fact, Name, Number
+from virnucpro_bus.events.kinds import KINDS
+from virnucpro_bus.events.vocabulary import VERSION, Count, Fact, Name, Number
 
 # The sources that a run keeps for itself.
 COORDINATOR_SOURCE = "coordinator"

@@ -12,7 +12,7 @@ import msgspec
 from virnucpro_bus.clock import NANOSECONDS, local_time_of_day
 from virnucpro_bus.events.codec import Foreign
 from virnucpro_bus.events.envelope import Envelope
-from virnucpro_bus.events.vocabulary import KIND_OF
+from virnucpro_bus.events.kinds import KIND_OF
 from virnucpro_bus.text import visible
 
 MAX_DEPTH = 32

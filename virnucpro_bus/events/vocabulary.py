@@ -1,4 +1,6 @@
-"""The event vocabulary: every kind of event, and the types of their fields, declared once.
+"""The event vocabulary: the types of fields, and the events of workers, files, devices and captures.
+
+`run_events.py` declares those of a run as a whole, `kinds.py` lists all of them with their topics.
 
 An event is a small frozen fact without addressing; its `Envelope` names the sender and the time. Order and
 identity are (host, source, epoch, seq), never a clock. docs/events.md is checked against these declarations.
@@ -20,12 +22,8 @@ NAME_CHARACTERS = 256
 """The longest `Name`: of a device, a source, a host, a run."""
 REASON_CHARACTERS = 1_000
 """Reasons, notices and file names are cut to this length before they are published."""
-OWN_POLICY: Final = "own"
-"""The policy of a run whose workers decide themselves what they work on: its hub is the coordinator."""
 STARTING: Final = "starting"
 """The state of a worker that is up, but not ready for files yet."""
-INTERRUPTED: Final = 128
-"""A run with this exit status or a greater one was ended by a signal."""
 
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Number = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
@@ -69,86 +67,6 @@ class Origin(Fact, frozen=True):
     name: Name
     version: Name
     inode: Name
-
-
-class PlannedFile(Fact, frozen=True):
-    """One file of the plan.
-
-    `cost` is its estimated work: in bases, or in millionths of the job's own unit. `identity` is a digest of path,
-    size, modification time and inode: an equal digest is the same, unchanged input; "" when unknown. `origin` is
-    None when unknown. `own_folder` is whether all its results go to a folder of its own; None when unknown.
-    """
-
-    file: Text
-    size_bytes: Count
-    cost: Count
-    identity: Name = ""
-    origin: Origin | None = None
-    own_folder: bool | None = None
-
-
-class Shard(Fact, frozen=True):
-    """Which part of the inputs a run has, where several runs share them: part `number` of `count`, from 0.
-
-    `files` is how many files all parts have together. `inputs` is a digest of these files and of the estimated
-    work in them: shards of equal digest and count are the parts of one whole.
-    """
-
-    number: Count
-    count: Number
-    files: Count
-    inputs: Name
-
-
-class RunStarted(Fact, frozen=True):
-    """A run starts or resumes, or has grown. Published by the coordinator, as the first of its events.
-
-    Of workers that no launcher started the hub is the coordinator, and the policy "own".
-    `devices` are those of the start. A resumed run has a later epoch of the coordinator; `files_total` includes
-    the files done before, and is 0 when no files are planned: then it is unknown how many there will be.
-    `settings` is a digest of the job and its options; "" when unknown. `shard` is None where the run has all of
-    its inputs.
-    """
-
-    job: Text
-    policy: Name
-    devices: tuple[Device, ...]
-    files_total: Count
-    settings: Name = ""
-    shard: Shard | None = None
-
-
-class FilesAssigned(Fact, frozen=True):
-    """Part of the initial assignment: these files are in this device's queue. Published by the coordinator.
-
-    A worker without a coordinator publishes what it is going to do itself.
-    """
-
-    device: Name
-    files: tuple[PlannedFile, ...]
-
-
-class DeviceJoined(Fact, frozen=True):
-    """A device joined the run after its start, with an empty queue. Published by the coordinator."""
-
-    device: Device
-
-
-class RunFinished(Fact, frozen=True):
-    """The run is over; no more files will be assigned. Published by the coordinator, as the last of its events.
-
-    Without a run, it reports that a hub without a launcher has ended in order.
-    """
-
-    exit_code: Count
-    files_completed: Count
-    files_failed: Count
-
-
-class Notice(Fact, frozen=True):
-    """A message for the user, in one line. Published by the coordinator, a sampler, and a hub."""
-
-    text: Text
 
 
 class WorkerStarted(Fact, frozen=True):
@@ -368,31 +286,3 @@ class CaptureHole(Fact, frozen=True):
 
     frames: Count
     size_bytes: Count
-
-
-# The kind is also the topic: it is the first element of the frame, and ends in a delimiter.
-KINDS: dict[str, type[Fact]] = {
-    "run.started/": RunStarted,
-    "run.assigned/": FilesAssigned,
-    "run.joined/": DeviceJoined,
-    "run.finished/": RunFinished,
-    "run.notice/": Notice,
-    "worker.started/": WorkerStarted,
-    "worker.stopped/": WorkerStopped,
-    "worker.lost/": WorkerLost,
-    "worker.heartbeat/": Heartbeat,
-    "file.started/": FileStarted,
-    "file.progress/": FileProgress,
-    "file.completed/": FileCompleted,
-    "file.failed/": FileFailed,
-    "file.results/": FileResults,
-    "file.committed/": FileCommitted,
-    "file.reopened/": FileReopened,
-    "file.recognized/": FileRecognized,
-    "file.quarantined/": FileQuarantined,
-    "work.stolen/": WorkStolen,
-    "queue.depths/": QueueDepths,
-    "gpu.sampled/": GpuSampled,
-    "capture.hole/": CaptureHole,
-}
-KIND_OF: dict[type[Fact], str] = {body: kind for kind, body in KINDS.items()}

@@ -204,7 +204,8 @@ class DeviceState(Struct, array_like=True):
         busy = [(stream.since_ns, stream.file, of) for of, stream in workers.items() if stream.is_busy]
         _, current_file, worker = max(busy, default=(0, None, None))
         share_done = None if worker is None else workers[worker].share_done
-        load = workers[max(workers)].load(now_ns) if workers else None
+        latest = max(workers, default=None)
+        load = None if latest is None else workers[latest].load(now_ns)
         processes = [process_figures(stream.usages, now_ns) for stream in streams if stream.is_live]
         key = self.device.key
         return GpuMetrics(
@@ -232,6 +233,7 @@ class DeviceState(Struct, array_like=True):
             cpu_percent=sum_of_known([process.cpu_percent for process in processes]),
             resident_bytes=sum_of_known([process.resident_bytes for process in processes]),
             read_bytes_per_second=sum_of_known([process.read_bytes_per_second for process in processes]),
+            worker=None if latest is None else latest[1],
         )
 
 

@@ -24,7 +24,7 @@ from virnucpro_bus.fold.fold import Fold
 from virnucpro_bus.fold.host_fold import Handlers, HostFold
 from virnucpro_bus.fold.host_view import HostView
 from virnucpro_bus.fold.merge import latest_files, latest_steals, sum_totals
-from virnucpro_bus.fold.report import FleetReport, make_report
+from virnucpro_bus.fold.report import FleetReport, latest_failed, make_report
 from virnucpro_bus.fold.row_figures import figures_of_device, figures_of_rows
 from virnucpro_bus.metrics import (
     UNKNOWN_UTILIZATION,
@@ -33,11 +33,11 @@ from virnucpro_bus.metrics import (
     FileRecord,
     GpuMetrics,
     GpuUtilization,
-    RunReport,
     SourceCounts,
     StealEvent,
     Totals,
 )
+from virnucpro_bus.run_reports import AnnouncedRun, FailedFile, RunReport
 
 FRAMES_AT_ONCE = 500
 """How many frames are decoded, then folded: so few stay in the processor's cache, which halves the cost."""
@@ -152,11 +152,22 @@ class FleetState:
         with self._lock:
             return [row for host in self._in_order() for row in host.metrics()]
 
-    def runs(self) -> list[RunReport]:
+    def runs(self) -> list[AnnouncedRun]:
         """The announced runs, by host; none where workers have no launcher."""
         with self._lock:
-            runs = [host.run_report() for host in self._in_order()]
+            runs = [host.run() for host in self._in_order()]
         return [run for run in runs if run is not None]
+
+    def run_reports(self, effects: Mapping[str, Effect]) -> list[RunReport]:
+        """The same with their progress, on which the effects by host are these."""
+        with self._lock:
+            runs = [host.run_report(effects.get(host.fold.host)) for host in self._in_order()]
+        return [run for run in runs if run is not None]
+
+    def failed_files(self) -> list[FailedFile]:
+        """The last 100 files that failed for good, oldest first by the viewer's wall clock."""
+        with self._lock:
+            return latest_failed(file for host in self._hosts.values() for file in host.failed_files())
 
     def fleets(self) -> Mapping[str, FleetState]:
         """This fleet alone, as a FleetGroup returns several."""
@@ -257,6 +268,14 @@ class FleetState:
         with self._lock:
             runs = self._runs()
             return bool(runs) and all(run.is_over for run in runs)
+
+    @property
+    def draining_reason(self) -> str | None:
+        """Why the runs that are not over hand out no more files; None if one does, or there is none."""
+        with self._lock:
+            draining = [run.draining for run in self._runs() if not run.is_over]
+        reasons = [each.reason for each in draining if each is not None]
+        return reasons[0] if reasons and len(reasons) == len(draining) else None
 
     @property
     def is_simulated(self) -> bool:

@@ -25,11 +25,11 @@ from virnucpro_bus.metrics import (
     GpuMetrics,
     GpuMetricsOfRun,
     GpuUtilization,
-    RunReport,
     SourceCounts,
     StealEvent,
     Totals,
 )
+from virnucpro_bus.run_reports import AnnouncedRun
 
 
 class FleetGroup:
@@ -60,11 +60,11 @@ class FleetGroup:
             rows += [GpuMetricsOfRun(**row, run=name) for row in of_bus] if len(self._fleets) > 1 else of_bus
         return sorted(rows, key=_by_host)
 
-    def runs(self) -> list[RunReport]:
+    def runs(self) -> list[AnnouncedRun]:
         """The announced runs of all buses, by host."""
         several = len(self._fleets) > 1
         runs = [
-            RunReport({**run, "run": name}) if several else run
+            AnnouncedRun({**run, "run": name}) if several else run
             for name, fleet in self._fleets.items()
             for run in fleet.runs()
         ]
@@ -116,6 +116,12 @@ class FleetGroup:
     def finished(self) -> bool:
         """Whether the runs of all buses are over."""
         return bool(self._fleets) and all(fleet.finished for fleet in self._fleets.values())
+
+    @property
+    def draining_reason(self) -> str | None:
+        """Why the runs that are not over hand out no more files; None if one does, or there is none."""
+        reasons = [fleet.draining_reason for fleet in self._fleets.values() if not fleet.finished]
+        return reasons[0] if all(reasons) and reasons else None
 
     def notices(self) -> list[tuple[int, str]]:
         """The notices for users, oldest first: (wall-clock time in nanoseconds, text)."""

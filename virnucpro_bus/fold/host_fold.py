@@ -114,6 +114,10 @@ class HostFold(HostState, array_like=True):
             self._run_order, self.run, self.run_name = order, event, envelope.run
         self._begin_session(envelope)
 
+    def _run_draining(self, event: ev.RunDraining, envelope: ev.Envelope, stream: Stream) -> None:
+        if self._enter_session(envelope) and not 0 < self._draining_seq < envelope.seq:
+            self.draining, self._draining_seq = event, envelope.seq
+
     def _run_finished(self, event: ev.RunFinished, envelope: ev.Envelope, stream: Stream) -> None:
         if self._enter_session(envelope) and envelope.mono_ns >= (self._finished_ns or 0):
             self.finished, self._finished_ns = event, envelope.mono_ns
@@ -122,7 +126,8 @@ class HostFold(HostState, array_like=True):
         """Start a session if the launcher's event is of a later one. Returns whether it is of the last session."""
         if envelope.epoch > self._session:
             self._session = envelope.epoch
-            self.finished = self._finished_ns = self.started_ns = None
+            self.finished = self._finished_ns = self.started_ns = self.draining = None
+            self._draining_seq = 0
             self._log.assigned = []
             self._joined = {}
         return envelope.epoch == self._session
@@ -236,7 +241,7 @@ class HostFold(HostState, array_like=True):
         self._log.fail(envelope.mono_ns, event.duration_seconds, event.device)
         if event.final:
             stream.failed += 1
-            self._add_failed_file(event.file, event.attempt, event.reason)
+            self._add_failed_file(event.file, event.attempt, event.reason, envelope)
         device.note_finished(envelope.mono_ns, envelope.wall_ns)
 
     def _file_committed(self, event: ev.FileCommitted, envelope: ev.Envelope, stream: Stream) -> None:
@@ -248,7 +253,7 @@ class HostFold(HostState, array_like=True):
 
     def _file_quarantined(self, event: ev.FileQuarantined, envelope: ev.Envelope, stream: Stream) -> None:
         self._quarantined += 1
-        self._add_failed_file(event.file, event.attempts, event.reason)
+        self._add_failed_file(event.file, event.attempts, event.reason, envelope)
 
     def _file_reopened(self, event: ev.FileReopened, envelope: ev.Envelope, stream: Stream) -> None:
         self._committed.add(event.file, Commit(envelope.epoch, envelope.seq, event.device, None, is_done=False))
@@ -296,7 +301,9 @@ class HostFold(HostState, array_like=True):
     def _ignore(self, event: object, envelope: AnyEnvelope, stream: Stream) -> None:
         """Do nothing more: that the event was received is all that counts."""
 
-    def _add_failed_file(self, file: str, attempt: int, reason: str) -> None:
+    def _add_failed_file(self, file: str, attempt: int, reason: str, envelope: ev.Envelope) -> None:
+        at = envelope.mono_ns, envelope.wall_ns
+        self._failed_at[file] = max(self._failed_at.get(file, at), at)
         self.failures[file] = max(self.failures.get(file, (0, "")), (attempt, reason))
         self._net_failures[file] = self._net_failures.get(file, 0) + 1
 
@@ -328,6 +335,7 @@ HANDLERS: Handlers = {
     ev.RunStarted: HostFold._run_started,
     ev.FilesAssigned: HostFold._files_assigned,
     ev.DeviceJoined: HostFold._device_joined,
+    ev.RunDraining: HostFold._run_draining,
     ev.RunFinished: HostFold._run_finished,
     ev.Notice: HostFold._notice,
     ev.WorkerStarted: HostFold._worker_started,

@@ -24,7 +24,8 @@ from virnucpro_bus.effect.totals import TotalsCache
 from virnucpro_bus.effect.work_log import Steal, WorkLog
 from virnucpro_bus.events.commits import CommittedFiles
 from virnucpro_bus.events.host_time import NEVER_COMPARED, HostTime, TimeOfDay, by_own_clock
-from virnucpro_bus.events.vocabulary import INTERRUPTED, MAX_COUNT
+from virnucpro_bus.events.run_events import INTERRUPTED
+from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceState, Reopened, own_workers
 from virnucpro_bus.fold.gpu_identity import SampledGpus, find_identities, keys_by_index, merge_same_gpus
 from virnucpro_bus.fold.stream import Stream, gone_ns
@@ -102,6 +103,13 @@ class HostState(Struct, array_like=True):
     offset_ns: Annotated[int, Meta(ge=-MAX_COUNT)] = NEVER_COMPARED
     """The clock of the times of receipt minus the axis: the least difference of this boot, of the least delay."""
 
+    _failed_at: dict[str, tuple[ev.Count, ev.Count]] = {}
+    """When each of the files in `failures` last failed: the time on the axis, and by the host's wall clock."""
+    draining: ev.RunDraining | None = None
+    """The first report of the last session that no more files are handed out; None before that …"""
+    _draining_seq: ev.Count = 0
+    """… and its seq."""
+
     @property
     def newest_times(self) -> tuple[int, int]:
         """When the last heartbeat, completion or failure was sent, on the axis and by the wall clock, or zeros."""
@@ -127,6 +135,16 @@ class HostState(Struct, array_like=True):
     def is_over(self) -> bool:
         """Whether the run has ended, or was broken off."""
         return self.finished is not None or self.is_broken_off
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether no worker of the last session has been ready for files yet."""
+        started_ns = self.started_ns or 0
+        return self.run is not None and not any(
+            stream.is_or_was_ready
+            for _, _, stream in self.streams()
+            if stream.device_key and stream.heard_ns >= started_ns
+        )
 
     def break_off(self) -> None:
         """End a run that is not over because its hub is gone: its workers have ended with the hub."""
@@ -198,7 +216,7 @@ class HostState(Struct, array_like=True):
         sampled, identities, records = SampledGpus(self._devices), self.identities(), []
         for completed in self._completions:
             key = completed.event.device
-            device = identities.get(key) or self._described(key)
+            device = identities.get(key) or self.device(key)
             gpus = sampled.of(device.key)
             records.append(DeviceState(device).record(completed, self.host, time_of_day, gpus))
         return records
@@ -288,8 +306,8 @@ class HostState(Struct, array_like=True):
     ) -> StealEvent:
         return StealEvent(
             timestamp=time_of_day(steal.wall_ns, steal.decided_ns) / NANOSECONDS,
-            source_gpu=display_id(identities.get(steal.victim) or self._described(steal.victim)),
-            dest_gpu=display_id(identities.get(steal.thief) or self._described(steal.thief)),
+            source_gpu=display_id(identities.get(steal.victim) or self.device(steal.victim)),
+            dest_gpu=display_id(identities.get(steal.thief) or self.device(steal.thief)),
             file_name=steal.file,
             host=self.host,
         )
@@ -305,6 +323,10 @@ class HostState(Struct, array_like=True):
             for file, (_, reason) in self.failures.items()
             if self._net_failures.get(file, 0) > 0 and not self._committed.has(file)
         }
+
+    def failed_at(self) -> dict[str, tuple[int, int]]:
+        """When each of these files failed last: the time on the axis, and by the host's wall clock."""
+        return {file: self._failed_at.get(file, (0, 0)) for file in self.failed_files()}
 
     def lossy_sources(self) -> list[SourceCounts]:
         """The streams with lost events."""
@@ -364,7 +386,7 @@ class HostState(Struct, array_like=True):
         reported = self._depths.get(key)
         return None if reported is None else reported[1]
 
-    def _described(self, key: str) -> ev.Device:
+    def device(self, key: str) -> ev.Device:
         """What is known of a device by this key."""
         device = self._devices.get(key)
         return ev.Device(key) if device is None else device.device

@@ -6,8 +6,9 @@ from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.effect.totals import TotalsCache
 from virnucpro_bus.events.host_time import NEVER_COMPARED, TimeOfDay, by_own_clock
 from virnucpro_bus.fold.host_fold import HostFold
-from virnucpro_bus.fold.report import run_report
-from virnucpro_bus.metrics import Effect, FileRecord, GpuMetrics, RunReport, StealEvent
+from virnucpro_bus.fold.report import announced_run, failed_files, run_report
+from virnucpro_bus.metrics import Effect, FileRecord, GpuMetrics, StealEvent
+from virnucpro_bus.run_reports import AnnouncedRun, FailedFile, RunReport
 from virnucpro_bus.units import duration
 
 MIN_SKEW_SECONDS = 2
@@ -64,9 +65,18 @@ class HostView:
         makespan_seconds = self.effect()["makespan_seconds"] if self.fold.is_over else None
         return self.fold.metrics(self.now_ns(), self._time_of_day(), makespan_seconds)
 
-    def run_report(self) -> RunReport | None:
+    def run(self) -> AnnouncedRun | None:
         """Its run; None if none was announced."""
-        return run_report(self.fold, self.now_ns(), self._time_of_day())
+        return announced_run(self.fold, self.now_ns(), self._time_of_day())
+
+    def run_report(self, effect: Effect | None) -> RunReport | None:
+        """Its run with its progress, on which that is the effect of stealing; None if none was announced."""
+        run = self.run()
+        return None if run is None else run_report(run, self.fold.totals(), effect, self._clock.wall_ns())
+
+    def failed_files(self) -> list[FailedFile]:
+        """The last 100 files that failed for good, oldest first."""
+        return failed_files(self.fold, self._time_of_day())
 
     def steals(self) -> list[StealEvent]:
         """The last 50 steals, oldest first."""

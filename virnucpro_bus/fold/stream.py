@@ -140,6 +140,11 @@ class Stream:
         return self.up_ns is not None or self.has_worked
 
     @property
+    def is_or_was_ready(self) -> bool:
+        """Whether it is ready for files, or has ever been: also of a worker that loads nothing, from its start."""
+        return self.was_ready or (self.state_seq > 0 and self.reported_state in ("idle", "busy"))
+
+    @property
     def is_loading(self) -> bool:
         """Whether it still loads its job."""
         return self.is_live and self.reported_state == "loading"

@@ -17,6 +17,7 @@ _RESERVED_KINDS = (
     ev.RunStarted,
     ev.FilesAssigned,
     ev.DeviceJoined,
+    ev.RunDraining,
     ev.RunFinished,
     ev.WorkerLost,
     ev.FileCommitted,

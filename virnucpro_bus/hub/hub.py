@@ -17,7 +17,7 @@ from virnucpro_bus.clock import Clock
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES, Foreign, encode
 from virnucpro_bus.events.dedup import Deduplicator, Watcher
 from virnucpro_bus.events.envelope import HUB_SOURCE, Envelope, Sequencer
-from virnucpro_bus.events.vocabulary import Notice
+from virnucpro_bus.events.run_events import Notice
 from virnucpro_bus.history.protocol import WELCOME, HelloReply
 from virnucpro_bus.history.server import HistoryServer
 from virnucpro_bus.hub.admission import Admission

@@ -16,7 +16,8 @@ from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.events.codec import decode_all, encode, topic_prefix
 from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, Envelope, Sequencer
 from virnucpro_bus.events.host_time import HostTime
-from virnucpro_bus.events.vocabulary import KIND_OF, OWN_POLICY
+from virnucpro_bus.events.kinds import KIND_OF
+from virnucpro_bus.events.run_events import OWN_POLICY
 from virnucpro_bus.metrics import Totals
 
 OWN_JOB = "own workers"

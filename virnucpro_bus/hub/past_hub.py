@@ -9,7 +9,9 @@ from virnucpro_bus.capture.reader import CaptureReader
 from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import decode, topic_prefix
 from virnucpro_bus.events.envelope import COORDINATOR_SOURCE
-from virnucpro_bus.events.vocabulary import KIND_OF, GpuSampled, RunFinished, RunStarted
+from virnucpro_bus.events.kinds import KIND_OF
+from virnucpro_bus.events.run_events import RunFinished, RunStarted
+from virnucpro_bus.events.vocabulary import GpuSampled
 
 # The hub's own reports, and those of the sampler that it starts: their envelopes name its run and host.
 _OWN = tuple(topic_prefix(KIND_OF[kind]) for kind in (RunStarted, RunFinished, GpuSampled))

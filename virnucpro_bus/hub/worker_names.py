@@ -24,7 +24,8 @@ from virnucpro_bus.device_keys import numbered, numbered_key, unnumbered
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES, Foreign, decode_all, encode, topic_prefix
 from virnucpro_bus.events.dedup import StreamKey
 from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, Envelope
-from virnucpro_bus.events.vocabulary import NAME_CHARACTERS, OWN_POLICY, Device, Fact
+from virnucpro_bus.events.run_events import OWN_POLICY
+from virnucpro_bus.events.vocabulary import NAME_CHARACTERS, Device, Fact
 
 SILENT_NS = 60 * NANOSECONDS
 """A worker that has sent heartbeats, and none for so long, counts as ended."""

@@ -5,6 +5,7 @@ made before it is known whether anything will be printed. One that is still empt
 name of the next attempt's: those that print nothing cost a rename each, and leave nothing.
 
 A process that an attempt leaves behind keeps its log; if nothing was in that by then, it is also the next one's.
+Another thread bounds what is written (`log_bound.py`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
+from virnucpro_bus.logs.log_bound import LogBound
 from virnucpro_bus.logs.names import log_name
-from virnucpro_bus.logs.shorten import MAX_LOG_BYTES, shorten_log
+from virnucpro_bus.logs.shorten import MAX_LOG_BYTES
 from virnucpro_bus.run_folder import LOG_FOLDER
 
 _STREAMS = (1, 2)
@@ -30,13 +32,16 @@ _libc = ctypes.CDLL(None)
 
 
 class AttemptLogs:
-    """The logs of the attempts of one worker, one at a time. For the job's thread only."""
+    """The logs of the attempts of one worker, one at a time, whose size it bounds. For the job's thread only."""
 
-    def __init__(self) -> None:
+    def __init__(self, own_log: str | None = None) -> None:
+        """`own_log` is the path of the worker's own log, which is bounded as well; None: it has none."""
+        self._own_log = own_log
         self._log: int | None = None
         """The descriptor of a log with nothing in it; None: there is none …"""
         self._path = ""
-        """… and its path."""
+        """… and its path, or that of the log that is written now; "": there was none yet."""
+        self._bound = LogBound(self._growing)
 
     @contextmanager
     def of(self, run_dir: Path, file: str, attempt: int) -> Iterator[None]:
@@ -59,7 +64,14 @@ class AttemptLogs:
             _IN_USE.release()
 
     def close(self) -> None:
-        """Remove the log that no attempt has printed into, if there is one. Safe to call twice."""
+        """Remove the log that no attempt has printed into, and bound the others once more. Safe to call twice."""
+        self._remove_empty()
+        self._bound.close()
+
+    def _growing(self) -> list[str]:
+        return [path for path in (self._path, self._own_log) if path]
+
+    def _remove_empty(self) -> None:
         if self._log is not None:
             os.close(self._log)
             self._log = None
@@ -88,8 +100,7 @@ class AttemptLogs:
             os.close(self._log)
             self._log = None
             if size > MAX_LOG_BYTES:
-                with suppress(OSError):  # then it stays as it is
-                    shorten_log(Path(self._path))
+                self._bound.note_ended(self._path)
 
     def _open(self, path: str) -> int:
         """Return the descriptor of a log at this path with nothing in it."""
@@ -97,7 +108,7 @@ class AttemptLogs:
             try:
                 os.rename(self._path, path)
             except OSError:
-                self.close()  # it was removed meanwhile, say
+                self._remove_empty()  # it was removed meanwhile, say
         if self._log is None:
             with suppress(FileExistsError):
                 os.mkdir(os.path.dirname(path))

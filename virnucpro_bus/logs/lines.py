@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
+from typing import BinaryIO
 
 from virnucpro_bus.files.plain_files import open_plain_file
 from virnucpro_bus.text import visible
@@ -20,15 +21,23 @@ def last_lines(path: Path, most: int) -> list[str]:
     """
     try:
         with open_plain_file(path) as file:
-            start = max(0, file.seek(0, 2) - _BYTES)
-            file.seek(start)
-            text = file.read(_BYTES).decode(errors="surrogateescape")
+            start, end = _read_end(file)
+            if start and not end:
+                start, end = _read_end(file)  # it was shortened in between
+            text = end.decode(errors="surrogateescape")
     except OSError:
         return []
     if start:
         text = text.partition("\n")[2] or text  # the first line is not whole
     lines = text.removesuffix("\n").split("\n") if text else []
     return [shown_line(line) for line in deque(lines, most)]
+
+
+def _read_end(file: BinaryIO) -> tuple[int, bytes]:
+    """Return the last bytes of a log, and where they begin."""
+    start = max(0, file.seek(0, 2) - _BYTES)
+    file.seek(start)
+    return start, file.read(_BYTES)
 
 
 def shown_line(line: str) -> str:

@@ -10,6 +10,8 @@ import os
 import re
 from typing import NamedTuple
 
+from virnucpro_bus.run_folder import LOG_FOLDER
+
 SUFFIX = ".log"
 _ATTEMPT = re.compile(r"(?P<file>.+)\.(?P<attempt>[1-9][0-9]*)(?:~(?P<repeat>[1-9][0-9]*))?\.log", re.DOTALL)
 
@@ -29,6 +31,19 @@ def log_name(file: str, attempt: int, repeat: int = 1) -> str:
     """Return the name of an attempt's log, in the locale's encoding of file names, for an input's id."""
     again = f"~{repeat}" if repeat > 1 else ""
     return os.fsdecode(f"{file}.{attempt}{again}{SUFFIX}".encode())
+
+
+def attempt_log(file: str, attempt: int) -> str | None:
+    """Return the path in the run folder of the log of the first attempt of this number, "logs/FILE.ATTEMPT.log".
+
+    None where no attempt can have a log: its number is unknown, or `file` is not the id of an input.
+    """
+    if attempt < 1 or os.path.basename(file) != file:
+        return None
+    try:
+        return f"{LOG_FOLDER}/{log_name(file, attempt)}"
+    except UnicodeError:
+        return None
 
 
 def worker_log_name(number: int) -> str:

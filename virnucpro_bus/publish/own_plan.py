@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterable
 
 from virnucpro_bus.events.parts import parts_of
-from virnucpro_bus.events.vocabulary import MAX_COUNT, FilesAssigned, Origin, PlannedFile
+from virnucpro_bus.events.run_events import FilesAssigned, PlannedFile
+from virnucpro_bus.events.vocabulary import MAX_COUNT, Origin
 from virnucpro_bus.passed_numbers import as_figure
 from virnucpro_bus.publish.file_names import FileNames, absolute
 

@@ -9,8 +9,9 @@ from virnucpro_bus.capture.growth import BROKEN_OFF, CUT_SHORT
 from virnucpro_bus.clock import Clock
 from virnucpro_bus.events.codec import Foreign, decode_all
 from virnucpro_bus.events.envelope import Envelope
+from virnucpro_bus.events.kinds import KIND_OF
 from virnucpro_bus.events.render import kind_of
-from virnucpro_bus.events.vocabulary import KIND_OF, RunFinished
+from virnucpro_bus.events.run_events import RunFinished
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.host_fold import Handlers
 from virnucpro_bus.sources.replay import Replay

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from virnucpro_bus.metrics import ShardReport
+from virnucpro_bus.run_reports import ShardReport
 from virnucpro_bus.text import visible
 
 MAX_SHARDS_NAMED = 4

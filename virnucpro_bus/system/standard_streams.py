@@ -27,6 +27,21 @@ def prepare_standard_streams() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def read_from_terminal() -> None:
+    """Make the terminal of this session the standard input, unless it is one: what was on it has been read.
+
+    Without a terminal, nothing changes. To be called before anything reads `sys.stdin`.
+    """
+    if os.isatty(0):
+        return
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return
+    os.dup2(terminal, 0)
+    os.close(terminal)
+
+
 def abandon_output() -> bool:
     """Flush stdout; returns whether that fails. The remaining output is discarded then.
 

@@ -54,7 +54,7 @@ def _as_text(context: click.Context, info: JobInfo) -> str:
     lines = (
         f"job        {info['name']}",
         f"does       {info['summary'] or 'unknown'}",
-        *(["reads      nucleotides, no proteins"] if info["reads_nucleotides"] else []),
+        f"reads      {_reads(info)}",
         f"of         {info['package']} {info['version']}",
         f"runs here  {'yes' if info['problem'] is None else 'no: ' + info['problem']}",
         f"usage      virnucpro-bus run INPUT... --out DIR --job {info['name']}{required}",
@@ -66,6 +66,14 @@ def _as_text(context: click.Context, info: JobInfo) -> str:
                 [(f"{visible(each['name'])}=", visible(_of_option(each))) for each in info["options"]]
             )
     return "\n".join([*map(visible, lines), formatter.getvalue()]).rstrip("\n")
+
+
+def _reads(info: JobInfo) -> str:
+    """Return what a job reads, for people."""
+    texts = {"nucleotides": "nucleotides, no proteins", "proteins": "proteins, no nucleotides"}
+    if info["reads"] is None:
+        return "depends on its options"
+    return texts.get(info["reads"], "nucleotides and proteins")
 
 
 def _of_option(option: OptionInfo) -> str:

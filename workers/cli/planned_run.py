@@ -10,12 +10,14 @@ import click
 from virnucpro_bus.cli.options import check_listen, http_listen
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.memory import all_stays_in_use
 from virnucpro_bus.system.signals import ending_quietly
+from workers.cli.input_arguments import input_arguments, left_out_lines
 from workers.cli.run_options import DASK
-from workers.cli.share import take_share
-from workers.cli.workforce import choose_workforce
+from workers.cli.share import has_work, take_share
+from workers.cli.workforce import choose_workforce, known_devices
 from workers.desk.halt import Halt, choose_halt
 from workers.desk.limits import Limits
 from workers.inputs.find import find_inputs
@@ -33,6 +35,12 @@ def plan_and_run(
     zygote: Zygote,
     *,
     inputs: Sequence[Path],
+    files_from: Path | None,
+    null: bool,
+    recursive: bool,
+    patterns: Sequence[str],
+    dry_run: bool,
+    as_json: bool,
     run_dir: Path,
     job: str,
     job_options: Sequence[str],
@@ -48,7 +56,7 @@ def plan_and_run(
     weights: str,
     shard: ShardName | None,
     interval_seconds: float,
-    line_seconds: float,
+    display: Sequence[str],
     dashboard: bool,
     log_file: str,
     log_rotate_bytes: int | None,
@@ -76,29 +84,58 @@ def plan_and_run(
         raise UserError("--redo is about what --resume continues: add --resume")
     if fake_gpus is not None and devices != "auto":
         raise click.UsageError("--fake-gpus replaces --devices: give one of them")
+    if as_json and not dry_run:
+        raise UserError("--json prints what --dry-run shows: add --dry-run, or use virnucpro-bus monitor --json")
     if policy == DASK_POLICY and engine != DASK:
         raise UserError("--policy dask: Dask's own scheduler decides: add --engine dask, or choose another policy")
     halt = choose_halt(halt, max_failures)
+    arguments = input_arguments(inputs, files_from, null=null)
     log_path = choose_log_path(run_dir, log_file)
     options = _parse_options(job_options)
     check_listen(listen)
     page = http_listen(http, http_token_file)
     checked = check_job(job, options)
     found = find_inputs(
-        inputs,
-        nucleotides_only=checked.reads_nucleotides,
+        arguments,
+        reads=checked.reads,
+        patterns=patterns,
+        recursive=recursive,
+        run_dir=run_dir,
         reserved=merged_names(checked.merge),
         in_any_order=shard is not None,
     )
-    for folder in found.folders:
-        if left_out := folder.left_out():
-            say(f"{folder.folder}: left out: {left_out}; to include files, name them")
-    for path, same_as in found.aliases:
-        say(f"{path} is the same file as {same_as}: processed once")
+    if not dry_run:
+        for line in left_out_lines(found):
+            say(line)
     files, problem = apply_job_estimates(checked, found.files)
-    if (share := take_share(files, shard, problem, run_dir)) is None:
-        return 0
+    share = take_share(files, shard, problem)
     named_cluster = (scheduler, scheduler_file, cluster)
+    if dry_run:
+        from workers.cli.dry_run import show_preview
+        from workers.preview.preview import RunRequest
+
+        chosen = known_devices(engine, named_cluster, devices, workers_per_device, fake_gpus)
+        device_weights = () if chosen is None else _weights(weights, chosen)
+        show_preview(
+            RunRequest(
+                run_dir=run_dir,
+                job=checked,
+                found=found,
+                share=share,
+                devices=chosen,
+                weights=device_weights,
+                policy=policy,
+                steal_interval_seconds=steal_interval_seconds,
+                has_estimates=files is not found.files,
+                resume=resume,
+                redo=redo,
+                force=force,
+            ),
+            as_json=as_json,
+        )
+        return 0
+    if not has_work(share, run_dir):
+        return 0
     with choose_workforce(
         zygote, engine, named_cluster, devices, workers_per_device, fake_gpus, run_dir, found.files
     ) as workforce:
@@ -108,9 +145,7 @@ def plan_and_run(
             from workers.launch.launcher import Launcher
             from workers.launch.run_plan import RunPlan
 
-        device_weights, warnings = weights_for(weights, [device.name for device in workforce.devices])
-        for warning in warnings:
-            say(warning)
+        device_weights = _weights(weights, workforce.devices)
         plan = RunPlan(
             files=share.files,
             shard=share.shard,
@@ -126,7 +161,7 @@ def plan_and_run(
             policy=policy,
             steal_interval_seconds=steal_interval_seconds,
             interval_seconds=interval_seconds,
-            display=("--line-interval", str(line_seconds)),
+            display=display,
             dashboard=dashboard,
             log_file=log_path,
             log_rotate_bytes=log_rotate_bytes,
@@ -147,6 +182,14 @@ def plan_and_run(
     if launcher.summary:
         print_end(plan, launcher.summary)
     return status
+
+
+def _weights(spec: str, devices: Sequence[Device]) -> Sequence[float]:
+    """Return the weights of the devices, and print what is doubtful about them. Raises UserError."""
+    weights, warnings = weights_for(spec, [device.name for device in devices])
+    for warning in warnings:
+        say(warning)
+    return weights
 
 
 def _parse_options(pairs: Sequence[str]) -> dict[str, str]:

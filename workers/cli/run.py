@@ -11,15 +11,22 @@ import click
 from virnucpro_bus.cli.options import (
     PathArgument,
     SecondsArgument,
+    display_options,
     http_options,
     interval_option,
-    line_interval_option,
     listen_option,
     log_rotate_option,
 )
 from virnucpro_bus.system.memory import all_stays_in_use
 from virnucpro_bus.system.signals import ending_quietly
-from workers.cli.run_options import LOCAL, complete_jobs, engine_options, halt_options, shard_option
+from workers.cli.run_options import (
+    LOCAL,
+    complete_jobs,
+    engine_options,
+    halt_options,
+    input_options,
+    shard_option,
+)
 from workers.desk.limits import DEFAULT_HANG_SECONDS, MAX_DEVICES
 from workers.launch.interruption import DEFAULT_GRACE_SECONDS
 from workers.pool.zygote import Zygote
@@ -30,9 +37,10 @@ SECONDS = SecondsArgument(0.1, 1e9)
 
 
 @click.command
-@click.argument("inputs", nargs=-1, required=True, type=PathArgument(path_type=Path), metavar="INPUT...")
+@click.argument("inputs", nargs=-1, type=PathArgument(path_type=Path), metavar="INPUT...")
 @click.option("--out", "run_dir", required=True, type=PathArgument(file_okay=False, path_type=Path), metavar="DIR",
               help="Folder for results, capture, metrics log and summary; created if missing.")  # fmt: skip
+@input_options
 @click.option("--job", default="sixframe", show_default=True, metavar="JOB",
               shell_complete=complete_jobs,
               help="The job for each file: a name (virnucpro-bus jobs lists them), MODULE:ATTR (your function or "
@@ -67,7 +75,7 @@ SECONDS = SecondsArgument(0.1, 1e9)
               "or 1.0,1.5,...")  # fmt: skip
 @shard_option
 @interval_option
-@line_interval_option
+@display_options
 @click.option("--dashboard/--no-dashboard", default=True, show_default=True,
               help="Show the run live in the terminal.")  # fmt: skip
 @listen_option
@@ -96,7 +104,9 @@ SECONDS = SecondsArgument(0.1, 1e9)
               "are kept.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Remove the run in DIR with its results, and start over.")
 def run(engine: str, **options: Any) -> int:
-    """Run a job over every INPUT (a sequence file, or a folder of them), with one worker process for each device.
+    """Run a job over every INPUT, with one worker process for each device.
+
+    INPUT is a sequence file, or a folder of them; - reads a list of paths from standard input.
 
     DIR gets results/, run.vbus (the capture, for replay), gpu_metrics.log (CSV) and, at the end, summary.json. A
     resumed run removes the summary and the report of before.
@@ -111,6 +121,8 @@ def run(engine: str, **options: Any) -> int:
     \b
     Examples:
       virnucpro-bus run samples/ --out first-run
+      virnucpro-bus run labs/ --recursive --out run1 --dry-run
+      find labs -name '*.fa' -size +1k | virnucpro-bus run - --out run1
       virnucpro-bus run *.fa.gz --out run2 --devices cuda:0,1 --job my_model:Classify --job-option batch=64
       virnucpro-bus run samples/ --out run3 --job "shell:seqkit stats -T {input} > {output:.tsv}"
       virnucpro-bus run samples/ --out run4 --engine dask --scheduler tcp://node1:8786
@@ -121,7 +133,7 @@ def run(engine: str, **options: Any) -> int:
     128 + N ended by signal N.
     """
     with Zygote() as zygote:
-        if engine == LOCAL:
+        if engine == LOCAL and not options["dry_run"]:
             with suppress(OSError):  # tried again for the first worker, and reported then
                 zygote.start()
         # Not before: while this is imported, and the run is prepared, the zygote loads what a worker needs.

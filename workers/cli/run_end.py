@@ -66,7 +66,7 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
         f"{len(summary['devices'])} devices: {totals['sequences']} sequences{rate}; "
         f"{count_steals(totals['steals'])}, {totals['files_failed']} failed"
     )
-    if effect := sentence(summary["effect"]):
+    if effect := sentence(summary["effect"], totals["steals"]):
         click.echo(f"stealing: {effect}")
     if totals["events_lost"]:
         click.echo(f"{totals['events_lost']} of {totals['events_published']} events were lost")

@@ -80,6 +80,30 @@ def halt_options(command: Command) -> Command:
     return command
 
 
+def input_options(command: Command) -> Command:
+    """Add the options that say which files are taken, and that only show it."""
+    for option in reversed(
+        [
+            click.option("-r", "--recursive", is_flag=True,
+                         help="Take the files of all subfolders too, but of hidden ones and of run folders; links "
+                         "to folders are not followed."),
+            click.option("--glob", "patterns", multiple=True, metavar="PATTERN",
+                         help="Of a folder, take the files whose names match PATTERN, such as '*_R1.fq.gz', "
+                         "not all its sequence files; may be repeated."),
+            click.option("--files-from", type=PathArgument(path_type=Path), metavar="FILE",
+                         help="Read further inputs from FILE, a path on each line; - is standard input."),
+            click.option("-0", "--null", is_flag=True,
+                         help="In such a list each path ends with a NUL instead of a line end, as find -print0 "
+                         "writes it."),
+            click.option("--dry-run", is_flag=True,
+                         help="Show what would run, on which devices, and what is left out; run nothing."),
+            click.option("--json", "as_json", is_flag=True, help="With --dry-run: print one JSON object."),
+        ]
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 def _parse_shard(context: click.Context, parameter: click.Parameter, value: str | None) -> ShardName | None:
     """Return the shard that the user means. Raises BadParameter."""
     if value is None:

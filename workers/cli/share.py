@@ -12,10 +12,8 @@ from workers.inputs.input_file import InputFile
 from workers.schedule.shard import ShardName, Share, share_of
 
 
-def take_share(
-    files: Sequence[InputFile], shard: ShardName | None, problem: str | None, run_dir: Path
-) -> Share | None:
-    """Return the part of `files` that is this run's; None: it has none, so there is nothing to do.
+def take_share(files: Sequence[InputFile], shard: ShardName | None, problem: str | None) -> Share:
+    """Return the part of `files` that is this run's.
 
     `problem` is what is wrong with the job's estimates of the work. Raises UserError where that could be different
     for other shards, whose parts would then not match this one's.
@@ -27,8 +25,12 @@ def take_share(
                 "try again, or correct the job's estimate"
             )
         say(problem)
-    share = share_of(files, shard)
-    if shard is None or (run_dir / CAPTURE_NAME).exists():
-        return share  # what a run that is there has of the inputs, its journal knows
+    return share_of(files, shard)
+
+
+def has_work(share: Share, run_dir: Path) -> bool:
+    """Whether there is anything to do for this share; says which it is, if it is one of several."""
+    if share.shard is None or (run_dir / CAPTURE_NAME).exists():
+        return True  # what a run that is there has of the inputs, its journal knows
     say(share.describe() + ("" if share.files else ": nothing to do"))
-    return share if share.files else None
+    return bool(share.files)

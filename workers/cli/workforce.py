@@ -76,6 +76,24 @@ def choose_workforce(
     return _of_this_machine(zygote, devices, workers_per_device, fake_gpus)
 
 
+def known_devices(
+    engine: str,
+    cluster: tuple[str | None, Path | None, str | None],
+    devices: str,
+    workers_per_device: int,
+    fake_gpus: int | None,
+) -> list[Device] | None:
+    """Return the devices that the options of `run` choose, without connecting to a cluster; None: it has them.
+
+    Locks no GPU. Raises UserError.
+    """
+    options = _cluster_options(engine, cluster)
+    if options is None or not options.named:
+        return _devices_of_this_machine(devices, workers_per_device, fake_gpus)
+    _check_devices_of_cluster(devices, workers_per_device, fake_gpus)
+    return None
+
+
 def _cluster_options(engine: str, cluster: tuple[str | None, Path | None, str | None]) -> ClusterOptions | None:
     """Return the options of the Dask engine; None: it is not wanted. Raises UserError."""
     if engine == LOCAL:
@@ -104,15 +122,19 @@ def _of_cluster(
     """Return the workforce that the workers of a cluster are."""
     from workers.dask.engine import Staff
 
+    _check_devices_of_cluster(devices, workers_per_device, fake_gpus)
+    staff = Staff(options, run_dir, files)
+    for line in staff.unfit:
+        say(line)
+    return Workforce(staff.devices, staff.make_executor, is_here=staff.is_here, close=staff.close)
+
+
+def _check_devices_of_cluster(devices: str, workers_per_device: int, fake_gpus: int | None) -> None:
     if devices != "auto" or workers_per_device != 1 or fake_gpus is not None:
         raise UserError(
             "--devices, --workers-per-device and --fake-gpus are about this machine, but the workers of a cluster "
             "have their devices; leave them out"
         )
-    staff = Staff(options, run_dir, files)
-    for line in staff.unfit:
-        say(line)
-    return Workforce(staff.devices, staff.make_executor, is_here=staff.is_here, close=staff.close)
 
 
 def _of_this_machine(zygote: Zygote, devices: str, workers_per_device: int, fake_gpus: int | None) -> Workforce:

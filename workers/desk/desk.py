@@ -67,6 +67,11 @@ class Desk:
         return self.halted is not None and self.halted.when is When.NOW
 
     @property
+    def stop_reason(self) -> str | None:
+        """Why the run ends early, without a signal; None if it does not."""
+        return self.unable or self._committer.stop_reason
+
+    @property
     def failed_start(self) -> str | None:
         """Why the run ends before it has handed out a file; None if it has, or does not end early."""
         return None if self._has_leased else self._committer.stop_reason

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from virnucpro_bus.clock import NANOSECONDS
-from virnucpro_bus.events.vocabulary import PlannedFile
+from virnucpro_bus.events.run_events import PlannedFile
 from workers.inputs.input_file import FileState, InputFile, StateTexts, identities_of, origins_in, state_texts
 from workers.inputs.input_files import InputFiles, path_in
 from workers.inputs.names import stem_of_name

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import overload
 
-from virnucpro_bus.events.vocabulary import PlannedFile
+from virnucpro_bus.events.run_events import PlannedFile
 from workers.inputs.input_file import InputFile
 from workers.inputs.names import stem_of_name
 

@@ -1,13 +1,20 @@
-"""The names of sequence files: their suffixes, and what is left without them."""
+"""The names of sequence files: their suffixes, what these show of the content, and what is left without them."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal, get_args
 
-NUCLEOTIDE_SUFFIXES = (".fa", ".fasta", ".fna", ".fas", ".ffn", ".frn", ".fsa", ".fq", ".fastq")
+Reads = Literal["nucleotides", "proteins", "both"]
+"""What a job reads; "both" also where that is unknown."""
+READS: tuple[Reads, ...] = get_args(Reads)
+READS_EXPECTED = "must be nucleotides, proteins or both"
+EITHER_SUFFIXES = (".fa", ".fasta", ".fas", ".fsa")
+"""Of files that may contain nucleotides or proteins."""
+NUCLEOTIDE_SUFFIXES = (".fna", ".ffn", ".frn", ".fq", ".fastq")
 PROTEIN_SUFFIXES = (".faa", ".mpfa")
-_SEQUENCE_SUFFIXES = NUCLEOTIDE_SUFFIXES + PROTEIN_SUFFIXES
+_SEQUENCE_SUFFIXES = EITHER_SUFFIXES + NUCLEOTIDE_SUFFIXES + PROTEIN_SUFFIXES
 COMPRESSION_SUFFIXES = (".gz", ".bgz", ".bz2", ".xz", ".zst")
 MAX_STEM_BYTES = 241
 """A file name has at most 255 bytes: this leaves room for ".nucleotide.fa"."""
@@ -38,15 +45,26 @@ def is_compressed_name(name: str) -> bool:
     return name.lower().endswith(COMPRESSION_SUFFIXES)
 
 
+def suffixes_of(reads: Reads) -> tuple[str, ...]:
+    """Return the suffixes of sequence files that a job reads: all but those that can only be of the other kind."""
+    other = {"nucleotides": PROTEIN_SUFFIXES, "proteins": NUCLEOTIDE_SUFFIXES, "both": ()}[reads]
+    return tuple(suffix for suffix in _SEQUENCE_SUFFIXES if suffix not in other)
+
+
+def has_suffix(name: str, suffixes: tuple[str, ...]) -> bool:
+    """Whether `name` ends with one of `suffixes`, in either case, also where that of a compression follows."""
+    # Nearly every one is not compressed.
+    return name.lower().endswith(suffixes) or _decompressed(name).lower().endswith(suffixes)
+
+
 def is_sequence_name(name: str) -> bool:
     """Whether a file called `name` contains sequences."""
-    # Nearly every one is not compressed.
-    return name.lower().endswith(_SEQUENCE_SUFFIXES) or _decompressed(name).lower().endswith(_SEQUENCE_SUFFIXES)
+    return has_suffix(name, _SEQUENCE_SUFFIXES)
 
 
 def is_protein_name(name: str) -> bool:
     """Whether a file called `name` contains sequences of proteins."""
-    return _decompressed(name).lower().endswith(PROTEIN_SUFFIXES)
+    return has_suffix(name, PROTEIN_SUFFIXES)
 
 
 def _decompressed(name: str) -> str:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import visible
+from workers.inputs.names import Reads
 from workers.jobs.interface import ESTIMATE
-from workers.jobs.loader import SHELL_PREFIX, may_mention, split_spec
+from workers.jobs.loader import SHELL_PREFIX, split_spec
 from workers.jobs.named_job import Merge, NamedJob, Options
-from workers.jobs.named_jobs import check_named_job, find_job
+from workers.jobs.named_jobs import check_named_job, find_job, reads_of
 from workers.jobs.shell import check_template
+from workers.jobs.source.module_source import may_mention
+from workers.jobs.source.stated import stated_reads
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class CheckedJob:
     options: Options
     named: NamedJob | None
     """The description of a job that was given by name; None: it is another."""
+    reads: Reads = "both"
+    """What it says that it reads; "both" also where it says nothing."""
 
     @property
     def target(self) -> str | None:
@@ -32,11 +37,6 @@ class CheckedJob:
     def merge(self) -> Merge | None:
         """What it makes of the results of all files at the end; None: nothing."""
         return None if self.named is None else self.named.merge
-
-    @property
-    def reads_nucleotides(self) -> bool:
-        """Whether it reads nucleotides and no proteins; False: unknown."""
-        return self.named is not None and self.named.reads_nucleotides
 
     @property
     def may_estimate(self) -> bool:
@@ -52,17 +52,19 @@ def check_job(spec: str, options: Options) -> CheckedJob:
         if not _is_unicode(text):
             raise UserError(f"{visible(text)}: a job and its options must be UTF-8 text")
     named = None
+    reads: Reads = "both"
     if spec.startswith(SHELL_PREFIX):
         check_template(spec.removeprefix(SHELL_PREFIX))
         if options:
             raise UserError(f"a shell: job takes no --job-option (given: {visible(min(options))})")
     elif ":" in spec:
-        split_spec(spec)
+        reads = stated_reads(*split_spec(spec))
     else:
         named = find_job(spec)
         split_spec(named.target)
         check_named_job(spec, named, options)
-    return CheckedJob(spec, options, named)
+        reads = reads_of(spec, named, options)
+    return CheckedJob(spec, options, named, reads)
 
 
 def _is_unicode(text: str) -> bool:

@@ -34,6 +34,8 @@ from virnucpro_bus.text import visible
 MAX_PROGRESS_PER_SECOND = 4
 ESTIMATE = "estimate"
 """The name of a job's function that estimates the work in a file."""
+COST_PER_UNIT = 1_000_000
+"""Costs are whole numbers: one unit of a job's estimates is so many."""
 _PROGRESS_INTERVAL_NS = NANOSECONDS // MAX_PROGRESS_PER_SECOND
 
 

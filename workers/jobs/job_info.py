@@ -34,8 +34,8 @@ class JobInfo(TypedDict):
     """The version of the package; "unknown" where it has none."""
     target: str | None
     """MODULE:ATTR that workers import."""
-    reads_nucleotides: bool | None
-    """True: it reads nucleotides and no proteins; None: unknown."""
+    reads: str | None
+    """nucleotides, proteins or both; None: it depends on the options, or is unknown."""
     options: list[OptionInfo]
     missing: list[str]
     """Packages that it needs and that are not installed here."""
@@ -67,7 +67,7 @@ def _describe(point: EntryPoint, job: NamedJob) -> JobInfo:
         **_blank(point),
         "summary": job.summary,
         "target": job.target,
-        "reads_nucleotides": job.reads_nucleotides or None,
+        "reads": None if callable(job.reads) else job.reads,
         "options": [
             OptionInfo(name=each.name, help=each.help, default=each.default, required=each.required)
             for each in job.options
@@ -85,7 +85,7 @@ def _blank(point: EntryPoint) -> JobInfo:
         "package": package_of(point) or OWN_PACKAGE,
         "version": version_of(point),
         "target": None,
-        "reads_nucleotides": None,
+        "reads": None,
         "options": [],
         "missing": [],
         "problem": None,

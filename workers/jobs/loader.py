@@ -13,7 +13,6 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
-from importlib.machinery import PathFinder
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -82,22 +81,6 @@ def import_job(spec: str) -> Any:
     """Import what a user's `spec` MODULE:ATTR names: a job, or the class of one. Raises UserError."""
     admit_user_modules()
     return _import(spec, spec)
-
-
-def may_mention(module: str, word: str) -> bool:
-    """Whether the source of a user's module may contain `word`; False only if the text is there and does not.
-
-    Imports nothing, so that the launcher can ask. It looks where a worker will: in the current folder first, and
-    not in the folder of the command, which is on the import path of the launcher alone.
-    """
-    if "." in module:
-        return True  # to find it would import the package that it is in
-    folders = sys.path if sys.flags.safe_path else sys.path[1:]
-    try:
-        found = PathFinder.find_spec(module, [os.getcwd(), *folders])
-        return found is None or found.origin is None or word.encode() in Path(found.origin).read_bytes()
-    except (OSError, ImportError, ValueError):
-        return True
 
 
 def split_spec(spec: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from virnucpro_bus.files.disk import draft_of
+from workers.inputs.names import Reads
 from workers.jobs.requirements import Requirements
 
 Options = Mapping[str, str]
@@ -79,5 +80,6 @@ class NamedJob:
     """Returns the work in a file, in a unit of its own (see interface.py); None: the size of the file."""
     merge: Merge | None = None
     """What it makes of the results of all files at the end; None: nothing."""
-    reads_nucleotides: bool = False
-    """Whether it reads nucleotides and no proteins; False: unknown."""
+    reads: Reads | Callable[[Options], Reads] = "both"
+    """"nucleotides", "proteins" or "both", or a function that returns it for checked options: which sequence files
+    of a folder are for this job. A file whose name does not show what it contains (reads.fa) is for every job."""

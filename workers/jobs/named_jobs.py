@@ -6,17 +6,21 @@ import what does that, takes 30 ms.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.plugins import Plugins
 from virnucpro_bus.spelling import did_you_mean
 from virnucpro_bus.text import text_of, visible
+from workers.inputs.names import READS, READS_EXPECTED, Reads
 from workers.jobs.named_job import NamedJob, Options
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+Answer = TypeVar("Answer")
 JOBS = Plugins("virnucpro_bus.jobs", NamedJob, "job")
 
 
@@ -49,12 +53,27 @@ def check_named_job(name: str, job: NamedJob, options: Options) -> None:
         if option.required and option.name not in options:
             raise UserError(f"{shown} needs --job-option {visible(option.name)}=...: {visible(option.help)}")
     if job.check is not None:
-        try:
-            job.check(options)
-        except UserError:
-            raise
-        except Exception as error:  # code of another package
-            reason = f"{type(error).__name__}: {text_of(error)}"
-            raise UserError(f"{shown}: the check of its options failed: {visible(reason)}") from None
+        _ask_job(shown, "the check of its options", partial(job.check, options))
     if job.requires is not None and (problem := job.requires.problem()) is not None:
         raise UserError(f"{shown} {problem}")
+
+
+def reads_of(name: str, job: NamedJob, options: Options) -> Reads:
+    """Return what a job reads with these options, which it has checked. Raises UserError if it gives no answer."""
+    shown = f"job {visible(name)}"
+    given = job.reads
+    reads = _ask_job(shown, "what it reads", partial(given, options)) if callable(given) else given
+    if reads not in READS:
+        raise UserError(f"{shown}: reads {READS_EXPECTED}, not {visible(text_of(reads, repr))}")
+    return reads
+
+
+def _ask_job(shown: str, question: str, ask: Callable[[], Answer]) -> Answer:
+    """Return what a function of a job's description returns. Raises UserError, whatever it raises."""
+    try:
+        return ask()
+    except UserError:
+        raise
+    except Exception as error:  # code of another package
+        reason = f"{type(error).__name__}: {text_of(error)}"
+        raise UserError(f"{shown}: {question} failed: {visible(reason)}") from None

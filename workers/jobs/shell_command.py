@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Mapping
 
 from virnucpro_bus.errors import EveryFileError, UserError
+from virnucpro_bus.logs.shorten import gap_of
 from virnucpro_bus.text import visible
 
 MAX_ERROR_CHARACTERS = 300
@@ -87,8 +88,11 @@ def _signal_name(number: int) -> str:
 
 
 def _last_line(errors: int) -> str:
-    """Return ": " and the last line before the position that is not blank; "" if every line is blank."""
-    end = os.lseek(errors, 0, os.SEEK_CUR)
+    """Return ": " and the last line before the position that is not blank; "" if every line is blank.
+
+    In a log that was shortened, the position is not where it was: then it is the last line, also if on stdout.
+    """
+    end = os.lseek(errors, 0, os.SEEK_END if gap_of(errors).left_out else os.SEEK_CUR)
     start = max(0, end - _ERROR_TAIL_BYTES)
     written = os.pread(errors, end - start, start)
     lines = written.decode(errors="surrogateescape").replace("\r", "\n").split("\n")

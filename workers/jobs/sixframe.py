@@ -83,7 +83,7 @@ SIXFRAME = NamedJob(
     target="workers.jobs.sixframe:run_sixframe",
     options=(JobOption("chunk", "length of the chunks in bases", default=str(DEFAULT_CHUNK)),),
     check=chunk_option,
-    reads_nucleotides=True,
+    reads="nucleotides",
 )
 
 

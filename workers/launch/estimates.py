@@ -18,11 +18,10 @@ from virnucpro_bus.text import visible
 from workers.inputs.input_file import InputFile
 from workers.inputs.input_files import InputFiles
 from workers.jobs.checked_job import CheckedJob
+from workers.jobs.interface import COST_PER_UNIT
 from workers.process.estimator import Question, Reply
 
 TIMEOUT_SECONDS = 60.0
-COST_PER_UNIT = 1_000_000
-"""Costs are whole numbers: one unit of the job's estimates is so many."""
 MAX_ESTIMATE = 1e12
 
 

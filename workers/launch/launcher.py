@@ -13,7 +13,8 @@ import zmq
 from virnucpro_bus.capture.compression import compress_capture
 from virnucpro_bus.clock import AttendedClock, Clock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events.vocabulary import REASON_CHARACTERS, Notice
+from virnucpro_bus.events.run_events import Notice, RunDraining
+from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.files.plain_files import stamp_of
 from virnucpro_bus.hub.bus_server import OPEN_FILES, BusServer, HubSink
 from virnucpro_bus.remote.relay_process import DELIVERY_SECONDS, RelayProcess
@@ -34,7 +35,8 @@ from workers.launch.report_process import remove_report, write_report
 from workers.launch.run_plan import RunPlan
 from workers.launch.summary import remove_summary, sum_up
 from workers.launch.viewers import Viewers
-from workers.resume.resume import ResumePlan, open_past_run, plan_resume, settings_of
+from workers.resume.past_folder import open_past_run, settings_of
+from workers.resume.resume import ResumePlan, plan_resume
 
 if TYPE_CHECKING:
     from virnucpro_bus.timeline.ended_run import EndedRun
@@ -67,6 +69,8 @@ class Launcher:
         self._attended_clock = AttendedClock(clock)
         self._store = ResultStore(plan.run_dir)
         self._server = BusServer(plan.run_dir, clock, has_workers=True)
+        self._is_draining = False
+        """Whether viewers know that no more files are handed out."""
         self._held_run = False
         """Whether the folder contained a run, to be resumed or removed."""
         settings = settings_of(plan.job, plan.options)
@@ -256,7 +260,16 @@ class Launcher:
             interruption.poll(workers)
             if workers.desk.ends_at_once:
                 workers.kill()
+            self._announce_draining(workers, interruption)
             self._relay.poll()
+
+    def _announce_draining(self, workers: Executor, interruption: Interruption) -> None:
+        """Publish, once, that no more files are handed out, and why."""
+        if workers.desk.closing and not self._is_draining:
+            self._is_draining = True
+            name = signal.Signals(interruption.signal).name if interruption.signal else ""
+            reason = name or workers.desk.stop_reason or "the run ends early"
+            self.coordinator.announce((RunDraining(visible(reason)[:REASON_CHARACTERS]),))
 
     def _has_begun(self) -> bool:
         """Whether there is a run to resume: a file was handed out, in this session or an earlier one."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from virnucpro_bus.events.vocabulary import Device, Shard
+from virnucpro_bus.events.run_events import Shard
+from virnucpro_bus.events.vocabulary import Device
 from workers.desk.executor import MakeExecutor
 from workers.desk.halt import Halt
 from workers.desk.limits import Limits

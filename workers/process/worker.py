@@ -42,21 +42,30 @@ from workers.protocol import Task, Unable, WorkerConfig, run_folder_of, to_path
 
 SIGNAL_SECONDS = 0.05
 """A signal that is sent to all processes reaches this one so much later than those of the job, at most."""
+_STANDARD_OUTPUT = 1
 
 
 class Worker:
     """Runs the job on one file after another, until the launcher has no more. For one thread."""
 
     def __init__(
-        self, config: WorkerConfig, bus: Publisher, channel: Asking, terminations: Callable[[], int]
+        self,
+        config: WorkerConfig,
+        bus: Publisher,
+        channel: Asking,
+        terminations: Callable[[], int],
+        own_log: str | None = None,
     ) -> None:
-        """`terminations` returns how many SIGTERM this process has ignored so far."""
+        """`terminations` returns how many SIGTERM this process has ignored so far.
+
+        `own_log` is the path of the log of this process, which is to be bounded; None: it has none in the run.
+        """
         self._bus = bus
         self._terminations = terminations
         self._channel = channel
         self._config = config
         self._disk = Disk()
-        self._logs = AttemptLogs()
+        self._logs = AttemptLogs(own_log)
         self._reporter = Reporter(channel, bus, config.device_key)
         self._turn: Turn | None = None
         """The file that the job is at."""
@@ -73,6 +82,10 @@ class Worker:
 
     def work(self) -> None:
         """Load the job, then process files until the launcher has no more; report a job that cannot be loaded."""
+        with closing(self._logs):
+            self._work()
+
+    def _work(self) -> None:
         try:
             job = make_job(self._config.job, self._context, self._config.target)
         except Exception as error:
@@ -82,16 +95,15 @@ class Worker:
         self._bus.ready()
         fault_point("after_load", attempt=self._config.epoch)
         self._reporter.start()
-        with closing(self._logs):
-            while (task := self._reporter.next_task()) is not None:
-                fault_point("before_start", task.file, task.attempt)
-                try:
-                    has_begun = begin(task)
-                except OSError as error:
-                    self._reporter.finish(self._reporter.begin(task), failure_of(error, task))
-                    continue
-                if has_begun:
-                    self._process(job, task)
+        while (task := self._reporter.next_task()) is not None:
+            fault_point("before_start", task.file, task.attempt)
+            try:
+                has_begun = begin(task)
+            except OSError as error:
+                self._reporter.finish(self._reporter.begin(task), failure_of(error, task))
+                continue
+            if has_begun:
+                self._process(job, task)
         self._reporter.join()
 
     def _process(self, job: RunJob, task: Task) -> None:
@@ -149,7 +161,7 @@ def _detach_standard_input() -> BinaryIO:
 
 def main() -> None:
     """Read the configuration and work. The exit status is 0, or 1 when the launcher has died."""
-    pipe = _detach_standard_input()
+    pipe, own_log = _detach_standard_input(), os.readlink(f"/proc/self/fd/{_STANDARD_OUTPUT}")
     launcher_watch = ParentWatch(pipe)
     line = launcher_watch.first_line()
     if not line:
@@ -173,7 +185,7 @@ def main() -> None:
         measures=True,
     )
     try:
-        Worker(config, bus, channel, lambda: signals.terminations).work()
+        Worker(config, bus, channel, lambda: signals.terminations, own_log).work()
     except ChannelError as error:
         say(f"worker {config.slot}: {error}")
         os._exit(1)

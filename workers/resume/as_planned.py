@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, KeysView
 
-from virnucpro_bus.events.vocabulary import PlannedFile
+from virnucpro_bus.events.run_events import PlannedFile
 
 
 class AsPlanned:

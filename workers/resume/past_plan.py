@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, MutableMapping
 
 import msgspec
 
-from virnucpro_bus.events.vocabulary import PlannedFile
+from virnucpro_bus.events.run_events import PlannedFile
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(PlannedFile).decode

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from virnucpro_bus.events.vocabulary import Origin, PlannedFile
+from virnucpro_bus.events.run_events import PlannedFile
+from virnucpro_bus.events.vocabulary import Origin
 from workers.inputs.input_files import InputFiles
 from workers.resume.as_planned import AsPlanned
 

@@ -8,31 +8,26 @@ Results that were never committed are removed, as far as the journal names them.
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 
-from virnucpro_bus.errors import CaptureError, UserError
-from virnucpro_bus.events.vocabulary import Fact, FileRecognized, FileReopened, PlannedFile, Shard
-from virnucpro_bus.files.disk import Disk
-from virnucpro_bus.logs.find import find_logs
-from virnucpro_bus.run_folder import ATTEMPTS_NAME, CAPTURE_NAME, FOLD_NAME, RESULTS_NAME, SUMMARY_NAME
+from virnucpro_bus.errors import UserError
+from virnucpro_bus.events.run_events import PlannedFile, Shard
+from virnucpro_bus.events.vocabulary import Fact, FileRecognized, FileReopened
+from virnucpro_bus.run_folder import CAPTURE_NAME
 from virnucpro_bus.system.console import say
 from virnucpro_bus.text import visible
 from workers.commit.placement import NO_RESULTS, Placement
 from workers.commit.result_store import ResultStore
 from workers.inputs.input_file import InputFile, content_digest
 from workers.inputs.input_files import InputFiles
-from workers.resume.journal import PastRun, SettledFile, holds_run, read_past_run
-from workers.resume.log_path import own_logs
+from workers.resume.journal import PastRun, SettledFile
 from workers.resume.naming import name_inputs
 from workers.resume.recognition import Known, recognize
 from workers.resume.unnamed_results import UnnamedResults
-from workers.schedule.shard import name_of
 
 # Reasons why a settled file is not done, as viewers show them.
 CHANGED = "the input has changed"
@@ -65,81 +60,6 @@ class ResumePlan:
     """… and of its workers."""
 
 
-def settings_of(job: str, options: Mapping[str, str]) -> str:
-    """Return a digest of what determines the results besides the inputs: the job and its options."""
-    return blake2b(json.dumps([job, sorted(options.items())]).encode(), digest_size=16).hexdigest()
-
-
-def open_past_run(
-    run_dir: Path, settings: str, log_file: Path, *, shard: Shard | None = None, resume: bool, force: bool
-) -> PastRun | None:
-    """Return the run in the folder, to be resumed; None: a new run begins. The caller holds the folder's lock.
-
-    What a start that failed has left is not a run, and is removed.
-    `force`: remove the run in the folder first, with all its files. Raises UserError when the folder holds a run
-    and neither `resume` nor `force` is set, and when `settings` are not those of the run to resume, or `shard` is
-    another part of the inputs.
-    """
-    capture = run_dir / CAPTURE_NAME
-    if not capture.exists():
-        return None
-    if not holds_run(capture):
-        _remove(capture)
-        return None
-    if force:
-        _remove_run(run_dir, log_file)
-        return None
-    if not resume:
-        raise UserError(
-            f"{run_dir}: already holds a run ({CAPTURE_NAME}); choose another folder, or give the same command "
-            "with --resume to continue it, or with --force to remove it and start over"
-        )
-    past = read_past_run(capture)
-    if past.started is not None and past.started.settings != settings:
-        raise UserError(
-            f"{run_dir}: holds a run of another job or with other job options (job {visible(past.started.job)}); "
-            "give the same job and options, or choose another folder"
-        )
-    if past.started is not None and (name := name_of(past.started.shard)) != name_of(shard):
-        held, option = (f"shard {name}", f"give --shard {name}") if name else ("all inputs", "leave out --shard")
-        raise UserError(f"{run_dir}: holds a run of {held}; {option}, or choose another folder")
-    return past
-
-
-def _remove_run(run_dir: Path, log_file: Path) -> None:
-    """Remove the run in the folder. Raises UserError for a file that cannot be removed."""
-    capture, results = run_dir / CAPTURE_NAME, run_dir / RESULTS_NAME
-    others = [*(run_dir / name for name in (ATTEMPTS_NAME, SUMMARY_NAME, FOLD_NAME)), *own_logs(run_dir, log_file)]
-    others += [log.path for log in find_logs(run_dir, lambda attempt: attempt is not None)]
-    if (paths := _result_paths(capture)) is None:
-        others.append(results)
-    else:
-        store = ResultStore(run_dir)
-        store.remove(paths)
-        store.remove_if_empty()
-    # The capture last: as long as it exists, the other files are known to be the run's.
-    for path in (*others, capture):
-        _remove(path)
-
-
-def _remove(path: Path) -> None:
-    try:
-        Disk().remove(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be removed: {error.strerror}") from None
-
-
-def _result_paths(capture: Path) -> set[str] | None:
-    """Return the paths of all results of a run in the results folder; None: the journal does not hold them."""
-    try:
-        past = read_past_run(capture)
-    except CaptureError:
-        return None
-    if any(past.results.of_commit(file, event.results) is None for file, event in past.committed.items()):
-        return None
-    return past.results.all_paths()
-
-
 def plan_resume(
     past: PastRun,
     inputs: Sequence[InputFile],
@@ -153,11 +73,34 @@ def plan_resume(
 ) -> ResumePlan:
     """Compare the journal with inputs and results, and remove the results that were never committed.
 
-    `inputs` are the part `shard` of all, and `others` the other parts. A shard keeps its files: where the inputs
-    have changed since it was made, and so their parts, it has those of all inputs that it had planned.
+    For the arguments, and what is raised, see `compare_with_past`.
+    """
+    plan, clear_results = compare_with_past(
+        past, inputs, store, shard=shard, others=others, redo=redo, reserved=reserved, warn=warn
+    )
+    clear_results()
+    return plan
+
+
+def compare_with_past(
+    past: PastRun,
+    inputs: Sequence[InputFile],
+    store: ResultStore,
+    *,
+    shard: Shard | None = None,
+    others: Sequence[InputFile] = (),
+    redo: bool = False,
+    reserved: Sequence[str] = (),
+    warn: Callable[[str], object] = say,
+) -> tuple[ResumePlan, Callable[[], None]]:
+    """Compare the journal with inputs and results; return the plan, and what removes results that do not count.
+
+    Nothing is changed before that is called. `inputs` are the part `shard` of all, and `others` the other parts. A
+    shard keeps its files: where the inputs have changed since it was made, and so their parts, it has those of all
+    inputs that it had planned.
     `reserved` are names in the results folder that no input gets for its results. `warn` is called with a line for
-    the user before inputs are read. Raises UserError, with nothing changed, where
-    more files would be done again than are kept, unless `redo`.
+    the user before inputs are read. Raises UserError where more files would be done again than are kept, unless
+    `redo`.
     """
     # Where the journal is damaged, a commit may be all that it holds of a file.
     past.planned.add(PlannedFile(file, 0, 0) for file in past.committed if file not in past.planned.ids)
@@ -192,7 +135,6 @@ def plan_resume(
     if not redo:
         _refuse_to_redo(store, [event for event in reopened if event.file in past.committed], len(kept))
     redone = {file for file in chain(placements, past.results.files) if file in given and file not in done}
-    _clear_results(past, kept, redone, placements, store)
     notes = [f"{event.file}: is done again: {event.reason}" for event in reopened if event.completed]
     notes += [
         f"{visible(name)}: is {file} under another name, and its results keep that name"
@@ -208,7 +150,7 @@ def plan_resume(
         for number, file in enumerate(files.ids)
         if file in done and planned[file].was_read and (origin := files[number].origin)
     ]
-    return ResumePlan(
+    plan = ResumePlan(
         files.pick(array("I", (number for number, file in enumerate(files.ids) if file not in done))),
         made,
         len(kept),
@@ -217,6 +159,7 @@ def plan_resume(
         past.last_epoch,
         past.last_worker_epoch,
     )
+    return plan, lambda: _clear_results(past, kept, redone, placements, store)
 
 
 def _recognize(

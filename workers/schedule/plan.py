@@ -13,7 +13,8 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events.vocabulary import Device, FilesAssigned, PlannedFile
+from virnucpro_bus.events.run_events import FilesAssigned, PlannedFile
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.passed_numbers import as_figure
 from virnucpro_bus.text import visible
 

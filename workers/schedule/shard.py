@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events.vocabulary import Shard
+from virnucpro_bus.events.run_events import Shard
 from workers.inputs.input_file import InputFile
 from workers.inputs.input_files import InputFiles
 from workers.schedule.plan import assign

@@ -23,8 +23,8 @@ function make(tag, className, text) {
 /* Rows are made once a device and changed in place: what is selected or read aloud stays where it is. */
 
 const NUMBERS = [
-  ["temperature", "Temp."], ["power", "Power"], ["throughput", "Seq/s"], ["queue", "Queue"], ["completed", "Done"],
-  ["failed", "Failed"], ["stolen", "Stolen"],
+  ["temperature", "Temp."], ["power", "Power"], ["cpu", "CPU"], ["resident", "RSS"], ["reads", "Read"],
+  ["throughput", "Seq/s"], ["queue", "Queue"], ["completed", "Done"], ["failed", "Failed"], ["stolen", "Steals"],
 ];
 const rows = new Map();
 
@@ -36,9 +36,10 @@ function makeRow() {
   head.setAttribute("role", "rowheader");
   row.device = head.appendChild(make("span"));
   row.name = head.appendChild(make("small"));
-  const cell = (className, label) => {
+  const cell = (className, label, column = className) => {
     const td = row.tr.appendChild(make("td", className));
     td.setAttribute("role", "cell");
+    td.dataset.column = column;
     if (label) td.dataset.label = label;
     return td;
   };
@@ -46,7 +47,7 @@ function makeRow() {
   row.compute = makeMeter(cell("compute", "Compute"));
   row.trend = makeTrend(cell("trend"));
   row.memory = makeMeter(cell("memory", "Memory"));
-  for (const [key, label] of NUMBERS) row[key] = cell("number", label);
+  for (const [key, label] of NUMBERS) row[key] = cell("number", label, key);
   const file = cell("file", "Current file").appendChild(make("div"));
   row.file = file.appendChild(make("span", "name"));
   row.fileDone = file.appendChild(make("span", "done"));
@@ -91,7 +92,7 @@ function showTrend(svg, values) {
   }));
 }
 
-function showDevices(devices) {
+function showDevices(devices, unknown) {
   const present = new Set(devices.map((device) => device.key));
   for (const [key, row] of rows) {
     if (!present.has(key)) {
@@ -118,6 +119,8 @@ function showDevices(devices) {
     const body = at("devices");
     if (body.children[index] !== row.tr) body.insertBefore(row.tr, body.children[index] || null);
   });
+  // As in the terminal: no column in which nothing is known.
+  for (const cell of document.querySelectorAll("[data-column]")) cell.hidden = unknown.includes(cell.dataset.column);
   at("no-devices").hidden = devices.length > 0;
   at("scroll").hidden = devices.length === 0;
 }
@@ -180,16 +183,16 @@ function show(figures) {
   at("effect").hidden = !figures.effect;
   setText(at("effect"), `Stealing: ${figures.effect}.`);
   showProblems(figures.problems);
-  showDevices(figures.devices);
+  showDevices(figures.devices, figures.unknown);
   showSteals(figures.steals);
   showNotices(figures.notices);
 }
 
 function showContact(isLost) {
-  at("contact").classList.toggle("lost", isLost);
-  const since = last !== null && last.end ? "No contact; these are the last figures, of" : "No contact; the figures are old, of";
-  const text = isLost ? (last === null ? "No contact." : since) : last.end ? "" : "live,";
-  setText(at("state"), text);
+  const isOver = last !== null && Boolean(last.end);
+  at("contact").classList.toggle("lost", isLost && !isOver); // after the end no more is to be expected
+  const lost = last === null ? "No contact." : "No contact; the figures are old, of";
+  setText(at("state"), isOver ? "the last figures, of" : isLost ? lost : "live,");
 }
 
 function connect() {

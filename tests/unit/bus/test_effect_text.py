@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from virnucpro_bus.effect.combine import unknown_effect
-from virnucpro_bus.effect_text import STEALS_SHOWN, gain, report_paragraph, sentence
+from virnucpro_bus.effect_text import STEALS_SHOWN, effect_parts, gain, report_paragraph, sentence
 from virnucpro_bus.metrics import Effect, Range, StealEffect
 
 KNOWN: Effect = {
@@ -134,3 +134,14 @@ def test_the_distance_from_the_bound_is_said_where_it_is_more_than_chance(
         "above_bound_range": likely,
     }
     assert ("above the lower bound" in (sentence(effect) or "")) == is_said
+
+
+def test_steals_that_the_effect_does_not_count_are_told_apart_from_those_that_it_does() -> None:
+    effect: Effect = {**unknown_effect(), "makespan_seconds": 60.0, "moves": 3}
+    assert [effect_parts(effect, steals)[0] for steals in (None, 3, 4)] == [
+        "3 steals",
+        "3 steals",
+        "3 of 4 steals",
+    ]
+    assert effect_parts({**effect, "moves": 0}, 1) == ["0 of 1 steal"]
+    assert effect_parts({**effect, "moves": 0}, 0) == ["no file stolen"]

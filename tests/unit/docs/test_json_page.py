@@ -14,13 +14,14 @@ from monitor.runs.row import RunRow
 from tests.support.paths import DOCS
 from tests.support.runs import MadeRun
 from tests.support.simulated_runs import ImaginedRun
-from virnucpro_bus import metrics
+from virnucpro_bus import metrics, run_reports
 from virnucpro_bus.cli.description import schema
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.report import FleetReport
 from virnucpro_bus.tables.rows import ExportedFile
 from virnucpro_bus.whatif import Alternative, WhatIf
 from workers.cli.whatif import WhatIfReport
+from workers.preview.preview import DevicePreview, LeftOut, Preview
 from workers.whatif.recorded_run import make_recorded_run
 from workers.whatif.scenarios import Variation, what_if
 
@@ -35,17 +36,22 @@ SECTIONS: dict[str, Any] = {
     "Effect": metrics.Effect,
     "Steal with its effect": metrics.StealEffect,
     "File": metrics.FileRecord,
-    "Run": metrics.RunReport,
-    "Shard": metrics.ShardReport,
+    "Run": run_reports.RunReport,
+    "Failed file": run_reports.FailedFile,
+    "Shard": run_reports.ShardReport,
     "Run in a list": RunRow,
     "Export": ExportedFile,
     "What if": WhatIfReport,
     "Alternative": Alternative,
+    "Dry run": Preview,
+    "Planned device": DevicePreview,
+    "Left out": LeftOut,
 }
 NAMES = {int: "integer", float: "number", str: "string", bool: "boolean", NoneType: "null"}
 LINKED = {"Device": "DeviceReport", "Totals": "Totals", "Steal": "StealEvent", "Source": "SourceCounts"}
 LINKED |= {"Effect": "Effect", "Steal with its effect": "StealEffect", "File": "FileRecord", "Run": "RunReport"}
-LINKED |= {"Alternative": "Alternative", "Shard": "ShardReport"}
+LINKED |= {"Alternative": "Alternative", "Shard": "ShardReport", "Failed file": "FailedFile"}
+LINKED |= {"Planned device": "DevicePreview", "Left out": "LeftOut"}
 TITLES = {declared: title for title, declared in LINKED.items()}
 
 

@@ -19,7 +19,8 @@ from virnucpro_bus.clock import NANOSECONDS, ManualClock, SystemClock
 from virnucpro_bus.errors import AddressError, EndedError, UserError
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import Sequencer
-from virnucpro_bus.events.vocabulary import Device, Heartbeat, RunStarted, WorkerStarted
+from virnucpro_bus.events.run_events import RunStarted
+from virnucpro_bus.events.vocabulary import Device, Heartbeat, WorkerStarted
 from virnucpro_bus.hub.bus_server import BusServer
 from virnucpro_bus.run_folder import RunFolder
 

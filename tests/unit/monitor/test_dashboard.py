@@ -13,10 +13,10 @@ from rich.console import Console
 
 from monitor.dashboard import LoadBalancingDashboard
 from monitor.model.selection import ViewOptions
-from monitor.model.view_model import Problem
 from tests.support.fake_sources import BrokenGpus, Gpus, Replay, Work
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.health.problems import Problem
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetrics, GpuUtilization
 
 

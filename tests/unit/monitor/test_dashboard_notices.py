@@ -7,7 +7,7 @@ from io import StringIO
 from rich.console import Console
 
 from monitor.dashboard import LoadBalancingDashboard
-from virnucpro_bus.events.vocabulary import Notice
+from virnucpro_bus.events.run_events import Notice
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
 

@@ -48,3 +48,11 @@ def test_of_files_the_first_that_has_a_log_is_shown_by_its_last_attempt(run: Pat
 def test_a_run_without_logs_has_none(tmp_path: Path) -> None:
     assert RunLogs([tmp_path, tmp_path / "missing"]).page(0) is None
     assert RunLogs([]).page(0) is None
+
+
+def test_a_worker_has_the_log_of_its_own_output_and_no_other(run: Path) -> None:
+    logs = RunLogs([run])
+    own = logs.of_worker("worker-0")
+    assert own is not None
+    assert (own.name, own.lines) == ("logs/worker-0.log", ("ready",))
+    assert [logs.of_worker(name) for name in ("worker-1", "a.fa.1", "../logs/worker-0", "")] == [None] * 4

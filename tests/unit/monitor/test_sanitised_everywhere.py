@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from monitor.cli.doctor import Report, render
-from monitor.model.answers import DeviceWork, RunTotals
 from monitor.model.view_model import ViewModel
 from monitor.view.plain_line import line
 from tests.support.harmful_texts import TEXTS, assert_all_is_seen, assert_harmless, harmful, marked, points
@@ -24,6 +23,7 @@ from virnucpro_bus.effect_text import report_paragraph
 from virnucpro_bus.events.envelope import ENVELOPES, Envelope
 from virnucpro_bus.events.render import as_json, as_line
 from virnucpro_bus.events.vocabulary import FileFailed
+from virnucpro_bus.health.rows import DeviceWork, RunTotals
 from virnucpro_bus.system.console import say
 
 # The outputs: what each prints of some texts.
@@ -60,6 +60,7 @@ METRICS: DeviceWork = {
     "gpus": None,
     "cpu_percent": None,
     "resident_bytes": None,
+    "worker": None,
     "read_bytes_per_second": None,
 }
 EMPTY_INFO: CaptureInfo = {

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from monitor.log.metrics_log import MetricsLog
-from monitor.model.view_model import Row
 from tests.support.harmful_texts import (
     RANDOM_STRINGS,
     TEXTS,
@@ -26,6 +25,7 @@ from tests.support.harmful_texts import (
 )
 from tests.support.pictures import row
 from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.health.rows import Row
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
 from virnucpro_bus.tables.row_formats import csv_lines
 from virnucpro_bus.tables.rows import ExportedFile

@@ -29,6 +29,7 @@ from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.publish.publisher import Publisher
 from virnucpro_bus.system.console import say
 from workers.dask.member.claims import Claim, claim
+from workers.dask.member.own_worker import LOG_VARIABLE
 from workers.jobs.loader import SHELL_PREFIX
 from workers.process.failure_reason import log_traceback
 from workers.process.worker import Worker
@@ -186,7 +187,7 @@ class Session(WorkerPlugin):
             if config.target is None and not config.job.startswith(SHELL_PREFIX):
                 _admit(self._folder)
             with self._sampling(), self._publisher(config.source, device) as bus:
-                Worker(config, bus, self._exchange, lambda: 0).work()
+                Worker(config, bus, self._exchange, lambda: 0, os.environ.get(LOG_VARIABLE)).work()
         except ChannelError as error:
             say(f"{config.source}: {error}")
         except BaseException as error:  # what a job has left behind, such as a broken standard stream

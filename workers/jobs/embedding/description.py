@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from workers.inputs.names import Reads
+from workers.jobs.embedding.model_files import ModelKind
 from workers.jobs.embedding.settings import format_of, settings_of
 from workers.jobs.named_job import JobOption, NamedJob, Options
 from workers.jobs.requirements import MODELS
@@ -11,6 +13,13 @@ from workers.jobs.requirements import MODELS
 
 def _check(options: Options) -> None:
     format_of(options, settings_of(options))
+
+
+def _reads(options: Options) -> Reads:
+    kind = settings_of(options).model.kind
+    if kind is ModelKind.DNABERT:
+        return "nucleotides"
+    return "proteins" if kind.is_esm else "both"
 
 
 def _estimate(path: Path, options: Options) -> float:
@@ -37,4 +46,5 @@ EMBED = NamedJob(
     check=_check,
     requires=MODELS,
     estimate=_estimate,
+    reads=_reads,
 )

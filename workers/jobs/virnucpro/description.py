@@ -39,5 +39,5 @@ VIRNUCPRO = NamedJob(
     requires=MODELS,
     estimate=_bases,
     merge=PREDICTIONS,
-    reads_nucleotides=True,
+    reads="nucleotides",
 )

@@ -15,7 +15,7 @@ from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus.capture.compression import HAS_ZSTD, compress_capture
 from virnucpro_bus.cli.effect import effect
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events.vocabulary import FilesAssigned
+from virnucpro_bus.events.run_events import FilesAssigned
 from workers.cli.whatif import whatif
 
 COMMANDS = pytest.mark.parametrize("command", [effect, whatif])

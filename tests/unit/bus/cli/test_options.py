@@ -12,8 +12,8 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from virnucpro_bus.cli import main as cli
-from virnucpro_bus.cli.options import kinds_option, log_rotate_option
-from virnucpro_bus.events.vocabulary import KINDS
+from virnucpro_bus.cli.options import columns_option, display_options, kinds_option, log_rotate_option
+from virnucpro_bus.events.kinds import KINDS
 
 
 def given(option: Callable[[Callable[..., None]], Callable[..., None]], *arguments: str) -> str:
@@ -48,6 +48,33 @@ def test_an_invalid_size_is_refused_with_the_valid_ones(written: str) -> None:
     assert refused == f"refused: Error: Invalid value for {expected}"
 
 
+def test_columns_are_found_whatever_their_case_and_blanks() -> None:
+    assert given(columns_option, "--columns", "State, SEQ/S") == "('state', 'seq/s')"
+
+
+def test_a_column_that_there_is_not_is_refused_with_the_ones_there_are() -> None:
+    refused = given(columns_option, "--columns", "file,xyz")
+    assert "'xyz': is not a column: expected some of device, host, run, name, state, compute, " in refused
+
+
+@pytest.mark.parametrize(
+    ("written", "passed_on"),
+    [
+        ([], ()),
+        (["--columns", "state,FILE"], ("--columns", "state,file")),
+        (["--sort", "device"], ("--sort", "device")),
+        (["--sort", "queue", "--line-interval", "5"], ("--line-interval", "5.0", "--sort", "queue")),
+    ],
+)
+def test_options_of_the_display_are_passed_on_where_they_were_given(
+    written: list[str], passed_on: tuple[str, ...]
+) -> None:
+    shown = given(display_options, *written)
+    assert shown == str(passed_on)
+    monitor = click.Command("monitor", params=display_options(lambda display: None).__click_params__)  # type: ignore[attr-defined]
+    monitor.make_context("monitor", list(passed_on))  # it takes them
+
+
 EMPTY = (
     *("effect|", "export|", "export|.|-o|", "hub|", "info|", "monitor|", "monitor|a|", "relay|", "replay|"),
     *("record|", "record|a|-o|", "run||--out|a", "run|a|--out|", "sample|", "tail|", "whatif|"),
@@ -73,6 +100,7 @@ def offered(*arguments: str) -> list[str]:
 
     @click.command()
     @kinds_option
+    @columns_option
     def told() -> None: ...
 
     *before, last = arguments
@@ -81,6 +109,10 @@ def offered(*arguments: str) -> list[str]:
 
 def test_every_kind_of_event_is_offered() -> None:
     assert offered("--kinds", "") == sorted(kind.removesuffix("/") for kind in KINDS)
+
+
+def test_columns_are_offered_behind_those_before() -> None:
+    assert offered("--columns", "state,c") == ["state,compute", "state,cpu"]
 
 
 def test_after_a_comma_the_next_kind_is_offered_behind_those_before() -> None:

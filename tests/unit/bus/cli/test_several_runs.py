@@ -14,7 +14,7 @@ from tests.support.captures import recorded
 from tests.support.simulated_runs import ImaginedRun
 from virnucpro_bus.cli.effect import effect
 from virnucpro_bus.cli.info import info
-from virnucpro_bus.events.vocabulary import Shard
+from virnucpro_bus.events.run_events import Shard
 from workers.cli.whatif import whatif
 
 COMMANDS = pytest.mark.parametrize("command", [effect, whatif, info])

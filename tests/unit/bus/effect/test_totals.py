@@ -13,7 +13,7 @@ from virnucpro_bus.effect.device_totals import DeviceTotals
 from virnucpro_bus.effect.duration_model import FILES_SAMPLED
 from virnucpro_bus.effect.totals import MAX_STEALS_REPORTED, TotalsCache, WorkTotals
 from virnucpro_bus.effect.work_log import Steal, WorkLog
-from virnucpro_bus.events.vocabulary import PlannedFile
+from virnucpro_bus.events.run_events import PlannedFile
 from virnucpro_bus.fold.fleet import FleetState
 
 FILES = [f"{number}.fa" for number in range(6)]

@@ -14,15 +14,9 @@ from virnucpro_bus.errors import FrameError
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES, Foreign, decode, encode, topic_prefix
 from virnucpro_bus.events.encoder import encode_in_place_of
 from virnucpro_bus.events.envelope import Envelope, make_envelope
-from virnucpro_bus.events.vocabulary import (
-    KIND_OF,
-    KINDS,
-    Fact,
-    FileCompleted,
-    FilesAssigned,
-    PlannedFile,
-    QueueDepths,
-)
+from virnucpro_bus.events.kinds import KIND_OF, KINDS
+from virnucpro_bus.events.run_events import FilesAssigned, PlannedFile
+from virnucpro_bus.events.vocabulary import Fact, FileCompleted, QueueDepths
 
 
 def frame_of(event: Fact) -> bytes:

@@ -29,6 +29,7 @@ EXAMPLES: list[ev.Fact] = [
         GPU.key, (ev.PlannedFile(FILE, 1_048_576, 3_000_000, "9a0b", ORIGIN, True), ev.PlannedFile("b.fa", 0, 0))
     ),
     ev.DeviceJoined(GPU),
+    ev.RunDraining("SIGTERM"),
     ev.RunFinished(3, 39, 1),
     ev.Notice("worker-1 was killed by SIGKILL"),
     ev.WorkerStarted(GPU, 4711, True),

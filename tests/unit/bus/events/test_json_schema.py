@@ -15,8 +15,8 @@ from tests.support.strategies import envelopes
 from virnucpro_bus.events.codec import Foreign, decode
 from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.json_schema import events_schema
+from virnucpro_bus.events.kinds import KINDS
 from virnucpro_bus.events.render import as_json
-from virnucpro_bus.events.vocabulary import KINDS
 
 SCHEMA = events_schema()
 VALIDATOR = Draft202012Validator(SCHEMA)

@@ -184,7 +184,8 @@ def test_the_report_has_the_declared_keys_and_no_others() -> None:
     script = worked("here")
     script.say("w0", ev.WorkStolen("GPU-a", "GPU-b", "b.fa", 1, 5))
     report: dict[str, Any] = {**fed(script.clock, script).report()}
-    assert list(report) == ["devices", "totals", "steals", "sources", "effect", "files", "runs"]
+    keys = ["devices", "totals", "steals", "sources", "effect", "files", "runs", "problems", "failed_files"]
+    assert list(report) == keys
     assert set(report["effect"]) == set(Effect.__annotations__)
     assert [set(steal) for steal in report["effect"]["steals"]] == [{*STEALS, "saved_seconds", "saved_range"}]
     device_keys = {*GpuMetrics.__annotations__, *GpuUtilization.__annotations__}

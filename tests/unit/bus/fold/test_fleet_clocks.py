@@ -108,7 +108,7 @@ def test_a_wall_clock_that_is_far_off_changes_no_order_and_no_time(off_seconds: 
         return seen(told("here"), told("there", wall_off_seconds=off_seconds, after_seconds=3), told("third"))
 
     wrong, right = fleet(off_seconds), fleet(0)
-    assert wrong.report() == right.report()
+    assert {**wrong.report(), "problems": []} == right.report()
     assert wrong.notices() == right.notices()
     assert [steal["host"] for steal in wrong.get_recent_steal_events()] == ["here", "third", "there"]
     assert right.stream_warnings() == []
@@ -173,4 +173,4 @@ def test_when_a_wall_clock_is_set_times_before_and_after_are_ours(step_seconds: 
     for each in (script, right):
         each.say("w0", ev.WorkStolen(GPU.key, "GPU-b", "b.fa", 1, each.clock.wall_ns()), after_seconds=5)
         each.say("w0", ev.FileCompleted(GPU.key, "b.fa", 1, 100, 4.0))
-    assert seen(script).report() == seen(right).report()
+    assert {**seen(script).report(), "problems": []} == seen(right).report()

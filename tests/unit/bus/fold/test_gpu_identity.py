@@ -14,7 +14,8 @@ from tests.support.recordings import recorded
 from virnucpro_bus import events as ev
 from virnucpro_bus.devices import only_one_with_prefix
 from virnucpro_bus.events.envelope import Envelope
-from virnucpro_bus.events.vocabulary import OWN_POLICY, Device
+from virnucpro_bus.events.run_events import OWN_POLICY
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
 from virnucpro_bus.traces.layout import rows_of

@@ -53,6 +53,7 @@ def test_an_announced_device_has_a_row_before_it_has_done_anything() -> None:
         "gpus": ["GPU-a"],
         "cpu_percent": None,
         "resident_bytes": None,
+        "worker": None,
         "read_bytes_per_second": None,
     }
     assert (rows[2]["uuid"], rows[2]["key"], rows[2]["gpus"]) == (None, "cpu:0", [])

@@ -161,17 +161,21 @@ def test_from_a_capture_the_report_is_that_of_the_fold(
     assert fold_capture(path, SystemClock()).report() == directly(run)
 
 
+NOT_HEARD = {"state": "", "worker": None}
+"""The figures of workers that a coordinator does not know."""
+
+
 def assert_the_accounts_agree(run: CoordinatedRun) -> None:
     """The coordinator's own account against the fold of what was said on the bus.
 
-    It does not hear a worker start or stop, so it may see another state; and it counts events of its own.
+    It does not hear a worker start or stop: it knows none, and may see another state. It counts events of its own.
     """
     run.script.clock.advance(1)  # at most four times a second
     run.coordinator.publish_depths()
     report = directly(run)
-    own = [{**row, "state": ""} for row in run.coordinator.get_gpu_metrics()]
+    own = [{**row, **NOT_HEARD} for row in run.coordinator.get_gpu_metrics()]
     told = [
-        {**{key: figure for key, figure in row.items() if key in own[0]}, "state": ""} for row in report["devices"]
+        {**{key: figure for key, figure in row.items() if key in own[0]}, **NOT_HEARD} for row in report["devices"]
     ]
     assert told == own
     assert report["steals"] == run.coordinator.get_recent_steal_events()

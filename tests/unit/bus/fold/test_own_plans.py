@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from tests.support.snapshots import dumped, load
 from virnucpro_bus import events as ev
-from virnucpro_bus.events.vocabulary import OWN_POLICY, Device
+from virnucpro_bus.events.run_events import OWN_POLICY
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
 from workers.whatif.recorded_run import make_recorded_run

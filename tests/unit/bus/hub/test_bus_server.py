@@ -12,7 +12,7 @@ from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.codec import decode
 from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, Envelope
-from virnucpro_bus.events.vocabulary import Notice, RunStarted
+from virnucpro_bus.events.run_events import Notice, RunStarted
 from virnucpro_bus.hub.bus_server import EVENTS_AT_ONCE, BusServer, HubSink
 from virnucpro_bus.run_folder import BUS_FILE, CAPTURE_NAME
 

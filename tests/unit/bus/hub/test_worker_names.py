@@ -16,7 +16,8 @@ from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES, Foreign, decode, encode
 from virnucpro_bus.events.dedup import Deduplicator
 from virnucpro_bus.events.envelope import COORDINATOR_SOURCE, HUB_SOURCE, Sequencer
-from virnucpro_bus.events.vocabulary import NAME_CHARACTERS, Device, Fact, PlannedFile
+from virnucpro_bus.events.run_events import PlannedFile
+from virnucpro_bus.events.vocabulary import NAME_CHARACTERS, Device, Fact
 from virnucpro_bus.hub.worker_names import CHECK_EVERY_NS, LONGEST_BASE, SILENT_NS, WorkerNames
 
 HOST = "node"

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.buses import wait_until
 from virnucpro_bus.logs.attempt_logs import AttemptLogs
-from virnucpro_bus.logs.shorten import MAX_LOG_BYTES
+from virnucpro_bus.logs.log_bound import MAX_GROWING_BYTES
+from virnucpro_bus.logs.shorten import MAX_LOG_BYTES, gap_of
 
 FULL_BUFFERING = 0
 """_IOFBF of stdio.h."""
@@ -34,6 +36,11 @@ def kept(folder: Path) -> dict[str, str]:
 
 def write(text: bytes) -> None:
     os.write(1, text)
+
+
+def gap_size(path: Path) -> int:
+    with path.open("rb") as log:
+        return gap_of(log.fileno()).left_out
 
 
 def test_what_python_c_and_children_print_is_in_the_attempts_log_and_nothing_else(
@@ -90,9 +97,41 @@ def test_an_empty_log_of_a_killed_worker_is_taken_over(logs: AttemptLogs, tmp_pa
 def test_a_log_that_is_too_long_keeps_its_beginning_and_its_end(logs: AttemptLogs, tmp_path: Path) -> None:
     with logs.of(tmp_path / "run", "a.fa", 1):
         write(b"begin\n" + b"x\n" * MAX_LOG_BYTES + b"end\n")
+    logs.close()
     left = kept(tmp_path)["a.fa.1.log"]
     assert (left.startswith("begin\n"), left.endswith("\nend\n"), len(left) < MAX_LOG_BYTES + 100) == (True,) * 3
     assert " bytes left out]\n" in left
+
+
+def test_a_log_is_bounded_while_an_attempt_and_what_it_has_started_print_into_it(
+    logs: AttemptLogs, tmp_path: Path
+) -> None:
+    size = 0
+    with logs.of(tmp_path / "run", "a.fa", 1), subprocess.Popen(["yes"]) as flood:
+        log = tmp_path / "run" / "logs" / "a.fa.1.log"
+        wait_until(lambda: gap_size(log) > 0)
+        wait_until(lambda: log.stat().st_size > MAX_LOG_BYTES)  # it goes on
+        flood.kill()
+        flood.wait()
+        write(b"end\n")
+        size = log.stat().st_size
+    logs.close()
+    content = log.read_bytes()
+    assert content.endswith(b"y\nend\n")
+    assert b"\0" not in content
+    assert len(content) <= min(size, MAX_LOG_BYTES)
+
+
+def test_the_workers_own_log_is_bounded_as_well(tmp_path: Path) -> None:
+    own = tmp_path / "worker-0.log"
+    own.touch()
+    logs = AttemptLogs(str(own))
+    with own.open("ab", buffering=0) as log:
+        log.write(b"x\n" * MAX_GROWING_BYTES)
+        wait_until(lambda: gap_size(own) > 0)
+        log.write(b"end\n")
+    logs.close()
+    assert own.read_bytes().endswith(b"x\nend\n")
 
 
 def test_what_an_attempt_has_printed_before_it_failed_is_kept(logs: AttemptLogs, tmp_path: Path) -> None:

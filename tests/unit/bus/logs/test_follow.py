@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
 from contextlib import closing
 from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from virnucpro_bus.logs import follow
 from virnucpro_bus.logs.find import find_logs
 from virnucpro_bus.logs.follow import Follower
 from virnucpro_bus.logs.shorten import MAX_LOG_BYTES, shorten_log
+
+NUMBERS = b"".join(b"%d\n" % number for number in range(1_000_000))
 
 
 def write(run_dir: Path, name: str, text: bytes) -> Path:
@@ -33,14 +40,55 @@ def test_only_what_was_added_is_read_also_of_logs_that_appear_later(tmp_path: Pa
         assert sorted(read(follower)) == [("a.fa.1.log", b"second"), ("b.fa.1.log", b"other")]
 
 
-def test_a_log_that_is_shortened_meanwhile_is_read_whole_and_once(tmp_path: Path) -> None:
-    path = write(tmp_path, "a.fa.1.log", b"begin\n")
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.integers(1, MAX_LOG_BYTES), st.booleans(), st.booleans()), min_size=1, max_size=6))
+def test_of_a_log_that_is_shortened_meanwhile_each_line_is_read_once_or_counted_as_left_out(
+    steps: list[tuple[int, bool, bool]],
+) -> None:
+    printed, seen = b"", b""
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder), "a.fa.1.log", b"")
+        with closing(Follower(lambda: find_logs(Path(folder)))) as follower:
+            for size, is_read, is_shortened in steps:
+                write(Path(folder), "a.fa.1.log", NUMBERS[len(printed) : len(printed) + size])
+                printed = NUMBERS[: len(printed) + size]
+                if is_shortened:
+                    shorten_log(path)
+                if is_read:
+                    seen += b"".join(piece for _, piece in follower.read())
+            seen += b"".join(piece for _, piece in follower.read())
+            assert read(follower) == []
+    at = 0
+    for part in re.split(rb"(\n?\[\d+ bytes left out\]\n)", seen):
+        if left_out := re.search(rb"\[(\d+) bytes", part):
+            at += int(left_out[1])
+        else:
+            assert printed[at : at + len(part)] == part
+            at += len(part)
+    assert at == len(printed)
+
+
+def test_a_log_that_its_own_programs_have_begun_anew_is_read_on(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.fa.1.log", b"first\n")
     with closing(Follower(lambda: find_logs(tmp_path))) as follower:
         read(follower)
-        write(tmp_path, "a.fa.1.log", content := b"x\n" * MAX_LOG_BYTES)
-        shorten_log(path)
-        assert b"".join(piece for _, piece in read(follower)) == content
+        path.write_bytes(b"")
         assert read(follower) == []
+        path.write_bytes(b"other\n")
+        assert read(follower) == [("a.fa.1.log", b"other\n")]
+
+
+def test_a_log_that_grows_while_it_is_read_does_not_keep_the_others_waiting(tmp_path: Path) -> None:
+    write(tmp_path, "a.fa.1.log", b"a")
+    write(tmp_path, "b.fa.1.log", b"b")
+    names = []
+    with closing(Follower(lambda: find_logs(tmp_path))) as follower:
+        for log, _ in follower.read():
+            names.append(log.path.name)
+            write(tmp_path, log.path.name, b"more")
+            if len(names) > 2:
+                break
+    assert sorted(names) == ["a.fa.1.log", "b.fa.1.log"]
 
 
 def test_of_very_many_logs_those_found_last_stay_open(tmp_path: Path) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
+import tempfile
 from pathlib import Path
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from virnucpro_bus.logs.log_bound import MAX_GROWING_BYTES
 from virnucpro_bus.logs.shorten import HEAD_BYTES, MAX_LOG_BYTES, TAIL_BYTES, shorten_log
+
+NUMBERS = b"".join(b"%d\n" % number for number in range(1_000_000))
 
 
 def shortened(folder: Path, content: bytes) -> bytes:
@@ -19,6 +26,13 @@ def shortened(folder: Path, content: bytes) -> bytes:
     return path.read_bytes()
 
 
+def parts(left: bytes) -> tuple[bytes, bytes, int]:
+    """Return what a shortened log has before and after the line, and the number in it."""
+    found = re.compile(rb"\n?\[(\d+) bytes left out\]\n").match(left, HEAD_BYTES)
+    assert found is not None
+    return left[:HEAD_BYTES], left[found.end() :], int(found[1])
+
+
 def test_a_log_that_is_not_too_long_stays_as_it_is(tmp_path: Path) -> None:
     content = b"x" * MAX_LOG_BYTES
     assert shortened(tmp_path, content) == content
@@ -26,21 +40,75 @@ def test_a_log_that_is_not_too_long_stays_as_it_is(tmp_path: Path) -> None:
 
 @given(st.integers(1, 200_000), st.integers(1, 2 * MAX_LOG_BYTES))
 def test_beginning_and_end_stay_and_the_line_between_says_how_much_is_missing(line: int, more: int) -> None:
-    import tempfile
-
     content = ((b"%d" % line).ljust(line, b".") + b"\n") * ((MAX_LOG_BYTES + more) // (line + 1) + 1)
     with tempfile.TemporaryDirectory() as folder:
         left = shortened(Path(folder), content)
     if len(content) <= MAX_LOG_BYTES:
         return
-    found = re.search(rb"(?:^|\n)\[(\d+) bytes left out\]\n", left)
-    assert found is not None
-    head, tail = left[: found.start() + 1], left[found.end() :]
-    assert (len(head) <= HEAD_BYTES, len(tail) <= TAIL_BYTES) == (True, True)
+    head, tail, left_out = parts(left)
+    assert (len(head), len(tail) <= TAIL_BYTES) == (HEAD_BYTES, True)
     assert (content.startswith(head), content.endswith(tail)) == (True, True)
-    assert len(head) + len(tail) + int(found[1]) == len(content)
+    assert len(head) + len(tail) + left_out == len(content)
+    assert content[-len(tail) - 1 : -len(tail)] == b"\n"
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(1, MAX_GROWING_BYTES), min_size=1, max_size=3))
+def test_a_log_that_is_written_on_and_shortened_again_counts_all_that_was_left_out(sizes: list[int]) -> None:
+    printed = b""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.1.log"
+        path.touch()
+        with path.open("ab", buffering=0) as log:  # as another program has it
+            for size in sizes:
+                log.write(NUMBERS[len(printed) : len(printed) + size])
+                printed = NUMBERS[: len(printed) + size]
+                was_long = path.stat().st_size > MAX_LOG_BYTES
+                assert shorten_log(path) == was_long
+                assert path.stat().st_size <= MAX_LOG_BYTES
+        left = path.read_bytes()
+    if len(printed) <= MAX_LOG_BYTES:
+        assert left == printed
+        return
+    head, tail, left_out = parts(left)
+    assert head + tail == printed[:HEAD_BYTES] + printed[HEAD_BYTES + left_out :]
+
+
+def test_what_is_printed_while_it_is_shortened_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.1.log"
+    path.write_bytes(b"x\n" * MAX_LOG_BYTES)
+    pwrite = os.pwrite
+
+    def pwrite_late(descriptor: int, data: bytes, offset: int) -> int:
+        if not path.read_bytes().endswith(b"late\n"):
+            with path.open("ab") as log:
+                log.write(b"late\n")
+        return pwrite(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", pwrite_late)
+    assert shorten_log(path)
+    assert path.read_bytes().endswith(b"\nx\nlate\n")
+    assert len(parts(path.read_bytes())[0]) == HEAD_BYTES
+
+
+def test_a_log_that_is_read_at_this_moment_stays_as_it_is_and_counts_as_too_long(tmp_path: Path) -> None:
+    path = tmp_path / "x.1.log"
+    path.write_bytes(content := b"x" * (MAX_LOG_BYTES + 1))
+    with path.open("rb") as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        assert shorten_log(path)
+        assert path.read_bytes() == content
+    assert shorten_log(path)
+    assert not shorten_log(path)
+
+
+def test_what_lies_behind_a_link_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "own").write_bytes(content := b"x" * (MAX_LOG_BYTES + 1))
+    (tmp_path / "x.1.log").symlink_to("own")
+    shorten_log(tmp_path / "x.1.log")
+    assert (tmp_path / "own").read_bytes() == content
 
 
 def test_without_ends_of_lines_it_is_cut_anywhere(tmp_path: Path) -> None:
-    left = shortened(tmp_path, b"x" * (MAX_LOG_BYTES + 5))
-    assert left == b"x" * HEAD_BYTES + b"\n[5 bytes left out]\n" + b"x" * TAIL_BYTES
+    left = shortened(tmp_path, b"x" * (HEAD_BYTES + 100 + TAIL_BYTES))
+    assert left == b"x" * HEAD_BYTES + b"\n[100 bytes left out]\n" + b"x" * TAIL_BYTES

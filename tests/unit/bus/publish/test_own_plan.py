@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.support.buses import Heard, goodbye, hear, listening
 from virnucpro_bus import events as ev
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES, encode
-from virnucpro_bus.events.vocabulary import Device, PlannedFile
+from virnucpro_bus.events.run_events import PlannedFile
+from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.publish.file_names import FileNames, distinct_names
 from virnucpro_bus.publish.own_plan import COST_PER_UNIT, plan_events
 from virnucpro_bus.publish.publisher import Publisher

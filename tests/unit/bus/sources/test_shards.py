@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virnucpro_bus.metrics import ShardReport
+from virnucpro_bus.run_reports import ShardReport
 from virnucpro_bus.sources.shards import are_parts_of_one_whole, shard_warnings
 
 

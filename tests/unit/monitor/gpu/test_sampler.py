@@ -9,7 +9,8 @@ from monitor.gpu.monitor import GPUMonitor
 from monitor.gpu.reading import GpuReading, NullBackend
 from monitor.gpu.sampler import NOTICE_CHARACTERS, Sampler
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
-from virnucpro_bus.events.vocabulary import Device, Fact, GpuSampled, Notice
+from virnucpro_bus.events.run_events import Notice
+from virnucpro_bus.events.vocabulary import Device, Fact, GpuSampled
 
 GPU_A = Device("GPU-a", "A", 0)
 GPU_B = Device("GPU-b", "B", 1)

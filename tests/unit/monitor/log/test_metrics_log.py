@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.log.metrics_log import COLUMNS, MetricsLog
-from monitor.model.view_model import Row
 from tests.support.paths import DOCS
 from tests.support.pictures import placed
 from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.health.rows import Row
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION
 from virnucpro_bus.text import spreadsheet_safe, visible
 
@@ -43,9 +43,10 @@ KNOWN: Row = (
         "loading_seconds": 42.1234,
         "key": "GPU-1",
         "gpus": ["GPU-1"],
-        "cpu_percent": None,
-        "resident_bytes": None,
-        "read_bytes_per_second": None,
+        "cpu_percent": 98.76543,
+        "resident_bytes": 3_400_000_000,
+        "read_bytes_per_second": 1_234_567.0,
+        "worker": "worker-0",
     },
     {
         "compute_percent": 87.0,
@@ -72,6 +73,9 @@ UNKNOWN: Row = (
         "seconds_since_done": None,
         "current_file_percent": None,
         "loading_seconds": None,
+        "cpu_percent": None,
+        "resident_bytes": None,
+        "read_bytes_per_second": None,
     },
     UNKNOWN_UTILIZATION,
 )
@@ -98,7 +102,8 @@ def test_every_field_of_a_device_is_in_its_row(tmp_path: Path) -> None:
     assert row["work_stolen_to"] == "2"
     assert row["power_watts"] == "312.5"
     assert (row["uuid"], row["state"], row["current_file"]) == ("GPU-1", "busy", "sample_17.fa")
-    assert [row[name] for name in COLUMNS[-6:]] == ["99.0", "1234.568", "0.25", "", "true", "42.123"]
+    assert [row[name] for name in COLUMNS[18:24]] == ["99.0", "1234.568", "0.25", "", "true", "42.123"]
+    assert [row[name] for name in COLUMNS[24:]] == ["98.765", "3400000000", "1234567.0"]
 
 
 def test_where_several_runs_are_shown_a_row_names_its_own(tmp_path: Path) -> None:
@@ -116,7 +121,7 @@ def test_what_is_unknown_is_an_empty_cell(tmp_path: Path) -> None:
         *("sequences_per_sec", "compute_percent", "memory_percent", "uuid", "queue_depth"),
         *("temperature", "power_watts", "current_file"),
         *("compute_max_percent", "energy_joules", "sample_age_seconds", "run", "simulated"),
-        "loading_seconds",
+        *("loading_seconds", "cpu_percent", "resident_bytes", "read_bytes_per_second"),
     }
 
 

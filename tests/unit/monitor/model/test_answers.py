@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 
 from monitor.log.metrics_log import MetricsLog
 from monitor.model.answers import (
-    DeviceWork,
-    RunTotals,
     Steal,
     _CheckedUtilization,
     device_works,
@@ -31,6 +29,7 @@ from monitor.view.frame import frame
 from monitor.view.plain_line import line
 from tests.support.foreign_sources import DEVICE, FIGURES, STEAL, OwnCoordinator, OwnGpus
 from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.health.rows import DeviceWork, RunTotals
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuMetricsOfRun, GpuUtilization, StealEvent, Totals
 
 NAN, INF = float("nan"), float("inf")
@@ -122,7 +121,7 @@ def test_what_a_coordinator_of_two_methods_lacks_is_unknown_and_the_rest_is_show
         **dict.fromkeys(["uuid", "sequences", "files_failed", "state", "current_file", "seconds_since_done"]),
         "current_file_percent": None,
         "loading_seconds": None,
-        **dict.fromkeys(["key", "gpus", "cpu_percent", "resident_bytes", "read_bytes_per_second"]),
+        **dict.fromkeys(["key", "gpus", "cpu_percent", "resident_bytes", "read_bytes_per_second", "worker"]),
         "host": "",
     }
     assert figures == {**UNKNOWN_UTILIZATION, **FIGURES}

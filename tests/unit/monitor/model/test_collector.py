@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from monitor.model.collector import Collector, Failures
-from monitor.model.view_model import NOTICE, Problem, ViewModel
+from monitor.model.view_model import NOTICE, ViewModel
 from tests.support.fake_sources import Gpus, Work
 from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.health.problems import Problem
 from virnucpro_bus.metrics import FailedAttempt
 
 

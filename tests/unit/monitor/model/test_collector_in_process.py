@@ -7,10 +7,10 @@ from dataclasses import replace
 from monitor.dashboard import LoadBalancingDashboard
 from monitor.gpu.reading import GpuReading
 from monitor.model.collector import Collector, Failures
-from monitor.model.view_model import Row
 from tests.support.fake_sources import Gpus
 from tests.support.gpu_bench import GPU_A, GPU_B, Bench
 from virnucpro_bus.clock import ManualClock
+from virnucpro_bus.health.rows import Row
 from virnucpro_bus.metrics import UtilizationSource
 from workers import WorkStealingCoordinator
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from monitor.model.history import HistoryKeeper
-from monitor.model.view_model import Row
 from tests.support.pictures import row
+from virnucpro_bus.health.rows import Row
 
 
 def sample_of(throughput: float | None, compute: float | None, cpu: float | None = None) -> Row:

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.model.health import needs_attention
 from monitor.model.paging import page_count, page_of, rows_in_view
-from monitor.model.selection import SORTS, ViewOptions
-from monitor.model.view_model import Row
+from monitor.model.selection import ViewOptions
 from tests.support.pictures import row
+from virnucpro_bus.display_names import SORTS
+from virnucpro_bus.health.problems import needs_attention
+from virnucpro_bus.health.rows import Row
 
 STATES = st.lists(st.sampled_from(["busy", "idle", "lost", "silent"]), max_size=60)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from monitor.model.selection import select, unmatched
-from monitor.model.view_model import Row
 from tests.support.pictures import row
+from virnucpro_bus.health.rows import Row
 
 
 def device(device_id: int | str, uuid: str | None = None, host: str = "node1") -> Row:

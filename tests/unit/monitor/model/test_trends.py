@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from monitor.model.trends import SAMPLES_KEPT, TrendKeeper
-from monitor.model.view_model import Row, device_key
+from monitor.model.view_model import device_key
 from tests.support.pictures import placed, row
+from virnucpro_bus.health.rows import Row
 
 
 def sample_of(index: int, compute: float | None, throughput: float | None) -> Row:

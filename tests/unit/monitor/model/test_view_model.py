@@ -6,18 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.model.answers import RunTotals
-from monitor.model.view_model import (
-    ViewModel,
-    device_label,
-    known_sum,
-    qualified_label,
-    qualifiers,
-    remaining_seconds,
-)
+from monitor.model.view_model import ViewModel, known_sum
 from monitor.view.formatting import known_mean, model_labels, rate
 from tests.support.pictures import placed
 from virnucpro_bus.effect.combine import unknown_effect
+from virnucpro_bus.health.remaining import remaining_seconds
+from virnucpro_bus.health.rows import RunTotals, device_label, qualified_label, qualifiers
 from virnucpro_bus.metrics import Effect
 
 TOTALS: RunTotals = {

@@ -6,13 +6,14 @@ import pytest
 
 from monitor.model.collector import Collector, Failures
 from monitor.model.selection import select
-from monitor.model.view_model import Row, ViewModel, device_key, each_gpu_once
+from monitor.model.view_model import ViewModel, device_key, each_gpu_once
 from monitor.view.formatting import describe_devices
 from tests.support.layouts import laid_out
 from tests.support.pictures import assert_golden, plain
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.fleet_group import FleetGroup
+from virnucpro_bus.health.rows import Row
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization
 
 pytestmark = pytest.mark.usefixtures("utc")

@@ -15,15 +15,17 @@ from rich.cells import cell_len
 from monitor.model.answers import Steal
 from monitor.model.log_page import LogPage
 from monitor.model.selection import ScreenKind, ViewOptions
-from monitor.model.view_model import Row, ViewModel, device_key
+from monitor.model.view_model import ViewModel, device_key
 from monitor.screens.screen import screen
 from monitor.view.glyphs import ASCII, UNICODE, Glyphs
 from tests.support.harmful_texts import assert_harmless, harmful
 from tests.support.pictures import EMPTY, IN_TROUBLE, KEYS, WITH_EFFECT, assert_golden, snapshot
+from virnucpro_bus.health.rows import Row
 from virnucpro_bus.metrics import FileRecord
 
 pytestmark = pytest.mark.usefixtures("utc")
 LOG = LogPage("logs/sample_05.fa.3.log", 0, 7, 1234, tuple(f"line {number} of the log" for number in range(1, 41)))
+WORKERS_LOG = LogPage("logs/worker-0.log", 0, 1, 99, ("loading weights", "loaded in 3.1 s"))
 OTHERS = [each for each in ScreenKind if each is not ScreenKind.OVERVIEW]
 FIRST = device_key(snapshot(8).rows[0][0])
 
@@ -49,7 +51,7 @@ FULL = replace(
     WITH_EFFECT,
     files=tuple(record(number) for number in range(12)),
     failures={"sample_13.fa": "ValueError: unreadable record 7", "sample_21.fa": "CUDA out of memory"},
-    log=LOG,
+    logs=(LOG, WORKERS_LOG),
 )
 
 
@@ -97,11 +99,33 @@ def test_the_log_ends_at_the_last_line_of_the_screen() -> None:
 
 @pytest.mark.parametrize("which", [ScreenKind.LOGS, ScreenKind.DEVICE])
 def test_where_there_is_no_log_the_screen_says_so(which: ScreenKind) -> None:
-    assert "no log: nothing was printed" in drawn(replace(FULL, log=None, steals=()), which, 100, 40)
+    assert "none: nothing was printed" in drawn(replace(FULL, logs=(), steals=()), which, 100, 40)
 
 
 def test_a_device_that_is_gone_is_said_to_be() -> None:
     assert "it is no longer there" in drawn(replace(FULL, rows=FULL.rows[1:]), ScreenKind.DEVICE, 80, 24)
+
+
+@pytest.mark.parametrize("height", [24, 30, 60])
+def test_the_logs_of_a_device_share_its_screen_with_its_files_and_steals(height: int) -> None:
+    picture = drawn(FULL, ScreenKind.DEVICE, 80, height)
+    assert "line 40 of the log" in picture
+    assert "loaded in 3.1 s" in picture
+    assert "TIME    SEQUENCES" in picture
+    assert len(picture.splitlines()) == height
+
+
+def test_a_device_that_has_done_nothing_has_no_time_of_its_last_file() -> None:
+    work, gpu = FULL.rows[0]
+    assert "last done" in drawn(FULL, ScreenKind.DEVICE, 80, 40)
+    row: Row = ({**work, "files_completed": 0, "files_failed": 0, "seconds_since_done": 3.0}, gpu)
+    assert "last done" not in drawn(replace(FULL, rows=(row,)), ScreenKind.DEVICE, 80, 40)
+
+
+def test_columns_in_which_nothing_is_known_are_left_out() -> None:
+    assert "COMPUTE" in drawn(FULL, ScreenKind.FILES, 80, 60)
+    files = tuple(FileRecord(**{**each, "compute_percent": None}) for each in FULL.files)
+    assert "COMPUTE" not in drawn(replace(FULL, files=files), ScreenKind.FILES, 80, 60)
 
 
 def test_a_device_has_its_own_files_and_steals_alone() -> None:
@@ -129,7 +153,7 @@ def test_no_text_of_an_event_or_a_log_reaches_the_terminal_as_it_is(which: Scree
             title=text,
             files=(record(0, text),),
             failures={text: text},
-            log=replace(LOG, name=text, lines=(text,)),
+            logs=(replace(LOG, name=text, lines=(text,)),),
         )
         options = ViewOptions(screen=which, chosen=FIRST)
         lines = [line.plain for line in screen(model, 100, 60, glyphs, options, KEYS)]

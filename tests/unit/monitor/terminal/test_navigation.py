@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.model.selection import SORTS, ScreenKind, ViewOptions
+from monitor.model.selection import ScreenKind, ViewOptions
 from monitor.terminal.keys import Key
 from monitor.terminal.navigation import PICTURES_A_PAGE, Navigation
+from virnucpro_bus.display_names import SORTS
 
 
 def after(pictures: int, steering: Navigation, pages: int = 3) -> Navigation:

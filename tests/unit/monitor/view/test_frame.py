@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from monitor.model.selection import SORTS, ViewOptions
-from monitor.model.view_model import Problem
+from monitor.model.selection import ViewOptions
 from monitor.view.frame import frame, pages
 from monitor.view.glyphs import ASCII
 from tests.support.pictures import (
@@ -30,6 +29,8 @@ from tests.support.pictures import (
     plain,
     snapshot,
 )
+from virnucpro_bus.display_names import SORTS
+from virnucpro_bus.health.problems import Problem
 
 pytestmark = pytest.mark.usefixtures("utc")
 

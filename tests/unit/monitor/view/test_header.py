@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.model.answers import RunTotals
-from monitor.model.view_model import Row, ViewModel
+from monitor.model.view_model import ViewModel
 from monitor.view.glyphs import UNICODE
 from monitor.view.header import progress_line, title_line
 from tests.support.pictures import colour_of, plain, snapshot
+from virnucpro_bus.health.rows import Row, RunTotals
 
 pytestmark = pytest.mark.usefixtures("utc")
 
@@ -104,3 +104,14 @@ def test_the_devices_stand_beside_the_title_if_there_is_room() -> None:
     assert title_line(snapshot(), 80, UNICODE).plain.startswith(" run 20231114-221320  8 devices  ")
     assert "devices" not in title_line(snapshot(), 70, UNICODE).plain
     assert "1 SILENT" in title_line(snapshot(), 70, UNICODE).plain
+
+
+def test_while_no_more_files_are_handed_out_the_reason_stands_where_the_eta_was() -> None:
+    model = replace(snapshot(), draining_reason="SIGTERM")
+    assert plain(model, 80, 24).splitlines()[1].endswith("draining (SIGTERM)")
+    assert plain(replace(model, is_over=True), 80, 24).splitlines()[1].endswith("ended early")
+
+
+def test_a_reason_for_draining_cannot_control_the_terminal_and_is_cut() -> None:
+    shown = plain(replace(snapshot(), draining_reason="\x1b[2J" + "x" * 200), 120, 24).splitlines()[1]
+    assert shown.endswith(f"draining (\\x1b[2J{'x' * 33})")

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.model.answers import RunTotals
 from monitor.model.selection import ViewOptions
-from monitor.model.view_model import NOTICE, Problem
+from monitor.model.view_model import NOTICE
 from monitor.view.plain_line import line
 from tests.support.pictures import (
     ALL,
@@ -28,6 +27,8 @@ from tests.support.pictures import (
     row,
     snapshot,
 )
+from virnucpro_bus.health.problems import Problem
+from virnucpro_bus.health.rows import RunTotals
 from virnucpro_bus.metrics import Effect
 
 

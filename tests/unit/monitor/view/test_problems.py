@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from monitor.model.view_model import HINT, Problem
+from monitor.model.view_model import HINT
 from monitor.view.glyphs import ASCII, UNICODE
 from monitor.view.problems import lines_wanted, problem_lines
 from tests.support.pictures import TROUBLED, colour_of, snapshot
+from virnucpro_bus.health.problems import Problem
 
 LONG = Problem("failed 2: " + ", ".join(f"sample_{number}.fa (ValueError: unreadable)" for number in range(4)))
 

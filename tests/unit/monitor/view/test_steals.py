@@ -11,6 +11,7 @@ from monitor.view.glyphs import UNICODE
 from monitor.view.steals import effect_line
 from tests.support.pictures import WITH_EFFECT, colour_of, plain, snapshot
 from virnucpro_bus.effect.combine import unknown_effect
+from virnucpro_bus.metrics import StealEffect
 
 pytestmark = pytest.mark.usefixtures("utc")
 
@@ -48,7 +49,11 @@ def test_without_a_known_effect_there_is_no_line_about_stealing() -> None:
 
 def test_without_a_steal_the_line_says_so_in_place_of_a_count() -> None:
     assert WITH_EFFECT.effect is not None
-    unmoved = replace(WITH_EFFECT, effect={**WITH_EFFECT.effect, "moves": 0})
+    unmoved = replace(
+        WITH_EFFECT,
+        effect={**WITH_EFFECT.effect, "moves": 0},
+        totals={**WITH_EFFECT.totals, "steals": 0},
+    )
     assert line_of(unmoved, 80) == " stealing: no file stolen, 1.7 % (0.9 to 2.6 %) above the lower bound"
 
 
@@ -62,6 +67,20 @@ def test_a_steal_is_shown_with_its_result_if_that_is_known() -> None:
     assert " 22:14:23 GPU 4 <- GPU 1 sample_9.fa saved 14.2 s (12.0 s to 16.5 s)\n" in picture
     assert " 22:14:30 GPU 7 <- GPU 2 sample_10.fa\n" in picture
     assert " 22:14:37 GPU 2 <- GPU 3 sample_11.fa lost 3.0 s (2.0 s to 4.0 s)\n" in picture
+
+
+def test_a_steal_that_may_as_well_have_saved_time_has_no_colour() -> None:
+    assert WITH_EFFECT.effect is not None
+    steals: list[StealEffect] = [
+        {**steal, "saved_seconds": -0.04, "saved_range": (-0.1, 0.1)} for steal in WITH_EFFECT.effect["steals"]
+    ]
+    unclear = replace(WITH_EFFECT, effect={**WITH_EFFECT.effect, "steals": steals})
+    assert colour_of(unclear, 120, "lost 40 ms") == "dim"
+
+
+def test_steals_whose_file_no_thief_has_are_in_the_line_too() -> None:
+    more = replace(WITH_EFFECT, totals={**WITH_EFFECT.totals, "steals": 14})
+    assert line_of(more, 120).startswith(" stealing: 12 of 14 steals, saved 3m12s")
 
 
 def test_a_steal_that_has_lost_time_is_yellow() -> None:

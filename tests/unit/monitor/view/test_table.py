@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from monitor.model.answers import DeviceWork
-from monitor.model.selection import COLUMN_NAMES, EVERYTHING, ViewOptions
-from monitor.model.view_model import Row, Trend, ViewModel, device_key
+from monitor.model.selection import EVERYTHING, ViewOptions
+from monitor.model.view_model import Trend, ViewModel, device_key
 from monitor.view.columns import COLUMNS
 from monitor.view.frame import frame
 from tests.support.pictures import (
+    FINISHED,
     IN_TROUBLE,
     LOADING,
     ON_CPUS,
@@ -29,7 +29,10 @@ from tests.support.pictures import (
     plain,
     row,
     snapshot,
+    with_rows,
 )
+from virnucpro_bus.display_names import COLUMN_NAMES
+from virnucpro_bus.health.rows import DeviceWork, Row
 
 MEMORIES = ("A100-SXM4-40GB", "A100-SXM4-80GB")
 
@@ -409,3 +412,9 @@ def test_chosen_columns_are_shown_and_no_others_the_first_ones_if_not_all_fit() 
 
 def test_every_column_has_the_name_that_users_choose_it_by() -> None:
     assert tuple(column.name for column in COLUMNS if column.name) == COLUMN_NAMES
+
+
+def test_once_the_run_has_ended_there_is_no_column_of_files() -> None:
+    idle = with_rows(snapshot(8), (({**work, "current_file": None}, gpu) for work, gpu in snapshot(8).rows))
+    headers = ["".join(text.plain for text in frame(model, 120, 30)) for model in (idle, FINISHED)]
+    assert ["  FILE" in text for text in headers] == [True, False]

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from monitor.model.answers import DeviceWork, RunTotals
-from monitor.model.health import problems
 from monitor.model.selection import ViewOptions
-from monitor.model.view_model import Problem, Row, ViewModel
+from monitor.model.view_model import ViewModel
 from monitor.view.columns import COLUMNS, Cut
 from monitor.view.frame import frame
 from monitor.view.glyphs import ASCII
 from monitor.view.plain_line import line
 from tests.support.pictures import plain, row, snapshot
 from virnucpro_bus.effect.combine import unknown_effect
+from virnucpro_bus.health.problems import Problem, problems
+from virnucpro_bus.health.rows import DeviceWork, Row, RunTotals
 from virnucpro_bus.metrics import SourceCounts, StealEvent
 from virnucpro_bus.text import visible
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from monitor.model.answers import DeviceWork
 from monitor.model.collector import Collector, Failures, nothing_yet
-from monitor.model.view_model import NOTICE, Problem, Trend, ViewModel, device_key
+from monitor.model.view_model import NOTICE, Trend, ViewModel, device_key
 from monitor.web.figures import PageFigures, page_figures
 from tests.support.fake_sources import Gpus, Work
 from tests.support.harmful_texts import assert_harmless, harmful
 from virnucpro_bus.clock import ManualClock
-from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization, RunReport
+from virnucpro_bus.health.problems import Problem
+from virnucpro_bus.health.rows import DeviceWork
+from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, GpuUtilization
+from virnucpro_bus.run_reports import AnnouncedRun
 
 UNKNOWN_WORK: DeviceWork = {
     "device_id": None,
@@ -39,9 +41,12 @@ UNKNOWN_WORK: DeviceWork = {
     "gpus": None,
     "cpu_percent": None,
     "resident_bytes": None,
+    "worker": None,
     "read_bytes_per_second": None,
 }
-RUN: RunReport = {
+RUN: AnnouncedRun = {
+    "id": "run-1",
+    "draining_reason": None,
     "run": "run-1",
     "host": "node1",
     "job": "sixframe",
@@ -93,6 +98,16 @@ def test_stale_figures_are_marked() -> None:
     assert device["compute"] == {"percent": None, "text": "STALE", "level": "warn"}
 
 
+def test_the_columns_are_named_in_which_nothing_is_known_of_any_device() -> None:
+    works: DeviceWork = {**UNKNOWN_WORK, "cpu_percent": 98.7, "resident_bytes": 3 << 30}
+    figures = of((works, UNKNOWN_UTILIZATION), (UNKNOWN_WORK, UNKNOWN_UTILIZATION))
+    assert figures["unknown"] == ["compute", "memory", "power", "reads", "temperature", "trend"]
+    assert [(each["cpu"], each["resident"]) for each in figures["devices"]] == [("99%", "3.0 GiB"), ("n/a", "n/a")]
+    assert of((works, {**UNKNOWN_UTILIZATION, "compute_percent": 7.0}))["unknown"] == [
+        *("memory", "power", "reads", "temperature"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("state", "word", "level"),
     [("lost", "LOST", "bad"), ("silent", "SILENT", "warn"), ("idle", "idle", ""), ("busy", "busy", "good")],
@@ -142,7 +157,7 @@ def test_one_run_is_described_and_of_several_each_has_its_state() -> None:
 
 def test_the_shard_of_a_run_is_among_its_facts() -> None:
     model = nothing_yet(0, "")
-    run: RunReport = {**RUN, "shard": {"number": 0, "count": 4, "files": 60, "inputs": "i"}}
+    run: AnnouncedRun = {**RUN, "shard": {"number": 0, "count": 4, "files": 60, "inputs": "i"}}
     assert ("shard", "0/4 of 60 files") in page_figures(model, (), [run])["facts"]
     facts = page_figures(model, (), [RUN, run])["facts"]
     assert ("run-1 on node1", "running, sixframe, shard 0/4 of 60 files") in facts
@@ -184,7 +199,7 @@ def test_no_text_of_an_event_arrives_as_it_is() -> None:
         steals=({"timestamp": None, "source_gpu": text, "dest_gpu": text, "file_name": text, "host": text},),
         health=(Problem(text), Problem(text, kind=NOTICE)),
     )
-    run: RunReport = {**RUN, "run": text, "host": text, "job": text, "policy": text, "state": text}
+    run: AnnouncedRun = {**RUN, "run": text, "host": text, "job": text, "policy": text, "state": text}
     for runs in ([run], [run, run]):
         figures = page_figures(model, model.rows, runs)
         for device in figures["devices"]:

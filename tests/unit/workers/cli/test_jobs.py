@@ -26,7 +26,7 @@ JOB = NamedJob(
         JobOption("x", "more"),
     ),
     requires=Requirements(("no_such_reader",), "pip install 'mind-job[reader]'"),
-    reads_nucleotides=True,
+    reads="nucleotides",
 )
 """
 
@@ -89,7 +89,7 @@ def test_json_has_all_of_it_and_null_where_a_job_cannot_be_imported(shown: Calla
         "package": "virnucpro-bus",
         "version": jobs["embed"]["version"],
         "target": "workers.jobs.sixframe:run_sixframe",
-        "reads_nucleotides": True,
+        "reads": "nucleotides",
         "options": [
             {"name": "chunk", "help": "length of the chunks in bases", "default": "500", "required": False}
         ],
@@ -97,7 +97,7 @@ def test_json_has_all_of_it_and_null_where_a_job_cannot_be_imported(shown: Calla
         "problem": None,
     }
     torn = jobs["torn"]
-    assert (torn["summary"], torn["target"], torn["reads_nucleotides"], torn["options"]) == (None, None, None, [])
+    assert (torn["summary"], torn["target"], torn["reads"], torn["options"]) == (None, None, None, [])
     assert torn["problem"].startswith("job torn: cannot be imported")
 
 

@@ -46,11 +46,17 @@ def everything_in(folder: Path) -> dict[Path, bytes]:
         ("--weights 0", "must be finite numbers above 0"),
         ("--interval 0", "is not in the range 0.1<=x<=3600"),
         ("--interval nan", "nan is not a number of seconds"),
+        ("--columns state,cmpute", "'cmpute': is not a column (did you mean compute?): expected some of device, "),
         ("--policy sometimes", "'sometimes' is not one of 'off', 'threshold', 'cost'"),
         ("--policy dask", "Dask's own scheduler decides: add --engine dask, or choose another policy"),
         ("--no-such-option", "No such option"),
         ("--force --resume", "give one of them"),
         ("--shard 2/2", "'2/2': is not a shard: they count from 0, and the last of 2 is 1/2"),
+        ("--glob in/*.fa", "give in as INPUT, with --glob '*.fa'"),
+        ("--glob *.faa", "contains no files that match '*.faa', but 1 other file (reads_01.fa)"),
+        ("--files-from none", "none: cannot be read: No such file or directory"),
+        ("--null", "is about a list of paths: add --files-from FILE, or - for standard input"),
+        ("- --files-from -", "standard input is a list of paths that can be read once: give - once"),
         ("--shard /", "'/': is not a shard: expected I/N, for example 0/4 for the first of 4"),
     ],
 )
@@ -58,7 +64,9 @@ def test_an_option_that_makes_no_sense_is_refused_before_anything_is_started(
     folder: Path, capsys: pytest.CaptureFixture[str], options: str, why: str
 ) -> None:
     before = everything_in(folder)
-    assert why in refusal(capsys, *RUN, *options.split())
+    line = refusal(capsys, *RUN, *options.split())
+    assert why in line
+    assert refusal(capsys, *RUN, *options.split(), "--dry-run") == line
     assert everything_in(folder) == before
 
 
@@ -75,6 +83,15 @@ def test_a_refused_run_has_ended_the_zygote_that_it_had_started(
     monkeypatch.setattr("workers.cli.run.Zygote", Watched)
     refusal(capsys, *RUN, "--job", "nonsense")
     assert [process is not None and process.returncode is not None for process in started] == [True]
+
+
+def test_a_run_without_an_input_is_refused_with_what_to_give(capsys: pytest.CaptureFixture[str]) -> None:
+    line = refusal(capsys, "run", "--out", "out", "--devices", "cpu:1")
+    assert line.startswith("no INPUT: give files or folders, or - for a list of paths on standard input; see ")
+
+
+def test_json_without_a_dry_run_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "add --dry-run, or use virnucpro-bus monitor --json" in refusal(capsys, *RUN, "--json")
 
 
 def test_a_missing_input_is_refused_and_makes_no_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

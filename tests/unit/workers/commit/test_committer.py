@@ -10,7 +10,8 @@ import pytest
 
 from tests.support.machine import Machine, some_inputs
 from tests.support.run_files import recorded, results
-from virnucpro_bus.events.vocabulary import FileCommitted, FilesAssigned, RunStarted
+from virnucpro_bus.events.run_events import FilesAssigned, RunStarted
+from virnucpro_bus.events.vocabulary import FileCommitted
 from virnucpro_bus.files.disk import Disk, StrPath
 from workers.inputs.input_file import InputFile
 from workers.protocol import Refusal

@@ -10,19 +10,15 @@ from tests.support.plans import coordinator_of, cpus, input_file, input_files, l
 from virnucpro_bus.clock import NANOSECONDS, ManualClock
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES, decode, encode
 from virnucpro_bus.events.envelope import make_envelope
-from virnucpro_bus.events.vocabulary import (
-    NAME_CHARACTERS,
-    Device,
+from virnucpro_bus.events.run_events import (
     DeviceJoined,
-    Fact,
     FilesAssigned,
     Notice,
     PlannedFile,
-    QueueDepths,
     RunFinished,
     RunStarted,
-    WorkerLost,
 )
+from virnucpro_bus.events.vocabulary import NAME_CHARACTERS, Device, Fact, QueueDepths, WorkerLost
 from virnucpro_bus.metrics import GpuMetrics
 from virnucpro_bus.testing import ListSink
 from workers.coordinator.assignment import Assignment

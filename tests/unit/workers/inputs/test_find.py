@@ -15,6 +15,7 @@ from virnucpro_bus.errors import InputError
 from workers.inputs.find import find_inputs
 
 NOBODY = 65534
+REMEDY = "make it readable, or name other folders"
 
 
 def a_file(path: Path, content: bytes = b">a\nACGT\n") -> Path:
@@ -81,8 +82,9 @@ def test_what_is_left_out_of_a_folder_is_counted_and_named(tmp_path: Path) -> No
     names = ["a.fa", "p.faa", "notes.txt", "b.tsv", "c.log", "x.gz", ".hidden.fa", ".git/config", "deeper/z.fa"]
     for name in names:
         a_file(tmp_path / name)
-    (folder,) = find_inputs([tmp_path], nucleotides_only=True).folders
-    assert folder.taken == ["a.fa"]
+    found = find_inputs([tmp_path], reads="nucleotides")
+    assert list(found.files.names) == ["a.fa"]
+    (folder,) = found.folders
     assert folder.left_out() == (
         "1 protein file (p.faa), 4 other files (b.tsv, c.log, notes.txt, ...), 1 subfolder (deeper), "
         "2 hidden entries (.git, .hidden.fa)"
@@ -92,14 +94,14 @@ def test_what_is_left_out_of_a_folder_is_counted_and_named(tmp_path: Path) -> No
 def test_nothing_is_left_out_of_a_folder_of_sequence_files(tmp_path: Path) -> None:
     for name in ("a.fa", "p.faa"):
         a_file(tmp_path / name)
-    (folder,) = find_inputs([tmp_path]).folders
-    assert (folder.taken, folder.left_out()) == (["a.fa", "p.faa"], "")
+    found = find_inputs([tmp_path])
+    assert (list(found.files.names), found.folders[0].left_out()) == (["a.fa", "p.faa"], "")
 
 
 def test_a_folder_of_proteins_alone_is_refused_where_nucleotides_are_read(tmp_path: Path) -> None:
     a_file(tmp_path / "a.protein.faa")
     with pytest.raises(InputError) as caught:
-        find_inputs([tmp_path], nucleotides_only=True)
+        find_inputs([tmp_path], reads="nucleotides")
     assert "contains no sequence files of nucleotides (.fa " in str(caught.value)
     assert "but 1 protein file (a.protein.faa); choose another folder" in str(caught.value)
     assert ".faa" not in str(caught.value).partition("(")[2].partition(")")[0]
@@ -215,7 +217,7 @@ def test_an_unreadable_file_is_refused(closed: Path) -> None:
 
 def test_an_unreadable_folder_is_refused(closed: Path) -> None:
     with without_root():
-        assert error_of(closed.parent) == f"{closed.parent}: cannot list the folder: Permission denied"
+        assert error_of(closed.parent) == f"{closed.parent}: cannot list the folder: Permission denied; {REMEDY}"
 
 
 def test_a_file_in_a_folder_that_may_not_be_entered_is_refused(closed: Path) -> None:

@@ -76,9 +76,9 @@ def test_an_invalid_job_is_refused_in_one_line(spec: str, options: dict[str, str
 
 
 def test_a_job_of_another_package_is_known_by_its_description_alone(install: Install) -> None:
-    install("(JobOption('size', 'a size'),), reads_nucleotides=True, estimate=lambda path, options: 1.0")
+    install("(JobOption('size', 'a size'),), reads='nucleotides', estimate=lambda path, options: 1.0")
     job = check_job("other", {"size": "5"})
-    assert (job.target, job.reads_nucleotides, job.may_estimate) == ("others_job:run", True, True)
+    assert (job.target, job.reads, job.may_estimate) == ("others_job:run", "nucleotides", True)
 
 
 def test_another_package_does_not_replace_a_job_of_ours(install: Install) -> None:

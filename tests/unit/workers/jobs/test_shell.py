@@ -6,6 +6,8 @@ import gzip
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,12 @@ def output(tmp_path: Path) -> Path:
     folder = tmp_path / "out"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def logs() -> Iterator[AttemptLogs]:
+    with closing(AttemptLogs()) as made:
+        yield made
 
 
 def make_context() -> JobContext:
@@ -295,9 +303,8 @@ def test_an_input_whose_sequences_cannot_be_counted_counts_as_none_with_a_warnin
 
 
 def test_what_a_command_prints_is_in_the_attempts_log_in_order_and_the_reason_has_the_last_line_of_stderr(
-    tmp_path: Path, output: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, output: Path, logs: AttemptLogs, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    logs = AttemptLogs()
     command = "echo 1; echo problem >&2; echo 2; exit 1 #{input}"
     with logs.of(tmp_path, "x.fa", 1), pytest.raises(UserError, match=r"exit status 1: problem$"):
         run(command, a_file(tmp_path, "x.fa"), output)
@@ -305,7 +312,17 @@ def test_what_a_command_prints_is_in_the_attempts_log_in_order_and_the_reason_ha
     assert capfd.readouterr() == ("", "")
 
 
-def test_without_a_line_on_stderr_the_reason_is_the_status_alone(tmp_path: Path, output: Path) -> None:
-    logs = AttemptLogs()
+def test_of_a_command_that_floods_its_log_the_reason_has_the_last_line(
+    tmp_path: Path, output: Path, logs: AttemptLogs
+) -> None:
+    log = tmp_path / "logs" / "x.fa.1.log"
+    flood = f"until grep -q 'left out' {log} 2>/dev/null; do head -c 2200000 /dev/zero | tr '\\0' '\\n'; done"
+    with logs.of(tmp_path, "x.fa", 1), pytest.raises(UserError, match=r"exit status 1: problem$"):
+        run(f"echo first >&2; {flood}; echo problem >&2; exit 1 #{{input}}", a_file(tmp_path, "x.fa"), output)
+
+
+def test_without_a_line_on_stderr_the_reason_is_the_status_alone(
+    tmp_path: Path, output: Path, logs: AttemptLogs
+) -> None:
     with logs.of(tmp_path, "x.fa", 1), pytest.raises(UserError, match=r"exit status 1$"):
         run("echo 1; exit 1 #{input}", a_file(tmp_path, "x.fa"), output)

@@ -77,12 +77,14 @@ def test_for_a_module_without_the_word_no_process_is_started(
 
 
 @pytest.mark.parametrize("word", ["estimate", "no such word"])
-def test_a_module_of_a_package_without_the_word_is_not_imported(job: Write, tmp_path: Path, word: str) -> None:
+def test_a_module_of_a_package_without_the_word_is_not_imported_and_its_package_neither(
+    job: Write, tmp_path: Path, word: str
+) -> None:
     (tmp_path / "packed").mkdir()
     (tmp_path / "packed" / "__init__.py").write_text("open('package', 'w').close()\n")
     (tmp_path / "packed" / "jobs.py").write_text(RUN + f"# {word}\nopen('module', 'w').close()\n")
     assert apply_job_estimates(check_job("packed.jobs:run", {}), FILES) == (FILES, None)
-    assert [(tmp_path / name).exists() for name in ("package", "module")] == [True, word == "estimate"]
+    assert [(tmp_path / name).exists() for name in ("package", "module")] == [word == "estimate"] * 2
 
 
 def test_a_job_that_only_mentions_estimates_has_none(job: Write) -> None:

@@ -23,7 +23,7 @@ from workers.inputs.find import find_inputs
 from workers.launch.launcher import Launcher
 from workers.pool.pool import WorkerPool
 from workers.resume.journal import holds_run
-from workers.resume.resume import settings_of
+from workers.resume.past_folder import settings_of
 
 JOB = "sixframe"
 

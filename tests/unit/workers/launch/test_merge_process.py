@@ -14,7 +14,8 @@ from workers.commit.result_store import ResultStore
 from workers.inputs.find import find_inputs
 from workers.jobs.named_job import Merge, merged_names
 from workers.launch.merge_process import claim_merged, write_merged
-from workers.resume.resume import open_past_run, plan_resume
+from workers.resume.past_folder import open_past_run
+from workers.resume.resume import plan_resume
 
 MERGE = Merge("table.tsv", lambda files, target: None)
 

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.plans import files_at
-from virnucpro_bus.events.vocabulary import PlannedFile
+from virnucpro_bus.events.run_events import PlannedFile
 from workers.commit.result_store import result_folder
 from workers.inputs.input_file import InputFile
 from workers.inputs.input_files import InputFiles

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tracemalloc
 
-from virnucpro_bus.events.vocabulary import Origin, PlannedFile
+from virnucpro_bus.events.run_events import PlannedFile
+from virnucpro_bus.events.vocabulary import Origin
 from workers.resume.past_plan import PastPlan
 
 MANY = 1_000

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from virnucpro_bus.events.vocabulary import Origin, PlannedFile
+from virnucpro_bus.events.run_events import PlannedFile
+from virnucpro_bus.events.vocabulary import Origin
 from workers.inputs.find import find_inputs
 from workers.inputs.input_file import InputFile, content_digest
 from workers.inputs.input_files import GivenFiles, InputFiles

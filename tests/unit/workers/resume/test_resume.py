@@ -19,17 +19,14 @@ from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import Sequencer
+from virnucpro_bus.events.run_events import FilesAssigned, PlannedFile, RunStarted, Shard
 from virnucpro_bus.events.vocabulary import (
     Device,
     Fact,
     FileCompleted,
     FileFailed,
     FileReopened,
-    FilesAssigned,
     FileStarted,
-    PlannedFile,
-    RunStarted,
-    Shard,
     WorkerLost,
     WorkerStarted,
     WorkStolen,
@@ -42,6 +39,7 @@ from workers.inputs.find import find_inputs
 from workers.inputs.input_file import InputFile
 from workers.inputs.input_files import InputFiles
 from workers.resume.journal import PastRun, read_past_run
+from workers.resume.past_folder import open_past_run, settings_of
 from workers.resume.resume import (
     CHANGED,
     DAMAGED,
@@ -50,9 +48,7 @@ from workers.resume.resume import (
     NO_LONGER_INPUT,
     NOT_COMMITTED,
     ResumePlan,
-    open_past_run,
     plan_resume,
-    settings_of,
 )
 from workers.schedule.plan import plan_events
 from workers.schedule.shard import ShardName, share_of

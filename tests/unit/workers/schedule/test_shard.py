@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.plans import input_files
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.events.vocabulary import Shard
+from virnucpro_bus.events.run_events import Shard
 from workers.inputs.input_file import InputFile
 from workers.schedule.shard import ShardName, Share, name_of, parse_shard, share_of
 

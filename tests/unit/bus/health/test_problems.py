@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from monitor.model.answers import RunTotals
-from monitor.model.health import is_stalled, needs_attention, problems
-from monitor.model.view_model import Row
+from virnucpro_bus.health.problems import is_stalled, needs_attention, problems
+from virnucpro_bus.health.rows import Row, RunTotals
 from virnucpro_bus.metrics import UNKNOWN_UTILIZATION, FailedAttempt, SourceCounts
 
 TOTALS: RunTotals = {
@@ -56,6 +55,7 @@ def row(
             "gpus": None,
             "cpu_percent": None,
             "resident_bytes": None,
+            "worker": None,
             "read_bytes_per_second": None,
         },
         {**UNKNOWN_UTILIZATION, "sample_age_seconds": age},

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from monitor.model.answers import DeviceWork, RunTotals
-from monitor.model.view_model import Problem, Qualifier, Row, qualified_label, qualifiers
+from virnucpro_bus.health.rows import DeviceWork, Qualifier, Row, RunTotals, qualified_label, qualifiers
 from virnucpro_bus.metrics import FailedAttempt, SourceCounts, is_stale
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import UNKNOWN, duration
@@ -25,6 +25,19 @@ REASON_CHARACTERS = 60
 """Longer reasons and file names are cut."""
 _Figure = Literal["compute_percent", "memory_percent", "temperature", "power_watts"]
 _FIGURES: tuple[_Figure, ...] = ("compute_percent", "memory_percent", "temperature", "power_watts")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem, in one line."""
+
+    text: str
+    is_bad: bool = False
+    """Whether something is lost for good; otherwise it is a warning."""
+    kind: str = ""
+    """One word for all problems of its kind ("lost", "stale"), for views that show that kind elsewhere; or ""."""
+    brief: str = ""
+    """A shorter text for views that repeat it at every interval; "" stands for `text`."""
 
 
 def is_stalled(metrics: DeviceWork) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from pathlib import PurePath
 
 from virnucpro_bus.text import visible
 from workers.inputs.names import stem_of_name
@@ -16,26 +15,38 @@ MAX_KINDS_NAMED = 10
 _QUOTED = r"(?<!\w)(?:'[^']*'|\"[^\"]*\"|`[^`]*`)"
 _PATH = r"(?<![\w/])/[^\s:,;]+"
 _NUMBER = r"0[xX][0-9a-fA-F]+|\d+"
-_DIFFERENT = re.compile(f"{_QUOTED}|{_PATH}|{_NUMBER}")
-_OF_SIZE = re.compile(
-    r"out of memory|outofmemory|memoryerror|fit into the memory|cannot allocate|bad_alloc|resource_exhausted"
-    r"|timed? ?out|\bkilled\b|(?-i:\bSIG[A-Z0-9]{2,6}\b)|segmentation fault",
-    re.IGNORECASE,
+# Compiled at the first failure: most runs have none, and start sooner.
+_DIFFERENT = f"{_QUOTED}|{_PATH}|{_NUMBER}"
+_OF_SIZE = (
+    r"(?i)out of memory|outofmemory|memoryerror|fit into the memory|cannot allocate|bad_alloc|resource_exhausted"
+    r"|timed? ?out|\bkilled\b|(?-i:\bSIG[A-Z0-9]{2,6}\b)|segmentation fault"
 )
 """Of a reason that the size of a file may be behind."""
 
 
 def kind_of(reason: str, file: str) -> str:
     """Return what a failure has in common with those like it. `reason` is that of the file with this id."""
-    base = PurePath(file).name
+    base = file.rpartition("/")[2] or file
     for name in (file, base, stem_of_name(base)):
-        reason = re.sub(rf"(?<![^\W_]){re.escape(visible(name))}(?![^\W_])", "*", reason)
-    return _DIFFERENT.sub("*", reason)
+        if (shown := visible(name)) in reason:
+            reason = _without(shown, reason)
+    return re.sub(_DIFFERENT, "*", reason)
+
+
+def _without(name: str, text: str) -> str:
+    """Return `text` with "*" in place of `name`, where that is not part of a longer word."""
+    parts, start = [], 0
+    while (at := text.find(name, start)) >= 0:
+        end = at + len(name)
+        is_word = not text[:at][-1:].isalnum() and not text[end : end + 1].isalnum()
+        parts += [text[start:at], "*" if is_word else name]
+        start = end
+    return "".join([*parts, text[start:]])
 
 
 def may_be_of_size(reason: str) -> bool:
     """Whether a failure may be due to the size of its file: too little memory or time, or a signal."""
-    return _OF_SIZE.search(reason) is not None
+    return re.search(_OF_SIZE, reason) is not None
 
 
 def group_by_kind(reasons: Iterable[tuple[str, str]]) -> list[list[str]]:

@@ -12,7 +12,7 @@ from enum import Enum
 from virnucpro_bus.errors import UserError
 from virnucpro_bus.text import visible
 
-_CONDITION = re.compile(r"(soon|now),(fail|success|done)=([0-9]{1,9})(%?)")
+_CONDITION = r"(soon|now),(fail|success|done)=([0-9]{1,9})(%?)"
 _FORM = "expected never, or WHEN,WHY=VALUE, such as soon,fail=3 or now,success=10%"
 
 
@@ -66,7 +66,7 @@ def parse_halt(text: str) -> Halt:
     option = f"--halt {text}"
     if text == When.NEVER.value:
         return Halt(option, When.NEVER)
-    match = _CONDITION.fullmatch(text)
+    match = re.fullmatch(_CONDITION, text)
     if match is None:
         raise UserError(f"'{visible(text)}': {_FORM}")
     value, is_percent = int(match[3]), bool(match[4])

@@ -28,7 +28,7 @@ def kind_of(reason: str, file: str) -> str:
     """Return what a failure has in common with those like it. `reason` is that of the file with this id."""
     base = file.rpartition("/")[2] or file
     for name in (file, base, stem_of_name(base)):
-        if (shown := visible(name)) in reason:
+        if name and (shown := visible(name)) in reason:
             reason = _without(shown, reason)
     return re.sub(_DIFFERENT, "*", reason)
 

@@ -120,7 +120,7 @@ class Reports:
         if self._first.is_decided:
             if final:
                 self._coordinator.reopen(key, name, EVERY_FILE)
-        elif self._first.fail(key, name, reason, kind, for_good=final):
+        elif self._committer.stop_reason is None and self._first.fail(key, name, reason, kind, for_good=final):
             for file, device in self._first.failed_for_good().items():
                 self._coordinator.reopen(device, file, EVERY_FILE)
             self._committer.stop(

@@ -122,6 +122,18 @@ def test_a_run_that_is_to_halt_soon_lets_the_files_in_progress_finish(make: Make
     assert office.coordinator.get_totals()["files_completed"] == 1
 
 
+def test_what_fails_while_a_run_halts_does_not_end_it_for_another_reason(make: MakeOffice) -> None:
+    office = make(halt=parse_halt(f"soon,fail={FIRST_FILES}"))
+    for _ in range(FIRST_FILES - 1):
+        office.report(0, office.failed(0, office.task(0), final=True))
+    shortest = office.task(1)
+    office.report(0, office.failed(0, office.task(0), final=True, reason="another"))
+    office.desk.can_commit()
+    office.report(1, office.failed(1, shortest, final=True))
+    assert office.desk.halted is not None
+    assert office.coordinator.get_totals()["files_failed"] == FIRST_FILES + 1
+
+
 def test_a_failed_file_counts_once_after_its_last_attempt(make: MakeOffice) -> None:
     office = make(halt=parse_halt("now,fail=1"))
     task = office.task(0)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from virnucpro_bus.capture.reader import CaptureReader
     from virnucpro_bus.capture.writer import CaptureWriter
     from virnucpro_bus.clock import Clock, ManualClock, SystemClock
-    from virnucpro_bus.errors import EveryFileError, InputError, UserError
+    from virnucpro_bus.errors import DoNotRetry, EveryFileError, InputError, UserError
     from virnucpro_bus.events.envelope import Envelope
     from virnucpro_bus.events.vocabulary import Device
     from virnucpro_bus.fold.fleet import FleetState
@@ -46,6 +46,7 @@ __all__ = [
     "CaptureWriter",
     "Clock",
     "Device",
+    "DoNotRetry",
     "Envelope",
     "EventSink",
     "EventSource",
@@ -88,7 +89,7 @@ __getattr__ = lazily(
         "virnucpro_bus.capture.reader": ["CaptureReader"],
         "virnucpro_bus.capture.writer": ["CaptureWriter"],
         "virnucpro_bus.clock": ["Clock", "ManualClock", "SystemClock"],
-        "virnucpro_bus.errors": ["EveryFileError", "InputError", "UserError"],
+        "virnucpro_bus.errors": ["DoNotRetry", "EveryFileError", "InputError", "UserError"],
         "virnucpro_bus.events.envelope": ["Envelope"],
         "virnucpro_bus.events.vocabulary": ["Device"],
         "virnucpro_bus.fold.fleet": ["FleetState"],

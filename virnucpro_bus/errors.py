@@ -2,7 +2,8 @@
 
     BusError
     ├── UserError            the user can correct it; the command line prints one line and exits 2
-    │   ├── InputError       an input file or folder cannot be used
+    │   ├── DoNotRetry       a job fails a file that would fail again, whichever device tries it
+    │   │   └── InputError   an input file or folder cannot be used
     │   ├── AddressError     a run folder or address cannot be reached
     │   │   └── EndedError   no run is live in this folder
     │   ├── CaptureError     a file is not a capture, or one of a newer version
@@ -25,7 +26,14 @@ class UserError(BusError):
     """A problem that the user can correct. The text is one line: the thing, what is wrong, what to do."""
 
 
-class InputError(UserError):
+class DoNotRetry(UserError):
+    """A job raises it for a file that would fail again in every attempt, on every device: it is tried only once.
+
+    The text is the reason, as it is. A job may have subclasses of its own.
+    """
+
+
+class InputError(DoNotRetry):
     """An input file or folder cannot be used: missing, unreadable, or of the wrong kind."""
 
 

@@ -37,7 +37,7 @@ def logs(run_dir: Path, file: str | None, worker: int | None, follow: bool) -> i
 
     FILE is a file as the dashboard names it. Each attempt that has printed something, to stdout or stderr, has a
     log of its own; of one that is longer than 1 MiB the middle is left out. With -f and without FILE, all logs are
-    shown as they grow.
+    shown as they grow, with a line for what was left out before it could be shown.
 
     On a terminal, what could control it is written out, and a line that was printed over, such as a progress bar,
     is shown in its last state. To a pipe or a file the logs go as they are, byte for byte.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
@@ -13,6 +13,8 @@ from virnucpro_bus.units import UNKNOWN
 Line = tuple[str, ...]
 """The cells of one line, safe to be printed."""
 NONE = "none"
+MOST_LINES_OF_ONE = 8
+"""Of a line that is too long for the screen."""
 _INDENT = MARGIN + GAP
 
 
@@ -55,6 +57,25 @@ def pairs(figures: Sequence[tuple[str, str]], width: int) -> list[Text]:
             text.append(f"{name:<{name_cells}}{GAP}", "dim").append(set_cell_size(value, value_cells) + GAP)
         texts.append(text)
     return texts
+
+
+def wrapped(lines: Iterable[str], width: int, glyphs: Glyphs) -> list[Text]:
+    """Return lines from elsewhere, made safe; one that is too long takes more than one line, up to a limit."""
+    cells = max(1, width - len(_INDENT) - len(GAP))
+    texts: list[Text] = []
+    for line in lines:
+        safe = glyphs.text(line)
+        if cell_len(safe) <= width - len(_INDENT):
+            texts.append(Text(_INDENT + safe))
+            continue
+        first, *others = glyphs.wrap(safe, cells, MOST_LINES_OF_ONE)
+        texts += [Text(_INDENT + first), *(Text(_INDENT + GAP + other) for other in others)]
+    return texts
+
+
+def last(lines: Sequence[Text], room: int) -> list[Text]:
+    """Return the last of `lines`, at most `room`."""
+    return [*lines[max(0, len(lines) - max(0, room)) :]]
 
 
 def shares(wanted: Sequence[int], room: int) -> list[int]:

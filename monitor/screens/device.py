@@ -8,13 +8,12 @@ from math import floor
 from rich.cells import cell_len
 from rich.text import Text
 
-from monitor.model.log_page import LogPage
 from monitor.model.paging import rows_in_view
 from monitor.model.selection import ViewOptions
 from monitor.model.view_model import Trend, ViewModel, device_key
-from monitor.screens.columns import NONE, Line, aligned, heading, pairs, shares
+from monitor.screens.columns import NONE, Line, aligned, heading, last, pairs, shares, wrapped
 from monitor.screens.files import records_table
-from monitor.screens.logs import NO_LOG, tail
+from monitor.screens.logs import NO_LOG
 from monitor.view.formatting import (
     bytes_per_second,
     bytes_text,
@@ -52,7 +51,8 @@ def device_lines(model: ViewModel, width: int, room: int, glyphs: Glyphs, option
         *_trends(model.trends.get(device_key(metrics), Trend()), width, glyphs),
     ]
     steals = _steals(model, row, glyphs)
-    wanted = [len(records), len(steals), *(len(log.lines) for log in model.logs)]
+    logs = [wrapped(log.lines, width, glyphs) for log in model.logs]
+    wanted = [len(records), len(steals), *map(len, logs)]
     fixed = len(above) + len(wanted) + bool(records) + (not model.logs)
     has_gaps = fixed + 1 + 3 * len(wanted) <= room
     most_files, most_steals, *most_of_logs = shares(wanted, room - fixed - has_gaps * (1 + len(wanted)))
@@ -61,7 +61,10 @@ def device_lines(model: ViewModel, width: int, room: int, glyphs: Glyphs, option
             "LAST FILES", aligned(*records_table(records[:most_files], glyphs, of_one_device=True), width, glyphs)
         ),
         _part("LAST STEALS", aligned(steals[:most_steals], None, width, glyphs)),
-        *(_log(log, most, glyphs) for log, most in zip(model.logs, most_of_logs, strict=True)),
+        *(
+            [heading(f"LOG{GAP}{glyphs.text(log.name)}"), *last(lines, most)]
+            for log, lines, most in zip(model.logs, logs, most_of_logs, strict=True)
+        ),
         *([] if model.logs else [[heading("LOG", NO_LOG)]]),
     ]
     return [*above, *(line for part in parts for line in ([Text()] * has_gaps + part))]
@@ -69,10 +72,6 @@ def device_lines(model: ViewModel, width: int, room: int, glyphs: Glyphs, option
 
 def _part(title: str, lines: Sequence[Text]) -> list[Text]:
     return [heading(title, "" if lines else NONE), *lines]
-
-
-def _log(log: LogPage, most: int, glyphs: Glyphs) -> list[Text]:
-    return [heading(f"LOG{GAP}{glyphs.text(log.name)}"), *tail(log, most, glyphs)]
 
 
 def _file(row: Row, width: int, glyphs: Glyphs) -> list[Text]:

@@ -6,8 +6,8 @@ from rich.text import Text
 
 from monitor.model.selection import ViewOptions
 from monitor.model.view_model import ViewModel
-from monitor.screens.columns import heading
-from monitor.view.glyphs import MARGIN, Glyphs
+from monitor.screens.columns import heading, wrapped
+from monitor.view.glyphs import Glyphs
 from virnucpro_bus.effect_text import report_paragraph
 
 
@@ -16,5 +16,4 @@ def effect_lines(model: ViewModel, width: int, room: int, glyphs: Glyphs, option
     title = "EFFECT OF STEALING"
     if model.effect is None:
         return [heading(title, "unknown: there is no plan")]
-    lines = report_paragraph(model.effect).split("\n")
-    return [heading(title)] + [Text(f"{MARGIN}  {glyphs.text(line)}") for line in lines]
+    return [heading(title), *wrapped(report_paragraph(model.effect).split("\n"), width, glyphs)]

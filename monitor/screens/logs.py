@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from monitor.model.log_page import LogPage
 from monitor.model.selection import ViewOptions
 from monitor.model.view_model import ViewModel
-from monitor.screens.columns import heading
+from monitor.screens.columns import heading, last, wrapped
 from monitor.view.formatting import bytes_text
-from monitor.view.glyphs import GAP, MARGIN, Glyphs
+from monitor.view.glyphs import GAP, Glyphs
 
 NO_LOG = "none: nothing was printed, or the run folder is not on this machine"
 
@@ -21,11 +20,5 @@ def log_lines(model: ViewModel, width: int, room: int, glyphs: Glyphs, options: 
     log = model.logs[0]
     return [
         heading(f"LOG {log.number + 1} of {log.total}{GAP}{glyphs.text(log.name)}", bytes_text(log.size_bytes)),
-        *tail(log, room - 1, glyphs),
+        *last(wrapped(log.lines, width, glyphs), room - 1),
     ]
-
-
-def tail(log: LogPage, room: int, glyphs: Glyphs) -> list[Text]:
-    """Return the last lines of a log, at most `room`."""
-    shown = log.lines[max(0, len(log.lines) - max(0, room)) :]
-    return [Text(f"{MARGIN}{GAP}{glyphs.text(line)}") for line in shown]

@@ -18,10 +18,11 @@ BARS = {bar: figure for bar, (figure, _) in _PERCENTS.items()}
 
 
 def add_bars(columns: Sequence[Column], rows: Sequence[Row], bodies: Sequence[Cells], glyphs: Glyphs) -> None:
-    """Draw the bars of the rows as wide as their columns, in the colours of their figures."""
+    """Draw the bars of the rows, in the colours of their figures; none where a figure is unknown."""
     for column in columns:
         if column.key in _PERCENTS:
             figure, percent_of = _PERCENTS[column.key]
             for body, row in zip(bodies, rows, strict=True):
-                cells = round((percent_of(row) or 0.0) * column.cells / 100)
-                body[column.key] = glyphs.full * cells, body[figure][1] or "green"
+                if (percent := percent_of(row)) is not None:
+                    cells = round(percent * column.cells / 100)
+                    body[column.key] = glyphs.full * cells, body[figure][1] or "green"

@@ -27,7 +27,7 @@ class Cut(Enum):
     OLDEST = auto()
     """The start, but without an ellipsis: for sparklines, which begin anywhere."""
     DRAWN = auto()
-    """Nowhere: it is drawn when the width is known."""
+    """Nowhere: it is a bar, drawn when the width is known, and what it leaves of the column is its track."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,9 @@ def line_of(columns: Sequence[Column], cells: Cells, glyphs: Glyphs) -> Text:
         content = glyphs.shorten(content, column.cells, keep_end=column.cut is Cut.START)
         padding = " " * (column.cells - cell_len(content))
         text.append(GAP if index else MARGIN)
+        if column.cut is Cut.DRAWN and column.key in cells:
+            text.append(content, style).append(glyphs.empty * len(padding), "dim")
+            continue
         text.append(
             content + padding if column.left else padding + content, style or ("dim" if content == UNKNOWN else "")
         )

@@ -18,6 +18,7 @@ LEAST_CELLS = 30
 """Of one drawing: in a narrower frame there is only the first."""
 LEAST_LINES, MOST_LINES = 3, 12
 """Of all drawings, with the line above them."""
+ONE_CORE = 100.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,14 @@ def _curves(model: ViewModel) -> list[_Curve]:
         "" if fastest is None else f"most {rate(fastest)}",
     )
     compute = _Curve("COMPUTE", history.computes, 100.0, percent(_last(history.computes)), "")
-    cpu = _Curve("CPU", history.cpus, busiest or 0.0, percent(_last(history.cpus)), f"most {percent(busiest)}")
+    # A core at least, so that workers which wait do not look busy.
+    cpu = _Curve(
+        "CPU",
+        history.cpus,
+        max(ONE_CORE, busiest or 0.0),
+        percent(_last(history.cpus)),
+        f"most {percent(busiest)}",
+    )
     loads = [curve for curve in (compute, cpu) if any(value is not None for value in curve.values)]
     return [*([] if model.is_of_gpus_alone else [throughput]), *loads[:1]]
 

@@ -126,4 +126,9 @@ def _load(row: Row, needed: Sequence[Qualifier]) -> list[str]:
         STALLED if is_stalled(metrics) else None,
         "STALE" if is_stale(utilization) else None,
     ]
-    return [label, *[state for state in states if state][:1], percent(utilization["compute_percent"])]
+    compute, cpu = utilization["compute_percent"], metrics["cpu_percent"]
+    if compute is None and metrics["gpus"] == []:  # a CPU worker
+        load = [] if cpu is None else [f"cpu {percent(cpu)}"]
+    else:
+        load = [percent(compute)]
+    return [label, *[state for state in states if state][:1], *load]

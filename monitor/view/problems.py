@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from monitor.model.view_model import HINT
+from monitor.model.view_model import HINT, NOTICE
 from monitor.view.glyphs import MARGIN, Glyphs
 from virnucpro_bus.health.problems import Problem
 
-MOST_LINES = 4
-"""The most lines that one problem may take."""
+MOST_LINES, MOST_LINES_OF_NOTICE = 4, 2
+"""The most lines that one problem may take, and one notice, of which there may be many."""
 LEAST_CELLS = 8
 _MARK_CELLS = 3
 
@@ -50,4 +50,5 @@ def lines_wanted(problems: Sequence[Problem], width: int, glyphs: Glyphs) -> int
 
 def _wrapped(problem: Problem, width: int, lines: int, glyphs: Glyphs) -> list[str]:
     cells = max(LEAST_CELLS, width - 2 * len(MARGIN) - _MARK_CELLS)
-    return glyphs.wrap(glyphs.text(problem.text), cells, min(MOST_LINES, lines))
+    most = MOST_LINES_OF_NOTICE if problem.kind == NOTICE else MOST_LINES
+    return glyphs.wrap(glyphs.text(problem.text), cells, min(most, lines))

@@ -1,7 +1,8 @@
 """Run benchmarks; print a table, then one line of JSON. Figures are medians, ratios are taken within one run.
 
 The environment variable BENCH_MILLIONS=N sets the millions of events or frames in `memory` and `hostile`,
-BENCH_FILES=N the most files in `growth` (default: 100,000). `side` runs the other programs that are installed.
+BENCH_FILES=N the most files in `growth` and `inputs` (default: 100,000). `side` runs the other programs that are
+installed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 NAMES = [
     *("publish", "faults", "ingest", "hub", "attach", "handout", "capture", "replay"),
-    *("gap", "start", "tiny", "growth", "side"),
+    *("gap", "start", "tiny", "growth", "inputs", "side"),
     *("latency", "memory", "hostile", "makespan", "shapes", "engines", "effect", "screen", "outputs", "embed"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -38,8 +39,11 @@ def test_a_file_that_fails_is_tried_again_elsewhere_and_the_run_is_done(lab: Lab
     for name in ("small_00.fa", "small_01.fa"):
         devices = [(lab.folder / "notes" / f"{name}.{number}").read_text() for number in range(2)]
         assert sorted(devices) == ["cpu:0", "cpu:1"]
-        assert f"{name}: attempt 1 on {devices[0]} failed, and the file is tried again: RuntimeError" not in said
-        assert f"{name}: attempt 1 on {devices[0]} failed, and the file is tried again: CUDA out of memory" in said
+    # The others are like the first one.
+    (line,) = said.splitlines()
+    assert re.search(
+        r"small_0[01].fa: attempt 1 on cpu:[01] failed, and the file is tried again: CUDA out of", line
+    )
     failures = [envelope.event for envelope in recorded(lab.folder / "out", FileFailed)]
     assert sorted((event.attempt, event.final) for event in failures) == [(1, False)] * 2 + [(2, False)] * 2
     assert [attempt["attempt"] for attempt in found["attempts"]["small_00.fa"]] == [1, 2]

@@ -99,7 +99,7 @@ def test_keys_open_screens_at_once_and_a_signal_on_one_of_them_restores_the_term
         (b"\x1b[B", " cpu:2  stopped"),
         (b"f", "IN PROGRESS  0"),
         (b"e", "EFFECT OF STEALING"),
-        (b"?", "show the device"),
+        (b"?", "the device: its figures"),
         (b"\x1b", "rows 1-"),
         (b"l", "none: nothing was printed"),
     ):

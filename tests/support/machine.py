@@ -91,8 +91,7 @@ class Machine:
             settings=SETTINGS,
             done_before=before.done,
         )
-        self.told: list[str] = []
-        self.commits = Committer(self._store, self, self.coordinator, self.told.append)
+        self.commits = Committer(self._store, self, self.coordinator)
 
     # The hub, as far as commits and the coordinator need it.
 

@@ -182,8 +182,8 @@ KEYS = "n p page  s sort  q quit"
 ON_CPUS = with_rows(
     snapshot(4),
     (
-        ({**row(index)[0], "device_id": f"cpu:{index}", "device_name": "CPU worker"}, UNKNOWN_UTILIZATION)
-        for index in range(4)
+        ({**row(i)[0], "device_id": f"cpu:{i}", "device_name": "CPU worker", "gpus": []}, UNKNOWN_UTILIZATION)
+        for i in range(4)
     ),
 )
 USED: list[tuple[float | None, int | None, float | None]] = [

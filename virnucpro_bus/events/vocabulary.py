@@ -188,8 +188,9 @@ class FileCommitted(Fact, frozen=True):
 class FileReopened(Fact, frozen=True):
     """A file that was completed or had failed is pending again, and its earlier counts no longer apply.
 
-    Published by the coordinator when it resumes a run. `device` is the one that had ended it, "" for no device;
-    `completed` is False if it had failed; `sequences` is what was counted for it.
+    Published by the coordinator when it resumes a run, and when a run ends because every file fails alike.
+    `device` is the one that had ended it, "" for no device; `completed` is False if it had failed; `sequences` is
+    what was counted for it.
     """
 
     file: Text

@@ -21,7 +21,6 @@ from pathlib import Path
 
 from virnucpro_bus.logs.log_bound import LogBound
 from virnucpro_bus.logs.names import log_name
-from virnucpro_bus.logs.shorten import MAX_LOG_BYTES
 from virnucpro_bus.run_folder import LOG_FOLDER
 
 _STREAMS = (1, 2)
@@ -29,6 +28,7 @@ _IN_USE = threading.Lock()
 """Held while an attempt has the streams, which belong to the process: a worker of a Dask cluster can have sessions
 of two runs at once."""
 _libc = ctypes.CDLL(None)
+_AT_FDCWD, _RENAME_NOREPLACE = -100, 1
 
 
 class AttemptLogs:
@@ -41,6 +41,8 @@ class AttemptLogs:
         """The descriptor of a log with nothing in it; None: there is none …"""
         self._path = ""
         """… and its path, or that of the log that is written now; "": there was none yet."""
+        self._before: list[int] = []
+        """Descriptors of where the streams lead outside attempts; empty before the first one."""
         self._bound = LogBound(self._growing)
 
     @contextmanager
@@ -53,19 +55,21 @@ class AttemptLogs:
             yield
             return
         try:
-            if (before := self._begin(run_dir, file, attempt)) is None:
+            if not self._begin(run_dir, file, attempt):
                 yield
                 return
             try:
                 yield
             finally:
-                self._end(before)
+                self._end()
         finally:
             _IN_USE.release()
 
     def close(self) -> None:
         """Remove the log that no attempt has printed into, and bound the others once more. Safe to call twice."""
         self._remove_empty()
+        while self._before:
+            os.close(self._before.pop())
         self._bound.close()
 
     def _growing(self) -> list[str]:
@@ -78,32 +82,35 @@ class AttemptLogs:
             with suppress(OSError):
                 os.unlink(self._path)
 
-    def _begin(self, run_dir: Path, file: str, attempt: int) -> list[int] | None:
-        """Have the streams lead to the attempt's log; return where they led before. None: nothing was changed."""
+    def _begin(self, run_dir: Path, file: str, attempt: int) -> bool:
+        """Have the streams lead to the attempt's log. Returns False if there can be none: nothing was changed."""
         try:
-            log = self._open(_free_path(run_dir, file, attempt))
+            log = self._open(run_dir, file, attempt)
             _flush()
-            before = [os.dup(stream) for stream in _STREAMS]
+            self._before = self._before or [os.dup(stream) for stream in _STREAMS]
         except OSError:
-            return None  # the disk is full or gone, which the attempt will show, or the streams are closed
+            return False  # the disk is full or gone, which the attempt will show, or the streams are closed
         for stream in _STREAMS:
             os.dup2(log, stream)
-        return before
+        return True
 
-    def _end(self, before: list[int]) -> None:
+    def _end(self) -> None:
         assert self._log is not None
         _flush()
-        for stream, descriptor in zip(_STREAMS, before, strict=True):
+        for stream, descriptor in zip(_STREAMS, self._before, strict=True):
             os.dup2(descriptor, stream)
-            os.close(descriptor)
-        if size := os.fstat(self._log).st_size:
+        if os.fstat(self._log).st_size:
             os.close(self._log)
             self._log = None
-            if size > MAX_LOG_BYTES:
-                self._bound.note_ended(self._path)
+            self._bound.note_ended(self._path)
 
-    def _open(self, path: str) -> int:
-        """Return the descriptor of a log at this path with nothing in it."""
+    def _open(self, run_dir: Path, file: str, attempt: int) -> int:
+        """Return the descriptor of the attempt's log, with nothing in it. Raises OSError."""
+        path = f"{run_dir}/{LOG_FOLDER}/{log_name(file, attempt)}"
+        if self._log is not None and _rename_to_free(self._path, path):
+            self._path = path
+            return self._log
+        path = _free_path(run_dir, file, attempt)
         if self._log is not None:
             try:
                 os.rename(self._path, path)
@@ -117,6 +124,20 @@ class AttemptLogs:
             self._log = os.open(path, flags, 0o666)
         self._path = path
         return self._log
+
+
+def _rename_to_free(path: str, to: str) -> bool:
+    """Rename a file if nothing has the other name; False: something has, or this system does not know such a call.
+
+    To ask first takes half as long again, between two files of the worker.
+    """
+    try:
+        rename = _libc.renameat2
+    except AttributeError:
+        return False
+    names = os.fsencode(path), os.fsencode(to)
+    failed: int = rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_NOREPLACE)
+    return not failed
 
 
 def _free_path(run_dir: Path, file: str, attempt: int) -> str:

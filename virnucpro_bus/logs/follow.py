@@ -89,7 +89,8 @@ class _Reader:
                 piece = os.pread(log, min(_PIECE_BYTES, HEAD_BYTES - self._printed), self._printed)
             elif missed > 0:
                 self._printed += missed
-                return gap_line(missed, self._last)
+                is_whole = missed == gap.left_out
+                return os.pread(log, gap.line_bytes, HEAD_BYTES) if is_whole else gap_line(missed, self._last)
             else:
                 piece = os.pread(log, _PIECE_BYTES, self._printed - gap.left_out + gap.line_bytes)
         self._printed += len(piece)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Collection
 
 from virnucpro_bus.logs.shorten import MAX_LOG_BYTES, shorten_log
@@ -12,6 +13,8 @@ MAX_GROWING_BYTES = 2 * MAX_LOG_BYTES
 LOOK_SECONDS = 0.25
 HURRIED_SECONDS = 0.02
 """Until the next look, after one that has found a log too long: a program prints 1 GB in a second."""
+MOST_ENDED = 16
+"""So many logs of ended attempts are looked at as well: a process that an attempt has left may still print."""
 _CLOSE_SECONDS = 5.0
 
 
@@ -25,14 +28,14 @@ class LogBound:
     def __init__(self, growing: Callable[[], Collection[str]]) -> None:
         """`growing` returns the paths of the logs that are written now. It is called in the thread."""
         self._growing = growing
-        self._ended: set[str] = set()
+        self._ended: deque[str] = deque(maxlen=MOST_ENDED)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log-bound", daemon=True)
         self._thread.start()
 
     def note_ended(self, path: str) -> None:
-        """Have a log bounded that is not written any more."""
-        self._ended.add(path)
+        """Have the log of an attempt that has ended bounded from now on."""
+        self._ended.append(path)
 
     def close(self) -> None:
         """Bound all logs a last time, and end the thread. Safe to call twice."""
@@ -47,10 +50,9 @@ class LogBound:
 
     def _look(self, most_bytes: int) -> bool:
         """Shorten what is too long; return whether anything was."""
-        long = [path for path in self._growing() if _shorten(path, most_bytes)]
-        ended = {path for path in tuple(self._ended) if not _shorten(path, MAX_LOG_BYTES)}
-        self._ended -= ended
-        return bool(long or self._ended)
+        looks = [_shorten(path, most_bytes) for path in self._growing()]
+        looks += [_shorten(path, MAX_LOG_BYTES) for path in tuple(self._ended)]
+        return any(looks)
 
 
 def _shorten(path: str, most_bytes: int) -> bool:

@@ -1,12 +1,14 @@
 """Bounds the size of a log: the beginning and the end stay, and one line says how much was between them.
 
 It is done in place, because other programs may hold the log open: they append, and so continue at its new end.
-What they print within the microseconds of the cut itself is lost. Our own programs hold the file's lock meanwhile
-(flock), as those do that read it as it grows (`follow.py`).
+ext4 and XFS take a range out of a file at once. Elsewhere the end is copied forward, and what is printed in the
+moment before the file is cut behind the copy is lost. Our own programs hold the file's lock meanwhile (flock), as
+those do that read it as it grows (`follow.py`).
 """
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import re
@@ -14,13 +16,19 @@ from typing import NamedTuple
 
 HEAD_BYTES = 1 << 18
 TAIL_BYTES = 3 << 18
-_LINE_BYTES = 64
-"""At most: of the line between the two."""
-MAX_LOG_BYTES = HEAD_BYTES + TAIL_BYTES + _LINE_BYTES
-"""1 MiB, and the line."""
-_LINE = re.compile(rb"\n?\[(\d+) bytes left out\]\n")
+_BLOCK_BYTES = 4096
+"""File systems take out whole blocks."""
+MAX_LOG_BYTES = HEAD_BYTES + TAIL_BYTES + _BLOCK_BYTES
+"""1 MiB, and less than a block."""
+_LINE_BYTES = 1024
+"""At most: of the line between the two. It replaces what the tail has of a line that it would begin within, unless
+that is longer."""
+_LINE = re.compile(rb"\n?\[(\d+) bytes left out\] *\n")
 _ROUNDS = 8
-"""So often what was printed meanwhile is kept as well; a program that prints faster than that loses some."""
+"""So often what was printed while the end was copied is copied too."""
+_COLLAPSE_RANGE = 8
+_fallocate = ctypes.CDLL(None, use_errno=True).fallocate
+_fallocate.argtypes = ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64
 
 
 class Gap(NamedTuple):
@@ -44,10 +52,9 @@ def gap_line(left_out: int, before: bytes) -> bytes:
 
 
 def shorten_log(path: str | os.PathLike[str], most_bytes: int = MAX_LOG_BYTES) -> bool:
-    """Leave out the middle of a log that is longer than `most_bytes`, from HEAD_BYTES to the begin of a line.
+    """Leave out the middle of a log that is longer than `most_bytes`, which is MAX_LOG_BYTES at least.
 
-    Returns whether it was too long. It still is if somebody reads it at this moment. `most_bytes` is MAX_LOG_BYTES
-    at least. Raises OSError.
+    Returns whether it was too long. It still is if somebody reads it at this moment. Raises OSError.
     """
     if os.lstat(path).st_size <= most_bytes:
         return False
@@ -76,14 +83,23 @@ def _shorten(log: int) -> None:
     if size <= MAX_LOG_BYTES:
         return  # another process was faster
     gap, last_of_head = gap_of(log), os.pread(log, 1, HEAD_BYTES - 1)
-    tail = os.pread(log, TAIL_BYTES, size - TAIL_BYTES)
-    tail = tail[tail.find(b"\n") + 1 :] or tail
-    left_out = gap.left_out + size - HEAD_BYTES - gap.line_bytes - len(tail)
-    end = HEAD_BYTES + os.pwrite(log, gap_line(left_out, last_of_head) + tail, HEAD_BYTES)
+    taken_out = (size - HEAD_BYTES - TAIL_BYTES) // _BLOCK_BYTES * _BLOCK_BYTES
+    if _fallocate(log, _COLLAPSE_RANGE, HEAD_BYTES, taken_out):
+        _copy_forward(log, HEAD_BYTES + taken_out, HEAD_BYTES)
+    left_out = gap.left_out - gap.line_bytes + taken_out
+    # The line counts what it replaces itself.
+    least = len(gap_line(left_out + _LINE_BYTES, last_of_head))
+    replaced = os.pread(log, _LINE_BYTES, HEAD_BYTES).find(b"\n", least - 1) + 1 or least
+    line = gap_line(left_out + replaced, last_of_head)
+    os.pwrite(log, line.rstrip(b"\n").ljust(replaced - 1) + b"\n", HEAD_BYTES)
+
+
+def _copy_forward(log: int, end: int, start: int) -> None:
+    """Take out what is between `start` and `end`, by a copy of what is behind that."""
     for _ in range(_ROUNDS):
-        more = os.pread(log, TAIL_BYTES, size)
-        if not more:
+        piece = os.pread(log, TAIL_BYTES + _BLOCK_BYTES, end)
+        if not piece:
             break
-        end += os.pwrite(log, more, end)
-        size += len(more)
-    os.ftruncate(log, end)
+        start += os.pwrite(log, piece, start)
+        end += len(piece)
+    os.ftruncate(log, start)

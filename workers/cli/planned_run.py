@@ -19,6 +19,7 @@ from workers.cli.input_arguments import input_arguments, left_out_lines
 from workers.cli.run_options import DASK
 from workers.cli.share import has_work, take_share
 from workers.cli.workforce import choose_workforce, known_devices
+from workers.desk.halt import Halt, choose_halt
 from workers.desk.limits import Limits
 from workers.inputs.find import find_inputs
 from workers.jobs.checked_job import check_job
@@ -65,6 +66,8 @@ def plan_and_run(
     http_token_file: Path | None,
     hooks: Mapping[str, Sequence[str]],
     retries: int,
+    halt: Halt | None,
+    max_failures: int | None,
     file_seconds: float | None,
     hang_seconds: float,
     grace_seconds: float,
@@ -87,6 +90,7 @@ def plan_and_run(
         raise UserError("--json prints what --dry-run shows: add --dry-run, or use virnucpro-bus monitor --json")
     if policy == DASK_POLICY and engine != DASK:
         raise UserError("--policy dask: Dask's own scheduler decides: add --engine dask, or choose another policy")
+    halt = choose_halt(halt, max_failures)
     arguments = input_arguments(inputs, files_from, null=null)
     log_path = choose_log_path(run_dir, log_file)
     options = _parse_options(job_options)
@@ -170,6 +174,7 @@ def plan_and_run(
             listen=listen,
             http=page,
             retries=retries,
+            halt=halt,
             limits=Limits(hang_seconds, file_seconds),
             grace_seconds=grace_seconds,
             report=report,

@@ -20,7 +20,14 @@ from virnucpro_bus.cli.options import (
 )
 from virnucpro_bus.system.memory import all_stays_in_use
 from virnucpro_bus.system.signals import ending_quietly
-from workers.cli.run_options import LOCAL, complete_jobs, engine_options, input_options, shard_option
+from workers.cli.run_options import (
+    LOCAL,
+    complete_jobs,
+    engine_options,
+    halt_options,
+    input_options,
+    shard_option,
+)
 from workers.desk.limits import DEFAULT_HANG_SECONDS, MAX_DEVICES
 from workers.launch.interruption import DEFAULT_GRACE_SECONDS
 from workers.pool.zygote import Zygote
@@ -80,6 +87,7 @@ SECONDS = SecondsArgument(0.1, 1e9)
 @log_rotate_option
 @click.option("--retries", default=DEFAULT_RETRIES, show_default=True, type=click.IntRange(0, 100), metavar="N",
               help="How often a failed file is tried again.")  # fmt: skip
+@halt_options
 @click.option("--file-timeout", "file_seconds", type=SECONDS, metavar="SECONDS",
               help="Seconds after which an attempt at a file fails.  [default: no limit]")  # fmt: skip
 @click.option("--hang-timeout", "hang_seconds", default=DEFAULT_HANG_SECONDS, show_default=True, type=SECONDS,

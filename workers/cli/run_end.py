@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 import click
@@ -15,6 +14,7 @@ from virnucpro_bus.system.console import say
 from virnucpro_bus.system.standard_streams import abandon_output
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import duration
+from workers.desk.failure_kind import group_by_kind
 from workers.launch.run_plan import RunPlan
 
 MAX_FAILURES_SHOWN = 10
@@ -32,6 +32,22 @@ def print_end(plan: RunPlan, summary: Mapping[str, Any]) -> None:
         # A full disk, or a terminal that has closed. The exit status is that of the run.
         abandon_output()
         say(f"the output cannot be written: {error.strerror}")
+
+
+def _print_failures(plan: RunPlan, failures: Mapping[str, str]) -> None:
+    """Print a line for each failed file, or, if they are many, for each kind of failure."""
+    groups = [[file] for file in failures]
+    if len(groups) > MAX_FAILURES_SHOWN:
+        groups = group_by_kind(failures.items())
+    shown = {first: len(others) for first, *others in groups[:MAX_FAILURES_SHOWN]}
+    # Of each file the log that was last written: that of its last attempt which has printed something.
+    logs = find_logs(plan.run_dir, lambda name: name is not None and name.file in shown) if shown else []
+    last = {log.attempt.file: log for log in logs if log.attempt is not None}
+    for file, others in shown.items():
+        alike = f", and {others} more alike" if others else ""
+        say(f"failed: {file}{alike}: {failures[file]}{log_hint(last.get(file))}")
+    if more := sum(map(len, groups[MAX_FAILURES_SHOWN:])):
+        say(f"failed: {more} more files; see {SUMMARY_NAME}")
 
 
 def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
@@ -54,15 +70,7 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
         click.echo(f"stealing: {effect}")
     if totals["events_lost"]:
         click.echo(f"{totals['events_lost']} of {totals['events_published']} events were lost")
-    failures = summary["failures"]
-    shown = dict(islice(failures.items(), MAX_FAILURES_SHOWN))
-    # Of each file the log that was last written: that of its last attempt which has printed something.
-    logs = find_logs(plan.run_dir, lambda name: name is not None and name.file in shown) if shown else []
-    last = {log.attempt.file: log for log in logs if log.attempt is not None}
-    for file, reason in shown.items():
-        say(f"failed: {file}: {reason}{log_hint(last.get(file))}")
-    if (more := len(failures) - MAX_FAILURES_SHOWN) > 0:
-        say(f"failed: {more} more files; see {SUMMARY_NAME}")
+    _print_failures(plan, summary["failures"])
     for label, path in (
         ("results", plan.run_dir / RESULTS_NAME),
         ("merged", plan.run_dir / RESULTS_NAME / plan.merge.name if plan.merge else None),

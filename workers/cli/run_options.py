@@ -13,6 +13,7 @@ from virnucpro_bus.cli.options import PathArgument
 from virnucpro_bus.errors import UserError
 
 if TYPE_CHECKING:
+    from workers.desk.halt import Halt
     from workers.schedule.shard import ShardName
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -44,6 +45,35 @@ def engine_options(command: Command) -> Command:
             click.option("--cluster", metavar="MODULE:ATTR",
                          help="With --engine dask: a Dask cluster object, or your function that returns one, such "
                          "as a SLURMCluster; what it returns is closed with the run."),
+        ]
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _parse_halt(context: click.Context, parameter: click.Parameter, value: str | None) -> Halt | None:
+    """Return what the user demands. Raises BadParameter."""
+    if value is None:
+        return None
+    from workers.desk.halt import parse_halt
+
+    try:
+        return parse_halt(value)
+    except UserError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def halt_options(command: Command) -> Command:
+    """Add the options that end a run early for what has become of its files."""
+    for option in reversed(
+        [
+            click.option("--halt", callback=_parse_halt, metavar="WHEN,WHY=VALUE",
+                         help="End the run early once so many files, N or P%, have failed (WHY: fail), are "
+                         "completed (success), or either (done). WHEN: soon finishes the files in progress, now "
+                         "stops them. never: try all files, even where the first ones all fail alike.  "
+                         "[default: end only there]"),
+            click.option("--max-failures", type=click.IntRange(1, 10**9), metavar="N",
+                         help="End the run early once N files have failed: --halt soon,fail=N."),
         ]
     ):  # fmt: skip
         command = option(command)

@@ -16,7 +16,7 @@ power failure has undone. All attempts that are reported in one turn of the laun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -74,15 +74,12 @@ class Committer:
         store: ResultStore,
         journal: Journal,
         coordinator: WorkStealingCoordinator,
-        warn: Callable[[str], object],
     ) -> None:
-        """`warn` is called with one line for the user."""
         self.stop_reason: str | None = None
         """Why this session can commit nothing more; None while it can."""
         self._store = store
         self._journal = journal
         self._coordinator = coordinator
-        self._warn = warn
         self._is_synced = False
         """Whether all that must be in the journal is on disk; at first, whether the run's plan is."""
         self._unsynced: list[FinishedAttempt] = []
@@ -163,9 +160,7 @@ class Committer:
         held = attempt.held
         reason = f"the results cannot be moved into the results folder: {error.strerror}"
         attempt.refusal, attempt.is_charged = Refusal(reason, is_final=charged and held.is_last), charged
-        if charged:
-            self._warn(f"{held.file.id}: {reason}")
-        else:
+        if not charged:
             self.stop(reason)
 
     def _record(self, attempts: Sequence[FinishedAttempt], placed: Sequence[FinishedAttempt]) -> None:

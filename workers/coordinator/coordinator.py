@@ -142,6 +142,19 @@ class WorkStealingCoordinator(Leasing):
                 self._announce_abandoned(self._scheduler.lose(slot, counts, reason, self._now_seconds()))
             return held
 
+    def reopen(self, gpu_id: int | str, file: str | os.PathLike[str], reason: str) -> None:
+        """Make a file (its id or path) pending again that has failed for good on this device.
+
+        `reason` is one line: why it is not the file's failure. Raises KeyError for an unknown device or file.
+        """
+        slot, name, reason = self._names.slot(gpu_id), os.fsdecode(file), as_reason(reason)
+        with self._lock:
+            if (number := self._planned.number(name)) is None:
+                raise KeyError(name)
+            key, file_id = self.devices[slot].key, self._files[number].id
+            self._fold.announce(ev.FileReopened(file_id, key, completed=False, sequences=0, reason=reason))
+            self._announce_abandoned(self._scheduler.reopen(slot, number))
+
     def retire(self, gpu_id: int | str) -> None:
         """Retire a device: the others get its files; if none is left, the files are quarantined."""
         with self._lock:

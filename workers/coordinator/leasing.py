@@ -28,6 +28,15 @@ class Leasing(PlannedRun):
             lease = self._scheduler.lease(slot, self._now_seconds())
             return None if lease is None else self._assign(slot, lease)
 
+    def shortest_file(self, gpu_id: int | str) -> Assignment | None:
+        """Lease the shortest file of its own queue to a device; None: the queue is empty. Raises as next_file."""
+        slot = self._names.slot(gpu_id)
+        with self._lock:
+            self._check_free(slot, gpu_id)
+            self._fold.record_request(slot)
+            lease = self._scheduler.lease_shortest(slot, self._now_seconds())
+            return None if lease is None else self._assign(slot, lease)
+
     def files_ahead(self, gpu_id: int | str) -> list[Assignment]:
         """Lease files ahead to a device that holds one, if they are short: it begins them in order.
 

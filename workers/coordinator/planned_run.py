@@ -75,7 +75,8 @@ class PlannedRun:
         """Whether `next_file` hands out files; if not, a caller decides, and leases them by `lease_file`."""
         self._scheduler = Scheduler(self._plan, chosen, as_count("retries", retries))
         self._start_ns = self._clock.mono_ns()
-        self._done_before = as_count("done_before", done_before)
+        self.done_before = as_count("done_before", done_before)
+        """How many files earlier sessions of the run have completed."""
         self._leases = Leases()
         self._planned = PlannedFiles(self._files)
         self._unplanned = 0
@@ -131,6 +132,12 @@ class PlannedRun:
         with self._lock:
             return self._scheduler.unsettled
 
+    @property
+    def has_queued(self) -> bool:
+        """Whether a file is pending in the queue of a device, and not only for another attempt."""
+        with self._lock:
+            return any(self._scheduler.depths())
+
     def publish_depths(self) -> None:
         """Publish the queue depths that have changed, unless some were published in the last quarter of a second.
 
@@ -146,7 +153,7 @@ class PlannedRun:
         with self._lock:
             self._fold.announce_depths(self._scheduler.depths())
             totals = self._fold.totals()
-            done = self._done_before + totals["files_completed"]
+            done = self.done_before + totals["files_completed"]
             self._fold.announce(ev.RunFinished(exit_code, done, totals["files_failed"]))
 
     def _now_seconds(self) -> float:

@@ -66,11 +66,12 @@ class DaskWorkers:
             DaskSeat(number, device, workplace.last_epoch, identity=identity)
             for number, (device, identity) in enumerate(zip(devices, inventory.identities(devices), strict=True))
         ]
-        self._desk = Desk(workplace, self._seats)
+        self.desk = Desk(workplace, self._seats)
+        """Where the workers get their files."""
         self._watchdog = Watchdog(workplace.limits, self._clock, server.hub.events_from)
         self._connection = connect(workplace)
         self._link = Link(self._connection.client, server.run, SystemClock())
-        self._sessions = make_sessions(workplace, self._link, self._desk, self._seats, self._lose_session)
+        self._sessions = make_sessions(workplace, self._link, self.desk, self._seats, self._lose_session)
         remove_left_behind(server.run_dir)
         self._folder = SharedFolder(server.run_dir)
         question = self._folder.question(files, wants_device=not self._connection.is_own)
@@ -83,29 +84,9 @@ class DaskWorkers:
         return [self._link.inbox.fileno()]
 
     @property
-    def unable(self) -> str | None:
-        """Why the job can run on none of the devices; None while it can run on one."""
-        return self._desk.unable
-
-    @property
-    def failed_start(self) -> str | None:
-        """Why the run ends before it has handed out a file; None if it has, or does not end early."""
-        return self._desk.failed_start
-
-    @property
     def running(self) -> bool:
         """Whether a session is still open."""
         return any(seat.is_open for seat in self._seats)
-
-    @property
-    def closing(self) -> bool:
-        """Whether no more files are handed out."""
-        return self._desk.closing
-
-    @property
-    def stop_reason(self) -> str | None:
-        """Why the run ends early; None if it does not, or by a signal."""
-        return self._desk.stop_reason
 
     def start(self) -> None:
         """Seat the workers that are there. `poll` opens sessions in them."""
@@ -116,32 +97,32 @@ class DaskWorkers:
         self._take(self._link.inbox.take())
         if not self._link.is_connected:
             self._lose_cluster()
-        self._desk.commit()
-        self._desk.recall()
+        self.desk.commit()
+        self.desk.recall()
         self._watchdog.poll()
         for seat in self._seats:
             self._supervise(seat)
         self._give_up_deserted()
         self._sessions.reply()
-        self._desk.tidy()
+        self.desk.tidy()
 
     def drain(self) -> None:
         """Hand out no more files: each worker ends after its current file, and at once while it loads the job."""
-        self._desk.closing = True
+        self.desk.closing = True
         for seat in self._seats:
             if seat.is_open and not seat.is_loaded:
                 self._lose(seat, "was ended with the run", Loss.STOPPED)
 
     def kill(self) -> None:
         """Begin to end the workers that hold a file; `poll` continues that, for 5 s at most."""
-        self._desk.closing = True
+        self.desk.closing = True
         for seat in self._seats:
             if seat.is_open and seat.ending is None:
                 self._end(seat, Loss.STOPPED, "was ended with the run", KILLING_SECONDS)
 
     def close(self) -> None:
         """End the sessions, and our own cluster with its processes, within about 20 s. Safe to call twice."""
-        self._desk.closing = True
+        self.desk.closing = True
         for seat in self._seats:
             if seat.is_open:
                 self._lose(seat, "was ended with the run", Loss.STOPPED)
@@ -187,7 +168,7 @@ class DaskWorkers:
 
     def _admit(self, address: str, member: Member) -> None:
         """Give a worker that joins late a device and a seat of its own."""
-        if self._desk.is_over:
+        if self.desk.is_over:
             return
         others = {seat.member.host for seat in self._seats if seat.member is not None} - {member.host}
         device = name_late(member, self._coordinator.devices, tells_host=bool(others))
@@ -244,15 +225,10 @@ class DaskWorkers:
             self._end(seat, *verdict, ENDING_SECONDS)
 
     def _wants_session(self, seat: DaskSeat) -> bool:
-        if (
-            seat.address is None
-            or self._desk.closing
-            or seat.retired
-            or self._clock.mono_ns() < seat.restart_at_ns
-        ):
+        if seat.address is None or self.desk.closing or seat.retired or self._clock.mono_ns() < seat.restart_at_ns:
             return False
         # What the journal records of a worker can only be understood with the plan.
-        return self._coordinator.unsettled > 0 and self._desk.can_commit()
+        return self._coordinator.unsettled > 0 and self.desk.can_commit()
 
     def _end(self, seat: DaskSeat, loss: Loss, reason: str, seconds: float) -> None:
         """Begin to end the worker's process, if that is in our power; its leaving the cluster is reported."""
@@ -272,8 +248,8 @@ class DaskWorkers:
         """Do without a worker that cannot be ended, and without its device. It can commit nothing any more."""
         where = visible(seat.address or "")
         self._lose_session(seat, problem)
-        if not self._desk.closing:
-            self._desk.retire(seat, f"{seat.source} at {where} {problem}")
+        if not self.desk.closing:
+            self.desk.retire(seat, f"{seat.source} at {where} {problem}")
 
     def _lose_session(self, seat: DaskSeat, how: str) -> None:
         """Note that a session is over, by itself or because it was to be ended."""
@@ -288,14 +264,14 @@ class DaskWorkers:
     def _lose(self, seat: DaskSeat, how: str, loss: Loss, overdue: str | None = None) -> None:
         is_done = seat.dismissal_ends_ns is not None and seat.assignment is None
         self._sessions.close(seat)
-        if not is_done and self._desk.lose(seat, how, loss, overdue) is Loss.DIED:
+        if not is_done and self.desk.lose(seat, how, loss, overdue) is Loss.DIED:
             seat.restart_at_ns = self._clock.mono_ns() + seat.deaths.delay_ns()
 
     def _lose_cluster(self) -> None:
         """End the run in order: without its scheduler, all that the cluster was to do is lost."""
         if not self._has_lost_cluster:
             self._has_lost_cluster = True
-            self._desk.stop("the Dask scheduler has gone")
+            self.desk.stop("the Dask scheduler has gone")
         for seat in self._seats:
             if seat.is_open:
                 self._lose(seat, "was lost with the Dask scheduler", Loss.STOPPED)
@@ -306,12 +282,12 @@ class DaskWorkers:
         now_ns, most_ns = self._clock.mono_ns(), DESERTED_SECONDS * NANOSECONDS
         in_use = [seat for seat in self._seats if not seat.retired]
         deserted = [seat for seat in in_use if seat.away_ns(now_ns) >= most_ns]
-        if self._desk.closing or not deserted:
+        if self.desk.closing or not deserted:
             return
         if deserted == in_use:
-            self._desk.stop(f"no worker has been left in the Dask cluster for {DESERTED_SECONDS:.0f} s")
+            self.desk.stop(f"no worker has been left in the Dask cluster for {DESERTED_SECONDS:.0f} s")
             return
         for seat in deserted:
-            self._desk.retire(
+            self.desk.retire(
                 seat, f"{seat.source} has not come back to the Dask cluster for {DESERTED_SECONDS:.0f} s"
             )

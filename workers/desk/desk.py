@@ -16,6 +16,8 @@ from virnucpro_bus.text import visible
 from workers.commit.committer import Committer
 from workers.coordinator.assignment import Assignment, PendingFile
 from workers.desk.executor import Workplace
+from workers.desk.first_failures import FirstFailures
+from workers.desk.halt import Halt, When
 from workers.desk.reports import Reports
 from workers.desk.seat import HeldFile, Seat
 from workers.protocol import Answer, Settled, Task, Unable, to_bytes
@@ -32,14 +34,23 @@ class Desk:
         """Whether no more files are handed out."""
         self.unable: str | None = None
         """Why the job can run on none of the devices; None while it can run on one."""
+        self.halted: Halt | None = None
+        """The user's condition for which the run ends early; None: it does not, or for another reason."""
         self._server = workplace.server
         self._coordinator = workplace.coordinator
         self._store = workplace.store
         self._warn = workplace.warn
         self._clock = workplace.clock
         self._seats = seats
-        self._committer = Committer(self._store, self._server.hub, self._coordinator, self._warn)
-        self._reports = Reports(workplace, seats, self._committer)
+        self._committer = Committer(self._store, self._server.hub, self._coordinator)
+        self._halt = workplace.halt
+        self._total = self._coordinator.unsettled
+        """How many files the session begins with."""
+        tries_all = self._halt is not None and self._halt.when is When.NEVER
+        self._first = FirstFailures(is_over=tries_all or self._coordinator.done_before > 0)
+        if not self._coordinator.decides:
+            self._first.begin_shortest(None)  # the order of files is not ours
+        self._reports = Reports(workplace, seats, self._committer, self._first)
         self._has_leased = False
         """Whether a file was handed out."""
         self._paused = False
@@ -49,6 +60,11 @@ class Desk:
     def is_over(self) -> bool:
         """Whether no file will be handed out any more, not even one that another worker may lose."""
         return self.closing or self._coordinator.unsettled == 0
+
+    @property
+    def ends_at_once(self) -> bool:
+        """Whether the files in progress are to be stopped, because the user has demanded that."""
+        return self.halted is not None and self.halted.when is When.NOW
 
     @property
     def stop_reason(self) -> str | None:
@@ -67,19 +83,32 @@ class Desk:
     def can_commit(self) -> bool:
         """Whether results can be committed now: the journal holds the plan, and can be written.
 
-        While they cannot, the run pauses; if they no longer can, it ends. A warning reports either, once.
+        While they cannot, the run pauses; if they no longer can, it ends. A warning reports either, once. The run
+        ends as well if the user has demanded that for what has become of the files so far.
         """
         ready = self._committer.ready()
+        if self._halt is not None and not self.closing:
+            self._check_halt(self._halt)
         stop_reason = self._committer.stop_reason
         if stop_reason is not None and not self.closing:
             self.closing = True
             if self._has_leased:
                 hint = "to continue it, give the same command with --resume"
+                if self._first.is_decided:
+                    hint += ", and with --halt never to try all files in any case"
                 self._warn(f"the run ends early: {stop_reason}; {hint}")
         elif not ready and not self._paused and not self.closing:
             self._warn("the run pauses: it continues when the capture, which is its journal, can be written again")
         self._paused = not ready
         return ready
+
+    def _check_halt(self, halt: Halt) -> None:
+        """End the run early if the user's condition is met and files are left."""
+        unsettled, completed = self._coordinator.unsettled, self._reports.completed
+        reason = halt.reason(completed, self._total - unsettled - completed, self._total)
+        if reason is not None and unsettled and self._committer.stop_reason is None:
+            self.halted = halt
+            self.stop(reason)
 
     # What a worker reports.
 
@@ -133,7 +162,7 @@ class Desk:
         """
         tasks = []
         if not seat.held:
-            assignment = None if self.closing else self._coordinator.next_file(seat.device.key)
+            assignment = None if self.closing else self._next_file(seat.device.key)
             if assignment is not None:
                 tasks.append(self._hand_out(seat, assignment))
             elif not self.is_over:
@@ -143,6 +172,16 @@ class Desk:
             tasks += [self._hand_out(seat, assignment) for assignment in ahead]
         seat.answered_ns = self._clock.mono_ns()
         return Answer(number, tuple(tasks) if seat.held else None, tuple(seat.refusals))
+
+    def _next_file(self, key: str) -> Assignment | None:
+        if self._first.wants_shortest:
+            shortest = self._coordinator.shortest_file(key)
+            if shortest is not None:
+                self._first.begin_shortest(shortest.file.id)
+                return shortest
+            if not self._coordinator.has_queued:
+                self._first.begin_shortest(None)
+        return self._coordinator.next_file(key)
 
     def _hand_out(self, seat: Seat, assignment: Assignment) -> Task:
         output = self._store.new_attempt()
@@ -240,7 +279,11 @@ class Desk:
         when = "before it had a file" if held is None else f"while it worked on {held.file.id}"
         if unreported > 0:
             when += f"; what it had not reported is processed again ({unreported} more)"
-        self._warn(f"{seat.source} ({key}) {how} {when}{self._close_log(held)}")
+        line = f"{seat.source} ({key}) {how} {when}{self._close_log(held)}"
+        if loss is Loss.TIMED_OUT:
+            self._reports.name_failure(how, lambda: line)
+        else:
+            self._warn(line)
         if loads_nothing:
             self._retire_dying(seat, how)
         if self._coordinator.is_retired(key) and not seat.retired:

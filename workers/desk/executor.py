@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import zmq
 
@@ -12,9 +12,13 @@ from virnucpro_bus.clock import Clock
 from virnucpro_bus.hub.bus_server import BusServer
 from workers.commit.result_store import ResultStore
 from workers.coordinator.coordinator import WorkStealingCoordinator
+from workers.desk.halt import Halt
 from workers.desk.limits import Limits
 from workers.desk.seat import Seat
 from workers.protocol import WorkerConfig
+
+if TYPE_CHECKING:
+    from workers.desk.desk import Desk
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Workplace:
     """MODULE:ATTR that the name `job` stands for; None: `job` is not a name."""
     last_epoch: int = 0
     """The greatest number of a worker in earlier sessions; those of this one are greater."""
+    halt: Halt | None = None
+    """When the run ends early; None: only if its first files fail alike."""
 
     def next_config(self, seat: Seat, *, token: str = "", channel: str = "", publish: str = "") -> WorkerConfig:
         """Return the configuration of the seat's next worker.
@@ -76,23 +82,8 @@ class Executor(Protocol):
         ...
 
     @property
-    def closing(self) -> bool:
-        """Whether no more files are handed out."""
-        ...
-
-    @property
-    def stop_reason(self) -> str | None:
-        """Why the run ends early; None if it does not, or by a signal."""
-        ...
-
-    @property
-    def unable(self) -> str | None:
-        """Why the job can run on none of the devices; None while it can run on one."""
-        ...
-
-    @property
-    def failed_start(self) -> str | None:
-        """Why the run ends before it has handed out a file; None if it has, or does not end early."""
+    def desk(self) -> Desk:
+        """Where the workers get their files: it knows whether the run ends early, and why."""
         ...
 
     def start(self) -> None:

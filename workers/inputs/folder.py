@@ -25,8 +25,6 @@ class InputFolder:
     ) -> None:
         """`path` is absolute. With `recursive`, a subfolder with a run in it, and `run_dir`, are left out."""
         self.path = path
-        self.is_walked = False
-        """Whether it was walked to its end."""
         self._selection = selection
         self._recursive = recursive
         self._run_dir = None if run_dir is None else os.path.realpath(run_dir)
@@ -51,15 +49,14 @@ class InputFolder:
                 self._leave_out(Kind.RUNS, "", [below[1:]])
                 continue
             folders = entries.folders
-            if not self._recursive:
-                self._leave_out(Kind.FOLDERS, below, folders + entries.links)
+            if is_run:
+                self._leave_out(Kind.RUNS, below, [name for name in folders if name in _FOLDERS_OF_RUN])
+                folders = [name for name in folders if name not in _FOLDERS_OF_RUN]
+            if self._recursive:
+                pending += [f"{below}/{name}" for name in sorted(folders, reverse=True)]
             else:
-                if is_run:
-                    self._leave_out(Kind.RUNS, below, [name for name in folders if name in _FOLDERS_OF_RUN])
-                    folders = [name for name in folders if name not in _FOLDERS_OF_RUN]
-                self._leave_out(Kind.LINKS, below, entries.links)
-                folders.sort(reverse=True)
-                pending += [f"{below}/{name}" for name in folders]
+                self._leave_out(Kind.FOLDERS, below, folders)
+            self._leave_out(Kind.LINKS, below, entries.links)
             self._leave_out(Kind.HIDDEN, below, entries.hidden)
             for kind, names in entries.others.items():
                 self._leave_out(kind, below, names)
@@ -67,7 +64,6 @@ class InputFolder:
                 entries.taken.sort()
                 is_empty = False
                 yield folder, entries.taken
-        self.is_walked = True
         if is_empty:
             raise InputError(self._why_empty())
 

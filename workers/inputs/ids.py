@@ -29,6 +29,8 @@ def make_ids(
         return list(names)
     ids = [""] * len(names)
     taken = set(reserved)
+    # The first part, "", stands for the root. A folder has many files.
+    parts = {folder: folder.rstrip("/").split("/") for folder in set(folders)}
 
     def is_free(text: str) -> bool:
         return text not in taken and (not stems or stems.isdisjoint(stems_covering(text)))
@@ -42,7 +44,7 @@ def make_ids(
         longer: list[int] = []
         for index, end in zip(pending, ends, strict=True):
             text = _printable(end)
-            if _is_too_long(text) or (depth > 1 and depth > len(_parts(folders[index], names[index]))):
+            if _is_too_long(text) or (depth > 1 and depth > len(parts[folders[index]]) + 1):
                 numbered.append(index)
             elif uses[end] > 1 or not is_free(text):
                 longer.append(index)
@@ -51,7 +53,7 @@ def make_ids(
                 ids[index] = text
         pending = longer
         depth += 1
-        ends = ["+".join(_parts(folders[index], names[index])[-depth:]) for index in pending]
+        ends = ["+".join([*parts[folders[index]][1 - depth :], names[index]]) for index in pending]
     next_number: Counter[str] = Counter()
     for index in sorted(numbered):
         text = _printable(names[index]).encode()[:_CUT_ID_BYTES].decode(errors="ignore")
@@ -123,11 +125,6 @@ def _are_ids(names: Sequence[str]) -> bool:
         and max(map(len, names), default=0) <= MAX_ID_BYTES
         and len(set(names)) == len(names)
     )
-
-
-def _parts(folder: str, name: str) -> list[str]:
-    """Return the parts of a path; the first, "", stands for the root."""
-    return [*folder.rstrip("/").split("/"), name]
 
 
 def _is_too_long(text: str) -> bool:

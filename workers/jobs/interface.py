@@ -5,9 +5,10 @@ A job turns one input file into result files:
     def job(input: Path, output: Path, context: JobContext) -> int
 
 `input` is an absolute path. `output` is an empty folder of this attempt; every file left in it becomes a result.
-The return value is the number of sequences done. An exception, of any class, fails the file. A job that returns
-something else than a count, or removes the folder, would do so for every file: the run ends at the first. What is
-doubtful about a file, although it does not fail, the job reports by `context.warn`.
+The return value is the number of sequences done. An exception, of any class, fails the file, which is tried again,
+unless it is a `DoNotRetry`. A job that returns something else than a count, or removes the folder, would do so for
+every file: the run ends at the first. What is doubtful about a file, although it does not fail, the job reports by
+`context.warn`.
 
 A job can estimate how much work is in a file, if the file's size does not show it:
 

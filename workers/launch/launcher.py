@@ -194,6 +194,7 @@ class Launcher:
                     clock=self._attended_clock,
                     warn=self._notify,
                     last_epoch=self._last_worker_epoch,
+                    halt=plan.halt,
                 )
             )
             try:
@@ -226,10 +227,10 @@ class Launcher:
                 server.hub.capture.flush()
                 self._relay.stop(interruption.limit(DELIVERY_SECONDS, HURRIED_SECONDS))
                 self._store.tidy()
-            if workers.unable is not None:
-                raise UserError(f"the job {visible(plan.job)} cannot be run: {workers.unable}")
-            if workers.failed_start is not None:
-                raise UserError(f"{plan.run_dir}: the run cannot start: {workers.failed_start}")
+            if workers.desk.unable is not None:
+                raise UserError(f"the job {visible(plan.job)} cannot be run: {workers.desk.unable}")
+            if workers.desk.failed_start is not None:
+                raise UserError(f"{plan.run_dir}: the run cannot start: {workers.desk.failed_start}")
             server.hub.fold_all(stopped)
         return status
 
@@ -240,7 +241,7 @@ class Launcher:
         for source in (*server.hub.sockets(), *workers.sockets, interruption.fileno(), deaths.fileno()):
             poller.register(source, zmq.POLLIN)
         is_init, handled_deaths = os.getpid() == 1, 0
-        while (coordinator.unsettled and not workers.closing) or workers.running:
+        while (coordinator.unsettled and not workers.desk.closing) or workers.running:
             ready = dict(poller.poll(POLL_MS))
             deaths.drain()
             if is_init and deaths.count > handled_deaths:
@@ -261,15 +262,17 @@ class Launcher:
                     f"to watch it: virnucpro-bus monitor {self._plan.run_dir}"
                 )
             interruption.poll(workers)
+            if workers.desk.ends_at_once:
+                workers.kill()
             self._announce_draining(workers, interruption)
             self._relay.poll()
 
     def _announce_draining(self, workers: Executor, interruption: Interruption) -> None:
         """Publish, once, that no more files are handed out, and why."""
-        if workers.closing and not self._is_draining:
+        if workers.desk.closing and not self._is_draining:
             self._is_draining = True
             name = signal.Signals(interruption.signal).name if interruption.signal else ""
-            reason = name or workers.stop_reason or "the run ends early"
+            reason = name or workers.desk.stop_reason or "the run ends early"
             self.coordinator.announce((RunDraining(visible(reason)[:REASON_CHARACTERS]),))
 
     def _start_hooks(self) -> None:
@@ -331,10 +334,10 @@ class Launcher:
 
 
 def _exit_status(coordinator: WorkStealingCoordinator, workers: Executor, interruption: Interruption) -> int:
-    if workers.unable is not None:
+    if workers.desk.unable is not None:
         return EXIT_UNABLE
     if interruption.signal and coordinator.unsettled:
         return 128 + interruption.signal
-    if coordinator.unsettled:
+    if coordinator.unsettled and workers.desk.halted is None:
         return EXIT_UNABLE  # nothing more can be committed, and the user has been warned
     return EXIT_SOME_FAILED if coordinator.get_totals()["files_failed"] else EXIT_DONE

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from virnucpro_bus.events.run_events import Shard
 from virnucpro_bus.events.vocabulary import Device
 from workers.desk.executor import MakeExecutor
+from workers.desk.halt import Halt
 from workers.desk.limits import Limits
 from workers.inputs.input_file import InputFile
 from workers.jobs.named_job import Merge
@@ -47,6 +48,8 @@ class RunPlan:
     """A metrics log is rotated before it is longer than this; None: it is never rotated."""
     retries: int = DEFAULT_RETRIES
     """How often a file that fails is tried again."""
+    halt: Halt | None = None
+    """When the run ends early; None: only if its first files fail alike."""
     limits: Limits = field(default_factory=Limits)
     make_executor: MakeExecutor = WorkerPool
     """What runs the workers: the processes of this machine, if nothing else is said."""

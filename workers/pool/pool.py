@@ -51,8 +51,9 @@ class WorkerPool:
         self._watchdog = Watchdog(workplace.limits, self._clock, self._server.hub.events_from)
         self._zygote = zygote or Zygote()
         self._guard = OrphanGuard(self._warn)
-        self._desk = Desk(workplace, self._slots)
-        self._dispatcher = Dispatcher(self._server.address("channel"), self._slots, self._desk, self._clock)
+        self.desk = Desk(workplace, self._slots)
+        """Where the workers get their files."""
+        self._dispatcher = Dispatcher(self._server.address("channel"), self._slots, self.desk, self._clock)
 
     @property
     def sockets(self) -> list[zmq.Socket[bytes] | int]:
@@ -60,29 +61,9 @@ class WorkerPool:
         return [self._dispatcher.socket]
 
     @property
-    def unable(self) -> str | None:
-        """Why the job can run on none of the devices; None while it can run on one."""
-        return self._desk.unable
-
-    @property
-    def failed_start(self) -> str | None:
-        """Why the run ends before it has handed out a file; None if it has, or does not end early."""
-        return self._desk.failed_start
-
-    @property
     def running(self) -> bool:
         """Whether a worker process is still running."""
         return any(slot.process is not None for slot in self._slots)
-
-    @property
-    def closing(self) -> bool:
-        """Whether no more files are handed out."""
-        return self._desk.closing
-
-    @property
-    def stop_reason(self) -> str | None:
-        """Why the run ends early; None if it does not, or by a signal."""
-        return self._desk.stop_reason
 
     def start(self) -> None:
         """Start every device's worker, or leave that to `poll` while the journal cannot be written."""
@@ -94,22 +75,22 @@ class WorkerPool:
     def poll(self) -> None:
         """Process the workers' requests, handle deaths, and start the workers that are due."""
         self._dispatcher.receive()
-        self._desk.recall()
+        self.desk.recall()
         self._watchdog.poll()
         for slot in self._slots:
             self._supervise(slot)
         self._dispatcher.reply()
-        self._desk.tidy()
+        self.desk.tidy()
 
     def drain(self) -> None:
         """Hand out no more files: each worker ends after its current file, and at once while it loads the job."""
-        self._desk.closing = True
-        self._desk.recall()  # before anybody is told that only the files in progress are finished
+        self.desk.closing = True
+        self.desk.recall()  # before anybody is told that only the files in progress are finished
         self._end([slot for slot in self._slots if not slot.peer])
 
     def kill(self) -> None:
         """Begin to end all workers; `poll` continues that: SIGTERM, 1 s later SIGKILL, 5 s later none is left."""
-        self._desk.closing = True
+        self.desk.closing = True
         self._end(self._slots)
 
     def close(self) -> None:
@@ -150,7 +131,7 @@ class WorkerPool:
             self._warn(f"{slot.device.key}: its worker cannot be started, and is tried again: {reason}")
         in_use = [each for each in self._slots if not each.retired]
         if not self.running and all(each.failed_starts >= FAILED_STARTS_UNTIL_END for each in in_use):
-            self._desk.stop(f"no worker can be started: {reason}")
+            self.desk.stop(f"no worker can be started: {reason}")
 
     def _supervise(self, slot: Slot) -> None:
         """Handle the death of the slot's worker, end it if it must end, or start the one that is due."""
@@ -185,15 +166,15 @@ class WorkerPool:
         return self._watchdog.check(slot, is_loaded=bool(slot.peer), is_waiting=slot.pending is not None)
 
     def _wants_worker(self, slot: Slot) -> bool:
-        if self._desk.closing or slot.retired or self._clock.mono_ns() < slot.restart_at_ns:
+        if self.desk.closing or slot.retired or self._clock.mono_ns() < slot.restart_at_ns:
             return False
         # What the journal records of a worker can only be understood with the plan.
-        return self._coordinator.unsettled > 0 and self._desk.can_commit()
+        return self._coordinator.unsettled > 0 and self.desk.can_commit()
 
     def _give_up(self, slot: Slot) -> None:
         """Continue without a process that cannot be killed, and without its device."""
         key = slot.device.key
-        self._desk.retire(slot, f"process {slot.give_up()} on {key} cannot be killed: it hangs inside the kernel")
+        self.desk.retire(slot, f"process {slot.give_up()} on {key} cannot be killed: it hangs inside the kernel")
         if not (slot.dismissed and slot.assignment is None):
             self._handle_death(slot, "cannot be killed")
 
@@ -206,5 +187,5 @@ class WorkerPool:
             how = ending.reason
         slot.pending = None
         overdue = None if ending is None or loss is not Loss.TIMED_OUT else ending.output
-        if self._desk.lose(slot, how, loss, overdue).is_death:
+        if self.desk.lose(slot, how, loss, overdue).is_death:
             slot.restart_at_ns = self._clock.mono_ns() + slot.deaths.delay_ns()

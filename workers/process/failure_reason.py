@@ -25,11 +25,11 @@ _GPU_MEMORY_TEXTS = (
 def describe_failure(error: BaseException) -> str:
     """Return the reason for a failed attempt, in one line that an event can carry.
 
-    The text of a UserError is the reason. Other errors begin with the name of their type, or with "CUDA out of
-    memory" where that is the cause. Of a group of errors, the first one follows.
+    The text of a UserError is the reason, if it has one. Other errors begin with the name of their type, or with
+    "CUDA out of memory" where that is the cause. Of a group of errors, the first one follows.
     """
     text = visible(" ".join(text_of(error).split()))
-    if isinstance(error, UserError):
+    if isinstance(error, UserError) and text:
         return text[:REASON_CHARACTERS]
     if isinstance(error, BaseExceptionGroup):
         text = f"{text}: {describe_failure(error.exceptions[0])}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from virnucpro_bus.errors import InputError, UserError
+from virnucpro_bus.errors import DoNotRetry, UserError
 from workers.process.attempt import Performed
 from workers.process.failure_reason import describe_failure, log_traceback
 from workers.process.trouble import find_trouble
@@ -35,8 +35,7 @@ def failure_of(error: BaseException, task: Task) -> Failure:
     if not isinstance(error, UserError):
         log_traceback(error)
     trouble = find_trouble(error, task)
-    # An unusable input stays unusable, whichever worker tries it.
-    is_final = trouble is None and (task.is_last or isinstance(error, InputError))
+    is_final = trouble is None and (task.is_last or isinstance(error, DoNotRetry))
     return Failure(describe_failure(error), is_final, trouble)
 
 

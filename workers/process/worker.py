@@ -21,7 +21,7 @@ import msgspec
 from virnucpro_bus.clock import SystemClock
 from virnucpro_bus.device_keys import gpus_of
 from virnucpro_bus.devices import has_gpu
-from virnucpro_bus.errors import ChannelError, InputError
+from virnucpro_bus.errors import ChannelError, DoNotRetry
 from virnucpro_bus.events.vocabulary import Device
 from virnucpro_bus.files.disk import Disk
 from virnucpro_bus.files.folders import grant_access
@@ -128,7 +128,7 @@ class Worker:
             terminations = self._terminations()
             try:
                 return perform(job, task)
-            except InputError:
+            except DoNotRetry:
                 raise
             except BaseException as error:
                 sleep(SIGNAL_SECONDS)

@@ -169,6 +169,11 @@ class Scheduler:
             return None
         return self._start(device, file, owner, now_seconds)
 
+    def lease_shortest(self, device: int, now_seconds: float) -> Lease | None:
+        """Lease the smallest file of its queue to a device that holds none. Returns None when that is empty."""
+        file = self._queues.last(device)
+        return None if file is None else self._start(device, file, device, now_seconds)
+
     def pending_files(self) -> list[Pending]:
         """Return every pending file that no device holds, biggest first."""
         queues, owners = self._queues, range(len(self.depths()))
@@ -247,6 +252,11 @@ class Scheduler:
         self._leases_ahead.remove_device(device)
         self._policy.on_queues_changed(self._queues)
         return [self._abandon(file, NO_DEVICE) for file in orphans]
+
+    def reopen(self, device: int, file: int) -> list[Abandoned]:
+        """Make a file pending again that has failed for good on `device`; return it if no device is left."""
+        self.unsettled += 1
+        return self._retry(device, file)
 
     def _retry(self, device: int, file: int) -> list[Abandoned]:
         """Make a file that `device` has tried pending again; return it if no device is left for it."""

@@ -13,7 +13,15 @@ import pytest
 from tests.support.lab import wait_until
 from virnucpro_bus import run_lock
 from virnucpro_bus.errors import UserError
-from virnucpro_bus.run_lock import PROOF_SECONDS, SIGN_SECONDS, Evidence, RunLock, examine_lock, signs_of_life
+from virnucpro_bus.run_lock import (
+    PROOF_SECONDS,
+    SIGN_SECONDS,
+    Evidence,
+    RunLock,
+    examine_lock,
+    refuse_if_held,
+    signs_of_life,
+)
 
 HERE, THERE = ("here", "boot-1"), ("there", "boot-2")
 
@@ -62,6 +70,20 @@ def never(seconds: float) -> None:
 
 def touch(path: Path) -> None:
     os.utime(path, (1, 1))
+
+
+def test_a_folder_that_is_in_use_is_refused_without_taking_its_lock(run_dir: Path) -> None:
+    refuse_if_held(run_dir, never)
+    assert not (run_dir / ".bus" / "lock").exists()
+    holder = RunLock(run_dir)
+    holder.acquire(never)
+    with pytest.raises(UserError, match=rf"in use by another run \(pid {os.getpid()}\); choose another folder"):
+        refuse_if_held(run_dir, never)
+    holder.release()
+    path = write_lock(run_dir, THERE)
+    refuse_if_held(run_dir, Waiting())
+    with pytest.raises(UserError, match=r"in use by another run \(pid 4321 on there\)"):
+        refuse_if_held(run_dir, Waiting(lambda: touch(path)))
 
 
 def test_a_run_of_another_machine_whose_lock_is_touched_is_refused(run_dir: Path) -> None:

@@ -124,11 +124,12 @@ class LooseSessions(Sessions):
         for seat in self._seats:
             if seat.is_open and seat.assignment is None:
                 self._begin_if_started(seat)
+        can_commit = self._desk.can_commit()
         if self._desk.is_over:
             self._to_offer.clear()
             self._withdraw(self._offers)
             self._dismiss()
-        elif self._desk.can_commit():
+        elif can_commit:
             self._offer_pending()
 
     # What workers have begun and done.

@@ -86,6 +86,13 @@ def test_each_attempt_has_a_log_of_its_own_also_when_a_resumed_run_counts_again(
     }
 
 
+def test_a_log_that_nothing_was_printed_into_never_replaces_one(logs: AttemptLogs, tmp_path: Path) -> None:
+    for file, text in ("a.fa", b"first\n"), ("b.fa", b""), ("a.fa", b"again\n"):
+        with logs.of(tmp_path / "run", file, 1):
+            write(text)
+    assert kept(tmp_path) == {"a.fa.1.log": "first\n", "a.fa.1~2.log": "again\n"}
+
+
 def test_an_empty_log_of_a_killed_worker_is_taken_over(logs: AttemptLogs, tmp_path: Path) -> None:
     (tmp_path / "run" / "logs").mkdir()
     (tmp_path / "run" / "logs" / "a.fa.1.log").touch()
@@ -100,7 +107,7 @@ def test_a_log_that_is_too_long_keeps_its_beginning_and_its_end(logs: AttemptLog
     logs.close()
     left = kept(tmp_path)["a.fa.1.log"]
     assert (left.startswith("begin\n"), left.endswith("\nend\n"), len(left) < MAX_LOG_BYTES + 100) == (True,) * 3
-    assert " bytes left out]\n" in left
+    assert " bytes left out]" in left
 
 
 def test_a_log_is_bounded_while_an_attempt_and_what_it_has_started_print_into_it(
@@ -113,6 +120,7 @@ def test_a_log_is_bounded_while_an_attempt_and_what_it_has_started_print_into_it
         wait_until(lambda: log.stat().st_size > MAX_LOG_BYTES)  # it goes on
         flood.kill()
         flood.wait()
+        wait_until(lambda: log.stat().st_size <= MAX_GROWING_BYTES)  # nothing is cut off any more
         write(b"end\n")
         size = log.stat().st_size
     logs.close()
@@ -120,6 +128,18 @@ def test_a_log_is_bounded_while_an_attempt_and_what_it_has_started_print_into_it
     assert content.endswith(b"y\nend\n")
     assert b"\0" not in content
     assert len(content) <= min(size, MAX_LOG_BYTES)
+
+
+def test_a_log_is_bounded_too_when_a_process_that_its_attempt_has_left_behind_prints(
+    logs: AttemptLogs, tmp_path: Path
+) -> None:
+    with logs.of(tmp_path / "run", "a.fa", 1):
+        write(b"begin\n")
+        left_behind = subprocess.Popen(["yes"])
+    with left_behind, logs.of(tmp_path / "run", "b.fa", 1):
+        wait_until(lambda: gap_size(tmp_path / "run" / "logs" / "a.fa.1.log") > 0)
+        left_behind.kill()
+    assert kept(tmp_path).keys() == {"a.fa.1.log", "b.fa.1.log"}
 
 
 def test_the_workers_own_log_is_bounded_as_well(tmp_path: Path) -> None:

@@ -59,13 +59,20 @@ def test_of_a_log_that_is_shortened_meanwhile_each_line_is_read_once_or_counted_
             seen += b"".join(piece for _, piece in follower.read())
             assert read(follower) == []
     at = 0
-    for part in re.split(rb"(\n?\[\d+ bytes left out\]\n)", seen):
+    for part in re.split(rb"(\n?\[\d+ bytes left out\] *\n)", seen):
         if left_out := re.search(rb"\[(\d+) bytes", part):
             at += int(left_out[1])
         else:
             assert printed[at : at + len(part)] == part
             at += len(part)
     assert at == len(printed)
+
+
+def test_of_a_log_that_was_shortened_before_each_byte_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.fa.1.log", NUMBERS[: MAX_LOG_BYTES + 1])
+    shorten_log(path)
+    with closing(Follower(lambda: find_logs(tmp_path))) as follower:
+        assert b"".join(piece for _, piece in read(follower)) == path.read_bytes()
 
 
 def test_a_log_that_its_own_programs_have_begun_anew_is_read_on(tmp_path: Path) -> None:

@@ -122,6 +122,14 @@ def test_a_device_that_has_done_nothing_has_no_time_of_its_last_file() -> None:
     assert "last done" not in drawn(replace(FULL, rows=(row,)), ScreenKind.DEVICE, 80, 40)
 
 
+@pytest.mark.parametrize("which", [ScreenKind.LOGS, ScreenKind.DEVICE])
+def test_a_line_of_a_log_that_is_too_long_is_whole_on_several_lines(which: ScreenKind) -> None:
+    long = replace(LOG, lines=("the beginning " + "and more " * 12 + "and the end",))
+    shown = drawn(replace(FULL, logs=(long,)), which, 80, 40)
+    assert "the beginning and" in shown
+    assert "and the end" in shown
+
+
 def test_columns_in_which_nothing_is_known_are_left_out() -> None:
     assert "COMPUTE" in drawn(FULL, ScreenKind.FILES, 80, 60)
     files = tuple(FileRecord(**{**each, "compute_percent": None}) for each in FULL.files)

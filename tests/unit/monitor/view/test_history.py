@@ -50,3 +50,10 @@ def test_a_narrow_frame_has_the_throughput_alone() -> None:
 
 def test_without_unicode_there_is_none() -> None:
     assert "THROUGHPUT" not in "".join(text.plain for text in frame(SIX, 80, 40, ASCII))
+
+
+def test_workers_that_wait_for_something_do_not_look_busy() -> None:
+    waiting = RunHistory((1.0, 2.0), (None, None), (None, None), (1.0, 2.0))
+    busy = replace(waiting, cpus=(1.0, 200.0))
+    heights = [plain(replace(SIX, history=each), 100, 40).count("⢸") for each in (waiting, busy)]
+    assert heights[0] == 0 < heights[1]

@@ -18,6 +18,8 @@ from tests.support.pictures import (
     ALL,
     FINISHED,
     IN_TROUBLE,
+    ON_CPUS,
+    ON_CPUS_MEASURED,
     SIMULATED,
     STALE,
     TROUBLED,
@@ -141,3 +143,8 @@ def test_what_stealing_has_yet_to_save_is_not_called_saved() -> None:
     assert " saved 3m12s" in line(replace(WITH_EFFECT, effect=done))
     assert " will save 3m12s" in line(replace(WITH_EFFECT, effect={**done, "makespan_seconds": 400.0}))
     assert "save" not in line(replace(WITH_EFFECT, effect={**done, "moves": 0}))
+
+
+def test_the_load_of_a_cpu_worker_is_its_processor_time_where_that_is_known() -> None:
+    assert "| cpu:0 cpu 98% 11.0/s q3 |" in line(ON_CPUS_MEASURED)
+    assert "| cpu:0 11.0/s q3 |" in line(ON_CPUS)

@@ -36,6 +36,8 @@ def everything_in(folder: Path) -> dict[Path, bytes]:
         ("--job shell:true", "the command has no {input}"),
         ("--job-option chunk", "write KEY=VALUE"),
         ("--job-option size=500", "job sixframe has no option 'size'; it has: chunk"),
+        ("--halt soon,fail", "expected never, or WHEN,WHY=VALUE, such as soon,fail=3 or now,success=10%"),
+        ("--halt never --max-failures 1", "short for --halt soon,fail=N: give one of them"),
         ("--devices cpu:0", "write cpu:N with N from 1"),
         ("--devices tpu:0", "write auto, cpu:N, cuda:0,1 or GPU UUIDs"),
         ("--devices GPU-of-somebody-else", "GPU GPU-of-somebody-else was not found"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.plans import coordinator_of, cpus, input_files, lose, one_sided, queue_depths, take
 from virnucpro_bus.clock import ManualClock
 from virnucpro_bus.events.vocabulary import FileQuarantined
@@ -46,6 +48,29 @@ def test_a_file_is_pending_for_a_device_that_has_not_tried_it_even_if_that_is_bu
     assert coordinator.next_file("cpu:0") is None
     coordinator.record_file_completion("cpu:1", "f1.fa", 1, 1.0)
     assert take(coordinator, "cpu:1") == Assignment(input_files([9])[0], attempt=2, is_last=True)
+
+
+def test_a_file_that_had_failed_for_good_and_is_reopened_counts_as_pending_and_is_tried_again() -> None:
+    coordinator = retrying(1, [9, 8], retries=0)
+    fail(coordinator, "cpu:0")
+    coordinator.reopen("cpu:0", "f0.fa", "every file fails so")
+    assert (coordinator.unsettled, coordinator.get_totals()["files_failed"]) == (2, 0)
+    coordinator.record_file_completion("cpu:0", take(coordinator, "cpu:0").file.id, 1, 1.0)
+    again = take(coordinator, "cpu:0")
+    assert (again.file.id, again.attempt) == ("f0.fa", 2)
+    with pytest.raises(KeyError):
+        coordinator.reopen("cpu:0", "other.fa", "every file fails so")
+
+
+def test_the_shortest_file_of_a_devices_own_queue_is_leased_before_longer_ones() -> None:
+    coordinator = retrying(2, [9, 8, 2, 1], retries=0)
+    shortest = coordinator.shortest_file("cpu:0")
+    assert shortest is not None
+    assert (shortest.file.id, shortest.stolen_from) == ("f3.fa", None)
+    coordinator.record_file_completion("cpu:0", "f3.fa", 1, 1.0)
+    assert take(coordinator, "cpu:0").file.id == "f0.fa"
+    coordinator.record_file_completion("cpu:0", "f0.fa", 1, 1.0)
+    assert (coordinator.shortest_file("cpu:0"), coordinator.has_queued) == (None, True)
 
 
 def test_a_file_that_every_device_has_tried_is_next_tried_by_one_that_joins() -> None:

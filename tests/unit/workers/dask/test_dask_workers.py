@@ -224,8 +224,8 @@ def test_a_job_that_cannot_be_loaded_anywhere_ends_the_run(site: Site) -> None:
         session = site.cluster.worker(address, site.clock)
         session.reply(ModuleNotFoundError("No module named 'dnaio'"))
         site.workers.poll()
-    assert site.workers.unable == "ModuleNotFoundError: No module named 'dnaio'"
-    assert site.workers.closing
+    assert site.workers.desk.unable == "ModuleNotFoundError: No module named 'dnaio'"
+    assert site.workers.desk.closing
     assert not site.is_running()
 
 
@@ -235,7 +235,7 @@ def test_without_its_scheduler_the_run_ends_and_blames_no_worker(site: Site) -> 
     site.cluster.status = "connecting"
     one.reply(OSError("the scheduler has gone"))
     site.workers.poll()
-    assert site.workers.closing
+    assert site.workers.desk.closing
     assert not site.is_running()
     assert [line for line in site.warnings if "cpu:" in line] == []
     assert site.warnings == [
@@ -248,9 +248,9 @@ def test_a_run_whose_workers_have_all_left_waits_for_one_and_then_ends(site: Sit
     for address in (ONE, TWO):
         site.cluster.leave(address)
     site.pass_seconds(DESERTED_SECONDS - 1)
-    assert not site.workers.closing
+    assert not site.workers.desk.closing
     site.pass_seconds(2.0)
-    assert site.workers.closing
+    assert site.workers.desk.closing
 
 
 def test_the_files_of_a_worker_that_does_not_come_back_go_to_the_others(site: Site) -> None:
@@ -259,7 +259,7 @@ def test_the_files_of_a_worker_that_does_not_come_back_go_to_the_others(site: Si
     assert not site.coordinator.is_retired("cpu:0")
     site.pass_seconds(2.0)
     assert site.coordinator.is_retired("cpu:0")
-    assert not site.workers.closing
+    assert not site.workers.desk.closing
     assert site.warnings[1:] == ["worker-0 has not come back to the Dask cluster for 120 s; cpu:0 is retired"]
 
 

@@ -81,6 +81,15 @@ def test_a_job_of_another_package_is_known_by_its_description_alone(install: Ins
     assert (job.target, job.reads, job.may_estimate) == ("others_job:run", "nucleotides", True)
 
 
+def test_what_a_job_reads_may_depend_on_its_options(install: Install) -> None:
+    install("(JobOption('kind', 'of model'),), reads=lambda options: options['kind']")
+    assert check_job("other", {"kind": "proteins"}).reads == "proteins"
+    with pytest.raises(UserError, match=r"^job other: reads must be nucleotides, proteins or both, not 'dna'$"):
+        check_job("other", {"kind": "dna"})
+    with pytest.raises(UserError, match=r"^job other: what it reads failed: KeyError: 'kind'$"):
+        check_job("other", {})
+
+
 def test_another_package_does_not_replace_a_job_of_ours(install: Install) -> None:
     install("", name="sixframe")
     assert check_job("sixframe", {}).target == "workers.jobs.sixframe:run_sixframe"

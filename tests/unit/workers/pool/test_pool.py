@@ -175,7 +175,7 @@ def test_a_run_continues_without_a_process_that_cannot_be_killed_and_without_its
     made = make(2)
     made.pool.start()
     made.poll_until_it_warns("cannot be killed")
-    assert (made.coordinator.is_retired("cpu:0"), made.pool.closing) == (True, False)
+    assert (made.coordinator.is_retired("cpu:0"), made.pool.desk.closing) == (True, False)
     assert made.coordinator.unsettled == 3
 
 
@@ -186,9 +186,9 @@ def test_a_run_ends_early_when_the_process_on_its_last_device_cannot_be_killed(
     made.pool.start()
     warning = made.poll_until_it_warns("cannot be killed")
     made.pool.poll()
-    assert made.pool.failed_start is not None
-    assert made.pool.failed_start in warning
-    assert (made.pool.closing, made.pool.running) == (True, False)
+    assert made.pool.desk.failed_start is not None
+    assert made.pool.desk.failed_start in warning
+    assert (made.pool.desk.closing, made.pool.running) == (True, False)
     assert made.coordinator.unsettled == 3
 
 
@@ -209,7 +209,7 @@ def test_a_run_continues_without_a_worker_that_cannot_be_started_and_tries_again
     made.poll_seconds(1)
     reason = "Resource temporarily unavailable"
     assert made.warnings == [f"cpu:0: its worker cannot be started, and is tried again: {reason}"]
-    assert (made.pool.closing, made.coordinator.is_retired("cpu:0")) == (False, False)
+    assert (made.pool.desk.closing, made.coordinator.is_retired("cpu:0")) == (False, False)
     StandIn.refused.clear()
     made.poll_seconds(1)
     assert [slot.failed_starts for slot in made.pool._slots] == [0, 0]
@@ -221,10 +221,10 @@ def test_a_run_in_which_no_worker_can_be_started_ends_early_and_charges_no_file(
     made = make(2)
     monkeypatch.setattr(StandIn, "refused", {"worker-0", "worker-1"})
     made.pool.start()
-    while made.pool.failed_start is None or not made.pool.closing:
+    while made.pool.desk.failed_start is None or not made.pool.desk.closing:
         made.pool.poll()
-    assert made.pool.failed_start == "no worker can be started: Resource temporarily unavailable"
-    assert (made.pool.closing, made.pool.running, made.coordinator.unsettled) == (True, False, 3)
+    assert made.pool.desk.failed_start == "no worker can be started: Resource temporarily unavailable"
+    assert (made.pool.desk.closing, made.pool.running, made.coordinator.unsettled) == (True, False, 3)
     assert made.coordinator.get_totals()["files_failed"] == 0
 
 

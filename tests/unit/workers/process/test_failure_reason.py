@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from virnucpro_bus.errors import InputError
+from virnucpro_bus.errors import DoNotRetry, InputError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from workers.process.failure_reason import describe_failure
 
@@ -23,6 +23,7 @@ class Derived(OutOfMemoryError):
     ("error", "reason"),
     [
         (InputError("a.fa: empty"), "a.fa: empty"),
+        (DoNotRetry(), "DoNotRetry"),
         (ValueError("bad\n  \x1b[31m value"), "ValueError: bad \\x1b[31m value"),
         (ValueError(), "ValueError"),
         (MemoryError(), "MemoryError"),

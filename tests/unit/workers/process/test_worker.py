@@ -228,6 +228,18 @@ def test_a_failure_of_the_file_is_charged_to_it(run: Run) -> None:
     assert [failure.final for failure in launcher.failures] == [True]
 
 
+def test_a_file_that_a_job_gives_up_is_not_tried_again_and_the_text_is_the_reason(run: Run) -> None:
+    launcher = run(
+        "from virnucpro_bus import DoNotRetry\n"
+        "class TooLong(ValueError, DoNotRetry): pass\n"
+        "def job(input, output, context):\n    raise TooLong('1,300 tokens')\n",
+        "a.fa",
+        is_last=False,
+    )
+    assert [(failure.reason, failure.final) for failure in launcher.failures] == [("1,300 tokens", True)]
+    assert [settled.stop_reason for settled in launcher.settled] == [None]
+
+
 def test_a_job_that_cannot_be_loaded_because_the_disk_is_full_is_reported_as_such(run: Run) -> None:
     assert run("raise OSError(28, 'No space left on device')\n").unable_for_disk
     assert not run("raise OSError(5, 'Input/output error')\n").unable_for_disk

@@ -14,6 +14,7 @@ from virnucpro_bus.errors import UserError
 from workers.jobs.embedding.description import EMBED
 from workers.jobs.embedding.model_files import ModelKind
 from workers.jobs.embedding.settings import Settings, settings_of
+from workers.jobs.named_jobs import reads_of
 
 ESM = {"model_type": "esm", "num_hidden_layers": 6, "position_embedding_type": "rotary"}
 DNABERT = {
@@ -178,3 +179,13 @@ print(sorted({"torch", "transformers", "numpy", "safetensors"} & set(sys.modules
     command = [sys.executable, "-P", "-c", program, str(model), str(source)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ran.stdout == "5.0\n[]\n"
+
+
+@pytest.mark.parametrize(
+    ("config", "reads"),
+    [(ESM, "proteins"), (DNABERT, "nucleotides"), (BERT, "both")],
+    ids=["esm", "dnabert", "bert"],
+)
+def test_what_is_read_of_a_folder_is_what_the_model_reads(tmp_path: Path, config: Any, reads: str) -> None:
+    model = make_model(tmp_path / "model", config)
+    assert reads_of("embed", EMBED, {"model": str(model)}) == reads

@@ -22,7 +22,7 @@ from virnucpro_bus.text import visible
 @pytest.mark.parametrize(
     ("command", "why"),
     [
-        ("run", "Missing argument 'INPUT...'; see "),
+        ("run", "Missing option '--out'; see "),
         ("run in", "Missing option '--out'; see "),
         ("walk", "No such command 'walk'; see "),
         ("moniter in", "No such command 'moniter' (did you mean monitor?); see "),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from virnucpro_bus.errors import AddressError, EndedError, UserError
+from virnucpro_bus.errors import AddressError, EndedError, NoAnswerError, UserError
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.fold.fleet_group import FleetGroup
 from virnucpro_bus.run_folder import CAPTURE_NAME, announced_addresses
@@ -40,12 +40,13 @@ class FollowedBus:
         *,
         interval_seconds: float = 2.0,
         accept_ended: bool = True,
-        is_patient: bool = False,
+        on_wait: Callable[[str], object] | None = None,
     ) -> None:
         """`target` is a run folder or an address; `server_key` is as for `join`.
 
         `interval_seconds` is as for FleetState. `accept_ended`: a run folder without a live bus is read from its
-        capture. `is_patient`: at an address a run is waited for until one answers.
+        capture. `on_wait`: where nothing answers at an address, a run is waited for, and a line says so once;
+        None: that is an error.
         """
         self.target = target
         self.name = target
@@ -57,7 +58,7 @@ class FollowedBus:
         self._server_key = server_key
         self._interval_seconds = interval_seconds
         self._accept_ended = accept_ended
-        self._is_patient = is_patient and "://" in target
+        self._on_wait = on_wait if "://" in target else None
         self._source: LiveSource | None = None
         self._continued_by: str | None = None
         """The command that continues an interrupted run; None: it is not one, or has not begun."""
@@ -136,11 +137,17 @@ class FollowedBus:
 
     def _join(self) -> LiveSource:
         """Join the bus. Raises AddressError and UserError."""
+        has_said = False
         while True:
             try:
                 return join(self.target, self._clock, self._server_key)
-            except AddressError:
-                if not self._is_patient or self._stopping.wait(RETRY_SECONDS):
+            except NoAnswerError as error:
+                if self._on_wait is None:
+                    raise
+                if not has_said:
+                    has_said = True
+                    self._on_wait(f"{error}; waiting for a run to begin")
+                if self._stopping.wait(RETRY_SECONDS):
                     raise
 
     def _read_capture(self, capture: Path) -> None:

@@ -5,7 +5,8 @@
     │   ├── DoNotRetry       a job fails a file that would fail again, whichever device tries it
     │   │   └── InputError   an input file or folder cannot be used
     │   ├── AddressError     a run folder or address cannot be reached
-    │   │   └── EndedError   no run is live in this folder
+    │   │   ├── EndedError   no run is live in this folder
+    │   │   └── NoAnswerError  nothing answers at this address yet
     │   ├── CaptureError     a file is not a capture, or one of a newer version
     │   └── EveryFileError   what failed one file fails every file: the run ends
     ├── SnapshotError        bytes are not a fold of this version
@@ -43,6 +44,10 @@ class AddressError(UserError):
 
 class EndedError(AddressError):
     """No run is live in a folder: it has ended, was interrupted, or never began."""
+
+
+class NoAnswerError(AddressError):
+    """Nothing answers at an address, which may change: a run there may only begin later."""
 
 
 class CaptureError(UserError):

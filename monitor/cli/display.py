@@ -87,6 +87,11 @@ class Displayable(MetricsSource, UtilizationSource, Protocol):
         """Return everything at one moment, for `--json`."""
         ...
 
+    @property
+    def draining_reason(self) -> str | None:
+        """Why no more files are handed out; None while they are, and at the end."""
+        ...
+
 
 Driver = Callable[[Callable[[], object]], None]
 """Feeds a fleet until its run is over or the given function, which it calls often, returns true."""

@@ -44,7 +44,7 @@ def draw(
         make_dashboard(fleet, options, clock, _usable_keys(options.group)) as dashboard,
         _keyboard(options.group) as pressed,
     ):
-        retitling = _retitling(driver, dashboard, title, options.title)
+        updating = _with_news(driver, dashboard, fleet, title, options.title)
 
         def stopped_by_key() -> object:
             for key in pressed():
@@ -52,7 +52,7 @@ def draw(
             # The run itself decides when its monitor ends.
             return stopped() or (options.group is None and dashboard.has_quit)
 
-        retitling(stopped_by_key)
+        updating(stopped_by_key)
     if options.group is not None:
         abandon_output()
         return dashboard.is_terminal_restored
@@ -126,17 +126,29 @@ def _keyboard(group: int | None) -> Iterator[Callable[[], list[Key]]]:
         yield list
 
 
-def _retitling(driver: Driver, dashboard: LoadBalancingDashboard, title: Callable[[], str], shown: str) -> Driver:
-    """Return a driver that also keeps the title of `dashboard` up to date, which is `shown` at first."""
+def _with_news(
+    driver: Driver,
+    dashboard: LoadBalancingDashboard,
+    fleet: Displayable,
+    title: Callable[[], str],
+    shown: str,
+) -> Driver:
+    """Return a driver that also updates `dashboard` at once for what a user should see before the next interval.
+
+    That is another title than `shown`, and that no more files are handed out: it answers a Ctrl-C, and who sees no
+    answer would press again.
+    """
 
     def drive(stopped: Callable[[], object]) -> None:
-        def stopped_or_retitled() -> object:
-            nonlocal shown
-            if (now := title()) != shown:
-                shown = now
-                dashboard.retitle(shown)
+        seen = (shown, fleet.draining_reason)
+
+        def stopped_or_updated() -> object:
+            nonlocal seen
+            if (now := (title(), fleet.draining_reason)) != seen:
+                seen = now
+                dashboard.retitle(now[0])
             return stopped()
 
-        driver(stopped_or_retitled)
+        driver(stopped_or_updated)
 
     return drive

@@ -164,7 +164,7 @@ def monitor(
             key,
             interval_seconds=interval_seconds,
             accept_ended=dashboard or group is None,
-            is_patient=wait,
+            on_wait=say if wait else None,
         )
         for target, key in places
     ]

@@ -117,7 +117,9 @@ class ViewModel:
         """How the run has ended, or "draining" with the reason, safe to print; "" while files are handed out."""
         if self.end or self.draining_reason is None:
             return self.end
-        return f"draining ({visible(self.draining_reason)[:REASON_CHARACTERS]})"
+        reason = visible(self.draining_reason)
+        cut = reason if len(reason) <= REASON_CHARACTERS else f"{reason[:REASON_CHARACTERS].rstrip(' .')}..."
+        return f"draining ({cut})"
 
     @property
     def is_of_gpus_alone(self) -> bool:

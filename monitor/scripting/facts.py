@@ -32,9 +32,18 @@ def facts_of(call: Call) -> dict[str, str]:
         "_LOG": _log(call),
         "_HOST": failed["host"] if failed else stall and stall.host,
         "_DEVICE": failed["device_id"] if failed else stall and stall.device,
-        "_REASON": failed["reason"] if failed else stall and stall.reason,
+        "_REASON": _reason(call),
     }
     return {PREFIX + name: "" if fact is None else visible(str(fact)) for name, fact in facts.items()}
+
+
+def _reason(call: Call) -> str | None:
+    """Why a file has failed, a device stands still, or a run has ended with files left."""
+    if call.failed is not None:
+        return call.failed["reason"]
+    if call.stall is not None:
+        return call.stall.reason
+    return call.standing.draining_reason if call.kind == "end" else None
 
 
 def _log(call: Call) -> str | None:

@@ -36,6 +36,8 @@ class Standing:
     files_completed: int
     files_failed: int
     elapsed_seconds: float | None
+    draining_reason: str | None = None
+    """Why no more files were handed out although some were pending; None: they were."""
 
     @property
     def is_over(self) -> bool:
@@ -59,7 +61,9 @@ class Standing:
         total = "" if self.files_total is None else f" of {self.files_total}"
         counts = f"{self.files_completed}{total} files done, {self.files_failed} failed"
         seconds = "" if self.elapsed_seconds is None else f", in {duration(self.elapsed_seconds)}"
-        return visible(f"{self.target}: {self.state}{self._how()}: {counts}{seconds}")
+        is_early = self.state == FINISHED and self.draining_reason is not None
+        early = f"; ended early: {self.draining_reason}" if is_early else ""
+        return visible(f"{self.target}: {self.state}{self._how()}: {counts}{seconds}{early}")
 
     def _how(self) -> str:
         if not self.exit_code:
@@ -96,6 +100,7 @@ def standing_of(bus: FollowedBus) -> Standing:
         files_completed=totals["files_completed"],
         files_failed=totals["files_failed"],
         elapsed_seconds=elapsed,
+        draining_reason=None if worst is None else worst["draining_reason"],
     )
 
 

@@ -13,7 +13,7 @@ import zmq
 
 from virnucpro_bus.capture.records import Record, RecordScanner
 from virnucpro_bus.clock import NANOSECONDS, Clock
-from virnucpro_bus.errors import AddressError
+from virnucpro_bus.errors import AddressError, NoAnswerError
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.history.client import HistoryClient, read_snapshot
 from virnucpro_bus.history.protocol import Snapshot, parse_hello, parse_piece
@@ -28,6 +28,7 @@ RELAY_SILENT_AFTER_NS = 3 * NANOSECONDS
 """A relay answers within a second; a longer silence means that the connection does not work."""
 GIVE_UP_AFTER_NS = 120 * NANOSECONDS
 _WAIT_MS = 50
+_NOTHING_LISTENS = "nothing listens there"
 _SHOW_KEY = "on that machine: virnucpro-bus keys list"
 _GIVE_KEY = f"give its public key with --server-key ({_SHOW_KEY})"
 
@@ -165,7 +166,9 @@ class Follower:
             if received is not None and received[0] == request_id:
                 self._requested_ns, self._received_ns = None, self._clock.mono_ns()
                 return self._checked(received[1])
-        raise AddressError(f"{self.address}: {self._reason or 'no relay answers there; check the address'}")
+        if self._reason in ("", _NOTHING_LISTENS):
+            raise NoAnswerError(f"{self.address}: {self._reason or 'no relay answers there; check the address'}")
+        raise AddressError(f"{self.address}: {self._reason}")
 
     def _request_next(self) -> None:
         self._send(b"follow", self.hello.run.encode(), str(self.offset).encode())
@@ -229,7 +232,7 @@ class Follower:
                 case zmq.EVENT_DISCONNECTED:
                     self._requested_ns = None  # its answer is lost with the connection
                 case zmq.EVENT_CONNECT_RETRIED:
-                    self._reason = self._reason or "nothing listens there"
+                    self._reason = self._reason or _NOTHING_LISTENS
 
 
 def _unknown_key(identity: Identity | None) -> str:

@@ -14,7 +14,7 @@ import zmq
 
 from virnucpro_bus.capture.records import Record, RecordScanner
 from virnucpro_bus.clock import Clock
-from virnucpro_bus.errors import AddressError
+from virnucpro_bus.errors import AddressError, NoAnswerError
 from virnucpro_bus.events.codec import MAX_FRAME_BYTES
 from virnucpro_bus.history.client import ANSWER_SECONDS, HistoryClient, read_snapshot
 from virnucpro_bus.history.protocol import WELCOME, Snapshot, parse_hello, parse_piece
@@ -158,7 +158,7 @@ class Subscriber:
         except AddressError as error:
             if self._run_dir is not None:
                 read_addresses(self._run_dir)  # raises a more precise error when the hub has ended
-            raise AddressError(f"{self._name}: {error}") from None
+            raise NoAnswerError(f"{self._name}: {error}") from None
 
     def _read_history(self) -> list[Record]:
         request_id = self._piece_request or self._client.send(b"read", str(self.offset).encode())

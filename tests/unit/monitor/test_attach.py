@@ -16,7 +16,7 @@ from monitor.cli.monitor import with_server_keys
 from tests.support.buses import hub_in, turned_by_a_thread
 from tests.support.captures import some_frames, write_capture
 from virnucpro_bus.clock import NANOSECONDS, ManualClock, SystemClock
-from virnucpro_bus.errors import AddressError, EndedError, UserError
+from virnucpro_bus.errors import AddressError, EndedError, NoAnswerError, UserError
 from virnucpro_bus.events.codec import encode
 from virnucpro_bus.events.envelope import Sequencer
 from virnucpro_bus.events.run_events import RunStarted
@@ -162,6 +162,24 @@ def test_a_bug_is_raised_even_while_other_buses_could_be_followed(
     clock = SystemClock()
     with pytest.raises(RuntimeError, match="a fault"):
         FollowedBuses([FollowedBus(target, clock) for target in (str(tmp_path), "broken")], clock).__enter__()
+
+
+def test_an_address_where_nothing_answers_is_waited_for_and_one_that_refuses_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers: list[UserError] = [NoAnswerError(f"{FIRST}: nothing listens there")] * 2
+    answers.append(AddressError(f"{FIRST}: not on the list"))
+    told: list[str] = []
+
+    def answering(*_: object) -> NoReturn:
+        raise answers.pop(0)
+
+    monkeypatch.setattr(attach, "join", answering)
+    monkeypatch.setattr(attach, "RETRY_SECONDS", 0.0)
+    clock = SystemClock()
+    with pytest.raises(AddressError, match="not on the list"):
+        FollowedBuses([FollowedBus(FIRST, clock, on_wait=told.append)], clock).__enter__()
+    assert (told, answers) == ([f"{FIRST}: nothing listens there; waiting for a run to begin"], [])
 
 
 def test_a_run_whose_hub_is_killed_while_it_is_followed_is_broken_off(

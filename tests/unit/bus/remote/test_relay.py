@@ -13,7 +13,7 @@ from tests.support.buses import wait_until
 from tests.support.captures import some_frames
 from tests.support.relays import access, follow_until, follower_of, new_keys, next_of, served_relay
 from virnucpro_bus.clock import NANOSECONDS, ManualClock, SystemClock
-from virnucpro_bus.errors import AddressError, UserError
+from virnucpro_bus.errors import AddressError, NoAnswerError, UserError
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.history.kept_snapshot import KeptSnapshot
 from virnucpro_bus.remote import follower as follower_module
@@ -180,7 +180,7 @@ def test_an_address_without_a_listener_is_an_error_with_the_reason(monkeypatch: 
     monkeypatch.setattr(follower_module, "JOIN_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with pytest.raises(AddressError, match=f"tcp://127.0.0.1:{port}: nothing listens there"):
+    with pytest.raises(NoAnswerError, match=f"tcp://127.0.0.1:{port}: nothing listens there"):
         Follower(f"tcp://127.0.0.1:{port}", SystemClock())
 
 

@@ -12,7 +12,7 @@ from tests.support.buses import wait_until
 from tests.support.captures import some_frames
 from tests.support.relays import access, follow_until, follower_of, new_keys, served_relay
 from virnucpro_bus.clock import SystemClock
-from virnucpro_bus.errors import AddressError, UserError
+from virnucpro_bus.errors import AddressError, NoAnswerError, UserError
 from virnucpro_bus.remote.feeds import PlayedCapture
 from virnucpro_bus.remote.follower import Follower
 from virnucpro_bus.remote.keys import Identity
@@ -56,8 +56,9 @@ def test_a_refusal_is_explained_to_the_viewer_and_to_the_relay(
     relay_keys = new_keys()
     played.append(some_frames(100), 1)
     with served_relay(played, access(relay_keys, new_keys())) as served:
-        with pytest.raises(AddressError, match=viewer_reports):
+        with pytest.raises(AddressError, match=viewer_reports) as error:
             Follower(served.address, SystemClock(), server_key(relay_keys))
+        assert not isinstance(error.value, NoAnswerError), "it would be asked again and again"
         wait_until(lambda: any(relay_reports in message for message in served.told))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor.cli.display import DisplayOptions, show_once, watch
+from tests.support.buses import wait_until
 from tests.support.captures import write_capture
 from virnucpro_bus import events as ev
 from virnucpro_bus.cli import main as cli
@@ -54,6 +55,30 @@ def test_the_last_line_is_of_the_end_even_if_that_is_a_failure(
         watch(killed, fleet, ManualClock(), DisplayOptions(as_json=True))
     states = [json.loads(line)["devices"][0]["state"] for line in capsys.readouterr().out.splitlines()]
     assert states == ["starting", "stopped"]
+
+
+def test_that_no_more_files_are_handed_out_is_shown_before_the_next_interval(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fleet = FleetState(ManualClock())
+    script, shown = Script(), ""
+    script.say("coordinator", ev.RunStarted("job", "off", (Device("cpu:0"),), 2))
+    fleet.feed(script.frames())
+
+    def interrupted(stopped: Callable[[], object]) -> None:
+        def shows(text: str) -> bool:
+            nonlocal shown
+            stopped()
+            shown += capsys.readouterr().out
+            return text in shown
+
+        wait_until(lambda: shows("files 0/2"))
+        script.say("coordinator", ev.Notice("interrupted"))
+        script.say("coordinator", ev.RunDraining("SIGINT"))
+        fleet.feed(script.frames())
+        wait_until(lambda: shows("draining (SIGINT)"))
+
+    assert watch(interrupted, fleet, ManualClock(), DisplayOptions(interval_seconds=3600.0)) == 0
 
 
 def monitored(*arguments: str | Path) -> int:

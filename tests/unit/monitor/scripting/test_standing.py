@@ -68,11 +68,25 @@ def test_a_run_has_a_state_and_an_exit_status(bus: FollowedBus, state: str, stat
         ({"state": "interrupted", "exit_code": 143}, "run1: interrupted by SIGTERM: 9 of 9 files done, 0 failed"),
         ({"state": "broken off", "exit_code": None}, "run1: broken off: 9 of 9 files done, 0 failed"),
         ({"files_total": None, "elapsed_seconds": None}, "run1: finished: 9 files done, 0 failed"),
+        (
+            {"files_completed": 2, "draining_reason": "2 of 9 files are completed"},
+            "run1: finished: 2 of 9 files done, 0 failed, in 12.0 s; ended early: 2 of 9 files are completed",
+        ),
         ({"target": "a\x1b[2J"}, r"a\x1b[2J: finished"),
     ],
 )
 def test_the_end_line_says_how_the_run_has_ended(changes: dict[str, object], line: str) -> None:
     assert replace(STANDING, **changes).line.startswith(line)  # type: ignore[arg-type]
+
+
+def test_a_run_that_a_signal_has_ended_names_it_once() -> None:
+    ended = replace(STANDING, state="interrupted", exit_code=138, draining_reason="SIGUSR1")
+    assert ended.line.count("SIGUSR1") == 1
+
+
+def test_why_a_run_has_ended_early_is_known() -> None:
+    events = ev.RunDraining("3 of 9 files have failed (--max-failures 3)"), ev.RunFinished(3, 1, 3)
+    assert standing_of(bus_with(STARTED, *events)).draining_reason == "3 of 9 files have failed (--max-failures 3)"
 
 
 def test_the_launchers_status_counts_where_the_run_has_reported_none() -> None:

@@ -131,6 +131,7 @@ def test_the_first_ctrl_c_lets_the_files_in_hand_be_finished(interrupted: Interr
     assert interrupted.exit_codes() == (130, 130, 130)
     assert results(interrupted.run_dir).keys() == result_names(in_hand)
     assert summary(interrupted.run_dir)["totals"]["files_completed"] == 2
+    assert "to continue it, give the same command with --resume" in interrupted.command.stderr
     assert interrupted.leftovers() == set()
 
 

@@ -5,11 +5,20 @@ None means unknown, as in `metrics.py`.
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Final, TypedDict
 
+INTERRUPTED: Final = 128
+"""A run with this exit status or a greater one was ended by a signal."""
 LOADING, RUNNING, DRAINING = "loading", "running", "draining"
 LIVE_STATES = frozenset({LOADING, RUNNING, DRAINING})
 """The states of a run that is not over."""
+FINISHED, STOPPED, BROKEN_OFF = "finished", "interrupted", "broken off"
+"""The states of one that is."""
+
+
+def state_at_end(exit_code: int) -> str:
+    """Return the state of a run that has reported its end with this status."""
+    return STOPPED if exit_code >= INTERRUPTED else FINISHED
 
 
 class ShardReport(TypedDict):

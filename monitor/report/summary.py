@@ -12,7 +12,7 @@ from monitor.view.formatting import count, count_devices
 from virnucpro_bus.clock import iso_utc
 from virnucpro_bus.effect_text import count_steals, is_above_noise, sentence
 from virnucpro_bus.metrics import Range
-from virnucpro_bus.run_reports import LIVE_STATES, AnnouncedRun
+from virnucpro_bus.run_reports import LIVE_STATES, STOPPED, AnnouncedRun
 from virnucpro_bus.sources.shards import shard_text
 from virnucpro_bus.text import visible
 from virnucpro_bus.timeline.sample_columns import SampleColumns
@@ -91,7 +91,7 @@ def warnings(run: ReportedRun) -> Iterator[str]:
     for each in run.announced:
         if each["state"] in LIVE_STATES:
             yield f"The run on {visible(each['host'])} is still going on: all figures are of the last event."
-        elif each["state"] == "interrupted":
+        elif each["state"] == STOPPED:
             yield f"The run on {visible(each['host'])} was interrupted: --resume processes what is left."
     if run.timeline.unrecorded_frames:
         yield f"{run.timeline.unrecorded_frames:,} {NOT_RECORDED}."

@@ -9,7 +9,6 @@ from typing import TypedDict
 import msgspec
 
 from virnucpro_bus.errors import AddressError
-from virnucpro_bus.events.run_events import INTERRUPTED
 from virnucpro_bus.files.plain_files import read_plain_file
 from virnucpro_bus.files.socket_folder import is_listening
 from virnucpro_bus.run_folder import (
@@ -21,6 +20,7 @@ from virnucpro_bus.run_folder import (
     read_addresses,
 )
 from virnucpro_bus.run_lock import Evidence, examine_lock
+from virnucpro_bus.run_reports import BROKEN_OFF, state_at_end
 
 MAX_SUMMARY_BYTES = 64 << 20
 """A longer summary, of a run with very many failures, is not read."""
@@ -143,7 +143,7 @@ def _summarized(folder: Path, summary: _Summary) -> RunRow:
         folder=str(folder),
         run=run.run or None,
         host=run.host or None,
-        state="interrupted" if summary.exit_code >= INTERRUPTED else "finished",
+        state=state_at_end(summary.exit_code),
         exit_code=summary.exit_code,
         files_total=summary.totals.files_total,
         files_completed=summary.totals.files_completed,
@@ -159,5 +159,5 @@ def _unsummarized(folder: Path, evidence: Evidence) -> RunRow:
     row, left = unknown_row(folder), announced_addresses(folder)
     if evidence is Evidence.FREE:
         # A hub removes its addresses when it ends in order.
-        row["state"] = "broken off" if os.path.lexists(folder / BUS_FILE) else "ended"
+        row["state"] = BROKEN_OFF if os.path.lexists(folder / BUS_FILE) else "ended"
     return row if left is None else {**row, "run": left.run, "host": left.host}

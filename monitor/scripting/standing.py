@@ -7,14 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monitor.attach import FollowedBus
-from virnucpro_bus.events.run_events import INTERRUPTED
-from virnucpro_bus.run_reports import LIVE_STATES, RUNNING, AnnouncedRun
+from virnucpro_bus.run_reports import (
+    BROKEN_OFF,
+    FINISHED,
+    INTERRUPTED,
+    LIVE_STATES,
+    RUNNING,
+    AnnouncedRun,
+    state_at_end,
+)
 from virnucpro_bus.text import visible
 from virnucpro_bus.units import duration
 
-FINISHED, STOPPED = "finished", "interrupted"
-BROKEN_OFF, UNREACHABLE, ENDED = "broken off", "unreachable", "ended"
-"""Its hub is gone; it can no longer be followed; the hub of workers without a plan has ended."""
+UNREACHABLE, ENDED = "unreachable", "ended"
+"""It can no longer be followed; the hub of workers without a plan has ended."""
 EXIT_UNKNOWN = 1
 """The exit status for a run that has none: it was broken off, cannot be reached, or is not over."""
 
@@ -53,7 +59,7 @@ class Standing:
         """Return the same of a run that has ended with that status, if it has not reported that; None: unknown."""
         if exit_code is None or self.exit_code is not None:
             return self
-        return replace(self, exit_code=exit_code, state=STOPPED if exit_code >= INTERRUPTED else FINISHED)
+        return replace(self, exit_code=exit_code, state=state_at_end(exit_code))
 
     @property
     def line(self) -> str:

@@ -12,8 +12,6 @@ from virnucpro_bus.run_reports import ShardReport
 
 OWN_POLICY: Final = "own"
 """The policy of a run whose workers decide themselves what they work on: its hub is the coordinator."""
-INTERRUPTED: Final = 128
-"""A run with this exit status or a greater one was ended by a signal."""
 
 
 class PlannedFile(Fact, frozen=True):

@@ -24,7 +24,6 @@ from virnucpro_bus.effect.totals import TotalsCache
 from virnucpro_bus.effect.work_log import Steal, WorkLog
 from virnucpro_bus.events.commits import CommittedFiles
 from virnucpro_bus.events.host_time import NEVER_COMPARED, HostTime, TimeOfDay, by_own_clock
-from virnucpro_bus.events.run_events import INTERRUPTED
 from virnucpro_bus.events.vocabulary import MAX_COUNT
 from virnucpro_bus.fold.device import LOAD_INTERVAL_NS, DeviceState, Reopened, own_workers
 from virnucpro_bus.fold.gpu_identity import SampledGpus, find_identities, keys_by_index, merge_same_gpus
@@ -41,6 +40,7 @@ from virnucpro_bus.metrics import (
     StealEvent,
     Totals,
 )
+from virnucpro_bus.run_reports import INTERRUPTED
 
 MAX_WORKER_RUNS = 4
 """How many runs of one host are told apart by name."""

@@ -11,7 +11,7 @@ from virnucpro_bus.clock import NANOSECONDS
 from virnucpro_bus.devices import display_id
 from virnucpro_bus.effect.combine import combine
 from virnucpro_bus.events.host_time import TimeOfDay
-from virnucpro_bus.events.run_events import INTERRUPTED, OWN_POLICY, shard_report
+from virnucpro_bus.events.run_events import OWN_POLICY, shard_report
 from virnucpro_bus.fold.host_state import HostState
 from virnucpro_bus.health.problems import problems
 from virnucpro_bus.health.remaining import remaining_seconds
@@ -28,7 +28,17 @@ from virnucpro_bus.metrics import (
     StealEvent,
     Totals,
 )
-from virnucpro_bus.run_reports import DRAINING, LIVE_STATES, LOADING, RUNNING, AnnouncedRun, FailedFile, RunReport
+from virnucpro_bus.run_reports import (
+    BROKEN_OFF,
+    DRAINING,
+    LIVE_STATES,
+    LOADING,
+    RUNNING,
+    AnnouncedRun,
+    FailedFile,
+    RunReport,
+    state_at_end,
+)
 
 FAILED_FILES_SHOWN = 100
 
@@ -181,9 +191,9 @@ def run_report(run: AnnouncedRun, totals: Totals, effect: Effect | None, wall_ns
 
 def _state_of(state: HostState) -> str:
     if state.finished is not None:
-        return "interrupted" if state.finished.exit_code >= INTERRUPTED else "finished"
+        return state_at_end(state.finished.exit_code)
     if state.is_broken_off:
-        return "broken off"
+        return BROKEN_OFF
     if state.draining is not None:
         return DRAINING
     return LOADING if state.is_loading else RUNNING

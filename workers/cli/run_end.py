@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from virnucpro_bus.effect_text import count_steals, sentence
-from virnucpro_bus.events.run_events import INTERRUPTED
 from virnucpro_bus.logs.find import find_logs, log_hint
 from virnucpro_bus.run_folder import LOG_FOLDER, REPORT_NAME, RESULTS_NAME, SUMMARY_NAME
+from virnucpro_bus.run_reports import STOPPED, state_at_end
 from virnucpro_bus.system.console import say
 from virnucpro_bus.system.standard_streams import abandon_output
 from virnucpro_bus.text import visible
@@ -72,7 +72,7 @@ def _print_summary(plan: RunPlan, summary: Mapping[str, Any]) -> None:
     if totals["events_lost"]:
         click.echo(f"{totals['events_lost']} of {totals['events_published']} events were lost")
     _print_failures(plan, summary["failures"])
-    if summary["exit_code"] >= INTERRUPTED and not plan.resume:
+    if state_at_end(summary["exit_code"]) == STOPPED and not plan.resume:
         say("the run was interrupted; to continue it, give the same command with --resume")
     for label, path in (
         ("results", plan.run_dir / RESULTS_NAME),

@@ -27,8 +27,8 @@ def test_a_job_with_a_bug_ends_the_run_after_a_dozen_files_and_the_mended_one_co
     assert f"the run ends early: no file is completed, and the first {FIRST_FILES} fail alike, such as " in end
     assert end.endswith("with --resume, and with --halt never to try all files in any case")
     failed = recorded(lab.folder / "out", FileFailed)
-    # Another file may have been in progress.
-    assert len({each.event.file for each in failed}) in {FIRST_FILES, FIRST_FILES + 1}
+    # The other device may have tried more while the shortest file was in progress.
+    assert FIRST_FILES <= len({each.event.file for each in failed}) < FILES
     totals = summary(lab.folder / "out")["totals"]
     assert (totals["files_total"], totals["files_completed"], totals["files_failed"]) == (FILES, 0, 0)
     assert lab.run(*RUN, *job_of(lab, MENDED), "--resume").wait() == 0

@@ -50,9 +50,11 @@ def test_where_all_files_are_to_be_tried_each_fails_and_those_alike_share_a_line
 def test_a_run_that_is_to_halt_now_stops_the_file_in_progress_and_charges_it_to_none(lab: Lab) -> None:
     first, *others = small_files(lab.folder / "in", 6)
     gates = Gates(lab.folder / "gates")
-    gates.close(first)
+    gates.close(first, *others)
     job = ("--job", "user_jobs:gated", "--job-option", gates.option)
     ended = lab.start(*RUN, *job, "--halt", "now,success=2")
+    ended.until(lambda: first in gates.waiting(), "the biggest file is in progress")
+    gates.open(*others)
     assert ended.wait() == 0
     (line,) = ended.stderr.splitlines()
     assert "files are completed (--halt now,success=2); to continue it, give the same command with" in line

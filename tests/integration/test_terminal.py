@@ -223,7 +223,7 @@ def test_off_a_terminal_there_are_plain_lines_only_whatever_the_environment_says
     assert ended.wait() == 0, ended.stderr
     assert ESCAPE.decode() not in ended.stdout + ended.stderr
     frames = ended.stderr.splitlines()
-    assert len(frames) >= 2
+    assert frames, "the last one at least"
     for frame in frames:
         assert re.match(rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ files \d+/{COUNT} failed 0 ", frame)
     assert frames[-1].count("cpu:") == len(DEVICES)

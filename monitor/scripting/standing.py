@@ -50,9 +50,14 @@ class Standing:
         return EXIT_UNKNOWN if self.exit_code is None else self.exit_code
 
     def ended_with(self, exit_code: int | None) -> Standing:
-        """Return the same of a run that has ended with that status, if it has not reported that; None: unknown."""
-        if exit_code is None or self.exit_code is not None:
+        """Return the same of a run that has ended with that status, if it has not reported that.
+
+        None: its launcher has died.
+        """
+        if self.exit_code is not None:
             return self
+        if exit_code is None:
+            return replace(self, state=BROKEN_OFF)
         return replace(self, exit_code=exit_code, state=STOPPED if exit_code >= INTERRUPTED else FINISHED)
 
     @property

@@ -89,5 +89,10 @@ def test_the_launchers_status_counts_where_the_run_has_reported_none() -> None:
     unknown = replace(STANDING, state="unreachable", exit_code=None)
     assert (unknown.ended_with(2).state, unknown.ended_with(2).status) == ("finished", 2)
     assert unknown.ended_with(130).state == "interrupted"
-    assert unknown.ended_with(None) == unknown
     assert STANDING.ended_with(2) == STANDING
+
+
+def test_a_run_whose_launcher_has_died_is_broken_off_even_if_it_could_not_be_joined() -> None:
+    unknown = replace(STANDING, state="unreachable", exit_code=None)
+    assert (unknown.ended_with(None).state, unknown.ended_with(None).status) == ("broken off", 1)
+    assert STANDING.ended_with(None) == STANDING

@@ -117,7 +117,10 @@ class ViewModel:
         """How the run has ended, or "draining" with the reason, safe to print; "" while files are handed out."""
         if self.end or self.draining_reason is None:
             return self.end
-        return f"draining ({visible(self.draining_reason)[:REASON_CHARACTERS]})"
+        reason = visible(self.draining_reason)
+        if len(reason) > REASON_CHARACTERS:
+            reason = reason[: REASON_CHARACTERS - 3] + "..."
+        return f"draining ({reason})"
 
     @property
     def is_of_gpus_alone(self) -> bool:

@@ -36,6 +36,8 @@ class Standing:
     files_completed: int
     files_failed: int
     elapsed_seconds: float | None
+    early: str | None = None
+    """Why it ended early: the name of a signal, or a short text. None: it did not, or is not over."""
 
     @property
     def is_over(self) -> bool:
@@ -64,7 +66,8 @@ class Standing:
         total = "" if self.files_total is None else f" of {self.files_total}"
         counts = f"{self.files_completed}{total} files done, {self.files_failed} failed"
         seconds = "" if self.elapsed_seconds is None else f", in {duration(self.elapsed_seconds)}"
-        return visible(f"{self.target}: {self.state}{self._how()}: {counts}{seconds}")
+        early = f"; it ended early: {self.early}" if self.early and self.state == FINISHED else ""
+        return visible(f"{self.target}: {self.state}{self._how()}: {counts}{seconds}{early}")
 
     def _how(self) -> str:
         if not self.exit_code:
@@ -101,6 +104,7 @@ def standing_of(bus: FollowedBus) -> Standing:
         files_completed=totals["files_completed"],
         files_failed=totals["files_failed"],
         elapsed_seconds=elapsed,
+        early=None if worst is None or state in LIVE_STATES else worst["draining_reason"],
     )
 
 

@@ -57,6 +57,12 @@ def test_a_run_has_a_state_and_an_exit_status(bus: FollowedBus, state: str, stat
     assert standing.is_over == (state not in ("loading", "running"))
 
 
+def test_a_run_that_ended_early_says_why() -> None:
+    draining = ev.RunDraining("3 of 9 files have failed")
+    assert standing_of(bus_with(STARTED, draining)).early is None
+    assert standing_of(bus_with(STARTED, draining, ev.RunFinished(3, 2, 3))).early == draining.reason
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
@@ -68,6 +74,10 @@ def test_a_run_has_a_state_and_an_exit_status(bus: FollowedBus, state: str, stat
         ({"state": "interrupted", "exit_code": 143}, "run1: interrupted by SIGTERM: 9 of 9 files done, 0 failed"),
         ({"state": "broken off", "exit_code": None}, "run1: broken off: 9 of 9 files done, 0 failed"),
         ({"files_total": None, "elapsed_seconds": None}, "run1: finished: 9 files done, 0 failed"),
+        (
+            {"exit_code": 3, "early": "3 files have failed"},
+            "run1: finished with exit status 3: 9 of 9 files done, 0 failed, in 12.0 s; it ended early: 3 files",
+        ),
         ({"target": "a\x1b[2J"}, r"a\x1b[2J: finished"),
     ],
 )

@@ -114,19 +114,15 @@ class FollowedBus:
 
     def _follow(self) -> None:
         try:
-            self._source = source = self._join()
-        except EndedError:
+            self._source = source = self._begin()
+        except EndedError:  # before it was joined, or while its history was read
             capture = Path(self.target) / CAPTURE_NAME
             if not self._accept_ended or not capture.is_file():
                 raise
             self._read_capture(capture)
             return
-        # Another machine's clock may be ahead or behind, even if that machine has this one's name.
-        if isinstance(source, Subscriber):
-            self.fleet.local_host = source.hello.host
+        self._caught_up.set()
         try:
-            catch_up(source, self.fleet)
-            self._caught_up.set()
             for _ in follow_live(source, self.fleet, self._clock, self._stopping.is_set):
                 skip_to_snapshot(source, self.fleet)
         except EndedError:  # its hub was killed
@@ -134,6 +130,19 @@ class FollowedBus:
             raise
         finally:
             source.close()
+
+    def _begin(self) -> LiveSource:
+        """Join the bus and read its history. Raises AddressError and UserError."""
+        source = self._join()
+        # Another machine's clock may be ahead or behind, even if that machine has this one's name.
+        if isinstance(source, Subscriber):
+            self.fleet.local_host = source.hello.host
+        try:
+            catch_up(source, self.fleet)
+        except BaseException:
+            source.close()
+            raise
+        return source
 
     def _join(self) -> LiveSource:
         """Join the bus. Raises AddressError and UserError."""

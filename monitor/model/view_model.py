@@ -118,8 +118,9 @@ class ViewModel:
         if self.end or self.draining_reason is None:
             return self.end
         reason = visible(self.draining_reason)
-        cut = reason if len(reason) <= REASON_CHARACTERS else f"{reason[:REASON_CHARACTERS].rstrip(' .')}..."
-        return f"draining ({cut})"
+        if len(reason) > REASON_CHARACTERS:
+            reason = reason[: REASON_CHARACTERS - 3] + "..."
+        return f"draining ({reason})"
 
     @property
     def is_of_gpus_alone(self) -> bool:

@@ -37,7 +37,7 @@ def _aligned(cell: str, column: str, widths: dict[str, int]) -> str:
 
 def _cells(row: RunRow, now_ns: int) -> dict[str, str]:
     return {
-        "STATE": row["state"] or UNKNOWN,
+        "STATE": _state(row),
         "FILES": _files(row),
         "FAILED": _count(row["files_failed"]),
         "DEVICES": _count(row["devices"]),
@@ -46,6 +46,14 @@ def _cells(row: RunRow, now_ns: int) -> dict[str, str]:
         "HOST": visible(row["host"] or UNKNOWN),
         "FOLDER": visible(row["folder"]),
     }
+
+
+def _state(row: RunRow) -> str:
+    """Its state; of a run that has left files pending without a signal what the dashboard calls it, too."""
+    done, failed, total = row["files_completed"], row["files_failed"], row["files_total"]
+    if row["state"] == "finished" and done is not None and total is not None and done + (failed or 0) < total:
+        return "ended early"
+    return row["state"] or UNKNOWN
 
 
 def _files(row: RunRow) -> str:

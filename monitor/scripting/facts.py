@@ -28,22 +28,13 @@ def facts_of(call: Call) -> dict[str, str]:
         "_ELAPSED_SECONDS": None if run.elapsed_seconds is None else f"{run.elapsed_seconds:.1f}",
         "_COUNT": call.count if call.kind == "failure" else None,
         "_FILE": failed and failed["file"],
-        "_ATTEMPTS": failed and failed["attempts"],
+        "_ATTEMPTS": failed and (failed["attempts"] or None),  # 0: own workers do not count them
         "_LOG": _log(call),
         "_HOST": failed["host"] if failed else stall and stall.host,
         "_DEVICE": failed["device_id"] if failed else stall and stall.device,
-        "_REASON": _reason(call),
+        "_REASON": failed["reason"] if failed else stall.reason if stall else run.early,
     }
     return {PREFIX + name: "" if fact is None else visible(str(fact)) for name, fact in facts.items()}
-
-
-def _reason(call: Call) -> str | None:
-    """Why a file has failed, a device stands still, or a run has ended with files left."""
-    if call.failed is not None:
-        return call.failed["reason"]
-    if call.stall is not None:
-        return call.stall.reason
-    return call.standing.draining_reason if call.kind == "end" else None
 
 
 def _log(call: Call) -> str | None:

@@ -18,7 +18,7 @@ from typing import cast
 from monitor.attach import FollowedBus
 from monitor.scripting.calls import Call, Calls, Kind, Seen, Stall
 from monitor.scripting.facts import facts_of
-from monitor.scripting.standing import standing_of
+from monitor.scripting.standing import Standing, standing_of
 from virnucpro_bus.clock import NANOSECONDS, Clock
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.health.problems import is_stalled
@@ -87,16 +87,16 @@ class Hooks:
                     self._calls.observe(seen)
         self._advance()
 
-    def finish(self, exit_code: int | None = None) -> None:
+    def finish(self, as_known: Callable[[Standing], Standing] = lambda seen: seen) -> None:
         """Look at runs that are over once more, and return when all that is due was called and has ended.
 
-        `exit_code` is that of a run whose own report of its end is not known; None: unknown.
+        `as_known` adds what the caller knows of the end of a run to how it is seen to stand.
         """
         if not self._commands:
             return
         for bus in self._buses:
             seen = see(bus)
-            self._calls.observe(replace(seen, standing=seen.standing.ended_with(exit_code)))
+            self._calls.observe(replace(seen, standing=as_known(seen.standing)))
         while self._advance():
             sleep(_POLL_SECONDS)
 

@@ -39,7 +39,8 @@ def watch_for_launcher(
         launcher.listen(_POLL_SECONDS)
     if launcher.has_died():
         bus.fleet.break_off()
-    hooks.finish(launcher.status)
+    # How it has ended is known even of a run that could not be joined.
+    hooks.finish(lambda seen: seen.ended_with(launcher.status))
     return 0
 
 

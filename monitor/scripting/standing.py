@@ -42,8 +42,8 @@ class Standing:
     files_completed: int
     files_failed: int
     elapsed_seconds: float | None
-    draining_reason: str | None = None
-    """Why no more files were handed out although some were pending; None: they were."""
+    early: str | None = None
+    """Why it ended early: the name of a signal, or a short text. None: it did not, or is not over."""
 
     @property
     def is_over(self) -> bool:
@@ -56,9 +56,14 @@ class Standing:
         return EXIT_UNKNOWN if self.exit_code is None else self.exit_code
 
     def ended_with(self, exit_code: int | None) -> Standing:
-        """Return the same of a run that has ended with that status, if it has not reported that; None: unknown."""
-        if exit_code is None or self.exit_code is not None:
+        """Return the same of a run that has ended with that status, if it has not reported that.
+
+        None: its launcher has died.
+        """
+        if self.exit_code is not None:
             return self
+        if exit_code is None:
+            return replace(self, state=BROKEN_OFF)
         return replace(self, exit_code=exit_code, state=state_at_end(exit_code))
 
     @property
@@ -67,8 +72,7 @@ class Standing:
         total = "" if self.files_total is None else f" of {self.files_total}"
         counts = f"{self.files_completed}{total} files done, {self.files_failed} failed"
         seconds = "" if self.elapsed_seconds is None else f", in {duration(self.elapsed_seconds)}"
-        is_early = self.state == FINISHED and self.draining_reason is not None
-        early = f"; ended early: {self.draining_reason}" if is_early else ""
+        early = f"; it ended early: {self.early}" if self.early and self.state == FINISHED else ""
         return visible(f"{self.target}: {self.state}{self._how()}: {counts}{seconds}{early}")
 
     def _how(self) -> str:
@@ -106,7 +110,7 @@ def standing_of(bus: FollowedBus) -> Standing:
         files_completed=totals["files_completed"],
         files_failed=totals["files_failed"],
         elapsed_seconds=elapsed,
-        draining_reason=None if worst is None else worst["draining_reason"],
+        early=None if worst is None or state in LIVE_STATES else worst["draining_reason"],
     )
 
 

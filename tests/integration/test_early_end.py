@@ -27,8 +27,8 @@ def test_a_job_with_a_bug_ends_the_run_after_a_dozen_files_and_the_mended_one_co
     assert f"the run ends early: no file is completed, and the first {FIRST_FILES} fail alike, such as " in end
     assert end.endswith("with --resume, and with --halt never to try all files in any case")
     failed = recorded(lab.folder / "out", FileFailed)
-    # Another file may have been in progress.
-    assert len({each.event.file for each in failed}) in {FIRST_FILES, FIRST_FILES + 1}
+    # The other device may have tried more while the shortest file was in progress.
+    assert FIRST_FILES <= len({each.event.file for each in failed}) < FILES
     totals = summary(lab.folder / "out")["totals"]
     assert (totals["files_total"], totals["files_completed"], totals["files_failed"]) == (FILES, 0, 0)
     assert lab.run(*RUN, *job_of(lab, MENDED), "--resume").wait() == 0
@@ -50,9 +50,11 @@ def test_where_all_files_are_to_be_tried_each_fails_and_those_alike_share_a_line
 def test_a_run_that_is_to_halt_now_stops_the_file_in_progress_and_charges_it_to_none(lab: Lab) -> None:
     first, *others = small_files(lab.folder / "in", 6)
     gates = Gates(lab.folder / "gates")
-    gates.close(first)
+    gates.close(first, *others)
     job = ("--job", "user_jobs:gated", "--job-option", gates.option)
     ended = lab.start(*RUN, *job, "--halt", "now,success=2")
+    ended.until(lambda: first in gates.waiting(), "the biggest file is in progress")
+    gates.open(*others)
     assert ended.wait() == 0
     (line,) = ended.stderr.splitlines()
     assert "files are completed (--halt now,success=2); to continue it, give the same command with" in line

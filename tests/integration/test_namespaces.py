@@ -75,8 +75,10 @@ def test_a_host_whose_clocks_are_off_by_hours_has_the_same_rates_and_order(
         end = run.finish()
         report = last_report(watching)
         assert plain.wait() == 0
-    times = ("last_update_time", "timestamp", "ended", "started")
-    assert without(report, *times) == without({key: end[key] for key in report}, *times)
+    assert end["problems"] == []
+    assert [problem for problem in report["problems"] if "1h00m ahead of" in problem] == report["problems"] != []
+    own = ("last_update_time", "timestamp", "ended", "started", "problems")
+    assert without(report, *own) == without({key: end[key] for key in report}, *own)
     rates = [row["throughput"] for row in report["devices"]]
     assert all(rate > 0 for rate in rates)
     there = [(steal["source_gpu"], steal["dest_gpu"], steal["file_name"]) for steal in end["steals"]]

@@ -89,7 +89,9 @@ def test_beginning_anew_begins_the_log_anew_in_the_run_folder_and_goes_on_with_o
 def cannot_begin(lab: Lab, *arguments: str | Path) -> None:
     ended = run(lab, *arguments, "--interval", "0.1", "--job", "user_jobs:NoModel")
     assert ended.wait() == 2, ended.stderr
-    assert "the job user_jobs:NoModel cannot be run" in ended.stderr
+    assert "the run cannot start: job 'user_jobs:NoModel' cannot be loaded: " in ended.stderr
+    log = Path(ended.stderr.split("; traceback: ")[1].splitlines()[0])
+    assert "Traceback" in (lab.folder / log).read_text()
 
 
 def test_a_run_that_cannot_begin_takes_its_own_log_away(lab: Lab) -> None:

@@ -188,13 +188,15 @@ class HostState(Struct, array_like=True):
             device.metrics(self.host, self._depth(key), own_workers(device, workers[key]), *moment)
             for key, device in shown
         ]
-        is_interrupted = self.finished is not None and self.finished.exit_code >= INTERRUPTED
+        has_stopped_workers = self.finished is not None and (
+            self.finished.exit_code >= INTERRUPTED or self.draining is not None
+        )
         lost_gpus = {device.device.key for device in merged.values() if device.is_lost}
         for (key, device), row in zip(shown, rows, strict=True):
             if not lost_gpus.isdisjoint(row["gpus"]):
                 row["state"] = "lost"
-            elif is_interrupted and row["state"] == "lost":
-                # Workers that ended because the run was interrupted are not a problem.
+            elif has_stopped_workers and row["state"] == "lost":
+                # Workers that ended because the run was interrupted, or ended early, are not a problem.
                 row["state"] = "stopped"
             if device.is_planned:
                 counts = row["files_completed"], row["sequences"]
@@ -313,8 +315,14 @@ class HostState(Struct, array_like=True):
         )
 
     def notices(self, time_of_day: TimeOfDay = by_own_clock) -> list[tuple[int, str]]:
-        """The last 10 notices for users, oldest first: (wall-clock time in nanoseconds, text)."""
-        return [(time_of_day(wall_ns, at_ns), text) for _, _, wall_ns, at_ns, text in self._notices]
+        """The last 10 notices of this session, oldest first: (wall-clock time in nanoseconds, text)."""
+        # A session's number is the time of its start, by which notices of other sources than the launcher are told
+        # apart, too; the launcher's own hold even where the clock was put back.
+        return [
+            (time_of_day(wall_ns, at_ns), text)
+            for epoch, _, wall_ns, at_ns, text in self._notices
+            if max(epoch, wall_ns) >= self._session
+        ]
 
     def failed_files(self) -> dict[str, str]:
         """The reasons of files that failed for good and are not pending again, by file."""

@@ -93,7 +93,7 @@ class HostView:
         return self.fold.effect(self.now_ns(), self._totals_cache, self._time_of_day())
 
     def notices(self) -> list[tuple[int, str]]:
-        """The last 10 notices for users, oldest first: (wall-clock time in nanoseconds, text)."""
+        """The last 10 notices of this session, oldest first: (wall-clock time in nanoseconds, text)."""
         return self.fold.notices(self._time_of_day())
 
     def runs_warning(self) -> str | None:

@@ -73,6 +73,7 @@ class Subscriber:
             self._live.subscribe(b"")
             # The welcome is the first message of the hub; every event after it is delivered.
             if not self._live.poll(int(ANSWER_SECONDS * 1000)):
+                self._check_alive()
                 raise AddressError(f"{address}: the hub does not accept subscribers")
         except (zmq.ZMQError, UnicodeEncodeError) as error:
             self.close()
@@ -156,9 +157,13 @@ class Subscriber:
         try:
             return self._client.wait_for(request_id)
         except AddressError as error:
-            if self._run_dir is not None:
-                read_addresses(self._run_dir)  # raises a more precise error when the hub has ended
+            self._check_alive()
             raise NoAnswerError(f"{self._name}: {error}") from None
+
+    def _check_alive(self) -> None:
+        """Raise EndedError if the run folder shows that the hub has ended."""
+        if self._run_dir is not None:
+            read_addresses(self._run_dir)
 
     def _read_history(self) -> list[Record]:
         request_id = self._piece_request or self._client.send(b"read", str(self.offset).encode())

@@ -104,7 +104,7 @@ def _cluster_options(engine: str, cluster: tuple[str | None, Path | None, str | 
     try:
         from workers.dask.engine import ClusterOptions
     except ImportError as error:
-        raise UserError(f"--engine dask: {error}; pip install 'virnucpro-bus[dask]'") from None
+        raise UserError(f"--engine dask: {error}; pip install 'virnucpro-bus[dask]' installs Dask") from None
     options = ClusterOptions(*cluster)
     if len(options.named) > 1:
         raise UserError(f"{' and '.join(options.named)} name a cluster each: give one of them")

@@ -36,6 +36,7 @@ class Why(Enum):
     """Those that have failed, and those that are completed."""
 
 
+_HAS = {Why.FAIL: "has failed", Why.SUCCESS: "is completed", Why.DONE: "is completed or has failed"}
 _HAVE = {Why.FAIL: "have failed", Why.SUCCESS: "are completed", Why.DONE: "are completed or have failed"}
 
 
@@ -58,7 +59,8 @@ class Halt:
             return None
         count = {Why.FAIL: failed, Why.SUCCESS: completed, Why.DONE: completed + failed}[self.why]
         is_met = count * 100 >= self.value * total if self.is_percent else count >= self.value
-        return f"{count} of {total} files {_HAVE[self.why]} ({self.option})" if count and is_met else None
+        became = _HAS[self.why] if count == 1 else _HAVE[self.why]
+        return f"{count} of {total} files {became} ({self.option})" if count and is_met else None
 
 
 def parse_halt(text: str) -> Halt:

@@ -81,6 +81,8 @@ class PathList:
             if len(rest) > MAX_PATH_BYTES:
                 break
         if rest:
+            if self._separator == b"\0" and number == 1 and rest.endswith(b"\n"):
+                raise InputError(f"{visible(self.name)}: contains no NUL; leave out --null, if the list has lines")
             self._check_length(number, rest)
             yield rest
 

@@ -6,6 +6,7 @@ import math
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -13,10 +14,12 @@ import zmq
 from virnucpro_bus.capture.compression import compress_capture
 from virnucpro_bus.clock import AttendedClock, Clock
 from virnucpro_bus.errors import UserError
+from virnucpro_bus.events.envelope import WORKER_SOURCE_PREFIX
 from virnucpro_bus.events.run_events import Notice, RunDraining
 from virnucpro_bus.events.vocabulary import REASON_CHARACTERS
 from virnucpro_bus.files.plain_files import stamp_of
 from virnucpro_bus.hub.bus_server import OPEN_FILES, BusServer, HubSink
+from virnucpro_bus.logs.find import find_logs
 from virnucpro_bus.remote.relay_process import DELIVERY_SECONDS, RelayProcess
 from virnucpro_bus.run_folder import CAPTURE_NAME, remove_kept_fold
 from virnucpro_bus.system.adopted import reap_adopted
@@ -228,7 +231,9 @@ class Launcher:
                 self._relay.stop(interruption.limit(DELIVERY_SECONDS, HURRIED_SECONDS))
                 self._store.tidy()
             if workers.desk.unable is not None:
-                raise UserError(f"the job {visible(plan.job)} cannot be run: {workers.desk.unable}")
+                raise UserError(
+                    f"the run cannot start: {workers.desk.unable}{_traceback_of_loading(plan.run_dir)}"
+                )
             if workers.desk.failed_start is not None:
                 raise UserError(f"{plan.run_dir}: the run cannot start: {workers.desk.failed_start}")
             server.hub.fold_all(stopped)
@@ -331,6 +336,13 @@ class Launcher:
                 keep_fold(path, ended.info, ended.fleet, ended.ended_ns)
         finally:
             self._server.release()
+
+
+def _traceback_of_loading(run_dir: Path) -> str:
+    """Return what a line about a job that cannot be loaded names of the log of a worker that has tried."""
+    logs = find_logs(run_dir, lambda attempt: attempt is None)
+    workers = [log for log in logs if log.source.startswith(WORKER_SOURCE_PREFIX)]
+    return f"; traceback: {visible(str(workers[-1].path))}" if workers else ""
 
 
 def _exit_status(coordinator: WorkStealingCoordinator, workers: Executor, interruption: Interruption) -> int:

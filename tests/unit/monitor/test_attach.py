@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NoReturn
 
 import click
@@ -199,6 +200,23 @@ def test_a_run_whose_hub_is_killed_while_it_is_followed_is_broken_off(
             bus.wait(5)
     assert isinstance(bus.failure, EndedError)
     assert bus.fleet.is_broken_off
+
+
+def test_a_run_that_ends_while_its_history_is_read_is_read_from_its_capture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_capture(tmp_path / "run.vbus", some_frames(3))
+    closed = threading.Event()
+
+    def gone(*_: object) -> NoReturn:
+        raise EndedError("the hub of this run is no longer alive")
+
+    monkeypatch.setattr(attach, "join", lambda *_: SimpleNamespace(close=closed.set))
+    monkeypatch.setattr(attach, "catch_up", gone)
+    clock = SystemClock()
+    with FollowedBuses([FollowedBus(str(tmp_path), clock)], clock) as buses:
+        assert buses.fleets.get_totals()["events_received"] == 3
+    assert closed.is_set()
 
 
 def test_a_worker_that_has_been_silent_is_shown_so_whatever_host_its_run_names(tmp_path: Path) -> None:

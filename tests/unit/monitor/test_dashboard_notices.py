@@ -7,7 +7,7 @@ from io import StringIO
 from rich.console import Console
 
 from monitor.dashboard import LoadBalancingDashboard
-from virnucpro_bus.events.run_events import Notice
+from virnucpro_bus.events.run_events import Notice, RunStarted
 from virnucpro_bus.fold.fleet import FleetState
 from virnucpro_bus.testing import Script
 
@@ -31,6 +31,21 @@ def test_notices_that_arrive_in_any_order_end_in_theirs() -> None:
     other = FleetState(script.clock)
     other.feed(script.frames()[::-1])
     assert other.notices() == fleet.notices()
+
+
+def test_a_resumed_run_does_not_show_the_notices_of_its_earlier_sessions() -> None:
+    script = Script()
+    script.say("sampler", Notice("no driver"))
+    script.say("coordinator", RunStarted("job", "cost", (), 9))
+    script.say("coordinator", Notice("the run ends early"))
+    script.clock.advance(60)
+    later = script.clock.wall_ns()  # as the launcher numbers its sessions
+    script.say("coordinator", RunStarted("job", "cost", (), 9), epoch=later, after_seconds=1.0)
+    script.say("coordinator", Notice("resuming"), epoch=later)
+    script.say("sampler", Notice("no driver yet"), epoch=later, after_seconds=1.0)
+    fleet = FleetState(script.clock)
+    fleet.feed(script.frames()[::-1])
+    assert [text for _, text in fleet.notices()] == ["resuming", "no driver yet"]
 
 
 def test_undecodable_frames_are_a_stream_warning() -> None:

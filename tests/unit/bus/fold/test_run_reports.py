@@ -69,6 +69,18 @@ def test_a_run_drains_from_the_first_report_on_until_its_end_and_a_resumed_one_n
     assert run_of(script)["draining_reason"] is None
 
 
+@pytest.mark.parametrize(("is_early", "state"), [(True, "stopped"), (False, "lost")])
+def test_workers_that_were_stopped_because_the_run_ends_early_are_not_lost(is_early: bool, state: str) -> None:
+    script = ready()
+    if is_early:
+        script.say("coordinator", ev.RunDraining("1 of 4 files has failed"))
+    script.say("coordinator", ev.WorkerLost("cpu:0", "worker-0", 1, "was stopped"))
+    script.say("coordinator", ev.RunFinished(3, 0, 1))
+    fleet = FleetState(script.clock)
+    fleet.feed(script.frames())
+    assert [row["state"] for row in fleet.get_gpu_metrics()] == [state]
+
+
 def test_what_drains_is_the_same_in_whatever_order_the_events_come() -> None:
     script = ready()
     script.say("coordinator", ev.RunDraining("SIGTERM"))

@@ -39,6 +39,14 @@ def test_each_run_is_a_line_and_what_is_unknown_says_so() -> None:
     ]
 
 
+def test_a_run_that_ended_with_files_pending_is_not_called_finished() -> None:
+    halted = row("/a", state="finished", files_total=60, files_completed=50, files_failed=9)
+    whole = {**halted, "files_failed": 10}
+    interrupted = {**halted, "state": "interrupted"}
+    states = [line.split("  ")[0] for line in table_of([halted, whole, interrupted], NOW_NS, "node1")[1:]]  # type: ignore[list-item]
+    assert states == ["ended early", "finished", "interrupted"]
+
+
 def test_hosts_are_named_only_where_a_run_is_of_another_machine() -> None:
     lines = table_of([*RUNS[2:], row("/tmp/a", host="node2")], NOW_NS, "node1")
     assert [line.split()[-2] for line in lines] == ["HOST", "node1", "n/a", "node2"]

@@ -121,12 +121,10 @@ def test_the_facts_are_visible_text_and_what_is_unknown_is_empty() -> None:
     assert facts["VIRNUCPRO_EVENT"] == "failure"
     assert facts["VIRNUCPRO_EVENT_FILE"] == r"x\x1b[2J\x00.fa"
     assert facts["VIRNUCPRO_EVENT_REASON"] == r"no\x0amemory"
+    uncounted = {**failed("x.fa"), "attempts": 0}  # as workers of one's own report
+    assert facts_of(Call("failure", RUNNING, 1, uncounted))["VIRNUCPRO_EVENT_ATTEMPTS"] == ""  # type: ignore[arg-type]
+    early = replace(RUNNING, state="finished", early="3 of 9 files have failed")
+    assert facts_of(Call("end", early, 0))["VIRNUCPRO_EVENT_REASON"] == early.early
     assert (facts["VIRNUCPRO_EVENT_COUNT"], facts["VIRNUCPRO_EVENT_DEVICE"]) == ("2", "3")
     assert (facts["VIRNUCPRO_EVENT_EXIT_CODE"], facts["VIRNUCPRO_EVENT_LOG"]) == ("", "")
     assert not any(name.startswith("VIRNUCPRO_BUS") for name in facts)
-
-
-def test_a_command_for_the_end_learns_why_files_are_left() -> None:
-    early = replace(RUNNING, state="finished", exit_code=3, draining_reason="3 of 9 files have failed")
-    assert facts_of(Call("end", early))["VIRNUCPRO_EVENT_REASON"] == "3 of 9 files have failed"
-    assert facts_of(Call("end", RUNNING))["VIRNUCPRO_EVENT_REASON"] == ""

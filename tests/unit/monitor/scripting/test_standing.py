@@ -57,6 +57,12 @@ def test_a_run_has_a_state_and_an_exit_status(bus: FollowedBus, state: str, stat
     assert standing.is_over == (state not in ("loading", "running"))
 
 
+def test_a_run_that_ended_early_says_why() -> None:
+    draining = ev.RunDraining("3 of 9 files have failed")
+    assert standing_of(bus_with(STARTED, draining)).early is None
+    assert standing_of(bus_with(STARTED, draining, ev.RunFinished(3, 2, 3))).early == draining.reason
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
@@ -69,8 +75,8 @@ def test_a_run_has_a_state_and_an_exit_status(bus: FollowedBus, state: str, stat
         ({"state": "broken off", "exit_code": None}, "run1: broken off: 9 of 9 files done, 0 failed"),
         ({"files_total": None, "elapsed_seconds": None}, "run1: finished: 9 files done, 0 failed"),
         (
-            {"files_completed": 2, "draining_reason": "2 of 9 files are completed"},
-            "run1: finished: 2 of 9 files done, 0 failed, in 12.0 s; ended early: 2 of 9 files are completed",
+            {"exit_code": 3, "early": "3 files have failed"},
+            "run1: finished with exit status 3: 9 of 9 files done, 0 failed, in 12.0 s; it ended early: 3 files",
         ),
         ({"target": "a\x1b[2J"}, r"a\x1b[2J: finished"),
     ],
@@ -80,18 +86,18 @@ def test_the_end_line_says_how_the_run_has_ended(changes: dict[str, object], lin
 
 
 def test_a_run_that_a_signal_has_ended_names_it_once() -> None:
-    ended = replace(STANDING, state="interrupted", exit_code=138, draining_reason="SIGUSR1")
+    ended = replace(STANDING, state="interrupted", exit_code=138, early="SIGUSR1")
     assert ended.line.count("SIGUSR1") == 1
-
-
-def test_why_a_run_has_ended_early_is_known() -> None:
-    events = ev.RunDraining("3 of 9 files have failed (--max-failures 3)"), ev.RunFinished(3, 1, 3)
-    assert standing_of(bus_with(STARTED, *events)).draining_reason == "3 of 9 files have failed (--max-failures 3)"
 
 
 def test_the_launchers_status_counts_where_the_run_has_reported_none() -> None:
     unknown = replace(STANDING, state="unreachable", exit_code=None)
     assert (unknown.ended_with(2).state, unknown.ended_with(2).status) == ("finished", 2)
     assert unknown.ended_with(130).state == "interrupted"
-    assert unknown.ended_with(None) == unknown
     assert STANDING.ended_with(2) == STANDING
+
+
+def test_a_run_whose_launcher_has_died_is_broken_off_even_if_it_could_not_be_joined() -> None:
+    unknown = replace(STANDING, state="unreachable", exit_code=None)
+    assert (unknown.ended_with(None).state, unknown.ended_with(None).status) == ("broken off", 1)
+    assert STANDING.ended_with(None) == STANDING

@@ -114,4 +114,4 @@ def test_while_no_more_files_are_handed_out_the_reason_stands_where_the_eta_was(
 
 def test_a_reason_for_draining_cannot_control_the_terminal_and_is_cut() -> None:
     shown = plain(replace(snapshot(), draining_reason="\x1b[2J" + "x" * 200), 120, 24).splitlines()[1]
-    assert shown.endswith(f"draining (\\x1b[2J{'x' * 33}...)")
+    assert shown.endswith(f"draining (\\x1b[2J{'x' * 30}...)")

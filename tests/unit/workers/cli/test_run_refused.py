@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,13 @@ def test_an_option_that_makes_no_sense_is_refused_before_anything_is_started(
     assert why in line
     assert refusal(capsys, *RUN, *options.split(), "--dry-run") == line
     assert everything_in(folder) == before
+
+
+def test_without_dask_the_line_says_how_to_install_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "workers.dask.engine", None)
+    assert "pip install 'virnucpro-bus[dask]'" in refusal(capsys, *RUN, "--engine", "dask")
 
 
 def test_a_refused_run_has_ended_the_zygote_that_it_had_started(

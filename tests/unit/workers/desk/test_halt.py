@@ -44,6 +44,7 @@ def test_never_has_no_condition() -> None:
 
 def test_a_reason_names_the_files_and_the_option() -> None:
     assert parse_halt("soon,fail=2").reason(5, 3, 10) == "3 of 10 files have failed (--halt soon,fail=2)"
+    assert parse_halt("soon,fail=1").reason(5, 1, 10) == "1 of 10 files has failed (--halt soon,fail=1)"
     assert parse_halt("now,success=50%").reason(5, 3, 10) == "5 of 10 files are completed (--halt now,success=50%)"
 
 

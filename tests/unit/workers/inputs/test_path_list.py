@@ -84,7 +84,9 @@ def test_a_folder_in_a_list_that_cannot_be_used_is_named_with_its_line(listed: W
         (b"", False, "lists no paths; check what has written the list"),
         (b"\n\n", False, "lists no paths"),
         (b"a.fa\0b c.fa\0", False, "line 1: contains a NUL; if each path ends in one (find -print0), add --null"),
-        (b"a.fa\n" * 1000, True, "is longer than a path can be; leave out --null, if the list has lines"),
+        (b"a.fa\nb c.fa\n", True, "contains no NUL; leave out --null, if the list has lines"),
+        (b"a.fa\n" * 1000, True, "contains no NUL; leave out --null, if the list has lines"),
+        (b"a.fa\0" + b"a.fa\n" * 1000, True, "longer than a path can be; leave out --null, if the list has lines"),
         (
             b"a.fa\n" + b"x" * 5000,
             False,
@@ -92,7 +94,16 @@ def test_a_folder_in_a_list_that_cannot_be_used_is_named_with_its_line(listed: W
         ),
         (b"a.fa\n" + b"x" * 5000 + b"\n", False, "line 2: " + "x" * 100 + "...: is longer than a path can be"),
     ],
-    ids=["empty", "blank", "nul", "null of lines", "long", "long with an end"],
+    ids=[
+        "empty",
+        "blank",
+        "nul",
+        "null of lines",
+        "null of many lines",
+        "lines after a NUL",
+        "long",
+        "long with an end",
+    ],
 )
 def test_what_is_no_list_is_refused_with_what_to_do(listed: Write, content: bytes, null: bool, why: str) -> None:
     assert why in error(listed(content), null=null)

@@ -338,18 +338,8 @@ class HostState(Struct, array_like=True):
 
     def lossy_sources(self) -> list[SourceCounts]:
         """The streams with lost events."""
-        return [
-            SourceCounts(
-                host=self.host,
-                source=source,
-                epoch=epoch,
-                published=stream.seen.published,
-                received=stream.seen.received,
-                lost=stream.seen.lost,
-            )
-            for source, epoch, stream in self.streams()
-            if stream.seen.lost
-        ]
+        lossy = (each for each in self.streams() if each[2].seen.lost)
+        return [stream.source_counts(self.host, source, epoch) for source, epoch, stream in lossy]
 
     def totals(self) -> Totals:
         """The host's part of the run."""

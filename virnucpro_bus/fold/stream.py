@@ -14,6 +14,7 @@ from virnucpro_bus.events.envelope import Envelope
 from virnucpro_bus.events.sequence import SequenceTracker
 from virnucpro_bus.events.vocabulary import MAX_COUNT, STARTING, Count, FileProgress, FileStarted, Heartbeat
 from virnucpro_bus.fold.windows import Span
+from virnucpro_bus.metrics import SourceCounts
 from virnucpro_bus.samples.process_figures import UsageSample, add_usage
 
 UNPLACED = -1
@@ -119,6 +120,13 @@ class Stream:
             max(self.failed, heartbeat.files_failed),
             max(self.sequences, heartbeat.sequences),
             max(stolen, heartbeat.steals),
+        )
+
+    def source_counts(self, host: str, source: str, epoch: int) -> SourceCounts:
+        """How many of its events were published, received and lost; a stream does not know what it is called."""
+        published, received, lost = self.seen.published, self.seen.received, self.seen.lost
+        return SourceCounts(
+            host=host, source=source, epoch=epoch, published=published, received=received, lost=lost
         )
 
     @property

@@ -144,7 +144,9 @@ def monitor(
         # Only the environment can give these to the monitor of a run: they are for the user's own.
         wait, exit_status, hooks = False, False, {}
     if once and (wait or exit_status or hooks):
-        raise click.UsageError("--once waits for no end: leave it out, or --wait, --exit-status, --on-...")
+        raise click.UsageError(
+            "--once shows the run as it is now: leave it out for --wait, --exit-status and --on-... commands"
+        )
     if not (dashboard or wait or hooks) and log_file is None and listen is None:
         raise click.UsageError("--no-dashboard needs --log-file PATH, --http PORT or --wait")
     from monitor.attach import FollowedBus, FollowedBuses

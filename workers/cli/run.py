@@ -38,7 +38,7 @@ SECONDS = SecondsArgument(0.1, 1e9)
 
 
 @click.command
-@click.argument("inputs", nargs=-1, type=PathArgument(path_type=Path), metavar="INPUT...")
+@click.argument("inputs", nargs=-1, type=PathArgument(path_type=Path), metavar="[INPUT]...")
 @click.option("--out", "run_dir", required=True, type=PathArgument(file_okay=False, path_type=Path), metavar="DIR",
               help="Folder for results, capture, metrics log and summary; created if missing.")  # fmt: skip
 @input_options

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from monitor.model.answers import Steal
 from monitor.model.log_page import LogPage
 from virnucpro_bus.devices import UUID_PREFIXES
+from virnucpro_bus.effect_text import effect_parts
 from virnucpro_bus.health.problems import Problem
 from virnucpro_bus.health.rows import (
     DeviceWork,
@@ -121,6 +122,17 @@ class ViewModel:
         if len(reason) > REASON_CHARACTERS:
             reason = reason[: REASON_CHARACTERS - 3] + "..."
         return f"draining ({reason})"
+
+    @property
+    def stealing(self) -> list[str]:
+        """The effect of stealing as parts of a line; empty while it is unknown.
+
+        While the run is draining only what has happened: a forecast would be of files that are not handed out.
+        """
+        if self.effect is None:
+            return []
+        parts = effect_parts(self.effect, self.totals["steals"])
+        return parts if self.end or self.draining_reason is None else parts[:1]
 
     @property
     def is_of_gpus_alone(self) -> bool:

@@ -8,7 +8,7 @@ from rich.text import Text
 from monitor.model.view_model import ViewModel
 from monitor.view.glyphs import MARGIN, Glyphs
 from virnucpro_bus.clock import NANOSECONDS, local_time_of_day
-from virnucpro_bus.effect_text import effect_parts, gain
+from virnucpro_bus.effect_text import gain
 from virnucpro_bus.health.rows import device_label, qualifiers
 from virnucpro_bus.metrics import Range
 from virnucpro_bus.units import UNKNOWN
@@ -25,11 +25,10 @@ def effect_line(model: ViewModel, width: int, glyphs: Glyphs) -> list[Text]:
     effect = model.effect
     if effect is None or (not effect["moves"] and effect["above_bound_percent"] is None):
         return []
-    parts = effect_parts(effect, model.totals["steals"])
-    if not parts:
+    if not model.stealing:
         return []
     lead = f"{MARGIN}stealing: "
-    return [Text(lead + glyphs.join_fitting(parts, width - len(lead), ", "), "dim")]
+    return [Text(lead + glyphs.join_fitting(model.stealing, width - len(lead), ", "), "dim")]
 
 
 def latest_steals(model: ViewModel, width: int, room: int, glyphs: Glyphs) -> list[Text]:

@@ -25,7 +25,7 @@ from monitor.view.formatting import (
 )
 from monitor.view.glyphs import STALLED, STATE_WORDS
 from monitor.view.useful_columns import unknown_figures
-from virnucpro_bus.effect_text import gain, sentence
+from virnucpro_bus.effect_text import gain
 from virnucpro_bus.health.problems import HOT_CELSIUS, is_stalled
 from virnucpro_bus.health.rows import Row, device_label, qualified_label, qualifiers
 from virnucpro_bus.metrics import is_stale
@@ -143,7 +143,7 @@ def page_figures(model: ViewModel, rows: Sequence[Row], runs: Sequence[Announced
         total=totals["files_total"],
         progress=_progress(model),
         facts=[*_facts(model), *_run_facts(runs)],
-        effect=(sentence(model.effect, totals["steals"]) if model.effect is not None else None) or "",
+        effect=", ".join(model.stealing),
         problems=[
             ProblemFigures(text=visible(each.text), level="bad" if each.is_bad else "warn")
             for each in model.health

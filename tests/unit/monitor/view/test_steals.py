@@ -86,3 +86,9 @@ def test_steals_whose_file_no_thief_has_are_in_the_line_too() -> None:
 def test_a_steal_that_has_lost_time_is_yellow() -> None:
     assert colour_of(WITH_EFFECT, 120, "lost 3.0 s") == "yellow"
     assert colour_of(WITH_EFFECT, 120, "saved 14.2 s") == "dim"
+
+
+def test_while_no_more_files_are_handed_out_there_is_no_forecast_of_them() -> None:
+    draining = replace(WITH_EFFECT, draining_reason="SIGTERM")
+    assert line_of(draining, 120) == line_of(WITH_EFFECT, 120).partition(",")[0]
+    assert line_of(replace(draining, is_over=True), 120) == line_of(replace(WITH_EFFECT, is_over=True), 120)

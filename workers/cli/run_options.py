@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workers.schedule.shard import ShardName
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Value = TypeVar("Value")
 LOCAL, DASK = "local", "dask"
 """What runs the workers, as `--engine` has it."""
 
@@ -57,8 +58,13 @@ def _parse_halt(context: click.Context, parameter: click.Parameter, value: str |
         return None
     from workers.desk.halt import parse_halt
 
+    return _parsed(parse_halt, value)
+
+
+def _parsed(parse: Callable[[str], Value], value: str) -> Value:
+    """Return what `parse` makes of an option's value. Raises BadParameter for its UserError."""
     try:
-        return parse_halt(value)
+        return parse(value)
     except UserError as error:
         raise click.BadParameter(str(error)) from None
 
@@ -110,10 +116,7 @@ def _parse_shard(context: click.Context, parameter: click.Parameter, value: str 
         return None
     from workers.schedule.shard import parse_shard
 
-    try:
-        return parse_shard(value)
-    except UserError as error:
-        raise click.BadParameter(str(error)) from None
+    return _parsed(parse_shard, value)
 
 
 shard_option = click.option(
